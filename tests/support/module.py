@@ -1,0 +1,88 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Run one of the collection's modules as Ansible does, in a process of its own, and look at every byte it printed."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import typing as t
+
+from . import secrets_scan
+
+_BOOT = """
+import json, runpy, sys
+request = json.load(sys.stdin)
+sys.argv = [request["module"]]
+from ansible.module_utils import basic
+name = "ansible_collections.certops.rotation.plugins.modules." + request["module"]
+try:
+    from ansible.module_utils.testing import patch_module_args
+except ImportError:  # ansible-core < 2.19
+    basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": request["args"]}).encode()
+    runpy.run_module(name, run_name="__main__")
+else:
+    with patch_module_args(request["args"]):
+        runpy.run_module(name, run_name="__main__")
+"""
+
+
+class ModuleRun(t.NamedTuple):
+    """result: the module's JSON; returncode: of its process; output: all it printed."""
+
+    result: dict[str, t.Any]
+    returncode: int
+    output: str
+
+    @property
+    def failed(self) -> bool:
+        return bool(self.result.get("failed"))
+
+
+def module_command() -> list[str]:
+    """The command that runs a module whose request is given on standard input (see module_request)."""
+    return [sys.executable, "-c", _BOOT]
+
+
+def module_request(
+    module: str, args: t.Mapping[str, t.Any], *, check: bool = False, diff: bool = False, verbosity: int = 4
+) -> str:
+    """The text for module_command's standard input."""
+    internal = {"_ansible_check_mode": check, "_ansible_diff": diff, "_ansible_verbosity": verbosity}
+    return json.dumps({"module": module, "args": {**args, **internal}})
+
+
+def run_module(
+    module: str,
+    args: t.Mapping[str, t.Any],
+    *,
+    check: bool = False,
+    diff: bool = True,
+    env: t.Mapping[str, str] | None = None,
+    timeout: float = 120,
+) -> ModuleRun:
+    """Run plugins/modules/<module>.py with these args. timeout: seconds.
+
+    Raises AssertionError when the process prints no JSON result, or any private key material.
+    """
+    process = subprocess.run(
+        module_command(),
+        input=module_request(module, args, check=check, diff=diff),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env={**os.environ, **(env or {})},
+        cwd=pathlib.Path(__file__).parents[2],
+        check=False,
+    )
+    output = process.stdout + process.stderr
+    secrets_scan.assert_no_private_key(output)
+    for line in reversed(process.stdout.splitlines()):
+        if line.startswith("{"):
+            return ModuleRun(json.loads(line), process.returncode, output)
+    raise AssertionError(f"{module} printed no result (exit {process.returncode}): {output}")
