@@ -1,0 +1,95 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A verified certificate with its chain and key, and its form on disk."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import typing as t
+
+from .certificate import Certificate, load_certificate
+from .pem import CERTIFICATE, parse_pem
+from .problems import MaterialError
+
+Layout = t.Literal["haproxy", "lineage", "split"]
+
+#: The parts that render() returns for each layout.
+LAYOUT_PARTS: t.Final[dict[str, tuple[str, ...]]] = {
+    "haproxy": ("pem",),
+    "lineage": ("cert", "chain", "fullchain", "privkey"),
+    "split": ("pem", "key"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class CertificateBundle:
+    """leaf; intermediates: nearest issuer first, without the root; private_key_pem: canonical, unencrypted."""
+
+    leaf: Certificate
+    intermediates: tuple[Certificate, ...]
+    private_key_pem: bytes = dataclasses.field(repr=False)
+
+    @property
+    def fingerprint_sha256(self) -> str:
+        """Of the leaf: lower-case hex, no colons."""
+        return self.leaf.fingerprint_sha256
+
+    @property
+    def not_before(self) -> datetime.datetime:
+        return self.leaf.not_before
+
+    @property
+    def not_after(self) -> datetime.datetime:
+        return self.leaf.not_after
+
+    @property
+    def subject_alternative_names(self) -> tuple[str, ...]:
+        return self.leaf.subject_alternative_names
+
+    @property
+    def issuer(self) -> str:
+        """RFC 4514."""
+        return self.leaf.issuer
+
+    @property
+    def serial_number(self) -> str:
+        """Lower-case hex."""
+        return self.leaf.serial_number
+
+    @property
+    def key(self) -> str:
+        """For people: "RSA 2048", "EC P-256"."""
+        return self.leaf.key
+
+    def render(self, layout: Layout) -> dict[str, bytes]:
+        """The files of a layout by LAYOUT_PARTS; the same bundle gives the same bytes for ever."""
+        certificate = self.leaf.pem
+        chain = b"".join([intermediate.pem for intermediate in self.intermediates])
+        if layout == "haproxy":
+            return {"pem": certificate + chain + self.private_key_pem}
+        if layout == "lineage":
+            return {
+                "cert": certificate,
+                "chain": chain,
+                "fullchain": certificate + chain,
+                "privkey": self.private_key_pem,
+            }
+        return {"pem": certificate + chain, "key": self.private_key_pem}
+
+    def summary(self) -> dict[str, t.Any]:
+        """What results show: public facts of the leaf."""
+        return self.leaf.summary()
+
+
+def describe_pem(data: bytes) -> dict[str, t.Any]:
+    """The summary of the first certificate of a deployed file, which is the one that HAProxy serves.
+
+    Raises MaterialError when the file holds no readable certificate.
+    """
+    for block in parse_pem(data):
+        if block.label == CERTIFICATE:
+            return load_certificate(block.der).summary()
+    raise MaterialError("certificate_missing", "The file holds no certificate.")

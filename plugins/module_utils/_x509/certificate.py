@@ -1,0 +1,248 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One X.509 certificate as facts that can be asked for without fear: a malformed part is a fact, not an exception."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import ipaddress
+import typing as t
+
+try:
+    from cryptography import x509
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
+except ImportError:  # the module boundary says so
+    pass
+
+from .._renewal import isoformat_utc
+from .pem import CERTIFICATE, encode_pem
+from .problems import MaterialError
+
+Link = t.Literal["signed", "forged", "unknown"]
+
+# Signature algorithms by OID, for certificates whose hash cryptography refuses to name (RFC 3279, RFC 8017).
+_WEAK_SIGNATURE_OIDS: t.Final = {
+    "1.2.840.113549.1.1.2": "MD2",
+    "1.2.840.113549.1.1.3": "MD4",
+    "1.2.840.113549.1.1.4": "MD5",
+    "1.2.840.113549.1.1.5": "SHA-1",
+    "1.3.14.3.2.29": "SHA-1",
+    "1.2.840.10040.4.3": "SHA-1",
+    "1.2.840.10045.4.1": "SHA-1",
+}
+_WEAK_HASHES: t.Final = {"md5": "MD5", "sha1": "SHA-1"}
+_CURVE_NAMES: t.Final = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
+
+
+class Certificate:
+    """Facts of one certificate, each computed at most once.
+
+    malformed: why some part cannot be read (then that part's facts are empty), or None.
+    """
+
+    def __init__(self, parsed: x509.Certificate, der: bytes) -> None:
+        self.x509 = parsed
+        self.der = der
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Certificate) and self.der == other.der
+
+    def __hash__(self) -> int:
+        return hash(self.der)
+
+    def __repr__(self) -> str:
+        return f"<Certificate {self.name}>"
+
+    @functools.cached_property
+    def name(self) -> str:
+        """How messages call it: the first SAN, else the subject, else the fingerprint."""
+        names = self.subject_alternative_names
+        return names[0] if names and not self.is_ca else (self.subject or self.fingerprint_sha256)
+
+    @functools.cached_property
+    def pem(self) -> bytes:
+        return encode_pem(CERTIFICATE, self.der)
+
+    @functools.cached_property
+    def fingerprint_sha256(self) -> str:
+        """Lower-case hex, no colons."""
+        return self.x509.fingerprint(hashes.SHA256()).hex()
+
+    @functools.cached_property
+    def not_before(self) -> datetime.datetime:
+        return self.x509.not_valid_before_utc
+
+    @functools.cached_property
+    def not_after(self) -> datetime.datetime:
+        return self.x509.not_valid_after_utc
+
+    @functools.cached_property
+    def serial_number(self) -> str:
+        """Lower-case hex, no separators, whole bytes."""
+        number = self.x509.serial_number
+        digits = f"{abs(number):x}"
+        return ("-" if number < 0 else "") + digits.zfill(len(digits) + len(digits) % 2)
+
+    @functools.cached_property
+    def subject_name(self) -> x509.Name | None:
+        try:
+            return self.x509.subject
+        except ValueError:
+            return None
+
+    @functools.cached_property
+    def issuer_name(self) -> x509.Name | None:
+        try:
+            return self.x509.issuer
+        except ValueError:
+            return None
+
+    @property
+    def subject(self) -> str:
+        """RFC 4514, "" when empty or malformed."""
+        return _rfc4514(self.subject_name)
+
+    @property
+    def issuer(self) -> str:
+        """RFC 4514, "" when empty or malformed."""
+        return _rfc4514(self.issuer_name)
+
+    @functools.cached_property
+    def self_issued(self) -> bool:
+        """Subject and issuer are the same name (RFC 5280)."""
+        return self.subject_name is not None and self.subject_name == self.issuer_name
+
+    @functools.cached_property
+    def _extensions(self) -> x509.Extensions | None:
+        try:
+            return self.x509.extensions
+        except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, UnsupportedAlgorithm, TypeError):
+            return None
+
+    @functools.cached_property
+    def malformed(self) -> str | None:
+        if self.subject_name is None or self.issuer_name is None:
+            return "its subject or issuer is malformed"
+        if self._extensions is None:
+            return "one of its extensions is malformed"
+        return None
+
+    @functools.cached_property
+    def subject_alternative_names(self) -> tuple[str, ...]:
+        """DNS names and IP addresses in their order; other kinds are left out."""
+        names = []
+        for name in self._extension(x509.SubjectAlternativeName) or ():
+            if isinstance(name, x509.DNSName) or (
+                isinstance(name, x509.IPAddress)
+                and isinstance(name.value, (ipaddress.IPv4Address, ipaddress.IPv6Address))
+            ):
+                names.append(str(name.value))
+        return tuple(names)
+
+    @functools.cached_property
+    def is_ca(self) -> bool:
+        constraints = self._extension(x509.BasicConstraints)
+        return constraints is not None and constraints.ca
+
+    def _extension(self, kind: type[_Extension]) -> _Extension | None:
+        if self._extensions is None:
+            return None
+        try:
+            return self._extensions.get_extension_for_class(kind).value
+        except x509.ExtensionNotFound:
+            return None
+
+    @functools.cached_property
+    def public_key(self) -> t.Any:
+        """The public key, or None when its kind is unknown or it is malformed."""
+        try:
+            return self.x509.public_key()
+        except (ValueError, UnsupportedAlgorithm, TypeError):
+            return None
+
+    @functools.cached_property
+    def key(self) -> str:
+        """For people: "RSA 2048", "EC P-256", "Ed25519"."""
+        key = self.public_key
+        if isinstance(key, rsa.RSAPublicKey):
+            return f"RSA {key.key_size}"
+        if isinstance(key, ec.EllipticCurvePublicKey):
+            return f"EC {_CURVE_NAMES.get(key.curve.name, key.curve.name)}"
+        if isinstance(key, dsa.DSAPublicKey):
+            return f"DSA {key.key_size}"
+        if isinstance(key, ed25519.Ed25519PublicKey):
+            return "Ed25519"
+        if isinstance(key, ed448.Ed448PublicKey):
+            return "Ed448"
+        return "unknown"
+
+    @functools.cached_property
+    def weak_signature_algorithm(self) -> str | None:
+        """The name of the signature's hash or algorithm when clients refuse it, else None."""
+        oid = self.x509.signature_algorithm_oid.dotted_string
+        if oid in _WEAK_SIGNATURE_OIDS:
+            return _WEAK_SIGNATURE_OIDS[oid]
+        try:
+            algorithm = self.x509.signature_hash_algorithm  # resolves the parameters of RSASSA-PSS
+        except (ValueError, UnsupportedAlgorithm, TypeError):
+            return f"an unknown algorithm (OID {oid})"
+        return _WEAK_HASHES.get(algorithm.name) if algorithm else None
+
+    def signature_by(self, issuer: Certificate) -> Link:
+        """Whether the issuer's key made this certificate's signature; "unknown": the algorithm cannot be checked."""
+        # Signatures of authorities come again with every leaf of theirs; a leaf's own does not.
+        return _signature_by_cached(self, issuer) if self.is_ca else _signature_by(self, issuer)
+
+    def summary(self) -> dict[str, t.Any]:
+        """The facts that results show."""
+        return {
+            "fingerprint_sha256": self.fingerprint_sha256,
+            "not_before": isoformat_utc(self.not_before),
+            "not_after": isoformat_utc(self.not_after),
+            "subject_alternative_names": list(self.subject_alternative_names),
+            "issuer": self.issuer,
+            "serial_number": self.serial_number,
+            "key": self.key,
+        }
+
+
+_Extension = t.TypeVar("_Extension", bound="x509.ExtensionType")
+
+
+@functools.lru_cache(maxsize=256)
+def load_certificate(der: bytes) -> Certificate:
+    """Parse DER. The last few stay parsed, because thousands of leaves share a handful of intermediates.
+
+    Raises MaterialError (certificate_invalid).
+    """
+    try:
+        parsed = x509.load_der_x509_certificate(der)
+        certificate = Certificate(parsed, der)
+        certificate.not_before, certificate.not_after, certificate.serial_number  # noqa: B018  # malformed ones raise
+    except (ValueError, TypeError, OverflowError, UnsupportedAlgorithm):
+        raise MaterialError(
+            "certificate_invalid", "A PEM block says that it is a certificate but is not valid X.509: store it again."
+        ) from None
+    return certificate
+
+
+def _signature_by(certificate: Certificate, issuer: Certificate) -> Link:
+    try:
+        certificate.x509.verify_directly_issued_by(issuer.x509)
+    except InvalidSignature:
+        return "forged"
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return "unknown"
+    return "signed"
+
+
+_signature_by_cached = functools.lru_cache(maxsize=256)(_signature_by)
+
+
+def _rfc4514(name: x509.Name | None) -> str:
+    return name.rfc4514_string() if name is not None else ""

@@ -1,0 +1,93 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What may be wrong with a certificate or with the secret that holds it: the stable codes and their meaning."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from .._errors import RotationError
+
+Severity = t.Literal["error", "warning"]
+
+#: Every code that a result's ``problems`` can hold, and its meaning. Codes are public: never rename or reuse one.
+PROBLEM_CODES: t.Final[dict[str, str]] = {
+    # The content cannot be read.
+    "document_invalid": "The secret is neither the JSON document, nor a PEM bundle, nor PKCS#12.",
+    "field_missing": "The JSON document lacks a field that is needed, or the field is empty.",
+    "field_invalid": "A field of the JSON document is not text.",
+    "pem_invalid": "A PEM block is truncated, is not base64, or is of a kind that cannot be used.",
+    "pkcs12_invalid": "The PKCS#12 container is damaged or the passphrase does not open it.",
+    # The certificates and the key are not the ones needed.
+    "certificate_missing": "No certificate was found.",
+    "certificate_invalid": "A certificate is not valid X.509, or one of its extensions is malformed.",
+    "leaf_is_ca": "The only certificates are those of certificate authorities: the leaf is missing.",
+    "multiple_leaves": "There is more than one leaf certificate.",
+    "private_key_missing": "No private key was found.",
+    "private_key_invalid": "The private key cannot be read, or its parts contradict each other.",
+    "private_key_encrypted": "The private key is encrypted and no passphrase, or a wrong one, was given.",
+    "private_key_mismatch": "The private key does not belong to the leaf certificate.",
+    "multiple_private_keys": "There is more than one private key.",
+    # The chain.
+    "chain_broken": "A certificate of the chain is not part of the path from the leaf upwards.",
+    "chain_signature_invalid": "A certificate was not signed by the key of its issuer in the chain.",
+    "intermediate_not_ca": "A certificate that issues another one is not a certificate authority.",
+    "chain_reordered": "The certificates were not in order from the leaf upwards; they were sorted.",
+    "root_dropped": "The chain held the root certificate, which clients have already; it was left out.",
+    "self_signed": "The leaf is self-signed: only clients that were given it will trust it.",
+    "untrusted": "There is no valid path from the leaf to one of the given trust anchors.",
+    # Dates.
+    "expired": "The leaf is no longer valid.",
+    "not_yet_valid": "The leaf is not valid yet.",
+    "expires_too_soon": "The leaf is valid for less than the minimum that was asked for.",
+    "intermediate_expired": "An intermediate certificate is no longer valid.",
+    "intermediate_not_yet_valid": "An intermediate certificate is not valid yet.",
+    # Names and strength.
+    "san_missing": "The leaf names no DNS name and no IP address in its subjectAltName; clients ignore the common name.",
+    "domain_not_covered": "The leaf's subject alternative names do not cover the expected domain.",
+    "weak_key": "A key is too short or of a kind that clients refuse.",
+    "weak_signature": "A certificate is signed with an algorithm that clients refuse.",
+    # The secret, the file or the directory.
+    "secret_missing": "The secret does not exist.",
+    "secret_deleted": "The secret is scheduled for deletion.",
+    "secret_no_current_version": "The secret has no version with the stage AWSCURRENT.",
+    "secret_access_denied": "AWS denied access to the secret or to the key that encrypts it.",
+    "secret_unreadable": "AWS could not return the secret's value.",
+    "file_name_collision": "Two secrets lead to the same file name.",
+    "file_name_unsafe": "The secret's name leads to no file name that is safe to use.",
+    "path_not_ours": "There is a file at the path that was not written by this collection.",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """One finding. code: a key of PROBLEM_CODES; message: what is wrong and what to do, never key material."""
+
+    code: str
+    severity: Severity
+    message: str
+
+    def as_dict(self) -> dict[str, str]:
+        """The form used in results."""
+        return {"code": self.code, "severity": self.severity, "message": self.message}
+
+
+def error(code: str, message: str) -> Problem:
+    """A problem for which the certificate is refused."""
+    return Problem(code, "error", message)
+
+
+def warning(code: str, message: str) -> Problem:
+    """A problem that a person should know about; the certificate is used."""
+    return Problem(code, "warning", message)
+
+
+class MaterialError(RotationError):
+    """Content from which no certificate can be read. problem: why."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message, code=code)
+        self.problem = error(code, message)
