@@ -1,0 +1,90 @@
+# Two commands from a fresh clone: 'make quickstart' and 'make test'. Every target sets up what it needs, in .dev/.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.SUFFIXES:
+
+export PATH := $(CURDIR)/.dev/venv/bin:$(PATH):/usr/sbin:/sbin
+export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.dev/collections
+export ANSIBLE_NOCOWS := 1
+export LC_ALL := C.UTF-8
+
+# More for pytest, such as PYTEST_ARGS='-k reload -x'.
+PYTEST_ARGS ?=
+pytest = python -m pytest --numprocesses=auto --junitxml=.dev/reports/$@.xml $(PYTEST_ARGS)
+
+check_stages := lint types unit
+test_stages := lint types docs-lint sanity unit integration molecule
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: quickstart
+quickstart: ## rotate a certificate under load in a real HAProxy, with an emulated AWS
+	@scripts/bootstrap --minimal
+	@scripts/quickstart
+
+.PHONY: test
+test: setup ## everything that must pass: lint, types, docs, sanity, unit, integration, molecule
+	@python scripts/stages.py $(test_stages)
+
+.PHONY: check
+check: setup ## the fast part, about a minute: lint, types, unit tests
+	@python scripts/stages.py $(check_stages)
+
+.PHONY: setup
+setup: ## install what all targets need (they call it themselves)
+	@scripts/bootstrap
+
+.PHONY: lint
+lint: setup ## ruff, yamllint, shellcheck, ansible-lint, changelog fragments
+	ruff check --quiet
+	ruff format --quiet --check
+	yamllint --strict .
+	shellcheck .ci/run scripts/bootstrap scripts/sanity $(wildcard scripts/quickstart)
+	ansible-lint --offline -q
+	antsibull-changelog lint
+
+.PHONY: format
+format: setup ## let ruff mend what it can
+	ruff check --quiet --fix
+	ruff format
+
+.PHONY: types
+types: setup ## mypy, strict, on module_utils and modules
+	mypy -p ansible_collections.certops.rotation.plugins.module_utils
+	mypy -p ansible_collections.certops.rotation.plugins.modules
+
+.PHONY: docs-lint
+docs-lint: setup ## documentation of the collection and its plugins
+	antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck .
+
+.PHONY: sanity
+sanity: setup ## ansible-test sanity on every Python found
+	scripts/sanity
+
+.PHONY: unit
+unit: setup ## pure and fast tests
+	$(pytest) --dist=worksteal tests/unit
+
+.PHONY: integration
+integration: setup ## real HAProxy, real TLS, AWS over HTTP from moto
+	$(pytest) --dist=loadfile tests/integration
+
+.PHONY: molecule
+molecule: setup ## the role and playbooks: check mode, converge, idempotence, verify
+	cd extensions && molecule test --all
+
+.PHONY: benchmarks
+benchmarks: setup ## measure, and compare with the usual ways
+	@for run in benchmarks/*/run; do echo "$$run"; "$$run" || exit 1; done
+
+.PHONY: build
+build: setup ## the collection as a tarball for ansible-galaxy
+	ansible-galaxy collection build --force
+
+.PHONY: clean
+clean: ## remove all that these targets made
+	rm -rf .dev tests/output certops-rotation-*.tar.gz
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,37 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """How certificate files are written: mirrors FILE_OPTIONS in module_utils/_module/options.py."""
+
+    DOCUMENTATION = r"""
+options:
+  owner:
+    description: User that owns the certificate files and the directories made here, as a name or a number.
+    type: str
+  group:
+    description: Group of the certificate files and the directories made here, as a name or a number.
+    type: str
+  mode:
+    description:
+      - Permissions of the certificate files, as a quoted octal number.
+      - A mode that lets others read the private keys is refused.
+    type: raw
+    default: "0600"
+  directory_mode:
+    description: Permissions of directories made here, as a quoted octal number. An existing O(path) keeps its own.
+    type: raw
+    default: "0700"
+  keep_previous:
+    description: How many previous versions of each certificate are kept for a rollback.
+    type: int
+    default: 1
+  lock_timeout:
+    description: How long to wait for another run on the same directory, for example V(60s).
+    type: str
+    default: 60s
+"""

@@ -1,0 +1,73 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Run make targets one after the other, all of them, and close with a table and the line 'N passed, N failed'.
+
+Usage: stages.py TARGET... A target that leaves a JUnit file (.dev/reports/TARGET.xml) counts with its tests, any other
+as one check. The closing line is also left in .dev/reports/summary. Exit code 1 when anything failed.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import subprocess
+import sys
+import time
+import typing as t
+from xml.etree import ElementTree
+
+REPORTS = pathlib.Path(".dev/reports")
+
+
+class Stage(t.NamedTuple):
+    """What became of one target. seconds: wall time."""
+
+    name: str
+    succeeded: bool
+    passed: int
+    failed: int
+    seconds: float
+
+
+def count_tests(report: pathlib.Path) -> tuple[int, int]:
+    """Passed and failed tests of a JUnit file; whatever did not pass, a skip too, has failed."""
+    passed = failed = 0
+    for case in ElementTree.parse(report).iter("testcase"):  # noqa: S314  # written by our own pytest
+        if any(case.find(verdict) is not None for verdict in ("failure", "error", "skipped")):
+            failed += 1
+        else:
+            passed += 1
+    return passed, failed
+
+
+def run_stage(name: str) -> Stage:
+    print(f"\n=== {name} ===", flush=True)
+    report = REPORTS / f"{name}.xml"
+    report.unlink(missing_ok=True)
+    start = time.monotonic()
+    succeeded = subprocess.run(["make", "--no-print-directory", name], check=False).returncode == 0
+    seconds = time.monotonic() - start
+    passed, failed = count_tests(report) if report.exists() else (int(succeeded), 0)
+    if not succeeded and not failed:
+        failed = 1
+    return Stage(name, succeeded, passed, failed, seconds)
+
+
+def main(names: list[str]) -> int:
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    stages = [run_stage(name) for name in names]
+    width = max(len(name) for name in names)
+    print()
+    for stage in stages:
+        verdict = "ok" if stage.succeeded else "FAILED"
+        counts = f"{stage.passed} passed, {stage.failed} failed" if stage.passed + stage.failed > 1 else ""
+        print(f"  {stage.name:<{width}}  {verdict:<6}  {stage.seconds:5.0f} s  {counts}".rstrip())
+    summary = f"{sum(stage.passed for stage in stages)} passed, {sum(stage.failed for stage in stages)} failed"
+    (REPORTS / "summary").write_text(f"{summary}\n", encoding="utf-8")
+    print(f"\n{summary}")
+    return 0 if all(stage.succeeded for stage in stages) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

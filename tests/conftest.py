@@ -1,0 +1,49 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""For all tests: the collection is importable in subprocesses, and a test that would be skipped fails."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import typing as t
+
+import pytest
+
+_COLLECTIONS = pathlib.Path(__file__).parents[1] / ".dev" / "collections"
+
+
+def pytest_configure() -> None:
+    """Let the modules and playbooks that tests start find this checkout and HAProxy."""
+    inherited = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(_COLLECTIONS), *([inherited] if inherited else [])])
+    os.environ.setdefault("ANSIBLE_COLLECTIONS_PATH", str(_COLLECTIONS))
+    os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin"])  # haproxy on Debian
+
+
+_Report = t.TypeVar("_Report", pytest.TestReport, pytest.CollectReport)
+
+
+def _failed_instead_of_skipped(report: _Report) -> _Report:
+    """A skipped test has proven nothing: whatever it lacks is the setup's fault and must be mended there."""
+    if report.skipped:
+        reason = (
+            report.longrepr[2] if isinstance(report.longrepr, tuple) else getattr(report, "wasxfail", report.longrepr)
+        )
+        report.outcome = "failed"
+        report.longrepr = f"{report.nodeid}: tests here pass or fail, they are never skipped ({reason})"
+        if hasattr(report, "wasxfail"):
+            del report.wasxfail
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> t.Generator[None, pytest.TestReport, pytest.TestReport]:
+    return _failed_instead_of_skipped((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> t.Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    return _failed_instead_of_skipped((yield))
