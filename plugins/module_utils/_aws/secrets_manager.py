@@ -1,0 +1,316 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""AWS Secrets Manager as this collection needs it: few list calls, batched reads, an answer for each secret.
+
+AWS facts used here (API reference of Secrets Manager): ListSecrets filters match by prefix and independently of each
+other, so every match is checked again; it may lag five minutes behind, so a name that it lacks is asked for with
+DescribeSecret; BatchGetSecretValue takes 1-20 ids and reports failures of single secrets in ``Errors``.
+"""
+
+from __future__ import annotations
+
+import collections
+import itertools
+import re
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+try:
+    from botocore.exceptions import BotoCoreError, ClientError
+except ImportError:  # AnsibleAWSModule reports it
+    pass
+
+from .._errors import SecretsManagerError
+from .._x509.problems import Problem
+from .prefixes import covering_prefixes
+
+LIST_PAGE_SIZE = 100
+BATCH_SIZE = 20
+_CONCURRENT_CALLS = 4
+_FILTER_VALUE = re.compile(r"[a-zA-Z0-9 :_@/+=.\-!]+")
+_DENIED = frozenset({"AccessDeniedException", "AccessDenied", "UnauthorizedOperation"})
+_TRANSIENT = frozenset({"ThrottlingException", "Throttling", "InternalServiceError", "InternalServiceErrorException"})
+
+T = t.TypeVar("T")
+R = t.TypeVar("R")
+
+
+@dataclass(frozen=True)
+class SecretVersion:
+    """A secret that has a current version, without its value. version_id: of the stage AWSCURRENT."""
+
+    name: str
+    arn: str
+    version_id: str
+    tags: t.Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SecretFailure:
+    """A secret that cannot be had, and why. code: of AWS, where AWS gave one."""
+
+    name: str
+    problem: Problem
+    arn: str | None = None
+
+
+@dataclass(frozen=True)
+class SecretValue:
+    """A secret's current value: text, or bytes for a binary secret. Never shown."""
+
+    secret: SecretVersion
+    value: str | bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which secrets: those with all tags (and the prefix, if any), else the names and those with the prefix.
+
+    names: secret names or ARNs.
+    """
+
+    names: tuple[str, ...] = ()
+    name_prefix: str | None = None
+    tags: t.Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """secrets: in order of their names; failures: selected by name but not to be had; warnings: for the user."""
+
+    secrets: tuple[SecretVersion, ...]
+    failures: tuple[SecretFailure, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class SecretsManager:
+    """Reads secrets through a boto3 client.
+
+    client: of boto3, for ``secretsmanager``; retry: wraps a function so that throttled calls are repeated with backoff.
+    """
+
+    def __init__(self, client: t.Any, retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..., t.Any]]) -> None:
+        self._client = client
+        self._retry = retry
+        self.api_calls: collections.Counter[str] = collections.Counter()
+
+    def discover(self, selection: Selection) -> Discovery:
+        """The selected secrets. Raises SecretsManagerError when the selection itself cannot be read."""
+        if selection.tags:
+            listed = self._list(_tag_filters(selection.tags) + _prefix_filter(selection.name_prefix))
+            return _discovery(
+                secret
+                for secret in listed
+                if secret["Name"].startswith(selection.name_prefix or "") and selection.tags.items() <= _tags(secret).items()
+            )
+        found: list[dict[str, t.Any]] = []
+        failures: list[SecretFailure] = []
+        warnings: list[str] = []
+        if selection.name_prefix:
+            listed = self._list(_prefix_filter(selection.name_prefix))
+            found += [secret for secret in listed if secret["Name"].startswith(selection.name_prefix)]
+        wanted = dict.fromkeys(name for name in selection.names if name not in {secret["Name"] for secret in found})
+        plain = [name for name in wanted if not name.startswith("arn:")]
+        try:
+            named = {secret["Name"]: secret for secret in self._list(_names_filter(plain))} if plain else {}
+        except SecretsManagerError as error:
+            if error.code not in _DENIED:
+                raise
+            named = {}
+            warnings.append(
+                f"secretsmanager:ListSecrets is denied ({error.code}), so every name costs one DescribeSecret call."
+                " Allow ListSecrets on resource * to make unchanged runs cheap."
+            )
+        found += [named[name] for name in plain if name in named]
+        for described in self._map(self._describe, [name for name in wanted if name not in named]):
+            (failures if isinstance(described, SecretFailure) else found).append(described)  # type: ignore[arg-type]
+        discovery = _discovery(found)
+        return Discovery(discovery.secrets, (*failures, *discovery.failures), tuple(warnings))
+
+    def read(self, secrets: t.Sequence[SecretVersion]) -> t.Iterator[SecretValue | SecretFailure]:
+        """The current values of these secrets, in any order, a few batches ahead of the consumer.
+
+        The version of a value is the one AWS delivered, which may be newer than the one asked for.
+        """
+        batches = [secrets[start : start + BATCH_SIZE] for start in range(0, len(secrets), BATCH_SIZE)]
+        for results in self._map(self._read_batch, batches):
+            yield from results
+
+    # -- listing ------------------------------------------------------------------------------------------------
+
+    def _list(self, filters: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
+        secrets: list[dict[str, t.Any]] = []
+        request: dict[str, t.Any] = {"MaxResults": LIST_PAGE_SIZE, **({"Filters": filters} if filters else {})}
+        while True:
+            reply = self._call("list_secrets", **request)
+            secrets += reply["SecretList"]
+            if not reply.get("NextToken"):
+                return secrets
+            request["NextToken"] = reply["NextToken"]
+
+    def _describe(self, name: str) -> dict[str, t.Any] | SecretFailure:
+        try:
+            reply: dict[str, t.Any] = self._call("describe_secret", secret=name, SecretId=name)
+        except SecretsManagerError as error:
+            return SecretFailure(name, _secret_problem(name, error.code, error.message))
+        # DescribeSecret names this field otherwise than ListSecrets does.
+        reply["SecretVersionsToStages"] = reply.get("VersionIdsToStages") or {}
+        return reply
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def _read_batch(self, secrets: t.Sequence[SecretVersion]) -> list[SecretValue | SecretFailure]:
+        by_id = {key: secret for secret in secrets for key in (secret.arn, secret.name)}
+        try:
+            reply = self._call("batch_get_secret_value", SecretIdList=[secret.arn for secret in secrets])
+        except SecretsManagerError as error:
+            if error.code in _DENIED:  # policies written before BatchGetSecretValue existed allow only the single read
+                return [self._read_one(secret) for secret in secrets]
+            return [_failure(secret, error.code, error.message) for secret in secrets]
+        results: dict[str, SecretValue | SecretFailure] = {}
+        for value in reply["SecretValues"]:
+            secret = by_id[value["ARN"]]
+            results[secret.arn] = _value(secret, value)
+        for failed in reply.get("Errors") or []:
+            secret = by_id[failed["SecretId"]]
+            code = failed.get("ErrorCode", "Unknown")
+            if code in _TRANSIENT:
+                results[secret.arn] = self._read_one(secret)
+            else:
+                results[secret.arn] = _failure(secret, code, failed.get("Message", ""))
+        return [
+            results.get(secret.arn) or _failure(secret, "NoAnswer", "BatchGetSecretValue did not mention it")
+            for secret in secrets
+        ]
+
+    def _read_one(self, secret: SecretVersion) -> SecretValue | SecretFailure:
+        try:
+            return _value(secret, self._call("get_secret_value", secret=secret.name, SecretId=secret.arn))
+        except SecretsManagerError as error:
+            return _failure(secret, error.code, error.message)
+
+    # -- calls --------------------------------------------------------------------------------------------------
+
+    def _call(self, operation: str, *, secret: str | None = None, **request: t.Any) -> dict[str, t.Any]:
+        name = "".join(part.capitalize() for part in operation.split("_"))
+
+        def attempt() -> dict[str, t.Any]:
+            self.api_calls[name] += 1
+            reply: dict[str, t.Any] = getattr(self._client, operation)(**request)
+            return reply
+
+        try:
+            reply: dict[str, t.Any] = self._retry(attempt)()
+            return reply
+        except ClientError as error:
+            code = error.response.get("Error", {}).get("Code", "Unknown")
+            text = error.response.get("Error", {}).get("Message", "")
+            raise SecretsManagerError(_call_failed(name, code, text, secret), code, secret) from None
+        except BotoCoreError as error:  # no credentials, no connection, time-outs: their texts hold no values
+            code = type(error).__name__
+            raise SecretsManagerError(_call_failed(name, code, str(error), secret), code, secret) from None
+
+    @staticmethod
+    def _map(function: t.Callable[[T], R], items: t.Sequence[T]) -> t.Iterator[R]:
+        """Concurrent map, in order, that stays only a few items ahead: values are not piled up in memory."""
+        if len(items) < 2:
+            yield from map(function, items)
+            return
+        with ThreadPoolExecutor(min(_CONCURRENT_CALLS, len(items))) as pool:
+            pending = collections.deque(pool.submit(function, item) for item in items[: _CONCURRENT_CALLS + 1])
+            rest = itertools.islice(items, len(pending), None)
+            while pending:
+                result = pending.popleft().result()
+                pending.extend(pool.submit(function, item) for item in itertools.islice(rest, 1))
+                yield result
+
+
+def _call_failed(operation: str, code: str, text: str, secret: str | None) -> str:
+    of = f" of secret {secret}" if secret else ""
+    return f"secretsmanager:{operation}{of} failed with {code}: {text or 'no message'}. {_advice(code)}".rstrip()
+
+
+def _advice(code: str) -> str:
+    if code in _DENIED:
+        return "Allow the operation in the IAM policy of these credentials (and kms:Decrypt for the secret's key)."
+    if code in _TRANSIENT:
+        return "AWS kept throttling; run again later or spread the hosts' runs."
+    if code in ("NoCredentialsError", "PartialCredentialsError"):
+        return "Give credentials: an instance role, a profile, environment variables or the module's options."
+    if code in ("EndpointConnectionError", "ConnectTimeoutError", "ConnectionClosedError", "ReadTimeoutError"):
+        return "Check the network path, the region and endpoint_url."
+    if code in ("UnrecognizedClientException", "ExpiredTokenException", "InvalidSignatureException", "ExpiredToken"):
+        return "Check the credentials: they are wrong or have expired."
+    return ""
+
+
+def _secret_problem(name: str, code: str, text: str) -> Problem:
+    if code == "ResourceNotFoundException":
+        return Problem("secret_missing", "error", f"Secret {name} does not exist ({code}). Create it or drop the name.")
+    if code in _DENIED:
+        return Problem(
+            "secret_access_denied", "error", f"Secret {name} cannot be read: {code}: {text} {_advice(code)}".rstrip()
+        )
+    if code == "InvalidRequestException" and "delet" in text.lower():
+        return _deleted(name)
+    return Problem("secret_unreadable", "error", f"Secret {name} cannot be read: {code}: {text} {_advice(code)}".rstrip())
+
+
+def _deleted(name: str) -> Problem:
+    return Problem(
+        "secret_deleted", "error", f"Secret {name} is marked for deletion. Restore it (RestoreSecret) or drop the name."
+    )
+
+
+def _failure(secret: SecretVersion, code: str, text: str) -> SecretFailure:
+    return SecretFailure(secret.name, _secret_problem(secret.name, code, text), secret.arn)
+
+
+def _value(secret: SecretVersion, reply: t.Mapping[str, t.Any]) -> SecretValue:
+    value = reply["SecretString"] if "SecretString" in reply else reply.get("SecretBinary", b"")
+    return SecretValue(SecretVersion(secret.name, secret.arn, reply["VersionId"], secret.tags), value)
+
+
+def _discovery(listed: t.Iterable[dict[str, t.Any]]) -> Discovery:
+    secrets: dict[str, SecretVersion] = {}
+    failures: list[SecretFailure] = []
+    for secret in listed:
+        name, arn = secret["Name"], secret["ARN"]
+        stages: t.Mapping[str, list[str]] = secret.get("SecretVersionsToStages") or {}
+        current = next((version for version, labels in stages.items() if "AWSCURRENT" in labels), None)
+        if secret.get("DeletedDate"):
+            failures.append(SecretFailure(name, _deleted(name), arn))
+        elif current is None:
+            text = f"Secret {name} has no version labelled AWSCURRENT. Store a value (PutSecretValue) or drop the name."
+            failures.append(SecretFailure(name, Problem("secret_no_current_version", "error", text), arn))
+        else:
+            secrets[name] = SecretVersion(name, arn, current, _tags(secret))
+    return Discovery(tuple(secrets[name] for name in sorted(secrets)), tuple(failures))
+
+
+def _tags(secret: t.Mapping[str, t.Any]) -> dict[str, str]:
+    return {tag["Key"]: tag.get("Value", "") for tag in secret.get("Tags") or []}
+
+
+def _prefix_filter(prefix: str | None) -> list[dict[str, t.Any]]:
+    return [{"Key": "name", "Values": [prefix]}] if prefix and _filterable(prefix) else []
+
+
+def _names_filter(names: t.Sequence[str]) -> list[dict[str, t.Any]]:
+    prefixes = covering_prefixes(names)
+    return [{"Key": "name", "Values": prefixes}] if prefixes and all(map(_filterable, prefixes)) else []
+
+
+def _tag_filters(tags: t.Mapping[str, str]) -> list[dict[str, t.Any]]:
+    """One pair narrows the listing; further pairs are left to the check of each secret's own tags."""
+    key, value = next(iter(sorted(tags.items())))
+    pairs = (("tag-key", key), ("tag-value", value))
+    return [{"Key": name, "Values": [text]} for name, text in pairs if _filterable(text)]
+
+
+def _filterable(value: str) -> bool:
+    """Whether ListSecrets takes it as a filter value and does not read it as a negation."""
+    return bool(_FILTER_VALUE.fullmatch(value)) and not value.startswith("!")

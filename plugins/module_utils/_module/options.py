@@ -1,0 +1,119 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Options that several modules share: how files are written, which rules certificates are held to."""
+
+from __future__ import annotations
+
+import grp
+import hashlib
+import json
+import os
+import pwd
+import ssl
+import typing as t
+from datetime import timedelta
+
+from .._errors import InvalidOption
+from .._renewal import parse_duration
+from .._store.atomic import FileAttributes
+from .._store.directory import DirectorySettings
+
+if t.TYPE_CHECKING:
+    from .._x509.verify import VerificationPolicy
+
+FILE_OPTIONS: dict[str, dict[str, t.Any]] = {
+    "owner": {"type": "str"},
+    "group": {"type": "str"},
+    "mode": {"type": "raw", "default": "0600"},
+    "directory_mode": {"type": "raw", "default": "0700"},
+    "keep_previous": {"type": "int", "default": 1},
+    "lock_timeout": {"type": "str", "default": "60s"},
+}
+VERIFY_OPTIONS: dict[str, dict[str, t.Any]] = {
+    "min_remaining": {"type": "str", "default": "0"},
+    "clock_skew": {"type": "str", "default": "5m"},
+    "min_rsa_bits": {"type": "int", "default": 2048},
+    "trust_anchors": {"type": "str"},
+    "system_trust": {"type": "bool", "default": False},
+}
+
+
+def directory_settings(params: t.Mapping[str, t.Any]) -> DirectorySettings:
+    """From FILE_OPTIONS. Raises InvalidOption for an unknown owner or a mode that gives keys away."""
+    mode = _mode("mode", params["mode"])
+    if mode & 0o007:
+        raise InvalidOption(
+            f"mode {mode:04o} would let every user of the host read the private keys. Use 0600, or 0640 with a group."
+        )
+    if params["keep_previous"] < 0:
+        raise InvalidOption("keep_previous must be 0 or more: it counts the previous versions kept for a rollback.")
+    attributes = FileAttributes(
+        mode,
+        _identity("owner", params["owner"], lambda name: pwd.getpwnam(name).pw_uid),
+        _identity("group", params["group"], lambda name: grp.getgrnam(name).gr_gid),
+    )
+    return DirectorySettings(attributes, _mode("directory_mode", params["directory_mode"]), params["keep_previous"])
+
+
+def duration_option(params: t.Mapping[str, t.Any], name: str) -> timedelta:
+    """A duration such as 12h or 7d. Raises InvalidOption naming the option."""
+    try:
+        return parse_duration(str(params[name]))
+    except InvalidOption as error:
+        raise InvalidOption(f"{name}: {error.message}") from None
+
+
+def verification_rules(params: t.Mapping[str, t.Any], *more: t.Any) -> str:
+    """A digest of the rules a file is made by; more: further options that decide about its content."""
+    names = ("min_rsa_bits", "trust_anchors", "system_trust")
+    rules = [{name: params[name] for name in names}, *more]
+    return hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def verification_policy(params: t.Mapping[str, t.Any]) -> VerificationPolicy:
+    """From VERIFY_OPTIONS. Raises InvalidOption when the trust anchors are no certificates."""
+    from .._x509.verify import VerificationPolicy, load_trust_anchors
+
+    anchors = load_trust_anchors(params["trust_anchors"]) if params["trust_anchors"] else ()
+    if params["system_trust"]:
+        anchors = (*anchors, *load_trust_anchors(_system_trust_pem()))
+    return VerificationPolicy(
+        min_rsa_bits=params["min_rsa_bits"],
+        clock_skew=duration_option(params, "clock_skew"),
+        min_remaining=duration_option(params, "min_remaining"),
+        trust_anchors=anchors or None,
+    )
+
+
+def _system_trust_pem() -> str:
+    cafile = ssl.get_default_verify_paths().cafile
+    candidates = (cafile, "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
+    for path in filter(None, candidates):
+        if os.path.isfile(path):
+            with open(path, encoding="utf-8", errors="replace") as file:
+                return file.read()
+    raise InvalidOption("system_trust: this host has no CA bundle. Install ca-certificates, or give trust_anchors.")
+
+
+def _mode(name: str, value: t.Any) -> int:
+    """Octal text; a number is what YAML made of an unquoted octal literal and is taken as it is."""
+    try:
+        mode = value if isinstance(value, int) else int(str(value), 8)
+    except ValueError:
+        mode = -1
+    if isinstance(value, bool) or not 0 < mode <= 0o7777:
+        raise InvalidOption(f"{name}: {value!r} is no octal mode such as '0600'.")
+    return mode
+
+
+def _identity(option: str, name: str | None, lookup: t.Callable[[str], int]) -> int | None:
+    if not name:
+        return None
+    if name.isdigit():
+        return int(name)
+    try:
+        return lookup(name)
+    except KeyError:
+        raise InvalidOption(f"{option}: there is no {name} on this host.") from None

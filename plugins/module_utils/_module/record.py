@@ -1,0 +1,72 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""certificate_rollback and rotation_record: parameters to the store, what was done to the result."""
+
+from __future__ import annotations
+
+import sys
+import typing as t
+from datetime import datetime, timezone
+
+from .._record import Outcome, record
+from .._rollback import roll_back
+from .._store.atomic import FileAttributes
+from .._store.directory import CertificateDirectory, DirectorySettings
+from .boundary import module_boundary
+from .options import duration_option
+
+ROLLBACK_SPEC: dict[str, dict[str, t.Any]] = {
+    "path": {"type": "path", "required": True},
+    "names": {"type": "list", "elements": "str"},
+    "lock_timeout": {"type": "str", "default": "60s"},
+}
+RECORD_SPEC: dict[str, dict[str, t.Any]] = {
+    "path": {"type": "path", "required": True},
+    "outcome": {"type": "str", "choices": ["proven", "rolled_back", "failed"], "required": True},
+    "activation": {"type": "str", "choices": ["none", "hot_update", "reload"], "default": "none"},
+    "names": {"type": "list", "elements": "str"},
+    "message": {"type": "str", "default": ""},
+    "failures": {"type": "list", "elements": "str", "default": []},
+    "lock_timeout": {"type": "str", "default": "60s"},
+}
+
+
+def run_rollback(module: t.Any) -> None:
+    """module: an AnsibleModule with ROLLBACK_SPEC."""
+    with module_boundary(module):
+        timeout = duration_option(module.params, "lock_timeout").total_seconds()
+        items = roll_back(
+            _directory(module.params["path"]),
+            module.params["names"],
+            lock_timeout=timeout,
+            check_mode=module.check_mode,
+        )
+        before = {item["name"]: item["rolled_back_fingerprint_sha256"] for item in items}
+        after = {item["name"]: item["fingerprint_sha256"] for item in items}
+        diff = {"diff": {"before": before, "after": after}} if module._diff else {}
+        module.exit_json(changed=bool(items), certificates=items, **diff)
+
+
+def run_record(module: t.Any) -> None:
+    """module: an AnsibleModule with RECORD_SPEC."""
+    with module_boundary(module):
+        params = module.params
+        outcome = Outcome(
+            params["outcome"], params["activation"], params["names"], params["message"], params["failures"]
+        )
+        changed, state = record(
+            _directory(params["path"]),
+            outcome,
+            now=datetime.now(timezone.utc),
+            lock_timeout=duration_option(params, "lock_timeout").total_seconds(),
+            check_mode=module.check_mode,
+        )
+        diff = {"diff": {"before": {}, "after": {"newly_proven": state["newly_proven"]}}} if module._diff and changed else {}
+        module.exit_json(changed=changed, state=state, **diff)
+
+
+def _directory(path: str) -> CertificateDirectory:
+    """A directory whose files keep the owner and mode they have: nothing new is written into them here."""
+    return CertificateDirectory(path, DirectorySettings(FileAttributes(), keep=sys.maxsize))

@@ -1,0 +1,134 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""certificate_sync: parameters to ports and core, report to result."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import datetime, timezone
+
+from .._aws.secrets_manager import SecretsManager, Selection
+from .._errors import InvalidOption
+from .._store.directory import CertificateDirectory
+from .._sync import CertificateSync, SyncOptions, SyncReport
+from .boundary import module_boundary
+from .options import (
+    FILE_OPTIONS,
+    VERIFY_OPTIONS,
+    directory_settings,
+    duration_option,
+    verification_policy,
+    verification_rules,
+)
+
+SECRET_FIELDS = ("certificate", "private_key", "certificate_chain", "domain_name", "description")
+_POLICY: dict[str, t.Any] = {"type": "str", "choices": ["fail", "skip"], "default": "fail"}
+
+ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
+    "path": {"type": "path", "required": True},
+    "names": {"type": "list", "elements": "str", "default": []},
+    "name_prefix": {"type": "str"},
+    "tags": {"type": "dict", "default": {}},
+    "layout": {"type": "str", "choices": ["haproxy", "lineage", "split"], "default": "haproxy"},
+    "fields": {"type": "dict", "options": {name: {"type": "str"} for name in SECRET_FIELDS}},
+    "passphrase": {"type": "str", "no_log": True},
+    "on_invalid": dict(_POLICY),
+    "on_missing": dict(_POLICY),
+    "on_deleted": dict(_POLICY),
+    "on_discovery_error": {"type": "str", "choices": ["fail", "fallback"], "default": "fail"},
+    "prune": {"type": "bool", "default": False},
+    **FILE_OPTIONS,
+    **VERIFY_OPTIONS,
+}
+
+
+def run(module: t.Any, retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..., t.Any]]) -> None:
+    """module: an AnsibleAWSModule with ARGUMENT_SPEC; retry: decorator that repeats throttled calls."""
+    with module_boundary(module):
+        params = module.params
+        selection = _selection(params)
+        if selection is None:
+            module.warn("Nothing is selected: give names, name_prefix or tags. No certificate was looked for.")
+            module.exit_json(changed=False, certificates=[], pending=[], failures=[], api_calls={})
+        source = SecretsManager(module.client("secretsmanager"), retry)
+        sync = CertificateSync(
+            source,
+            CertificateDirectory(params["path"], directory_settings(params)),
+            _options(params, selection),
+            now=datetime.now(timezone.utc),
+            check_mode=module.check_mode,
+        )
+        report = sync.run()
+        for warning in report.warnings:
+            module.warn(warning)
+        result = {
+            "changed": report.changed,
+            "certificates": report.items,
+            "pending": report.pending,
+            "failures": report.failures,
+            "api_calls": dict(source.api_calls),
+            **({"diff": _diff(report)} if module._diff else {}),
+        }
+        if report.failures:
+            module.fail_json(msg=_failure_message(report), **result)
+        module.exit_json(**result)
+
+
+def _selection(params: t.Mapping[str, t.Any]) -> Selection | None:
+    tags: dict[str, str] = {}
+    for key, value in (params["tags"] or {}).items():
+        if not str(key).strip() or value is None or str(value) == "":
+            raise InvalidOption(f"tags: {key!r}: {value!r} is half a pair. Give both the key and the value, or neither.")
+        tags[str(key)] = str(value)
+    names = tuple(dict.fromkeys(name.strip() for name in params["names"] or [] if name.strip()))
+    selection = Selection(names=names, name_prefix=params["name_prefix"] or None, tags=tags)
+    return selection if names or selection.name_prefix or tags else None
+
+
+def _options(params: t.Mapping[str, t.Any], selection: Selection) -> SyncOptions:
+    fields = {name: expression for name, expression in (params["fields"] or {}).items() if expression}
+    if params["min_rsa_bits"] < 1024:
+        raise InvalidOption("min_rsa_bits: keys below 1024 bits are broken and never accepted.")
+    duration_option(params, "clock_skew")
+    return SyncOptions(
+        selection=selection,
+        layout=params["layout"],
+        rules=verification_rules(params, params["layout"], fields),
+        policy=lambda: verification_policy(params),
+        min_remaining=duration_option(params, "min_remaining"),
+        fields=fields or None,
+        passphrase=params["passphrase"].encode() if params["passphrase"] else None,
+        prune=params["prune"],
+        on_invalid=params["on_invalid"],
+        on_missing=params["on_missing"],
+        on_deleted=params["on_deleted"],
+        on_discovery_error=params["on_discovery_error"],
+        lock_timeout=duration_option(params, "lock_timeout").total_seconds(),
+    )
+
+
+def _diff(report: SyncReport) -> dict[str, t.Any]:
+    """Facts of what changed, never content."""
+    before: dict[str, t.Any] = {}
+    after: dict[str, t.Any] = {}
+    for item in report.items:
+        if item["action"] in ("created", "updated", "removed"):
+            facts = {key: item[key] for key in ("path", "version_id", "fingerprint_sha256", "not_before", "not_after")}
+            if item["action"] == "removed":
+                before[item["name"]] = facts
+                continue
+            after[item["name"]] = {**facts, "subject_alternative_names": item["subject_alternative_names"]}
+            if item["action"] == "updated":
+                before[item["name"]] = {
+                    "path": item["path"],
+                    "fingerprint_sha256": item.get("previous_fingerprint_sha256"),
+                }
+    return {"before": before, "after": after}
+
+
+def _failure_message(report: SyncReport) -> str:
+    failed = len(report.failures)
+    wrong = "1 problem" if failed == 1 else f"{failed} problems"
+    return f"{wrong} with {len(report.items)} certificates; the others are in place:\n" + "\n".join(report.failures)

@@ -1,0 +1,109 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The record stage: which versions have been seen served, and how the last run ended. time is an argument."""
+
+from __future__ import annotations
+
+import json
+import os
+import typing as t
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ._errors import InvalidOption
+from ._renewal import isoformat_utc
+from ._store import atomic
+from ._store.directory import STATE_DIRECTORY, CertificateDirectory
+
+STATE_FILE = "state.json"
+RECENT_ERRORS = 5
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended. result: proven, rolled_back or failed; activation: how HAProxy was made to use the files.
+
+    names: certificates seen served, None for all that are deployed; message: for a run that did not end well.
+    """
+
+    result: str
+    activation: str
+    names: t.Sequence[str] | None = None
+    message: str = ""
+    failures: t.Sequence[str] = field(default_factory=tuple)
+
+
+def read_state(directory: str) -> dict[str, t.Any]:
+    """The state of the last recorded run; {} when there is none or it is damaged (it is only ever informative)."""
+    path = os.path.join(directory, STATE_DIRECTORY, STATE_FILE)
+    with atomic.store_errors(f"read {path}"):
+        try:
+            with open(path, encoding="utf-8") as file:
+                state = json.load(file)
+        except (FileNotFoundError, ValueError):
+            return {}
+    return state if isinstance(state, dict) else {}
+
+
+def record(
+    directory: CertificateDirectory, outcome: Outcome, *, now: datetime, lock_timeout: float, check_mode: bool
+) -> tuple[bool, dict[str, t.Any]]:
+    """Mark versions as proven and write the state file. Returns whether anything was news, and the state.
+
+    A run that proves what was proven already, after one that ended the same way, is no news: nothing is written.
+    Raises InvalidOption for unknown names and StoreError when files cannot be read or written.
+    """
+    with directory.locked(lock_timeout, create=not check_mode):
+        manifest, _warning = directory.load()
+        old = read_state(directory.path)
+        names = sorted(manifest.entries) if outcome.names is None else list(outcome.names)
+        unknown = sorted(set(names) - set(manifest.entries))
+        if unknown:
+            raise InvalidOption(f"No certificate was deployed to {directory.path} from: {', '.join(unknown)}.")
+        newly_proven = []
+        if outcome.result == "proven":
+            newly_proven = [name for name in names if manifest.entries[name].proven != manifest.entries[name].current.digest]
+        same_end = (old.get("outcome"), old.get("failures", [])) == (outcome.result, list(outcome.failures))
+        if same_end and not newly_proven and outcome.result == "proven":
+            return False, old
+        for name in newly_proven:
+            manifest.entries[name].proven = manifest.entries[name].current.digest
+        state = _state(old, outcome, newly_proven, now)
+        state["certificates"] = {
+            name: {
+                "version_id": entry.current.version_id,
+                "fingerprint_sha256": entry.current.summary.get("fingerprint_sha256"),
+                "not_after": entry.current.summary.get("not_after"),
+                "proven": entry.proven == entry.current.digest,
+            }
+            for name, entry in sorted(manifest.entries.items())
+        }
+        if not check_mode:
+            if newly_proven:
+                directory.save(manifest)
+            path = os.path.join(directory.path, STATE_DIRECTORY, STATE_FILE)
+            with atomic.store_errors(f"write {path}"):
+                atomic.write_file(path, (json.dumps(state, indent=1, sort_keys=True) + "\n").encode(), atomic.FileAttributes(0o600))
+                atomic.fsync_directory(os.path.dirname(path))
+        return True, state
+
+
+def _state(old: t.Mapping[str, t.Any], outcome: Outcome, proven: list[str], now: datetime) -> dict[str, t.Any]:
+    finished_at = isoformat_utc(now)
+    errors = list(old.get("recent_errors", []))
+    if outcome.result != "proven" or outcome.failures:
+        message = outcome.message or "; ".join(outcome.failures)
+        errors = [*errors, {"at": finished_at, "message": message}][-RECENT_ERRORS:]
+    succeeded = outcome.result == "proven" and not outcome.failures
+    return {
+        "format": 1,
+        "outcome": outcome.result,
+        "activation": outcome.activation,
+        "finished_at": finished_at,
+        "last_success_at": finished_at if succeeded else old.get("last_success_at"),
+        "newly_proven": proven,
+        "failures": list(outcome.failures),
+        "recent_errors": errors,
+    }

@@ -1,0 +1,301 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A directory of certificates: versions kept aside, live files that are names of one version, a manifest, a lock.
+
+Below the directory, out of the way of HAProxy (which ignores names with a leading dot and subdirectories)::
+
+    .certops/manifest.json                       what is deployed, from which secret version
+    .certops/versions/<stem>~<digest>/*.pem      the current and the previous versions
+    <stem>.pem                                   hard link to the current version (layouts haproxy, split)
+    <stem> -> .certops/versions/<stem>~<digest>  symbolic link to it (layout lineage: four files change as one)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import time
+import typing as t
+from dataclasses import dataclass
+
+from .._errors import StoreError
+from . import atomic
+from .manifest import Entry, Manifest, StoredVersion, live_paths, main_path
+
+STATE_DIRECTORY = ".certops"
+_VERSION_FILES = {"pem": "bundle.pem", "key": "bundle.key"}
+_LOCK_POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class DirectorySettings:
+    """attributes: of the certificate files; directory_mode: of directories made here; keep: previous versions kept."""
+
+    attributes: atomic.FileAttributes
+    directory_mode: int = 0o700
+    keep: int = 1
+
+
+class CertificateDirectory:
+    """The store behind one directory. Methods raise StoreError; writing ones are to be called within ``locked``."""
+
+    def __init__(self, path: str, settings: DirectorySettings) -> None:
+        self.path = os.path.abspath(path)
+        self._settings = settings
+        self._state = os.path.join(self.path, STATE_DIRECTORY)
+        self._versions = os.path.join(self._state, "versions")
+        self._manifest = os.path.join(self._state, "manifest.json")
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def load(self) -> tuple[Manifest, str | None]:
+        """The manifest (empty when there is none) and a warning when an unreadable one is being disregarded."""
+        with atomic.store_errors(f"read the manifest of {self.path}"):
+            try:
+                with open(self._manifest, "rb") as file:
+                    return Manifest.from_json(file.read()), None
+            except FileNotFoundError:
+                return Manifest(), None
+            except ValueError as error:
+                return Manifest(), (
+                    f"{self._manifest} is damaged ({error}): all certificates are read and checked again,"
+                    " and files of certificates that no longer exist are not recognised as ours."
+                )
+
+    def intact(self, entry: Entry) -> bool:
+        """Whether the live files are byte for byte what the manifest says. Raises StoreError when unreadable."""
+        return all(self._digest(path) == entry.current.files.get(part) for part, path in entry.paths.items())
+
+    def attributes_match(self, entry: Entry) -> bool:
+        """Whether owner and mode of the (existing) live files are as set."""
+        with atomic.store_errors(f"look at {entry.main_path} in {self.path}"):
+            return all(
+                self._settings.attributes.match(os.stat(os.path.join(self.path, path))) for path in entry.paths.values()
+            )
+
+    def obstacle(self, layout: str, stem: str) -> str | None:
+        """What stands where this certificate belongs and must not be replaced, if anything."""
+        path = os.path.join(self.path, main_path(layout, stem))
+        if layout == "lineage":
+            if os.path.lexists(path) and not os.path.islink(path):
+                return f"{path} exists and is no symbolic link of this directory's store"
+        else:
+            for live in live_paths(layout, stem).values():
+                if os.path.isdir(os.path.join(self.path, live)):
+                    return f"{os.path.join(self.path, live)} is a directory"
+        return None
+
+    def live_file(self, layout: str, stem: str) -> str | None:
+        """The live file that holds the leaf, when it exists: what a change is compared with."""
+        relative = live_paths(layout, stem)["fullchain" if layout == "lineage" else "pem"]
+        path = os.path.join(self.path, relative)
+        return path if os.path.isfile(path) else None
+
+    # -- writing ------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def locked(self, timeout: float, *, create: bool = True) -> t.Iterator[None]:
+        """Hold the directory's lock, waiting up to timeout seconds; make the directories first.
+
+        create=False (check mode) makes nothing, and locks nothing where there is nothing to lock.
+        """
+        if create:
+            self._make_directories()
+        lock = os.path.join(self._state, "lock")
+        with atomic.store_errors(f"lock {self.path}"):
+            try:
+                descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o600)
+            except FileNotFoundError:
+                descriptor = None
+        try:
+            if descriptor is not None:
+                self._wait_for_lock(descriptor, timeout)
+            yield
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)
+
+    def publish(self, entry: Entry, parts: t.Mapping[str, bytes]) -> None:
+        """Store the entry's current version (its content is parts) and make it live. Durable after save."""
+        with atomic.store_errors(f"write certificate {entry.name} to {self.path}"):
+            self._keep_foreign(entry)
+            self._store_version(self._version_directory(entry, entry.current), parts)
+            self._make_live(entry)
+
+    def restore(self, entry: Entry) -> None:
+        """Make the entry's current version live from the store, where it was kept."""
+        directory = self._version_directory(entry, entry.current)
+        for part, digest in entry.current.files.items():
+            if self._digest(os.path.join(directory, _file_name(part))) != digest:
+                raise StoreError(
+                    f"The kept version {entry.current.version_id} of {entry.name} in {directory} is missing or damaged,"
+                    " so it cannot be restored. Run certificate_sync to fetch the current version again."
+                )
+        with atomic.store_errors(f"restore certificate {entry.name} in {self.path}"):
+            self._make_live(entry)
+
+    def set_attributes(self, entry: Entry) -> None:
+        """Give the live files the owner and mode that are set."""
+        with atomic.store_errors(f"set owner and mode of certificate {entry.name} in {self.path}"):
+            for path in entry.paths.values():
+                atomic.set_attributes(os.path.join(self.path, path), self._settings.attributes)
+
+    def remove(self, entry: Entry, *, except_paths: t.Collection[str] = ()) -> None:
+        """Remove the entry's live files (its versions go with the next save)."""
+        with atomic.store_errors(f"remove certificate {entry.name} from {self.path}"):
+            for path in {entry.main_path, *(() if entry.layout == "lineage" else entry.paths.values())}:
+                if path not in except_paths:
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(os.path.join(self.path, path))
+
+    def save(self, manifest: Manifest) -> None:
+        """Make all that was published durable, write the manifest, then drop versions that nothing refers to."""
+        for entry in manifest.entries.values():
+            del entry.previous[self._settings.keep :]
+        with atomic.store_errors(f"write the manifest of {self.path}"):
+            atomic.fsync_directory(self._versions)
+            atomic.fsync_directory(self.path)
+            atomic.write_file(self._manifest, manifest.to_json(), atomic.FileAttributes(0o600))
+            atomic.fsync_directory(self._state)
+            self._drop_unreferenced(manifest)
+
+    def orphans(self, manifest: Manifest) -> dict[str, list[str]]:
+        """Stem -> live paths written by a run that was killed before it saved the manifest."""
+        known = {entry.stem for entry in manifest.entries.values()}
+        orphans: dict[str, list[str]] = {}
+        for name in self._version_names():
+            stem = name.rpartition("~")[0]
+            if stem and stem not in known:
+                orphans.setdefault(stem, []).extend(self._live_names_of(name))
+        return {stem: paths for stem, paths in orphans.items() if paths}
+
+    # -- inside -------------------------------------------------------------------------------------------------
+
+    def _make_directories(self) -> None:
+        with atomic.store_errors(f"make the directory {self.path}"):
+            for path in (self.path, self._state, self._versions):
+                if not os.path.isdir(path):
+                    os.mkdir(path, 0o700)
+                    attributes = self._settings.attributes
+                    mode = self._settings.directory_mode
+                    atomic.set_attributes(path, atomic.FileAttributes(mode, attributes.uid, attributes.gid))
+
+    def _wait_for_lock(self, descriptor: int, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise StoreError(
+                        f"Another run holds the lock of {self.path} and did not finish within {timeout:g} s."
+                        " Wait for it, or raise lock_timeout."
+                    ) from None
+            time.sleep(_LOCK_POLL_SECONDS)
+
+    def _digest(self, path: str) -> str | None:
+        """SHA-256 of a file below the directory; None when there is none."""
+        with atomic.store_errors(f"read {path} in {self.path}"):
+            try:
+                with open(os.path.join(self.path, path), "rb") as file:
+                    return hashlib.sha256(file.read()).hexdigest()
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                return None
+
+    def _version_directory(self, entry: Entry, version: StoredVersion) -> str:
+        return os.path.join(self._versions, f"{entry.stem}~{version.digest[:16]}")
+
+    def _store_version(self, directory: str, parts: t.Mapping[str, bytes]) -> None:
+        if os.path.isdir(directory):  # of an earlier time, perhaps damaged since: live links keep its files alive
+            shutil.rmtree(directory)
+        temporary = os.path.join(self._versions, f"{atomic.TEMPORARY_MARK}{os.path.basename(directory)}")
+        shutil.rmtree(temporary, ignore_errors=True)
+        try:
+            os.mkdir(temporary, 0o700)
+            for part, data in parts.items():
+                atomic.create_file(os.path.join(temporary, _file_name(part)), data, self._settings.attributes)
+            attributes = self._settings.attributes
+            mode = self._settings.directory_mode
+            atomic.set_attributes(temporary, atomic.FileAttributes(mode, attributes.uid, attributes.gid))
+            os.rename(temporary, directory)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+
+    def _make_live(self, entry: Entry) -> None:
+        directory = self._version_directory(entry, entry.current)
+        if entry.layout == "lineage":
+            # The link must never point to files that a power cut could still lose.
+            atomic.fsync_directory(directory)
+            atomic.fsync_directory(self._versions)
+            target = os.path.relpath(directory, self.path)
+            atomic.replace_with_symlink(target, os.path.join(self.path, entry.main_path))
+            return
+        for part, path in entry.paths.items():
+            atomic.replace_with_link(os.path.join(directory, _file_name(part)), os.path.join(self.path, path))
+
+    def _keep_foreign(self, entry: Entry) -> None:
+        """Before the first write over a file that someone else put there: keep it as the previous version."""
+        if entry.layout == "lineage" or entry.previous:
+            return
+        found = {part: self._digest(path) for part, path in entry.paths.items()}
+        files = {part: digest for part, digest in found.items() if digest is not None}
+        if len(files) < len(found) or files == entry.current.files:
+            return
+        digest = version_digest(files)
+        foreign = StoredVersion(digest, "", files, {})
+        parts: dict[str, bytes] = {}
+        for part, path in entry.paths.items():
+            with open(os.path.join(self.path, path), "rb") as file:
+                parts[part] = file.read()
+        self._store_version(self._version_directory(entry, foreign), parts)
+        entry.previous.append(foreign)
+
+    def _version_names(self) -> list[str]:
+        with atomic.store_errors(f"list the versions in {self.path}"):
+            try:
+                return sorted(os.listdir(self._versions))
+            except FileNotFoundError:
+                return []
+
+    def _live_names_of(self, version_name: str) -> list[str]:
+        """Paths below the directory that are names of this version."""
+        directory = os.path.join(self._versions, version_name)
+        stem = version_name.rpartition("~")[0]
+        link = os.path.join(self.path, stem)
+        if os.path.islink(link) and os.readlink(link) == os.path.relpath(directory, self.path):
+            return [stem]
+        paths = []
+        for part, file_name in _VERSION_FILES.items():
+            with contextlib.suppress(FileNotFoundError):
+                path = live_paths("split", stem)[part]
+                if os.path.samefile(os.path.join(directory, file_name), os.path.join(self.path, path)):
+                    paths.append(path)
+        return paths
+
+    def _drop_unreferenced(self, manifest: Manifest) -> None:
+        referenced = {
+            os.path.basename(self._version_directory(entry, version))
+            for entry in manifest.entries.values()
+            for version in (entry.current, *entry.previous)
+        }
+        for name in self._version_names():
+            if name not in referenced and not self._live_names_of(name):
+                shutil.rmtree(os.path.join(self._versions, name))
+        atomic.remove_temporaries(self.path)
+        atomic.remove_temporaries(self._state)
+
+
+def version_digest(files: t.Mapping[str, str]) -> str:
+    """One digest over the digests of all parts."""
+    return hashlib.sha256("".join(f"{part}={files[part]};" for part in sorted(files)).encode()).hexdigest()
+
+
+def _file_name(part: str) -> str:
+    return _VERSION_FILES.get(part, f"{part}.pem")

@@ -1,0 +1,104 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a certificate directory holds, remembered next to it: which secret version each file came from."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import typing as t
+from dataclasses import dataclass, field
+
+FORMAT = 1
+
+# layout -> part of a rendered bundle -> path of the live file below the directory
+LAYOUTS: dict[str, dict[str, str]] = {
+    "haproxy": {"pem": "{stem}.pem"},
+    "split": {"key": "{stem}.key", "pem": "{stem}.pem"},
+    "lineage": {
+        "cert": "{stem}/cert.pem",
+        "chain": "{stem}/chain.pem",
+        "fullchain": "{stem}/fullchain.pem",
+        "privkey": "{stem}/privkey.pem",
+    },
+}
+
+
+def live_paths(layout: str, stem: str) -> dict[str, str]:
+    """Part -> path below the directory, in the order in which they are replaced."""
+    return {part: pattern.format(stem=stem) for part, pattern in LAYOUTS[layout].items()}
+
+
+def main_path(layout: str, stem: str) -> str:
+    """The one path that a user names: the PEM file, or the lineage's directory."""
+    return stem if layout == "lineage" else f"{stem}.pem"
+
+
+@dataclass(frozen=True)
+class StoredVersion:
+    """One version of a certificate's files. digest: of all parts; files: part -> SHA-256; summary: facts to report."""
+
+    digest: str
+    version_id: str
+    files: t.Mapping[str, str]
+    summary: t.Mapping[str, t.Any]
+
+
+@dataclass
+class Entry:
+    """One certificate on disk.
+
+    rules: digest of the rules (layout, verification, field mapping) that it was made by; previous: newest first;
+    proven: digest of the version last seen served, if any; problems: warnings about the current version.
+    """
+
+    name: str
+    arn: str
+    stem: str
+    layout: str
+    rules: str
+    current: StoredVersion
+    previous: list[StoredVersion] = field(default_factory=list)
+    proven: str | None = None
+    problems: list[dict[str, str]] = field(default_factory=list)
+
+    @property
+    def paths(self) -> dict[str, str]:
+        return live_paths(self.layout, self.stem)
+
+    @property
+    def main_path(self) -> str:
+        return main_path(self.layout, self.stem)
+
+
+@dataclass
+class Manifest:
+    """Entries by secret name."""
+
+    entries: dict[str, Entry] = field(default_factory=dict)
+
+    def to_json(self) -> bytes:
+        entries = [dataclasses.asdict(self.entries[name]) for name in sorted(self.entries)]
+        return (json.dumps({"format": FORMAT, "certificates": entries}, sort_keys=True) + "\n").encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Manifest:
+        """Raises ValueError for anything that this class did not write."""
+        try:
+            document = json.loads(data)
+            if document["format"] != FORMAT:
+                raise ValueError(f"manifest format {document['format']!r} is not {FORMAT}")
+            return cls({item["name"]: _entry(item) for item in document["certificates"]})
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"not a manifest: {type(error).__name__}") from None
+
+
+def _entry(item: dict[str, t.Any]) -> Entry:
+    current = StoredVersion(**item.pop("current"))
+    previous = [StoredVersion(**version) for version in item.pop("previous")]
+    entry = Entry(current=current, previous=previous, **item)
+    if entry.layout not in LAYOUTS or "/" in entry.stem or entry.stem[:1] in ("", "."):
+        raise ValueError(f"not a manifest: bad entry {entry.name!r}")
+    return entry

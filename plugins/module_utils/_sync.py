@@ -1,0 +1,350 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The stages discover to write for one directory: secrets in, certificate files out, one report."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import typing as t
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from ._aws.secrets_manager import (
+    Discovery,
+    SecretFailure,
+    SecretsManager,
+    SecretValue,
+    SecretVersion,
+    Selection,
+)
+from ._errors import SecretsManagerError, StoreError
+from ._naming import certificate_file_stem
+from ._plan import plan_sync, vanished
+from ._renewal import parse_isoformat_utc
+from ._store.directory import CertificateDirectory, version_digest
+from ._store.manifest import Entry, Manifest, StoredVersion, main_path
+from ._x509.problems import Problem
+
+if t.TYPE_CHECKING:
+    from ._x509.bundle import CertificateBundle
+    from ._x509.document import FieldMap
+    from ._x509.verify import VerificationPolicy
+
+FAILURE_POLICIES = {"secret_missing": "on_missing", "secret_deleted": "on_deleted"}
+
+
+@dataclass(frozen=True)
+class SyncOptions:
+    """What to sync and how.
+
+    rules: digest of all that decides about a file's content, so that a changed option makes every secret be read
+    again; policy: makes the rules of verification, when there is something to verify; on_*: "fail" or "skip";
+    lock_timeout: seconds.
+    """
+
+    selection: Selection
+    layout: str
+    rules: str
+    policy: t.Callable[[], VerificationPolicy]
+    min_remaining: timedelta = timedelta(0)
+    fields: FieldMap | None = None
+    passphrase: bytes | None = field(default=None, repr=False)
+    prune: bool = False
+    on_invalid: str = "fail"
+    on_missing: str = "fail"
+    on_deleted: str = "fail"
+    on_discovery_error: str = "fail"
+    lock_timeout: float = 60
+
+
+@dataclass
+class SyncReport:
+    """items: one per certificate, by name; pending: names whose current version has not been seen served yet."""
+
+    items: list[dict[str, t.Any]] = field(default_factory=list)
+    pending: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def changed(self) -> bool:
+        return any(item["action"] in ("created", "updated", "removed") for item in self.items)
+
+
+class CertificateSync:
+    """One run. now: aware time against which validity is judged; check_mode: plan and report, write nothing."""
+
+    def __init__(
+        self,
+        source: SecretsManager,
+        directory: CertificateDirectory,
+        options: SyncOptions,
+        *,
+        now: datetime,
+        check_mode: bool = False,
+    ) -> None:
+        self._source = source
+        self._directory = directory
+        self._options = options
+        self._now = now
+        self._check_mode = check_mode
+        self._report = SyncReport()
+        self._manifest = Manifest()
+        self._touched = False
+
+    def run(self) -> SyncReport:
+        """Raises SecretsManagerError when discovery fails, StoreError when the directory cannot be used at all."""
+        report = self._report
+        discovery, complete = self._discover()
+        report.warnings += discovery.warnings
+        with self._directory.locked(self._options.lock_timeout, create=not self._check_mode):
+            self._manifest, warning = self._directory.load()
+            report.warnings += [warning] if warning else []
+            self._touched = bool(warning)
+            try:
+                for failure in discovery.failures:
+                    self._refuse(failure.name, [failure.problem], arn=failure.arn)
+                self._sync(discovery.secrets)
+                if self._options.prune:
+                    self._prune(discovery, complete)
+            finally:
+                if self._touched and not self._check_mode:
+                    self._save()
+        report.items.sort(key=lambda item: str(item["name"]))
+        report.pending = sorted(
+            item["name"] for item in report.items if item["action"] in ("created", "updated", "unchanged") and not item["proven"]
+        )
+        return report
+
+    # -- stages -------------------------------------------------------------------------------------------------
+
+    def _discover(self) -> tuple[Discovery, bool]:
+        """What is found, and whether that is complete enough to conclude that something has vanished."""
+        selection = self._options.selection
+        try:
+            return self._source.discover(selection), True
+        except SecretsManagerError as error:
+            if not (selection.tags and selection.names and self._options.on_discovery_error == "fallback"):
+                raise
+            self._report.warnings.append(f"Discovery by tags failed, falling back to names: {error.message}")
+            return self._source.discover(Selection(names=selection.names)), False
+
+    def _sync(self, secrets: t.Sequence[SecretVersion]) -> None:
+        entries = self._manifest.entries
+        plan = plan_sync(
+            secrets,
+            entries,
+            layout=self._options.layout,
+            rules=self._options.rules,
+            intact=lambda name: self._directory.intact(entries[name]),
+        )
+        for secret, problem in plan.refused:
+            self._refuse(secret.name, [problem], arn=secret.arn, version_id=secret.version_id)
+        for secret in plan.unchanged:
+            self._keep(entries[secret.name])
+        for result in self._source.read(plan.fetch):
+            if isinstance(result, SecretFailure):
+                self._refuse(result.name, [result.problem], arn=result.arn)
+            else:
+                self._install(result)
+
+    def _install(self, fetched: SecretValue) -> None:
+        secret = fetched.secret
+        bundle, problems = self._verify(fetched)
+        stem = certificate_file_stem(secret.name)
+        obstacle = self._directory.obstacle(self._options.layout, stem)
+        if obstacle:
+            problems.append(Problem("path_not_ours", "error", f"{obstacle}. Move it away or use another directory."))
+        if bundle is None or obstacle:
+            self._refuse(secret.name, problems, arn=secret.arn, version_id=secret.version_id)
+            return
+        parts = bundle.render(self._options.layout)
+        files = {part: hashlib.sha256(data).hexdigest() for part, data in parts.items()}
+        version = StoredVersion(version_digest(files), secret.version_id, files, bundle.summary())
+        old = self._manifest.entries.get(secret.name)
+        entry = self._entry(secret, stem, version, problems, old)
+        present = self._directory.live_file(self._options.layout, stem) is not None
+        same = present and self._directory.intact(entry) and self._directory.attributes_match(entry)
+        action = "unchanged" if same else "updated" if present or old else "created"
+        before = old.current.summary if old else {}
+        if not self._check_mode and not (same and old and old.current.digest == version.digest):
+            try:
+                self._directory.publish(entry, parts)
+                if old and (old.layout, old.stem) != (entry.layout, entry.stem):
+                    self._directory.remove(old, except_paths=[entry.main_path, *entry.paths.values()])
+            except StoreError as error:
+                problem = Problem("write_failed", "error", error.message)
+                self._refuse(secret.name, [problem], arn=secret.arn, version_id=secret.version_id)
+                return
+        # A vanished secret's entry must not go on to own a file that another secret has taken over.
+        for name in [name for name, other in self._manifest.entries.items() if other.stem == stem and name != secret.name]:
+            del self._manifest.entries[name]
+        self._manifest.entries[secret.name] = entry
+        self._touched = True
+        self._add(entry, action, previous_fingerprint_sha256=before.get("fingerprint_sha256"))
+
+    def _verify(self, fetched: SecretValue) -> tuple[CertificateBundle | None, list[Problem]]:
+        # Imported here because an unchanged run has nothing to parse, and cryptography is slow to load.
+        from ._x509.document import MaterialError, parse_secret
+        from ._x509.verify import build_bundle
+
+        options = self._options
+        try:
+            material = parse_secret(fetched.value, fields=options.fields, passphrase=options.passphrase)
+        except MaterialError as error:
+            return None, [error.problem]
+        return build_bundle(material, options.policy(), at=self._now)
+
+    def _entry(
+        self, secret: SecretVersion, stem: str, version: StoredVersion, problems: list[Problem], old: Entry | None
+    ) -> Entry:
+        entry = Entry(
+            name=secret.name,
+            arn=secret.arn,
+            stem=stem,
+            layout=self._options.layout,
+            rules=self._options.rules,
+            current=version,
+            problems=[problem.as_dict() for problem in problems],
+        )
+        if old and (old.layout, old.stem) == (entry.layout, entry.stem):
+            candidates = [old.current, *old.previous]
+            entry.previous = [candidate for candidate in candidates if candidate.digest != version.digest]
+            entry.proven = old.proven
+        return entry
+
+    def _keep(self, entry: Entry) -> None:
+        """Nothing was read; but owner, mode and the calendar may have moved on."""
+        action = "unchanged"
+        if not self._directory.attributes_match(entry):
+            action = "updated"
+            if not self._check_mode:
+                self._directory.set_attributes(entry)
+        self._add(entry, action, previous_fingerprint_sha256=entry.current.summary.get("fingerprint_sha256"))
+
+    def _prune(self, discovery: Discovery, complete: bool) -> None:
+        found = {secret.name for secret in discovery.secrets}
+        if not complete or not found:
+            self._report.warnings.append("Nothing is pruned: discovery was incomplete or found no secret at all.")
+            return
+        kept = {failure.name for failure in discovery.failures if self._is_failure(failure.problem)}
+        for name in vanished(self._manifest.entries, found, kept):
+            entry = self._manifest.entries.pop(name)
+            self._add(entry, "removed")
+            self._report.items = [item for item in self._report.items if (item["name"], item["action"]) != (name, "refused")]
+            self._remove(entry)
+        for stem, paths in self._directory.orphans(self._manifest).items():
+            entry = Entry(stem, "", stem, "split", "", StoredVersion("", "", {}, {}))
+            entry.layout = "lineage" if paths == [stem] else "split"
+            self._add(entry, "removed", path=os.path.join(self._directory.path, paths[0]))
+            self._remove(entry)
+
+    def _remove(self, entry: Entry) -> None:
+        self._touched = True
+        if not self._check_mode:
+            self._directory.remove(entry)
+
+    def _save(self) -> None:
+        try:
+            self._directory.save(self._manifest)
+        except StoreError as error:  # what was written is found again by the next run; the report must not be lost
+            self._report.failures.append(error.message)
+
+    # -- reporting ----------------------------------------------------------------------------------------------
+
+    def _add(self, entry: Entry, action: str, **extra: t.Any) -> None:
+        summary = entry.current.summary
+        problems = [*entry.problems, *self._calendar_problems(entry)] if action != "removed" else []
+        self._fail_on(entry.name, problems)
+        self._report.items.append(
+            {
+                "name": entry.name,
+                "arn": entry.arn,
+                "version_id": entry.current.version_id,
+                "path": os.path.join(self._directory.path, entry.main_path),
+                "paths": sorted(os.path.join(self._directory.path, path) for path in entry.paths.values()),
+                "action": action,
+                "fingerprint_sha256": summary.get("fingerprint_sha256"),
+                "not_before": summary.get("not_before"),
+                "not_after": summary.get("not_after"),
+                "subject_alternative_names": summary.get("subject_alternative_names", []),
+                "key": summary.get("key"),
+                "issuer": summary.get("issuer"),
+                "serial_number": summary.get("serial_number"),
+                "problems": problems,
+                "proven": entry.proven == entry.current.digest,
+                **extra,
+            }
+        )
+
+    def _refuse(self, name: str, problems: list[Problem], *, arn: str | None, version_id: str | None = None) -> None:
+        """Report a secret that is not written. What is on disk for it stays."""
+        entry = self._manifest.entries.get(name)
+        dicts = [problem.as_dict() for problem in problems]
+        self._report.items.append(
+            {
+                "name": name,
+                "arn": arn,
+                "version_id": version_id,
+                "path": os.path.join(self._directory.path, main_path(self._options.layout, certificate_file_stem(name))),
+                "paths": [],
+                "action": "refused",
+                "fingerprint_sha256": None,
+                "not_before": None,
+                "not_after": None,
+                "subject_alternative_names": [],
+                "key": None,
+                "issuer": None,
+                "serial_number": None,
+                "problems": dicts,
+                "proven": False,
+                "deployed_fingerprint_sha256": entry.current.summary.get("fingerprint_sha256") if entry else None,
+            }
+        )
+        self._fail_on(name, dicts)
+
+    def _fail_on(self, name: str, problems: t.Iterable[t.Mapping[str, str]]) -> None:
+        for problem in problems:
+            line = f"{name}: {problem['message']} [{problem['code']}]"
+            if problem["severity"] == "error" and self._policy_for(problem["code"]) == "fail":
+                self._report.failures.append(line)
+            else:
+                self._report.warnings.append(line)
+
+    def _is_failure(self, problem: Problem) -> bool:
+        return self._policy_for(problem.code) == "fail"
+
+    def _policy_for(self, code: str) -> str:
+        """A secret that may not be read at all is always a failure; the others are the user's choice."""
+        if code in ("secret_access_denied", "secret_unreadable", "secret_no_current_version", "write_failed"):
+            return "fail"
+        policy: str = getattr(self._options, FAILURE_POLICIES.get(code, "on_invalid"))
+        return policy
+
+    def _calendar_problems(self, entry: Entry) -> list[dict[str, str]]:
+        """A certificate that was good when it was written may have expired since."""
+        text = entry.current.summary.get("not_after")
+        if not text:
+            return []
+        remaining = parse_isoformat_utc(text) - self._now
+        if remaining.total_seconds() <= 0:
+            return [
+                Problem(
+                    "expired",
+                    "error",
+                    f"The deployed certificate expired at {text} and its secret holds no newer one. Renew the secret.",
+                ).as_dict()
+            ]
+        if remaining < self._options.min_remaining:
+            return [
+                Problem(
+                    "expires_too_soon",
+                    "error",
+                    f"The deployed certificate expires at {text}, which is less than min_remaining ahead, and its"
+                    " secret holds no newer one. Renew the secret.",
+                ).as_dict()
+            ]
+        return []

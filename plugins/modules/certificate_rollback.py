@@ -1,0 +1,110 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: certificate_rollback
+short_description: Make the previous versions of certificates on disk the live ones again
+version_added: 1.0.0
+author:
+  - certops.rotation contributors (@certops)
+description:
+  - Restores certificates that M(certops.rotation.certificate_sync) wrote to their previous version, from the versions kept in
+    the directory. AWS is not asked.
+  - A certificate goes back to the version last proven to be served, else to the newest one kept. A certificate that has no
+    earlier version is removed, because nothing was there before it.
+  - The service that uses the files is not told. Load the restored files with M(certops.rotation.haproxy_certificate) or
+    M(certops.rotation.haproxy_reload).
+options:
+  path:
+    description: Directory of the certificates.
+    type: path
+    required: true
+  names:
+    description:
+      - Names of the secrets whose certificates go back.
+      - When absent, all certificates whose current version has not been proven, see M(certops.rotation.rotation_record).
+    type: list
+    elements: str
+  lock_timeout:
+    description: How long to wait for another run on the same directory, for example V(60s).
+    type: str
+    default: 60s
+extends_documentation_fragment:
+  - certops.rotation.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: partial
+    details:
+      - Without O(names) a second run finds the restored versions unproven unless they were recorded as proven before.
+      - With O(names) every run goes one version back and the next one forth again.
+seealso:
+  - module: certops.rotation.certificate_sync
+"""
+
+EXAMPLES = r"""
+- name: Take back whatever has not been seen served
+  certops.rotation.certificate_rollback:
+    path: /etc/haproxy/certs
+
+- name: Take back one certificate
+  certops.rotation.certificate_rollback:
+    path: /etc/haproxy/certs
+    names:
+      - my-web-cert
+"""
+
+RETURN = r"""
+certificates:
+  description: One item for each certificate that went back, in order of their names.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the secret.
+      type: str
+    path:
+      description: The PEM file, or the lineage's directory.
+      type: str
+    action:
+      description: Whether an earlier version was restored, or the certificate was removed because it had none.
+      type: str
+      choices: [restored, removed]
+    subject_alternative_names:
+      description: Names of the certificate that was taken back.
+      type: list
+      elements: str
+    rolled_back_version_id:
+      description: Version of the secret that was taken back.
+      type: str
+    rolled_back_fingerprint_sha256:
+      description: Fingerprint of the certificate that was taken back.
+      type: str
+    version_id:
+      description: Version of the secret that is live again. Null for a removed certificate, empty for a file that was
+        there before this collection.
+      type: str
+    fingerprint_sha256:
+      description: Fingerprint of the certificate that is live again. Null where it is not known.
+      type: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.certops.rotation.plugins.module_utils._module.record import ROLLBACK_SPEC, run_rollback
+
+
+def main() -> None:
+    run_rollback(AnsibleModule(argument_spec=ROLLBACK_SPEC, supports_check_mode=True))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,287 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: certificate_sync
+short_description: Bring certificates from AWS Secrets Manager to a directory, verified and only when they changed
+version_added: 1.0.0
+author:
+  - certops.rotation contributors (@certops)
+description:
+  - Discovers certificate secrets by name, by prefix or by tags, reads those whose current version is not the one on disk,
+    verifies them and writes each as PEM files that no reader ever sees half of.
+  - One call handles any number of certificates. When nothing changed it costs one C(ListSecrets) call for every 100 secrets
+    and reads no secret value.
+  - A certificate that fails verification is reported and not written, what is on disk for it stays, and the other
+    certificates go on. The task then fails with the full list.
+  - A secret holds a JSON document with the fields C(certificate), C(private_key), C(certificate_chain), C(domain_name) and
+    C(description), or a PEM bundle, or a PKCS#12 archive as a binary secret.
+options:
+  path:
+    description:
+      - Directory of the certificates. It is created when missing; its parent must exist.
+      - A subdirectory C(.certops) remembers which secret version each file came from and keeps previous versions.
+    type: path
+    required: true
+  names:
+    description:
+      - Names or ARNs of secrets. Secrets of another account or region are named by their full ARN.
+      - Not used when O(tags) is given, unless O(on_discovery_error=fallback) applies.
+    type: list
+    elements: str
+    default: []
+  name_prefix:
+    description:
+      - All secrets whose name starts with this, compared exactly.
+      - Together with O(tags), narrows what the tags select; together with O(names), adds to them.
+    type: str
+  tags:
+    description:
+      - All secrets that carry every one of these tags, key and value compared exactly.
+      - Takes precedence over O(names).
+    type: dict
+    default: {}
+  layout:
+    description:
+      - V(haproxy) writes one file C(NAME.pem) with leaf, intermediates and private key.
+      - V(lineage) writes C(NAME/cert.pem), C(NAME/chain.pem), C(NAME/fullchain.pem) and C(NAME/privkey.pem), where C(NAME) is a
+        symbolic link, so that the four are always of one version.
+      - V(split) writes C(NAME.pem) with leaf and intermediates and C(NAME.key) with the private key. HAProxy does not load
+        such a pair.
+      - C(NAME) is the secret's name with C(/) and C(:) replaced by C(_) and C(*) by C(wildcard), made safe as a file name.
+    type: str
+    choices: [haproxy, lineage, split]
+    default: haproxy
+  fields:
+    description:
+      - For JSON secrets of another schema, a JMESPath expression for each field that is found elsewhere.
+      - Needs the Python library C(jmespath) on the host.
+    type: dict
+    suboptions:
+      certificate:
+        description: Where the leaf certificate is. It may be followed by its chain.
+        type: str
+      private_key:
+        description: Where the private key is.
+        type: str
+      certificate_chain:
+        description: Where the intermediates are, as one text or a list of texts.
+        type: str
+      domain_name:
+        description: Where the name is that the certificate must cover.
+        type: str
+      description:
+        description: Where the description is.
+        type: str
+  passphrase:
+    description: Passphrase of encrypted private keys and PKCS#12 archives.
+    type: str
+  on_invalid:
+    description: Whether a certificate that is refused fails the task or only warns. It is never written.
+    type: str
+    choices: [fail, skip]
+    default: fail
+  on_missing:
+    description: Whether a named secret that does not exist fails the task or only warns.
+    type: str
+    choices: [fail, skip]
+    default: fail
+  on_deleted:
+    description: Whether a named secret that is marked for deletion fails the task or only warns.
+    type: str
+    choices: [fail, skip]
+    default: fail
+  on_discovery_error:
+    description: Whether a failing discovery by O(tags) fails the task, or falls back to O(names) with a warning.
+    type: str
+    choices: [fail, fallback]
+    default: fail
+  prune:
+    description:
+      - Remove the files of certificates whose secrets are gone. Only files that this module wrote are ever removed, and none
+        when discovery failed or found nothing.
+      - A named secret that is missing counts as gone only with O(on_missing=skip), one marked for deletion only with
+        O(on_deleted=skip).
+      - All certificates of one directory must then come from one selection.
+    type: bool
+    default: false
+extends_documentation_fragment:
+  - certops.rotation.attributes
+  - certops.rotation.certificate_files
+  - certops.rotation.verification
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Secrets that changed are read and verified, nothing is written.
+  diff_mode:
+    support: full
+    details:
+      - Shows names, versions, fingerprints and dates, never PEM.
+  platform:
+    support: full
+    platforms: posix
+requirements:
+  - cryptography >= 42.0
+  - jmespath (only for O(fields))
+notes:
+  - Needs C(secretsmanager:ListSecrets) on all resources, C(secretsmanager:BatchGetSecretValue) on all resources,
+    C(secretsmanager:GetSecretValue) and C(secretsmanager:DescribeSecret) on the secrets, and C(kms:Decrypt) for secrets with a
+    customer managed key. Without the first two it falls back to single calls.
+seealso:
+  - module: certops.rotation.haproxy_certificate
+  - module: certops.rotation.certificate_proof_info
+  - module: certops.rotation.certificate_rollback
+"""
+
+EXAMPLES = r"""
+- name: Two certificates by name
+  certops.rotation.certificate_sync:
+    names:
+      - my-web-cert
+      - my-api-cert
+    path: /etc/haproxy/certs
+    region: eu-central-1
+
+- name: All certificates of production, and remove those that left it
+  certops.rotation.certificate_sync:
+    tags:
+      Environment: production
+    path: /etc/haproxy/certs
+    prune: true
+    min_remaining: 7d
+
+- name: Secrets of another schema, as certbot-like lineages for nginx
+  certops.rotation.certificate_sync:
+    name_prefix: tls/
+    path: /etc/nginx/tls
+    layout: lineage
+    group: www-data
+    mode: "0640"
+    directory_mode: "0750"
+    fields:
+      certificate: tls.crt
+      private_key: tls.key
+      certificate_chain: tls.ca[]
+"""
+
+RETURN = r"""
+certificates:
+  description: One item for each certificate, in order of their names.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the secret.
+      type: str
+      sample: my-web-cert
+    arn:
+      description: ARN of the secret, when known.
+      type: str
+    version_id:
+      description: Version of the secret that carries the stage C(AWSCURRENT).
+      type: str
+    path:
+      description: The PEM file, or the lineage's directory.
+      type: str
+      sample: /etc/haproxy/certs/my-web-cert.pem
+    paths:
+      description: All files of the certificate.
+      type: list
+      elements: str
+    action:
+      description: What was done, or would be done in check mode.
+      type: str
+      choices: [created, updated, unchanged, removed, refused]
+    fingerprint_sha256:
+      description: SHA-256 of the leaf, in lower-case hexadecimal. Null for a refused certificate.
+      type: str
+    previous_fingerprint_sha256:
+      description: The same for the certificate that was there before.
+      returned: when one was there
+      type: str
+    deployed_fingerprint_sha256:
+      description: For a refused certificate, what stays on disk.
+      returned: when refused
+      type: str
+    not_before:
+      description: Start of the leaf's validity, ISO 8601 in UTC.
+      type: str
+      sample: "2026-11-01T00:00:00Z"
+    not_after:
+      description: End of the leaf's validity, ISO 8601 in UTC.
+      type: str
+      sample: "2027-01-30T00:00:00Z"
+    subject_alternative_names:
+      description: DNS names and IP addresses of the leaf.
+      type: list
+      elements: str
+      sample: [www.example.com, example.com]
+    key:
+      description: Kind and size of the key.
+      type: str
+      sample: RSA 2048
+    issuer:
+      description: Distinguished name of the issuer.
+      type: str
+    serial_number:
+      description: Serial number of the leaf, in hexadecimal.
+      type: str
+    proven:
+      description: Whether this very version has been seen served, see M(certops.rotation.rotation_record).
+      type: bool
+    problems:
+      description: What is wrong, or noteworthy. The codes are stable.
+      type: list
+      elements: dict
+      contains:
+        code:
+          description: Stable code of the problem.
+          type: str
+          sample: private_key_mismatch
+        severity:
+          description: An error refuses the certificate, a warning does not.
+          type: str
+          choices: [error, warning]
+        message:
+          description: What is wrong and what to do.
+          type: str
+pending:
+  description: Names of certificates on disk that have not been seen served yet.
+  returned: always
+  type: list
+  elements: str
+failures:
+  description: What the task failed for, one line for each problem.
+  returned: always
+  type: list
+  elements: str
+api_calls:
+  description: Number of calls by operation of AWS Secrets Manager.
+  returned: always
+  type: dict
+  sample: {ListSecrets: 1}
+"""
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+
+from ansible_collections.certops.rotation.plugins.module_utils._module.sync import ARGUMENT_SPEC, run
+
+
+def main() -> None:
+    module = AnsibleAWSModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    throttled = ["ThrottlingException", "InternalServiceError"]
+    run(module, AWSRetry.jittered_backoff(retries=6, delay=1, max_delay=20, catch_extra_error_codes=throttled))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: rotation_record
+short_description: Record how a rotation ended and which certificates were seen served
+version_added: 1.0.0
+author:
+  - certops.rotation contributors (@certops)
+description:
+  - Marks the current versions of certificates as proven, so that later runs know that nothing is left to do for them, and a
+    rollback knows what to go back to.
+  - Writes C(.certops/state.json) in the certificate directory with the outcome, what was proven, and the last errors.
+  - Nothing is written when a run proves what was proven before.
+options:
+  path:
+    description: Directory of the certificates, as written by M(certops.rotation.certificate_sync).
+    type: path
+    required: true
+  outcome:
+    description:
+      - V(proven) when the certificates were seen in TLS handshakes.
+      - V(rolled_back) when they were not, and the previous versions are back.
+      - V(failed) when the run ended otherwise.
+    type: str
+    choices: [proven, rolled_back, failed]
+    required: true
+  activation:
+    description: How HAProxy was made to use the files.
+    type: str
+    choices: [none, hot_update, reload]
+    default: none
+  names:
+    description: Names of the secrets whose certificates were seen served. All that are deployed when absent.
+    type: list
+    elements: str
+  message:
+    description: What happened, for an outcome other than V(proven).
+    type: str
+    default: ""
+  failures:
+    description: Problems with single certificates, as RV(certops.rotation.certificate_sync#module:failures).
+    type: list
+    elements: str
+    default: []
+  lock_timeout:
+    description: How long to wait for another run on the same directory, for example V(60s).
+    type: str
+    default: 60s
+extends_documentation_fragment:
+  - certops.rotation.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: partial
+    details:
+      - An outcome other than V(proven) is an event and recorded each time.
+seealso:
+  - module: certops.rotation.certificate_proof_info
+"""
+
+EXAMPLES = r"""
+- name: All deployed certificates were seen served
+  certops.rotation.rotation_record:
+    path: /etc/haproxy/certs
+    outcome: proven
+    activation: hot_update
+"""
+
+RETURN = r"""
+state:
+  description: Content of the state file.
+  returned: success
+  type: dict
+  contains:
+    outcome:
+      description: How the last recorded run ended.
+      type: str
+    activation:
+      description: How HAProxy was made to use the files.
+      type: str
+    finished_at:
+      description: When it ended, ISO 8601 in UTC.
+      type: str
+    last_success_at:
+      description: When a run last ended well.
+      type: str
+    newly_proven:
+      description: Names of the certificates first seen served by that run.
+      type: list
+      elements: str
+    failures:
+      description: Problems with single certificates.
+      type: list
+      elements: str
+    recent_errors:
+      description: The last five errors.
+      type: list
+      elements: dict
+    certificates:
+      description: The deployed certificates by name, with version, fingerprint, end of validity and whether they are proven.
+      type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.certops.rotation.plugins.module_utils._module.record import RECORD_SPEC, run_record
+
+
+def main() -> None:
+    run_record(AnsibleModule(argument_spec=RECORD_SPEC, supports_check_mode=True))
+
+
+if __name__ == "__main__":
+    main()
