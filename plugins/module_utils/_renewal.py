@@ -14,7 +14,9 @@ from ._errors import InvalidOption
 
 _UNITS: t.Final = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
 _PART = re.compile(r"(\d+(?:\.\d+)?)([wdhms])")
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?w)?(?:\d+(?:\.\d+)?d)?(?:\d+(?:\.\d+)?h)?(?:\d+(?:\.\d+)?m)?(?:\d+(?:\.\d+)?s)?")
+_DURATION = re.compile(
+    r"(?:\d+(?:\.\d+)?w)?(?:\d+(?:\.\d+)?d)?(?:\d+(?:\.\d+)?h)?(?:\d+(?:\.\d+)?m)?(?:\d+(?:\.\d+)?s)?"
+)
 _FORMAT: t.Final = "%Y-%m-%dT%H:%M:%SZ"
 
 #: Renew when less than this remains, whatever the lifetime.

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import datetime
 import functools
-import ipaddress
 import typing as t
 
 try:
     from cryptography import x509
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 except ImportError:  # the module boundary says so
     pass
@@ -118,6 +117,11 @@ class Certificate:
         return self.subject_name is not None and self.subject_name == self.issuer_name
 
     @functools.cached_property
+    def self_signed(self) -> bool:
+        """Its own key signed it: a root, or a leaf without an authority."""
+        return self.self_issued and _signature_by(self, self) != "forged"
+
+    @functools.cached_property
     def _extensions(self) -> x509.Extensions | None:
         try:
             return self.x509.extensions
@@ -133,16 +137,22 @@ class Certificate:
         return None
 
     @functools.cached_property
+    def _server_names(self) -> tuple[x509.DNSName | x509.IPAddress, ...]:
+        names = self._extension(x509.SubjectAlternativeName) or ()
+        return tuple(name for name in names if isinstance(name, (x509.DNSName, x509.IPAddress)))
+
+    @functools.cached_property
     def subject_alternative_names(self) -> tuple[str, ...]:
         """DNS names and IP addresses in their order; other kinds are left out."""
-        names = []
-        for name in self._extension(x509.SubjectAlternativeName) or ():
-            if isinstance(name, x509.DNSName) or (
-                isinstance(name, x509.IPAddress)
-                and isinstance(name.value, (ipaddress.IPv4Address, ipaddress.IPv6Address))
-            ):
-                names.append(str(name.value))
-        return tuple(names)
+        return tuple(str(name.value) for name in self._server_names)
+
+    @property
+    def dns_names(self) -> tuple[str, ...]:
+        return tuple(name.value for name in self._server_names if isinstance(name, x509.DNSName))
+
+    @property
+    def ip_addresses(self) -> tuple[str, ...]:
+        return tuple(str(name.value) for name in self._server_names if isinstance(name, x509.IPAddress))
 
     @functools.cached_property
     def is_ca(self) -> bool:

@@ -14,7 +14,7 @@ import json
 import typing as t
 
 try:
-    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.exceptions import InternalError, UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.serialization import pkcs12
 except ImportError:  # the module boundary says so
@@ -43,7 +43,7 @@ class CertificateMaterial:
 
     certificates: in the order given. declared_leaf: the index of the one that the document's field ``certificate``
     holds, None where the form does not tell. private_key: as loaded by cryptography; private_key_pem: canonical and
-    unencrypted.
+    unencrypted. ordered: False when the form keeps no order (PKCS#12).
     """
 
     certificates: tuple[Certificate, ...]
@@ -52,6 +52,7 @@ class CertificateMaterial:
     declared_leaf: int | None = None
     domain_name: str | None = None
     description: str | None = None
+    ordered: bool = True
 
 
 class FieldMap:
@@ -78,7 +79,8 @@ class FieldMap:
             return document.get(field) if isinstance(document, dict) else None
         try:
             return expression.search(document)
-        except Exception:  # JMESPath functions raise many kinds, some of which quote the document
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
+            # JMESPath's functions raise many kinds, some of which quote the document.
             raise MaterialError(
                 "field_invalid", f"The JMESPath expression for the field '{field}' does not fit this document."
             ) from None
@@ -232,13 +234,14 @@ def _load_key(block: PemBlock, passphrase: bytes | None) -> tuple[t.Any, bytes]:
             pem, passphrase if encrypted else None, unsafe_skip_rsa_key_validation=True
         )
         return key, _pkcs8(key) if encrypted else pem
-    except Exception:  # OpenSSL's errors are many and may quote what they could not read
+    except (ValueError, TypeError, UnsupportedAlgorithm, InternalError):
         if encrypted:
             raise MaterialError(
                 "private_key_encrypted", "The passphrase does not open the private key: give the right one."
             ) from None
         raise MaterialError(
-            "private_key_invalid", "The private key cannot be read: it is damaged or of an unknown kind. Store it again."
+            "private_key_invalid",
+            "The private key cannot be read: it is damaged or of an unknown kind. Store it again.",
         ) from None
 
 
@@ -265,7 +268,7 @@ def _from_pkcs12(data: bytes, passphrase: bytes | None) -> CertificateMaterial:
             entry.certificate.public_bytes(serialization.Encoding.DER) for entry in found + container.additional_certs
         ]
         key_pem = _pkcs8(container.key) if container.key else None
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except (ValueError, TypeError, UnsupportedAlgorithm, InternalError):
         raise MaterialError(
             "pkcs12_invalid",
             "The PKCS#12 container cannot be opened: it is damaged, or the passphrase is "
@@ -276,4 +279,4 @@ def _from_pkcs12(data: bytes, passphrase: bytes | None) -> CertificateMaterial:
     if key_pem is None:
         raise MaterialError("private_key_missing", "The PKCS#12 container holds no private key: export it with one.")
     certificates = tuple(load_certificate(der) for der in ders)
-    return CertificateMaterial(certificates, container.key, key_pem, 0 if found else None)
+    return CertificateMaterial(certificates, container.key, key_pem, declared_leaf=0 if found else None, ordered=False)

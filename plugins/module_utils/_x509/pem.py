@@ -20,8 +20,11 @@ ENCRYPTED_PRIVATE_KEY = "ENCRYPTED PRIVATE KEY"
 _MARKER = re.compile(rb"-----(BEGIN|END) ([A-Z0-9][A-Z0-9 ]{0,60})-----")
 _LEGACY_LABELS = {b"X509 CERTIFICATE": b"CERTIFICATE"}
 # Only these are quoted in messages: a label is text of the secret, too.
-_QUOTABLE = re.compile(r"(?:(?:X509|TRUSTED|RSA|EC|DSA|DH|ENCRYPTED|OPENSSH|PRIVATE|PUBLIC|NEW) ?)*"
-                       r"(?:CERTIFICATE|KEY|PARAMETERS|REQUEST|CRL|PKCS7|CMS)?")  # fmt: skip
+_QUOTABLE = frozenset(
+    f"{prefix}{label}"
+    for label in ("CERTIFICATE", "PRIVATE KEY", "PUBLIC KEY")
+    for prefix in ("", "X509 ", "TRUSTED ", "RSA ", "EC ", "DSA ", "ENCRYPTED ", "OPENSSH ")
+)
 _WHITESPACE = b" \t\r\n\v\f"
 _ESCAPED_NEWLINE = re.compile(rb"(?:\\r)?\\n|\\r")
 _LINE = 64
@@ -111,6 +114,6 @@ def _split_headers(body: bytes) -> tuple[tuple[str, ...], bytes]:
 
 
 def _error(raw_label: bytes, ordinal: int, what: str) -> MaterialError:
-    label = raw_label.decode().strip()
-    kind = f" ({label})" if _QUOTABLE.fullmatch(label) else ""
+    label = raw_label.decode()
+    kind = f" ({label})" if label in _QUOTABLE else ""
     return MaterialError("pem_invalid", f"PEM block {ordinal}{kind} {what}.")

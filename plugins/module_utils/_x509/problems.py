@@ -46,7 +46,7 @@ PROBLEM_CODES: t.Final[dict[str, str]] = {
     "intermediate_expired": "An intermediate certificate is no longer valid.",
     "intermediate_not_yet_valid": "An intermediate certificate is not valid yet.",
     # Names and strength.
-    "san_missing": "The leaf names no DNS name and no IP address in its subjectAltName; clients ignore the common name.",
+    "san_missing": "The leaf has no DNS name and no IP address in its subjectAltName (clients ignore the common name).",
     "domain_not_covered": "The leaf's subject alternative names do not cover the expected domain.",
     "weak_key": "A key is too short or of a kind that clients refuse.",
     "weak_signature": "A certificate is signed with an algorithm that clients refuse.",
