@@ -1,0 +1,93 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runner of tls_endpoint_info."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._errors import InvalidOption, RotationError
+from .._renewal import isoformat_utc
+from .._tls.endpoint import parse_endpoint
+from .._tls.probe import Observation, Trust, probe_many
+from .._x509.certificate import load_certificate
+from .boundary import module_boundary
+
+ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
+    "endpoints": {"type": "list", "elements": "raw", "required": True},
+    "timeout": {"type": "float", "default": 10.0},
+    "concurrency": {"type": "int", "default": 32},
+    "trust_anchors": {"type": "str"},
+}
+_LEAF_FIELDS = (
+    "fingerprint_sha256",
+    "not_before",
+    "not_after",
+    "subject_alternative_names",
+    "issuer",
+    "subject",
+    "serial_number",
+)
+_CHAIN_FIELDS = ("subject", "issuer", "fingerprint_sha256", "not_before", "not_after")
+
+
+def run(module: t.Any) -> None:
+    with module_boundary(module):
+        params = module.params
+        check_limits(params)
+        endpoints = [parse_endpoint(entry, position) for position, entry in enumerate(params["endpoints"])]
+        observations = probe_many(endpoints, params["timeout"], params["concurrency"], Trust(params["trust_anchors"]))
+        module.exit_json(changed=False, endpoints=[_result(observation) for observation in observations])
+
+
+def check_limits(params: t.Mapping[str, t.Any]) -> None:
+    """Raises InvalidOption for a timeout or concurrency that means nothing."""
+    if not 0 < params["timeout"] <= 3600:
+        raise InvalidOption(f"timeout must be more than 0 and at most 3600 seconds, not {params['timeout']:g}.")
+    if not 0 < params["concurrency"] <= 1024:
+        raise InvalidOption(f"concurrency must be between 1 and 1024, not {params['concurrency']}.")
+
+
+def _result(observation: Observation) -> dict[str, t.Any]:
+    endpoint = observation.endpoint
+    result: dict[str, t.Any] = {
+        "host": endpoint.host,
+        "port": endpoint.port,
+        "server_name": endpoint.server_name or "",
+        "address": observation.address,
+        "starttls": endpoint.starttls,
+        "reachable": observation.reachable,
+        "error": observation.error,
+        "trusted": bool(observation.trusted),
+        "trust_error": observation.trust_error,
+        "protocol": observation.protocol,
+        "cipher": observation.cipher,
+        **dict.fromkeys(_LEAF_FIELDS),
+        "subject_alternative_names": [],
+        "chain": [],
+    }
+    try:
+        chain = [_facts(der) for der in observation.chain]
+    except RotationError:
+        result["error"] = "the server sent a certificate that is not valid X.509"
+        result["fingerprint_sha256"] = observation.fingerprint_sha256
+        return result
+    if chain:
+        result.update({field: chain[0][field] for field in _LEAF_FIELDS})
+        result["chain"] = [{field: facts[field] for field in _CHAIN_FIELDS} for facts in chain]
+    return result
+
+
+def _facts(der: bytes) -> dict[str, t.Any]:
+    certificate = load_certificate(der)
+    return {
+        "fingerprint_sha256": certificate.fingerprint_sha256,
+        "not_before": isoformat_utc(certificate.not_before),
+        "not_after": isoformat_utc(certificate.not_after),
+        "subject_alternative_names": list(certificate.subject_alternative_names),
+        "subject": certificate.subject,
+        "issuer": certificate.issuer,
+        "serial_number": certificate.serial_number,
+    }

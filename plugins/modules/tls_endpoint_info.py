@@ -1,0 +1,204 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: tls_endpoint_info
+short_description: Look at the certificates that many TLS endpoints serve
+version_added: 1.0.0
+author:
+  - certops.rotation contributors (@certops)
+description:
+  - Makes a TLS handshake with each endpoint, many at once, and returns the certificate and the whole chain as the server sent it.
+  - An endpoint that does not answer, or whose certificate is expired or not trusted, is a result, never a failure of the task.
+  - Facts come from a handshake that accepts any certificate and any protocol version. Whether a client would trust the
+    endpoint is answered apart from them, in RV(endpoints[].trusted), by the usual standards of this host.
+extends_documentation_fragment:
+  - certops.rotation.attributes
+  - certops.rotation.attributes.info_module
+options:
+  endpoints:
+    description:
+      - What to probe, each a text C(host:port) or a dictionary. An IPv6 address needs brackets in a text, as in C([::1]:443).
+      - The keys of a dictionary are C(host), C(port), C(server_name), C(address), C(starttls) and C(key_type).
+      - C(host) is a DNS name, international ones as they are read or in their C(xn--) form, or an IP address.
+      - C(port) is 443 by default.
+      - C(server_name) is the name to send by SNI and to compare with the certificate. It is C(host) by default, unless that is an
+        IP address. An empty one sends no SNI; then a C(host) that is an IP address is compared with the certificate, and a
+        DNS name is not.
+      - C(address) is an IP address to connect to instead of resolving C(host).
+      - C(starttls) upgrades a plain-text connection first. One of C(smtp), C(imap), C(pop3), C(ftp), C(nntp), C(ldap), C(postgres).
+      - C(key_type) asks for the certificate of one key type where a server holds an RSA and an ECDSA certificate for one
+        name. One of C(any) (the default), C(rsa), C(ecdsa). Limits the handshake to TLS 1.2, where the server speaks it.
+    type: list
+    elements: raw
+    required: true
+  timeout:
+    description: Seconds for each endpoint, for everything from name resolution to the end of the handshake.
+    type: float
+    default: 10.0
+  concurrency:
+    description: How many endpoints to probe at the same time.
+    type: int
+    default: 32
+  trust_anchors:
+    description:
+      - Certificates, as PEM text, that a chain must lead to for RV(endpoints[].trusted). They need not be roots.
+      - By default the trust store of the system.
+    type: str
+attributes:
+  platform:
+    support: full
+    platforms: posix
+requirements:
+  - cryptography >= 42.0
+notes:
+  - On Python before 3.13, and where a server demands a client certificate, the chain is read from the handshake's messages. Should a
+    Python before 3.13 negotiate compressed certificates (RFC 8879), RV(endpoints[].chain) has the leaf alone.
+seealso:
+  - module: certops.rotation.certificate_proof_info
+"""
+
+EXAMPLES = r"""
+- name: What do these serve?
+  certops.rotation.tls_endpoint_info:
+    endpoints:
+      - www.example.com:443
+      - "[2001:db8::1]:8443"
+      - host: www.example.com
+        port: 443
+        address: 192.0.2.10
+      - host: mail.example.com
+        port: 25
+        starttls: smtp
+    timeout: 5
+  register: observed
+
+- name: Every one must answer, with a certificate that clients trust
+  ansible.builtin.assert:
+    that: observed.endpoints | rejectattr('trusted') | length == 0
+    fail_msg: "{{ observed.endpoints | map(attribute='trust_error') | select | join(', ') }}"
+
+- name: A load balancer of one's own CA, without SNI
+  certops.rotation.tls_endpoint_info:
+    endpoints:
+      - host: 10.0.0.5
+        port: 443
+        server_name: ""
+    trust_anchors: "{{ lookup('ansible.builtin.file', 'ca.pem') }}"
+"""
+
+RETURN = r"""
+endpoints:
+  description: One item for each endpoint, in the order of O(endpoints).
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    host:
+      description: The host as given.
+      type: str
+      sample: www.example.com
+    port:
+      description: The port.
+      type: int
+      sample: 443
+    server_name:
+      description: The name sent by SNI, empty for none.
+      type: str
+      sample: www.example.com
+    address:
+      description: The IP address that the probe connected to, or tried last. Null when the name did not resolve.
+      type: str
+      sample: 192.0.2.10
+    starttls:
+      description: The protocol that was upgraded, if any.
+      type: str
+    reachable:
+      description: Whether the server presented a certificate.
+      type: bool
+    error:
+      description:
+        - Why the handshake did not complete, in words that stay the same. Null when it did.
+        - Together with RV(endpoints[].reachable), it means that the server presented its certificate and then refused the client, as
+          servers do that want a client certificate.
+      type: str
+      sample: timeout after 5 s during handshake
+    trusted:
+      description: Whether a client with O(trust_anchors) would trust the chain, the dates and the name.
+      type: bool
+    trust_error:
+      description: Why not. Null when trusted.
+      type: str
+      sample: certificate has expired
+    fingerprint_sha256:
+      description: SHA-256 of the leaf, lower-case hexadecimal. Null when not reachable, like the other facts of the leaf.
+      type: str
+    not_before:
+      description: Start of the leaf's validity, ISO 8601 in UTC.
+      type: str
+      sample: "2026-11-01T00:00:00Z"
+    not_after:
+      description: End of the leaf's validity, ISO 8601 in UTC.
+      type: str
+      sample: "2027-01-30T00:00:00Z"
+    subject_alternative_names:
+      description: DNS names and IP addresses of the leaf.
+      type: list
+      elements: str
+      sample: [www.example.com, 192.0.2.10]
+    issuer:
+      description: Issuer of the leaf, as RFC 4514 writes it.
+      type: str
+      sample: CN=Example CA
+    subject:
+      description: Subject of the leaf, as RFC 4514 writes it.
+      type: str
+      sample: CN=www.example.com
+    serial_number:
+      description: Serial number of the leaf, hexadecimal.
+      type: str
+    chain:
+      description: All certificates as the server sent them, the leaf first.
+      type: list
+      elements: dict
+      contains:
+        subject:
+          description: Subject, as RFC 4514 writes it.
+          type: str
+        issuer:
+          description: Issuer, as RFC 4514 writes it.
+          type: str
+        fingerprint_sha256:
+          description: SHA-256, lower-case hexadecimal.
+          type: str
+        not_before:
+          description: Start of validity, ISO 8601 in UTC.
+          type: str
+        not_after:
+          description: End of validity, ISO 8601 in UTC.
+          type: str
+    protocol:
+      description: Protocol version of the completed handshake.
+      type: str
+      sample: TLSv1.3
+    cipher:
+      description: Cipher suite of the completed handshake.
+      type: str
+      sample: TLS_AES_256_GCM_SHA384
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.certops.rotation.plugins.module_utils._module.tls_endpoint_info import ARGUMENT_SPEC, run
+
+
+def main() -> None:
+    run(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True))
+
+
+if __name__ == "__main__":
+    main()
