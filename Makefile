@@ -3,6 +3,8 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .SUFFIXES:
+# One failure does not hide the next.
+MAKEFLAGS += --keep-going
 
 export PATH := $(CURDIR)/.dev/venv/bin:$(PATH):/usr/sbin:/sbin
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.dev/collections
@@ -37,13 +39,18 @@ check: setup ## the fast part, about a minute: lint, types, unit tests
 setup: ## install what all targets need (they call it themselves)
 	@scripts/bootstrap
 
-.PHONY: lint
-lint: setup ## ruff, yamllint, shellcheck, ansible-lint, changelog fragments
+.PHONY: lint lint-python lint-yaml lint-shell lint-ansible lint-changelog
+lint: lint-python lint-yaml lint-shell lint-ansible lint-changelog ## ruff, yamllint, shellcheck, ansible-lint, changelog fragments
+lint-python: setup
 	ruff check --quiet
 	ruff format --quiet --check
+lint-yaml: setup
 	yamllint --strict .
-	shellcheck .ci/run scripts/bootstrap scripts/sanity $(wildcard scripts/quickstart)
+lint-shell: setup
+	shellcheck .ci/run $$(grep -lE '^#!.*\b(ba)?sh$$' scripts/* benchmarks/*/run 2>/dev/null)
+lint-ansible: setup
 	ansible-lint --offline -q
+lint-changelog: setup
 	antsibull-changelog lint
 
 .PHONY: format
@@ -53,8 +60,7 @@ format: setup ## let ruff mend what it can
 
 .PHONY: types
 types: setup ## mypy, strict, on module_utils and modules
-	mypy -p ansible_collections.certops.rotation.plugins.module_utils
-	mypy -p ansible_collections.certops.rotation.plugins.modules
+	mypy $(patsubst %,-p ansible_collections.certops.rotation.plugins.%,module_utils modules)
 
 .PHONY: docs-lint
 docs-lint: setup ## documentation of the collection and its plugins
