@@ -12,8 +12,10 @@ version_added: 1.0.0
 author:
   - certops.rotation contributors (@certops)
 description:
-  - Makes a TLS handshake with each endpoint, many at once, and returns the certificate and the whole chain as the server sent it.
-  - An endpoint that does not answer, or whose certificate is expired or not trusted, is a result, never a failure of the task.
+  - Makes a TLS handshake with each endpoint, many at once, and returns the certificate and the whole chain as the
+    server sent it.
+  - An endpoint that does not answer, or whose certificate is expired or not trusted, is a result, never a failure of
+    the task.
   - Facts come from a handshake that accepts any certificate and any protocol version. Whether a client would trust the
     endpoint is answered apart from them, in RV(endpoints[].trusted), by the usual standards of this host.
 extends_documentation_fragment:
@@ -22,17 +24,22 @@ extends_documentation_fragment:
 options:
   endpoints:
     description:
-      - What to probe, each a text C(host:port) or a dictionary. An IPv6 address needs brackets in a text, as in C([::1]:443).
-      - The keys of a dictionary are C(host), C(port), C(server_name), C(address), C(starttls) and C(key_type).
+      - What to probe, each a text C(host:port) or a dictionary. An IPv6 address needs brackets in a text, as in
+        C([::1]:443).
+      - The keys of a dictionary are C(host), C(port), C(server_name), C(address), C(starttls), C(key_type)
+        and C(proxy_protocol).
       - C(host) is a DNS name, international ones as they are read or in their C(xn--) form, or an IP address.
       - C(port) is 443 by default.
-      - C(server_name) is the name to send by SNI and to compare with the certificate. It is C(host) by default, unless that is an
-        IP address. An empty one sends no SNI; then a C(host) that is an IP address is compared with the certificate, and a
-        DNS name is not.
+      - C(server_name) is the name to send by SNI and to compare with the certificate. It is C(host) by default, unless
+        that is an IP address. An empty one sends no SNI; then a C(host) that is an IP address is compared with the
+        certificate, and a DNS name is not.
       - C(address) is an IP address to connect to instead of resolving C(host).
-      - C(starttls) upgrades a plain-text connection first. One of C(smtp), C(imap), C(pop3), C(ftp), C(nntp), C(ldap), C(postgres).
-      - C(key_type) asks for the certificate of one key type where a server holds an RSA and an ECDSA certificate for one
-        name. One of C(any) (the default), C(rsa), C(ecdsa). Limits the handshake to TLS 1.2, where the server speaks it.
+      - C(starttls) upgrades a plain-text connection first. One of C(smtp), C(imap), C(pop3), C(ftp), C(nntp), C(ldap),
+        C(postgres).
+      - C(key_type) asks for the certificate of one key type where a server holds an RSA and an ECDSA certificate for
+        one name. One of C(any) (the default), C(rsa), C(ecdsa). Limits the handshake to TLS 1.2, where the server
+        speaks it.
+      - C(proxy_protocol), when true, sends an empty PROXY protocol header first, for listeners that expect one.
     type: list
     elements: raw
     required: true
@@ -56,8 +63,9 @@ attributes:
 requirements:
   - cryptography >= 42.0
 notes:
-  - On Python before 3.13, and where a server demands a client certificate, the chain is read from the handshake's messages. Should a
-    Python before 3.13 negotiate compressed certificates (RFC 8879), RV(endpoints[].chain) has the leaf alone.
+  - On Python before 3.13, and where a server demands a client certificate, the chain is read from the handshake's
+    messages. Should a Python before 3.13 negotiate compressed certificates (RFC 8879), RV(endpoints[].chain) has the
+    leaf alone.
 seealso:
   - module: certops.rotation.certificate_proof_info
 """
@@ -123,8 +131,8 @@ endpoints:
     error:
       description:
         - Why the handshake did not complete, in words that stay the same. Null when it did.
-        - Together with RV(endpoints[].reachable), it means that the server presented its certificate and then refused the client, as
-          servers do that want a client certificate.
+        - Together with RV(endpoints[].reachable), it means that the server presented its certificate and then refused
+          the client, as servers do that want a client certificate.
       type: str
       sample: timeout after 5 s during handshake
     trusted:
@@ -135,7 +143,8 @@ endpoints:
       type: str
       sample: certificate has expired
     fingerprint_sha256:
-      description: SHA-256 of the leaf, lower-case hexadecimal. Null when not reachable, like the other facts of the leaf.
+      description: SHA-256 of the leaf, lower-case hexadecimal. Null when not reachable, like the other facts of the
+        leaf.
       type: str
     not_before:
       description: Start of the leaf's validity, ISO 8601 in UTC.
@@ -192,7 +201,6 @@ endpoints:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.certops.rotation.plugins.module_utils._module.tls_endpoint_info import ARGUMENT_SPEC, run
 
 

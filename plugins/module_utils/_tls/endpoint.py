@@ -15,7 +15,7 @@ from .._errors import ProbeError
 from .starttls import PROTOCOLS
 
 KEY_TYPES = ("any", "rsa", "ecdsa")
-_FIELDS = ("host", "port", "server_name", "address", "starttls", "key_type")
+_FIELDS = ("host", "port", "server_name", "address", "starttls", "key_type", "proxy_protocol")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Endpoint:
     address: connect there instead of resolving host.
     starttls: plain-text protocol that is upgraded first, one of starttls.PROTOCOLS.
     key_type: accept a certificate of this key type only ("rsa", "ecdsa"), which limits the handshake to TLS 1.2.
+    proxy_protocol: send an empty PROXY protocol header first, for listeners that expect one.
     """
 
     host: str
@@ -35,6 +36,7 @@ class Endpoint:
     address: str | None = None
     starttls: str | None = None
     key_type: str = "any"
+    proxy_protocol: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.port < 65536:
@@ -130,4 +132,5 @@ def _from_mapping(entry: t.Mapping[str, t.Any]) -> Endpoint:
         address=entry.get("address") or None,
         starttls=entry.get("starttls") or None,
         key_type=entry.get("key_type") or "any",
+        proxy_protocol=bool(entry.get("proxy_protocol", False)),
     )

@@ -26,6 +26,7 @@ _ERRNO_TEXTS = {
     errno.EHOSTUNREACH: "no route to host",
     errno.EADDRNOTAVAIL: "address not available",
 }
+_PROXY_HEADER = b"PROXY UNKNOWN\r\n"  # "use the connection's own addresses" (PROXY protocol, 2.1)
 _RESETS = {errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED}
 
 
@@ -165,6 +166,9 @@ class _Probe:
 
     def _shake(self, context: ssl.SSLContext, server_hostname: str | None) -> Handshake:
         with self._connected() as connection:
+            if self._endpoint.proxy_protocol:
+                connection.settimeout(self._deadline.remaining())
+                connection.sendall(_PROXY_HEADER)
             if self._endpoint.starttls:
                 self._phase = "STARTTLS"
                 self._upgrade(connection, self._endpoint.starttls)
