@@ -78,9 +78,7 @@ def plan_sync(
     return plan
 
 
-def vanished(
-    deployed: t.Iterable[str], found: t.Collection[str], kept: t.Collection[str]
-) -> list[str]:
+def vanished(deployed: t.Iterable[str], found: t.Collection[str], kept: t.Collection[str]) -> list[str]:
     """Names of deployed certificates whose secrets are gone: neither found now nor kept for a reason. Sorted.
 
     Finding nothing at all means that discovery cannot be trusted, not that every certificate is gone: then [].

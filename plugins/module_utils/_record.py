@@ -64,7 +64,9 @@ def record(
             raise InvalidOption(f"No certificate was deployed to {directory.path} from: {', '.join(unknown)}.")
         newly_proven = []
         if outcome.result == "proven":
-            newly_proven = [name for name in names if manifest.entries[name].proven != manifest.entries[name].current.digest]
+            newly_proven = [
+                name for name in names if manifest.entries[name].proven != manifest.entries[name].current.digest
+            ]
         same_end = (old.get("outcome"), old.get("failures", [])) == (outcome.result, list(outcome.failures))
         if same_end and not newly_proven and outcome.result == "proven":
             return False, old
@@ -85,7 +87,9 @@ def record(
                 directory.save(manifest)
             path = os.path.join(directory.path, STATE_DIRECTORY, STATE_FILE)
             with atomic.store_errors(f"write {path}"):
-                atomic.write_file(path, (json.dumps(state, indent=1, sort_keys=True) + "\n").encode(), atomic.FileAttributes(0o600))
+                atomic.write_file(
+                    path, (json.dumps(state, indent=1, sort_keys=True) + "\n").encode(), atomic.FileAttributes(0o600)
+                )
                 atomic.fsync_directory(os.path.dirname(path))
         return True, state
 

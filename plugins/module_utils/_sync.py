@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import typing as t
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -29,10 +30,10 @@ from ._store.manifest import Entry, Manifest, StoredVersion, main_path
 from ._x509.problems import Problem
 
 if t.TYPE_CHECKING:
-    from ._x509.bundle import CertificateBundle
-    from ._x509.document import FieldMap
-    from ._x509.verify import VerificationPolicy
+    from ._verifier import SecretVerifier
+    from ._x509.bundle import Layout
 
+_WRITERS = 4
 FAILURE_POLICIES = {"secret_missing": "on_missing", "secret_deleted": "on_deleted"}
 
 
@@ -41,17 +42,15 @@ class SyncOptions:
     """What to sync and how.
 
     rules: digest of all that decides about a file's content, so that a changed option makes every secret be read
-    again; policy: makes the rules of verification, when there is something to verify; on_*: "fail" or "skip";
+    again; verifier: made when there is something to verify, for cryptography is slow to load; on_*: "fail" or "skip";
     lock_timeout: seconds.
     """
 
     selection: Selection
-    layout: str
+    layout: Layout
     rules: str
-    policy: t.Callable[[], VerificationPolicy]
+    verifier: t.Callable[[], SecretVerifier]
     min_remaining: timedelta = timedelta(0)
-    fields: FieldMap | None = None
-    passphrase: bytes | None = field(default=None, repr=False)
     prune: bool = False
     on_invalid: str = "fail"
     on_missing: str = "fail"
@@ -74,6 +73,15 @@ class SyncReport:
         return any(item["action"] in ("created", "updated", "removed") for item in self.items)
 
 
+class _Install(t.NamedTuple):
+    """A certificate that is being written. old: what was remembered of it; written: None when nothing has to be."""
+
+    entry: Entry
+    old: Entry | None
+    action: str
+    written: Future[None] | None
+
+
 class CertificateSync:
     """One run. now: aware time against which validity is judged; check_mode: plan and report, write nothing."""
 
@@ -93,6 +101,7 @@ class CertificateSync:
         self._check_mode = check_mode
         self._report = SyncReport()
         self._manifest = Manifest()
+        self._names_by_stem: dict[str, list[str]] = {}
         self._touched = False
 
     def run(self) -> SyncReport:
@@ -115,7 +124,9 @@ class CertificateSync:
                     self._save()
         report.items.sort(key=lambda item: str(item["name"]))
         report.pending = sorted(
-            item["name"] for item in report.items if item["action"] in ("created", "updated", "unchanged") and not item["proven"]
+            item["name"]
+            for item in report.items
+            if item["action"] in ("created", "updated", "unchanged") and not item["proven"]
         )
         return report
 
@@ -134,6 +145,9 @@ class CertificateSync:
 
     def _sync(self, secrets: t.Sequence[SecretVersion]) -> None:
         entries = self._manifest.entries
+        self._names_by_stem = {}
+        for name, entry in entries.items():
+            self._names_by_stem.setdefault(entry.stem, []).append(name)
         plan = plan_sync(
             secrets,
             entries,
@@ -145,22 +159,28 @@ class CertificateSync:
             self._refuse(secret.name, [problem], arn=secret.arn, version_id=secret.version_id)
         for secret in plan.unchanged:
             self._keep(entries[secret.name])
-        for result in self._source.read(plan.fetch):
-            if isinstance(result, SecretFailure):
-                self._refuse(result.name, [result.problem], arn=result.arn)
-            else:
-                self._install(result)
+        # Files are written while the next certificates are fetched and verified: most of their time is fsync.
+        with ThreadPoolExecutor(_WRITERS) as writers:
+            installs = []
+            for result in self._source.read(plan.fetch):
+                if isinstance(result, SecretFailure):
+                    self._refuse(result.name, [result.problem], arn=result.arn)
+                else:
+                    installs += self._install(result, writers)
+            for install in installs:
+                self._finish(install)
 
-    def _install(self, fetched: SecretValue) -> None:
+    def _install(self, fetched: SecretValue, writers: ThreadPoolExecutor) -> list[_Install]:
+        """Verify, and start to write what differs. Returns the one install under way, or none when refused."""
         secret = fetched.secret
-        bundle, problems = self._verify(fetched)
+        bundle, problems = self._options.verifier().verify(fetched.value, at=self._now)
         stem = certificate_file_stem(secret.name)
         obstacle = self._directory.obstacle(self._options.layout, stem)
         if obstacle:
             problems.append(Problem("path_not_ours", "error", f"{obstacle}. Move it away or use another directory."))
         if bundle is None or obstacle:
             self._refuse(secret.name, problems, arn=secret.arn, version_id=secret.version_id)
-            return
+            return []
         parts = bundle.render(self._options.layout)
         files = {part: hashlib.sha256(data).hexdigest() for part, data in parts.items()}
         version = StoredVersion(version_digest(files), secret.version_id, files, bundle.summary())
@@ -169,34 +189,36 @@ class CertificateSync:
         present = self._directory.live_file(self._options.layout, stem) is not None
         same = present and self._directory.intact(entry) and self._directory.attributes_match(entry)
         action = "unchanged" if same else "updated" if present or old else "created"
-        before = old.current.summary if old else {}
+        written = None
         if not self._check_mode and not (same and old and old.current.digest == version.digest):
-            try:
-                self._directory.publish(entry, parts)
-                if old and (old.layout, old.stem) != (entry.layout, entry.stem):
-                    self._directory.remove(old, except_paths=[entry.main_path, *entry.paths.values()])
-            except StoreError as error:
-                problem = Problem("write_failed", "error", error.message)
-                self._refuse(secret.name, [problem], arn=secret.arn, version_id=secret.version_id)
-                return
-        # A vanished secret's entry must not go on to own a file that another secret has taken over.
-        for name in [name for name, other in self._manifest.entries.items() if other.stem == stem and name != secret.name]:
-            del self._manifest.entries[name]
-        self._manifest.entries[secret.name] = entry
-        self._touched = True
-        self._add(entry, action, previous_fingerprint_sha256=before.get("fingerprint_sha256"))
+            written = writers.submit(self._publish, entry, parts, old)
+        return [_Install(entry, old, action, written)]
 
-    def _verify(self, fetched: SecretValue) -> tuple[CertificateBundle | None, list[Problem]]:
-        # Imported here because an unchanged run has nothing to parse, and cryptography is slow to load.
-        from ._x509.document import MaterialError, parse_secret
-        from ._x509.verify import build_bundle
+    def _publish(self, entry: Entry, parts: t.Mapping[str, bytes], old: Entry | None) -> None:
+        self._directory.publish(entry, parts, first=old is None)
+        if old and (old.layout, old.stem) != (entry.layout, entry.stem):
+            self._directory.remove(old, except_paths=[entry.main_path, *entry.paths.values()])
 
-        options = self._options
+    def _finish(self, install: _Install) -> None:
+        """Wait for the files, then remember and report them."""
+        entry, entries = install.entry, self._manifest.entries
         try:
-            material = parse_secret(fetched.value, fields=options.fields, passphrase=options.passphrase)
-        except MaterialError as error:
-            return None, [error.problem]
-        return build_bundle(material, options.policy(), at=self._now)
+            if install.written:
+                install.written.result()
+        except StoreError as error:
+            problem = Problem("write_failed", "error", error.message)
+            self._refuse(entry.name, [problem], arn=entry.arn, version_id=entry.version_id)
+            return
+        # A vanished secret's entry must not go on to own a file that another secret has taken over.
+        for name in self._names_by_stem.get(entry.stem, ()):
+            if name != entry.name:
+                entries.pop(name, None)
+        entries[entry.name] = entry
+        self._touched = True
+        extra = {}
+        if install.old and install.action == "updated":
+            extra["previous_fingerprint_sha256"] = install.old.current.summary.get("fingerprint_sha256")
+        self._add(entry, install.action, **extra)
 
     def _entry(
         self, secret: SecretVersion, stem: str, version: StoredVersion, problems: list[Problem], old: Entry | None
@@ -223,7 +245,7 @@ class CertificateSync:
             action = "updated"
             if not self._check_mode:
                 self._directory.set_attributes(entry)
-        self._add(entry, action, previous_fingerprint_sha256=entry.current.summary.get("fingerprint_sha256"))
+        self._add(entry, action)
 
     def _prune(self, discovery: Discovery, complete: bool) -> None:
         found = {secret.name for secret in discovery.secrets}
@@ -234,7 +256,9 @@ class CertificateSync:
         for name in vanished(self._manifest.entries, found, kept):
             entry = self._manifest.entries.pop(name)
             self._add(entry, "removed")
-            self._report.items = [item for item in self._report.items if (item["name"], item["action"]) != (name, "refused")]
+            self._report.items = [
+                item for item in self._report.items if (item["name"], item["action"]) != (name, "refused")
+            ]
             self._remove(entry)
         for stem, paths in self._directory.orphans(self._manifest).items():
             entry = Entry(stem, "", stem, "split", "", StoredVersion("", "", {}, {}))
@@ -265,15 +289,12 @@ class CertificateSync:
                 "arn": entry.arn,
                 "version_id": entry.current.version_id,
                 "path": os.path.join(self._directory.path, entry.main_path),
-                "paths": sorted(os.path.join(self._directory.path, path) for path in entry.paths.values()),
                 "action": action,
                 "fingerprint_sha256": summary.get("fingerprint_sha256"),
                 "not_before": summary.get("not_before"),
                 "not_after": summary.get("not_after"),
                 "subject_alternative_names": summary.get("subject_alternative_names", []),
                 "key": summary.get("key"),
-                "issuer": summary.get("issuer"),
-                "serial_number": summary.get("serial_number"),
                 "problems": problems,
                 "proven": entry.proven == entry.current.digest,
                 **extra,
@@ -289,16 +310,15 @@ class CertificateSync:
                 "name": name,
                 "arn": arn,
                 "version_id": version_id,
-                "path": os.path.join(self._directory.path, main_path(self._options.layout, certificate_file_stem(name))),
-                "paths": [],
+                "path": os.path.join(
+                    self._directory.path, main_path(self._options.layout, certificate_file_stem(name))
+                ),
                 "action": "refused",
                 "fingerprint_sha256": None,
                 "not_before": None,
                 "not_after": None,
                 "subject_alternative_names": [],
                 "key": None,
-                "issuer": None,
-                "serial_number": None,
                 "problems": dicts,
                 "proven": False,
                 "deployed_fingerprint_sha256": entry.current.summary.get("fingerprint_sha256") if entry else None,

@@ -12,9 +12,11 @@ version_added: 1.0.0
 author:
   - certops.rotation contributors (@certops)
 description:
-  - Restores certificates that M(certops.rotation.certificate_sync) wrote to their previous version, from the versions kept in
+  - Restores certificates that M(certops.rotation.certificate_sync) wrote to their previous version, from the versions
+    kept in
     the directory. AWS is not asked.
-  - A certificate goes back to the version last proven to be served, else to the newest one kept. A certificate that has no
+  - A certificate goes back to the version last proven to be served, else to the newest one kept. A certificate that
+    has no
     earlier version is removed, because nothing was there before it.
   - The service that uses the files is not told. Load the restored files with M(certops.rotation.haproxy_certificate) or
     M(certops.rotation.haproxy_reload).
@@ -26,7 +28,8 @@ options:
   names:
     description:
       - Names of the secrets whose certificates go back.
-      - When absent, all certificates whose current version has not been proven, see M(certops.rotation.rotation_record).
+      - When absent, all certificates whose current version has not been proven, see
+        M(certops.rotation.rotation_record).
     type: list
     elements: str
   lock_timeout:
@@ -98,7 +101,6 @@ certificates:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.certops.rotation.plugins.module_utils._module.record import ROLLBACK_SPEC, run_rollback
 
 

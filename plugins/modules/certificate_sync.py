@@ -12,13 +12,16 @@ version_added: 1.0.0
 author:
   - certops.rotation contributors (@certops)
 description:
-  - Discovers certificate secrets by name, by prefix or by tags, reads those whose current version is not the one on disk,
+  - Discovers certificate secrets by name, by prefix or by tags, reads those whose current version is not the one on
+    disk,
     verifies them and writes each as PEM files that no reader ever sees half of.
-  - One call handles any number of certificates. When nothing changed it costs one C(ListSecrets) call for every 100 secrets
+  - One call handles any number of certificates. When nothing changed it costs one C(ListSecrets) call for every 100
+    secrets
     and reads no secret value.
   - A certificate that fails verification is reported and not written, what is on disk for it stays, and the other
     certificates go on. The task then fails with the full list.
-  - A secret holds a JSON document with the fields C(certificate), C(private_key), C(certificate_chain), C(domain_name) and
+  - A secret holds a JSON document with the fields C(certificate), C(private_key), C(certificate_chain),
+    C(domain_name) and
     C(description), or a PEM bundle, or a PKCS#12 archive as a binary secret.
 options:
   path:
@@ -48,11 +51,14 @@ options:
   layout:
     description:
       - V(haproxy) writes one file C(NAME.pem) with leaf, intermediates and private key.
-      - V(lineage) writes C(NAME/cert.pem), C(NAME/chain.pem), C(NAME/fullchain.pem) and C(NAME/privkey.pem), where C(NAME) is a
+      - V(lineage) writes C(NAME/cert.pem), C(NAME/chain.pem), C(NAME/fullchain.pem) and C(NAME/privkey.pem), where
+        C(NAME) is a
         symbolic link, so that the four are always of one version.
-      - V(split) writes C(NAME.pem) with leaf and intermediates and C(NAME.key) with the private key. HAProxy does not load
+      - V(split) writes C(NAME.pem) with leaf and intermediates and C(NAME.key) with the private key. HAProxy does not
+        load
         such a pair.
-      - C(NAME) is the secret's name with C(/) and C(:) replaced by C(_) and C(*) by C(wildcard), made safe as a file name.
+      - C(NAME) is the secret's name with C(/) and C(:) replaced by C(_) and C(*) by C(wildcard), made safe as a file
+        name.
     type: str
     choices: [haproxy, lineage, split]
     default: haproxy
@@ -102,7 +108,8 @@ options:
     default: fail
   prune:
     description:
-      - Remove the files of certificates whose secrets are gone. Only files that this module wrote are ever removed, and none
+      - Remove the files of certificates whose secrets are gone. Only files that this module wrote are ever removed,
+        and none
         when discovery failed or found nothing.
       - A named secret that is missing counts as gone only with O(on_missing=skip), one marked for deletion only with
         O(on_deleted=skip).
@@ -133,7 +140,8 @@ requirements:
   - jmespath (only for O(fields))
 notes:
   - Needs C(secretsmanager:ListSecrets) on all resources, C(secretsmanager:BatchGetSecretValue) on all resources,
-    C(secretsmanager:GetSecretValue) and C(secretsmanager:DescribeSecret) on the secrets, and C(kms:Decrypt) for secrets with a
+    C(secretsmanager:GetSecretValue) and C(secretsmanager:DescribeSecret) on the secrets, and C(kms:Decrypt) for
+    secrets with a
     customer managed key. Without the first two it falls back to single calls.
 seealso:
   - module: certops.rotation.haproxy_certificate
@@ -193,10 +201,6 @@ certificates:
       description: The PEM file, or the lineage's directory.
       type: str
       sample: /etc/haproxy/certs/my-web-cert.pem
-    paths:
-      description: All files of the certificate.
-      type: list
-      elements: str
     action:
       description: What was done, or would be done in check mode.
       type: str
@@ -206,7 +210,7 @@ certificates:
       type: str
     previous_fingerprint_sha256:
       description: The same for the certificate that was there before.
-      returned: when one was there
+      returned: when updated
       type: str
     deployed_fingerprint_sha256:
       description: For a refused certificate, what stays on disk.
@@ -229,12 +233,6 @@ certificates:
       description: Kind and size of the key.
       type: str
       sample: RSA 2048
-    issuer:
-      description: Distinguished name of the issuer.
-      type: str
-    serial_number:
-      description: Serial number of the leaf, in hexadecimal.
-      type: str
     proven:
       description: Whether this very version has been seen served, see M(certops.rotation.rotation_record).
       type: bool
@@ -273,7 +271,6 @@ api_calls:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
-
 from ansible_collections.certops.rotation.plugins.module_utils._module.sync import ARGUMENT_SPEC, run
 
 

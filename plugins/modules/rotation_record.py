@@ -12,7 +12,8 @@ version_added: 1.0.0
 author:
   - certops.rotation contributors (@certops)
 description:
-  - Marks the current versions of certificates as proven, so that later runs know that nothing is left to do for them, and a
+  - Marks the current versions of certificates as proven, so that later runs know that nothing is left to do for them,
+    and a
     rollback knows what to go back to.
   - Writes C(.certops/state.json) in the certificate directory with the outcome, what was proven, and the last errors.
   - Nothing is written when a run proves what was proven before.
@@ -105,12 +106,12 @@ state:
       type: list
       elements: dict
     certificates:
-      description: The deployed certificates by name, with version, fingerprint, end of validity and whether they are proven.
+      description: The deployed certificates by name, with version, fingerprint, end of validity and whether they are
+        proven.
       type: dict
 """
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.certops.rotation.plugins.module_utils._module.record import RECORD_SPEC, run_record
 
 

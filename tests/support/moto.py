@@ -78,8 +78,10 @@ class MotoServer:
             aws_secret_access_key="test",
         )
 
-    def put_secret(self, name: str, value: dict[str, t.Any] | str | bytes, tags: t.Mapping[str, str] | None = None) -> str:
-        """Create the secret or give it a new current version. value: a document, text or binary. Returns the version."""
+    def put_secret(
+        self, name: str, value: dict[str, t.Any] | str | bytes, tags: t.Mapping[str, str] | None = None
+    ) -> str:
+        """Create the secret or give it a new current version. value: document, text or binary. Returns the version."""
         client = self.client()
         content: dict[str, t.Any] = (
             {"SecretBinary": value}

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 import typing as t
 
 
@@ -26,12 +25,19 @@ def covering_prefixes(names: t.Iterable[str], limit: int = 10) -> list[str]:
             groups.remove(group)
             groups += parts
             splittable += parts
-    prefixes = sorted(os.path.commonprefix(group) for group in groups if group)
+    prefixes = sorted(_common_prefix(group) for group in groups if group)
     return [] if "" in prefixes else prefixes
 
 
+def _common_prefix(group: list[str]) -> str:
+    """Of a sorted group: what its first and its last member share, all the others share too."""
+    first, last = group[0], group[-1]
+    length = next((at for at, pair in enumerate(zip(first, last)) if pair[0] != pair[1]), min(len(first), len(last)))
+    return first[:length]
+
+
 def _common_prefix_length(group: list[str]) -> int:
-    return len(os.path.commonprefix(group))
+    return len(_common_prefix(group))
 
 
 def _split_after_common_prefix(group: list[str]) -> list[list[str]]:

@@ -104,7 +104,8 @@ class SecretsManager:
             return _discovery(
                 secret
                 for secret in listed
-                if secret["Name"].startswith(selection.name_prefix or "") and selection.tags.items() <= _tags(secret).items()
+                if secret["Name"].startswith(selection.name_prefix or "")
+                and selection.tags.items() <= _tags(secret).items()
             )
         found: list[dict[str, t.Any]] = []
         failures: list[SecretFailure] = []
@@ -256,7 +257,9 @@ def _secret_problem(name: str, code: str, text: str) -> Problem:
         )
     if code == "InvalidRequestException" and "delet" in text.lower():
         return _deleted(name)
-    return Problem("secret_unreadable", "error", f"Secret {name} cannot be read: {code}: {text} {_advice(code)}".rstrip())
+    return Problem(
+        "secret_unreadable", "error", f"Secret {name} cannot be read: {code}: {text} {_advice(code)}".rstrip()
+    )
 
 
 def _deleted(name: str) -> Problem:

@@ -32,8 +32,10 @@ def module_boundary(module: FailingModule) -> t.Iterator[None]:
         module.fail_json(msg=error.message, **error.details)
     except Exception as error:  # pylint: disable=broad-exception-caught
         frames = traceback.extract_tb(error.__traceback__)
-        where = " < ".join(f"{frame.name} ({frame.filename.rsplit('/', 1)[-1]}:{frame.lineno})" for frame in reversed(frames))
+        where = " < ".join(
+            f"{frame.name} ({frame.filename.rsplit('/', 1)[-1]}:{frame.lineno})" for frame in reversed(frames)
+        )
         module.fail_json(
-            msg=f"Unexpected {type(error).__name__} in {where}. Its text is withheld because it may quote a private key;"
+            msg=f"Unexpected {type(error).__name__} in {where}. Its text is withheld, as it may quote a private key;"
             " please report this with the steps to reproduce it.",
         )

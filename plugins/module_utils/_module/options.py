@@ -74,11 +74,12 @@ def verification_rules(params: t.Mapping[str, t.Any], *more: t.Any) -> str:
 
 def verification_policy(params: t.Mapping[str, t.Any]) -> VerificationPolicy:
     """From VERIFY_OPTIONS. Raises InvalidOption when the trust anchors are no certificates."""
-    from .._x509.verify import VerificationPolicy, load_trust_anchors
+    from .._x509.trust import load_trust_anchors
+    from .._x509.verify import VerificationPolicy
 
     anchors = load_trust_anchors(params["trust_anchors"]) if params["trust_anchors"] else ()
     if params["system_trust"]:
-        anchors = (*anchors, *load_trust_anchors(_system_trust_pem()))
+        anchors = (*anchors, *load_trust_anchors(_system_trust_pem(), skip_unreadable=True))
     return VerificationPolicy(
         min_rsa_bits=params["min_rsa_bits"],
         clock_skew=duration_option(params, "clock_skew"),

@@ -63,7 +63,11 @@ def run_record(module: t.Any) -> None:
             lock_timeout=duration_option(params, "lock_timeout").total_seconds(),
             check_mode=module.check_mode,
         )
-        diff = {"diff": {"before": {}, "after": {"newly_proven": state["newly_proven"]}}} if module._diff and changed else {}
+        diff = (
+            {"diff": {"before": {}, "after": {"newly_proven": state["newly_proven"]}}}
+            if module._diff and changed
+            else {}
+        )
         module.exit_json(changed=changed, state=state, **diff)
 
 

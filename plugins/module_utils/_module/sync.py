@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 from datetime import datetime, timezone
 
@@ -14,6 +15,7 @@ from .._errors import InvalidOption
 from .._store.directory import CertificateDirectory
 from .._sync import CertificateSync, SyncOptions, SyncReport
 from .boundary import module_boundary
+from .dependencies import require_library
 from .options import (
     FILE_OPTIONS,
     VERIFY_OPTIONS,
@@ -22,6 +24,9 @@ from .options import (
     verification_policy,
     verification_rules,
 )
+
+if t.TYPE_CHECKING:
+    from .._verifier import SecretVerifier
 
 SECRET_FIELDS = ("certificate", "private_key", "certificate_chain", "domain_name", "description")
 _POLICY: dict[str, t.Any] = {"type": "str", "choices": ["fail", "skip"], "default": "fail"}
@@ -80,7 +85,9 @@ def _selection(params: t.Mapping[str, t.Any]) -> Selection | None:
     tags: dict[str, str] = {}
     for key, value in (params["tags"] or {}).items():
         if not str(key).strip() or value is None or str(value) == "":
-            raise InvalidOption(f"tags: {key!r}: {value!r} is half a pair. Give both the key and the value, or neither.")
+            raise InvalidOption(
+                f"tags: {key!r}: {value!r} is half a pair. Give both the key and the value, or neither."
+            )
         tags[str(key)] = str(value)
     names = tuple(dict.fromkeys(name.strip() for name in params["names"] or [] if name.strip()))
     selection = Selection(names=names, name_prefix=params["name_prefix"] or None, tags=tags)
@@ -88,24 +95,32 @@ def _selection(params: t.Mapping[str, t.Any]) -> Selection | None:
 
 
 def _options(params: t.Mapping[str, t.Any], selection: Selection) -> SyncOptions:
-    fields = {name: expression for name, expression in (params["fields"] or {}).items() if expression}
     if params["min_rsa_bits"] < 1024:
         raise InvalidOption("min_rsa_bits: keys below 1024 bits are broken and never accepted.")
     duration_option(params, "clock_skew")
     return SyncOptions(
         selection=selection,
         layout=params["layout"],
-        rules=verification_rules(params, params["layout"], fields),
-        policy=lambda: verification_policy(params),
+        rules=verification_rules(params, params["layout"], params["fields"]),
+        verifier=functools.lru_cache(maxsize=1)(lambda: _verifier(params)),
         min_remaining=duration_option(params, "min_remaining"),
-        fields=fields or None,
-        passphrase=params["passphrase"].encode() if params["passphrase"] else None,
         prune=params["prune"],
         on_invalid=params["on_invalid"],
         on_missing=params["on_missing"],
         on_deleted=params["on_deleted"],
         on_discovery_error=params["on_discovery_error"],
         lock_timeout=duration_option(params, "lock_timeout").total_seconds(),
+    )
+
+
+def _verifier(params: t.Mapping[str, t.Any]) -> SecretVerifier:
+    require_library("cryptography")
+    from .._verifier import SecretVerifier, field_map
+
+    return SecretVerifier(
+        verification_policy(params),
+        field_map(params["fields"] or {}),
+        params["passphrase"].encode() if params["passphrase"] else None,
     )
 
 

@@ -80,7 +80,9 @@ def create_file(path: str, data: bytes, attributes: FileAttributes) -> None:
 def set_attributes(file: int | str, attributes: FileAttributes) -> None:
     """Owner first: changing it clears mode bits. file: a descriptor or a path (links are followed)."""
     if attributes.uid is not None or attributes.gid is not None:
-        os.chown(file, -1 if attributes.uid is None else attributes.uid, -1 if attributes.gid is None else attributes.gid)
+        os.chown(
+            file, -1 if attributes.uid is None else attributes.uid, -1 if attributes.gid is None else attributes.gid
+        )
     os.chmod(file, attributes.mode)
 
 

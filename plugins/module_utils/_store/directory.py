@@ -68,7 +68,7 @@ class CertificateDirectory:
                 )
 
     def intact(self, entry: Entry) -> bool:
-        """Whether the live files are byte for byte what the manifest says. Raises StoreError when unreadable."""
+        """Whether the live files are byte for byte what the manifest says."""
         return all(self._digest(path) == entry.current.files.get(part) for part, path in entry.paths.items())
 
     def attributes_match(self, entry: Entry) -> bool:
@@ -120,10 +120,14 @@ class CertificateDirectory:
             if descriptor is not None:
                 os.close(descriptor)
 
-    def publish(self, entry: Entry, parts: t.Mapping[str, bytes]) -> None:
-        """Store the entry's current version (its content is parts) and make it live. Durable after save."""
+    def publish(self, entry: Entry, parts: t.Mapping[str, bytes], *, first: bool) -> None:
+        """Store the entry's current version (its content is parts) and make it live. Durable after save.
+
+        first: nothing of this certificate was deployed before, so what is in its place is someone else's.
+        """
         with atomic.store_errors(f"write certificate {entry.name} to {self.path}"):
-            self._keep_foreign(entry)
+            if first:
+                self._keep_foreign(entry)
             self._store_version(self._version_directory(entry, entry.current), parts)
             self._make_live(entry)
 
@@ -200,13 +204,12 @@ class CertificateDirectory:
             time.sleep(_LOCK_POLL_SECONDS)
 
     def _digest(self, path: str) -> str | None:
-        """SHA-256 of a file below the directory; None when there is none."""
-        with atomic.store_errors(f"read {path} in {self.path}"):
-            try:
-                with open(os.path.join(self.path, path), "rb") as file:
-                    return hashlib.sha256(file.read()).hexdigest()
-            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-                return None
+        """SHA-256 of a file below the directory; None when there is none that can be read: then it is replaced."""
+        try:
+            with open(os.path.join(self.path, path), "rb") as file:
+                return hashlib.sha256(file.read()).hexdigest()
+        except OSError:
+            return None
 
     def _version_directory(self, entry: Entry, version: StoredVersion) -> str:
         return os.path.join(self._versions, f"{entry.stem}~{version.digest[:16]}")
@@ -241,8 +244,8 @@ class CertificateDirectory:
             atomic.replace_with_link(os.path.join(directory, _file_name(part)), os.path.join(self.path, path))
 
     def _keep_foreign(self, entry: Entry) -> None:
-        """Before the first write over a file that someone else put there: keep it as the previous version."""
-        if entry.layout == "lineage" or entry.previous:
+        """Keep the file that someone else put there as the previous version. (A lineage is never written over one.)"""
+        if entry.layout == "lineage":
             return
         found = {part: self._digest(path) for part, path in entry.paths.items()}
         files = {part: digest for part, digest in found.items() if digest is not None}

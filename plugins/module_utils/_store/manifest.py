@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import typing as t
 from dataclasses import dataclass, field
@@ -65,6 +64,10 @@ class Entry:
     problems: list[dict[str, str]] = field(default_factory=list)
 
     @property
+    def version_id(self) -> str:
+        return self.current.version_id
+
+    @property
     def paths(self) -> dict[str, str]:
         return live_paths(self.layout, self.stem)
 
@@ -80,7 +83,7 @@ class Manifest:
     entries: dict[str, Entry] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
-        entries = [dataclasses.asdict(self.entries[name]) for name in sorted(self.entries)]
+        entries = [_to_dict(self.entries[name]) for name in sorted(self.entries)]
         return (json.dumps({"format": FORMAT, "certificates": entries}, sort_keys=True) + "\n").encode()
 
     @classmethod
@@ -93,6 +96,11 @@ class Manifest:
             return cls({item["name"]: _entry(item) for item in document["certificates"]})
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a manifest: {type(error).__name__}") from None
+
+
+def _to_dict(entry: Entry) -> dict[str, t.Any]:
+    # dataclasses.asdict copies deeply, which is the larger part of a save with thousands of entries.
+    return {**vars(entry), "current": vars(entry.current), "previous": [vars(version) for version in entry.previous]}
 
 
 def _entry(item: dict[str, t.Any]) -> Entry:
