@@ -81,7 +81,9 @@ def test_a_written_duration_reads_back(seconds: int) -> None:
     [(398, 30), (200, 30), (90, 30), (89.9, 89.9 / 3), (47, 47 / 3), (45, 15), (10, 10 / 3), (9.99, 9.99 / 2), (6, 3)],
 )
 def test_the_notice_follows_the_lifetime(lifetime: float, notice: float) -> None:
-    assert renewal_notice(START, START + days(lifetime)) == pytest.approx(days(notice), abs=datetime.timedelta(milliseconds=1))
+    assert renewal_notice(START, START + days(lifetime)) == pytest.approx(
+        days(notice), abs=datetime.timedelta(milliseconds=1)
+    )
 
 
 def test_the_notice_of_a_lifetime_that_is_none_is_zero() -> None:

@@ -354,7 +354,9 @@ def test_any_field_is_read_or_refused(value: t.Any) -> None:
 @settings(max_examples=200)
 @given(st.data())
 def test_mutated_content_is_read_or_refused(data: st.DataObject) -> None:
-    content = data.draw(st.sampled_from([ISSUED.combined_pem.encode(), ISSUED.secret_string().encode(), ISSUED.pkcs12()]))
+    content = data.draw(
+        st.sampled_from([ISSUED.combined_pem.encode(), ISSUED.secret_string().encode(), ISSUED.pkcs12()])
+    )
     position = data.draw(st.integers(0, len(content) - 1))
     replacement = data.draw(st.binary(max_size=4))
     try:

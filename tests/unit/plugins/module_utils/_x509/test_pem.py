@@ -115,7 +115,11 @@ def test_reading_and_writing_are_inverse(blocks: list[PemBlock]) -> None:
     assert b"".join(block.encode() for block in parse_pem(text)) == text
 
 
-@given(BLOCKS, st.sampled_from(["\n", "\r\n", "\r", "\n\n", " \n", "\\n"]), st.text(alphabet=" \t\nabcé:{}\"'", max_size=20))
+@given(
+    BLOCKS,
+    st.sampled_from(["\n", "\r\n", "\r", "\n\n", " \n", "\\n"]),
+    st.text(alphabet=" \t\nabcé:{}\"'", max_size=20),
+)
 def test_normalisation_is_idempotent(blocks: list[PemBlock], newline: str, decoration: str) -> None:
     text = decoration.join(block.encode().decode().replace("\n", newline) for block in blocks)
     once = b"".join(block.encode() for block in parse_pem(text))
