@@ -49,7 +49,7 @@ lint-yaml: setup
 lint-shell: setup
 	shellcheck .ci/run $$(grep -lE '^#!.*\b(ba)?sh$$' scripts/* benchmarks/*/run 2>/dev/null)
 lint-ansible: setup
-	ansible-lint --offline -q
+	ansible-lint --offline --nocolor -q -f pep8
 lint-changelog: setup
 	antsibull-changelog lint
 
