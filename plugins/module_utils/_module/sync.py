@@ -57,6 +57,7 @@ def run(module: t.Any, retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..
         if selection is None:
             module.warn("Nothing is selected: give names, name_prefix or tags. No certificate was looked for.")
             module.exit_json(changed=False, certificates=[], pending=[], failures=[], api_calls={})
+            return
         source = SecretsManager(module.client("secretsmanager"), retry)
         sync = CertificateSync(
             source,
