@@ -1,0 +1,340 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Bring the certificates in a running HAProxy to the wanted state, each on its own, and tell what was done."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from dataclasses import dataclass, field, replace
+
+from .._errors import (
+    HaproxyError,
+    HaproxyPermissionDenied,
+    HaproxyUnavailable,
+    InvalidOption,
+    RotationError,
+    StoreError,
+)
+from .._haproxy.certificates import CertificateMemory
+from .._haproxy.content import CertificateContent, check_key, parse_content
+from .._haproxy.crt_list_file import CrtListFile
+from .._haproxy.errors import (
+    CertificateInUse,
+    CertificateRefused,
+    CrtListRequired,
+    PayloadTooLarge,
+    TransactionOpen,
+    UnsupportedCommand,
+)
+from .._haproxy.parsing import StoredCertificate
+from .._haproxy.runtime import RuntimeApi
+from .._x509.problems import MaterialError
+from .boundary import module_boundary
+
+_CODES: tuple[tuple[type[RotationError], str], ...] = (
+    (PayloadTooLarge, "payload_too_large"),
+    (UnsupportedCommand, "unsupported"),
+    (TransactionOpen, "transaction_open"),
+    (CertificateRefused, "refused"),
+    (CertificateInUse, "in_use"),
+    (CrtListRequired, "crt_list_required"),
+    (HaproxyPermissionDenied, "permission_denied"),
+    (HaproxyUnavailable, "unavailable"),
+    (HaproxyError, "haproxy_error"),
+    (StoreError, "crt_list_file"),
+    (InvalidOption, "invalid_option"),
+)
+_RELOAD_HELPS = (PayloadTooLarge, UnsupportedCommand)
+_HOPELESS = (HaproxyUnavailable, HaproxyPermissionDenied, UnsupportedCommand)  # the same for every certificate
+_NAMED_FAILURES = 20
+
+
+@dataclass(frozen=True, repr=False)
+class WantedCertificate:
+    """One item of the module's certificates. content: PEM, None when it is read from source."""
+
+    name: str
+    state: str
+    source: str | None
+    content: str | None
+    crt_list: str | None
+    force: bool
+
+    def read(self) -> CertificateContent:
+        """Raises MaterialError, InvalidOption."""
+        if self.content is not None:
+            return parse_content(self.content)
+        try:
+            with open(self.source or "", "rb") as file:
+                return parse_content(file.read())
+        except OSError as error:
+            raise InvalidOption(f"Cannot read {self.source}: {error.strerror or error}.") from None
+
+
+@dataclass
+class Outcome:
+    """What happened to one certificate; as_result is what the module returns."""
+
+    name: str
+    action: str = "unchanged"
+    fingerprint_sha1: str | None = None
+    fingerprint_sha256: str | None = None
+    serial_number: str | None = None
+    not_after: str | None = None
+    previous_fingerprint_sha1: str | None = None
+    error_code: str | None = None
+    message: str | None = None
+    needs_reload: bool = field(default=False, repr=False)
+    before: dict[str, t.Any] = field(default_factory=dict, repr=False)
+
+    def as_result(self) -> dict[str, t.Any]:
+        return {name: value for name, value in vars(self).items() if name not in ("needs_reload", "before")}
+
+    def failed(self, error: RotationError) -> Outcome:
+        return replace(
+            self,
+            action="failed",
+            error_code=error_code(error),
+            message=error.message,
+            needs_reload=isinstance(error, _RELOAD_HELPS),
+        )
+
+    def holds(self, stored: StoredCertificate) -> None:
+        """Take over what HAProxy holds."""
+        self.name = stored.name
+        self.fingerprint_sha1 = stored.fingerprint_sha1
+        self.serial_number = stored.serial_number
+        self.not_after = stored.not_after
+        self.previous_fingerprint_sha1 = stored.fingerprint_sha1
+        self.before = _summary(self)
+
+    def wants(self, content: CertificateContent) -> None:
+        """Take over what the content says."""
+        self.fingerprint_sha1 = content.fingerprint_sha1
+        self.fingerprint_sha256 = content.leaf.fingerprint_sha256
+        self.serial_number = content.leaf.serial_number
+        self.not_after = content.not_after
+
+
+class CertificateRun:
+    """All certificates of one module call against one HAProxy. check_mode: look at all, change nothing."""
+
+    def __init__(self, memory: CertificateMemory, *, check_mode: bool) -> None:
+        self._memory = memory
+        self._check_mode = check_mode
+        self._by_path: dict[str, str] | None = None
+        self._pending, names = memory.list_names()
+        self._names = set(names)
+
+    def apply(self, wanted: t.Sequence[WantedCertificate]) -> list[Outcome]:
+        """Outcomes in the order of wanted. One failure does not stop the others, unless it would be theirs too."""
+        outcomes: dict[int, Outcome] = {}
+        hopeless: RotationError | None = None
+        # A transaction left open by a killed run blocks all others: its certificate goes first.
+        for number in sorted(range(len(wanted)), key=lambda index: wanted[index].name != self._pending):
+            outcome = Outcome(wanted[number].name)
+            try:
+                if hopeless is not None:
+                    raise hopeless
+                self._apply_one(wanted[number], outcome)
+            except RotationError as error:
+                outcome = outcome.failed(error)
+                hopeless = error if isinstance(error, _HOPELESS) else hopeless
+            outcomes[number] = outcome
+        return [outcomes[number] for number in range(len(wanted))]
+
+    def _apply_one(self, wanted: WantedCertificate, outcome: Outcome) -> None:
+        outcome.name = self._known_name(wanted.name)
+        stored = self._memory.describe(outcome.name) if outcome.name in self._names else None
+        if stored is not None:
+            outcome.holds(stored)
+        if wanted.state == "absent":
+            self._remove(wanted, outcome, stored)
+            return
+        content = wanted.read()
+        if stored is None or stored.status == "Empty":
+            self._add(wanted, outcome, content)
+            return
+        if wanted.force or not content.matches(stored):
+            self._update(outcome, content)
+        outcome.wants(content)
+        self._use(wanted, outcome, stored)
+
+    def _add(self, wanted: WantedCertificate, outcome: Outcome, content: CertificateContent) -> None:
+        check_key(content)
+        crt_list = self._memory.find_crt_list(outcome.name, wanted.crt_list)
+        outcome.name = name = _name_in(crt_list, outcome.name)
+        if not self._check_mode:
+            self._memory.add(name, content.payload, crt_list)
+            self._names.add(name)
+            try:
+                self._persist(outcome, crt_list)
+                self._confirm(outcome.name, content)
+            except RotationError:
+                self._memory.remove(name)
+                self._names.discard(name)
+                raise
+        outcome.wants(content)
+        outcome.action = "added"
+
+    def _update(self, outcome: Outcome, content: CertificateContent) -> None:
+        check_key(content)
+        if not self._check_mode:
+            self._memory.update(outcome.name, content.payload)
+            self._confirm(outcome.name, content)
+        outcome.action = "updated"
+
+    def _use(self, wanted: WantedCertificate, outcome: Outcome, stored: StoredCertificate) -> None:
+        """A loaded certificate: see that the crt-list asked for uses it, in memory and on disk."""
+        if wanted.crt_list is None and stored.status != "Unused":
+            return
+        try:
+            crt_list = self._memory.find_crt_list(outcome.name, wanted.crt_list)
+        except CrtListRequired:
+            if wanted.crt_list is not None:
+                raise
+            return  # unused by the configuration's own will, as in a crt-store
+        if not self._memory.is_listed(outcome.name, crt_list):
+            if not self._check_mode:
+                self._memory.link(outcome.name, crt_list)
+            outcome.action = "added" if stored.status == "Unused" else "updated"
+        if self._persist(outcome, crt_list) and outcome.action == "unchanged":
+            outcome.action = "updated"
+
+    def _remove(self, wanted: WantedCertificate, outcome: Outcome, stored: StoredCertificate | None) -> None:
+        crt_lists = self._memory.lists_with(outcome.name) if stored is not None else []
+        paths = dict.fromkeys([*crt_lists, *([wanted.crt_list] if wanted.crt_list else [])])
+        files = [file for file in map(CrtListFile, paths) if file.exists() and file.contains(outcome.name)]
+        if stored is None and not files:
+            return
+        if not self._check_mode:
+            # Disk first: an entry whose file is gone would break the next reload.
+            previous = [(file, file.read()) for file in files]
+            try:
+                for file in files:
+                    file.remove(outcome.name)
+                if stored is not None:
+                    self._memory.remove(outcome.name)
+            except RotationError:
+                for file, content in previous:
+                    file.write_back(content)
+                raise
+        self._names.discard(outcome.name)
+        outcome.fingerprint_sha1 = outcome.serial_number = outcome.not_after = None
+        outcome.action = "removed"
+
+    def _persist(self, outcome: Outcome, crt_list: str) -> bool:
+        """Write the entry into the crt-list file too, so that it outlives a reload; True when that changes the file."""
+        file = CrtListFile(crt_list)
+        if os.path.isdir(crt_list) or (file.exists() and file.contains(outcome.name)):
+            return False
+        if not file.exists() or not os.path.exists(outcome.name):
+            missing = outcome.name if file.exists() else crt_list
+            outcome.message = f"In memory only: {missing} is no file on this host, so a reload of HAProxy forgets this."
+            return False
+        return True if self._check_mode else file.add(outcome.name)
+
+    def _confirm(self, name: str, content: CertificateContent) -> None:
+        stored = self._memory.describe(name)
+        if stored is None or not content.is_leaf_of(stored):
+            raise HaproxyError(
+                f"HAProxy does not hold the new certificate as {name} although it said so: it was reloaded, or another one"
+                " updates it at the same time. Run this again."
+            )
+
+    def _known_name(self, name: str) -> str:
+        """HAProxy's own spelling of the name: the same path may be written in several ways."""
+        if name in self._names or not name.startswith("/"):
+            return name
+        if self._by_path is None:
+            self._by_path = {os.path.realpath(known): known for known in self._names if known.startswith("/")}
+        return self._by_path.get(os.path.realpath(name), name)
+
+
+def run(module: t.Any) -> None:
+    """The module haproxy_certificate."""
+    with module_boundary(module):
+        wanted = wanted_certificates(module.params)
+        api = RuntimeApi(module.params["socket"], module.params["timeout"])
+        info = api.info()
+        outcomes = CertificateRun(CertificateMemory(api), check_mode=module.check_mode).apply(wanted)
+        result: dict[str, t.Any] = {
+            "changed": any(outcome.action in ("added", "updated", "removed") for outcome in outcomes),
+            "certificates": [outcome.as_result() for outcome in outcomes],
+            "needs_reload": any(outcome.needs_reload for outcome in outcomes),
+            "haproxy": {"version": info.get("Version"), "worker_pid": int(info.get("Pid", 0))},
+            "diff": _diff(outcomes),
+        }
+        failed = [outcome for outcome in outcomes if outcome.action == "failed"]
+        if failed:
+            module.fail_json(msg=_failure(failed, len(outcomes)), **result)
+        module.exit_json(**result)
+
+
+def wanted_certificates(params: t.Mapping[str, t.Any]) -> list[WantedCertificate]:
+    """The module's options as items. Raises InvalidOption."""
+    items = []
+    for number, item in enumerate(params["certificates"], start=1):
+        name = item["name"] or item["src"]
+        state = item["state"] or params["state"]
+        if not name:
+            raise InvalidOption(f"Item {number} of certificates has neither name nor src: HAProxy knows certificates by their name.")
+        if state == "present" and (item["src"] is None) == (item["content"] is None):
+            raise InvalidOption(f"{name}: give either src or content.")
+        items.append(
+            WantedCertificate(
+                name=name,
+                state=state,
+                source=item["src"],
+                content=item["content"],
+                crt_list=item["crt_list"] or params["crt_list"],
+                force=params["force"] if item["force"] is None else item["force"],
+            )
+        )
+    names = [item.name for item in items]
+    if len(set(names)) != len(names):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise InvalidOption(f"Named more than once in certificates: {', '.join(twice)}.")
+    return items
+
+
+def error_code(error: RotationError) -> str:
+    """A stable word for the kind of failure."""
+    if isinstance(error, MaterialError):
+        return error.problem.code
+    return next((code for kind, code in _CODES if isinstance(error, kind)), "error")
+
+
+def _name_in(crt_list: str, name: str) -> str:
+    """A new certificate of a directory gets the name that a reload would give it."""
+    directory, base = os.path.split(name)
+    same = directory != crt_list and os.path.realpath(directory) == os.path.realpath(crt_list)
+    return os.path.join(crt_list, base) if same else name
+
+
+def _summary(outcome: Outcome) -> dict[str, t.Any]:
+    fields = {
+        "fingerprint_sha1": outcome.fingerprint_sha1,
+        "serial_number": outcome.serial_number,
+        "not_after": outcome.not_after,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _diff(outcomes: t.Iterable[Outcome]) -> dict[str, t.Any]:
+    changed = [outcome for outcome in outcomes if outcome.action in ("added", "updated", "removed")]
+    return {
+        "before": {outcome.name: outcome.before for outcome in changed if outcome.before},
+        "after": {outcome.name: _summary(outcome) for outcome in changed if outcome.action != "removed"},
+    }
+
+
+def _failure(failed: t.Sequence[Outcome], total: int) -> str:
+    if total > 1 and len(failed) == total and len({outcome.message for outcome in failed}) == 1:
+        return f"None of {total} certificates could be handled: {failed[0].message}"
+    named = " ".join(f"[{outcome.name}] {outcome.message}" for outcome in failed[:_NAMED_FAILURES])
+    rest = f" And {len(failed) - _NAMED_FAILURES} more, see certificates." if len(failed) > _NAMED_FAILURES else ""
+    return f"{len(failed)} of {total} certificates failed. {named}{rest}"

@@ -1,0 +1,216 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: haproxy_certificate
+short_description: Add, update or remove certificates in a running HAProxy without a reload
+version_added: 1.0.0
+author:
+  - certops.rotation contributors (@certops)
+description:
+  - Brings the certificates in HAProxy's memory to the wanted state over its Runtime API. New handshakes get the new certificate at
+    once; the worker process stays, and no connection is touched.
+  - An update is a transaction of HAProxy. It takes effect whole or not at all, it is confirmed by asking, and it is aborted on any failure.
+  - Idempotent by what HAProxy reports. Fingerprint and serial number of the leaf and the names in the chain decide whether there is
+    anything to do.
+  - A certificate that fails does not stop the others. The module then fails with the full list.
+  - What is changed here lives in HAProxy's memory, and a reload reads the disk again. So write the file first, with
+    M(certops.rotation.certificate_sync) for example. The entry of a new certificate in a crt-list file is written by this module.
+requirements:
+  - HAProxy >= 2.2 with a stats socket of level admin
+  - cryptography >= 42.0
+options:
+  socket:
+    description:
+      - HAProxy's stats socket, either the path of a unix socket or V(host:port).
+      - The forms of HAProxy's configuration V(unix@path), V(ipv4@host:port) and V(ipv6@host:port) work, too.
+    type: str
+    required: true
+  certificates:
+    description: The certificates, any number of them.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description:
+          - The certificate's name in HAProxy, which is its path as C(show ssl cert) prints it. Other spellings of the same path are recognised.
+          - Defaults to O(certificates[].src).
+        type: str
+      src:
+        description: PEM file on the host with leaf, intermediates and private key in this order.
+        type: path
+      content:
+        description: The same as text. Mutually exclusive with O(certificates[].src).
+        type: str
+      crt_list:
+        description: The crt-list for this certificate, see O(crt_list).
+        type: str
+      state:
+        description: The state of this certificate, see O(state).
+        type: str
+        choices: [present, absent]
+      force:
+        description: Whether to force this certificate, see O(force).
+        type: bool
+  state:
+    description:
+      - V(present) loads the certificates that HAProxy does not have and updates those that differ.
+      - V(absent) takes them out of every crt-list (in memory, and crt-list files on disk) and out of memory. A certificate that the
+        configuration itself names cannot be removed.
+    type: str
+    choices: [present, absent]
+    default: present
+  crt_list:
+    description:
+      - The crt-list file or certificate directory where new certificates are used, as in HAProxy's configuration.
+      - When absent, a new certificate goes to its own directory if HAProxy has loaded that; otherwise it fails.
+      - A certificate that is loaded but not used there is added to it, too.
+      - For a crt-list file the entry is also appended to the file, so that it outlives a reload, provided that the certificate's file exists.
+    type: str
+  force:
+    description:
+      - Whether to update even when HAProxy reports the same leaf and the same names in the chain.
+      - Needed only when an intermediate was replaced by one of the same name and issuer. Every run then reports a change.
+    type: bool
+    default: false
+  timeout:
+    description: Seconds to wait for one answer of HAProxy.
+    type: float
+    default: 10
+extends_documentation_fragment:
+  - certops.rotation.attributes
+  - certops.rotation.attributes.actiongroup_haproxy
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: partial
+    details:
+      - With O(force) every run updates.
+seealso:
+  - module: certops.rotation.haproxy_certificate_info
+  - module: certops.rotation.haproxy_reload
+"""
+
+EXAMPLES = r"""
+- name: Load renewed certificates into the running HAProxy
+  certops.rotation.haproxy_certificate:
+    socket: /run/haproxy/admin.sock
+    certificates:
+      - src: /etc/haproxy/certs/www.example.com.pem
+      - src: /etc/haproxy/certs/api.example.com.pem
+
+- name: Start to serve a new certificate through a crt-list file
+  certops.rotation.haproxy_certificate:
+    socket: 127.0.0.1:9999
+    crt_list: /etc/haproxy/crt-list.txt
+    certificates:
+      - src: /etc/haproxy/certs/new.example.com.pem
+
+- name: Stop serving a certificate
+  certops.rotation.haproxy_certificate:
+    socket: /run/haproxy/admin.sock
+    state: absent
+    certificates:
+      - name: /etc/haproxy/certs/old.example.com.pem
+"""
+
+RETURN = r"""
+certificates:
+  description: What happened to each certificate, in the order of the option. Also returned when the module fails.
+  returned: when HAProxy answered
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The certificate's name in HAProxy.
+      type: str
+    action:
+      description: What was done, or in check mode would be done.
+      type: str
+      choices: [added, updated, unchanged, removed, failed]
+    fingerprint_sha1:
+      description: SHA-1 fingerprint of the leaf, the one that HAProxy reports. Null when removed.
+      type: str
+    fingerprint_sha256:
+      description: SHA-256 fingerprint of the leaf. HAProxy does not report it, so it is known only for given content.
+      type: str
+    serial_number:
+      description: Serial number of the leaf in hexadecimal.
+      type: str
+    not_after:
+      description: End of the leaf's validity.
+      type: str
+      sample: "2027-02-20T00:26:48Z"
+    previous_fingerprint_sha1:
+      description: SHA-1 fingerprint of the leaf that HAProxy held before. Null when it held none.
+      type: str
+    error_code:
+      description:
+        - Why it failed, else null.
+        - V(payload_too_large), V(unsupported), V(transaction_open), V(refused), V(in_use), V(crt_list_required), V(crt_list_file),
+          V(permission_denied), V(unavailable), V(haproxy_error), V(invalid_option), or a code for bad content such as
+          V(private_key_mismatch), V(private_key_missing) or V(certificate_invalid).
+      type: str
+    message:
+      description: Why it failed and what to do, or a remark.
+      type: str
+needs_reload:
+  description: Whether a reload would bring a certificate that failed here, because this HAProxy cannot take it at run time.
+  returned: when HAProxy answered
+  type: bool
+haproxy:
+  description: The process that answered.
+  returned: when HAProxy answered
+  type: dict
+  contains:
+    version:
+      description: Version of HAProxy.
+      type: str
+      sample: 2.8.25
+    worker_pid:
+      description: Process id of the worker.
+      type: int
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.certops.rotation.plugins.module_utils._module.haproxy_certificate import run
+
+ARGUMENT_SPEC = {
+    "socket": {"type": "str", "required": True},
+    "certificates": {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": {
+            "name": {"type": "str"},
+            "src": {"type": "path"},
+            "content": {"type": "str", "no_log": True},
+            "crt_list": {"type": "str"},
+            "state": {"type": "str", "choices": ["present", "absent"]},
+            "force": {"type": "bool"},
+        },
+        "mutually_exclusive": [("src", "content")],
+        "required_one_of": [("name", "src")],
+    },
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "crt_list": {"type": "str"},
+    "force": {"type": "bool", "default": False},
+    "timeout": {"type": "float", "default": 10},
+}
+
+
+def main() -> None:
+    run(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True))
+
+
+if __name__ == "__main__":
+    main()

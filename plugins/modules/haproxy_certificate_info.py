@@ -1,0 +1,159 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: haproxy_certificate_info
+short_description: Tell which certificates a running HAProxy holds in memory
+version_added: 1.0.0
+author:
+  - certops.rotation contributors (@certops)
+description:
+  - Lists certificates, crt-lists and the open transaction of a running HAProxy over its Runtime API, without any key.
+  - What is in memory is not always what is on disk, and not always what is served. For the latter see
+    M(certops.rotation.tls_endpoint_info).
+requirements:
+  - HAProxy >= 2.2 with a stats socket of level admin
+options:
+  socket:
+    description:
+      - HAProxy's stats socket, either the path of a unix socket or V(host:port).
+      - The forms of HAProxy's configuration V(unix@path), V(ipv4@host:port) and V(ipv6@host:port) work, too.
+    type: str
+    required: true
+  names:
+    description:
+      - Describe only the certificates of these names, as HAProxy knows them. Names that it does not know are left out.
+      - When absent, all are described.
+    type: list
+    elements: str
+  timeout:
+    description: Seconds to wait for one answer of HAProxy.
+    type: float
+    default: 10
+extends_documentation_fragment:
+  - certops.rotation.attributes
+  - certops.rotation.attributes.info_module
+  - certops.rotation.attributes.actiongroup_haproxy
+seealso:
+  - module: certops.rotation.haproxy_certificate
+"""
+
+EXAMPLES = r"""
+- name: See what HAProxy holds
+  certops.rotation.haproxy_certificate_info:
+    socket: /run/haproxy/admin.sock
+  register: memory
+
+- name: Fail when a certificate is loaded but not used
+  ansible.builtin.assert:
+    that: memory.certificates | rejectattr('status', 'equalto', 'Used') | length == 0
+"""
+
+RETURN = r"""
+certificates:
+  description: The certificates in memory, in HAProxy's order.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The certificate's name in HAProxy.
+      type: str
+    status:
+      description: V(Used), V(Unused), V(Empty) or V(Uncommitted).
+      type: str
+    fingerprint_sha1:
+      description: SHA-1 fingerprint of the leaf. HAProxy reports no other. Null for an empty one, like the fields below.
+      type: str
+    serial_number:
+      description: Serial number of the leaf in hexadecimal.
+      type: str
+    not_before:
+      description: Start of the leaf's validity.
+      type: str
+    not_after:
+      description: End of the leaf's validity.
+      type: str
+    subject:
+      description: Subject of the leaf in OpenSSL's one-line form.
+      type: str
+    issuer:
+      description: Issuer of the leaf in OpenSSL's one-line form.
+      type: str
+    subject_alternative_names:
+      description: DNS names of the leaf. HAProxy reports IP addresses only in newer versions.
+      type: list
+      elements: str
+    chain:
+      description: The certificates after the leaf.
+      type: list
+      elements: dict
+      contains:
+        subject:
+          description: Subject.
+          type: str
+        issuer:
+          description: Issuer.
+          type: str
+crt_lists:
+  description: crt-list files and certificate directories in memory.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Path of the file or directory.
+      type: str
+    entries:
+      description: Its entries.
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: The certificate's name in HAProxy.
+          type: str
+        line:
+          description: Line number.
+          type: int
+        options:
+          description: Options and SNI filters, empty when there are none.
+          type: str
+open_transaction:
+  description: Name of the certificate that someone is updating at this moment, else null.
+  returned: success
+  type: str
+haproxy:
+  description: The process that answered.
+  returned: success
+  type: dict
+  contains:
+    version:
+      description: Version of HAProxy.
+      type: str
+      sample: 2.8.25
+    worker_pid:
+      description: Process id of the worker.
+      type: int
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.certops.rotation.plugins.module_utils._module.haproxy_certificate_info import run
+
+ARGUMENT_SPEC = {
+    "socket": {"type": "str", "required": True},
+    "names": {"type": "list", "elements": "str"},
+    "timeout": {"type": "float", "default": 10},
+}
+
+
+def main() -> None:
+    run(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,555 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""haproxy_certificate and haproxy_certificate_info against a real HAProxy."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pathlib
+import socket
+import ssl
+import stat
+import threading
+import time
+import typing as t
+
+import pytest
+
+from ansible_collections.certops.rotation.plugins.module_utils._errors import HaproxyPermissionDenied
+from ansible_collections.certops.rotation.plugins.module_utils._haproxy.certificates import CertificateMemory
+from ansible_collections.certops.rotation.plugins.module_utils._haproxy.content import parse_content
+from ansible_collections.certops.rotation.plugins.module_utils._haproxy.errors import CertificateRefused
+from ansible_collections.certops.rotation.plugins.module_utils._haproxy.runtime import RuntimeApi
+from ansible_collections.certops.rotation.tests.support import pki
+from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance, free_port
+from ansible_collections.certops.rotation.tests.support.module import ModuleRun, run_module
+
+
+@pytest.fixture(scope="module")
+def root() -> pki.CertificateAuthority:
+    return pki.CertificateAuthority("Test Root")
+
+
+@pytest.fixture(scope="module")
+def issuing(root: pki.CertificateAuthority) -> pki.CertificateAuthority:
+    return pki.CertificateAuthority("Test Issuing", parent=root)
+
+
+@pytest.fixture
+def haproxy(issuing: pki.CertificateAuthority) -> t.Iterator[HaproxyInstance]:
+    """Two certificates in a directory, the first one also in a crt-list file; one TLS port for each."""
+    first = issuing.issue("a.example.com")
+    second = issuing.issue("b.example.com")
+    with HaproxyInstance(
+        {"a.pem": first.combined_pem, "b.pem": second.combined_pem},
+        tls=["crt {certs}", "crt-list {crt_list}"],
+        crt_list=["{certs}/a.pem"],
+    ) as instance:
+        yield instance
+
+
+def fingerprint(der: bytes) -> str:
+    return hashlib.sha256(der).hexdigest()
+
+
+def served(instance: HaproxyInstance, name: str | None, port: int | None = None) -> str:
+    return fingerprint(instance.served_leaf(name, port))
+
+
+def deploy(instance: HaproxyInstance, *items: dict[str, t.Any], **options: t.Any) -> ModuleRun:
+    run_options = {key: options.pop(key) for key in ("check", "diff") if key in options}
+    args = {"socket": instance.socket, "timeout": 5, **options, "certificates": list(items)}
+    return run_module("haproxy_certificate", args, **run_options)
+
+
+def info(instance: HaproxyInstance, **options: t.Any) -> dict[str, t.Any]:
+    run = run_module("haproxy_certificate_info", {"socket": instance.socket, **options})
+    assert not run.failed, run.output
+    return run.result
+
+
+def actions(run: ModuleRun) -> list[str]:
+    return [item["action"] for item in run.result["certificates"]]
+
+
+def memory(instance: HaproxyInstance) -> str:
+    """The list of certificates with the details of each, as HAProxy prints it."""
+    names = [line for line in instance.execute("show ssl cert").splitlines() if line.startswith("/")]
+    return instance.execute("show ssl cert") + "".join(instance.execute(f"show ssl cert {name}") for name in names)
+
+
+def test_update_check_run_check_run(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
+    renewed = issuing.issue("a.example.com")
+    item = {"src": haproxy.write_certificate("a.pem", renewed.combined_pem)}
+    old = served(haproxy, "a.example.com")
+    worker = haproxy.worker_pid()
+
+    check = deploy(haproxy, item, check=True, diff=True)
+    assert (check.result["changed"], actions(check)) == (True, ["updated"])
+    assert served(haproxy, "a.example.com") == old
+
+    run = deploy(haproxy, item, diff=True)
+    assert not run.failed, run.output
+    assert (run.result["changed"], actions(run), run.result["needs_reload"]) == (True, ["updated"], False)
+    result = run.result["certificates"][0]
+    assert result["fingerprint_sha256"] == renewed.fingerprint_sha256
+    assert result["fingerprint_sha1"] == hashlib.sha1(ssl.PEM_cert_to_DER_cert(renewed.certificate_pem)).hexdigest()
+    assert result["previous_fingerprint_sha1"] not in (None, result["fingerprint_sha1"])
+    assert result["not_after"].endswith("Z")
+    name = haproxy.certificate_name("a.pem")
+    assert run.result["diff"]["before"][name]["fingerprint_sha1"] == result["previous_fingerprint_sha1"]
+    assert run.result["diff"]["after"][name]["fingerprint_sha1"] == result["fingerprint_sha1"]
+    assert check.result["diff"] == run.result["diff"]
+    assert run.result["haproxy"]["worker_pid"] == worker
+    assert haproxy.execute("show info").splitlines()[1] == f"Version: {run.result['haproxy']['version']}"
+    # One store for the directory and the crt-list: both ports serve it, and so does the default of the second one.
+    for port in haproxy.ports:
+        assert served(haproxy, "a.example.com", port) == renewed.fingerprint_sha256
+    assert served(haproxy, None, haproxy.ports[1]) == renewed.fingerprint_sha256
+    assert haproxy.worker_pid() == worker
+
+    for again in (deploy(haproxy, item, check=True), deploy(haproxy, item)):
+        assert (again.result["changed"], actions(again)) == (False, ["unchanged"])
+        assert again.result["diff"] == {"before": {}, "after": {}}
+
+
+def test_default_certificate_without_sni(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
+    renewed = issuing.issue("a.example.com")
+    assert served(haproxy, None) == served(haproxy, "a.example.com")
+    deploy(haproxy, {"name": haproxy.certificate_name("a.pem"), "content": renewed.combined_pem})
+    assert served(haproxy, None) == renewed.fingerprint_sha256
+    assert served(haproxy, "unknown.example.org") == renewed.fingerprint_sha256
+
+
+def test_an_unchanged_run_changes_nothing_in_memory(haproxy: HaproxyInstance) -> None:
+    before = memory(haproxy)
+    # The operator's level may look but not change: an unchanged run asks for nothing more.
+    run = run_module(
+        "haproxy_certificate",
+        {
+            "socket": haproxy.operator_socket,
+            "certificates": [{"src": haproxy.certificate_name(name)} for name in ("a.pem", "b.pem")],
+        },
+    )
+    assert actions(run) == ["unchanged", "unchanged"]
+    assert memory(haproxy) == before
+
+
+def test_another_spelling_of_the_path(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
+    haproxy.write_certificate("b.pem", issuing.issue("b.example.com").combined_pem)
+    run = deploy(haproxy, {"src": f"{haproxy.certs_dir}/../certs//b.pem"})
+    assert actions(run) == ["updated"]
+    assert run.result["certificates"][0]["name"] == haproxy.certificate_name("b.pem")
+
+
+@pytest.mark.parametrize("name", ["with space.pem", "@alias.pem", "semi;colon.pem", "back\\slash.pem", "quote'\".pem"])
+def test_names_that_need_escaping(issuing: pki.CertificateAuthority, name: str) -> None:
+    first, second, third = (issuing.issue("odd.example.com") for _ in range(3))
+    with HaproxyInstance({"0.pem": issuing.issue("x.example.com").combined_pem, name: first.combined_pem}) as instance:
+        src = instance.write_certificate(name, second.combined_pem)
+        run = deploy(instance, {"src": src})
+        assert actions(run) == ["updated"], run.output
+        assert served(instance, "odd.example.com") == second.fingerprint_sha256
+        assert actions(deploy(instance, {"src": src}, state="absent")) == ["removed"]
+        assert served(instance, "odd.example.com") != second.fingerprint_sha256
+        instance.write_certificate(name, third.combined_pem)
+        assert actions(deploy(instance, {"src": src})) == ["added"]
+        assert served(instance, "odd.example.com") == third.fingerprint_sha256
+
+
+def test_decorated_content_is_sent_clean(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
+    renewed = issuing.issue("b.example.com")
+    decorated = "\ufeff# a comment\n\n" + renewed.combined_pem.replace("\n", "\r\n").replace("-----BEGIN", "\r\n\r\n-----BEGIN")
+    run = deploy(haproxy, {"name": haproxy.certificate_name("b.pem"), "content": decorated})
+    assert actions(run) == ["updated"], run.output
+    assert served(haproxy, "b.example.com") == renewed.fingerprint_sha256
+
+
+def test_add_and_remove_in_a_directory(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
+    new = issuing.issue("new.example.com")
+    item = {"src": haproxy.write_certificate("new.pem", new.combined_pem)}
+    check = deploy(haproxy, item, check=True)
+    assert (check.result["changed"], actions(check)) == (True, ["added"])
+    assert "new.pem" not in haproxy.execute("show ssl cert")
+
+    run = deploy(haproxy, item)
+    assert actions(run) == ["added"], run.output
+    assert run.result["certificates"][0]["previous_fingerprint_sha1"] is None
+    assert served(haproxy, "new.example.com") == new.fingerprint_sha256
+    assert actions(deploy(haproxy, item, check=True)) == actions(deploy(haproxy, item)) == ["unchanged"]
+
+    assert actions(deploy(haproxy, item, state="absent", check=True)) == ["removed"]
+    assert served(haproxy, "new.example.com") == new.fingerprint_sha256
+    assert actions(deploy(haproxy, item, state="absent")) == ["removed"]
+    assert served(haproxy, "new.example.com") != new.fingerprint_sha256
+    assert "new.pem" not in haproxy.execute("show ssl cert")
+    assert actions(deploy(haproxy, item, state="absent", check=True)) == ["unchanged"]
+    assert actions(deploy(haproxy, item, state="absent")) == ["unchanged"]
+
+
+def test_add_and_remove_in_a_crt_list_file(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
+    new = issuing.issue("new.example.com")
+    # Outside the certificate directory, so that only the crt-list can load it at a reload.
+    path = haproxy.directory / "new.pem"
+    path.write_text(new.combined_pem)
+    haproxy.crt_list_path.write_text(f"# ours\n{haproxy.certificate_name('a.pem')}")  # no final newline
+    os.chmod(haproxy.crt_list_path, 0o640)
+    item = {"src": str(path), "crt_list": str(haproxy.crt_list_path)}
+    port = haproxy.ports[1]
+
+    check = deploy(haproxy, item, check=True)
+    assert (check.result["changed"], actions(check)) == (True, ["added"])
+    assert "new.pem" not in haproxy.crt_list_path.read_text()
+    run = deploy(haproxy, item)
+    assert actions(run) == ["added"], run.output
+    assert run.result["certificates"][0]["message"] is None
+    assert served(haproxy, "new.example.com", port) == new.fingerprint_sha256
+    assert haproxy.crt_list_path.read_text() == f"# ours\n{haproxy.certificate_name('a.pem')}\n{path}\n"
+    assert stat.S_IMODE(haproxy.crt_list_path.stat().st_mode) == 0o640
+    assert actions(deploy(haproxy, item, check=True)) == actions(deploy(haproxy, item)) == ["unchanged"]
+
+    assert haproxy.reload()
+    assert served(haproxy, "new.example.com", port) == new.fingerprint_sha256
+    assert actions(deploy(haproxy, item)) == ["unchanged"]
+
+    # A second entry of the same certificate, with options: both go.
+    haproxy.execute(f"add ssl crt-list {haproxy.crt_list_path} <<\n{path} [alpn h2] other.example.com\n")
+    assert actions(deploy(haproxy, item, state="absent")) == ["removed"]
+    assert served(haproxy, "new.example.com", port) != new.fingerprint_sha256
+    assert "new.pem" not in haproxy.execute("show ssl cert")
+    assert haproxy.crt_list_path.read_text() == f"# ours\n{haproxy.certificate_name('a.pem')}\n"
+    assert actions(deploy(haproxy, item, state="absent")) == ["unchanged"]
+    assert haproxy.reload()
+
+
+def test_what_a_killed_run_left_is_completed(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
+    new, renewed = issuing.issue("new.example.com"), issuing.issue("b.example.com")
+    src = haproxy.write_certificate("new.pem", new.combined_pem)
+    # Killed after `new`: an empty certificate. After `commit`: one that nothing uses. After `set`: an open transaction.
+    haproxy.execute(f"new ssl cert {src}")
+    assert actions(deploy(haproxy, {"src": src})) == ["added"]
+    assert served(haproxy, "new.example.com") == new.fingerprint_sha256
+
+    haproxy.execute(f"del ssl crt-list {haproxy.certs_dir} {src}")
+    assert "Status: Unused" in haproxy.execute(f"show ssl cert {src}")
+    assert actions(deploy(haproxy, {"src": src})) == ["added"]
+    assert served(haproxy, "new.example.com") == new.fingerprint_sha256
+
+    haproxy.execute(f"set ssl cert {haproxy.certificate_name('b.pem')} <<\n{issuing.issue('b.example.com').combined_pem}")
+    haproxy.write_certificate("b.pem", renewed.combined_pem)
+    haproxy.write_certificate("a.pem", issuing.issue("a.example.com").combined_pem)
+    run = deploy(haproxy, {"src": haproxy.certificate_name("a.pem")}, {"src": haproxy.certificate_name("b.pem")})
+    assert actions(run) == ["updated", "updated"], run.output
+    assert served(haproxy, "b.example.com") == renewed.fingerprint_sha256
+
+    # The entry in memory was made, the line on disk was not.
+    item = {"src": haproxy.certificate_name("b.pem"), "crt_list": str(haproxy.crt_list_path)}
+    haproxy.execute(f"add ssl crt-list {haproxy.crt_list_path} {haproxy.certificate_name('b.pem')}")
+    assert actions(deploy(haproxy, item, check=True)) == actions(deploy(haproxy, item)) == ["updated"]
+    assert haproxy.certificate_name("b.pem") in haproxy.crt_list_path.read_text().splitlines()
+    assert actions(deploy(haproxy, item)) == ["unchanged"]
+
+
+def test_crt_list_must_be_known(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
+    path = haproxy.directory / "elsewhere.pem"
+    path.write_text(issuing.issue("new.example.com").combined_pem)
+    for options in ({}, {"crt_list": "/nowhere/list.txt"}):
+        for check in (True, False):
+            run = deploy(haproxy, {"src": str(path)}, check=check, **options)
+            assert run.failed
+            assert run.result["certificates"][0]["error_code"] == "crt_list_required"
+            assert str(haproxy.crt_list_path) in run.result["msg"]
+    assert "elsewhere" not in haproxy.execute("show ssl cert")
+
+
+def test_chain_is_compared(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority, root: pki.CertificateAuthority) -> None:
+    leaf = issuing.issue("b.example.com")
+    name = haproxy.certificate_name("b.pem")
+    without = leaf.certificate_pem + leaf.private_key_pem
+    assert actions(deploy(haproxy, {"name": name, "content": leaf.combined_pem})) == ["updated"]
+    assert actions(deploy(haproxy, {"name": name, "content": without})) == ["updated"]
+    assert actions(deploy(haproxy, {"name": name, "content": without})) == ["unchanged"]
+    assert "Chain Subject" not in haproxy.execute(f"show ssl cert {name}")
+    # An intermediate of the same names with another key cannot be told apart: force is for this.
+    twin = pki.CertificateAuthority("Test Issuing", parent=root)
+    assert actions(deploy(haproxy, {"name": name, "content": leaf.combined_pem})) == ["updated"]
+    other = leaf.replace(chain_pem=twin.certificate_pem).combined_pem
+    assert actions(deploy(haproxy, {"name": name, "content": other})) == ["unchanged"]
+    assert actions(deploy(haproxy, {"name": name, "content": other, "force": True})) == ["updated"]
+    assert actions(deploy(haproxy, {"name": name, "content": other}, force=True)) == ["updated"]
+    assert actions(deploy(haproxy, {"name": name, "content": other, "force": False}, force=True)) == ["unchanged"]
+
+
+def test_mismatched_key_never_reaches_haproxy(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
+    wrong = issuing.issue("a.example.com").replace(private_key_pem=issuing.issue("x.example.com").private_key_pem)
+    before = memory(haproxy)
+    good = issuing.issue("b.example.com")
+    run = deploy(
+        haproxy,
+        {"name": haproxy.certificate_name("a.pem"), "content": wrong.combined_pem},
+        {"name": haproxy.certificate_name("new.pem"), "content": wrong.combined_pem},
+        check=True,
+    )
+    assert [item["error_code"] for item in run.result["certificates"]] == ["private_key_mismatch"] * 2
+    run = deploy(haproxy, {"name": haproxy.certificate_name("a.pem"), "content": wrong.combined_pem})
+    assert run.failed
+    assert memory(haproxy) == before
+    # The others go on, and the failure names the bad one only.
+    run = deploy(
+        haproxy,
+        {"name": haproxy.certificate_name("a.pem"), "content": wrong.combined_pem},
+        {"name": haproxy.certificate_name("b.pem"), "content": good.combined_pem},
+    )
+    assert (run.failed, run.result["changed"], actions(run)) == (True, True, ["failed", "updated"])
+    assert "a.pem" in run.result["msg"]
+    assert "b.pem" not in run.result["msg"]
+    assert not run.result["needs_reload"]
+    assert served(haproxy, "b.example.com") == good.fingerprint_sha256
+
+
+def test_bad_content_is_named(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
+    good = issuing.issue("a.example.com")
+    encrypted = issuing.issue("a.example.com", passphrase=b"secret")
+    name = haproxy.certificate_name("a.pem")
+    for content, code in (
+        ("nothing", "certificate_missing"),
+        (good.certificate_pem, "private_key_missing"),
+        (good.combined_pem + good.private_key_pem, "multiple_private_keys"),
+        (encrypted.combined_pem, "private_key_encrypted"),
+        (good.combined_pem[:-30], "pem_invalid"),
+    ):
+        run = deploy(haproxy, {"name": name, "content": content})
+        assert run.result["certificates"][0]["error_code"] == code, run.output
+        assert "# transaction" not in haproxy.execute("show ssl cert")
+    assert deploy(haproxy, {"src": "/nowhere.pem"}).result["certificates"][0]["error_code"] == "invalid_option"
+
+
+def test_refused_by_haproxy_leaves_no_transaction(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
+    """HAProxy's own refusal at the commit, which the module's local check never lets happen for a key."""
+    wrong = issuing.issue("a.example.com").replace(private_key_pem=issuing.issue("x.example.com").private_key_pem)
+    payload = parse_content(wrong.combined_pem).payload
+    port = CertificateMemory(RuntimeApi(haproxy.socket))
+    before = memory(haproxy)
+    for name in ("a.pem", "new.pem"):
+        path = haproxy.certificate_name(name)
+        with pytest.raises(CertificateRefused, match="inconsistencies between private key and certificate"):
+            port.update(path, payload) if name == "a.pem" else port.add(path, payload, str(haproxy.certs_dir))
+        assert memory(haproxy) == before
+    with pytest.raises(CertificateRefused, match="not referenced"):
+        port.update("/unknown.pem", payload)
+
+
+@pytest.mark.parametrize("key_type", ["ed25519", "rsa2048", "ec384"])
+def test_key_types(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority, key_type: pki.KeyType) -> None:
+    # HAProxy tells less about Ed25519 certificates: neither fingerprint nor chain.
+    for number in range(2):
+        item = {"name": haproxy.certificate_name("a.pem"), "content": issuing.issue(f"a{number}", key_type=key_type).combined_pem}
+        assert actions(deploy(haproxy, item)) == ["updated"]
+        assert actions(deploy(haproxy, item)) == ["unchanged"]
+
+
+def test_removal_of_a_certificate_that_the_configuration_names(issuing: pki.CertificateAuthority) -> None:
+    first, second = issuing.issue("a.example.com"), issuing.issue("b.example.com")
+    with HaproxyInstance(
+        {"a.pem": first.combined_pem, "b.pem": second.combined_pem},
+        tls=["crt {certs}/b.pem", "crt-list {crt_list}", "crt {certs}"],
+        crt_list=["{certs}/a.pem", "{certs}/b.pem [alpn h2,http/1.1] x.example.com", "{certs}/b.pem y.example.com"],
+    ) as instance:
+        before = memory(instance), instance.crt_list_path.read_text()
+        for name in ("a.pem", "b.pem"):
+            run = deploy(instance, {"name": instance.certificate_name(name)}, state="absent")
+            assert run.result["certificates"][0]["error_code"] == "in_use", run.output
+            assert (memory(instance), instance.crt_list_path.read_text()) == before
+            # Whatever was taken out on the way is back.
+            for sni in ("x.example.com", "y.example.com"):
+                assert served(instance, sni, instance.ports[1]) == second.fingerprint_sha256
+            assert served(instance, "b.example.com", instance.ports[2]) == second.fingerprint_sha256
+
+
+def test_open_transaction_of_another(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
+    theirs, ours = issuing.issue("a.example.com"), issuing.issue("b.example.com")
+    name = haproxy.certificate_name("a.pem")
+    haproxy.execute(f"set ssl cert {name} <<\n{theirs.combined_pem}")
+    assert info(haproxy)["open_transaction"] == name
+    started = time.monotonic()
+    run = deploy(haproxy, {"name": haproxy.certificate_name("b.pem"), "content": ours.combined_pem})
+    assert time.monotonic() - started < 30
+    assert run.result["certificates"][0]["error_code"] == "transaction_open"
+    assert name in run.result["msg"]
+    # It was neither aborted nor did our content get into it.
+    assert "Success!" in haproxy.execute(f"commit ssl cert {name}").splitlines()
+    assert served(haproxy, "a.example.com") == theirs.fingerprint_sha256
+
+
+def test_another_transaction_that_ends_soon(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
+    ours = issuing.issue("b.example.com")
+    name = haproxy.certificate_name("a.pem")
+    haproxy.execute(f"set ssl cert {name} <<\n{issuing.issue('a.example.com').combined_pem}")
+    timer = threading.Timer(1.5, haproxy.execute, [f"abort ssl cert {name}"])
+    timer.start()
+    run = deploy(haproxy, {"name": haproxy.certificate_name("b.pem"), "content": ours.combined_pem})
+    timer.join()
+    assert actions(run) == ["updated"], run.output
+
+
+def test_payload_too_large(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
+    large = issuing.issue("a.example.com")
+    body = large.certificate_pem + large.chain_pem * 40 + large.private_key_pem
+    assert len(body) > 16384
+    small = issuing.issue("b.example.com")
+    before = memory(haproxy).splitlines()
+    run = deploy(
+        haproxy,
+        {"name": haproxy.certificate_name("new.pem"), "content": body},
+        {"name": haproxy.certificate_name("a.pem"), "content": body},
+    )
+    assert [item["error_code"] for item in run.result["certificates"]] == ["payload_too_large"] * 2, run.output
+    assert run.result["needs_reload"]
+    assert "tune.bufsize" in run.result["msg"]
+    assert memory(haproxy).splitlines() == before
+    run = deploy(
+        haproxy,
+        {"name": haproxy.certificate_name("a.pem"), "content": body},
+        {"name": haproxy.certificate_name("b.pem"), "content": small.combined_pem},
+    )
+    assert (actions(run), run.result["needs_reload"]) == (["failed", "updated"], True)
+
+
+def test_payload_fits_a_larger_buffer(issuing: pki.CertificateAuthority) -> None:
+    first, large = issuing.issue("a.example.com"), issuing.issue("a.example.com")
+    body = large.certificate_pem + large.chain_pem * 40 + large.private_key_pem
+    with HaproxyInstance({"a.pem": first.combined_pem}, extra_global=["tune.bufsize 65536"]) as instance:
+        run = deploy(instance, {"name": instance.certificate_name("a.pem"), "content": body})
+        assert actions(run) == ["updated"], run.output
+        assert served(instance, "a.example.com") == large.fingerprint_sha256
+
+
+def test_operator_socket(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
+    before = memory(haproxy)
+    items = [
+        {"name": haproxy.certificate_name(name), "content": issuing.issue("a.example.com").combined_pem}
+        for name in ("a.pem", "b.pem", "new.pem")
+    ]
+    run = deploy(haproxy, *items, socket=haproxy.operator_socket)
+    assert [item["error_code"] for item in run.result["certificates"]] == ["permission_denied"] * 3
+    assert "level admin" in run.result["msg"]
+    assert memory(haproxy) == before
+
+
+def test_tcp_socket(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
+    for address in (haproxy.tcp_socket, f"ipv4@{haproxy.tcp_socket}"):
+        renewed = issuing.issue("b.example.com")
+        run = deploy(haproxy, {"name": haproxy.certificate_name("b.pem"), "content": renewed.combined_pem}, socket=address)
+        assert actions(run) == ["updated"], run.output
+        assert served(haproxy, "b.example.com") == renewed.fingerprint_sha256
+    large = renewed.certificate_pem + renewed.chain_pem * 60 + renewed.private_key_pem
+    run = deploy(haproxy, {"name": haproxy.certificate_name("b.pem"), "content": large}, socket=haproxy.tcp_socket)
+    assert run.result["certificates"][0]["error_code"] == "payload_too_large", run.output
+
+
+def test_sockets_that_do_not_answer(haproxy: HaproxyInstance, tmp_path: pathlib.Path) -> None:
+    item = {"src": haproxy.certificate_name("a.pem")}
+    started = time.monotonic()
+    absent = deploy(haproxy, item, socket=f"{haproxy.directory}/nothing.sock")
+    assert "no such file" in absent.result["msg"]
+    refused = deploy(haproxy, item, socket=f"127.0.0.1:{free_port()}")
+    assert "nobody listens" in refused.result["msg"]
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(f"{haproxy.directory}/silent.sock")
+        silent.listen()
+        mute = deploy(haproxy, item, socket=f"{haproxy.directory}/silent.sock", timeout=1)
+    assert "more than 1 seconds" in mute.result["msg"]
+    wrong = deploy(haproxy, item, socket=haproxy.master_socket)
+    assert "master's socket" in wrong.result["msg"]
+    nonsense = deploy(haproxy, item, socket="admin")
+    assert "no socket address" in nonsense.result["msg"]
+    haproxy.stop()
+    assert os.path.exists(haproxy.socket)
+    stale = deploy(haproxy, item)
+    assert "stale" in stale.result["msg"]
+    assert all(run.failed for run in (absent, refused, mute, wrong, nonsense, stale))
+    assert time.monotonic() - started < 60
+
+
+def test_user_who_may_not_open_the_socket(haproxy: HaproxyInstance) -> None:
+    """The port in a child process without rights: root itself may open everything."""
+    os.chmod(haproxy.directory, 0o755)
+    os.chmod(haproxy.socket, 0)
+
+    def ask() -> str:
+        try:
+            return RuntimeApi(haproxy.socket).execute("show info")
+        except HaproxyPermissionDenied as error:
+            return error.message
+
+    assert "may not open" in as_nobody(ask)
+
+
+def as_nobody(question: t.Callable[[], str]) -> str:
+    """The answer of a forked child that has given up root, if it ever was that."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            if os.geteuid() == 0:
+                os.setuid(65534)
+            os.write(writer, question().encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as answer:
+        text = answer.read()
+    os.waitpid(child, 0)
+    return text
+
+
+def test_haproxy_restarting(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
+    renewed = issuing.issue("b.example.com")
+    haproxy.stop()
+    timer = threading.Timer(1.2, haproxy.start)
+    timer.start()
+    run = deploy(haproxy, {"name": haproxy.certificate_name("b.pem"), "content": renewed.combined_pem})
+    timer.join()
+    assert actions(run) == ["updated"], run.output
+    assert served(haproxy, "b.example.com") == renewed.fingerprint_sha256
+
+
+def test_options_that_contradict(haproxy: HaproxyInstance) -> None:
+    item = {"src": haproxy.certificate_name("a.pem")}
+    assert "more than once" in deploy(haproxy, item, item).result["msg"]
+    assert deploy(haproxy, {**item, "content": "x"}).failed
+    assert "either src or content" in deploy(haproxy, {"name": "/x.pem"}).result["msg"]
+    assert deploy(haproxy, {"crt_list": "/x"}).failed
+
+
+def test_many_in_one_call(issuing: pki.CertificateAuthority) -> None:
+    key = pki.new_key()
+    issued = {f"n{number}.pem": issuing.issue(f"n{number}.example.com", key=key) for number in range(200)}
+    with HaproxyInstance({"first.pem": issuing.issue("first.example.com").combined_pem}) as instance:
+        items = [{"src": instance.write_certificate(name, one.combined_pem)} for name, one in issued.items()]
+        assert set(actions(deploy(instance, *items))) == {"added"}
+        assert set(actions(deploy(instance, *items))) == {"unchanged"}
+        assert served(instance, "n199.example.com") == issued["n199.pem"].fingerprint_sha256
+        assert set(actions(deploy(instance, *items, state="absent"))) == {"removed"}
+        assert instance.execute("show ssl cert").count(".pem") == 1
+
+
+def test_info(haproxy: HaproxyInstance) -> None:
+    result = info(haproxy)
+    first, second = (haproxy.certificate_name(name) for name in ("a.pem", "b.pem"))
+    assert [item["name"] for item in result["certificates"]] == [first, second]
+    described = result["certificates"][0]
+    assert described["status"] == "Used"
+    assert described["subject_alternative_names"] == ["a.example.com"]
+    assert described["chain"][0]["subject"] == described["issuer"]
+    assert {item["name"]: [entry["name"] for entry in item["entries"]] for item in result["crt_lists"]} == {
+        str(haproxy.certs_dir): [first, second],
+        str(haproxy.crt_list_path): [first],
+    }
+    assert result["open_transaction"] is None
+    assert result["haproxy"]["worker_pid"] == haproxy.worker_pid()
+    assert [item["name"] for item in info(haproxy, names=[second, "/unknown.pem"])["certificates"]] == [second]
+    assert run_module("haproxy_certificate_info", {"socket": haproxy.operator_socket}).failed
