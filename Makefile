@@ -80,7 +80,7 @@ integration: setup ## real HAProxy, real TLS, AWS over HTTP from moto
 
 .PHONY: molecule
 molecule: setup ## the role and playbooks: check mode, converge, idempotence, verify
-	cd extensions && molecule test --all
+	molecule test --all
 
 .PHONY: benchmarks
 benchmarks: setup ## measure, and compare with the usual ways
