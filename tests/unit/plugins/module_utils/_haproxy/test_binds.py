@@ -9,7 +9,6 @@ from __future__ import annotations
 import pathlib
 
 import pytest
-
 from ansible_collections.certops.rotation.plugins.module_utils._errors import HaproxyError
 from ansible_collections.certops.rotation.plugins.module_utils._haproxy.binds import tls_binds
 from ansible_collections.certops.rotation.plugins.module_utils._haproxy.config_words import (
@@ -49,7 +48,7 @@ def test_words_follow_the_manual(line: str, words: list[str]) -> None:
 
 
 def test_a_variable_that_is_not_known_is_named() -> None:
-    with pytest.raises(UnknownVariable, match="^SECRET_PORT$"):
+    with pytest.raises(UnknownVariable, match=r"^SECRET_PORT$"):
         split_words('bind ":${SECRET_PORT}"', ENVIRONMENT)
 
 

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import pytest
-
 from ansible_collections.certops.rotation.plugins.module_utils._errors import ProbeError
 from ansible_collections.certops.rotation.plugins.module_utils._tls.endpoint import Endpoint, parse_endpoint
 
