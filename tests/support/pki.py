@@ -165,7 +165,7 @@ class CertificateAuthority:
         builder = builder.add_extension(_authority_key_identifier(issuer.key), critical=False)
         for extension, critical in extra_extensions:
             builder = builder.add_extension(extension, critical)
-        self.certificate = _sign(builder, issuer.key, signature_hash)
+        self.certificate: x509.Certificate = _sign(builder, issuer.key, signature_hash)
 
     @property
     def certificate_pem(self) -> str:
@@ -339,7 +339,8 @@ def _sign(
         return builder.sign(key, None)
     if isinstance(signature_hash, (hashes.SHA1, hashes.MD5)):
         return _sign_weakly(builder, key, signature_hash)
-    return builder.sign(key, signature_hash or hashes.SHA256())
+    algorithm: t.Any = signature_hash or hashes.SHA256()
+    return builder.sign(key, algorithm)
 
 
 # AlgorithmIdentifier values, DER (RFC 3279, RFC 4055, RFC 5758)

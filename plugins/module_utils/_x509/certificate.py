@@ -234,7 +234,7 @@ def load_certificate(der: bytes) -> Certificate:
         parsed = x509.load_der_x509_certificate(der)
         certificate = Certificate(parsed, der)
         certificate.not_before, certificate.not_after, certificate.serial_number  # noqa: B018  # malformed ones raise
-    except (ValueError, TypeError, OverflowError, UnsupportedAlgorithm):
+    except (ValueError, TypeError, OverflowError, UnsupportedAlgorithm, x509.InvalidVersion):
         raise MaterialError(
             "certificate_invalid", "A PEM block says that it is a certificate but is not valid X.509: store it again."
         ) from None
