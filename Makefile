@@ -9,6 +9,8 @@ MAKEFLAGS += --keep-going
 export PATH := $(CURDIR)/.dev/venv/bin:$(PATH):/usr/sbin:/sbin
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.dev/collections
 export ANSIBLE_NOCOWS := 1
+# What lies in .dev is nobody's repository: antsibull-docs copies collections out of it, and would ask git for their files.
+export GIT_CEILING_DIRECTORIES := $(CURDIR)/.dev
 export LC_ALL := C.UTF-8
 
 # More for pytest, such as PYTEST_ARGS='-k reload -x'.
@@ -47,7 +49,7 @@ lint-python: setup
 lint-yaml: setup
 	yamllint --strict .
 lint-shell: setup
-	shellcheck .ci/run $$(grep -lE '^#!.*\b(ba)?sh$$' scripts/* benchmarks/*/run 2>/dev/null)
+	shellcheck .ci/run $$(grep -lE '^#!.*\b(ba)?sh$$' scripts/* 2>/dev/null)
 lint-ansible: setup
 	ansible-lint --offline --nocolor -q -f pep8
 lint-changelog: setup
@@ -64,7 +66,7 @@ types: setup ## mypy, strict, on module_utils and modules
 
 .PHONY: docs-lint
 docs-lint: setup ## documentation of the collection and its plugins
-	antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck .
+	antsibull-docs lint-collection-docs --plugin-docs --disallow-unknown-collection-refs --validate-collection-refs dependent .
 
 .PHONY: sanity
 sanity: setup ## ansible-test sanity on every Python found
@@ -84,7 +86,7 @@ molecule: setup ## the role and playbooks: check mode, converge, idempotence, ve
 
 .PHONY: benchmarks
 benchmarks: setup ## measure, and compare with the usual ways
-	@for run in benchmarks/*/run; do echo "$$run"; "$$run" || exit 1; done
+	@for program in benchmarks/*/benchmark.py; do PYTHONPATH=.dev/collections python "$$program" || exit 1; done
 
 .PHONY: build
 build: setup ## the collection as a tarball for ansible-galaxy

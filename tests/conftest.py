@@ -10,9 +10,17 @@ import os
 import pathlib
 import typing as t
 
+import hypothesis
+import hypothesis.configuration
 import pytest
 
-_COLLECTIONS = pathlib.Path(__file__).parents[1] / ".dev" / "collections"
+_DEV = pathlib.Path(__file__).parents[1] / ".dev"
+_COLLECTIONS = _DEV / "collections"
+
+# No deadline for an example: a busy machine is not a broken behaviour.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
+hypothesis.configuration.set_hypothesis_home_dir(_DEV / "hypothesis")
 
 
 def pytest_configure() -> None:
@@ -21,6 +29,11 @@ def pytest_configure() -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join([str(_COLLECTIONS), *([inherited] if inherited else [])])
     os.environ.setdefault("ANSIBLE_COLLECTIONS_PATH", str(_COLLECTIONS))
     os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin"])  # haproxy on Debian
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """No PEM in a test's name: freshly made, it differs between xdist's workers; and it may be a key."""
+    return argname if isinstance(val, (str, bytes)) and len(val) > 60 else None
 
 
 _Report = t.TypeVar("_Report", pytest.TestReport, pytest.CollectReport)
