@@ -1,0 +1,275 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""certificate_proof_info against a real HAProxy."""
+
+from __future__ import annotations
+
+import pathlib
+import socket
+import threading
+import time
+import typing as t
+
+import pytest
+from ansible_collections.certops.rotation.tests.support import module, pki
+from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance, free_port
+
+ROOT = pki.CertificateAuthority("Test Root")
+Files = dict[str, pki.IssuedCertificate]
+
+
+def serve(files: Files, **options: t.Any) -> HaproxyInstance:
+    return HaproxyInstance({name: issued.combined_pem for name, issued in files.items()}, **options)
+
+
+def deployed(haproxy: HaproxyInstance, files: Files) -> list[dict[str, t.Any]]:
+    """As certificate_sync returns them."""
+    return [
+        {
+            "name": name.removesuffix(".pem"),
+            "path": haproxy.certificate_name(name),
+            "action": "updated",
+            "fingerprint_sha256": issued.fingerprint_sha256,
+            "subject_alternative_names": list(issued.names),
+        }
+        for name, issued in files.items()
+    ]
+
+
+def prove(haproxy: HaproxyInstance, files: Files, **options: t.Any) -> dict[str, t.Any]:
+    args = {
+        "certificates": deployed(haproxy, files),
+        "config": [str(haproxy.config_path)],
+        "delay": 0.05,
+        "on_failure": "report",
+        **options,
+    }
+    check, run = (module.run_module("certificate_proof_info", args, check=check) for check in (True, False))
+    assert run.result.get("proven") == check.result.get("proven")
+    assert not run.result.get("changed")
+    return run.result
+
+
+def only_mismatch(result: dict[str, t.Any]) -> dict[str, t.Any]:
+    (mismatch,) = [item for certificate in result["certificates"] for item in certificate["mismatches"]]
+    return t.cast("dict[str, t.Any]", mismatch)
+
+
+def test_every_name_on_every_listener() -> None:
+    files = {
+        "a.pem": ROOT.issue(["a.example.com", "www.example.com", "192.0.2.1"]),
+        "b.pem": ROOT.issue(["*.b.example.com", "b.example.com"]),
+        "i.pem": ROOT.issue("xn--bcher-kva.example"),
+    }
+    binds = ["crt {certs}", "crt {certs}/b.pem strict-sni", "crt {certs}/a.pem accept-proxy", "crt-list {crt_list}"]
+    crt_list = ["{certs}/a.pem !*", "{certs}/b.pem [alpn h2] *.in.example.com !x.in.example.com internal"]
+    with serve(files, tls=binds, crt_list=crt_list) as haproxy:
+        result = prove(haproxy, files)
+        assert (result["proven"], result["not_probed"]) == (True, []), result["msg"]
+        assert result["binds"] == [f"127.0.0.1:{port}" for port in haproxy.ports]
+        # directory: 2 + 2 + 1 names and the default; b alone: 2; a with a PROXY header: 2 and the default;
+        # crt-list: the default, and b by its two filters.
+        assert result["probes"] == 6 + 2 + 3 + 3
+        assert result["msg"] == "3 of 3 certificates proven on 4 binds."
+        assert prove(haproxy, files, max_names=1)["probes"] == (3 + 1) + 1 + 2 + 2
+
+
+@pytest.mark.parametrize("tls", ["crt {certs}", "crt {certs} strict-sni", "crt-list {crt_list}"])
+def test_an_old_certificate_in_memory_is_found_with_both_fingerprints(tls: str) -> None:
+    files = {"0.pem": ROOT.issue("first.example.com"), "a.pem": ROOT.issue("a.example.com")}
+    with serve(files, tls=[tls], crt_list=["{certs}/0.pem", "{certs}/a.pem"]) as haproxy:
+        old = files["a.pem"]
+        files["a.pem"] = ROOT.issue("a.example.com")
+        haproxy.write_certificate("a.pem", files["a.pem"].combined_pem)
+        result = prove(haproxy, files, retries=2)
+        assert not result["proven"]
+        assert [item["proven"] for item in result["certificates"]] == [True, False]
+        assert only_mismatch(result) == {
+            "bind": f"127.0.0.1:{haproxy.port}",
+            "server_name": "a.example.com",
+            "expected_fingerprint_sha256": files["a.pem"].fingerprint_sha256,
+            "served_fingerprint_sha256": old.fingerprint_sha256,
+            "error": "a certificate that is not deployed now",
+        }
+        assert old.fingerprint_sha256 in result["msg"]
+        assert files["a.pem"].fingerprint_sha256 in result["msg"]
+        first_round = 2 + (tls != "crt {certs} strict-sni")
+        assert result["probes"] == first_round + 2  # only the unproven one again
+
+        run = module.run_module(
+            "certificate_proof_info",
+            {"certificates": deployed(haproxy, files), "config": [str(haproxy.config_path)], "retries": 0},
+        )
+        assert run.failed
+        assert run.result["msg"] == result["msg"]
+        assert run.result["certificates"] == result["certificates"]
+
+        assert haproxy.reload()
+        assert prove(haproxy, files)["proven"]
+
+
+def test_another_deployed_certificate_in_its_place_is_named() -> None:
+    files = {"0.pem": ROOT.issue("first.example.com"), "a.pem": ROOT.issue("a.example.com")}
+    with serve(files, tls=["crt-list {crt_list}"], crt_list=["{certs}/0.pem", "{certs}/a.pem"]) as haproxy:
+        result = prove(haproxy, files, binds=[f"127.0.0.1:{haproxy.port}"])
+        assert result["proven"]
+        haproxy.crt_list_path.write_text(f"{haproxy.certs_dir}/0.pem\n")
+        assert haproxy.reload()
+        result = prove(haproxy, files, binds=[f"127.0.0.1:{haproxy.port}"], retries=0)
+        assert only_mismatch(result)["error"] == "another deployed certificate, 0"
+
+
+def test_a_reload_that_takes_a_moment_is_waited_for() -> None:
+    files = {"a.pem": ROOT.issue("a.example.com")}
+    with serve(files) as haproxy:
+        files["a.pem"] = ROOT.issue("a.example.com")
+        haproxy.write_certificate("a.pem", files["a.pem"].combined_pem)
+
+        def reload_later() -> None:
+            time.sleep(1)
+            haproxy.reload()
+
+        thread = threading.Thread(target=reload_later)
+        thread.start()
+        args = {"certificates": deployed(haproxy, files), "config": [str(haproxy.config_path)]}
+        run = module.run_module("certificate_proof_info", {**args, "retries": 100, "delay": 0.2})
+        thread.join()
+    assert run.result["proven"]
+    assert run.result["probes"] > 2
+
+
+def test_an_rsa_and_ecdsa_pair_is_proven_one_by_one() -> None:
+    files = {
+        "ec.pem": ROOT.issue("a.example.com"),
+        "rsa.pem": ROOT.issue("a.example.com", key_type="rsa2048"),
+        "z.pem": ROOT.issue("z.example.com", key_type="rsa2048"),
+    }
+    with serve(files, tls=["crt {certs}", "crt {certs} ssl-min-ver TLSv1.3"]) as haproxy:
+        assert prove(haproxy, files)["proven"]
+        old = files["rsa.pem"]
+        files["rsa.pem"] = ROOT.issue("a.example.com", key_type="rsa2048")
+        haproxy.write_certificate("rsa.pem", files["rsa.pem"].combined_pem)
+        result = prove(haproxy, files, retries=0)
+        mismatch = only_mismatch(result)
+        assert mismatch["bind"] == f"127.0.0.1:{haproxy.port}"
+        assert mismatch["served_fingerprint_sha256"] == old.fingerprint_sha256
+        assert mismatch["expected_fingerprint_sha256"] == files["rsa.pem"].fingerprint_sha256
+
+
+def test_a_shadowed_certificate_is_found() -> None:
+    files = {"0.pem": ROOT.issue("shared.example.com"), "1.pem": ROOT.issue("shared.example.com")}
+    with serve(files) as haproxy:
+        result = prove(haproxy, files, retries=0)
+        assert not result["proven"]
+        mismatch = only_mismatch(result)
+        assert mismatch["error"].startswith("shadowed")
+        shadow = {mismatch["expected_fingerprint_sha256"], mismatch["served_fingerprint_sha256"]}
+        assert shadow == {issued.fingerprint_sha256 for issued in files.values()}
+        files["1.pem"] = ROOT.issue(["shared.example.com", "own.example.com"])
+        haproxy.write_certificate("1.pem", files["1.pem"].combined_pem)
+        assert haproxy.reload()
+        assert prove(haproxy, files)["proven"]
+
+
+def test_a_certificate_that_no_listener_loads() -> None:
+    files = {"a.pem": ROOT.issue("a.example.com"), "b.pem": ROOT.issue("b.example.com")}
+    with serve(files, tls=["crt {certs}/a.pem"]) as haproxy:
+        result = prove(haproxy, files)
+        assert not result["proven"]
+        assert [item["unreferenced"] for item in result["certificates"]] == [False, True]
+        assert result["msg"].endswith("b: no TLS bind of HAProxy loads this file")
+        assert prove(haproxy, files, allow_unreferenced=True)["proven"]
+
+
+def test_a_listener_that_demands_client_certificates() -> None:
+    files = {"a.pem": ROOT.issue("a.example.com")}
+    client_ca = "ca-file {dir}/ca.pem verify required"
+    haproxy = serve(files, tls=[f"crt {{certs}} {client_ca}", f"crt {{certs}} {client_ca} ssl-max-ver TLSv1.2"])
+    (haproxy.directory / "ca.pem").write_text(ROOT.certificate_pem)
+    with haproxy:
+        assert prove(haproxy, files)["proven"]
+
+
+def test_expired_certificates_are_proven_to_be_served_all_the_same() -> None:
+    long_ago = pki.now().replace(year=2020, day=1)
+    files = {"a.pem": ROOT.issue("a.example.com", not_before=long_ago, not_after=long_ago.replace(year=2021))}
+    with serve(files) as haproxy:
+        assert prove(haproxy, files)["proven"]
+
+
+def test_many_kinds_of_listeners(tmp_path: pathlib.Path) -> None:
+    files = {"a.pem": ROOT.issue("a.example.com")}
+    with serve(files, tls=()) as haproxy:
+        first, second, third, fourth = sorted(free_port() for _ in range(4))
+        haproxy.write_config(
+            "defaults elsewhere\n  mode http\n"
+            f'frontend more\n  bind "127.0.0.1:{first}",[::1]:{second} ssl crt {haproxy.certs_dir}\n'
+            f"  bind *:{third} name 'a name' ssl crt '{haproxy.certs_dir}/a.pem' # comment\n"
+            f"  bind ipv6@:{fourth} ssl crt {haproxy.certs_dir}/a.pem\n"
+            f"  bind unix@{haproxy.directory}/tls.sock ssl crt {haproxy.certs_dir}/a.pem\n"
+            f"  bind abns@tls{first} ssl crt {haproxy.certs_dir}/a.pem\n"
+            "  timeout client 5s\n"
+        )
+        assert haproxy.reload(), haproxy.log
+        result = prove(haproxy, files)
+    assert result["proven"], result["msg"]
+    assert result["binds"] == [f"127.0.0.1:{first}", f"[::1]:{second}", f"127.0.0.1:{third}", f"[::1]:{fourth}"]
+    assert [item["reason"] for item in result["not_probed"]] == ["is a unix socket", "is an abstract unix socket"]
+
+
+def test_haproxy_that_is_down_or_silent_is_a_failure_in_bounded_time() -> None:
+    files = {"a.pem": ROOT.issue("a.example.com")}
+    started = time.monotonic()
+    with serve(files) as haproxy:
+        haproxy.stop()
+        assert only_mismatch(prove(haproxy, files, retries=0, max_names=1, binds=[f"127.0.0.1:{haproxy.port}"])) == {
+            "bind": f"127.0.0.1:{haproxy.port}",
+            "server_name": "a.example.com",
+            "expected_fingerprint_sha256": files["a.pem"].fingerprint_sha256,
+            "served_fingerprint_sha256": None,
+            "error": "connection refused",
+        }
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            bind = f"127.0.0.1:{listener.getsockname()[1]}"
+            result = prove(haproxy, files, retries=1, timeout=0.5, binds=[bind])
+        assert only_mismatch(result)["error"] == "timeout after 0.5 s during handshake"
+    assert time.monotonic() - started < 30
+
+
+def test_what_a_user_gets_wrong() -> None:
+    files = {"a.pem": ROOT.issue("a.example.com")}
+    with serve(files) as haproxy:
+        (item,) = deployed(haproxy, files)
+        for args, complaint in (
+            ({"config": ["/absent/haproxy.cfg"]}, "Cannot read /absent/haproxy.cfg"),
+            ({"binds": ["127.0.0.1"]}, "give address:port"),
+            ({"binds": ["abns@x"]}, "is an abstract unix socket"),
+            ({"retries": -1}, "must not be negative"),
+            ({"certificates": [{"name": "a", "path": "/x"}]}, "needs path and fingerprint_sha256"),
+            ({"certificates": [{**item, "path": "/absent/a.pem"}]}, "Cannot read /absent/a.pem"),
+            ({"certificates": [{**item, "path": str(haproxy.config_path)}]}, "haproxy.cfg: The file holds no cert"),
+        ):
+            assert complaint in prove(haproxy, files, **args)["msg"]
+        nothing = [{**item, "action": "removed"}, {"name": "b", "action": "refused", "fingerprint_sha256": None}]
+        result = prove(haproxy, files, certificates=nothing)
+        assert (result["proven"], result["probes"], result["certificates"]) == (True, 0, [])
+
+
+def test_facts_that_are_missing_come_from_the_file() -> None:
+    files = {"a.pem": ROOT.issue(["a.example.com", "b.example.com"])}
+    with serve(files) as haproxy:
+        fields = ("path", "fingerprint_sha256")
+        bare = [{name: item[name] for name in fields} for item in deployed(haproxy, files)]
+        result = prove(haproxy, files, certificates=bare)
+    assert (result["proven"], result["probes"]) == (True, 3)
+
+
+def test_a_thousand_certificates() -> None:
+    key = pki.shared_key()
+    files = {f"{number:04}.pem": ROOT.issue(f"c{number}.example.com", key=key) for number in range(1000)}
+    with serve(files) as haproxy:
+        args = {"certificates": deployed(haproxy, files), "config": [str(haproxy.config_path)]}
+        result = module.run_module("certificate_proof_info", args).result
+    assert (result["proven"], result["probes"]) == (True, 1001)
