@@ -12,14 +12,16 @@ version_added: 1.0.0
 author:
   - certops.rotation contributors (@certops)
 description:
-  - Brings the certificates in HAProxy's memory to the wanted state over its Runtime API. New handshakes get the new certificate at
-    once; the worker process stays, and no connection is touched.
-  - An update is a transaction of HAProxy. It takes effect whole or not at all, it is confirmed by asking, and it is aborted on any failure.
-  - Idempotent by what HAProxy reports. Fingerprint and serial number of the leaf and the names in the chain decide whether there is
-    anything to do.
+  - Brings the certificates in HAProxy's memory to the wanted state over its Runtime API. New handshakes get the new
+    certificate at once; the worker process stays, and no connection is touched.
+  - An update is a transaction of HAProxy. It takes effect whole or not at all, it is confirmed by asking, and it is
+    aborted on any failure.
+  - Idempotent by what HAProxy reports. Fingerprint and serial number of the leaf and the names in the chain decide
+    whether there is anything to do.
   - A certificate that fails does not stop the others. The module then fails with the full list.
   - What is changed here lives in HAProxy's memory, and a reload reads the disk again. So write the file first, with
-    M(certops.rotation.certificate_sync) for example. The entry of a new certificate in a crt-list file is written by this module.
+    M(certops.rotation.certificate_sync) for example. The entry of a new certificate in a crt-list file is written by
+    this module.
 requirements:
   - HAProxy >= 2.2 with a stats socket of level admin
   - cryptography >= 42.0
@@ -38,7 +40,8 @@ options:
     suboptions:
       name:
         description:
-          - The certificate's name in HAProxy, which is its path as C(show ssl cert) prints it. Other spellings of the same path are recognised.
+          - The certificate's name in HAProxy, which is its path as C(show ssl cert) prints it. Other spellings of the
+            same path are recognised.
           - Defaults to O(certificates[].src).
         type: str
       src:
@@ -60,8 +63,8 @@ options:
   state:
     description:
       - V(present) loads the certificates that HAProxy does not have and updates those that differ.
-      - V(absent) takes them out of every crt-list (in memory, and crt-list files on disk) and out of memory. A certificate that the
-        configuration itself names cannot be removed.
+      - V(absent) takes them out of every crt-list (in memory, and crt-list files on disk) and out of memory. A
+        certificate that the configuration itself names cannot be removed.
     type: str
     choices: [present, absent]
     default: present
@@ -70,12 +73,14 @@ options:
       - The crt-list file or certificate directory where new certificates are used, as in HAProxy's configuration.
       - When absent, a new certificate goes to its own directory if HAProxy has loaded that; otherwise it fails.
       - A certificate that is loaded but not used there is added to it, too.
-      - For a crt-list file the entry is also appended to the file, so that it outlives a reload, provided that the certificate's file exists.
+      - For a crt-list file the entry is also appended to the file, so that it outlives a reload, provided that the
+        certificate's file exists.
     type: str
   force:
     description:
       - Whether to update even when HAProxy reports the same leaf and the same names in the chain.
-      - Needed only when an intermediate was replaced by one of the same name and issuer. Every run then reports a change.
+      - Needed only when an intermediate was replaced by one of the same name and issuer. Every run then reports a
+        change.
     type: bool
     default: false
   timeout:
@@ -155,15 +160,16 @@ certificates:
     error_code:
       description:
         - Why it failed, else null.
-        - V(payload_too_large), V(unsupported), V(transaction_open), V(refused), V(in_use), V(crt_list_required), V(crt_list_file),
-          V(permission_denied), V(unavailable), V(haproxy_error), V(invalid_option), or a code for bad content such as
-          V(private_key_mismatch), V(private_key_missing) or V(certificate_invalid).
+        - V(payload_too_large), V(unsupported), V(transaction_open), V(refused), V(in_use), V(crt_list_required),
+          V(crt_list_file), V(permission_denied), V(unavailable), V(haproxy_error), V(invalid_option), or a code for
+          bad content such as V(private_key_mismatch), V(private_key_missing) or V(certificate_invalid).
       type: str
     message:
       description: Why it failed and what to do, or a remark.
       type: str
 needs_reload:
-  description: Whether a reload would bring a certificate that failed here, because this HAProxy cannot take it at run time.
+  description: Whether a reload would bring a certificate that failed here, because this HAProxy cannot take it at
+    run time.
   returned: when HAProxy answered
   type: bool
 haproxy:
@@ -181,7 +187,6 @@ haproxy:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.certops.rotation.plugins.module_utils._module.haproxy_certificate import run
 
 ARGUMENT_SPEC = {

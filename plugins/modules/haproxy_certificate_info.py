@@ -67,7 +67,8 @@ certificates:
       description: V(Used), V(Unused), V(Empty) or V(Uncommitted).
       type: str
     fingerprint_sha1:
-      description: SHA-1 fingerprint of the leaf. HAProxy reports no other. Null for an empty one, like the fields below.
+      description: SHA-1 fingerprint of the leaf. HAProxy reports no other. Null for an empty one, like the fields
+        below.
       type: str
     serial_number:
       description: Serial number of the leaf in hexadecimal.
@@ -141,7 +142,6 @@ haproxy:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.certops.rotation.plugins.module_utils._module.haproxy_certificate_info import run
 
 ARGUMENT_SPEC = {

@@ -21,10 +21,10 @@ options:
   method:
     description:
       - How to reload.
-      - V(master) asks HAProxy's master process over its socket. Since HAProxy 2.7 it answers with the result and the startup log. For
-        older versions the result is read from C(show proc), which gives no log.
-      - V(systemd) runs C(systemctl reload). The unit proves the syntax of the configuration only, so the result is read from the master
-        when O(socket) is given, else from the unit's processes, where a new worker must appear.
+      - V(master) asks HAProxy's master process over its socket. Since HAProxy 2.7 it answers with the result and the
+        startup log. For older versions the result is read from C(show proc), which gives no log.
+      - V(systemd) runs C(systemctl reload). The unit proves the syntax of the configuration only, so the result is
+        read from the master when O(socket) is given, else from the unit's processes, where a new worker must appear.
     type: str
     choices: [master, systemd]
     required: true
@@ -40,7 +40,8 @@ options:
   check_config:
     description:
       - Whether to check the configuration with C(haproxy -c) before the reload. An invalid one is then not even tried.
-      - The check runs without the environment of the service. Set this to V(false) for a configuration that needs variables from there.
+      - The check runs without the environment of the service. Set this to V(false) for a configuration that needs
+        variables from there.
     type: bool
     default: true
   config:
@@ -115,7 +116,6 @@ worker_pid_after:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.certops.rotation.plugins.module_utils._module.haproxy_reload import run
 
 ARGUMENT_SPEC = {

@@ -17,7 +17,6 @@ import time
 import typing as t
 
 import pytest
-
 from ansible_collections.certops.rotation.plugins.module_utils._errors import HaproxyPermissionDenied
 from ansible_collections.certops.rotation.plugins.module_utils._haproxy.certificates import CertificateMemory
 from ansible_collections.certops.rotation.plugins.module_utils._haproxy.content import parse_content
@@ -162,7 +161,9 @@ def test_names_that_need_escaping(issuing: pki.CertificateAuthority, name: str) 
 
 def test_decorated_content_is_sent_clean(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
     renewed = issuing.issue("b.example.com")
-    decorated = "\ufeff# a comment\n\n" + renewed.combined_pem.replace("\n", "\r\n").replace("-----BEGIN", "\r\n\r\n-----BEGIN")
+    decorated = "\ufeff# a comment\n\n" + renewed.combined_pem.replace("\n", "\r\n").replace(
+        "-----BEGIN", "\r\n\r\n-----BEGIN"
+    )
     run = deploy(haproxy, {"name": haproxy.certificate_name("b.pem"), "content": decorated})
     assert actions(run) == ["updated"], run.output
     assert served(haproxy, "b.example.com") == renewed.fingerprint_sha256
@@ -196,7 +197,7 @@ def test_add_and_remove_in_a_crt_list_file(haproxy: HaproxyInstance, issuing: pk
     path = haproxy.directory / "new.pem"
     path.write_text(new.combined_pem)
     haproxy.crt_list_path.write_text(f"# ours\n{haproxy.certificate_name('a.pem')}")  # no final newline
-    os.chmod(haproxy.crt_list_path, 0o640)
+    haproxy.crt_list_path.chmod(0o640)
     item = {"src": str(path), "crt_list": str(haproxy.crt_list_path)}
     port = haproxy.ports[1]
 
@@ -238,7 +239,9 @@ def test_what_a_killed_run_left_is_completed(haproxy: HaproxyInstance, issuing: 
     assert actions(deploy(haproxy, {"src": src})) == ["added"]
     assert served(haproxy, "new.example.com") == new.fingerprint_sha256
 
-    haproxy.execute(f"set ssl cert {haproxy.certificate_name('b.pem')} <<\n{issuing.issue('b.example.com').combined_pem}")
+    haproxy.execute(
+        f"set ssl cert {haproxy.certificate_name('b.pem')} <<\n{issuing.issue('b.example.com').combined_pem}"
+    )
     haproxy.write_certificate("b.pem", renewed.combined_pem)
     haproxy.write_certificate("a.pem", issuing.issue("a.example.com").combined_pem)
     run = deploy(haproxy, {"src": haproxy.certificate_name("a.pem")}, {"src": haproxy.certificate_name("b.pem")})
@@ -265,7 +268,9 @@ def test_crt_list_must_be_known(haproxy: HaproxyInstance, issuing: pki.Certifica
     assert "elsewhere" not in haproxy.execute("show ssl cert")
 
 
-def test_chain_is_compared(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority, root: pki.CertificateAuthority) -> None:
+def test_chain_is_compared(
+    haproxy: HaproxyInstance, issuing: pki.CertificateAuthority, root: pki.CertificateAuthority
+) -> None:
     leaf = issuing.issue("b.example.com")
     name = haproxy.certificate_name("b.pem")
     without = leaf.certificate_pem + leaf.private_key_pem
@@ -346,7 +351,10 @@ def test_refused_by_haproxy_leaves_no_transaction(haproxy: HaproxyInstance, issu
 def test_key_types(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority, key_type: pki.KeyType) -> None:
     # HAProxy tells less about Ed25519 certificates: neither fingerprint nor chain.
     for number in range(2):
-        item = {"name": haproxy.certificate_name("a.pem"), "content": issuing.issue(f"a{number}", key_type=key_type).combined_pem}
+        item = {
+            "name": haproxy.certificate_name("a.pem"),
+            "content": issuing.issue(f"a{number}", key_type=key_type).combined_pem,
+        }
         assert actions(deploy(haproxy, item)) == ["updated"]
         assert actions(deploy(haproxy, item)) == ["unchanged"]
 
@@ -442,7 +450,9 @@ def test_operator_socket(haproxy: HaproxyInstance, issuing: pki.CertificateAutho
 def test_tcp_socket(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
     for address in (haproxy.tcp_socket, f"ipv4@{haproxy.tcp_socket}"):
         renewed = issuing.issue("b.example.com")
-        run = deploy(haproxy, {"name": haproxy.certificate_name("b.pem"), "content": renewed.combined_pem}, socket=address)
+        run = deploy(
+            haproxy, {"name": haproxy.certificate_name("b.pem"), "content": renewed.combined_pem}, socket=address
+        )
         assert actions(run) == ["updated"], run.output
         assert served(haproxy, "b.example.com") == renewed.fingerprint_sha256
     large = renewed.certificate_pem + renewed.chain_pem * 60 + renewed.private_key_pem
@@ -467,7 +477,7 @@ def test_sockets_that_do_not_answer(haproxy: HaproxyInstance, tmp_path: pathlib.
     nonsense = deploy(haproxy, item, socket="admin")
     assert "no socket address" in nonsense.result["msg"]
     haproxy.stop()
-    assert os.path.exists(haproxy.socket)
+    assert pathlib.Path(haproxy.socket).exists()
     stale = deploy(haproxy, item)
     assert "stale" in stale.result["msg"]
     assert all(run.failed for run in (absent, refused, mute, wrong, nonsense, stale))
@@ -476,8 +486,8 @@ def test_sockets_that_do_not_answer(haproxy: HaproxyInstance, tmp_path: pathlib.
 
 def test_user_who_may_not_open_the_socket(haproxy: HaproxyInstance) -> None:
     """The port in a child process without rights: root itself may open everything."""
-    os.chmod(haproxy.directory, 0o755)
-    os.chmod(haproxy.socket, 0)
+    haproxy.directory.chmod(0o755)
+    pathlib.Path(haproxy.socket).chmod(0)
 
     def ask() -> str:
         try:

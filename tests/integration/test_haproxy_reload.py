@@ -13,7 +13,6 @@ import time
 import typing as t
 
 import pytest
-
 from ansible_collections.certops.rotation.tests.support import pki
 from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance
 from ansible_collections.certops.rotation.tests.support.module import ModuleRun, run_module
@@ -47,7 +46,9 @@ def renew(instance: HaproxyInstance) -> str:
     return renewed.fingerprint_sha256
 
 
-def reload(instance: HaproxyInstance, *, check: bool = False, env: dict[str, str] | None = None, **options: t.Any) -> ModuleRun:
+def reload(
+    instance: HaproxyInstance, *, check: bool = False, env: dict[str, str] | None = None, **options: t.Any
+) -> ModuleRun:
     args = {
         "method": "master",
         "socket": instance.master_socket,
@@ -56,7 +57,9 @@ def reload(instance: HaproxyInstance, *, check: bool = False, env: dict[str, str
         "timeout": 20,
         **options,
     }
-    return run_module("haproxy_reload", {name: value for name, value in args.items() if value is not None}, check=check, env=env)
+    return run_module(
+        "haproxy_reload", {name: value for name, value in args.items() if value is not None}, check=check, env=env
+    )
 
 
 def test_master_check_run_run(haproxy: HaproxyInstance) -> None:
@@ -64,11 +67,12 @@ def test_master_check_run_run(haproxy: HaproxyInstance) -> None:
     check = reload(haproxy, check=True)
     assert (check.failed, check.result["changed"], check.result["reloaded"]) == (False, True, False)
     assert (haproxy.worker_pid(), served(haproxy)) == (worker, old)
-    for number in range(2):
+    previous = worker
+    for _number in range(2):
         run = reload(haproxy)
         assert (run.failed, run.result["changed"], run.result["reloaded"]) == (False, True, True), run.output
         assert run.result["method"] == "master"
-        assert run.result["worker_pid_before"] == (worker if number == 0 else previous)
+        assert run.result["worker_pid_before"] == previous
         previous = run.result["worker_pid_after"]
         assert previous == haproxy.worker_pid() != run.result["worker_pid_before"]
         assert served(haproxy) == new

@@ -40,7 +40,8 @@ class HaproxyInstance:
     """Started on __enter__, gone with its directory on __exit__.
 
     certificates: file name -> combined PEM, written into certs_dir before the start.
-    tls: one TLS bind (port) for each text, its certificate arguments; {certs}, {crt_list} and {dir} are filled in. Examples:
+    tls: one TLS bind (port) for each text, its certificate arguments; {certs}, {crt_list} and {dir} are filled in.
+    Examples:
         "crt {certs}", "crt {certs} strict-sni", "crt-list {crt_list}", "crt {certs}/a.pem".
     crt_list: lines of the crt-list file ({certs} is filled in); None: no such file.
     extra_global: lines for the configuration's global section, such as "tune.bufsize 32768".
@@ -102,7 +103,7 @@ class HaproxyInstance:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def start(self) -> None:
-        """Start it (again, on the same ports) and wait until it answers; AssertionError with its log when it does not."""
+        """Start it (again, on the same ports) and wait until it answers, else AssertionError with its log."""
         command = [self.binary, "-W", "-db", "-S", self.master_socket, "-f", str(self.config_path)]
         with self._log_path.open("ab") as log:
             self._process = subprocess.Popen(
@@ -224,9 +225,11 @@ class HaproxyInstance:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-        with socket.create_connection(("127.0.0.1", port or self.port), timeout=10) as raw:
-            with context.wrap_socket(raw, server_hostname=server_name) as connection:
-                leaf = connection.getpeercert(binary_form=True)
+        with (
+            socket.create_connection(("127.0.0.1", port or self.port), timeout=10) as raw,
+            context.wrap_socket(raw, server_hostname=server_name) as connection,
+        ):
+            leaf = connection.getpeercert(binary_form=True)
         assert leaf is not None
         return leaf
 
@@ -236,6 +239,7 @@ class HaproxyInstance:
     def _wait(self, condition: t.Callable[[], bool], purpose: str, seconds: float = 15) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
-            assert self._process is not None and self._process.poll() is None, f"HAProxy ended:\n{self.log}"
+            assert self._process is not None
+            assert self._process.poll() is None, f"HAProxy ended:\n{self.log}"
             assert time.monotonic() < deadline, f"HAProxy needs too long {purpose}:\n{self.log}"
             time.sleep(0.02)

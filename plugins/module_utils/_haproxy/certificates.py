@@ -69,8 +69,9 @@ class CertificateMemory:
         if crt_list:
             raise CrtListRequired(f"HAProxy has no crt-list '{crt_list}' for the new certificate {name}. {loaded}")
         raise CrtListRequired(
-            f"HAProxy does not know the new certificate {name}, and its directory is no certificate directory of HAProxy. {loaded}"
-            " Give one of them as crt_list, or add the certificate to the configuration and reload."
+            f"HAProxy does not know the new certificate {name}, and its directory is no certificate directory of"
+            f" HAProxy. {loaded} Give one of them as crt_list, or add the certificate to the configuration and"
+            " reload."
         )
 
     def is_listed(self, name: str, crt_list: str) -> bool:
@@ -82,8 +83,8 @@ class CertificateMemory:
     def update(self, name: str, payload: str) -> None:
         """Replace the certificate of a known name. payload: PEM blocks without empty lines.
 
-        Raises PayloadTooLarge, TransactionOpen, CertificateRefused or another HaproxyError; then HAProxy serves what it did
-        before, and no transaction of this name stays open.
+        Raises PayloadTooLarge, TransactionOpen, CertificateRefused or another HaproxyError; then HAProxy serves what
+        it did before, and no transaction of this name stays open.
         """
         deadline = time.monotonic() + self._patience
         pause = 0.02
@@ -139,8 +140,8 @@ class CertificateMemory:
             answer = self._ask("del ssl cert", name)
             if "deleted!" not in answer or "can't be deleted" in answer:
                 raise CertificateInUse(
-                    f"HAProxy's configuration itself names {name} ('crt' or a default certificate), so it stays in use:"
-                    f" {_one_line(answer)} Take it out of the configuration and reload."
+                    f"HAProxy's configuration itself names {name} ('crt' or a default certificate), so it stays in"
+                    f" use: {_one_line(answer)} Take it out of the configuration and reload."
                 )
         except BaseException:
             for crt_list, entry in removed:
@@ -170,8 +171,13 @@ class CertificateMemory:
     def _set(self, name: str, payload: str) -> HaproxyError | None:
         answer = self._api.execute("set ssl cert", name, payload=payload, may_be_empty=True)
         if _LOCKED in answer:
-            return HaproxyError(f"HAProxy's certificates stay locked by another command; {name} was not updated. Try again.")
-        if f"Transaction updated for certificate {name}!" in answer or f"Transaction created for certificate {name}!" in answer:
+            return HaproxyError(
+                f"HAProxy's certificates stay locked by another command; {name} was not updated. Try again."
+            )
+        if (
+            f"Transaction updated for certificate {name}!" in answer
+            or f"Transaction created for certificate {name}!" in answer
+        ):
             # Confirmed by asking: the answer to a payload says nothing about what was kept.
             if self._api.execute("show ssl cert", f"*{name}").startswith("Filename: "):
                 return None
@@ -185,8 +191,9 @@ class CertificateMemory:
             return _transaction_open(name, _quoted(answer))
         if not answer or "too big" in answer:
             raise PayloadTooLarge(
-                f"{name} with its chain and key ({len(payload)} bytes) does not fit the buffer of this HAProxy's Runtime API"
-                " (tune.bufsize, 16384 bytes unless set). Reload HAProxy to load it from disk, or raise tune.bufsize."
+                f"{name} with its chain and key ({len(payload)} bytes) does not fit the buffer of this HAProxy's"
+                " Runtime API (tune.bufsize, 16384 bytes unless set). Reload HAProxy to load it from disk, or raise"
+                " tune.bufsize."
             )
         raise CertificateRefused(f"HAProxy refused {name}: {_one_line(answer)}")
 
@@ -225,8 +232,8 @@ class CertificateMemory:
 
 def _transaction_open(name: str, other: str) -> TransactionOpen:
     return TransactionOpen(
-        f"{name} cannot be updated while another's transaction about {other} is open in HAProxy. Wait for the one who opened it;"
-        f" if nobody did, end it with 'abort ssl cert {other}' on this socket.",
+        f"{name} cannot be updated while another's transaction about {other} is open in HAProxy. Wait for the one"
+        f" who opened it; if nobody did, end it with 'abort ssl cert {other}' on this socket.",
         transaction=other,
     )
 

@@ -54,7 +54,8 @@ _SHORT_NAMES = {
 class CertificateContent:
     """payload: the PEM blocks alone, in their order, without empty lines and comments: what is sent to HAProxy.
 
-    chain: subject and issuer of each certificate after the leaf, as HAProxy prints them; None where that form is not known.
+    chain: subject and issuer of each certificate after the leaf, as HAProxy prints them; None where
+    that form is not known.
     """
 
     payload: str
@@ -67,7 +68,7 @@ class CertificateContent:
         return isoformat_utc(self.leaf.not_after)
 
     def is_leaf_of(self, stored: StoredCertificate) -> bool:
-        """Does HAProxy hold this leaf? It reports no fingerprint of Ed25519 and Ed448 certificates, but serial and dates."""
+        """Does HAProxy hold this leaf? Of Ed25519 and Ed448 ones it reports no fingerprint, only serial and dates."""
         if stored.fingerprint_sha1 is not None and stored.fingerprint_sha1 != self.fingerprint_sha1:
             return False
         ours = (self.leaf.serial_number, isoformat_utc(self.leaf.not_before), self.not_after)
@@ -85,11 +86,13 @@ class CertificateContent:
 
 
 def parse_content(pem: str | bytes) -> CertificateContent:
-    """Read a combined PEM: leaf first, as HAProxy reads it. Raises MaterialError, whose text never quotes the content."""
+    """Read a combined PEM, leaf first as HAProxy does. Raises MaterialError, whose text never quotes the content."""
     blocks = parse_pem(pem)
     certificates = [load_certificate(block.der) for block in blocks if block.label == CERTIFICATE]
     if not certificates:
-        raise MaterialError("certificate_missing", "The content holds no PEM certificate. Give leaf, intermediates and key.")
+        raise MaterialError(
+            "certificate_missing", "The content holds no PEM certificate. Give leaf, intermediates and key."
+        )
     leaf = certificates[0]
     return CertificateContent(
         payload=b"".join(block.encode() for block in blocks).decode("ascii").rstrip("\n"),
@@ -106,14 +109,16 @@ def check_key(content: CertificateContent) -> None:
     """
     keys = [block for block in parse_pem(content.payload) if block.label.endswith("PRIVATE KEY")]
     if not keys:
-        raise MaterialError("private_key_missing", "The content holds no private key. Give leaf, intermediates and key.")
+        raise MaterialError(
+            "private_key_missing", "The content holds no private key. Give leaf, intermediates and key."
+        )
     if len(keys) > 1:
         raise MaterialError("multiple_private_keys", "The content holds several private keys. Give only the leaf's.")
     if _public_bytes(_load_key(keys[0]).public_key()) != _public_bytes(content.leaf.public_key):
         raise MaterialError(
             "private_key_mismatch",
-            "The private key does not belong to the certificate, so nothing was sent to HAProxy. Give the key that the"
-            " certificate was issued for.",
+            "The private key does not belong to the certificate, so nothing was sent to HAProxy. Give the key that"
+            " the certificate was issued for.",
         )
 
 

@@ -14,7 +14,7 @@ class UnsupportedCommand(HaproxyError):
 
 
 class PayloadTooLarge(HaproxyError):
-    """The command with its payload does not fit HAProxy's buffer (tune.bufsize). A reload reads the file from disk instead."""
+    """The command with its payload does not fit HAProxy's buffer (tune.bufsize). A reload reads the file instead."""
 
 
 class TransactionOpen(HaproxyError):

@@ -20,8 +20,8 @@ class StoredCertificate:
     """A certificate in HAProxy's memory, as `show ssl cert NAME` tells it.
 
     status: Used, Unused, Empty or Uncommitted. Fingerprint and serial: lower-case hexadecimal. Dates: ISO 8601, UTC.
-    chain: subject and issuer of each intermediate in the "/C=DE/CN=x" form. chain_from_directory: the chain does not come
-    from the certificate's own file (issuers-chain-path).
+    chain: subject and issuer of each intermediate in the "/C=DE/CN=x" form. chain_from_directory: the chain is not from
+    the certificate's own file (issuers-chain-path).
     """
 
     name: str
@@ -38,7 +38,7 @@ class StoredCertificate:
 
 
 class CrtListEntry(t.NamedTuple):
-    """One line of a crt-list in memory. rest: its options and SNI filters as printed; empty for a directory's entries."""
+    """One line of a crt-list in memory. rest: its options and SNI filters as printed, empty in a directory."""
 
     name: str
     line: int

@@ -22,7 +22,7 @@ _SPECIAL = frozenset(" \t\\;\"'<#")
 
 
 def parse_address(address: str) -> str | tuple[str, int]:
-    """A socket as HAProxy's configuration writes it: a unix path (or unix@path), host:port, ipv4@host:port, ipv6@host:port.
+    """A socket as HAProxy's configuration writes it: a path or unix@path, host:port, ipv4@host:port, ipv6@host:port.
 
     Returns the path, or host and port. Raises InvalidOption.
     """
@@ -36,7 +36,8 @@ def parse_address(address: str) -> str | tuple[str, int]:
     host, colon, port = address.rpartition(":")
     if not colon or not port.isdigit() or not 0 < int(port) < 65536:
         raise InvalidOption(
-            f"'{address}' is no socket address. Give the path of a unix socket such as /run/haproxy/admin.sock, or host:port."
+            f"'{address}' is no socket address. Give the path of a unix socket such as /run/haproxy/admin.sock, or"
+            " host:port."
         )
     return host.strip("[]") or "127.0.0.1", int(port)
 
@@ -44,7 +45,9 @@ def parse_address(address: str) -> str | tuple[str, int]:
 def escape(argument: str) -> str:
     """An argument as the command line's parser wants it. Raises InvalidOption for one that no command can carry."""
     if "\n" in argument or "\r" in argument or "\0" in argument:
-        raise InvalidOption(f"{argument!r} holds a line break or a zero byte, which HAProxy's command line cannot carry.")
+        raise InvalidOption(
+            f"{argument!r} holds a line break or a zero byte, which HAProxy's command line cannot carry."
+        )
     return "".join(f"\\{character}" if character in _SPECIAL else character for character in argument)
 
 
@@ -99,13 +102,13 @@ class RuntimeApi:
     def _check_permission(self, line: str, answer: str) -> None:
         if answer.startswith("Permission denied"):
             raise HaproxyPermissionDenied(
-                f"{self.address} does not allow '{line}': its level is too low. Write"
-                f" 'stats socket {self.address} level admin' in HAProxy's configuration, or use a socket of that level."
+                f"{self.address} does not allow '{line}': its level is too low. Write 'stats socket {self.address}"
+                " level admin' in HAProxy's configuration, or use a socket of that level."
             )
         if answer.startswith("Unknown command"):
             raise UnsupportedCommand(
-                f"HAProxy at {self.address} does not know '{line}'. It is too old for it, built without TLS, or this is the"
-                " master's socket where a stats socket is needed (or the other way round)."
+                f"HAProxy at {self.address} does not know '{line}'. It is too old for it, built without TLS, or this"
+                " is the master's socket where a stats socket is needed (or the other way round)."
             )
 
     def _exchange(self, request: str, deadline: float, max_lines: int | None) -> str:
@@ -124,8 +127,8 @@ class RuntimeApi:
                     answer += chunk
         except (socket.timeout, TimeoutError):
             raise HaproxyUnavailable(
-                f"HAProxy at {self.address} took more than {self.timeout:g} seconds for '{request.partition(chr(10))[0]}'."
-                " See whether it is overloaded or stopped, or raise the timeout."
+                f"HAProxy at {self.address} took more than {self.timeout:g} seconds for"
+                f" '{request.partition(chr(10))[0]}'. See whether it is overloaded or stopped, or raise the timeout."
             ) from None
         except OSError:
             pass  # reset or broken pipe: HAProxy closed before it had read all; what it said counts
@@ -163,11 +166,14 @@ class RuntimeApi:
     def _unavailable(self, error: OSError) -> HaproxyError:
         if isinstance(error, PermissionError):
             return HaproxyPermissionDenied(
-                f"This user may not open {self.address}. Run as root (become: true) or as a user that the socket's mode,"
-                " user and group in HAProxy's configuration allow."
+                f"This user may not open {self.address}. Run as root (become: true) or as a user that the socket's"
+                " mode, user and group in HAProxy's configuration allow."
             )
         if isinstance(error, FileNotFoundError):
-            why = f"there is no such file. Start HAProxy, or add 'stats socket {self.address} level admin' to its configuration"
+            why = (
+                f"there is no such file. Start HAProxy, or add 'stats socket {self.address} level admin' to its"
+                " configuration"
+            )
         elif isinstance(error, ConnectionRefusedError) and not isinstance(self._target, tuple):
             why = "the file is there but nobody listens on it (a stale socket). HAProxy is down: start it"
         elif isinstance(error, ConnectionRefusedError):

@@ -241,8 +241,8 @@ class CertificateRun:
         stored = self._memory.describe(name)
         if stored is None or not content.is_leaf_of(stored):
             raise HaproxyError(
-                f"HAProxy does not hold the new certificate as {name} although it said so: it was reloaded, or another one"
-                " updates it at the same time. Run this again."
+                f"HAProxy does not hold the new certificate as {name} although it said so: it was reloaded, or"
+                " another one updates it at the same time. Run this again."
             )
 
     def _known_name(self, name: str) -> str:
@@ -281,7 +281,9 @@ def wanted_certificates(params: t.Mapping[str, t.Any]) -> list[WantedCertificate
         name = item["name"] or item["src"]
         state = item["state"] or params["state"]
         if not name:
-            raise InvalidOption(f"Item {number} of certificates has neither name nor src: HAProxy knows certificates by their name.")
+            raise InvalidOption(
+                f"Item {number} of certificates has neither name nor src: HAProxy knows certificates by their name."
+            )
         if state == "present" and (item["src"] is None) == (item["content"] is None):
             raise InvalidOption(f"{name}: give either src or content.")
         items.append(

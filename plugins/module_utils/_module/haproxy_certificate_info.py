@@ -21,7 +21,9 @@ def run(module: t.Any) -> None:
         info = api.info()
         memory = CertificateMemory(api)
         transaction, names = memory.list_names()
-        asked = names if module.params["names"] is None else [name for name in module.params["names"] if name in set(names)]
+        asked = (
+            names if module.params["names"] is None else [name for name in module.params["names"] if name in set(names)]
+        )
         described = [memory.describe(name) for name in asked]
         module.exit_json(
             changed=False,

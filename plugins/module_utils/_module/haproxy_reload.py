@@ -28,7 +28,12 @@ def run(module: t.Any) -> None:
             if module.check_mode:
                 pid = reloader.worker_pid()
                 module.exit_json(
-                    changed=True, reloaded=False, log=log, method=params["method"], worker_pid_before=pid, worker_pid_after=pid
+                    changed=True,
+                    reloaded=False,
+                    log=log,
+                    method=params["method"],
+                    worker_pid_before=pid,
+                    worker_pid_after=pid,
                 )
             result = reloader.reload()
         except RotationError as error:

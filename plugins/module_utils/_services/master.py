@@ -18,7 +18,7 @@ _FAILED = re.compile(r"\[failed: (\d+)\]")
 
 
 class Processes(t.NamedTuple):
-    """`show proc`. worker_pid: the newest worker, 0 when there is none; failed: reloads that failed since the last good one."""
+    """`show proc`. worker_pid: the newest worker, 0: none; failed: reloads that failed since the last good one."""
 
     worker_pid: int
     failed: int
@@ -29,14 +29,16 @@ def parse_processes(text: str) -> Processes:
     worker_pid = 0
     section = ""
     for line in text.splitlines():
-        if line.startswith("# ") or line.startswith("#<"):
+        if line.startswith(("# ", "#<")):
             section = line.strip()
             continue
         columns = line.split()
         if section == "# workers" and len(columns) > 1 and columns[1] == "worker" and not worker_pid:
             worker_pid = int(columns[0])
     if "master" not in text:
-        raise HaproxyError("The socket is not that of HAProxy's master process. Give the one of option -S or 'master-socket'.")
+        raise HaproxyError(
+            "The socket is not that of HAProxy's master process. Give the one of option -S or 'master-socket'."
+        )
     failed = _FAILED.search(text)
     return Processes(worker_pid, int(failed[1]) if failed else 0)
 
@@ -87,12 +89,12 @@ class MasterReloader:
 
         if not wait_until(finished, seconds):
             raise ReloadError(
-                f"No new worker of HAProxy within {self._timeout:g} seconds after the reload. See HAProxy's log, and whether"
-                " the timeout is too short for its configuration."
+                f"No new worker of HAProxy within {self._timeout:g} seconds after the reload. See HAProxy's log, and"
+                " whether the timeout is too short for its configuration."
             )
         if latest.worker_pid in (0, before.worker_pid):
             raise ReloadError(
-                "HAProxy's reload failed; the old worker keeps serving. This version tells the reason only in its own log;"
-                " 'haproxy -c' may find it, too."
+                "HAProxy's reload failed; the old worker keeps serving. This version tells the reason only in its"
+                " own log; 'haproxy -c' may find it, too."
             )
         return Reload(before.worker_pid or None, latest.worker_pid, "")

@@ -31,7 +31,9 @@ def run_program(command: t.Sequence[str], timeout: float) -> Completed:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise ReloadError(f"'{' '.join(command)}' took more than {timeout:g} seconds. Raise the timeout if it needs more.") from None
+        raise ReloadError(
+            f"'{' '.join(command)}' took more than {timeout:g} seconds. Raise the timeout if it needs more."
+        ) from None
     except OSError as error:
         raise ReloadError(f"Cannot run {command[0]}: {error.strerror or error}. Install it or give its path.") from None
     return Completed(process.returncode, process.stdout.decode("utf-8", "replace").strip())
@@ -45,8 +47,8 @@ def check_configuration(executable: str, paths: t.Sequence[str], timeout: float)
     result = run_program(command, timeout)
     if result.returncode != 0:
         raise ReloadError(
-            f"HAProxy's configuration {', '.join(paths)} is not valid, so it was not reloaded. See the log, correct it and"
-            " run this again.",
+            f"HAProxy's configuration {', '.join(paths)} is not valid, so it was not reloaded. See the log, correct"
+            " it and run this again.",
             log=result.output,
         )
     return result.output

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What every way to reload HAProxy has in common. A new way is a new class with these two methods in a module of its own."""
+"""What every way to reload HAProxy has in common. A new way is a new class with these two methods."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Reloader(t.Protocol):
     """One way to reload."""
 
     def worker_pid(self) -> int | None:
-        """Process id of the worker that serves now. Raises HaproxyError or ReloadError when the service is not there."""
+        """Process id of the worker that serves now. Raises HaproxyError, ReloadError when there is no service."""
 
     def reload(self) -> Reload:
         """Reload and know the result. Raises ReloadError with the startup log in its details, or HaproxyError."""

@@ -25,8 +25,8 @@ def parse_properties(text: str) -> dict[str, str]:
 class SystemdReloader:
     """unit: its name. timeout: seconds for the whole reload. master: the master's socket where it is known.
 
-    ExecReload of the usual units checks the syntax and sends a signal; it ends before the new worker is there. So the result
-    is read from the master, else from the processes: the main process stays and has a child that was not there before.
+    ExecReload of the usual units checks the syntax and sends a signal; it ends before the new worker is there. So
+    the result is read from the master, else from the processes: the main process stays and has a new child.
     proc: where the process file system is.
     """
 
@@ -48,8 +48,8 @@ class SystemdReloader:
         children = self._children(main_pid)
         if self._master is None and not children:
             raise ReloadError(
-                f"The main process {main_pid} of {self._unit} has no worker process: HAProxy does not run in master-worker mode"
-                " (-W or -Ws), so a reload cannot be proven. Use that mode."
+                f"The main process {main_pid} of {self._unit} has no worker process: HAProxy does not run in"
+                " master-worker mode (-W or -Ws), so a reload cannot be proven. Use that mode."
             )
         result = run_program(["systemctl", "reload", self._unit], self._timeout)
         if result.returncode != 0:
@@ -77,8 +77,8 @@ class SystemdReloader:
 
         if not wait_until(finished, seconds, pause=0.5):
             raise ReloadError(
-                f"{self._unit} has no new worker {self._timeout:g} seconds after the reload, so the old configuration and the old"
-                f" certificates stay in use. See 'journalctl -u {self._unit}'."
+                f"{self._unit} has no new worker {self._timeout:g} seconds after the reload, so the old configuration"
+                f" and the old certificates stay in use. See 'journalctl -u {self._unit}'."
             )
         self._main_pid()  # still active
         return Reload(max(before, default=None), max(new), "")
@@ -89,9 +89,13 @@ class SystemdReloader:
             raise ReloadError(f"systemd has no unit {self._unit} ({properties.get('LoadState')}). Give its name.")
         state = properties.get("ActiveState")
         if state not in ("active", "reloading"):
-            raise ReloadError(f"{self._unit} is {state} and cannot be reloaded. Start it: 'systemctl start {self._unit}'.")
+            raise ReloadError(
+                f"{self._unit} is {state} and cannot be reloaded. Start it: 'systemctl start {self._unit}'."
+            )
         if properties.get("CanReload") == "no":
-            raise ReloadError(f"{self._unit} has no ExecReload, so systemd cannot reload it. Add it, or use another method.")
+            raise ReloadError(
+                f"{self._unit} has no ExecReload, so systemd cannot reload it. Add it, or use another method."
+            )
         return int(properties.get("MainPID") or 0)
 
     def _properties(self) -> dict[str, str]:
