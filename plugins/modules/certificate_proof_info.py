@@ -59,7 +59,9 @@ options:
     type: bool
     default: false
   timeout:
-    description: Seconds for one handshake, connection included.
+    description:
+      - Seconds for one handshake, connection included.
+      - A listener that lets the first one time out is not asked for other names until the next of O(retries).
     type: float
     default: 5.0
   concurrency:

@@ -238,6 +238,20 @@ def test_haproxy_that_is_down_or_silent_is_a_failure_in_bounded_time() -> None:
     assert time.monotonic() - started < 30
 
 
+def test_a_silent_listener_costs_one_timeout_a_round_for_all_its_names() -> None:
+    names = [f"a{number}.example.com" for number in range(200)]
+    files = {"a.pem": ROOT.issue(names)}
+    started = time.monotonic()
+    with serve(files) as haproxy, socket.create_server(("127.0.0.1", 0)) as listener:
+        binds = [f"127.0.0.1:{listener.getsockname()[1]}", f"127.0.0.1:{haproxy.port}"]
+        result = prove(haproxy, files, retries=1, timeout=1, concurrency=1, binds=binds)
+    (certificate,) = result["certificates"]
+    assert [item["server_name"] for item in certificate["mismatches"]] == names
+    assert {item["bind"] for item in certificate["mismatches"]} == {binds[0]}
+    assert result["probes"] == (1 + 200) * 2
+    assert time.monotonic() - started < 30
+
+
 def test_what_a_user_gets_wrong() -> None:
     files = {"a.pem": ROOT.issue("a.example.com")}
     with serve(files) as haproxy:
