@@ -276,20 +276,6 @@ def test_damaged_keys() -> None:
         assert refused(ISSUED.certificate_pem + key)[0] == "private_key_invalid"
 
 
-def test_an_ec_key_whose_halves_differ() -> None:
-    def point(issued: pki.IssuedCertificate) -> bytes:
-        public: bytes = issued.private_key.public_key().public_bytes(
-            serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
-        )
-        return public
-
-    der = ISSUED.private_key.private_bytes(
-        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ).replace(point(ISSUED), point(OTHER))
-    key = "-----BEGIN PRIVATE KEY-----\n" + base64.b64encode(der).decode() + "\n-----END PRIVATE KEY-----\n"
-    assert refused(OTHER.certificate_pem + key)[0] == "private_key_invalid"
-
-
 # PKCS#12
 
 
