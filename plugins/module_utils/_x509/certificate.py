@@ -91,14 +91,14 @@ class Certificate:
     def subject_name(self) -> x509.Name | None:
         try:
             return self.x509.subject
-        except (ValueError, KeyError):  # KeyError: cryptography < 43 and unknown string types
+        except (ValueError, KeyError):  # KeyError: cryptography 42 and unknown string types
             return None
 
     @functools.cached_property
     def issuer_name(self) -> x509.Name | None:
         try:
             return self.x509.issuer
-        except (ValueError, KeyError):  # KeyError: cryptography < 43 and unknown string types
+        except (ValueError, KeyError):  # KeyError: cryptography 42 and unknown string types
             return None
 
     @property
