@@ -19,6 +19,7 @@ from .._errors import InvalidOption
 from .._renewal import parse_duration
 from .._store.atomic import FileAttributes
 from .._store.directory import DirectorySettings
+from .._x509.problems import RULES_VERSION
 
 if t.TYPE_CHECKING:
     from .._x509.verify import VerificationPolicy
@@ -68,7 +69,7 @@ def duration_option(params: t.Mapping[str, t.Any], name: str) -> timedelta:
 def verification_rules(params: t.Mapping[str, t.Any], *more: t.Any) -> str:
     """A digest of the rules a file is made by; more: further options that decide about its content."""
     names = ("min_rsa_bits", "trust_anchors", "system_trust")
-    rules = [{name: params[name] for name in names}, *more]
+    rules = [RULES_VERSION, {name: params[name] for name in names}, *more]
     return hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -13,6 +13,9 @@ from .._errors import RotationError
 
 Severity = t.Literal["error", "warning"]
 
+#: Raise it when a rule of verification changes, so that what was found good by older rules is verified again.
+RULES_VERSION: t.Final = 1
+
 #: Every code that a result's ``problems`` can hold, and its meaning. Codes are public: never rename or reuse one.
 PROBLEM_CODES: t.Final[dict[str, str]] = {
     # The content cannot be read.

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import hashlib
-import json
 import typing as t
 
 try:
     from cryptography import x509
-    from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 except ImportError:  # the module boundary says so
     pass
@@ -27,9 +24,6 @@ from .document import CertificateMaterial
 from .names import covers
 from .problems import Problem, error, warning
 from .trust import trust_problem
-
-#: Raise it when a rule changes, so that certificates found good by older rules are verified again.
-RULES_VERSION: t.Final = 1
 
 _MIN_CURVE_BITS: t.Final = 256
 
@@ -46,20 +40,6 @@ class VerificationPolicy:
     clock_skew: datetime.timedelta = datetime.timedelta(minutes=5)
     min_remaining: datetime.timedelta = datetime.timedelta(0)
     trust_anchors: tuple[x509.Certificate, ...] | None = None
-
-    def digest(self) -> str:
-        """Changes whenever a rule does (lower-case hex)."""
-        anchors = self.trust_anchors
-        rules = {
-            "rules_version": RULES_VERSION,
-            "min_rsa_bits": self.min_rsa_bits,
-            "clock_skew": self.clock_skew.total_seconds(),
-            "min_remaining": self.min_remaining.total_seconds(),
-            "trust_anchors": None
-            if anchors is None
-            else sorted({anchor.fingerprint(hashes.SHA256()).hex() for anchor in anchors}),
-        }
-        return hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()
 
 
 def build_bundle(

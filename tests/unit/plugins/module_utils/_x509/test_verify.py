@@ -8,7 +8,6 @@ import datetime
 import typing as t
 
 import pytest
-from ansible_collections.certops.rotation.plugins.module_utils._x509 import verify as rules
 from ansible_collections.certops.rotation.plugins.module_utils._x509.bundle import CertificateBundle
 from ansible_collections.certops.rotation.plugins.module_utils._x509.document import CertificateMaterial, parse_secret
 from ansible_collections.certops.rotation.plugins.module_utils._x509.pem import encode_pem
@@ -507,28 +506,6 @@ def test_a_self_signed_leaf_among_the_anchors() -> None:
     issued = pki.self_signed("a.example.com")
     assert found(issued, trust_anchors=(issued.certificate,)) == [("self_signed", "warning")]
     assert ("untrusted", "error") in found(issued, trust_anchors=(ROOT.certificate,))
-
-
-# The policy's digest
-
-
-def test_the_digest_follows_every_rule(monkeypatch: pytest.MonkeyPatch) -> None:
-    policies = [
-        VerificationPolicy(),
-        VerificationPolicy(min_rsa_bits=3072),
-        VerificationPolicy(clock_skew=MINUTE),
-        VerificationPolicy(min_remaining=DAY),
-        VerificationPolicy(trust_anchors=()),
-        VerificationPolicy(trust_anchors=(ROOT.certificate,)),
-        VerificationPolicy(trust_anchors=(ROOT.certificate, OTHER_ROOT.certificate)),
-    ]
-    assert len({policy.digest() for policy in policies}) == len(policies)
-    assert VerificationPolicy().digest() == policies[0].digest()
-    backwards = VerificationPolicy(trust_anchors=(OTHER_ROOT.certificate, ROOT.certificate))
-    assert backwards.digest() == policies[-1].digest()
-    before = VerificationPolicy().digest()
-    monkeypatch.setattr(rules, "RULES_VERSION", 10_000)
-    assert VerificationPolicy().digest() != before
 
 
 def test_material_with_nothing_declared_is_enough() -> None:
