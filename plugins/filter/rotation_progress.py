@@ -1,0 +1,168 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.certops.rotation.plugins.module_utils._progress import Progress
+
+DOCUMENTATION = r"""
+name: rotation_progress
+short_description: Where a rotation stands, judged by module results
+version_added: 1.0.0
+author:
+  - certops.rotation contributors (@certops)
+description:
+  - Made for the role P(certops.rotation.haproxy_certificates#role), and useful for a playbook that calls the modules by
+    itself.
+  - Tells from the results of the modules that have run so far what is activated, what is proven, what must be reloaded
+    or rolled back, and why.
+positional: _input
+options:
+  _input:
+    description: Result of M(certops.rotation.certificate_sync).
+    type: dict
+    required: true
+  update:
+    description: Result of M(certops.rotation.haproxy_certificate) with RV(_value.update_items).
+    type: dict
+    default: {}
+  reload:
+    description: Result of M(certops.rotation.haproxy_reload) in a loop over methods.
+    type: dict
+    default: {}
+  proof:
+    description: Result of M(certops.rotation.certificate_proof_info) with C(on_failure=report).
+    type: dict
+    default: {}
+  rollback:
+    description: Result of M(certops.rotation.certificate_rollback) with RV(_value.unproven).
+    type: dict
+    default: {}
+  rollback_error:
+    description: What failed while going back.
+    type: str
+    default: ""
+  allow_unreferenced:
+    description: As the option of M(certops.rotation.certificate_proof_info).
+    type: bool
+    default: false
+seealso:
+  - module: certops.rotation.certificate_sync
+"""
+
+EXAMPLES = r"""
+- name: Bring the certificates to the host
+  certops.rotation.certificate_sync:
+    name_prefix: web/
+    path: /etc/haproxy/certs
+  register: synced
+
+- name: Load what has not been seen served yet
+  certops.rotation.haproxy_certificate:
+    socket: /run/haproxy/admin.sock
+    certificates: "{{ (synced | certops.rotation.rotation_progress).update_items }}"
+  register: updated
+
+- name: What came of it
+  ansible.builtin.debug:
+    msg: "{{ synced | certops.rotation.rotation_progress(update=updated) }}"
+"""
+
+RETURN = r"""
+_value:
+  description: Where the rotation stands. All names are those of secrets.
+  type: dict
+  contains:
+    update_items:
+      description:
+        - What to load and what to remove, for the option O(certops.rotation.haproxy_certificate#module:certificates).
+      type: list
+      elements: dict
+    refused:
+      description: Certificates that HAProxy looked at and does not take.
+      type: list
+      elements: str
+    needs_reload:
+      description: Whether a reload may bring what the update did not.
+      type: bool
+    activation:
+      description: How HAProxy was made to use the files, V(none), V(hot_update) or V(reload).
+      type: str
+    activated:
+      description: Certificates that HAProxy uses now.
+      type: list
+      elements: str
+    proof_items:
+      description:
+        - What HAProxy holds by now, for the option O(certops.rotation.certificate_proof_info#module:certificates).
+      type: list
+      elements: dict
+    proven:
+      description: Activated certificates that the proof did not object to.
+      type: list
+      elements: str
+    unproven:
+      description: Certificates to roll back.
+      type: list
+      elements: str
+    restore_items:
+      description: As RV(_value.update_items), to go back.
+      type: list
+      elements: dict
+    restored:
+      description:
+        - The previous certificates, for the option O(certops.rotation.certificate_proof_info#module:certificates).
+      type: list
+      elements: dict
+    outcome:
+      description: For the option O(certops.rotation.rotation_record#module:outcome).
+      type: str
+    error:
+      description: All that went wrong after the files were written. Empty when nothing did.
+      type: str
+    failures:
+      description: The same and the problems that C(certificate_sync) found.
+      type: list
+      elements: str
+    message:
+      description: The same as one text that fits a screen.
+      type: str
+"""
+
+_FIELDS = (
+    "update_items",
+    "refused",
+    "needs_reload",
+    "activation",
+    "activated",
+    "proof_items",
+    "proven",
+    "unproven",
+    "restore_items",
+    "restored",
+    "outcome",
+    "error",
+    "failures",
+    "message",
+)
+
+
+def rotation_progress(sync: dict[str, t.Any], **results: t.Any) -> dict[str, t.Any]:
+    try:
+        progress = Progress(sync, **results)
+        return {name: getattr(progress, name) for name in _FIELDS}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise AnsibleFilterError(
+            f"rotation_progress was given something else than module results: {error!r}"
+        ) from error
+
+
+class FilterModule:
+    """Jinja2 filters of certops.rotation."""
+
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        return {"rotation_progress": rotation_progress}

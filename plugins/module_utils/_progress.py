@@ -1,0 +1,228 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Where a rotation stands, judged by the results of the modules that have run so far. Pure.
+
+A certificate goes: pending (on disk, not seen served) -> activated (in HAProxy) -> proven. It leaves that way when
+HAProxy refuses it or the proof fails, and is then rolled back; or when HAProxy cannot be reached, and then stays
+pending for the next run.
+"""
+
+from __future__ import annotations
+
+import functools
+import typing as t
+from dataclasses import dataclass, field
+
+_SHOWN = 20  # lines of one kind: a message should fit a screen
+_Result = t.Mapping[str, t.Any]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Module results, {} where a module has not run. Names are those of secrets.
+
+    sync: certificate_sync; update: haproxy_certificate with update_items; reload: haproxy_reload in a loop over
+    methods; proof: certificate_proof_info; rollback: certificate_rollback with unproven; rollback_error: what failed
+    while going back, "" when nothing did; allow_unreferenced: as the proof's option.
+    """
+
+    sync: _Result
+    update: _Result = field(default_factory=dict)
+    reload: _Result = field(default_factory=dict)
+    proof: _Result = field(default_factory=dict)
+    rollback: _Result = field(default_factory=dict)
+    rollback_error: str = ""
+    allow_unreferenced: bool = False
+
+    # Disk
+
+    @functools.cached_property
+    def pending(self) -> dict[str, _Result]:
+        """Name -> certificate, in the order of sync."""
+        deployed = (item for item in self.sync["certificates"] if item["action"] not in ("refused", "removed"))
+        return {item["name"]: item for item in deployed if not item["proven"]}
+
+    @functools.cached_property
+    def removed(self) -> dict[str, _Result]:
+        taken = {item["path"] for item in self.pending.values()}
+        gone = (item for item in self.sync["certificates"] if item["action"] == "removed")
+        return {item["name"]: item for item in gone if item["path"] not in taken}
+
+    @property
+    def update_items(self) -> list[dict[str, str]]:
+        """For haproxy_certificate. What is gone comes first, so that it makes room."""
+        gone = [{"src": str(item["path"]), "state": "absent"} for item in self.removed.values()]
+        return gone + [{"src": str(item["path"]), "state": "present"} for item in self.pending.values()]
+
+    # HAProxy
+
+    @functools.cached_property
+    def _not_updated(self) -> dict[str, _Result]:
+        """Name -> answer. haproxy_certificate answers in the order of its items."""
+        answers = zip([*self.removed, *self.pending], self.update.get("certificates", ()))
+        return {name: answer for name, answer in answers if answer["action"] == "failed"}
+
+    @property
+    def refused(self) -> list[str]:
+        """HAProxy looked at them and does not take them."""
+        return [name for name in self.pending if self._not_updated.get(name, {}).get("error_code") == "refused"]
+
+    @property
+    def needs_reload(self) -> bool:
+        """Not for what is refused: a reload would be, too."""
+        answered = "certificates" in self.update
+        return bool(self.update_items) and (not answered or len(self._not_updated) > len(self.refused))
+
+    @property
+    def _attempts(self) -> list[_Result]:
+        """One reload for each method that was tried."""
+        return [attempt for attempt in self.reload.get("results", ()) if not attempt.get("skipped")]
+
+    @property
+    def _reloaded(self) -> bool:
+        return any(attempt.get("reloaded") for attempt in self._attempts)
+
+    @property
+    def _reload_refused(self) -> bool:
+        """A log says that the configuration or a new worker was looked at; without it HAProxy was not reached."""
+        return not self._reloaded and any(attempt.get("log") for attempt in self._attempts)
+
+    @property
+    def activation(self) -> str:
+        """none, hot_update or reload."""
+        if self._reloaded:
+            return "reload"
+        return "hot_update" if len(self._not_updated) < len(self.update.get("certificates", ())) else "none"
+
+    @property
+    def activated(self) -> list[str]:
+        if self._reloaded:
+            left_out = set(self.refused)
+        else:
+            left_out = set(self._not_updated if "certificates" in self.update else self.pending)
+        return [name for name in self.pending if name not in left_out]
+
+    # Proof and rollback
+
+    @property
+    def proof_items(self) -> list[_Result]:
+        """For certificate_proof_info: what HAProxy has by now, unchanged ones among it, for they may share names."""
+        left_out = set(self.pending) - set(self.activated)
+        return [
+            item
+            for item in self.sync["certificates"]
+            if item["action"] not in ("refused", "removed") and item["name"] not in left_out
+        ]
+
+    @functools.cached_property
+    def _mismatched(self) -> set[str]:
+        return {
+            item["name"]
+            for item in self.proof.get("certificates", ())
+            if not item["proven"] and not (item["unreferenced"] and self.allow_unreferenced)
+        }
+
+    @property
+    def proven(self) -> list[str]:
+        """Activated, and nothing speaks against it."""
+        return [name for name in self.activated if name not in self._mismatched]
+
+    @property
+    def unproven(self) -> list[str]:
+        """To be rolled back: activated and not served, or refused at the reload."""
+        suspects = set(self.pending) - set(self.refused) if self._reload_refused else set()
+        suspects = (suspects - set(self.activated)) | (set(self.activated) & self._mismatched)
+        return [name for name in self.pending if name in suspects]
+
+    @property
+    def restore_items(self) -> list[dict[str, str]]:
+        """For haproxy_certificate, as update_items."""
+        states = {"restored": "present", "removed": "absent"}
+        items = self.rollback.get("certificates", ())
+        return [{"src": str(item["path"]), "state": states[item["action"]]} for item in items]
+
+    @property
+    def restored(self) -> list[dict[str, str]]:
+        """For certificate_proof_info, which reads names from the files. Those that we did not write are not known."""
+        return [
+            {key: str(item[key]) for key in ("name", "path", "fingerprint_sha256")}
+            for item in self.rollback.get("certificates", ())
+            if item["fingerprint_sha256"]
+        ]
+
+    # For people
+
+    @property
+    def outcome(self) -> str:
+        """For rotation_record."""
+        if self.refused or self.unproven:
+            return "rolled_back" if not self.rollback_error else "failed"
+        return "failed" if self.error else "proven"
+
+    @property
+    def error(self) -> str:
+        """All that went wrong after the files were written; "" when nothing did."""
+        lines = [*self._update_lines(), *self._reload_lines()]
+        if self._mismatched & set(self.activated):
+            lines.append(self.proof["msg"])
+        if self.unproven:
+            lines.append(self._rollback_line())
+        waiting = len(self.pending) - len(self.activated) - len(self.refused)
+        if waiting and self.update and not self._reload_refused:
+            lines.append(f"HAProxy does not serve {_files(waiting)} yet. The next run tries again.")
+        return "\n".join(lines)
+
+    @property
+    def failures(self) -> list[str]:
+        """For rotation_record."""
+        return [*self.sync["failures"], *([self.error] if self.error else [])]
+
+    @property
+    def message(self) -> str:
+        """Why the play fails on this host; "" when it does not."""
+        failures = self.sync["failures"]
+        lines = [self.error] if self.error else []
+        if failures:
+            lines.append(f"{len(failures)} problems with certificates that were not taken over, or should be renewed:")
+        return "\n".join([*lines, *_shortened(failures)])
+
+    def _update_lines(self) -> list[str]:
+        if self._reloaded:
+            answers = {name: self._not_updated[name] for name in self.refused}
+        elif "certificates" in self.update:
+            answers = self._not_updated
+        else:
+            return [self.update["msg"]] if self.update.get("msg") and self.update_items else []
+        refused = set(self.refused)
+        lines = []
+        for name, answer in answers.items():
+            after = " The previous file is back." if name in refused else ""
+            after = " Its file is gone, but HAProxy still holds it." if name in self.removed else after
+            lines.append(f"{name}: {answer['message']}{after}")
+        return _shortened(lines)
+
+    def _reload_lines(self) -> list[str]:
+        if self._reloaded:
+            return []
+        lines = []
+        for attempt in self._attempts:
+            lines.append(f"Reload by {attempt.get('item')}: {attempt.get('msg', 'failed')}")
+            lines += (attempt.get("log") or "").splitlines()[-_SHOWN:]
+        return lines
+
+    def _rollback_line(self) -> str:
+        what = _files(len(self.unproven))
+        if self.rollback_error:
+            return f"Going back to the previous versions of {what} failed as well: {self.rollback_error}"
+        return f"Rolled back {what} on disk and in HAProxy."
+
+
+def _files(count: int) -> str:
+    return "1 certificate" if count == 1 else f"{count} certificates"
+
+
+def _shortened(lines: t.Sequence[str]) -> list[str]:
+    more = len(lines) - _SHOWN
+    return [*lines[:_SHOWN], *([f"and {more} more, see haproxy_certificates_result"] if more > 0 else [])]

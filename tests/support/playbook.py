@@ -1,0 +1,117 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Run ansible-playbook as a user does, at -vvvv --diff, and look at every byte it printed and at each task's result."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import typing as t
+
+from . import secrets_scan
+
+_CALLBACKS = pathlib.Path(__file__).with_name("callback")
+ROTATE = "certops.rotation.rotate"
+
+
+class TaskResult(t.NamedTuple):
+    """status: ok, failed, skipped or unreachable; task: its name without the role's; result: as the module returned it."""
+
+    host: str
+    task: str
+    action: str
+    status: str
+    result: dict[str, t.Any]
+
+
+class PlaybookRun(t.NamedTuple):
+    """output: all that was printed; tasks: in the order in which they ended."""
+
+    returncode: int
+    output: str
+    tasks: list[TaskResult]
+
+    def of(self, module: str) -> list[TaskResult]:
+        """Results of one of the collection's modules that was not skipped."""
+        action = f"certops.rotation.{module}"
+        return [task for task in self.tasks if task.action == action and task.status != "skipped"]
+
+    def result(self, module: str) -> dict[str, t.Any]:
+        """What its only call returned."""
+        calls = self.of(module)
+        assert len(calls) == 1, f"{module} was called {len(calls)} times:\n{self.output}"
+        return calls[0].result
+
+    @property
+    def modules(self) -> list[str]:
+        """The collection's modules that ran, in order."""
+        prefix = "certops.rotation."
+        return [
+            task.action[len(prefix) :]
+            for task in self.tasks
+            if task.action.startswith(prefix) and task.status != "skipped"
+        ]
+
+    @property
+    def changed(self) -> list[str]:
+        """Names of the tasks that changed something."""
+        return [task.task for task in self.tasks if task.status == "ok" and task.result.get("changed")]
+
+    @property
+    def error(self) -> str:
+        """Message of the last task that failed; "" when none did."""
+        failed = [task for task in self.tasks if task.status in ("failed", "unreachable")]
+        return str(failed[-1].result.get("msg", "")) if failed else ""
+
+
+def run_playbook(
+    variables: t.Mapping[str, t.Any],
+    *,
+    playbook: str | list[dict[str, t.Any]] = ROTATE,
+    hosts: t.Sequence[str] = ("host",),
+    env: t.Mapping[str, str] | None = None,
+    check: bool = False,
+    timeout: float = 300,
+) -> PlaybookRun:
+    """Run a playbook on hosts that are all this machine. playbook: a name, or plays; timeout: seconds.
+
+    Raises AssertionError when any private key material is printed.
+    """
+    everywhere = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    inventory = {"haproxy": {"hosts": dict.fromkeys(hosts, {}), "vars": {**everywhere, **variables}}}
+    with tempfile.TemporaryDirectory() as directory:
+        folder = pathlib.Path(directory)
+        (folder / "inventory.json").write_text(json.dumps(inventory))
+        if not isinstance(playbook, str):
+            (folder / "play.yml").write_text(json.dumps(playbook))
+            playbook = str(folder / "play.yml")
+        command = [sys.executable, "-m", "ansible", "playbook", playbook, "-i", str(folder / "inventory.json")]
+        process = subprocess.run(
+            [*command, "-vvvv", "--diff", *(["--check"] if check else [])],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=timeout,
+            check=False,
+            env={
+                **os.environ,
+                "ANSIBLE_CALLBACK_PLUGINS": str(_CALLBACKS),
+                "ANSIBLE_CALLBACKS_ENABLED": "task_log",
+                "ANSIBLE_LOCALHOST_WARNING": "false",
+                "ANSIBLE_NOCOLOR": "true",
+                "ANSIBLE_RETRY_FILES_ENABLED": "false",
+                "TASK_LOG": str(folder / "tasks"),
+                **(env or {}),
+            },
+        )
+        log = folder / "tasks"
+        lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+    secrets_scan.assert_no_private_key(process.stdout)
+    return PlaybookRun(process.returncode, process.stdout, [TaskResult(**json.loads(line)) for line in lines])
