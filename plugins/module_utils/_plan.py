@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from ._naming import certificate_file_stem, colliding_stems
-from ._x509.problems import Problem
+from ._renewal import parse_isoformat_utc
+from ._x509.problems import Problem, error
 
 
 class Secret(t.Protocol):
@@ -86,3 +88,26 @@ def vanished(deployed: t.Iterable[str], found: t.Collection[str], kept: t.Collec
     if not found:
         return []
     return sorted(name for name in deployed if name not in found and name not in kept)
+
+
+def date_problems(summary: t.Mapping[str, t.Any], *, now: datetime, min_remaining: timedelta) -> list[Problem]:
+    """What time has done to a certificate that was good when it was written. summary: what is remembered of it."""
+    problems = []
+    text = summary.get("not_after")
+    remaining = parse_isoformat_utc(text) - now if text else timedelta.max
+    if remaining <= timedelta(0):
+        message = f"The deployed certificate expired at {text} and its secret holds no newer one. Renew the secret."
+        problems.append(error("expired", message))
+    elif remaining < min_remaining:
+        message = (
+            f"The deployed certificate expires at {text}, which is less than min_remaining ahead, and its secret holds"
+            " no newer one. Renew the secret."
+        )
+        problems.append(error("expires_too_soon", message))
+    chain_text = summary.get("chain_not_after")
+    if chain_text and parse_isoformat_utc(chain_text) <= now:
+        message = (
+            f"An intermediate of the deployed certificate expired at {chain_text}. Store the authority's current chain."
+        )
+        problems.append(error("intermediate_expired", message))
+    return problems

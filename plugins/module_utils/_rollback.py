@@ -10,9 +10,9 @@ import os
 import typing as t
 from dataclasses import replace
 
-from ._errors import InvalidOption
+from ._errors import InvalidOption, StoreError
 from ._store.directory import CertificateDirectory
-from ._store.manifest import Entry
+from ._store.manifest import Entry, Manifest, StoredVersion
 
 
 def roll_back(
@@ -21,11 +21,13 @@ def roll_back(
     """Restore the named certificates, or with None all that are not proven.
 
     A certificate goes back to the version last proven if that is kept, else to the newest kept one. One that has no
-    earlier version is removed, since nothing was there before it. One whose current version is proven is left alone
-    unless it is named. Returns an item for each certificate looked at; raises InvalidOption for an unknown name and
-    StoreError when files cannot be read or written.
+    earlier version is removed when nothing was there before it, and kept when something was that is no longer there.
+    One whose current version is proven is left alone unless it is named.
+
+    Returns an item for each certificate looked at. Raises InvalidOption for an unknown name, and StoreError when files
+    cannot be read or written, but only after all others have gone back (they are in its details).
     """
-    with directory.locked(lock_timeout, create=not check_mode):
+    with directory.locked(lock_timeout, create=False):
         manifest, warning = directory.load()
         if warning:
             raise InvalidOption(f"{warning} Without it there is no telling what to go back to.")
@@ -38,37 +40,53 @@ def roll_back(
             if (name in names if names is not None else entry.proven != entry.current.digest)
         ]
         items = []
+        errors = []
         for entry in chosen:
-            item = _item(directory, entry)
-            target = next((old for old in entry.previous if old.digest == entry.proven), None)
-            target = target or next(iter(entry.previous), None)
-            if target is None:
-                item.update(action="removed", version_id=None, fingerprint_sha256=None)
-                if not check_mode:
-                    directory.remove(entry)
-                    del manifest.entries[entry.name]
-            else:
-                kept = [version for version in (entry.current, *entry.previous) if version is not target]
-                restored = replace(entry, current=target, previous=kept, problems=[])
-                item.update(
-                    action="restored",
-                    version_id=target.version_id,
-                    fingerprint_sha256=target.summary.get("fingerprint_sha256"),
-                )
-                if not check_mode:
-                    directory.restore(restored)
-                    manifest.entries[entry.name] = restored
-            items.append(item)
-        if items and not check_mode:
+            try:
+                items.append(_go_back(directory, manifest, entry, check_mode=check_mode))
+            except StoreError as error:
+                errors.append(error.message)
+        if has_changed(items) and not check_mode:
             directory.save(manifest)
-        return items
+    if errors:
+        raise StoreError("\n".join(errors), changed=has_changed(items), certificates=items)
+    return items
 
 
-def _item(directory: CertificateDirectory, entry: Entry) -> dict[str, t.Any]:
+def has_changed(items: t.Iterable[t.Mapping[str, t.Any]]) -> bool:
+    """Whether any certificate went back."""
+    return any(item["action"] != "kept" for item in items)
+
+
+def _go_back(
+    directory: CertificateDirectory, manifest: Manifest, entry: Entry, *, check_mode: bool
+) -> dict[str, t.Any]:
+    target = next((old for old in entry.previous if old.digest == entry.proven), None)
+    target = target or next(iter(entry.previous), None)
+    if target is None and entry.replaced:
+        return _item(directory, entry, "kept", entry.current)
+    if target is None:
+        if not check_mode:
+            directory.remove(entry)
+            del manifest.entries[entry.name]
+        return _item(directory, entry, "removed", None)
+    others = [version for version in (entry.current, *entry.previous) if version is not target]
+    if not check_mode:
+        restored = replace(entry, current=target, previous=others, problems=[])
+        directory.restore(restored)
+        manifest.entries[entry.name] = restored
+    return _item(directory, entry, "restored", target)
+
+
+def _item(directory: CertificateDirectory, entry: Entry, action: str, live: StoredVersion | None) -> dict[str, t.Any]:
+    """live: the version that is on disk afterwards."""
     return {
         "name": entry.name,
         "path": os.path.join(directory.path, entry.main_path),
+        "action": action,
         "subject_alternative_names": entry.current.summary.get("subject_alternative_names", []),
         "rolled_back_version_id": entry.current.version_id,
         "rolled_back_fingerprint_sha256": entry.current.summary.get("fingerprint_sha256"),
+        "version_id": live.version_id if live else None,
+        "fingerprint_sha256": live.summary.get("fingerprint_sha256") if live else None,
     }

@@ -20,11 +20,13 @@ from ._aws.secrets_manager import (
     SecretValue,
     SecretVersion,
     Selection,
+    is_arn_of,
+    name_in_arn,
 )
 from ._errors import SecretsManagerError, StoreError
 from ._naming import certificate_file_stem
-from ._plan import plan_sync, vanished
-from ._renewal import parse_isoformat_utc
+from ._plan import date_problems, plan_sync, vanished
+from ._renewal import isoformat_utc
 from ._store.directory import CertificateDirectory, version_digest
 from ._store.manifest import Entry, Manifest, StoredVersion, main_path
 from ._x509.problems import Problem
@@ -120,7 +122,7 @@ class CertificateSync:
                 if self._options.prune:
                     self._prune(discovery, complete)
             finally:
-                if self._touched and not self._check_mode:
+                if not self._check_mode:
                     self._save()
         report.items.sort(key=lambda item: str(item["name"]))
         report.pending = sorted(
@@ -183,7 +185,10 @@ class CertificateSync:
             return []
         parts = bundle.render(self._options.layout)
         files = {part: hashlib.sha256(data).hexdigest() for part, data in parts.items()}
-        version = StoredVersion(version_digest(files), secret.version_id, files, bundle.summary())
+        summary = bundle.summary()
+        if bundle.intermediates:
+            summary["chain_not_after"] = isoformat_utc(min(member.not_after for member in bundle.intermediates))
+        version = StoredVersion(version_digest(files), secret.version_id, files, summary)
         old = self._manifest.entries.get(secret.name)
         entry = self._entry(secret, stem, version, problems, old)
         present = self._directory.live_file(self._options.layout, stem) is not None
@@ -206,8 +211,7 @@ class CertificateSync:
             if install.written:
                 install.written.result()
         except StoreError as error:
-            problem = Problem("write_failed", "error", error.message)
-            self._refuse(entry.name, [problem], arn=entry.arn, version_id=entry.version_id)
+            self._refuse_write(entry, error)
             return
         # A vanished secret's entry must not go on to own a file that another secret has taken over.
         for name in self._names_by_stem.get(entry.stem, ()):
@@ -215,10 +219,7 @@ class CertificateSync:
                 entries.pop(name, None)
         entries[entry.name] = entry
         self._touched = True
-        extra = {}
-        if install.old and install.action == "updated":
-            extra["previous_fingerprint_sha256"] = install.old.current.summary.get("fingerprint_sha256")
-        self._add(entry, install.action, **extra)
+        self._add(entry, install.action, **self._before(install.old if install.action == "updated" else None))
 
     def _entry(
         self, secret: SecretVersion, stem: str, version: StoredVersion, problems: list[Problem], old: Entry | None
@@ -236,6 +237,8 @@ class CertificateSync:
             candidates = [old.current, *old.previous]
             entry.previous = [candidate for candidate in candidates if candidate.digest != version.digest]
             entry.proven = old.proven
+        if old:
+            entry.replaced = old.replaced or old.current.digest != version.digest
         return entry
 
     def _keep(self, entry: Entry) -> None:
@@ -244,36 +247,61 @@ class CertificateSync:
         if not self._directory.attributes_match(entry):
             action = "updated"
             if not self._check_mode:
-                self._directory.set_attributes(entry)
-        self._add(entry, action)
+                try:
+                    self._directory.set_attributes(entry)
+                except StoreError as error:
+                    self._refuse_write(entry, error)
+                    return
+        self._add(entry, action, **self._before(entry if action == "updated" else None))
 
     def _prune(self, discovery: Discovery, complete: bool) -> None:
         found = {secret.name for secret in discovery.secrets}
         if not complete or not found:
             self._report.warnings.append("Nothing is pruned: discovery was incomplete or found no secret at all.")
             return
-        kept = {failure.name for failure in discovery.failures if self._is_failure(failure.problem)}
+        kept = {
+            name
+            for failure in discovery.failures
+            if self._policy_for(failure.problem.code) == "fail" or failure.problem.code not in FAILURE_POLICIES
+            for name in self._names_of(failure)
+        }
         for name in vanished(self._manifest.entries, found, kept):
-            entry = self._manifest.entries.pop(name)
-            self._add(entry, "removed")
-            self._report.items = [
-                item for item in self._report.items if (item["name"], item["action"]) != (name, "refused")
-            ]
-            self._remove(entry)
-        for stem, paths in self._directory.orphans(self._manifest).items():
-            entry = Entry(stem, "", stem, "split", "", StoredVersion("", "", {}, {}))
-            entry.layout = "lineage" if paths == [stem] else "split"
-            self._add(entry, "removed", path=os.path.join(self._directory.path, paths[0]))
-            self._remove(entry)
+            self._remove(self._manifest.entries[name])
+        in_use = {certificate_file_stem(name) for name in found | kept}
+        for stem, paths in self._directory.orphans(self._manifest, except_stems=in_use).items():
+            layout = "lineage" if paths == [stem] else "split"
+            entry = Entry(stem, "", stem, layout, "", StoredVersion("", "", {}, {}))
+            self._remove(entry, path=os.path.join(self._directory.path, paths[0]))
 
-    def _remove(self, entry: Entry) -> None:
-        self._touched = True
+    def _names_of(self, failure: SecretFailure) -> set[str]:
+        """What a secret that was asked for by this name or ARN may be called in the manifest."""
+        entries = self._manifest.entries.values()
+        named = {entry.name for entry in entries if is_arn_of(failure.name, entry.arn)}
+        return {failure.name, name_in_arn(failure.name), *named}
+
+    def _remove(self, entry: Entry, **extra: t.Any) -> None:
         if not self._check_mode:
-            self._directory.remove(entry)
+            try:
+                left = self._directory.remove(entry)
+            except StoreError as error:  # it stays in the manifest, so that the next run tries again
+                self._report.failures.append(error.message)
+                return
+            self._report.warnings += [f"{path} is not what was written here, so it is not removed." for path in left]
+        self._touched = True
+        self._manifest.entries.pop(entry.name, None)
+        self._report.items = [
+            item
+            for item in self._report.items
+            if item["action"] != "refused" or not (item["name"] == entry.name or is_arn_of(item["name"], entry.arn))
+        ]
+        self._add(entry, "removed", **extra)
 
     def _save(self) -> None:
         try:
-            self._directory.save(self._manifest)
+            if self._touched:
+                self._directory.save(self._manifest)
+            else:
+                self._directory.clean(self._manifest)
         except StoreError as error:  # what was written is found again by the next run; the report must not be lost
             self._report.failures.append(error.message)
 
@@ -281,7 +309,8 @@ class CertificateSync:
 
     def _add(self, entry: Entry, action: str, **extra: t.Any) -> None:
         summary = entry.current.summary
-        problems = [*entry.problems, *self._calendar_problems(entry)] if action != "removed" else []
+        dates = date_problems(summary, now=self._now, min_remaining=self._options.min_remaining)
+        problems = [*entry.problems, *(problem.as_dict() for problem in dates)] if action != "removed" else []
         self._fail_on(entry.name, problems)
         self._report.items.append(
             {
@@ -301,9 +330,18 @@ class CertificateSync:
             }
         )
 
+    def _refuse_write(self, entry: Entry, error: StoreError) -> None:
+        problem = Problem("write_failed", "error", error.message)
+        self._refuse(entry.name, [problem], arn=entry.arn, version_id=entry.version_id)
+
+    @staticmethod
+    def _before(entry: Entry | None) -> dict[str, t.Any]:
+        return {"previous_fingerprint_sha256": entry.current.summary.get("fingerprint_sha256")} if entry else {}
+
     def _refuse(self, name: str, problems: list[Problem], *, arn: str | None, version_id: str | None = None) -> None:
         """Report a secret that is not written. What is on disk for it stays."""
-        entry = self._manifest.entries.get(name)
+        entries = self._manifest.entries
+        entry = entries.get(name) or next((each for each in entries.values() if is_arn_of(name, each.arn)), None)
         dicts = [problem.as_dict() for problem in problems]
         self._report.items.append(
             {
@@ -311,7 +349,7 @@ class CertificateSync:
                 "arn": arn,
                 "version_id": version_id,
                 "path": os.path.join(
-                    self._directory.path, main_path(self._options.layout, certificate_file_stem(name))
+                    self._directory.path, main_path(self._options.layout, certificate_file_stem(name_in_arn(name)))
                 ),
                 "action": "refused",
                 "fingerprint_sha256": None,
@@ -334,37 +372,9 @@ class CertificateSync:
             else:
                 self._report.warnings.append(line)
 
-    def _is_failure(self, problem: Problem) -> bool:
-        return self._policy_for(problem.code) == "fail"
-
     def _policy_for(self, code: str) -> str:
         """A secret that may not be read at all is always a failure; the others are the user's choice."""
         if code in ("secret_access_denied", "secret_unreadable", "secret_no_current_version", "write_failed"):
             return "fail"
         policy: str = getattr(self._options, FAILURE_POLICIES.get(code, "on_invalid"))
         return policy
-
-    def _calendar_problems(self, entry: Entry) -> list[dict[str, str]]:
-        """A certificate that was good when it was written may have expired since."""
-        text = entry.current.summary.get("not_after")
-        if not text:
-            return []
-        remaining = parse_isoformat_utc(text) - self._now
-        if remaining.total_seconds() <= 0:
-            return [
-                Problem(
-                    "expired",
-                    "error",
-                    f"The deployed certificate expired at {text} and its secret holds no newer one. Renew the secret.",
-                ).as_dict()
-            ]
-        if remaining < self._options.min_remaining:
-            return [
-                Problem(
-                    "expires_too_soon",
-                    "error",
-                    f"The deployed certificate expires at {text}, which is less than min_remaining ahead, and its"
-                    " secret holds no newer one. Renew the secret.",
-                ).as_dict()
-            ]
-        return []

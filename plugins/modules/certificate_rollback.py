@@ -13,11 +13,10 @@ author:
   - certops.rotation contributors (@certops)
 description:
   - Restores certificates that M(certops.rotation.certificate_sync) wrote to their previous version, from the versions
-    kept in
-    the directory. AWS is not asked.
+    kept in the directory. AWS is not asked.
   - A certificate goes back to the version last proven to be served, else to the newest one kept. A certificate that
-    has no
-    earlier version is removed, because nothing was there before it.
+    is new is removed, because nothing was there before it. One whose earlier version was not kept stays, with a
+    warning.
   - The service that uses the files is not told. Load the restored files with M(certops.rotation.haproxy_certificate) or
     M(certops.rotation.haproxy_reload).
 options:
@@ -66,8 +65,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 certificates:
-  description: One item for each certificate that went back, in order of their names.
-  returned: success
+  description: One item for each certificate that was to go back, in order of their names.
+  returned: success, or when some could not be restored
   type: list
   elements: dict
   contains:
@@ -78,9 +77,10 @@ certificates:
       description: The PEM file, or the lineage's directory.
       type: str
     action:
-      description: Whether an earlier version was restored, or the certificate was removed because it had none.
+      description: Whether an earlier version was restored, the certificate was removed because it was new, or it was
+        kept because there was an earlier version that is not there any more.
       type: str
-      choices: [restored, removed]
+      choices: [restored, removed, kept]
     subject_alternative_names:
       description: Names of the certificate that was taken back.
       type: list

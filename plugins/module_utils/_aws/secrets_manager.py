@@ -6,7 +6,8 @@
 
 AWS facts used here (API reference of Secrets Manager): ListSecrets filters match by prefix and independently of each
 other, so every match is checked again; it may lag five minutes behind, so a name that it lacks is asked for with
-DescribeSecret; BatchGetSecretValue takes 1-20 ids and reports failures of single secrets in ``Errors``.
+DescribeSecret; an ARN ends in the name, a hyphen and six characters; BatchGetSecretValue takes 1-20 ids and reports
+failures of single secrets in ``Errors``.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import collections
 import itertools
 import re
+import threading
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -31,8 +33,10 @@ LIST_PAGE_SIZE = 100
 BATCH_SIZE = 20
 _CONCURRENT_CALLS = 4
 _FILTER_VALUE = re.compile(r"[a-zA-Z0-9 :_@/+=.\-!]+")
+_ARN_SUFFIX = re.compile(r"-[a-zA-Z0-9]{6}\Z")
 _DENIED = frozenset({"AccessDeniedException", "AccessDenied", "UnauthorizedOperation"})
-_TRANSIENT = frozenset({"ThrottlingException", "Throttling", "InternalServiceError", "InternalServiceErrorException"})
+_THROTTLED = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"})
+_TRANSIENT = _THROTTLED | {"InternalServiceError", "InternalServiceErrorException", "InternalFailure"}
 
 T = t.TypeVar("T")
 R = t.TypeVar("R")
@@ -90,33 +94,36 @@ class SecretsManager:
     """Reads secrets through a boto3 client.
 
     client: of boto3, for ``secretsmanager``; retry: wraps a function so that throttled calls are repeated with backoff.
+    api_calls: requests sent so far by operation, repeated ones included.
     """
 
     def __init__(self, client: t.Any, retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..., t.Any]]) -> None:
         self._client = client
         self._retry = retry
+        self._throttled_for_good = False
+        self._lock = threading.Lock()
         self.api_calls: collections.Counter[str] = collections.Counter()
+        client.meta.events.register_first("before-send.secretsmanager", self._count)
 
     def discover(self, selection: Selection) -> Discovery:
         """The selected secrets. Raises SecretsManagerError when the selection itself cannot be read."""
+        prefix = selection.name_prefix or ""
         if selection.tags:
-            listed = self._list(_tag_filters(selection.tags) + _prefix_filter(selection.name_prefix))
+            listed = self._list(_tag_filters(selection.tags) + _prefix_filter(prefix))
             return _discovery(
                 secret
                 for secret in listed
-                if secret["Name"].startswith(selection.name_prefix or "")
-                and selection.tags.items() <= _tags(secret).items()
+                if secret["Name"].startswith(prefix) and selection.tags.items() <= _tags(secret).items()
             )
         found: list[dict[str, t.Any]] = []
         failures: list[SecretFailure] = []
         warnings: list[str] = []
-        if selection.name_prefix:
-            listed = self._list(_prefix_filter(selection.name_prefix))
-            found += [secret for secret in listed if secret["Name"].startswith(selection.name_prefix)]
-        wanted = dict.fromkeys(name for name in selection.names if name not in {secret["Name"] for secret in found})
-        plain = [name for name in wanted if not name.startswith("arn:")]
+        if prefix:
+            found += [secret for secret in self._list(_prefix_filter(prefix)) if secret["Name"].startswith(prefix)]
+        known = {identifier for secret in found for identifier in (secret["Name"], secret["ARN"])}
+        wanted = [name for name in dict.fromkeys(selection.names) if name not in known]
         try:
-            named = {secret["Name"]: secret for secret in self._list(_names_filter(plain))} if plain else {}
+            named = self._list_named(wanted) if wanted else {}
         except SecretsManagerError as error:
             if error.code not in _DENIED:
                 raise
@@ -125,7 +132,7 @@ class SecretsManager:
                 f"secretsmanager:ListSecrets is denied ({error.code}), so every name costs one DescribeSecret call."
                 " Allow ListSecrets on resource * to make unchanged runs cheap."
             )
-        found += [named[name] for name in plain if name in named]
+        found += named.values()
         for described in self._map(self._describe, [name for name in wanted if name not in named]):
             (failures if isinstance(described, SecretFailure) else found).append(described)  # type: ignore[arg-type]
         discovery = _discovery(found)
@@ -143,20 +150,37 @@ class SecretsManager:
     # -- listing ------------------------------------------------------------------------------------------------
 
     def _list(self, filters: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
-        secrets: list[dict[str, t.Any]] = []
+        """All that match. A secret that is marked for deletion is not one of them, whatever an emulator says."""
+        pages = self._pages(filters)
+        return [secret for page in pages for secret in page if not secret.get("DeletedDate")]
+
+    def _list_named(self, identifiers: t.Sequence[str]) -> dict[str, dict[str, t.Any]]:
+        """By name or ARN, those that a listing finds for no more calls than asking for each of the others costs."""
+        wanted = set(identifiers)
+        found: dict[str, dict[str, t.Any]] = {}
+        pages = self._pages(_names_filter([name_in_arn(identifier) for identifier in identifiers]))
+        for number, page in enumerate(pages, start=1):
+            for secret in page:
+                found.update({key: secret for key in (secret["Name"], secret["ARN"]) if key in wanted})
+            if number >= len(wanted) - len(found):
+                break
+        return found
+
+    def _pages(self, filters: list[dict[str, t.Any]]) -> t.Iterator[list[dict[str, t.Any]]]:
         request: dict[str, t.Any] = {"MaxResults": LIST_PAGE_SIZE, **({"Filters": filters} if filters else {})}
         while True:
             reply = self._call("list_secrets", **request)
-            secrets += reply["SecretList"]
+            yield reply["SecretList"]
             if not reply.get("NextToken"):
-                return secrets
+                return
             request["NextToken"] = reply["NextToken"]
 
     def _describe(self, name: str) -> dict[str, t.Any] | SecretFailure:
         try:
             reply: dict[str, t.Any] = self._call("describe_secret", secret=name, SecretId=name)
         except SecretsManagerError as error:
-            return SecretFailure(name, _secret_problem(name, error.code, error.message))
+            arn = name if name.startswith("arn:") else None
+            return SecretFailure(name, _secret_problem(name, error.code, error.message), arn)
         # DescribeSecret names this field otherwise than ListSecrets does.
         reply["SecretVersionsToStages"] = reply.get("VersionIdsToStages") or {}
         return reply
@@ -181,9 +205,10 @@ class SecretsManager:
             if code in _TRANSIENT:
                 results[secret.arn] = self._read_one(secret)
             else:
-                results[secret.arn] = _failure(secret, code, failed.get("Message", ""))
+                text = _call_failed("BatchGetSecretValue", code, failed.get("Message", ""), secret.name)
+                results[secret.arn] = _failure(secret, code, text)
         return [
-            results.get(secret.arn) or _failure(secret, "NoAnswer", "BatchGetSecretValue did not mention it")
+            results.get(secret.arn) or _failure(secret, "NoAnswer", "BatchGetSecretValue did not mention it.")
             for secret in secrets
         ]
 
@@ -197,22 +222,24 @@ class SecretsManager:
 
     def _call(self, operation: str, *, secret: str | None = None, **request: t.Any) -> dict[str, t.Any]:
         name = "".join(part.capitalize() for part in operation.split("_"))
-
-        def attempt() -> dict[str, t.Any]:
-            self.api_calls[name] += 1
-            reply: dict[str, t.Any] = getattr(self._client, operation)(**request)
-            return reply
-
+        method = getattr(self._client, operation)
+        # One call that was throttled through all its repetitions is enough to wait for in a run.
+        patient = method if self._throttled_for_good else self._retry(method)
         try:
-            reply: dict[str, t.Any] = self._retry(attempt)()
+            reply: dict[str, t.Any] = patient(**request)
             return reply
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "Unknown")
             text = error.response.get("Error", {}).get("Message", "")
+            self._throttled_for_good |= code in _THROTTLED
             raise SecretsManagerError(_call_failed(name, code, text, secret), code, secret) from None
         except BotoCoreError as error:  # no credentials, no connection, time-outs: their texts hold no values
             code = type(error).__name__
             raise SecretsManagerError(_call_failed(name, code, str(error), secret), code, secret) from None
+
+    def _count(self, event_name: str, **_event: t.Any) -> None:
+        with self._lock:
+            self.api_calls[event_name.rpartition(".")[2]] += 1
 
     @staticmethod
     def _map(function: t.Callable[[T], R], items: t.Sequence[T]) -> t.Iterator[R]:
@@ -229,15 +256,27 @@ class SecretsManager:
                 yield result
 
 
+def name_in_arn(identifier: str) -> str:
+    """The secret's name, of a full ARN; what is no ARN is a name already. (Of a partial ARN perhaps only a prefix.)"""
+    _arn, separator, name = identifier.partition(":secret:")
+    return _ARN_SUFFIX.sub("", name) if separator and identifier.startswith("arn:") else identifier
+
+
+def is_arn_of(identifier: str, arn: str) -> bool:
+    """Whether identifier is that full ARN, or all of it but its last hyphen and six characters."""
+    return identifier in (arn, _ARN_SUFFIX.sub("", arn))
+
+
 def _call_failed(operation: str, code: str, text: str, secret: str | None) -> str:
     of = f" of secret {secret}" if secret else ""
-    return f"secretsmanager:{operation}{of} failed with {code}: {text or 'no message'}. {_advice(code)}".rstrip()
+    text = text.rstrip(".") or "no message"
+    return f"secretsmanager:{operation}{of} failed with {code}: {text}. {_advice(code)}".rstrip()
 
 
 def _advice(code: str) -> str:
     if code in _DENIED:
         return "Allow the operation in the IAM policy of these credentials (and kms:Decrypt for the secret's key)."
-    if code in _TRANSIENT:
+    if code in _THROTTLED:
         return "AWS kept throttling; run again later or spread the hosts' runs."
     if code in ("NoCredentialsError", "PartialCredentialsError"):
         return "Give credentials: an instance role, a profile, environment variables or the module's options."
@@ -249,17 +288,21 @@ def _advice(code: str) -> str:
 
 
 def _secret_problem(name: str, code: str, text: str) -> Problem:
+    """text: of the failed call, see _call_failed."""
+    if code == "ResourceNotFoundException" and "staging label" in text:
+        return _no_current_version(name)
     if code == "ResourceNotFoundException":
         return Problem("secret_missing", "error", f"Secret {name} does not exist ({code}). Create it or drop the name.")
     if code in _DENIED:
-        return Problem(
-            "secret_access_denied", "error", f"Secret {name} cannot be read: {code}: {text} {_advice(code)}".rstrip()
-        )
+        return Problem("secret_access_denied", "error", text)
     if code == "InvalidRequestException" and "delet" in text.lower():
         return _deleted(name)
-    return Problem(
-        "secret_unreadable", "error", f"Secret {name} cannot be read: {code}: {text} {_advice(code)}".rstrip()
-    )
+    return Problem("secret_unreadable", "error", text)
+
+
+def _no_current_version(name: str) -> Problem:
+    text = f"Secret {name} has no version labelled AWSCURRENT. Store a value (PutSecretValue) or drop the name."
+    return Problem("secret_no_current_version", "error", text)
 
 
 def _deleted(name: str) -> Problem:
@@ -279,19 +322,23 @@ def _value(secret: SecretVersion, reply: t.Mapping[str, t.Any]) -> SecretValue:
 
 def _discovery(listed: t.Iterable[dict[str, t.Any]]) -> Discovery:
     secrets: dict[str, SecretVersion] = {}
-    failures: list[SecretFailure] = []
+    failures: dict[str, SecretFailure] = {}
     for secret in listed:
         name, arn = secret["Name"], secret["ARN"]
         stages: t.Mapping[str, list[str]] = secret.get("SecretVersionsToStages") or {}
         current = next((version for version, labels in stages.items() if "AWSCURRENT" in labels), None)
+        other = secrets.get(name)
         if secret.get("DeletedDate"):
-            failures.append(SecretFailure(name, _deleted(name), arn))
+            failures[arn] = SecretFailure(name, _deleted(name), arn)
         elif current is None:
-            text = f"Secret {name} has no version labelled AWSCURRENT. Store a value (PutSecretValue) or drop the name."
-            failures.append(SecretFailure(name, Problem("secret_no_current_version", "error", text), arn))
+            failures[arn] = SecretFailure(name, _no_current_version(name), arn)
+        elif other and other.arn != arn:
+            text = f"Secrets {other.arn} and {arn} have one name. Sync them to different directories."
+            failures[arn] = SecretFailure(name, Problem("file_name_collision", "error", text), arn)
         else:
             secrets[name] = SecretVersion(name, arn, current, _tags(secret))
-    return Discovery(tuple(secrets[name] for name in sorted(secrets)), tuple(failures))
+    collided = {failure.name for failure in failures.values() if failure.problem.code == "file_name_collision"}
+    return Discovery(tuple(secrets[name] for name in sorted(secrets) if name not in collided), tuple(failures.values()))
 
 
 def _tags(secret: t.Mapping[str, t.Any]) -> dict[str, str]:

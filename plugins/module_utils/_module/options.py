@@ -32,6 +32,7 @@ FILE_OPTIONS: dict[str, dict[str, t.Any]] = {
     "keep_previous": {"type": "int", "default": 1},
     "lock_timeout": {"type": "str", "default": "60s"},
 }
+_QUOTE = "Write modes as quoted octal numbers, such as '0600'; YAML reads others as decimal."
 VERIFY_OPTIONS: dict[str, dict[str, t.Any]] = {
     "min_remaining": {"type": "str", "default": "0"},
     "clock_skew": {"type": "str", "default": "5m"},
@@ -44,10 +45,15 @@ VERIFY_OPTIONS: dict[str, dict[str, t.Any]] = {
 def directory_settings(params: t.Mapping[str, t.Any]) -> DirectorySettings:
     """From FILE_OPTIONS. Raises InvalidOption for an unknown owner or a mode that gives keys away."""
     mode = _mode("mode", params["mode"])
+    directory_mode = _mode("directory_mode", params["directory_mode"])
     if mode & 0o007:
         raise InvalidOption(
             f"mode {mode:04o} would let every user of the host read the private keys. Use 0600, or 0640 with a group."
         )
+    if mode & 0o7110 or not mode & 0o400:
+        raise InvalidOption(f"mode {mode:04o} is not for a file that its owner reads. {_QUOTE}")
+    if directory_mode & 0o700 != 0o700:
+        raise InvalidOption(f"directory_mode {directory_mode:04o} would lock its owner out. {_QUOTE}")
     if params["keep_previous"] < 0:
         raise InvalidOption("keep_previous must be 0 or more: it counts the previous versions kept for a rollback.")
     attributes = FileAttributes(
@@ -55,7 +61,7 @@ def directory_settings(params: t.Mapping[str, t.Any]) -> DirectorySettings:
         _identity("owner", params["owner"], lambda name: pwd.getpwnam(name).pw_uid),
         _identity("group", params["group"], lambda name: grp.getgrnam(name).gr_gid),
     )
-    return DirectorySettings(attributes, _mode("directory_mode", params["directory_mode"]), params["keep_previous"])
+    return DirectorySettings(attributes, directory_mode, params["keep_previous"])
 
 
 def duration_option(params: t.Mapping[str, t.Any], name: str) -> timedelta:
@@ -106,7 +112,7 @@ def _mode(name: str, value: t.Any) -> int:
     except ValueError:
         mode = -1
     if isinstance(value, bool) or not 0 < mode <= 0o7777:
-        raise InvalidOption(f"{name}: {value!r} is no octal mode such as '0600'.")
+        raise InvalidOption(f"{name}: {value!r} is no octal mode. {_QUOTE}")
     return mode
 
 

@@ -11,8 +11,7 @@ import typing as t
 from datetime import datetime, timezone
 
 from .._record import Outcome, record
-from .._rollback import roll_back
-from .._store.atomic import FileAttributes
+from .._rollback import has_changed, roll_back
 from .._store.directory import CertificateDirectory, DirectorySettings
 from .boundary import module_boundary
 from .options import duration_option
@@ -43,10 +42,16 @@ def run_rollback(module: t.Any) -> None:
             lock_timeout=timeout,
             check_mode=module.check_mode,
         )
+        for item in items:
+            if item["action"] == "kept":
+                module.warn(
+                    f"{item['name']}: no earlier version is kept, so {item['path']} stays as it is."
+                    " Set keep_previous to 1 or more for certificate_sync."
+                )
         before = {item["name"]: item["rolled_back_fingerprint_sha256"] for item in items}
         after = {item["name"]: item["fingerprint_sha256"] for item in items}
         diff = {"diff": {"before": before, "after": after}} if module._diff else {}
-        module.exit_json(changed=bool(items), certificates=items, **diff)
+        module.exit_json(changed=has_changed(items), certificates=items, **diff)
 
 
 def run_record(module: t.Any) -> None:
@@ -73,4 +78,4 @@ def run_record(module: t.Any) -> None:
 
 def _directory(path: str) -> CertificateDirectory:
     """A directory whose files keep the owner and mode they have: nothing new is written into them here."""
-    return CertificateDirectory(path, DirectorySettings(FileAttributes(), keep=sys.maxsize))
+    return CertificateDirectory(path, DirectorySettings(None, keep=sys.maxsize))

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import typing as t
 from datetime import datetime, timezone
 
@@ -51,6 +52,8 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
 
 def run(module: t.Any, retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..., t.Any]]) -> None:
     """module: an AnsibleAWSModule with ARGUMENT_SPEC; retry: decorator that repeats throttled calls."""
+    # All that is imported lives as long as the process: spare the collector from looking at it again and again.
+    gc.freeze()
     with module_boundary(module):
         params = module.params
         selection = _selection(params)

@@ -47,6 +47,8 @@ def store_errors(action: str) -> t.Iterator[None]:
             "EDQUOT": "Raise the quota; nothing that was there before has been touched.",
             "EACCES": "Run as a user that may write there (become: true), or change the directory's mode.",
             "EPERM": "Run as root to set this owner, or drop the owner and group options.",
+            "EEXIST": "Something else is in its place: move it away, or use another directory.",
+            "ENOTDIR": "A part of this path is not a directory: move it away, or use another directory.",
             "EROFS": "The file system is mounted read-only.",
             "ENOENT": "Create the parent directory.",
         }.get(_errno_name(error), "")

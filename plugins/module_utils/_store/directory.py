@@ -34,9 +34,10 @@ _LOCK_POLL_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class DirectorySettings:
-    """attributes: of the certificate files; directory_mode: of directories made here; keep: previous versions kept."""
+    """attributes: of the certificate files, None leaves those that are there as they are; directory_mode: of
+    directories made here; keep: previous versions kept."""
 
-    attributes: atomic.FileAttributes
+    attributes: atomic.FileAttributes | None
     directory_mode: int = 0o700
     keep: int = 1
 
@@ -47,6 +48,9 @@ class CertificateDirectory:
     def __init__(self, path: str, settings: DirectorySettings) -> None:
         self.path = os.path.abspath(path)
         self._settings = settings
+        attributes = settings.attributes or atomic.FileAttributes()
+        self._attributes = attributes
+        self._directory_attributes = atomic.FileAttributes(settings.directory_mode, attributes.uid, attributes.gid)
         self._state = os.path.join(self.path, STATE_DIRECTORY)
         self._versions = os.path.join(self._state, "versions")
         self._manifest = os.path.join(self._state, "manifest.json")
@@ -64,7 +68,7 @@ class CertificateDirectory:
             except ValueError as error:
                 return Manifest(), (
                     f"{self._manifest} is damaged ({error}): all certificates are read and checked again,"
-                    " and files of certificates that no longer exist are not recognised as ours."
+                    " and what was kept of earlier versions is forgotten."
                 )
 
     def intact(self, entry: Entry) -> bool:
@@ -74,15 +78,13 @@ class CertificateDirectory:
     def attributes_match(self, entry: Entry) -> bool:
         """Whether owner and mode of the (existing) live files are as set."""
         with atomic.store_errors(f"look at {entry.main_path} in {self.path}"):
-            return all(
-                self._settings.attributes.match(os.stat(os.path.join(self.path, path))) for path in entry.paths.values()
-            )
+            return all(attributes.match(os.stat(path)) for path, attributes in self._attributes_of(entry))
 
     def obstacle(self, layout: str, stem: str) -> str | None:
         """What stands where this certificate belongs and must not be replaced, if anything."""
         path = os.path.join(self.path, main_path(layout, stem))
         if layout == "lineage":
-            if os.path.lexists(path) and not os.path.islink(path):
+            if os.path.lexists(path) and not self._is_own_link(path):
                 return f"{path} exists and is no symbolic link of this directory's store"
         else:
             for live in live_paths(layout, stem).values():
@@ -146,21 +148,32 @@ class CertificateDirectory:
     def set_attributes(self, entry: Entry) -> None:
         """Give the live files the owner and mode that are set."""
         with atomic.store_errors(f"set owner and mode of certificate {entry.name} in {self.path}"):
-            for path in entry.paths.values():
-                atomic.set_attributes(os.path.join(self.path, path), self._settings.attributes)
+            for path, attributes in self._attributes_of(entry):
+                atomic.set_attributes(path, attributes)
 
-    def remove(self, entry: Entry, *, except_paths: t.Collection[str] = ()) -> None:
-        """Remove the entry's live files (its versions go with the next save)."""
+    def remove(self, entry: Entry, *, except_paths: t.Collection[str] = ()) -> list[str]:
+        """Remove the entry's live files (its versions go with the next save).
+
+        Returns the paths of files that someone else has put there since: they stay.
+        """
+        left = []
         with atomic.store_errors(f"remove certificate {entry.name} from {self.path}"):
-            for path in {entry.main_path, *(() if entry.layout == "lineage" else entry.paths.values())}:
-                if path not in except_paths:
-                    with contextlib.suppress(FileNotFoundError):
-                        os.unlink(os.path.join(self.path, path))
+            if entry.layout == "lineage":
+                present = {entry.main_path: self._is_own_link(os.path.join(self.path, entry.main_path))}
+            else:
+                present = {path: self._is_own_file(entry, part) for part, path in entry.paths.items()}
+            for path, own in present.items():
+                if path in except_paths or not os.path.lexists(os.path.join(self.path, path)):
+                    continue
+                if own:
+                    os.unlink(os.path.join(self.path, path))
+                else:
+                    left.append(os.path.join(self.path, path))
+        return left
 
     def save(self, manifest: Manifest) -> None:
         """Make all that was published durable, write the manifest, then drop versions that nothing refers to."""
-        for entry in manifest.entries.values():
-            del entry.previous[self._settings.keep :]
+        self._forget_surplus(manifest)
         with atomic.store_errors(f"write the manifest of {self.path}"):
             atomic.fsync_directory(self._versions)
             atomic.fsync_directory(self.path)
@@ -168,9 +181,17 @@ class CertificateDirectory:
             atomic.fsync_directory(self._state)
             self._drop_unreferenced(manifest)
 
-    def orphans(self, manifest: Manifest) -> dict[str, list[str]]:
+    def clean(self, manifest: Manifest) -> None:
+        """Remove what a killed run left and versions that are no longer to be kept. manifest: as it was saved."""
+        if self._forget_surplus(manifest):
+            self.save(manifest)
+            return
+        with atomic.store_errors(f"clean up {self.path}"):
+            self._drop_unreferenced(manifest)
+
+    def orphans(self, manifest: Manifest, *, except_stems: t.Collection[str] = ()) -> dict[str, list[str]]:
         """Stem -> live paths written by a run that was killed before it saved the manifest."""
-        known = {entry.stem for entry in manifest.entries.values()}
+        known = {*except_stems, *(entry.stem for entry in manifest.entries.values())}
         orphans: dict[str, list[str]] = {}
         for name in self._version_names():
             stem = name.rpartition("~")[0]
@@ -183,11 +204,29 @@ class CertificateDirectory:
     def _make_directories(self) -> None:
         with atomic.store_errors(f"make the directory {self.path}"):
             for path in (self.path, self._state, self._versions):
-                if not os.path.isdir(path):
-                    os.mkdir(path, 0o700)
-                    attributes = self._settings.attributes
-                    mode = self._settings.directory_mode
-                    atomic.set_attributes(path, atomic.FileAttributes(mode, attributes.uid, attributes.gid))
+                made = _make_directory(path)
+                own = path != self.path and self._settings.attributes is not None
+                if made or (own and not self._directory_attributes.match(os.stat(path))):
+                    atomic.set_attributes(path, self._directory_attributes)
+
+    def _attributes_of(self, entry: Entry) -> list[tuple[str, atomic.FileAttributes]]:
+        """The paths that a reader of this certificate goes through, each with the owner and mode that is set."""
+        paths = [(os.path.join(self.path, path), self._attributes) for path in entry.paths.values()]
+        if entry.layout == "lineage":
+            paths.append((os.path.join(self.path, entry.main_path), self._directory_attributes))
+        return paths
+
+    def _is_own_link(self, path: str) -> bool:
+        prefix = os.path.join(STATE_DIRECTORY, "versions", "")
+        return os.path.islink(path) and os.readlink(path).startswith(prefix)
+
+    def _is_own_file(self, entry: Entry, part: str) -> bool:
+        """Whether the live file is as remembered, or a name of a file in the store."""
+        path = entry.paths[part]
+        if self._digest(path) == entry.current.files.get(part, ""):
+            return True
+        versions = [name for name in self._version_names() if name.rpartition("~")[0] == entry.stem]
+        return any(path in self._live_names_of(name) for name in versions)
 
     def _wait_for_lock(self, descriptor: int, timeout: float) -> None:
         deadline = time.monotonic() + timeout
@@ -215,21 +254,31 @@ class CertificateDirectory:
         return os.path.join(self._versions, f"{entry.stem}~{version.digest[:16]}")
 
     def _store_version(self, directory: str, parts: t.Mapping[str, bytes]) -> None:
-        if os.path.isdir(directory):  # of an earlier time, perhaps damaged since: live links keep its files alive
-            shutil.rmtree(directory)
+        if os.path.isdir(directory):
+            self._repair_version(directory, parts)
+            return
         temporary = os.path.join(self._versions, f"{atomic.TEMPORARY_MARK}{os.path.basename(directory)}")
         shutil.rmtree(temporary, ignore_errors=True)
         try:
             os.mkdir(temporary, 0o700)
             for part, data in parts.items():
-                atomic.create_file(os.path.join(temporary, _file_name(part)), data, self._settings.attributes)
-            attributes = self._settings.attributes
-            mode = self._settings.directory_mode
-            atomic.set_attributes(temporary, atomic.FileAttributes(mode, attributes.uid, attributes.gid))
+                atomic.create_file(os.path.join(temporary, _file_name(part)), data, self._attributes)
+            atomic.set_attributes(temporary, self._directory_attributes)
             os.rename(temporary, directory)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
+
+    def _repair_version(self, directory: str, parts: t.Mapping[str, bytes]) -> None:
+        """A version of an earlier time, perhaps damaged since. It may be live: each file is replaced as a whole."""
+        atomic.remove_temporaries(directory)
+        for part, data in parts.items():
+            path = os.path.join(directory, _file_name(part))
+            if self._digest(path) == hashlib.sha256(data).hexdigest():
+                atomic.set_attributes(path, self._attributes)
+            else:
+                atomic.write_file(path, data, self._attributes)
+        atomic.set_attributes(directory, self._directory_attributes)
 
     def _make_live(self, entry: Entry) -> None:
         directory = self._version_directory(entry, entry.current)
@@ -249,7 +298,10 @@ class CertificateDirectory:
             return
         found = {part: self._digest(path) for part, path in entry.paths.items()}
         files = {part: digest for part, digest in found.items() if digest is not None}
-        if len(files) < len(found) or files == entry.current.files:
+        if files == entry.current.files:
+            return
+        entry.replaced = bool(files)
+        if len(files) < len(found):  # half of a pair is nothing to go back to
             return
         digest = version_digest(files)
         foreign = StoredVersion(digest, "", files, {})
@@ -282,6 +334,13 @@ class CertificateDirectory:
                     paths.append(path)
         return paths
 
+    def _forget_surplus(self, manifest: Manifest) -> bool:
+        """Keep no more previous versions than are to be kept. Returns whether there were more."""
+        surplus = [entry for entry in manifest.entries.values() if len(entry.previous) > self._settings.keep]
+        for entry in surplus:
+            del entry.previous[self._settings.keep :]
+        return bool(surplus)
+
     def _drop_unreferenced(self, manifest: Manifest) -> None:
         referenced = {
             os.path.basename(self._version_directory(entry, version))
@@ -293,6 +352,17 @@ class CertificateDirectory:
                 shutil.rmtree(os.path.join(self._versions, name))
         atomic.remove_temporaries(self.path)
         atomic.remove_temporaries(self._state)
+
+
+def _make_directory(path: str) -> bool:
+    """Whether it had to be made. Two runs may both try."""
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        if os.path.isdir(path):
+            return False
+        raise
+    return True
 
 
 def version_digest(files: t.Mapping[str, str]) -> str:

@@ -50,7 +50,8 @@ class Entry:
     """One certificate on disk.
 
     rules: digest of the rules (layout, verification, field mapping) that it was made by; previous: newest first;
-    proven: digest of the version last seen served, if any; problems: warnings about the current version.
+    proven: digest of the version last seen served, if any; problems: warnings about the current version;
+    replaced: whether something was there before the current version, be it kept or not.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Entry:
     previous: list[StoredVersion] = field(default_factory=list)
     proven: str | None = None
     problems: list[dict[str, str]] = field(default_factory=list)
+    replaced: bool = False
 
     @property
     def version_id(self) -> str:
