@@ -141,7 +141,7 @@ def shake_hands(
 ) -> Handshake:
     """Run the handshake. Raises TimeoutError (or socket.timeout) and OSError; TLS failures are in the result."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    tls = context.wrap_bio(incoming, outgoing, server_hostname=server_hostname)
+    tls = t.cast("_Recorder", context.wrap_bio(incoming, outgoing, server_hostname=server_hostname))
     try:
         while True:
             try:
@@ -178,16 +178,14 @@ def _flush_quietly(connection: socket.socket, outgoing: ssl.MemoryBIO, deadline:
         pass
 
 
-def _failed(tls: ssl.SSLObject, error: str, verify_error: str | None = None) -> Handshake:
-    assert isinstance(tls, _Recorder)
+def _failed(tls: _Recorder, error: str, verify_error: str | None = None) -> Handshake:
     if tls.certificates and verify_error is None:
         error += " after the server's certificate (does it require a client certificate?)"
     return Handshake(tls.certificates, error=error, alert=tls.alert, verify_error=verify_error)
 
 
-def _chain(tls: ssl.SSLObject) -> tuple[bytes, ...]:
+def _chain(tls: _Recorder) -> tuple[bytes, ...]:
     """The chain of a completed handshake; the leaf alone where neither OpenSSL nor Python shows more."""
-    assert isinstance(tls, _Recorder)
     if tls.certificates:
         return tls.certificates
     if hasattr(tls, "get_unverified_chain"):  # Python 3.13; needed for a compressed chain (RFC 8879)
@@ -196,9 +194,8 @@ def _chain(tls: ssl.SSLObject) -> tuple[bytes, ...]:
     return (leaf,) if leaf else ()
 
 
-def _tls_error(error: ssl.SSLError, tls: ssl.SSLObject) -> str:
+def _tls_error(error: ssl.SSLError, tls: _Recorder) -> str:
     """A text that stays the same over OpenSSL's versions, whose own wording changes."""
-    assert isinstance(tls, _Recorder)
     if tls.alert is not None:
         return f"TLS alert {_alert_name(tls.alert)}"
     if error.reason in ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"):
