@@ -17,7 +17,6 @@ _PART = re.compile(r"(\d+(?:\.\d+)?)([wdhms])")
 _DURATION = re.compile(
     r"(?:\d+(?:\.\d+)?w)?(?:\d+(?:\.\d+)?d)?(?:\d+(?:\.\d+)?h)?(?:\d+(?:\.\d+)?m)?(?:\d+(?:\.\d+)?s)?"
 )
-_FORMAT: t.Final = "%Y-%m-%dT%H:%M:%SZ"
 
 #: Renew when less than this remains, whatever the lifetime.
 LONGEST_NOTICE: t.Final = datetime.timedelta(days=30)
@@ -88,7 +87,12 @@ def isoformat_utc(instant: datetime.datetime) -> str:
 
 def parse_isoformat_utc(text: str) -> datetime.datetime:
     """The inverse of isoformat_utc, as an aware datetime. Raises InvalidOption."""
+    text = text.strip()
     try:
-        return datetime.datetime.strptime(text.strip(), _FORMAT).replace(tzinfo=datetime.timezone.utc)
+        # Ten times faster than strptime, but it takes other forms, too.
+        instant = datetime.datetime.fromisoformat(text[:-1]).replace(tzinfo=datetime.timezone.utc)
+        if isoformat_utc(instant) != text:
+            raise ValueError
+        return instant
     except ValueError:
         raise InvalidOption(f"{text!r} is not an instant in UTC like '2027-01-31T12:00:00Z'.") from None
