@@ -204,6 +204,12 @@ def test_a_certificate_shadowed_on_one_of_two_listeners_fails() -> None:
     assert [mismatch.bind for mismatch in report.certificates[1].mismatches] == ["127.0.0.1:1"]
 
 
+def test_the_default_certificate_must_answer_to_a_name_too() -> None:
+    a, b = deployed("a", "shared.example.com"), deployed("b", "shared.example.com")
+    report = judge([a, b], [bind(a, b)], lambda target: Seen("fp-b" if target.server_name else "fp-a"))
+    assert [proof.proven for proof in report.certificates] == [False, True]
+
+
 def test_a_certificate_that_no_listener_loads_is_unreferenced() -> None:
     a, b = deployed("a", "a.example.com"), deployed("b", "b.example.com")
     binds = [bind(OTHER, port=1), bind(OTHER, b, port=2, not_probeable="is a unix socket")]
