@@ -6,13 +6,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import pathlib
 import socket
 import ssl
 import struct
-import threading
 import time
 import typing as t
 import warnings
@@ -22,54 +20,11 @@ from ansible_collections.certops.rotation.plugins.module_utils._tls.endpoint imp
 from ansible_collections.certops.rotation.plugins.module_utils._tls.probe import Trust, probe, probe_many
 from ansible_collections.certops.rotation.tests.support import module, pki
 from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance, free_port
+from ansible_collections.certops.rotation.tests.support.tls_server import Talk, server, tls
 
-Talk = t.Callable[[socket.socket], None]
 ROOT = pki.CertificateAuthority("Test Root")
 INTERMEDIATE = pki.CertificateAuthority("Test Intermediate", parent=ROOT)
 LOCAL = INTERMEDIATE.issue(["localhost", "a.example.com", "127.0.0.1", "::1"])
-
-
-@contextlib.contextmanager
-def server(talk: Talk, host: str = "127.0.0.1") -> t.Iterator[int]:
-    """A TCP server whose connections are given to talk, each in its thread; its port."""
-    with socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
-
-        def converse(connection: socket.socket) -> None:
-            with connection, contextlib.suppress(OSError):
-                connection.settimeout(10)
-                talk(connection)
-
-        def accept() -> None:
-            while True:
-                try:
-                    connection, _peer = listener.accept()
-                except OSError:
-                    return
-                threading.Thread(target=converse, args=(connection,), daemon=True).start()
-
-        acceptor = threading.Thread(target=accept, daemon=True)
-        acceptor.start()
-        yield int(listener.getsockname()[1])
-        listener.shutdown(socket.SHUT_RDWR)
-        acceptor.join(5)
-
-
-def tls(tmp_path: pathlib.Path, issued: pki.IssuedCertificate, before: Talk | None = None, **options: t.Any) -> Talk:
-    """A talk that ends with a TLS handshake. options: attributes of the server's SSLContext."""
-    path = tmp_path / "server.pem"
-    path.write_text(issued.combined_pem)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(path)
-    for name, value in options.items():
-        setattr(context, name, value)
-
-    def talk(connection: socket.socket) -> None:
-        if before:
-            before(connection)
-        with context.wrap_socket(connection, server_side=True) as secured:
-            secured.recv(1)
-
-    return talk
 
 
 def inspect(*endpoints: t.Any, **options: t.Any) -> list[dict[str, t.Any]]:
