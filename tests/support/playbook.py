@@ -21,7 +21,7 @@ ROTATE = "certops.rotation.rotate"
 
 
 class TaskResult(t.NamedTuple):
-    """status: ok, failed, skipped or unreachable; task: its name without the role's; result: as the module returned it."""
+    """status: ok, failed, skipped or unreachable; task: name without the role's; result: as the module returned it."""
 
     host: str
     task: str
@@ -84,7 +84,7 @@ def run_playbook(
     Raises AssertionError when any private key material is printed.
     """
     everywhere = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
-    inventory = {"haproxy": {"hosts": dict.fromkeys(hosts, {}), "vars": {**everywhere, **variables}}}
+    inventory = {"haproxy": {"hosts": {host: {} for host in hosts}, "vars": {**everywhere, **variables}}}
     with tempfile.TemporaryDirectory() as directory:
         folder = pathlib.Path(directory)
         (folder / "inventory.json").write_text(json.dumps(inventory))

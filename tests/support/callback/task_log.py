@@ -6,18 +6,18 @@
 
 from __future__ import annotations
 
+import json
+import os
+import pathlib
+
+from ansible.plugins.callback import CallbackBase
+
 DOCUMENTATION = """
 name: task_log
 type: notification
 short_description: Task results as JSON lines
 description: One line for each host and task, into the file that the environment variable TASK_LOG names.
 """
-
-import json
-import os
-import pathlib
-
-from ansible.plugins.callback import CallbackBase
 
 
 class CallbackModule(CallbackBase):

@@ -1,0 +1,113 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The whole scene of a rotation: secrets in an emulated AWS, a real HAProxy, the playbook between them."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import pathlib
+import threading
+import typing as t
+
+from . import pki
+from .haproxy import HaproxyInstance
+from .moto import MotoServer
+from .playbook import PlaybookRun, run_playbook
+
+PREFIX = "web/"
+
+
+class Scene:
+    """aws: the emulator, emptied; haproxy: running, with default.pem (default.example.com) among its certificates."""
+
+    def __init__(self, aws: MotoServer, haproxy: HaproxyInstance, authority: pki.CertificateAuthority) -> None:
+        self.aws = aws
+        self.haproxy = haproxy
+        self.authority = authority
+        self.variables: dict[str, t.Any] = {
+            "haproxy_certificates_name_prefix": PREFIX,
+            "haproxy_certificates_path": str(haproxy.certs_dir),
+            "haproxy_certificates_socket": haproxy.socket,
+            "haproxy_certificates_reload_methods": [],
+            "haproxy_certificates_master_socket": haproxy.master_socket,
+            "haproxy_certificates_binary": haproxy.binary,
+            "haproxy_certificates_config": [str(haproxy.config_path)],
+        }
+
+    def store(self, name: str, **document: t.Any) -> pki.IssuedCertificate:
+        """A new certificate for NAME.example.com as the current version of the secret web/NAME."""
+        issued = self.authority.issue(f"{name}.example.com")
+        self.aws.put_secret(PREFIX + name, issued.secret_document(**document))
+        return issued
+
+    def rotate(self, check: bool = False, **variables: t.Any) -> PlaybookRun:
+        """Run the playbook; variables: of the role, without its prefix."""
+        changed = {f"haproxy_certificates_{name}": value for name, value in variables.items()}
+        return run_playbook({**self.variables, **changed}, env=self.aws.env, check=check)
+
+    def served(self, name: str) -> str:
+        """Fingerprint that a fresh handshake for NAME.example.com gets."""
+        return hashlib.sha256(self.haproxy.served_leaf(f"{name}.example.com")).hexdigest()
+
+    def disk(self) -> dict[str, tuple[int, int, int]]:
+        """Each path in the certificate directory with inode, size and time of change: nothing can be written unseen."""
+        paths = [self.haproxy.certs_dir, *self.haproxy.certs_dir.rglob("*")]
+        return {str(path): (path.lstat().st_ino, path.lstat().st_size, path.lstat().st_ctime_ns) for path in paths}
+
+    def file(self, name: str) -> pathlib.Path:
+        """Where the certificate web/NAME is."""
+        return self.haproxy.certs_dir / f"web_{name}.pem"
+
+    def runtime_connections(self) -> int:
+        """Connections to HAProxy's Runtime API so far, this one included."""
+        for line in self.haproxy.execute("show info").splitlines():
+            if line.startswith("CumConns:"):
+                return int(line.split(":")[1])
+        raise AssertionError("HAProxy does not count its connections")
+
+
+@contextlib.contextmanager
+def scene(aws: MotoServer, **haproxy: t.Any) -> t.Iterator[Scene]:
+    """haproxy: more arguments of HaproxyInstance."""
+    aws.reset()
+    authority = pki.CertificateAuthority("Intermediate", parent=pki.CertificateAuthority())
+    default = authority.issue("default.example.com").combined_pem
+    certificates = {"default.pem": default, **haproxy.pop("certificates", {})}
+    with HaproxyInstance(certificates, **haproxy) as instance:
+        yield Scene(aws, instance, authority)
+
+
+class Client(threading.Thread):
+    """Makes handshakes all the time while it is used as a context. served: the fingerprints, in the order first seen."""
+
+    def __init__(self, scene: Scene, name: str) -> None:
+        super().__init__(daemon=True)
+        self.made = 0
+        self.failures: list[str] = []
+        self.served: list[str] = []
+        self._scene = scene
+        self._name = name
+        self._end = threading.Event()
+
+    def run(self) -> None:
+        while not self._end.is_set():
+            try:
+                fingerprint = self._scene.served(self._name)
+            except OSError as error:
+                self.failures.append(str(error))
+            else:
+                self.made += 1
+                if fingerprint not in self.served:
+                    self.served.append(fingerprint)
+            self._end.wait(0.005)  # two cores are shared with HAProxy and Ansible
+
+    def __enter__(self) -> Client:
+        self.start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._end.set()
+        self.join(30)
