@@ -130,19 +130,24 @@ class ProofReport:
 
 
 def proof_targets(
-    certificates: t.Sequence[DeployedCertificate], binds: t.Sequence[TlsBind], max_names: int | None = None
+    certificates: t.Sequence[DeployedCertificate],
+    binds: t.Sequence[TlsBind],
+    max_names: int | None = None,
+    only: t.Collection[str] | None = None,
 ) -> list[ProofTarget]:
     """The handshakes that prove these certificates: each name of each certificate on each listener that loads it.
 
     A wildcard is asked for by a made-up label. The listener's default certificate is also asked for without SNI. An IP
     address cannot be asked for by SNI (RFC 6066), so a certificate with nothing else is proven as the default one only.
-    max_names: at most so many names of one certificate on one listener.
+    max_names: at most so many names of one certificate on one listener. only: names of the certificates to prove; the
+    others are known to be deployed, so they too may be served for a name that they share.
     """
     return [
         target
         for bind in binds
         if bind.not_probeable is None
         for target in _bind_targets(_selections(certificates, bind), bind, max_names)
+        if only is None or target.certificate.name in only
     ]
 
 
@@ -227,13 +232,16 @@ def verdicts(
     binds: t.Sequence[TlsBind],
     targets: t.Sequence[ProofTarget],
     answers: t.Sequence[Answer],
+    only: t.Collection[str] | None = None,
 ) -> ProofReport:
-    """Judge the answers, given in the targets' order.
+    """Judge the answers, given in the targets' order. only: as for proof_targets.
 
     A name may be answered by any deployed certificate that has this very name (and key type, where two share it); but
     each certificate must be seen itself, on at least one of its names on each listener, else it is shadowed.
     """
-    seen: dict[DeployedCertificate, list[tuple[ProofTarget, Answer]]] = {item: [] for item in certificates}
+    seen: dict[DeployedCertificate, list[tuple[ProofTarget, Answer]]] = {
+        item: [] for item in certificates if only is None or item.name in only
+    }
     for target, answer in zip(targets, answers):
         seen[target.certificate].append((target, answer))
     names = {certificate.fingerprint_sha256: certificate.name for certificate in certificates}

@@ -30,11 +30,18 @@ options:
     description:
       - What must be served, as RV(certops.rotation.certificate_sync#module:certificates) returns it.
       - C(path) and C(fingerprint_sha256) are needed, C(name) is for messages. C(subject_alternative_names) and
-        C(key_type) (C(rsa), C(ecdsa) or another) are read from the file when they are missing.
+        C(key_type) (C(rsa), C(ecdsa) or another; or C(key) as M(certops.rotation.certificate_sync) returns it) are read
+        from the file when they are missing.
       - Entries whose C(action) is C(removed) or C(refused) are passed over.
     type: list
     elements: dict
     required: true
+  only:
+    description:
+      - Names of the O(certificates) to prove, all when absent.
+      - The others are known to be deployed too, so a name that they share may be answered by them.
+    type: list
+    elements: str
   binds:
     description:
       - Listeners, each C(address:port). Then every certificate is asked for on every one of them.

@@ -173,6 +173,21 @@ def test_a_shadowed_certificate_is_found() -> None:
         assert prove(haproxy, files)["proven"]
 
 
+def test_only_some_are_probed_and_the_others_are_known() -> None:
+    files = {"a.pem": ROOT.issue(["a.example.com", "both.example.com"]), "b.pem": ROOT.issue(["b.example.com"])}
+    files["c.pem"] = ROOT.issue(["c.example.com", "both.example.com"])
+    with serve(files, tls=["crt {certs} strict-sni"]) as haproxy:
+        result = prove(haproxy, files, only=["c"])
+        assert (result["proven"], result["probes"]) == (True, 2), result["msg"]
+        assert [item["name"] for item in result["certificates"]] == ["c"]
+        alone = prove(haproxy, {"c.pem": files["c.pem"]}, only=["c"])
+        assert only_mismatch(alone)["served_fingerprint_sha256"] == files["a.pem"].fingerprint_sha256
+        assert prove(haproxy, files, only=[])["probes"] == 0
+        wrong = module.run_module("certificate_proof_info", {"certificates": deployed(haproxy, files), "only": ["d"]})
+        assert wrong.failed
+        assert "d is not among the certificates" in wrong.result["msg"]
+
+
 def test_a_certificate_that_no_listener_loads() -> None:
     files = {"a.pem": ROOT.issue("a.example.com"), "b.pem": ROOT.issue("b.example.com")}
     with serve(files, tls=["crt {certs}/a.pem"]) as haproxy:

@@ -17,10 +17,12 @@ from .._tls.endpoint import Endpoint
 from .._tls.probe import Observation, probe_many
 from .._x509.bundle import describe_pem
 from .boundary import module_boundary
+from .dependencies import require_library
 from .tls_endpoint_info import check_limits
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "certificates": {"type": "list", "elements": "dict", "required": True},
+    "only": {"type": "list", "elements": "str"},
     "binds": {"type": "list", "elements": "str"},
     "config": {"type": "list", "elements": "path", "default": ["/etc/haproxy/haproxy.cfg"]},
     "environment": {"type": "dict", "default": {}},
@@ -41,7 +43,11 @@ def run(module: t.Any) -> None:
         check_limits(params)
         if params["retries"] < 0 or params["delay"] < 0 or (params["max_names"] or 1) < 1:
             raise InvalidOption("retries and delay must not be negative, and max_names must be at least 1.")
+        require_library("cryptography")
         certificates = [item for entry in params["certificates"] for item in _certificate(entry)]
+        unknown = sorted(set(params["only"] or ()) - {certificate.name for certificate in certificates})
+        if unknown:
+            raise InvalidOption(f"only: {', '.join(unknown)} is not among the certificates, or deployed nothing.")
         binds = _binds(params)
         report, probes = _prove(certificates, binds, params)
         failures = report.failures(params["allow_unreferenced"])
@@ -67,17 +73,17 @@ def _certificate(entry: t.Mapping[str, t.Any]) -> t.Iterator[DeployedCertificate
     path, fingerprint = str(entry.get("path") or ""), entry.get("fingerprint_sha256")
     if not path or not fingerprint:
         raise InvalidOption(f"certificates: each needs path and fingerprint_sha256; {entry.get('name')!r} lacks one.")
-    names, key_type = entry.get("subject_alternative_names"), entry.get("key_type")
-    if names is None or key_type is None:
+    names, key_type, key = entry.get("subject_alternative_names"), entry.get("key_type"), entry.get("key")
+    if names is None or (key_type is None and not key):
         facts = _facts_of_file(path)
         names = facts["subject_alternative_names"] if names is None else names
-        key_type = key_type or {"RSA": "rsa", "EC": "ecdsa"}.get(facts["key"].split()[0], "other")
+        key = key or facts["key"]
     yield DeployedCertificate(
         name=str(entry.get("name") or path),
         path=os.path.realpath(path),
         fingerprint_sha256=str(fingerprint).replace(":", "").lower(),
         subject_alternative_names=tuple(str(name) for name in names),
-        key_type=str(key_type).lower(),
+        key_type=str(key_type or {"RSA": "rsa", "EC": "ecdsa"}.get(str(key).split()[0], "other")).lower(),
     )
 
 
@@ -110,7 +116,8 @@ def _prove(
     certificates: t.Sequence[DeployedCertificate], binds: t.Sequence[TlsBind], params: t.Mapping[str, t.Any]
 ) -> tuple[ProofReport, int]:
     """The report, and the number of handshakes. Only what is not proven is probed again, after a delay each time."""
-    targets = proof_targets(certificates, binds, params["max_names"])
+    only = None if params["only"] is None else frozenset(params["only"])
+    targets = proof_targets(certificates, binds, params["max_names"], only)
     answers: dict[int, Observation] = {}
     pending = list(range(len(targets)))
     probes = 0
@@ -120,7 +127,7 @@ def _prove(
         answered, asked = _ask([targets[index] for index in pending], params)
         answers.update(zip(pending, answered))
         probes += asked
-        report = verdicts(certificates, binds, targets, [answers[index] for index in range(len(targets))])
+        report = verdicts(certificates, binds, targets, [answers[index] for index in range(len(targets))], only)
         unproven = {proof.certificate for proof in report.certificates if proof.mismatches}
         pending = [index for index, target in enumerate(targets) if target.certificate in unproven]
         if not pending:

@@ -14,6 +14,7 @@ from .._tls.endpoint import parse_endpoint
 from .._tls.probe import Observation, Trust, probe_many
 from .._x509.certificate import load_certificate
 from .boundary import module_boundary
+from .dependencies import require_library
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "endpoints": {"type": "list", "elements": "raw", "required": True},
@@ -35,6 +36,7 @@ _CHAIN_FIELDS = ("subject", "issuer", "fingerprint_sha256", "not_before", "not_a
 
 def run(module: t.Any) -> None:
     with module_boundary(module):
+        require_library("cryptography")
         params = module.params
         check_limits(params)
         endpoints = [parse_endpoint(entry, position) for position, entry in enumerate(params["endpoints"])]
