@@ -335,16 +335,16 @@ def test_bad_content_is_named(haproxy: HaproxyInstance, issuing: pki.Certificate
 def test_refused_by_haproxy_leaves_no_transaction(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
     """HAProxy's own refusal at the commit, which the module's local check never lets happen for a key."""
     wrong = issuing.issue("a.example.com").replace(private_key_pem=issuing.issue("x.example.com").private_key_pem)
-    payload = parse_content(wrong.combined_pem).payload
+    content = parse_content(wrong.combined_pem)
     port = CertificateMemory(RuntimeApi(haproxy.socket))
     before = memory(haproxy)
     for name in ("a.pem", "new.pem"):
         path = haproxy.certificate_name(name)
         with pytest.raises(CertificateRefused, match="inconsistencies between private key and certificate"):
-            port.update(path, payload) if name == "a.pem" else port.add(path, payload, str(haproxy.certs_dir))
+            port.update(path, content) if name == "a.pem" else port.add(path, content, str(haproxy.certs_dir))
         assert memory(haproxy) == before
     with pytest.raises(CertificateRefused, match="not referenced"):
-        port.update("/unknown.pem", payload)
+        port.update("/unknown.pem", content)
 
 
 @pytest.mark.parametrize("key_type", ["ed25519", "rsa2048", "ec384"])
@@ -401,6 +401,37 @@ def test_another_transaction_that_ends_soon(haproxy: HaproxyInstance, issuing: p
     run = deploy(haproxy, {"name": haproxy.certificate_name("b.pem"), "content": ours.combined_pem})
     timer.join()
     assert actions(run) == ["updated"], run.output
+
+
+@pytest.mark.parametrize("address", ["socket", "tcp_socket"])
+def test_several_at_the_same_time(issuing: pki.CertificateAuthority, address: str) -> None:
+    """Runs that overlap take turns: HAProxy has one transaction and one lock, and even its lists need the lock."""
+    key = pki.new_key()
+    names = [f"n{number}" for number in range(60)]
+
+    def issue() -> dict[str, pki.IssuedCertificate]:
+        return {f"{name}.pem": issuing.issue(f"{name}.example.com", key=key) for name in names}
+
+    with HaproxyInstance({file: one.combined_pem for file, one in issue().items()}) as instance:
+        renewed = issue()
+        items = [{"src": instance.write_certificate(file, one.combined_pem)} for file, one in renewed.items()]
+        runs: list[ModuleRun] = []
+        threads = [
+            threading.Thread(
+                target=lambda part=part: runs.append(deploy(instance, *part, socket=getattr(instance, address)))
+            )
+            for part in (items[::2], items[1::2], items[::3])
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert {action for run in runs for action in actions(run)} <= {"updated", "unchanged"}, [
+            run.result.get("msg") for run in runs
+        ]
+        for name in names:
+            assert served(instance, f"{name}.example.com") == renewed[f"{name}.pem"].fingerprint_sha256
+        assert "# transaction" not in instance.execute("show ssl cert")
 
 
 def test_payload_too_large(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:

@@ -15,6 +15,7 @@ import os
 import time
 
 from .._errors import HaproxyError
+from .content import CertificateContent
 from .errors import CertificateInUse, CertificateRefused, CrtListRequired, PayloadTooLarge, TransactionOpen
 from .parsing import (
     CrtListEntry,
@@ -42,16 +43,16 @@ class CertificateMemory:
 
     def list_names(self) -> tuple[str | None, list[str]]:
         """The name of the open transaction, if any, and the names of all certificates."""
-        return parse_certificate_list(self._api.execute("show ssl cert"))
+        return parse_certificate_list(self._ask("show ssl cert"))
 
     def describe(self, name: str) -> StoredCertificate | None:
         """What HAProxy holds under this name; None when it holds nothing."""
-        return parse_certificate(self._api.execute("show ssl cert", name))
+        return parse_certificate(self._ask("show ssl cert", name))
 
     def crt_lists(self) -> dict[str, list[CrtListEntry]]:
         """crt-list file or directory -> its entries. Read once, then kept up to date by the changes made here."""
         if self._crt_lists is None:
-            names = parse_crt_lists(self._api.execute("show ssl crt-list"))
+            names = parse_crt_lists(self._ask("show ssl crt-list"))
             self._crt_lists = {name: self._entries(name) for name in names}
         return self._crt_lists
 
@@ -80,8 +81,8 @@ class CertificateMemory:
 
     # Change
 
-    def update(self, name: str, payload: str) -> None:
-        """Replace the certificate of a known name. payload: PEM blocks without empty lines.
+    def update(self, name: str, content: CertificateContent) -> None:
+        """Replace the certificate of a known name and see that HAProxy then holds this one.
 
         Raises PayloadTooLarge, TransactionOpen, CertificateRefused or another HaproxyError; then HAProxy serves what
         it did before, and no transaction of this name stays open.
@@ -89,22 +90,22 @@ class CertificateMemory:
         deadline = time.monotonic() + self._patience
         pause = 0.02
         while True:
-            obstacle = self._try_update(name, payload, last_try=time.monotonic() >= deadline)
+            obstacle = self._try_update(name, content, last_try=time.monotonic() >= deadline)
             if obstacle is None:
                 return
             if time.monotonic() >= deadline:
                 raise obstacle
             time.sleep(pause)
-            pause = min(pause * 2, 0.5)
+            pause = min(pause * 2, 0.1)  # others hold the lock for milliseconds
 
-    def add(self, name: str, payload: str, crt_list: str) -> None:
+    def add(self, name: str, content: CertificateContent, crt_list: str) -> None:
         """Load a new certificate and use it in crt_list (named as HAProxy does). On failure nothing of it stays."""
         answer = self._ask("new ssl cert", name)
         created = answer.startswith("New empty certificate store")
         if not created and "already exists" not in answer:
             raise CertificateRefused(f"HAProxy does not take a certificate called {name}: {_one_line(answer)}")
         try:
-            self.update(name, payload)
+            self.update(name, content)
             self.link(name, crt_list)
         except BaseException:
             if created:
@@ -138,6 +139,8 @@ class CertificateMemory:
                         raise CertificateInUse(f"HAProxy keeps {name} in {crt_list}: {_one_line(answer)}")
                     removed.append((crt_list, entry))
             answer = self._ask("del ssl cert", name)
+            if "ongoing transaction" in answer:
+                raise _transaction_open(name, name)
             if "deleted!" not in answer or "can't be deleted" in answer:
                 raise CertificateInUse(
                     f"HAProxy's configuration itself names {name} ('crt' or a default certificate), so it stays in"
@@ -153,14 +156,14 @@ class CertificateMemory:
 
     # One step each
 
-    def _try_update(self, name: str, payload: str, last_try: bool) -> HaproxyError | None:
+    def _try_update(self, name: str, content: CertificateContent, last_try: bool) -> HaproxyError | None:
         """One set and commit. Returns the obstacle when waiting may help; raises when it will not."""
         pending = self._open_transaction()
         # A transaction of this very name that stays open was left by a run that was killed: set replaces its content.
         if pending is not None and not (pending == name and last_try):
             return _transaction_open(name, pending)
         try:
-            obstacle = self._set(name, payload) or self._commit(name)
+            obstacle = self._set(name, content) or self._commit(name, content)
         except BaseException:
             self._abort(name)
             raise
@@ -168,8 +171,8 @@ class CertificateMemory:
             self._abort(name)
         return obstacle
 
-    def _set(self, name: str, payload: str) -> HaproxyError | None:
-        answer = self._api.execute("set ssl cert", name, payload=payload, may_be_empty=True)
+    def _set(self, name: str, content: CertificateContent) -> HaproxyError | None:
+        answer = self._api.execute("set ssl cert", name, payload=content.payload, may_be_empty=True)
         if _LOCKED in answer:
             return HaproxyError(
                 f"HAProxy's certificates stay locked by another command; {name} was not updated. Try again."
@@ -178,10 +181,13 @@ class CertificateMemory:
             f"Transaction updated for certificate {name}!" in answer
             or f"Transaction created for certificate {name}!" in answer
         ):
-            # Confirmed by asking: the answer to a payload says nothing about what was kept.
-            if self._api.execute("show ssl cert", f"*{name}").startswith("Filename: "):
+            # Confirmed by asking: the answer to a payload says nothing about what was kept, and before 3.1 the `set` of
+            # another one, whatever its name, may have replaced it since.
+            if _is(content, parse_certificate(self._ask("show ssl cert", f"*{name}"))):
                 return None
-            return HaproxyError(f"HAProxy took {name} and then lost it (was it reloaded?). Try again.")
+            return HaproxyError(
+                f"HAProxy took {name} and then lost it: it was reloaded, or another one uses it. Try again."
+            )
         if "Transaction updated for certificate " in answer:
             # Before 3.1 `set` does not look at the name: our content is now in another's transaction.
             other = answer.partition("Transaction updated for certificate ")[2].partition("!\n")[0].rstrip("!")
@@ -191,16 +197,21 @@ class CertificateMemory:
             return _transaction_open(name, _quoted(answer))
         if not answer or "too big" in answer:
             raise PayloadTooLarge(
-                f"{name} with its chain and key ({len(payload)} bytes) does not fit the buffer of this HAProxy's"
-                " Runtime API (tune.bufsize, 16384 bytes unless set). Reload HAProxy to load it from disk, or raise"
-                " tune.bufsize."
+                f"{name} with its chain and key ({len(content.payload)} bytes) does not fit the buffer of this"
+                " HAProxy's Runtime API (tune.bufsize, 16384 bytes unless set). Reload HAProxy to load it from disk,"
+                " or raise tune.bufsize."
             )
         raise CertificateRefused(f"HAProxy refused {name}: {_one_line(answer)}")
 
-    def _commit(self, name: str) -> HaproxyError | None:
+    def _commit(self, name: str, content: CertificateContent) -> HaproxyError | None:
         answer = self._api.execute("commit ssl cert", name)
         if _SUCCESS in answer.splitlines():
-            return None
+            if _is(content, self.describe(name)):
+                return None
+            return HaproxyError(
+                f"HAProxy does not hold the new certificate as {name} although it said so: it was reloaded, or"
+                " another one changes certificates at the same time. Try again."
+            )
         if _LOCKED in answer or "No ongoing transaction" in answer:
             return HaproxyError(f"HAProxy did not commit {name}: {_one_line(answer)} Try again.")
         raise CertificateRefused(f"HAProxy refused {name} and still serves what it had: {_one_line(answer)}")
@@ -217,22 +228,28 @@ class CertificateMemory:
 
     def _open_transaction(self) -> str | None:
         # The transaction is listed first, so the length of the list costs nothing.
-        return parse_certificate_list(self._api.execute("show ssl cert", max_lines=2))[0]
+        return parse_certificate_list(self._ask("show ssl cert", max_lines=2))[0]
 
     def _entries(self, crt_list: str) -> list[CrtListEntry]:
-        return parse_crt_list(self._api.execute("show ssl crt-list -n", crt_list))
+        return parse_crt_list(self._ask("show ssl crt-list -n", crt_list))
 
-    def _ask(self, command: str, *arguments: str) -> str:
-        """Run a command, again while HAProxy's certificates are locked by another one."""
+    def _ask(self, command: str, *arguments: str, max_lines: int | None = None) -> str:
+        """Run a command, again while HAProxy's certificates are locked by another one. Even reading needs the lock."""
         deadline = time.monotonic() + self._patience
-        while _LOCKED in (answer := self._api.execute(command, *arguments)) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        while _LOCKED in (answer := self._api.execute(command, *arguments, max_lines=max_lines)):
+            if time.monotonic() >= deadline:
+                raise HaproxyError(f"HAProxy's certificates stay locked by another command: {command}. Try again.")
+            time.sleep(0.02)
         return answer
+
+
+def _is(content: CertificateContent, stored: StoredCertificate | None) -> bool:
+    return stored is not None and content.is_leaf_of(stored)
 
 
 def _transaction_open(name: str, other: str) -> TransactionOpen:
     return TransactionOpen(
-        f"{name} cannot be updated while another's transaction about {other} is open in HAProxy. Wait for the one"
+        f"{name} cannot be changed while another's transaction about {other} is open in HAProxy. Wait for the one"
         f" who opened it; if nobody did, end it with 'abort ssl cert {other}' on this socket.",
         transaction=other,
     )

@@ -94,6 +94,11 @@ class RuntimeApi:
         self._check_permission(line, answer)
         return answer.rstrip("\n")
 
+    @property
+    def path(self) -> str | None:
+        """The unix socket's path; None for TCP."""
+        return self._target if isinstance(self._target, str) else None
+
     def info(self) -> dict[str, str]:
         """`show info` as field -> value; among them Version and Pid."""
         fields = (line.partition(":") for line in self.execute("show info").splitlines())

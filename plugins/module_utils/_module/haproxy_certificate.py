@@ -31,6 +31,7 @@ from .._haproxy.errors import (
 )
 from .._haproxy.parsing import StoredCertificate
 from .._haproxy.runtime import RuntimeApi
+from .._haproxy.turn import take_turn
 from .._x509.problems import MaterialError
 from .boundary import module_boundary
 
@@ -168,11 +169,10 @@ class CertificateRun:
         crt_list = self._memory.find_crt_list(outcome.name, wanted.crt_list)
         outcome.name = name = _name_in(crt_list, outcome.name)
         if not self._check_mode:
-            self._memory.add(name, content.payload, crt_list)
+            self._memory.add(name, content, crt_list)
             self._names.add(name)
             try:
                 self._persist(outcome, crt_list)
-                self._confirm(outcome.name, content)
             except RotationError:
                 self._memory.remove(name)
                 self._names.discard(name)
@@ -183,8 +183,7 @@ class CertificateRun:
     def _update(self, outcome: Outcome, content: CertificateContent) -> None:
         check_key(content)
         if not self._check_mode:
-            self._memory.update(outcome.name, content.payload)
-            self._confirm(outcome.name, content)
+            self._memory.update(outcome.name, content)
         outcome.action = "updated"
 
     def _use(self, wanted: WantedCertificate, outcome: Outcome, stored: StoredCertificate) -> None:
@@ -237,14 +236,6 @@ class CertificateRun:
             return False
         return True if self._check_mode else file.add(outcome.name)
 
-    def _confirm(self, name: str, content: CertificateContent) -> None:
-        stored = self._memory.describe(name)
-        if stored is None or not content.is_leaf_of(stored):
-            raise HaproxyError(
-                f"HAProxy does not hold the new certificate as {name} although it said so: it was reloaded, or"
-                " another one updates it at the same time. Run this again."
-            )
-
     def _known_name(self, name: str) -> str:
         """HAProxy's own spelling of the name: the same path may be written in several ways."""
         if name in self._names or not name.startswith("/"):
@@ -260,7 +251,8 @@ def run(module: t.Any) -> None:
         wanted = wanted_certificates(module.params)
         api = RuntimeApi(module.params["socket"], module.params["timeout"])
         info = api.info()
-        outcomes = CertificateRun(CertificateMemory(api), check_mode=module.check_mode).apply(wanted)
+        with take_turn(api, module.params["timeout"]):
+            outcomes = CertificateRun(CertificateMemory(api), check_mode=module.check_mode).apply(wanted)
         result: dict[str, t.Any] = {
             "changed": any(outcome.action in ("added", "updated", "removed") for outcome in outcomes),
             "certificates": [outcome.as_result() for outcome in outcomes],

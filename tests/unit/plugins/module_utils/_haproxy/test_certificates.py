@@ -11,6 +11,7 @@ import typing as t
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._errors import HaproxyError, HaproxyUnavailable
 from ansible_collections.certops.rotation.plugins.module_utils._haproxy.certificates import CertificateMemory
+from ansible_collections.certops.rotation.plugins.module_utils._haproxy.content import parse_content
 from ansible_collections.certops.rotation.plugins.module_utils._haproxy.errors import (
     CertificateInUse,
     CertificateRefused,
@@ -18,7 +19,14 @@ from ansible_collections.certops.rotation.plugins.module_utils._haproxy.errors i
     TransactionOpen,
 )
 from ansible_collections.certops.rotation.plugins.module_utils._haproxy.runtime import RuntimeApi
+from ansible_collections.certops.rotation.tests.support import pki
 
+CONTENT = parse_content(pki.self_signed("a.example.com").combined_pem)
+DETAILS = f"""Status: Used
+Serial: {CONTENT.leaf.serial_number}
+notBefore: {CONTENT.leaf.not_before:%b %d %H:%M:%S %Y} GMT
+notAfter: {CONTENT.leaf.not_after:%b %d %H:%M:%S %Y} GMT
+SHA1 FingerPrint: {CONTENT.fingerprint_sha1.upper()}"""
 LOCKED = "Operations on certificates are currently locked!"
 NAME = "/c/a.pem"
 
@@ -30,7 +38,7 @@ class ScriptedApi(RuntimeApi):
         super().__init__("/nowhere", timeout=5)
         usual: dict[str, t.Any] = {
             "show ssl cert": f"# filename\n{NAME}",
-            "show ssl cert *": f"Filename: *{NAME}\nStatus: Unused",
+            "show ssl cert *": f"Filename: *{NAME}\n{DETAILS}",
             "set": f"Transaction created for certificate {NAME}!",
             "commit": f"Committing {NAME}.\nSuccess!",
             "abort": f"Transaction aborted for certificate '{NAME}'!",
@@ -66,12 +74,13 @@ def memory(api: ScriptedApi) -> CertificateMemory:
 
 def test_order_of_an_update() -> None:
     api = ScriptedApi()
-    memory(api).update(NAME, "PEM")
+    memory(api).update(NAME, CONTENT)
     assert api.commands == [
         "show ssl cert",
         f"set ssl cert {NAME}",
         f"show ssl cert *{NAME}",
         f"commit ssl cert {NAME}",
+        f"show ssl cert {NAME}",
     ]
 
 
@@ -79,7 +88,7 @@ def test_order_of_an_update() -> None:
 def test_lock_is_waited_for(step: str) -> None:
     done = ScriptedApi().answers[step]
     api = ScriptedApi(**{step: [LOCKED, LOCKED, done]})
-    memory(api).update(NAME, "PEM")
+    memory(api).update(NAME, CONTENT)
     assert api.count(step) == 3
     assert api.count("abort") == 2
 
@@ -88,7 +97,7 @@ def test_lock_is_waited_for(step: str) -> None:
 def test_lock_that_stays(step: str) -> None:
     api = ScriptedApi(**{step: LOCKED})
     with pytest.raises(HaproxyError, match="lock"):
-        memory(api).update(NAME, "PEM")
+        memory(api).update(NAME, CONTENT)
     assert api.commands[-1].startswith("abort")
 
 
@@ -104,7 +113,7 @@ def test_lock_that_stays(step: str) -> None:
 def test_only_the_documented_reply_is_success(answer: str) -> None:
     api = ScriptedApi(commit=answer)
     with pytest.raises(CertificateRefused, match="still serves what it had"):
-        memory(api).update(NAME, "PEM")
+        memory(api).update(NAME, CONTENT)
     assert api.commands[-1] == f"abort ssl cert {NAME}"
 
 
@@ -112,13 +121,13 @@ def test_only_the_documented_reply_is_success(answer: str) -> None:
 def test_abort_when_haproxy_goes_away(step: str) -> None:
     api = ScriptedApi(**{step: HaproxyUnavailable("gone")})
     with pytest.raises(HaproxyUnavailable):
-        memory(api).update(NAME, "PEM")
+        memory(api).update(NAME, CONTENT)
     assert api.commands[-1] == f"abort ssl cert {NAME}"
 
 
 def test_reload_between_set_and_commit_is_tried_again() -> None:
     api = ScriptedApi(commit=["No ongoing transaction! !\nCan't commit /c/a.pem!", "Committing\nSuccess!"])
-    memory(api).update(NAME, "PEM")
+    memory(api).update(NAME, CONTENT)
     assert api.count("set") == 2
 
 
@@ -126,26 +135,52 @@ def test_payload_that_2_6_drops_in_silence() -> None:
     for answer in ("", "The command is too big for the buffer size. Please change tune.bufsize."):
         api = ScriptedApi(set=answer)
         with pytest.raises(PayloadTooLarge):
-            memory(api).update(NAME, "PEM")
+            memory(api).update(NAME, CONTENT)
         assert api.count("commit") == 0
     # It says that it took the payload, and yet has no transaction.
     api = ScriptedApi(**{"show_ssl_cert_*": "Can't display the certificate: Not found or the certificate is a bundle!"})
     with pytest.raises(HaproxyError):
-        memory(api).update(NAME, "PEM")
+        memory(api).update(NAME, CONTENT)
     assert api.count("commit") == 0
+
+
+def test_reading_waits_for_the_lock_too() -> None:
+    """Or else every certificate would look like a new one."""
+    api = ScriptedApi(show_ssl_cert=[f"Can't show!\n{LOCKED}", f"# filename\n{NAME}"])
+    assert memory(api).list_names() == (None, [NAME])
+    described = ScriptedApi(**{"show_ssl_cert_*": [f"Can't show!\n{LOCKED}", f"Filename: {NAME}\nStatus: Used"]})
+    assert memory(described).describe(NAME) is not None
+    with pytest.raises(HaproxyError, match="stay locked"):
+        memory(ScriptedApi(show_ssl_cert=f"Can't show!\n{LOCKED}")).list_names()
+
+
+def test_removal_during_a_transaction() -> None:
+    api = ScriptedApi(del_ssl_cert=f"Can't remove the certificate: ongoing transaction for the certificate '{NAME}'")
+    with pytest.raises(TransactionOpen):
+        memory(api).remove(NAME)
+    assert api.count("add ssl crt-list") == 1
+
+
+def test_content_of_another_is_not_committed_and_not_left() -> None:
+    ours = f"Filename: *{NAME}\n{DETAILS}"
+    theirs = ours.replace("Serial: ", "Serial: AB")
+    # Seen before the commit, then seen after it: each time all is done again.
+    api = ScriptedApi(**{"show_ssl_cert_*": [theirs, ours, theirs, ours, ours]})
+    memory(api).update(NAME, CONTENT)
+    assert (api.count("set"), api.count("commit")) == (3, 2)
 
 
 def test_another_transaction_seen_before() -> None:
     api = ScriptedApi(show_ssl_cert="# transaction\n*/c/other.pem\n# filename")
-    with pytest.raises(TransactionOpen, match="/c/other.pem"):
-        memory(api).update(NAME, "PEM")
+    with pytest.raises(TransactionOpen, match=r"/c/other\.pem"):
+        memory(api).update(NAME, CONTENT)
     assert api.count("set") == api.count("abort") == 0
 
 
 def test_another_transaction_opened_in_between() -> None:
     api = ScriptedApi(set=f"The ongoing transaction is about '/c/other.pem' but you are trying to set '{NAME}'")
-    with pytest.raises(TransactionOpen, match="/c/other.pem"):
-        memory(api).update(NAME, "PEM")
+    with pytest.raises(TransactionOpen, match=r"/c/other\.pem"):
+        memory(api).update(NAME, CONTENT)
     assert f"abort ssl cert {NAME}" in api.commands
     assert "abort ssl cert /c/other.pem" not in api.commands
 
@@ -153,8 +188,8 @@ def test_another_transaction_opened_in_between() -> None:
 def test_our_content_never_stays_in_another_transaction() -> None:
     """Before 3.1 `set` ignores the name when a transaction is open: the other would commit our content."""
     api = ScriptedApi(set="Transaction updated for certificate /c/other.pem!")
-    with pytest.raises(TransactionOpen, match="/c/other.pem"):
-        memory(api).update(NAME, "PEM")
+    with pytest.raises(TransactionOpen, match=r"/c/other\.pem"):
+        memory(api).update(NAME, CONTENT)
     assert "abort ssl cert /c/other.pem" in api.commands
     assert api.count("commit") == 0
 
@@ -163,19 +198,19 @@ def test_own_transaction_of_a_killed_run_is_taken_over() -> None:
     api = ScriptedApi(
         show_ssl_cert=f"# transaction\n*{NAME}\n# filename", set=f"Transaction updated for certificate {NAME}!"
     )
-    memory(api).update(NAME, "PEM")
+    memory(api).update(NAME, CONTENT)
     assert api.count("commit") == 1
 
 
 def test_failed_add_leaves_nothing() -> None:
     api = ScriptedApi(add="Can't edit the crt-list: crt-list '/c' does not exist!")
     with pytest.raises(CertificateRefused, match="does not exist"):
-        memory(api).add(NAME, "PEM", "/c")
+        memory(api).add(NAME, CONTENT, "/c")
     assert api.commands[-1] == f"del ssl cert {NAME}"
     # What was there before the add stays.
     api = ScriptedApi(add="no", new=f"Certificate '{NAME}' already exists!")
     with pytest.raises(CertificateRefused):
-        memory(api).add(NAME, "PEM", "/c")
+        memory(api).add(NAME, CONTENT, "/c")
     assert api.count("del") == 0
 
 

@@ -87,7 +87,7 @@ def test_certificate_of_which_little_is_told() -> None:
 
 def test_crt_lists() -> None:
     assert parse_crt_lists("/etc/certs\n/etc/crt-list.txt\n") == ["/etc/certs", "/etc/crt-list.txt"]
-    text = "# /etc/crt-list.txt\n/c/a.pem:1 [alpn h2\0] foo.example.com !bar.example.com\n/c/with:7 space.pem:2\n/c/b.pem:0\n"
+    text = "# /l.txt\n/c/a.pem:1 [alpn h2\0] foo.example.com !bar.example.com\n/c/with:7 space.pem:2\n/c/b.pem:0\n"
     assert parse_crt_list(text) == [
         CrtListEntry("/c/a.pem", 1, "[alpn h2] foo.example.com !bar.example.com"),
         CrtListEntry("/c/with", 7, "space.pem:2"),  # ambiguous in HAProxy's own format

@@ -66,7 +66,7 @@ def test_systemctl_show() -> None:
 
 def test_programs(tmp_path: pathlib.Path) -> None:
     assert run_program([sys.executable, "-c", "import os; os.write(2, b'\\xff')"], 20).output == "\ufffd"
-    with pytest.raises(ReloadError, match="took more than 0.2 seconds"):
+    with pytest.raises(ReloadError, match=r"took more than 0\.2 seconds"):
         run_program([sys.executable, "-c", "import time; time.sleep(20)"], 0.2)
     with pytest.raises(ReloadError, match="Cannot run"):
         run_program([str(tmp_path)], 1)
