@@ -128,6 +128,8 @@ attributes:
     support: full
     details:
       - Secrets that changed are read and verified, nothing is written.
+  idempotent:
+    support: full
   diff_mode:
     support: full
     details:

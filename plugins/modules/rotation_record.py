@@ -39,7 +39,7 @@ options:
     description: Names of the secrets whose certificates were seen served. All that are deployed when absent.
     type: list
     elements: str
-  message:
+  reason:
     description: What happened, for an outcome other than V(proven).
     type: str
     default: ""

@@ -26,7 +26,7 @@ RECORD_SPEC: dict[str, dict[str, t.Any]] = {
     "outcome": {"type": "str", "choices": ["proven", "rolled_back", "failed"], "required": True},
     "activation": {"type": "str", "choices": ["none", "hot_update", "reload"], "default": "none"},
     "names": {"type": "list", "elements": "str"},
-    "message": {"type": "str", "default": ""},
+    "reason": {"type": "str", "default": ""},
     "failures": {"type": "list", "elements": "str", "default": []},
     "lock_timeout": {"type": "str", "default": "60s"},
 }
@@ -59,7 +59,7 @@ def run_record(module: t.Any) -> None:
     with module_boundary(module):
         params = module.params
         outcome = Outcome(
-            params["outcome"], params["activation"], params["names"], params["message"], params["failures"]
+            params["outcome"], params["activation"], params["names"], params["reason"], params["failures"]
         )
         changed, state = record(
             _directory(params["path"]),

@@ -38,7 +38,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "name_prefix": {"type": "str"},
     "tags": {"type": "dict", "default": {}},
     "layout": {"type": "str", "choices": ["haproxy", "lineage", "split"], "default": "haproxy"},
-    "fields": {"type": "dict", "options": {name: {"type": "str"} for name in SECRET_FIELDS}},
+    "fields": {"type": "dict", "options": {name: {"type": "str", "no_log": False} for name in SECRET_FIELDS}},
     "passphrase": {"type": "str", "no_log": True},
     "on_invalid": dict(_POLICY),
     "on_missing": dict(_POLICY),
