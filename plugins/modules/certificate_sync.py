@@ -118,6 +118,7 @@ options:
     default: false
 extends_documentation_fragment:
   - certops.rotation.attributes
+  - certops.rotation.attributes.actiongroup_aws
   - certops.rotation.certificate_files
   - certops.rotation.verification
   - amazon.aws.common.modules
