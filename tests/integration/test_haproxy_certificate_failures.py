@@ -1,0 +1,310 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""haproxy_certificate when something is wrong: each failure is named, and memory stays as it was."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import socket
+import threading
+import time
+import typing as t
+
+import pytest
+from ansible_collections.certops.rotation.plugins.module_utils._errors import HaproxyPermissionDenied
+from ansible_collections.certops.rotation.plugins.module_utils._haproxy.certificates import CertificateMemory
+from ansible_collections.certops.rotation.plugins.module_utils._haproxy.content import parse_content
+from ansible_collections.certops.rotation.plugins.module_utils._haproxy.errors import CertificateRefused
+from ansible_collections.certops.rotation.plugins.module_utils._haproxy.runtime import RuntimeApi
+from ansible_collections.certops.rotation.tests.support import pki
+from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance, free_port
+from ansible_collections.certops.rotation.tests.support.haproxy_memory import (
+    actions,
+    deploy,
+    info,
+    memory,
+    served,
+)
+from ansible_collections.certops.rotation.tests.support.module import ModuleRun
+
+
+@pytest.fixture(scope="module")
+def root() -> pki.CertificateAuthority:
+    return pki.CertificateAuthority("Test Root")
+
+
+@pytest.fixture(scope="module")
+def issuing(root: pki.CertificateAuthority) -> pki.CertificateAuthority:
+    return pki.CertificateAuthority("Test Issuing", parent=root)
+
+
+@pytest.fixture
+def haproxy(issuing: pki.CertificateAuthority) -> t.Iterator[HaproxyInstance]:
+    """Two certificates in a directory, the first one also in a crt-list file; one TLS port for each."""
+    first = issuing.issue("a.example.com")
+    second = issuing.issue("b.example.com")
+    with HaproxyInstance(
+        {"a.pem": first.combined_pem, "b.pem": second.combined_pem},
+        tls=["crt {certs}", "crt-list {crt_list}"],
+        crt_list=["{certs}/a.pem"],
+    ) as instance:
+        yield instance
+
+
+def test_crt_list_must_be_known(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
+    path = haproxy.directory / "elsewhere.pem"
+    path.write_text(issuing.issue("new.example.com").combined_pem)
+    for options in ({}, {"crt_list": "/nowhere/list.txt"}):
+        for check in (True, False):
+            run = deploy(haproxy, {"src": str(path)}, check=check, **options)
+            assert run.failed
+            assert run.result["certificates"][0]["error_code"] == "crt_list_required"
+            assert str(haproxy.crt_list_path) in run.result["msg"]
+    assert "elsewhere" not in haproxy.execute("show ssl cert")
+
+
+def test_mismatched_key_never_reaches_haproxy(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
+    wrong = issuing.issue("a.example.com").replace(private_key_pem=issuing.issue("x.example.com").private_key_pem)
+    before = memory(haproxy)
+    good = issuing.issue("b.example.com")
+    run = deploy(
+        haproxy,
+        {"name": haproxy.certificate_name("a.pem"), "content": wrong.combined_pem},
+        {"name": haproxy.certificate_name("new.pem"), "content": wrong.combined_pem},
+        check=True,
+    )
+    assert [item["error_code"] for item in run.result["certificates"]] == ["private_key_mismatch"] * 2
+    run = deploy(haproxy, {"name": haproxy.certificate_name("a.pem"), "content": wrong.combined_pem})
+    assert run.failed
+    assert memory(haproxy) == before
+    # The others go on, and the failure names the bad one only.
+    run = deploy(
+        haproxy,
+        {"name": haproxy.certificate_name("a.pem"), "content": wrong.combined_pem},
+        {"name": haproxy.certificate_name("b.pem"), "content": good.combined_pem},
+    )
+    assert (run.failed, run.result["changed"], actions(run)) == (True, True, ["failed", "updated"])
+    assert "a.pem" in run.result["msg"]
+    assert "b.pem" not in run.result["msg"]
+    assert not run.result["needs_reload"]
+    assert served(haproxy, "b.example.com") == good.fingerprint_sha256
+
+
+def test_bad_content_is_named(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
+    good = issuing.issue("a.example.com")
+    encrypted = issuing.issue("a.example.com", passphrase=b"secret")
+    name = haproxy.certificate_name("a.pem")
+    for content, code in (
+        ("nothing", "certificate_missing"),
+        (good.certificate_pem, "private_key_missing"),
+        (good.combined_pem + good.private_key_pem, "multiple_private_keys"),
+        (encrypted.combined_pem, "private_key_encrypted"),
+        (good.combined_pem[:-30], "pem_invalid"),
+    ):
+        run = deploy(haproxy, {"name": name, "content": content})
+        assert run.result["certificates"][0]["error_code"] == code, run.output
+        assert "# transaction" not in haproxy.execute("show ssl cert")
+    assert deploy(haproxy, {"src": "/nowhere.pem"}).result["certificates"][0]["error_code"] == "invalid_option"
+
+
+def test_refused_by_haproxy_leaves_no_transaction(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
+    """HAProxy's own refusal at the commit, which the module's local check never lets happen for a key."""
+    wrong = issuing.issue("a.example.com").replace(private_key_pem=issuing.issue("x.example.com").private_key_pem)
+    content = parse_content(wrong.combined_pem)
+    port = CertificateMemory(RuntimeApi(haproxy.socket))
+    before = memory(haproxy)
+    for name in ("a.pem", "new.pem"):
+        path = haproxy.certificate_name(name)
+        with pytest.raises(CertificateRefused, match="inconsistencies between private key and certificate"):
+            port.update(path, content) if name == "a.pem" else port.add(path, content, str(haproxy.certs_dir))
+        assert memory(haproxy) == before
+    with pytest.raises(CertificateRefused, match="not referenced"):
+        port.update("/unknown.pem", content)
+
+
+def test_removal_of_a_certificate_that_the_configuration_names(issuing: pki.CertificateAuthority) -> None:
+    first, second = issuing.issue("a.example.com"), issuing.issue("b.example.com")
+    with HaproxyInstance(
+        {"a.pem": first.combined_pem, "b.pem": second.combined_pem},
+        tls=["crt {certs}/b.pem", "crt-list {crt_list}", "crt {certs}"],
+        crt_list=["{certs}/a.pem", "{certs}/b.pem [alpn h2,http/1.1] x.example.com", "{certs}/b.pem y.example.com"],
+    ) as instance:
+        before = memory(instance), instance.crt_list_path.read_text()
+        for name in ("a.pem", "b.pem"):
+            run = deploy(instance, {"name": instance.certificate_name(name)}, state="absent")
+            assert run.result["certificates"][0]["error_code"] == "in_use", run.output
+            assert (memory(instance), instance.crt_list_path.read_text()) == before
+            # Whatever was taken out on the way is back.
+            for sni in ("x.example.com", "y.example.com"):
+                assert served(instance, sni, instance.ports[1]) == second.fingerprint_sha256
+            assert served(instance, "b.example.com", instance.ports[2]) == second.fingerprint_sha256
+
+
+def test_open_transaction_of_another(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
+    theirs, ours = issuing.issue("a.example.com"), issuing.issue("b.example.com")
+    name = haproxy.certificate_name("a.pem")
+    haproxy.execute(f"set ssl cert {name} <<\n{theirs.combined_pem}")
+    assert info(haproxy)["open_transaction"] == name
+    started = time.monotonic()
+    run = deploy(haproxy, {"name": haproxy.certificate_name("b.pem"), "content": ours.combined_pem})
+    assert time.monotonic() - started < 30
+    assert run.result["certificates"][0]["error_code"] == "transaction_open"
+    assert name in run.result["msg"]
+    # It was neither aborted nor did our content get into it.
+    assert "Success!" in haproxy.execute(f"commit ssl cert {name}").splitlines()
+    assert served(haproxy, "a.example.com") == theirs.fingerprint_sha256
+
+
+def test_another_transaction_that_ends_soon(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
+    ours = issuing.issue("b.example.com")
+    name = haproxy.certificate_name("a.pem")
+    haproxy.execute(f"set ssl cert {name} <<\n{issuing.issue('a.example.com').combined_pem}")
+    timer = threading.Timer(1.5, haproxy.execute, [f"abort ssl cert {name}"])
+    timer.start()
+    run = deploy(haproxy, {"name": haproxy.certificate_name("b.pem"), "content": ours.combined_pem})
+    timer.join()
+    assert actions(run) == ["updated"], run.output
+
+
+@pytest.mark.parametrize("address", ["socket", "tcp_socket"])
+def test_several_at_the_same_time(issuing: pki.CertificateAuthority, address: str) -> None:
+    """Runs that overlap take turns: HAProxy has one transaction and one lock, and even its lists need the lock."""
+    key = pki.new_key()
+    names = [f"n{number}" for number in range(60)]
+
+    def issue() -> dict[str, pki.IssuedCertificate]:
+        return {f"{name}.pem": issuing.issue(f"{name}.example.com", key=key) for name in names}
+
+    with HaproxyInstance({file: one.combined_pem for file, one in issue().items()}) as instance:
+        renewed = issue()
+        items = [{"src": instance.write_certificate(file, one.combined_pem)} for file, one in renewed.items()]
+        runs: list[ModuleRun] = []
+        threads = [
+            threading.Thread(
+                target=lambda part=part: runs.append(deploy(instance, *part, socket=getattr(instance, address)))
+            )
+            for part in (items[::2], items[1::2], items[::3])
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert {action for run in runs for action in actions(run)} <= {"updated", "unchanged"}, [
+            run.result.get("msg") for run in runs
+        ]
+        for name in names:
+            assert served(instance, f"{name}.example.com") == renewed[f"{name}.pem"].fingerprint_sha256
+        assert "# transaction" not in instance.execute("show ssl cert")
+
+
+def test_payload_too_large(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
+    large = issuing.issue("a.example.com")
+    body = large.certificate_pem + large.chain_pem * 40 + large.private_key_pem
+    assert len(body) > 16384
+    small = issuing.issue("b.example.com")
+    before = memory(haproxy).splitlines()
+    run = deploy(
+        haproxy,
+        {"name": haproxy.certificate_name("new.pem"), "content": body},
+        {"name": haproxy.certificate_name("a.pem"), "content": body},
+    )
+    assert [item["error_code"] for item in run.result["certificates"]] == ["payload_too_large"] * 2, run.output
+    assert run.result["needs_reload"]
+    assert "tune.bufsize" in run.result["msg"]
+    assert memory(haproxy).splitlines() == before
+    run = deploy(
+        haproxy,
+        {"name": haproxy.certificate_name("a.pem"), "content": body},
+        {"name": haproxy.certificate_name("b.pem"), "content": small.combined_pem},
+    )
+    assert (actions(run), run.result["needs_reload"]) == (["failed", "updated"], True)
+
+
+def test_operator_socket(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
+    before = memory(haproxy)
+    items = [
+        {"name": haproxy.certificate_name(name), "content": issuing.issue("a.example.com").combined_pem}
+        for name in ("a.pem", "b.pem", "new.pem")
+    ]
+    run = deploy(haproxy, *items, socket=haproxy.operator_socket)
+    assert [item["error_code"] for item in run.result["certificates"]] == ["permission_denied"] * 3
+    assert "level admin" in run.result["msg"]
+    assert memory(haproxy) == before
+
+
+def test_sockets_that_do_not_answer(haproxy: HaproxyInstance, tmp_path: pathlib.Path) -> None:
+    item = {"src": haproxy.certificate_name("a.pem")}
+    started = time.monotonic()
+    absent = deploy(haproxy, item, socket=f"{haproxy.directory}/nothing.sock")
+    assert "no such file" in absent.result["msg"]
+    refused = deploy(haproxy, item, socket=f"127.0.0.1:{free_port()}")
+    assert "nobody listens" in refused.result["msg"]
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(f"{haproxy.directory}/silent.sock")
+        silent.listen()
+        mute = deploy(haproxy, item, socket=f"{haproxy.directory}/silent.sock", timeout=1)
+    assert "more than 1 seconds" in mute.result["msg"]
+    wrong = deploy(haproxy, item, socket=haproxy.master_socket)
+    assert "master's socket" in wrong.result["msg"]
+    nonsense = deploy(haproxy, item, socket="admin")
+    assert "no socket address" in nonsense.result["msg"]
+    haproxy.stop()
+    assert pathlib.Path(haproxy.socket).exists()
+    stale = deploy(haproxy, item)
+    assert "stale" in stale.result["msg"]
+    assert all(run.failed for run in (absent, refused, mute, wrong, nonsense, stale))
+    assert time.monotonic() - started < 60
+
+
+def test_user_who_may_not_open_the_socket(haproxy: HaproxyInstance) -> None:
+    """The port in a child process without rights: root itself may open everything."""
+    haproxy.directory.chmod(0o755)
+    pathlib.Path(haproxy.socket).chmod(0)
+
+    def ask() -> str:
+        try:
+            return RuntimeApi(haproxy.socket).execute("show info")
+        except HaproxyPermissionDenied as error:
+            return error.message
+
+    assert "may not open" in as_nobody(ask)
+
+
+def as_nobody(question: t.Callable[[], str]) -> str:
+    """The answer of a forked child that has given up root, if it ever was that."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            if os.geteuid() == 0:
+                os.setuid(65534)
+            os.write(writer, question().encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as answer:
+        text = answer.read()
+    os.waitpid(child, 0)
+    return text
+
+
+def test_haproxy_restarting(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
+    renewed = issuing.issue("b.example.com")
+    haproxy.stop()
+    timer = threading.Timer(1.2, haproxy.start)
+    timer.start()
+    run = deploy(haproxy, {"name": haproxy.certificate_name("b.pem"), "content": renewed.combined_pem})
+    timer.join()
+    assert actions(run) == ["updated"], run.output
+    assert served(haproxy, "b.example.com") == renewed.fingerprint_sha256
+
+
+def test_options_that_contradict(haproxy: HaproxyInstance) -> None:
+    item = {"src": haproxy.certificate_name("a.pem")}
+    assert "more than once" in deploy(haproxy, item, item).result["msg"]
+    assert deploy(haproxy, {**item, "content": "x"}).failed
+    assert "either src or content" in deploy(haproxy, {"name": "/x.pem"}).result["msg"]
+    assert deploy(haproxy, {"crt_list": "/x"}).failed
