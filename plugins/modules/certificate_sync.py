@@ -32,7 +32,7 @@ options:
     required: true
   names:
     description:
-      - Names or ARNs of secrets. Secrets of another account or region are named by their full ARN.
+      - Names or ARNs of secrets. Secrets of another account are named by their full ARN.
       - Not used when O(tags) is given, unless O(on_discovery_error=fallback) applies.
     type: list
     elements: str
@@ -280,7 +280,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._module.sync impo
 def main() -> None:
     module = AnsibleAWSModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     throttled = ["ThrottlingException", "InternalServiceError"]
-    run(module, AWSRetry.jittered_backoff(retries=6, delay=1, max_delay=20, catch_extra_error_codes=throttled))
+    run(module, AWSRetry.jittered_backoff(retries=6, delay=1, max_delay=8, catch_extra_error_codes=throttled))
 
 
 if __name__ == "__main__":

@@ -82,7 +82,12 @@ def run_module(
     )
     output = process.stdout + process.stderr
     secrets_scan.assert_no_private_key(output)
-    for line in reversed(process.stdout.splitlines()):
+    return parse_result(module, process.returncode, output)
+
+
+def parse_result(module: str, returncode: int, output: str) -> ModuleRun:
+    """From all that a module printed. Raises AssertionError when there is no JSON result in it."""
+    for line in reversed(output.splitlines()):
         if line.startswith("{"):
-            return ModuleRun(json.loads(line), process.returncode, output)
-    raise AssertionError(f"{module} printed no result (exit {process.returncode}): {output}")
+            return ModuleRun(json.loads(line), returncode, output)
+    raise AssertionError(f"{module} printed no result (exit {returncode}): {output}")

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import socket
@@ -19,6 +20,17 @@ import urllib.request
 import boto3
 
 REGION = "eu-central-1"
+
+
+@functools.cache
+def _client(service: str, endpoint_url: str) -> t.Any:
+    return boto3.client(
+        service,
+        endpoint_url=endpoint_url,
+        region_name=REGION,
+        aws_access_key_id="test",
+        aws_secret_access_key="emulated-secret-key",
+    )
 
 
 def free_port() -> int:
@@ -38,7 +50,7 @@ class MotoServer:
             "AWS_DEFAULT_REGION": REGION,
             "AWS_REGION": REGION,
             "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_SECRET_ACCESS_KEY": "emulated-secret-key",
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
@@ -70,13 +82,7 @@ class MotoServer:
         urllib.request.urlopen(request, timeout=30).close()
 
     def client(self, service: str = "secretsmanager") -> t.Any:
-        return boto3.client(
-            service,
-            endpoint_url=self.endpoint_url,
-            region_name=REGION,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
+        return _client(service, self.endpoint_url)
 
     def put_secret(
         self, name: str, value: dict[str, t.Any] | str | bytes, tags: t.Mapping[str, str] | None = None

@@ -222,20 +222,30 @@ class SecretsManager:
 
     def _call(self, operation: str, *, secret: str | None = None, **request: t.Any) -> dict[str, t.Any]:
         name = "".join(part.capitalize() for part in operation.split("_"))
-        method = getattr(self._client, operation)
-        # One call that was throttled through all its repetitions is enough to wait for in a run.
-        patient = method if self._throttled_for_good else self._retry(method)
+
+        def attempt() -> dict[str, t.Any]:
+            try:
+                reply: dict[str, t.Any] = getattr(self._client, operation)(**request)
+                return reply
+            except ClientError as error:
+                if self._throttled_for_good:  # one wait through all repetitions is enough for a run
+                    raise self._failed(name, secret, error) from None
+                raise
+
         try:
-            reply: dict[str, t.Any] = patient(**request)
+            reply: dict[str, t.Any] = self._retry(attempt)()
             return reply
         except ClientError as error:
-            code = error.response.get("Error", {}).get("Code", "Unknown")
-            text = error.response.get("Error", {}).get("Message", "")
-            self._throttled_for_good |= code in _THROTTLED
-            raise SecretsManagerError(_call_failed(name, code, text, secret), code, secret) from None
+            raise self._failed(name, secret, error) from None
         except BotoCoreError as error:  # no credentials, no connection, time-outs: their texts hold no values
             code = type(error).__name__
             raise SecretsManagerError(_call_failed(name, code, str(error), secret), code, secret) from None
+
+    def _failed(self, operation: str, secret: str | None, error: ClientError) -> SecretsManagerError:
+        code = error.response.get("Error", {}).get("Code", "Unknown")
+        text = error.response.get("Error", {}).get("Message", "")
+        self._throttled_for_good |= code in _THROTTLED
+        return SecretsManagerError(_call_failed(operation, code, text, secret), code, secret)
 
     def _count(self, event_name: str, **_event: t.Any) -> None:
         with self._lock:

@@ -1,0 +1,60 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Fixtures of the integration tests: one emulated AWS a test process, emptied for every test."""
+
+from __future__ import annotations
+
+import pathlib
+import typing as t
+
+import pytest
+from ansible_collections.certops.rotation.tests.support.aws_faults import AwsFaults
+from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
+from ansible_collections.certops.rotation.tests.support.moto import MotoServer, moto_server
+from ansible_collections.certops.rotation.tests.support.pki import CertificateAuthority
+from ansible_collections.certops.rotation.tests.support.sync import SyncTarget
+
+
+@pytest.fixture(scope="session")
+def moto() -> t.Iterator[MotoServer]:
+    """An emulated AWS that may still hold what earlier tests stored."""
+    with moto_server() as server:
+        yield server
+
+
+@pytest.fixture
+def aws(moto: MotoServer) -> MotoServer:
+    """An emulated AWS that holds nothing."""
+    moto.reset()
+    return moto
+
+
+@pytest.fixture
+def faults(aws: MotoServer) -> t.Iterator[AwsFaults]:
+    """A proxy in front of aws that counts requests and fails those that a test chooses."""
+    proxy = AwsFaults(aws.port, aws.env)
+    proxy.start()
+    yield proxy
+    proxy.stop()
+
+
+@pytest.fixture(scope="session")
+def intermediate() -> CertificateAuthority:
+    """An authority below a root."""
+    return CertificateAuthority("Test Intermediate", parent=CertificateAuthority("Test Root"))
+
+
+@pytest.fixture(scope="session")
+def modules() -> t.Iterator[ModuleServer]:
+    """Runs modules, each in a process of its own, without the time that imports take."""
+    server = ModuleServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def target(modules: ModuleServer, faults: AwsFaults, tmp_path: pathlib.Path) -> SyncTarget:
+    """A directory to sync to, by way of the proxy."""
+    return SyncTarget(modules, faults.env, tmp_path / "certs")
