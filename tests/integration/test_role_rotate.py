@@ -74,12 +74,11 @@ def test_seven_bad_ones_among_300(scene: rotation.Scene) -> None:
     good = {f"n{number}": scene.authority.issue(f"n{number}.example.com", key=key) for number in range(293)}
     stranger = pki.CertificateAuthority("Stranger")
     issue = scene.authority.issue
+    other_key = pki.private_key_pem(pki.new_key())
     bad = {
         "expired": issue("bad1.example.com", not_after=now - datetime.timedelta(days=1)).secret_document(),
         "not_yet_valid": issue("bad2.example.com", not_before=now + datetime.timedelta(days=1)).secret_document(),
-        "private_key_mismatch": issue("bad3.example.com").secret_document(
-            private_key=pki.private_key_pem(pki.new_key())
-        ),
+        "private_key_mismatch": issue("bad3.example.com").secret_document(private_key=other_key),
         "domain_not_covered": issue("bad4.example.com").secret_document(domain_name="other.example.com"),
         "rsa_key_too_small": issue("bad5.example.com", key_type="rsa1024").secret_document(),
         "chain_incomplete": issue("bad6.example.com").secret_document(certificate_chain=stranger.certificate_pem),

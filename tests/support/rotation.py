@@ -81,7 +81,7 @@ def scene(aws: MotoServer, **haproxy: t.Any) -> t.Iterator[Scene]:
 
 
 class Client(threading.Thread):
-    """Makes handshakes all the time while it is used as a context. served: the fingerprints, in the order first seen."""
+    """Makes handshakes all the time while it is used as a context. served: fingerprints, in the order first seen."""
 
     def __init__(self, scene: Scene, name: str) -> None:
         super().__init__(daemon=True)
