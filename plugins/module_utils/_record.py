@@ -96,7 +96,7 @@ def record(
 
 def _state(old: t.Mapping[str, t.Any], outcome: Outcome, proven: list[str], now: datetime) -> dict[str, t.Any]:
     finished_at = isoformat_utc(now)
-    errors = list(old.get("recent_errors", []))
+    errors = old["recent_errors"] if isinstance(old.get("recent_errors"), list) else []
     if outcome.result != "proven" or outcome.failures:
         message = outcome.message or "; ".join(outcome.failures)
         errors = [*errors, {"at": finished_at, "message": message}][-RECENT_ERRORS:]

@@ -265,9 +265,10 @@ class CertificateSync:
             if self._policy_for(failure.problem.code) == "fail" or failure.problem.code not in FAILURE_POLICIES
             for name in self._names_of(failure)
         }
-        for name in vanished(self._manifest.entries, found, kept):
-            self._remove(self._manifest.entries[name])
-        in_use = {certificate_file_stem(name) for name in found | kept}
+        gone = [self._manifest.entries[name] for name in vanished(self._manifest.entries, found, kept)]
+        for entry in gone:
+            self._remove(entry)
+        in_use = {certificate_file_stem(name) for name in found | kept} | {entry.stem for entry in gone}
         for stem, paths in self._directory.orphans(self._manifest, except_stems=in_use).items():
             layout = "lineage" if paths == [stem] else "split"
             entry = Entry(stem, "", stem, layout, "", StoredVersion("", "", {}, {}))
