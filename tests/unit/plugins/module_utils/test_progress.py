@@ -14,9 +14,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._progress import 
 UNREACHABLE = {"msg": "HAProxy cannot be reached"}
 RELOADED = {"results": [{"item": "master", "reloaded": True, "log": ""}]}
 RELOAD_UNREACHABLE = {"results": [{"item": "master", "msg": "no master"}]}
-RELOAD_REFUSED = {"results": [{"item": "master", "msg": "not valid", "reloaded": False, "log": "1\nunknown keyword"}]}
-    "results": [{"item": "master", "msg": "not valid", "reloaded": False, "log": "line 1\nunknown keyword"}]
-}
+RELOAD_REFUSED = {"results": [{"item": "master", "msg": "not valid", "reloaded": False, "log": "unknown keyword"}]}
 
 
 def sync(*names: str, failures: t.Sequence[str] = (), **actions: str) -> dict[str, t.Any]:
