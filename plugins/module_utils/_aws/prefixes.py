@@ -15,7 +15,8 @@ def covering_prefixes(names: t.Iterable[str], limit: int = 10) -> list[str]:
     Groups are split where that makes a prefix longer: the group with the shortest common prefix first, by the next
     character of its members. A split that would need more than ``limit`` groups is not made.
     """
-    groups = [sorted(set(names))]
+    unique = sorted(set(names))
+    groups = [unique] if unique else []
     splittable = list(groups)
     while splittable:
         group = min(splittable, key=_common_prefix_length)
@@ -25,7 +26,7 @@ def covering_prefixes(names: t.Iterable[str], limit: int = 10) -> list[str]:
             groups.remove(group)
             groups += parts
             splittable += parts
-    prefixes = sorted(_common_prefix(group) for group in groups if group)
+    prefixes = sorted(map(_common_prefix, groups))
     return [] if "" in prefixes else prefixes
 
 
