@@ -53,7 +53,7 @@ class Visitors:
         self._client = client
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._visit, daemon=True) for _ in range(count)]
+        self._threads = [threading.Thread(target=self._visit, daemon=True) for _number in range(count)]
 
     def __enter__(self) -> Visitors:
         for thread in self._threads:
