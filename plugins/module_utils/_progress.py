@@ -110,6 +110,7 @@ class Progress:
     def proof_items(self) -> list[_Result]:
         """For certificate_proof_info: what HAProxy has by now, unchanged ones among it, for they may share names."""
         left_out = set(self.pending) - set(self.activated)
+        left_out |= {item["name"] for item in self.rollback.get("certificates", ())}
         return [
             item
             for item in self.sync["certificates"]
@@ -185,7 +186,8 @@ class Progress:
         failures = self.sync["failures"]
         lines = [self.error] if self.error else []
         if failures:
-            lines.append(f"{len(failures)} problems with certificates that were not taken over, or should be renewed:")
+            count = "1 problem" if len(failures) == 1 else f"{len(failures)} problems"
+            lines.append(f"{count} with certificates that were not taken over, or should be renewed:")
         return "\n".join([*lines, *_shortened(failures)])
 
     def _update_lines(self) -> list[str]:
