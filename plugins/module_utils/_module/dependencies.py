@@ -40,4 +40,5 @@ def require_library(name: str) -> None:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+    parts = [int(part) for part in re.findall(r"\d+", version)[:3]]
+    return (*parts, *[0] * (3 - len(parts)))  # 42.0 is 42.0.0
