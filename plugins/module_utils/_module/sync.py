@@ -54,11 +54,13 @@ def run(module: t.Any, retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..
     """module: an AnsibleAWSModule with ARGUMENT_SPEC; retry: decorator that repeats throttled calls."""
     # All that is imported lives as long as the process: spare the collector from looking at it again and again.
     gc.freeze()
+    # AnsibleAWSModule's own warn also returns the warning, which Ansible deprecates with a warning of its own.
+    warn = getattr(module, "_module", module).warn
     with module_boundary(module):
         params = module.params
         selection = _selection(params)
         if selection is None:
-            module.warn("Nothing is selected: give names, name_prefix or tags. No certificate was looked for.")
+            warn("Nothing is selected: give names, name_prefix or tags. No certificate was looked for.")
             module.exit_json(changed=False, certificates=[], pending=[], failures=[], api_calls={})
             return
         source = SecretsManager(module.client("secretsmanager"), retry)
@@ -71,7 +73,7 @@ def run(module: t.Any, retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..
         )
         report = sync.run()
         for warning in report.warnings:
-            module.warn(warning)
+            warn(warning)
         result = {
             "changed": report.changed,
             "certificates": report.items,
