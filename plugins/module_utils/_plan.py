@@ -97,7 +97,7 @@ def date_problems(summary: t.Mapping[str, t.Any], *, now: datetime, min_remainin
     instant, limit = isoformat_utc(now), isoformat_utc(now + min_remaining)
     not_after = summary.get("not_after") or limit
     if not_after <= instant and "not_after" in summary:
-        message = f"The deployed certificate expired at {not_after} and its secret holds no newer one. Renew the secret."
+        message = f"The deployed certificate expired at {not_after} and its secret has no newer one. Renew the secret."
         problems.append(error("expired", message))
     elif not_after < limit:
         message = (

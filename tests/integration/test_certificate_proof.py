@@ -217,7 +217,7 @@ def test_expired_certificates_are_proven_to_be_served_all_the_same() -> None:
 def test_many_kinds_of_listeners(tmp_path: pathlib.Path) -> None:
     files = {"a.pem": ROOT.issue("a.example.com")}
     with serve(files, tls=()) as haproxy:
-        first, second, third, fourth = sorted(free_port() for _ in range(4))
+        first, second, third, fourth = sorted(free_port() for dummy in range(4))
         haproxy.write_config(
             "defaults elsewhere\n  mode http\n"
             f'frontend more\n  bind "127.0.0.1:{first}",[::1]:{second} ssl crt {haproxy.certs_dir}\n'

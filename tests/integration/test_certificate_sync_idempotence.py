@@ -46,7 +46,7 @@ def stored(aws: MotoServer, intermediate: CertificateAuthority) -> dict[str, Iss
         {"name_prefix": "web/", "passphrase": "not needed", "min_remaining": "30d", "clock_skew": "1h"},
         {"name_prefix": "web/", "min_rsa_bits": 4096, "lock_timeout": "5s", "on_invalid": "skip"},
     ],
-    ids=lambda options: "-".join(options),
+    ids="-".join,
 )
 def test_second_run_changes_nothing(
     target: SyncTarget, stored: dict[str, IssuedCertificate], options: dict[str, t.Any]

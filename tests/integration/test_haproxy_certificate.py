@@ -113,7 +113,7 @@ def test_another_spelling_of_the_path(haproxy: HaproxyInstance, issuing: pki.Cer
 
 @pytest.mark.parametrize("name", ["with space.pem", "@alias.pem", "semi;colon.pem", "back\\slash.pem", "quote'\".pem"])
 def test_names_that_need_escaping(issuing: pki.CertificateAuthority, name: str) -> None:
-    first, second, third = (issuing.issue("odd.example.com") for _ in range(3))
+    first, second, third = (issuing.issue("odd.example.com") for dummy in range(3))
     with HaproxyInstance({"0.pem": issuing.issue("x.example.com").combined_pem, name: first.combined_pem}) as instance:
         src = instance.write_certificate(name, second.combined_pem)
         run = deploy(instance, {"src": src})

@@ -275,7 +275,7 @@ def test_servers_that_do_not_shake_hands(talk: Talk, error: str) -> None:
 def test_a_full_backlog_and_names_that_do_not_resolve_are_bounded() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
         port = listener.getsockname()[1]
-        fillers = [socket.socket() for _ in range(4)]
+        fillers = [socket.socket() for dummy in range(4)]
         for filler in fillers:
             filler.setblocking(False)
             filler.connect_ex(("127.0.0.1", port))

@@ -83,7 +83,7 @@ class HaproxyInstance:
     def __enter__(self) -> HaproxyInstance:
         try:
             for attempt in range(5):
-                self.ports = [free_port() for _ in self._tls]
+                self.ports = [free_port() for dummy in self._tls]
                 self.tcp_socket = f"127.0.0.1:{free_port()}"
                 self.write_config()
                 try:

@@ -80,7 +80,7 @@ def test_the_default_certificate_is_also_asked_for_without_sni() -> None:
 
 def test_a_wildcard_is_asked_for_by_a_made_up_label_that_stays_the_same() -> None:
     a = deployed("a", "*.example.com")
-    first, second = (proof_targets([a], [bind(OTHER, a)])[0].server_name for _ in range(2))
+    first, second = (proof_targets([a], [bind(OTHER, a)])[0].server_name for dummy in range(2))
     assert first == second
     assert first is not None
     assert first.startswith("rotation-proof-")
