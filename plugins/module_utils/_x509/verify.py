@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import re
 import typing as t
 
 try:
@@ -26,6 +27,7 @@ from .problems import Problem, error, warning
 from .trust import trust_problem
 
 _MIN_CURVE_BITS: t.Final = 256
+_NAME: t.Final = re.compile(r"(?=.{1,253}\Z)(\*\.)?[\w-]{1,63}([.:]{1,2}[\w-]{0,63})*")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -197,11 +199,16 @@ def _name_problems(leaf: Certificate, domain_name: str | None) -> list[Problem]:
         return [
             error(
                 "domain_not_covered",
-                f"The certificate is for {shown}, not for '{domain_name[:255]}': "
+                f"The certificate is for {shown}, not for {_quoted_name(domain_name)}: "
                 "store the right certificate, or correct the domain name.",
             )
         ]
     return []
+
+
+def _quoted_name(domain_name: str) -> str:
+    """Only what can be a name is shown: somebody may have stored a private key in this field."""
+    return f"'{domain_name}'" if _NAME.fullmatch(domain_name) else "the document's domain name, which is no name"
 
 
 def _strength_problems(certificate: Certificate, policy: VerificationPolicy) -> list[Problem]:

@@ -338,12 +338,22 @@ def test_covered_domains(domain: str | None) -> None:
     assert found(ISSUED.secret_string(domain_name=domain)) == []
 
 
-@pytest.mark.parametrize("domain", ["c.example.com", "b.example.com", "x.y.b.example.com", "192.0.2.2", "not a name"])
+@pytest.mark.parametrize(
+    "domain", ["c.example.com", "b.example.com", "x.y.b.example.com", "192.0.2.2", "é.example.com"]
+)
 def test_domains_that_are_not_covered(domain: str) -> None:
     _bundle, problems = verify(ISSUED.secret_string(domain_name=domain))
     assert [(problem.code, problem.severity) for problem in problems] == [("domain_not_covered", "error")]
     assert domain in problems[0].message
     assert "a.example.com, *.b.example.com, 192.0.2.1" in problems[0].message
+
+
+@pytest.mark.parametrize("domain", ["not a name", "x" * 64, "a/b", "PRIVATE KEY", "\n"])
+def test_a_domain_that_is_no_name_is_not_shown(domain: str) -> None:
+    """It may be a key that was stored in the wrong field."""
+    _bundle, problems = verify(ISSUED.secret_string(domain_name=f"{domain}.b.c"))
+    assert [problem.code for problem in problems] == ["domain_not_covered"]
+    assert domain not in problems[0].message
 
 
 def test_the_common_name_is_no_name() -> None:
