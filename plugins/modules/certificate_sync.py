@@ -113,6 +113,7 @@ options:
         when discovery failed or found nothing.
       - A named secret that is missing counts as gone only with O(on_missing=skip), one marked for deletion only with
         O(on_deleted=skip).
+      - A file that someone else has put in the place of one that this module wrote stays, with a warning.
       - All certificates of one directory must then come from one selection.
     type: bool
     default: false
@@ -266,7 +267,7 @@ failures:
   type: list
   elements: str
 api_calls:
-  description: Number of calls by operation of AWS Secrets Manager.
+  description: Number of requests sent by operation of AWS Secrets Manager, repeated ones included.
   returned: always
   type: dict
   sample: {ListSecrets: 1}
