@@ -15,6 +15,7 @@ import tempfile
 import typing as t
 
 from . import secrets_scan
+from .systemd_host import SystemdHost
 
 _CALLBACKS = pathlib.Path(__file__).with_name("callback")
 ROTATE = "certops.rotation.rotate"
@@ -78,38 +79,40 @@ def run_playbook(
     env: t.Mapping[str, str] | None = None,
     check: bool = False,
     timeout: float = 300,
+    inside: SystemdHost | None = None,
 ) -> PlaybookRun:
-    """Run a playbook on hosts that are all this machine. playbook: a name, or plays; timeout: seconds.
+    """Run a playbook on hosts that are all this machine, or inside of it. playbook: a name, or plays; timeout: seconds.
 
     Raises AssertionError when any private key material is printed.
     """
     everywhere = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     inventory = {"haproxy": {"hosts": {host: {} for host in hosts}, "vars": {**everywhere, **variables}}}
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory(dir=inside.shared if inside else None) as directory:
         folder = pathlib.Path(directory)
         (folder / "inventory.json").write_text(json.dumps(inventory))
         if not isinstance(playbook, str):
             (folder / "play.yml").write_text(json.dumps(playbook))
             playbook = str(folder / "play.yml")
         command = [sys.executable, "-m", "ansible", "playbook", playbook, "-i", str(folder / "inventory.json")]
+        command += ["-vvvv", "--diff", *(["--check"] if check else [])]
+        settings = {
+            "ANSIBLE_CALLBACK_PLUGINS": str(_CALLBACKS),
+            "ANSIBLE_CALLBACKS_ENABLED": "task_log",
+            "ANSIBLE_LOCALHOST_WARNING": "false",
+            "ANSIBLE_NOCOLOR": "true",
+            "ANSIBLE_RETRY_FILES_ENABLED": "false",
+            "TASK_LOG": str(folder / "tasks"),
+            **(env or {}),
+        }
         process = subprocess.run(
-            [*command, "-vvvv", "--diff", *(["--check"] if check else [])],
+            inside.command(command, settings) if inside else command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             timeout=timeout,
             check=False,
-            env={
-                **os.environ,
-                "ANSIBLE_CALLBACK_PLUGINS": str(_CALLBACKS),
-                "ANSIBLE_CALLBACKS_ENABLED": "task_log",
-                "ANSIBLE_LOCALHOST_WARNING": "false",
-                "ANSIBLE_NOCOLOR": "true",
-                "ANSIBLE_RETRY_FILES_ENABLED": "false",
-                "TASK_LOG": str(folder / "tasks"),
-                **(env or {}),
-            },
+            env={**os.environ, **settings},
         )
         log = folder / "tasks"
         lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []

@@ -63,7 +63,7 @@ exit "$status"
 
 
 class SystemdHost:
-    """Use it as a context. shared: a directory that both sides see at the same path; so are this checkout and Python."""
+    """Use it as a context. shared: a directory that both sides see at the same path, like this checkout and Python."""
 
     def __init__(self) -> None:
         self._directory = pathlib.Path(tempfile.mkdtemp(prefix="systemd-", dir="/tmp"))
@@ -107,7 +107,7 @@ class SystemdHost:
         timeout: float = 120,
         check: bool = True,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command in there as root. timeout: seconds. Raises AssertionError when it fails, unless check is off."""
+        """Run a command in there as root. timeout: seconds. Raises AssertionError when it fails, unless check=False."""
         process = subprocess.run(
             self.command(command, env), input=stdin, capture_output=True, text=True, timeout=timeout, check=False
         )

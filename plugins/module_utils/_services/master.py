@@ -14,18 +14,27 @@ from .._errors import HaproxyError, HaproxyUnavailable, ReloadError
 from .._haproxy.runtime import RuntimeApi
 from .reloader import Reload, wait_until
 
+_MASTER = re.compile(r"^(\d+)\s+master\s.*", re.MULTILINE)
 _FAILED = re.compile(r"\[failed: (\d+)\]")
+# Seconds in which a new worker that cannot start (no chroot directory, no such user, limits) has ended.
+_START = 0.3
 
 
 class Processes(t.NamedTuple):
     """`show proc`. worker_pid: the newest worker, 0: none; failed: reloads that failed since the last good one."""
 
+    master_pid: int
     worker_pid: int
     failed: int
 
 
 def parse_processes(text: str) -> Processes:
     """Raises HaproxyError when this is not the answer of a master."""
+    master = _MASTER.search(text)
+    if not master:
+        raise HaproxyError(
+            "The socket is not that of HAProxy's master process. Give the one of option -S or 'master-socket'."
+        )
     worker_pid = 0
     section = ""
     for line in text.splitlines():
@@ -35,12 +44,8 @@ def parse_processes(text: str) -> Processes:
         columns = line.split()
         if section == "# workers" and len(columns) > 1 and columns[1] == "worker" and not worker_pid:
             worker_pid = int(columns[0])
-    if "master" not in text:
-        raise HaproxyError(
-            "The socket is not that of HAProxy's master process. Give the one of option -S or 'master-socket'."
-        )
-    failed = _FAILED.search(text)
-    return Processes(worker_pid, int(failed[1]) if failed else 0)
+    failed = _FAILED.search(master[0])
+    return Processes(int(master[1]), worker_pid, int(failed[1]) if failed else 0)
 
 
 def parse_reload_answer(answer: str) -> tuple[bool, str] | None:
@@ -64,30 +69,43 @@ class MasterReloader:
     def worker_pid(self) -> int | None:
         return self.processes().worker_pid or None
 
+    def failed_since(self, before: Processes) -> bool:
+        """Whether a reload after that failed. Not known, so False, while the master executes itself anew."""
+        try:
+            return self.processes().failed > before.failed
+        except HaproxyUnavailable:
+            return False
+
     def reload(self) -> Reload:
         started = time.monotonic()
         before = self.processes()
         answer = parse_reload_answer(self._api.execute("reload", may_be_empty=True))
         if answer is None:
-            return self.wait_for_result(before, self._timeout - (time.monotonic() - started))
+            return self._wait_for_result(before, self._timeout - (time.monotonic() - started))
         success, log = answer
         if not success:
             raise ReloadError("HAProxy's reload failed; the old worker keeps serving. See the log.", log=log)
-        return Reload(before.worker_pid or None, self.processes().worker_pid or None, log)
+        return self._settled(before, self.processes(), log)
 
-    def wait_for_result(self, before: Processes, seconds: float) -> Reload:
-        """Learn the result of a reload that somebody started, from before it began. Raises ReloadError."""
+    def _wait_for_result(self, before: Processes, seconds: float) -> Reload:
         latest = before
+        answers = True
 
         def finished() -> bool:
-            nonlocal latest
+            nonlocal latest, answers
             try:
-                latest = self.processes()
+                latest, answers = self.processes(), True
             except HaproxyUnavailable:
-                return False  # the master executes itself anew
+                answers = False  # the master executes itself anew
+                return False
             return latest.failed > before.failed or latest.worker_pid not in (0, before.worker_pid)
 
         if not wait_until(finished, seconds):
+            if not answers:
+                raise ReloadError(
+                    f"HAProxy's master does not answer {self._timeout:g} seconds after the reload. When it ended,"
+                    " nothing is served: see HAProxy's log. Else the timeout is too short for its configuration."
+                )
             raise ReloadError(
                 f"No new worker of HAProxy within {self._timeout:g} seconds after the reload. See HAProxy's log, and"
                 " whether the timeout is too short for its configuration."
@@ -97,4 +115,19 @@ class MasterReloader:
                 "HAProxy's reload failed; the old worker keeps serving. This version tells the reason only in its"
                 " own log; 'haproxy -c' may find it, too."
             )
-        return Reload(before.worker_pid or None, latest.worker_pid, "")
+        return self._settled(before, latest, "")
+
+    def _settled(self, before: Processes, after: Processes, log: str) -> Reload:
+        """The result, once the new worker has lived for a moment; the master ends when it does not."""
+        time.sleep(_START)
+        try:
+            stays = after == self.processes() and after.master_pid == before.master_pid
+        except HaproxyUnavailable:
+            stays = False
+        if not stays:
+            raise ReloadError(
+                "HAProxy loaded its configuration, but the new worker ended at once, and HAProxy with it. Unless it was"
+                " started again, nothing is served. See HAProxy's log.",
+                log=log,
+            )
+        return Reload(before.worker_pid or None, after.worker_pid or None, log)

@@ -40,8 +40,8 @@ FAILURE = """Success=0
 
 
 def test_show_proc() -> None:
-    assert parse_processes(SHOW_PROC) == Processes(6200, 1)
-    assert parse_processes(SHOW_PROC.replace(" [failed: 1]", "")) == Processes(6200, 0)
+    assert parse_processes(SHOW_PROC) == Processes(6194, 6200, 1)
+    assert parse_processes(SHOW_PROC.replace(" [failed: 1]", "")) == Processes(6194, 6200, 0)
     without_worker = SHOW_PROC.replace("6200            worker", "")
     assert parse_processes(without_worker).worker_pid == 0
     with pytest.raises(HaproxyError, match="not that of HAProxy's master"):
