@@ -5,12 +5,14 @@
 """Run make targets one after the other, all of them, and close with a table and the line 'N passed, N failed'.
 
 Usage: stages.py TARGET... A target that leaves a JUnit file (.dev/reports/TARGET.xml) counts with its tests, any other
-as one check. The closing line is also left in .dev/reports/summary. Exit code 1 when anything failed.
+as one check. All that it prints is kept in .dev/reports/TARGET.log, and a private key in there fails it. The closing
+line is also left in .dev/reports/summary. Exit code 1 when anything failed.
 """
 
 from __future__ import annotations
 
 import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -18,6 +20,7 @@ import typing as t
 from xml.etree import ElementTree
 
 REPORTS = pathlib.Path(".dev/reports")
+PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 
 
 class Stage(t.NamedTuple):
@@ -46,12 +49,31 @@ def run_stage(name: str) -> Stage:
     report = REPORTS / f"{name}.xml"
     report.unlink(missing_ok=True)
     start = time.monotonic()
-    succeeded = subprocess.run(["make", "--no-print-directory", name], check=False).returncode == 0
+    succeeded = _run_logged(["make", "--no-print-directory", name], REPORTS / f"{name}.log")
     seconds = time.monotonic() - start
     passed, failed = count_tests(report) if report.exists() else (int(succeeded), 0)
     if not succeeded and not failed:
         failed = 1
     return Stage(name, succeeded, passed, failed, seconds)
+
+
+def _run_logged(command: list[str], log_path: pathlib.Path) -> bool:
+    """Whether the command succeeds without showing a private key. Its output is passed on as it comes, and kept."""
+    leaked = False
+    with (
+        log_path.open("w", encoding="utf-8") as log,
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        ) as process,
+    ):
+        assert process.stdout is not None
+        for line in process.stdout:
+            leaked |= bool(PRIVATE_KEY.search(line))
+            log.write(line)
+            print(line, end="", flush=True)
+    if leaked:
+        print(f"A private key was printed: see {log_path}")
+    return process.returncode == 0 and not leaked
 
 
 def main(names: list[str]) -> int:

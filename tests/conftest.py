@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""For all tests: the collection is importable in subprocesses, and a test that would be skipped fails."""
+"""For all tests: the collection is importable in subprocesses; a test that is skipped or prints a private key fails."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import typing as t
 import hypothesis
 import hypothesis.configuration
 import pytest
+from ansible_collections.certops.rotation.tests.support.secrets_scan import private_key_findings
 
 _DEV = pathlib.Path(__file__).parents[1] / ".dev"
 _COLLECTIONS = _DEV / "collections"
@@ -52,9 +53,19 @@ def _failed_instead_of_skipped(report: _Report) -> _Report:
     return report
 
 
+def _failed_for_printing_a_key(report: pytest.TestReport) -> pytest.TestReport:
+    """Whatever a test printed or logged, here or through a program that inherited its output."""
+    findings = [finding for _title, text in report.sections for finding in private_key_findings(text)]
+    if findings:
+        report.outcome = "failed"
+        report.longrepr = f"{report.nodeid}: private key material was printed: {'; '.join(findings)}"
+        report.sections = []
+    return report
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> t.Generator[None, pytest.TestReport, pytest.TestReport]:
-    return _failed_instead_of_skipped((yield))
+    return _failed_for_printing_a_key(_failed_instead_of_skipped((yield)))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,0 +1,72 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The guards around all tests work: nothing is skipped, and nothing prints a private key."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+from ansible_collections.certops.rotation.tests.support import pki
+
+ROOT = pathlib.Path(__file__).parents[3]
+TESTS = """
+import os
+import pytest
+
+def test_skips():
+    pytest.skip("no program")
+
+def test_prints_a_key():
+    print(os.environ["KEY"])
+
+def test_lets_a_program_print_a_key(capfd):
+    os.system('echo "$KEY"')
+
+def test_is_fine():
+    print("-----BEGIN CERTIFICATE-----")
+"""
+
+
+def test_a_skip_and_a_printed_key_fail(tmp_path: pathlib.Path) -> None:
+    tests = tmp_path / "checkout" / "tests"
+    tests.mkdir(parents=True)
+    shutil.copy(ROOT / "tests" / "conftest.py", tests)
+    (tests / "test_guarded.py").write_text(TESTS)
+    key = pki.private_key_pem(pki.new_key())
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=line", "-v", str(tests)],
+        env={
+            "KEY": key,
+            "PATH": "/usr/bin:/bin",
+            "PYTHONPATH": str(ROOT / ".dev" / "collections"),
+            "HOME": str(tmp_path),
+        },
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert run.returncode == 1, run.stdout + run.stderr
+    verdicts = dict(re.findall(r"^\S*::(test_\w+) (PASSED|FAILED)", run.stdout, re.MULTILINE))
+    assert verdicts.pop("test_is_fine") == "PASSED"
+    assert set(verdicts.values()) == {"FAILED"}
+    assert len(verdicts) == 3
+    assert not set(key.splitlines()) & set(run.stdout.splitlines())
+
+
+def test_a_stage_that_prints_a_key_fails(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "key.pem").write_text(pki.private_key_pem(pki.new_key()))
+    (tmp_path / "Makefile").write_text("good:\n\t@echo fine\nleaks:\n\t@cat key.pem\nbreaks:\n\t@false\n")
+    outcome = {}
+    for target in ("good", "leaks", "breaks"):
+        command = [sys.executable, str(ROOT / "scripts" / "stages.py"), target]
+        run = subprocess.run(command, cwd=tmp_path, stdout=subprocess.DEVNULL, check=False)
+        outcome[target] = run.returncode
+    assert outcome == {"good": 0, "leaks": 1, "breaks": 1}
+    assert (tmp_path / ".dev" / "reports" / "summary").read_text() == "0 passed, 1 failed\n"
