@@ -151,7 +151,7 @@ def reach(reaches: measuring.Reaches, scenario: Scenario) -> None:
 def main() -> int:
     parser = measuring.parser(__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[100, 1000, 5000], help="numbers of certificates")
-    parser.add_argument("--rounds", type=int, default=7, help="interleaved rounds (3 at most for 5,000 certificates)")
+    parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds (3 at most for 5,000 certificates)")
     parser.add_argument("--no-idiom", action="store_true", help="leave out the slow playbook of the usual idiom")
     options = parser.parse_args()
     reaches = measuring.Reaches()
