@@ -191,7 +191,7 @@ def test_address_in_use(balancer: Balancer, taken: str, options: dict[str, str])
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"socket": MASTER}, {"method": "master", "socket": MASTER, "timeout": 5}],
+    [{}, {"socket": MASTER}, {"method": "master", "socket": MASTER, "timeout": 3}],
     ids=["processes", "master", "method-master"],
 )
 def test_worker_that_ends_at_once(balancer: Balancer, options: dict[str, str]) -> None:
@@ -256,61 +256,43 @@ def test_units_that_cannot_be_reloaded(balancer: Balancer, check: bool) -> None:
         assert (run.failed, run.result["reloaded"], run.result["log"]) == (True, False, ""), run.output
 
 
-class TestRole:
-    """Without a socket to update HAProxy by, systemd is the only way."""
+def test_role(balancer: Balancer, aws: MotoServer, taken: str) -> None:
+    """Without a socket to update HAProxy by, systemd is the only way, in a rotation and in the role's handlers."""
+    balancer.host.run("rm", "-rf", CERTIFICATES)
+    issued = pki.CertificateAuthority("Intermediate", parent=pki.CertificateAuthority()).issue("a.example.com")
+    aws.put_secret("web/a", issued.secret_document())
+    variables = {
+        "haproxy_certificates_name_prefix": "web/",
+        "haproxy_certificates_path": CERTIFICATES,
+        "haproxy_certificates_socket": "",
+        "haproxy_certificates_reload_methods": ["systemd"],
+    }
 
-    @pytest.fixture
-    def variables(self, balancer: Balancer) -> dict[str, t.Any]:
-        balancer.host.run("rm", "-rf", CERTIFICATES)
-        return {
-            "haproxy_certificates_name_prefix": "web/",
-            "haproxy_certificates_path": CERTIFICATES,
-            "haproxy_certificates_socket": "",
-            "haproxy_certificates_reload_methods": ["systemd"],
-        }
+    # A reload that fails fails the play, which says why.
+    worker, old = balancer.worker(), balancer.served()
+    balancer.configure(taken)
+    run = run_playbook(variables, env=aws.env, inside=balancer.host)
+    assert run.returncode != 0
+    assert "no new worker" in run.error, run.output
+    assert (balancer.worker(), balancer.served()) == (worker, old)
 
-    def test_rotation(self, balancer: Balancer, variables: dict[str, t.Any], aws: MotoServer, taken: str) -> None:
-        """A reload that fails fails the play, which says why. With the cause gone, the next one rotates."""
-        worker, old = balancer.worker(), balancer.served()
-        issued = self._store(aws)
-        balancer.configure(taken)
-        run = run_playbook(variables, env=aws.env, inside=balancer.host)
-        assert run.returncode != 0
-        assert "no new worker" in run.error, run.output
-        assert (balancer.worker(), balancer.served()) == (worker, old)
-
-        balancer.configure()
-        run = run_playbook(variables, env=aws.env, inside=balancer.host)
-        assert run.returncode == 0, run.output
-        assert balancer.served() == issued.fingerprint_sha256
-        assert [result["method"] for result in reloads(run)] == ["systemd"]
-
-    def test_handlers(self, balancer: Balancer, variables: dict[str, t.Any], aws: MotoServer) -> None:
-        """A rotation, and a task of the user's own that notifies the role's topics."""
-        issued = self._store(aws)
-        topics = ["certops.rotation haproxy reload", "certops.rotation haproxy reload systemd"]
-        play = {
-            "hosts": "haproxy",
-            "gather_facts": False,
-            "roles": ["certops.rotation.haproxy_certificates"],
-            "tasks": [{"ansible.builtin.command": {"argv": ["true"]}, "notify": topics}],
-        }
-        run = run_playbook(variables, playbook=[play], env=aws.env, inside=balancer.host)
-        assert run.returncode == 0, run.output
-        rotation, first_way, systemd = reloads(run)
-        workers = [result["worker_pid_before"] for result in (rotation, first_way, systemd)]
-        assert [*workers[1:], balancer.worker()] == [
-            result["worker_pid_after"] for result in (rotation, first_way, systemd)
-        ]
-        assert len(set(workers)) == len(workers)
-        assert balancer.served() == issued.fingerprint_sha256
-
-    @staticmethod
-    def _store(aws: MotoServer) -> pki.IssuedCertificate:
-        authority = pki.CertificateAuthority("Intermediate", parent=pki.CertificateAuthority())
-        issued = authority.issue("a.example.com")
-        aws.put_secret("web/a", issued.secret_document())
-        return issued
+    # With the cause gone the next run rotates. Then a task of the user's own notifies the role's topics.
+    balancer.configure()
+    topics = ["certops.rotation haproxy reload", "certops.rotation haproxy reload systemd"]
+    play = {
+        "hosts": "haproxy",
+        "gather_facts": False,
+        "roles": ["certops.rotation.haproxy_certificates"],
+        "tasks": [{"ansible.builtin.command": {"argv": ["true"]}, "notify": topics}],
+    }
+    run = run_playbook(variables, playbook=[play], env=aws.env, inside=balancer.host)
+    assert run.returncode == 0, run.output
+    assert balancer.served() == issued.fingerprint_sha256
+    rotation, first_way, systemd = reloads(run)
+    workers = [call["worker_pid_after"] for call in (rotation, first_way, systemd)]
+    assert [call["worker_pid_before"] for call in (rotation, first_way, systemd)] == [worker, *workers[:2]]
+    assert len({worker, *workers}) == 4
+    assert balancer.worker() == workers[2]
 
 
 def reloads(run: PlaybookRun) -> list[dict[str, t.Any]]:

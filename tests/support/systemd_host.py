@@ -125,7 +125,7 @@ class SystemdHost:
         address = str(self._directory / "notify")
         options = [
             "--boot",
-            "--machine=certops-test",
+            f"--machine=certops-test-{os.getpid()}",
             "--register=no",
             "--link-journal=no",
             "--resolv-conf=off",
