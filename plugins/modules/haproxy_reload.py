@@ -14,6 +14,8 @@ author:
 description:
   - Checks the configuration first, reloads HAProxy, and waits until it is known whether a new worker serves.
   - When the check or the reload fails, the module fails with HAProxy's startup log, and the old worker keeps serving.
+  - A new worker that ends as soon as it is started (no chroot directory, for instance) takes HAProxy with it. The module
+    fails and says so.
   - HAProxy must run in master-worker mode.
 requirements:
   - HAProxy >= 2.5 in master-worker mode
@@ -24,7 +26,7 @@ options:
       - V(master) asks HAProxy's master process over its socket. Since HAProxy 2.7 it answers with the result and the
         startup log. For older versions the result is read from C(show proc), which gives no log.
       - V(systemd) runs C(systemctl reload). The unit proves the syntax of the configuration only, so the result is
-        read from the master when O(socket) is given, else from the unit's processes, where a new worker must appear.
+        read from the unit's processes, where a new worker must appear and stay. With O(socket) a failure is known sooner.
     type: str
     choices: [master, systemd]
     required: true
@@ -81,7 +83,7 @@ EXAMPLES = r"""
     method: master
     socket: /run/haproxy-master.sock
 
-- name: Reload the systemd unit and take the result from the master process
+- name: Reload the systemd unit
   certops.rotation.haproxy_reload:
     method: systemd
     unit: haproxy
@@ -97,7 +99,9 @@ reloaded:
   returned: always
   type: bool
 log:
-  description: What the check and HAProxy's startup said. May be empty.
+  description:
+    - What the check and HAProxy's startup said. May be empty.
+    - When a reload through systemd failed, what systemctl said and the unit's journal since then.
   returned: always
   type: str
 method:
