@@ -14,8 +14,8 @@ author:
 description:
   - Checks the configuration first, reloads HAProxy, and waits until it is known whether a new worker serves.
   - When the check or the reload fails, the module fails with HAProxy's startup log, and the old worker keeps serving.
-  - A new worker that ends as soon as it is started (no chroot directory, for instance) takes HAProxy with it. The module
-    fails and says so.
+  - A new worker that ends as soon as it is started (no chroot directory, for instance) takes HAProxy with it. The
+    module fails and says so.
   - HAProxy must run in master-worker mode.
 requirements:
   - HAProxy >= 2.5 in master-worker mode
@@ -26,7 +26,8 @@ options:
       - V(master) asks HAProxy's master process over its socket. Since HAProxy 2.7 it answers with the result and the
         startup log. For older versions the result is read from C(show proc), which gives no log.
       - V(systemd) runs C(systemctl reload). The unit proves the syntax of the configuration only, so the result is
-        read from the unit's processes, where a new worker must appear and stay. With O(socket) a failure is known sooner.
+        read from the unit's processes, where a new worker must appear and stay. With O(socket) a failure is known
+        sooner.
     type: str
     choices: [master, systemd]
     required: true
