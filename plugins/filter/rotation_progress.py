@@ -86,6 +86,10 @@ _value:
       description: Certificates that HAProxy looked at and does not take.
       type: list
       elements: str
+    retired:
+      description: For the option O(certops.rotation.rotation_record#module:retired).
+      type: list
+      elements: str
     needs_reload:
       description: Whether a reload may bring what the update did not.
       type: bool
@@ -137,6 +141,7 @@ _FIELDS = (
     "update_items",
     "refused",
     "needs_reload",
+    "retired",
     "activation",
     "activated",
     "proof_items",

@@ -45,22 +45,22 @@ class Progress:
         return {item["name"]: item for item in deployed if not item["proven"]}
 
     @functools.cached_property
-    def removed(self) -> dict[str, _Result]:
+    def removed(self) -> list[str]:
+        """Paths, of this and of earlier runs that did not come to take them out of HAProxy."""
         taken = {item["path"] for item in self.pending.values()}
-        gone = (item for item in self.sync["certificates"] if item["action"] == "removed")
-        return {item["name"]: item for item in gone if item["path"] not in taken}
+        return [path for path in self.sync["retired"] if path not in taken]
 
     @property
     def update_items(self) -> list[dict[str, str]]:
         """For haproxy_certificate. What is gone comes first, so that it makes room."""
-        gone = [{"src": str(item["path"]), "state": "absent"} for item in self.removed.values()]
+        gone = [{"src": str(path), "state": "absent"} for path in self.removed]
         return gone + [{"src": str(item["path"]), "state": "present"} for item in self.pending.values()]
 
     # HAProxy
 
     @functools.cached_property
     def _not_updated(self) -> dict[str, _Result]:
-        """Name -> answer. haproxy_certificate answers in the order of its items."""
+        """Name, or path of what was removed -> answer. haproxy_certificate answers in the order of its items."""
         answers = zip([*self.removed, *self.pending], self.update.get("certificates", ()))
         return {name: answer for name, answer in answers if answer["action"] == "failed"}
 
@@ -104,6 +104,13 @@ class Progress:
             left_out = set(self._not_updated if "certificates" in self.update else self.pending)
         return [name for name in self.pending if name not in left_out]
 
+    @property
+    def retired(self) -> list[str]:
+        """For rotation_record: what HAProxy has let go of. After a reload it has only what is on disk."""
+        if self._reloaded:
+            return self.removed
+        return [path for path in self.removed if "certificates" in self.update and path not in self._not_updated]
+
     # Proof and rollback
 
     @property
@@ -141,7 +148,7 @@ class Progress:
     def restore_items(self) -> list[dict[str, str]]:
         """For haproxy_certificate, as update_items."""
         states = {"restored": "present", "removed": "absent"}
-        items = self.rollback.get("certificates", ())
+        items = (item for item in self.rollback.get("certificates", ()) if item["action"] in states)
         return [{"src": str(item["path"]), "state": states[item["action"]]} for item in items]
 
     @property
@@ -150,7 +157,7 @@ class Progress:
         return [
             {key: str(item[key]) for key in ("name", "path", "fingerprint_sha256")}
             for item in self.rollback.get("certificates", ())
-            if item["fingerprint_sha256"]
+            if item["action"] == "restored" and item["fingerprint_sha256"]
         ]
 
     # For people
@@ -218,7 +225,9 @@ class Progress:
         what = _files(len(self.unproven))
         if self.rollback_error:
             return f"Going back to the previous versions of {what} failed as well: {self.rollback_error}"
-        return f"Rolled back {what} on disk and in HAProxy."
+        kept = [item["name"] for item in self.rollback.get("certificates", ()) if item["action"] == "kept"]
+        stay = f" Of these {', '.join(kept[:_SHOWN])} had no earlier version to go back to." if kept else ""
+        return f"Rolled back {what} on disk and in HAProxy.{stay}"
 
 
 def _files(count: int) -> str:

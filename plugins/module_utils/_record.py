@@ -25,12 +25,14 @@ RECENT_ERRORS = 5
 class Outcome:
     """How a run ended. result: proven, rolled_back or failed; activation: how HAProxy was made to use the files.
 
-    names: certificates seen served, None for all that are deployed; message: for a run that did not end well.
+    names: certificates seen served, None for all that are deployed; retired: absolute paths of removed certificates
+    that are no longer in memory; message: for a run that did not end well.
     """
 
     result: str
     activation: str
     names: t.Sequence[str] | None = None
+    retired: t.Collection[str] = ()
     message: str = ""
     failures: t.Sequence[str] = field(default_factory=tuple)
 
@@ -55,6 +57,8 @@ def record(
     A run that proves what was proven already, after one that ended the same way, is no news: nothing is written.
     Raises InvalidOption for unknown names and StoreError when files cannot be read or written.
     """
+    if not os.path.isdir(os.path.join(directory.path, STATE_DIRECTORY)):
+        raise InvalidOption(f"{directory.path} is no directory that certificate_sync has written to.")
     with directory.locked(lock_timeout, create=not check_mode):
         manifest, _warning = directory.load()
         old = read_state(directory.path)
@@ -67,9 +71,11 @@ def record(
             newly_proven = [
                 name for name in names if manifest.entries[name].proven != manifest.entries[name].current.digest
             ]
+        gone = {path for path in manifest.retired if os.path.join(directory.path, path) in outcome.retired}
         same_end = (old.get("outcome"), old.get("failures", [])) == (outcome.result, list(outcome.failures))
-        if same_end and not newly_proven and outcome.result == "proven":
+        if same_end and not newly_proven and not gone and outcome.result == "proven":
             return False, old
+        manifest.retired -= gone
         for name in newly_proven:
             manifest.entries[name].proven = manifest.entries[name].current.digest
         state = _state(old, outcome, newly_proven, now)
@@ -83,7 +89,7 @@ def record(
             for name, entry in sorted(manifest.entries.items())
         }
         if not check_mode:
-            if newly_proven:
+            if newly_proven or gone:
                 directory.save(manifest)
             path = os.path.join(directory.path, STATE_DIRECTORY, STATE_FILE)
             with atomic.store_errors(f"write {path}"):

@@ -63,10 +63,14 @@ class SyncOptions:
 
 @dataclass
 class SyncReport:
-    """items: one per certificate, by name; pending: names whose current version has not been seen served yet."""
+    """items: one per certificate, by name; pending: names whose current version has not been seen served yet.
+
+    retired: paths of removed certificates that have not been recorded as gone from memory.
+    """
 
     items: list[dict[str, t.Any]] = field(default_factory=list)
     pending: list[str] = field(default_factory=list)
+    retired: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
@@ -124,6 +128,7 @@ class CertificateSync:
             finally:
                 if not self._check_mode:
                     self._save()
+        report.retired = sorted(os.path.join(self._directory.path, path) for path in self._manifest.retired)
         report.items.sort(key=lambda item: str(item["name"]))
         report.pending = sorted(
             item["name"]
@@ -218,6 +223,9 @@ class CertificateSync:
             if name != entry.name:
                 entries.pop(name, None)
         entries[entry.name] = entry
+        if install.old and install.old.main_path != entry.main_path:
+            self._manifest.retired.add(install.old.main_path)
+        self._manifest.retired.discard(entry.main_path)
         self._touched = True
         self._add(entry, install.action, **self._before(install.old if install.action == "updated" else None))
 
@@ -290,6 +298,7 @@ class CertificateSync:
             self._report.warnings += [f"{path} is not what was written here, so it is not removed." for path in left]
         self._touched = True
         self._manifest.entries.pop(entry.name, None)
+        self._manifest.retired.add(entry.main_path)
         self._report.items = [
             item
             for item in self._report.items

@@ -261,6 +261,13 @@ pending:
   returned: always
   type: list
   elements: str
+retired:
+  description:
+    - Paths of certificates that were removed, in this or an earlier run, and may still be in the memory of HAProxy, see
+      O(certops.rotation.rotation_record#module:retired).
+  returned: always
+  type: list
+  elements: str
 failures:
   description: What the task failed for, one line for each problem.
   returned: always

@@ -39,6 +39,13 @@ options:
     description: Names of the secrets whose certificates were seen served. All that are deployed when absent.
     type: list
     elements: str
+  retired:
+    description:
+      - Paths of removed certificates that are no longer in HAProxy's memory, of those in
+        RV(certops.rotation.certificate_sync#module:retired). They are not reported again.
+    type: list
+    elements: path
+    default: []
   reason:
     description: What happened, for an outcome other than V(proven).
     type: str

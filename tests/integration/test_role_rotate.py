@@ -150,6 +150,24 @@ def test_prune_removes_from_memory_and_disk(scene: rotation.Scene) -> None:
     assert scene.rotate(prune=True).changed == []
 
 
+def test_a_run_that_ended_between_disk_and_memory_is_completed_by_the_next(scene: rotation.Scene) -> None:
+    scene.store("a")
+    scene.store("b")
+    assert scene.rotate().returncode == 0
+    renewed = scene.store("a")
+    scene.aws.client().delete_secret(SecretId="web/b", ForceDeleteWithoutRecovery=True)
+
+    assert scene.rotate(prune=True, activate=False).returncode == 0
+    assert not scene.file("b").exists()
+    assert str(scene.file("b")) in scene.haproxy.execute("show ssl cert")
+    assert scene.served("a") != renewed.fingerprint_sha256
+
+    assert scene.rotate(prune=True).returncode == 0
+    assert str(scene.file("b")) not in scene.haproxy.execute("show ssl cert")
+    assert scene.served("a") == renewed.fingerprint_sha256
+    assert scene.rotate(prune=True).changed == []
+
+
 def test_files_only(scene: rotation.Scene) -> None:
     """For a host whose HAProxy is started afterwards; the next run with activation takes up what was left."""
     issued = scene.store("a")

@@ -113,9 +113,9 @@ def test_damaged_state_is_written_anew(deployed: SyncTarget, damage: str) -> Non
     assert [error["message"] for error in _state(deployed)["recent_errors"]] == ["m"]  # type: ignore[attr-defined]
 
 
-def test_failure_before_anything_was_deployed(target: SyncTarget) -> None:
-    check = target.module("rotation_record", outcome="failed", reason="m", check=True)
-    assert check.result["changed"] is True
+@pytest.mark.parametrize("check", [True, False])
+def test_directory_that_was_never_written_to(target: SyncTarget, check: bool) -> None:
+    run = target.module("rotation_record", outcome="failed", reason="m", check=check)
+    assert run.failed
+    assert "is no directory that certificate_sync has written to" in run.result["msg"]
     assert not target.path.exists()
-    target.module("rotation_record", outcome="failed", reason="m")
-    assert _state(target)["outcome"] == "failed"

@@ -26,6 +26,7 @@ RECORD_SPEC: dict[str, dict[str, t.Any]] = {
     "outcome": {"type": "str", "choices": ["proven", "rolled_back", "failed"], "required": True},
     "activation": {"type": "str", "choices": ["none", "hot_update", "reload"], "default": "none"},
     "names": {"type": "list", "elements": "str"},
+    "retired": {"type": "list", "elements": "path", "default": []},
     "reason": {"type": "str", "default": ""},
     "failures": {"type": "list", "elements": "str", "default": []},
     "lock_timeout": {"type": "str", "default": "60s"},
@@ -59,7 +60,12 @@ def run_record(module: t.Any) -> None:
     with module_boundary(module):
         params = module.params
         outcome = Outcome(
-            params["outcome"], params["activation"], params["names"], params["reason"], params["failures"]
+            params["outcome"],
+            params["activation"],
+            params["names"],
+            frozenset(params["retired"]),
+            params["reason"],
+            params["failures"],
         )
         changed, state = record(
             _directory(params["path"]),

@@ -61,7 +61,7 @@ def run(module: t.Any, retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..
         selection = _selection(params)
         if selection is None:
             warn("Nothing is selected: give names, name_prefix or tags. No certificate was looked for.")
-            module.exit_json(changed=False, certificates=[], pending=[], failures=[], api_calls={})
+            module.exit_json(changed=False, certificates=[], pending=[], retired=[], failures=[], api_calls={})
             return
         source = SecretsManager(module.client("secretsmanager"), retry)
         sync = CertificateSync(
@@ -78,6 +78,7 @@ def run(module: t.Any, retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..
             "changed": report.changed,
             "certificates": report.items,
             "pending": report.pending,
+            "retired": report.retired,
             "failures": report.failures,
             "api_calls": dict(source.api_calls),
             **({"diff": _diff(report)} if module._diff else {}),

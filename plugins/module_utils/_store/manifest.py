@@ -80,13 +80,15 @@ class Entry:
 
 @dataclass
 class Manifest:
-    """Entries by secret name."""
+    """entries: by secret name; retired: paths of removed certificates that a service may still hold in memory."""
 
     entries: dict[str, Entry] = field(default_factory=dict)
+    retired: set[str] = field(default_factory=set)
 
     def to_json(self) -> bytes:
         entries = [_to_dict(self.entries[name]) for name in sorted(self.entries)]
-        return (json.dumps({"format": FORMAT, "certificates": entries}, sort_keys=True) + "\n").encode()
+        document = {"format": FORMAT, "certificates": entries, "retired": sorted(self.retired)}
+        return (json.dumps(document, sort_keys=True) + "\n").encode()
 
     @classmethod
     def from_json(cls, data: bytes) -> Manifest:
@@ -95,7 +97,8 @@ class Manifest:
             document = json.loads(data)
             if document["format"] != FORMAT:
                 raise ValueError(f"manifest format {document['format']!r} is not {FORMAT}")
-            return cls({item["name"]: _entry(item) for item in document["certificates"]})
+            entries = {item["name"]: _entry(item) for item in document["certificates"]}
+            return cls(entries, {str(path) for path in document["retired"] if "/" not in path})
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a manifest: {type(error).__name__}") from None
 

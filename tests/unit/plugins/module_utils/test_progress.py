@@ -24,7 +24,8 @@ def sync(*names: str, failures: t.Sequence[str] = (), **actions: str) -> dict[st
         {"name": name, "path": f"/c/{name}.pem", "action": action, "proven": action == "unchanged"}
         for name, action in actions.items()
     ]
-    return {"certificates": items, "failures": list(failures)}
+    retired = [item["path"] for item in items if item["action"] == "removed"]
+    return {"certificates": items, "retired": retired, "failures": list(failures)}
 
 
 def update(*actions: str) -> dict[str, t.Any]:
@@ -60,6 +61,7 @@ def test_all_goes_well() -> None:
     ]
     progress = Progress(progress.sync, update("removed", "updated"), proof=proof(a=True))
     assert not progress.needs_reload
+    assert progress.retired == ["/c/c.pem"]
     assert (progress.activation, progress.activated, progress.proven) == ("hot_update", ["a"], ["a"])
     assert [item["name"] for item in progress.proof_items] == ["a", "b"]
     assert (progress.outcome, progress.failures) == ("proven", [])
@@ -73,7 +75,7 @@ def test_an_unproven_secret_of_an_earlier_run_is_pending() -> None:
 
 def test_a_removed_file_that_another_secret_took_over_stays() -> None:
     report = sync("a", b="removed")
-    report["certificates"][1]["path"] = "/c/a.pem"
+    report["retired"] = ["/c/a.pem"]
     assert Progress(report).update_items == [{"src": "/c/a.pem", "state": "present"}]
 
 
@@ -159,7 +161,24 @@ def test_unreferenced_certificates() -> None:
 def test_a_certificate_that_haproxy_keeps_is_told() -> None:
     progress = Progress(sync(c="removed"), update("in_use"), RELOAD_UNREACHABLE)
     assert progress.unproven == []
-    assert "c: because in_use. Its file is gone, but HAProxy still holds it." in progress.error
+    assert progress.retired == []
+    assert "/c/c.pem: because in_use. Its file is gone, but HAProxy still holds it." in progress.error
+
+
+def test_what_an_earlier_run_removed_is_taken_out_of_haproxy() -> None:
+    left = {**sync(b="unchanged"), "retired": ["/c/c.pem"]}
+    assert Progress(left).update_items == [{"src": "/c/c.pem", "state": "absent"}]
+    assert Progress(left).retired == []
+    assert Progress(left, update("removed")).retired == ["/c/c.pem"]
+    assert Progress(left, reload=RELOADED).retired == ["/c/c.pem"]
+
+
+def test_a_rollback_that_had_nothing_to_go_back_to() -> None:
+    kept = {"name": "a", "path": "/c/a.pem", "action": "kept", "fingerprint_sha256": "1"}
+    progress = Progress(sync("a"), update("updated"), proof=proof(a=False), rollback={"certificates": [kept]})
+    assert progress.restore_items == []
+    assert progress.restored == []
+    assert "a had no earlier version to go back to." in progress.error
 
 
 def test_the_message_fits_a_screen() -> None:
