@@ -10,8 +10,10 @@ import pathlib
 import typing as t
 
 import pytest
+from ansible_collections.certops.rotation.tests.support import rotation
 from ansible_collections.certops.rotation.tests.support.aws_faults import AwsFaults
 from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
+from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance
 from ansible_collections.certops.rotation.tests.support.moto import MotoServer, moto_server
 from ansible_collections.certops.rotation.tests.support.pki import CertificateAuthority
 from ansible_collections.certops.rotation.tests.support.sync import SyncTarget
@@ -58,3 +60,23 @@ def modules() -> t.Iterator[ModuleServer]:
 def target(modules: ModuleServer, faults: AwsFaults, tmp_path: pathlib.Path) -> SyncTarget:
     """A directory to sync to, by way of the proxy."""
     return SyncTarget(modules, faults.env, tmp_path / "certs")
+
+
+@pytest.fixture
+def scene(aws: MotoServer) -> t.Iterator[rotation.Scene]:
+    """A HAProxy that the role looks after."""
+    with rotation.scene(aws) as made:
+        yield made
+
+
+@pytest.fixture
+def haproxy(intermediate: CertificateAuthority) -> t.Iterator[HaproxyInstance]:
+    """Two certificates in a directory, the first one also in a crt-list file; one TLS port for each."""
+    first = intermediate.issue("a.example.com")
+    second = intermediate.issue("b.example.com")
+    with HaproxyInstance(
+        {"a.pem": first.combined_pem, "b.pem": second.combined_pem},
+        tls=["crt {certs}", "crt-list {crt_list}"],
+        crt_list=["{certs}/a.pem"],
+    ) as instance:
+        yield instance

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import ssl
 import stat
-import typing as t
 
 import pytest
 from ansible_collections.certops.rotation.tests.support import pki
@@ -24,31 +23,8 @@ from ansible_collections.certops.rotation.tests.support.haproxy_memory import (
 from ansible_collections.certops.rotation.tests.support.module import run_module
 
 
-@pytest.fixture(scope="module")
-def root() -> pki.CertificateAuthority:
-    return pki.CertificateAuthority("Test Root")
-
-
-@pytest.fixture(scope="module")
-def issuing(root: pki.CertificateAuthority) -> pki.CertificateAuthority:
-    return pki.CertificateAuthority("Test Issuing", parent=root)
-
-
-@pytest.fixture
-def haproxy(issuing: pki.CertificateAuthority) -> t.Iterator[HaproxyInstance]:
-    """Two certificates in a directory, the first one also in a crt-list file; one TLS port for each."""
-    first = issuing.issue("a.example.com")
-    second = issuing.issue("b.example.com")
-    with HaproxyInstance(
-        {"a.pem": first.combined_pem, "b.pem": second.combined_pem},
-        tls=["crt {certs}", "crt-list {crt_list}"],
-        crt_list=["{certs}/a.pem"],
-    ) as instance:
-        yield instance
-
-
-def test_update_check_run_check_run(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
-    renewed = issuing.issue("a.example.com")
+def test_update_check_run_check_run(haproxy: HaproxyInstance, intermediate: pki.CertificateAuthority) -> None:
+    renewed = intermediate.issue("a.example.com")
     item = {"src": haproxy.write_certificate("a.pem", renewed.combined_pem)}
     old = served(haproxy, "a.example.com")
     worker = haproxy.worker_pid()
@@ -82,8 +58,8 @@ def test_update_check_run_check_run(haproxy: HaproxyInstance, issuing: pki.Certi
         assert again.result["diff"] == {"before": {}, "after": {}}
 
 
-def test_default_certificate_without_sni(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
-    renewed = issuing.issue("a.example.com")
+def test_default_certificate_without_sni(haproxy: HaproxyInstance, intermediate: pki.CertificateAuthority) -> None:
+    renewed = intermediate.issue("a.example.com")
     assert served(haproxy, None) == served(haproxy, "a.example.com")
     deploy(haproxy, {"name": haproxy.certificate_name("a.pem"), "content": renewed.combined_pem})
     assert served(haproxy, None) == renewed.fingerprint_sha256
@@ -104,17 +80,19 @@ def test_an_unchanged_run_changes_nothing_in_memory(haproxy: HaproxyInstance) ->
     assert memory(haproxy) == before
 
 
-def test_another_spelling_of_the_path(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
-    haproxy.write_certificate("b.pem", issuing.issue("b.example.com").combined_pem)
+def test_another_spelling_of_the_path(haproxy: HaproxyInstance, intermediate: pki.CertificateAuthority) -> None:
+    haproxy.write_certificate("b.pem", intermediate.issue("b.example.com").combined_pem)
     run = deploy(haproxy, {"src": f"{haproxy.certs_dir}/../certs//b.pem"})
     assert actions(run) == ["updated"]
     assert run.result["certificates"][0]["name"] == haproxy.certificate_name("b.pem")
 
 
 @pytest.mark.parametrize("name", ["with space.pem", "@alias.pem", "semi;colon.pem", "back\\slash.pem", "quote'\".pem"])
-def test_names_that_need_escaping(issuing: pki.CertificateAuthority, name: str) -> None:
-    first, second, third = (issuing.issue("odd.example.com") for dummy in range(3))
-    with HaproxyInstance({"0.pem": issuing.issue("x.example.com").combined_pem, name: first.combined_pem}) as instance:
+def test_names_that_need_escaping(intermediate: pki.CertificateAuthority, name: str) -> None:
+    first, second, third = (intermediate.issue("odd.example.com") for dummy in range(3))
+    with HaproxyInstance(
+        {"0.pem": intermediate.issue("x.example.com").combined_pem, name: first.combined_pem}
+    ) as instance:
         src = instance.write_certificate(name, second.combined_pem)
         run = deploy(instance, {"src": src})
         assert actions(run) == ["updated"], run.output
@@ -126,8 +104,8 @@ def test_names_that_need_escaping(issuing: pki.CertificateAuthority, name: str) 
         assert served(instance, "odd.example.com") == third.fingerprint_sha256
 
 
-def test_decorated_content_is_sent_clean(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
-    renewed = issuing.issue("b.example.com")
+def test_decorated_content_is_sent_clean(haproxy: HaproxyInstance, intermediate: pki.CertificateAuthority) -> None:
+    renewed = intermediate.issue("b.example.com")
     decorated = "\ufeff# a comment\n\n" + renewed.combined_pem.replace("\n", "\r\n").replace(
         "-----BEGIN", "\r\n\r\n-----BEGIN"
     )
@@ -136,8 +114,8 @@ def test_decorated_content_is_sent_clean(haproxy: HaproxyInstance, issuing: pki.
     assert served(haproxy, "b.example.com") == renewed.fingerprint_sha256
 
 
-def test_add_and_remove_in_a_directory(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
-    new = issuing.issue("new.example.com")
+def test_add_and_remove_in_a_directory(haproxy: HaproxyInstance, intermediate: pki.CertificateAuthority) -> None:
+    new = intermediate.issue("new.example.com")
     item = {"src": haproxy.write_certificate("new.pem", new.combined_pem)}
     check = deploy(haproxy, item, check=True)
     assert (check.result["changed"], actions(check)) == (True, ["added"])
@@ -158,8 +136,8 @@ def test_add_and_remove_in_a_directory(haproxy: HaproxyInstance, issuing: pki.Ce
     assert actions(deploy(haproxy, item, state="absent")) == ["unchanged"]
 
 
-def test_add_and_remove_in_a_crt_list_file(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
-    new = issuing.issue("new.example.com")
+def test_add_and_remove_in_a_crt_list_file(haproxy: HaproxyInstance, intermediate: pki.CertificateAuthority) -> None:
+    new = intermediate.issue("new.example.com")
     # Outside the certificate directory, so that only the crt-list can load it at a reload.
     path = haproxy.directory / "new.pem"
     path.write_text(new.combined_pem)
@@ -193,8 +171,8 @@ def test_add_and_remove_in_a_crt_list_file(haproxy: HaproxyInstance, issuing: pk
     assert haproxy.reload()
 
 
-def test_what_a_killed_run_left_is_completed(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
-    new, renewed = issuing.issue("new.example.com"), issuing.issue("b.example.com")
+def test_what_a_killed_run_left_is_completed(haproxy: HaproxyInstance, intermediate: pki.CertificateAuthority) -> None:
+    new, renewed = intermediate.issue("new.example.com"), intermediate.issue("b.example.com")
     src = haproxy.write_certificate("new.pem", new.combined_pem)
     # Killed after `new`: an empty certificate. After `commit`: one that nothing uses. After `set`: an open transaction.
     haproxy.execute(f"new ssl cert {src}")
@@ -207,10 +185,10 @@ def test_what_a_killed_run_left_is_completed(haproxy: HaproxyInstance, issuing: 
     assert served(haproxy, "new.example.com") == new.fingerprint_sha256
 
     haproxy.execute(
-        f"set ssl cert {haproxy.certificate_name('b.pem')} <<\n{issuing.issue('b.example.com').combined_pem}"
+        f"set ssl cert {haproxy.certificate_name('b.pem')} <<\n{intermediate.issue('b.example.com').combined_pem}"
     )
     haproxy.write_certificate("b.pem", renewed.combined_pem)
-    haproxy.write_certificate("a.pem", issuing.issue("a.example.com").combined_pem)
+    haproxy.write_certificate("a.pem", intermediate.issue("a.example.com").combined_pem)
     run = deploy(haproxy, {"src": haproxy.certificate_name("a.pem")}, {"src": haproxy.certificate_name("b.pem")})
     assert actions(run) == ["updated", "updated"], run.output
     assert served(haproxy, "b.example.com") == renewed.fingerprint_sha256
@@ -223,10 +201,8 @@ def test_what_a_killed_run_left_is_completed(haproxy: HaproxyInstance, issuing: 
     assert actions(deploy(haproxy, item)) == ["unchanged"]
 
 
-def test_chain_is_compared(
-    haproxy: HaproxyInstance, issuing: pki.CertificateAuthority, root: pki.CertificateAuthority
-) -> None:
-    leaf = issuing.issue("b.example.com")
+def test_chain_is_compared(haproxy: HaproxyInstance, intermediate: pki.CertificateAuthority) -> None:
+    leaf = intermediate.issue("b.example.com")
     name = haproxy.certificate_name("b.pem")
     without = leaf.certificate_pem + leaf.private_key_pem
     assert actions(deploy(haproxy, {"name": name, "content": leaf.combined_pem})) == ["updated"]
@@ -234,7 +210,7 @@ def test_chain_is_compared(
     assert actions(deploy(haproxy, {"name": name, "content": without})) == ["unchanged"]
     assert "Chain Subject" not in haproxy.execute(f"show ssl cert {name}")
     # An intermediate of the same names with another key cannot be told apart: force is for this.
-    twin = pki.CertificateAuthority("Test Issuing", parent=root)
+    twin = pki.CertificateAuthority("Test Intermediate", parent=intermediate.parent)
     assert actions(deploy(haproxy, {"name": name, "content": leaf.combined_pem})) == ["updated"]
     other = leaf.replace(chain_pem=twin.certificate_pem).combined_pem
     assert actions(deploy(haproxy, {"name": name, "content": other})) == ["unchanged"]
@@ -244,19 +220,19 @@ def test_chain_is_compared(
 
 
 @pytest.mark.parametrize("key_type", ["ed25519", "rsa2048", "ec384"])
-def test_key_types(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority, key_type: pki.KeyType) -> None:
+def test_key_types(haproxy: HaproxyInstance, intermediate: pki.CertificateAuthority, key_type: pki.KeyType) -> None:
     # HAProxy tells less about Ed25519 certificates: neither fingerprint nor chain.
     for number in range(2):
         item = {
             "name": haproxy.certificate_name("a.pem"),
-            "content": issuing.issue(f"a{number}", key_type=key_type).combined_pem,
+            "content": intermediate.issue(f"a{number}", key_type=key_type).combined_pem,
         }
         assert actions(deploy(haproxy, item)) == ["updated"]
         assert actions(deploy(haproxy, item)) == ["unchanged"]
 
 
-def test_payload_fits_a_larger_buffer(issuing: pki.CertificateAuthority) -> None:
-    first, large = issuing.issue("a.example.com"), issuing.issue("a.example.com")
+def test_payload_fits_a_larger_buffer(intermediate: pki.CertificateAuthority) -> None:
+    first, large = intermediate.issue("a.example.com"), intermediate.issue("a.example.com")
     body = large.certificate_pem + large.chain_pem * 40 + large.private_key_pem
     with HaproxyInstance({"a.pem": first.combined_pem}, extra_global=["tune.bufsize 65536"]) as instance:
         run = deploy(instance, {"name": instance.certificate_name("a.pem"), "content": body})
@@ -264,9 +240,9 @@ def test_payload_fits_a_larger_buffer(issuing: pki.CertificateAuthority) -> None
         assert served(instance, "a.example.com") == large.fingerprint_sha256
 
 
-def test_tcp_socket(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
+def test_tcp_socket(haproxy: HaproxyInstance, intermediate: pki.CertificateAuthority) -> None:
     for address in (haproxy.tcp_socket, f"ipv4@{haproxy.tcp_socket}"):
-        renewed = issuing.issue("b.example.com")
+        renewed = intermediate.issue("b.example.com")
         run = deploy(
             haproxy, {"name": haproxy.certificate_name("b.pem"), "content": renewed.combined_pem}, socket=address
         )
@@ -277,10 +253,10 @@ def test_tcp_socket(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority)
     assert run.result["certificates"][0]["error_code"] == "payload_too_large", run.output
 
 
-def test_many_in_one_call(issuing: pki.CertificateAuthority) -> None:
+def test_many_in_one_call(intermediate: pki.CertificateAuthority) -> None:
     key = pki.new_key()
-    issued = {f"n{number}.pem": issuing.issue(f"n{number}.example.com", key=key) for number in range(200)}
-    with HaproxyInstance({"first.pem": issuing.issue("first.example.com").combined_pem}) as instance:
+    issued = {f"n{number}.pem": intermediate.issue(f"n{number}.example.com", key=key) for number in range(200)}
+    with HaproxyInstance({"first.pem": intermediate.issue("first.example.com").combined_pem}) as instance:
         items = [{"src": instance.write_certificate(name, one.combined_pem)} for name, one in issued.items()]
         assert set(actions(deploy(instance, *items))) == {"added"}
         assert set(actions(deploy(instance, *items))) == {"unchanged"}

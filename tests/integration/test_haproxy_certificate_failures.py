@@ -31,32 +31,9 @@ from ansible_collections.certops.rotation.tests.support.haproxy_memory import (
 from ansible_collections.certops.rotation.tests.support.module import ModuleRun
 
 
-@pytest.fixture(scope="module")
-def root() -> pki.CertificateAuthority:
-    return pki.CertificateAuthority("Test Root")
-
-
-@pytest.fixture(scope="module")
-def issuing(root: pki.CertificateAuthority) -> pki.CertificateAuthority:
-    return pki.CertificateAuthority("Test Issuing", parent=root)
-
-
-@pytest.fixture
-def haproxy(issuing: pki.CertificateAuthority) -> t.Iterator[HaproxyInstance]:
-    """Two certificates in a directory, the first one also in a crt-list file; one TLS port for each."""
-    first = issuing.issue("a.example.com")
-    second = issuing.issue("b.example.com")
-    with HaproxyInstance(
-        {"a.pem": first.combined_pem, "b.pem": second.combined_pem},
-        tls=["crt {certs}", "crt-list {crt_list}"],
-        crt_list=["{certs}/a.pem"],
-    ) as instance:
-        yield instance
-
-
-def test_crt_list_must_be_known(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
+def test_crt_list_must_be_known(haproxy: HaproxyInstance, intermediate: pki.CertificateAuthority) -> None:
     path = haproxy.directory / "elsewhere.pem"
-    path.write_text(issuing.issue("new.example.com").combined_pem)
+    path.write_text(intermediate.issue("new.example.com").combined_pem)
     for options in ({}, {"crt_list": "/nowhere/list.txt"}):
         for check in (True, False):
             run = deploy(haproxy, {"src": str(path)}, check=check, **options)
@@ -66,10 +43,12 @@ def test_crt_list_must_be_known(haproxy: HaproxyInstance, issuing: pki.Certifica
     assert "elsewhere" not in haproxy.execute("show ssl cert")
 
 
-def test_mismatched_key_never_reaches_haproxy(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
-    wrong = issuing.issue("a.example.com").replace(private_key_pem=issuing.issue("x.example.com").private_key_pem)
+def test_mismatched_key_never_reaches_haproxy(haproxy: HaproxyInstance, intermediate: pki.CertificateAuthority) -> None:
+    wrong = intermediate.issue("a.example.com").replace(
+        private_key_pem=intermediate.issue("x.example.com").private_key_pem
+    )
     before = memory(haproxy)
-    good = issuing.issue("b.example.com")
+    good = intermediate.issue("b.example.com")
     run = deploy(
         haproxy,
         {"name": haproxy.certificate_name("a.pem"), "content": wrong.combined_pem},
@@ -93,9 +72,9 @@ def test_mismatched_key_never_reaches_haproxy(haproxy: HaproxyInstance, issuing:
     assert served(haproxy, "b.example.com") == good.fingerprint_sha256
 
 
-def test_bad_content_is_named(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
-    good = issuing.issue("a.example.com")
-    encrypted = issuing.issue("a.example.com", passphrase=b"secret")
+def test_bad_content_is_named(haproxy: HaproxyInstance, intermediate: pki.CertificateAuthority) -> None:
+    good = intermediate.issue("a.example.com")
+    encrypted = intermediate.issue("a.example.com", passphrase=b"secret")
     name = haproxy.certificate_name("a.pem")
     for content, code in (
         ("nothing", "certificate_missing"),
@@ -110,9 +89,13 @@ def test_bad_content_is_named(haproxy: HaproxyInstance, issuing: pki.Certificate
     assert deploy(haproxy, {"src": "/nowhere.pem"}).result["certificates"][0]["error_code"] == "invalid_option"
 
 
-def test_refused_by_haproxy_leaves_no_transaction(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
+def test_refused_by_haproxy_leaves_no_transaction(
+    haproxy: HaproxyInstance, intermediate: pki.CertificateAuthority
+) -> None:
     """HAProxy's own refusal at the commit, which the module's local check never lets happen for a key."""
-    wrong = issuing.issue("a.example.com").replace(private_key_pem=issuing.issue("x.example.com").private_key_pem)
+    wrong = intermediate.issue("a.example.com").replace(
+        private_key_pem=intermediate.issue("x.example.com").private_key_pem
+    )
     content = parse_content(wrong.combined_pem)
     port = CertificateMemory(RuntimeApi(haproxy.socket))
     before = memory(haproxy)
@@ -125,8 +108,8 @@ def test_refused_by_haproxy_leaves_no_transaction(haproxy: HaproxyInstance, issu
         port.update("/unknown.pem", content)
 
 
-def test_removal_of_a_certificate_that_the_configuration_names(issuing: pki.CertificateAuthority) -> None:
-    first, second = issuing.issue("a.example.com"), issuing.issue("b.example.com")
+def test_removal_of_a_certificate_that_the_configuration_names(intermediate: pki.CertificateAuthority) -> None:
+    first, second = intermediate.issue("a.example.com"), intermediate.issue("b.example.com")
     with HaproxyInstance(
         {"a.pem": first.combined_pem, "b.pem": second.combined_pem},
         tls=["crt {certs}/b.pem", "crt-list {crt_list}", "crt {certs}"],
@@ -143,8 +126,8 @@ def test_removal_of_a_certificate_that_the_configuration_names(issuing: pki.Cert
             assert served(instance, "b.example.com", instance.ports[2]) == second.fingerprint_sha256
 
 
-def test_open_transaction_of_another(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
-    theirs, ours = issuing.issue("a.example.com"), issuing.issue("b.example.com")
+def test_open_transaction_of_another(haproxy: HaproxyInstance, intermediate: pki.CertificateAuthority) -> None:
+    theirs, ours = intermediate.issue("a.example.com"), intermediate.issue("b.example.com")
     name = haproxy.certificate_name("a.pem")
     haproxy.execute(f"set ssl cert {name} <<\n{theirs.combined_pem}")
     assert info(haproxy)["open_transaction"] == name
@@ -158,10 +141,10 @@ def test_open_transaction_of_another(haproxy: HaproxyInstance, issuing: pki.Cert
     assert served(haproxy, "a.example.com") == theirs.fingerprint_sha256
 
 
-def test_another_transaction_that_ends_soon(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
-    ours = issuing.issue("b.example.com")
+def test_another_transaction_that_ends_soon(haproxy: HaproxyInstance, intermediate: pki.CertificateAuthority) -> None:
+    ours = intermediate.issue("b.example.com")
     name = haproxy.certificate_name("a.pem")
-    haproxy.execute(f"set ssl cert {name} <<\n{issuing.issue('a.example.com').combined_pem}")
+    haproxy.execute(f"set ssl cert {name} <<\n{intermediate.issue('a.example.com').combined_pem}")
     timer = threading.Timer(1.5, haproxy.execute, [f"abort ssl cert {name}"])
     timer.start()
     run = deploy(haproxy, {"name": haproxy.certificate_name("b.pem"), "content": ours.combined_pem})
@@ -170,13 +153,13 @@ def test_another_transaction_that_ends_soon(haproxy: HaproxyInstance, issuing: p
 
 
 @pytest.mark.parametrize("address", ["socket", "tcp_socket"])
-def test_several_at_the_same_time(issuing: pki.CertificateAuthority, address: str) -> None:
+def test_several_at_the_same_time(intermediate: pki.CertificateAuthority, address: str) -> None:
     """Runs that overlap take turns: HAProxy has one transaction and one lock, and even its lists need the lock."""
     key = pki.new_key()
     names = [f"n{number}" for number in range(60)]
 
     def issue() -> dict[str, pki.IssuedCertificate]:
-        return {f"{name}.pem": issuing.issue(f"{name}.example.com", key=key) for name in names}
+        return {f"{name}.pem": intermediate.issue(f"{name}.example.com", key=key) for name in names}
 
     with HaproxyInstance({file: one.combined_pem for file, one in issue().items()}) as instance:
         renewed = issue()
@@ -200,11 +183,11 @@ def test_several_at_the_same_time(issuing: pki.CertificateAuthority, address: st
         assert "# transaction" not in instance.execute("show ssl cert")
 
 
-def test_payload_too_large(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
-    large = issuing.issue("a.example.com")
+def test_payload_too_large(haproxy: HaproxyInstance, intermediate: pki.CertificateAuthority) -> None:
+    large = intermediate.issue("a.example.com")
     body = large.certificate_pem + large.chain_pem * 40 + large.private_key_pem
     assert len(body) > 16384
-    small = issuing.issue("b.example.com")
+    small = intermediate.issue("b.example.com")
     before = memory(haproxy).splitlines()
     run = deploy(
         haproxy,
@@ -223,10 +206,10 @@ def test_payload_too_large(haproxy: HaproxyInstance, issuing: pki.CertificateAut
     assert (actions(run), run.result["needs_reload"]) == (["failed", "updated"], True)
 
 
-def test_operator_socket(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
+def test_operator_socket(haproxy: HaproxyInstance, intermediate: pki.CertificateAuthority) -> None:
     before = memory(haproxy)
     items = [
-        {"name": haproxy.certificate_name(name), "content": issuing.issue("a.example.com").combined_pem}
+        {"name": haproxy.certificate_name(name), "content": intermediate.issue("a.example.com").combined_pem}
         for name in ("a.pem", "b.pem", "new.pem")
     ]
     run = deploy(haproxy, *items, socket=haproxy.operator_socket)
@@ -291,8 +274,8 @@ def as_nobody(question: t.Callable[[], str]) -> str:
     return text
 
 
-def test_haproxy_restarting(haproxy: HaproxyInstance, issuing: pki.CertificateAuthority) -> None:
-    renewed = issuing.issue("b.example.com")
+def test_haproxy_restarting(haproxy: HaproxyInstance, intermediate: pki.CertificateAuthority) -> None:
+    renewed = intermediate.issue("b.example.com")
     haproxy.stop()
     timer = threading.Timer(1.2, haproxy.start)
     timer.start()

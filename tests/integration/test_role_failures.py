@@ -6,40 +6,14 @@
 
 from __future__ import annotations
 
-import json
 import pathlib
 import threading
 import time
-import typing as t
 
-import pytest
 from ansible_collections.certops.rotation.tests.support import pki, rotation
-from ansible_collections.certops.rotation.tests.support.moto import MotoServer, moto_server
+from ansible_collections.certops.rotation.tests.support.moto import MotoServer
 
 BOUND = 60  # seconds: far more than any wait of the role here, far less than waiting for ever
-
-
-@pytest.fixture(scope="module")
-def aws() -> t.Iterator[MotoServer]:
-    with moto_server() as server:
-        yield server
-
-
-@pytest.fixture
-def scene(aws: MotoServer) -> t.Iterator[rotation.Scene]:
-    with rotation.scene(aws) as made:
-        yield made
-
-
-def state(scene: rotation.Scene) -> dict[str, t.Any]:
-    return dict(json.loads((scene.haproxy.certs_dir / ".certops/state.json").read_text()))
-
-
-def assert_converges(scene: rotation.Scene, issued: pki.IssuedCertificate, **variables: t.Any) -> None:
-    """The next run serves what the failed one left."""
-    run = scene.rotate(**variables)
-    assert run.returncode == 0, run.output
-    assert scene.served("a") == issued.fingerprint_sha256
 
 
 def test_haproxy_down(scene: rotation.Scene) -> None:
@@ -60,9 +34,9 @@ def test_haproxy_down(scene: rotation.Scene) -> None:
     assert "Reload by master" in run.error
     assert "The next run tries again" in run.error
     assert scene.file("a").read_text() == issued.combined_pem
-    assert state(scene)["outcome"] == "failed"
+    assert scene.state()["outcome"] == "failed"
     scene.haproxy.start()
-    assert_converges(scene, issued)
+    rotation.assert_converges(scene, issued)
 
 
 def test_no_socket_at_all(scene: rotation.Scene) -> None:
@@ -101,7 +75,7 @@ def test_haproxy_restarts_meanwhile(scene: rotation.Scene) -> None:
 
     assert elapsed < BOUND
     assert run.returncode == 0 or "HAProxy" in run.error, run.output
-    assert_converges(scene, issued)
+    rotation.assert_converges(scene, issued)
 
 
 def test_socket_without_admin_level(scene: rotation.Scene) -> None:
@@ -111,7 +85,7 @@ def test_socket_without_admin_level(scene: rotation.Scene) -> None:
     assert "level admin" in run.error
     assert len(run.error.splitlines()) < 10
     assert scene.file("a").read_text() == issued.combined_pem
-    assert_converges(scene, issued)
+    rotation.assert_converges(scene, issued)
 
 
 def test_reload_when_the_payload_does_not_fit(aws: MotoServer) -> None:
@@ -135,7 +109,7 @@ def test_reload_when_the_payload_does_not_fit(aws: MotoServer) -> None:
         assert run.returncode == 0, run.output
         assert scene.served("a") == long.fingerprint_sha256
         assert scene.haproxy.worker_pid() != worker
-        assert state(scene)["activation"] == "reload"
+        assert scene.state()["activation"] == "reload"
         assert scene.rotate().changed == []
 
 

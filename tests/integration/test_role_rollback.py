@@ -7,41 +7,16 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import pathlib
 import shutil
 import threading
 import time
 import typing as t
 
-import pytest
 from ansible_collections.certops.rotation.tests.support import pki, rotation
-from ansible_collections.certops.rotation.tests.support.moto import MotoServer, moto_server
+from ansible_collections.certops.rotation.tests.support.moto import MotoServer
 
 BOUND = 60  # seconds: far more than any wait of the role here, far less than waiting for ever
-
-
-@pytest.fixture(scope="module")
-def aws() -> t.Iterator[MotoServer]:
-    with moto_server() as server:
-        yield server
-
-
-@pytest.fixture
-def scene(aws: MotoServer) -> t.Iterator[rotation.Scene]:
-    with rotation.scene(aws) as made:
-        yield made
-
-
-def state(scene: rotation.Scene) -> dict[str, t.Any]:
-    return dict(json.loads((scene.haproxy.certs_dir / ".certops/state.json").read_text()))
-
-
-def assert_converges(scene: rotation.Scene, issued: pki.IssuedCertificate, **variables: t.Any) -> None:
-    """The next run serves what the failed one left."""
-    run = scene.rotate(**variables)
-    assert run.returncode == 0, run.output
-    assert scene.served("a") == issued.fingerprint_sha256
 
 
 @contextlib.contextmanager
@@ -77,12 +52,12 @@ def test_another_certificate_answers_for_the_name(aws: MotoServer) -> None:
         assert scene.served("a") == old.fingerprint_sha256
         assert scene.file("b").read_text() == other.combined_pem
         assert scene.served("b") == other.fingerprint_sha256
-        assert state(scene)["outcome"] == "rolled_back"
-        assert new.fingerprint_sha256 in state(scene)["recent_errors"][-1]["message"]
+        assert scene.state()["outcome"] == "rolled_back"
+        assert new.fingerprint_sha256 in scene.state()["recent_errors"][-1]["message"]
 
         first.write_text(new.combined_pem)
         scene.haproxy.reload()
-        assert_converges(scene, new)
+        rotation.assert_converges(scene, new)
 
 
 def test_a_new_certificate_that_is_not_proven_is_removed_again(scene: rotation.Scene) -> None:
@@ -123,7 +98,7 @@ def test_reload_alone_and_its_rollback(aws: MotoServer) -> None:
         assert scene.file("a").read_text() == old.combined_pem
 
         (scene.haproxy.certs_dir / "aaa.pem").unlink()
-        assert_converges(scene, new, **reload)
+        rotation.assert_converges(scene, new, **reload)
 
 
 def test_configuration_that_does_not_load(aws: MotoServer) -> None:
@@ -144,7 +119,7 @@ def test_configuration_that_does_not_load(aws: MotoServer) -> None:
         assert scene.file("a").read_text() == old.combined_pem
         assert scene.served("a") == old.fingerprint_sha256
         scene.haproxy.write_config()
-        assert_converges(scene, new, **reload)
+        rotation.assert_converges(scene, new, **reload)
 
 
 def test_rollback_that_fails_shows_both_errors(aws: MotoServer) -> None:
@@ -171,7 +146,7 @@ def test_rollback_that_fails_shows_both_errors(aws: MotoServer) -> None:
         assert new.fingerprint_sha256 in run.error
         assert "failed as well" in run.error
         assert "missing or damaged" in run.error
-        assert state(scene)["outcome"] == "failed"
+        assert scene.state()["outcome"] == "failed"
 
 
 def test_haproxy_refuses_a_certificate(aws: MotoServer) -> None:
@@ -191,6 +166,6 @@ def test_haproxy_refuses_a_certificate(aws: MotoServer) -> None:
         assert scene.file("a").read_text() == old.combined_pem
         assert scene.served("a") == old.fingerprint_sha256
         assert scene.served("b") == other.fingerprint_sha256
-        assert state(scene)["outcome"] == "rolled_back"
+        assert scene.state()["outcome"] == "rolled_back"
         new = scene.store("a")
-        assert_converges(scene, new)
+        rotation.assert_converges(scene, new)

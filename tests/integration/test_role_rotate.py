@@ -7,24 +7,8 @@
 from __future__ import annotations
 
 import datetime
-import json
-import typing as t
 
-import pytest
 from ansible_collections.certops.rotation.tests.support import pki, rotation
-from ansible_collections.certops.rotation.tests.support.moto import MotoServer, moto_server
-
-
-@pytest.fixture(scope="module")
-def aws() -> t.Iterator[MotoServer]:
-    with moto_server() as server:
-        yield server
-
-
-@pytest.fixture
-def scene(aws: MotoServer) -> t.Iterator[rotation.Scene]:
-    with rotation.scene(aws) as made:
-        yield made
 
 
 def test_from_first_run_to_renewal(scene: rotation.Scene) -> None:
@@ -41,7 +25,7 @@ def test_from_first_run_to_renewal(scene: rotation.Scene) -> None:
     assert deployed.returncode == 0, deployed.output
     assert scene.served("a") == first["a"].fingerprint_sha256
     assert scene.served("b") == first["b"].fingerprint_sha256
-    state = json.loads((scene.haproxy.certs_dir / ".certops/state.json").read_text())
+    state = scene.state()
     assert (state["outcome"], state["activation"]) == ("proven", "hot_update")
 
     disk, connections = scene.disk(), scene.runtime_connections()
@@ -101,7 +85,7 @@ def test_seven_bad_ones_among_300(scene: rotation.Scene) -> None:
     assert len(run.error.splitlines()) < 25, "does not fit a screen"
     assert {name: scene.served(name) for name in good} == {name: made.fingerprint_sha256 for name, made in good.items()}
     assert not list(scene.haproxy.certs_dir.glob("*bad*"))
-    state = json.loads((scene.haproxy.certs_dir / ".certops/state.json").read_text())
+    state = scene.state()
     assert len(state["newly_proven"]) == len(good)
     assert len(state["failures"]) == len(bad)
 

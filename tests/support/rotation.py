@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import pathlib
 import threading
 import typing as t
@@ -52,6 +53,10 @@ class Scene:
         """Fingerprint that a fresh handshake for NAME.example.com gets."""
         return hashlib.sha256(self.haproxy.served_leaf(f"{name}.example.com")).hexdigest()
 
+    def state(self) -> dict[str, t.Any]:
+        """The state file."""
+        return dict(json.loads((self.haproxy.certs_dir / ".certops/state.json").read_text()))
+
     def disk(self) -> dict[str, tuple[int, int, int]]:
         """Each path in the certificate directory with inode, size and time of change: nothing can be written unseen."""
         paths = [self.haproxy.certs_dir, *self.haproxy.certs_dir.rglob("*")]
@@ -67,6 +72,13 @@ class Scene:
             if line.startswith("CumConns:"):
                 return int(line.split(":")[1])
         raise AssertionError("HAProxy does not count its connections")
+
+
+def assert_converges(scene: Scene, issued: pki.IssuedCertificate, **variables: t.Any) -> None:
+    """The next run serves what the failed one left."""
+    run = scene.rotate(**variables)
+    assert run.returncode == 0, run.output
+    assert scene.served("a") == issued.fingerprint_sha256
 
 
 @contextlib.contextmanager
