@@ -47,6 +47,7 @@ PRODUCTION = {"Environment": "production"}
         pytest.param({"tags": PRODUCTION, "name_prefix": "o"}, {"one"}, id="tags-narrowed-by-prefix"),
         pytest.param({"name_prefix": "t", "names": ["one"]}, {"one", "two", "three"}, id="prefix-and-names"),
         pytest.param({"names": ["one", " one ", "", "two"]}, {"one", "two"}, id="names-twice-and-empty"),
+        pytest.param({"names": "one, two,,"}, {"one", "two"}, id="names-with-commas"),
     ],
 )
 def test_selection(target: SyncTarget, selection: dict[str, t.Any], found: set[str]) -> None:
