@@ -22,6 +22,8 @@ ROOT = pathlib.Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 NAMESPACE = "certops.rotation."
 ROLE = "haproxy_certificates"
+PLUGINS = ("filter", "test")
+KINDS = ("module", *PLUGINS, "playbook", "role")
 
 
 def page_id(page):
@@ -88,12 +90,13 @@ def test_every_page_is_linked_from_the_readme():
 
 
 def existing(kind):
-    folders = {"module": "plugins/modules/*.py", "filter": "plugins/filter/*.py", "playbook": "playbooks/*.yml"}
+    folders = {"module": "plugins/modules/*.py", "playbook": "playbooks/*.yml"}
+    folders |= {plugin: f"plugins/{plugin}/*.py" for plugin in PLUGINS}
     paths = ROOT.glob(folders[kind]) if kind in folders else (ROOT / "roles").iterdir()
     return {path.stem for path in paths}
 
 
-@pytest.mark.parametrize("kind", ["module", "filter", "playbook", "role"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_readme_lists_the_content(kind):
     readme = text_of("README.md").partition("\n## Contents\n")[2]
     table = readme.partition(f"| {kind} | |\n")[2].partition("\n\n")[0]
@@ -105,7 +108,7 @@ def test_the_readme_lists_the_content(kind):
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_full_names_exist(page):
     named = set(re.findall(r"certops\.rotation\.([a-z_]+)", page.read_text())) - {"attributes"}
-    known = set().union(*(existing(kind) for kind in ("module", "filter", "playbook", "role")))
+    known = set().union(*map(existing, KINDS))
     groups = set(yaml.safe_load(text_of("meta/runtime.yml"))["action_groups"])
     assert named - known - groups == set()
 
