@@ -16,7 +16,6 @@ from datetime import datetime, timedelta
 from ._aws.secrets_manager import (
     Discovery,
     SecretFailure,
-    SecretsManager,
     SecretValue,
     SecretVersion,
     Selection,
@@ -27,6 +26,7 @@ from ._errors import SecretsManagerError, StoreError
 from ._naming import certificate_file_stem
 from ._plan import date_problems, plan_sync, vanished
 from ._renewal import isoformat_utc
+from ._source import CertificateSource
 from ._store.directory import CertificateDirectory, version_digest
 from ._store.manifest import Entry, Manifest, StoredVersion, main_path
 from ._x509.problems import Problem
@@ -93,7 +93,7 @@ class CertificateSync:
 
     def __init__(
         self,
-        source: SecretsManager,
+        source: CertificateSource,
         directory: CertificateDirectory,
         options: SyncOptions,
         *,

@@ -1,0 +1,36 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """A certificate that a task brings along: mirrors GIVEN_OPTIONS in module_utils/_module/given.py."""
+
+    DOCUMENTATION = r"""
+options:
+  certificate:
+    description:
+      - The leaf as PEM. Its chain and, when no private key is given apart, its key may be in the same text.
+      - Either this or O(certificate_src) is needed. Never logged or returned, as it may hold the key.
+    type: str
+  certificate_src:
+    description: A file of it on the host that runs the module. It may be PKCS#12, which holds chain and key, too.
+    type: path
+  private_key:
+    description: The private key of the leaf as PEM. Never logged or returned.
+    type: str
+  private_key_src:
+    description: A file of it on the host that runs the module.
+    type: path
+  certificate_chain:
+    description: The intermediates as PEM, in any order.
+    type: str
+  certificate_chain_src:
+    description: A file of them on the host that runs the module.
+    type: path
+  passphrase:
+    description: Opens an encrypted private key or PKCS#12.
+    type: str
+"""

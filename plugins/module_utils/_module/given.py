@@ -1,0 +1,88 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A certificate that a task brings along: as options, or as files on the host that runs the module."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+import typing as t
+
+from .._aws.secrets_manager import Discovery, SecretValue, SecretVersion, Selection
+from .._errors import InvalidOption
+
+# All three are hidden: people paste whole bundles, with the key, into any of them.
+GIVEN_OPTIONS: dict[str, dict[str, t.Any]] = {
+    "certificate": {"type": "str", "no_log": True},
+    "certificate_src": {"type": "path"},
+    "private_key": {"type": "str", "no_log": True},
+    "private_key_src": {"type": "path", "no_log": False},
+    "certificate_chain": {"type": "str", "no_log": True},
+    "certificate_chain_src": {"type": "path"},
+    "passphrase": {"type": "str", "no_log": True},
+}
+GIVEN_EXCLUSIVE = [[name, f"{name}_src"] for name in ("certificate", "private_key", "certificate_chain")]
+_PARTS = ("certificate", "private_key", "certificate_chain")
+# More than any certificate with its chain; a wrong path must not fill the memory.
+_MAX_FILE_SIZE = 4 * 1024 * 1024
+
+
+def given_content(params: t.Mapping[str, t.Any]) -> str | bytes:
+    """What GIVEN_OPTIONS hold, in a form that a secret may have. Raises InvalidOption.
+
+    Certificate, chain and key may all be in ``certificate``; a file of it may be PKCS#12.
+    """
+    parts = {name: content for name in _PARTS if (content := _part(params, name))}
+    if "certificate" not in parts:
+        raise InvalidOption("Give the certificate, by certificate or certificate_src.")
+    certificate = parts["certificate"]
+    texts = {name: content for name, content in parts.items() if isinstance(content, str)}
+    if len(texts) < len(parts):
+        if len(parts) > 1 or not isinstance(certificate, bytes):
+            raise InvalidOption(
+                "PKCS#12 holds certificate, chain and key: give it as certificate_src and nothing else."
+            )
+        return certificate
+    return json.dumps(texts) if "private_key" in texts else "\n".join(texts.values())
+
+
+def _part(params: t.Mapping[str, t.Any], name: str) -> str | bytes | None:
+    path = params[f"{name}_src"]
+    if not path:
+        return str(params[name]) if params[name] and params[name].strip() else None
+    try:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_FILE_SIZE:
+            raise InvalidOption(f"{name}_src: {path} is no file of a certificate or key.")
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError as error:
+        raise InvalidOption(f"{name}_src: cannot read {path} on this host: {error.strerror}.") from None
+    if data[:1] == b"\x30":
+        return data
+    try:
+        return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    except UnicodeDecodeError:
+        raise InvalidOption(f"{name}_src: {path} is neither PEM nor PKCS#12.") from None
+
+
+class GivenCertificate:
+    """A source beside SecretsManager that knows one certificate, and always delivers it."""
+
+    def __init__(self, name: str, content: str | bytes) -> None:
+        self._name = name
+        self._content = content
+
+    def discover(self, selection: Selection) -> Discovery:  # noqa: ARG002
+        """No version id: whatever is on disk, the content is verified again."""
+        return Discovery((SecretVersion(self._name, "", ""),))
+
+    def read(self, secrets: t.Sequence[SecretVersion]) -> t.Iterator[SecretValue]:
+        content = self._content if isinstance(self._content, bytes) else self._content.encode("utf-8", "replace")
+        version = hashlib.sha256(content).hexdigest()[:32]
+        for secret in secrets:
+            yield SecretValue(SecretVersion(secret.name, secret.arn, version), self._content)
