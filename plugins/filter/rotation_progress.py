@@ -122,6 +122,9 @@ _value:
         - The previous certificates, for the option O(certops.rotation.certificate_proof_info#module:certificates).
       type: list
       elements: dict
+    counts:
+      description: For the options of M(certops.rotation.rotation_metrics) that have the same names.
+      type: dict
     outcome:
       description: For the option O(certops.rotation.rotation_record#module:outcome).
       type: str
@@ -149,6 +152,7 @@ _FIELDS = (
     "unproven",
     "restore_items",
     "restored",
+    "counts",
     "outcome",
     "error",
     "failures",

@@ -11,6 +11,7 @@ pending for the next run.
 
 from __future__ import annotations
 
+import collections
 import functools
 import typing as t
 from dataclasses import dataclass, field
@@ -159,6 +160,21 @@ class Progress:
             for item in self.rollback.get("certificates", ())
             if item["action"] == "restored" and item["fingerprint_sha256"]
         ]
+
+    # For the metrics
+
+    @property
+    def counts(self) -> dict[str, dict[str, int]]:
+        """For rotation_metrics: changes on disk by action; hot updates and reloads by status."""
+        actions = collections.Counter(item["action"] for item in self.sync["certificates"])
+        updates = collections.Counter(item["action"] for item in self.update.get("certificates", ()))
+        reloads = collections.Counter(bool(attempt.get("reloaded")) for attempt in self._attempts)
+        failed, unchanged = updates["failed"], updates["unchanged"]
+        return {
+            "changes": {action: actions[action] for action in ("created", "updated", "removed")},
+            "hot_updates": {"success": sum(updates.values()) - failed - unchanged, "error": failed},
+            "reloads": {"success": reloads[True], "error": reloads[False]},
+        }
 
     # For people
 

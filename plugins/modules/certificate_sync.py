@@ -278,6 +278,11 @@ api_calls:
   returned: always
   type: dict
   sample: {ListSecrets: 1}
+api_errors:
+  description: How many of them failed, by operation.
+  returned: always
+  type: dict
+  sample: {}
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule

@@ -31,7 +31,7 @@ options:
     description: Python libraries that must be installed for the interpreter that runs this module, and recent enough.
     type: list
     elements: str
-    choices: [boto3, botocore, cryptography, jmespath]
+    choices: [boto3, botocore, cryptography, jmespath, prometheus_client]
     default: []
   activate:
     description: Will HAProxy be told about new files? Then O(socket) or one of O(reload_methods) must be usable.
@@ -90,6 +90,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+checked_at:
+  description: When it looked, in seconds since 1970 by the clock of this host.
+  returned: always
+  type: float
+  sample: 1798761600.25
 checks:
   description: What was looked at.
   returned: always

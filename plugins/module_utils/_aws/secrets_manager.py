@@ -94,7 +94,7 @@ class SecretsManager:
     """Reads secrets through a boto3 client.
 
     client: of boto3, for ``secretsmanager``; retry: wraps a function so that throttled calls are repeated with backoff.
-    api_calls: requests sent so far by operation, repeated ones included.
+    api_calls: requests sent so far by operation, repeated ones included; api_errors: those of them that failed.
     """
 
     def __init__(self, client: t.Any, retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..., t.Any]]) -> None:
@@ -103,7 +103,9 @@ class SecretsManager:
         self._throttled_for_good = False
         self._lock = threading.Lock()
         self.api_calls: collections.Counter[str] = collections.Counter()
+        self.api_errors: collections.Counter[str] = collections.Counter()
         client.meta.events.register_first("before-send.secretsmanager", self._count)
+        client.meta.events.register_first("response-received.secretsmanager", self._count_error)
 
     def discover(self, selection: Selection) -> Discovery:
         """The selected secrets. Raises SecretsManagerError when the selection itself cannot be read."""
@@ -250,6 +252,12 @@ class SecretsManager:
     def _count(self, event_name: str, **_event: t.Any) -> None:
         with self._lock:
             self.api_calls[event_name.rpartition(".")[2]] += 1
+
+    def _count_error(self, event_name: str, parsed_response: t.Any = None, **_event: t.Any) -> None:
+        """An answer that is an error, or none at all."""
+        if parsed_response is None or "Error" in parsed_response:
+            with self._lock:
+                self.api_errors[event_name.rpartition(".")[2]] += 1
 
     @staticmethod
     def _map(function: t.Callable[[T], R], items: t.Sequence[T]) -> t.Iterator[R]:

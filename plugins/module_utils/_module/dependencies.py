@@ -12,7 +12,13 @@ import sys
 
 from .._errors import RotationError
 
-MINIMUM_VERSIONS = {"boto3": "1.34.0", "botocore": "1.34.0", "cryptography": "42.0.0", "jmespath": "0.10.0"}
+MINIMUM_VERSIONS = {
+    "boto3": "1.34.0",
+    "botocore": "1.34.0",
+    "cryptography": "42.0.0",
+    "jmespath": "0.10.0",
+    "prometheus_client": "0.16.0",
+}
 
 
 def missing_library(name: str) -> str | None:

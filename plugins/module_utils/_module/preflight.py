@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import time
 import typing as t
 from dataclasses import asdict, dataclass
 
@@ -56,8 +57,9 @@ class Check:
 def run(module: t.Any) -> None:
     """module: an AnsibleModule with ARGUMENT_SPEC."""
     with module_boundary(module):
+        checked_at = time.time()
         checks = preflight(module.params)
-        result = {"changed": False, "checks": [check.as_result() for check in checks]}
+        result = {"changed": False, "checked_at": checked_at, "checks": [check.as_result() for check in checks]}
         for check in checks:
             if check.problem and not check.required:
                 module.warn(str(check))

@@ -12,7 +12,7 @@ import typing as t
 from datetime import datetime, timezone
 
 from .._aws.secrets_manager import SecretsManager, Selection
-from .._errors import InvalidOption
+from .._errors import InvalidOption, RotationError
 from .._store.directory import CertificateDirectory
 from .._sync import CertificateSync, SyncOptions, SyncReport
 from .boundary import module_boundary
@@ -61,7 +61,8 @@ def run(module: t.Any, retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..
         selection = _selection(params)
         if selection is None:
             warn("Nothing is selected: give names, name_prefix or tags. No certificate was looked for.")
-            module.exit_json(changed=False, certificates=[], pending=[], retired=[], failures=[], api_calls={})
+            nothing: dict[str, t.Any] = {"certificates": [], "pending": [], "retired": [], "failures": []}
+            module.exit_json(changed=False, api_calls={}, api_errors={}, **nothing)
             return
         source = SecretsManager(module.client("secretsmanager"), retry)
         sync = CertificateSync(
@@ -71,7 +72,11 @@ def run(module: t.Any, retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..
             now=datetime.now(timezone.utc),
             check_mode=module.check_mode,
         )
-        report = sync.run()
+        try:
+            report = sync.run()
+        except RotationError as error:
+            error.details.update(_requests(source))
+            raise
         for warning in report.warnings:
             warn(warning)
         result = {
@@ -80,12 +85,16 @@ def run(module: t.Any, retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..
             "pending": report.pending,
             "retired": report.retired,
             "failures": report.failures,
-            "api_calls": dict(source.api_calls),
+            **_requests(source),
             **({"diff": _diff(report)} if module._diff else {}),
         }
         if report.failures:
             module.fail_json(msg=_failure_message(report), **result)
         module.exit_json(**result)
+
+
+def _requests(source: SecretsManager) -> dict[str, dict[str, int]]:
+    return {"api_calls": dict(source.api_calls), "api_errors": dict(source.api_errors)}
 
 
 def _selection(params: t.Mapping[str, t.Any]) -> Selection | None:

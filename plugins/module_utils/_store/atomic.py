@@ -55,10 +55,13 @@ def store_errors(action: str) -> t.Iterator[None]:
         raise StoreError(f"Cannot {action}: {error.strerror or error}{where}. {advice}".rstrip()) from None
 
 
-def write_file(path: str, data: bytes, attributes: FileAttributes) -> None:
-    """Replace or create path, whole or not at all. The rename is durable only after fsync_directory. Raises OSError."""
+def write_file(path: str, data: bytes, attributes: FileAttributes, *, temporary_suffix: str = "") -> None:
+    """Replace or create path, whole or not at all. The rename is durable only after fsync_directory. Raises OSError.
+
+    temporary_suffix: of the temporary file, for readers that take every file with the suffix of path.
+    """
     directory, name = os.path.split(path)
-    temporary = os.path.join(directory, f"{TEMPORARY_MARK}{secrets.token_hex(6)}.{name}"[:250])
+    temporary = os.path.join(directory, f"{TEMPORARY_MARK}{secrets.token_hex(6)}.{name}"[:240] + temporary_suffix)
     try:
         create_file(temporary, data, attributes)
         os.rename(temporary, path)

@@ -1,0 +1,143 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The numbers behind the metrics: what is counted over all runs, and what is known of each certificate. Pure."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ._renewal import parse_isoformat_utc, renewal_notice
+from ._store.manifest import Manifest
+
+FORMAT = 1
+#: Upper bounds in seconds of the histogram of durations; all above the last one count for +Inf.
+DURATION_BUCKETS: t.Final = (1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+#: counter -> labels that are there from the first run on, so that increase() sees the first event.
+_COUNTERS: t.Final[dict[str, tuple[tuple[str, ...], ...]]] = {
+    "runs": (("success",), ("error",)),
+    "requests": (),
+    "reloads": (("success",), ("error",)),
+    "hot_updates": (("success",), ("error",)),
+    "changes": (("created",), ("updated",), ("removed",)),
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run to be counted. duration: seconds, None when it is not known; requests: AWS operation -> all requests;
+    request_errors: operation -> those of them that failed; reloads, hot_updates: success or error -> count;
+    changes: created, updated or removed -> certificates.
+    """
+
+    succeeded: bool
+    duration: float | None = None
+    requests: t.Mapping[str, int] = field(default_factory=dict)
+    request_errors: t.Mapping[str, int] = field(default_factory=dict)
+    reloads: t.Mapping[str, int] = field(default_factory=dict)
+    hot_updates: t.Mapping[str, int] = field(default_factory=dict)
+    changes: t.Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class Totals:
+    """All runs so far. counters: name -> labels -> count; buckets: runs by duration, not cumulative, +Inf last;
+    last_run, last_success: seconds since 1970, None before the first one."""
+
+    counters: dict[str, dict[tuple[str, ...], int]] = field(
+        default_factory=lambda: {name: dict.fromkeys(labels, 0) for name, labels in _COUNTERS.items()}
+    )
+    buckets: list[int] = field(default_factory=lambda: [0] * (len(DURATION_BUCKETS) + 1))
+    duration_sum: float = 0.0
+    last_run: int | None = None
+    last_success: int | None = None
+    last_run_succeeded: bool | None = None
+
+    def add(self, run: Run, now: datetime) -> None:
+        """Count a run that ends now."""
+        self._count("runs", ("success" if run.succeeded else "error",), 1)
+        for operation, requests in run.requests.items():
+            errors = min(run.request_errors.get(operation, 0), requests)
+            self._count("requests", (operation, "success"), requests - errors)
+            self._count("requests", (operation, "error"), errors)
+        for name, counts in (("reloads", run.reloads), ("hot_updates", run.hot_updates), ("changes", run.changes)):
+            for label, count in counts.items():
+                self._count(name, (label,), count)
+        if run.duration is not None:
+            seconds = max(run.duration, 0.0)  # the clock may have been set back meanwhile
+            self.buckets[sum(seconds > bound for bound in DURATION_BUCKETS)] += 1
+            self.duration_sum += seconds
+        self.last_run = int(now.timestamp())
+        self.last_run_succeeded = run.succeeded
+        if run.succeeded:
+            self.last_success = self.last_run
+
+    def _count(self, name: str, labels: tuple[str, ...], count: int) -> None:
+        self.counters[name][labels] = self.counters[name].get(labels, 0) + count
+
+    def to_json(self) -> bytes:
+        counters = {
+            name: [[*labels, count] for labels, count in sorted(at.items())] for name, at in self.counters.items()
+        }
+        document = {**vars(self), "format": FORMAT, "counters": counters, "bounds": DURATION_BUCKETS}
+        return (json.dumps(document, sort_keys=True) + "\n").encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Totals:
+        """Raises ValueError for anything that to_json did not write."""
+        try:
+            document = json.loads(data)
+            if document.pop("format") != FORMAT or document.pop("bounds") != list(DURATION_BUCKETS):
+                raise ValueError("not the format of this version")
+            totals = cls(**{**document, "counters": cls().counters})
+            for name, series in document["counters"].items():
+                totals.counters[name].update({tuple(map(str, row[:-1])): int(row[-1]) for row in series})
+            totals.buckets = [int(count) for count in totals.buckets]
+            if len(totals.buckets) != len(DURATION_BUCKETS) + 1:
+                raise ValueError("not as many buckets as bounds")
+            return totals
+        except (KeyError, TypeError, AttributeError, IndexError) as error:
+            raise ValueError(type(error).__name__) from None
+
+
+@dataclass(frozen=True)
+class CertificateNumbers:
+    """One deployed certificate. domain: its first name; served: its current version was seen in handshakes;
+    intact: its files are those that were written; instants: seconds since 1970."""
+
+    secret: str
+    path: str
+    domain: str
+    not_before: float
+    not_after: float
+    renewal: float
+    served: bool
+    intact: bool
+
+
+def certificate_numbers(
+    manifest: Manifest, path_of: t.Callable[[str], str], intact: t.Callable[[str], bool]
+) -> list[CertificateNumbers]:
+    """Of all deployed certificates, by name. path_of: main path below the directory -> full path; intact: by name."""
+    return [
+        CertificateNumbers(
+            secret=name,
+            path=path_of(entry.main_path),
+            domain=next(iter(summary.get("subject_alternative_names") or [name])),
+            not_before=not_before.timestamp(),
+            not_after=not_after.timestamp(),
+            renewal=(not_after - renewal_notice(not_before, not_after)).timestamp(),
+            served=entry.proven == entry.current.digest,
+            intact=intact(name),
+        )
+        for name, entry in sorted(manifest.entries.items())
+        for summary in [entry.current.summary]
+        if summary.get("not_before") and summary.get("not_after")
+        for not_before, not_after in [
+            (parse_isoformat_utc(summary["not_before"]), parse_isoformat_utc(summary["not_after"]))
+        ]
+    ]

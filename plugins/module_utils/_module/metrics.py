@@ -1,0 +1,127 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""rotation_metrics: the totals and the directory to a textfile."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from datetime import datetime, timezone
+
+from .._errors import InvalidOption
+from .._metrics import Run, Totals, certificate_numbers
+from .._store import atomic
+from .._store.directory import STATE_DIRECTORY, CertificateDirectory, DirectorySettings
+from .boundary import module_boundary
+from .dependencies import require_library
+from .options import duration_option
+
+_COUNTS: dict[str, t.Any] = {"type": "dict", "default": {}}
+ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
+    "path": {"type": "path", "required": True},
+    "textfile": {"type": "path", "required": True},
+    "names": {"type": "str", "choices": ["all", "conforming", "compatible"], "default": "all"},
+    "succeeded": {"type": "bool"},
+    "started_at": {"type": "float"},
+    "requests": dict(_COUNTS),
+    "request_errors": dict(_COUNTS),
+    "reloads": dict(_COUNTS),
+    "hot_updates": dict(_COUNTS),
+    "changes": dict(_COUNTS),
+    "lock_timeout": {"type": "str", "default": "60s"},
+}
+TOTALS_FILE = "metrics.json"
+
+
+def run(module: t.Any) -> None:
+    """module: an AnsibleModule with ARGUMENT_SPEC."""
+    with module_boundary(module):
+        params = module.params
+        textfile = params["textfile"]
+        if not os.path.isabs(textfile) or not textfile.endswith(".prom"):
+            raise InvalidOption(
+                f"textfile: {textfile} must be an absolute path that ends in .prom; node_exporter reads no other."
+            )
+        require_library("prometheus_client")
+        from .._exposition import render
+
+        now = datetime.now(timezone.utc)
+        counted = _run(params, now)
+        directory = CertificateDirectory(params["path"], DirectorySettings(None))
+        # A run that failed before there was a directory is told, too, but there is nowhere to count it.
+        exists = os.path.isdir(os.path.join(directory.path, STATE_DIRECTORY))
+        write = exists and not module.check_mode
+        with directory.locked(duration_option(params, "lock_timeout").total_seconds(), create=write):
+            totals, warning = load_totals(directory.path)
+            if warning:
+                module.warn(warning)
+            if counted is not None:
+                totals.add(counted, now)
+            # The certificates' own warning is told by certificate_sync, which reads them again.
+            manifest, _warning = directory.load()
+            certificates = certificate_numbers(
+                manifest,
+                lambda path: os.path.join(directory.path, path),
+                lambda name: directory.intact(manifest.entries[name]),
+            )
+            text = render(directory.path, certificates, totals, names=params["names"], now=now)
+            before = _read(textfile)
+            changed = text != before or counted is not None
+            if changed and not module.check_mode:
+                if counted is not None and exists:
+                    _write(os.path.join(directory.path, STATE_DIRECTORY, TOTALS_FILE), totals.to_json(), 0o600)
+                _write(textfile, text, 0o644)
+        diff = {"before": before.decode("utf-8", "replace"), "after": text.decode()} if module._diff else None
+        module.exit_json(
+            changed=changed,
+            certificates=len(certificates),
+            **({"diff": {"before_header": textfile, "after_header": textfile, **diff}} if diff else {}),
+        )
+
+
+def load_totals(path: str) -> tuple[Totals, str | None]:
+    """What was counted for a certificate directory, and a warning when that is lost. Raises StoreError."""
+    file = os.path.join(path, STATE_DIRECTORY, TOTALS_FILE)
+    data = _read(file)
+    if not data:
+        return Totals(), None
+    try:
+        return Totals.from_json(data), None
+    except ValueError as error:
+        return Totals(), f"{file} is damaged ({error}): all counters of the metrics start again at zero."
+
+
+def _run(params: t.Mapping[str, t.Any], now: datetime) -> Run | None:
+    if params["succeeded"] is None:
+        return None
+    duration = None if params["started_at"] is None else now.timestamp() - params["started_at"]
+    counts = ("requests", "request_errors", "reloads", "hot_updates", "changes")
+    return Run(params["succeeded"], duration, **{name: _numbers(name, params[name]) for name in counts})
+
+
+def _numbers(option: str, counts: t.Mapping[str, t.Any]) -> dict[str, int]:
+    try:
+        numbers = {str(key): int(value) for key, value in counts.items()}
+    except (TypeError, ValueError):
+        numbers = {"": -1}
+    if any(number < 0 for number in numbers.values()):
+        raise InvalidOption(f"{option}: each value must be a number of events, 0 or more.")
+    return numbers
+
+
+def _read(path: str) -> bytes:
+    with atomic.store_errors(f"read {path}"):
+        try:
+            with open(path, "rb") as file:
+                return file.read()
+        except FileNotFoundError:
+            return b""
+
+
+def _write(path: str, data: bytes, mode: int) -> None:
+    with atomic.store_errors(f"write {path}"):
+        # The temporary file must not end in .prom: node_exporter would read it.
+        atomic.write_file(path, data, atomic.FileAttributes(mode), temporary_suffix=".tmp")
+        atomic.fsync_directory(os.path.dirname(path))
