@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import datetime
 import functools
@@ -369,6 +370,14 @@ def _sign_weakly(
     else:
         signature = key.sign(signed_part, ec.ECDSA(signature_hash))
     return x509.load_der_x509_certificate(_der(0x30, signed_part + identifier + _der(0x03, b"\0" + signature)))
+
+
+def signed_pem(tbs_certificate: bytes, key: ec.EllipticCurvePrivateKey) -> str:
+    """A certificate of any content, also such that cryptography would not make (ECDSA with SHA-256)."""
+    signature = key.sign(tbs_certificate, ec.ECDSA(hashes.SHA256()))
+    der = _der(0x30, tbs_certificate + _SHA256_IDENTIFIERS["ec"] + _der(0x03, b"\0" + signature))
+    encoded = base64.encodebytes(der).decode()
+    return f"-----BEGIN CERTIFICATE-----\n{encoded}-----END CERTIFICATE-----\n"
 
 
 def _der(tag: int, content: bytes) -> bytes:

@@ -86,7 +86,7 @@ def verification_policy(params: t.Mapping[str, t.Any]) -> VerificationPolicy:
 
     anchors = load_trust_anchors(params["trust_anchors"]) if params["trust_anchors"] else ()
     if params["system_trust"]:
-        anchors = (*anchors, *load_trust_anchors(_system_trust_pem(), skip_unreadable=True))
+        anchors = (*anchors, *load_trust_anchors(system_trust_pem(), skip_unreadable=True))
     return VerificationPolicy(
         min_rsa_bits=params["min_rsa_bits"],
         clock_skew=duration_option(params, "clock_skew"),
@@ -95,14 +95,15 @@ def verification_policy(params: t.Mapping[str, t.Any]) -> VerificationPolicy:
     )
 
 
-def _system_trust_pem() -> str:
+def system_trust_pem() -> str:
+    """This host's CA bundle. Raises InvalidOption when it has none."""
     cafile = ssl.get_default_verify_paths().cafile
     candidates = (cafile, "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
     for path in filter(None, candidates):
         if os.path.isfile(path):
             with open(path, encoding="utf-8", errors="replace") as file:
                 return file.read()
-    raise InvalidOption("system_trust: this host has no CA bundle. Install ca-certificates, or give trust_anchors.")
+    raise InvalidOption("This host has no CA bundle. Install ca-certificates, or give trust_anchors.")
 
 
 def _mode(name: str, value: t.Any) -> int:

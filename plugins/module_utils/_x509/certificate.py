@@ -155,6 +155,21 @@ class Certificate:
         return tuple(str(name.value) for name in self._server_names if isinstance(name, x509.IPAddress))
 
     @functools.cached_property
+    def alternative_name_kinds(self) -> frozenset[str]:
+        """Which kinds of names the subjectAltName holds, as cryptography calls them: "DNSName", "RFC822Name"."""
+        return frozenset(type(name).__name__ for name in self._extension(x509.SubjectAlternativeName) or ())
+
+    @functools.cached_property
+    def extended_key_usage(self) -> tuple[str, ...] | None:
+        """Dotted OIDs in their order; None when the certificate does not limit its usage."""
+        usages = self._extension(x509.ExtendedKeyUsage)
+        return None if usages is None else tuple(usage.dotted_string for usage in usages)
+
+    @functools.cached_property
+    def key_usage(self) -> x509.KeyUsage | None:
+        return self._extension(x509.KeyUsage)
+
+    @functools.cached_property
     def is_ca(self) -> bool:
         constraints = self._extension(x509.BasicConstraints)
         return constraints is not None and constraints.ca
@@ -218,6 +233,7 @@ class Certificate:
             "issuer": self.issuer,
             "serial_number": self.serial_number,
             "key": self.key,
+            "extended_key_usage": None if self.extended_key_usage is None else list(self.extended_key_usage),
         }
 
 

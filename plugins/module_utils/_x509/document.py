@@ -203,22 +203,32 @@ def _from_blocks(
     domain_name: str | None = None,
     description: str | None = None,
 ) -> CertificateMaterial:
+    refuse_unusable(blocks)
+    # Other kinds (parameters, requests, public keys) say nothing that the certificate does not.
+    certificates = tuple(load_certificate(block.der) for block in blocks if block.label == CERTIFICATE)
+    if not certificates:
+        raise MaterialError("certificate_missing", "There is no certificate: store the leaf certificate as PEM.")
+    key, key_pem = load_private_key(blocks, passphrase)
+    return CertificateMaterial(certificates, key, key_pem, declared_leaf, domain_name, description)
+
+
+def refuse_unusable(blocks: t.Iterable[PemBlock]) -> None:
+    """Raises MaterialError for kinds of blocks that hold what is needed in a form that cannot be used."""
     for block in blocks:
         if block.label in _REFUSED_LABELS:
             raise MaterialError("pem_invalid", f"A '{block.label}' cannot be used: {_REFUSED_LABELS[block.label]}.")
-    # Other kinds (parameters, requests, public keys) say nothing that the certificate does not.
-    certificates = tuple(load_certificate(block.der) for block in blocks if block.label == CERTIFICATE)
+
+
+def load_private_key(blocks: t.Iterable[PemBlock], passphrase: bytes | None = None) -> tuple[t.Any, bytes]:
+    """The one private key among the blocks, as loaded by cryptography and as PEM. Raises MaterialError."""
     keys = list(dict.fromkeys(block for block in blocks if block.label in _KEY_LABELS))
-    if not certificates:
-        raise MaterialError("certificate_missing", "There is no certificate: store the leaf certificate as PEM.")
     if not keys:
         raise MaterialError("private_key_missing", "There is no private key: store the leaf's private key as PEM.")
     if len(keys) > 1:
         raise MaterialError(
             "multiple_private_keys", f"There are {len(keys)} different private keys: store only that of the leaf."
         )
-    key, key_pem = _load_key(keys[0], passphrase)
-    return CertificateMaterial(certificates, key, key_pem, declared_leaf, domain_name, description)
+    return _load_key(keys[0], passphrase)
 
 
 def _load_key(block: PemBlock, passphrase: bytes | None) -> tuple[t.Any, bytes]:

@@ -15,22 +15,29 @@ def covers(dns_names: t.Iterable[str], ip_addresses: t.Iterable[str], domain: st
 
     A wildcard stands for exactly one whole label, the left-most one. An address is only ever covered by an address.
     """
-    domain = domain.strip()
+    return not uncovered(dns_names, ip_addresses, [domain])
+
+
+def uncovered(dns_names: t.Iterable[str], ip_addresses: t.Iterable[str], domains: t.Iterable[str]) -> list[str]:
+    """Those of the domains that no name covers, see covers()."""
+    names = {a_labels(name) for name in dns_names}
+    addresses = {ipaddress.ip_address(address) for address in ip_addresses}
+    return [domain for domain in domains if not _is_covered(domain.strip(), names, addresses)]
+
+
+def _is_covered(domain: str, names: set[str], addresses: set[ipaddress.IPv4Address | ipaddress.IPv6Address]) -> bool:
     try:
-        address = ipaddress.ip_address(domain)
+        return ipaddress.ip_address(domain) in addresses
     except ValueError:
         pass
-    else:
-        return any(ipaddress.ip_address(name) == address for name in ip_addresses)
-    wanted = _a_labels(domain)
+    wanted = a_labels(domain)
     if not wanted:
         return False
     first_label, _dot, rest = wanted.partition(".")
-    acceptable = {wanted, f"*.{rest}"} if first_label and rest else {wanted}
-    return any(_a_labels(name) in acceptable for name in dns_names)
+    return wanted in names or bool(first_label and rest and f"*.{rest}" in names)
 
 
-def _a_labels(name: str) -> str:
+def a_labels(name: str) -> str:
     """Lower case, without the root's dot, internationalised labels as A-labels; "" when that is impossible."""
     name = name.removesuffix(".").lower()
     if name.isascii():

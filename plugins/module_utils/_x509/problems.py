@@ -42,6 +42,10 @@ PROBLEM_CODES: t.Final[dict[str, str]] = {
     "root_dropped": "The chain held the root certificate, which clients have already; it was left out.",
     "self_signed": "The leaf is self-signed: only clients that were given it will trust it.",
     "untrusted": "There is no valid path from the leaf to one of the given trust anchors.",
+    "chain_too_complex": "The search for a path was given up: there are too many possible ones.",
+    "chain_certificate_unreadable": "A certificate beside the leaf cannot be read; it was left out.",
+    "name_constraint_violated": "An authority of the path may not issue for the subject of a certificate below it.",
+    "trust_anchors_invalid": "None of the trust anchors can be read.",
     # Dates.
     "expired": "The leaf is no longer valid.",
     "not_yet_valid": "The leaf is not valid yet.",
@@ -51,6 +55,8 @@ PROBLEM_CODES: t.Final[dict[str, str]] = {
     # Names and strength.
     "san_missing": "The leaf has no DNS name and no IP address in its subjectAltName (clients ignore the common name).",
     "domain_not_covered": "The leaf's subject alternative names do not cover the expected domain.",
+    "purpose_not_allowed": "The leaf's key usage or extended key usage does not allow the purpose.",
+    "serial_number_invalid": "The leaf's serial number is zero, negative or longer than 20 bytes.",
     "weak_key": "A key is too short or of a kind that clients refuse.",
     "weak_signature": "A certificate is signed with an algorithm that clients refuse.",
     # The secret, the file or the directory.

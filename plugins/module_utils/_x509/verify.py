@@ -63,14 +63,14 @@ def build_bundle(
     if isinstance(leaf, Problem):
         return None, [leaf]
     chain = arrange(leaf, certificates, ordered=material.ordered)
-    problems += _key_pair_problems(leaf, material.private_key)
+    problems += key_pair_problems(leaf, material.private_key)
     problems += chain.problems
-    problems += _leaf_date_problems(leaf, policy, at)
+    problems += leaf_date_problems(leaf, policy, at)
     problems += _name_problems(leaf, material.domain_name)
-    problems += _strength_problems(leaf, policy)
+    problems += strength_problems(leaf, policy)
     for intermediate in chain.intermediates:
-        problems += _intermediate_date_problems(intermediate, policy, at)
-        problems += _strength_problems(intermediate, policy)
+        problems += intermediate_date_problems(intermediate, policy, at)
+        problems += strength_problems(intermediate, policy)
     if leaf.self_signed:
         problems.append(warning("self_signed", f"'{leaf.name}' is self-signed: have an authority issue it."))
     if policy.trust_anchors is not None and not _has_error(problems):
@@ -87,9 +87,9 @@ def _has_error(problems: t.Iterable[Problem]) -> bool:
     return any(problem.severity == "error" for problem in problems)
 
 
-def _key_pair_problems(leaf: Certificate, private_key: t.Any) -> list[Problem]:
+def key_pair_problems(leaf: Certificate, private_key: t.Any) -> list[Problem]:
     if leaf.public_key is None or not hasattr(private_key, "public_key"):
-        return []  # a kind of key that _strength_problems refuses
+        return []  # a kind of key that strength_problems refuses
     if private_key.public_key() != leaf.public_key:
         return [
             error(
@@ -139,8 +139,8 @@ def _is_consistent_rsa(numbers: rsa.RSAPrivateNumbers) -> bool:
     )
 
 
-def _leaf_date_problems(leaf: Certificate, policy: VerificationPolicy, at: datetime.datetime) -> list[Problem]:
-    if leaf.not_after <= at:
+def leaf_date_problems(leaf: Certificate, policy: VerificationPolicy, at: datetime.datetime) -> list[Problem]:
+    if leaf.not_after < at:  # the last second belongs to the validity (RFC 5280, 4.1.2.5)
         return [error("expired", f"'{leaf.name}' expired on {isoformat_utc(leaf.not_after)}: store a renewed one.")]
     if leaf.not_before > at + policy.clock_skew:
         return [
@@ -162,11 +162,11 @@ def _leaf_date_problems(leaf: Certificate, policy: VerificationPolicy, at: datet
     return []
 
 
-def _intermediate_date_problems(
+def intermediate_date_problems(
     intermediate: Certificate, policy: VerificationPolicy, at: datetime.datetime
 ) -> list[Problem]:
     name = f"The intermediate '{intermediate.name}'"
-    if intermediate.not_after <= at:
+    if intermediate.not_after < at:
         return [
             error(
                 "intermediate_expired",
@@ -199,19 +199,19 @@ def _name_problems(leaf: Certificate, domain_name: str | None) -> list[Problem]:
         return [
             error(
                 "domain_not_covered",
-                f"The certificate is for {shown}, not for {_quoted_name(domain_name)}: "
+                f"The certificate is for {shown}, not for {quoted_name(domain_name)}: "
                 "store the right certificate, or correct the domain name.",
             )
         ]
     return []
 
 
-def _quoted_name(domain_name: str) -> str:
+def quoted_name(domain_name: str, otherwise: str = "the document's domain name, which is no name") -> str:
     """Only what can be a name is shown: somebody may have stored a private key in this field."""
-    return f"'{domain_name}'" if _NAME.fullmatch(domain_name) else "the document's domain name, which is no name"
+    return f"'{domain_name}'" if _NAME.fullmatch(domain_name) else otherwise
 
 
-def _strength_problems(certificate: Certificate, policy: VerificationPolicy) -> list[Problem]:
+def strength_problems(certificate: Certificate, policy: VerificationPolicy) -> list[Problem]:
     problems = []
     if not _is_strong(certificate.public_key, policy):
         problems.append(

@@ -120,6 +120,7 @@ def test_the_summary_is_json_without_secrets() -> None:
         "issuer": "CN=Intermediate",
         "serial_number": "1f",
         "key": "RSA 2048",
+        "extended_key_usage": ["1.3.6.1.5.5.7.3.1"],
     }
 
 

@@ -22,6 +22,7 @@ from ansible_collections.certops.rotation.tests.support.verification import (
     NOW,
     OTHER_ROOT,
     ROOT,
+    SECOND,
     UPPER,
     accepted,
     chain_of,
@@ -324,7 +325,7 @@ def test_an_incomplete_chain_is_untrusted() -> None:
 
 def test_trust_is_not_asked_when_the_answer_is_known() -> None:
     end = ISSUED.certificate.not_valid_after_utc
-    assert found(ISSUED, at=end, trust_anchors=(OTHER_ROOT.certificate,)) == [("expired", "error")]
+    assert found(ISSUED, at=end + SECOND, trust_anchors=(OTHER_ROOT.certificate,)) == [("expired", "error")]
 
 
 def test_clock_skew_holds_for_the_path_too() -> None:

@@ -32,8 +32,8 @@ from cryptography.hazmat.primitives.asymmetric import x25519
 def test_dates_of_the_leaf() -> None:
     assert found(ISSUED, at=NOW + 89 * DAY) == []
     end = ISSUED.certificate.not_valid_after_utc
-    assert found(ISSUED, at=end - SECOND) == []
-    assert found(ISSUED, at=end) == [("expired", "error")]
+    assert found(ISSUED, at=end) == []
+    assert found(ISSUED, at=end + SECOND) == [("expired", "error")]
     assert found(ISSUED, at=end + SECOND, min_remaining=DAY) == [("expired", "error")]
 
 
@@ -57,7 +57,8 @@ def test_dates_of_the_intermediates() -> None:
     upper = pki.CertificateAuthority("Short", parent=ROOT, not_before=NOW - DAY, not_after=NOW + DAY)
     issued = upper.issue("a.example.com", not_before=NOW - 2 * DAY)
     assert found(issued) == []
-    assert found(issued, at=NOW + DAY) == [("intermediate_expired", "error")]
+    assert found(issued, at=NOW + DAY) == []
+    assert found(issued, at=NOW + DAY + SECOND) == [("intermediate_expired", "error")]
     assert found(issued, at=NOW - DAY - 5 * MINUTE) == []
     assert found(issued, at=NOW - DAY - 6 * MINUTE) == [("intermediate_not_yet_valid", "error")]
 

@@ -1,0 +1,150 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: certificate_verify
+short_description: May this certificate be served, or be presented by a client?
+version_added: 1.0.0
+author:
+  - certops.rotation contributors (@certops)
+description:
+  - Verifies a certificate as a careful client would. The path to a trust anchor with its signatures, dates, name
+    constraints, path lengths, key usages and critical extensions (RFC 5280), the names (RFC 6125, RFC 9525), the
+    purpose, the strength of keys and signatures, and whether a private key belongs to it.
+  - A bad certificate is a result, never a failure of the task, unless O(fail_on_invalid=true). That holds for content
+    of any kind, text that is no certificate included.
+  - Nothing is asked of the network, so that revocation is not judged.
+extends_documentation_fragment:
+  - certops.rotation.attributes
+  - certops.rotation.attributes.info_module
+options:
+  certificate:
+    description:
+      - The certificate as PEM. Its chain may follow it.
+      - Text around PEM blocks is ignored.
+    type: str
+    required: true
+  certificate_chain:
+    description:
+      - Intermediates as PEM, in any order.
+      - They are not trusted, they only help to find a path. Roots among them and certificates that do not belong to the
+        path do no harm.
+    type: str
+  private_key:
+    description:
+      - The private key as PEM, not encrypted. When given, it must belong to the certificate.
+    type: str
+  trust_anchors:
+    description:
+      - The certificates that are trusted, as PEM. Usually roots, and possibly the certificate itself.
+      - When not given, the CA bundle of this host.
+    type: str
+  server_names:
+    description:
+      - DNS names and IP addresses that clients ask for. The certificate must cover each of them.
+      - A wildcard in the certificate covers exactly one label. The common name does not count.
+      - When empty, no name is asked for.
+    type: list
+    elements: str
+    default: []
+  purpose:
+    description: Whether a server or a client shows the certificate.
+    type: str
+    choices: [server, client]
+    default: server
+  profile:
+    description:
+      - V(web) asks for all that RFC 5280 and the Web PKI demand, key identifiers for instance.
+      - V(private) accepts that a private authority left out key identifiers or key usages. What its certificates do say
+        counts all the same. Needs cryptography 45 or newer, older versions always judge as with V(web).
+    type: str
+    choices: [web, private]
+    default: web
+  at:
+    description:
+      - The instant to verify for, in ISO 8601, such as V(2027-01-31T12:00:00Z). Without an offset it is UTC.
+      - When not given, now.
+    type: str
+  fail_on_invalid:
+    description: Whether an invalid certificate fails the task.
+    type: bool
+    default: false
+attributes:
+  platform:
+    support: full
+    platforms: posix
+requirements:
+  - cryptography >= 42.0 (>= 43.0 for O(purpose=client), >= 45.0 for hostile chains of more than 8 certificates)
+notes:
+  - Where authorities sign each other in circles, or repeat each other many times, the search for a path ends after a
+    bounded number of steps with the problem C(chain_too_complex).
+seealso:
+  - module: certops.rotation.certificate_sync
+  - module: certops.rotation.tls_endpoint_info
+"""
+
+EXAMPLES = r"""
+- name: May this be served for both names?
+  certops.rotation.certificate_verify:
+    certificate: "{{ lookup('ansible.builtin.file', 'cert.pem') }}"
+    certificate_chain: "{{ lookup('ansible.builtin.file', 'chain.pem') }}"
+    private_key: "{{ lookup('ansible.builtin.file', 'privkey.pem') }}"
+    server_names:
+      - www.example.com
+      - example.com
+  register: verdict
+
+- name: What is wrong with it
+  ansible.builtin.debug:
+    msg: "{{ verdict.problems | map(attribute='message') }}"
+  when: not verdict.valid
+
+- name: Stop unless a client of our own authority will still be accepted at the end of the year
+  certops.rotation.certificate_verify:
+    certificate: "{{ lookup('ansible.builtin.file', 'client.pem') }}"
+    trust_anchors: "{{ lookup('ansible.builtin.file', 'ca.pem') }}"
+    purpose: client
+    profile: private
+    at: "2027-12-31T23:59:59Z"
+    fail_on_invalid: true
+"""
+
+RETURN = r"""
+valid:
+  description: Whether none of the problems is an error.
+  returned: always
+  type: bool
+problems:
+  description: All that is wrong, or noteworthy. The codes are stable.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    code:
+      description: Stable code of the problem.
+      type: str
+      sample: domain_not_covered
+    severity:
+      description: An error makes the certificate invalid, a warning does not.
+      type: str
+      choices: [error, warning]
+    message:
+      description: What is wrong and what to do.
+      type: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.certops.rotation.plugins.module_utils._module.certificate_verify import ARGUMENT_SPEC, run
+
+
+def main() -> None:
+    # no_log: the arguments stay out of the system's log, for people paste private keys into wrong places.
+    run(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, no_log=True))
+
+
+if __name__ == "__main__":
+    main()
