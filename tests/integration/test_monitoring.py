@@ -1,0 +1,99 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the documentation offers for monitoring works: alerts fire when they should, and all that is named exists."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import re
+from datetime import datetime, timezone
+
+import pytest
+import yaml
+from ansible_collections.certops.rotation.plugins.module_utils._exposition import render
+from ansible_collections.certops.rotation.plugins.module_utils._metrics import CertificateNumbers, Run, Totals
+from ansible_collections.certops.rotation.tests.support.prometheus import promtool
+
+ROOT = pathlib.Path(__file__).parents[2]
+RULES = ROOT / "docs" / "alerts.rules.yml"
+RULE_TESTS = ROOT / "tests" / "support" / "alerts" / "alerts.test.yml"
+PAGE = (ROOT / "docs" / "monitoring.md").read_text(encoding="utf-8")
+OF_NODE_EXPORTER = {"node_textfile_scrape_error"}
+NAME = re.compile(r"\b(?:certops|cert|certificates|acm|secrets|haproxy|last|node)_[a-z_]+_?[a-z]+\b")
+
+
+def exposed(names: str) -> dict[str, str]:
+    """Metric -> type, of a directory that has everything."""
+    now = datetime(2026, 11, 22, tzinfo=timezone.utc)
+    totals = Totals()
+    totals.add(Run(True, 1.0, {"ListSecrets": 1}), now)
+    certificate = CertificateNumbers("a", "/c/a.pem", "a.example.com", 0, 2, 1, True, True)
+    text = render("/c", [certificate], totals, names=names, now=now).decode()
+    return dict(line.split()[2:] for line in text.splitlines() if line.startswith("# TYPE "))
+
+
+def documented(heading: str) -> dict[str, str]:
+    section = PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1:3] for line in section.splitlines() if line.startswith("| `")]
+    return {name: kind.strip() for names, kind in rows for name in re.findall(r"`(\w+)`", names)}
+
+
+def test_promtool_accepts_the_rules() -> None:
+    assert promtool("check", "rules", str(RULES))[0] == 0
+
+
+def test_the_alerts_fire_when_they_should() -> None:
+    code, output = promtool("test", "rules", str(RULE_TESTS))
+    assert code == 0, output
+
+
+def test_every_alert_is_tested_and_documented() -> None:
+    (group,) = yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]
+    alerts = {rule["alert"]: rule["labels"]["severity"] for rule in group["rules"]}
+    cases = yaml.safe_load(RULE_TESTS.read_text(encoding="utf-8"))["tests"]
+    fired = {test["alertname"] for case in cases for test in case["alert_rule_test"] if test["exp_alerts"]}
+    assert fired == set(alerts)
+    assert documented("Alerts") == alerts
+
+
+def test_the_rules_use_metrics_that_exist() -> None:
+    (group,) = yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]
+    used = {name for rule in group["rules"] for name in NAME.findall(rule["expr"])}
+    assert used
+    assert used <= set(exposed("conforming")) | OF_NODE_EXPORTER
+
+
+@pytest.mark.parametrize(("heading", "names"), [("Metrics", "conforming"), ("The names of older tools", "compatible")])
+def test_the_tables_are_complete(heading: str, names: str) -> None:
+    assert documented(heading) == exposed(names)
+
+
+def test_the_dashboard_uses_metrics_that_exist() -> None:
+    dashboard = json.loads((ROOT / "docs" / "grafana-dashboard.json").read_text(encoding="utf-8"))
+    panels = dashboard["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    queries = [target["expr"] for panel in panels for target in panel["targets"]]
+    used = {name.removesuffix("_bucket") for query in queries for name in NAME.findall(query)}
+    assert used <= set(exposed("conforming"))
+    # Prometheus itself parses every query, once Grafana's variables have values.
+    filled = [query.replace("$__rate_interval", "5m") for query in queries]
+    rules = {"groups": [{"name": "dashboard", "rules": [{"record": "a:b", "expr": query} for query in filled]}]}
+    code, output = promtool("check", "rules", "--lint=none", "/dev/stdin", text=json.dumps(rules))
+    assert code == 0, output
+
+
+def test_nothing_overlaps_on_the_dashboard() -> None:
+    dashboard = json.loads((ROOT / "docs" / "grafana-dashboard.json").read_text(encoding="utf-8"))
+    taken: set[tuple[int, int]] = set()
+    for position in (panel["gridPos"] for panel in dashboard["panels"]):
+        cells = {
+            (x, y)
+            for x in range(position["x"], position["x"] + position["w"])
+            for y in range(position["y"], position["y"] + position["h"])
+        }
+        assert not cells & taken
+        assert max(x for x, _y in cells) < 24
+        taken |= cells
