@@ -13,7 +13,8 @@ author:
   - certops.rotation contributors (@certops)
 description:
   - Checks the configuration first, reloads HAProxy, and waits until it is known whether a new worker serves.
-  - When the check or the reload fails, the module fails with HAProxy's startup log, and the old worker keeps serving.
+  - When the check or the reload fails, the module fails with HAProxy's startup log where there is one, and the old
+    worker keeps serving.
   - A new worker that ends as soon as it is started (no chroot directory, for instance) takes HAProxy with it. The
     module fails and says so.
   - HAProxy must run in master-worker mode.
@@ -28,23 +29,89 @@ options:
       - V(systemd) runs C(systemctl reload). The unit proves the syntax of the configuration only, so the result is
         read from the unit's processes, where a new worker must appear and stay. With O(socket) a failure is known
         sooner.
+      - V(docker) sends O(signal) to O(container) through the Docker Engine API. It needs neither the C(docker) command
+        nor a Python library. The container must keep running, and a new worker must appear in its list of processes and
+        stay.
+      - V(signal) sends O(signal) to the process of O(pid_file), which must be HAProxy's master on this host. A new
+        worker must appear among its children and stay.
+      - V(http) posts to O(url). The endpoint's status is the result, unless O(socket) tells more.
+      - With V(docker) and V(signal), and without O(socket), a failed reload is known only when O(timeout) is over, and
+        a worker that lives for two seconds beside the old one counts as the new one.
     type: str
-    choices: [master, systemd]
+    choices: [master, systemd, docker, http, signal]
     required: true
   socket:
     description:
       - Address of the master's socket (option C(-S) of HAProxy or C(master-socket)), a path or V(host:port).
-      - Required for O(method=master).
+      - Required for O(method=master). With every other method, the result is learned there.
     type: str
   unit:
     description: The unit for O(method=systemd).
     type: str
     default: haproxy
+  container:
+    description:
+      - Name or id of the container. Its main process must be HAProxy, or one that passes signals on.
+      - Required for O(method=docker).
+    type: str
+  docker_host:
+    description:
+      - Where the Docker Engine API is, V(unix:///path), V(tcp://host:port) or V(https://host:port).
+      - Who may use the API is as good as root on its host. A proxy that allows no more than C(GET) and C(POST) below
+        C(/containers/) is the safer way.
+    type: str
+    default: unix:///var/run/docker.sock
+  signal:
+    description:
+      - What O(method=docker) and O(method=signal) send. HAProxy's master reloads on both.
+      - Without it V(HUP) for O(method=docker) and V(USR2) for O(method=signal).
+    type: str
+    choices: [HUP, USR2]
+  pid_file:
+    description:
+      - The file with the process id of HAProxy's master (option C(-p) of HAProxy or C(pidfile)).
+      - Required for O(method=signal).
+    type: path
+  url:
+    description:
+      - Where to send the empty C(POST) request. Required for O(method=http).
+      - It holds no credentials. Redirections are not followed, they are answers of another status.
+    type: str
+  headers:
+    description: Headers of the request, for a token for instance.
+    type: dict
+    default: {}
+  username:
+    description: User for HTTP basic authentication.
+    type: str
+  password:
+    description: Password of O(username).
+    type: str
+  status_code:
+    description: The statuses that mean that HAProxy was reloaded.
+    type: list
+    elements: int
+    default: [200]
+  url_timeout:
+    description: Seconds to wait for O(url).
+    type: float
+    default: 30
+  ca_path:
+    description: PEM file with the CAs of an C(https) O(url) or O(docker_host). Without it those of the system.
+    type: path
+  client_cert:
+    description: PEM file with a client certificate for O(url) or O(docker_host).
+    type: path
+  client_key:
+    description: PEM file with the key of O(client_cert), not encrypted. Without it the key is in O(client_cert).
+    type: path
   check_config:
     description:
       - Whether to check the configuration with C(haproxy -c) before the reload. An invalid one is then not even tried.
       - The check runs without the environment of the service. Set this to V(false) for a configuration that needs
         variables from there.
+      - It runs where the module runs, and needs O(executable) and O(config) there. Set this to V(false) where HAProxy
+        is in a container or on another host.
     type: bool
     default: true
   config:
@@ -57,7 +124,7 @@ options:
     type: str
     default: haproxy
   timeout:
-    description: Seconds to wait for the check, and again for the reload.
+    description: Seconds to wait for the check, and again for the reload, O(method=http) without O(socket) excepted.
     type: float
     default: 90
 extends_documentation_fragment:
@@ -92,6 +159,26 @@ EXAMPLES = r"""
     config:
       - /etc/haproxy/haproxy.cfg
       - /etc/haproxy/conf.d
+
+- name: Reload a container through a proxy of the Docker socket
+  certops.rotation.haproxy_reload:
+    method: docker
+    container: haproxy
+    docker_host: tcp://127.0.0.1:2375
+    check_config: false
+
+- name: Reload by a signal to the process of the pid file
+  certops.rotation.haproxy_reload:
+    method: signal
+    pid_file: /run/haproxy.pid
+
+- name: Reload through an endpoint
+  certops.rotation.haproxy_reload:
+    method: http
+    url: https://lb.example.com:8443/reload
+    headers:
+      Authorization: "Bearer {{ reload_token }}"
+    check_config: false
 """
 
 RETURN = r"""
@@ -103,6 +190,8 @@ log:
   description:
     - What the check and HAProxy's startup said. May be empty.
     - When a reload through systemd failed, what systemctl said and the unit's journal since then.
+    - With O(method=docker) what the container has logged since the signal, with O(method=http) the answer to a request
+      that succeeded.
   returned: always
   type: str
 method:
@@ -111,11 +200,13 @@ method:
   type: str
   sample: master
 worker_pid_before:
-  description: Process id of the worker before the reload.
+  description: Process id of the worker before the reload. V(null) for O(method=http) without O(socket).
   returned: success
   type: int
 worker_pid_after:
-  description: Process id of the worker after the reload. In check mode that of the present one.
+  description:
+    - Process id of the worker after the reload. In check mode that of the present one.
+    - V(null) for O(method=http) without O(socket).
   returned: success
   type: int
 """
@@ -124,9 +215,22 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.certops.rotation.plugins.module_utils._module.haproxy_reload import run
 
 ARGUMENT_SPEC = {
-    "method": {"type": "str", "choices": ["master", "systemd"], "required": True},
+    "method": {"type": "str", "choices": ["master", "systemd", "docker", "http", "signal"], "required": True},
     "socket": {"type": "str"},
     "unit": {"type": "str", "default": "haproxy"},
+    "container": {"type": "str"},
+    "docker_host": {"type": "str", "default": "unix:///var/run/docker.sock"},
+    "signal": {"type": "str", "choices": ["HUP", "USR2"]},
+    "pid_file": {"type": "path"},
+    "url": {"type": "str"},
+    "headers": {"type": "dict", "default": {}, "no_log": True},
+    "username": {"type": "str"},
+    "password": {"type": "str", "no_log": True},
+    "status_code": {"type": "list", "elements": "int", "default": [200]},
+    "url_timeout": {"type": "float", "default": 30},
+    "ca_path": {"type": "path"},
+    "client_cert": {"type": "path"},
+    "client_key": {"type": "path", "no_log": False},
     "check_config": {"type": "bool", "default": True},
     "config": {"type": "list", "elements": "path", "default": ["/etc/haproxy/haproxy.cfg"]},
     "executable": {"type": "str", "default": "haproxy"},
@@ -138,7 +242,13 @@ def main() -> None:
     run(
         AnsibleModule(
             argument_spec=ARGUMENT_SPEC,
-            required_if=[("method", "master", ["socket"])],
+            required_if=[
+                ("method", "master", ["socket"]),
+                ("method", "docker", ["container"]),
+                ("method", "signal", ["pid_file"]),
+                ("method", "http", ["url"]),
+            ],
+            required_by={"client_key": "client_cert", "password": "username"},
             supports_check_mode=True,
         )
     )

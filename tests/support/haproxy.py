@@ -124,6 +124,10 @@ class HaproxyInstance:
             self._process.wait(5)
         self._process = None
 
+    def is_running(self) -> bool:
+        """Whether its master has not ended."""
+        return self._process is not None and self._process.poll() is None
+
     def reload(self) -> bool:
         """Reload through the master and wait for the end of it: True when a new worker serves."""
         before = (self.worker_pid(), self.failed_reloads())
@@ -239,7 +243,6 @@ class HaproxyInstance:
     def _wait(self, condition: t.Callable[[], bool], purpose: str, seconds: float = 15) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
-            assert self._process is not None
-            assert self._process.poll() is None, f"HAProxy ended:\n{self.log}"
+            assert self.is_running(), f"HAProxy ended:\n{self.log}"
             assert time.monotonic() < deadline, f"HAProxy needs too long {purpose}:\n{self.log}"
             time.sleep(0.02)

@@ -97,7 +97,7 @@ class SystemdHost:
             **(env or {}),
         }
         assignments = [f"{name}={value}" for name, value in environment.items()]
-        return [*_become(), "nsenter", f"--target={self._leader}", "--all", "--", "env", "-i", *assignments, *command]
+        return [*become(), "nsenter", f"--target={self._leader}", "--all", "--", "env", "-i", *assignments, *command]
 
     def run(
         self,
@@ -150,7 +150,7 @@ class SystemdHost:
             notifications.bind(address)
             notifications.settimeout(0.2)
             self._container = subprocess.Popen(
-                [*_become(), *environment, "unshare", "--mount", "sh", "-c", _BOOT, "sh", str(root), *options],
+                [*become(), *environment, "unshare", "--mount", "sh", "-c", _BOOT, "sh", str(root), *options],
                 stdin=subprocess.PIPE,
                 stdout=console,
                 stderr=subprocess.STDOUT,
@@ -178,7 +178,8 @@ class SystemdHost:
         )
 
 
-def _become() -> list[str]:
+def become() -> list[str]:
+    """What makes a command run as root, without a question."""
     return [] if os.getuid() == 0 else ["sudo", "-n"]
 
 

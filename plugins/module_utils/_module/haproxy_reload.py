@@ -6,12 +6,17 @@
 
 from __future__ import annotations
 
+import ssl
 import typing as t
 
 from .._errors import InvalidOption, RotationError
+from .._services.docker import ContainerTarget, DockerEngine
+from .._services.endpoint import Endpoint, HttpReloader, client_context
 from .._services.master import MasterReloader
+from .._services.pid_file import PidFileTarget
 from .._services.programs import check_configuration
 from .._services.reloader import Reloader
+from .._services.signalled import SignalReloader
 from .._services.systemd import SystemdReloader
 from .boundary import module_boundary
 
@@ -50,11 +55,53 @@ def run(module: t.Any) -> None:
 
 
 def _reloader(params: t.Mapping[str, t.Any]) -> Reloader:
-    """The strategy for the method; one line for each."""
-    timeout = params["timeout"]
-    master = MasterReloader(params["socket"], timeout) if params["socket"] else None
-    if params["method"] == "systemd":
-        return SystemdReloader(params["unit"], timeout, master)
+    """The strategy for the method."""
+    master = MasterReloader(params["socket"], params["timeout"]) if params["socket"] else None
+    return _STRATEGIES[params["method"]](params, master)
+
+
+def _master(_params: t.Mapping[str, t.Any], master: MasterReloader | None) -> Reloader:
     if master is None:
         raise InvalidOption("The method master needs socket, the address of HAProxy's master socket.")
     return master
+
+
+def _systemd(params: t.Mapping[str, t.Any], master: MasterReloader | None) -> Reloader:
+    return SystemdReloader(params["unit"], params["timeout"], master)
+
+
+def _docker(params: t.Mapping[str, t.Any], master: MasterReloader | None) -> Reloader:
+    engine = DockerEngine(params["docker_host"], params["timeout"], _client_context(params))
+    target = ContainerTarget(engine, params["container"], params["signal"] or "HUP")
+    return SignalReloader(target, params["timeout"], master)
+
+
+def _signal(params: t.Mapping[str, t.Any], master: MasterReloader | None) -> Reloader:
+    target = PidFileTarget(params["pid_file"], params["signal"] or "USR2")
+    return SignalReloader(target, params["timeout"], master)
+
+
+def _http(params: t.Mapping[str, t.Any], master: MasterReloader | None) -> Reloader:
+    endpoint = Endpoint(
+        params["url"],
+        {name: str(value) for name, value in params["headers"].items()},
+        params["username"] or "",
+        params["password"] or "",
+        params["status_code"],
+        params["url_timeout"],
+        _client_context(params),
+    )
+    return HttpReloader(endpoint, master)
+
+
+def _client_context(params: t.Mapping[str, t.Any]) -> ssl.SSLContext:
+    return client_context(params["ca_path"], params["client_cert"], params["client_key"])
+
+
+_STRATEGIES: dict[str, t.Callable[[t.Mapping[str, t.Any], MasterReloader | None], Reloader]] = {
+    "master": _master,
+    "systemd": _systemd,
+    "docker": _docker,
+    "http": _http,
+    "signal": _signal,
+}

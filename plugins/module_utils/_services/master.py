@@ -87,6 +87,13 @@ class MasterReloader:
             raise ReloadError("HAProxy's reload failed; the old worker keeps serving. See the log.", log=log)
         return self._settled(before, self.processes(), log)
 
+    def reload_by(self, trigger: t.Callable[[], object]) -> Reload:
+        """Let something else ask for the reload, and learn its result here. trigger: may raise what it likes."""
+        started = time.monotonic()
+        before = self.processes()
+        trigger()
+        return self._wait_for_result(before, self._timeout - (time.monotonic() - started))
+
     def _wait_for_result(self, before: Processes, seconds: float) -> Reload:
         latest = before
         answers = True

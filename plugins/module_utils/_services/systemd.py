@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 import typing as t
 
 from .._errors import ReloadError
 from .master import MasterReloader
+from .processes import PROC, children_of
 from .programs import run_program
 from .reloader import Reload, wait_until
 
@@ -35,7 +35,7 @@ class SystemdReloader:
     a reload failed. proc: where the process file system is.
     """
 
-    def __init__(self, unit: str, timeout: float, master: MasterReloader | None = None, proc: str = "/proc") -> None:
+    def __init__(self, unit: str, timeout: float, master: MasterReloader | None = None, proc: str = PROC) -> None:
         self._unit = unit
         self._timeout = timeout
         self._master = master
@@ -147,17 +147,4 @@ class SystemdReloader:
         return workers
 
     def _children(self, pid: int) -> set[int]:
-        """Child processes of pid, from the parent in every /proc/PID/stat (proc(5))."""
-        children = set()
-        for entry in os.listdir(self._proc):
-            if not entry.isdigit():
-                continue
-            try:
-                with open(os.path.join(self._proc, entry, "stat"), encoding="utf-8", errors="replace") as file:
-                    # The name in parentheses may hold anything, so look behind the last one: state, then parent.
-                    state, parent = file.read().rpartition(")")[2].split()[:2]
-            except (OSError, ValueError):
-                continue  # it ended
-            if int(parent) == pid and state not in "ZX":
-                children.add(int(entry))
-        return children
+        return {process.pid for process in children_of(pid, self._proc)}
