@@ -7,11 +7,14 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
+import email.utils
 import http.client
 import http.server
 import json
 import threading
 import typing as t
+import urllib.parse
 from dataclasses import dataclass
 
 Body = dict[str, t.Any]
@@ -40,6 +43,7 @@ class AwsFaults:
 
     def __init__(self, upstream_port: int, env: t.Mapping[str, str]) -> None:
         self.requests: list[Request] = []
+        self.clock_offset = datetime.timedelta(0)  # of the header Date, from the true time
         self._upstream_port = upstream_port
         self._faults: list[_Fault] = []
         self._changes: list[tuple[str, Change]] = []
@@ -87,6 +91,7 @@ class AwsFaults:
         with self._lock:
             self._faults.clear()
             self._changes.clear()
+            self.clock_offset = datetime.timedelta(0)
             self.requests.clear()
 
     # -- what was seen ------------------------------------------------------------------------------------------
@@ -121,17 +126,17 @@ class AwsFaults:
     def _answer(self, request: Request, raw: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
         fault = self._take_fault(request)
         if fault:
-            return 400, json.dumps({"__type": fault.code, "Message": fault.message}).encode()
+            return 400, _error(fault, query="X-Amz-Target" not in headers)
         upstream = http.client.HTTPConnection("127.0.0.1", self._upstream_port, timeout=60)
         with contextlib.closing(upstream):
             upstream.request("POST", "/", raw, headers)
             reply = upstream.getresponse()
             content = reply.read()
-        if reply.status == 200:
+        changes = [change for operation, change in self._changes if operation == request.operation]
+        if reply.status == 200 and changes:
             body = json.loads(content)
-            for operation, change in self._changes:
-                if operation == request.operation:
-                    body = change(request.body, body)
+            for change in changes:
+                body = change(request.body, body)
             content = json.dumps(body).encode()
         return reply.status, content
 
@@ -143,16 +148,32 @@ class AwsFaults:
 
             def do_POST(self) -> None:
                 raw = self.rfile.read(int(self.headers["Content-Length"]))
-                operation = self.headers["X-Amz-Target"].rpartition(".")[2]
+                if "X-Amz-Target" in self.headers:
+                    request = Request(self.headers["X-Amz-Target"].rpartition(".")[2], json.loads(raw))
+                else:  # STS speaks the query protocol
+                    fields = dict(urllib.parse.parse_qsl(raw.decode()))
+                    request = Request(fields["Action"], fields)
                 headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
-                status, content = faults._answer(Request(operation, json.loads(raw)), raw, headers)
+                status, content = faults._answer(request, raw, headers)
                 self.send_response(status)
                 self.send_header("Content-Type", "application/x-amz-json-1.1")
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)
 
+            def date_time_string(self, timestamp: float | None = None) -> str:
+                now = datetime.datetime.now(datetime.timezone.utc)
+                return email.utils.format_datetime(now + faults.clock_offset, usegmt=True)
+
             def log_message(self, *args: t.Any) -> None:
                 """Quiet."""
 
         return Handler
+
+
+def _error(fault: _Fault, *, query: bool) -> bytes:
+    """An error as the JSON protocol, or as the query protocol has it."""
+    if query:
+        text = f"<Code>{fault.code}</Code><Message>{fault.message}</Message>"
+        return f"<ErrorResponse><Error>{text}</Error></ErrorResponse>".encode()
+    return json.dumps({"__type": fault.code, "Message": fault.message}).encode()

@@ -1,0 +1,205 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: rotation_doctor_info
+short_description: Why does the rotation not work on this host?
+version_added: 1.0.0
+author:
+  - certops.rotation contributors (@certops)
+description:
+  - Looks at everything that the role P(certops.rotation.haproxy_certificates#role) depends on, with the options that
+    the role would use. Each check says that all is well, or what is wrong and what to do.
+  - The checks go further than those of M(certops.rotation.rotation_preflight_info). AWS is asked who the credentials
+    belong to and what they may do, the selected secrets are read and verified, HAProxy is connected to, its
+    configuration is checked, and the host's clock is compared with that of AWS.
+  - A check that fails does not keep the others from being made, and does not fail the task. See RV(ok).
+  - It only looks. Values of secrets are read to verify them, and are neither written nor returned.
+options:
+  path:
+    description: Directory of the certificates.
+    type: path
+    required: true
+  layout:
+    description: Layout of the files. HAProxy loads V(haproxy) only.
+    type: str
+    choices: [haproxy, lineage, split]
+    default: haproxy
+  names:
+    description: Names or ARNs of secrets.
+    type: list
+    elements: str
+    default: []
+  name_prefix:
+    description: All secrets whose name starts with this.
+    type: str
+  tags:
+    description: All secrets that carry every one of these tags. Takes precedence over O(names).
+    type: dict
+    default: {}
+  fields:
+    description: For JSON secrets of another schema, a JMESPath expression for each field that is found elsewhere.
+    type: dict
+    suboptions:
+      certificate:
+        description: Where the leaf certificate is. It may be followed by its chain.
+        type: str
+      private_key:
+        description: Where the private key is.
+        type: str
+      certificate_chain:
+        description: Where the intermediates are, as one text or a list of texts.
+        type: str
+      domain_name:
+        description: Where the name is that the certificate must cover.
+        type: str
+      description:
+        description: Where the description is.
+        type: str
+  passphrase:
+    description: Passphrase of encrypted private keys and PKCS#12 archives.
+    type: str
+  on_invalid:
+    description: Whether a certificate that may not be served is an error or a warning.
+    type: str
+    choices: [fail, skip]
+    default: fail
+  on_missing:
+    description: Whether a named secret that does not exist is an error or a warning.
+    type: str
+    choices: [fail, skip]
+    default: fail
+  on_deleted:
+    description: Whether a named secret that is marked for deletion is an error or a warning.
+    type: str
+    choices: [fail, skip]
+    default: fail
+  activate:
+    description: Is HAProxy told about new files? Otherwise nothing of it is looked at.
+    type: bool
+    default: true
+  prove:
+    description: Is it proven that HAProxy serves them? Then a TLS listener must load files of O(path).
+    type: bool
+    default: true
+  socket:
+    description: HAProxy's stats socket, as a path or C(host:port). It is connected to, and must be of level admin.
+    type: str
+  reload_methods:
+    description: Ways to reload HAProxy. Each is tried as far as that is possible without a reload.
+    type: list
+    elements: str
+    choices: [master, systemd]
+    default: []
+  master_socket:
+    description: The socket of HAProxy's master process, for the method V(master).
+    type: str
+  service:
+    description: HAProxy's systemd unit, for the method V(systemd).
+    type: str
+    default: haproxy
+  binary:
+    description: The HAProxy program, which checks the configuration.
+    type: str
+    default: haproxy
+  config:
+    description: HAProxy's configuration, files or directories in the order of its option C(-f).
+    type: list
+    elements: path
+    default: []
+  binds:
+    description: Where HAProxy serves the certificates. When given, its configuration is not searched for listeners.
+    type: list
+    elements: str
+    default: []
+  environment:
+    description: Variables of HAProxy's process that its configuration uses.
+    type: dict
+    default: {}
+  timeout:
+    description: Seconds to wait for one answer of HAProxy.
+    type: float
+    default: 10
+extends_documentation_fragment:
+  - certops.rotation.attributes
+  - certops.rotation.attributes.info_module
+  - certops.rotation.attributes.actiongroup_aws
+  - certops.rotation.certificate_files
+  - certops.rotation.verification
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+notes:
+  - Needs the permissions of M(certops.rotation.certificate_sync); the lack of one is a result. C(sts:GetCallerIdentity)
+    needs none.
+  - Every permission is tried by one call that reads. A denied call leaves a trace in AWS CloudTrail.
+seealso:
+  - module: certops.rotation.rotation_preflight_info
+  - module: certops.rotation.certificate_sync
+"""
+
+EXAMPLES = r"""
+- name: Look at everything
+  certops.rotation.rotation_doctor_info:
+    tags:
+      Environment: production
+    region: eu-central-1
+    path: /etc/haproxy/certs
+    socket: /run/haproxy/admin.sock
+    reload_methods:
+      - systemd
+    config:
+      - /etc/haproxy/haproxy.cfg
+  register: doctor
+
+- name: Say what has to be done
+  ansible.builtin.debug:
+    msg: "{{ doctor.checks | rejectattr('ok') | map(attribute='message') }}"
+"""
+
+RETURN = r"""
+ok:
+  description: Whether no check has the severity V(error).
+  returned: always
+  type: bool
+checks:
+  description: What was looked at, in the order in which to mend it.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    check:
+      description: What was looked at, with the name of the secret where one is concerned.
+      type: str
+      sample: secretsmanager:GetSecretValue
+    ok:
+      description: Whether all is well.
+      type: bool
+    severity:
+      description: V(ok), V(warning) when the rotation works without it, or V(error).
+      type: str
+      sample: error
+    message:
+      description: What was found, or what is wrong and what to do. It may have several lines.
+      type: str
+      sample: Allowed.
+"""
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+from ansible_collections.certops.rotation.plugins.module_utils._module.doctor import ARGUMENT_SPEC, run
+
+
+def main() -> None:
+    # A missing boto3 is a finding, too.
+    module = AnsibleAWSModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, check_boto3=False)
+    throttled = ["ThrottlingException", "InternalServiceError"]
+    run(module, AWSRetry.jittered_backoff(retries=3, delay=1, max_delay=4, catch_extra_error_codes=throttled))
+
+
+if __name__ == "__main__":
+    main()
