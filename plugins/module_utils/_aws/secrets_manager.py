@@ -44,12 +44,16 @@ R = t.TypeVar("R")
 
 @dataclass(frozen=True)
 class SecretVersion:
-    """A secret that has a current version, without its value. version_id: of the stage AWSCURRENT."""
+    """A secret that has a current version, without its value. version_id: of the stage AWSCURRENT.
+
+    described: all that the listing told of it.
+    """
 
     name: str
     arn: str
     version_id: str
     tags: t.Mapping[str, str] = field(default_factory=dict)
+    described: t.Mapping[str, t.Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,7 @@ class SecretFailure:
     name: str
     problem: Problem
     arn: str | None = None
+    described: t.Mapping[str, t.Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ class SecretValue:
 class Selection:
     """Which secrets: those with all tags (and the prefix, if any), else the names and those with the prefix.
 
-    names: secret names or ARNs.
+    names: secret names or ARNs. An empty prefix selects all secrets, None does not select by prefix.
     """
 
     names: tuple[str, ...] = ()
@@ -120,7 +125,7 @@ class SecretsManager:
         found: list[dict[str, t.Any]] = []
         failures: list[SecretFailure] = []
         warnings: list[str] = []
-        if prefix:
+        if selection.name_prefix is not None:
             found += [secret for secret in self._list(_prefix_filter(prefix)) if secret["Name"].startswith(prefix)]
         known = {identifier for secret in found for identifier in (secret["Name"], secret["ARN"])}
         wanted = [name for name in dict.fromkeys(selection.names) if name not in known]
@@ -190,19 +195,21 @@ class SecretsManager:
     # -- reading ------------------------------------------------------------------------------------------------
 
     def _read_batch(self, secrets: t.Sequence[SecretVersion]) -> list[SecretValue | SecretFailure]:
-        by_id = {key: secret for secret in secrets for key in (secret.arn, secret.name)}
+        by_id = {key: secret for secret in secrets for key in (secret.arn, secret.name) if key}
         try:
             reply = self._call("batch_get_secret_value", SecretIdList=[secret.arn for secret in secrets])
         except SecretsManagerError as error:
-            if error.code in _DENIED:  # policies written before BatchGetSecretValue existed allow only the single read
+            # Policies written before BatchGetSecretValue existed allow only the single read; and what one secret lacks
+            # must not be said of all.
+            if error.code in _DENIED or error.code == "ResourceNotFoundException":
                 return [self._read_one(secret) for secret in secrets]
             return [_failure(secret, error.code, error.message) for secret in secrets]
         results: dict[str, SecretValue | SecretFailure] = {}
         for value in reply["SecretValues"]:
-            secret = by_id[value["ARN"]]
+            secret = _asked_for(by_id, value["ARN"])
             results[secret.arn] = _value(secret, value)
         for failed in reply.get("Errors") or []:
-            secret = by_id[failed["SecretId"]]
+            secret = _asked_for(by_id, failed["SecretId"])
             code = failed.get("ErrorCode", "Unknown")
             if code in _TRANSIENT:
                 results[secret.arn] = self._read_one(secret)
@@ -288,6 +295,8 @@ def is_arn_of(identifier: str, arn: str) -> bool:
 def _call_failed(operation: str, code: str, text: str, secret: str | None) -> str:
     of = f" of secret {secret}" if secret else ""
     text = text.rstrip(".") or "no message"
+    if "PRIVATE KEY" in text:  # AWS quotes values that it finds invalid
+        text = "its message is withheld, as it quotes the value"
     return f"secretsmanager:{operation}{of} failed with {code}: {text}. {_advice(code)}".rstrip()
 
 
@@ -333,9 +342,16 @@ def _failure(secret: SecretVersion, code: str, text: str) -> SecretFailure:
     return SecretFailure(secret.name, _secret_problem(secret.name, code, text), secret.arn)
 
 
+def _asked_for(by_id: t.Mapping[str, SecretVersion], answered: str) -> SecretVersion:
+    """Asked for by name, by ARN, or by an ARN without its suffix; AWS answers with the full ARN."""
+    candidates = (answered, name_in_arn(answered), _ARN_SUFFIX.sub("", answered))
+    return next(by_id[key] for key in candidates if key in by_id)
+
+
 def _value(secret: SecretVersion, reply: t.Mapping[str, t.Any]) -> SecretValue:
     value = reply["SecretString"] if "SecretString" in reply else reply.get("SecretBinary", b"")
-    return SecretValue(SecretVersion(secret.name, secret.arn, reply["VersionId"], secret.tags), value)
+    name, arn = reply.get("Name", secret.name), reply.get("ARN", secret.arn)
+    return SecretValue(SecretVersion(name, arn, reply["VersionId"], secret.tags), value)
 
 
 def _discovery(listed: t.Iterable[dict[str, t.Any]]) -> Discovery:
@@ -347,14 +363,14 @@ def _discovery(listed: t.Iterable[dict[str, t.Any]]) -> Discovery:
         current = next((version for version, labels in stages.items() if "AWSCURRENT" in labels), None)
         other = secrets.get(name)
         if secret.get("DeletedDate"):
-            failures[arn] = SecretFailure(name, _deleted(name), arn)
+            failures[arn] = SecretFailure(name, _deleted(name), arn, secret)
         elif current is None:
-            failures[arn] = SecretFailure(name, _no_current_version(name), arn)
+            failures[arn] = SecretFailure(name, _no_current_version(name), arn, secret)
         elif other and other.arn != arn:
             text = f"Secrets {other.arn} and {arn} have one name. Sync them to different directories."
             failures[arn] = SecretFailure(name, Problem("file_name_collision", "error", text), arn)
         else:
-            secrets[name] = SecretVersion(name, arn, current, _tags(secret))
+            secrets[name] = SecretVersion(name, arn, current, _tags(secret), secret)
     collided = {failure.name for failure in failures.values() if failure.problem.code == "file_name_collision"}
     return Discovery(tuple(secrets[name] for name in sorted(secrets) if name not in collided), tuple(failures.values()))
 

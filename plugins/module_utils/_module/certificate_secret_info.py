@@ -1,0 +1,139 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""certificate_secret_info: what is stored, and whether it may be served."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import datetime, timezone
+
+from .._aws.secrets_manager import SecretFailure, SecretsManager, SecretVersion, Selection
+from .._errors import InvalidOption
+from .._renewal import isoformat_utc
+from .boundary import module_boundary
+from .dependencies import require_library
+from .masking import can_mask, mask_private_key
+from .options import VERIFY_OPTIONS, verification_policy
+from .sync import SECRET_FIELDS
+
+if t.TYPE_CHECKING:
+    from .._verifier import SecretVerifier
+    from .._x509.bundle import CertificateBundle
+
+CONTENT_OPTIONS: dict[str, dict[str, t.Any]] = {
+    "fields": {"type": "dict", "options": {name: {"type": "str", "no_log": False} for name in SECRET_FIELDS}},
+    "passphrase": {"type": "str", "no_log": True},
+    **VERIFY_OPTIONS,
+}
+ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
+    "names": {"type": "list", "elements": "str", "aliases": ["name"]},
+    "name_prefix": {"type": "str"},
+    "tags": {"type": "dict"},
+    "include_tags": {"type": "bool", "default": True},
+    "verify": {"type": "bool", "default": True},
+    "include_private_key": {"type": "bool", "default": False, "no_log": False},
+    **CONTENT_OPTIONS,
+}
+REQUIRED_ONE_OF = [["names", "name_prefix", "tags"]]
+_DATES = {
+    "created_at": "CreatedDate",
+    "last_changed_at": "LastChangedDate",
+    "last_accessed_at": "LastAccessedDate",
+    "deleted_at": "DeletedDate",
+}
+
+
+def run(module: t.Any, retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..., t.Any]]) -> None:
+    """module: an AnsibleAWSModule with ARGUMENT_SPEC; retry: decorator that repeats throttled calls."""
+    ansible_module = getattr(module, "_module", module)
+    with module_boundary(module):
+        params = module.params
+        with_key = params["include_private_key"]
+        if with_key and not (ansible_module.no_log or can_mask()):
+            raise InvalidOption(
+                "include_private_key: set no_log: true on this task, or Ansible prints the private keys it returns."
+            )
+        source = SecretsManager(module.client("secretsmanager"), retry)
+        discovery = source.discover(_selection(params))
+        for warning in discovery.warnings:
+            ansible_module.warn(warning)
+        items = {secret.arn: _item(secret, params["include_tags"]) for secret in discovery.secrets}
+        items.update(
+            {failure.arn or failure.name: _item(failure, params["include_tags"]) for failure in discovery.failures}
+        )
+        if params["verify"] or with_key:
+            require_library("cryptography")
+            verifier = secret_verifier(params)
+            now = datetime.now(timezone.utc)
+            for result in source.read(discovery.secrets):
+                if isinstance(result, SecretFailure):
+                    items[result.arn or result.name]["problems"] = [result.problem.as_dict()]
+                    continue
+                bundle, problems = verifier.verify(result.value, at=now)
+                item = items[result.secret.arn]
+                item["version_id"] = result.secret.version_id
+                item["valid"] = bundle is not None
+                item["problems"] = [problem.as_dict() for problem in problems]
+                if bundle is not None:
+                    item.update(bundle.summary())
+                if bundle is not None and with_key:
+                    mask_private_key(bundle.private_key_pem.decode())
+                    item.update(pem_parts(bundle))
+        module.exit_json(
+            changed=False,
+            secrets=sorted(items.values(), key=lambda item: str(item["name"])),
+            api_calls=dict(source.api_calls),
+        )
+
+
+def secret_verifier(params: t.Mapping[str, t.Any]) -> SecretVerifier:
+    """From CONTENT_OPTIONS. Raises InvalidOption."""
+    from .._verifier import SecretVerifier, field_map
+
+    passphrase = str(params["passphrase"]).encode() if params["passphrase"] else None
+    return SecretVerifier(verification_policy(params), field_map(params["fields"] or {}), passphrase)
+
+
+def pem_parts(bundle: CertificateBundle) -> dict[str, str]:
+    """The content, private key included."""
+    files = {part: data.decode() for part, data in bundle.render("lineage").items()}
+    return {
+        "certificate": files["cert"],
+        "certificate_chain": files["chain"],
+        "fullchain": files["fullchain"],
+        "private_key": files["privkey"],
+    }
+
+
+def _selection(params: t.Mapping[str, t.Any]) -> Selection:
+    names = tuple(dict.fromkeys(name.strip() for name in params["names"] or [] if name.strip()))
+    tags = {str(key): str(value) for key, value in (params["tags"] or {}).items()}
+    return Selection(names, params["name_prefix"], tags)
+
+
+def _item(secret: SecretVersion | SecretFailure, with_tags: bool) -> dict[str, t.Any]:
+    described = secret.described
+    item: dict[str, t.Any] = {
+        "name": secret.name,
+        "arn": secret.arn,
+        "description": described.get("Description") or "",
+        "kms_key_id": described.get("KmsKeyId"),
+        "version_id": secret.version_id if isinstance(secret, SecretVersion) else None,
+        "versions": dict(described.get("SecretVersionsToStages") or {}),
+        "valid": None,
+        "problems": [secret.problem.as_dict()] if isinstance(secret, SecretFailure) else [],
+        "fingerprint_sha256": None,
+        "not_before": None,
+        "not_after": None,
+        "subject_alternative_names": [],
+        "issuer": None,
+        "serial_number": None,
+        "key": None,
+    }
+    for name, field in _DATES.items():
+        item[name] = isoformat_utc(described[field]) if described.get(field) else None
+    if with_tags:
+        item["tags"] = {tag["Key"]: tag.get("Value", "") for tag in described.get("Tags") or []}
+    return item

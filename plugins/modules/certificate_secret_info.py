@@ -1,0 +1,228 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: certificate_secret_info
+short_description: List certificate secrets in AWS Secrets Manager and verify what they hold
+version_added: 1.0.0
+author:
+  - certops.rotation contributors (@certops)
+description:
+  - Lists secrets by names, prefix or tags with their metadata, reads their values and tells whether the certificates in
+    them may be served, until when, and what is wrong.
+  - A secret that cannot be read, is marked for deletion, has no current version or holds no certificate is a result
+    with problems, never a failure of the task.
+  - Private keys are not returned, unless asked for by O(include_private_key).
+options:
+  names:
+    description: Names or ARNs of secrets. Secrets of another account are named by their full ARN.
+    type: list
+    elements: str
+    aliases: [name]
+  name_prefix:
+    description:
+      - All secrets whose name starts with this. An empty text selects all secrets.
+      - Together with O(tags), narrows what the tags select; together with O(names), adds to them.
+    type: str
+  tags:
+    description:
+      - All secrets that carry every one of these tags, key and value compared exactly.
+      - Takes precedence over O(names).
+    type: dict
+  include_tags:
+    description: Whether to return the tags of the secrets.
+    type: bool
+    default: true
+  verify:
+    description: Whether to read the values, 20 in one request. If not, only metadata is returned.
+    type: bool
+    default: true
+  include_private_key:
+    description:
+      - Whether to return certificates and private keys, of those that pass verification.
+      - The task needs C(no_log=true), except on ansible-core 2.22 and later, where keys are masked in all output.
+    type: bool
+    default: false
+  fields:
+    description:
+      - For JSON secrets of another schema, a JMESPath expression for each field that is found elsewhere.
+      - Needs the Python library C(jmespath) on the host.
+    type: dict
+    suboptions:
+      certificate:
+        description: Where the leaf certificate is.
+        type: str
+      private_key:
+        description: Where the private key is.
+        type: str
+      certificate_chain:
+        description: Where the intermediates are.
+        type: str
+      domain_name:
+        description: Where the name is that the certificate must cover.
+        type: str
+      description:
+        description: Where the description is.
+        type: str
+  passphrase:
+    description: Opens encrypted private keys and PKCS#12.
+    type: str
+extends_documentation_fragment:
+  - certops.rotation.attributes
+  - certops.rotation.attributes.info_module
+  - certops.rotation.attributes.actiongroup_aws
+  - certops.rotation.verification
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+attributes:
+  platform:
+    support: full
+    platforms: posix
+requirements:
+  - cryptography >= 42.0
+  - jmespath (only for O(fields))
+notes:
+  - Needs C(secretsmanager:ListSecrets), C(secretsmanager:BatchGetSecretValue), C(secretsmanager:GetSecretValue),
+    C(secretsmanager:DescribeSecret), and C(kms:Decrypt) for secrets with a customer managed key.
+seealso:
+  - plugin: certops.rotation.certificate_secret
+    plugin_type: lookup
+"""
+
+EXAMPLES = r"""
+- name: What is stored for production, and what is wrong with it?
+  certops.rotation.certificate_secret_info:
+    tags:
+      Environment: production
+    min_remaining: 14d
+    region: eu-central-1
+  register: stored
+
+- name: Those that need attention
+  ansible.builtin.debug:
+    msg: "{{ stored.secrets | rejectattr('valid') | map(attribute='name') }}"
+
+- name: Names and tags alone, without reading a value
+  certops.rotation.certificate_secret_info:
+    name_prefix: web/
+    verify: false
+"""
+
+RETURN = r"""
+secrets:
+  description: One item for each secret, in order of their names.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the secret.
+      type: str
+      sample: my-web-cert
+    arn:
+      description: ARN of the secret, when known.
+      type: str
+    description:
+      description: Description of the secret.
+      type: str
+    kms_key_id:
+      description: The KMS key, null for the account's default key.
+      type: str
+    tags:
+      description: Tags of the secret.
+      returned: when O(include_tags=true)
+      type: dict
+    version_id:
+      description: Version with the stage C(AWSCURRENT), if any.
+      type: str
+    versions:
+      description: Stages by version id.
+      type: dict
+    created_at:
+      description: When the secret was created, ISO 8601 in UTC.
+      type: str
+    last_changed_at:
+      description: When anything of it was last changed.
+      type: str
+    last_accessed_at:
+      description: The day on which its value was last read.
+      type: str
+    deleted_at:
+      description: Since when it is marked for deletion.
+      type: str
+    valid:
+      description: Whether the certificate may be served. Null when no value was read.
+      type: bool
+    problems:
+      description: What is wrong, or noteworthy, with C(code), C(severity) and C(message). The codes are stable.
+      type: list
+      elements: dict
+    fingerprint_sha256:
+      description: SHA-256 of the leaf, in lower-case hexadecimal. Null unless valid, like the other facts.
+      type: str
+    not_before:
+      description: Start of the leaf's validity, ISO 8601 in UTC.
+      type: str
+    not_after:
+      description: End of the leaf's validity, ISO 8601 in UTC.
+      type: str
+      sample: "2027-01-30T00:00:00Z"
+    subject_alternative_names:
+      description: DNS names and IP addresses of the leaf.
+      type: list
+      elements: str
+    issuer:
+      description: Issuer of the leaf, as RFC 4514 writes it.
+      type: str
+    serial_number:
+      description: Serial number of the leaf, hexadecimal.
+      type: str
+    key:
+      description: Kind and size of the key.
+      type: str
+      sample: EC P-256
+    certificate:
+      description: The leaf as PEM.
+      returned: when O(include_private_key=true) and valid
+      type: str
+    certificate_chain:
+      description: The intermediates as PEM.
+      returned: when O(include_private_key=true) and valid
+      type: str
+    fullchain:
+      description: Both.
+      returned: when O(include_private_key=true) and valid
+      type: str
+    private_key:
+      description: The private key as PEM.
+      returned: when O(include_private_key=true) and valid
+      type: str
+api_calls:
+  description: Number of requests sent by operation of AWS Secrets Manager, repeated ones included.
+  returned: always
+  type: dict
+  sample: {ListSecrets: 1}
+"""
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+from ansible_collections.certops.rotation.plugins.module_utils._module.certificate_secret_info import (
+    ARGUMENT_SPEC,
+    REQUIRED_ONE_OF,
+    run,
+)
+
+
+def main() -> None:
+    module = AnsibleAWSModule(argument_spec=ARGUMENT_SPEC, required_one_of=REQUIRED_ONE_OF, supports_check_mode=True)
+    throttled = ["ThrottlingException", "InternalServiceError"]
+    run(module, AWSRetry.jittered_backoff(retries=6, delay=1, max_delay=8, catch_extra_error_codes=throttled))
+
+
+if __name__ == "__main__":
+    main()
