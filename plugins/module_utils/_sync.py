@@ -29,6 +29,7 @@ from ._renewal import isoformat_utc
 from ._source import CertificateSource
 from ._store.directory import CertificateDirectory, version_digest
 from ._store.manifest import Entry, Manifest, StoredVersion, main_path
+from ._x509.changes import GUARDED_CHANGES, change_problems
 from ._x509.problems import Problem
 
 if t.TYPE_CHECKING:
@@ -44,8 +45,8 @@ class SyncOptions:
     """What to sync and how.
 
     rules: digest of all that decides about a file's content, so that a changed option makes every secret be read
-    again; verifier: made when there is something to verify, for cryptography is slow to load; on_*: "fail" or "skip";
-    lock_timeout: seconds.
+    again; verifier: made when there is something to verify, for cryptography is slow to load; allow_changes: those of
+    GUARDED_CHANGES that a renewal may bring; on_*: "fail" or "skip"; lock_timeout: seconds.
     """
 
     selection: Selection
@@ -53,6 +54,7 @@ class SyncOptions:
     rules: str
     verifier: t.Callable[[], SecretVerifier]
     min_remaining: timedelta = timedelta(0)
+    allow_changes: t.Collection[str] = GUARDED_CHANGES
     prune: bool = False
     on_invalid: str = "fail"
     on_missing: str = "fail"
@@ -63,8 +65,7 @@ class SyncOptions:
 
 @dataclass
 class SyncReport:
-    """items: one per certificate, by name; pending: names whose current version has not been seen served yet.
-
+    """items: one per certificate, by name; pending: names whose current version has not been seen served yet;
     retired: paths of removed certificates that have not been recorded as gone from memory.
     """
 
@@ -152,7 +153,6 @@ class CertificateSync:
 
     def _sync(self, secrets: t.Sequence[SecretVersion]) -> None:
         entries = self._manifest.entries
-        self._names_by_stem = {}
         for name, entry in entries.items():
             self._names_by_stem.setdefault(entry.stem, []).append(name)
         plan = plan_sync(
@@ -195,6 +195,10 @@ class CertificateSync:
             summary["chain_not_after"] = isoformat_utc(min(member.not_after for member in bundle.intermediates))
         version = StoredVersion(version_digest(files), secret.version_id, files, summary)
         old = self._manifest.entries.get(secret.name)
+        changes = self._changes(old, version)
+        if changes:
+            self._refuse(secret.name, [*problems, *changes], arn=secret.arn, version_id=secret.version_id)
+            return []
         entry = self._entry(secret, stem, version, problems, old)
         present = self._directory.live_file(self._options.layout, stem) is not None
         same = present and self._directory.intact(entry) and self._directory.attributes_match(entry)
@@ -203,6 +207,14 @@ class CertificateSync:
         if not self._check_mode and not (same and old and old.current.digest == version.digest):
             written = writers.submit(self._publish, entry, parts, old)
         return [_Install(entry, old, action, written)]
+
+    def _changes(self, old: Entry | None, new: StoredVersion) -> list[Problem]:
+        """What a renewal must not change. A kept version may come back, and a file that is gone must be replaced."""
+        if old is None or old.version_id == new.version_id or self._directory.live_file(old.layout, old.stem) is None:
+            return []
+        if new.digest in [kept.digest for kept in old.previous]:
+            return []
+        return change_problems(old.current.summary, new.summary, now=self._now, allowed=self._options.allow_changes)
 
     def _publish(self, entry: Entry, parts: t.Mapping[str, bytes], old: Entry | None) -> None:
         self._directory.publish(entry, parts, first=old is None)
@@ -284,8 +296,7 @@ class CertificateSync:
 
     def _names_of(self, failure: SecretFailure) -> set[str]:
         """What a secret that was asked for by this name or ARN may be called in the manifest."""
-        entries = self._manifest.entries.values()
-        named = {entry.name for entry in entries if is_arn_of(failure.name, entry.arn)}
+        named = {entry.name for entry in self._manifest.entries.values() if is_arn_of(failure.name, entry.arn)}
         return {failure.name, name_in_arn(failure.name), *named}
 
     def _remove(self, entry: Entry, **extra: t.Any) -> None:
@@ -341,8 +352,8 @@ class CertificateSync:
         )
 
     def _refuse_write(self, entry: Entry, error: StoreError) -> None:
-        problem = Problem("write_failed", "error", error.message)
-        self._refuse(entry.name, [problem], arn=entry.arn, version_id=entry.version_id)
+        problems = [Problem("write_failed", "error", error.message)]
+        self._refuse(entry.name, problems, arn=entry.arn, version_id=entry.version_id)
 
     @staticmethod
     def _before(entry: Entry | None) -> dict[str, t.Any]:
@@ -386,5 +397,4 @@ class CertificateSync:
         """A secret that may not be read at all is always a failure; the others are the user's choice."""
         if code in ("secret_access_denied", "secret_unreadable", "secret_no_current_version", "write_failed"):
             return "fail"
-        policy: str = getattr(self._options, FAILURE_POLICIES.get(code, "on_invalid"))
-        return policy
+        return str(getattr(self._options, FAILURE_POLICIES.get(code, "on_invalid")))

@@ -86,6 +86,20 @@ options:
   passphrase:
     description: Passphrase of encrypted private keys and PKCS#12 archives.
     type: str
+  allow_changes:
+    description:
+      - What a new version of a secret may change, compared with the certificate that is deployed from it now. Other
+        changes of these kinds are refused, and the deployed certificate stays.
+      - V(san_dropped), a name is no longer covered. V(issuer_changed), another authority or another intermediate of it
+        has issued the certificate. V(key_type_changed), for instance EC instead of RSA. V(eku_lost), an extended key
+        usage is gone. V(expires_earlier), the certificate ends before the deployed one. V(all), anything.
+      - Allow V(issuer_changed) for authorities that alternate between intermediates.
+      - Nothing is refused when the deployed certificate has expired, when its file is gone, when a kept previous version
+        comes back (O(keep_previous)), or when a fact is not known of the deployed certificate.
+    type: list
+    elements: str
+    choices: [san_dropped, issuer_changed, key_type_changed, eku_lost, expires_earlier, all]
+    default: []
   on_invalid:
     description: Whether a certificate that is refused fails the task or only warns. It is never written.
     type: str

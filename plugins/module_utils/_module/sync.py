@@ -15,6 +15,7 @@ from .._aws.secrets_manager import SecretsManager, Selection
 from .._errors import InvalidOption, RotationError
 from .._store.directory import CertificateDirectory
 from .._sync import CertificateSync, SyncOptions, SyncReport
+from .._x509.changes import GUARDED_CHANGES
 from .boundary import module_boundary
 from .dependencies import require_library
 from .options import (
@@ -40,6 +41,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "layout": {"type": "str", "choices": ["haproxy", "lineage", "split"], "default": "haproxy"},
     "fields": {"type": "dict", "options": {name: {"type": "str", "no_log": False} for name in SECRET_FIELDS}},
     "passphrase": {"type": "str", "no_log": True},
+    "allow_changes": {"type": "list", "elements": "str", "choices": [*GUARDED_CHANGES, "all"], "default": []},
     "on_invalid": dict(_POLICY),
     "on_missing": dict(_POLICY),
     "on_deleted": dict(_POLICY),
@@ -120,6 +122,7 @@ def _options(params: t.Mapping[str, t.Any], selection: Selection) -> SyncOptions
         rules=verification_rules(params, params["layout"], params["fields"]),
         verifier=functools.lru_cache(maxsize=1)(lambda: _verifier(params)),
         min_remaining=duration_option(params, "min_remaining"),
+        allow_changes=GUARDED_CHANGES if "all" in params["allow_changes"] else params["allow_changes"],
         prune=params["prune"],
         on_invalid=params["on_invalid"],
         on_missing=params["on_missing"],
