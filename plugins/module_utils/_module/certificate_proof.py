@@ -48,8 +48,8 @@ def run(module: t.Any) -> None:
         unknown = sorted(set(params["only"] or ()) - {certificate.name for certificate in certificates})
         if unknown:
             raise InvalidOption(f"only: {', '.join(unknown)} is not among the certificates, or deployed nothing.")
-        binds = _binds(params)
-        report, probes = _prove(certificates, binds, params)
+        binds = probed_binds(params)
+        report, probes = prove(certificates, binds, params)
         failures = report.failures(params["allow_unreferenced"])
         probed = [bind.label for bind in binds if bind.not_probeable is None]
         result = {
@@ -100,7 +100,8 @@ def _facts_of_file(path: str) -> dict[str, t.Any]:
         raise InvalidOption(f"{path}: {error.message}") from None
 
 
-def _binds(params: t.Mapping[str, t.Any]) -> list[TlsBind]:
+def probed_binds(params: t.Mapping[str, t.Any]) -> list[TlsBind]:
+    """The listeners that the options binds, or else config and environment, name."""
     if params["binds"] is None:
         return tls_binds(params["config"], {**os.environ, **{k: str(v) for k, v in params["environment"].items()}})
     binds = []
@@ -112,10 +113,13 @@ def _binds(params: t.Mapping[str, t.Any]) -> list[TlsBind]:
     return binds
 
 
-def _prove(
+def prove(
     certificates: t.Sequence[DeployedCertificate], binds: t.Sequence[TlsBind], params: t.Mapping[str, t.Any]
 ) -> tuple[ProofReport, int]:
-    """The report, and the number of handshakes. Only what is not proven is probed again, after a delay each time."""
+    """The report, and the number of handshakes. Only what is not proven is probed again, after a delay each time.
+
+    params: max_names, only, timeout, concurrency, retries and delay, as in ARGUMENT_SPEC.
+    """
     only = None if params["only"] is None else frozenset(params["only"])
     targets = proof_targets(certificates, binds, params["max_names"], only)
     answers: dict[int, Observation] = {}

@@ -1,0 +1,180 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""rotation_status_info: the state files and the four layers to one status. It only looks."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from datetime import datetime, timezone
+
+from .._aws.secrets_manager import SecretsManager, Selection
+from .._errors import HaproxyError, InvalidOption, RotationError, SecretsManagerError
+from .._haproxy.certificates import CertificateMemory
+from .._haproxy.runtime import RuntimeApi
+from .._proof import CertificateProof, DeployedCertificate
+from .._record import read_state
+from .._status import UNASKED, CertificateStatus, Finding, Status, run_status
+from .._store.directory import CertificateDirectory, DirectorySettings
+from .._store.manifest import Entry, Manifest
+from .boundary import module_boundary
+from .certificate_proof import probed_binds, prove
+from .dependencies import require_library
+from .metrics import load_totals
+from .options import duration_option
+from .tls_endpoint_info import check_limits
+
+ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
+    "path": {"type": "path", "required": True},
+    "max_age": {"type": "str"},
+    "check_source": {"type": "bool", "default": False},
+    "socket": {"type": "str"},
+    "config": {"type": "list", "elements": "path"},
+    "environment": {"type": "dict", "default": {}},
+    "binds": {"type": "list", "elements": "str"},
+    "max_names": {"type": "int"},
+    "allow_unreferenced": {"type": "bool", "default": False},
+    "timeout": {"type": "float", "default": 5.0},
+    "concurrency": {"type": "int", "default": 32},
+}
+_Findings = t.Mapping[str, Finding]
+_Retry = t.Callable[[t.Callable[..., t.Any]], t.Callable[..., t.Any]]
+
+
+def run(module: t.Any, retry: _Retry) -> None:
+    """module: an AnsibleAWSModule with ARGUMENT_SPEC; retry: decorator that repeats throttled calls."""
+    # AnsibleAWSModule's own warn also returns the warning, which Ansible deprecates with a warning of its own.
+    warn = getattr(module, "_module", module).warn
+    with module_boundary(module):
+        params = module.params
+        check_limits(params)
+        max_age = duration_option(params, "max_age") if params["max_age"] else None
+        directory = CertificateDirectory(params["path"], DirectorySettings(None))
+        manifest, damage = directory.load()
+        totals, lost = load_totals(directory.path)
+        if lost:
+            warn(lost)
+        transaction, memory = _memory(manifest, directory, params) if params["socket"] else (None, {})
+        layers = {
+            "source": _source(manifest, module, retry) if params["check_source"] else {},
+            "disk": _disk(manifest, directory),
+            "memory": memory,
+            "wire": _wire(manifest, directory, params) if params["config"] or params["binds"] else {},
+        }
+        state = read_state(directory.path)
+        status = Status(
+            [_certificate(name, entry, directory, layers) for name, entry in sorted(manifest.entries.items())],
+            run_status(state, totals.last_run, totals.last_success, totals.last_run_succeeded),
+            datetime.now(timezone.utc),
+            max_age,
+            transaction,
+            params["allow_unreferenced"],
+            damage,
+        )
+        module.exit_json(changed=False, recent_errors=state.get("recent_errors", []), **status.as_result())
+
+
+def _certificate(
+    name: str, entry: Entry, directory: CertificateDirectory, layers: t.Mapping[str, _Findings]
+) -> CertificateStatus:
+    return CertificateStatus(
+        name,
+        os.path.join(directory.path, entry.main_path),
+        entry.version_id,
+        entry.proven == entry.current.digest,
+        entry.current.summary,
+        {layer: findings.get(name, UNASKED) for layer, findings in layers.items()},
+    )
+
+
+def _source(manifest: Manifest, module: t.Any, retry: _Retry) -> _Findings:
+    """By ListSecrets: no value is read. What was not taken from Secrets Manager has no version there."""
+    entries = {entry.arn: entry for entry in manifest.entries.values() if entry.arn}
+    if not entries:
+        return {}
+    require_library("boto3")
+    try:
+        found = SecretsManager(module.client("secretsmanager"), retry).discover(Selection(names=tuple(entries)))
+    except SecretsManagerError as error:
+        return {entry.name: Finding("unknown", error.message) for entry in entries.values()}
+    findings = {}
+    for failure in found.failures:
+        entry = entries.get(failure.arn or failure.name) or entries.get(failure.name)
+        if entry:
+            gone = failure.problem.code in ("secret_missing", "secret_deleted")
+            findings[entry.name] = Finding("absent" if gone else "unknown", failure.problem.message)
+    for secret in found.secrets:
+        entry = entries.get(secret.arn)
+        if entry:
+            newer = secret.version_id != entry.version_id
+            findings[entry.name] = Finding("differs", "another version is current") if newer else Finding("ok")
+    return findings
+
+
+def _disk(manifest: Manifest, directory: CertificateDirectory) -> _Findings:
+    findings = {}
+    for name, entry in manifest.entries.items():
+        if directory.intact(entry):
+            findings[name] = Finding("ok")
+        elif directory.live_file(entry.layout, entry.stem):
+            findings[name] = Finding("differs", "the file is not the one that was written")
+        else:
+            findings[name] = Finding("absent", "the file is gone")
+    return findings
+
+
+def _memory(
+    manifest: Manifest, directory: CertificateDirectory, params: t.Mapping[str, t.Any]
+) -> tuple[str | None, _Findings]:
+    """The open transaction, and what the current worker holds: of any key type it tells serial number and dates."""
+    try:
+        memory = CertificateMemory(RuntimeApi(params["socket"], params["timeout"]))
+        transaction, names = memory.list_names()
+        by_path = {os.path.realpath(name): name for name in names if name.startswith("/")}
+        findings = {}
+        for name, entry in manifest.entries.items():
+            known = by_path.get(os.path.realpath(os.path.join(directory.path, entry.main_path)))
+            stored = memory.describe(known) if known else None
+            if stored is None:
+                findings[name] = Finding("absent", "HAProxy holds no certificate of this path")
+                continue
+            facts = ("serial_number", "not_before", "not_after")
+            same = all(getattr(stored, fact) == entry.current.summary.get(fact) for fact in facts)
+            findings[name] = Finding("ok") if same else Finding("differs", "HAProxy holds another certificate")
+        return transaction, findings
+    except HaproxyError as error:
+        return None, dict.fromkeys(manifest.entries, Finding("unknown", error.message))
+
+
+def _wire(manifest: Manifest, directory: CertificateDirectory, params: t.Mapping[str, t.Any]) -> _Findings:
+    if (params["max_names"] or 1) < 1:
+        raise InvalidOption("max_names must be at least 1.")
+    deployed = [
+        DeployedCertificate(
+            name=name,
+            path=os.path.realpath(os.path.join(directory.path, entry.main_path)),
+            fingerprint_sha256=str(summary.get("fingerprint_sha256")),
+            subject_alternative_names=tuple(summary.get("subject_alternative_names", ())),
+            key_type={"RSA": "rsa", "EC": "ecdsa"}.get(str(summary.get("key")).split()[0], "other"),
+        )
+        for name, entry in manifest.entries.items()
+        for summary in [entry.current.summary]
+    ]
+    try:
+        report, _probes = prove(deployed, probed_binds(params), {**params, "only": None, "retries": 1, "delay": 0.2})
+    except InvalidOption:
+        raise
+    except RotationError as error:
+        return dict.fromkeys(manifest.entries, Finding("unknown", error.message))
+    return {proof.certificate.name: _seen(proof) for proof in report.certificates}
+
+
+def _seen(proof: CertificateProof) -> Finding:
+    if proof.unreferenced:
+        return Finding("absent", proof.reason or "")
+    if not proof.mismatches:
+        return Finding("ok")
+    others = [mismatch for mismatch in proof.mismatches if mismatch.served_fingerprint_sha256]
+    return Finding("differs" if others else "unknown", str((others or proof.mismatches)[0]))

@@ -1,0 +1,195 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: rotation_status_info
+short_description: Is the rotation of certificates on this host as it should be?
+version_added: 1.0.0
+author:
+  - certops.rotation contributors (@certops)
+description:
+  - Tells how the last run ended, when one last ended well, and for each deployed certificate whether its four layers
+    agree, which are the secret (C(source)), the file (C(disk)), HAProxy (C(memory)) and the handshakes (C(wire)).
+  - The disk is always looked at. The other layers are when the options say where they are.
+  - It only looks, reads no secret value, and does not fail for what it finds. The playbook C(certops.rotation.status)
+    does.
+options:
+  path:
+    description: Directory of the certificates, filled by M(certops.rotation.certificate_sync).
+    type: path
+    required: true
+  max_age:
+    description:
+      - How old the last success may be, for example V(1d). Any age when absent.
+      - A run that finds nothing to do leaves no trace unless metrics are written, see
+        M(certops.rotation.rotation_metrics). Without them the last success is the last run that changed something.
+    type: str
+  check_source:
+    description: Whether to ask Secrets Manager for the current versions.
+    type: bool
+    default: false
+  socket:
+    description: HAProxy's stats socket, as a path or C(host:port). Looks at the memory of its current worker.
+    type: str
+  config:
+    description: HAProxy's configuration, whose TLS binds are asked for the certificates.
+    type: list
+    elements: path
+  environment:
+    description: Variables of HAProxy's process that its configuration uses.
+    type: dict
+    default: {}
+  binds:
+    description: Where to ask instead, each C(address:port).
+    type: list
+    elements: str
+  max_names:
+    description: Ask for at most this number of names of one certificate on one bind. All when absent.
+    type: int
+  allow_unreferenced:
+    description: Whether certificates that HAProxy does not use are a warning only.
+    type: bool
+    default: false
+  timeout:
+    description: Seconds for one answer of HAProxy and for one handshake.
+    type: float
+    default: 5.0
+  concurrency:
+    description: Handshakes at the same time.
+    type: int
+    default: 32
+extends_documentation_fragment:
+  - certops.rotation.attributes
+  - certops.rotation.attributes.info_module
+  - certops.rotation.attributes.actiongroup_aws
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+seealso:
+  - module: certops.rotation.rotation_record
+  - module: certops.rotation.certificate_proof_info
+"""
+
+EXAMPLES = r"""
+- name: Look at the last run, the files, HAProxy and its listeners
+  certops.rotation.rotation_status_info:
+    path: /etc/haproxy/certs
+    socket: /run/haproxy/admin.sock
+    config:
+      - /etc/haproxy/haproxy.cfg
+  register: status
+
+- name: Show it
+  ansible.builtin.debug:
+    msg: "{{ status.msg.splitlines() }}"
+"""
+
+RETURN = r"""
+healthy:
+  description: Whether there is no problem of severity V(error).
+  returned: success
+  type: bool
+problems:
+  description: What is not as it should be.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    code:
+      description:
+        - V(last_run_failed), V(never_succeeded), V(last_success_too_old), V(manifest_damaged), V(expired),
+          V(renewal_due), V(open_transaction), or layer and verdict, such as V(memory_differs).
+      type: str
+    severity:
+      description: V(error) or V(warning). That the source has another version is a warning, as the next run takes it.
+      type: str
+    message:
+      description: The same for people.
+      type: str
+msg:
+  description: All of it as a table for people.
+  returned: success
+  type: str
+last_run_at:
+  description: When the last run that is known of ended, ISO 8601 in UTC.
+  returned: success
+  type: str
+last_run_succeeded:
+  description: Whether it ended well. V(null) when there was none.
+  returned: success
+  type: bool
+last_success_at:
+  description: When a run last ended well, ISO 8601 in UTC.
+  returned: success
+  type: str
+last_success_age_seconds:
+  description: How long ago that was.
+  returned: success
+  type: int
+recent_errors:
+  description: The last five errors, with their times.
+  returned: success
+  type: list
+  elements: dict
+open_transaction:
+  description: Certificate of HAProxy that somebody has begun to change without committing it.
+  returned: success
+  type: str
+certificates:
+  description: The deployed certificates.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the secret.
+      type: str
+    path:
+      description: The file.
+      type: str
+    version_id:
+      description: Version of the secret that the file was made from.
+      type: str
+    proven:
+      description: Whether this version was seen served.
+      type: bool
+    fingerprint_sha256:
+      description: Of the leaf that was written.
+      type: str
+    not_before:
+      description: Begin of the validity.
+      type: str
+    not_after:
+      description: End of the validity.
+      type: str
+    expired:
+      description: Whether it has expired.
+      type: bool
+    renewal_due:
+      description: Whether it should have been renewed by now, by its lifetime.
+      type: bool
+    layers:
+      description:
+        - For C(source), C(disk), C(memory) and C(wire) V(ok), V(differs), V(absent), or V(unknown) when it was not
+          asked about or did not answer.
+      type: dict
+      sample: {disk: ok, memory: ok, source: unknown, wire: ok}
+"""
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+from ansible_collections.certops.rotation.plugins.module_utils._module.status import ARGUMENT_SPEC, run
+
+
+def main() -> None:
+    module = AnsibleAWSModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, check_boto3=False)
+    throttled = ["ThrottlingException", "InternalServiceError"]
+    run(module, AWSRetry.jittered_backoff(retries=2, delay=1, max_delay=4, catch_extra_error_codes=throttled))
+
+
+if __name__ == "__main__":
+    main()
