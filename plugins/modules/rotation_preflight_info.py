@@ -48,11 +48,28 @@ options:
     description: Ways to reload HAProxy.
     type: list
     elements: str
-    choices: [master, systemd]
+    choices: [master, systemd, docker, http, signal]
     default: []
   master_socket:
     description: The socket of HAProxy's master process, for the method V(master).
     type: str
+  container:
+    description: HAProxy's container, for the method V(docker). Whether it runs is not looked at.
+    type: str
+  docker_host:
+    description: Where the Docker Engine API is, for the method V(docker).
+    type: str
+    default: unix:///var/run/docker.sock
+  pid_file:
+    description: The file with the process id of HAProxy's master, for the method V(signal).
+    type: path
+  reload_url:
+    description: Where the method V(http) posts to. It is not connected to.
+    type: str
+  check_config:
+    description: Will the configuration be checked before a reload? Then O(binary) and O(config) must be there.
+    type: bool
+    default: true
   binary:
     description: The HAProxy program, which checks the configuration before a reload.
     type: str

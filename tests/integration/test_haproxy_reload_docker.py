@@ -21,9 +21,12 @@ import typing as t
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._errors import ReloadError
 from ansible_collections.certops.rotation.plugins.module_utils._services.docker import DockerEngine
-from ansible_collections.certops.rotation.tests.support import pki
+from ansible_collections.certops.rotation.tests.support import pki, rotation
 from ansible_collections.certops.rotation.tests.support.docker_engine import DockerEngineHost, HaproxyContainer
+from ansible_collections.certops.rotation.tests.support.haproxy import free_port
 from ansible_collections.certops.rotation.tests.support.module import ModuleRun, run_module
+from ansible_collections.certops.rotation.tests.support.moto import MotoServer
+from ansible_collections.certops.rotation.tests.support.playbook import PlaybookRun, run_playbook
 
 BOUND = 60  # seconds: how long a failure may take at most on a busy machine
 
@@ -268,3 +271,69 @@ def test_a_socket_that_this_user_may_not_use() -> None:
                 DockerEngine(f"unix://{path}", 5).request("GET", "/_ping")
         finally:
             os.seteuid(user)
+
+
+@pytest.fixture
+def scene(engine: DockerEngineHost, aws: MotoServer) -> t.Iterator[rotation.Scene]:
+    """A HAProxy in a container that the role reloads only by way of Docker, after two other ways that fail."""
+    authority = pki.CertificateAuthority("Intermediate", parent=pki.CertificateAuthority())
+    certificates = {"default.pem": authority.issue("default.example.com").combined_pem}
+    with HaproxyContainer(engine, certificates) as instance:
+        made = rotation.Scene(aws, instance, authority)
+        made.variables.update(
+            haproxy_certificates_socket="",
+            haproxy_certificates_reload_methods=["http", "signal", "docker"],
+            haproxy_certificates_reload_url=f"http://127.0.0.1:{free_port()}/reload",
+            haproxy_certificates_reload_timeout=30,
+            haproxy_certificates_pid_file=str(instance.directory / "no.pid"),
+            haproxy_certificates_docker_host=engine.address,
+            haproxy_certificates_container=instance.name,
+            haproxy_certificates_binary="/nowhere/haproxy",  # as on a host that has it in a container only
+            haproxy_certificates_check_config=False,
+        )
+        yield made
+
+
+def reloads(run: PlaybookRun) -> list[tuple[str, bool]]:
+    """Method and outcome of all calls of haproxy_reload, those in loops too."""
+    calls = [call for task in run.of("haproxy_reload") for call in task.result.get("results", [task.result])]
+    return [(call["method"], call["reloaded"]) for call in calls]
+
+
+def test_role_takes_the_first_way_that_works(scene: rotation.Scene) -> None:
+    issued, worker = scene.store("a"), scene.haproxy.worker_pid()
+    check = scene.rotate(check=True)
+    assert (check.returncode, reloads(check)) == (0, []), check.output
+    run = scene.rotate()
+    assert run.returncode == 0, run.output
+    assert reloads(run) == [("http", False), ("signal", False), ("docker", True)]
+    assert scene.haproxy.worker_pid() != worker
+    assert scene.served("a") == issued.fingerprint_sha256
+    again = scene.rotate()
+    assert (again.returncode, again.changed, reloads(again)) == (0, [], []), again.output
+
+
+def test_role_fails_when_all_ways_fail(scene: rotation.Scene) -> None:
+    """It names what was wrong with each, and the next run goes on."""
+    old = scene.served("default")
+    issued, worker = scene.store("a"), scene.haproxy.worker_pid()
+    run = scene.rotate(container="certops-nothing")
+    assert run.returncode != 0
+    assert reloads(run) == [("http", False), ("signal", False), ("docker", False)]
+    for reason in ("refused", "no.pid", "has no container certops-nothing"):
+        assert reason in run.error, run.output
+    assert (scene.haproxy.worker_pid(), scene.served("default")) == (worker, old)
+    rotation.assert_converges(scene, issued)
+
+
+def test_handlers(scene: rotation.Scene) -> None:
+    topics = ["certops.rotation haproxy reload", "certops.rotation haproxy reload docker"]
+    play = {
+        "hosts": "haproxy",
+        "gather_facts": False,
+        "roles": ["certops.rotation.haproxy_certificates"],
+        "tasks": [{"ansible.builtin.command": {"argv": ["true"]}, "notify": topics}],
+    }
+    run = run_playbook(scene.variables, playbook=[play], env=scene.aws.env)
+    assert run.returncode == 0, run.output
+    assert reloads(run) == [("http", False), ("signal", False), ("docker", True), ("docker", True)]

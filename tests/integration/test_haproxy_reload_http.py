@@ -16,9 +16,11 @@ import threading
 import typing as t
 
 import pytest
-from ansible_collections.certops.rotation.tests.support import pki
+from ansible_collections.certops.rotation.tests.support import pki, rotation
 from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance
 from ansible_collections.certops.rotation.tests.support.module import ModuleRun, run_module
+from ansible_collections.certops.rotation.tests.support.moto import MotoServer
+from ansible_collections.certops.rotation.tests.support.playbook import run_playbook
 
 
 class Endpoint:
@@ -219,3 +221,36 @@ def test_no_answer(tmp_path: pathlib.Path) -> None:
         assert (run.failed, run.result["reloaded"], run.result["log"]) == (True, False, "")
     for url in ("ftp://host/reload", "/reload", "http://", "http://host:port/", "file:///etc/passwd"):
         assert "needs a url like" in reload(url).result["msg"]
+
+
+def test_handlers_of_the_role(aws: MotoServer) -> None:
+    """Those of this method and of the method signal."""
+    with (
+        rotation.scene(aws, extra_global=["pidfile {dir}/haproxy.pid"]) as scene,
+        Endpoint(scene.haproxy) as endpoint,
+    ):
+        variables = {
+            **scene.variables,
+            "haproxy_certificates_reload_url": f"{endpoint.address}/reload",
+            "haproxy_certificates_reload_http": {"headers": {"X-Token": "tok-4711-en"}, "status_code": [200, 202]},
+            "haproxy_certificates_pid_file": str(scene.haproxy.directory / "haproxy.pid"),
+            "haproxy_certificates_reload_signal": "HUP",
+        }
+        play = {
+            "hosts": "haproxy",
+            "gather_facts": False,
+            "roles": ["certops.rotation.haproxy_certificates"],
+            "tasks": [
+                {
+                    "ansible.builtin.command": {"argv": ["true"]},
+                    "notify": ["certops.rotation haproxy reload http", "certops.rotation haproxy reload signal"],
+                }
+            ],
+        }
+        worker = scene.haproxy.worker_pid()
+        run = run_playbook(variables, playbook=[play], env=aws.env)
+        assert run.returncode == 0, run.output
+        assert [task.result["method"] for task in run.of("haproxy_reload")] == ["http", "signal"]
+        assert endpoint.seen[0][2]["X-Token"] == "tok-4711-en"
+        signalled = run.of("haproxy_reload")[1].result
+        assert worker != signalled["worker_pid_before"] != signalled["worker_pid_after"] == scene.haproxy.worker_pid()

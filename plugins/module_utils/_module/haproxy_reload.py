@@ -71,6 +71,8 @@ def _systemd(params: t.Mapping[str, t.Any], master: MasterReloader | None) -> Re
 
 
 def _docker(params: t.Mapping[str, t.Any], master: MasterReloader | None) -> Reloader:
+    if not params["container"]:
+        raise InvalidOption("The method docker needs container, the name of HAProxy's container.")
     engine = DockerEngine(params["docker_host"], params["timeout"], _client_context(params))
     target = ContainerTarget(engine, params["container"], params["signal"] or "HUP")
     return SignalReloader(target, params["timeout"], master)

@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from .boundary import module_boundary
 from .dependencies import MINIMUM_VERSIONS, missing_library
 
+_RELOADABLE = ("master", "systemd", "docker", "http", "signal")
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "path": {"type": "path", "required": True},
     "layout": {"type": "str", "choices": ["haproxy", "lineage", "split"], "default": "haproxy"},
@@ -26,8 +27,13 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "activate": {"type": "bool", "default": True},
     "prove": {"type": "bool", "default": True},
     "socket": {"type": "str"},
-    "reload_methods": {"type": "list", "elements": "str", "choices": ["master", "systemd"], "default": []},
+    "reload_methods": {"type": "list", "elements": "str", "choices": [*_RELOADABLE], "default": []},
     "master_socket": {"type": "str"},
+    "container": {"type": "str"},
+    "docker_host": {"type": "str", "default": "unix:///var/run/docker.sock"},
+    "pid_file": {"type": "path"},
+    "reload_url": {"type": "str"},
+    "check_config": {"type": "bool", "default": True},
     "binary": {"type": "str", "default": "haproxy"},
     "config": {"type": "list", "elements": "path", "default": []},
     "binds": {"type": "list", "elements": "str", "default": []},
@@ -145,19 +151,67 @@ def _socket_problem(address: str) -> str:
 
 def _reload_problem(method: str, params: t.Mapping[str, t.Any]) -> str:
     binary = params["binary"]
-    if not _find_program(binary):
-        return f"{binary}, which checks the configuration first, is not found. Set haproxy_certificates_binary."
-    unreadable = _config_problems(params["config"])
-    if unreadable:
-        return unreadable
-    if method == "master":
-        if not params["master_socket"]:
-            return "haproxy_certificates_master_socket is not set, the address after HAProxy's option -S."
-        return _socket_problem(params["master_socket"])
+    if params["check_config"]:
+        if not _find_program(binary):
+            return (
+                f"{binary}, which checks the configuration first, is not found. Set haproxy_certificates_binary, or"
+                " haproxy_certificates_check_config: false where HAProxy is in a container."
+            )
+        unreadable = _config_problems(params["config"])
+        if unreadable:
+            return unreadable
+    return _METHOD_PROBLEMS[method](params)
+
+
+def _master_problem(params: t.Mapping[str, t.Any]) -> str:
+    if not params["master_socket"]:
+        return "haproxy_certificates_master_socket is not set, the address after HAProxy's option -S."
+    return _socket_problem(params["master_socket"])
+
+
+def _docker_problem(params: t.Mapping[str, t.Any]) -> str:
+    if not params["container"]:
+        return "haproxy_certificates_container is not set."
+    scheme, _separator, path = params["docker_host"].partition("://")
+    if scheme != "unix" or os.access(path, os.R_OK | os.W_OK):
+        return ""
+    if os.path.exists(path):
+        return (
+            f"This user may not use {path}. Run as root (become: true), or set haproxy_certificates_docker_host to a"
+            " proxy."
+        )
+    return f"{path} does not exist. Start Docker, or set haproxy_certificates_docker_host."
+
+
+def _http_problem(params: t.Mapping[str, t.Any]) -> str:
+    return "" if params["reload_url"] else "haproxy_certificates_reload_url is not set."
+
+
+def _signal_problem(params: t.Mapping[str, t.Any]) -> str:
+    path = params["pid_file"]
+    if not path:
+        return "haproxy_certificates_pid_file is not set, the file after HAProxy's option -p."
+    if os.access(path, os.R_OK):
+        return ""
+    if os.path.exists(path):
+        return f"This user may not read {path}. Run as root (become: true)."
+    return f"{path} does not exist. Start HAProxy, or set haproxy_certificates_pid_file to the file that it writes."
+
+
+def _systemd_problem(_params: t.Mapping[str, t.Any]) -> str:
     # systemctl may well be installed where systemd is not the init system.
     if not _find_program("systemctl") or not os.path.isdir("/run/systemd/system"):
         return "it does not run on this host. Take it off the list."
     return ""
+
+
+_METHOD_PROBLEMS = {
+    "master": _master_problem,
+    "systemd": _systemd_problem,
+    "docker": _docker_problem,
+    "http": _http_problem,
+    "signal": _signal_problem,
+}
 
 
 def _proof_problem(params: t.Mapping[str, t.Any]) -> str:

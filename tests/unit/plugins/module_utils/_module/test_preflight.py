@@ -100,6 +100,32 @@ def test_one_of_several_reload_methods_is_enough(host: dict[str, t.Any], monkeyp
     assert "no-such-haproxy" in problems(host, binary="no-such-haproxy")["reload_methods"][1]
 
 
+@pytest.mark.parametrize(
+    ("method", "bad", "said"),
+    [
+        ("docker", {"container": ""}, "haproxy_certificates_container is not set"),
+        ("docker", {"docker_host": "unix:///nonexistent/docker.sock"}, "/nonexistent/docker.sock does not exist"),
+        ("http", {"reload_url": ""}, "haproxy_certificates_reload_url is not set"),
+        ("signal", {"pid_file": ""}, "haproxy_certificates_pid_file is not set"),
+        ("signal", {"pid_file": "/nonexistent.pid"}, "/nonexistent.pid does not exist"),
+        ("http", {"check_config": True, "binary": "no-such-haproxy"}, "haproxy_certificates_check_config: false"),
+    ],
+)
+def test_other_reload_methods(host: dict[str, t.Any], method: str, bad: dict[str, t.Any], said: str) -> None:
+    good = {
+        "reload_methods": [method],
+        "container": "haproxy",
+        "docker_host": f"unix://{host['socket']}",
+        "reload_url": "http://127.0.0.1/",
+        "pid_file": host["config"][0],
+        "check_config": False,
+        "binary": "/nowhere/haproxy",
+    }
+    assert problems(host, **good) == {}
+    assert problems(host, **{**good, "docker_host": "tcp://127.0.0.1:2375"}) == {}
+    assert said in problems(host, **{**good, **bad})["reload_methods"][1]
+
+
 def test_where_to_prove(host: dict[str, t.Any]) -> None:
     assert "haproxy_certificates_binds" in problems(host, config=[])["prove"][1]
     assert problems(host, config=[], binds=["127.0.0.1:443"]) == {}
