@@ -28,6 +28,7 @@ SHIPPED = {
     "README.md",
     "changelogs",
     "docs",
+    "examples",
     "meta",
     "playbooks",
     "plugins",
