@@ -98,7 +98,9 @@ def parse_content(pem: str | bytes) -> CertificateContent:
         payload=b"".join(block.encode() for block in blocks).decode("ascii").rstrip("\n"),
         leaf=leaf,
         fingerprint_sha1=hashlib.sha1(leaf.der, usedforsecurity=False).hexdigest(),
-        chain=tuple((_one_line(member.subject_name), _one_line(member.issuer_name)) for member in certificates[1:]),
+        chain=tuple(
+            (openssl_one_line(member.subject_name), openssl_one_line(member.issuer_name)) for member in certificates[1:]
+        ),
     )
 
 
@@ -131,7 +133,7 @@ def _load_key(block: PemBlock) -> t.Any:
         raise MaterialError("private_key_invalid", "The private key cannot be read. Export it again as PEM.") from None
 
 
-def _one_line(name: Name | None) -> str | None:
+def openssl_one_line(name: Name | None) -> str | None:
     """A name as HAProxy prints it; None where its form depends on the version of OpenSSL."""
     if name is None:
         return None

@@ -18,7 +18,15 @@ class PayloadTooLarge(HaproxyError):
 
 
 class TransactionOpen(HaproxyError):
-    """HAProxy has one certificate transaction at a time, and another's is open."""
+    """HAProxy has one transaction of a kind at a time, and another's is open."""
+
+
+class NotReferenced(HaproxyError):
+    """The configuration that HAProxy runs with names no such file."""
+
+
+class ReloadRequired(HaproxyError):
+    """This HAProxy would crash if it took the change at run time. A reload reads the file instead."""
 
 
 class CertificateRefused(HaproxyError):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What `show ssl cert` and `show ssl crt-list` print, read into plain data. Pure."""
+"""What `show ssl cert`, `crt-list`, `ca-file` and `crl-file` print, read into plain data. Pure."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import typing as t
 from dataclasses import dataclass
 
 _ENTRY = re.compile(r"^(?P<name>.+?):(?P<line>\d+)(?P<rest>(?: .*)?)$")
+_COUNT = re.compile(r" - \d+ certificate\(s\)$")  # in the list of CA files only
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,25 @@ class StoredCertificate:
     chain_from_directory: bool = False
 
 
+class StoredAuthority(t.NamedTuple):
+    """A certificate of a CA file in HAProxy's memory. Of Ed25519 and Ed448 it shows only serial number and dates."""
+
+    serial_number: int
+    not_before: str | None
+    not_after: str | None
+    fingerprint_sha1: str | None = None
+    subject: str | None = None
+
+
+class StoredCrl(t.NamedTuple):
+    """A revocation list in HAProxy's memory. revoked: serial number and date of each entry."""
+
+    issuer: str | None
+    last_update: str | None
+    next_update: str | None
+    revoked: frozenset[tuple[int, str | None]] = frozenset()
+
+
 class CrtListEntry(t.NamedTuple):
     """One line of a crt-list in memory. rest: its options and SNI filters as printed, empty in a directory."""
 
@@ -45,8 +65,8 @@ class CrtListEntry(t.NamedTuple):
     rest: str
 
 
-def parse_certificate_list(text: str) -> tuple[str | None, list[str]]:
-    """`show ssl cert`: the name of the open transaction, if any, and the names of all certificates."""
+def parse_names(text: str) -> tuple[str | None, list[str]]:
+    """`show ssl cert|ca-file|crl-file`: the name of the open transaction, if any, and the names of all files."""
     transaction = None
     names: list[str] = []
     section = ""
@@ -54,9 +74,9 @@ def parse_certificate_list(text: str) -> tuple[str | None, list[str]]:
         if line.startswith("# "):
             section = line
         elif section == "# transaction" and line.startswith("*"):
-            transaction = line[1:]
+            transaction = _COUNT.sub("", line[1:])
         elif section == "# filename" and line:
-            names.append(line)
+            names.append(_COUNT.sub("", line))
     return transaction, names
 
 
@@ -90,6 +110,40 @@ def parse_certificate(text: str) -> StoredCertificate | None:
     )
 
 
+def parse_authorities(text: str) -> list[StoredAuthority]:
+    """`show ssl ca-file NAME[:INDEX]`."""
+    parts = re.split(r"^ ?Certificate #\d+:$", text, flags=re.MULTILINE)[1:]
+    return [
+        StoredAuthority(
+            serial_number=int(fields.get("Serial") or "0", 16),
+            not_before=_date(fields.get("notBefore")),
+            not_after=_date(fields.get("notAfter")),
+            fingerprint_sha1=fields["SHA1 FingerPrint"].lower() if "SHA1 FingerPrint" in fields else None,
+            subject=fields.get("Subject"),
+        )
+        for fields in map(_fields, parts)
+    ]
+
+
+def parse_crls(text: str) -> list[StoredCrl]:
+    """`show ssl crl-file NAME`."""
+    parts = re.split(r"^Certificate Revocation List #\d+:$", text, flags=re.MULTILINE)[1:]
+    crls = []
+    for part in parts:
+        head, _mark, revoked = part.partition("Revoked Certificates:\n")
+        fields = _fields(head)
+        entries = re.findall(r"Serial Number: (-?[0-9A-F]+)\s+Revocation Date: (.+)", revoked)
+        crls.append(
+            StoredCrl(
+                issuer=fields.get("Issuer"),
+                last_update=_date(fields.get("Last Update")),
+                next_update=_date(fields.get("Next Update")),
+                revoked=frozenset((int(serial, 16), _date(date)) for serial, date in entries),
+            )
+        )
+    return crls
+
+
 def parse_crt_lists(text: str) -> list[str]:
     """`show ssl crt-list`: names of the crt-list files and directories."""
     return [line for line in text.splitlines() if line]
@@ -109,6 +163,12 @@ def hexadecimal(number: int) -> str:
     """A serial number as lower-case hexadecimal of whole bytes."""
     digits = f"{number:x}"
     return digits.zfill(len(digits) + len(digits) % 2)
+
+
+def _fields(text: str) -> dict[str, str]:
+    """ "Name: value" lines."""
+    lines = (line.partition(": ") for line in text.splitlines())
+    return {name.strip(): value.strip() for name, separator, value in lines if separator}
 
 
 def _date(text: str | None) -> str | None:

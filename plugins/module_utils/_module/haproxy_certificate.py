@@ -10,47 +10,16 @@ import os
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from .._errors import (
-    HaproxyError,
-    HaproxyPermissionDenied,
-    HaproxyUnavailable,
-    InvalidOption,
-    RotationError,
-    StoreError,
-)
+from .._errors import InvalidOption, RotationError
 from .._haproxy.certificates import CertificateMemory
 from .._haproxy.content import CertificateContent, check_key, parse_content
 from .._haproxy.crt_list_file import CrtListFile
-from .._haproxy.errors import (
-    CertificateInUse,
-    CertificateRefused,
-    CrtListRequired,
-    PayloadTooLarge,
-    TransactionOpen,
-    UnsupportedCommand,
-)
+from .._haproxy.errors import CrtListRequired
 from .._haproxy.parsing import StoredCertificate
 from .._haproxy.runtime import RuntimeApi
 from .._haproxy.turn import take_turn
-from .._x509.problems import MaterialError
 from .boundary import module_boundary
-
-_CODES: tuple[tuple[type[RotationError], str], ...] = (
-    (PayloadTooLarge, "payload_too_large"),
-    (UnsupportedCommand, "unsupported"),
-    (TransactionOpen, "transaction_open"),
-    (CertificateRefused, "refused"),
-    (CertificateInUse, "in_use"),
-    (CrtListRequired, "crt_list_required"),
-    (HaproxyPermissionDenied, "permission_denied"),
-    (HaproxyUnavailable, "unavailable"),
-    (HaproxyError, "haproxy_error"),
-    (StoreError, "crt_list_file"),
-    (InvalidOption, "invalid_option"),
-)
-_RELOAD_HELPS = (PayloadTooLarge, UnsupportedCommand)
-_HOPELESS = (HaproxyUnavailable, HaproxyPermissionDenied, UnsupportedCommand)  # the same for every certificate
-_NAMED_FAILURES = 20
+from .haproxy_failures import HOPELESS, RELOAD_HELPS, error_code, failure_message, process_facts
 
 
 @dataclass(frozen=True, repr=False)
@@ -100,7 +69,7 @@ class Outcome:
             action="failed",
             error_code=error_code(error),
             message=error.message,
-            needs_reload=isinstance(error, _RELOAD_HELPS),
+            needs_reload=isinstance(error, RELOAD_HELPS),
         )
 
     def holds(self, stored: StoredCertificate) -> None:
@@ -143,7 +112,7 @@ class CertificateRun:
                 self._apply_one(wanted[number], outcome)
             except RotationError as error:
                 outcome = outcome.failed(error)
-                hopeless = error if isinstance(error, _HOPELESS) else hopeless
+                hopeless = error if isinstance(error, HOPELESS) else hopeless
             outcomes[number] = outcome
         return [outcomes[number] for number in range(len(wanted))]
 
@@ -257,12 +226,12 @@ def run(module: t.Any) -> None:
             "changed": any(outcome.action in ("added", "updated", "removed") for outcome in outcomes),
             "certificates": [outcome.as_result() for outcome in outcomes],
             "needs_reload": any(outcome.needs_reload for outcome in outcomes),
-            "haproxy": {"version": info.get("Version"), "worker_pid": int(info.get("Pid", 0))},
+            "haproxy": process_facts(info),
             "diff": _diff(outcomes),
         }
-        failed = [outcome for outcome in outcomes if outcome.action == "failed"]
+        failed = [(outcome.name, outcome.message) for outcome in outcomes if outcome.action == "failed"]
         if failed:
-            module.fail_json(msg=_failure(failed, len(outcomes)), **result)
+            module.fail_json(msg=failure_message(failed, len(outcomes), "certificates"), **result)
         module.exit_json(**result)
 
 
@@ -295,13 +264,6 @@ def wanted_certificates(params: t.Mapping[str, t.Any]) -> list[WantedCertificate
     return items
 
 
-def error_code(error: RotationError) -> str:
-    """A stable word for the kind of failure."""
-    if isinstance(error, MaterialError):
-        return error.problem.code
-    return next((code for kind, code in _CODES if isinstance(error, kind)), "error")
-
-
 def _name_in(crt_list: str, name: str) -> str:
     """A new certificate of a directory gets the name that a reload would give it."""
     directory, base = os.path.split(name)
@@ -324,11 +286,3 @@ def _diff(outcomes: t.Iterable[Outcome]) -> dict[str, t.Any]:
         "before": {outcome.name: outcome.before for outcome in changed if outcome.before},
         "after": {outcome.name: _summary(outcome) for outcome in changed if outcome.action != "removed"},
     }
-
-
-def _failure(failed: t.Sequence[Outcome], total: int) -> str:
-    if total > 1 and len(failed) == total and len({outcome.message for outcome in failed}) == 1:
-        return f"None of {total} certificates could be handled: {failed[0].message}"
-    named = " ".join(f"[{outcome.name}] {outcome.message}" for outcome in failed[:_NAMED_FAILURES])
-    rest = f" And {len(failed) - _NAMED_FAILURES} more, see certificates." if len(failed) > _NAMED_FAILURES else ""
-    return f"{len(failed)} of {total} certificates failed. {named}{rest}"

@@ -10,7 +10,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._haproxy.parsing 
     CrtListEntry,
     hexadecimal,
     parse_certificate,
-    parse_certificate_list,
+    parse_names,
     parse_crt_list,
     parse_crt_lists,
 )
@@ -47,11 +47,11 @@ Subject Alternative Name: DNS:a.example.com"""
 
 
 def test_list_of_certificates() -> None:
-    assert parse_certificate_list(LIST_WITH_TRANSACTION) == ("/certs/a.pem", ["/certs/@we ird.pem", "/certs/a.pem"])
-    assert parse_certificate_list("# filename\n/certs/a.pem") == (None, ["/certs/a.pem"])
-    assert parse_certificate_list("# filename") == (None, [])
+    assert parse_names(LIST_WITH_TRANSACTION) == ("/certs/a.pem", ["/certs/@we ird.pem", "/certs/a.pem"])
+    assert parse_names("# filename\n/certs/a.pem") == (None, ["/certs/a.pem"])
+    assert parse_names("# filename") == (None, [])
     # The first two lines are enough to see a transaction.
-    assert parse_certificate_list("# transaction\n*/certs/a.pem\n# file")[0] == "/certs/a.pem"
+    assert parse_names("# transaction\n*/certs/a.pem\n# file")[0] == "/certs/a.pem"
 
 
 def test_certificate() -> None:

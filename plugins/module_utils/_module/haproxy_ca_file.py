@@ -1,0 +1,150 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Bring the CA files and CRL files in a running HAProxy to the wanted content, and tell what was done."""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+from dataclasses import dataclass, field
+
+from .._errors import InvalidOption, RotationError
+from .._haproxy.runtime import RuntimeApi
+from .._haproxy.trust_content import Member, TrustContent, facts, parse_authority_file, parse_crl_file
+from .._haproxy.trust_files import TrustFiles
+from .._haproxy.turn import take_turn
+from .boundary import module_boundary
+from .haproxy_failures import HOPELESS, RELOAD_HELPS, error_code, failure_message, process_facts
+
+
+@dataclass(frozen=True, repr=False)
+class WantedFile:
+    """One item of the module's files. content: PEM, None when it is read from source."""
+
+    name: str
+    kind: str
+    source: str | None
+    content: str | None
+
+    def read(self, at: datetime.datetime) -> TrustContent:
+        """Raises MaterialError, InvalidOption."""
+        parse = parse_crl_file if self.kind == "crl" else parse_authority_file
+        if self.content is not None:
+            return parse(self.content, at)
+        try:
+            with open(self.source or "", "rb") as file:
+                return parse(file.read(), at)
+        except OSError as error:
+            raise InvalidOption(f"Cannot read {self.source}: {error.strerror or error}.") from None
+
+
+@dataclass
+class Outcome:
+    """What happened to one file. before, after: what HAProxy held and holds (in check mode: would hold)."""
+
+    name: str
+    kind: str
+    action: str = "unchanged"
+    before: t.Sequence[Member] = ()
+    after: t.Sequence[Member] = ()
+    warnings: t.Sequence[str] = field(default_factory=list)
+    error: RotationError | None = None
+
+    def as_result(self) -> dict[str, t.Any]:
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "action": self.action,
+            "authorities": _facts(self.after) if self.kind == "ca" else [],
+            "crls": _facts(self.after) if self.kind == "crl" else [],
+            "error_code": error_code(self.error) if self.error else None,
+            "message": self.error.message if self.error else None,
+        }
+
+
+def apply_files(
+    files: TrustFiles, wanted: t.Sequence[WantedFile], at: datetime.datetime, *, check_mode: bool
+) -> list[Outcome]:
+    """Outcomes in the order of wanted. One failure does not stop the others, unless it would be theirs too."""
+    outcomes = [Outcome(item.name, item.kind) for item in wanted]
+    hopeless: RotationError | None = None
+    # A transaction left open by a killed run blocks all others of its kind: its file goes first.
+    order = sorted(range(len(wanted)), key=lambda number: wanted[number].name != files.pending[wanted[number].kind])
+    for number in order:
+        outcome = outcomes[number]
+        try:
+            if hopeless is not None:
+                raise hopeless
+            _apply_one(files, wanted[number], outcome, at, check_mode)
+        except RotationError as error:
+            outcome.action, outcome.error = "failed", error
+            hopeless = error if isinstance(error, HOPELESS) else None
+    return outcomes
+
+
+def _apply_one(
+    files: TrustFiles, wanted: WantedFile, outcome: Outcome, at: datetime.datetime, check_mode: bool
+) -> None:
+    outcome.name = name = files.known_name(wanted.kind, wanted.name)
+    outcome.before = outcome.after = files.describe(wanted.kind, name)
+    content = wanted.read(at)
+    outcome.warnings = content.warnings
+    if content.is_held(outcome.before):
+        return
+    if check_mode:
+        files.check_safe()
+    else:
+        files.update(wanted.kind, name, content)
+    outcome.after = content.members
+    outcome.action = "updated"
+
+
+def run(module: t.Any) -> None:
+    """The module haproxy_ca_file."""
+    with module_boundary(module):
+        wanted = wanted_files(module.params["files"])
+        timeout = module.params["timeout"]
+        api = RuntimeApi(module.params["socket"], timeout)
+        info = api.info()
+        with take_turn(api, timeout):
+            files = TrustFiles(api, info.get("Version", ""))
+            now = datetime.datetime.now(datetime.timezone.utc)
+            outcomes = apply_files(files, wanted, now, check_mode=module.check_mode)
+        for outcome in outcomes:
+            for warning in outcome.warnings:
+                module.warn(f"{outcome.name}: {warning}")
+        changed = [outcome for outcome in outcomes if outcome.action == "updated"]
+        result: dict[str, t.Any] = {
+            "changed": bool(changed),
+            "files": [outcome.as_result() for outcome in outcomes],
+            "needs_reload": any(isinstance(outcome.error, RELOAD_HELPS) for outcome in outcomes),
+            "haproxy": process_facts(info),
+            "diff": {
+                "before": {outcome.name: _facts(outcome.before) for outcome in changed},
+                "after": {outcome.name: _facts(outcome.after) for outcome in changed},
+            },
+        }
+        failed = [(outcome.name, outcome.error.message) for outcome in outcomes if outcome.error]
+        if failed:
+            module.fail_json(msg=failure_message(failed, len(outcomes), "files"), **result)
+        module.exit_json(**result)
+
+
+def wanted_files(items: t.Sequence[t.Mapping[str, t.Any]]) -> list[WantedFile]:
+    """The module's option. Raises InvalidOption."""
+    wanted = [WantedFile(item["name"] or item["src"], item["kind"], item["src"], item["content"]) for item in items]
+    for number, item in enumerate(wanted, start=1):
+        if not item.name:
+            raise InvalidOption(f"Item {number} of files has content and no name: say which file of HAProxy it is.")
+    names = [item.name for item in wanted]
+    if len(set(names)) != len(names):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise InvalidOption(f"Named more than once in files: {', '.join(twice)}.")
+    return wanted
+
+
+def _facts(members: t.Sequence[Member]) -> list[dict[str, t.Any]]:
+    """In an order of their own, so that a diff shows only what differs."""
+    return sorted(map(facts, members), key=str)

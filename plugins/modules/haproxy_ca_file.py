@@ -1,0 +1,223 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: haproxy_ca_file
+short_description: Update CA files and CRL files in a running HAProxy without a reload
+version_added: 1.0.0
+author:
+  - certops.rotation contributors (@certops)
+description:
+  - Brings the files of C(ca-file) and C(crl-file), which decide whose certificates HAProxy accepts, to the wanted
+    content in HAProxy's memory over its Runtime API. New handshakes are verified with the new content at once; the
+    worker process stays.
+  - An update is a transaction of HAProxy. It takes effect whole or not at all, it is confirmed by asking, and it is
+    aborted on any failure.
+  - Content is checked before it is sent. A CRL that is not in force is refused, since HAProxy would then refuse every
+    client of that CA.
+  - Idempotent by what HAProxy reports, which is serial number, dates and fingerprint of each certificate of a CA file,
+    and issuer, dates and entries of each CRL.
+  - A file that fails does not stop the others. The module then fails with the full list.
+  - What is changed here lives in HAProxy's memory, and a reload reads the disk again. So write the file first.
+notes:
+  - The files are those that HAProxy's configuration names. A new one needs the configuration and a reload.
+  - With a CRL file HAProxy needs a CRL of every CA in the chain of a client. When CAs are added, update both files in
+    one task.
+  - Connections stay, and a client that was accepted before can resume its TLS session without being verified again, for
+    C(tune.ssl.lifetime) (300 seconds) after each handshake. To cut off a client at once, reload HAProxy and end its old
+    processes, or forbid resumption by C(no-tls-tickets) on the C(bind) line and C(tune.ssl.cachesize 0).
+  - Many releases of HAProxy crash when a CA or CRL file, then a certificate, and then a CA or CRL file again change at
+    run time (U(https://github.com/haproxy/haproxy/issues/3165)). Unless the version is known to be mended (3.3, and
+    2.8 since 2.8.25), this module makes changes in only one run for each process of HAProxy, and refuses later ones
+    with RV(needs_reload). It remembers that in HAProxy's memory, as an empty CA file named C(@changed-at-run-time).
+    Changes that others make over the socket are not known to it.
+  - HAProxy before 3.4 takes no more than C(tune.bufsize) (16384 bytes) at once. A larger CA file is sent certificate by
+    certificate since 2.7. Larger CRL files, and larger CA files before 2.7, need a reload; see RV(needs_reload).
+requirements:
+  - HAProxy >= 2.5 with a stats socket of level admin
+  - cryptography >= 42.0
+options:
+  socket:
+    description:
+      - HAProxy's stats socket, either the path of a unix socket or V(host:port).
+      - The forms of HAProxy's configuration V(unix@path), V(ipv4@host:port) and V(ipv6@host:port) work, too.
+    type: str
+    required: true
+  files:
+    description: The files, any number of them.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description:
+          - The file's name in HAProxy, which is its path as C(show ssl ca-file) or C(show ssl crl-file) prints it.
+            Other spellings of the same path are recognised.
+          - Defaults to O(files[].src).
+        type: str
+      src:
+        description: PEM file on the host.
+        type: path
+      content:
+        description: The same as text. Exactly one of O(files[].src) and O(files[].content) is needed.
+        type: str
+      kind:
+        description:
+          - V(ca) for a C(ca-file), the certificates of all CAs that are to be trusted, such as the old and the new one
+            during a rotation.
+          - V(crl) for a C(crl-file), the revocation lists of these CAs.
+        type: str
+        choices: [ca, crl]
+        default: ca
+  timeout:
+    description: Seconds to wait for one answer of HAProxy.
+    type: float
+    default: 10
+extends_documentation_fragment:
+  - certops.rotation.attributes
+  - certops.rotation.attributes.actiongroup_haproxy
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+seealso:
+  - module: certops.rotation.haproxy_certificate
+  - module: certops.rotation.haproxy_reload
+"""
+
+EXAMPLES = r"""
+- name: Trust the clients of the old and the new CA
+  certops.rotation.haproxy_ca_file:
+    socket: /run/haproxy/admin.sock
+    files:
+      - src: /etc/haproxy/clients-ca.pem
+
+- name: A CA with its revocation list, from variables
+  certops.rotation.haproxy_ca_file:
+    socket: /run/haproxy/admin.sock
+    files:
+      - name: /etc/haproxy/clients-ca.pem
+        content: "{{ ca_certificates | join('\n') }}"
+      - name: /etc/haproxy/clients-crl.pem
+        content: "{{ ca_crls | join('\n') }}"
+        kind: crl
+"""
+
+RETURN = r"""
+files:
+  description: What happened to each file, in the order of the option. Also returned when the module fails.
+  returned: when HAProxy answered
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The file's name in HAProxy.
+      type: str
+    kind:
+      description: V(ca) or V(crl).
+      type: str
+    action:
+      description: What was done, or in check mode would be done.
+      type: str
+      choices: [updated, unchanged, failed]
+    authorities:
+      description: The certificates that HAProxy holds in a CA file, or in check mode would hold.
+      type: list
+      elements: dict
+      contains:
+        subject:
+          description: Subject. Null where HAProxy does not show it, which is so for keys of Ed25519 and Ed448.
+          type: str
+          sample: /CN=Example Client CA
+        serial_number:
+          description: Serial number in hexadecimal.
+          type: str
+        not_after:
+          description: End of the validity.
+          type: str
+          sample: "2036-11-19T01:51:34Z"
+        fingerprint_sha1:
+          description: SHA-1 fingerprint, the one that HAProxy reports. Null where it does not.
+          type: str
+    crls:
+      description: The revocation lists that HAProxy holds in a CRL file, or in check mode would hold.
+      type: list
+      elements: dict
+      contains:
+        issuer:
+          description: Issuer.
+          type: str
+          sample: /CN=Example Client CA
+        last_update:
+          description: When it was issued.
+          type: str
+        next_update:
+          description: When it has to be replaced.
+          type: str
+        revoked:
+          description: How many certificates it revokes.
+          type: int
+    error_code:
+      description:
+        - Why it failed, else null.
+        - V(not_referenced), V(payload_too_large), V(reload_required), V(unsupported), V(transaction_open), V(refused),
+          V(permission_denied), V(unavailable), V(haproxy_error), V(invalid_option), or a code for bad content, such as
+          V(certificate_missing), V(certificate_invalid), V(pem_invalid), V(crl_missing), V(crl_invalid),
+          V(crl_expired) or V(crl_not_yet_valid).
+      type: str
+    message:
+      description: Why it failed and what to do.
+      type: str
+needs_reload:
+  description: Whether a reload would bring a file that failed here, because this HAProxy cannot take it at run time.
+  returned: when HAProxy answered
+  type: bool
+haproxy:
+  description: The process that answered.
+  returned: when HAProxy answered
+  type: dict
+  contains:
+    version:
+      description: Version of HAProxy.
+      type: str
+      sample: 2.8.25
+    worker_pid:
+      description: Process id of the worker.
+      type: int
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.certops.rotation.plugins.module_utils._module.haproxy_ca_file import run
+
+ARGUMENT_SPEC = {
+    "socket": {"type": "str", "required": True},
+    "files": {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": {
+            "name": {"type": "str"},
+            "src": {"type": "path"},
+            "content": {"type": "str", "no_log": True},  # somebody may give a key with it
+            "kind": {"type": "str", "choices": ["ca", "crl"], "default": "ca"},
+        },
+        "mutually_exclusive": [("src", "content")],
+        "required_one_of": [("src", "content")],
+    },
+    "timeout": {"type": "float", "default": 10},
+}
+
+
+def main() -> None:
+    run(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True))
+
+
+if __name__ == "__main__":
+    main()
