@@ -90,6 +90,7 @@ notes:
   - Needs C(secretsmanager:ListSecrets), C(secretsmanager:BatchGetSecretValue), C(secretsmanager:GetSecretValue),
     C(secretsmanager:DescribeSecret), and C(kms:Decrypt) for secrets with a customer managed key.
 seealso:
+  - module: certops.rotation.certificate_secret
   - plugin: certops.rotation.certificate_secret
     plugin_type: lookup
 """

@@ -237,3 +237,12 @@ def test_the_iam_policy_allows_what_is_called():
     )  # the first one
     allowed = {action for statement in policy["Statement"] for action in statement["Action"]}
     assert allowed == needed
+
+
+def test_the_iam_policy_for_who_stores_allows_what_is_called():
+    sources = text_of("plugins/module_utils/_secret_plan.py") + text_of("plugins/module_utils/_aws/secret_writer.py")
+    calls = set(re.findall(r'(?:Step|_call)\(\s*"([a-z_]+)"', sources))
+    assert len(calls) > 5
+    needed = {"secretsmanager:" + "".join(part.capitalize() for part in call.split("_")) for call in calls}
+    (policy,) = [json.loads(param.values[0]) for param in blocks("json") if param.id == "docs/storing-certificates.md"]
+    assert {action for statement in policy["Statement"] for action in statement["Action"]} == needed

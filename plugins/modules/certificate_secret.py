@@ -1,0 +1,239 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: certificate_secret
+short_description: Store a certificate in AWS Secrets Manager, verified, with a new version only when it is another one
+version_added: 1.0.0
+author:
+  - certops.rotation contributors (@certops)
+description:
+  - Verifies a certificate with its chain and key and stores it as the JSON document that
+    M(certops.rotation.certificate_sync) reads.
+  - Compares what the content means, not its text. The same certificate, chain and key in another form, be it PEM with
+    other line ends or PKCS#12, is no change and makes no new version.
+  - The id of a version (C(ClientRequestToken)) is a digest of the document. A repeated or concurrent run makes no
+    second version, and going back to an earlier certificate moves the stage to its version.
+  - A certificate that fails verification is not stored.
+options:
+  name:
+    description: Name or ARN of the secret. A secret that does not exist is created with this name.
+    type: str
+    required: true
+  state:
+    description: Whether the secret should be there. V(absent) marks it for deletion, after removing its replicas.
+    type: str
+    choices: [present, absent]
+    default: present
+  domain_name:
+    description:
+      - A name that the certificate must cover. It is stored with the certificate, so that hosts check it, too.
+      - By default the first subject alternative name is stored, and one that is stored already is left alone.
+    type: str
+  description:
+    description: Description of the secret. When absent, it is left as it is.
+    type: str
+  tags:
+    description: Tags of the secret. When absent, they are left as they are.
+    type: dict
+    aliases: [resource_tags]
+  purge_tags:
+    description: Whether tags that O(tags) does not name are removed, except those of AWS itself.
+    type: bool
+    default: true
+  kms_key_id:
+    description: The KMS key that encrypts the secret, by id, alias or ARN. When absent, it is left as it is.
+    type: str
+  stage:
+    description:
+      - The label for the version, for example V(AWSPENDING) for a certificate that hosts must not use yet. With the
+        default they do.
+      - The first version of a secret also gets V(AWSCURRENT) from AWS.
+    type: str
+    default: AWSCURRENT
+  replicas:
+    description:
+      - All regions that the secret is replicated to, apart from its own. Others are removed. When absent, they are left
+        as they are.
+    type: list
+    elements: dict
+    suboptions:
+      region:
+        description: Name of the region.
+        type: str
+        required: true
+      kms_key_id:
+        description: The KMS key in that region, by default that of Secrets Manager.
+        type: str
+  on_deleted:
+    description: Whether a secret that is marked for deletion fails the task or is restored.
+    type: str
+    choices: [fail, restore]
+    default: fail
+  recovery_window:
+    description: With O(state=absent), the days in which the secret can be restored, 7 to 30.
+    type: int
+    default: 30
+  force:
+    description: With O(state=absent), delete the secret at once and for good, without O(recovery_window).
+    type: bool
+    default: false
+extends_documentation_fragment:
+  - certops.rotation.attributes
+  - certops.rotation.attributes.actiongroup_aws
+  - certops.rotation.given_certificate
+  - certops.rotation.verification
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+attributes:
+  check_mode:
+    support: full
+  idempotent:
+    support: full
+  diff_mode:
+    support: full
+    details:
+      - Shows properties, versions, fingerprints and dates, never PEM.
+  platform:
+    support: full
+    platforms: posix
+requirements:
+  - cryptography >= 42.0
+notes:
+  - Needs C(secretsmanager:DescribeSecret), C(secretsmanager:CreateSecret), C(secretsmanager:PutSecretValue),
+    C(secretsmanager:UpdateSecretVersionStage), and for the options that need them C(secretsmanager:TagResource),
+    C(secretsmanager:UntagResource), C(secretsmanager:UpdateSecret), C(secretsmanager:RestoreSecret),
+    C(secretsmanager:DeleteSecret), C(secretsmanager:ReplicateSecretToRegions) and
+    C(secretsmanager:RemoveRegionsFromReplication).
+  - C(secretsmanager:GetSecretValue) is used to compare with what is stored. Without it, only content that this module
+    stored is recognised as the same.
+seealso:
+  - module: certops.rotation.certificate_secret_info
+  - module: certops.rotation.certificate_sync
+"""
+
+EXAMPLES = r"""
+- name: What an ACME client left on this host
+  certops.rotation.certificate_secret:
+    name: web/www.example.com
+    certificate_src: /etc/letsencrypt/live/www.example.com/cert.pem
+    certificate_chain_src: /etc/letsencrypt/live/www.example.com/chain.pem
+    private_key_src: /etc/letsencrypt/live/www.example.com/privkey.pem
+    domain_name: www.example.com
+    tags:
+      Environment: production
+    region: eu-central-1
+
+- name: For two regions, with a key of one's own
+  certops.rotation.certificate_secret:
+    name: web/www.example.com
+    certificate: "{{ vault_certificate }}"
+    private_key: "{{ vault_private_key }}"
+    kms_key_id: alias/certificates
+    replicas:
+      - region: eu-west-1
+
+- name: Gone, but restorable for a week
+  certops.rotation.certificate_secret:
+    name: web/old.example.com
+    state: absent
+    recovery_window: 7
+"""
+
+RETURN = r"""
+name:
+  description: The name, as given.
+  returned: success
+  type: str
+arn:
+  description: ARN of the secret. Null when there is none.
+  returned: success
+  type: str
+action:
+  description: What was done, or would be done in check mode. After a failed verification V(refused).
+  returned: always
+  type: str
+  choices: [created, updated, unchanged, removed, refused]
+changes:
+  description: The requests that change something, by operation of AWS Secrets Manager, in order.
+  returned: success
+  type: list
+  elements: str
+  sample: [PutSecretValue, TagResource]
+version_id:
+  description: The version that holds the certificate.
+  returned: when O(state=present)
+  type: str
+previous_version_id:
+  description: The version that had the stage before. Null when it has it still, or there was none.
+  returned: when O(state=present)
+  type: str
+stage:
+  description: The label of the version.
+  returned: when O(state=present)
+  type: str
+fingerprint_sha256:
+  description: SHA-256 of the leaf, in lower-case hexadecimal.
+  returned: when O(state=present)
+  type: str
+not_before:
+  description: Start of the leaf's validity, ISO 8601 in UTC.
+  returned: when O(state=present)
+  type: str
+not_after:
+  description: End of the leaf's validity, ISO 8601 in UTC.
+  returned: when O(state=present)
+  type: str
+subject_alternative_names:
+  description: DNS names and IP addresses of the leaf.
+  returned: when O(state=present)
+  type: list
+  elements: str
+issuer:
+  description: Issuer of the leaf, as RFC 4514 writes it.
+  returned: when O(state=present)
+  type: str
+serial_number:
+  description: Serial number of the leaf, hexadecimal.
+  returned: when O(state=present)
+  type: str
+key:
+  description: Kind and size of the key.
+  returned: when O(state=present)
+  type: str
+problems:
+  description: What is wrong, or noteworthy, with C(code), C(severity) and C(message). The codes are stable.
+  returned: when O(state=present)
+  type: list
+  elements: dict
+api_calls:
+  description: Number of requests sent by operation of AWS Secrets Manager, repeated ones included.
+  returned: success
+  type: dict
+  sample: {DescribeSecret: 1}
+"""
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+from ansible_collections.certops.rotation.plugins.module_utils._module.certificate_secret import (
+    ARGUMENT_SPEC,
+    MUTUALLY_EXCLUSIVE,
+    run,
+)
+
+
+def main() -> None:
+    module = AnsibleAWSModule(
+        argument_spec=ARGUMENT_SPEC, mutually_exclusive=MUTUALLY_EXCLUSIVE, supports_check_mode=True
+    )
+    throttled = ["ThrottlingException", "InternalServiceError"]
+    run(module, AWSRetry.jittered_backoff(retries=6, delay=1, max_delay=8, catch_extra_error_codes=throttled))
+
+
+if __name__ == "__main__":
+    main()
