@@ -83,6 +83,15 @@ options:
         change.
     type: bool
     default: false
+  remove_stale_ocsp:
+    description:
+      - Whether to remove the OCSP response beside a certificate's file (O(certificates[].src) with C(.ocsp) added) when
+        it is for another certificate, in general the one before. The next reload would warn about it, and staple
+        nothing.
+      - A response for this certificate stays, even one that is out of date, and so does an empty file. It is loaded by
+        a reload. A certificate needs no response, and no OCSP URI.
+    type: bool
+    default: true
   timeout:
     description: Seconds to wait for one answer of HAProxy.
     type: float
@@ -167,6 +176,9 @@ certificates:
     message:
       description: Why it failed and what to do, or a remark.
       type: str
+    removed_ocsp:
+      description: Path of the stale OCSP response that was removed, or in check mode would be, else null.
+      type: str
 needs_reload:
   description: Whether a reload would bring a certificate that failed here, because this HAProxy cannot take it at
     run time.
@@ -209,6 +221,7 @@ ARGUMENT_SPEC = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "crt_list": {"type": "str"},
     "force": {"type": "bool", "default": False},
+    "remove_stale_ocsp": {"type": "bool", "default": True},
     "timeout": {"type": "float", "default": 10},
 }
 

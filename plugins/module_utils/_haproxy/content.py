@@ -55,13 +55,14 @@ class CertificateContent:
     """payload: the PEM blocks alone, in their order, without empty lines and comments: what is sent to HAProxy.
 
     chain: subject and issuer of each certificate after the leaf, as HAProxy prints them; None where
-    that form is not known.
+    that form is not known. issuer: the leaf's, when it is among them.
     """
 
     payload: str
     leaf: Certificate
     fingerprint_sha1: str
     chain: tuple[tuple[str | None, str | None], ...]
+    issuer: Certificate | None = None
 
     @property
     def not_after(self) -> str:
@@ -101,6 +102,7 @@ def parse_content(pem: str | bytes) -> CertificateContent:
         chain=tuple(
             (openssl_one_line(member.subject_name), openssl_one_line(member.issuer_name)) for member in certificates[1:]
         ),
+        issuer=next((member for member in certificates[1:] if member.subject_name == leaf.issuer_name), None),
     )
 
 

@@ -15,6 +15,7 @@ from .._haproxy.certificates import CertificateMemory
 from .._haproxy.content import CertificateContent, check_key, parse_content
 from .._haproxy.crt_list_file import CrtListFile
 from .._haproxy.errors import CrtListRequired
+from .._haproxy.ocsp_file import find_stale_response
 from .._haproxy.parsing import StoredCertificate
 from .._haproxy.runtime import RuntimeApi
 from .._haproxy.turn import take_turn
@@ -57,11 +58,19 @@ class Outcome:
     previous_fingerprint_sha1: str | None = None
     error_code: str | None = None
     message: str | None = None
+    removed_ocsp: str | None = None
     needs_reload: bool = field(default=False, repr=False)
     before: dict[str, t.Any] = field(default_factory=dict, repr=False)
+    removed: dict[str, t.Any] = field(default_factory=dict, repr=False)
+    warning: str | None = field(default=None, repr=False)
 
     def as_result(self) -> dict[str, t.Any]:
-        return {name: value for name, value in vars(self).items() if name not in ("needs_reload", "before")}
+        internal = ("needs_reload", "before", "removed", "warning")
+        return {name: value for name, value in vars(self).items() if name not in internal}
+
+    @property
+    def changed(self) -> bool:
+        return self.action in ("added", "updated", "removed") or self.removed_ocsp is not None
 
     def failed(self, error: RotationError) -> Outcome:
         return replace(
@@ -90,10 +99,14 @@ class Outcome:
 
 
 class CertificateRun:
-    """All certificates of one module call against one HAProxy. check_mode: look at all, change nothing."""
+    """All certificates of one module call against one HAProxy.
 
-    def __init__(self, memory: CertificateMemory, *, check_mode: bool) -> None:
+    remove_stale_ocsp: of certificates that are read from files; check_mode: look at all, change nothing.
+    """
+
+    def __init__(self, memory: CertificateMemory, *, remove_stale_ocsp: bool, check_mode: bool) -> None:
         self._memory = memory
+        self._remove_stale_ocsp = remove_stale_ocsp
         self._check_mode = check_mode
         self._by_path: dict[str, str] | None = None
         self._pending, names = memory.list_names()
@@ -125,6 +138,8 @@ class CertificateRun:
             self._remove(wanted, outcome, stored)
             return
         content = wanted.read()
+        if self._remove_stale_ocsp and wanted.source:
+            self._remove_ocsp(wanted.source, outcome, content)  # on disk first, whatever becomes of the memory
         if stored is None or stored.status == "Empty":
             self._add(wanted, outcome, content)
             return
@@ -194,6 +209,22 @@ class CertificateRun:
         outcome.fingerprint_sha1 = outcome.serial_number = outcome.not_after = None
         outcome.action = "removed"
 
+    def _remove_ocsp(self, path: str, outcome: Outcome, content: CertificateContent) -> None:
+        stale = find_stale_response(path, content)
+        if stale is None:
+            return
+        try:
+            if not self._check_mode:
+                stale.remove()
+        except OSError as error:
+            outcome.warning = (
+                f"{stale.path} is for another certificate, so HAProxy will not use it, but it could not be removed:"
+                f" {error.strerror or error}."
+            )
+            return
+        outcome.removed_ocsp = stale.path
+        outcome.removed = {stale.path: {"serial_numbers": list(stale.serial_numbers)}}
+
     def _persist(self, outcome: Outcome, crt_list: str) -> bool:
         """Write the entry into the crt-list file too, so that it outlives a reload; True when that changes the file."""
         file = CrtListFile(crt_list)
@@ -221,9 +252,17 @@ def run(module: t.Any) -> None:
         api = RuntimeApi(module.params["socket"], module.params["timeout"])
         info = api.info()
         with take_turn(api, module.params["timeout"]):
-            outcomes = CertificateRun(CertificateMemory(api), check_mode=module.check_mode).apply(wanted)
+            certificates = CertificateRun(
+                CertificateMemory(api),
+                remove_stale_ocsp=module.params["remove_stale_ocsp"],
+                check_mode=module.check_mode,
+            )
+            outcomes = certificates.apply(wanted)
+        for outcome in outcomes:
+            if outcome.warning:
+                module.warn(outcome.warning)
         result: dict[str, t.Any] = {
-            "changed": any(outcome.action in ("added", "updated", "removed") for outcome in outcomes),
+            "changed": any(outcome.changed for outcome in outcomes),
             "certificates": [outcome.as_result() for outcome in outcomes],
             "needs_reload": any(outcome.needs_reload for outcome in outcomes),
             "haproxy": process_facts(info),
@@ -281,8 +320,11 @@ def _summary(outcome: Outcome) -> dict[str, t.Any]:
 
 
 def _diff(outcomes: t.Iterable[Outcome]) -> dict[str, t.Any]:
-    changed = [outcome for outcome in outcomes if outcome.action in ("added", "updated", "removed")]
-    return {
-        "before": {outcome.name: outcome.before for outcome in changed if outcome.before},
-        "after": {outcome.name: _summary(outcome) for outcome in changed if outcome.action != "removed"},
-    }
+    before: dict[str, t.Any] = {}
+    after: dict[str, t.Any] = {}
+    for outcome in outcomes:
+        before.update(outcome.removed)
+        if outcome.action in ("added", "updated", "removed"):
+            before.update({outcome.name: outcome.before} if outcome.before else {})
+            after.update({outcome.name: _summary(outcome)} if outcome.action != "removed" else {})
+    return {"before": before, "after": after}
