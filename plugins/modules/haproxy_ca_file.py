@@ -28,8 +28,9 @@ notes:
   - With a CRL file HAProxy needs a CRL of every CA in the chain of a client. When CAs are added, update both files in
     one task.
   - Connections stay, and a client that was accepted before can resume its TLS session without being verified again, for
-    C(tune.ssl.lifetime) (300 seconds) after each handshake. To cut off a client at once, reload HAProxy and end its old
-    processes, or forbid resumption by C(no-tls-tickets) on the C(bind) line and C(tune.ssl.cachesize 0).
+    C(tune.ssl.lifetime) (300 seconds) after each handshake. To cut off a client at once, forbid resumption by
+    C(no-tls-tickets) on the C(bind) line and C(tune.ssl.cachesize 0), or reload HAProxy, which forgets all sessions
+    unless C(tls-ticket-keys) keeps them.
   - Many releases of HAProxy crash when a CA or CRL file, then a certificate, and then a CA or CRL file again change at
     run time (U(https://github.com/haproxy/haproxy/issues/3165)). Unless the version is known to be mended (3.3, and
     2.8 since 2.8.25), this module makes changes in only one run for each process of HAProxy, and refuses later ones

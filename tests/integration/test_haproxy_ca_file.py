@@ -342,3 +342,14 @@ def test_without_resumption_a_client_is_cut_off_at_once(version: ssl.TLSVersion)
         assert session is not None
         assert states(update(site, {"name": site.ca_file, "content": site.new.certificate_pem})) == ["updated"]
         assert handshake(site.haproxy, site.old_client, context=context, session=session) is None
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_reload_ends_resumption(site: Site, version: ssl.TLSVersion) -> None:
+    """The documentation's other way to cut off a client."""
+    context = client_context(site.haproxy, site.old_client, version)
+    session = handshake(site.haproxy, site.old_client, context=context)
+    assert session is not None
+    pathlib.Path(site.ca_file).write_text(site.new.certificate_pem)
+    assert site.haproxy.reload()
+    assert handshake(site.haproxy, site.old_client, context=context, session=session) is None
