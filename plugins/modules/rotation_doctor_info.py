@@ -93,7 +93,7 @@ options:
     description: Ways to reload HAProxy. Each is tried as far as that is possible without a reload.
     type: list
     elements: str
-    choices: [master, systemd]
+    choices: [master, systemd, docker, http, signal]
     default: []
   master_socket:
     description: The socket of HAProxy's master process, for the method V(master).
@@ -102,6 +102,32 @@ options:
     description: HAProxy's systemd unit, for the method V(systemd).
     type: str
     default: haproxy
+  container:
+    description: HAProxy's container, for the method V(docker).
+    type: str
+  docker_host:
+    description: Address of the Docker Engine or of a proxy of its API, for the method V(docker).
+    type: str
+    default: unix:///var/run/docker.sock
+  ca_path:
+    description: CA of the Docker Engine, as a PEM file, where O(docker_host) is C(https://).
+    type: path
+  client_cert:
+    description: Client certificate for the Docker Engine, as a PEM file.
+    type: path
+  client_key:
+    description: The private key of O(client_cert), as a PEM file.
+    type: path
+  pid_file:
+    description: File with the process id of HAProxy's master, for the method V(signal).
+    type: path
+  reload_url:
+    description: What a request is sent to for the method V(http). It is connected to, and nothing is sent.
+    type: str
+  check_config:
+    description: Whether O(binary) checks the configuration. Not where HAProxy is in a container.
+    type: bool
+    default: true
   binary:
     description: The HAProxy program, which checks the configuration.
     type: str

@@ -16,6 +16,7 @@ import typing as t
 import pytest
 from ansible_collections.certops.rotation.tests.support import pki
 from ansible_collections.certops.rotation.tests.support.aws_faults import AwsFaults
+from ansible_collections.certops.rotation.tests.support.docker_engine import DockerEngineHost, HaproxyContainer
 from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
 from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance
 from ansible_collections.certops.rotation.tests.support.moto import MotoServer
@@ -36,6 +37,7 @@ class Patient:
         self.faults = faults
         self.haproxy = haproxy
         self.authority = authority
+        self.certificates: dict[str, str] = {}
         self.options: dict[str, t.Any] = {
             "names": ["web/a", "web/b"],
             "path": str(haproxy.certs_dir),
@@ -83,7 +85,9 @@ def patient(
     for name, certificate in issued.items():
         aws.put_secret(f"web/{name}", certificate.secret_document(), {"Environment": "production"})
     with HaproxyInstance({"web_a.pem": issued["a"].combined_pem}) as haproxy:
-        yield Patient(modules, faults, haproxy, intermediate)
+        made = Patient(modules, faults, haproxy, intermediate)
+        made.certificates["web_a.pem"] = issued["a"].combined_pem
+        yield made
 
 
 def test_a_healthy_host(patient: Patient) -> None:
@@ -325,6 +329,53 @@ def test_a_way_to_reload_that_does_not_work(patient: Patient) -> None:
     check, severity, message = patient.only_ailment(master_socket=patient.haproxy.socket)
     assert (check, severity) == ("reload by master", "warning"), "hot updates work"
     assert "master" in message
+
+
+def test_an_endpoint_that_reloads(patient: Patient) -> None:
+    ways: dict[str, t.Any] = {"socket": "", "reload_methods": ["http"]}
+    with socket.create_server(("127.0.0.1", 0)) as endpoint:
+        url = f"http://user:hidden-word@127.0.0.1:{endpoint.getsockname()[1]}/reload"
+        assert patient.ailments(**ways, reload_url=url) == {}
+    check, severity, message = patient.only_ailment(**ways, reload_url=url)
+    assert (check, severity) == ("reload by http", "error")
+    assert "refused" in message
+    assert "hidden-word" not in message
+    check, severity, message = patient.only_ailment(**ways, reload_url="")
+    assert "haproxy_certificates_reload_url is not set" in message
+
+
+def test_haproxy_in_docker(patient: Patient) -> None:
+    """Running, under another name, stopped, and without the socket of Docker."""
+    with DockerEngineHost() as engine, HaproxyContainer(engine, dict(patient.certificates)) as haproxy:
+        ways: dict[str, t.Any] = {
+            "path": str(haproxy.certs_dir),
+            "config": [str(haproxy.config_path)],
+            "socket": "",
+            "reload_methods": ["docker"],
+            "container": haproxy.name,
+            "docker_host": engine.address,
+            "check_config": False,
+        }
+        checks = patient.checks(**ways)
+        assert checks["reload by docker"]["ok"], checks["reload by docker"]
+        assert {"configuration", "haproxy program"} & set(checks) == set()
+
+        check, severity, message = patient.only_ailment(**{**ways, "container": "nobody"})
+        assert (check, severity) == ("reload by docker", "error")
+        assert "nobody" in message
+        haproxy.request("POST", "kill")
+        assert "docker start" in patient.only_ailment(**ways)[2]
+        assert "Start Docker" in patient.only_ailment(**{**ways, "docker_host": "unix:///nonexistent.sock"})[2]
+
+
+def test_a_haproxy_that_does_not_reload_on_hup(patient: Patient, tmp_path: pathlib.Path) -> None:
+    pid_file = tmp_path / "haproxy.pid"
+    pid_file.write_text(f"{patient.haproxy.worker_pid()}\n")
+    check, severity, message = patient.only_ailment(socket="", reload_methods=["signal"], pid_file=str(pid_file))
+    assert (check, severity) == ("reload by signal", "error")
+    assert "master-worker mode" in message
+    pid_file.write_text(f"{patient.haproxy.master_pid}\n")
+    assert patient.ailments(socket="", reload_methods=["signal"], pid_file=str(pid_file)) == {}
 
 
 def test_a_broken_configuration(patient: Patient) -> None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import typing as t
+import urllib.parse
 
 from .._errors import HaproxyError, InvalidOption, ReloadError, RotationError
 from .._haproxy.binds import tls_binds
@@ -39,6 +41,25 @@ def socket_findings(address: str, timeout: float) -> t.Iterator[Finding]:
             f" 'stats socket {address} level admin' in HAProxy's configuration and restart it, or name such a socket.",
         )
     yield version_finding(version)
+
+
+def look_at_reloader(reloader: Reloader) -> str:
+    """What to say of a way to reload. Raises ReloadError or HaproxyError when there is no HAProxy at its end."""
+    return f"HAProxy is reached that way, its worker is process {reloader.worker_pid()}."
+
+
+def look_at_endpoint(url: str, timeout: float) -> str:
+    """Connect and send nothing, for a request reloads. Raises ReloadError, without the URL: it may hold a password."""
+    parts = urllib.parse.urlsplit(url)
+    try:
+        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+        socket.create_connection((host, port), timeout).close()
+    except (OSError, ValueError) as failed:
+        raise ReloadError(
+            f"No connection to the endpoint of haproxy_certificates_reload_url: {failed}. Start the service behind it,"
+            " or correct the address."
+        ) from None
+    return f"{host}:{port} takes connections. Whether it reloads is seen when it is asked to."
 
 
 def version_finding(version: str) -> Finding:
@@ -109,20 +130,17 @@ def listener_finding(config: t.Sequence[str], environment: t.Mapping[str, str], 
     return Finding("listeners", f"{len(loading)} of {len(binds)} TLS listeners load files of {path}.")
 
 
-def reload_findings(ways: t.Mapping[str, t.Callable[[], Reloader]], *, required: bool) -> t.Iterator[Finding]:
+def reload_findings(ways: t.Mapping[str, t.Callable[[], str]], *, required: bool) -> t.Iterator[Finding]:
     """Each way to reload, looked at and not used. required: there is no hot update, so one of them must work.
 
-    ways: by method; one that cannot be gone raises RotationError.
+    ways: by method, what to say of it; one that cannot be gone raises RotationError.
     """
     problems: list[tuple[str, str]] = []
-    for method, way in ways.items():
+    for method, look in ways.items():
         try:
-            pid = way().worker_pid()
+            yield Finding(f"reload by {method}", look())
         except RotationError as failed:
             problems.append((f"reload by {method}", failed.message))
-            continue
-        worker = f", worker process {pid}" if pid else ""
-        yield Finding(f"reload by {method}", f"HAProxy is reached that way{worker}.")
     severity = error if required and len(problems) == len(ways) else warning
     for check, message in problems:
         yield severity(check, message)

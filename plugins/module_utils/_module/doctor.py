@@ -16,14 +16,19 @@ from datetime import datetime, timezone
 from .._doctor.aws import AwsDoctor
 from .._doctor.files import directory_findings
 from .._doctor.findings import Finding, clock_finding, error, warning
-from .._doctor.haproxy import configuration_findings, listener_finding, reload_findings, socket_findings
+from .._doctor.haproxy import (
+    configuration_findings,
+    listener_finding,
+    look_at_endpoint,
+    look_at_reloader,
+    reload_findings,
+    socket_findings,
+)
 from .._errors import ReloadError, RotationError
-from .._services.master import MasterReloader
-from .._services.reloader import Reloader
-from .._services.systemd import SystemdReloader
 from . import preflight
 from .boundary import module_boundary
 from .dependencies import MINIMUM_VERSIONS, missing_library
+from .haproxy_reload import _reloader
 from .options import FILE_OPTIONS, VERIFY_OPTIONS, directory_settings
 from .sync import ARGUMENT_SPEC as SYNC_SPEC
 from .sync import _selection, _verifier
@@ -43,6 +48,11 @@ _FROM_PREFLIGHT = (
     "socket",
     "reload_methods",
     "master_socket",
+    "container",
+    "docker_host",
+    "pid_file",
+    "reload_url",
+    "check_config",
     "binary",
     "config",
     "binds",
@@ -53,6 +63,9 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     **VERIFY_OPTIONS,
     **{name: preflight.ARGUMENT_SPEC[name] for name in _FROM_PREFLIGHT},
     "service": {"type": "str", "default": "haproxy"},
+    "ca_path": {"type": "path"},
+    "client_cert": {"type": "path"},
+    "client_key": {"type": "path"},
     "environment": {"type": "dict", "default": {}},
     "timeout": {"type": "float", "default": 10},
 }
@@ -189,19 +202,22 @@ def _host_findings(params: t.Mapping[str, t.Any]) -> t.Iterator[Finding]:
         socket_works = found[0].ok
         yield from found
     yield from reload_findings(_ways_to_reload(params), required=not socket_works)
-    yield from configuration_findings(params["binary"], params["config"], 3 * timeout)
+    if params["check_config"]:
+        yield from configuration_findings(params["binary"], params["config"], 3 * timeout)
     if params["prove"] and params["config"] and not params["binds"] and not first_look["prove"].problem:
         yield listener_finding(params["config"], params["environment"], params["path"])
 
 
-def _ways_to_reload(params: t.Mapping[str, t.Any]) -> dict[str, t.Callable[[], Reloader]]:
-    return {method: functools.partial(_way_to_reload, method, params) for method in params["reload_methods"]}
+def _ways_to_reload(params: t.Mapping[str, t.Any]) -> dict[str, t.Callable[[], str]]:
+    return {method: functools.partial(_look_at_way, method, params) for method in params["reload_methods"]}
 
 
-def _way_to_reload(method: str, params: t.Mapping[str, t.Any]) -> Reloader:
+def _look_at_way(method: str, params: t.Mapping[str, t.Any]) -> str:
     problem = preflight._reload_problem(method, params)
     if problem:
         raise ReloadError(problem)
-    if method == "master":
-        return MasterReloader(params["master_socket"], params["timeout"])
-    return SystemdReloader(params["service"], params["timeout"])
+    if method == "http":
+        return look_at_endpoint(params["reload_url"], params["timeout"])
+    master = params["master_socket"] if method == "master" else None
+    options = {**params, "method": method, "unit": params["service"], "socket": master, "signal": None}
+    return look_at_reloader(_reloader(options))
