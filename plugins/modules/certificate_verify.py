@@ -78,7 +78,8 @@ attributes:
     support: full
     platforms: posix
 requirements:
-  - cryptography >= 42.0 (>= 43.0 for O(purpose=client), >= 45.0 for hostile chains of more than 8 certificates)
+  - cryptography >= 42.0 (>= 43.0 for O(purpose=client), >= 45.0 for O(profile=private) and for chains with more than
+    three certificates of one authority)
 notes:
   - Where authorities sign each other in circles, or repeat each other many times, the search for a path ends after a
     bounded number of steps with the problem C(chain_too_complex).

@@ -234,7 +234,8 @@ def _path_problems(
     constraint = violated_constraint(path)
     if constraint:
         return [error("name_constraint_violated", f"'{leaf.name}': {constraint}. Have it issued by another authority.")]
-    return []
+    between = [member for member in pool if member.x509 in path[1:-1]]
+    return [found for member in between for found in strength_problems(member, policy)]
 
 
 def _finder(anchors: t.Sequence[Certificate], examination: Examination) -> PathFinder:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import datetime
 import functools
@@ -27,8 +28,8 @@ Profile = t.Literal["web", "private"]
 
 #: How many authorities are tried for one verdict. Honest chains need a handful; hostile ones make it explode.
 MAX_CANDIDATES: t.Final = 1500
-#: The same for cryptography < 45, which cannot be stopped: more intermediates than this are not even tried.
-MAX_INTERMEDIATES_UNSTOPPABLE: t.Final = 8
+#: For cryptography < 45, which cannot be stopped: with more intermediates of one name than this nothing is tried.
+MAX_NAMESAKES_UNSTOPPABLE: t.Final = 3
 
 
 class PathError(Exception):
@@ -82,19 +83,20 @@ class PathFinder:
         """
         if not self._anchors:
             raise PathError("there are no trust anchors")
-        pool = [member.x509 for member in intermediates]
+        members = list(intermediates)
+        pool = [member.x509 for member in members]
         anonymous = self._purpose == "client" and not leaf.alternative_name_kinds
         builder, budget = _policy(self._anchors, self._purpose, self._profile, anonymous)
-        stoppable = hasattr(verification, "ExtensionPolicy")
-        if not stoppable and len(pool) > MAX_INTERMEDIATES_UNSTOPPABLE:
-            raise PathError(
-                f"with this version of cryptography at most {MAX_INTERMEDIATES_UNSTOPPABLE} intermediates",
-                too_complex=True,
-            )
+        if not hasattr(verification, "ExtensionPolicy"):
+            namesakes = collections.Counter(member.subject for member in members)
+            if max(namesakes.values(), default=0) > MAX_NAMESAKES_UNSTOPPABLE:
+                raise PathError("cryptography before 45 cannot be given many authorities of one name", too_complex=True)
         budget.left = MAX_CANDIDATES
         try:
             builder = builder.time(self._at)
             if self._purpose == "client":
+                if not hasattr(builder, "build_client_verifier"):
+                    raise PathError("cryptography before 43 cannot verify clients")
                 return builder.build_client_verifier().verify(leaf.x509, pool).chain
             return _server_verifier(builder, leaf, name).verify(leaf.x509, pool)
         except (verification.VerificationError, ValueError, TypeError, OverflowError) as exc:
