@@ -4,21 +4,6 @@
 
 from __future__ import annotations
 
-import typing as t
-from datetime import datetime, timezone
-
-from ansible.errors import AnsibleLookupError
-from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
-from ansible_collections.amazon.aws.plugins.plugin_utils.lookup import AWSLookupBase
-from ansible_collections.certops.rotation.plugins.module_utils._aws.secrets_manager import SecretsManager
-from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
-from ansible_collections.certops.rotation.plugins.module_utils._module.certificate_lookup import certificates_of
-from ansible_collections.certops.rotation.plugins.module_utils._module.certificate_secret_info import (
-    CONTENT_OPTIONS,
-    secret_verifier,
-)
-from ansible_collections.certops.rotation.plugins.module_utils._module.dependencies import require_library
-
 DOCUMENTATION = r"""
 name: certificate_secret
 short_description: Verified certificates from AWS Secrets Manager, on the controller
@@ -159,6 +144,21 @@ _list:
       type: list
       elements: dict
 """
+
+import typing as t
+from datetime import datetime, timezone
+
+from ansible.errors import AnsibleLookupError
+from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+from ansible_collections.amazon.aws.plugins.plugin_utils.lookup import AWSLookupBase
+from ansible_collections.certops.rotation.plugins.module_utils._aws.secrets_manager import SecretsManager
+from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
+from ansible_collections.certops.rotation.plugins.module_utils._module.certificate_lookup import certificates_of
+from ansible_collections.certops.rotation.plugins.module_utils._module.certificate_secret_info import (
+    CONTENT_OPTIONS,
+    secret_verifier,
+)
+from ansible_collections.certops.rotation.plugins.module_utils._module.dependencies import require_library
 
 
 class LookupModule(AWSLookupBase):

@@ -16,8 +16,6 @@ class CertificateSource(t.Protocol):
 
     def discover(self, selection: Selection) -> Discovery:
         """Names with version ids, without values."""
-        ...
 
     def read(self, secrets: t.Sequence[SecretVersion]) -> t.Iterator[SecretValue | SecretFailure]:
         """The values of these, or why not, in any order."""
-        ...
