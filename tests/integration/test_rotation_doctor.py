@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import os
 import pathlib
 import re
 import socket
@@ -19,6 +20,7 @@ from ansible_collections.certops.rotation.tests.support.aws_faults import AwsFau
 from ansible_collections.certops.rotation.tests.support.docker_engine import DockerEngineHost, HaproxyContainer
 from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
 from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance
+from ansible_collections.certops.rotation.tests.support.module import run_module
 from ansible_collections.certops.rotation.tests.support.moto import MotoServer
 from ansible_collections.certops.rotation.tests.support.playbook import run_playbook
 
@@ -116,6 +118,24 @@ def test_it_only_looks(patient: Patient) -> None:
     paths = [patient.haproxy.certs_dir, *patient.haproxy.certs_dir.rglob("*")]
     assert [(path, path.stat().st_mtime_ns) for path in paths] == before
     assert patient.haproxy.worker_pid() == worker
+
+
+def test_libraries_that_are_too_old(patient: Patient, tmp_path: pathlib.Path) -> None:
+    """What needs them is left out, and all else is looked at."""
+    for name in ("boto3", "cryptography"):
+        metadata = tmp_path / f"{name}-1.0.0.dist-info" / "METADATA"
+        metadata.parent.mkdir()
+        metadata.write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0.0\n")
+    path = os.pathsep.join((str(tmp_path), os.environ["PYTHONPATH"]))
+    run = run_module("rotation_doctor_info", patient.options, env={**patient.faults.env, "PYTHONPATH": path})
+    found = {check["check"]: check for check in run.result["checks"]}
+    assert {name for name, check in found.items() if check["severity"] == "error"} == {
+        "library boto3",
+        "library cryptography",
+    }
+    assert "1.34.0 or newer is needed" in found["library boto3"]["message"]
+    assert "without boto3" in found["secrets"]["message"]
+    assert found["socket"]["ok"]
 
 
 # Credentials, region, permissions
