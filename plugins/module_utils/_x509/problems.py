@@ -65,6 +65,11 @@ PROBLEM_CODES: t.Final[dict[str, str]] = {
     "key_type_changed": "The renewed certificate's key is of another type than that of the deployed one.",
     "eku_lost": "The renewed certificate lacks an extended key usage of the deployed one.",
     "expires_earlier": "The renewed certificate expires before the deployed one.",
+    # Revocation lists.
+    "crl_missing": "The content holds no certificate revocation list (CRL).",
+    "crl_invalid": "A CRL cannot be read.",
+    "crl_expired": "The next update of a CRL is past.",
+    "crl_not_yet_valid": "A CRL is not valid yet.",
     # The secret, the file or the directory.
     "secret_missing": "The secret does not exist.",
     "secret_deleted": "The secret is scheduled for deletion.",
