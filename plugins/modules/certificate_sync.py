@@ -90,11 +90,12 @@ options:
     description:
       - What a new version of a secret may change, compared with the certificate that is deployed from it now. Other
         changes of these kinds are refused, and the deployed certificate stays.
-      - V(san_dropped), a name is no longer covered. V(issuer_changed), another authority or another intermediate of it
-        has issued the certificate. V(key_type_changed), for instance EC instead of RSA. V(eku_lost), an extended key
+      - V(san_dropped), a name is no longer covered. V(issuer_changed), another organization has issued the certificate
+        (or another issuer, where issuers name no organization). V(key_type_changed), for instance EC instead of RSA.
+        V(eku_lost), an extended key
         usage is gone. V(expires_earlier), the certificate ends before the deployed one. V(all), anything.
-      - Allow V(issuer_changed) for authorities that alternate between intermediates.
-      - Nothing is refused when the deployed certificate has expired, when its file is gone, when a kept previous version
+      - Nothing is refused when the deployed certificate has expired, when its file is gone, when a kept previous
+        version
         comes back (O(keep_previous)), or when a fact is not known of the deployed certificate.
     type: list
     elements: str

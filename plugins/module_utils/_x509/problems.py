@@ -61,7 +61,7 @@ PROBLEM_CODES: t.Final[dict[str, str]] = {
     "weak_signature": "A certificate is signed with an algorithm that clients refuse.",
     # Compared with the certificate that is deployed now.
     "san_dropped": "The renewed certificate does not cover a name that the deployed one covers.",
-    "issuer_changed": "The renewed certificate has another issuer than the deployed one.",
+    "issuer_changed": "The renewed certificate was issued by another organization than the deployed one.",
     "key_type_changed": "The renewed certificate's key is of another type than that of the deployed one.",
     "eku_lost": "The renewed certificate lacks an extended key usage of the deployed one.",
     "expires_earlier": "The renewed certificate expires before the deployed one.",

@@ -97,3 +97,13 @@ def test_many_dropped_names_are_counted() -> None:
     before = {**DEPLOYED, "subject_alternative_names": [f"n{number}.example.com" for number in range(10_000)]}
     (problem,) = change_problems(before, DEPLOYED, now=NOW, allowed=())
     assert "n4.example.com and 9995 more" in problem.message
+
+
+def test_intermediates_of_one_organization_are_one_authority(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(DEPLOYED, "issuer", "CN=R10,O=Let's Encrypt,C=US")
+    assert found(issuer="CN=R11,O=Let's Encrypt,C=US") == []
+    assert found(issuer="CN=R10,O=Somebody Else,C=US") == ["issuer_changed"]
+    assert found(issuer="CN=R10") == ["issuer_changed"]
+    monkeypatch.setitem(DEPLOYED, "issuer", "no name at all")
+    assert found(issuer="no name at all") == []
+    assert found(issuer="CN=R10") == ["issuer_changed"]
