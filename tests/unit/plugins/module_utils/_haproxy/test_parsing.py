@@ -10,9 +10,9 @@ from ansible_collections.certops.rotation.plugins.module_utils._haproxy.parsing 
     CrtListEntry,
     hexadecimal,
     parse_certificate,
-    parse_names,
     parse_crt_list,
     parse_crt_lists,
+    parse_names,
 )
 
 LIST_WITH_TRANSACTION = """# transaction
