@@ -27,7 +27,6 @@ if t.TYPE_CHECKING:
 
 NAME_SETS = ("all", "conforming", "compatible")
 _SECONDS_PER_DAY = 86400
-_NO_LABELS: t.Mapping[str, str] = {}
 
 
 def render(
@@ -128,7 +127,8 @@ def _compatible(certificates: t.Sequence[CertificateNumbers], totals: Totals, no
     yield _counter("cert_file_changes", "Certificate files changed by runs.", changes, ("change_type",))
 
 
-def _gauge(name: str, text: str, value: float, own: t.Mapping[str, str] = _NO_LABELS) -> Metric:
+def _gauge(name: str, text: str, value: float, own: t.Mapping[str, str] | None = None) -> Metric:
+    own = own or {}
     family = GaugeMetricFamily(name, text, labels=list(own))
     family.add_metric(list(own.values()), value)
     return family
@@ -139,16 +139,18 @@ def _counter(
     text: str,
     counts: t.Mapping[tuple[str, ...], int],
     labels: t.Sequence[str],
-    own: t.Mapping[str, str] = _NO_LABELS,
+    own: t.Mapping[str, str] | None = None,
 ) -> Metric:
     """name: without _total, which prometheus_client adds."""
+    own = own or {}
     family = CounterMetricFamily(name, text, labels=[*own, *labels])
     for values, count in sorted(counts.items()):
         family.add_metric([*own.values(), *values], count)
     return family
 
 
-def _histogram(name: str, text: str, totals: Totals, own: t.Mapping[str, str] = _NO_LABELS) -> Metric:
+def _histogram(name: str, text: str, totals: Totals, own: t.Mapping[str, str] | None = None) -> Metric:
+    own = own or {}
     family = HistogramMetricFamily(name, text, labels=list(own))
     bounds = [*map(str, DURATION_BUCKETS), "+Inf"]
     cumulative = zip(bounds, map(float, itertools.accumulate(totals.buckets)))

@@ -60,9 +60,10 @@ class DockerEngine:
         self._tls = tls
         try:
             parts = urllib.parse.urlsplit(address)
-            self._scheme, self._host, self._port, self._path = parts.scheme, parts.hostname, parts.port, parts.path
+            self._scheme, self._port, self._path = parts.scheme, parts.port, parts.path
+            self._host = parts.hostname or ""
         except ValueError:
-            self._scheme, self._host, self._port, self._path = "", None, None, ""
+            self._scheme, self._host, self._port, self._path = "", "", None, ""
         if not (self._path if self._scheme == "unix" else self._host and self._scheme in ("tcp", "http", "https")):
             raise InvalidOption(
                 "docker_host must be like unix:///var/run/docker.sock, tcp://127.0.0.1:2375 or https://host:2376."
@@ -83,7 +84,6 @@ class DockerEngine:
     def _connection(self) -> http.client.HTTPConnection:
         if self._scheme == "unix":
             return _UnixConnection(self._path, self._timeout)
-        assert self._host  # by the constructor
         if self._scheme == "https":
             return http.client.HTTPSConnection(self._host, self._port or 2376, timeout=self._timeout, context=self._tls)
         return http.client.HTTPConnection(self._host, self._port or 2375, timeout=self._timeout)

@@ -22,8 +22,10 @@ DEPLOYED = {
 }
 
 
-def found(allowed: t.Collection[str] = (), before: t.Mapping[str, t.Any] = DEPLOYED, **renewed: t.Any) -> list[str]:
-    problems = change_problems(before, {**DEPLOYED, **renewed}, now=NOW, allowed=allowed)
+def found(allowed: t.Collection[str] = (), before: t.Mapping[str, t.Any] | None = None, **renewed: t.Any) -> list[str]:
+    problems = change_problems(
+        DEPLOYED if before is None else before, {**DEPLOYED, **renewed}, now=NOW, allowed=allowed
+    )
     assert {problem.severity for problem in problems} <= {"error"}
     for problem in problems:
         assert problem.code in PROBLEM_CODES

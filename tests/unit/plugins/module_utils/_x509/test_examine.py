@@ -145,7 +145,7 @@ def test_what_private_authorities_leave_out() -> None:
 @pytest.mark.parametrize("shared", [True, False])
 def test_hostile_chains_end_soon(profile: str, shared: bool) -> None:
     """Authorities of one name that all sign each other: the number of paths grows with the power of the depth."""
-    keys = [pki.new_key() for _ in range(1 if shared else 6)]
+    keys = [pki.new_key() for dummy in range(1 if shared else 6)]
     loop = [pki.CertificateAuthority("Loop", key=key) for key in keys]
     members = [pki.CertificateAuthority("Loop", key=key, parent=parent) for key in keys * 6 for parent in loop]
     evil = loop[0].issue("evil.example.com", extra_extensions=[])
