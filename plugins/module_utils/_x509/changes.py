@@ -10,11 +10,6 @@ import ipaddress
 import typing as t
 from datetime import datetime
 
-try:
-    from cryptography import x509
-except ImportError:  # the module boundary says so
-    pass
-
 from .._renewal import isoformat_utc
 from .names import uncovered
 from .problems import Problem, error
@@ -77,6 +72,8 @@ def _changed(
 
 def _authority(issuer: str) -> str:
     """The organization of an issuer, else its whole name: public authorities alternate between their intermediates."""
+    from cryptography import x509  # not above: an unchanged run loads this file, and cryptography is slow to load
+
     try:
         name = x509.Name.from_rfc4514_string(issuer)
     except ValueError:
