@@ -23,10 +23,11 @@ Change = t.Callable[[Body, Body], Body]  # request, reply -> reply
 
 
 class Request(t.NamedTuple):
-    """One request that arrived. operation: "ListSecrets"; body: its JSON."""
+    """One request that arrived. operation: "ListSecrets"; body: its JSON; headers: as they were sent."""
 
     operation: str
     body: Body
+    headers: dict[str, str]
 
 
 @dataclass
@@ -148,12 +149,12 @@ class AwsFaults:
 
             def do_POST(self) -> None:
                 raw = self.rfile.read(int(self.headers["Content-Length"]))
+                headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
                 if "X-Amz-Target" in self.headers:
-                    request = Request(self.headers["X-Amz-Target"].rpartition(".")[2], json.loads(raw))
+                    request = Request(self.headers["X-Amz-Target"].rpartition(".")[2], json.loads(raw), headers)
                 else:  # STS speaks the query protocol
                     fields = dict(urllib.parse.parse_qsl(raw.decode()))
-                    request = Request(fields["Action"], fields)
-                headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
+                    request = Request(fields["Action"], fields, headers)
                 status, content = faults._answer(request, raw, headers)
                 self.send_response(status)
                 self.send_header("Content-Type", "application/x-amz-json-1.1")

@@ -23,11 +23,11 @@ REGION = "eu-central-1"
 
 
 @functools.cache
-def _client(service: str, endpoint_url: str) -> t.Any:
+def _client(service: str, endpoint_url: str, region: str) -> t.Any:
     return boto3.client(
         service,
         endpoint_url=endpoint_url,
-        region_name=REGION,
+        region_name=region,
         aws_access_key_id="test",
         aws_secret_access_key="emulated-secret-key",
     )
@@ -81,14 +81,18 @@ class MotoServer:
         request = urllib.request.Request(f"{self.endpoint_url}/moto-api/reset", method="POST")
         urllib.request.urlopen(request, timeout=30).close()
 
-    def client(self, service: str = "secretsmanager") -> t.Any:
-        return _client(service, self.endpoint_url)
+    def client(self, service: str = "secretsmanager", region: str = REGION) -> t.Any:
+        return _client(service, self.endpoint_url, region)
 
     def put_secret(
-        self, name: str, value: dict[str, t.Any] | str | bytes, tags: t.Mapping[str, str] | None = None
+        self,
+        name: str,
+        value: dict[str, t.Any] | str | bytes,
+        tags: t.Mapping[str, str] | None = None,
+        region: str = REGION,
     ) -> str:
         """Create the secret or give it a new current version. value: document, text or binary. Returns the version."""
-        client = self.client()
+        client = self.client(region=region)
         content: dict[str, t.Any] = (
             {"SecretBinary": value}
             if isinstance(value, bytes)

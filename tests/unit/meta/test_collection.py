@@ -29,6 +29,7 @@ SHIPPED = {
     "changelogs",
     "docs",
     "examples",
+    "extensions",
     "meta",
     "playbooks",
     "plugins",
@@ -54,6 +55,7 @@ def test_only_what_runs_is_shipped(tarball: pathlib.Path) -> None:
     top = {name.split("/")[0] for name in files}
     assert top <= SHIPPED, f"not meant for users: {sorted(top - SHIPPED)}"
     assert {"LICENSE", "README.md", "meta", "plugins"} <= top
+    assert {name for name in files if name.startswith("extensions/")} == {"extensions/eda/rulebooks/rotate.yml"}
     assert not [name for name in files if name.endswith((".pyc", ".gz", ".log", "~")) or "__pycache__" in name]
 
 

@@ -1,0 +1,118 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The rulebook: a real ansible-rulebook listens where it is told to, and a request of the right person rotates."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import time
+import typing as t
+import urllib.error
+import urllib.request
+
+import jinja2
+import pytest
+import yaml
+from ansible_collections.certops.rotation.tests.support import rotation, secrets_scan
+from ansible_collections.certops.rotation.tests.support.moto import free_port
+
+RULEBOOK = pathlib.Path(__file__).parents[2] / "extensions" / "eda" / "rulebooks" / "rotate.yml"
+TOKEN = "a-token-that-nobody-guesses"
+PATIENCE = 120  # seconds
+
+
+class Listener:
+    """An ansible-rulebook that runs the collection's rulebook for a scene. variables: of the rulebook."""
+
+    def __init__(self, scene: rotation.Scene, folder: pathlib.Path, **variables: t.Any) -> None:
+        self.host = variables.get("rotation_webhook_host", "127.0.0.1")
+        self.port = variables["rotation_webhook_port"]
+        self._log = folder / "log"
+        here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+        inventory = {"haproxy": {"hosts": {"host": {}}, "vars": {**here, **scene.variables}}}
+        (folder / "inventory.yml").write_text(json.dumps(inventory))
+        (folder / "variables.yml").write_text(json.dumps({"rotation_webhook_token": TOKEN, **variables}))
+        command = [pathlib.Path(sys.executable).with_name("ansible-rulebook"), "-vv"]
+        command += ["--rulebook", "certops.rotation.rotate"]
+        command += ["--inventory", folder / "inventory.yml", "--vars", folder / "variables.yml"]
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                command,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **scene.aws.env, "ANSIBLE_NOCOLOR": "true", "ANSIBLE_VERBOSITY": "3"},
+            )
+
+    def __enter__(self) -> Listener:
+        self.wait(lambda: self.listens(self.host), "to listen")
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._process.terminate()
+        self._process.wait(PATIENCE)
+        secrets_scan.assert_no_private_key(self.log)
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def listens(self, host: str) -> bool:
+        with contextlib.suppress(OSError), socket.create_connection((host, self.port), timeout=5):
+            return True
+        return False
+
+    def wait(self, done: t.Callable[[], bool], what: str) -> None:
+        end = time.monotonic() + PATIENCE
+        while not done():
+            if time.monotonic() > end or self._process.poll() is not None:
+                raise AssertionError(f"ansible-rulebook was waited for {what}:\n{self.log}")
+            time.sleep(0.1)
+
+    def post(self, path: str, token: str = TOKEN) -> int:
+        """The status of the answer."""
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        request = urllib.request.Request(f"http://{self.host}:{self.port}/{path}", b"{}", headers)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+
+
+def test_a_request_rotates(scene: rotation.Scene, tmp_path: pathlib.Path) -> None:
+    issued = scene.store("a")
+    with Listener(scene, tmp_path, rotation_webhook_port=free_port()) as listener:
+        assert not listener.listens("127.0.0.2"), "nobody but this host can ask, unless that is wanted"
+        assert listener.post("reload", token="guessed") == 401
+        assert listener.post("other") == 200
+        assert listener.post("reload") == 200
+        listener.wait(lambda: "PLAY RECAP" in listener.log, "to end the play")
+        assert scene.served("a") == issued.fingerprint_sha256
+        assert listener.log.count("PLAY RECAP") == 1
+        assert TOKEN not in listener.log
+
+
+def test_it_listens_where_it_is_told_to(scene: rotation.Scene, tmp_path: pathlib.Path) -> None:
+    with Listener(scene, tmp_path, rotation_webhook_host="127.0.0.2", rotation_webhook_port=free_port()) as listener:
+        assert not listener.listens("127.0.0.1")
+        assert listener.post("other") == 200
+
+
+def test_its_defaults() -> None:
+    (ruleset,) = yaml.safe_load(RULEBOOK.read_text(encoding="utf-8"))
+    (source,) = ruleset["sources"]
+    render = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string
+    options = source["eda.builtin.webhook"]
+    assert [render(str(options[name])).render() for name in ("host", "port")] == ["127.0.0.1", "8000"]
+    with pytest.raises(jinja2.UndefinedError):
+        render(options["token"]).render()
