@@ -139,6 +139,10 @@ _list:
     key:
       description: Kind and size of the key.
       type: str
+    extended_key_usage:
+      description: What the leaf may be used for, null when it does not say.
+      type: list
+      elements: str
     problems:
       description: What is noteworthy, with C(code), C(severity) and C(message).
       type: list

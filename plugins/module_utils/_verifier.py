@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ._x509.bundle import CertificateBundle
-from ._x509.document import FieldMap, parse_secret
+from ._x509.document import CertificateMaterial, FieldMap, parse_secret
 from ._x509.problems import MaterialError, Problem
 from ._x509.verify import VerificationPolicy, build_bundle
 
@@ -27,10 +27,14 @@ class SecretVerifier:
     def verify(self, value: str | bytes, *, at: datetime) -> tuple[CertificateBundle | None, list[Problem]]:
         """The bundle (None when it must not be served) and all that is wrong or noteworthy."""
         try:
-            material = parse_secret(value, fields=self.fields, passphrase=self.passphrase)
+            material = self.parse(value)
         except MaterialError as error:
             return None, [error.problem]
         return build_bundle(material, self.policy, at=at)
+
+    def parse(self, value: str | bytes) -> CertificateMaterial:
+        """What is there, unverified. Raises MaterialError."""
+        return parse_secret(value, fields=self.fields, passphrase=self.passphrase)
 
 
 def field_map(expressions: t.Mapping[str, str | None]) -> FieldMap | None:

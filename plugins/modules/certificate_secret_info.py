@@ -33,6 +33,13 @@ options:
       - All secrets that carry every one of these tags, key and value compared exactly.
       - Takes precedence over O(names).
     type: dict
+  server_name:
+    description:
+      - Of the selected secrets, only those whose certificate covers this DNS name or IP address, also by a wildcard.
+      - One that fails verification is found, too, as long as its certificate can be read. Secrets without a value that
+        can be had are returned with the reason.
+      - Needs O(verify=true).
+    type: str
   include_tags:
     description: Whether to return the tags of the secrets.
     type: bool
@@ -108,6 +115,12 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ stored.secrets | rejectattr('valid') | map(attribute='name') }}"
 
+- name: Where is the certificate of this name, and for how many days is it valid?
+  certops.rotation.certificate_secret_info:
+    name_prefix: ""
+    server_name: shop.example.com
+  register: shop
+
 - name: Names and tags alone, without reading a value
   certops.rotation.certificate_secret_info:
     name_prefix: web/
@@ -164,7 +177,9 @@ secrets:
       type: list
       elements: dict
     fingerprint_sha256:
-      description: SHA-256 of the leaf, in lower-case hexadecimal. Null unless valid, like the other facts.
+      description:
+        - SHA-256 of the leaf, in lower-case hexadecimal.
+        - Null when there is no certificate that can be read, like the other facts. An expired one has them.
       type: str
     not_before:
       description: Start of the leaf's validity, ISO 8601 in UTC.
@@ -173,6 +188,10 @@ secrets:
       description: End of the leaf's validity, ISO 8601 in UTC.
       type: str
       sample: "2027-01-30T00:00:00Z"
+    days_remaining:
+      description: Whole days until the end of the leaf's validity, rounded down. Negative once it has expired.
+      type: int
+      sample: 69
     subject_alternative_names:
       description: DNS names and IP addresses of the leaf.
       type: list
@@ -187,6 +206,10 @@ secrets:
       description: Kind and size of the key.
       type: str
       sample: EC P-256
+    extended_key_usage:
+      description: What the leaf may be used for, null when it does not say.
+      type: list
+      elements: str
     certificate:
       description: The leaf as PEM.
       returned: when O(include_private_key=true) and valid

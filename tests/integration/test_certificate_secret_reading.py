@@ -6,12 +6,15 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import typing as t
+from datetime import timedelta
 
 import pytest
+from ansible_collections.certops.rotation.tests.support import pki
 from ansible_collections.certops.rotation.tests.support.aws_faults import AwsFaults
-from ansible_collections.certops.rotation.tests.support.moto import MotoServer
+from ansible_collections.certops.rotation.tests.support.moto import REGION, MotoServer
 from ansible_collections.certops.rotation.tests.support.pki import CertificateAuthority, IssuedCertificate
 from ansible_collections.certops.rotation.tests.support.playbook import PlaybookRun, run_playbook
 from ansible_collections.certops.rotation.tests.support.sync import SyncTarget
@@ -63,6 +66,7 @@ def test_every_secret_gets_its_answer(target: SyncTarget, aws: MotoServer, certi
     assert good["fingerprint_sha256"] == certificate.fingerprint_sha256
     assert good["subject_alternative_names"] == ["www.example.com", "192.0.2.1"]
     assert good["tags"] == {"Environment": "production", "Team": "shop"}
+    assert good["arn"].startswith(f"arn:aws:secretsmanager:{REGION}:")
     assert good["versions"] == {good["version_id"]: ["AWSCURRENT"]}
     assert good["created_at"].endswith("Z")
     assert found["web/deleted"]["deleted_at"].endswith("Z")
@@ -84,6 +88,53 @@ def test_selection_and_cost(
     assert faults.counts().get("GetSecretValue", 0) == 0
     nothing = target.modules.run("certificate_secret_info", {}, env=target.env)
     assert "one of the following is required" in nothing.result["msg"]
+
+
+def test_description_is_returned(target: SyncTarget, aws: MotoServer, certificate: IssuedCertificate) -> None:
+    document = certificate.secret_document(description="for people")
+    aws.client().create_secret(Name="a", Description="Web shop", SecretString=json.dumps(document))
+    aws.put_secret("b", certificate.secret_document())
+    found = info(target, names=["a", "b"])
+    assert [(item["description"], item["valid"]) for item in found.values()] == [("Web shop", True), ("", True)]
+
+
+def test_whole_days_remain(target: SyncTarget, aws: MotoServer, intermediate: CertificateAuthority) -> None:
+    """Rounded down, as the metric is; what has expired, or has a wrong key, is told by its dates and names, too."""
+    now, day, hour = pki.now(), timedelta(days=1), timedelta(hours=1)
+    ends = {"long": now + 10 * day + hour, "short": now + hour, "over": now - hour, "gone": now - 2 * day + hour}
+    for name, end in ends.items():
+        certificate = intermediate.issue(f"{name}.example.com", not_before=now - 90 * day, not_after=end)
+        aws.put_secret(name, certificate.secret_document())
+    mismatch = intermediate.issue("mismatch.example.com", not_before=now, not_after=now + 10 * day + hour)
+    aws.put_secret("mismatch", mismatch.secret_document(private_key=certificate.private_key_pem))
+    found = info(target, names=[*ends, "mismatch"])
+    remaining = {name: item["days_remaining"] for name, item in found.items()}
+    assert remaining == {"long": 10, "short": 0, "over": -1, "gone": -2, "mismatch": 10}
+    assert {name for name, item in found.items() if item["valid"]} == {"long", "short"}
+    assert found["gone"]["subject_alternative_names"] == ["gone.example.com"]
+
+
+def test_found_by_domain(target: SyncTarget, aws: MotoServer, intermediate: CertificateAuthority) -> None:
+    day = timedelta(days=1)
+    wildcard = intermediate.issue(["*.shop.example.com", "192.0.2.7"])
+    expired = intermediate.issue("www.shop.example.com", not_before=pki.now() - 9 * day, not_after=pki.now() - day)
+    for name, certificate in (("web/wildcard", wildcard), ("web/expired", expired)):
+        aws.put_secret(name, certificate.secret_document())
+    store_all_kinds(aws, intermediate.issue("elsewhere.example.com"))
+    by_name = {
+        "www.shop.example.com": {"web/wildcard", "web/expired"},
+        "WWW.shop.example.com.": {"web/wildcard", "web/expired"},
+        "api.shop.example.com": {"web/wildcard"},
+        "a.api.shop.example.com": set(),
+        "192.0.2.7": {"web/wildcard"},
+        "shop.example.com": set(),
+    }
+    unread = {"web/empty"}
+    for server_name, names in by_name.items():
+        assert set(info(target, name_prefix="", server_name=server_name)) == names | unread
+    unread_names = {"server_name": "a", "name": "a", "verify": False}
+    run = target.modules.run("certificate_secret_info", unread_names, env=target.env)
+    assert "verify" in run.result["msg"]
 
 
 def test_rules_of_verification(target: SyncTarget, aws: MotoServer, certificate: IssuedCertificate) -> None:

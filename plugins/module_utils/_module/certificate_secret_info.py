@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
+import math
 import typing as t
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 from .._aws.secrets_manager import SecretFailure, SecretsManager, SecretVersion, Selection
 from .._errors import InvalidOption
@@ -21,6 +22,7 @@ from .sync import SECRET_FIELDS
 if t.TYPE_CHECKING:
     from .._verifier import SecretVerifier
     from .._x509.bundle import CertificateBundle
+    from .._x509.certificate import Certificate
 
 CONTENT_OPTIONS: dict[str, dict[str, t.Any]] = {
     "fields": {"type": "dict", "options": {name: {"type": "str", "no_log": False} for name in SECRET_FIELDS}},
@@ -31,6 +33,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "names": {"type": "list", "elements": "str", "aliases": ["name"]},
     "name_prefix": {"type": "str"},
     "tags": {"type": "dict"},
+    "server_name": {"type": "str"},
     "include_tags": {"type": "bool", "default": True},
     "verify": {"type": "bool", "default": True},
     "include_private_key": {"type": "bool", "default": False, "no_log": False},
@@ -55,6 +58,8 @@ def run(module: t.Any, retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..
             raise InvalidOption(
                 "include_private_key: set no_log: true on this task, or Ansible prints the private keys it returns."
             )
+        if params["server_name"] and not (params["verify"] or with_key):
+            raise InvalidOption("server_name: names are known from the values alone. Leave verify at true.")
         source = SecretsManager(module.client("secretsmanager"), retry)
         discovery = source.discover(_selection(params))
         for warning in discovery.warnings:
@@ -76,8 +81,11 @@ def run(module: t.Any, retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..
                 item["version_id"] = result.secret.version_id
                 item["valid"] = bundle is not None
                 item["problems"] = [problem.as_dict() for problem in problems]
-                if bundle is not None:
-                    item.update(bundle.summary())
+                leaf = bundle.leaf if bundle else _unaccepted_leaf(verifier, result.value)
+                if leaf is not None:
+                    item.update(leaf.summary(), days_remaining=math.floor((leaf.not_after - now) / timedelta(days=1)))
+                if params["server_name"] and not _serves(leaf, params["server_name"]):
+                    del items[result.secret.arn]
                 if bundle is not None and with_key:
                     mask_private_key(bundle.private_key_pem.decode())
                     item.update(pem_parts(bundle))
@@ -107,6 +115,24 @@ def pem_parts(bundle: CertificateBundle) -> dict[str, str]:
     }
 
 
+def _unaccepted_leaf(verifier: SecretVerifier, value: str | bytes) -> Certificate | None:
+    """Of content that failed verification: what has expired, say, is still to be told by its names and dates."""
+    from .._x509.chain import find_leaf
+    from .._x509.problems import MaterialError, Problem
+
+    try:
+        leaf = find_leaf(tuple(dict.fromkeys(verifier.parse(value).certificates)))
+    except MaterialError:
+        return None
+    return None if isinstance(leaf, Problem) or leaf.malformed else leaf
+
+
+def _serves(leaf: Certificate | None, server_name: str) -> bool:
+    from .._x509.names import covers
+
+    return leaf is not None and covers(leaf.dns_names, leaf.ip_addresses, server_name)
+
+
 def _selection(params: t.Mapping[str, t.Any]) -> Selection:
     names = tuple(dict.fromkeys(name.strip() for name in params["names"] or [] if name.strip()))
     tags = {str(key): str(value) for key, value in (params["tags"] or {}).items()}
@@ -127,10 +153,12 @@ def _item(secret: SecretVersion | SecretFailure, with_tags: bool) -> dict[str, t
         "fingerprint_sha256": None,
         "not_before": None,
         "not_after": None,
+        "days_remaining": None,
         "subject_alternative_names": [],
         "issuer": None,
         "serial_number": None,
         "key": None,
+        "extended_key_usage": None,
     }
     for name, field in _DATES.items():
         item[name] = isoformat_utc(described[field]) if described.get(field) else None
