@@ -15,10 +15,12 @@ import pytest
 import yaml
 from ansible_collections.certops.rotation.plugins.module_utils._exposition import render
 from ansible_collections.certops.rotation.plugins.module_utils._metrics import CertificateNumbers, Run, Totals
+from ansible_collections.certops.rotation.tests.support import rotation
 from ansible_collections.certops.rotation.tests.support.prometheus import promtool
 
 ROOT = pathlib.Path(__file__).parents[2]
 RULES = ROOT / "docs" / "alerts.rules.yml"
+CONFIGURATION = ROOT / "docs" / "prometheus.yml"
 RULE_TESTS = ROOT / "tests" / "support" / "alerts" / "alerts.test.yml"
 PAGE = (ROOT / "docs" / "monitoring.md").read_text(encoding="utf-8")
 OF_NODE_EXPORTER = {"node_textfile_scrape_error"}
@@ -43,6 +45,25 @@ def documented(heading: str) -> dict[str, str]:
 
 def test_promtool_accepts_the_rules() -> None:
     assert promtool("check", "rules", str(RULES))[0] == 0
+
+
+def test_prometheus_takes_the_configuration() -> None:
+    code, output = promtool("check", "config", str(CONFIGURATION))
+    assert code == 0, output
+    assert "1 rule files found" in output, "the rules are found beside it"
+    (job,) = yaml.safe_load(CONFIGURATION.read_text(encoding="utf-8"))["scrape_configs"]
+    assert {target.rpartition(":")[2] for config in job["static_configs"] for target in config["targets"]} == {"9100"}
+
+
+def test_no_metrics_unless_they_are_wanted(scene: rotation.Scene, tmp_path: pathlib.Path) -> None:
+    scene.store("a")
+    without = scene.rotate()
+    assert without.returncode == 0, without.output
+    assert "rotation_metrics" not in without.modules
+    assert not (scene.haproxy.certs_dir / ".certops" / "metrics.json").exists()
+    textfile = tmp_path / "rotation.prom"
+    assert "rotation_metrics" in scene.rotate(metrics_textfile=str(textfile)).modules
+    assert textfile.exists()
 
 
 def test_the_alerts_fire_when_they_should() -> None:
