@@ -7,13 +7,14 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
 from ._renewal import format_duration, isoformat_utc, parse_isoformat_utc, renewal_due
 
 #: From where a certificate comes to who asks for it.
 LAYERS: t.Final = ("source", "disk", "memory", "wire")
+_SHOWN = 10  # names in one message
 Verdict = t.Literal["ok", "differs", "absent", "unknown"]
 
 
@@ -29,8 +30,36 @@ UNASKED: t.Final = Finding("unknown")
 
 
 @dataclass(frozen=True)
+class OldWorker:
+    """A worker that a reload has left behind. reloads, uptime: None where they are not known; findings: certificate ->
+    finding; open_transaction: as of Status; reason: why it could not be asked, "" when it could."""
+
+    pid: int
+    reloads: int | None = None
+    uptime: timedelta | None = None
+    findings: t.Mapping[str, Finding] = field(default_factory=dict)
+    open_transaction: str | None = None
+    reason: str = ""
+
+    @property
+    def differing(self) -> list[str]:
+        return [name for name, finding in self.findings.items() if finding.verdict == "differs"]
+
+    def as_result(self) -> dict[str, t.Any]:
+        return {
+            "pid": self.pid,
+            "reloads": self.reloads,
+            "uptime_seconds": None if self.uptime is None else int(self.uptime.total_seconds()),
+            "open_transaction": self.open_transaction,
+            "differing": self.differing,
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True)
 class CertificateStatus:
-    """One deployed certificate. summary: what is remembered of it; layers: layer -> finding."""
+    """One deployed certificate. summary: what is remembered of it; layers: layer -> finding; uncommitted: whether
+    HAProxy's open transaction is about it."""
 
     name: str
     path: str
@@ -38,6 +67,7 @@ class CertificateStatus:
     proven: bool
     summary: t.Mapping[str, t.Any]
     layers: t.Mapping[str, Finding]
+    uncommitted: bool = False
 
     def as_result(self, now: datetime) -> dict[str, t.Any]:
         begin, end = self.validity
@@ -51,6 +81,7 @@ class CertificateStatus:
             "not_after": self.summary.get("not_after"),
             "expired": end is not None and end <= now,
             "renewal_due": begin is not None and end is not None and renewal_due(begin, end, now),
+            "uncommitted": self.uncommitted,
             "layers": {layer: self.layers.get(layer, UNASKED).verdict for layer in LAYERS},
         }
 
@@ -72,7 +103,10 @@ class RunStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """open_transaction: certificate of HAProxy that somebody has begun to change; max_age: of the last success."""
+    """open_transaction: certificate of HAProxy that somebody has begun to change; max_age: of the last success.
+
+    old_workers: None where they are not known, why_unknown says why; blind: whether that is a problem.
+    """
 
     certificates: t.Sequence[CertificateStatus]
     runs: RunStatus
@@ -81,6 +115,9 @@ class Status:
     open_transaction: str | None = None
     allow_unreferenced: bool = False
     damage: str | None = None
+    old_workers: t.Sequence[OldWorker] | None = None
+    why_unknown: str = ""
+    blind: bool = False
 
     @property
     def last_success_age(self) -> timedelta | None:
@@ -92,6 +129,7 @@ class Status:
         if self.open_transaction is not None:
             text = f"A change of {self.open_transaction} was begun in HAProxy and not committed."
             found.append(_problem("open_transaction", "warning", text))
+        found += self._worker_problems()
         for certificate in self.certificates:
             found += self._certificate_problems(certificate)
         return found
@@ -108,6 +146,25 @@ class Status:
         elif self.max_age is not None and age > self.max_age:
             text = f"The last run that ended well was {format_duration(age)} ago"
             yield _problem("last_success_too_old", "error", f"{text}, the limit is {format_duration(self.max_age)}.")
+
+    def _worker_problems(self) -> t.Iterator[dict[str, t.Any]]:
+        if self.blind:
+            yield _problem("old_workers_unknown", "warning", f"Old workers of HAProxy: {self.why_unknown}")
+        for worker in self.old_workers or ():
+            who = f"HAProxy's old worker {worker.pid}" + (
+                f", started {format_duration(worker.uptime)} ago," if worker.uptime else ""
+            )
+            if worker.reason:
+                yield _problem("old_worker_unknown", "warning", f"{who} could not be asked: {worker.reason}")
+            if worker.open_transaction is not None:
+                text = f"A change of {worker.open_transaction} was begun in {who} and not committed."
+                yield _problem("open_transaction", "warning", text)
+            if worker.differing:
+                names = _listed(worker.differing)
+                text = f"{who} still holds another version of {names}, for connections that were open at the reload."
+                yield _problem(
+                    "old_worker_differs", "warning", f"{text} It ends with the last one; see hard-stop-after."
+                )
 
     def _certificate_problems(self, certificate: CertificateStatus) -> t.Iterator[dict[str, t.Any]]:
         result = certificate.as_result(self.now)
@@ -138,9 +195,18 @@ class Status:
             "last_success_at": isoformat_utc(runs.last_success_at) if runs.last_success_at else None,
             "last_success_age_seconds": None if age is None else int(age.total_seconds()),
             "open_transaction": self.open_transaction,
-            "certificates": [certificate.as_result(self.now) for certificate in self.certificates],
+            "old_workers": None if self.old_workers is None else [worker.as_result() for worker in self.old_workers],
+            "old_workers_unknown": self.why_unknown or None,
+            "certificates": [self._certificate(certificate) for certificate in self.certificates],
             "msg": self._text(problems),
         }
+
+    def _certificate(self, certificate: CertificateStatus) -> dict[str, t.Any]:
+        old = [
+            {"pid": worker.pid, "verdict": worker.findings.get(certificate.name, UNASKED).verdict}
+            for worker in self.old_workers or ()
+        ]
+        return {**certificate.as_result(self.now), "old_workers": old}
 
     def _text(self, problems: t.Sequence[t.Mapping[str, t.Any]]) -> str:
         """A table for people, worst news first."""
@@ -150,9 +216,14 @@ class Status:
         success = "never" if age is None else f"{format_duration(age)} ago" if age.total_seconds() >= 1 else "just now"
         lines = [f"{verdict}: {len(self.certificates)} certificates, last success {success}."]
         lines += [f"{problem['severity']}: {problem['message']}" for problem in problems]
+        if self.why_unknown and not self.blind:
+            lines.append(f"Not looked at, old workers of HAProxy: {self.why_unknown}")
         rows = [("certificate", "not after", *LAYERS)]
         for certificate in self.certificates:
-            result = certificate.as_result(self.now)
+            result = self._certificate(certificate)
+            differing = sum(worker["verdict"] == "differs" for worker in result["old_workers"])
+            if differing:
+                result["layers"]["memory"] += f", {differing} old differs"
             layers = (result["layers"][layer] for layer in LAYERS)
             rows.append((certificate.name, result["not_after"] or "", *layers))
         widths = [max(map(len, column)) for column in zip(*rows)]
@@ -188,6 +259,11 @@ def _instant(value: str | int | None) -> datetime | None:
     if isinstance(value, str):
         return parse_isoformat_utc(value)
     return datetime.fromtimestamp(value, timezone.utc)
+
+
+def _listed(names: t.Sequence[str]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _problem(code: str, severity: str, message: str) -> dict[str, t.Any]:

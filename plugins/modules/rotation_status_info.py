@@ -35,6 +35,14 @@ options:
   socket:
     description: HAProxy's stats socket, as a path or C(host:port). Looks at the memory of its current worker.
     type: str
+  master_socket:
+    description:
+      - The socket of HAProxy's master process (its option C(-S)), as a path or C(host:port). Looks at the memory of old
+        workers, which live on after a reload until their last connection has ended.
+      - Without O(socket), the current worker is asked through it, too.
+      - Where there is no such socket, old workers can only be counted, and only when HAProxy's processes are those of
+        this machine; what they hold stays unknown.
+    type: str
   config:
     description: HAProxy's configuration, whose TLS binds are asked for the certificates.
     type: list
@@ -79,6 +87,7 @@ EXAMPLES = r"""
   certops.rotation.rotation_status_info:
     path: /etc/haproxy/certs
     socket: /run/haproxy/admin.sock
+    master_socket: /run/haproxy-master.sock
     config:
       - /etc/haproxy/haproxy.cfg
   register: status
@@ -102,7 +111,8 @@ problems:
     code:
       description:
         - V(last_run_failed), V(never_succeeded), V(last_success_too_old), V(manifest_damaged), V(expired),
-          V(renewal_due), V(open_transaction), or layer and verdict, such as V(memory_differs).
+          V(renewal_due), V(open_transaction), V(old_worker_differs), V(old_worker_unknown), V(old_workers_unknown),
+          or layer and verdict, such as V(memory_differs).
       type: str
     severity:
       description: V(error) or V(warning). That the source has another version is a warning, as the next run takes it.
@@ -136,7 +146,36 @@ recent_errors:
   type: list
   elements: dict
 open_transaction:
-  description: Certificate of HAProxy that somebody has begun to change without committing it.
+  description: Certificate of HAProxy's current worker that somebody has begun to change without committing it.
+  returned: success
+  type: str
+old_workers:
+  description: HAProxy's workers that reloads have left behind and that are still alive. V(null) when that is not known.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    pid:
+      description: Process id, where HAProxy runs.
+      type: int
+    reloads:
+      description: Number of reloads since it was started. V(null) when that is not known.
+      type: int
+    uptime_seconds:
+      description: Time since it was started. V(null) when that is not known.
+      type: int
+    open_transaction:
+      description: Certificate that somebody has begun to change in it.
+      type: str
+    differing:
+      description: Names of the secrets whose certificates it holds in another version than the deployed one.
+      type: list
+      elements: str
+    reason:
+      description: Why it could not be asked. Empty when it could.
+      type: str
+old_workers_unknown:
+  description: Why RV(old_workers) is V(null).
   returned: success
   type: str
 certificates:
@@ -172,6 +211,16 @@ certificates:
     renewal_due:
       description: Whether it should have been renewed by now, by its lifetime.
       type: bool
+    uncommitted:
+      description: Whether RV(open_transaction) is about it.
+      type: bool
+    old_workers:
+      description:
+        - C(pid) of each old worker and its C(verdict), V(ok), V(differs), V(unknown), or V(absent) when it was reloaded
+          before there was this certificate.
+      type: list
+      elements: dict
+      sample: [{pid: 4711, verdict: differs}]
     layers:
       description:
         - For C(source), C(disk), C(memory) and C(wire) V(ok), V(differs), V(absent), or V(unknown) when it was not

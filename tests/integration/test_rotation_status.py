@@ -6,8 +6,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pathlib
+import socket
+import ssl
+import time
 import typing as t
 
 import pytest
@@ -199,3 +203,93 @@ def test_the_playbook_answers_monitoring(deployed: rotation.Scene) -> None:
     assert run.modules == ["rotation_status_info"]
     assert run.changed == []
     assert layers(run.result("rotation_status_info")) == ALL_OK
+
+
+@contextlib.contextmanager
+def held_connection(scene: rotation.Scene) -> t.Iterator[None]:
+    """A request that is not complete: it keeps the worker alive that has it, as downloads and websockets do."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with (
+        socket.create_connection(("127.0.0.1", scene.haproxy.port), timeout=10) as raw,
+        context.wrap_socket(raw, server_hostname="a.example.com") as connection,
+    ):
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: a.example.com\r\n")
+        yield
+
+
+def renew_by_reload(scene: rotation.Scene, modules: ModuleServer) -> None:
+    scene.store("a")
+    sync = {"path": str(scene.haproxy.certs_dir), "name_prefix": rotation.PREFIX}
+    assert modules.run("certificate_sync", sync, env=scene.aws.env).result["changed"] is True
+    assert scene.haproxy.reload()
+
+
+def test_old_workers_are_asked_one_by_one(deployed: rotation.Scene, modules: ModuleServer, look: Look) -> None:
+    master = deployed.haproxy.master_socket
+    status = look(master_socket=master)
+    assert (status["old_workers"], status["old_workers_unknown"]) == ([], None)
+    with held_connection(deployed):
+        old = deployed.haproxy.worker_pid()
+        renew_by_reload(deployed, modules)
+        status = look(master_socket=master)
+        assert layers(status) == ALL_OK
+        assert codes(status) == {"old_worker_differs": "warning"}
+        (worker,) = status["old_workers"]
+        assert (worker["pid"], worker["reloads"], worker["differing"]) == (old, 1, ["web/a"])
+        assert status["certificates"][0]["old_workers"] == [{"pid": old, "verdict": "differs"}]
+        assert "ok, 1 old differs" in status["msg"]
+
+        # A change that somebody began in it, and another one in the current worker.
+        name = str(deployed.file("a"))
+        pem = deployed.authority.issue("a.example.com").combined_pem.strip()
+        deployed.haproxy.execute(f"@!{old} set ssl cert {name} <<\n{pem}\n\n", master)
+        status = look(master_socket=master)
+        assert (status["old_workers"][0]["open_transaction"], status["open_transaction"]) == (name, None)
+        assert (codes(status)["open_transaction"], status["certificates"][0]["uncommitted"]) == ("warning", False)
+        deployed.haproxy.execute(f"set ssl cert {name} <<\n{pem}\n\n")
+        assert look()["certificates"][0]["uncommitted"] is True
+        deployed.haproxy.execute(f"abort ssl cert {name}")
+
+        run = playbook(deployed)
+        assert run.returncode == 0, run.output
+        assert run.result("rotation_status_info")["old_workers"][0]["pid"] == old
+    deadline = time.monotonic() + 15
+    while look(master_socket=master)["old_workers"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_old_workers_without_a_master_socket(deployed: rotation.Scene, modules: ModuleServer, look: Look) -> None:
+    with held_connection(deployed):
+        old = deployed.haproxy.worker_pid()
+        renew_by_reload(deployed, modules)
+        for options in ({}, {"master_socket": "/nonexistent/master.sock"}):
+            status = look(**options)
+            (worker,) = status["old_workers"]
+            assert (worker["pid"], worker["uptime_seconds"], worker["differing"]) == (old, None, [])
+            assert "only HAProxy's master socket reaches it" in worker["reason"]
+            assert codes(status) == {"old_worker_unknown": "warning"}
+            assert status["certificates"][0]["old_workers"] == [{"pid": old, "verdict": "unknown"}]
+
+
+def test_old_workers_that_cannot_be_known(deployed: rotation.Scene, look: Look) -> None:
+    # Nobody answers at the stats socket, so not even the processes are known.
+    status = look(socket=str(deployed.haproxy.directory / "none.sock"))
+    assert status["old_workers"] is None
+    assert "takes HAProxy's master socket" in status["old_workers_unknown"]
+    assert "old workers of HAProxy: that takes" in status["msg"]
+    # A socket that is not the master's.
+    status = look(master_socket=deployed.haproxy.socket)
+    assert status["old_workers"] is None
+    assert codes(status)["old_workers_unknown"] == "warning"
+
+
+def test_the_master_socket_alone_will_do(deployed: rotation.Scene, look: Look) -> None:
+    status = look(socket=None, master_socket=deployed.haproxy.master_socket)
+    assert layers(status) == ALL_OK
+    name = str(deployed.file("a"))
+    pem = deployed.authority.issue("a.example.com").combined_pem.strip()
+    deployed.haproxy.execute(f"set ssl cert {name} <<\n{pem}\n\n")
+    deployed.haproxy.execute(f"commit ssl cert {name}")
+    assert layers(look(socket=None, master_socket=deployed.haproxy.master_socket))["memory"] == "differs"

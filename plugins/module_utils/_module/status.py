@@ -11,9 +11,7 @@ import typing as t
 from datetime import datetime, timezone
 
 from .._aws.secrets_manager import SecretsManager, Selection
-from .._errors import HaproxyError, InvalidOption, RotationError, SecretsManagerError
-from .._haproxy.certificates import CertificateMemory
-from .._haproxy.runtime import RuntimeApi
+from .._errors import InvalidOption, RotationError, SecretsManagerError
 from .._proof import CertificateProof, DeployedCertificate
 from .._record import read_state
 from .._status import UNASKED, CertificateStatus, Finding, Status, run_status
@@ -24,6 +22,7 @@ from .certificate_proof import probed_binds, prove
 from .dependencies import require_library
 from .metrics import load_totals
 from .options import duration_option
+from .status_memory import look_at_memory
 from .tls_endpoint_info import check_limits
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
@@ -31,6 +30,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "max_age": {"type": "str"},
     "check_source": {"type": "bool", "default": False},
     "socket": {"type": "str"},
+    "master_socket": {"type": "str"},
     "config": {"type": "list", "elements": "path"},
     "environment": {"type": "dict", "default": {}},
     "binds": {"type": "list", "elements": "str"},
@@ -56,36 +56,48 @@ def run(module: t.Any, retry: _Retry) -> None:
         totals, lost = load_totals(directory.path)
         if lost:
             warn(lost)
-        transaction, memory = _memory(manifest, directory, params) if params["socket"] else (None, {})
+        memory = look_at_memory(manifest, directory.path, params)
         layers = {
             "source": _source(manifest, module, retry) if params["check_source"] else {},
             "disk": _disk(manifest, directory),
-            "memory": memory,
+            "memory": memory.findings,
             "wire": _wire(manifest, directory, params) if params["config"] or params["binds"] else {},
         }
         state = read_state(directory.path)
         status = Status(
-            [_certificate(name, entry, directory, layers) for name, entry in sorted(manifest.entries.items())],
+            [
+                _certificate(name, entry, directory, layers, memory.open_transaction)
+                for name, entry in sorted(manifest.entries.items())
+            ],
             run_status(state, totals.last_run, totals.last_success, totals.last_run_succeeded),
             datetime.now(timezone.utc),
             max_age,
-            transaction,
+            memory.open_transaction,
             params["allow_unreferenced"],
             damage,
+            memory.old_workers,
+            memory.why_unknown,
+            memory.blind,
         )
         module.exit_json(changed=False, recent_errors=state.get("recent_errors", []), **status.as_result())
 
 
 def _certificate(
-    name: str, entry: Entry, directory: CertificateDirectory, layers: t.Mapping[str, _Findings]
+    name: str,
+    entry: Entry,
+    directory: CertificateDirectory,
+    layers: t.Mapping[str, _Findings],
+    transaction: str | None,
 ) -> CertificateStatus:
+    path = os.path.join(directory.path, entry.main_path)
     return CertificateStatus(
         name,
-        os.path.join(directory.path, entry.main_path),
+        path,
         entry.version_id,
         entry.proven == entry.current.digest,
         entry.current.summary,
         {layer: findings.get(name, UNASKED) for layer, findings in layers.items()},
+        transaction is not None and os.path.realpath(transaction) == os.path.realpath(path),
     )
 
 
@@ -123,29 +135,6 @@ def _disk(manifest: Manifest, directory: CertificateDirectory) -> _Findings:
         else:
             findings[name] = Finding("absent", "the file is gone")
     return findings
-
-
-def _memory(
-    manifest: Manifest, directory: CertificateDirectory, params: t.Mapping[str, t.Any]
-) -> tuple[str | None, _Findings]:
-    """The open transaction, and what the current worker holds: of any key type it tells serial number and dates."""
-    try:
-        memory = CertificateMemory(RuntimeApi(params["socket"], params["timeout"]))
-        transaction, names = memory.list_names()
-        by_path = {os.path.realpath(name): name for name in names if name.startswith("/")}
-        findings = {}
-        for name, entry in manifest.entries.items():
-            known = by_path.get(os.path.realpath(os.path.join(directory.path, entry.main_path)))
-            stored = memory.describe(known) if known else None
-            if stored is None:
-                findings[name] = Finding("absent", "HAProxy holds no certificate of this path")
-                continue
-            facts = ("serial_number", "not_before", "not_after")
-            same = all(getattr(stored, fact) == entry.current.summary.get(fact) for fact in facts)
-            findings[name] = Finding("ok") if same else Finding("differs", "HAProxy holds another certificate")
-        return transaction, findings
-    except HaproxyError as error:
-        return None, dict.fromkeys(manifest.entries, Finding("unknown", error.message))
 
 
 def _wire(manifest: Manifest, directory: CertificateDirectory, params: t.Mapping[str, t.Any]) -> _Findings:

@@ -12,6 +12,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._renewal import i
 from ansible_collections.certops.rotation.plugins.module_utils._status import (
     CertificateStatus,
     Finding,
+    OldWorker,
     RunStatus,
     Status,
     run_status,
@@ -92,3 +93,28 @@ def test_the_later_of_two_witnesses_counts() -> None:
     assert run_status({}, after, after, True) == RunStatus(NOW, True, NOW)
     with_failures = {**STATE, "failures": ["web/b is expired"]}
     assert run_status(with_failures, None, None, None) == RunStatus(EARLIER, False, EARLIER, ["web/b is expired"])
+
+
+def test_old_workers() -> None:
+    differs = {f"web/{number}": Finding("differs") for number in range(12)}
+    workers = [
+        OldWorker(7, 2, timedelta(hours=3), {**differs, "web/a": Finding("ok")}),
+        OldWorker(8, 1, timedelta(0), {"web/a": Finding("absent")}, open_transaction="x.pem"),
+        OldWorker(9, reason="it does not answer"),
+    ]
+    status = Status([certificate()], WELL, NOW, old_workers=workers)
+    texts = {problem["code"]: problem["message"] for problem in status.problems()}
+    assert set(texts) == {"old_worker_differs", "open_transaction", "old_worker_unknown"}
+    assert "old worker 7, started 3h ago, still holds another version of web/0, web/1," in texts["old_worker_differs"]
+    assert "web/9 and 2 more" in texts["old_worker_differs"]
+    result = status.as_result()
+    assert result["healthy"] is True
+    assert [worker["verdict"] for worker in result["certificates"][0]["old_workers"]] == ["ok", "absent", "unknown"]
+    assert (result["old_workers"][0]["uptime_seconds"], result["old_workers"][2]["uptime_seconds"]) == (10800, None)
+
+
+def test_old_workers_that_are_not_known() -> None:
+    quiet = Status([], WELL, NOW, why_unknown="there is no master socket.")
+    assert codes(quiet) == {}
+    assert "Not looked at, old workers of HAProxy: there is no master socket." in quiet.as_result()["msg"]
+    assert codes(Status([], WELL, NOW, why_unknown="no answer", blind=True)) == {"old_workers_unknown": "warning"}

@@ -1,0 +1,106 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""rotation_status_info, the layer memory: what every worker of HAProxy that is alive holds. It only looks."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from .._errors import HaproxyError
+from .._haproxy.certificates import CertificateMemory
+from .._haproxy.runtime import RuntimeApi, parse_address
+from .._haproxy.workers import CURRENT, WorkerApi, parse_old_workers
+from .._services.processes import children_of, find_process
+from .._status import Finding, OldWorker
+from .._store.manifest import Manifest
+
+_PROGRAM = "haproxy"
+
+
+class Memory(t.NamedTuple):
+    """open_transaction, findings: of the current worker; the others as of Status."""
+
+    open_transaction: str | None
+    findings: t.Mapping[str, Finding]
+    old_workers: t.Sequence[OldWorker] | None
+    why_unknown: str = ""
+    blind: bool = False
+
+
+def look_at_memory(manifest: Manifest, directory: str, params: t.Mapping[str, t.Any]) -> Memory:
+    """params: socket, master_socket and timeout of the module. For the current worker either socket will do."""
+    timeout, socket, master = params["timeout"], params["socket"], params["master_socket"]
+    if master and not _exists(master):
+        absent, master = f"there is no master socket {master}.", None
+    else:
+        absent = "that takes HAProxy's master socket, see master_socket."
+    if not socket and not master:
+        return Memory(None, {}, None)
+    api = RuntimeApi(socket, timeout) if socket else WorkerApi(master, CURRENT, timeout)
+    try:
+        transaction, findings = _held(api, manifest, directory)
+    except HaproxyError as error:
+        transaction, findings = None, dict.fromkeys(manifest.entries, Finding("unknown", error.message))
+    if not master:
+        old = _old_by_process(api)
+        return Memory(transaction, findings, old, absent if old is None else "")
+    try:
+        return Memory(transaction, findings, _old_by_master(master, timeout, manifest, directory))
+    except HaproxyError as error:
+        return Memory(transaction, findings, None, error.message, blind=True)
+
+
+def _held(api: RuntimeApi, manifest: Manifest, directory: str) -> tuple[str | None, dict[str, Finding]]:
+    """The open transaction, and what the worker holds: of any key type it tells serial number and dates."""
+    memory = CertificateMemory(api)
+    transaction, names = memory.list_names()
+    by_path = {os.path.realpath(name): name for name in names if name.startswith("/")}
+    findings = {}
+    for name, entry in manifest.entries.items():
+        known = by_path.get(os.path.realpath(os.path.join(directory, entry.main_path)))
+        stored = memory.describe(known) if known else None
+        if stored is None:
+            findings[name] = Finding("absent", "HAProxy holds no certificate of this path")
+            continue
+        facts = ("serial_number", "not_before", "not_after")
+        same = all(getattr(stored, fact) == entry.current.summary.get(fact) for fact in facts)
+        findings[name] = Finding("ok") if same else Finding("differs", "HAProxy holds another certificate")
+    return transaction, findings
+
+
+def _old_by_master(master: str, timeout: float, manifest: Manifest, directory: str) -> list[OldWorker]:
+    api = RuntimeApi(master, timeout)
+    workers = []
+    for process in parse_old_workers(api.execute("show proc")):
+        try:
+            transaction, findings = _held(WorkerApi(master, process.pid, timeout), manifest, directory)
+            workers.append(OldWorker(*process, findings, transaction))
+        except HaproxyError as error:
+            # It may have ended meanwhile, which is what old workers are to do.
+            if any(process.pid == other.pid for other in parse_old_workers(api.execute("show proc"))):
+                workers.append(OldWorker(*process, reason=error.message))
+    return workers
+
+
+def _old_by_process(api: RuntimeApi) -> list[OldWorker] | None:
+    """By this machine's processes; None where HAProxy's are not to be seen, in a container for instance."""
+    try:
+        pid = int(api.info().get("Pid", "0"))
+    except (HaproxyError, ValueError):
+        return None
+    worker = find_process(pid)
+    master = find_process(worker.parent) if worker else None
+    if not worker or not master or worker.name != master.name or _PROGRAM not in worker.name:
+        return None
+    reason = "only HAProxy's master socket reaches it, see master_socket."
+    others = (child.pid for child in children_of(master.pid) if child.name == worker.name and child.pid != pid)
+    return [OldWorker(other, reason=reason) for other in sorted(others)]
+
+
+def _exists(address: str) -> bool:
+    """Of a path; what is no path will answer or not."""
+    target = parse_address(address)
+    return not isinstance(target, str) or os.path.exists(target)
