@@ -156,6 +156,22 @@ def test_the_command_of_the_container_starts_haproxy(intermediate: pki.Certifica
         assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
+def test_the_health_check_of_the_container(intermediate: pki.CertificateAuthority) -> None:
+    (service,) = content_of("docker/compose.yml")["services"].values()
+    kind, *command = service["healthcheck"]["test"]
+    assert kind == "CMD"
+    certificates = {f"{domain}.pem": intermediate.issue(domain).combined_pem for domain in DOMAINS}
+    with ExampleHaproxy("docker/haproxy.cfg", certificates) as haproxy:
+        here = [word.replace("/443", f"/{haproxy.ports[0]}") for word in command]
+        assert here != command
+        healthy = subprocess.run(here, capture_output=True, timeout=10, check=False)
+        assert healthy.returncode == 0, healthy.stderr
+        assert haproxy.served_leaf(DOMAINS[0])
+        assert "handshake" not in haproxy.log
+        haproxy.stop()
+        assert subprocess.run(here, capture_output=True, timeout=10, check=False).returncode != 0
+
+
 def test_the_execution_environment() -> None:
     path = EXAMPLES / "execution-environment.yml"
     command = [PROGRAMS / "ansible-lint", "--offline", "--nocolor", "-q", path]
