@@ -15,6 +15,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "features.md").read_text(encoding="utf-8")
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 ITEMS = {"CR": 101, "CD": 113, "JB": 49, "LE": 44, "EM": 32}
 TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 
@@ -34,6 +35,14 @@ ROWS = [
 DONE = [row for row in ROWS if row.proof != "planned"]
 
 
+def assert_exist(tests: list[tuple[str, str]]) -> None:
+    for path, function in tests:
+        assert (ROOT / path).is_file(), f"there is no {path}"
+        tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+        functions = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+        assert function in functions, f"{path} has no {function}"
+
+
 def test_every_item_is_there_once_and_in_order():
     assert [row.id for row in ROWS] == [f"{kind}{n}" for kind, count in ITEMS.items() for n in range(1, count + 1)]
 
@@ -47,11 +56,7 @@ def test_what_is_done_has_a_test(row):
     tests = TEST.findall(row.proof)
     assert tests, f"{row.id} is done but names no test: {row.proof}"
     assert TEST.sub("", row.proof).strip() == ""
-    for path, function in tests:
-        assert (ROOT / path).is_file(), f"{row.id}: there is no {path}"
-        tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
-        functions = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
-        assert function in functions, f"{row.id}: {path} has no {function}"
+    assert_exist(tests)
 
 
 @pytest.mark.parametrize("row", [row for row in DONE if "DIFF" in row.here], ids=lambda row: row.id)
@@ -60,9 +65,19 @@ def test_what_differs_is_explained(row):
 
 
 def test_every_explanation_is_used():
-    explained = re.findall(r'<a id="(\w+)">', (ROOT / "docs" / "operations.md").read_text(encoding="utf-8"))
+    explained = re.findall(r'<a id="(\w+)">', OPERATIONS)
     assert [anchor for anchor in explained if f"(operations.md#{anchor})" not in TEXT] == []
 
 
 def test_the_count_is_true():
     assert f"Done: {len(DONE)} of {sum(ITEMS.values())}." in TEXT
+
+
+def test_every_defect_of_older_services_has_a_test():
+    section = OPERATIONS.partition("\n## What older services got wrong\n")[2].partition("\n## ")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines() if "`tests/" in line]
+    assert [row[0] for row in rows] == [*map(str, range(1, 13)), *(f"T{n}" for n in range(1, 9))]
+    for row in rows:
+        tests = TEST.findall(row[3])
+        assert tests, row
+        assert_exist(tests)
