@@ -35,6 +35,7 @@ _WEAK_SIGNATURE_OIDS: t.Final = {
     "1.2.840.10045.4.1": "SHA-1",
 }
 _WEAK_HASHES: t.Final = {"md5": "MD5", "sha1": "SHA-1"}
+_EXPLICIT_CURVE: t.Final = bytes.fromhex("06072a8648ce3d020130")  # id-ecPublicKey, then parameters that are no OID
 _CURVE_NAMES: t.Final = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 
 
@@ -125,7 +126,14 @@ class Certificate:
     def _extensions(self) -> x509.Extensions | None:
         try:
             return self.x509.extensions
-        except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, UnsupportedAlgorithm, TypeError):
+        except (
+            ValueError,
+            KeyError,  # a TLS feature that cryptography does not know
+            x509.DuplicateExtension,
+            x509.UnsupportedGeneralNameType,
+            UnsupportedAlgorithm,
+            TypeError,
+        ):
             return None
 
     @functools.cached_property
@@ -174,6 +182,11 @@ class Certificate:
         constraints = self._extension(x509.BasicConstraints)
         return constraints is not None and constraints.ca
 
+    @property
+    def constrains_policies(self) -> bool:
+        """Whether it demands or forbids certificate policies below it (RFC 5280, 4.2.1.11 and 4.2.1.14)."""
+        return any(self._extension(kind) is not None for kind in (x509.PolicyConstraints, x509.InhibitAnyPolicy))
+
     def _extension(self, kind: type[_Extension]) -> _Extension | None:
         if self._extensions is None:
             return None
@@ -189,6 +202,11 @@ class Certificate:
             return self.x509.public_key()
         except (ValueError, UnsupportedAlgorithm, TypeError):
             return None
+
+    @property
+    def has_explicit_curve(self) -> bool:
+        """The curve of its key is spelled out instead of named, which RFC 5480 forbids and clients refuse."""
+        return _EXPLICIT_CURVE in self.der
 
     @functools.cached_property
     def key(self) -> str:

@@ -2,16 +2,26 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Name constraints on subjects (RFC 5280, 4.2.1.10), which cryptography's verifier leaves out."""
+"""Name constraints on subjects (RFC 5280, 4.2.1.10), which cryptography's verifier leaves out.
+
+A subject counts as a directory name, each e-mail address in it as an address, and a common name that looks like a host
+name as one, if the leaf has no other (RFC 6125, 6.4.4; OpenSSL judges alike).
+"""
 
 from __future__ import annotations
 
+import functools
+import re
 import typing as t
 
 try:
     from cryptography import x509
+    from cryptography.x509.oid import NameOID
 except ImportError:  # the module boundary says so
     pass
+
+_LABEL: t.Final = r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?"
+_HOST_NAME: t.Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})+", re.IGNORECASE)
 
 
 def violated_constraint(path: t.Sequence[x509.Certificate]) -> str | None:
@@ -20,18 +30,19 @@ def violated_constraint(path: t.Sequence[x509.Certificate]) -> str | None:
         constraints = _constraints(authority)
         if constraints is None:
             continue
-        permitted = _directory_names(constraints.permitted_subtrees)
-        excluded = _directory_names(constraints.excluded_subtrees)
+        permitted = list(constraints.permitted_subtrees or ())
+        excluded = list(constraints.excluded_subtrees or ())
         for below, member in enumerate(path[:position]):
-            subject = member.subject
-            if not list(subject) or (below and subject == member.issuer):  # self-issued authorities are exempt
+            if below and member.subject == member.issuer:  # self-issued authorities are exempt
                 continue
-            outside = bool(permitted) and not any(_is_within(subject, subtree) for subtree in permitted)
-            if outside or any(_is_within(subject, subtree) for subtree in excluded):
-                return (
-                    f"the authority '{authority.subject.rfc4514_string()}' may not issue for the subject "
-                    f"'{subject.rfc4514_string()}'"
-                )
+            for kind, is_within in _names_in_subject(member, leaf=below == 0):
+                alike = [subtree.value for subtree in permitted if isinstance(subtree, kind)]
+                outside = bool(alike) and not any(map(is_within, alike))
+                if outside or any(is_within(subtree.value) for subtree in excluded if isinstance(subtree, kind)):
+                    return (
+                        f"the authority '{authority.subject.rfc4514_string()}' may not issue for the subject "
+                        f"'{member.subject.rfc4514_string()}'"
+                    )
     return None
 
 
@@ -42,11 +53,44 @@ def _constraints(authority: x509.Certificate) -> x509.NameConstraints | None:
         return None
 
 
-def _directory_names(subtrees: t.Iterable[x509.GeneralName] | None) -> list[x509.Name]:
-    return [subtree.value for subtree in subtrees or () if isinstance(subtree, x509.DirectoryName)]
+def _names_in_subject(
+    member: x509.Certificate, *, leaf: bool
+) -> t.Iterator[tuple[type[x509.GeneralName], t.Callable[[t.Any], bool]]]:
+    """The kind of each name, and whether it is within the value of a subtree of that kind."""
+    subject = member.subject
+    if list(subject):
+        yield x509.DirectoryName, functools.partial(_is_directory_within, subject)
+    for attribute in subject.get_attributes_for_oid(NameOID.EMAIL_ADDRESS):
+        yield x509.RFC822Name, functools.partial(_is_address_within, str(attribute.value))
+    if leaf and not _has_dns_name(member):
+        for attribute in subject.get_attributes_for_oid(NameOID.COMMON_NAME):
+            if isinstance(attribute.value, str) and _HOST_NAME.fullmatch(attribute.value):
+                yield x509.DNSName, functools.partial(_is_host_within, attribute.value)
 
 
-def _is_within(subject: x509.Name, subtree: x509.Name) -> bool:
+def _has_dns_name(leaf: x509.Certificate) -> bool:
+    try:
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return False
+    return any(isinstance(name, x509.DNSName) for name in names)
+
+
+def _is_host_within(host: str, subtree: str) -> bool:
+    return f".{host}".lower().endswith("." + subtree.lower().removeprefix("."))
+
+
+def _is_address_within(address: str, subtree: str) -> bool:
+    """The subtree is one mailbox, or all of a host, or with a dot before it all of the hosts below it."""
+    mailbox, _at, host = address.rpartition("@")
+    wanted_mailbox, at, wanted_host = subtree.rpartition("@")
+    host, wanted_host = host.lower(), wanted_host.lower()
+    if wanted_host.startswith("."):
+        return host.endswith(wanted_host)
+    return host == wanted_host and (not at or mailbox == wanted_mailbox)
+
+
+def _is_directory_within(subject: x509.Name, subtree: x509.Name) -> bool:
     """Whether the subject begins with the subtree's relative names (RFC 5280, 7.1: case and spaces do not count)."""
     prefix = [_comparable(name) for name in subtree.rdns]
     return [_comparable(name) for name in subject.rdns[: len(prefix)]] == prefix

@@ -23,8 +23,9 @@ from .directory_names import violated_constraint
 from .document import load_private_key, refuse_unusable
 from .names import a_labels, uncovered
 from .paths import PathError, PathFinder, Profile, Purpose
-from .pem import CERTIFICATE, parse_pem
+from .pem import CERTIFICATE, TRUSTED_CERTIFICATE, parse_pem
 from .problems import MaterialError, Problem, error, warning
+from .trust import TRUST_SETTINGS
 from .verify import (
     VerificationPolicy,
     intermediate_date_problems,
@@ -36,6 +37,17 @@ from .verify import (
 
 _MAX_SERIAL_BITS: t.Final = 20 * 8 - 1  # RFC 5280, 4.1.2.2: positive, at most 20 bytes
 _MAX_NAMES_ASKED: t.Final = 20
+# Beside serverAuth these must not be there (Baseline Requirements for TLS of the CA/Browser Forum, 7.1.2.7.10).
+_NOT_FOR_SERVERS: t.Final = frozenset(
+    {
+        "2.5.29.37.0",  # any
+        "1.3.6.1.5.5.7.3.3",  # code signing
+        "1.3.6.1.5.5.7.3.4",  # e-mail protection
+        "1.3.6.1.5.5.7.3.8",  # time stamping
+        "1.3.6.1.5.5.7.3.9",  # OCSP signing
+        "1.3.6.1.4.1.11129.2.4.4",  # precertificate signing
+    }
+)
 _MAX_DIAGNOSED: t.Final = 16
 
 
@@ -63,7 +75,8 @@ def examine(examination: Examination) -> list[Problem]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of cryptography, about what is found wrong here anyway
-            return _examine(examination)
+            # Certificates know whole seconds, and the last one belongs to the validity (RFC 5280, 4.1.2.5).
+            return _examine(dataclasses.replace(examination, at=examination.at.replace(microsecond=0)))
     except MaterialError as exc:
         return [exc.problem]
     except BaseException as exc:  # a panic of cryptography's Rust parts is not an Exception
@@ -122,9 +135,12 @@ def _load(examination: Examination) -> tuple[Certificate, list[Certificate], lis
 
 def _load_anchors(pem: str) -> tuple[list[Certificate], list[Problem]]:
     try:
-        anchors, unreadable = _load_all(block.der for block in parse_pem(pem) if block.label == CERTIFICATE)
+        blocks = parse_pem(pem)
     except MaterialError as exc:
         return [], [error("trust_anchors_invalid", f"The trust anchors cannot be read: {exc.message}")]
+    if any(block.label == TRUSTED_CERTIFICATE for block in blocks):
+        return [], [error("trust_anchors_invalid", TRUST_SETTINGS)]
+    anchors, unreadable = _load_all(block.der for block in blocks if block.label == CERTIFICATE)
     if anchors:
         return anchors, []  # systems ship odd ones, which nothing depends on
     what = "No trust anchor can be read" if unreadable else "There is no certificate among the trust anchors"
@@ -153,18 +169,30 @@ def _private_key_problems(leaf: Certificate, private_key: str | None) -> list[Pr
     return key_pair_problems(leaf, key)
 
 
-def _form_problems(leaf: Certificate) -> list[Problem]:
-    """What RFC 5280 and clients ask of the form of every certificate, beyond what cryptography looks at."""
-    problems = []
-    number = leaf.x509.serial_number
+def _form_problems(certificate: Certificate) -> list[Problem]:
+    """What RFC 5280 and clients ask of the form of leaves and intermediates, beyond what cryptography looks at."""
+    problems = _key_form_problems(certificate)
+    number = certificate.x509.serial_number
     if not 0 < number.bit_length() <= _MAX_SERIAL_BITS or number < 0:
-        message = f"The serial number of '{leaf.name}' is zero, negative or too long: have it issued again."
+        message = f"The serial number of '{certificate.name}' is zero, negative or too long: have it issued again."
         problems.append(error("serial_number_invalid", message))
-    key = leaf.public_key
-    if isinstance(key, rsa.RSAPublicKey) and key.key_size % 8:
-        message = f"The key of '{leaf.name}' has {key.key_size} bits, no whole number of bytes: use another key."
-        problems.append(error("weak_key", message))
     return problems
+
+
+def _key_form_problems(certificate: Certificate) -> list[Problem]:
+    key = certificate.public_key
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size % 8:
+        message = f"The key of '{certificate.name}' has {key.key_size} bits, no whole number of bytes: use another key."
+        return [error("weak_key", message)]
+    return []
+
+
+def _policy_problems(authority: Certificate) -> list[Problem]:
+    """Certificate policies are not evaluated here, so that nobody may demand it; the verifier sees critical ones."""
+    if not authority.constrains_policies:
+        return []
+    message = f"The authority '{authority.name}' constrains certificate policies, which are not evaluated here."
+    return [error("untrusted", f"{message} Have the certificate issued by another one.")]
 
 
 def _purpose_problems(leaf: Certificate, examination: Examination) -> list[Problem]:
@@ -174,18 +202,23 @@ def _purpose_problems(leaf: Certificate, examination: Examination) -> list[Probl
     if examination.profile == "private":
         accepted.add(ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE.dotted_string)
     unsuitable = []
-    if leaf.extended_key_usage is not None and accepted.isdisjoint(leaf.extended_key_usage):
+    usages = leaf.extended_key_usage
+    if usages is not None and accepted.isdisjoint(usages):
         unsuitable.append("extended key usage")
     usage = leaf.key_usage
     if usage is not None and not (usage.digital_signature or usage.key_encipherment or usage.key_agreement):
         unsuitable.append("key usage")
-    return [
+    problems = [
         error(
             "purpose_not_allowed",
             f"The {kind} of '{leaf.name}' does not allow it to be a {purpose}'s: have it issued for this purpose.",
         )
         for kind in unsuitable
     ]
+    if purpose == "server" and examination.profile == "web" and not _NOT_FOR_SERVERS.isdisjoint(usages or ()):
+        message = f"The extended key usage of '{leaf.name}' allows more than the Web PKI permits a server's certificate"
+        problems.append(error("purpose_not_allowed", f"{message}: have it issued for this purpose alone."))
+    return problems
 
 
 def _names_missing(leaf: Certificate, examination: Examination) -> list[Problem]:
@@ -235,7 +268,13 @@ def _path_problems(
     if constraint:
         return [error("name_constraint_violated", f"'{leaf.name}': {constraint}. Have it issued by another authority.")]
     between = [member for member in pool if member.x509 in path[1:-1]]
-    return [found for member in between for found in strength_problems(member, policy)]
+    problems = [found for member in between for found in (*strength_problems(member, policy), *_form_problems(member))]
+    problems += [found for anchor in anchors if anchor.x509 == path[-1] for found in _key_form_problems(anchor)]
+    if examination.profile == "web":
+        problems += [
+            found for member in (*between, *anchors) if member.x509 in path[1:] for found in _policy_problems(member)
+        ]
+    return problems
 
 
 def _finder(anchors: t.Sequence[Certificate], examination: Examination) -> PathFinder:

@@ -118,12 +118,16 @@ def _policy(
     if profile == "web":
         leaves = verification.ExtensionPolicy.webpki_defaults_ee()
         authorities = verification.ExtensionPolicy.webpki_defaults_ca()
+        non_critical = verification.Criticality.NON_CRITICAL
+        authorities = authorities.may_be_present(x509.AuthorityKeyIdentifier, non_critical, _names_issuing_key)
+        authorities = authorities.may_be_present(x509.SubjectKeyIdentifier, non_critical, _names_own_key)
     else:
         leaves = verification.ExtensionPolicy.permit_all()
         leaves = leaves.may_be_present(x509.ExtendedKeyUsage, agnostic, functools.partial(_allows, purpose))
         authorities = verification.ExtensionPolicy.permit_all()
         authorities = authorities.require_present(x509.BasicConstraints, agnostic, None)
         authorities = authorities.may_be_present(x509.KeyUsage, agnostic, _allows_signing)
+        authorities = authorities.may_be_present(x509.ExtendedKeyUsage, agnostic, functools.partial(_allows, purpose))
     if anonymous:
         leaves = leaves.may_be_present(x509.SubjectAlternativeName, agnostic, None)
     elif profile == "private":
@@ -149,6 +153,26 @@ def _allows(
 def _allows_signing(_policy: verification.Policy, _certificate: x509.Certificate, usage: x509.KeyUsage | None) -> None:
     if usage is not None and not usage.key_cert_sign:
         raise ValueError("an authority's key usage does not allow it to sign certificates")
+
+
+# Key identifiers (RFC 5280, 4.2.1.1 and 4.2.1.2). Only intermediates must have them: public roots lack them, too.
+
+
+def _names_issuing_key(
+    _policy: verification.Policy, certificate: x509.Certificate, found: x509.AuthorityKeyIdentifier | None
+) -> None:
+    if found is None:
+        if certificate.subject != certificate.issuer:
+            raise ValueError("an intermediate has no authority key identifier")
+    elif found.key_identifier is None:
+        raise ValueError("an authority key identifier holds no key identifier")
+
+
+def _names_own_key(
+    _policy: verification.Policy, certificate: x509.Certificate, found: x509.SubjectKeyIdentifier | None
+) -> None:
+    if found is None and certificate.subject != certificate.issuer:
+        raise ValueError("an intermediate has no subject key identifier")
 
 
 def _server_verifier(

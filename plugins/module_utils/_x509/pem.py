@@ -15,6 +15,7 @@ import re
 from .problems import MaterialError
 
 CERTIFICATE = "CERTIFICATE"
+TRUSTED_CERTIFICATE = "TRUSTED CERTIFICATE"  # of OpenSSL: followed by the purposes it is, and is not, trusted for
 ENCRYPTED_PRIVATE_KEY = "ENCRYPTED PRIVATE KEY"
 
 _MARKER = re.compile(rb"-----(BEGIN|END) ([A-Z0-9][A-Z0-9 ]{0,60})-----")

@@ -14,7 +14,7 @@ from .._errors import RotationError
 Severity = t.Literal["error", "warning"]
 
 #: Raise it when a rule of verification changes, so that what was found good by older rules is verified again.
-RULES_VERSION: t.Final = 1
+RULES_VERSION: t.Final = 2
 
 #: Every code that a result's ``problems`` can hold, and its meaning. Codes are public: never rename or reuse one.
 PROBLEM_CODES: t.Final[dict[str, str]] = {
@@ -45,7 +45,7 @@ PROBLEM_CODES: t.Final[dict[str, str]] = {
     "chain_too_complex": "The search for a path was given up: there are too many possible ones.",
     "chain_certificate_unreadable": "A certificate beside the leaf cannot be read; it was left out.",
     "name_constraint_violated": "An authority of the path may not issue for the subject of a certificate below it.",
-    "trust_anchors_invalid": "None of the trust anchors can be read.",
+    "trust_anchors_invalid": "None of the trust anchors can be read, or they hold trust settings of OpenSSL.",
     # Dates.
     "expired": "The leaf is no longer valid.",
     "not_yet_valid": "The leaf is not valid yet.",
@@ -55,8 +55,8 @@ PROBLEM_CODES: t.Final[dict[str, str]] = {
     # Names and strength.
     "san_missing": "The leaf has no DNS name and no IP address in its subjectAltName (clients ignore the common name).",
     "domain_not_covered": "The leaf's subject alternative names do not cover the expected domain.",
-    "purpose_not_allowed": "The leaf's key usage or extended key usage does not allow the purpose.",
-    "serial_number_invalid": "The leaf's serial number is zero, negative or longer than 20 bytes.",
+    "purpose_not_allowed": "The leaf's key usage or extended key usage does not suit the purpose.",
+    "serial_number_invalid": "A serial number of the path is zero, negative or longer than 20 bytes.",
     "weak_key": "A key is too short or of a kind that clients refuse.",
     "weak_signature": "A certificate is signed with an algorithm that clients refuse.",
     # Compared with the certificate that is deployed now.

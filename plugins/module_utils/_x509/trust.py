@@ -17,8 +17,13 @@ except ImportError:  # the module boundary says so
 from .._errors import InvalidOption
 from .certificate import Certificate, load_certificate
 from .paths import PathError, PathFinder
-from .pem import CERTIFICATE, parse_pem
+from .pem import CERTIFICATE, TRUSTED_CERTIFICATE, parse_pem
 from .problems import MaterialError, Problem, error
+
+TRUST_SETTINGS: t.Final = (
+    "The trust anchors hold trust settings of OpenSSL (TRUSTED CERTIFICATE), which are not evaluated: "
+    "give certificates alone, as 'openssl x509' prints them."
+)
 
 
 def load_trust_anchors(pem: str | bytes, *, skip_unreadable: bool = False) -> tuple[x509.Certificate, ...]:
@@ -31,6 +36,8 @@ def load_trust_anchors(pem: str | bytes, *, skip_unreadable: bool = False) -> tu
         blocks = parse_pem(pem)
     except MaterialError as exc:
         raise InvalidOption(f"The trust anchors cannot be read: {exc.message}") from None
+    if any(block.label == TRUSTED_CERTIFICATE for block in blocks):
+        raise InvalidOption(TRUST_SETTINGS)
     for block in blocks:
         if block.label != CERTIFICATE:
             continue

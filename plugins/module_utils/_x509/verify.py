@@ -213,7 +213,7 @@ def quoted_name(domain_name: str, otherwise: str = "the document's domain name, 
 
 def strength_problems(certificate: Certificate, policy: VerificationPolicy) -> list[Problem]:
     problems = []
-    if not _is_strong(certificate.public_key, policy):
+    if not _is_strong(certificate, policy):
         problems.append(
             error(
                 "weak_key",
@@ -232,9 +232,10 @@ def strength_problems(certificate: Certificate, policy: VerificationPolicy) -> l
     return problems
 
 
-def _is_strong(key: t.Any, policy: VerificationPolicy) -> bool:
+def _is_strong(certificate: Certificate, policy: VerificationPolicy) -> bool:
+    key = certificate.public_key
     if isinstance(key, rsa.RSAPublicKey):
         return key.key_size >= policy.min_rsa_bits
     if isinstance(key, ec.EllipticCurvePublicKey):
-        return key.curve.key_size >= _MIN_CURVE_BITS
+        return key.curve.key_size >= _MIN_CURVE_BITS and not certificate.has_explicit_curve
     return isinstance(key, (ed25519.Ed25519PublicKey, ed448.Ed448PublicKey))
