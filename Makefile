@@ -49,7 +49,7 @@ lint-python: setup
 lint-yaml: setup
 	yamllint --strict .
 lint-shell: setup
-	shellcheck .ci/run $$(grep -lE '^#!.*\b(ba)?sh$$' scripts/* 2>/dev/null)
+	shellcheck .ci/run benchmarks/*/run $$(grep -lE '^#!.*\b(ba)?sh$$' scripts/* 2>/dev/null)
 lint-ansible: setup
 	ansible-lint --offline --nocolor -q -f pep8
 lint-changelog: setup

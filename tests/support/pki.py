@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import datetime
 import functools
@@ -16,11 +15,12 @@ import typing as t
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from . import secrets_scan
+from .signing import sign, signed_pem  # noqa: F401  # the second one is for those who use this module
 
 KeyType = t.Literal["ec", "ec384", "ec224", "rsa1024", "rsa2048", "rsa3072", "dsa2048", "ed25519", "ed448"]
 KeyFormat = t.Literal["pkcs8", "traditional"]
@@ -166,7 +166,7 @@ class CertificateAuthority:
         builder = builder.add_extension(_authority_key_identifier(issuer.key), critical=False)
         for extension, critical in extra_extensions:
             builder = builder.add_extension(extension, critical)
-        self.certificate: x509.Certificate = _sign(builder, issuer.key, signature_hash)
+        self.certificate: x509.Certificate = sign(builder, issuer.key, signature_hash)
 
     @property
     def certificate_pem(self) -> str:
@@ -295,7 +295,7 @@ def _issue(
     for extension, critical in extra_extensions:
         builder = builder.add_extension(extension, critical)
     return IssuedCertificate(
-        certificate_pem=certificate_pem(_sign(builder, signing_key, signature_hash)),
+        certificate_pem=certificate_pem(sign(builder, signing_key, signature_hash)),
         private_key_pem=private_key_pem(key, key_format=key_format, passphrase=passphrase),
         chain_pem=chain_pem,
         names=names,
@@ -331,61 +331,6 @@ def _builder(
         .not_valid_after(not_after)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
-
-
-def _sign(
-    builder: x509.CertificateBuilder, key: t.Any, signature_hash: hashes.HashAlgorithm | None
-) -> x509.Certificate:
-    if isinstance(key, (ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey)):
-        return builder.sign(key, None)
-    if isinstance(signature_hash, (hashes.SHA1, hashes.MD5)):
-        return _sign_weakly(builder, key, signature_hash)
-    algorithm: t.Any = signature_hash or hashes.SHA256()
-    return builder.sign(key, algorithm)
-
-
-# AlgorithmIdentifier values, DER (RFC 3279, RFC 4055, RFC 5758)
-_SHA256_IDENTIFIERS = {
-    "rsa": bytes.fromhex("300d06092a864886f70d01010b0500"),
-    "ec": bytes.fromhex("300a06082a8648ce3d040302"),
-}
-_WEAK_IDENTIFIERS = {
-    ("rsa", "sha1"): bytes.fromhex("300d06092a864886f70d0101050500"),
-    ("rsa", "md5"): bytes.fromhex("300d06092a864886f70d0101040500"),
-    ("ec", "sha1"): bytes.fromhex("300906072a8648ce3d0401"),
-}
-
-
-def _sign_weakly(
-    builder: x509.CertificateBuilder, key: t.Any, signature_hash: hashes.SHA1 | hashes.MD5
-) -> x509.Certificate:
-    """cryptography no longer signs with these hashes: put the identifiers and the signature in place by hand."""
-    kind = "rsa" if isinstance(key, rsa.RSAPrivateKey) else "ec"
-    identifier = _WEAK_IDENTIFIERS[kind, signature_hash.name]
-    signed_well = builder.sign(key, hashes.SHA256()).tbs_certificate_bytes
-    content = signed_well[2 + (signed_well[1] & 0x7F if signed_well[1] & 0x80 else 0) :]
-    signed_part = _der(0x30, content.replace(_SHA256_IDENTIFIERS[kind], identifier, 1))
-    if kind == "rsa":
-        signature = key.sign(signed_part, padding.PKCS1v15(), signature_hash)
-    else:
-        signature = key.sign(signed_part, ec.ECDSA(signature_hash))
-    return x509.load_der_x509_certificate(_der(0x30, signed_part + identifier + _der(0x03, b"\0" + signature)))
-
-
-def signed_pem(tbs_certificate: bytes, key: ec.EllipticCurvePrivateKey) -> str:
-    """A certificate of any content, also such that cryptography would not make (ECDSA with SHA-256)."""
-    signature = key.sign(tbs_certificate, ec.ECDSA(hashes.SHA256()))
-    der = _der(0x30, tbs_certificate + _SHA256_IDENTIFIERS["ec"] + _der(0x03, b"\0" + signature))
-    encoded = base64.encodebytes(der).decode()
-    return f"-----BEGIN CERTIFICATE-----\n{encoded}-----END CERTIFICATE-----\n"
-
-
-def _der(tag: int, content: bytes) -> bytes:
-    size = len(content)
-    if size < 0x80:
-        return bytes([tag, size]) + content
-    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
-    return bytes([tag, 0x80 | len(length)]) + length + content
 
 
 def _authority_key_identifier(issuer_key: t.Any) -> x509.AuthorityKeyIdentifier:
