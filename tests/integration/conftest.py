@@ -2,7 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Fixtures of the integration tests: one emulated AWS a test process, emptied for every test."""
+"""Fixtures of the integration tests: one emulated AWS a test process, emptied for every test; HAProxy in all versions.
+
+A test or module with every_haproxy (tests/support/haproxy.py) runs once with each version of HAProxy. The mark
+installed_haproxy on a test in such a module keeps it to the installed one: what it shows does not depend on HAProxy.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ import pathlib
 import typing as t
 
 import pytest
+from ansible_collections.certops.rotation.tests.support import haproxy as haproxy_support
 from ansible_collections.certops.rotation.tests.support import rotation
 from ansible_collections.certops.rotation.tests.support.aws_faults import AwsFaults
 from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
@@ -17,6 +22,34 @@ from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyIn
 from ansible_collections.certops.rotation.tests.support.moto import MotoServer, moto_server
 from ansible_collections.certops.rotation.tests.support.pki import CertificateAuthority
 from ansible_collections.certops.rotation.tests.support.sync import SyncTarget
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "installed_haproxy: in a module with every_haproxy: once, not with each version")
+
+
+def pytest_report_header() -> list[str]:
+    """Which versions of HAProxy are tested, and which are not and why."""
+    found = haproxy_support.versions()
+    tested = ", ".join(version.text for version in found if version.program)
+    missing = [f"HAProxy {version.name} is NOT TESTED: {version.text}" for version in found if not version.program]
+    return [f"HAProxy: {tested}", *missing]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "haproxy_version" in metafunc.fixturenames:
+        names = [version.name for version in haproxy_support.versions() if version.program]
+        is_once = metafunc.definition.get_closest_marker("installed_haproxy")
+        metafunc.parametrize("haproxy_version", names[:1] if is_once else names, indirect=True)
+
+
+@pytest.fixture
+def haproxy_version(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The version of HAProxy, as 2.6, that this test starts wherever it does not choose one itself."""
+    program = next(version.program for version in haproxy_support.versions() if version.name == request.param)
+    assert haproxy_support.full_version(program).startswith(f"{request.param}.")
+    monkeypatch.setenv("HAPROXY_BINARY", program)
+    return str(request.param)
 
 
 @pytest.fixture(scope="session")

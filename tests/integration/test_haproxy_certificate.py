@@ -22,6 +22,8 @@ from ansible_collections.certops.rotation.tests.support.haproxy_memory import (
 )
 from ansible_collections.certops.rotation.tests.support.module import run_module
 
+pytestmark = pytest.mark.usefixtures("haproxy_version")
+
 
 def test_update_check_run_check_run(haproxy: HaproxyInstance, intermediate: pki.CertificateAuthority) -> None:
     renewed = intermediate.issue("a.example.com")

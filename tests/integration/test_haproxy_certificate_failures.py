@@ -30,6 +30,8 @@ from ansible_collections.certops.rotation.tests.support.haproxy_memory import (
 )
 from ansible_collections.certops.rotation.tests.support.module import ModuleRun
 
+pytestmark = pytest.mark.usefixtures("haproxy_version")
+
 
 def test_crt_list_must_be_known(haproxy: HaproxyInstance, intermediate: pki.CertificateAuthority) -> None:
     path = haproxy.directory / "elsewhere.pem"
@@ -43,6 +45,7 @@ def test_crt_list_must_be_known(haproxy: HaproxyInstance, intermediate: pki.Cert
     assert "elsewhere" not in haproxy.execute("show ssl cert")
 
 
+@pytest.mark.installed_haproxy
 def test_mismatched_key_never_reaches_haproxy(haproxy: HaproxyInstance, intermediate: pki.CertificateAuthority) -> None:
     wrong = intermediate.issue("a.example.com").replace(
         private_key_pem=intermediate.issue("x.example.com").private_key_pem
@@ -72,6 +75,7 @@ def test_mismatched_key_never_reaches_haproxy(haproxy: HaproxyInstance, intermed
     assert served(haproxy, "b.example.com") == good.fingerprint_sha256
 
 
+@pytest.mark.installed_haproxy
 def test_bad_content_is_named(haproxy: HaproxyInstance, intermediate: pki.CertificateAuthority) -> None:
     good = intermediate.issue("a.example.com")
     encrypted = intermediate.issue("a.example.com", passphrase=b"secret")
@@ -218,6 +222,7 @@ def test_operator_socket(haproxy: HaproxyInstance, intermediate: pki.Certificate
     assert memory(haproxy) == before
 
 
+@pytest.mark.installed_haproxy
 def test_sockets_that_do_not_answer(haproxy: HaproxyInstance, tmp_path: pathlib.Path) -> None:
     item = {"src": haproxy.certificate_name("a.pem")}
     started = time.monotonic()
@@ -242,6 +247,7 @@ def test_sockets_that_do_not_answer(haproxy: HaproxyInstance, tmp_path: pathlib.
     assert time.monotonic() - started < 60
 
 
+@pytest.mark.installed_haproxy
 def test_user_who_may_not_open_the_socket(haproxy: HaproxyInstance) -> None:
     """The port in a child process without rights: root itself may open everything."""
     haproxy.directory.chmod(0o755)
@@ -285,6 +291,7 @@ def test_haproxy_restarting(haproxy: HaproxyInstance, intermediate: pki.Certific
     assert served(haproxy, "b.example.com") == renewed.fingerprint_sha256
 
 
+@pytest.mark.installed_haproxy
 def test_options_that_contradict(haproxy: HaproxyInstance) -> None:
     item = {"src": haproxy.certificate_name("a.pem")}
     assert "more than once" in deploy(haproxy, item, item).result["msg"]

@@ -17,6 +17,8 @@ from ansible_collections.certops.rotation.tests.support.haproxy_memory import ac
 from ansible_collections.certops.rotation.tests.support.revocation import ocsp_response
 from cryptography.hazmat.primitives import hashes
 
+pytestmark = pytest.mark.usefixtures("haproxy_version")
+
 NOT_USED = "Content will be ignored"
 
 
@@ -109,6 +111,7 @@ def test_files_that_are_not_stale(stapled: Stapled) -> None:
     assert not stapled.response.exists()
 
 
+@pytest.mark.installed_haproxy
 def test_stale_response_may_stay(stapled: Stapled) -> None:
     _renewed, item = stapled.renew()
     run = deploy(stapled.haproxy, item, remove_stale_ocsp=False)

@@ -22,6 +22,8 @@ from ansible_collections.certops.rotation.tests.support.module import ModuleRun,
 from ansible_collections.certops.rotation.tests.support.moto import MotoServer
 from ansible_collections.certops.rotation.tests.support.playbook import run_playbook
 
+pytestmark = pytest.mark.usefixtures("haproxy_version")
+
 
 class Endpoint:
     """/reload reloads HAProxy, /claim only says so, /moved redirects to /reload; /NUMBER answers with that status."""
@@ -144,6 +146,7 @@ def test_a_claim_that_the_master_does_not_confirm(haproxy: HaproxyInstance, endp
     assert "No new worker" in run.result["msg"]
 
 
+@pytest.mark.installed_haproxy
 @pytest.mark.parametrize(
     ("path", "status_code", "is_good"),
     [
@@ -169,6 +172,7 @@ def test_statuses(endpoint: Endpoint, path: str, status_code: list[int] | None, 
         assert "confidential" not in run.result["msg"]
 
 
+@pytest.mark.installed_haproxy
 def test_headers_and_credentials_are_sent_and_never_shown(endpoint: Endpoint) -> None:
     options = {"headers": {"X-Token": "tok-4711-en"}, "username": "operator", "password": "pass-4711-word"}
     for path in ("200", "401"):
@@ -183,6 +187,7 @@ def test_headers_and_credentials_are_sent_and_never_shown(endpoint: Endpoint) ->
     assert len(endpoint.seen) == 2
 
 
+@pytest.mark.installed_haproxy
 def test_https_validates_both_ends(haproxy: HaproxyInstance, tmp_path: pathlib.Path) -> None:
     authority = pki.CertificateAuthority("Reload CA")
     ca, server, client = tmp_path / "ca.pem", tmp_path / "server.pem", tmp_path / "client.pem"
@@ -210,6 +215,7 @@ def test_https_validates_both_ends(haproxy: HaproxyInstance, tmp_path: pathlib.P
     assert "No such file" in missing.result["msg"]
 
 
+@pytest.mark.installed_haproxy
 def test_no_answer(tmp_path: pathlib.Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -223,6 +229,7 @@ def test_no_answer(tmp_path: pathlib.Path) -> None:
         assert "needs a url like" in reload(url).result["msg"]
 
 
+@pytest.mark.installed_haproxy
 def test_handlers_of_the_role(aws: MotoServer) -> None:
     """Those of this method and of the method signal."""
     with (

@@ -4,7 +4,7 @@
 
 """A real HAProxy of one's own: master-worker, unprivileged, on loopback and free ports, in a directory of its own.
 
-The program is HAPROXY_BINARY of the environment, else "haproxy".
+The program is HAPROXY_BINARY of the environment, else "haproxy". The fixture haproxy_version sets it to each version.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -34,6 +35,39 @@ def default_binary() -> str:
     binary = shutil.which(os.environ.get("HAPROXY_BINARY", "haproxy"))
     assert binary, "HAProxy is missing: install it or name it in HAPROXY_BINARY"
     return binary
+
+
+class Version(t.NamedTuple):
+    """name: as 2.6; program: its path, "" when it could not be had; text: the full version, or why not."""
+
+    name: str
+    program: str
+    text: str
+
+
+_ROOT = pathlib.Path(__file__).parents[2]
+
+
+def full_version(program: str) -> str:
+    """What a program says of itself, as 2.6.12-1+deb12u4; AssertionError when it is no HAProxy that runs."""
+    try:
+        said = subprocess.run([program, "-v"], capture_output=True, text=True, timeout=10, check=False).stdout
+    except OSError as error:
+        raise AssertionError(f"HAProxy is missing: {error}. scripts/bootstrap brings all versions.") from None
+    found = re.match(r"HAProxy version (\S+)", said)
+    assert found, f"{program} -v said: {said}"
+    return found[1]
+
+
+def versions() -> list[Version]:
+    """The installed HAProxy first, then what scripts/haproxy_versions brought or could not; or just HAPROXY_BINARY."""
+    if os.environ.get("HAPROXY_BINARY"):
+        full = full_version(default_binary())
+        return [Version(".".join(full.split(".")[:2]), default_binary(), full)]
+    found = _ROOT / ".dev/haproxy/versions"
+    assert found.exists(), "The HAProxy versions to test with are missing: run scripts/bootstrap"
+    lines = [line.split(" ", 2) for line in found.read_text().splitlines()]
+    return [Version(name, "" if program == "-" else str(_ROOT / program), text) for name, program, text in lines]
 
 
 class HaproxyInstance:

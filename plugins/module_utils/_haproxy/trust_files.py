@@ -24,7 +24,7 @@ from .trust_content import Member, TrustContent
 OPTIONS = {"ca": "ca-file", "crl": "crl-file"}
 # HAProxy's issue 3165: a CA file, a certificate, a CA file again, and the process crashes. Fixed in 3.3 and backported;
 # of the branches before it only those are named whose fix has been seen at work.
-_SAFE_SINCE = {(2, 8): 25}
+_SAFE_SINCE = {(2, 8): 25, (3, 2): 26}
 _ALWAYS_SAFE = (3, 3)
 # An empty, unused CA file in HAProxy's memory: gone with the process, like the changes that it stands for.
 _MARK = "@changed-at-run-time"

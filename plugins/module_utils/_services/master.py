@@ -87,14 +87,19 @@ class MasterReloader:
             raise ReloadError("HAProxy's reload failed; the old worker keeps serving. See the log.", log=log)
         return self._settled(before, self.processes(), log)
 
-    def reload_by(self, trigger: t.Callable[[], object]) -> Reload:
-        """Let something else ask for the reload, and learn its result here. trigger: may raise what it likes."""
+    def reload_by(self, trigger: t.Callable[[], object], check: t.Callable[[], object] = lambda: None) -> Reload:
+        """Let something else ask for the reload, and learn its result here. trigger: may raise what it likes.
+
+        check: asked while the master does not answer; raises ReloadError when it has ended and waiting is in vain.
+        """
         started = time.monotonic()
         before = self.processes()
         trigger()
-        return self._wait_for_result(before, self._timeout - (time.monotonic() - started))
+        return self._wait_for_result(before, self._timeout - (time.monotonic() - started), check)
 
-    def _wait_for_result(self, before: Processes, seconds: float) -> Reload:
+    def _wait_for_result(
+        self, before: Processes, seconds: float, check: t.Callable[[], object] = lambda: None
+    ) -> Reload:
         latest = before
         answers = True
 
@@ -104,6 +109,7 @@ class MasterReloader:
                 latest, answers = self.processes(), True
             except HaproxyUnavailable:
                 answers = False  # the master executes itself anew
+                check()
                 return False
             return latest.failed > before.failed or latest.worker_pid not in (0, before.worker_pid)
 

@@ -60,7 +60,7 @@ class SignalReloader:
             signalled = True
 
         try:
-            result = self._master.reload_by(send) if self._master else self._watch(send)
+            result = self._master.reload_by(send, self._target.check) if self._master else self._watch(send)
             self._target.check()
         except (HaproxyError, ReloadError) as error:
             if signalled:

@@ -193,6 +193,8 @@ def test_a_crl_that_is_not_in_force() -> None:
         ("2.8.24", False),
         ("2.8.25-5cf5d0683", True),
         ("3.0.11", False),
+        ("3.2.25", False),
+        ("3.2.26-1", True),
         ("3.3.0", True),
         ("3.3-dev12", True),
         ("4.0", True),
