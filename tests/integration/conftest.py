@@ -4,8 +4,8 @@
 
 """Fixtures of the integration tests: one emulated AWS a test process, emptied for every test; HAProxy in all versions.
 
-A test or module with every_haproxy (tests/support/haproxy.py) runs once with each version of HAProxy. The mark
-installed_haproxy on a test in such a module keeps it to the installed one: what it shows does not depend on HAProxy.
+A test or module that uses the fixture haproxy_version runs with each of them. The mark installed_haproxy on a test in
+such a module keeps it to the installed one: what it shows does not depend on HAProxy.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ansible_collections.certops.rotation.tests.support.sync import SyncTarget
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "installed_haproxy: in a module with every_haproxy: once, not with each version")
+    config.addinivalue_line("markers", "installed_haproxy: once, not with each version")
 
 
 def pytest_report_header() -> list[str]:
