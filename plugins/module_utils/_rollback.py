@@ -58,6 +58,19 @@ def has_changed(items: t.Iterable[t.Mapping[str, t.Any]]) -> bool:
     return any(item["action"] != "kept" for item in items)
 
 
+def stage_moves(items: t.Iterable[t.Mapping[str, t.Any]]) -> list[dict[str, str]]:
+    """What the secrets of certificates that went back need, so that the next rotation does not bring it all again."""
+    return [
+        {
+            "name": item["arn"] or item["name"],
+            "version_id": item["version_id"] or "",
+            "from_version_id": item["rolled_back_version_id"],
+        }
+        for item in items
+        if item["action"] != "kept"
+    ]
+
+
 def _go_back(
     directory: CertificateDirectory, manifest: Manifest, entry: Entry, *, check_mode: bool
 ) -> dict[str, t.Any]:
@@ -82,6 +95,7 @@ def _item(directory: CertificateDirectory, entry: Entry, action: str, live: Stor
     """live: the version that is on disk afterwards."""
     return {
         "name": entry.name,
+        "arn": entry.arn,
         "path": os.path.join(directory.path, entry.main_path),
         "action": action,
         "subject_alternative_names": entry.current.summary.get("subject_alternative_names", []),

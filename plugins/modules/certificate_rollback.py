@@ -49,6 +49,7 @@ attributes:
       - With O(names) every run goes one version back and the next one forth again.
 seealso:
   - module: certops.rotation.certificate_sync
+  - module: certops.rotation.certificate_secret_stage
 """
 
 EXAMPLES = r"""
@@ -72,6 +73,9 @@ certificates:
   contains:
     name:
       description: Name of the secret.
+      type: str
+    arn:
+      description: ARN of the secret. Empty for a certificate that is not from Secrets Manager.
       type: str
     path:
       description: The PEM file, or the lineage's directory.
@@ -98,6 +102,14 @@ certificates:
     fingerprint_sha256:
       description: Fingerprint of the certificate that is live again. Null where it is not known.
       type: str
+stage_moves:
+  description:
+    - For the option O(certops.rotation.certificate_secret_stage#module:secrets), which makes these versions the current
+      ones in Secrets Manager, too.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{name: web/a, version_id: 7f3c..., from_version_id: b81d...}]
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -11,7 +11,7 @@ import typing as t
 from datetime import datetime, timezone
 
 from .._record import Outcome, record
-from .._rollback import has_changed, roll_back
+from .._rollback import has_changed, roll_back, stage_moves
 from .._store.directory import CertificateDirectory, DirectorySettings
 from .boundary import module_boundary
 from .options import duration_option
@@ -52,7 +52,7 @@ def run_rollback(module: t.Any) -> None:
         before = {item["name"]: item["rolled_back_fingerprint_sha256"] for item in items}
         after = {item["name"]: item["fingerprint_sha256"] for item in items}
         diff = {"diff": {"before": before, "after": after}} if module._diff else {}
-        module.exit_json(changed=has_changed(items), certificates=items, **diff)
+        module.exit_json(changed=has_changed(items), certificates=items, stage_moves=stage_moves(items), **diff)
 
 
 def run_record(module: t.Any) -> None:
