@@ -39,6 +39,11 @@ _EXPLICIT_CURVE: t.Final = bytes.fromhex("06072a8648ce3d020130")  # id-ecPublicK
 _CURVE_NAMES: t.Final = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 
 
+# What cryptography raises when a part is read, besides ValueError: KeyError for unknown TLS features, and string types
+# in version 42; TypeError for bit strings in a name.
+_UNREADABLE: t.Final[tuple[type[Exception], ...]] = (ValueError, KeyError, TypeError)
+
+
 class Certificate:
     """Facts of one certificate, each computed at most once.
 
@@ -92,14 +97,14 @@ class Certificate:
     def subject_name(self) -> x509.Name | None:
         try:
             return self.x509.subject
-        except (ValueError, KeyError):  # KeyError: cryptography 42 and unknown string types
+        except _UNREADABLE:
             return None
 
     @functools.cached_property
     def issuer_name(self) -> x509.Name | None:
         try:
             return self.x509.issuer
-        except (ValueError, KeyError):  # KeyError: cryptography 42 and unknown string types
+        except _UNREADABLE:
             return None
 
     @property
@@ -126,14 +131,7 @@ class Certificate:
     def _extensions(self) -> x509.Extensions | None:
         try:
             return self.x509.extensions
-        except (
-            ValueError,
-            KeyError,  # a TLS feature that cryptography does not know
-            x509.DuplicateExtension,
-            x509.UnsupportedGeneralNameType,
-            UnsupportedAlgorithm,
-            TypeError,
-        ):
+        except (*_UNREADABLE, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, UnsupportedAlgorithm):
             return None
 
     @functools.cached_property

@@ -20,6 +20,7 @@ try:
 except ImportError:  # the module boundary says so
     pass
 
+_MAX_COMPARISONS: t.Final = 250_000
 _LABEL: t.Final = r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?"
 _HOST_NAME: t.Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})+", re.IGNORECASE)
 
@@ -35,6 +36,8 @@ def violated_constraint(path: t.Sequence[x509.Certificate]) -> str | None:
         for below, member in enumerate(path[:position]):
             if below and member.subject == member.issuer:  # self-issued authorities are exempt
                 continue
+            if len(list(member.subject)) * (len(permitted) + len(excluded)) > _MAX_COMPARISONS:
+                return "an authority constrains too many names, and a subject below it holds too many"
             for kind, is_within in _names_in_subject(member, leaf=below == 0):
                 alike = [subtree.value for subtree in permitted if isinstance(subtree, kind)]
                 outside = bool(alike) and not any(map(is_within, alike))

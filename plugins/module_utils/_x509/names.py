@@ -9,6 +9,8 @@ from __future__ import annotations
 import ipaddress
 import typing as t
 
+_MAX_LENGTH: t.Final = 253  # RFC 1035; to convert very long ones would take minutes
+
 
 def covers(dns_names: t.Iterable[str], ip_addresses: t.Iterable[str], domain: str) -> bool:
     """domain: a host name (Unicode or A-labels, upper or lower case), an IP address, or a wildcard name itself.
@@ -40,6 +42,8 @@ def _is_covered(domain: str, names: set[str], addresses: set[ipaddress.IPv4Addre
 def a_labels(name: str) -> str:
     """Lower case, without the root's dot, internationalised labels as A-labels; "" when that is impossible."""
     name = name.removesuffix(".").lower()
+    if len(name) > _MAX_LENGTH:
+        return ""
     if name.isascii():
         return name
     try:

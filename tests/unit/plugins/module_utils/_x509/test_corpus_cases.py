@@ -375,3 +375,14 @@ def test_trust_settings_of_openssl_are_not_ignored() -> None:
     distrusted = chain.anchor.pem.replace("CERTIFICATE", "TRUSTED CERTIFICATE")
     found = examine(Examination(chain.leaf.pem, chain.anchor.pem + distrusted, NOW, ISSUER.pem))
     assert [problem.code for problem in found] == ["trust_anchors_invalid"]
+
+
+def test_very_many_names_in_a_subject() -> None:
+    subject = x509.Name([x509.NameAttribute(NameOID.EMAIL_ADDRESS, "a@good.test")] * 2000)
+    hosts = [x509.RFC822Name(f"h{number}.test") for number in range(2000)]
+    assert limited(hosts, None, [EXAMPLE], subject=subject).problems() == {"name_constraint_violated"}
+
+
+def test_very_long_server_names() -> None:
+    for endless in ("a" * 10_000_000, "\u00e9" * 1_000_000, "\u00e9." * 500_000):
+        assert of_leaf((endless,)).problems() == {"domain_not_covered"}
