@@ -22,12 +22,6 @@ options:
     type: list
     elements: str
     required: true
-  fields:
-    description: For JSON secrets of another schema, as the option of M(certops.rotation.certificate_sync).
-    type: dict
-  passphrase:
-    description: Opens encrypted private keys and PKCS#12.
-    type: str
   on_missing:
     description: What to do about a secret that does not exist or has no current version.
     type: str
@@ -49,6 +43,7 @@ options:
     choices: [error, skip, warn]
     default: error
 extends_documentation_fragment:
+  - certops.rotation.certificate_secrets
   - certops.rotation.verification
   - amazon.aws.boto3
   - amazon.aws.common.plugins
@@ -158,11 +153,7 @@ from ansible_collections.amazon.aws.plugins.plugin_utils.lookup import AWSLookup
 from ansible_collections.certops.rotation.plugins.module_utils._aws.secrets_manager import SecretsManager
 from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
 from ansible_collections.certops.rotation.plugins.module_utils._module.certificate_lookup import certificates_of
-from ansible_collections.certops.rotation.plugins.module_utils._module.certificate_secret_info import (
-    CONTENT_OPTIONS,
-    secret_verifier,
-)
-from ansible_collections.certops.rotation.plugins.module_utils._module.dependencies import require_library
+from ansible_collections.certops.rotation.plugins.module_utils._module.selection import CONTENT_OPTIONS, secret_verifier
 
 
 class LookupModule(AWSLookupBase):
@@ -175,7 +166,6 @@ class LookupModule(AWSLookupBase):
         throttled = ["ThrottlingException", "InternalServiceError"]
         retry = AWSRetry.jittered_backoff(retries=6, delay=1, max_delay=8, catch_extra_error_codes=throttled)
         try:
-            require_library("cryptography")
             return certificates_of(
                 [str(term).strip() for term in terms],
                 SecretsManager(self.client("secretsmanager"), retry),

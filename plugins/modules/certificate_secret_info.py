@@ -17,22 +17,8 @@ description:
   - A secret that cannot be read, is marked for deletion, has no current version or holds no certificate is a result
     with problems, never a failure of the task.
   - Private keys are not returned, unless asked for by O(include_private_key).
+  - An empty O(name_prefix) selects all secrets of the account and region.
 options:
-  names:
-    description: Names or ARNs of secrets. Secrets of another account are named by their full ARN.
-    type: list
-    elements: str
-    aliases: [name]
-  name_prefix:
-    description:
-      - All secrets whose name starts with this. An empty text selects all secrets.
-      - Together with O(tags), narrows what the tags select; together with O(names), adds to them.
-    type: str
-  tags:
-    description:
-      - All secrets that carry every one of these tags, key and value compared exactly.
-      - Takes precedence over O(names).
-    type: dict
   server_name:
     description:
       - Of the selected secrets, only those whose certificate covers this DNS name or IP address, also by a wildcard.
@@ -54,34 +40,12 @@ options:
       - The task needs C(no_log=true), except on ansible-core 2.22 and later, where keys are masked in all output.
     type: bool
     default: false
-  fields:
-    description:
-      - For JSON secrets of another schema, a JMESPath expression for each field that is found elsewhere.
-      - Needs the Python library C(jmespath) on the host.
-    type: dict
-    suboptions:
-      certificate:
-        description: Where the leaf certificate is.
-        type: str
-      private_key:
-        description: Where the private key is.
-        type: str
-      certificate_chain:
-        description: Where the intermediates are.
-        type: str
-      domain_name:
-        description: Where the name is that the certificate must cover.
-        type: str
-      description:
-        description: Where the description is.
-        type: str
-  passphrase:
-    description: Opens encrypted private keys and PKCS#12.
-    type: str
 extends_documentation_fragment:
   - certops.rotation.attributes
   - certops.rotation.attributes.info_module
   - certops.rotation.attributes.actiongroup_aws
+  - certops.rotation.certificate_secrets
+  - certops.rotation.certificate_secrets.selection
   - certops.rotation.verification
   - amazon.aws.common.modules
   - amazon.aws.region.modules

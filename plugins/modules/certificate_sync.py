@@ -30,24 +30,6 @@ options:
       - A subdirectory C(.certops) remembers which secret version each file came from and keeps previous versions.
     type: path
     required: true
-  names:
-    description:
-      - Names or ARNs of secrets. Secrets of another account are named by their full ARN.
-      - Not used when O(tags) is given, unless O(on_discovery_error=fallback) applies.
-    type: list
-    elements: str
-    default: []
-  name_prefix:
-    description:
-      - All secrets whose name starts with this, compared exactly.
-      - Together with O(tags), narrows what the tags select; together with O(names), adds to them.
-    type: str
-  tags:
-    description:
-      - All secrets that carry every one of these tags, key and value compared exactly.
-      - Takes precedence over O(names).
-    type: dict
-    default: {}
   layout:
     description:
       - V(haproxy) writes one file C(NAME.pem) with leaf, intermediates and private key.
@@ -62,30 +44,6 @@ options:
     type: str
     choices: [haproxy, lineage, split]
     default: haproxy
-  fields:
-    description:
-      - For JSON secrets of another schema, a JMESPath expression for each field that is found elsewhere.
-      - Needs the Python library C(jmespath) on the host.
-    type: dict
-    suboptions:
-      certificate:
-        description: Where the leaf certificate is. It may be followed by its chain.
-        type: str
-      private_key:
-        description: Where the private key is.
-        type: str
-      certificate_chain:
-        description: Where the intermediates are, as one text or a list of texts.
-        type: str
-      domain_name:
-        description: Where the name is that the certificate must cover.
-        type: str
-      description:
-        description: Where the description is.
-        type: str
-  passphrase:
-    description: Passphrase of encrypted private keys and PKCS#12 archives.
-    type: str
   allow_changes:
     description:
       - What a new version of a secret may change, compared with the certificate that is deployed from it now. Other
@@ -135,6 +93,8 @@ extends_documentation_fragment:
   - certops.rotation.attributes
   - certops.rotation.attributes.actiongroup_aws
   - certops.rotation.certificate_files
+  - certops.rotation.certificate_secrets
+  - certops.rotation.certificate_secrets.selection
   - certops.rotation.verification
   - amazon.aws.common.modules
   - amazon.aws.region.modules

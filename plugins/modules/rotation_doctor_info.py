@@ -29,40 +29,6 @@ options:
     type: str
     choices: [haproxy, lineage, split]
     default: haproxy
-  names:
-    description: Names or ARNs of secrets.
-    type: list
-    elements: str
-    default: []
-  name_prefix:
-    description: All secrets whose name starts with this.
-    type: str
-  tags:
-    description: All secrets that carry every one of these tags. Takes precedence over O(names).
-    type: dict
-    default: {}
-  fields:
-    description: For JSON secrets of another schema, a JMESPath expression for each field that is found elsewhere.
-    type: dict
-    suboptions:
-      certificate:
-        description: Where the leaf certificate is. It may be followed by its chain.
-        type: str
-      private_key:
-        description: Where the private key is.
-        type: str
-      certificate_chain:
-        description: Where the intermediates are, as one text or a list of texts.
-        type: str
-      domain_name:
-        description: Where the name is that the certificate must cover.
-        type: str
-      description:
-        description: Where the description is.
-        type: str
-  passphrase:
-    description: Passphrase of encrypted private keys and PKCS#12 archives.
-    type: str
   on_invalid:
     description: Whether a certificate that may not be served is an error or a warning.
     type: str
@@ -155,6 +121,8 @@ extends_documentation_fragment:
   - certops.rotation.attributes.info_module
   - certops.rotation.attributes.actiongroup_aws
   - certops.rotation.certificate_files
+  - certops.rotation.certificate_secrets
+  - certops.rotation.certificate_secrets.selection
   - certops.rotation.verification
   - amazon.aws.common.modules
   - amazon.aws.region.modules

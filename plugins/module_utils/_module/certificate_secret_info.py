@@ -14,25 +14,16 @@ from .._aws.secrets_manager import SecretFailure, SecretsManager, SecretVersion,
 from .._errors import InvalidOption
 from .._renewal import isoformat_utc
 from .boundary import module_boundary
-from .dependencies import require_library
 from .masking import can_mask, mask_private_key
-from .options import VERIFY_OPTIONS, verification_policy
-from .sync import SECRET_FIELDS
+from .selection import CONTENT_OPTIONS, SELECTION_OPTIONS, secret_selection, secret_verifier
 
 if t.TYPE_CHECKING:
     from .._verifier import SecretVerifier
     from .._x509.bundle import CertificateBundle
     from .._x509.certificate import Certificate
 
-CONTENT_OPTIONS: dict[str, dict[str, t.Any]] = {
-    "fields": {"type": "dict", "options": {name: {"type": "str", "no_log": False} for name in SECRET_FIELDS}},
-    "passphrase": {"type": "str", "no_log": True},
-    **VERIFY_OPTIONS,
-}
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
-    "names": {"type": "list", "elements": "str", "aliases": ["name"]},
-    "name_prefix": {"type": "str"},
-    "tags": {"type": "dict"},
+    **SELECTION_OPTIONS,
     "server_name": {"type": "str"},
     "include_tags": {"type": "bool", "default": True},
     "verify": {"type": "bool", "default": True},
@@ -61,7 +52,7 @@ def run(module: t.Any, retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..
         if params["server_name"] and not (params["verify"] or with_key):
             raise InvalidOption("server_name: names are known from the values alone. Leave verify at true.")
         source = SecretsManager(module.client("secretsmanager"), retry)
-        discovery = source.discover(_selection(params))
+        discovery = source.discover(secret_selection(params, empty_prefix_is_all=True) or Selection())
         for warning in discovery.warnings:
             ansible_module.warn(warning)
         items = {secret.arn: _item(secret, params["include_tags"]) for secret in discovery.secrets}
@@ -69,7 +60,6 @@ def run(module: t.Any, retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..
             {failure.arn or failure.name: _item(failure, params["include_tags"]) for failure in discovery.failures}
         )
         if params["verify"] or with_key:
-            require_library("cryptography")
             verifier = secret_verifier(params)
             now = datetime.now(timezone.utc)
             for result in source.read(discovery.secrets):
@@ -94,14 +84,6 @@ def run(module: t.Any, retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..
             secrets=sorted(items.values(), key=lambda item: str(item["name"])),
             api_calls=dict(source.api_calls),
         )
-
-
-def secret_verifier(params: t.Mapping[str, t.Any]) -> SecretVerifier:
-    """From CONTENT_OPTIONS. Raises InvalidOption."""
-    from .._verifier import SecretVerifier, field_map
-
-    passphrase = str(params["passphrase"]).encode() if params["passphrase"] else None
-    return SecretVerifier(verification_policy(params), field_map(params["fields"] or {}), passphrase)
 
 
 def pem_parts(bundle: CertificateBundle) -> dict[str, str]:
@@ -131,12 +113,6 @@ def _serves(leaf: Certificate | None, server_name: str) -> bool:
     from .._x509.names import covers
 
     return leaf is not None and covers(leaf.dns_names, leaf.ip_addresses, server_name)
-
-
-def _selection(params: t.Mapping[str, t.Any]) -> Selection:
-    names = tuple(dict.fromkeys(name.strip() for name in params["names"] or [] if name.strip()))
-    tags = {str(key): str(value) for key, value in (params["tags"] or {}).items()}
-    return Selection(names, params["name_prefix"], tags)
 
 
 def _item(secret: SecretVersion | SecretFailure, with_tags: bool) -> dict[str, t.Any]:

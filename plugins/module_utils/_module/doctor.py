@@ -28,10 +28,10 @@ from .._errors import ReloadError, RotationError
 from . import preflight
 from .boundary import module_boundary
 from .dependencies import MINIMUM_VERSIONS, missing_library
-from .haproxy_reload import _reloader
-from .options import FILE_OPTIONS, VERIFY_OPTIONS, directory_settings
+from .haproxy_reload import reloader_of
+from .options import FILE_OPTIONS, directory_settings
+from .selection import CONTENT_OPTIONS, SELECTION_OPTIONS, secret_selection, secret_verifier
 from .sync import ARGUMENT_SPEC as SYNC_SPEC
-from .sync import _selection, _verifier
 
 if t.TYPE_CHECKING:
     from .._aws.secrets_manager import Selection
@@ -39,7 +39,7 @@ if t.TYPE_CHECKING:
 
 Retry = t.Callable[[t.Callable[..., t.Any]], t.Callable[..., t.Any]]
 
-_FROM_SYNC = ("names", "name_prefix", "tags", "fields", "passphrase", "on_invalid", "on_missing", "on_deleted")
+_FROM_SYNC = ("on_invalid", "on_missing", "on_deleted")
 _FROM_PREFLIGHT = (
     "path",
     "layout",
@@ -58,9 +58,10 @@ _FROM_PREFLIGHT = (
     "binds",
 )
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
+    **SELECTION_OPTIONS,
+    **CONTENT_OPTIONS,
     **{name: SYNC_SPEC[name] for name in _FROM_SYNC},
     **FILE_OPTIONS,
-    **VERIFY_OPTIONS,
     **{name: preflight.ARGUMENT_SPEC[name] for name in _FROM_PREFLIGHT},
     "service": {"type": "str", "default": "haproxy"},
     "ca_path": {"type": "path"},
@@ -112,8 +113,8 @@ class _Options:
 
     def __init__(self, params: t.Mapping[str, t.Any], *, can_verify: bool) -> None:
         self.findings: list[Finding] = []
-        self.selection = self._tried(_selection, params)
-        self.verifier = self._tried(_verifier, params) if can_verify else None
+        self.selection = self._tried(secret_selection, params)
+        self.verifier = self._tried(secret_verifier, params) if can_verify else None
         self._tried(directory_settings, params)
         if not self.findings:
             self.findings.append(Finding("options", "They have a meaning."))
@@ -213,11 +214,11 @@ def _ways_to_reload(params: t.Mapping[str, t.Any]) -> dict[str, t.Callable[[], s
 
 
 def _look_at_way(method: str, params: t.Mapping[str, t.Any]) -> str:
-    problem = preflight._reload_problem(method, params)
+    problem = preflight.reload_problem(method, params)
     if problem:
         raise ReloadError(problem)
     if method == "http":
         return look_at_endpoint(params["reload_url"], params["timeout"])
     master = params["master_socket"] if method == "master" else None
     options = {**params, "method": method, "unit": params["service"], "socket": master, "signal": None}
-    return look_at_reloader(_reloader(options))
+    return look_at_reloader(reloader_of(options))

@@ -25,7 +25,7 @@ def run(module: t.Any) -> None:
     """The module haproxy_reload."""
     params = module.params
     with module_boundary(module):
-        reloader = _reloader(params)
+        reloader = reloader_of(params)
         try:
             log = ""
             if params["check_config"]:
@@ -54,7 +54,7 @@ def run(module: t.Any) -> None:
         )
 
 
-def _reloader(params: t.Mapping[str, t.Any]) -> Reloader:
+def reloader_of(params: t.Mapping[str, t.Any]) -> Reloader:
     """The strategy for the method."""
     master = MasterReloader(params["socket"], params["timeout"]) if params["socket"] else None
     return _STRATEGIES[params["method"]](params, master)

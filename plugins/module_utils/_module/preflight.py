@@ -93,7 +93,7 @@ def preflight(params: t.Mapping[str, t.Any]) -> list[Check]:
 def _activation_checks(params: t.Mapping[str, t.Any]) -> t.Iterator[Check]:
     """HAProxy must be reachable in one way. A second one that is missing is worth a warning."""
     yield Check("layout", _layout_problem(params["layout"]))
-    reload_problems = {method: _reload_problem(method, params) for method in params["reload_methods"]}
+    reload_problems = {method: reload_problem(method, params) for method in params["reload_methods"]}
     reloadable = not all(reload_problems.values())
     updatable = False
     if params["socket"]:
@@ -149,7 +149,8 @@ def _socket_problem(address: str) -> str:
     return ""
 
 
-def _reload_problem(method: str, params: t.Mapping[str, t.Any]) -> str:
+def reload_problem(method: str, params: t.Mapping[str, t.Any]) -> str:
+    """Why this way to reload cannot work, and what to do; "" when nothing speaks against it."""
     binary = params["binary"]
     if params["check_config"]:
         if not _find_program(binary):

@@ -17,30 +17,15 @@ from .._store.directory import CertificateDirectory
 from .._sync import CertificateSync, SyncOptions, SyncReport
 from .._x509.changes import GUARDED_CHANGES
 from .boundary import module_boundary
-from .dependencies import require_library
-from .options import (
-    FILE_OPTIONS,
-    VERIFY_OPTIONS,
-    directory_settings,
-    duration_option,
-    verification_policy,
-    verification_rules,
-)
+from .options import FILE_OPTIONS, directory_settings, duration_option, verification_rules
+from .selection import CONTENT_OPTIONS, SELECTION_OPTIONS, secret_selection, secret_verifier
 
-if t.TYPE_CHECKING:
-    from .._verifier import SecretVerifier
-
-SECRET_FIELDS = ("certificate", "private_key", "certificate_chain", "domain_name", "description")
 _POLICY: dict[str, t.Any] = {"type": "str", "choices": ["fail", "skip"], "default": "fail"}
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "path": {"type": "path", "required": True},
-    "names": {"type": "list", "elements": "str", "default": []},
-    "name_prefix": {"type": "str"},
-    "tags": {"type": "dict", "default": {}},
+    **SELECTION_OPTIONS,
     "layout": {"type": "str", "choices": ["haproxy", "lineage", "split"], "default": "haproxy"},
-    "fields": {"type": "dict", "options": {name: {"type": "str", "no_log": False} for name in SECRET_FIELDS}},
-    "passphrase": {"type": "str", "no_log": True},
     "allow_changes": {"type": "list", "elements": "str", "choices": [*GUARDED_CHANGES, "all"], "default": []},
     "on_invalid": dict(_POLICY),
     "on_missing": dict(_POLICY),
@@ -48,7 +33,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "on_discovery_error": {"type": "str", "choices": ["fail", "fallback"], "default": "fail"},
     "prune": {"type": "bool", "default": False},
     **FILE_OPTIONS,
-    **VERIFY_OPTIONS,
+    **CONTENT_OPTIONS,
 }
 
 
@@ -60,7 +45,7 @@ def run(module: t.Any, retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..
     warn = getattr(module, "_module", module).warn
     with module_boundary(module):
         params = module.params
-        selection = _selection(params)
+        selection = secret_selection(params)
         if selection is None:
             warn("Nothing is selected: give names, name_prefix or tags. No certificate was looked for.")
             nothing: dict[str, t.Any] = {"certificates": [], "pending": [], "retired": [], "failures": []}
@@ -99,19 +84,6 @@ def _requests(source: SecretsManager) -> dict[str, dict[str, int]]:
     return {"api_calls": dict(source.api_calls), "api_errors": dict(source.api_errors)}
 
 
-def _selection(params: t.Mapping[str, t.Any]) -> Selection | None:
-    tags: dict[str, str] = {}
-    for key, value in (params["tags"] or {}).items():
-        if not str(key).strip() or value is None or str(value) == "":
-            raise InvalidOption(
-                f"tags: {key!r}: {value!r} is half a pair. Give both the key and the value, or neither."
-            )
-        tags[str(key)] = str(value)
-    names = tuple(dict.fromkeys(name.strip() for name in params["names"] or [] if name.strip()))
-    selection = Selection(names=names, name_prefix=params["name_prefix"] or None, tags=tags)
-    return selection if names or selection.name_prefix or tags else None
-
-
 def _options(params: t.Mapping[str, t.Any], selection: Selection) -> SyncOptions:
     if params["min_rsa_bits"] < 1024:
         raise InvalidOption("min_rsa_bits: keys below 1024 bits are broken and never accepted.")
@@ -120,7 +92,7 @@ def _options(params: t.Mapping[str, t.Any], selection: Selection) -> SyncOptions
         selection=selection,
         layout=params["layout"],
         rules=verification_rules(params, params["layout"], params["fields"]),
-        verifier=functools.lru_cache(maxsize=1)(lambda: _verifier(params)),
+        verifier=functools.lru_cache(maxsize=1)(lambda: secret_verifier(params)),
         min_remaining=duration_option(params, "min_remaining"),
         allow_changes=GUARDED_CHANGES if "all" in params["allow_changes"] else params["allow_changes"],
         prune=params["prune"],
@@ -129,17 +101,6 @@ def _options(params: t.Mapping[str, t.Any], selection: Selection) -> SyncOptions
         on_deleted=params["on_deleted"],
         on_discovery_error=params["on_discovery_error"],
         lock_timeout=duration_option(params, "lock_timeout").total_seconds(),
-    )
-
-
-def _verifier(params: t.Mapping[str, t.Any]) -> SecretVerifier:
-    require_library("cryptography")
-    from .._verifier import SecretVerifier, field_map
-
-    return SecretVerifier(
-        verification_policy(params),
-        field_map(params["fields"] or {}),
-        params["passphrase"].encode() if params["passphrase"] else None,
     )
 
 

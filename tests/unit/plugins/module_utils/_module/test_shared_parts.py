@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._errors import InvalidOption, RotationError
 from ansible_collections.certops.rotation.plugins.module_utils._module import dependencies, options
 from ansible_collections.certops.rotation.plugins.module_utils._module.boundary import module_boundary
-from ansible_collections.certops.rotation.plugins.module_utils._module.sync import _selection
+from ansible_collections.certops.rotation.plugins.module_utils._module.selection import secret_selection
 from ansible_collections.certops.rotation.tests.support import pki
 
 FILE_DEFAULTS: dict[str, t.Any] = {
@@ -101,12 +101,12 @@ def params(**fields: t.Any) -> dict[str, t.Any]:
 
 
 def test_selection_is_none_when_nothing_is_selected() -> None:
-    assert _selection(params()) is None
-    assert _selection(params(names=["", " "], name_prefix="", tags=None)) is None
+    assert secret_selection(params()) is None
+    assert secret_selection(params(names=["", " "], name_prefix="", tags=None)) is None
 
 
 def test_selection_of_tags_that_yaml_made_other_types_of() -> None:
-    selection = _selection(params(tags={"Port": 443, 1: True}))
+    selection = secret_selection(params(tags={"Port": 443, 1: True}))
     assert selection is not None
     assert selection.tags == {"Port": "443", "1": "True"}
 
@@ -114,7 +114,7 @@ def test_selection_of_tags_that_yaml_made_other_types_of() -> None:
 @pytest.mark.parametrize("tags", [{"a": ""}, {"a": None}, {"": "b"}, {" ": "b"}, {"a": "b", "c": ""}], ids=str)
 def test_half_a_pair(tags: dict[str, t.Any]) -> None:
     with pytest.raises(InvalidOption, match="half a pair"):
-        _selection(params(tags=tags))
+        secret_selection(params(tags=tags))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,59 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which secrets, and how to read them: options that everything shares that reads certificate secrets."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._aws.secrets_manager import Selection
+from .._errors import InvalidOption
+from .dependencies import require_library
+from .options import VERIFY_OPTIONS, verification_policy
+
+if t.TYPE_CHECKING:
+    from .._verifier import SecretVerifier
+
+_SECRET_FIELDS = ("certificate", "private_key", "certificate_chain", "domain_name", "description")
+
+SELECTION_OPTIONS: dict[str, dict[str, t.Any]] = {
+    "names": {"type": "list", "elements": "str", "aliases": ["name"]},
+    "name_prefix": {"type": "str"},
+    "tags": {"type": "dict"},
+}
+CONTENT_OPTIONS: dict[str, dict[str, t.Any]] = {
+    "fields": {"type": "dict", "options": {name: {"type": "str", "no_log": False} for name in _SECRET_FIELDS}},
+    "passphrase": {"type": "str", "no_log": True},
+    **VERIFY_OPTIONS,
+}
+
+
+def secret_selection(params: t.Mapping[str, t.Any], *, empty_prefix_is_all: bool = False) -> Selection | None:
+    """From SELECTION_OPTIONS; None when they select nothing. Raises InvalidOption for half a tag pair.
+
+    empty_prefix_is_all: every name starts with an empty text. Otherwise it counts as not given.
+    """
+    tags: dict[str, str] = {}
+    for key, value in (params["tags"] or {}).items():
+        if not str(key).strip() or value is None or str(value) == "":
+            raise InvalidOption(
+                f"tags: {key!r}: {value!r} is half a pair. Give both the key and the value, or neither."
+            )
+        tags[str(key)] = str(value)
+    names = tuple(dict.fromkeys(name.strip() for name in params["names"] or [] if name.strip()))
+    prefix = params["name_prefix"] if empty_prefix_is_all else params["name_prefix"] or None
+    return Selection(names, prefix, tags) if names or tags or prefix is not None else None
+
+
+def secret_verifier(params: t.Mapping[str, t.Any]) -> SecretVerifier:
+    """From CONTENT_OPTIONS. Raises InvalidOption, and RotationError without cryptography."""
+    require_library("cryptography")
+    from .._verifier import SecretVerifier, field_map
+
+    return SecretVerifier(
+        verification_policy(params),
+        field_map(params["fields"] or {}),
+        str(params["passphrase"]).encode() if params["passphrase"] else None,
+    )
