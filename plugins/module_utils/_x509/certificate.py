@@ -41,7 +41,7 @@ _CURVE_NAMES: t.Final = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1"
 
 # What cryptography raises when a part is read, besides ValueError: KeyError for unknown TLS features, and string types
 # in version 42; TypeError for bit strings in a name.
-_UNREADABLE: t.Final[tuple[type[Exception], ...]] = (ValueError, KeyError, TypeError)
+_UNREADABLE: t.Final = (ValueError, KeyError, TypeError)
 
 
 class Certificate:

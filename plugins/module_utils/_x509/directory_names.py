@@ -20,7 +20,7 @@ try:
 except ImportError:  # the module boundary says so
     pass
 
-_MAX_COMPARISONS: t.Final = 250_000
+_MAX_COMPARISONS: t.Final = 500_000  # OpenSSL gives up at a million: honest certificates need some hundreds
 _LABEL: t.Final = r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?"
 _HOST_NAME: t.Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})+", re.IGNORECASE)
 
@@ -36,8 +36,9 @@ def violated_constraint(path: t.Sequence[x509.Certificate]) -> str | None:
         for below, member in enumerate(path[:position]):
             if below and member.subject == member.issuer:  # self-issued authorities are exempt
                 continue
-            if len(list(member.subject)) * (len(permitted) + len(excluded)) > _MAX_COMPARISONS:
-                return "an authority constrains too many names, and a subject below it holds too many"
+            names = len(list(member.subject)) + len(_alternative_names(member))
+            if names * (len(permitted) + len(excluded)) > _MAX_COMPARISONS:
+                return "an authority constrains too many names, and a certificate below it holds too many"
             for kind, is_within in _names_in_subject(member, leaf=below == 0):
                 alike = [subtree.value for subtree in permitted if isinstance(subtree, kind)]
                 outside = bool(alike) and not any(map(is_within, alike))
@@ -65,18 +66,17 @@ def _names_in_subject(
         yield x509.DirectoryName, functools.partial(_is_directory_within, subject)
     for attribute in subject.get_attributes_for_oid(NameOID.EMAIL_ADDRESS):
         yield x509.RFC822Name, functools.partial(_is_address_within, str(attribute.value))
-    if leaf and not _has_dns_name(member):
+    if leaf and not any(isinstance(name, x509.DNSName) for name in _alternative_names(member)):
         for attribute in subject.get_attributes_for_oid(NameOID.COMMON_NAME):
             if isinstance(attribute.value, str) and _HOST_NAME.fullmatch(attribute.value):
                 yield x509.DNSName, functools.partial(_is_host_within, attribute.value)
 
 
-def _has_dns_name(leaf: x509.Certificate) -> bool:
+def _alternative_names(member: x509.Certificate) -> list[x509.GeneralName]:
     try:
-        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        return list(member.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
     except x509.ExtensionNotFound:
-        return False
-    return any(isinstance(name, x509.DNSName) for name in names)
+        return []
 
 
 def _is_host_within(host: str, subtree: str) -> bool:

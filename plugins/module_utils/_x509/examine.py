@@ -96,7 +96,8 @@ def _examine(examination: Examination) -> list[Problem]:
     problems += _private_key_problems(leaf, examination.private_key)
     problems += leaf_date_problems(leaf, policy, examination.at)
     problems += strength_problems(leaf, policy)
-    problems += _form_problems(leaf)
+    problems += _serial_number_problems(leaf)
+    problems += _key_form_problems(leaf)
     problems += _purpose_problems(leaf, examination)
     missing = _names_missing(leaf, examination)
     problems += missing
@@ -169,14 +170,15 @@ def _private_key_problems(leaf: Certificate, private_key: str | None) -> list[Pr
     return key_pair_problems(leaf, key)
 
 
-def _form_problems(certificate: Certificate) -> list[Problem]:
-    """What RFC 5280 and clients ask of the form of leaves and intermediates, beyond what cryptography looks at."""
-    problems = _key_form_problems(certificate)
+# What RFC 5280 and clients ask of the form of certificates, beyond what cryptography looks at.
+
+
+def _serial_number_problems(certificate: Certificate) -> list[Problem]:
     number = certificate.x509.serial_number
-    if not 0 < number.bit_length() <= _MAX_SERIAL_BITS or number < 0:
-        message = f"The serial number of '{certificate.name}' is zero, negative or too long: have it issued again."
-        problems.append(error("serial_number_invalid", message))
-    return problems
+    if number > 0 and number.bit_length() <= _MAX_SERIAL_BITS:
+        return []
+    message = f"The serial number of '{certificate.name}' is zero, negative or too long: have it issued again."
+    return [error("serial_number_invalid", message)]
 
 
 def _key_form_problems(certificate: Certificate) -> list[Problem]:
@@ -264,16 +266,24 @@ def _path_problems(
             f"({exc}): complete or correct its chain, or add its root to the trust anchors.",
         )
         return [problem, *_diagnosis(leaf, pool, examination, policy)]
+    between = [member for member in pool if member.x509 in path[1:-1]]
+    authorities = [*between, *(anchor for anchor in anchors if anchor.x509 == path[-1] and anchor != leaf)]
+    problems = [
+        error("certificate_invalid", f"The authority '{member.name}': {member.malformed}. Use another one.")
+        for member in authorities
+        if member.malformed
+    ]
+    if problems:
+        return problems
     constraint = violated_constraint(path)
     if constraint:
         return [error("name_constraint_violated", f"'{leaf.name}': {constraint}. Have it issued by another authority.")]
-    between = [member for member in pool if member.x509 in path[1:-1]]
-    problems = [found for member in between for found in (*strength_problems(member, policy), *_form_problems(member))]
-    problems += [found for anchor in anchors if anchor.x509 == path[-1] for found in _key_form_problems(anchor)]
-    if examination.profile == "web":
-        problems += [
-            found for member in (*between, *anchors) if member.x509 in path[1:] for found in _policy_problems(member)
-        ]
+    for member in between:
+        problems += [*strength_problems(member, policy), *_serial_number_problems(member)]
+    for member in authorities:
+        problems += _key_form_problems(member)
+        if examination.profile == "web":
+            problems += _policy_problems(member)
     return problems
 
 

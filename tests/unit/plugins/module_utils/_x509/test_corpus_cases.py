@@ -377,10 +377,19 @@ def test_trust_settings_of_openssl_are_not_ignored() -> None:
     assert [problem.code for problem in found] == ["trust_anchors_invalid"]
 
 
-def test_very_many_names_in_a_subject() -> None:
+def test_very_many_names_under_very_many_constraints() -> None:
+    hosts = [*dns("test"), *(x509.DNSName(f"h{number}.test") for number in range(700))]
+    assert limited(hosts, None, hosts[:500]).problems() == set()
+    assert limited(hosts, None, [*hosts, *hosts]).problems() == {"name_constraint_violated"}
     subject = x509.Name([x509.NameAttribute(NameOID.EMAIL_ADDRESS, "a@good.test")] * 2000)
-    hosts = [x509.RFC822Name(f"h{number}.test") for number in range(2000)]
-    assert limited(hosts, None, [EXAMPLE], subject=subject).problems() == {"name_constraint_violated"}
+    mails = [x509.RFC822Name(f"h{number}.test") for number in range(2000)]
+    assert limited(mails, None, [EXAMPLE], subject=subject).problems() == {"name_constraint_violated"}
+
+
+def test_a_malformed_extension_of_an_authority() -> None:
+    issuer = authority(ROOT, extra=[malformed(x509.TLSFeature.oid, bytes.fromhex("3003020163"))])
+    chain = Chain(leaf(issuer), ROOT, (issuer,))
+    assert chain.problems() == chain.problems(profile="private") == {"certificate_invalid"}
 
 
 def test_very_long_server_names() -> None:
