@@ -26,12 +26,6 @@ requirements:
   - HAProxy >= 2.2 with a stats socket of level admin
   - cryptography >= 42.0
 options:
-  socket:
-    description:
-      - HAProxy's stats socket, either the path of a unix socket or V(host:port).
-      - The forms of HAProxy's configuration V(unix@path), V(ipv4@host:port) and V(ipv6@host:port) work, too.
-    type: str
-    required: true
   certificates:
     description: The certificates, any number of them.
     type: list
@@ -92,13 +86,10 @@ options:
         a reload. A certificate needs no response, and no OCSP URI.
     type: bool
     default: true
-  timeout:
-    description: Seconds to wait for one answer of HAProxy.
-    type: float
-    default: 10
 extends_documentation_fragment:
   - certops.rotation.attributes
   - certops.rotation.attributes.actiongroup_haproxy
+  - certops.rotation.haproxy_socket
 attributes:
   check_mode:
     support: full
@@ -200,9 +191,10 @@ haproxy:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.certops.rotation.plugins.module_utils._module.haproxy_certificate import run
+from ansible_collections.certops.rotation.plugins.module_utils._module.haproxy_options import SOCKET_OPTIONS
 
 ARGUMENT_SPEC = {
-    "socket": {"type": "str", "required": True},
+    **SOCKET_OPTIONS,
     "certificates": {
         "type": "list",
         "elements": "dict",
@@ -222,7 +214,6 @@ ARGUMENT_SPEC = {
     "crt_list": {"type": "str"},
     "force": {"type": "bool", "default": False},
     "remove_stale_ocsp": {"type": "bool", "default": True},
-    "timeout": {"type": "float", "default": 10},
 }
 
 

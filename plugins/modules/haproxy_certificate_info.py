@@ -18,26 +18,17 @@ description:
 requirements:
   - HAProxy >= 2.2 with a stats socket of level admin
 options:
-  socket:
-    description:
-      - HAProxy's stats socket, either the path of a unix socket or V(host:port).
-      - The forms of HAProxy's configuration V(unix@path), V(ipv4@host:port) and V(ipv6@host:port) work, too.
-    type: str
-    required: true
   names:
     description:
       - Describe only the certificates of these names, as HAProxy knows them. Names that it does not know are left out.
       - When absent, all are described.
     type: list
     elements: str
-  timeout:
-    description: Seconds to wait for one answer of HAProxy.
-    type: float
-    default: 10
 extends_documentation_fragment:
   - certops.rotation.attributes
   - certops.rotation.attributes.info_module
   - certops.rotation.attributes.actiongroup_haproxy
+  - certops.rotation.haproxy_socket
 seealso:
   - module: certops.rotation.haproxy_certificate
 """
@@ -143,11 +134,11 @@ haproxy:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.certops.rotation.plugins.module_utils._module.haproxy_certificate_info import run
+from ansible_collections.certops.rotation.plugins.module_utils._module.haproxy_options import SOCKET_OPTIONS
 
 ARGUMENT_SPEC = {
-    "socket": {"type": "str", "required": True},
+    **SOCKET_OPTIONS,
     "names": {"type": "list", "elements": "str"},
-    "timeout": {"type": "float", "default": 10},
 }
 
 
