@@ -58,7 +58,8 @@ options:
     default: server
   profile:
     description:
-      - V(web) asks for all that RFC 5280 and the Web PKI demand, key identifiers for instance.
+      - V(web) asks for all that RFC 5280 and the Web PKI demand, key identifiers for instance, and refuses servers'
+        certificates that are for mail, code or anything else as well.
       - V(private) accepts that a private authority left out key identifiers or key usages. What its certificates do say
         counts all the same. Needs cryptography 45 or newer, older versions always judge as with V(web).
     type: str
