@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Name constraints on subjects (RFC 5280, 4.2.1.10), which cryptography's verifier leaves out.
+"""Name constraints (RFC 5280, 4.2.1.10), in full: cryptography's verifier leaves out subjects, its older versions more.
 
 A subject counts as a directory name, each e-mail address in it as an address, and a common name that looks like a host
 name as one, if the leaf has no other (RFC 6125, 6.4.4; OpenSSL judges alike).
@@ -10,7 +10,6 @@ name as one, if the leaf has no other (RFC 6125, 6.4.4; OpenSSL judges alike).
 
 from __future__ import annotations
 
-import functools
 import re
 import typing as t
 
@@ -39,12 +38,13 @@ def violated_constraint(path: t.Sequence[x509.Certificate]) -> str | None:
             names = len(list(member.subject)) + len(_alternative_names(member))
             if names * (len(permitted) + len(excluded)) > _MAX_COMPARISONS:
                 return "an authority constrains too many names, and a certificate below it holds too many"
-            for kind, is_within in _names_in_subject(member, leaf=below == 0):
+            for kind, value in _names(member, leaf=below == 0):
                 alike = [subtree.value for subtree in permitted if isinstance(subtree, kind)]
-                outside = bool(alike) and not any(map(is_within, alike))
-                if outside or any(is_within(subtree.value) for subtree in excluded if isinstance(subtree, kind)):
+                outside = bool(alike) and not any(_is_within(kind, value, subtree) for subtree in alike)
+                forbidden = (subtree.value for subtree in excluded if isinstance(subtree, kind))
+                if outside or any(_overlaps(kind, value, subtree) for subtree in forbidden):
                     return (
-                        f"the authority '{authority.subject.rfc4514_string()}' may not issue for the subject "
+                        f"the authority '{authority.subject.rfc4514_string()}' may not issue for a name of "
                         f"'{member.subject.rfc4514_string()}'"
                     )
     return None
@@ -57,19 +57,20 @@ def _constraints(authority: x509.Certificate) -> x509.NameConstraints | None:
         return None
 
 
-def _names_in_subject(
-    member: x509.Certificate, *, leaf: bool
-) -> t.Iterator[tuple[type[x509.GeneralName], t.Callable[[t.Any], bool]]]:
-    """The kind of each name, and whether it is within the value of a subtree of that kind."""
+def _names(member: x509.Certificate, *, leaf: bool) -> t.Iterator[tuple[type[x509.GeneralName], t.Any]]:
+    """The kind and the value of each name in the subject and beside it."""
+    alternative = _alternative_names(member)
+    for name in alternative:
+        yield type(name), name.value
     subject = member.subject
     if list(subject):
-        yield x509.DirectoryName, functools.partial(_is_directory_within, subject)
+        yield x509.DirectoryName, subject
     for attribute in subject.get_attributes_for_oid(NameOID.EMAIL_ADDRESS):
-        yield x509.RFC822Name, functools.partial(_is_address_within, str(attribute.value))
-    if leaf and not any(isinstance(name, x509.DNSName) for name in _alternative_names(member)):
+        yield x509.RFC822Name, str(attribute.value)
+    if leaf and not any(isinstance(name, x509.DNSName) for name in alternative):
         for attribute in subject.get_attributes_for_oid(NameOID.COMMON_NAME):
             if isinstance(attribute.value, str) and _HOST_NAME.fullmatch(attribute.value):
-                yield x509.DNSName, functools.partial(_is_host_within, attribute.value)
+                yield x509.DNSName, attribute.value
 
 
 def _alternative_names(member: x509.Certificate) -> list[x509.GeneralName]:
@@ -77,6 +78,27 @@ def _alternative_names(member: x509.Certificate) -> list[x509.GeneralName]:
         return list(member.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
     except x509.ExtensionNotFound:
         return []
+
+
+def _is_within(kind: type[x509.GeneralName], value: t.Any, subtree: t.Any) -> bool:
+    if kind is x509.DNSName:
+        return _is_host_within(value, subtree)
+    if kind is x509.IPAddress:
+        return value in subtree
+    if kind is x509.RFC822Name:
+        return _is_address_within(value, subtree)
+    return kind is x509.DirectoryName and _is_directory_within(value, subtree)
+
+
+def _overlaps(kind: type[x509.GeneralName], value: t.Any, subtree: t.Any) -> bool:
+    """Whether the name may stand for one in the subtree. Kinds of names that nobody compares here always may."""
+    if kind not in (x509.DNSName, x509.IPAddress, x509.RFC822Name, x509.DirectoryName):
+        return True
+    if kind is x509.DNSName and value.startswith("*."):
+        first_label, _dot, rest = subtree.lower().removeprefix(".").partition(".")
+        if first_label and rest == value[2:].lower():
+            return True
+    return _is_within(kind, value, subtree)
 
 
 def _is_host_within(host: str, subtree: str) -> bool:
