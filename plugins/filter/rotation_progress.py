@@ -125,6 +125,10 @@ _value:
     counts:
       description: For the options of M(certops.rotation.rotation_metrics) that have the same names.
       type: dict
+    layers:
+      description: What is known of the layers, for the option O(certops.rotation.rotation_metrics#module:layers).
+      type: list
+      elements: dict
     outcome:
       description: For the option O(certops.rotation.rotation_record#module:outcome).
       type: str
@@ -153,6 +157,7 @@ _FIELDS = (
     "restore_items",
     "restored",
     "counts",
+    "layers",
     "outcome",
     "error",
     "failures",

@@ -20,6 +20,7 @@ with contextlib.suppress(ImportError):
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
 from ._metrics import DURATION_BUCKETS, CertificateNumbers, Totals
+from ._status import LAYERS
 
 if t.TYPE_CHECKING:
     from prometheus_client import Metric
@@ -76,11 +77,13 @@ def _conforming_certificates(directory: str, certificates: t.Sequence[Certificat
     yield gauge("served", "Whether TLS handshakes have shown the deployed version.", lambda item: item.served)
     drift = GaugeMetricFamily(
         "certops_certificate_drift",
-        "Whether a layer differs from what was deployed.",
+        "Whether a layer differed from what was deployed when it was last looked at.",
         labels=["directory", "secret", "path", "layer"],
     )
     for item in certificates:
-        drift.add_metric([directory, item.secret, item.path, "disk"], not item.intact)
+        for layer in LAYERS:
+            if layer in item.drift:
+                drift.add_metric([directory, item.secret, item.path, layer], item.drift[layer])
     yield drift
 
 

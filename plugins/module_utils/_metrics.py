@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ._renewal import parse_isoformat_utc, renewal_notice
+from ._status import LAYERS
 from ._store.manifest import Manifest
 
 FORMAT = 1
@@ -46,7 +47,8 @@ class Run:
 @dataclass
 class Totals:
     """All runs so far. counters: name -> labels -> count; buckets: runs by duration, not cumulative, +Inf last;
-    last_run, last_success: seconds since 1970, None before the first one."""
+    last_run, last_success: seconds since 1970, None before the first one; layers: certificate -> digest of the version
+    and how its layers looked when they were last looked at."""
 
     counters: dict[str, dict[tuple[str, ...], int]] = field(
         default_factory=lambda: {name: dict.fromkeys(labels, 0) for name, labels in _COUNTERS.items()}
@@ -56,6 +58,7 @@ class Totals:
     last_run: int | None = None
     last_success: int | None = None
     last_run_succeeded: bool | None = None
+    layers: dict[str, dict[str, t.Any]] = field(default_factory=dict)
 
     def add(self, run: Run, now: datetime) -> None:
         """Count a run that ends now."""
@@ -75,6 +78,27 @@ class Totals:
         self.last_run_succeeded = run.succeeded
         if run.succeeded:
             self.last_success = self.last_run
+
+    def see(self, manifest: Manifest, seen: t.Mapping[str, t.Mapping[str, str]]) -> None:
+        """Keep how layers look, of versions that are deployed. seen: certificate -> layer -> verdict of _status.
+
+        unknown forgets what a layer looked like. The disk is not kept: it is looked at whenever numbers are made.
+        """
+        kept: dict[str, dict[str, t.Any]] = {}
+        for name, entry in manifest.entries.items():
+            digest = entry.current.digest
+            old = self.layers.get(name, {})
+            verdicts = {**(old.get("verdicts", {}) if old.get("digest") == digest else {}), **seen.get(name, {})}
+            known = {layer: verdicts[layer] for layer in LAYERS if verdicts.get(layer, "unknown") != "unknown"}
+            known.pop("disk", None)
+            if known:
+                kept[name] = {"digest": digest, "verdicts": known}
+        self.layers = kept
+
+    def drift(self, name: str) -> dict[str, bool]:
+        """Layer -> whether it was not as deployed when it was last looked at."""
+        verdicts: t.Mapping[str, str] = self.layers.get(name, {}).get("verdicts", {})
+        return {layer: verdict != "ok" for layer, verdict in verdicts.items()}
 
     def _count(self, name: str, labels: tuple[str, ...], count: int) -> None:
         self.counters[name][labels] = self.counters[name].get(labels, 0) + count
@@ -99,6 +123,8 @@ class Totals:
             totals.buckets = [int(count) for count in totals.buckets]
             if len(totals.buckets) != len(DURATION_BUCKETS) + 1:
                 raise ValueError("not as many buckets as bounds")
+            if not all(isinstance(known["verdicts"], dict) for known in totals.layers.values()):
+                raise ValueError("not layers")
             return totals
         except (KeyError, TypeError, AttributeError, IndexError) as error:
             raise ValueError(type(error).__name__) from None
@@ -107,7 +133,7 @@ class Totals:
 @dataclass(frozen=True)
 class CertificateNumbers:
     """One deployed certificate. domain: its first name; served: its current version was seen in handshakes;
-    intact: its files are those that were written; instants: seconds since 1970."""
+    drift: layer -> whether it is not as deployed, of those that are known; instants: seconds since 1970."""
 
     secret: str
     path: str
@@ -116,13 +142,13 @@ class CertificateNumbers:
     not_after: float
     renewal: float
     served: bool
-    intact: bool
+    drift: t.Mapping[str, bool]
 
 
 def certificate_numbers(
-    manifest: Manifest, path_of: t.Callable[[str], str], intact: t.Callable[[str], bool]
+    manifest: Manifest, path_of: t.Callable[[str], str], drift: t.Callable[[str], t.Mapping[str, bool]]
 ) -> list[CertificateNumbers]:
-    """Of all deployed certificates, by name. path_of: main path below the directory -> full path; intact: by name."""
+    """Of all deployed certificates, by name. path_of: main path below the directory -> full path; drift: by name."""
     return [
         CertificateNumbers(
             secret=name,
@@ -132,7 +158,7 @@ def certificate_numbers(
             not_after=not_after.timestamp(),
             renewal=(not_after - renewal_notice(not_before, not_after)).timestamp(),
             served=entry.proven == entry.current.digest,
-            intact=intact(name),
+            drift=drift(name),
         )
         for name, entry in sorted(manifest.entries.items())
         for summary in [entry.current.summary]

@@ -176,6 +176,24 @@ class Progress:
             "reloads": {"success": reloads[True], "error": reloads[False]},
         }
 
+    @property
+    def layers(self) -> list[dict[str, t.Any]]:
+        """For rotation_metrics: what this run has learned of the layers. Of what was rolled back only its source."""
+        back = {item["name"] for item in self.rollback.get("certificates", ())} | set(self.refused)
+        proofs = {item["name"]: item for item in self.proof.get("certificates", ())}
+        items = []
+        for certificate in self.sync["certificates"]:
+            name = certificate["name"]
+            layers = {"source": "differs" if certificate["action"] == "refused" or name in back else "ok"}
+            if name not in back and name in self.pending:
+                failed = "differs" if name in self._not_updated else "unknown"
+                layers["memory"] = "ok" if name in self.activated else failed
+            if name not in back and name in proofs:
+                layers["wire"] = _on_the_wire(proofs[name])
+            if certificate["action"] != "removed":
+                items.append({"name": name, "layers": layers})
+        return items
+
     # For people
 
     @property
@@ -244,6 +262,16 @@ class Progress:
         kept = [item["name"] for item in self.rollback.get("certificates", ()) if item["action"] == "kept"]
         stay = f" Of these {', '.join(kept[:_SHOWN])} had no earlier version to go back to." if kept else ""
         return f"Rolled back {what} on disk and in HAProxy.{stay}"
+
+
+def _on_the_wire(proof: _Result) -> str:
+    """Verdict of _status."""
+    if proof["unreferenced"]:
+        return "absent"
+    if proof["proven"]:
+        return "ok"
+    others = any(mismatch.get("served_fingerprint_sha256") for mismatch in proof.get("mismatches", ()))
+    return "differs" if others else "unknown"
 
 
 def _files(count: int) -> str:

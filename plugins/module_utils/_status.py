@@ -16,6 +16,7 @@ from ._renewal import format_duration, isoformat_utc, parse_isoformat_utc, renew
 LAYERS: t.Final = ("source", "disk", "memory", "wire")
 _SHOWN = 10  # names in one message
 Verdict = t.Literal["ok", "differs", "absent", "unknown"]
+VERDICTS: t.Final[tuple[str, ...]] = t.get_args(Verdict)
 
 
 @dataclass(frozen=True)

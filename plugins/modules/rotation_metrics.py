@@ -68,6 +68,16 @@ options:
     description: Certificates V(created), V(updated) and V(removed) on disk, with their counts.
     type: dict
     default: {}
+  layers:
+    description:
+      - How layers of certificates look, each entry with the C(name) of the secret and C(layers), as
+        RV(certops.rotation.rotation_status_info#module:certificates). Other keys do not matter.
+      - It is kept between runs, as long as the same version is deployed. What is not given here stays as it was last
+        seen; V(unknown) ends the series of that layer.
+      - The disk is always looked at by this module itself.
+    type: list
+    elements: dict
+    default: []
   lock_timeout:
     description: How long to wait for another run on the same directory, for example V(60s).
     type: str
@@ -92,6 +102,18 @@ seealso:
 """
 
 EXAMPLES = r"""
+- name: Look at the layers of each certificate
+  certops.rotation.rotation_status_info:
+    path: /etc/haproxy/certs
+    socket: /run/haproxy/admin.sock
+  register: status
+
+- name: Show them to Prometheus
+  certops.rotation.rotation_metrics:
+    path: /etc/haproxy/certs
+    textfile: /var/lib/prometheus/node-exporter/rotation.prom
+    layers: "{{ status.certificates }}"
+
 - name: Write the metrics again, counting no run
   certops.rotation.rotation_metrics:
     path: /etc/haproxy/certs

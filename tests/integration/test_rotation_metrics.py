@@ -33,9 +33,16 @@ COMPATIBLE = {
 }
 
 
+LAYERS = ("source", "disk", "memory", "wire")
+
+
 class Metrics:
-    def __init__(self, target: SyncTarget, textfile: pathlib.Path) -> None:
+    def __init__(
+        self, target: SyncTarget, textfile: pathlib.Path, aws: MotoServer, authority: CertificateAuthority
+    ) -> None:
         self.target = target
+        self.aws = aws
+        self.issue = authority.issue
         self.textfile = textfile
 
     def write(self, check: bool = False, **args: t.Any) -> ModuleRun:
@@ -63,7 +70,7 @@ def metrics(aws: MotoServer, target: SyncTarget, intermediate: CertificateAuthor
         aws.put_secret(name, intermediate.issue([f"{name[-1]}.example.com"]).secret_document())
     target.sync(name_prefix="web/")
     (tmp_path / "textfiles").mkdir()
-    return Metrics(target, tmp_path / "textfiles" / "rotation.prom")
+    return Metrics(target, tmp_path / "textfiles" / "rotation.prom", aws, intermediate)
 
 
 def families(text: str) -> list[str]:
@@ -143,8 +150,34 @@ def test_dates_and_state_of_each_certificate(metrics: Metrics) -> None:
     assert found[metrics.own("certificate_drift", **labels, layer="disk")] == 1
 
 
+def test_each_layer_that_is_known(metrics: Metrics) -> None:
+    labels = {"secret": "web/a", "path": str(metrics.target.path / "web_a.pem")}
+
+    def drift() -> dict[str, float]:
+        found = metrics.samples()
+        series = {layer: metrics.own("certificate_drift", **labels, layer=layer) for layer in LAYERS}
+        return {layer: found[name] for layer, name in series.items() if name in found}
+
+    seen = {"source": "differs", "disk": "absent", "memory": "ok", "wire": "absent"}
+    looks = {"layers": [{"name": "web/a", "layers": seen, "proven": True}]}
+    for check, changed in ((True, True), (False, True), (True, False), (False, False)):
+        assert metrics.write(check=check, **looks).result["changed"] is changed
+    # The disk it has seen itself.
+    assert drift() == {"source": 1, "disk": 0, "memory": 0, "wire": 1}
+    metrics.count(layers=[{"name": "web/a", "layers": {"source": "ok", "wire": "unknown"}}])
+    assert drift() == {"source": 0, "disk": 0, "memory": 0}
+    metrics.count()
+    assert drift() == {"source": 0, "disk": 0, "memory": 0}
+    # Another version is deployed, of which only the disk is known.
+    metrics.aws.put_secret("web/a", metrics.issue("a.example.com").secret_document())
+    metrics.target.sync(name_prefix="web/")
+    metrics.count()
+    assert drift() == {"disk": 0}
+
+
 def test_prometheus_own_linter_has_nothing_to_say(metrics: Metrics) -> None:
     run = {"started_at": time.time(), "requests": {"ListSecrets": 1}, "reloads": {"success": 1}}
+    run["layers"] = [{"name": "web/a", "layers": {"source": "ok", "memory": "differs", "wire": "absent"}}]
     metrics.count(names="conforming", **run)
     text = metrics.textfile.read_text()
     assert all(name.startswith("certops_") for name in families(text))
@@ -216,6 +249,8 @@ def test_a_host_without_a_directory_tells_its_failure(metrics: Metrics, tmp_path
         ({"textfile": "/nonexistent/rotation.prom"}, "Create the parent directory"),
         ({"succeeded": True, "reloads": {"success": "often"}}, "reloads: each value must be a number"),
         ({"succeeded": True, "requests": {"ListSecrets": -1}}, "requests: each value must be a number"),
+        ({"layers": [{"name": "web/a", "layers": {"cache": "ok"}}]}, "layers: each needs a name, and layers:"),
+        ({"layers": [{"layers": {"wire": "ok"}}]}, "layers: each needs a name"),
     ],
 )
 def test_what_cannot_be_is_refused(metrics: Metrics, options: dict[str, t.Any], message: str) -> None:
@@ -241,6 +276,9 @@ def test_the_role_counts_every_run(scene: rotation.Scene, tmp_path: pathlib.Path
     directory = f'directory="{scene.haproxy.certs_dir}"'
     assert found[f'certops_haproxy_hot_updates_total{{{directory},status="success"}}'] == 1
     assert found["cert_sync_duration_seconds_count"] == 1
+    for layer in LAYERS:
+        (series,) = [name for name in found if name.startswith("certops_certificate_drift") and f'"{layer}"' in name]
+        assert found[series] == 0
 
     unchanged = scene.rotate()
     assert unchanged.modules == ["rotation_preflight_info", "certificate_sync", "rotation_metrics"]
@@ -256,6 +294,8 @@ def test_the_role_counts_every_run(scene: rotation.Scene, tmp_path: pathlib.Path
     assert found['cert_file_changes_total{change_type="updated"}'] == 1
     assert found['haproxy_reload_total{status="error"}'] == 1
     assert found[f"certops_last_run_success{{{directory}}}"] == 0
+    # On disk there is another version, and nobody has seen what HAProxy would do with it.
+    assert [name for name in found if name.startswith("certops_certificate_drift") and '"wire"' in name] == []
 
     denied = scene.rotate(aws={"endpoint_url": "http://127.0.0.1:9", "aws_config": {"connect_timeout": 1}})
     assert denied.returncode == 2

@@ -18,6 +18,7 @@ import pytest
 from ansible_collections.certops.rotation.tests.support import rotation
 from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
 from ansible_collections.certops.rotation.tests.support.playbook import PlaybookRun, run_playbook
+from ansible_collections.certops.rotation.tests.support.prometheus import samples
 
 STATUS = "certops.rotation.status"
 ALL_OK = {"source": "ok", "disk": "ok", "memory": "ok", "wire": "ok"}
@@ -293,3 +294,22 @@ def test_the_master_socket_alone_will_do(deployed: rotation.Scene, look: Look) -
     deployed.haproxy.execute(f"set ssl cert {name} <<\n{pem}\n\n")
     deployed.haproxy.execute(f"commit ssl cert {name}")
     assert layers(look(socket=None, master_socket=deployed.haproxy.master_socket))["memory"] == "differs"
+
+
+def test_the_playbook_tells_the_metrics_of_every_layer(deployed: rotation.Scene, tmp_path: pathlib.Path) -> None:
+    textfile = tmp_path / "rotation.prom"
+    name = str(deployed.file("a"))
+    pem = deployed.authority.issue("a.example.com").combined_pem.strip()
+    deployed.haproxy.execute(f"set ssl cert {name} <<\n{pem}\n\n")
+    deployed.haproxy.execute(f"commit ssl cert {name}")
+    run = playbook(deployed, haproxy_certificates_metrics_textfile=str(textfile))
+    assert run.returncode == 2
+    assert run.modules == ["rotation_status_info", "rotation_metrics"]
+    assert run.changed == []
+    drift = {
+        layer: value
+        for layer in ALL_OK
+        for series, value in samples(textfile.read_text()).items()
+        if series.startswith("certops_certificate_drift") and f'"{layer}"' in series
+    }
+    assert drift == {"source": 0, "disk": 0, "memory": 1, "wire": 1}

@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 
 from .._errors import InvalidOption
 from .._metrics import Run, Totals, certificate_numbers
+from .._status import LAYERS, VERDICTS
 from .._store import atomic
 from .._store.directory import STATE_DIRECTORY, CertificateDirectory, DirectorySettings
 from .boundary import module_boundary
@@ -30,6 +31,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "reloads": dict(_COUNTS),
     "hot_updates": dict(_COUNTS),
     "changes": dict(_COUNTS),
+    "layers": {"type": "list", "elements": "dict", "default": []},
     "lock_timeout": {"type": "str", "default": "60s"},
 }
 TOTALS_FILE = "metrics.json"
@@ -49,6 +51,7 @@ def run(module: t.Any) -> None:
 
         now = datetime.now(timezone.utc)
         counted = _run(params, now)
+        seen = _layers(params["layers"])
         directory = CertificateDirectory(params["path"], DirectorySettings(None))
         # A run that failed before there was a directory is told, too, but there is nowhere to count it.
         exists = os.path.isdir(os.path.join(directory.path, STATE_DIRECTORY))
@@ -61,16 +64,19 @@ def run(module: t.Any) -> None:
                 totals.add(counted, now)
             # The certificates' own warning is told by certificate_sync, which reads them again.
             manifest, _warning = directory.load()
+            known = totals.layers
+            totals.see(manifest, seen)
+            keep = counted is not None or totals.layers != known
             certificates = certificate_numbers(
                 manifest,
                 lambda path: os.path.join(directory.path, path),
-                lambda name: directory.intact(manifest.entries[name]),
+                lambda name: {**totals.drift(name), "disk": not directory.intact(manifest.entries[name])},
             )
             text = render(directory.path, certificates, totals, names=params["names"], now=now)
             before = _read(textfile)
-            changed = text != before or counted is not None
+            changed = text != before or keep
             if changed and not module.check_mode:
-                if counted is not None and exists:
+                if keep and exists:
                     _write(os.path.join(directory.path, STATE_DIRECTORY, TOTALS_FILE), totals.to_json(), 0o600)
                 _write(textfile, text, 0o644)
         diff = {"before": before.decode("utf-8", "replace"), "after": text.decode()} if module._diff else None
@@ -99,6 +105,20 @@ def _run(params: t.Mapping[str, t.Any], now: datetime) -> Run | None:
     duration = None if params["started_at"] is None else now.timestamp() - params["started_at"]
     counts = ("requests", "request_errors", "reloads", "hot_updates", "changes")
     return Run(params["succeeded"], duration, **{name: _numbers(name, params[name]) for name in counts})
+
+
+def _layers(items: t.Iterable[t.Mapping[str, t.Any]]) -> dict[str, dict[str, str]]:
+    """Certificate -> layer -> verdict."""
+    seen: dict[str, dict[str, str]] = {}
+    for item in items:
+        layers = item.get("layers")
+        pairs = layers.items() if isinstance(layers, dict) else [("", "")]
+        if "name" not in item or not all(layer in LAYERS and verdict in VERDICTS for layer, verdict in pairs):
+            raise InvalidOption(
+                f"layers: each needs a name, and layers: of {', '.join(LAYERS)} one of {', '.join(VERDICTS)}."
+            )
+        seen[str(item["name"])] = dict(pairs)
+    return seen
 
 
 def _numbers(option: str, counts: t.Mapping[str, t.Any]) -> dict[str, int]:

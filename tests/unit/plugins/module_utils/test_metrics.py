@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import itertools
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -70,7 +69,28 @@ def test_the_time_of_renewal_follows_the_lifetime(days: int, notice: int) -> Non
     for name, summary in zip("abc", summaries):
         version = StoredVersion("d", "v", {}, summary)
         manifest.entries[name] = Entry(name, "arn", name, "haproxy", "r", version, proven="d" if name == "a" else None)
-    a, b = certificate_numbers(manifest, "/c/{}".format, lambda name: name == "b")
+    a, b = certificate_numbers(manifest, "/c/{}".format, lambda name: {"disk": name == "a"})
     assert a.not_after - a.renewal == notice * 86400
     assert (a.path, a.domain, b.domain) == ("/c/a.pem", "b.example.com", "b")
-    assert list(itertools.chain((a.served, a.intact), (b.served, b.intact))) == [True, False, False, True]
+    assert (a.served, a.drift, b.served, b.drift) == (True, {"disk": True}, False, {"disk": False})
+
+
+def manifest_of(**digests: str) -> Manifest:
+    versions = {name: StoredVersion(digest, "v", {}, {}) for name, digest in digests.items()}
+    return Manifest({name: Entry(name, "arn", name, "haproxy", "r", version) for name, version in versions.items()})
+
+
+def test_layers_are_kept_as_long_as_their_version() -> None:
+    totals = Totals()
+    totals.see(manifest_of(a="1", b="1"), {"a": {"memory": "ok", "disk": "ok", "wire": "absent"}, "z": {"wire": "ok"}})
+    assert totals.drift("a") == {"memory": False, "wire": True}
+    assert (totals.drift("b"), totals.drift("z")) == ({}, {})
+    totals = Totals.from_json(totals.to_json())
+    totals.see(manifest_of(a="1"), {})
+    assert totals.drift("a") == {"memory": False, "wire": True}
+    totals.see(manifest_of(a="1"), {"a": {"wire": "unknown", "source": "differs"}})
+    assert totals.drift("a") == {"source": True, "memory": False}
+    totals.see(manifest_of(a="2"), {"a": {"source": "ok"}})
+    assert totals.drift("a") == {"source": False}
+    totals.see(manifest_of(b="1"), {})
+    assert totals.layers == {}

@@ -181,6 +181,39 @@ def test_a_rollback_that_had_nothing_to_go_back_to() -> None:
     assert "a had no earlier version to go back to." in progress.error
 
 
+def layers(progress: Progress) -> dict[str, dict[str, str]]:
+    return {item["name"]: item["layers"] for item in progress.layers}
+
+
+def test_what_is_known_of_the_layers() -> None:
+    done = sync("a", b="unchanged", c="removed", d="refused")
+    source = {"a": {"source": "ok"}, "b": {"source": "ok"}, "d": {"source": "differs"}}
+    waiting = {**source, "a": {"source": "ok", "memory": "unknown"}}
+    assert layers(Progress(done)) == waiting
+    assert layers(Progress(done, UNREACHABLE, RELOAD_UNREACHABLE)) == waiting
+    served = {"source": "ok", "memory": "ok", "wire": "ok"}
+    assert layers(Progress(done, update("removed", "updated"), proof=proof(a=True))) == {**source, "a": served}
+    kept_out = Progress(sync("a"), update("payload_too_large"), RELOAD_UNREACHABLE)
+    assert layers(kept_out) == {"a": {"source": "ok", "memory": "differs"}}
+    assert layers(Progress(sync("a"), update("refused"))) == {"a": {"source": "differs"}}
+    back = {"certificates": [{"name": "a", "action": "restored", "fingerprint_sha256": "f", "path": "/c/a.pem"}]}
+    undone = Progress(sync("a"), update("updated"), proof=proof(a=False), rollback=back)
+    assert layers(undone) == {"a": {"source": "differs"}}
+
+
+@pytest.mark.parametrize(
+    ("seen", "verdict"),
+    [
+        ({"unreferenced": True}, "absent"),
+        ({"mismatches": [{"served_fingerprint_sha256": None}]}, "unknown"),
+        ({"mismatches": [{"served_fingerprint_sha256": None}, {"served_fingerprint_sha256": "f"}]}, "differs"),
+    ],
+)
+def test_what_is_known_of_the_wire(seen: dict[str, t.Any], verdict: str) -> None:
+    answer = {"certificates": [{"name": "a", "proven": False, "unreferenced": False, **seen}], "msg": ""}
+    assert layers(Progress(sync("a"), update("updated"), proof=answer))["a"]["wire"] == verdict
+
+
 def test_the_message_fits_a_screen() -> None:
     names = [f"n{number}" for number in range(300)]
     failures = [f"{name}: bad" for name in names]
