@@ -1,0 +1,55 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""shared_ca_info: what is stored of a shared authority, judged, and on demand with its keys."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._errors import InvalidOption
+from .boundary import module_boundary
+from .dependencies import require_library
+from .masking import can_mask
+from .shared_ca_common import (
+    PREFIX_OPTION,
+    WARN_OPTION,
+    Retry,
+    facts,
+    failures_told_apart,
+    known_clients,
+    now,
+    secret_names,
+    shared_secrets,
+    warn_before,
+)
+
+ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
+    **PREFIX_OPTION,
+    "clients": {"type": "list", "elements": "str"},
+    **WARN_OPTION,
+    "include_keys": {"type": "bool", "default": False, "no_log": False},
+}
+
+
+def run(module: t.Any, retry: Retry) -> None:
+    """module: an AnsibleAWSModule with ARGUMENT_SPEC; retry: decorator that repeats throttled calls."""
+    ansible_module = getattr(module, "_module", module)
+    with module_boundary(module), failures_told_apart():
+        params = module.params
+        if params["include_keys"] and not (ansible_module.no_log or can_mask()):
+            raise InvalidOption(
+                "include_keys: set no_log: true on this task, or Ansible prints the private keys it returns."
+            )
+        require_library("cryptography")
+        from .._shared_ca.steward import Steward
+
+        names, source = secret_names(params), shared_secrets(module, retry)
+        clients = params["clients"]
+        if clients is None:
+            clients = known_clients(source, names, ansible_module.warn)
+        steward = Steward(source, names, now())
+        state = steward.look(clients)
+        result = facts(state, steward.at, warn_before(params), with_keys=params["include_keys"])
+        module.exit_json(changed=False, **result, api_calls=dict(source.api_calls))

@@ -1,0 +1,95 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""shared_ca_rotation: one step of replacing a shared authority without cutting anybody off."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .boundary import module_boundary
+from .dependencies import require_library
+from .shared_ca_common import (
+    PREFIX_OPTION,
+    WARN_OPTION,
+    Retry,
+    facts,
+    failures_told_apart,
+    key_spec,
+    known_clients,
+    now,
+    secret_names,
+    shared_secrets,
+    shown,
+    warn_before,
+)
+
+if t.TYPE_CHECKING:
+    from .._ca.profiles import Profile
+    from .._shared_ca.state import State
+
+ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
+    **PREFIX_OPTION,
+    "step": {"type": "str", "choices": ["publish", "promote", "finish", "abort"], "required": True},
+    "clients": {"type": "list", "elements": "str"},
+    "validity_days": {"type": "int"},
+    "key_type": {"type": "str", "choices": ["rsa", "ec"], "no_log": False},
+    "key_size": {"type": "int", "no_log": False},
+    **WARN_OPTION,
+}
+_SIZES = {"rsa": 4096, "ec": 256}
+
+
+def run(module: t.Any, retry: Retry) -> None:
+    """module: an AnsibleAWSModule with ARGUMENT_SPEC; retry: decorator that repeats throttled calls."""
+    with module_boundary(module), failures_told_apart():
+        require_library("cryptography")
+        from .._ca.keys import generate_key, quick_key
+        from .._shared_ca.overlay import Overlay
+        from .._shared_ca.rotation import Rotation
+        from .._shared_ca.steward import ClientWish, Steward
+
+        params, check_mode, warn = module.params, module.check_mode, warn_before(module.params)
+        names, source = secret_names(params), shared_secrets(module, retry)
+        ansible_module = getattr(module, "_module", module)
+        known = known_clients(source, names, ansible_module.warn)
+        clients = list(dict.fromkeys([*(params["clients"] or []), *known]))
+        store = Overlay(source) if check_mode else source
+        steward = Steward(store, names, now(), quick_key if check_mode else generate_key)
+        rotation = Rotation(steward, [ClientWish(name) for name in clients])
+        before = steward.look(clients)
+        if params["step"] == "publish":
+            after = rotation.publish(_profile(params, before))
+        else:
+            after = {"promote": rotation.promote, "finish": rotation.finish, "abort": rotation.abort}[params["step"]]()
+        told = before if check_mode and steward.changed else after
+        result = facts(told, steward.at, warn, with_keys=False)
+        diff = {"diff": {"before": shown(before), "after": shown(after)}} if module._diff else {}
+        module.exit_json(
+            changed=steward.changed,
+            **result,
+            previous_stage=before.stage,
+            next_stage=after.stage,
+            items={names.item(name): outcome for name, outcome in sorted(steward.outcomes.items())},
+            api_calls=dict(source.api_calls),
+            **diff,
+        )
+
+
+def _profile(params: t.Mapping[str, t.Any], state: State) -> Profile | None:
+    """None to make the successor like the authority that there is. Raises RotationError."""
+    import dataclasses
+
+    from .._ca.profiles import days
+    from .._shared_ca.steward import profile_of
+
+    if all(params[name] is None for name in ("validity_days", "key_type", "key_size")) or state.current is None:
+        return None
+    profile = profile_of(state.current.certificate, state.names.ca_cert)
+    if params["key_type"] or params["key_size"]:
+        kind = params["key_type"] or profile.key.kind
+        profile = dataclasses.replace(profile, key=key_spec(kind, params["key_size"], _SIZES))
+    if params["validity_days"] is not None:
+        profile = dataclasses.replace(profile, validity=days(params["validity_days"]))
+    return profile

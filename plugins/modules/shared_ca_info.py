@@ -1,0 +1,197 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: shared_ca_info
+short_description: Tell what is stored of a shared certificate authority
+version_added: 1.0.0
+author:
+  - certops.rotation contributors (@certops)
+description:
+  - Lists the authority and the clients that M(certops.rotation.shared_ca) keeps in AWS Secrets Manager, verifies
+    them, and tells how far a rotation is.
+  - An authority that is not there is a result, with the stage V(absent). Only a failure of AWS, or a secret that is
+    marked for deletion, fails the task.
+options:
+  prefix:
+    description: What the names of the secrets begin with, before a slash.
+    type: str
+    default: joblet
+  clients:
+    description:
+      - Names of the clients to tell about. By default all that are stored.
+      - Finding them needs C(secretsmanager:ListSecrets), which may be some minutes late.
+    type: list
+    elements: str
+  warn_days:
+    description: Warn when a certificate ends within so many days.
+    type: int
+    default: 30
+  include_keys:
+    description:
+      - Whether to return the private keys, to export the authority or to write them into configuration files.
+      - The key of the authority lets its owner issue certificates that every host accepts. The task needs
+        C(no_log=true), except on ansible-core 2.22 and later, where keys are masked in all output.
+    type: bool
+    default: false
+extends_documentation_fragment:
+  - certops.rotation.attributes
+  - certops.rotation.attributes.info_module
+  - certops.rotation.attributes.actiongroup_aws
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+attributes:
+  platform:
+    support: full
+    platforms: posix
+requirements:
+  - cryptography >= 42.0
+notes:
+  - Needs C(secretsmanager:DescribeSecret) and C(secretsmanager:GetSecretValue), and C(secretsmanager:ListSecrets)
+    unless O(clients) are named.
+seealso:
+  - module: certops.rotation.shared_ca
+  - module: certops.rotation.shared_ca_rotation
+"""
+
+EXAMPLES = r"""
+- name: Until when is everything good?
+  certops.rotation.shared_ca_info:
+    prefix: joblet
+    warn_days: 60
+  register: shared
+
+- name: Nothing may need attention
+  ansible.builtin.assert:
+    that: shared.problems | length == 0
+
+- name: Export the authority
+  certops.rotation.shared_ca_info:
+    prefix: joblet
+    include_keys: true
+  register: exported
+  no_log: true
+"""
+
+RETURN = r"""
+prefix:
+  description: What the names of the secrets begin with.
+  returned: success
+  type: str
+  sample: joblet
+stage:
+  description:
+    - How far a rotation of the authority is. V(settled) is none. V(published) means that the successor is trusted, but
+      issues nothing yet; V(promoted) that it issues, and the one before is trusted still.
+  returned: success
+  type: str
+  choices: [absent, settled, published, promoted]
+ca_certificate:
+  description: The certificate of the authority that issues, as PEM. Null when there is none.
+  returned: success
+  type: str
+fingerprint_sha256:
+  description: SHA-256 of it, in lower-case hexadecimal.
+  returned: success
+  type: str
+trust_bundle:
+  description: All authorities that are to be trusted now, as PEM, the one that issues first. Certificates only.
+  returned: success
+  type: str
+trusted_fingerprints:
+  description: SHA-256 of each certificate in the bundle.
+  returned: success
+  type: list
+  elements: str
+crl:
+  description: The revocation lists, one for each trusted authority, as PEM. Null when nothing was ever revoked.
+  returned: success
+  type: str
+certificates:
+  description: What is stored, first the authorities, then the clients.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: V(ca), or the name of the client.
+      type: str
+    secret:
+      description: Name of the secret that holds the certificate.
+      type: str
+    role:
+      description: V(current), V(successor) or V(retiring) for an authority, V(client) for a client.
+      type: str
+    version_id:
+      description: Version of the secret.
+      type: str
+    valid:
+      description: Whether it can be used now.
+      type: bool
+    revoked:
+      description: Whether it is in the revocation list.
+      type: bool
+    problems:
+      description: What is wrong, or noteworthy, with C(code), C(severity) and C(message).
+      type: list
+      elements: dict
+    subject:
+      description: Its subject, as RFC 4514 writes it.
+      type: str
+    fingerprint_sha256:
+      description: SHA-256 of the certificate, in lower-case hexadecimal.
+      type: str
+    not_before:
+      description: Start of its validity, ISO 8601 in UTC.
+      type: str
+    not_after:
+      description: End of its validity, ISO 8601 in UTC.
+      type: str
+    serial_number:
+      description: Serial number, hexadecimal.
+      type: str
+    key:
+      description: Kind and size of the key.
+      type: str
+    certificate:
+      description: The certificate as PEM.
+      type: str
+    private_key:
+      description: The private key as PEM. Null when it is missing.
+      returned: when O(include_keys=true)
+      type: str
+problems:
+  description: The problems of all certificates, each with the C(name) of its certificate.
+  returned: success
+  type: list
+  elements: dict
+api_calls:
+  description: Number of requests sent by operation of AWS Secrets Manager, repeated ones included.
+  returned: success
+  type: dict
+  sample: {DescribeSecret: 5, GetSecretValue: 4}
+reason:
+  description: Why AWS could not be used. V(deleted) is a secret that is marked for deletion.
+  returned: when AWS fails
+  type: str
+  choices: [denied, unreachable, deleted, absent, other]
+"""
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+from ansible_collections.certops.rotation.plugins.module_utils._module.shared_ca_info import ARGUMENT_SPEC, run
+
+
+def main() -> None:
+    module = AnsibleAWSModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    throttled = ["ThrottlingException", "InternalServiceError"]
+    run(module, AWSRetry.jittered_backoff(retries=6, delay=1, max_delay=8, catch_extra_error_codes=throttled))
+
+
+if __name__ == "__main__":
+    main()
