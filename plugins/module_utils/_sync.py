@@ -6,17 +6,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import typing as t
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from ._aws.secrets_manager import (
     Discovery,
     SecretFailure,
-    SecretValue,
     SecretVersion,
     Selection,
     is_arn_of,
@@ -25,23 +22,23 @@ from ._aws.secrets_manager import (
 from ._errors import SecretsManagerError, StoreError
 from ._naming import certificate_file_stem
 from ._plan import date_problems, plan_sync, vanished
-from ._renewal import isoformat_utc
 from ._source import CertificateSource
-from ._store.directory import CertificateDirectory, version_digest
+from ._store.directory import CertificateDirectory
 from ._store.manifest import Entry, Manifest, StoredVersion, main_path
-from ._x509.changes import GUARDED_CHANGES, change_problems
+from ._x509.changes import GUARDED_CHANGES
 from ._x509.problems import Problem
 
 if t.TYPE_CHECKING:
+    from ._installer import Installation, Installer
     from ._verifier import SecretVerifier
     from ._x509.bundle import Layout
 
-_WRITERS = 4
+# Staged certificates wait for the disk together. Their files are open meanwhile: a lineage has four.
+_MAX_STAGED = 50
 FAILURE_POLICIES = {"secret_missing": "on_missing", "secret_deleted": "on_deleted"}
 
 
-@dataclass(frozen=True)
-class SyncOptions:
+class SyncOptions(t.NamedTuple):
     """What to sync and how.
 
     rules: digest of all that decides about a file's content, so that a changed option makes every secret be read
@@ -78,15 +75,6 @@ class SyncReport:
     @property
     def changed(self) -> bool:
         return any(item["action"] in ("created", "updated", "removed") for item in self.items)
-
-
-class _Install(t.NamedTuple):
-    """A certificate that is being written. old: what was remembered of it; written: None when nothing has to be."""
-
-    entry: Entry
-    old: Entry | None
-    action: str
-    written: Future[None] | None
 
 
 class CertificateSync:
@@ -166,100 +154,54 @@ class CertificateSync:
             self._refuse(secret.name, [problem], arn=secret.arn, version_id=secret.version_id)
         for secret in plan.unchanged:
             self._keep(entries[secret.name])
-        # Files are written while the next certificates are fetched and verified: most of their time is fsync.
-        with ThreadPoolExecutor(_WRITERS) as writers:
-            installs = []
-            for result in self._source.read(plan.fetch):
-                if isinstance(result, SecretFailure):
-                    self._refuse(result.name, [result.problem], arn=result.arn)
-                else:
-                    installs += self._install(result, writers)
-            for install in installs:
-                self._finish(install)
+        if plan.fetch:
+            self._fetch(plan.fetch)
 
-    def _install(self, fetched: SecretValue, writers: ThreadPoolExecutor) -> list[_Install]:
-        """Verify, and start to write what differs. Returns the one install under way, or none when refused."""
-        secret = fetched.secret
-        bundle, problems = self._options.verifier().verify(fetched.value, at=self._now)
-        stem = certificate_file_stem(secret.name)
-        obstacle = self._directory.obstacle(self._options.layout, stem)
-        if obstacle:
-            problems.append(Problem("path_not_ours", "error", f"{obstacle}. Move it away or use another directory."))
-        if bundle is None or obstacle:
-            self._refuse(secret.name, problems, arn=secret.arn, version_id=secret.version_id)
-            return []
-        parts = bundle.render(self._options.layout)
-        files = {part: hashlib.sha256(data).hexdigest() for part, data in parts.items()}
-        summary = bundle.summary()
-        if bundle.intermediates:
-            summary["chain_not_after"] = isoformat_utc(min(member.not_after for member in bundle.intermediates))
-        version = StoredVersion(version_digest(files), secret.version_id, files, summary)
-        old = self._manifest.entries.get(secret.name)
-        changes = self._changes(old, version)
-        if changes:
-            self._refuse(secret.name, [*problems, *changes], arn=secret.arn, version_id=secret.version_id)
-            return []
-        entry = self._entry(secret, stem, version, problems, old)
-        present = self._directory.live_file(self._options.layout, stem) is not None
-        same = present and self._directory.intact(entry) and self._directory.attributes_match(entry)
-        action = "unchanged" if same else "updated" if present or old else "created"
-        written = None
-        if not self._check_mode and not (same and old and old.current.digest == version.digest):
-            written = writers.submit(self._publish, entry, parts, old)
-        return [_Install(entry, old, action, written)]
+    def _fetch(self, secrets: t.Sequence[SecretVersion]) -> None:
+        from ._installer import Installer, Refused
 
-    def _changes(self, old: Entry | None, new: StoredVersion) -> list[Problem]:
-        """What a renewal must not change. A kept version may come back, and a file that is gone must be replaced."""
-        if old is None or old.version_id == new.version_id or self._directory.live_file(old.layout, old.stem) is None:
-            return []
-        if new.digest in [kept.digest for kept in old.previous]:
-            return []
-        return change_problems(old.current.summary, new.summary, now=self._now, allowed=self._options.allow_changes)
+        installer = Installer(
+            self._directory, self._options, self._manifest.entries, now=self._now, check_mode=self._check_mode
+        )
+        staged: list[Installation] = []
+        for result in self._source.read(secrets):
+            if isinstance(result, SecretFailure):
+                self._refuse(result.name, [result.problem], arn=result.arn)
+                continue
+            try:
+                staged.append(installer.stage(result))
+            except Refused as refused:
+                secret = result.secret
+                self._refuse(secret.name, refused.problems, arn=secret.arn, version_id=secret.version_id)
+            except StoreError as error:
+                self._refuse_write(result.secret, error)
+            if len(staged) >= _MAX_STAGED:
+                self._publish(installer, staged)
+                staged = []
+        self._publish(installer, staged)
 
-    def _publish(self, entry: Entry, parts: t.Mapping[str, bytes], old: Entry | None) -> None:
-        self._directory.publish(entry, parts, first=old is None)
-        if old and (old.layout, old.stem) != (entry.layout, entry.stem):
-            self._directory.remove(old, except_paths=[entry.main_path, *entry.paths.values()])
+    def _publish(self, installer: Installer, staged: t.Iterable[Installation]) -> None:
+        for installation in staged:
+            try:
+                installer.publish(installation)
+            except StoreError as error:
+                self._refuse_write(installation.entry, error)
+            else:
+                self._remember(installation)
 
-    def _finish(self, install: _Install) -> None:
-        """Wait for the files, then remember and report them."""
-        entry, entries = install.entry, self._manifest.entries
-        try:
-            if install.written:
-                install.written.result()
-        except StoreError as error:
-            self._refuse_write(entry, error)
-            return
+    def _remember(self, installation: Installation) -> None:
+        entry, old, action, _staged = installation
+        entries = self._manifest.entries
         # A vanished secret's entry must not go on to own a file that another secret has taken over.
         for name in self._names_by_stem.get(entry.stem, ()):
             if name != entry.name:
                 entries.pop(name, None)
         entries[entry.name] = entry
-        if install.old and install.old.main_path != entry.main_path:
-            self._manifest.retired.add(install.old.main_path)
+        if old and old.main_path != entry.main_path:
+            self._manifest.retired.add(old.main_path)
         self._manifest.retired.discard(entry.main_path)
         self._touched = True
-        self._add(entry, install.action, **self._before(install.old if install.action == "updated" else None))
-
-    def _entry(
-        self, secret: SecretVersion, stem: str, version: StoredVersion, problems: list[Problem], old: Entry | None
-    ) -> Entry:
-        entry = Entry(
-            name=secret.name,
-            arn=secret.arn,
-            stem=stem,
-            layout=self._options.layout,
-            rules=self._options.rules,
-            current=version,
-            problems=[problem.as_dict() for problem in problems],
-        )
-        if old and (old.layout, old.stem) == (entry.layout, entry.stem):
-            candidates = [old.current, *old.previous]
-            entry.previous = [candidate for candidate in candidates if candidate.digest != version.digest]
-            entry.proven = old.proven
-        if old:
-            entry.replaced = old.replaced or old.current.digest != version.digest
-        return entry
+        self._add(entry, action, **self._before(old if action == "updated" else None))
 
     def _keep(self, entry: Entry) -> None:
         """Nothing was read; but owner, mode and the calendar may have moved on."""
@@ -292,7 +234,7 @@ class CertificateSync:
         for stem, paths in self._directory.orphans(self._manifest, except_stems=in_use).items():
             layout = "lineage" if paths == [stem] else "split"
             entry = Entry(stem, "", stem, layout, "", StoredVersion("", "", {}, {}))
-            self._remove(entry, path=os.path.join(self._directory.path, paths[0]))
+            self._remove(entry, path=os.path.join(self._directory.path, paths[-1]))
 
     def _names_of(self, failure: SecretFailure) -> set[str]:
         """What a secret that was asked for by this name or ARN may be called in the manifest."""
@@ -351,9 +293,9 @@ class CertificateSync:
             }
         )
 
-    def _refuse_write(self, entry: Entry, error: StoreError) -> None:
+    def _refuse_write(self, secret: SecretVersion | Entry, error: StoreError) -> None:
         problems = [Problem("write_failed", "error", error.message)]
-        self._refuse(entry.name, problems, arn=entry.arn, version_id=entry.version_id)
+        self._refuse(secret.name, problems, arn=secret.arn, version_id=secret.version_id)
 
     @staticmethod
     def _before(entry: Entry | None) -> dict[str, t.Any]:

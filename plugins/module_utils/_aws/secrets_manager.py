@@ -16,6 +16,7 @@ import collections
 import itertools
 import re
 import threading
+import types
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -42,8 +43,7 @@ T = t.TypeVar("T")
 R = t.TypeVar("R")
 
 
-@dataclass(frozen=True)
-class SecretVersion:
+class SecretVersion(t.NamedTuple):
     """A secret that has a current version, without its value. version_id: of the stage AWSCURRENT.
 
     described: all that the listing told of it.
@@ -52,18 +52,17 @@ class SecretVersion:
     name: str
     arn: str
     version_id: str
-    tags: t.Mapping[str, str] = field(default_factory=dict)
-    described: t.Mapping[str, t.Any] = field(default_factory=dict, repr=False, compare=False)
+    tags: t.Mapping[str, str] = types.MappingProxyType({})
+    described: t.Mapping[str, t.Any] = types.MappingProxyType({})
 
 
-@dataclass(frozen=True)
-class SecretFailure:
+class SecretFailure(t.NamedTuple):
     """A secret that cannot be had, and why. code: of AWS, where AWS gave one."""
 
     name: str
     problem: Problem
     arn: str | None = None
-    described: t.Mapping[str, t.Any] = field(default_factory=dict, repr=False, compare=False)
+    described: t.Mapping[str, t.Any] = types.MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -74,8 +73,7 @@ class SecretValue:
     value: str | bytes = field(repr=False)
 
 
-@dataclass(frozen=True)
-class Selection:
+class Selection(t.NamedTuple):
     """Which secrets: those with all tags (and the prefix, if any), else the names and those with the prefix.
 
     names: secret names or ARNs. An empty prefix selects all secrets, None does not select by prefix.
@@ -83,11 +81,10 @@ class Selection:
 
     names: tuple[str, ...] = ()
     name_prefix: str | None = None
-    tags: t.Mapping[str, str] = field(default_factory=dict)
+    tags: t.Mapping[str, str] = types.MappingProxyType({})
 
 
-@dataclass(frozen=True)
-class Discovery:
+class Discovery(t.NamedTuple):
     """secrets: in order of their names; failures: selected by name but not to be had; warnings: for the user."""
 
     secrets: tuple[SecretVersion, ...]

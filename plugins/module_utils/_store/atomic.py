@@ -12,15 +12,13 @@ import os
 import secrets
 import stat
 import typing as t
-from dataclasses import dataclass
 
 from .._errors import StoreError
 
 TEMPORARY_MARK = ".certops-tmp."  # a leading dot: HAProxy ignores such files in a certificate directory
 
 
-@dataclass(frozen=True)
-class FileAttributes:
+class FileAttributes(t.NamedTuple):
     """mode: permission bits; uid, gid: owner, None leaves what the system gives to a new file."""
 
     mode: int = 0o600
@@ -73,13 +71,30 @@ def write_file(path: str, data: bytes, attributes: FileAttributes, *, temporary_
 
 def create_file(path: str, data: bytes, attributes: FileAttributes) -> None:
     """A new file with its final owner and mode, on disk when this returns. Never looser than 0600 on the way."""
+    sync_and_close([create_unsynced_file(path, data, attributes)])
+
+
+def create_unsynced_file(path: str, data: bytes, attributes: FileAttributes) -> int:
+    """The same, but a power cut may still lose the content: the descriptor returned is for sync_and_close."""
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with open(descriptor, "wb", buffering=0) as file:
+    try:
         set_attributes(descriptor, attributes)
         view = memoryview(data)
-        while view:  # an unbuffered write may be short
-            view = view[file.write(view) :]
-        os.fsync(descriptor)
+        while view:  # a write may be short
+            view = view[os.write(descriptor, view) :]
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def sync_and_close(descriptors: t.Collection[int]) -> None:
+    """Wait until the content of these files is on disk. Closes all, also on failure. Raises OSError."""
+    with contextlib.ExitStack() as open_files:
+        for descriptor in descriptors:
+            open_files.callback(os.close, descriptor)
+        for descriptor in descriptors:
+            os.fsync(descriptor)
 
 
 def set_attributes(file: int | str, attributes: FileAttributes) -> None:
@@ -93,6 +108,9 @@ def set_attributes(file: int | str, attributes: FileAttributes) -> None:
 
 def replace_with_link(source: str, path: str) -> None:
     """Make path another name of the file source, in one step even where path exists. Both on one file system."""
+    with contextlib.suppress(FileExistsError):
+        os.link(source, path, follow_symlinks=False)
+        return
     directory, name = os.path.split(path)
     temporary = os.path.join(directory, f"{TEMPORARY_MARK}{secrets.token_hex(6)}.{name}"[:250])
     os.link(source, temporary, follow_symlinks=False)
@@ -118,11 +136,7 @@ def _rename_link(temporary: str, path: str) -> None:
 
 def fsync_directory(path: str) -> None:
     """Make renames and unlinks in this directory durable. Raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_and_close([os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)])
 
 
 def remove_temporaries(directory: str) -> None:

@@ -7,7 +7,7 @@
 Below the directory, out of the way of HAProxy (which ignores names with a leading dot and subdirectories)::
 
     .certops/manifest.json                       what is deployed, from which secret version
-    .certops/versions/<stem>~<digest>/*.pem      the current and the previous versions
+    .certops/versions/<stem>~<digest>...         the current and the previous versions, named like the live files
     <stem>.pem                                   hard link to the current version (layouts haproxy, split)
     <stem> -> .certops/versions/<stem>~<digest>  symbolic link to it (layout lineage: four files change as one)
 """
@@ -21,19 +21,16 @@ import os
 import shutil
 import time
 import typing as t
-from dataclasses import dataclass
 
 from .._errors import StoreError
 from . import atomic
 from .manifest import Entry, Manifest, StoredVersion, live_paths, main_path
 
 STATE_DIRECTORY = ".certops"
-_VERSION_FILES = {"pem": "bundle.pem", "key": "bundle.key"}
 _LOCK_POLL_SECONDS = 0.05
 
 
-@dataclass(frozen=True)
-class DirectorySettings:
+class DirectorySettings(t.NamedTuple):
     """attributes: of the certificate files, None leaves those that are there as they are; directory_mode: of
     directories made here; keep: previous versions kept."""
 
@@ -122,25 +119,32 @@ class CertificateDirectory:
             if descriptor is not None:
                 os.close(descriptor)
 
-    def publish(self, entry: Entry, parts: t.Mapping[str, bytes], *, first: bool) -> None:
-        """Store the entry's current version (its content is parts) and make it live. Durable after save.
+    def stage(self, entry: Entry, parts: t.Mapping[str, bytes], *, first: bool) -> list[int]:
+        """Write the entry's current version (its content is parts) aside. Returns descriptors, for publish to close.
 
-        first: nothing of this certificate was deployed before, so what is in its place is someone else's.
+        To stage many and then to publish them takes half the time of one after the other: the first fsync writes the
+        file system's journal for all. first: nothing of this certificate was deployed before, so what is in its place
+        is someone else's.
         """
-        with atomic.store_errors(f"write certificate {entry.name} to {self.path}"):
+        with self._writing(entry):
             if first:
                 self._keep_foreign(entry)
-            self._store_version(self._version_directory(entry, entry.current), parts)
+            return self._store_version(entry, entry.current, parts)
+
+    def publish(self, entry: Entry, staged: t.Collection[int]) -> None:
+        """Wait until what was staged is on disk, then make it live. Durable after save."""
+        with self._writing(entry):
+            atomic.sync_and_close(staged)
             self._make_live(entry)
 
     def restore(self, entry: Entry) -> None:
         """Make the entry's current version live from the store, where it was kept."""
-        directory = self._version_directory(entry, entry.current)
+        paths = self._version_paths(entry, entry.current)
         for part, digest in entry.current.files.items():
-            if self._digest(os.path.join(directory, _file_name(part))) != digest:
+            if self._digest(paths[part]) != digest:
                 raise StoreError(
-                    f"The kept version {entry.current.version_id} of {entry.name} in {directory} is missing or damaged,"
-                    " so it cannot be restored. Run certificate_sync to fetch the current version again."
+                    f"The kept version {entry.current.version_id} of {entry.name} is missing or damaged, so it cannot"
+                    f" be restored ({paths[part]}). Run certificate_sync to fetch the current version again."
                 )
         with atomic.store_errors(f"restore certificate {entry.name} in {self.path}"):
             self._make_live(entry)
@@ -190,7 +194,7 @@ class CertificateDirectory:
             self._drop_unreferenced(manifest)
 
     def orphans(self, manifest: Manifest, *, except_stems: t.Collection[str] = ()) -> dict[str, list[str]]:
-        """Stem -> live paths written by a run that was killed before it saved the manifest."""
+        """Stem -> live paths, in their order, written by a run that was killed before it saved the manifest."""
         known = {*except_stems, *(entry.stem for entry in manifest.entries.values())}
         orphans: dict[str, list[str]] = {}
         for name in self._version_names():
@@ -250,47 +254,51 @@ class CertificateDirectory:
         except OSError:
             return None
 
-    def _version_directory(self, entry: Entry, version: StoredVersion) -> str:
-        return os.path.join(self._versions, f"{entry.stem}~{version.digest[:16]}")
+    def _writing(self, entry: Entry) -> t.ContextManager[None]:
+        return atomic.store_errors(f"write certificate {entry.name} to {self.path}")
 
-    def _store_version(self, directory: str, parts: t.Mapping[str, bytes]) -> None:
-        if os.path.isdir(directory):
-            self._repair_version(directory, parts)
-            return
-        temporary = os.path.join(self._versions, f"{atomic.TEMPORARY_MARK}{os.path.basename(directory)}")
-        shutil.rmtree(temporary, ignore_errors=True)
+    def _version_paths(self, entry: Entry, version: StoredVersion) -> dict[str, str]:
+        paths = live_paths(entry.layout, _version_stem(entry, version))
+        return {part: os.path.join(self._versions, path) for part, path in paths.items()}
+
+    def _store_version(self, entry: Entry, version: StoredVersion, parts: t.Mapping[str, bytes]) -> list[int]:
+        """Descriptors of the files, which are not yet durable. Nobody looks at a version before it is live or kept."""
+        if entry.layout == "lineage":
+            directory = os.path.join(self._versions, main_path("lineage", _version_stem(entry, version)))
+            if not _make_directory(directory):
+                atomic.remove_temporaries(directory)
+            atomic.set_attributes(directory, self._directory_attributes)
+        descriptors: list[int] = []
         try:
-            os.mkdir(temporary, 0o700)
-            for part, data in parts.items():
-                atomic.create_file(os.path.join(temporary, _file_name(part)), data, self._attributes)
-            atomic.set_attributes(temporary, self._directory_attributes)
-            os.rename(temporary, directory)
+            for part, path in self._version_paths(entry, version).items():
+                descriptors.append(self._store_file(path, parts[part]))
         except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
+            for descriptor in descriptors:
+                os.close(descriptor)
             raise
+        return descriptors
 
-    def _repair_version(self, directory: str, parts: t.Mapping[str, bytes]) -> None:
-        """A version of an earlier time, perhaps damaged since. It may be live: each file is replaced as a whole."""
-        atomic.remove_temporaries(directory)
-        for part, data in parts.items():
-            path = os.path.join(directory, _file_name(part))
-            if self._digest(path) == hashlib.sha256(data).hexdigest():
-                atomic.set_attributes(path, self._attributes)
-            else:
-                atomic.write_file(path, data, self._attributes)
-        atomic.set_attributes(directory, self._directory_attributes)
+    def _store_file(self, path: str, data: bytes) -> int:
+        with contextlib.suppress(FileExistsError):
+            return atomic.create_unsynced_file(path, data, self._attributes)
+        # Of an earlier time, perhaps damaged since. It may be live: it is replaced as a whole.
+        if self._digest(path) != hashlib.sha256(data).hexdigest():
+            atomic.write_file(path, data, self._attributes)
+        atomic.set_attributes(path, self._attributes)
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
     def _make_live(self, entry: Entry) -> None:
-        directory = self._version_directory(entry, entry.current)
         if entry.layout == "lineage":
             # The link must never point to files that a power cut could still lose.
+            directory = os.path.join(self._versions, main_path("lineage", _version_stem(entry, entry.current)))
             atomic.fsync_directory(directory)
             atomic.fsync_directory(self._versions)
             target = os.path.relpath(directory, self.path)
             atomic.replace_with_symlink(target, os.path.join(self.path, entry.main_path))
             return
+        versions = self._version_paths(entry, entry.current)
         for part, path in entry.paths.items():
-            atomic.replace_with_link(os.path.join(directory, _file_name(part)), os.path.join(self.path, path))
+            atomic.replace_with_link(versions[part], os.path.join(self.path, path))
 
     def _keep_foreign(self, entry: Entry) -> None:
         """Keep the file that someone else put there as the previous version. (A lineage is never written over one.)"""
@@ -309,7 +317,7 @@ class CertificateDirectory:
         for part, path in entry.paths.items():
             with open(os.path.join(self.path, path), "rb") as file:
                 parts[part] = file.read()
-        self._store_version(self._version_directory(entry, foreign), parts)
+        atomic.sync_and_close(self._store_version(entry, foreign, parts))
         entry.previous.append(foreign)
 
     def _version_names(self) -> list[str]:
@@ -321,18 +329,15 @@ class CertificateDirectory:
 
     def _live_names_of(self, version_name: str) -> list[str]:
         """Paths below the directory that are names of this version."""
-        directory = os.path.join(self._versions, version_name)
-        stem = version_name.rpartition("~")[0]
-        link = os.path.join(self.path, stem)
-        if os.path.islink(link) and os.readlink(link) == os.path.relpath(directory, self.path):
-            return [stem]
-        paths = []
-        for part, file_name in _VERSION_FILES.items():
-            with contextlib.suppress(FileNotFoundError):
-                path = live_paths("split", stem)[part]
-                if os.path.samefile(os.path.join(directory, file_name), os.path.join(self.path, path)):
-                    paths.append(path)
-        return paths
+        version = os.path.join(self._versions, version_name)
+        stem, _mark, digest = version_name.rpartition("~")
+        live = stem + os.path.splitext(digest)[1]
+        path = os.path.join(self.path, live)
+        if os.path.islink(path):
+            return [live] if os.readlink(path) == os.path.relpath(version, self.path) else []
+        with contextlib.suppress(FileNotFoundError):
+            return [live] if os.path.samefile(version, path) else []
+        return []
 
     def _forget_surplus(self, manifest: Manifest) -> bool:
         """Keep no more previous versions than are to be kept. Returns whether there were more."""
@@ -343,13 +348,14 @@ class CertificateDirectory:
 
     def _drop_unreferenced(self, manifest: Manifest) -> None:
         referenced = {
-            os.path.basename(self._version_directory(entry, version))
+            path.partition(os.sep)[0]
             for entry in manifest.entries.values()
             for version in (entry.current, *entry.previous)
+            for path in live_paths(entry.layout, _version_stem(entry, version)).values()
         }
         for name in self._version_names():
             if name not in referenced and not self._live_names_of(name):
-                shutil.rmtree(os.path.join(self._versions, name))
+                _remove(os.path.join(self._versions, name))
         atomic.remove_temporaries(self.path)
         atomic.remove_temporaries(self._state)
 
@@ -370,5 +376,12 @@ def version_digest(files: t.Mapping[str, str]) -> str:
     return hashlib.sha256("".join(f"{part}={files[part]};" for part in sorted(files)).encode()).hexdigest()
 
 
-def _file_name(part: str) -> str:
-    return _VERSION_FILES.get(part, f"{part}.pem")
+def _version_stem(entry: Entry, version: StoredVersion) -> str:
+    return f"{entry.stem}~{version.digest[:16]}"
+
+
+def _remove(path: str) -> None:
+    if os.path.isdir(path):
+        shutil.rmtree(path)
+    else:
+        os.unlink(path)

@@ -35,8 +35,7 @@ def main_path(layout: str, stem: str) -> str:
     return stem if layout == "lineage" else f"{stem}.pem"
 
 
-@dataclass(frozen=True)
-class StoredVersion:
+class StoredVersion(t.NamedTuple):
     """One version of a certificate's files. digest: of all parts; files: part -> SHA-256; summary: facts to report."""
 
     digest: str
@@ -105,7 +104,8 @@ class Manifest:
 
 def _to_dict(entry: Entry) -> dict[str, t.Any]:
     # dataclasses.asdict copies deeply, which is the larger part of a save with thousands of entries.
-    return {**vars(entry), "current": vars(entry.current), "previous": [vars(version) for version in entry.previous]}
+    previous = [version._asdict() for version in entry.previous]
+    return {**vars(entry), "current": entry.current._asdict(), "previous": previous}
 
 
 def _entry(item: dict[str, t.Any]) -> Entry:

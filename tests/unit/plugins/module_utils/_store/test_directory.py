@@ -44,7 +44,7 @@ def directory(tmp_path: pathlib.Path) -> CertificateDirectory:
 
 def publish(directory: CertificateDirectory, entry: Entry, text: str, *, first: bool = True) -> None:
     with directory.locked(1):
-        directory.publish(entry, parts_of(entry.layout, text), first=first)
+        directory.publish(entry, directory.stage(entry, parts_of(entry.layout, text), first=first))
 
 
 @pytest.mark.parametrize("layout", list(LAYOUTS))
@@ -156,7 +156,7 @@ def test_own_files_of_a_killed_run_are_not_foreign(directory: CertificateDirecto
 def test_orphans_are_known_by_their_links(directory: CertificateDirectory, layout: str) -> None:
     entry = entry_of(layout, "one")
     publish(directory, entry, "one")
-    expected = ["a"] if layout == "lineage" else sorted(entry.paths.values(), reverse=True)
+    expected = ["a"] if layout == "lineage" else sorted(entry.paths.values())
     assert directory.orphans(Manifest()) == {"a": expected}
     assert directory.orphans(Manifest(), except_stems={"a"}) == {}
     assert directory.orphans(Manifest({"a": entry})) == {}
@@ -211,6 +211,7 @@ def test_failed_write_leaves_the_live_files(directory: CertificateDirectory, mon
         publish(directory, entry_of("haproxy", "two"), "two", first=False)
     monkeypatch.undo()
     assert directory.intact(one)
-    assert [path.name for path in pathlib.Path(directory.path, ".certops", "versions").iterdir()] == [
-        f"a~{one.current.digest[:16]}"
-    ]
+    with directory.locked(1):
+        directory.clean(Manifest({"a": one}))
+    versions = pathlib.Path(directory.path, ".certops", "versions")
+    assert [path.name for path in versions.iterdir()] == [f"a~{one.current.digest[:16]}.pem"]
