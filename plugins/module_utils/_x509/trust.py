@@ -16,6 +16,7 @@ except ImportError:  # the module boundary says so
 
 from .._errors import InvalidOption
 from .certificate import Certificate, load_certificate
+from .directory_names import violated_constraint
 from .paths import PathError, PathFinder
 from .pem import CERTIFICATE, TRUSTED_CERTIFICATE, parse_pem
 from .problems import MaterialError, Problem, error
@@ -59,11 +60,14 @@ def trust_problem(
 ) -> Problem | None:
     """None when there is a valid path from the leaf over the intermediates to one of the anchors at that instant."""
     try:
-        PathFinder(anchors, at, profile="private").find(leaf, intermediates)
-    except PathError as exc:
+        path = PathFinder(anchors, at, profile="private").find(leaf, intermediates)
+        violated = violated_constraint(path)
+    except (PathError, ValueError, KeyError, TypeError) as exc:  # of malformed extensions of the root
         return error(
             "untrusted",
             f"'{leaf.name}', issued by '{leaf.issuer}', does not lead to any of the {len(anchors)} trust anchors "
             f"({exc}): complete its chain, or add its root to the trust anchors.",
         )
+    if violated:
+        return error("name_constraint_violated", f"'{leaf.name}': {violated}. Have it issued by another authority.")
     return None

@@ -15,7 +15,7 @@ from ansible_collections.certops.rotation.tests.support import pki
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509 import verification
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 NOW = pki.now()
 ROOT = pki.CertificateAuthority("Root")
@@ -111,3 +111,24 @@ def test_odd_anchors_of_a_system_are_skipped() -> None:
     assert load_trust_anchors(NONSENSE + ROOT.certificate_pem, skip_unreadable=True) == (ROOT.certificate,)
     with pytest.raises(InvalidOption, match="no certificate"):
         load_trust_anchors(NONSENSE, skip_unreadable=True)
+
+
+def test_constraints_on_subjects_and_usages_of_authorities() -> None:
+    subtree = x509.DirectoryName(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a.example.com")]))
+    extra = [(x509.NameConstraints(None, [subtree]), False)]
+    excluding = pki.CertificateAuthority("Excluding", parent=ROOT, extra_extensions=extra)
+    assert problem_of(excluding.issue("b.example.com"), excluding) is None
+    problem = problem_of(excluding.issue("a.example.com"), excluding)
+    assert problem is not None
+    assert problem.code == "name_constraint_violated"
+    usage = [(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), False)]
+    mail = pki.CertificateAuthority("Mail", parent=ROOT, extra_extensions=usage)
+    problem = problem_of(mail.issue("a.example.com"), mail)
+    assert problem is not None
+    assert problem.code == "untrusted"
+
+
+def test_trust_settings_of_openssl_are_not_ignored() -> None:
+    settings = ROOT.certificate_pem.replace("CERTIFICATE", "TRUSTED CERTIFICATE")
+    with pytest.raises(InvalidOption, match="TRUSTED CERTIFICATE"):
+        load_trust_anchors(ROOT.certificate_pem + settings, skip_unreadable=True)
