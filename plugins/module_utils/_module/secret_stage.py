@@ -20,6 +20,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
         "type": "list",
         "elements": "dict",
         "required": True,
+        "no_log": False,  # their names
         "options": {
             "name": {"type": "str", "required": True},
             "version_id": {"type": "str", "required": True},
