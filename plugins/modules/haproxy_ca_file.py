@@ -33,9 +33,9 @@ notes:
     unless C(tls-ticket-keys) keeps them.
   - Many releases of HAProxy crash when a CA or CRL file, then a certificate, and then a CA or CRL file again change at
     run time (U(https://github.com/haproxy/haproxy/issues/3165)). Unless the version is known to be mended (3.3, 3.2
-    since 3.2.26, 2.8 since 2.8.25), this module makes changes in only one run for each process of HAProxy, and refuses later ones
-    with RV(needs_reload). It remembers that in HAProxy's memory, as an empty CA file named C(@changed-at-run-time).
-    Changes that others make over the socket are not known to it.
+    since 3.2.26, 2.8 since 2.8.25), this module makes changes in only one run for each process of HAProxy, and refuses
+    later ones with RV(needs_reload). It remembers that in HAProxy's memory, as an empty CA file named
+    C(@changed-at-run-time). Changes that others make over the socket are not known to it.
   - HAProxy before 3.4 takes no more than C(tune.bufsize) (16384 bytes) at once. A larger CA file is sent certificate by
     certificate since 2.7. Larger CRL files, and larger CA files before 2.7, need a reload; see RV(needs_reload).
 requirements:

@@ -210,6 +210,29 @@ def test_payload_too_large(haproxy: HaproxyInstance, intermediate: pki.Certifica
     assert (actions(run), run.result["needs_reload"]) == (["failed", "updated"], True)
 
 
+def test_payload_too_large_for_a_new_certificate(
+    haproxy: HaproxyInstance, intermediate: pki.CertificateAuthority
+) -> None:
+    """The crt-list file gets its entry, so that the reload brings it; a certificate that is taken back loses it."""
+    large = intermediate.issue("new.example.com")
+    path = haproxy.directory / "new.pem"
+    path.write_text(large.certificate_pem + large.chain_pem * 40 + large.private_key_pem)
+    item = {"src": str(path), "crt_list": str(haproxy.crt_list_path)}
+    before = memory(haproxy), haproxy.crt_list_path.read_text()
+    for changed in (True, False):
+        run = deploy(haproxy, item)
+        assert (run.failed, run.result["needs_reload"], run.result["changed"]) == (True, True, changed), run.output
+        assert run.result["certificates"][0]["error_code"] == "payload_too_large"
+        assert haproxy.crt_list_path.read_text() == f"{before[1]}{path}\n"
+    assert deploy(haproxy, item, state="absent").result["changed"]
+    assert (memory(haproxy), haproxy.crt_list_path.read_text()) == before
+
+    deploy(haproxy, item)
+    assert haproxy.reload()
+    assert served(haproxy, "new.example.com", haproxy.ports[1]) == large.fingerprint_sha256
+    assert actions(deploy(haproxy, item)) == ["unchanged"]
+
+
 def test_operator_socket(haproxy: HaproxyInstance, intermediate: pki.CertificateAuthority) -> None:
     before = memory(haproxy)
     items = [

@@ -10,6 +10,7 @@ non-interactive connection, and interactive ones mix prompts into the answers, s
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 
@@ -19,6 +20,7 @@ from .errors import UnsupportedCommand
 RESTART_PATIENCE = 3.0  # seconds: a restart or a reload of HAProxy closes its sockets for a moment
 _PAUSE = 0.05
 _SPECIAL = frozenset(" \t\\;\"'<#")
+_BUFFER = re.compile(r"^\s*- Pool buffer \((\d+) bytes\)", re.MULTILINE)
 
 
 def parse_address(address: str) -> str | tuple[str, int]:
@@ -103,6 +105,17 @@ class RuntimeApi:
         """`show info` as field -> value; among them Version and Pid."""
         fields = (line.partition(":") for line in self.execute("show info").splitlines())
         return {name.strip(): value.strip() for name, _colon, value in fields}
+
+    def payload_limit(self) -> int | None:
+        """Bytes of a command with its payload that HAProxy has no room for (tune.bufsize); None: ask by sending.
+
+        Before 3.4, whose limit is another one, HAProxy may abort itself over a payload that does not fit: "spinning".
+        """
+        version = re.match(r"(\d+)\.(\d+)", self.info().get("Version", ""))
+        if not version or (int(version[1]), int(version[2])) >= (3, 4):
+            return None
+        size = _BUFFER.search(self.execute("show pools"))
+        return int(size[1]) if size else None
 
     def _check_permission(self, line: str, answer: str) -> None:
         if answer.startswith("Permission denied"):

@@ -22,6 +22,7 @@ from .runtime import RuntimeApi
 
 SUCCESS = "Success!"
 _LOCKED = "currently locked"
+_SMALL = 4096  # bytes that fit any buffer, with the command
 _TAKEN = re.compile(r"^[Tt]ransaction (?:created|updated) for (?:certificate|CA|CRL) (?P<name>.+)!$", re.MULTILINE)
 
 
@@ -109,8 +110,17 @@ class Transaction:
             f"HAProxy took {change.name} and then lost it: it was reloaded, or another one uses it. Try again."
         )
 
+    def _fits(self, command: str, name: str, payload: str) -> bool:
+        size = len(f"{command} {self._kind} {name} <<\n{payload}\n\n".encode("utf-8", "surrogateescape"))
+        if size <= _SMALL:
+            return True
+        limit = self._api.payload_limit()
+        return limit is None or size < limit
+
     def _send(self, command: str, name: str, payload: str) -> HaproxyError | None:
-        answer = self._api.execute(f"{command} {self._kind}", name, payload=payload, may_be_empty=True)
+        answer = ""
+        if self._fits(command, name, payload):
+            answer = self._api.execute(f"{command} {self._kind}", name, payload=payload, may_be_empty=True)
         if _LOCKED in answer:
             return HaproxyError(
                 f"HAProxy's certificates stay locked by another command; {name} was not updated. Try again."

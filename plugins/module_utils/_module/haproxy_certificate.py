@@ -14,7 +14,7 @@ from .._errors import InvalidOption, RotationError
 from .._haproxy.certificates import CertificateMemory
 from .._haproxy.content import CertificateContent, check_key, parse_content
 from .._haproxy.crt_list_file import CrtListFile
-from .._haproxy.errors import CrtListRequired
+from .._haproxy.errors import CrtListRequired, PayloadTooLarge
 from .._haproxy.ocsp_file import find_stale_response
 from .._haproxy.parsing import StoredCertificate
 from .._haproxy.runtime import RuntimeApi
@@ -59,18 +59,19 @@ class Outcome:
     error_code: str | None = None
     message: str | None = None
     removed_ocsp: str | None = None
+    entered: bool = field(default=False, repr=False)
     needs_reload: bool = field(default=False, repr=False)
     before: dict[str, t.Any] = field(default_factory=dict, repr=False)
     removed: dict[str, t.Any] = field(default_factory=dict, repr=False)
     warning: str | None = field(default=None, repr=False)
 
     def as_result(self) -> dict[str, t.Any]:
-        internal = ("needs_reload", "before", "removed", "warning")
+        internal = ("entered", "needs_reload", "before", "removed", "warning")
         return {name: value for name, value in vars(self).items() if name not in internal}
 
     @property
     def changed(self) -> bool:
-        return self.action in ("added", "updated", "removed") or self.removed_ocsp is not None
+        return self.action in ("added", "updated", "removed") or self.removed_ocsp is not None or self.entered
 
     def failed(self, error: RotationError) -> Outcome:
         return replace(
@@ -153,7 +154,11 @@ class CertificateRun:
         crt_list = self._memory.find_crt_list(outcome.name, wanted.crt_list)
         outcome.name = name = _name_in(crt_list, outcome.name)
         if not self._check_mode:
-            self._memory.add(name, content, crt_list)
+            try:
+                self._memory.add(name, content, crt_list)
+            except PayloadTooLarge:
+                outcome.entered = self._persist(outcome, crt_list)  # the reload that is needed now reads this
+                raise
             self._names.add(name)
             try:
                 self._persist(outcome, crt_list)
