@@ -42,8 +42,10 @@ def free_port() -> int:
 class MotoServer:
     """endpoint_url: where it listens; env: what a process needs to use it and nothing else of AWS."""
 
-    def __init__(self, port: int | None = None) -> None:
+    def __init__(self, port: int | None = None, command: t.Sequence[str] = ()) -> None:
+        """command: what starts the server instead of moto's own program; the port is added."""
         self.port = port or free_port()
+        self._command = command or [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p"]
         self.endpoint_url = f"http://127.0.0.1:{self.port}"
         self.env = {
             "AWS_ENDPOINT_URL": self.endpoint_url,
@@ -59,7 +61,7 @@ class MotoServer:
 
     def start(self, timeout: float = 60) -> None:
         """timeout: seconds until it must answer."""
-        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
+        command = [*self._command, str(self.port)]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + timeout
         while True:
