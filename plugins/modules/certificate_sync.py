@@ -44,20 +44,6 @@ options:
     type: str
     choices: [haproxy, lineage, split]
     default: haproxy
-  allow_changes:
-    description:
-      - What a new version of a secret may change, compared with the certificate that is deployed from it now. Other
-        changes of these kinds are refused, and the deployed certificate stays.
-      - V(san_dropped), a name is no longer covered. V(issuer_changed), another organization has issued the certificate
-        (or another issuer, where issuers name no organization). V(key_type_changed), for instance EC instead of RSA.
-        V(eku_lost), an extended key usage is gone. V(expires_earlier), the certificate ends before the deployed one.
-        V(all), anything.
-      - Nothing is refused when the deployed certificate has expired, when its file is gone, when a kept previous
-        version comes back (O(keep_previous)), or when a fact is not known of the deployed certificate.
-    type: list
-    elements: str
-    choices: [san_dropped, issuer_changed, key_type_changed, eku_lost, expires_earlier, all]
-    default: []
   on_invalid:
     description: Whether a certificate that is refused fails the task or only warns. It is never written.
     type: str
@@ -99,6 +85,7 @@ extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
+  - certops.rotation.certificate_changes
 attributes:
   check_mode:
     support: full

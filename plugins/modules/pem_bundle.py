@@ -17,7 +17,8 @@ description:
     previous version kept for M(certops.rotation.certificate_rollback).
   - With the lookup P(certops.rotation.certificate_secret#lookup) it is the push model, where only the controller may
     read secrets.
-  - A certificate that fails verification is not written, and what is there stays.
+  - A certificate that fails verification, or changes what a renewal should not (O(allow_changes)), is not written, and
+    what is there stays.
 options:
   path:
     description:
@@ -47,6 +48,7 @@ extends_documentation_fragment:
   - certops.rotation.given_certificate
   - certops.rotation.certificate_files
   - certops.rotation.verification
+  - certops.rotation.certificate_changes
 attributes:
   check_mode:
     support: full

@@ -162,7 +162,7 @@ def test_renewal_keeps_the_previous_version(
 ) -> None:
     path = tmp_path / "www.pem"
     modules.run("pem_bundle", {**given(certificate), "path": str(path)})
-    renewed = intermediate.issue("www.example.com")
+    renewed = intermediate.issue(["www.example.com", "192.0.2.1"])
     run = four_times(modules, {**given(renewed), "path": str(path)}, "updated")
     assert run.result["previous_fingerprint_sha256"] == certificate.fingerprint_sha256
     assert run.result["diff"]["before"]["fingerprint_sha256"] == certificate.fingerprint_sha256
@@ -229,3 +229,19 @@ def test_options_that_make_no_sense(
         assert run.failed
         assert text in run.result["msg"], run.result["msg"]
     assert not (tmp_path / "www.pem").exists()
+
+
+def test_a_renewal_that_takes_something_away_is_refused_until_it_is_allowed(
+    modules: ModuleServer, tmp_path: pathlib.Path, intermediate: CertificateAuthority
+) -> None:
+    path = tmp_path / "www.pem"
+    deployed, fewer = intermediate.issue(["www.example.com", "example.com"]), intermediate.issue(["www.example.com"])
+    four_times(modules, {"path": str(path), **given(deployed)}, "created")
+    before = listing(tmp_path)
+    args = {"path": str(path), **given(fewer)}
+    for check in (True, False, True, False):
+        run = modules.run("pem_bundle", args, check=check)
+        assert run.failed
+        assert [problem["code"] for problem in run.result["problems"]] == ["san_dropped"]
+    assert listing(tmp_path) == before
+    four_times(modules, {**args, "allow_changes": ["san_dropped"]}, "updated")

@@ -19,6 +19,7 @@ from .._errors import InvalidOption
 from .._renewal import parse_duration
 from .._store.atomic import FileAttributes
 from .._store.directory import DirectorySettings
+from .._x509.changes import GUARDED_CHANGES
 from .._x509.problems import RULES_VERSION
 
 if t.TYPE_CHECKING:
@@ -33,6 +34,9 @@ FILE_OPTIONS: dict[str, dict[str, t.Any]] = {
     "lock_timeout": {"type": "str", "default": "60s"},
 }
 _QUOTE = "Write modes as quoted octal numbers, such as '0600'; YAML reads others as decimal."
+CHANGE_OPTIONS: dict[str, dict[str, t.Any]] = {
+    "allow_changes": {"type": "list", "elements": "str", "choices": [*GUARDED_CHANGES, "all"], "default": []},
+}
 VERIFY_OPTIONS: dict[str, dict[str, t.Any]] = {
     "min_remaining": {"type": "str", "default": "0"},
     "clock_skew": {"type": "str", "default": "5m"},
@@ -126,3 +130,9 @@ def _identity(option: str, name: str | None, lookup: t.Callable[[str], int]) -> 
         return lookup(name)
     except KeyError:
         raise InvalidOption(f"{option}: there is no {name} on this host.") from None
+
+
+def allowed_changes(params: t.Mapping[str, t.Any]) -> t.Collection[str]:
+    """From CHANGE_OPTIONS: codes of GUARDED_CHANGES."""
+    allowed: list[str] = params["allow_changes"]
+    return GUARDED_CHANGES if "all" in allowed else allowed

@@ -20,8 +20,10 @@ from .boundary import module_boundary
 from .dependencies import require_library
 from .given import GIVEN_EXCLUSIVE, GIVEN_OPTIONS, GivenCertificate, given_content
 from .options import (
+    CHANGE_OPTIONS,
     FILE_OPTIONS,
     VERIFY_OPTIONS,
+    allowed_changes,
     directory_settings,
     duration_option,
     verification_policy,
@@ -33,6 +35,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "name": {"type": "str"},
     "layout": {"type": "str", "choices": ["haproxy", "lineage", "split"], "default": "haproxy"},
     **GIVEN_OPTIONS,
+    **CHANGE_OPTIONS,
     **FILE_OPTIONS,
     **VERIFY_OPTIONS,
 }
@@ -56,6 +59,7 @@ def run(module: t.Any) -> None:
             rules=verification_rules(params, params["layout"]),
             verifier=lambda: verifier,
             min_remaining=duration_option(params, "min_remaining"),
+            allow_changes=allowed_changes(params),
             lock_timeout=duration_option(params, "lock_timeout").total_seconds(),
         )
         report = CertificateSync(

@@ -15,9 +15,15 @@ from .._aws.secrets_manager import SecretsManager, Selection
 from .._errors import InvalidOption, RotationError
 from .._store.directory import CertificateDirectory
 from .._sync import CertificateSync, SyncOptions, SyncReport
-from .._x509.changes import GUARDED_CHANGES
 from .boundary import module_boundary
-from .options import FILE_OPTIONS, directory_settings, duration_option, verification_rules
+from .options import (
+    CHANGE_OPTIONS,
+    FILE_OPTIONS,
+    allowed_changes,
+    directory_settings,
+    duration_option,
+    verification_rules,
+)
 from .selection import CONTENT_OPTIONS, SELECTION_OPTIONS, secret_selection, secret_verifier
 
 _POLICY: dict[str, t.Any] = {"type": "str", "choices": ["fail", "skip"], "default": "fail"}
@@ -26,12 +32,12 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "path": {"type": "path", "required": True},
     **SELECTION_OPTIONS,
     "layout": {"type": "str", "choices": ["haproxy", "lineage", "split"], "default": "haproxy"},
-    "allow_changes": {"type": "list", "elements": "str", "choices": [*GUARDED_CHANGES, "all"], "default": []},
     "on_invalid": dict(_POLICY),
     "on_missing": dict(_POLICY),
     "on_deleted": dict(_POLICY),
     "on_discovery_error": {"type": "str", "choices": ["fail", "fallback"], "default": "fail"},
     "prune": {"type": "bool", "default": False},
+    **CHANGE_OPTIONS,
     **FILE_OPTIONS,
     **CONTENT_OPTIONS,
 }
@@ -94,7 +100,7 @@ def _options(params: t.Mapping[str, t.Any], selection: Selection) -> SyncOptions
         rules=verification_rules(params, params["layout"], params["fields"]),
         verifier=functools.lru_cache(maxsize=1)(lambda: secret_verifier(params)),
         min_remaining=duration_option(params, "min_remaining"),
-        allow_changes=GUARDED_CHANGES if "all" in params["allow_changes"] else params["allow_changes"],
+        allow_changes=allowed_changes(params),
         prune=params["prune"],
         on_invalid=params["on_invalid"],
         on_missing=params["on_missing"],
