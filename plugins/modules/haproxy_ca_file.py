@@ -42,12 +42,6 @@ requirements:
   - HAProxy >= 2.5 with a stats socket of level admin
   - cryptography >= 42.0
 options:
-  socket:
-    description:
-      - HAProxy's stats socket, either the path of a unix socket or V(host:port).
-      - The forms of HAProxy's configuration V(unix@path), V(ipv4@host:port) and V(ipv6@host:port) work, too.
-    type: str
-    required: true
   files:
     description: The files, any number of them.
     type: list
@@ -74,13 +68,10 @@ options:
         type: str
         choices: [ca, crl]
         default: ca
-  timeout:
-    description: Seconds to wait for one answer of HAProxy.
-    type: float
-    default: 10
 extends_documentation_fragment:
   - certops.rotation.attributes
   - certops.rotation.attributes.actiongroup_haproxy
+  - certops.rotation.haproxy_socket
 attributes:
   check_mode:
     support: full
@@ -196,9 +187,10 @@ haproxy:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.certops.rotation.plugins.module_utils._module.haproxy_ca_file import run
+from ansible_collections.certops.rotation.plugins.module_utils._module.haproxy_options import SOCKET_OPTIONS
 
 ARGUMENT_SPEC = {
-    "socket": {"type": "str", "required": True},
+    **SOCKET_OPTIONS,
     "files": {
         "type": "list",
         "elements": "dict",
@@ -212,7 +204,6 @@ ARGUMENT_SPEC = {
         "mutually_exclusive": [("src", "content")],
         "required_one_of": [("src", "content")],
     },
-    "timeout": {"type": "float", "default": 10},
 }
 
 
