@@ -65,19 +65,15 @@ class SecretStore(t.Protocol):
 
     def fetch(self, name: str) -> SharedSecret | None:
         """None when there is no such secret; SecretsManagerError when it is marked for deletion."""
-        ...
 
     def create(self, name: str, text: str) -> bool:
         """False when there is one already."""
-        ...
 
     def succeed(self, name: str, text: str, *, token: str, label: str) -> bool:
         """A new version with this id. False when there is one with this id already; its labels stay."""
-        ...
 
     def move(self, name: str, label: str, version_id: str | None, holder: str | None) -> None:
         """Take the label from the version that holds it (None: none does) to another one (None: to none)."""
-        ...
 
 
 class SharedSecrets(SecretWriter):
