@@ -57,7 +57,6 @@ class Properties:
     tags_given: bool = False
     kms_key_id: str | None = None
     replica_regions: tuple[str, ...] | None = None
-    descriptions: t.Mapping[str, str] = field(default_factory=dict)
 
 
 class SecretStore(t.Protocol):
@@ -176,7 +175,6 @@ class SharedSecrets(SecretWriter):
         return WantedSecret(
             name=name,
             document=text,
-            description=None if existing else properties.descriptions.get(name.rpartition("/")[2]),
             tags=properties.tags if properties.tags_given or not existing else None,
             purge_tags=False,
             kms_key_id=properties.kms_key_id,
