@@ -11,6 +11,7 @@ administrator enabled or mounts stays off: only the vendor's basic.target is sta
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -31,7 +32,7 @@ directory=$1
 shift
 exec 3<&0 # of a background process, standard input would be /dev/null
 mount -t tmpfs -o mode=0755 certops-test "$directory"
-mkdir "$directory/upper" "$directory/work" "$directory/root"
+mkdir "$directory/upper" "$directory/work" "$directory/root" "$directory/units"
 mount -t overlay -o "lowerdir=/,upperdir=$directory/upper,workdir=$directory/work" certops-test "$directory/root"
 mkdir -p /run/systemd/nspawn
 mount -t tmpfs certops-test /run/systemd/nspawn
@@ -46,17 +47,20 @@ if [ ! -d /run/systemd/system ]; then # nobody else makes and removes control gr
     done
 fi
 for group in $groups; do mkdir "$group"; done
-(
-    for group in $groups; do echo 0 >"$group/cgroup.procs"; done
-    exec systemd-nspawn --directory="$directory/root" "$@"
-) </dev/null 3<&- &
-container=$!
 {
     read -r _ <&3 || :
-    kill "$container" || :
+    kill "$(cat "$directory/container")" || :
 } >/dev/null 2>&1 &
-status=0
-wait "$container" || status=$?
+status=133 # of systemd-nspawn --keep-unit when the host in there wants to boot again
+while [ "$status" -eq 133 ]; do
+    (
+        for group in $groups; do echo 0 >"$group/cgroup.procs"; done
+        exec systemd-nspawn --directory="$directory/root" "$@"
+    ) </dev/null 3<&- &
+    echo "$!" >"$directory/container"
+    status=0
+    wait "$!" || status=$?
+done
 for group in $groups; do find "$group" -depth -type d -exec rmdir {} +; done
 exit "$status"
 """
@@ -114,6 +118,12 @@ class SystemdHost:
         assert process.returncode == 0 or not check, f"{command}: {process.stdout}{process.stderr}"
         return process
 
+    def reboot(self, timeout: float = 60) -> None:
+        """Without an orderly end. What was written is there again, but for /run, /tmp and /var/log."""
+        with self._notifications() as notifications:
+            self.run("systemctl", "reboot", "--force", "--force", check=False)
+            self._await_readiness(notifications, time.monotonic() + timeout)
+
     def write(self, path: str, text: str) -> None:
         """Write a file in there, for root only."""
         self.run("install", "-D", "--mode=0600", "/dev/stdin", path, stdin=text)
@@ -122,7 +132,6 @@ class SystemdHost:
         root = self._directory / "root"
         for directory in (root, self.shared):
             directory.mkdir()
-        address = str(self._directory / "notify")
         options = [
             "--boot",
             f"--machine=certops-test-{os.getpid()}",
@@ -133,7 +142,7 @@ class SystemdHost:
             "--console=read-only",
             "--notify-ready=yes",
             "--kill-signal=SIGKILL",  # nothing in there is worth an orderly end
-            "--tmpfs=/etc/systemd/system",
+            f"--bind={root}/units:/etc/systemd/system",  # empty, and there again after a reboot
             "--tmpfs=/var/log",
             *(f"--bind-ro=/dev/null:/etc/{table}" for table in ("fstab", "crypttab")),
             *(f"--overlay={path}::{path}" for path in ("/usr", "/var") if os.path.ismount(path)),
@@ -142,13 +151,8 @@ class SystemdHost:
             "--",
             "--unit=basic.target",
         ]
-        environment = ["env", f"NOTIFY_SOCKET={address}", "SYSTEMD_COLORS=0"]
-        with (
-            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications,
-            self._console.open("wb") as console,
-        ):
-            notifications.bind(address)
-            notifications.settimeout(0.2)
+        environment = ["env", f"NOTIFY_SOCKET={self._directory}/notify", "SYSTEMD_COLORS=0"]
+        with self._notifications() as notifications, self._console.open("wb") as console:
             self._container = subprocess.Popen(
                 [*become(), *environment, "unshare", "--mount", "sh", "-c", _BOOT, "sh", str(root), *options],
                 stdin=subprocess.PIPE,
@@ -157,6 +161,15 @@ class SystemdHost:
                 start_new_session=True,  # a Ctrl-C is for the tests, which then end this in good order
             )
             self._await_readiness(notifications, time.monotonic() + timeout)
+
+    @contextlib.contextmanager
+    def _notifications(self) -> t.Iterator[socket.socket]:
+        address = self._directory / "notify"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications:
+            notifications.bind(str(address))
+            notifications.settimeout(0.2)
+            yield notifications
+        address.unlink()
 
     def _await_readiness(self, notifications: socket.socket, deadline: float) -> None:
         """sd_notify(3) and systemd-nspawn(1), --notify-ready: the process id of its systemd, then that it is up."""
