@@ -1,0 +1,409 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The role rotation_schedule on a real systemd: ansible-pull from a git repository keeps the certificates of a HAProxy
+right that the distribution's unit runs."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import pathlib
+import re
+import socket
+import ssl
+import sys
+import time
+import typing as t
+
+import pytest
+from ansible_collections.certops.rotation.tests.support import pki, secrets_scan
+from ansible_collections.certops.rotation.tests.support.haproxy import free_port
+from ansible_collections.certops.rotation.tests.support.moto import MotoServer
+from ansible_collections.certops.rotation.tests.support.playbook import PlaybookRun, run_playbook
+from ansible_collections.certops.rotation.tests.support.systemd_host import SystemdHost
+
+ROOT = pathlib.Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "scheduling.md").read_text(encoding="utf-8")
+COMMANDS = re.findall(r"^    (\S.*)$", re.sub(r"^```.*?^```$", "", PAGE, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+CERTIFICATES = "/etc/haproxy/certs"
+FILE = f"{CERTIFICATES}/web_a.pem"
+REPOSITORY = "/srv/rotation.git"
+TEXTFILE = "/var/lib/metrics/rotation.prom"
+TEXTFILE_OF_THE_PAGE = "/var/lib/prometheus/node-exporter/rotation.prom"
+SERVICE = "certops-rotation.service"
+DROP_IN = f"/run/systemd/system/{SERVICE}.d"
+PLACES = ["/etc", "/opt", "/usr/local", "/var/lib", "/var/spool", "/srv"]
+
+_CONFIG = """
+global
+    stats socket /run/haproxy/admin.sock mode 660 level admin
+    chroot /var/lib/haproxy
+    user haproxy
+    group haproxy
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 5s
+    timeout server 5s
+frontend tls
+    bind 127.0.0.1:{port} ssl crt {certificates}/
+    http-request return status 200
+"""
+
+
+class Balancer:
+    """An instance with HAProxy and a schedule. It reads secrets below web/."""
+
+    def __init__(self, host: SystemdHost, aws: MotoServer, authority: pki.CertificateAuthority) -> None:
+        self.host = host
+        self.aws = aws
+        self.authority = authority
+        self.port = free_port()
+        self.variables: dict[str, t.Any] = {
+            "rotation_schedule_repository": REPOSITORY,
+            "rotation_schedule_version": "release",
+            "rotation_schedule_environment": aws.env,
+            "rotation_schedule_variables": {
+                "haproxy_certificates_name_prefix": "web/",
+                "haproxy_certificates_metrics_textfile": TEXTFILE,
+            },
+            "rotation_schedule_random_delay": 0,
+            "rotation_schedule_retries": 0,
+            "rotation_schedule_watch_delay": 1,
+            "rotation_schedule_on_failure": f"echo {'$1'} >> /root/failures",
+            # The environment of the tests, which may be below somebody's home.
+            "rotation_schedule_virtualenv": sys.prefix,
+            "rotation_schedule_requirements": [],
+            "rotation_schedule_collections": [],
+            "rotation_schedule_collections_path": str(ROOT / ".dev" / "collections"),
+            "rotation_schedule_service_options": ["ProtectHome=read-only"],
+        }
+
+    def prepare(self) -> None:
+        """HAProxy with a certificate of nobody's, and a repository whose branch release rotates."""
+        config = _CONFIG.format(port=self.port, certificates=CERTIFICATES)
+        self.host.write("/etc/haproxy/haproxy.cfg", config)
+        self.host.write("/etc/default/haproxy", "")
+        self.host.write(f"{CERTIFICATES}/00-default.pem", self.authority.issue("default.example.com").combined_pem)
+        metrics = [str(pathlib.PurePath(textfile).parent) for textfile in (TEXTFILE, TEXTFILE_OF_THE_PAGE)]
+        self.host.run("mkdir", "-p", "/run/haproxy", *metrics)
+        self.host.run("systemctl", "restart", "haproxy")
+        self.host.write("/srv/work/local.yml", block("yaml", "local.yml"))
+        self.shell(
+            f"cd /srv/work && git init -q -b release && git add . && git -c user.name=a -c user.email=a@example.com"
+            f" commit -q -m Rotate && git clone -q --bare . {REPOSITORY}"
+        )
+
+    def shell(self, script: str, check: bool = True) -> str:
+        process = self.host.run("sh", "-c", script, check=check)
+        secrets_scan.assert_no_private_key(process.stdout + process.stderr)
+        return process.stdout
+
+    def schedule(self, check: bool = False, **variables: t.Any) -> PlaybookRun:
+        """Run the playbook; variables: of the role, without its prefix."""
+        changed = {f"rotation_schedule_{name}": value for name, value in variables.items()}
+        run = run_playbook(
+            {**self.variables, **changed}, playbook="certops.rotation.schedule", inside=self.host, check=check
+        )
+        assert run.returncode == 0, run.output
+        return run
+
+    def store(self) -> str:
+        """A new certificate as the secret web/a; its fingerprint."""
+        issued = self.authority.issue("a.example.com")
+        self.aws.put_secret("web/a", issued.secret_document(), {"Environment": "production"})
+        return issued.fingerprint_sha256
+
+    def served(self) -> str:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with (
+            socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection,
+            context.wrap_socket(connection, server_hostname="a.example.com") as tls,
+        ):
+            return hashlib.sha256(tls.getpeercert(binary_form=True) or b"").hexdigest()
+
+    def start(self) -> int:
+        """Start the service by hand and wait for its end; the exit code of systemctl."""
+        return self.host.run("systemctl", "start", SERVICE, check=False).returncode
+
+    def journal(self) -> str:
+        """All that the schedule's units and systemd about them have said since this boot."""
+        return self.shell("journalctl --boot --no-pager --output=cat --unit='certops-rotation*'")
+
+    def runs(self) -> int:
+        """How often the service was started since this boot."""
+        return self.journal().count(f"Starting {SERVICE}")
+
+    @contextlib.contextmanager
+    def journal_of(self) -> t.Iterator[list[str]]:
+        """In the list, what was said within."""
+        before = len(self.journal())
+        said: list[str] = []
+        yield said
+        said.append(self.journal()[before:])
+
+    def is_quiet(self) -> bool:
+        """Nothing of the schedule runs, nor waits to."""
+        return "activating" not in self.shell("systemctl show --property=ActiveState 'certops-rotation*.service'")
+
+    def tree(self) -> dict[str, str]:
+        """Path -> kind, mode and size of all that is not of HAProxy's certificates."""
+        find = f"find {' '.join(PLACES)} -path {CERTIFICATES} -prune -o -printf '%p\\t%y %m %s\\n'"
+        # Directories may be large or small however full they are.
+        lines = [re.sub(r"(\td \d+) .*", r"\1", line) for line in self.shell(find).splitlines()]
+        return dict(line.split("\t") for line in lines)
+
+
+def block(language: str, mark: str) -> str:
+    """The fenced block of the page that has the mark in the line before it."""
+    return re.search(rf"`{re.escape(mark)}`[^\n]*\n\n```{language}\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)[1]
+
+
+def eventually(condition: t.Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to be"
+        time.sleep(0.2)
+
+
+@pytest.fixture(scope="module")
+def bare(moto: MotoServer, intermediate: pki.CertificateAuthority) -> t.Iterator[Balancer]:
+    """Without a schedule."""
+    moto.reset()
+    with SystemdHost() as host:
+        balancer = Balancer(host, moto, intermediate)
+        balancer.prepare()
+        yield balancer
+
+
+class Installation(t.NamedTuple):
+    before: dict[str, str]
+    runs: list[PlaybookRun]
+    fingerprint: str
+
+
+@pytest.fixture(scope="module")
+def installation(bare: Balancer) -> Installation:
+    """By the playbook: check, run, check, run."""
+    fingerprint = bare.store()
+    before = bare.tree()
+    runs = [bare.schedule(check=True)]
+    assert bare.tree() == before, "check mode changes nothing"
+    runs.append(bare.schedule())
+    eventually(lambda: fingerprint == bare.served())
+    eventually(bare.is_quiet)
+    runs += [bare.schedule(check=True), bare.schedule()]
+    return Installation(before, runs, fingerprint)
+
+
+@pytest.fixture
+def balancer(bare: Balancer, installation: Installation) -> Balancer:
+    """Scheduled, and nothing under way."""
+    eventually(bare.is_quiet)
+    bare.shell("systemctl reset-failed; rm -f /root/failures")
+    return bare
+
+
+def test_check_run_check_run(installation: Installation) -> None:
+    predicted, done, *again = installation.runs
+    assert predicted.changed
+    assert set(predicted.changed) <= set(done.changed)
+    assert [run.changed for run in again] == [[], []]
+
+
+def test_the_next_run_is_shown(installation: Installation) -> None:
+    (shown,) = [task.result["msg"] for task in installation.runs[-1].tasks if task.task.endswith("Show the next run")]
+    (line,) = [line for line in shown if "certops-rotation.timer" in line]
+    assert re.match(r"\w{3} \d{4}-\d\d-\d\d \d\d:\d\d:\d\d \S+ +(\d\dmin|1h) ", line), line
+
+
+def test_the_timer_rotated_at_once(balancer: Balancer, installation: Installation) -> None:
+    """Nobody else started it: ansible-pull, certificate, HAProxy, in the confined service."""
+    said = balancer.journal()
+    assert "Starting Ansible Pull" in said
+    assert "failed=0" in said
+    assert balancer.shell("stat -c %a /etc/certops-rotation/* /opt/certops-rotation/run").split() == ["600"] * 2 + [
+        "700"
+    ]
+
+
+def test_a_renewal_is_taken_and_own_writes_start_nothing(balancer: Balancer) -> None:
+    worker = balancer.shell("pgrep --newest haproxy")
+    runs = balancer.runs()
+    new = balancer.store()
+    assert balancer.start() == 0
+    assert balancer.served() == new
+    assert balancer.shell("pgrep --newest haproxy") == worker
+    eventually(
+        lambda: "Finished certops-rotation-check" in balancer.journal().rpartition("Starting certops-rotation.s")[2]
+    )
+    eventually(balancer.is_quiet)
+    assert balancer.runs() == runs + 1
+
+
+CHANGES = {
+    "written to": f"echo >> {FILE}",
+    "removed": f"rm {FILE}",
+    "moved away": f"mv {FILE} /root/",
+    "many times": f"for i in $(seq 50); do echo >> {FILE}; rm {FILE}; cp {CERTIFICATES}/00-default.pem {FILE}; done",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_what_others_change_is_repaired_by_one_run(balancer: Balancer, change: str) -> None:
+    good, served, runs = balancer.shell(f"sha256sum < {FILE}"), balancer.served(), balancer.runs()
+    balancer.shell(change)
+    eventually(lambda: balancer.runs() > runs)
+    eventually(balancer.is_quiet)
+    assert balancer.shell(f"sha256sum < {FILE}") == good
+    assert balancer.served() == served
+    assert f"{FILE}: somebody else has changed or removed it" in balancer.journal()
+    time.sleep(2)  # a second run would begin within that
+    assert balancer.is_quiet()
+    assert balancer.runs() == runs + 1
+
+
+def test_files_of_others_start_nothing(balancer: Balancer) -> None:
+    runs, checks = balancer.runs(), balancer.journal().count("Finished certops-rotation-check")
+    balancer.shell(f"echo > {CERTIFICATES}/README")
+    eventually(lambda: balancer.journal().count("Finished certops-rotation-check") > checks)
+    balancer.shell(f"rm {CERTIFICATES}/README")
+    eventually(lambda: balancer.journal().count("Finished certops-rotation-check") > checks + 1)
+    assert balancer.runs() == runs
+
+
+def test_a_second_start_joins_the_first_one(balancer: Balancer) -> None:
+    runs = balancer.runs()
+    balancer.shell(f"for i in 1 2 3; do systemctl start --no-block {SERVICE}; done")
+    eventually(balancer.is_quiet)
+    assert balancer.runs() == runs + 1
+
+
+def test_a_run_beside_another_says_so_and_ends_well(balancer: Balancer) -> None:
+    balancer.shell("flock /var/lib/certops-rotation/lock sleep 60 >/dev/null 2>&1 &")
+    eventually(lambda: not balancer.shell("flock -n /var/lib/certops-rotation/lock echo free", check=False))
+    with balancer.journal_of() as said:
+        assert balancer.start() == 0
+    balancer.shell("pkill -f '^sleep 60'")
+    assert "Another run is under way" in said[0]
+    assert "ansible" not in said[0]
+
+
+BROKEN = {
+    "wrong branch": (
+        f"git -C {REPOSITORY} branch -m release other",
+        f"git -C {REPOSITORY} branch -m other release",
+        "release",
+    ),
+    "no repository": (
+        f"mv {REPOSITORY} /srv/gone",
+        f"mv /srv/gone {REPOSITORY}",
+        "does not appear to be a git repository",
+    ),
+    "no network": (
+        f"mkdir {DROP_IN} && printf '[Service]\\nPrivateNetwork=yes\\n' > {DROP_IN}/x.conf && systemctl daemon-reload",
+        f"rm -r {DROP_IN} && systemctl daemon-reload",
+        "Could not connect to the endpoint URL",
+    ),
+}
+
+
+@pytest.mark.parametrize(("break_it", "mend_it", "told"), BROKEN.values(), ids=BROKEN)
+def test_failures_are_told_and_the_old_certificate_is_served(
+    balancer: Balancer, break_it: str, mend_it: str, told: str
+) -> None:
+    old, new = balancer.served(), balancer.store()
+    balancer.shell(break_it)
+    with balancer.journal_of() as said:
+        assert balancer.start() == 1
+    balancer.shell(mend_it)
+    assert told in said[0]
+    assert re.search(r"The run failed with exit code \d+, attempt 1 of 1", said[0])
+    assert balancer.served() == old
+    assert balancer.shell(f"systemctl is-failed {SERVICE}", check=False) == "failed\n"
+    eventually(lambda: balancer.shell("cat /root/failures", check=False) == "certops-rotation\n")
+    assert balancer.start() == 0
+    assert balancer.served() == new
+
+
+def test_the_exit_code_of_status_tells_of_old_successes(balancer: Balancer) -> None:
+    assert balancer.start() == 0
+    assert "certops_last_success_timestamp_seconds" in balancer.shell(f"cat {TEXTFILE}")
+    time.sleep(1.1)
+    command = next(command for command in COMMANDS if "status_max_age=1d" in command)
+    for age, code in (("1d", 0), ("1s", 2)):
+        process = balancer.host.run("sh", "-c", command.replace("=1d", f"={age}"), check=False)
+        assert process.returncode == code, process.stdout
+    assert "The last run that ended well was" in process.stdout
+
+
+def test_the_services_are_confined_as_documented(balancer: Balancer) -> None:
+    """A newer systemd may know more that could be restricted."""
+    documented = dict(re.findall(r"^\| `(certops-rotation\S*\.service)` \| (\d\.\d) \|", PAGE, re.MULTILINE))
+    assert documented
+    drop_ins = [f"/run/systemd/system/{unit}.d/home.conf" for unit in documented]
+    for drop_in in drop_ins:  # as it is unless the environment is below somebody's home
+        balancer.host.write(drop_in, "[Service]\nProtectHome=yes\n")
+    balancer.shell("systemctl daemon-reload")
+    shown = balancer.shell(f"systemd-analyze security --no-pager {' '.join(documented)}", check=False)
+    balancer.shell("rm -r /run/systemd/system/certops-rotation*.d; systemctl daemon-reload")
+    measured = {unit: float(re.search(rf"level for {unit}: (\S+)", shown)[1]) for unit in documented}
+    version = int(balancer.shell("systemctl --version").split()[1])
+    assert all(measured[unit] <= float(figure) + (0.5 if version > 252 else 0) for unit, figure in documented.items())
+    assert balancer.shell("systemd-analyze verify /etc/systemd/system/certops-rotation* 2>&1") == ""
+
+
+def rebooted(balancer: Balancer) -> None:
+    balancer.host.reboot()
+    balancer.shell("mkdir -p /run/haproxy && systemctl start haproxy")
+
+
+def test_it_runs_when_the_host_boots(balancer: Balancer) -> None:
+    rebooted(balancer)
+    eventually(lambda: balancer.runs() == 1)
+    eventually(balancer.is_quiet)
+    assert "certops-rotation.timer" in balancer.shell("systemctl list-timers")
+    assert "certops-rotation.path" in balancer.shell("systemctl list-units --type=path")
+
+
+def test_a_time_that_passed_while_it_was_off_is_made_up_for(balancer: Balancer) -> None:
+    """With a calendar expression, and not because it boots. And a commit that nobody signed is not run."""
+    balancer.schedule(on_calendar="*-01-01 00:00:00", at_start=False, verify_commit=True)
+    rebooted(balancer)
+    assert balancer.runs() == 0
+    balancer.shell("touch -d '2 years ago' /var/lib/systemd/timers/stamp-certops-rotation.timer")
+    rebooted(balancer)
+    eventually(lambda: balancer.runs() == 1)
+    eventually(balancer.is_quiet)
+    assert "Failed to verify GPG signature of commit" in balancer.journal()
+    assert "PLAY [" not in balancer.journal()
+
+
+def test_the_commands_of_the_page_and_removal_leaves_nothing(balancer: Balancer, installation: Installation) -> None:
+    """In their order, with its inventory; the last one removes the schedule, but not certificates and metrics."""
+    balancer.host.write("/root/inventory.yml", block("yaml", "inventory.yml"))
+    variables = {**balancer.variables, "ansible_python_interpreter": sys.executable}
+    del variables["rotation_schedule_variables"]
+    balancer.host.write("/root/group_vars/haproxy.yml", json.dumps(variables))
+    *others, removal = COMMANDS
+    assert len(others) > 6
+    for command in others:
+        process = balancer.host.run("sh", "-c", f"cd /root && {command}", check=False)
+        assert process.returncode == 0, f"{command}: {process.stdout}{process.stderr}"
+        eventually(balancer.is_quiet)
+
+    tree = balancer.tree()
+    assert balancer.schedule(check=True, state="absent").changed
+    assert balancer.tree() == tree
+    balancer.shell(f"cd /root && {removal}")
+    left = balancer.tree()
+    for textfile in (TEXTFILE, TEXTFILE_OF_THE_PAGE):
+        del left[textfile]
+    assert left == installation.before
+    assert balancer.shell("systemctl list-units --all --plain --no-legend 'certops*'") == ""
+    assert balancer.schedule(state="absent").changed == []
+    assert balancer.shell(f"ls {FILE}")
