@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import pathlib
+import re
 import subprocess
 import sys
 import typing as t
@@ -132,6 +133,18 @@ def test_cron_runs_the_playbook_of_an_installed_collection(
 
     assert schedule(host, state="absent").returncode == 0
     assert host.run("find", "/opt", "/etc", "/var/lib", "-name", "*certops-rotation*").stdout == ""
+
+
+def test_a_failed_run_is_tried_again_with_a_fresh_checkout(host: SystemdHost) -> None:
+    options = prepared(scheduler="cron", repository="/nowhere", retries=1, retry_delay=0, random_delay=0)
+    made = schedule(host, **options)
+    assert made.returncode == 0, made.output
+    host.write("/var/lib/certops-rotation/checkout/broken", "")
+    run = host.run("/opt/certops-rotation/run", check=False)
+    assert run.returncode
+    assert re.findall(r"attempt \d of \d", run.stderr) == ["attempt 1 of 2", "attempt 2 of 2"]
+    assert host.run("ls", "/var/lib/certops-rotation/checkout", check=False).returncode
+    assert schedule(host, state="absent").returncode == 0
 
 
 REFUSED = [
