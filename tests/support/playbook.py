@@ -80,8 +80,11 @@ def run_playbook(
     check: bool = False,
     timeout: float = 300,
     inside: SystemdHost | None = None,
+    extra: t.Mapping[str, t.Any] | None = None,
 ) -> PlaybookRun:
     """Run a playbook on hosts that are all this machine, or inside of it. playbook: a name, or plays; timeout: seconds.
+
+    extra: variables of the command line, for what a play itself is told.
 
     Raises AssertionError when any private key material is printed.
     """
@@ -94,7 +97,7 @@ def run_playbook(
             (folder / "play.yml").write_text(json.dumps(playbook))
             playbook = str(folder / "play.yml")
         command = [sys.executable, "-m", "ansible", "playbook", playbook, "-i", str(folder / "inventory.json")]
-        command += ["-vvvv", "--diff", *(["--check"] if check else [])]
+        command += ["-vvvv", "--diff", *(["--check"] if check else []), "--extra-vars", json.dumps(extra or {})]
         settings = {
             "ANSIBLE_CALLBACK_PLUGINS": str(_CALLBACKS),
             "ANSIBLE_CALLBACKS_ENABLED": "task_log",

@@ -22,7 +22,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 NAMESPACE = "certops.rotation."
 ROLE = "haproxy_certificates"
-PLUGINS = ("lookup", "filter", "test")
+PLUGINS = ("lookup", "filter", "test", "callback")
 KINDS = ("module", *PLUGINS, "playbook", "role")
 
 

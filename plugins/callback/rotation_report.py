@@ -1,0 +1,109 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: rotation_report
+type: aggregate
+short_description: How a rotation went on each host, as a table and as a file
+version_added: 1.0.0
+author:
+  - certops.rotation contributors (@certops)
+description:
+  - Prints a table after the recap, one line for each host of a play with the role
+    P(certops.rotation.haproxy_certificates#role), hosts that failed, could not be reached or were not tried among them.
+  - Where the variable C(rotation_report_file) names a file on the controller, the same is written there as JSON. The
+    variable may come from the inventory or the command line.
+  - The playbook C(certops.rotation.rotate) uses it by itself. For a playbook of your own add
+    C(certops.rotation.rotation_report) to C(callbacks_enabled) in C(ansible.cfg).
+"""
+
+import json
+import pathlib
+import tempfile
+import typing as t
+
+from ansible.plugins.callback import CallbackBase
+from ansible.template import Templar
+from ansible_collections.certops.rotation.plugins.module_utils._fleet import HostRotation, report, table
+
+_PREFIX = "certops.rotation."
+# The tasks by which a play is known to rotate, the first ones of the role.
+_BEGINNINGS = (f"{_PREFIX}rotation_preflight_info", f"{_PREFIX}certificate_sync")
+
+
+class CallbackModule(CallbackBase):
+    """Callback certops.rotation.rotation_report."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "certops.rotation.rotation_report"
+    CALLBACK_NEEDS_ENABLED = False
+
+    _exists = False
+
+    def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
+        super().__init__(*args, **kwargs)
+        # It may be enabled in ansible.cfg and loaded by the playbook as well.
+        self.disabled = CallbackModule._exists
+        CallbackModule._exists = True
+        self._play: t.Any = None
+        self._check_mode = False
+        self._path = ""
+        self._known: dict[str, HostRotation] = {}
+        self._hosts: dict[str, HostRotation] = {}
+
+    def v2_playbook_on_play_start(self, play: t.Any) -> None:
+        self._play = play
+
+    def v2_playbook_on_task_start(self, task: t.Any, **_about: t.Any) -> None:
+        if task.action not in _BEGINNINGS:
+            return
+        manager = self._play.get_variable_manager()
+        hosts = manager._inventory.get_hosts(self._play.hosts, ignore_restrictions=True)
+        self._hosts.update((host.name, self._of(host)) for host in hosts)
+        self._check_mode = bool(task.check_mode)
+        variables = manager.get_vars(play=self._play, host=hosts[0])
+        path = variables.get("rotation_report_file") or ""
+        self._path = str(Templar(loader=self._play.get_loader(), variables=variables).template(path))
+
+    def v2_runner_on_ok(self, result: t.Any) -> None:
+        content = result._result
+        published = (content.get("ansible_facts") or {}).get("haproxy_certificates_result")
+        if result._task.action == f"{_PREFIX}certificate_sync" or published:
+            self._of(result._host).sync = published or content
+
+    def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
+        if not ignore_errors:
+            self._of(result._host).errors.append(str(result._result.get("msg", "")))
+
+    def v2_runner_on_unreachable(self, result: t.Any) -> None:
+        self._of(result._host).unreachable = str(result._result.get("msg", "")) or "unreachable"
+
+    def v2_playbook_on_stats(self, stats: t.Any) -> None:
+        if not self._hosts:
+            return
+        for host, rotation in self._hosts.items():
+            rotation.failed = stats.summarize(host)["failures"] > 0
+        self._display.banner("ROTATION")
+        for line in table(self._hosts, check_mode=self._check_mode):
+            self._display.display(line)
+        if self._path:
+            try:
+                self._write(report(self._hosts, check_mode=self._check_mode))
+            except OSError as error:
+                self._display.warning(f"The report could not be written: {error}")
+
+    def _of(self, host: t.Any) -> HostRotation:
+        return self._known.setdefault(host.name, HostRotation())
+
+    def _write(self, document: dict[str, t.Any]) -> None:
+        """At once, so that nobody reads half of it."""
+        path = pathlib.Path(self._path).expanduser().absolute()
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
+            json.dump(document, file, indent=1)
+            file.write("\n")
+        pathlib.Path(file.name).replace(path)
+        self._display.display(f"The report: {path}")
