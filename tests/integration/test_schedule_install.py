@@ -158,7 +158,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("options", "named"), REFUSED, ids=lambda value: str(value))
+@pytest.mark.parametrize(("options", "named"), REFUSED, ids=str)
 def test_what_has_no_meaning_is_refused(host: SystemdHost, options: dict[str, t.Any], named: str) -> None:
     run = schedule(host, check=True, **prepared(**options))
     assert run.returncode == 2

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import fnmatch
+import itertools
 import json
 import pathlib
 import typing as t
@@ -90,11 +91,10 @@ def test_another_kind_of_key(shared: SharedAuthority) -> None:
 def test_a_promotion_that_ends_at_any_write_is_completed_by_the_next_run(shared: SharedAuthority) -> None:
     assert not shared.rotate("publish").failed
     for _attempt in range(30):  # each run gets one write further
-        passed = [0]
+        calls = itertools.count(1)
 
-        def second(_body: dict[str, t.Any], passed: list[int] = passed) -> bool:
-            passed[0] += 1
-            return passed[0] > 1
+        def second(_body: dict[str, t.Any], calls: t.Iterator[int] = calls) -> bool:
+            return next(calls) > 1
 
         for operation in WRITES:
             shared.faults.fail(operation, "AccessDeniedException", when=second)

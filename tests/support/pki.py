@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from . import secrets_scan
-from .signing import sign, signed_pem  # noqa: F401  # the second one is for those who use this module
+from .signing import sign
 
 KeyType = t.Literal["ec", "ec384", "ec224", "rsa1024", "rsa2048", "rsa3072", "dsa2048", "ed25519", "ed448"]
 KeyFormat = t.Literal["pkcs8", "traditional"]

@@ -27,7 +27,7 @@ from ansible_collections.certops.rotation.tests.support import pki
 AT = datetime.datetime(2026, 11, 22, 3, 0, tzinfo=datetime.timezone.utc)
 DAY = datetime.timedelta(days=1)
 WARN = 30 * DAY
-NAMES = ["joblet", "localhost", "127.0.0.1", "::1"]
+NAMES = ("joblet", "localhost", "127.0.0.1", "::1")
 
 
 def new_authority(validity=1095 * DAY):

@@ -12,7 +12,6 @@ import typing as t
 
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._x509.examine import Examination, examine
-from ansible_collections.certops.rotation.tests.support import pki
 from ansible_collections.certops.rotation.tests.support.chains import (
     ANY_USAGE,
     CLIENT,
@@ -53,6 +52,7 @@ from ansible_collections.certops.rotation.tests.support.chains import (
     unchecked,
     usages,
 )
+from ansible_collections.certops.rotation.tests.support.signing import signed_pem
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
@@ -334,7 +334,7 @@ def test_a_common_name_beside_dns_names_is_not_constrained() -> None:
 def test_the_serial_number_of_an_intermediate(number: bytes, code: str) -> None:
     issuer = authority(ROOT, serial=0x7A)
     content = issuer.certificate.tbs_certificate_bytes.replace(b"\x02\x01\x7a", b"\x02\x01" + number, 1)
-    found = examine(Examination(leaf(issuer).pem, ROOT.pem, NOW, certificate_chain=pki.signed_pem(content, ROOT.key)))
+    found = examine(Examination(leaf(issuer).pem, ROOT.pem, NOW, certificate_chain=signed_pem(content, ROOT.key)))
     assert code in {problem.code for problem in found}
 
 
@@ -358,7 +358,7 @@ def test_a_curve_that_is_spelled_out_instead_of_named(profile: t.Any) -> None:
     algorithm = sequence(bytes.fromhex("06072a8648ce3d0201") + P256_SPELLED_OUT)
     spelled_out = sequence(algorithm + b"\x03\x42\x00" + point)
     content = good.certificate.tbs_certificate_bytes[4:].replace(named_curve, spelled_out)
-    pem = pki.signed_pem(sequence(content), ISSUER.key)
+    pem = signed_pem(sequence(content), ISSUER.key)
     found = examine(Examination(pem, ROOT.pem, NOW, ISSUER.pem, profile=profile))
     assert [problem.code for problem in found] == ["weak_key"]
 

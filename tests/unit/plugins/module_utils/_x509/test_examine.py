@@ -12,6 +12,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._x509 import path
 from ansible_collections.certops.rotation.plugins.module_utils._x509.examine import Examination, examine
 from ansible_collections.certops.rotation.plugins.module_utils._x509.problems import PROBLEM_CODES
 from ansible_collections.certops.rotation.tests.support import pki, secrets_scan
+from ansible_collections.certops.rotation.tests.support.signing import signed_pem
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -328,7 +329,7 @@ def with_serial_number(number: bytes) -> pki.IssuedCertificate:
     placeholder = 0x7F << (8 * (len(number) - 1)) | 1
     issued = ISSUER.issue("a.example.com", serial_number=placeholder)
     content = issued.certificate.tbs_certificate_bytes.replace(placeholder.to_bytes(len(number), "big"), number, 1)
-    return issued.replace(certificate_pem=pki.signed_pem(content, ISSUER.key))
+    return issued.replace(certificate_pem=signed_pem(content, ISSUER.key))
 
 
 @pytest.mark.parametrize("number", [b"\x00", b"\xff", b"\x80\x01"])

@@ -12,6 +12,7 @@ import typing as t
 
 from ansible_collections.certops.rotation.plugins.module_utils._x509.examine import Examination, examine
 from ansible_collections.certops.rotation.tests.support import pki, secrets_scan
+from ansible_collections.certops.rotation.tests.support.signing import signed_pem
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, x448, x25519
@@ -85,7 +86,7 @@ def test_any_damage_that_the_authority_signed(data):
     content = LEAF.certificate.tbs_certificate_bytes
     position = data.draw(st.integers(0, len(content) - 1))
     damaged = content[:position] + bytes([data.draw(st.integers(0, 255))]) + content[position + 1 :]
-    signed = pki.signed_pem(damaged, ISSUER.key)
+    signed = signed_pem(damaged, ISSUER.key)
     for profile in ("web", "private"):
         valid(certificate=signed, certificate_chain=LEAF.chain_pem, profile=profile, server_names=("a.example.com",))
     valid(certificate=LEAF.certificate_pem, certificate_chain=signed + LEAF.chain_pem)

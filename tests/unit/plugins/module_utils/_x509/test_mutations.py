@@ -34,6 +34,7 @@ from ansible_collections.certops.rotation.tests.support.chains import (
     leaf,
     name,
 )
+from ansible_collections.certops.rotation.tests.support.signing import signed_pem
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
@@ -97,7 +98,7 @@ def pem(der: bytes) -> str:
 
 
 def signed(certificate: x509.Certificate, key: t.Any, chance: random.Random) -> str:
-    return pki.signed_pem(damage(certificate.tbs_certificate_bytes, chance), key)
+    return signed_pem(damage(certificate.tbs_certificate_bytes, chance), key)
 
 
 def damaged(kind: str, chance: random.Random) -> dict[str, str]:
@@ -160,7 +161,7 @@ def test_parts_that_cryptography_fails_to_read() -> None:
     country = b"\x13\x02FR"
     for old, new in ((feature, feature[:-1] + b"\x63"), (country, b"\x03\x02\x00R")):
         assert content.count(old) == 1
-        certificate = pki.signed_pem(content.replace(old, new), ISSUER.key)
+        certificate = signed_pem(content.replace(old, new), ISSUER.key)
         problems = examine(Examination(certificate, ROOT.pem, NOW, ISSUER.pem))
         assert [problem.code for problem in problems] == ["certificate_invalid"]
         document = {"certificate": certificate, "certificate_chain": ISSUER.pem, "private_key": KEYS[0]}
