@@ -56,6 +56,15 @@ options:
       - Certificates, as PEM text, that a chain must lead to for RV(endpoints[].trusted). They need not be roots.
       - By default the trust store of the system.
     type: str
+  client_cert:
+    description:
+      - A PEM file with a client certificate, and its chain if it has one, for servers that want one. Then
+        RV(endpoints[].accepted) tells whether the server accepts it.
+      - It never goes to a server that is not trusted, for only the handshake that verifies the server presents it.
+    type: path
+  client_key:
+    description: A PEM file with its unencrypted private key. By default O(client_cert) holds it, too.
+    type: path
 attributes:
   platform:
     support: full
@@ -97,6 +106,15 @@ EXAMPLES = r"""
         port: 443
         server_name: ""
     trust_anchors: "{{ lookup('ansible.builtin.file', 'ca.pem') }}"
+
+- name: Does it accept this host's client certificate?
+  certops.rotation.tls_endpoint_info:
+    endpoints:
+      - 10.0.0.5:8443
+    client_cert: /etc/joblet/client-admin-cert.pem
+    client_key: /etc/joblet/client-admin-key.pem
+  register: probe
+  failed_when: not probe.endpoints[0].accepted
 """
 
 RETURN = r"""
@@ -142,6 +160,13 @@ endpoints:
       description: Why not. Null when trusted.
       type: str
       sample: certificate has expired
+    accepted:
+      description:
+        - Whether the chain is trusted, and the server has not refused O(client_cert). Why not is in
+          RV(endpoints[].error) or RV(endpoints[].trust_error).
+        - A server that wants no client certificate refuses none.
+      returned: with O(client_cert)
+      type: bool
     fingerprint_sha256:
       description: SHA-256 of the leaf, lower-case hexadecimal. Null when not reachable, like the other facts of the
         leaf.

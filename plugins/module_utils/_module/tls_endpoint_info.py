@@ -21,6 +21,8 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "timeout": {"type": "float", "default": 10.0},
     "concurrency": {"type": "int", "default": 32},
     "trust_anchors": {"type": "str"},
+    "client_cert": {"type": "path"},
+    "client_key": {"type": "path"},
 }
 _LEAF_FIELDS = (
     "fingerprint_sha256",
@@ -40,8 +42,16 @@ def run(module: t.Any) -> None:
         params = module.params
         check_limits(params)
         endpoints = [parse_endpoint(entry, position) for position, entry in enumerate(params["endpoints"])]
-        observations = probe_many(endpoints, params["timeout"], params["concurrency"], Trust(params["trust_anchors"]))
-        module.exit_json(changed=False, endpoints=[_result(observation) for observation in observations])
+        if params["client_key"] and not params["client_cert"]:
+            raise InvalidOption("client_key is of no use without client_cert.")
+        identity = (params["client_cert"], params["client_key"] or params["client_cert"])
+        trust = Trust(params["trust_anchors"], identity if params["client_cert"] else None)
+        observations = probe_many(endpoints, params["timeout"], params["concurrency"], trust)
+        results = [_result(observation) for observation in observations]
+        if trust.identity:
+            for result in results:
+                result["accepted"] = result["trusted"] and result["error"] is None
+        module.exit_json(changed=False, endpoints=results)
 
 
 def check_limits(params: t.Mapping[str, t.Any]) -> None:

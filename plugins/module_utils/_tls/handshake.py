@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import re
@@ -107,12 +108,22 @@ def permissive_context(key_type: str = "any") -> ssl.SSLContext:
 
 
 @functools.cache
-def verifying_context(trust_anchors: str | None, check_name: bool, key_type: str = "any") -> ssl.SSLContext:
+def verifying_context(
+    trust_anchors: str | None, check_name: bool, key_type: str = "any", identity: tuple[str, str] | None = None
+) -> ssl.SSLContext:
     """A client with this host's usual standards. trust_anchors: PEM; None: the system's store.
 
-    Raises ProbeError when trust_anchors holds no certificate.
+    identity: paths of its certificate and key. Raises ProbeError when trust_anchors holds no certificate, or identity
+    cannot be used.
     """
     context = _context(key_type)
+    if identity:
+        try:
+            context.load_cert_chain(*identity, password=lambda: b"")  # never ask on the terminal
+        except (ssl.SSLError, OSError, ValueError):
+            raise ProbeError(
+                f"{identity[0]} and {identity[1]} are no readable certificate and unencrypted key that belong together"
+            ) from None
     context.check_hostname = check_name
     if key_type != "any":
         context.set_ciphers(f"{_CIPHERS[key_type]}:!aNULL:!eNULL:!PSK:!SRP")
@@ -137,9 +148,17 @@ def _context(key_type: str) -> ssl.SSLContext:
 
 
 def shake_hands(
-    connection: socket.socket, context: ssl.SSLContext, server_hostname: str | None, deadline: Deadline
+    connection: socket.socket,
+    context: ssl.SSLContext,
+    server_hostname: str | None,
+    deadline: Deadline,
+    *,
+    await_verdict: bool = False,
 ) -> Handshake:
-    """Run the handshake. Raises TimeoutError (or socket.timeout) and OSError; TLS failures are in the result."""
+    """Run the handshake. Raises TimeoutError (or socket.timeout) and OSError; TLS failures are in the result.
+
+    await_verdict: wait for what the server says of our certificate, which comes after the handshake in TLS 1.3.
+    """
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     tls = t.cast("_Recorder", context.wrap_bio(incoming, outgoing, server_hostname=server_hostname))
     try:
@@ -160,8 +179,38 @@ def shake_hands(
             return _failed(tls, error.verify_message, verify_error=error.verify_message)
         return _failed(tls, _tls_error(error, tls))
     _flush(connection, outgoing, deadline)
+    if await_verdict:
+        refusal = _refusal(connection, tls, incoming, outgoing, deadline)
+        if refusal:
+            return Handshake(_chain(tls), error=refusal, alert=tls.alert)
     cipher = tls.cipher()
     return Handshake(_chain(tls), protocol=tls.version(), cipher=cipher[0] if cipher else None)
+
+
+def _refusal(
+    connection: socket.socket, tls: _Recorder, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, deadline: Deadline
+) -> str | None:
+    """Say goodbye at once: a server that has accepted us closes, too, and one that has not has sent an alert."""
+    while True:
+        try:
+            tls.unwrap()
+            break
+        except ssl.SSLWantReadError:
+            with contextlib.suppress(OSError):  # it may be gone already; what it has said can still be read
+                if outgoing.pending:
+                    _flush(connection, outgoing, deadline)
+                    connection.shutdown(socket.SHUT_WR)
+            connection.settimeout(deadline.remaining())
+            try:
+                data = connection.recv(16384)
+            except ConnectionError:
+                return "connection reset after the handshake"
+            if not data:
+                break
+            incoming.write(data)
+        except ssl.SSLError:  # it was quicker to answer than to close
+            break
+    return None if tls.alert is None else f"TLS alert {_alert_name(tls.alert)}"
 
 
 def _flush(connection: socket.socket, outgoing: ssl.MemoryBIO, deadline: Deadline) -> None:

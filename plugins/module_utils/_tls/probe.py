@@ -32,15 +32,19 @@ _RESETS = {errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED}
 
 @dataclasses.dataclass(frozen=True)
 class Trust:
-    """What to check a chain against. anchors: PEM content; None: the system's store. Raises ProbeError on bad PEM."""
+    """What to check a chain against. anchors: PEM content; None: the system's store.
+
+    identity: paths of our certificate and key, for servers that want one. Raises ProbeError on bad PEM.
+    """
 
     anchors: str | None = None
+    identity: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
         self.context(True, "any")
 
     def context(self, check_name: bool, key_type: str) -> ssl.SSLContext:
-        return verifying_context(self.anchors, check_name, key_type)
+        return verifying_context(self.anchors, check_name, key_type, self.identity)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,7 +140,8 @@ class _Probe:
             facts = self._shake(permissive_context(key_type), name)
             return self._observation(facts), facts.refused_version
         try:
-            verified = self._shake(trust.context(name is not None, key_type), name)
+            context = trust.context(name is not None, key_type)
+            verified = self._shake(context, name, await_verdict=trust.identity is not None)
         except ConnectionError as error:
             # Some servers reset the connection instead of refusing a protocol version by an alert.
             if self._phase != "handshake":
@@ -164,7 +169,7 @@ class _Probe:
             return self._endpoint.sni
         return self._endpoint.host.partition("%")[0] if is_ip(self._endpoint.host) else None
 
-    def _shake(self, context: ssl.SSLContext, server_hostname: str | None) -> Handshake:
+    def _shake(self, context: ssl.SSLContext, server_hostname: str | None, *, await_verdict: bool = False) -> Handshake:
         with self._connected() as connection:
             if self._endpoint.proxy_protocol:
                 connection.settimeout(self._deadline.remaining())
@@ -173,7 +178,7 @@ class _Probe:
                 self._phase = "STARTTLS"
                 self._upgrade(connection, self._endpoint.starttls)
             self._phase = "handshake"
-            return shake_hands(connection, context, server_hostname, self._deadline)
+            return shake_hands(connection, context, server_hostname, self._deadline, await_verdict=await_verdict)
 
     def _upgrade(self, connection: socket.socket, protocol: str) -> None:
         def receive(size: int) -> bytes:
