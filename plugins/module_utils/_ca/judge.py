@@ -27,7 +27,10 @@ Purpose = t.Literal["client", "server"]
 def authority_problems(
     authority: Certificate, key: t.Any, at: datetime.datetime, warn_before: datetime.timedelta
 ) -> list[Problem]:
-    """key: of the authority. Its own signature counts only where it is self-signed: an imported one need not be."""
+    """key: of the authority, None where it was not looked at.
+
+    Its own signature counts only where it is self-signed: an imported one need not be.
+    """
     problems = key_pair_problems(authority, key)
     usage = authority.key_usage
     if not authority.is_ca or (usage is not None and not usage.key_cert_sign):

@@ -14,8 +14,10 @@ from .boundary import module_boundary
 from .dependencies import require_library
 from .given import given_content
 from .shared_ca_common import (
+    CLIENT_NAME_CHARACTERS,
     CREATION_OPTIONS,
     PREFIX_OPTION,
+    SUBJECT_DEFAULTS,
     WARN_OPTION,
     Retry,
     facts,
@@ -60,10 +62,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "subject": {
         "type": "dict",
         "options": {
-            "country": {"type": "str", "default": "US"},
-            "state": {"type": "str", "default": "CA"},
-            "locality": {"type": "str", "default": "Los Angeles"},
-            "organization": {"type": "str", "default": "Joblet"},
+            **SUBJECT_DEFAULTS,
             "organizational_unit": {"type": "str", "default": "CA"},
             "common_name": {"type": "str", "default": "Joblet-CA"},
         },
@@ -84,7 +83,6 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
 }
 _CA_SIZES = {"rsa": 4096, "ec": 256}
 _CLIENT_SIZES = {"rsa": 2048, "ec": 256}
-_CLIENT_NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.@+=-")
 
 
 def run(module: t.Any, retry: Retry) -> None:
@@ -220,7 +218,7 @@ class _Job:
         from .._shared_ca.steward import ClientWish
 
         name = client["name"]
-        if not name or not set(name) <= _CLIENT_NAME_CHARACTERS:
+        if not name or not set(name) <= CLIENT_NAME_CHARACTERS:
             raise InvalidOption(f"clients: {name!r} cannot be part of a secret's name: use letters, digits and _.@+=-.")
         subject = dataclasses.replace(
             authority,

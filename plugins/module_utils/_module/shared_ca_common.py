@@ -23,6 +23,14 @@ Retry = t.Callable[[t.Callable[..., t.Any]], t.Callable[..., t.Any]]
 DEFAULT_TAGS = {"Application": "Joblet", "Type": "Certificate"}
 PREFIX_OPTION: dict[str, dict[str, t.Any]] = {"prefix": {"type": "str", "default": "joblet"}}
 WARN_OPTION: dict[str, dict[str, t.Any]] = {"warn_days": {"type": "int", "default": 30}}
+#: Of those parts of a subject that all certificates have in common.
+SUBJECT_DEFAULTS: dict[str, dict[str, t.Any]] = {
+    "country": {"type": "str", "default": "US"},
+    "state": {"type": "str", "default": "CA"},
+    "locality": {"type": "str", "default": "Los Angeles"},
+    "organization": {"type": "str", "default": "Joblet"},
+}
+CLIENT_NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.@+=-")
 CREATION_OPTIONS: dict[str, dict[str, t.Any]] = {
     "tags": {"type": "dict", "aliases": ["resource_tags"]},
     "kms_key_id": {"type": "str"},

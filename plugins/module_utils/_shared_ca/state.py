@@ -144,24 +144,25 @@ class State:
         return [f"{name}: {problem.message}" for name, pair in pairs for problem in pair.problems]
 
 
-def observe(store: SecretStore, names: Names, clients: t.Iterable[str]) -> State:
+def observe(store: SecretStore, names: Names, clients: t.Iterable[str], *, authority_keys: bool = True) -> State:
     """Read all of it. Raises SecretsManagerError, and RotationError for a secret that has no current version.
 
     In the reverse order of its making: whatever a certificate needs was there before it.
+    authority_keys: False for who issues nothing: keys of authorities are neither read nor missed.
     """
     crl = _read(store, names.crl)
     seen = {
         client: (_read(store, names.client_cert(client)), _read(store, names.client_key(client))) for client in clients
     }
-    certificates, keys = _read(store, names.ca_cert), _read(store, names.ca_key)
+    certificates, keys = _read(store, names.ca_cert), _read(store, names.ca_key) if authority_keys else None
     stages = certificates.stages if certificates else {}
     current_id, pending_id, retiring_id = (stages.get(label) for label in (CURRENT, PENDING, RETIRING))
     has_successor = pending_id not in (None, current_id, stages.get(ABORTED))
     return State(
         names=names,
-        current=_pair(certificates, keys, CURRENT),
-        successor=_pair(certificates, keys, PENDING) if has_successor else None,
-        retiring=_pair(certificates, keys, RETIRING) if retiring_id != current_id else None,
+        current=_pair(certificates, keys, CURRENT, authority_keys),
+        successor=_pair(certificates, keys, PENDING, authority_keys) if has_successor else None,
+        retiring=_pair(certificates, keys, RETIRING, authority_keys) if retiring_id != current_id else None,
         stages=stages,
         keys=keys,
         clients={client: _client(client, *pair) for client, pair in seen.items()},
@@ -212,7 +213,9 @@ def _client(name: str, certificates: SharedSecret | None, keys: SharedSecret | N
     return Client(name, _pair(certificates, keys, CURRENT), keys, tuple(issued))
 
 
-def _pair(certificates: SharedSecret | None, keys: SharedSecret | None, label: str) -> Pair | None:
+def _pair(
+    certificates: SharedSecret | None, keys: SharedSecret | None, label: str, with_key: bool = True
+) -> Pair | None:
     version = certificates.labelled(label) if certificates else None
     if certificates is None or version is None:
         return None
@@ -220,6 +223,8 @@ def _pair(certificates: SharedSecret | None, keys: SharedSecret | None, label: s
         certificate = load_stored(version.text, certificates.name)
     except MaterialError as unreadable:
         return Pair(version.version_id, None, None, None, (unreadable.problem,))
+    if not with_key:
+        return Pair(version.version_id, certificate, None, None)
     if keys is None:
         problem = error("private_key_missing", "Its private key is not stored: somebody has deleted it.")
         return Pair(version.version_id, certificate, None, None, (problem,))

@@ -72,14 +72,14 @@ class Steward:
 
     # -- leading ------------------------------------------------------------------------------------------------
 
-    def look(self, clients: t.Iterable[str]) -> State:
+    def look(self, clients: t.Collection[str], *, authority_keys: bool = True) -> State:
         """What is stored. What seems torn is looked at again: AWS shows writes late, and others are at work."""
-        state = observe(self._store, self.names, clients)
+        state = observe(self._store, self.names, clients, authority_keys=authority_keys)
         for _attempt in range(_SECOND_LOOKS):
             if not state.torn():
                 break
             self._pause(0.5)
-            state = observe(self._store, self.names, clients)
+            state = observe(self._store, self.names, clients, authority_keys=authority_keys)
         return state
 
     def settle(self, clients: t.Sequence[str], plan: Planner, seen: State | None = None) -> State:

@@ -1,0 +1,134 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a host has taken from a shared authority, as files of one directory. See Material."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from dataclasses import dataclass
+
+from .._ca.keys import key_pem, read_key
+from .._store.atomic import FileAttributes, fsync_directory, store_errors, write_file
+from .._x509.certificate import Certificate, load_certificate
+from .._x509.pem import CERTIFICATE, parse_pem
+from .._x509.problems import MaterialError
+from .member import Identity, Material
+
+CA, CRL, SERVER = "ca.pem", "crl.pem", "server.pem"
+SERVER_CERT, SERVER_KEY = "server-cert.pem", "server-key.pem"
+
+
+def client_cert(name: str) -> str:
+    return f"client-{name}-cert.pem"
+
+
+def client_key(name: str) -> str:
+    return f"client-{name}-key.pem"
+
+
+def pem(certificate: Certificate) -> str:
+    return certificate.pem.decode()
+
+
+def contents(material: Material) -> dict[str, str]:
+    """File name -> text, in the order in which they are to be replaced: trust first."""
+    files = {CA: "".join(map(pem, material.authorities))}
+    if material.crl is not None:
+        files[CRL] = material.crl
+    if material.server:
+        certificate, key = pem(material.server.certificate), key_pem(material.server.key)
+        # HAProxy's file is what the next run reads: it is replaced as one, and the other two follow it.
+        files.update({SERVER: certificate + key, SERVER_CERT: certificate, SERVER_KEY: key})
+    for name, client in material.clients.items():
+        files.update({client_cert(name): pem(client.certificate), client_key(name): key_pem(client.key)})
+    return files
+
+
+@dataclass(frozen=True)
+class Installed:
+    """broken: there is a file of a server certificate, which cannot be read."""
+
+    material: Material
+    broken: bool = False
+
+
+class MemberDirectory:
+    """Raises StoreError."""
+
+    def __init__(self, path: str) -> None:
+        self.path = os.path.abspath(path)
+
+    def read(self, clients: t.Iterable[str]) -> Installed:
+        """What is there of it, and can be read."""
+        texts = {name: self._text(name) for name in (CA, CRL, SERVER)}
+        pairs = {name: (self._text(client_cert(name)) or "") + (self._text(client_key(name)) or "") for name in clients}
+        identities = {name: read_identity(text) for name, text in pairs.items()}
+        server = read_identity(texts[SERVER] or "")
+        material = Material(
+            authorities=_certificates(texts[CA] or ""),
+            crl=texts[CRL],
+            server=server,
+            clients={name: identity for name, identity in identities.items() if identity},
+        )
+        return Installed(material, broken=texts[SERVER] is not None and server is None)
+
+    def changes(self, material: Material, attributes: FileAttributes) -> list[str]:
+        """Names of the files that are not yet as they are to be."""
+        files = contents(material)
+        stale = [name for name, text in files.items() if is_stale(self.file(name), text, attributes)]
+        if CRL not in files and os.path.lexists(self.file(CRL)):
+            stale.append(CRL)  # HAProxy refuses every client whose authority has no list in it
+        return stale
+
+    def write(self, names: t.Collection[str], material: Material, attributes: FileAttributes) -> None:
+        with store_errors(f"write the certificates of {self.path}"):
+            files = contents(material)
+            for name in names:
+                if name in files:
+                    write_file(self.file(name), files[name].encode(), attributes)
+                else:
+                    os.unlink(self.file(name))
+            if names:
+                fsync_directory(self.path)
+
+    def file(self, name: str) -> str:
+        return os.path.join(self.path, name)
+
+    def _text(self, name: str) -> str | None:
+        return read_text(self.file(name))
+
+
+def read_text(path: str) -> str | None:
+    """None where there is no such file. Raises StoreError."""
+    with store_errors(f"read {path}"):
+        try:
+            with open(path, encoding="utf-8", errors="replace") as file:
+                return file.read()
+        except FileNotFoundError:
+            return None
+
+
+def is_stale(path: str, text: str, attributes: FileAttributes) -> bool:
+    """Whether a file is missing, holds something else, or has another owner or mode. Raises StoreError."""
+    with store_errors(f"look at {path}"):
+        return read_text(path) != text or not attributes.match(os.stat(path))
+
+
+def read_identity(text: str) -> Identity | None:
+    """The one certificate and the one key in a text, None when that is not what it holds."""
+    certificates = _certificates(text)
+    try:
+        key = read_key(text)
+    except MaterialError:
+        return None
+    return Identity(certificates[0], key) if len(certificates) == 1 else None
+
+
+def _certificates(text: str) -> tuple[Certificate, ...]:
+    try:
+        return tuple(load_certificate(block.der) for block in parse_pem(text) if block.label == CERTIFICATE)
+    except MaterialError:
+        return ()

@@ -1,0 +1,358 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: shared_ca_member
+short_description: Take what this host needs from the shared certificate authority
+version_added: 1.0.0
+author:
+  - certops.rotation contributors (@certops)
+description:
+  - Runs on a host that uses the authority of M(certops.rotation.shared_ca). It installs what is to be trusted, the
+    revocation lists, the certificates of clients, and a server certificate that this host alone has.
+  - The key of the server certificate is made on the host and never leaves it. The authority's key is read only to issue
+    the certificate, and not kept.
+  - The certificate is issued anew when it is missing, is due for renewal, lacks a name or has one too many, comes from
+    another authority, or its key is broken. Otherwise nothing changes.
+  - Everything is verified before anything is written. The host needs no right to write in AWS.
+  - Files that other programs want, with certificates and keys in their text, can be written in the same run, so that no
+    key passes through Ansible's results. See O(configurations).
+options:
+  prefix:
+    description: What the names of the secrets begin with, before a slash.
+    type: str
+    default: joblet
+  path:
+    description:
+      - Directory for the files. It is made when it is missing.
+      - C(ca.pem) is what to trust. C(crl.pem) holds the revocation lists, when there are any. C(server.pem) is the
+        server's certificate with its key, as HAProxy wants it, and C(server-cert.pem) and C(server-key.pem) are both
+        apart. C(client-NAME-cert.pem) and C(client-NAME-key.pem) belong to a client.
+    type: path
+    required: true
+  use_secrets_manager:
+    description:
+      - V(auto) uses Secrets Manager on EC2, which is where the instance metadata service (IMDSv2) answers within 2
+        seconds. Elsewhere it is unavailable, see O(on_unavailable).
+      - V(true) uses it from anywhere.
+      - V(false) never calls AWS. This host gets an authority of its own in the directory C(embedded) below O(path).
+    type: str
+    choices: [auto, "true", "false"]
+    default: auto
+  on_unavailable:
+    description:
+      - What to do when Secrets Manager cannot be reached or denies access. When the authority is not there, or its
+        secrets are marked for deletion, the module always fails.
+      - V(keep) leaves a host as it is whose certificates are good, with a warning, and fails on any other host.
+      - V(embedded) does the same, but gives any other host an authority of its own, which no other host trusts. The
+        next run that reaches Secrets Manager replaces it by the shared one.
+    type: str
+    choices: [keep, fail, embedded]
+    default: keep
+  server_names:
+    description:
+      - Host names and IP addresses of the server certificate. The unspecified addresses C(0.0.0.0) and C(::) are left
+        out.
+      - Without any name, also by O(metadata_names) and O(own_address), there is no server certificate, and the
+        authority's key is never read.
+    type: list
+    elements: str
+    default: []
+  metadata_names:
+    description:
+      - Add this instance's private and public names and addresses, as its metadata service tells them.
+      - While it does not answer, names of the certificate that are not listed stay.
+    type: bool
+    default: false
+  own_address:
+    description: Add the IPv4 address from which this host reaches others, when it has a default route.
+    type: bool
+    default: false
+  issuer:
+    description:
+      - Which authority has to have issued the server certificate. V(successor) is for the time between the steps
+        C(publish) and C(promote) of M(certops.rotation.shared_ca_rotation). When there is no successor it is the same
+        as V(current).
+    type: str
+    choices: [current, successor]
+    default: current
+  key_type:
+    description:
+      - Kind of the server's key. Like O(key_size), O(validity_days) and O(subject) it counts when a certificate is
+        issued, and is no reason to issue one.
+    type: str
+    choices: [rsa, ec]
+    default: rsa
+  key_size:
+    description:
+      - Bits of the server's key. V(2048), V(3072) or V(4096) for RSA, V(256), V(384) or V(521) for EC.
+      - By default V(2048) for RSA and V(256) for EC.
+    type: int
+  validity_days:
+    description: Lifetime of the server certificate, which ends with the authority at the latest.
+    type: int
+    default: 365
+  subject:
+    description: Subject of the server certificate. An empty text leaves a part out.
+    type: dict
+    suboptions:
+      country:
+        description: Country (C), two letters.
+        type: str
+        default: US
+      state:
+        description: State or province (ST).
+        type: str
+        default: CA
+      locality:
+        description: Locality (L).
+        type: str
+        default: Los Angeles
+      organization:
+        description: Organization (O).
+        type: str
+        default: Joblet
+      organizational_unit:
+        description: Organizational unit (OU).
+        type: str
+        default: Server
+      common_name:
+        description: Common name (CN).
+        type: str
+        default: joblet-server
+  renew_before:
+    description:
+      - How long before its end the server certificate is renewed, for example V(30d).
+      - V(auto) is a third of the lifetime, and 30 days at the most.
+    type: str
+    default: auto
+  clients:
+    description: Names of the clients whose certificates and keys are installed on this host.
+    type: list
+    elements: str
+    default: []
+  configurations:
+    description: Files to be written with certificates and keys in their text.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      content:
+        description:
+          - The text, perhaps from C(lookup('ansible.builtin.template', ...)). A line with nothing but a placeholder
+            becomes the PEM, each line of it indented like the placeholder.
+          - The placeholders are V(@ca@), V(@crl@), V(@server_cert@), V(@server_key@), V(@client_cert:NAME@) and
+            V(@client_key:NAME@), with a NAME of O(clients).
+        type: str
+        required: true
+      dest:
+        description: Path of the file. Its directory is made with mode 0700 when it is missing.
+        type: path
+        required: true
+      owner:
+        description: User that owns the file. By default O(owner).
+        type: str
+      group:
+        description: Group of the file. By default O(group).
+        type: str
+      mode:
+        description: Permissions of the file, as a quoted octal number. By default O(mode).
+        type: raw
+  owner:
+    description: User that owns the files and the directories made here, as a name or a number.
+    type: str
+  group:
+    description: Group of the files and the directories made here, as a name or a number.
+    type: str
+  mode:
+    description:
+      - Permissions of the files, as a quoted octal number.
+      - A mode that lets others read the private keys is refused.
+    type: raw
+    default: "0600"
+  directory_mode:
+    description: Permissions of O(path) when it is made here, as a quoted octal number. An existing one keeps its own.
+    type: raw
+    default: "0700"
+  lock_timeout:
+    description: How long to wait for another run on the same directory, for example V(60s).
+    type: str
+    default: 60s
+  warn_days:
+    description: Tell about a certificate that ends within so many days, in RV(problems).
+    type: int
+    default: 30
+extends_documentation_fragment:
+  - certops.rotation.attributes
+  - certops.rotation.attributes.actiongroup_aws
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+attributes:
+  check_mode:
+    support: full
+  idempotent:
+    support: full
+  diff_mode:
+    support: full
+    details:
+      - Shows names, dates and fingerprints, never PEM.
+  platform:
+    support: full
+    platforms: posix
+requirements:
+  - cryptography >= 42.0
+notes:
+  - Needs C(secretsmanager:DescribeSecret) and C(secretsmanager:GetSecretValue) on the secrets of the prefix. A host
+    without a server certificate needs neither for C(ca-key).
+  - Without a region, that of the instance metadata is used.
+  - Unless O(aws_config) says otherwise, AWS gets 5 seconds to accept a connection and 15 to answer.
+  - The environment variables C(AWS_EC2_METADATA_SERVICE_ENDPOINT) and C(AWS_EC2_METADATA_DISABLED) are respected.
+seealso:
+  - module: certops.rotation.shared_ca
+  - module: certops.rotation.shared_ca_rotation
+  - module: certops.rotation.haproxy_ca_file
+"""
+
+EXAMPLES = r"""
+- name: A server certificate of the shared authority, and what to trust
+  certops.rotation.shared_ca_member:
+    prefix: joblet
+    path: /etc/haproxy/joblet
+    server_names:
+      - joblet
+      - localhost
+      - 127.0.0.1
+    metadata_names: true
+  notify: Reload HAProxy
+
+- name: A client that has its own role's certificate, and no server
+  certops.rotation.shared_ca_member:
+    prefix: joblet
+    region: eu-central-1
+    use_secrets_manager: true
+    path: /etc/ci/joblet
+    clients: [ci]
+    configurations:
+      - dest: /etc/ci/rnx-config.yml
+        content: |
+          nodes:
+            default:
+              address: "joblet.example.com:50051"
+              cert: |
+                @client_cert:ci@
+              key: |
+                @client_key:ci@
+              ca: |
+                @ca@
+"""
+
+RETURN = r"""
+source:
+  description: Where the certificates come from. V(kept) means that Secrets Manager is unavailable, and nothing changed.
+  returned: success
+  type: str
+  choices: [secrets_manager, embedded, kept]
+reason:
+  description:
+    - Why Secrets Manager was not used, though it should be. Null otherwise.
+    - On a failure it may also be V(absent), when there is no authority, or V(deleted), when a secret is marked for
+      deletion.
+  returned: success, and when AWS fails
+  type: str
+  choices: [denied, unreachable, other, no_region, not_ec2, absent, deleted]
+stage:
+  description: How far a rotation of the authority is, as M(certops.rotation.shared_ca) tells it. Null for V(kept).
+  returned: success
+  type: str
+  choices: [settled, published, promoted]
+server:
+  description: The server certificate. Null for a host without one.
+  returned: success
+  type: dict
+  contains:
+    action:
+      description: Whether it was issued now. In check mode whether it would be.
+      type: str
+      choices: [unchanged, issued]
+    reason:
+      description: Why it was issued. Null when it was not.
+      type: str
+      choices: [missing, key_broken, ca_changed, names_changed, purpose, expiring]
+    fingerprint_sha256:
+      description: SHA-256 in lower-case hexadecimal. Null when check mode predicts another one.
+      type: str
+    not_after:
+      description: End of its validity, ISO 8601 in UTC.
+      type: str
+    subject_alternative_names:
+      description: Its names.
+      type: list
+      elements: str
+    issuer_fingerprint_sha256:
+      description: SHA-256 of the authority that issued it.
+      type: str
+clients:
+  description: The clients' certificates by name.
+  returned: success
+  type: dict
+  contains:
+    fingerprint_sha256:
+      description: SHA-256 in lower-case hexadecimal.
+      type: str
+    not_after:
+      description: End of its validity, ISO 8601 in UTC.
+      type: str
+    subject:
+      description: Its subject, as RFC 4514 writes it.
+      type: str
+trusted_fingerprints:
+  description: SHA-256 of each authority in C(ca.pem), the one that issues first.
+  returned: success
+  type: list
+  elements: str
+files:
+  description:
+    - Paths of the files, as C(ca), C(crl), C(server), C(server_cert), C(server_key), and C(clients) with C(cert) and
+      C(key) by name. Null for what there is not.
+  returned: success
+  type: dict
+changed_files:
+  description: Paths of the files that were written, configurations included. In check mode those that would be.
+  returned: success
+  type: list
+  elements: str
+problems:
+  description: What is wrong, or noteworthy, with C(code), C(severity) and C(message).
+  returned: success
+  type: list
+  elements: dict
+instance:
+  description: C(id) and C(region) of this EC2 instance. Null elsewhere, and when nothing needed them.
+  returned: success
+  type: dict
+api_calls:
+  description: Number of requests sent by operation of AWS Secrets Manager, repeated ones included.
+  returned: success
+  type: dict
+  sample: {DescribeSecret: 5, GetSecretValue: 1}
+"""
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+from ansible_collections.certops.rotation.plugins.module_utils._module.shared_ca_member import ARGUMENT_SPEC, run
+
+
+def main() -> None:
+    # Without Secrets Manager there is no need for boto3.
+    module = AnsibleAWSModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, check_boto3=False)
+    throttled = ["ThrottlingException", "InternalServiceError"]
+    run(module, AWSRetry.jittered_backoff(retries=3, delay=1, max_delay=4, catch_extra_error_codes=throttled))
+
+
+if __name__ == "__main__":
+    main()
