@@ -138,7 +138,7 @@ def awx(scene: rotation.Scene, tmp_path: pathlib.Path) -> Awx:
 
 def test_the_job_templates(awx: Awx, scene: rotation.Scene) -> None:
     first = scene.store("a")
-    rotated = awx.launch("Rotate certificates", {"rotation_serial": "50%"})
+    rotated = awx.launch("Rotate certificates", {"rotation_batches": ["1", "25%"]})
     assert rotated.status == "successful", rotated.stdout
     assert scene.served("a") == first.fingerprint_sha256
     assert first.fingerprint_sha256 in rotated.stdout, "the diff"
@@ -152,7 +152,8 @@ def test_the_job_templates(awx: Awx, scene: rotation.Scene) -> None:
     assert re.search(r"^refused .* web/b: pem_invalid$", plan, re.MULTILINE), plan
     assert scene.served("a") == first.fingerprint_sha256
 
-    refused = awx.launch("Rotate certificates")
+    nothing_chosen = {"rotation_batches": [], "haproxy_certificates_allow_changes": []}
+    refused = awx.launch("Rotate certificates", nothing_chosen)
     assert refused.status == "failed"
     assert "web/b: The field 'private_key' holds no PEM block" in refused.stdout
     assert scene.served("a") == renewed.fingerprint_sha256, "a bad one holds up no good one"
@@ -167,7 +168,7 @@ def test_the_job_templates(awx: Awx, scene: rotation.Scene) -> None:
     assert json.loads(current["SecretString"])["certificate"] == first.certificate_pem
 
     status = awx.launch("Status of certificates")
-    assert "web/a" in status.stdout
+    assert "web/a" in status.stdout, status.stdout
     assert status.status == "successful", status.stdout
 
 
