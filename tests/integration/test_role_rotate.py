@@ -126,6 +126,8 @@ def test_prune_removes_from_memory_and_disk(scene: rotation.Scene) -> None:
 
     predicted = scene.rotate(check=True, prune=True)
     assert (predicted.returncode, scene.file("b").exists()) == (0, True)
+    (plan,) = [task.result["msg"] for task in predicted.tasks if task.task == "Show the plan"]
+    assert [(line.split()[0], line.split()[-1]) for line in plan[1:]] == [("unchanged", "web/a"), ("removed", "web/b")]
     pruned = scene.rotate(prune=True)
     assert pruned.returncode == 0, pruned.output
     assert not scene.file("b").exists()
