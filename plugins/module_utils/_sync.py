@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from ._aws.secrets_manager import (
     Discovery,
     SecretFailure,
+    SecretValue,
     SecretVersion,
     Selection,
     is_arn_of,
@@ -150,21 +151,23 @@ class CertificateSync:
             rules=self._options.rules,
             intact=lambda name: self._directory.intact(entries[name]),
         )
+        # A source that cannot answer yet says so here, before anything is touched.
+        results = self._source.read(plan.fetch) if plan.fetch else None
         for secret, problem in plan.refused:
             self._refuse(secret.name, [problem], arn=secret.arn, version_id=secret.version_id)
         for secret in plan.unchanged:
             self._keep(entries[secret.name])
-        if plan.fetch:
-            self._fetch(plan.fetch)
+        if results is not None:
+            self._install(results)
 
-    def _fetch(self, secrets: t.Sequence[SecretVersion]) -> None:
+    def _install(self, results: t.Iterable[SecretValue | SecretFailure]) -> None:
         from ._installer import Installer, Refused
 
         installer = Installer(
             self._directory, self._options, self._manifest.entries, now=self._now, check_mode=self._check_mode
         )
         staged: list[Installation] = []
-        for result in self._source.read(secrets):
+        for result in results:
             if isinstance(result, SecretFailure):
                 self._refuse(result.name, [result.problem], arn=result.arn)
                 continue

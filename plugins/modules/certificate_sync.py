@@ -24,6 +24,23 @@ description:
     C(domain_name) and
     C(description), or a PEM bundle, or a PKCS#12 archive as a binary secret.
 options:
+  source:
+    description:
+      - Who asks AWS. With V(host) it is the host itself, with its own rights. That is the pull model.
+      - With V(controller) it is the controller, with its rights, and the hosts need none. That is the push model. The
+        secrets are listed once for all hosts of the task, and each value that a host lacks is read once, for all of
+        them. All hosts get the same versions.
+      - With V(controller) the private keys go through the memory of the controller and through the module's arguments
+        to the hosts. With pipelining they never touch another disk.
+      - With V(controller) the options about AWS hold for the controller and are not sent to the hosts, and C(async) is
+        refused.
+    type: str
+    choices: [host, controller]
+    default: host
+  provided:
+    description:
+      - What the controller brings to the host with O(source=controller). Ansible fills it in; do not set it.
+    type: str
   path:
     description:
       - Directory of the certificates. It is created when missing; its parent must exist.
@@ -102,6 +119,7 @@ attributes:
     platforms: posix
 requirements:
   - cryptography >= 42.0
+  - boto3 and botocore on the controller instead of the host (only for O(source=controller))
   - jmespath (only for O(fields))
 notes:
   - Needs C(secretsmanager:ListSecrets) on all resources, C(secretsmanager:BatchGetSecretValue) on all resources,
@@ -130,6 +148,13 @@ EXAMPLES = r"""
     path: /etc/haproxy/certs
     prune: true
     min_remaining: 7d
+
+- name: From the controller to hosts without any rights in AWS
+  certops.rotation.certificate_sync:
+    source: controller
+    name_prefix: web/
+    path: /etc/haproxy/certs
+    profile: certificates
 
 - name: Secrets of another schema, as certbot-like lineages for nginx
   certops.rotation.certificate_sync:
@@ -252,7 +277,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._module.sync impo
 
 
 def main() -> None:
-    module = AnsibleAWSModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    module = AnsibleAWSModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, check_boto3=False)
     throttled = ["ThrottlingException", "InternalServiceError"]
     run(module, AWSRetry.jittered_backoff(retries=6, delay=1, max_delay=8, catch_extra_error_codes=throttled))
 

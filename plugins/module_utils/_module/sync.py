@@ -13,9 +13,11 @@ from datetime import datetime, timezone
 
 from .._aws.secrets_manager import SecretsManager, Selection
 from .._errors import InvalidOption, RotationError
+from .._provided import NotProvided, ProvidedSource
 from .._store.directory import CertificateDirectory
 from .._sync import CertificateSync, SyncOptions, SyncReport
 from .boundary import module_boundary
+from .dependencies import require_library
 from .options import (
     CHANGE_OPTIONS,
     FILE_OPTIONS,
@@ -29,6 +31,9 @@ from .selection import CONTENT_OPTIONS, SELECTION_OPTIONS, secret_selection, sec
 _POLICY: dict[str, t.Any] = {"type": "str", "choices": ["fail", "skip"], "default": "fail"}
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
+    "source": {"type": "str", "choices": ["host", "controller"], "default": "host"},
+    # One text, for Ansible would mask each single name in it wherever it is shown.
+    "provided": {"type": "str", "no_log": True},
     "path": {"type": "path", "required": True},
     **SELECTION_OPTIONS,
     "layout": {"type": "str", "choices": ["haproxy", "lineage", "split"], "default": "haproxy"},
@@ -57,7 +62,7 @@ def run(module: t.Any, retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..
             nothing: dict[str, t.Any] = {"certificates": [], "pending": [], "retired": [], "failures": []}
             module.exit_json(changed=False, api_calls={}, api_errors={}, **nothing)
             return
-        source = SecretsManager(module.client("secretsmanager"), retry)
+        source = _source(module, retry)
         sync = CertificateSync(
             source,
             CertificateDirectory(params["path"], directory_settings(params)),
@@ -67,6 +72,8 @@ def run(module: t.Any, retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..
         )
         try:
             report = sync.run()
+        except NotProvided as missing:
+            module.exit_json(changed=False, questions=missing.questions)
         except RotationError as error:
             error.details.update(_requests(source))
             raise
@@ -86,7 +93,20 @@ def run(module: t.Any, retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..
         module.exit_json(**result)
 
 
-def _requests(source: SecretsManager) -> dict[str, dict[str, int]]:
+def _source(
+    module: t.Any, retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..., t.Any]]
+) -> SecretsManager | ProvidedSource:
+    if module.params["source"] == "controller":
+        return ProvidedSource(module.params["provided"])
+    require_library("botocore")
+    require_library("boto3")
+    return SecretsManager(module.client("secretsmanager"), retry)
+
+
+def _requests(source: SecretsManager | ProvidedSource) -> dict[str, dict[str, int]]:
+    """What the controller has asked is added on the controller."""
+    if isinstance(source, ProvidedSource):
+        return {"api_calls": {}, "api_errors": {}}
     return {"api_calls": dict(source.api_calls), "api_errors": dict(source.api_errors)}
 
 

@@ -1,0 +1,79 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Secrets Manager as the controller asks it for its hosts: each question once in a run, however many hosts have it."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import typing as t
+
+from ansible_collections.certops.rotation.plugins.module_utils._aws.secrets_manager import SecretsManager, Selection
+from ansible_collections.certops.rotation.plugins.module_utils._errors import SecretsManagerError
+from ansible_collections.certops.rotation.plugins.module_utils._provided import (
+    discovery_answer,
+    parse_question,
+    value_answer,
+    value_question,
+)
+from ansible_collections.certops.rotation.plugins.plugin_utils._spool import Spool
+
+
+class ControllerSource:
+    """Answers the questions of ProvidedSource.
+
+    options: of AWS, as the task has them; spool: shared by all hosts; run: answers are shared within it.
+    """
+
+    def __init__(self, options: t.Mapping[str, t.Any], spool: Spool, run: str) -> None:
+        self._options = options
+        self._spool = spool
+        account = json.dumps([run, options], sort_keys=True, default=str)
+        self._prefix = hashlib.sha256(account.encode()).hexdigest()
+
+    @functools.cached_property
+    def _secrets(self) -> SecretsManager:
+        # Only the process that asks needs boto3, which is slow to load.
+        from ansible_collections.certops.rotation.plugins.plugin_utils._account import Account
+
+        return Account(self._options).secrets_manager()
+
+    @property
+    def requests(self) -> dict[str, dict[str, int]]:
+        """For the module's result: requests sent for this host, which are none where an answer was there."""
+        if "_secrets" not in vars(self):
+            return {"api_calls": {}, "api_errors": {}}
+        return {"api_calls": dict(self._secrets.api_calls), "api_errors": dict(self._secrets.api_errors)}
+
+    def answer(self, questions: t.Sequence[str]) -> dict[str, t.Any]:
+        """Question -> answer, for all of them."""
+        keys = {self._prefix + question: question for question in questions}
+        with self._spool.locked():
+            found = self._spool.find(keys)
+            missing = [question for key, question in keys.items() if key not in found]
+            new = {self._prefix + question: answer for question, answer in self._ask(missing).items()}
+            self._spool.add(new)
+        return {question: {**found, **new}[key] for key, question in keys.items()}
+
+    def _ask(self, questions: t.Sequence[str]) -> dict[str, t.Any]:
+        parsed = {question: parse_question(question) for question in questions}
+        answers = {
+            question: self._discover(asked.selection)
+            for question, asked in parsed.items()
+            if asked.selection is not None
+        }
+        secrets = [asked.secret for asked in parsed.values() if asked.secret is not None]
+        if secrets:
+            for secret, result in zip(secrets, self._secrets.read(secrets)):
+                answers[value_question(secret)] = value_answer(result)
+        return answers
+
+    def _discover(self, selection: Selection) -> dict[str, t.Any]:
+        """An error is an answer, too: it is one for all hosts, which must not each wait for AWS again."""
+        try:
+            return discovery_answer(self._secrets.discover(selection))
+        except SecretsManagerError as error:
+            return discovery_answer(error)

@@ -1,0 +1,58 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the processes of one Ansible run share, and what ends with the last of them."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import tempfile
+import typing as t
+
+
+class Spool:
+    """Entries in a file without a name: in memory where the system can do that, else a file that is already unlinked.
+
+    Ansible forks a worker for each task of each host. A worker inherits what its parent had, so a spool that is made
+    when a plugin is imported, which the parent does first, is one for all workers. Nobody else can open it.
+    """
+
+    def __init__(self) -> None:
+        if hasattr(os, "memfd_create"):
+            self._file = os.fdopen(os.memfd_create("certops.rotation"), "r+b", buffering=0)
+        else:
+            self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 # as long as the process
+
+    @contextlib.contextmanager
+    def locked(self) -> t.Iterator[None]:
+        """One process at a time; the lock of one that dies is free again."""
+        descriptor = self._file.fileno()
+        fcntl.lockf(descriptor, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.lockf(descriptor, fcntl.LOCK_UN)
+
+    def find(self, keys: t.Collection[str]) -> dict[str, t.Any]:
+        """Those of the entries that are there. While locked."""
+        wanted = {json.dumps(key).encode(): key for key in keys}
+        # Not by read(): the processes share one position in the file.
+        content = os.pread(self._file.fileno(), os.fstat(self._file.fileno()).st_size, 0)
+        found = {}
+        for line in content.splitlines():
+            key, _tab, value = line.partition(b"\t")
+            if key in wanted:
+                found[wanted[key]] = json.loads(value)
+        return found
+
+    def add(self, entries: t.Mapping[str, t.Any]) -> None:
+        """values: what JSON has. While locked."""
+        content = "".join(f"{json.dumps(key)}\t{json.dumps(value)}\n" for key, value in entries.items()).encode()
+        end = os.fstat(self._file.fileno()).st_size
+        while content:
+            written = os.pwrite(self._file.fileno(), content, end)
+            content, end = content[written:], end + written
