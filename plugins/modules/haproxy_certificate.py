@@ -22,6 +22,10 @@ description:
   - What is changed here lives in HAProxy's memory, and a reload reads the disk again. So write the file first, with
     M(certops.rotation.certificate_sync) for example. The entry of a new certificate in a crt-list file is written by
     this module.
+notes:
+  - Many releases of HAProxy take certificates after a CA or CRL file has changed at run time, and go on serving those
+    before (the fault of U(https://github.com/haproxy/haproxy/issues/3165)). Unless the version is known to be mended,
+    see M(certops.rotation.haproxy_ca_file), this module then refuses updates with RV(needs_reload).
 requirements:
   - HAProxy >= 2.2 with a stats socket of level admin
   - cryptography >= 42.0
@@ -160,9 +164,10 @@ certificates:
     error_code:
       description:
         - Why it failed, else null.
-        - V(payload_too_large), V(unsupported), V(transaction_open), V(refused), V(in_use), V(crt_list_required),
-          V(crt_list_file), V(permission_denied), V(unavailable), V(haproxy_error), V(invalid_option), or a code for
-          bad content such as V(private_key_mismatch), V(private_key_missing) or V(certificate_invalid).
+        - V(payload_too_large), V(reload_required), V(unsupported), V(transaction_open), V(refused), V(in_use),
+          V(crt_list_required), V(crt_list_file), V(permission_denied), V(unavailable), V(haproxy_error),
+          V(invalid_option), or a code for bad content such as V(private_key_mismatch), V(private_key_missing) or
+          V(certificate_invalid).
       type: str
     message:
       description: Why it failed and what to do, or a remark.

@@ -15,7 +15,7 @@ import typing as t
 import pytest
 from ansible_collections.certops.rotation.tests.support import pki
 from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance
-from ansible_collections.certops.rotation.tests.support.haproxy_memory import actions, deploy
+from ansible_collections.certops.rotation.tests.support.haproxy_memory import actions, deploy, served
 from ansible_collections.certops.rotation.tests.support.module import ModuleRun, run_module
 from ansible_collections.certops.rotation.tests.support.revocation import crl_pem
 
@@ -207,13 +207,22 @@ def test_keys_of_other_kinds(site: Site, key_type: pki.KeyType) -> None:
     assert states(fewer) != ["unchanged"]
 
 
-def test_haproxy_never_crashes(site: Site, haproxy_version: str) -> None:
-    """HAProxy's issue 3165: a CA file, a certificate, a CA file. Where it is not mended, the second one is refused."""
+def test_haproxy_never_crashes_and_never_serves_what_was_before(site: Site, haproxy_version: str) -> None:
+    """HAProxy's issue 3165: a CA file, a certificate, a CA file. Where it is not mended, only the first is taken."""
     server = site.haproxy.certificate_name("a.pem")
     worker = site.haproxy.worker_pid()
     assert states(update(site, {"name": site.ca_file, "content": site.both})) == ["updated"]
-    renewed = deploy(site.haproxy, {"name": server, "content": pki.self_signed("a.example.com").combined_pem})
-    assert actions(renewed) == ["updated"]
+    certificate = pki.self_signed("a.example.com")
+    certificates = {"name": server, "content": certificate.combined_pem}
+    predicted, renewed = deploy(site.haproxy, certificates, check=True), deploy(site.haproxy, certificates)
+    assert (predicted.failed, renewed.failed) == (haproxy_version in ("2.6", "3.0"),) * 2, renewed.output
+    if renewed.failed:
+        assert [one.result["certificates"][0]["error_code"] for one in (predicted, renewed)] == ["reload_required"] * 2
+        assert renewed.result["needs_reload"]
+        assert actions(deploy(site.haproxy, {"src": server})) == ["unchanged"]
+        pathlib.Path(server).write_text(certificate.combined_pem)
+    else:
+        assert served(site.haproxy, None) == certificate.fingerprint_sha256
     item = {"name": site.ca_file, "content": site.new.certificate_pem}
     check, run = update(site, item, check=True), update(site, item)
     assert site.haproxy.worker_pid() == worker
@@ -224,6 +233,7 @@ def test_haproxy_never_crashes(site: Site, haproxy_version: str) -> None:
         assert "3165" in run.result["msg"]
         assert site.accepts(site.old_client, site.new_client) == [True, True]
         assert site.haproxy.reload()
+        assert served(site.haproxy, None) == certificate.fingerprint_sha256
         run = update(site, item)
     assert states(run) == ["updated"], run.output
     assert site.accepts(site.old_client, site.new_client) == [False, True]

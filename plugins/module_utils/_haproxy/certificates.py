@@ -26,6 +26,7 @@ from .parsing import (
 )
 from .runtime import RuntimeApi
 from .transaction import SUCCESS, Change, Transaction, one_line, transaction_open
+from .trust_files import check_certificates_take_effect
 
 _KIND = "ssl cert"
 
@@ -79,6 +80,10 @@ class CertificateMemory:
         return any(entry.name == name for entry in self.crt_lists()[crt_list])
 
     # Change
+
+    def check_effective(self, version: str) -> None:
+        """version: of the HAProxy. Raises ReloadRequired when this process would take an update, and not serve it."""
+        check_certificates_take_effect(self._ask, version)
 
     def update(self, name: str, content: CertificateContent) -> None:
         """Replace the certificate of a known name and see that HAProxy then holds this one.

@@ -26,7 +26,7 @@ class NotReferenced(HaproxyError):
 
 
 class ReloadRequired(HaproxyError):
-    """This HAProxy would crash if it took the change at run time. A reload reads the file instead."""
+    """This HAProxy would crash, or take the change without using it, at run time. A reload reads the file instead."""
 
 
 class CertificateRefused(HaproxyError):

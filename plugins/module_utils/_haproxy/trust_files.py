@@ -30,6 +30,17 @@ _ALWAYS_SAFE = (3, 3)
 _MARK = "@changed-at-run-time"
 
 
+def check_certificates_take_effect(ask: t.Callable[[str], str], version: str) -> None:
+    """Raises ReloadRequired when a CA or CRL file has changed at run time and this HAProxy, from then on, takes other
+    certificates without serving them: the same fault as that of issue 3165. ask: runs a command.
+    """
+    if not _is_safe(version) and _MARK in ask("show ssl ca-file"):
+        raise ReloadRequired(
+            f"HAProxy {version} goes on serving what it has after CA or CRL files changed at run time"
+            " (https://github.com/haproxy/haproxy/issues/3165), so reload it, or update it."
+        )
+
+
 class TrustFiles:
     """version: of the HAProxy; patience: seconds to wait for a lock or for another's transaction to end."""
 

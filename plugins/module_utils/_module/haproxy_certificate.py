@@ -102,11 +102,13 @@ class Outcome:
 class CertificateRun:
     """All certificates of one module call against one HAProxy.
 
-    remove_stale_ocsp: of certificates that are read from files; check_mode: look at all, change nothing.
+    version: of the HAProxy; remove_stale_ocsp: of certificates that are read from files; check_mode: look at all,
+    change nothing.
     """
 
-    def __init__(self, memory: CertificateMemory, *, remove_stale_ocsp: bool, check_mode: bool) -> None:
+    def __init__(self, memory: CertificateMemory, version: str, *, remove_stale_ocsp: bool, check_mode: bool) -> None:
         self._memory = memory
+        self._version = version
         self._remove_stale_ocsp = remove_stale_ocsp
         self._check_mode = check_mode
         self._by_path: dict[str, str] | None = None
@@ -171,6 +173,7 @@ class CertificateRun:
 
     def _update(self, outcome: Outcome, content: CertificateContent) -> None:
         check_key(content)
+        self._memory.check_effective(self._version)
         if not self._check_mode:
             self._memory.update(outcome.name, content)
         outcome.action = "updated"
@@ -259,6 +262,7 @@ def run(module: t.Any) -> None:
         with take_turn(api, module.params["timeout"]):
             certificates = CertificateRun(
                 CertificateMemory(api),
+                info.get("Version", ""),
                 remove_stale_ocsp=module.params["remove_stale_ocsp"],
                 check_mode=module.check_mode,
             )

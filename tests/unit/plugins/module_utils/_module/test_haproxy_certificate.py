@@ -50,7 +50,7 @@ def test_stale_response_that_cannot_be_removed(tmp_path: pathlib.Path, monkeypat
 
     monkeypatch.setattr(os, "unlink", refuse)
     wanted = WantedCertificate(str(path), "present", str(path), None, None, force=False)
-    run = CertificateRun(UpToDateMemory(path), remove_stale_ocsp=True, check_mode=False)
+    run = CertificateRun(UpToDateMemory(path), "2.6.12", remove_stale_ocsp=True, check_mode=False)
     (outcome,) = run.apply([wanted])
     assert (outcome.action, outcome.changed, outcome.removed_ocsp) == ("unchanged", False, None)
     assert outcome.warning is not None
