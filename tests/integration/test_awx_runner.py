@@ -94,7 +94,8 @@ class Awx:
         (private / "env" / "cmdline").write_text(" ".join(["-vvvv", *more]))
         host = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
         hostvars = {"host": {**host, **self._scene.variables, **variables}}
-        inventory = {"haproxy": {"hosts": ["host"]}, "_meta": {"hostvars": hostvars}}
+        groups = {group: {"hosts": ["host"]} for group in ("haproxy", "shared_ca")}
+        inventory = {**groups, "_meta": {"hostvars": hostvars}}
         script = private / "inventory" / "hosts"
         script.write_text(f"#!{sys.executable}\nprint({json.dumps(inventory)!r})\n")
         script.chmod(0o700)
@@ -153,7 +154,7 @@ def test_the_job_templates(awx: Awx, scene: rotation.Scene) -> None:
     assert scene.served("a") == first.fingerprint_sha256
 
     nothing_chosen = {"rotation_batches": [], "haproxy_certificates_allow_changes": []}
-    refused = awx.launch("Rotate certificates", nothing_chosen)
+    refused = awx.launch("Rotate certificates", nothing_chosen, haproxy_certificates_source="controller")
     assert refused.status == "failed"
     assert "web/b: The field 'private_key' holds no PEM block" in refused.stdout
     assert scene.served("a") == renewed.fingerprint_sha256, "a bad one holds up no good one"
