@@ -31,6 +31,14 @@ options:
     type: str
     choices: [present, absent]
     default: present
+  use_secrets_manager:
+    description:
+      - With V(auto) the task is skipped on hosts that are not on EC2, which is where no instance metadata service
+        (IMDSv2) answers within 2 seconds. With V(false) it is always skipped.
+      - Without a region, that of the instance metadata is used.
+    type: str
+    choices: [auto, "true", "false"]
+    default: "true"
   clients:
     description:
       - The clients that get a certificate. By default one, V(admin).

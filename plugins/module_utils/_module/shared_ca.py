@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 
+from .._aws.instance_metadata import look_up_instance
 from .._aws.shared_secrets import SharedSecrets
 from .._errors import InvalidOption, RotationError
 from .boundary import module_boundary
@@ -41,6 +43,7 @@ if t.TYPE_CHECKING:
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     **PREFIX_OPTION,
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "use_secrets_manager": {"type": "str", "choices": ["auto", "true", "false"], "default": "true"},
     "clients": {
         "type": "list",
         "elements": "dict",
@@ -88,11 +91,24 @@ _CLIENT_SIZES = {"rsa": 2048, "ec": 256}
 def run(module: t.Any, retry: Retry) -> None:
     """module: an AnsibleAWSModule with ARGUMENT_SPEC; retry: decorator that repeats throttled calls."""
     with module_boundary(module), failures_told_apart():
+        if not _uses_secrets_manager(module):
+            module.exit_json(changed=False, skipped=True, prefix=module.params["prefix"], items={}, api_calls={})
         require_library("cryptography")
         job = _Job(module, shared_secrets(module, retry))
         result = job.absent() if module.params["state"] == "absent" else job.present()
         diff = result.pop("diff")
         module.exit_json(**result, api_calls=dict(job.source.api_calls), **({"diff": diff} if module._diff else {}))
+
+
+def _uses_secrets_manager(module: t.Any) -> bool:
+    """By the option use_secrets_manager. Takes the region from the instance metadata, where there is no other one."""
+    choice: str = module.params["use_secrets_manager"]
+    if choice == "false" or (choice == "true" and module.region):
+        return choice == "true"
+    instance = look_up_instance(os.environ)
+    if instance and not module.region:
+        module.params["region"] = instance.region
+    return choice == "true" or instance is not None
 
 
 class _Job:

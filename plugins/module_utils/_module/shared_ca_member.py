@@ -306,7 +306,8 @@ class _Job:
     def _write_configurations(self, configurations: t.Iterable[tuple[str, str, FileAttributes]]) -> None:
         for dest, text, attributes in configurations:
             with store_errors(f"write {dest}"):
-                os.makedirs(os.path.dirname(dest), 0o700, exist_ok=True)
+                if not os.path.isdir(os.path.dirname(dest)):
+                    os.mkdir(os.path.dirname(dest), 0o700)
                 write_file(dest, text.encode(), attributes)
 
     # -- what results tell --------------------------------------------------------------------------------------

@@ -1,0 +1,249 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Role shared_ca and playbook bootstrap_ca, run as users run them, at -vvvv: no key in any output."""
+
+from __future__ import annotations
+
+import pathlib
+import typing as t
+
+import pytest
+import yaml
+from ansible_collections.certops.rotation.tests.support.aws_faults import AwsFaults
+from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
+from ansible_collections.certops.rotation.tests.support.instance_metadata import PATHS, InstanceMetadataService
+from ansible_collections.certops.rotation.tests.support.moto import MotoServer
+from ansible_collections.certops.rotation.tests.support.playbook import PlaybookRun, run_playbook
+from ansible_collections.certops.rotation.tests.support.shared_authority import FIRST_FOUR, SharedAuthority
+from ansible_collections.certops.rotation.tests.support.shared_member import Member
+
+HOSTS = ("one", "two")
+BOOTSTRAP = [{"import_playbook": "certops.rotation.bootstrap_ca", "vars": {"rotation_hosts": "haproxy"}}]
+
+
+class Fleet:
+    """Two hosts, each with a directory of its own on this machine."""
+
+    def __init__(self, shared: SharedAuthority, directory: pathlib.Path) -> None:
+        self.shared = shared
+        self.directory = directory
+        self.members = [Member(shared, directory / host / "certs") for host in HOSTS]
+        for member in self.members:
+            member.path.parent.mkdir()
+        self.env: dict[str, str] = {}
+        self.variables: dict[str, t.Any] = {
+            "shared_ca_use_secrets_manager": True,
+            "shared_ca_key_type": "ec",
+            "shared_ca_path": f"{directory}/{{{{ inventory_hostname }}}}/certs",
+            "shared_ca_server_address": "{{ {'one': '192.0.2.1', 'two': '192.0.2.2'}[inventory_hostname] }}",
+        }
+
+    def run(
+        self, check: bool = False, hosts: t.Sequence[str] = HOSTS, playbook: t.Any = BOOTSTRAP, **variables: t.Any
+    ) -> PlaybookRun:
+        env = {**self.shared.faults.env, **self.env}
+        given = {**self.variables, **variables}
+        return run_playbook(given, playbook=playbook, hosts=hosts, check=check, env=env)
+
+    def good(self, **options: t.Any) -> PlaybookRun:
+        run = self.run(**options)
+        assert run.returncode == 0, run.output[-4000:]
+        return run
+
+    def summary(self, run: PlaybookRun, host: str) -> list[str]:
+        (told,) = (each.result["msg"] for each in run.tasks if each.action.endswith("debug") and each.host == host)
+        return list(told)
+
+
+@pytest.fixture
+def shared(modules: ModuleServer, faults: AwsFaults, aws: MotoServer) -> SharedAuthority:
+    return SharedAuthority(modules, faults, aws)
+
+
+@pytest.fixture
+def fleet(shared: SharedAuthority, tmp_path: pathlib.Path) -> Fleet:
+    return Fleet(shared, tmp_path)
+
+
+def test_the_playbook_from_nothing_to_configured_services(fleet: Fleet, shared: SharedAuthority) -> None:
+    config = f"{fleet.directory}/{{{{ inventory_hostname }}}}/config"
+    variables = {
+        "shared_ca_clients": [{"name": "admin"}, {"name": "reader", "role": "reader"}],
+        "shared_ca_additional_names": "node.example.com, ::1",
+        "shared_ca_configurations": [
+            {"template": "joblet-config.yml.j2", "dest": f"{config}/joblet-config.yml"},
+            {
+                "template": "rnx-config.yml.j2",
+                "dest": f"{config}/rnx-config.yml",
+                "fetch": str(fleet.directory / "controller.yml"),
+            },
+            {"template": "rnx-config.yml.j2", "client": "reader", "dest": f"{config}/rnx-config-reader.yml"},
+        ],
+        "shared_ca_member_clients": ["admin", "reader"],
+        "shared_ca_address": "{{ inventory_hostname }}.example.com",
+    }
+    predicted = fleet.good(check=True, **variables)
+    assert shared.state() == {}
+    assert list(fleet.directory.glob("*/*")) == []
+    assert predicted.changed == ["Create the authority and its clients where they are missing, or retrieve them"] * 2
+
+    run = fleet.good(**variables)
+    first, second = (fleet.summary(run, host) for host in HOSTS)
+    assert first[:3] == [
+        "authority: generated and stored in Secrets Manager (shared)",
+        "client admin: generated and stored in Secrets Manager (shared)",
+        "client reader: generated and stored in Secrets Manager (shared)",
+    ]
+    assert second[0] == "authority: retrieved from Secrets Manager (shared)"
+    assert first[3].startswith("server: generated on this host (missing), until ")
+    shared.assert_whole("-reader")
+    for member, address in zip(fleet.members, ("192.0.2.1", "192.0.2.2")):
+        member.assert_whole()
+        names = member.run(check=True, server_names=["x"]).result["diff"]["before"]["server"]
+        assert set(names["subject_alternative_names"]) == {
+            *("joblet", "localhost", "joblet-server", "127.0.0.1", "node.example.com", "::1", address)
+        }
+    assert fleet.members[0].text("ca.pem") == fleet.members[1].text("ca.pem")
+    assert fleet.members[0].text("server-key.pem") != fleet.members[1].text("server-key.pem")
+
+    # What the services and their clients read.
+    one, two = fleet.directory / "one/config", fleet.directory / "two/config"
+    for name in ("joblet-config.yml", "rnx-config.yml", "rnx-config-reader.yml"):
+        assert (one / name).stat().st_mode & 0o777 == 0o600
+        assert (one / name).stat().st_uid == one.stat().st_uid
+    assert one.stat().st_mode & 0o777 == 0o700
+    server = yaml.safe_load((one / "joblet-config.yml").read_text())["security"]
+    assert server == {
+        "serverCert": fleet.members[0].text("server-cert.pem"),
+        "serverKey": fleet.members[0].text("server-key.pem"),
+        "caCert": fleet.members[0].text("ca.pem"),
+    }
+    text = (one / "rnx-config.yml").read_text()
+    nodes = yaml.safe_load(text)["nodes"]
+    assert text == (two / "rnx-config.yml").read_text()
+    assert {name: node["address"] for name, node in nodes.items()} == {
+        "default": "one.example.com:50051",
+        "two": "two.example.com:50051",
+    }
+    assert nodes["default"]["key"] == shared.text("client-key")
+    reader = (one / "rnx-config-reader.yml").read_text()
+    assert yaml.safe_load(reader)["nodes"]["default"]["key"] == shared.text("client-key-reader")
+    assert shared.text("client-key").splitlines()[1] not in reader, "another role's key"
+    controller = fleet.directory / "controller.yml"
+    assert (controller.read_text(), controller.stat().st_mode & 0o777) == (text, 0o600)
+
+    again = fleet.good(**variables)
+    assert again.changed == []
+    assert fleet.summary(again, "one")[-1].startswith("server: unchanged, until ")
+    assert shared.versions() == dict.fromkeys([*FIRST_FOUR, "client-cert-reader", "client-key-reader"], 1)
+
+
+def test_handlers_run_only_for_what_changed_and_the_controller_may_create(
+    fleet: Fleet, shared: SharedAuthority
+) -> None:
+    play = [
+        {
+            "hosts": "haproxy",
+            "gather_facts": False,
+            "roles": [{"role": "certops.rotation.shared_ca"}],
+            "handlers": [
+                {
+                    "name": "Noted",
+                    "ansible.builtin.debug": {"msg": "noted"},
+                    "changed_when": True,
+                    "listen": "certops.rotation shared authority changed",
+                }
+            ],
+        }
+    ]
+    # The hosts may only read: the controller creates.
+    run = fleet.good(playbook=play, shared_ca_bootstrap="controller")
+    assert len(run.of("shared_ca")) == 1
+    assert run.changed.count("Noted") == 2
+    assert fleet.good(playbook=play, shared_ca_bootstrap="none").changed == []
+    # One more name on one host.
+    run = fleet.good(playbook=play, shared_ca_additional_names="{{ ['new'] if inventory_hostname == 'two' else [] }}")
+    assert [each.host for each in run.tasks if each.task == "Noted" and each.status == "ok"] == ["two"]
+    # Replaced by force: once, though the hosts come in batches.
+    before = shared.certificate("ca-cert")
+    run = fleet.good(shared_ca_force=True)
+    assert shared.certificate("ca-cert") != before
+    assert [each.host for each in run.of("shared_ca")] == ["one"]
+    assert [each.result["server"]["reason"] for each in run.of("shared_ca_member")] == ["ca_changed"] * 2
+    for member in fleet.members:
+        member.assert_whole()
+
+
+def test_on_ec2_and_without_secrets_manager(fleet: Fleet, shared: SharedAuthority) -> None:
+    automatic = {"shared_ca_use_secrets_manager": "auto"}
+    with InstanceMetadataService() as metadata:
+        fleet.env = {**metadata.env, "AWS_REGION": "", "AWS_DEFAULT_REGION": ""}
+        run = fleet.good(hosts=["one"], **automatic)
+    assert run.result("shared_ca_member")["source"] == "secrets_manager"
+    assert set(PATHS.values()) - {"eu-central-1"} - set(
+        run.result("shared_ca_member")["server"]["subject_alternative_names"]
+    ) == {PATHS["instance-id"]}
+    # The existing host goes on, a new one fails, or has an authority of its own.
+    fleet.env = {}
+    shared.faults.fail("DescribeSecret", "AccessDeniedException")
+    run = fleet.run()
+    assert run.returncode != 0
+    kept, failed = run.of("shared_ca_member")
+    assert (kept.result["source"], kept.result["reason"], kept.result["changed"]) == ("kept", "denied", False)
+    assert (failed.host, failed.status) == ("two", "failed")
+    assert fleet.summary(run, "one")[0] == "Secrets Manager is unavailable (denied): nothing has changed"
+    shared.faults.requests.clear()
+    run = fleet.good(hosts=["two"], shared_ca_use_secrets_manager=False)
+    assert run.result("shared_ca_member")["source"] == "embedded"
+    assert fleet.summary(run, "two")[0] == "authority: of this host alone"
+    assert shared.faults.requests == []
+
+
+def test_from_embedded_to_the_store_and_back(fleet: Fleet, shared: SharedAuthority) -> None:
+    """The authority of one host becomes that of all; an exported one goes on where there is no store."""
+    alone = fleet.good(hosts=["one"], shared_ca_use_secrets_manager=False).result("shared_ca_member")
+    own = fleet.members[0].path / "embedded/ca.pem"
+    run = fleet.good(shared_ca_import_from={"certificate_src": str(own)}, hosts=["one"])
+    joined = run.result("shared_ca_member")
+    assert joined["source"] == "secrets_manager"
+    assert joined["trusted_fingerprints"] == alone["trusted_fingerprints"]
+    assert joined["server"]["action"] == "unchanged"
+    shared.assert_whole()
+    export = [
+        {
+            "hosts": "haproxy",
+            "gather_facts": False,
+            "tasks": [
+                {
+                    "certops.rotation.shared_ca_info": {"include_keys": True, "clients": []},
+                    "register": "exported",
+                    "no_log": True,
+                },
+                {
+                    "ansible.builtin.file": {
+                        "path": "{{ shared_ca_path }}/embedded",
+                        "state": "directory",
+                        "mode": "0700",
+                        "recurse": False,
+                    },
+                },
+                {
+                    "ansible.builtin.copy": {
+                        "content": "{{ exported.certificates[0].certificate ~ exported.certificates[0].private_key }}",
+                        "dest": "{{ shared_ca_path }}/embedded/ca.pem",
+                        "mode": "0600",
+                    },
+                    "no_log": True,
+                },
+            ],
+        },
+        {"hosts": "haproxy", "gather_facts": False, "roles": [{"role": "certops.rotation.shared_ca"}]},
+    ]
+    fleet.good(hosts=["two"])
+    run = fleet.good(hosts=["two"], playbook=export, shared_ca_use_secrets_manager=False)
+    back = run.result("shared_ca_member")
+    assert back["source"] == "embedded"
+    assert back["trusted_fingerprints"] == alone["trusted_fingerprints"]
+    assert back["server"]["action"] == "unchanged"
