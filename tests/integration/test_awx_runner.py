@@ -186,3 +186,17 @@ def test_the_schedule_of_the_hosts(awx: Awx) -> None:
     installed = awx.launch("Let the hosts rotate by themselves", answers, check=True, **prepared)
     assert installed.status == "successful", installed.stdout
     assert re.search(r"changed=[1-9]", installed.stdout)
+
+
+def test_the_shared_authority(awx: Awx, tmp_path: pathlib.Path) -> None:
+    member = {
+        "shared_ca_prefix": "shared",
+        "shared_ca_path": str(tmp_path / "shared"),
+        "shared_ca_server_address": "",
+        "shared_ca_metadata_names": False,
+        "shared_ca_key_type": "ec",
+        "shared_ca_use_secrets_manager": True,
+    }
+    made = awx.launch("Set up the shared authority", **member)
+    assert made.status == "successful", made.stdout
+    assert "BEGIN CERTIFICATE" in (tmp_path / "shared" / "ca.pem").read_text()
