@@ -32,7 +32,7 @@ def exposed(names: str) -> dict[str, str]:
     now = datetime(2026, 11, 22, tzinfo=timezone.utc)
     totals = Totals()
     totals.add(Run(True, 1.0, {"ListSecrets": 1}), now)
-    certificate = CertificateNumbers("a", "/c/a.pem", "a.example.com", 0, 2, 1, True, True)
+    certificate = CertificateNumbers("a", "/c/a.pem", "a.example.com", 0, 2, 1, True, {"disk": True})
     text = render("/c", [certificate], totals, names=names, now=now).decode()
     return dict(line.split()[2:] for line in text.splitlines() if line.startswith("# TYPE "))
 

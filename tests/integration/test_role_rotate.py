@@ -60,7 +60,7 @@ def test_seven_bad_ones_among_300(scene: rotation.Scene) -> None:
     issue = scene.authority.issue
     other_key = pki.private_key_pem(pki.new_key())
     bad = {
-        "expired": issue("bad1.example.com", not_after=now - datetime.timedelta(days=1)).secret_document(),
+        "expired": issue("bad1.example.com", not_after=now - datetime.timedelta(hours=1)).secret_document(),
         "not_yet_valid": issue("bad2.example.com", not_before=now + datetime.timedelta(days=1)).secret_document(),
         "private_key_mismatch": issue("bad3.example.com").secret_document(private_key=other_key),
         "domain_not_covered": issue("bad4.example.com").secret_document(domain_name="other.example.com"),

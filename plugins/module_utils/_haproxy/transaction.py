@@ -64,10 +64,11 @@ class Transaction:
         deadline = time.monotonic() + self._patience
         pause = 0.02
         while True:
-            obstacle = self._try(change, last_try=time.monotonic() >= deadline)
+            last_try = time.monotonic() >= deadline
+            obstacle = self._try(change, last_try=last_try)
             if obstacle is None:
                 return
-            if time.monotonic() >= deadline:
+            if last_try:
                 raise obstacle
             time.sleep(pause)
             pause = min(pause * 2, 0.1)  # others hold the lock for milliseconds
