@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 import typing as t
 
 import pytest
@@ -62,3 +63,9 @@ def test_policies_are_complete_and_no_larger(shared: SharedAuthority, tmp_path: 
         assert not shared.rotate(step).failed
     shared.good(force=True)
     assert used(shared) | {"CreateSecret", "TagResource"} == allowed("shared-ca-rotate.json")
+
+
+def test_the_guide_names_what_cloudtrail_records() -> None:
+    section = (IAM.parent / "shared-ca.md").read_text().partition("\n## Who did what\n")[2].partition("\n## ")[0]
+    named = set(re.findall(r"`([A-Z][A-Za-z]+)`", section))
+    assert named == allowed("shared-ca-bootstrap.json") - {"TagResource"}

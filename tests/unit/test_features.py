@@ -61,7 +61,7 @@ def test_what_is_done_has_a_test(row):
 
 @pytest.mark.parametrize("row", [row for row in DONE if "DIFF" in row.here], ids=lambda row: row.id)
 def test_what_differs_is_explained(row):
-    assert "[DIFF](operations.md#" in row.here  # that the link leads somewhere, test_docs.py checks
+    assert re.search(r"\[DIFF\]\([a-z-]+\.md#", row.here)  # that the link leads somewhere, test_docs.py checks
 
 
 @pytest.mark.parametrize("row", [row for row in DONE if "[~]" in row.here], ids=lambda row: row.id)
