@@ -86,7 +86,7 @@ molecule: setup ## the role and playbooks: check mode, converge, idempotence, ve
 
 .PHONY: benchmarks
 benchmarks: setup ## measure, and compare with the usual ways
-	@for program in benchmarks/*/benchmark.py; do PYTHONPATH=.dev/collections python "$$program" || exit 1; done
+	@for program in benchmarks/*/run; do "$$program" || exit 1; done
 
 .PHONY: build
 build: setup ## the collection as a tarball for ansible-galaxy

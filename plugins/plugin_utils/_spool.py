@@ -18,30 +18,30 @@ class Spool:
     """Entries in a file without a name: in memory where the system can do that, else a file that is already unlinked.
 
     Ansible forks a worker for each task of each host. A worker inherits what its parent had, so a spool that is made
-    when a plugin is imported, which the parent does first, is one for all workers. Nobody else can open it.
+    when a plugin is imported, which the parent does first, is one for all workers. No other user can open it.
     """
 
     def __init__(self) -> None:
         if hasattr(os, "memfd_create"):
-            self._file = os.fdopen(os.memfd_create("certops.rotation"), "r+b", buffering=0)
+            self._descriptor = os.memfd_create("certops.rotation")
         else:
-            self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 # as long as the process
+            with tempfile.TemporaryFile() as file:
+                self._descriptor = os.dup(file.fileno())
 
     @contextlib.contextmanager
     def locked(self) -> t.Iterator[None]:
         """One process at a time; the lock of one that dies is free again."""
-        descriptor = self._file.fileno()
-        fcntl.lockf(descriptor, fcntl.LOCK_EX)
+        fcntl.lockf(self._descriptor, fcntl.LOCK_EX)
         try:
             yield
         finally:
-            fcntl.lockf(descriptor, fcntl.LOCK_UN)
+            fcntl.lockf(self._descriptor, fcntl.LOCK_UN)
 
     def find(self, keys: t.Collection[str]) -> dict[str, t.Any]:
         """Those of the entries that are there. While locked."""
         wanted = {json.dumps(key).encode(): key for key in keys}
         # Not by read(): the processes share one position in the file.
-        content = os.pread(self._file.fileno(), os.fstat(self._file.fileno()).st_size, 0)
+        content = os.pread(self._descriptor, os.fstat(self._descriptor).st_size, 0)
         found = {}
         for line in content.splitlines():
             key, _tab, value = line.partition(b"\t")
@@ -52,7 +52,7 @@ class Spool:
     def add(self, entries: t.Mapping[str, t.Any]) -> None:
         """values: what JSON has. While locked."""
         content = "".join(f"{json.dumps(key)}\t{json.dumps(value)}\n" for key, value in entries.items()).encode()
-        end = os.fstat(self._file.fileno()).st_size
+        end = os.fstat(self._descriptor).st_size
         while content:
-            written = os.pwrite(self._file.fileno(), content, end)
+            written = os.pwrite(self._descriptor, content, end)
             content, end = content[written:], end + written

@@ -17,7 +17,7 @@ def spool(request, monkeypatch):
         monkeypatch.delattr(os, "memfd_create")
     made = Spool()
     yield made
-    made._file.close()
+    os.close(made._descriptor)
 
 
 def test_what_was_added_is_found(spool):
