@@ -28,7 +28,7 @@ def commands(page: str) -> list[str]:
 
 
 def shell(
-    script: str, directory: pathlib.Path, env: t.Mapping[str, str], timeout: float = 120
+    script: str, directory: pathlib.Path, env: t.Mapping[str, str], timeout: float = 300
 ) -> subprocess.CompletedProcess[str]:
     """Run it in bash, which ends at the first failure, with the programs of the tests. stdout: all that is printed.
 
