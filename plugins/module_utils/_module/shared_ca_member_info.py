@@ -1,0 +1,52 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""shared_ca_member_info: what the files on this host hold of a shared authority."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from .._errors import RotationError
+from .boundary import module_boundary
+from .dependencies import require_library
+
+ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {"path": {"type": "path", "required": True}}
+
+
+def run(module: t.Any) -> None:
+    with module_boundary(module):
+        require_library("cryptography")
+        from .._shared_ca.held import held
+
+        found = held(_public_files(module.params["path"]))
+        module.exit_json(
+            changed=False,
+            trusted_fingerprints=[authority.fingerprint_sha256 for authority in found.trusted],
+            server=found.facts(found.server) if found.server else None,
+            clients={name: found.facts(leaf) for name, leaf in found.clients.items()},
+            problems=list(found.problems),
+        )
+
+
+def _public_files(path: str) -> dict[str, bytes]:
+    """Those without private keys. Raises RotationError."""
+    from .._shared_ca.held import CLIENT_FILE, SERVER_FILE, TRUST_FILE
+
+    try:
+        names = os.listdir(path)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise RotationError(f"Cannot list {path}: {error.strerror or error}.") from None
+    found = {}
+    for name in names:
+        if name in (TRUST_FILE, SERVER_FILE) or CLIENT_FILE.fullmatch(name):
+            try:
+                with open(os.path.join(path, name), "rb") as file:
+                    found[name] = file.read()
+            except OSError as error:
+                raise RotationError(f"Cannot read {os.path.join(path, name)}: {error.strerror or error}.") from None
+    return found

@@ -1,0 +1,87 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The playbook rotate_ca on real servers that want client certificates, and a client that connects all the time."""
+
+from __future__ import annotations
+
+import ssl
+import typing as t
+
+import pytest
+from ansible_collections.certops.rotation.tests.support import pki
+from ansible_collections.certops.rotation.tests.support.aws_faults import AwsFaults
+from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
+from ansible_collections.certops.rotation.tests.support.moto import MotoServer
+from ansible_collections.certops.rotation.tests.support.shared_authority import SharedAuthority
+from ansible_collections.certops.rotation.tests.support.shared_fleet import CLIENT, SharedFleet, Visitor, shared_fleet
+
+
+@pytest.fixture
+def shared(modules: ModuleServer, faults: AwsFaults, aws: MotoServer) -> SharedAuthority:
+    return SharedAuthority(modules, faults, aws)
+
+
+@pytest.fixture
+def fleet(shared: SharedAuthority) -> t.Iterator[SharedFleet]:
+    with shared_fleet(shared) as made:
+        yield made
+
+
+@pytest.fixture
+def small_fleet(shared: SharedAuthority) -> t.Iterator[SharedFleet]:
+    """One server and a client."""
+    with shared_fleet(shared, ["web1"]) as made:
+        yield made
+
+
+def test_a_complete_rotation_refuses_nobody(fleet: SharedFleet) -> None:
+    old, before = fleet.issuer(), fleet.context()
+    predicted = fleet.rotate(check=True)
+    assert predicted.returncode == 0, predicted.output
+    assert fleet.shared.info()["stage"] == "settled"
+
+    with Visitor(fleet) as visitor:
+        run = fleet.rotate()
+    assert run.returncode == 0, run.output
+    assert visitor.failures == []
+    assert visitor.made > 100
+
+    assert fleet.issuers() == {fleet.issuer()} != {old}
+    assert (fleet.shared.info()["stage"], fleet.authorities()) == ("settled", [1, 1, 1])
+    assert fleet.accepts(fleet.context()) == [True, True]
+    assert fleet.accepts(before) == [False, False], "the authority before is still trusted"
+    fleet.shared.assert_whole("-ci")
+
+
+def test_who_is_refused_and_a_client_that_is_revoked(fleet: SharedFleet) -> None:
+    fleet.members[CLIENT].good(server_names=[], clients=["admin", "ci"])
+    stranger = pki.CertificateAuthority("Joblet-CA").issue("stranger", usages=())
+    path = fleet.file(CLIENT, "stranger.pem")
+    path.write_text(stranger.combined_pem)
+    of_another = fleet.context("")
+    of_another.load_cert_chain(path)
+
+    def accepted() -> dict[str, list[bool]]:
+        who: dict[str, ssl.SSLContext] = {"admin": fleet.context(), "ci": fleet.context("ci")}
+        who.update({"stranger": of_another, "nobody": fleet.context("")})
+        return {name: fleet.accepts(context) for name, context in who.items()}
+
+    nobody, both = [False, False], [True, True]
+    assert accepted() == {"admin": both, "ci": both, "stranger": nobody, "nobody": nobody}
+    workers = [made.worker_pid() for made in fleet.haproxy.values()]
+    run = fleet.rotate(revoke=["ci"])
+    assert run.returncode == 0, run.output
+    assert accepted() == {"admin": both, "ci": nobody, "stranger": nobody, "nobody": nobody}
+    assert [made.worker_pid() for made in fleet.haproxy.values()] == workers, "no reload was needed"
+
+
+def test_force_replaces_all_at_once(small_fleet: SharedFleet) -> None:
+    fleet = small_fleet
+    old, before = fleet.issuer(), fleet.context()
+    run = fleet.rotate(force=True)
+    assert run.returncode == 0, run.output
+    assert "WARNING: The authority and all client certificates are replaced at once" in run.output
+    assert fleet.issuers() == {fleet.issuer()} != {old}
+    assert (fleet.accepts(before), fleet.accepts(fleet.context())) == ([False], [True])
