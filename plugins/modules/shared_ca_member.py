@@ -65,7 +65,7 @@ options:
   metadata_names:
     description:
       - Add this instance's private and public names and addresses, as its metadata service tells them.
-      - While it does not answer, names of the certificate that are not listed stay.
+      - While it does not answer, addresses and host names of AWS that the certificate has stay in it.
     type: bool
     default: false
   own_address:

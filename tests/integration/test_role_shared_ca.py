@@ -166,6 +166,13 @@ def test_handlers_run_only_for_what_changed_and_the_controller_may_create(
     # One more name on one host.
     run = fleet.good(playbook=play, shared_ca_additional_names="{{ ['new'] if inventory_hostname == 'two' else [] }}")
     assert [each.host for each in run.tasks if each.task == "Noted" and each.status == "ok"] == ["two"]
+    # Only the servers' certificates, and the service that reads them.
+    fleet.env = {"ANSIBLE_RUN_TAGS": "rotate_server"}
+    run = fleet.good(playbook=play, shared_ca_server_validity_days=400, shared_ca_renew_before="399d")
+    assert run.of("shared_ca") == []
+    assert [each.result["server"]["reason"] for each in run.of("shared_ca_member")] == ["expiring", "names_changed"]
+    assert run.changed.count("Noted") == 2
+    fleet.env = {}
     # Replaced by force: once, though the hosts come in batches.
     before = shared.certificate("ca-cert")
     run = fleet.good(shared_ca_force=True)

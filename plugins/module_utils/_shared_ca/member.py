@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import typing as t
 from dataclasses import dataclass, field
 
@@ -31,6 +32,8 @@ from .steward import Steward
 if t.TYPE_CHECKING:
     from cryptography import x509
 
+_OF_THE_HOST = re.compile(r"[0-9.]+|.*:.*|.*\.(?:internal|amazonaws\.com(?:\.cn)?)")
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -54,7 +57,8 @@ class Material:
 class ServerWish:
     """names: that the certificate has to have; renew_before: None for the renewal policy.
 
-    tolerant: more names than these are no reason for another certificate, since some could not be asked for.
+    tolerant: further addresses and host names of AWS are no reason for another certificate, since they could not be
+    asked for.
     """
 
     names: tuple[x509.GeneralName, ...]
@@ -140,7 +144,7 @@ def _renewal_reason(
     leaf, key = (installed.certificate, installed.key) if installed else (None, None)
     names = [str(name.value) for name in wish.names]
     if wish.tolerant and leaf:
-        names = sorted({*names, *leaf.subject_alternative_names})
+        names += [name for name in leaf.subject_alternative_names if _OF_THE_HOST.fullmatch(name)]
     return server_renewal_reason(leaf, key, pair.certificate, names, at, wish.renew_before)
 
 
