@@ -34,6 +34,7 @@ REPOSITORY = "/srv/rotation.git"
 TEXTFILE = "/var/lib/metrics/rotation.prom"
 TEXTFILE_OF_THE_PAGE = "/var/lib/prometheus/node-exporter/rotation.prom"
 SERVICE = "certops-rotation.service"
+KEYRING = "/etc/certops-rotation/gnupg"
 DROP_IN = f"/run/systemd/system/{SERVICE}.d"
 PLACES = ["/etc", "/opt", "/usr/local", "/var/lib", "/var/spool", "/srv"]
 
@@ -97,6 +98,17 @@ class Balancer:
             f" commit -q -m Rotate && git clone -q --bare . {REPOSITORY}"
         )
 
+    def sign(self) -> None:
+        """A signed commit on top, and the keyring of who may sign."""
+        author = "-c user.name=a -c user.email=a@example.com -c user.signingkey=a@example.com"
+        self.shell(
+            "export GNUPGHOME=/root/gnupg; mkdir -m 700 $GNUPGHOME"
+            " && gpg --batch --quiet --passphrase '' --quick-gen-key a@example.com ed25519 sign never"
+            f" && cd /srv/work && git {author} commit -q -S --allow-empty -m Signed && git push -q {REPOSITORY} release"
+            f" && mkdir -m 700 {KEYRING} && gpg --export | GNUPGHOME={KEYRING} gpg --batch --quiet --import"
+            " && gpgconf --kill all"
+        )
+
     def shell(self, script: str, check: bool = True) -> str:
         process = self.host.run("sh", "-c", script, check=check)
         secrets_scan.assert_no_private_key(process.stdout + process.stderr)
@@ -106,7 +118,11 @@ class Balancer:
         """Run the playbook; variables: of the role, without its prefix."""
         changed = {f"rotation_schedule_{name}": value for name, value in variables.items()}
         run = run_playbook(
-            {**self.variables, **changed}, playbook="certops.rotation.schedule", inside=self.host, check=check
+            {**self.variables, **changed},
+            playbook="certops.rotation.schedule",
+            inside=self.host,
+            check=check,
+            env={"ANSIBLE_PIPELINING": "true"},
         )
         assert run.returncode == 0, run.output
         return run
@@ -163,7 +179,7 @@ def block(language: str, mark: str) -> str:
     return re.search(rf"`{re.escape(mark)}`[^\n]*\n\n```{language}\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)[1]
 
 
-def eventually(condition: t.Callable[[], bool], seconds: float = 60) -> None:
+def eventually(condition: t.Callable[[], bool], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come to be"
@@ -371,8 +387,9 @@ def test_it_runs_when_the_host_boots(balancer: Balancer) -> None:
 
 
 def test_a_time_that_passed_while_it_was_off_is_made_up_for(balancer: Balancer) -> None:
-    """With a calendar expression, and not because it boots. And a commit that nobody signed is not run."""
-    balancer.schedule(on_calendar="*-01-01 00:00:00", at_start=False, verify_commit=True)
+    """With a calendar expression, and not because it boots. And a commit is run when it is signed."""
+    environment = {**balancer.aws.env, "GNUPGHOME": KEYRING}
+    balancer.schedule(on_calendar="*-01-01 00:00:00", at_start=False, verify_commit=True, environment=environment)
     rebooted(balancer)
     assert balancer.runs() == 0
     balancer.shell("touch -d '2 years ago' /var/lib/systemd/timers/stamp-certops-rotation.timer")
@@ -381,6 +398,11 @@ def test_a_time_that_passed_while_it_was_off_is_made_up_for(balancer: Balancer) 
     eventually(balancer.is_quiet)
     assert "Failed to verify GPG signature of commit" in balancer.journal()
     assert "PLAY [" not in balancer.journal()
+    balancer.sign()
+    with balancer.journal_of() as said:
+        assert balancer.start() == 0
+    assert "PLAY [" in said[0]
+    balancer.shell(f"rm -r {KEYRING}")
 
 
 def test_the_commands_of_the_page_and_removal_leaves_nothing(balancer: Balancer, installation: Installation) -> None:
