@@ -55,6 +55,43 @@ def test_a_complete_rotation_refuses_nobody(fleet: SharedFleet) -> None:
     fleet.shared.assert_whole("-ci")
 
 
+def test_stopped_and_resumed_and_aborted(small_fleet: SharedFleet) -> None:
+    fleet = small_fleet
+    old = fleet.issuer()
+
+    def run(**extra: t.Any) -> str:
+        done = fleet.rotate(**extra)
+        assert done.returncode == 0, done.output
+        return str(fleet.shared.info()["stage"])
+
+    with Visitor(fleet) as visitor:
+        assert run(until="published") == "published"
+        assert fleet.authorities() == [1, 1]
+        assert run(until="trusted") == "published"
+        assert (fleet.authorities(), fleet.issuers()) == ([2, 2], {old})
+        assert run(until="reissued") == "published"
+        assert (fleet.issuer(), old in fleet.issuers()) == (old, False)
+
+        fleet.down.append(CLIENT)
+        refused = fleet.rotate()
+        assert refused.returncode != 0
+        assert f"{CLIENT} cannot be reached" in refused.error
+        assert fleet.shared.info()["stage"] == "published"
+        fleet.down.clear()
+
+        assert run(abort=True) == "settled"
+        assert (fleet.authorities(), fleet.issuer(), fleet.issuers()) == ([1, 1], old, {old})
+
+        assert run(until="promoted") == "promoted"
+        new = fleet.issuer()
+        assert (fleet.authorities(), fleet.issuers()) == ([2, 2], {new})
+        assert new != old
+        assert run(abort=True) == "settled"
+        assert (fleet.authorities(), fleet.issuer(), fleet.issuers()) == ([1, 1], old, {old})
+    assert visitor.failures == []
+    fleet.shared.assert_whole("-ci")
+
+
 def test_who_is_refused_and_a_client_that_is_revoked(fleet: SharedFleet) -> None:
     fleet.members[CLIENT].good(server_names=[], clients=["admin", "ci"])
     stranger = pki.CertificateAuthority("Joblet-CA").issue("stranger", usages=())
