@@ -41,11 +41,11 @@ class Fleet:
         }
 
     def run(
-        self, check: bool = False, hosts: t.Sequence[str] = HOSTS, playbook: t.Any = BOOTSTRAP, **variables: t.Any
+        self, check: bool = False, hosts: t.Sequence[str] = HOSTS, playbook: t.Any = None, **variables: t.Any
     ) -> PlaybookRun:
         env = {**self.shared.faults.env, **self.env}
         given = {**self.variables, **variables}
-        return run_playbook(given, playbook=playbook, hosts=hosts, check=check, env=env)
+        return run_playbook(given, playbook=playbook or BOOTSTRAP, hosts=hosts, check=check, env=env)
 
     def good(self, **options: t.Any) -> PlaybookRun:
         run = self.run(**options)
