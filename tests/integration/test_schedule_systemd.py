@@ -36,7 +36,7 @@ TEXTFILE_OF_THE_PAGE = "/var/lib/prometheus/node-exporter/rotation.prom"
 SERVICE = "certops-rotation.service"
 KEYRING = "/etc/certops-rotation/gnupg"
 DROP_IN = f"/run/systemd/system/{SERVICE}.d"
-PLACES = ["/etc", "/opt", "/usr/local", "/var/lib", "/var/spool", "/srv"]
+PLACES = ["/etc", "/opt", "/usr/local", "/var/lib", "/var/spool"]
 
 _CONFIG = """
 global
