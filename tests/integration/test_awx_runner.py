@@ -75,14 +75,16 @@ class Awx:
         self._scene = scene
         self._directory = directory
 
-    def launch(self, name: str, answers: t.Mapping[str, t.Any] = {}, check: bool = False, **variables: t.Any) -> Job:
+    def launch(
+        self, name: str, answers: t.Mapping[str, t.Any] | None = None, check: bool = False, **variables: t.Any
+    ) -> Job:
         """answers: of the survey; check: as a job that only checks; variables: more of the inventory."""
         job = template(name)
         private = self._directory / "private"
         (private / "env").mkdir(parents=True)
         (private / "inventory").mkdir()
         shutil.copytree(EXAMPLES / "project", private / "project")
-        (private / "env" / "extravars").write_text(json.dumps({**job.get("extra_vars", {}), **answers}))
+        (private / "env" / "extravars").write_text(json.dumps({**job.get("extra_vars", {}), **(answers or {})}))
         elsewhere = {
             name: self._scene.aws.env[name]
             for name in ("AWS_ENDPOINT_URL", "AWS_EC2_METADATA_DISABLED", "AWS_CONFIG_FILE")
@@ -199,4 +201,7 @@ def test_the_shared_authority(awx: Awx, tmp_path: pathlib.Path) -> None:
     }
     made = awx.launch("Set up the shared authority", **member)
     assert made.status == "successful", made.stdout
-    assert "BEGIN CERTIFICATE" in (tmp_path / "shared" / "ca.pem").read_text()
+    authority = (tmp_path / "shared" / "ca.pem").read_text()
+    replaced = awx.launch("Replace the shared authority", {"rotate_ca_until": "published"}, **member)
+    assert replaced.status == "successful", replaced.stdout
+    assert (tmp_path / "shared" / "ca.pem").read_text() == authority, "it is trusted with the next step"
