@@ -27,7 +27,7 @@ from ansible_collections.certops.rotation.tests.support.aws_faults import AwsFau
 from ansible_collections.certops.rotation.tests.support.haproxy import free_port
 from ansible_collections.certops.rotation.tests.support.instance_metadata import PATHS, InstanceMetadataService
 from ansible_collections.certops.rotation.tests.support.moto import MotoServer
-from ansible_collections.certops.rotation.tests.support.systemd_host import SystemdHost
+from ansible_collections.certops.rotation.tests.support.systemd_host import SystemdHost, visible_in_services
 
 ROOT = pathlib.Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "boot"
@@ -82,7 +82,7 @@ class Instance:
             inventory = yaml.safe_load(text)
             inventory["haproxy"]["vars"].update(
                 rotation_schedule_environment=self.environment,
-                rotation_schedule_service_options=["ProtectHome=read-only"],  # the collection may be in one
+                rotation_schedule_service_options=visible_in_services(),
                 rotation_schedule_at_start=False,
             )
             text = json.dumps(inventory)

@@ -146,7 +146,7 @@ class SystemdHost:
             "--tmpfs=/var/log",
             *(f"--bind-ro=/dev/null:/etc/{table}" for table in ("fstab", "crypttab")),
             *(f"--overlay={path}::{path}" for path in ("/usr", "/var") if os.path.ismount(path)),
-            *(f"--bind-ro={path}" for path in _visible()),
+            *(f"--bind-ro={path}" for path in visible_directories()),
             f"--bind={self.shared}",
             "--",
             "--unit=basic.target",
@@ -196,9 +196,14 @@ def become() -> list[str]:
     return [] if os.getuid() == 0 else ["sudo", "-n"]
 
 
-def _visible() -> list[pathlib.Path]:
+def visible_directories() -> list[pathlib.Path]:
     """Directories that the container needs and might not have: its /tmp is empty, other file systems are not there."""
     wanted = {_REPOSITORY, pathlib.Path(sys.prefix), pathlib.Path(sys.base_prefix)}
     for variable in ("PYTHONPATH", "ANSIBLE_COLLECTIONS_PATH"):
         wanted.update(pathlib.Path(entry) for entry in os.environ.get(variable, "").split(os.pathsep) if entry)
     return sorted(path for path in wanted if path.is_dir() and not path.is_relative_to("/usr"))
+
+
+def visible_in_services() -> list[str]:
+    """The settings with which a confined service sees them as well, wherever they are."""
+    return ["ProtectHome=read-only", *(f"BindReadOnlyPaths={path}" for path in visible_directories())]
