@@ -11,11 +11,13 @@ share this machine's cores. Both playbooks run with the same forks, with pipelin
 from __future__ import annotations
 
 import argparse
+import concurrent.futures
 import json
 import pathlib
 import shutil
 import sys
 import tempfile
+import time
 import typing as t
 
 from ansible_collections.certops.rotation.benchmarks import measuring
@@ -32,6 +34,15 @@ SOURCES = {"host": "pull", "controller": "push"}
 # Times the ping, for an unchanged fleet of this size.
 LIMITS = {1: 2.5}
 LIMIT = 3.0
+# Ways to divide a fleet -> variables of the play; slices are jobs side by side, as AWX makes them.
+ALL_AT_ONCE = "all at once"
+DIVISIONS: dict[str, dict[str, t.Any]] = {
+    ALL_AT_ONCE: {"rotation_batches": ["100%"]},
+    "the usual batches": {},
+    "batches of 5": {"rotation_batches": [5]},
+    "one after the other": {"rotation_batches": [1]},
+}
+SLICES = 2
 
 
 class Scenario:
@@ -41,12 +52,13 @@ class Scenario:
         self.size = size
         self.series: dict[str, measuring.Series] = {"ping": measuring.Series()}
         self.requests: dict[str, dict[str, int]] = {}
+        self.divided: dict[str, measuring.Series] = {}
         self._forks = forks
         self._aws = aws
         self._counter = counter
         self._authority = pki.CertificateAuthority("Fleet Intermediate", parent=pki.CertificateAuthority("Fleet Root"))
 
-    def run(self, rounds: int, sources: t.Sequence[str]) -> None:
+    def run(self, rounds: int, sources: t.Sequence[str], divide: bool) -> None:
         self._aws.reset()
         for number in range(CERTIFICATES):
             self._store(number)
@@ -61,6 +73,8 @@ class Scenario:
                     self._measure(fleet, source, "unchanged")
                     self._store(number % CERTIFICATES)
                     self._measure(fleet, source, "rotated")
+                if divide:
+                    self._divide(fleet)
 
     def _store(self, number: int) -> None:
         self._aws.put_secret(f"{PREFIX}{number}", self._authority.issue(f"n{number}.example.com").secret_document())
@@ -80,6 +94,20 @@ class Scenario:
         if outcomes != [outcome] * self.size:
             raise RuntimeError(f"not every host is {outcome}: {outcomes}")
         return cost
+
+    def _divide(self, fleet: Fleet) -> None:
+        """An unchanged fleet in all the ways to divide it."""
+        for what, variables in DIVISIONS.items():
+            cost = self._playbook(fleet, ROTATE, variables)
+            self.divided.setdefault(what, measuring.Series()).costs.append(cost)
+        parts = [",".join(fleet.addresses[number::SLICES]) for number in range(SLICES)]
+        started = time.monotonic()
+        with concurrent.futures.ThreadPoolExecutor(SLICES) as pool:
+            jobs = [pool.submit(self._playbook, fleet, ROTATE, {"rotation_hosts": part}) for part in parts]
+            costs = [job.result() for job in jobs]
+        seconds = time.monotonic() - started
+        cost = measuring.Cost(seconds, sum(cost.cpu_seconds for cost in costs), max(cost.peak_mb for cost in costs))
+        self.divided.setdefault(f"{SLICES} slices", measuring.Series()).costs.append(cost)
 
     def _playbook(self, fleet: Fleet, playbook: str, extra: t.Mapping[str, t.Any]) -> measuring.Cost:
         """With connections of its own, so that no playbook finds those of the one before."""
@@ -105,9 +133,18 @@ class Scenario:
             rows.append([f"{self.size}: {what}", f"{series.seconds:.1f} s", ratio, calls])
         return rows
 
+    def divided_rows(self) -> list[list[str]]:
+        baseline = self.divided.get(ALL_AT_ONCE)
+        return [
+            [f"{self.size}: {what}", f"{series.seconds:.1f} s", measuring.spread(series.ratios_to(baseline))]
+            for what, series in self.divided.items()
+            if baseline
+        ]
+
     def as_dict(self) -> dict[str, t.Any]:
         costs = {what: series.as_dict(self.series["ping"]) for what, series in self.series.items()}
-        return {"costs": costs, "requests": self.requests}
+        divided = {what: series.as_dict(self.divided[ALL_AT_ONCE]) for what, series in self.divided.items()}
+        return {"costs": costs, "requests": self.requests, "divided": divided}
 
 
 def reach(reaches: measuring.Reaches, scenarios: t.Sequence[Scenario]) -> None:
@@ -129,6 +166,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds")
     parser.add_argument("--forks", type=int, default=20, help="of both playbooks")
     parser.add_argument("--sources", nargs="+", choices=SOURCES, default=list(SOURCES), help="who asks AWS")
+    parser.add_argument("--divide", action="store_true", help="also measure batches and slices, unchanged")
     options = parser.parse_args()
     reaches = measuring.Reaches()
     scenarios = []
@@ -142,13 +180,16 @@ def main() -> int:
     rows = [row for scenario in scenarios for row in scenario.rows()]
     header = ["hosts", "seconds", "ratio (min-max)", "requests to AWS"]
     print(measuring.table("The playbook rotate next to a playbook with one ping", header, rows))
+    divided = [row for scenario in scenarios for row in scenario.divided_rows()]
+    if divided:
+        print(measuring.table("Unchanged, divided", ["hosts", "seconds", "ratio (min-max)"], divided))
     reach(reaches, scenarios)
     return measuring.finish(options, {f"hosts_{one.size}": one.as_dict() for one in scenarios}, reaches)
 
 
 def measured(size: int, options: argparse.Namespace, aws: moto.MotoServer, counter: AwsFaults) -> Scenario:
     scenario = Scenario(size, options.forks, aws, counter)
-    scenario.run(options.rounds, options.sources)
+    scenario.run(options.rounds, options.sources, options.divide)
     return scenario
 
 

@@ -25,10 +25,11 @@ ADDRESSES_PER_SERVER = 16  # sshd listens on no more
 
 
 class Fleet:
-    """size: number of hosts; variables: of the role, for all of them. inventory: a file, while it is a context."""
+    """size: number of hosts; variables: of the role, for all of them. inventory: a file, while it is a
+    context; addresses: of the hosts, which are their names."""
 
     def __init__(self, size: int, variables: t.Mapping[str, t.Any], authority: pki.CertificateAuthority) -> None:
-        self._addresses = [f"127.0.1.{number}" for number in range(1, size + 1)]
+        self.addresses = [f"127.0.1.{number}" for number in range(1, size + 1)]
         self._variables = variables
         self._default = authority.issue("default.example.com").combined_pem
         self._port = free_port()
@@ -43,9 +44,9 @@ class Fleet:
             for name in ("host", "user"):
                 command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.directory / name)]
                 subprocess.run(command, check=True, timeout=30)
-            for start in range(0, len(self._addresses), ADDRESSES_PER_SERVER):
-                self._serve(self._addresses[start : start + ADDRESSES_PER_SERVER], stack)
-            for _address in self._addresses:
+            for start in range(0, len(self.addresses), ADDRESSES_PER_SERVER):
+                self._serve(self.addresses[start : start + ADDRESSES_PER_SERVER], stack)
+            for _address in self.addresses:
                 instance = HaproxyInstance({"default.pem": self._default})
                 self.haproxies.append(stack.enter_context(instance))
             self.inventory = self.directory / "inventory.json"
@@ -99,7 +100,7 @@ class Fleet:
                 "haproxy_certificates_binary": haproxy.binary,
                 "haproxy_certificates_config": [str(haproxy.config_path)],
             }
-            for address, haproxy in zip(self._addresses, self.haproxies)
+            for address, haproxy in zip(self.addresses, self.haproxies)
         }
         common = {
             "ansible_port": self._port,

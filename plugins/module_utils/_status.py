@@ -233,14 +233,21 @@ class Status:
 
 
 def run_status(
-    state: t.Mapping[str, t.Any], last_run: int | None, last_success: int | None, succeeded: bool | None
+    state: t.Mapping[str, t.Any],
+    last_run: int | None,
+    last_success: int | None,
+    succeeded: bool | None,
+    stamped: int | None = None,
 ) -> RunStatus:
-    """state: of the state file, which tells of runs that changed something; the others: of the metrics, in seconds.
+    """state: of the state file, which tells of runs that changed something; the others: of the metrics, in seconds
+    since 1970; stamped: when the newest success file was touched.
 
-    Where both know of a run, the later one counts.
+    Where several know of a run, the latest one counts.
     """
+    if stamped is not None and stamped >= (last_run or 0):
+        last_run, last_success, succeeded = stamped, max(stamped, last_success or 0), True
     finished = _instant(state.get("finished_at"))
-    successes = [_instant(state.get("last_success_at")), _instant(last_success)]
+    successes = [_instant(state.get("last_success_at")), _instant(last_success), _instant(stamped)]
     success = max((instant for instant in successes if instant), default=None)
     counted = _instant(last_run)
     errors = [str(text) for text in state.get("failures") or ()]

@@ -25,9 +25,17 @@ options:
   max_age:
     description:
       - How old the last success may be, for example V(1d). Any age when absent.
-      - A run that finds nothing to do leaves no trace unless metrics are written, see
-        M(certops.rotation.rotation_metrics). Without them the last success is the last run that changed something.
+      - A run that finds nothing to do touches no disk. So it is known of only when metrics are written, see
+        M(certops.rotation.rotation_metrics), or by O(success_files). Without either the last success is the last run
+        that changed something.
     type: str
+  success_files:
+    description:
+      - Files that are touched after each run that ended well, as the role P(certops.rotation.rotation_schedule#role)
+        does. The newest one tells when that was. Those that do not exist tell nothing.
+    type: list
+    elements: path
+    default: []
   check_source:
     description: Whether to ask Secrets Manager for the current versions.
     type: bool

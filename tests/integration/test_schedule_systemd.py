@@ -141,6 +141,29 @@ def test_files_of_others_start_nothing(balancer: Balancer) -> None:
     assert balancer.runs() == runs
 
 
+def test_below_subdirectories_too(balancer: Balancer) -> None:
+    """Certificates as lineages, by a second schedule that has a name of its own."""
+    path = "/etc/haproxy/lineages"
+    role = {"name_prefix": "web/", "path": path, "layout": "lineage", "activate": False, "prove": False}
+    balancer.schedule(
+        name="lineages",
+        watch=[path],
+        variables={f"haproxy_certificates_{name}": value for name, value in role.items()},
+    )
+    file = f"{path}/web_a/fullchain.pem"
+    eventually(lambda: balancer.shell(f"ls {file}", check=False) != "")
+    watch = "systemctl show --property=Paths --value lineages.path"
+    eventually(lambda: f"{path}/.certops/versions/web_a~" in balancer.shell(watch))
+    good = balancer.shell(f"sha256sum < {file}")
+    for change in (f"rm {file}", f"echo >> {file}"):
+        balancer.shell(change)
+        eventually(lambda: balancer.shell(f"sha256sum < {file}", check=False) == good)
+        eventually(lambda: "activating" not in balancer.shell("systemctl show --property=ActiveState 'lineages*'"))
+    balancer.schedule(name="lineages", state="absent", watch=[path])
+    assert balancer.shell("ls -d /etc/*/system/lineages* /run/systemd/system/lineages*", check=False) == ""
+    balancer.shell(f"rm -r {path}")
+
+
 def test_a_second_start_joins_the_first_one(balancer: Balancer) -> None:
     runs = balancer.runs()
     balancer.shell(f"for i in 1 2 3; do systemctl start --no-block {SERVICE}; done")
@@ -204,6 +227,27 @@ def test_the_exit_code_of_status_tells_of_old_successes(balancer: Balancer) -> N
         process = balancer.host.run("sh", "-c", command.replace("=1d", f"={age}"), check=False)
         assert process.returncode == code, process.stdout
     assert "The last run that ended well was" in process.stdout
+
+
+def test_runs_with_nothing_to_do_count_without_metrics(balancer: Balancer) -> None:
+    """And leave no trace in the directory of the certificates. A failed run does not count."""
+    stamp, state = "/var/lib/certops-rotation/last-success", f"{CERTIFICATES}/.certops"
+    assert balancer.start() == 0
+    left = balancer.shell(f"stat -c %Y {stamp}")
+    balancer.shell(f"mv {REPOSITORY} /srv/gone")
+    assert balancer.start() == 1
+    balancer.shell(f"mv /srv/gone {REPOSITORY}")
+    assert balancer.shell(f"stat -c %Y {stamp}") == left
+
+    kept = balancer.shell(f"cat {state}/state.json")
+    long_ago = {**json.loads(kept), "last_success_at": "2001-01-01T00:00:00Z"}
+    balancer.host.write(f"{state}/state.json", json.dumps(long_ago))
+    balancer.shell(f"rm {state}/metrics.json")
+    command = next(command for command in COMMANDS if "status_max_age=1d" in command)
+    for age, code in (("now", 0), ("2 days ago", 2)):
+        balancer.shell(f"touch -d '{age}' {stamp}")
+        assert balancer.host.run("sh", "-c", command, check=False).returncode == code
+    balancer.host.write(f"{state}/state.json", kept)
 
 
 def test_the_services_are_confined_as_documented(balancer: Balancer) -> None:

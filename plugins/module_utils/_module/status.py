@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import typing as t
 from datetime import datetime, timezone
@@ -15,6 +16,7 @@ from .._errors import InvalidOption, RotationError, SecretsManagerError
 from .._proof import CertificateProof, DeployedCertificate
 from .._record import read_state
 from .._status import UNASKED, CertificateStatus, Finding, Status, run_status
+from .._store.atomic import store_errors
 from .._store.directory import CertificateDirectory, DirectorySettings
 from .._store.manifest import Entry, Manifest
 from .boundary import module_boundary
@@ -28,6 +30,7 @@ from .tls_endpoint_info import check_limits
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "path": {"type": "path", "required": True},
     "max_age": {"type": "str"},
+    "success_files": {"type": "list", "elements": "path", "default": []},
     "check_source": {"type": "bool", "default": False},
     "socket": {"type": "str"},
     "master_socket": {"type": "str"},
@@ -69,7 +72,13 @@ def run(module: t.Any, retry: _Retry) -> None:
                 _certificate(name, entry, directory, layers, memory.open_transaction)
                 for name, entry in sorted(manifest.entries.items())
             ],
-            run_status(state, totals.last_run, totals.last_success, totals.last_run_succeeded),
+            run_status(
+                state,
+                totals.last_run,
+                totals.last_success,
+                totals.last_run_succeeded,
+                _last_touched(params["success_files"]),
+            ),
             datetime.now(timezone.utc),
             max_age,
             memory.open_transaction,
@@ -80,6 +89,15 @@ def run(module: t.Any, retry: _Retry) -> None:
             memory.blind,
         )
         module.exit_json(changed=False, recent_errors=state.get("recent_errors", []), **status.as_result())
+
+
+def _last_touched(paths: t.Sequence[str]) -> int | None:
+    """When the newest of the files was touched, in seconds since 1970. Those that do not exist tell nothing."""
+    times = []
+    for path in paths:
+        with store_errors(f"read {path}"), contextlib.suppress(FileNotFoundError):
+            times.append(int(os.stat(path).st_mtime))
+    return max(times, default=None)
 
 
 def _certificate(

@@ -91,6 +91,13 @@ def test_the_later_of_two_witnesses_counts() -> None:
     assert run_status(FAILED, after, after, True) == RunStatus(NOW, True, NOW)
     assert run_status(STATE, after, before, False) == RunStatus(NOW, False, EARLIER, [])
     assert run_status({}, after, after, True) == RunStatus(NOW, True, NOW)
+    assert run_status({}, None, None, None, after) == RunStatus(NOW, True, NOW)
+    assert run_status(FAILED, None, None, None, after) == RunStatus(NOW, True, NOW)
+    assert run_status(FAILED, None, None, None, before) == RunStatus(EARLIER, False, EARLIER, ["no socket"])
+    assert run_status({}, before, before, False, after) == RunStatus(NOW, True, NOW)
+    assert run_status({}, after, None, False, before) == RunStatus(
+        NOW, False, datetime.fromtimestamp(before, timezone.utc), []
+    )
     with_failures = {**STATE, "failures": ["web/b is expired"]}
     assert run_status(with_failures, None, None, None) == RunStatus(EARLIER, False, EARLIER, ["web/b is expired"])
 
