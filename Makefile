@@ -15,6 +15,8 @@ export LC_ALL := C.UTF-8
 
 # More for pytest, such as PYTEST_ARGS='-k reload -x'.
 PYTEST_ARGS ?=
+# These tests also wait: for handshakes, time limits, hosts that boot.
+integration_processes = $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 pytest = python -m pytest --numprocesses=auto --junitxml=.dev/reports/$@.xml $(PYTEST_ARGS)
 
 check_stages := lint types unit
@@ -78,7 +80,7 @@ unit: setup ## pure and fast tests
 
 .PHONY: integration
 integration: setup ## real HAProxy, real TLS, AWS over HTTP from moto
-	$(pytest) --dist=loadfile tests/integration
+	$(pytest) --numprocesses=$(integration_processes) --dist=loadfile --no-loadscope-reorder tests/integration
 
 .PHONY: molecule
 molecule: setup ## the role and playbooks: check mode, converge, idempotence, verify

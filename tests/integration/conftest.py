@@ -36,6 +36,27 @@ def pytest_report_header() -> list[str]:
     return [f"HAProxy: {tested}", *missing]
 
 
+# These files take minutes each: begun last, they would be all that is left to wait for.
+LONGEST = (
+    "test_schedule_systemd",
+    "test_rotate_ca",
+    "test_boot",
+    "test_schedule_install",
+    "test_shared_ca",
+    "test_role_rotate",
+    "test_role_rollback",
+    "test_role_shared_ca",
+    "test_certificate_sync_safety",
+    "test_role_failures",
+    "test_haproxy_versions",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    ranks = {name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path.stem, len(ranks)))
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "haproxy_version" in metafunc.fixturenames:
         names = [version.name for version in haproxy_support.versions() if version.program]
