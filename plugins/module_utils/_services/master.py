@@ -18,6 +18,9 @@ _MASTER = re.compile(r"^(\d+)\s+master\s.*", re.MULTILINE)
 _FAILED = re.compile(r"\[failed: (\d+)\]")
 # Seconds in which a new worker that cannot start (no chroot directory, no such user, limits) has ended.
 _START = 0.3
+# What the master says of a worker that is not ready (3.1 and newer), and seconds for the answer of one that is.
+_NOT_YET = "Can't find the target PID"
+_ANSWER = 2.0
 
 
 class Processes(t.NamedTuple):
@@ -61,6 +64,7 @@ class MasterReloader:
 
     def __init__(self, address: str, timeout: float) -> None:
         self._timeout = timeout
+        self._address = address
         self._api = RuntimeApi(address, timeout)
 
     def processes(self) -> Processes:
@@ -111,7 +115,9 @@ class MasterReloader:
                 answers = False  # the master executes itself anew
                 check()
                 return False
-            return latest.failed > before.failed or latest.worker_pid not in (0, before.worker_pid)
+            if latest.failed > before.failed:
+                return True
+            return latest.worker_pid not in (0, before.worker_pid) and not self._is_starting(latest.worker_pid)
 
         if not wait_until(finished, seconds):
             if not answers:
@@ -130,14 +136,27 @@ class MasterReloader:
             )
         return self._settled(before, latest, "")
 
+    def _is_starting(self, worker_pid: int) -> bool:
+        """Since 3.1 a worker is listed while it still reads its configuration, and cannot be talked to by then."""
+        try:
+            return RuntimeApi(self._address, _ANSWER).execute(f"@!{worker_pid} show info").startswith(_NOT_YET)
+        except HaproxyError:
+            return False  # it is on its way in or out; _settled finds out which
+
     def _settled(self, before: Processes, after: Processes, log: str) -> Reload:
-        """The result, once the new worker has lived for a moment; the master ends when it does not."""
+        """The result, once the new worker has lived for a moment. Up to 3.0 the master ends when it does not."""
         time.sleep(_START)
         try:
-            stays = after == self.processes() and after.master_pid == before.master_pid
+            now = self.processes()
         except HaproxyUnavailable:
-            stays = False
-        if not stays:
+            now = None
+        if now and now.master_pid == before.master_pid and now.failed > before.failed:
+            raise ReloadError(
+                "HAProxy's reload failed: the new worker ended while it started; the old worker keeps serving. See"
+                " HAProxy's log.",
+                log=log,
+            )
+        if now != after or after.master_pid != before.master_pid:
             raise ReloadError(
                 "HAProxy loaded its configuration, but the new worker ended at once, and HAProxy with it. Unless it was"
                 " started again, nothing is served. See HAProxy's log.",
