@@ -110,11 +110,11 @@ def test_a_worker_that_ends_at_once(haproxy: HaproxyInstance, haproxy_version: s
 
 
 @contextlib.contextmanager
-def slow_file(path: pathlib.Path, content: str) -> t.Iterator[pathlib.Path]:
-    """Whoever opens it gets the content a second and a half later."""
+def slow_file(path: pathlib.Path, seconds: float, content: str) -> t.Iterator[pathlib.Path]:
+    """Whoever opens it gets the content so many seconds later."""
     os.mkfifo(path)
-    script = 'while :; do { sleep 1.5; echo "$1"; } >"$0"; sleep 0.5; done'
-    writer = subprocess.Popen(["sh", "-c", script, str(path), content], start_new_session=True)
+    script = 'while :; do { sleep "$1"; echo "$2"; } >"$0"; sleep 0.5; done'
+    writer = subprocess.Popen(["sh", "-c", script, str(path), str(seconds), content], start_new_session=True)
     try:
         yield path
     finally:
@@ -122,18 +122,20 @@ def slow_file(path: pathlib.Path, content: str) -> t.Iterator[pathlib.Path]:
         writer.wait()
 
 
+@with_and_without_socket
 @pytest.mark.parametrize(("content", "works"), [("192.0.2.1", True), ("garbage", False)], ids=["good", "bad"])
 def test_a_worker_that_takes_its_time(
-    haproxy: HaproxyInstance, tmp_path: pathlib.Path, content: str, works: bool
+    haproxy: HaproxyInstance, tmp_path: pathlib.Path, content: str, works: bool, with_socket: bool
 ) -> None:
     """The result is told when it is known, not when there is a process: since 3.1 a worker reads the configuration."""
     old, new = served(haproxy), renew(haproxy)
-    with slow_file(tmp_path / "slow", content) as path:
+    seconds, options = (1.5, {"socket": haproxy.master_socket}) if with_socket else (3, {"timeout": 30 if works else 5})
+    with slow_file(tmp_path / "slow", seconds, content) as path:
         haproxy.write_config(f"    acl slow src -f {path}")
-        run = reload(haproxy, check_config=False, socket=haproxy.master_socket)
+        run = reload(haproxy, check_config=False, **options)
         assert served(haproxy) == (new if works else old)
     assert (run.failed, run.result["reloaded"]) == (not works, works), run.output
-    assert works or "old worker keeps serving" in run.result["msg"]
+    assert works or ("old worker keeps serving" if with_socket else "no new worker") in run.result["msg"]
 
 
 @pytest.mark.installed_haproxy

@@ -10,7 +10,7 @@ import os
 import signal as signals
 
 from .._errors import ReloadError
-from .processes import PROC, Process, children_of, find_process
+from .processes import PROC, Process, children_of, find_process, serving
 
 
 class PidFileTarget:
@@ -29,7 +29,8 @@ class PidFileTarget:
     def workers(self) -> set[int]:
         master = self._master()
         # A worker is a fork of the master; a 'program' or an external check has another name.
-        return {child.pid for child in children_of(master.pid, self._proc) if child.name == master.name}
+        workers = {child.pid for child in children_of(master.pid, self._proc) if child.name == master.name}
+        return serving(workers, master.pid, self._proc)
 
     def signal(self) -> None:
         try:

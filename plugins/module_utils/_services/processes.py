@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import typing as t
 
@@ -36,3 +37,50 @@ def children_of(pid: int, proc: str = PROC) -> list[Process]:
     """Its child processes that live."""
     candidates = (find_process(int(entry), proc) for entry in os.listdir(proc) if entry.isdigit())
     return [process for process in candidates if process and process.parent == pid]
+
+
+def serving(workers: t.Collection[int], master: int, proc: str = PROC) -> set[int]:
+    """Those that listen, or all where none is seen to. A worker of HAProxy 3.1 and newer reads the configuration before
+    it listens; one that leaves has ended to."""
+    return {pid for pid in workers if _listens(pid, master, proc)} or set(workers)
+
+
+def _listens(pid: int, without: int, proc: str) -> bool:
+    """Whether it has listening sockets (TCP, Unix) that the other process has not. True if it may not be asked."""
+    try:
+        return not _listening(pid, proc).isdisjoint(_sockets(pid, proc) - _sockets(without, proc))
+    except PermissionError:
+        return True
+    except OSError:  # it has ended
+        return False
+
+
+def _sockets(pid: int, proc: str) -> set[str]:
+    """Inodes of the sockets that it has open."""
+    directory = os.path.join(proc, str(pid), "fd")
+    inodes = set()
+    for descriptor in os.listdir(directory):
+        with contextlib.suppress(FileNotFoundError):  # closed by now
+            kind, _separator, inode = os.readlink(os.path.join(directory, descriptor)).partition(":")
+            if kind == "socket":
+                inodes.add(inode.strip("[]"))
+    return inodes
+
+
+def _listening(pid: int, proc: str) -> set[str]:
+    """Inodes of all listening sockets of its network namespace."""
+    inodes = set()
+    for name, is_listening, column in (("tcp", _tcp_listens, 9), ("tcp6", _tcp_listens, 9), ("unix", _unix_listens, 6)):
+        path = os.path.join(proc, str(pid), "net", name)
+        with contextlib.suppress(FileNotFoundError), open(path, encoding="ascii", errors="replace") as file:
+            next(file)
+            inodes |= {fields[column] for fields in map(str.split, file) if is_listening(fields)}
+    return inodes
+
+
+def _tcp_listens(fields: list[str]) -> bool:
+    return fields[3] == "0A"  # TCP_LISTEN
+
+
+def _unix_listens(fields: list[str]) -> bool:
+    return bool(int(fields[3], 16) & 0x10000)  # __SO_ACCEPTCON

@@ -28,7 +28,7 @@ class Target(t.Protocol):
         """Raises ReloadError when it is not there (any more), or is not what was found at the first check."""
 
     def workers(self) -> set[int]:
-        """Process ids of its workers. Raises ReloadError as check does."""
+        """Process ids of its workers, where it can be told of those that listen. Raises ReloadError as check does."""
 
     def signal(self) -> None:
         """Send the signal. Raises ReloadError."""

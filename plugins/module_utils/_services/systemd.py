@@ -11,7 +11,7 @@ import typing as t
 
 from .._errors import ReloadError
 from .master import MasterReloader
-from .processes import PROC, children_of
+from .processes import PROC, children_of, serving
 from .programs import run_program
 from .reloader import Reload, wait_until
 
@@ -147,4 +147,4 @@ class SystemdReloader:
         return workers
 
     def _children(self, pid: int) -> set[int]:
-        return {process.pid for process in children_of(pid, self._proc)}
+        return serving({process.pid for process in children_of(pid, self._proc)}, pid, self._proc)
