@@ -132,6 +132,21 @@ def test_what_others_change_is_repaired_by_one_run(balancer: Balancer, change: s
     assert balancer.runs() == runs + 1
 
 
+def test_a_change_at_the_end_of_a_run_is_repaired_by_the_next(balancer: Balancer) -> None:
+    """By then the run that is under way no longer looks at the file."""
+    good, runs = balancer.shell(f"sha256sum < {FILE}"), balancer.runs()
+    slow = f"/run/systemd/system/{SERVICE}.d"
+    balancer.shell(
+        f"mkdir {slow}; printf '[Service]\\nExecStartPost=sleep 8\\n' >{slow}/slow.conf; systemctl daemon-reload"
+    )
+    balancer.shell(f"systemctl start --no-block {SERVICE}")
+    eventually(lambda: "start-post" in balancer.shell(f"systemctl show --property=SubState {SERVICE}"))
+    balancer.shell(f"rm -r {slow}; systemctl daemon-reload; rm {FILE}")
+    eventually(lambda: balancer.runs() == runs + 2)
+    eventually(balancer.is_quiet)
+    assert balancer.shell(f"sha256sum < {FILE}") == good
+
+
 def test_files_of_others_start_nothing(balancer: Balancer) -> None:
     runs, checks = balancer.runs(), balancer.journal().count("Finished certops-rotation-check")
     balancer.shell(f"echo > {CERTIFICATES}/README")
@@ -164,11 +179,15 @@ def test_below_subdirectories_too(balancer: Balancer) -> None:
         eventually(lambda: balancer.shell(f"sha256sum < {file}", check=False) == good)
         eventually(is_quiet)
     # What changes before a directory is watched is found when the watch begins.
-    balancer.shell("rm -r /run/systemd/system/lineages.path.d; systemctl daemon-reload; systemctl restart lineages.path")
-    balancer.shell(f"echo >> {file}; /opt/lineages/watch-below")
+    forget = "rm -r /run/systemd/system/lineages.path.d; systemctl daemon-reload; systemctl restart lineages.path"
+    balancer.shell(f"{forget}; echo >> {file}; /opt/lineages/watch-below")
     eventually(lambda: balancer.shell(f"sha256sum < {file}", check=False) == good)
     eventually(is_quiet)
+    # A comparison that is still waiting for another's lock does not outlive the schedule.
+    balancer.shell(f"flock {path}/.certops/lock sleep 120 >/dev/null 2>&1 & sleep 1; rm {file}")
+    eventually(lambda: not is_quiet())
     balancer.schedule(name="lineages", state="absent", watch=[path])
+    assert is_quiet()
     assert balancer.shell("ls -d /etc/*/system/lineages* /run/systemd/system/lineages*", check=False) == ""
     balancer.shell(f"rm -r {path}")
 
