@@ -22,6 +22,7 @@ from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyIn
 from ansible_collections.certops.rotation.tests.support.moto import MotoServer, moto_server
 from ansible_collections.certops.rotation.tests.support.pki import CertificateAuthority
 from ansible_collections.certops.rotation.tests.support.sync import SyncTarget
+from ansible_collections.certops.rotation.tests.support.systemd_host import SystemdHost
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -62,6 +63,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         names = [version.name for version in haproxy_support.versions() if version.program]
         is_once = metafunc.definition.get_closest_marker("installed_haproxy")
         metafunc.parametrize("haproxy_version", names[:1] if is_once else names, indirect=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> t.Generator[None, pytest.TestReport, pytest.TestReport]:
+    """To a failure on a host with a systemd belongs what its journal says."""
+    report = yield
+    for fixture in getattr(item, "funcargs", {}).values() if report.when == "call" and report.failed else ():
+        host = getattr(fixture, "host", fixture)
+        if isinstance(host, SystemdHost):
+            report.sections.append(("Journal", host.run("journalctl", "--boot", "--no-pager", check=False).stdout))
+            break
+    return report
 
 
 @pytest.fixture
