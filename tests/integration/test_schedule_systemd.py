@@ -186,8 +186,10 @@ def test_below_subdirectories_too(balancer: Balancer) -> None:
     # A comparison that is still waiting for another's lock does not outlive the schedule.
     balancer.shell(f"flock {path}/.certops/lock sleep 120 >/dev/null 2>&1 & sleep 1; rm {file}")
     eventually(lambda: not is_quiet())
+    balancer.shell("cp /opt/lineages/watch-below /root/")
     balancer.schedule(name="lineages", state="absent", watch=[path])
     assert is_quiet()
+    balancer.shell("/root/watch-below; rm /root/watch-below")  # as of a run that ended only now
     assert balancer.shell("ls -d /etc/*/system/lineages* /run/systemd/system/lineages*", check=False) == ""
     balancer.shell(f"rm -r {path}")
 
