@@ -14,8 +14,7 @@ from datetime import datetime
 
 from ._errors import InvalidOption
 from ._renewal import isoformat_utc
-from ._store import atomic
-from ._store.directory import STATE_DIRECTORY, CertificateDirectory
+from ._store.directory import STATE_DIRECTORY, CertificateDirectory, DirectorySettings
 
 STATE_FILE = "state.json"
 RECENT_ERRORS = 5
@@ -39,13 +38,14 @@ class Outcome:
 
 def read_state(directory: str) -> dict[str, t.Any]:
     """The state of the last recorded run; {} when there is none or it is damaged (it is only ever informative)."""
-    path = os.path.join(directory, STATE_DIRECTORY, STATE_FILE)
-    with atomic.store_errors(f"read {path}"):
-        try:
-            with open(path, encoding="utf-8") as file:
-                state = json.load(file)
-        except (FileNotFoundError, ValueError):
-            return {}
+    return _state_in(CertificateDirectory(directory, DirectorySettings(None)))
+
+
+def _state_in(directory: CertificateDirectory) -> dict[str, t.Any]:
+    try:
+        state = json.loads(directory.read_own_file(STATE_FILE) or b"{}")
+    except (ValueError, RecursionError):
+        return {}
     return state if isinstance(state, dict) else {}
 
 
@@ -61,7 +61,7 @@ def record(
         raise InvalidOption(f"{directory.path} is no directory that certificate_sync has written to.")
     with directory.locked(lock_timeout, create=not check_mode):
         manifest, _warning = directory.load()
-        old = read_state(directory.path)
+        old = _state_in(directory)
         names = sorted(manifest.entries) if outcome.names is None else list(outcome.names)
         unknown = sorted(set(names) - set(manifest.entries))
         if unknown:
@@ -91,12 +91,7 @@ def record(
         if not check_mode:
             if newly_proven or gone:
                 directory.save(manifest)
-            path = os.path.join(directory.path, STATE_DIRECTORY, STATE_FILE)
-            with atomic.store_errors(f"write {path}"):
-                atomic.write_file(
-                    path, (json.dumps(state, indent=1, sort_keys=True) + "\n").encode(), atomic.FileAttributes(0o600)
-                )
-                atomic.fsync_directory(os.path.dirname(path))
+            directory.write_own_file(STATE_FILE, (json.dumps(state, indent=1, sort_keys=True) + "\n").encode())
         return True, state
 
 

@@ -27,7 +27,7 @@ def roll_back(
     Returns an item for each certificate looked at. Raises InvalidOption for an unknown name, and StoreError when files
     cannot be read or written, but only after all others have gone back (they are in its details).
     """
-    with directory.locked(lock_timeout, create=False):
+    with directory.locked(lock_timeout, create=False, write=not check_mode):
         manifest, warning = directory.load()
         if warning:
             raise InvalidOption(f"{warning} Without it there is no telling what to go back to.")

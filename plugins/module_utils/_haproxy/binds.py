@@ -14,6 +14,7 @@ import typing as t
 
 from .._errors import HaproxyError
 from .._proof import CertificateReference, TlsBind
+from .._store.atomic import read_regular_file
 from .config_words import UnknownVariable, expand_address, split_words
 
 _SECTIONS = frozenset(
@@ -385,7 +386,6 @@ def _names(directory: str) -> list[str]:
 
 def _lines(path: str) -> list[str]:
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            return file.read().splitlines()
+        return read_regular_file(path).decode("utf-8", "surrogateescape").splitlines()
     except OSError as error:
         raise HaproxyError(f"Cannot read {path}, a part of HAProxy's configuration: {error.strerror}") from None

@@ -9,18 +9,19 @@ Format: configuration manual, 5.1 "crt-list": one line an entry, the certificate
 
 from __future__ import annotations
 
+import errno
 import os
-import stat
 
 from .._errors import InvalidOption
-from .._store.atomic import FileAttributes, fsync_directory, store_errors, write_file
+from .._store.atomic import FileAttributes, read_regular_file, store_errors
+from .._store.places import open_file_place
 
 
 class CrtListFile:
     """Lines are added and removed, nothing else is touched; mode and owner stay. Raises StoreError."""
 
     def __init__(self, path: str) -> None:
-        self._path = os.path.realpath(path)  # a symbolic link stays one
+        self._path = os.path.abspath(path)
 
     def exists(self) -> bool:
         """Is it a file on this host? A directory has no lines to write."""
@@ -59,15 +60,21 @@ class CrtListFile:
             self._write([content])
 
     def _read(self) -> list[bytes]:
-        with store_errors(f"read the crt-list {self._path}"), open(self._path, "rb") as file:
-            return file.read().splitlines(keepends=True)
+        with store_errors(f"read the crt-list {self._path}"):
+            return read_regular_file(self._path).splitlines(keepends=True)
 
     def _write(self, lines: list[bytes]) -> None:
         with store_errors(f"write the crt-list {self._path}"):
-            status = os.stat(self._path)
-            attributes = FileAttributes(stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
-            write_file(self._path, b"".join(lines), attributes)
-            fsync_directory(os.path.dirname(self._path))
+            # Public, and perhaps in a directory of somebody else: there it is replaced, and nothing outside of it.
+            place, name = open_file_place(self._path, private=False)
+            with place:
+                status = place.look(name)
+                if status is None:
+                    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self._path)
+                # Its permissions for people, and no bits that make programs more powerful.
+                attributes = FileAttributes(status.st_mode & 0o777, status.st_uid, status.st_gid)
+                place.write(name, b"".join(lines), attributes)
+                place.sync()
 
 
 def _matching(lines: list[bytes], name: str) -> set[int]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import typing as t
 
+from .._store.atomic import read_regular_file
+from .._store.places import open_place
 from .content import CertificateContent
 from .parsing import hexadecimal
 
@@ -29,8 +31,10 @@ class StaleResponse(t.NamedTuple):
     serial_numbers: tuple[str, ...]
 
     def remove(self) -> None:
-        """Raises OSError."""
-        os.unlink(self.path)
+        """Raises OSError and StoreError."""
+        # The directory may be somebody else's: what is removed is in it, and nowhere else.
+        with open_place(os.path.dirname(self.path), private=False) as place:
+            place.unlink(os.path.basename(self.path))
 
 
 def find_stale_response(certificate_path: str, content: CertificateContent) -> StaleResponse | None:
@@ -41,8 +45,7 @@ def find_stale_response(certificate_path: str, content: CertificateContent) -> S
     """
     path = f"{certificate_path}{SUFFIX}"
     try:
-        with open(path, "rb") as file:
-            singles = list(ocsp.load_der_ocsp_response(file.read(_LARGEST)).responses)
+        singles = list(ocsp.load_der_ocsp_response(read_regular_file(path, limit=_LARGEST)).responses)
         if any(_is_for(single, content) for single in singles):
             return None
         return StaleResponse(path, tuple(hexadecimal(single.serial_number) for single in singles))

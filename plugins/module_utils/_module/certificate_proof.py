@@ -13,6 +13,7 @@ import typing as t
 from .._errors import InvalidOption, RotationError
 from .._haproxy.binds import endpoint_label, listening_address, tls_binds
 from .._proof import CertificateProof, DeployedCertificate, ProofReport, ProofTarget, TlsBind, proof_targets, verdicts
+from .._store.atomic import read_regular_file
 from .._tls.endpoint import Endpoint
 from .._tls.probe import Observation, probe_many
 from .._x509.bundle import describe_pem
@@ -89,8 +90,7 @@ def _certificate(entry: t.Mapping[str, t.Any]) -> t.Iterator[DeployedCertificate
 
 def _facts_of_file(path: str) -> dict[str, t.Any]:
     try:
-        with open(path, "rb") as file:
-            return describe_pem(file.read())
+        return describe_pem(read_regular_file(path))
     except OSError as error:
         raise InvalidOption(
             f"Cannot read {path}: {error.strerror}. Run this where the certificates are, or give key_type and"

@@ -6,14 +6,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
-import os
-import stat
 import typing as t
 
 from .._aws.secrets_manager import Discovery, SecretValue, SecretVersion, Selection
 from .._errors import InvalidOption
+from .._store.atomic import read_regular_file
 
 # All three are hidden: people paste whole bundles, with the key, into any of them.
 GIVEN_OPTIONS: dict[str, dict[str, t.Any]] = {
@@ -55,12 +55,10 @@ def _part(params: t.Mapping[str, t.Any], name: str) -> str | bytes | None:
     if not path:
         return str(params[name]) if params[name] and params[name].strip() else None
     try:
-        status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_FILE_SIZE:
-            raise InvalidOption(f"{name}_src: {path} is no file of a certificate or key.")
-        with open(path, "rb") as file:
-            data = file.read()
+        data = read_regular_file(path, limit=_MAX_FILE_SIZE)
     except OSError as error:
+        if error.errno in (errno.ENXIO, errno.EFBIG):
+            raise InvalidOption(f"{name}_src: {path} is no file of a certificate or key.") from None
         raise InvalidOption(f"{name}_src: cannot read {path} on this host: {error.strerror}.") from None
     if data[:1] == b"\x30":
         return data

@@ -15,6 +15,7 @@ from .._haproxy.runtime import RuntimeApi
 from .._haproxy.trust_content import Member, TrustContent, facts, parse_authority_file, parse_crl_file
 from .._haproxy.trust_files import TrustFiles
 from .._haproxy.turn import take_turn
+from .._store.atomic import read_regular_file
 from .boundary import module_boundary
 from .haproxy_failures import HOPELESS, RELOAD_HELPS, error_code, failure_message, process_facts
 
@@ -34,8 +35,7 @@ class WantedFile:
         if self.content is not None:
             return parse(self.content, at)
         try:
-            with open(self.source or "", "rb") as file:
-                return parse(file.read(), at)
+            return parse(read_regular_file(self.source or ""), at)
         except OSError as error:
             raise InvalidOption(f"Cannot read {self.source}: {error.strerror or error}.") from None
 

@@ -10,7 +10,7 @@ import os
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from .._errors import InvalidOption, RotationError
+from .._errors import InvalidOption, RotationError, StoreError
 from .._haproxy.certificates import CertificateMemory
 from .._haproxy.content import CertificateContent, check_key, parse_content
 from .._haproxy.crt_list_file import CrtListFile
@@ -19,6 +19,7 @@ from .._haproxy.ocsp_file import find_stale_response
 from .._haproxy.parsing import StoredCertificate
 from .._haproxy.runtime import RuntimeApi
 from .._haproxy.turn import take_turn
+from .._store.atomic import read_regular_file
 from .boundary import module_boundary
 from .haproxy_failures import HOPELESS, RELOAD_HELPS, error_code, failure_message, process_facts
 
@@ -39,8 +40,7 @@ class WantedCertificate:
         if self.content is not None:
             return parse_content(self.content)
         try:
-            with open(self.source or "", "rb") as file:
-                return parse_content(file.read())
+            return parse_content(read_regular_file(self.source or ""))
         except OSError as error:
             raise InvalidOption(f"Cannot read {self.source}: {error.strerror or error}.") from None
 
@@ -224,10 +224,11 @@ class CertificateRun:
         try:
             if not self._check_mode:
                 stale.remove()
-        except OSError as error:
+        except (OSError, StoreError) as error:
+            reason = error.message if isinstance(error, StoreError) else f"{error.strerror or error}."
             outcome.warning = (
                 f"{stale.path} is for another certificate, so HAProxy will not use it, but it could not be removed:"
-                f" {error.strerror or error}."
+                f" {reason}"
             )
             return
         outcome.removed_ocsp = stale.path

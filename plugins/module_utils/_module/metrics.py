@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import typing as t
 from datetime import datetime, timezone
@@ -13,8 +15,10 @@ from datetime import datetime, timezone
 from .._errors import InvalidOption
 from .._metrics import Run, Totals, certificate_numbers
 from .._status import LAYERS, VERDICTS
-from .._store import atomic
+from .._store.atomic import FileAttributes, store_errors
 from .._store.directory import STATE_DIRECTORY, CertificateDirectory, DirectorySettings
+from .._store.places import Place, open_place
+from .._store.trust import UnsafeDirectory
 from .boundary import module_boundary
 from .dependencies import require_library
 from .options import duration_option
@@ -56,8 +60,16 @@ def run(module: t.Any) -> None:
         # A run that failed before there was a directory is told, too, but there is nowhere to count it.
         exists = os.path.isdir(os.path.join(directory.path, STATE_DIRECTORY))
         write = exists and not module.check_mode
-        with directory.locked(duration_option(params, "lock_timeout").total_seconds(), create=write):
-            totals, warning = load_totals(directory.path)
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(
+                    directory.locked(duration_option(params, "lock_timeout").total_seconds(), create=write)
+                )
+            except UnsafeDirectory as error:
+                # That the run failed is to be seen in the metrics, but not counted where others may write.
+                module.warn(error.message)
+                exists = False
+            totals, warning = _totals_in(directory)
             if warning:
                 module.warn(warning)
             if counted is not None:
@@ -77,8 +89,8 @@ def run(module: t.Any) -> None:
             changed = text != before or keep
             if changed and not module.check_mode:
                 if keep and exists:
-                    _write(os.path.join(directory.path, STATE_DIRECTORY, TOTALS_FILE), totals.to_json(), 0o600)
-                _write(textfile, text, 0o644)
+                    directory.write_own_file(TOTALS_FILE, totals.to_json())
+                _write(textfile, text)
         diff = {"before": before.decode("utf-8", "replace"), "after": text.decode()} if module._diff else None
         module.exit_json(
             changed=changed,
@@ -89,8 +101,12 @@ def run(module: t.Any) -> None:
 
 def load_totals(path: str) -> tuple[Totals, str | None]:
     """What was counted for a certificate directory, and a warning when that is lost. Raises StoreError."""
-    file = os.path.join(path, STATE_DIRECTORY, TOTALS_FILE)
-    data = _read(file)
+    return _totals_in(CertificateDirectory(path, DirectorySettings(None)))
+
+
+def _totals_in(directory: CertificateDirectory) -> tuple[Totals, str | None]:
+    file = os.path.join(directory.path, STATE_DIRECTORY, TOTALS_FILE)
+    data = directory.read_own_file(TOTALS_FILE)
     if not data:
         return Totals(), None
     try:
@@ -132,16 +148,24 @@ def _numbers(option: str, counts: t.Mapping[str, t.Any]) -> dict[str, int]:
 
 
 def _read(path: str) -> bytes:
-    with atomic.store_errors(f"read {path}"):
+    """What this user wrote there before. Anything else is replaced, and never shown: it may be another file's name."""
+    with store_errors(f"read {path}"):
         try:
-            with open(path, "rb") as file:
-                return file.read()
-        except FileNotFoundError:
-            return b""
+            with _place(path) as place:
+                return place.read(os.path.basename(path), own=True) or b""
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ENXIO, errno.ELOOP):
+                return b""
+            raise
 
 
-def _write(path: str, data: bytes, mode: int) -> None:
-    with atomic.store_errors(f"write {path}"):
+def _write(path: str, data: bytes) -> None:
+    with store_errors(f"write {path}"), _place(path) as place:
         # The temporary file must not end in .prom: node_exporter would read it.
-        atomic.write_file(path, data, atomic.FileAttributes(mode), temporary_suffix=".tmp")
-        atomic.fsync_directory(os.path.dirname(path))
+        place.write(os.path.basename(path), data, FileAttributes(0o644), temporary_suffix=".tmp")
+        place.sync()
+
+
+def _place(path: str) -> Place:
+    """The directory of the textfile, which often belongs to node_exporter: what is in it is public."""
+    return open_place(os.path.dirname(path), private=False)

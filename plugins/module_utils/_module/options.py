@@ -17,7 +17,7 @@ from datetime import timedelta
 
 from .._errors import InvalidOption
 from .._renewal import parse_duration
-from .._store.atomic import FileAttributes
+from .._store.atomic import FileAttributes, read_regular_file
 from .._store.directory import DirectorySettings
 from .._x509.changes import GUARDED_CHANGES
 from .._x509.problems import RULES_VERSION
@@ -56,6 +56,11 @@ def directory_settings(params: t.Mapping[str, t.Any]) -> DirectorySettings:
         )
     if mode & 0o7110 or not mode & 0o400:
         raise InvalidOption(f"mode {mode:04o} is not for a file that its owner reads. {_QUOTE}")
+    if directory_mode & 0o022:
+        raise InvalidOption(
+            f"directory_mode {directory_mode:04o} would let others put something else in place of the files. Use 0700,"
+            " or 0750 with a group that reads them."
+        )
     if directory_mode & 0o700 != 0o700:
         raise InvalidOption(f"directory_mode {directory_mode:04o} would lock its owner out. {_QUOTE}")
     if params["keep_previous"] < 0:
@@ -65,7 +70,9 @@ def directory_settings(params: t.Mapping[str, t.Any]) -> DirectorySettings:
         _identity("owner", params["owner"], lambda name: pwd.getpwnam(name).pw_uid),
         _identity("group", params["group"], lambda name: grp.getgrnam(name).gr_gid),
     )
-    return DirectorySettings(attributes, directory_mode, params["keep_previous"])
+    return DirectorySettings(
+        attributes, directory_mode, params["keep_previous"], readers_below=params.get("layout") == "lineage"
+    )
 
 
 def duration_option(params: t.Mapping[str, t.Any], name: str) -> timedelta:
@@ -105,8 +112,7 @@ def system_trust_pem() -> str:
     candidates = (cafile, "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
     for path in filter(None, candidates):
         if os.path.isfile(path):
-            with open(path, encoding="utf-8", errors="replace") as file:
-                return file.read()
+            return read_regular_file(path).decode("utf-8", "replace")
     raise InvalidOption("This host has no CA bundle. Install ca-certificates, or give trust_anchors.")
 
 

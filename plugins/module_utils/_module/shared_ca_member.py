@@ -14,8 +14,9 @@ from .._aws.shared_secrets import SharedSecrets, failure_kind
 from .._errors import InvalidOption, RotationError, SecretsManagerError
 from .._renewal import isoformat_utc
 from .._services.own_address import own_address
-from .._store.atomic import FileAttributes, store_errors, write_file
+from .._store.atomic import FileAttributes, store_errors
 from .._store.directory import CertificateDirectory
+from .._store.places import make_place
 from .boundary import module_boundary
 from .dependencies import require_library
 from .options import directory_settings, duration_option
@@ -291,7 +292,7 @@ class _Job:
     def _configurations(self, material: Material) -> list[tuple[str, str, FileAttributes]]:
         """Those that differ from what is there. Raises InvalidOption."""
         from .._shared_ca.configuration import fill_in
-        from .._shared_ca.directory import is_stale
+        from .._shared_ca.directory import is_stale, member_place
 
         found = []
         for item, attributes in zip(self._params["configurations"], self._configuration_attributes):
@@ -299,16 +300,18 @@ class _Job:
                 text = fill_in(item["content"], material)
             except InvalidOption as error:
                 raise InvalidOption(f"configurations: {item['dest']}: {error.message}") from None
-            if is_stale(item["dest"], text, attributes):
-                found.append((item["dest"], text, attributes))
+            directory, name = os.path.split(item["dest"])
+            with member_place(directory) as place:
+                if is_stale(place, name, text, attributes):
+                    found.append((item["dest"], text, attributes))
         return found
 
     def _write_configurations(self, configurations: t.Iterable[tuple[str, str, FileAttributes]]) -> None:
         for dest, text, attributes in configurations:
             with store_errors(f"write {dest}"):
-                if not os.path.isdir(os.path.dirname(dest)):
-                    os.mkdir(os.path.dirname(dest), 0o700)
-                write_file(dest, text.encode(), attributes)
+                directory, name = os.path.split(dest)
+                with make_place(directory) as place:
+                    place.write(name, text.encode(), attributes)
 
     # -- what results tell --------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ import os
 import typing as t
 
 from .._errors import RotationError
+from .._store.atomic import read_regular_file
 from .boundary import module_boundary
 from .dependencies import require_library
 
@@ -45,8 +46,7 @@ def _public_files(path: str) -> dict[str, bytes]:
     for name in names:
         if name in (TRUST_FILE, SERVER_FILE) or CLIENT_FILE.fullmatch(name):
             try:
-                with open(os.path.join(path, name), "rb") as file:
-                    found[name] = file.read()
+                found[name] = read_regular_file(os.path.join(path, name))
             except OSError as error:
                 raise RotationError(f"Cannot read {os.path.join(path, name)}: {error.strerror or error}.") from None
     return found

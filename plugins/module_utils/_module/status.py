@@ -145,13 +145,14 @@ def _source(manifest: Manifest, module: t.Any, retry: _Retry) -> _Findings:
 
 def _disk(manifest: Manifest, directory: CertificateDirectory) -> _Findings:
     findings = {}
-    for name, entry in manifest.entries.items():
-        if directory.intact(entry):
-            findings[name] = Finding("ok")
-        elif directory.live_file(entry.layout, entry.stem):
-            findings[name] = Finding("differs", "the file is not the one that was written")
-        else:
-            findings[name] = Finding("absent", "the file is gone")
+    with directory.looking():
+        for name, entry in manifest.entries.items():
+            if directory.intact(entry):
+                findings[name] = Finding("ok")
+            elif directory.live_file(entry.layout, entry.stem):
+                findings[name] = Finding("differs", "the file is not the one that was written")
+            else:
+                findings[name] = Finding("absent", "the file is gone")
     return findings
 
 

@@ -10,7 +10,10 @@ import os
 import signal as signals
 
 from .._errors import ReloadError
+from .._store.atomic import read_regular_file
 from .processes import PROC, Process, children_of, find_process, serving
+
+_LARGEST = 4096  # bytes
 
 
 class PidFileTarget:
@@ -67,8 +70,7 @@ class PidFileTarget:
 
     def _read(self) -> int:
         try:
-            with open(self._pid_file, encoding="ascii") as file:
-                pid = int(file.readline())
+            pid = int(read_regular_file(self._pid_file, limit=_LARGEST).decode("ascii").split("\n", 1)[0])
         except OSError as error:
             raise ReloadError(
                 f"Cannot read {self._pid_file}: {error.strerror}. Start HAProxy, or name the file that its option -p or"

@@ -6,12 +6,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
 import typing as t
 from dataclasses import dataclass
 
 from .._ca.keys import key_pem, read_key
-from .._store.atomic import FileAttributes, fsync_directory, store_errors, write_file
+from .._store.atomic import FileAttributes, store_errors
+from .._store.places import Place, open_place
 from .._x509.certificate import Certificate, load_certificate
 from .._x509.pem import CERTIFICATE, parse_pem
 from .._x509.problems import MaterialError
@@ -56,15 +59,19 @@ class Installed:
 
 
 class MemberDirectory:
-    """Raises StoreError."""
+    """Of a directory in which nobody else may write. Raises StoreError."""
 
     def __init__(self, path: str) -> None:
         self.path = os.path.abspath(path)
 
     def read(self, clients: t.Iterable[str]) -> Installed:
         """What is there of it, and can be read."""
-        texts = {name: self._text(name) for name in (CA, CRL, SERVER)}
-        pairs = {name: (self._text(client_cert(name)) or "") + (self._text(client_key(name)) or "") for name in clients}
+        with member_place(self.path) as place:
+            texts = {name: read_text(place, name) for name in (CA, CRL, SERVER)}
+            pairs = {
+                name: (read_text(place, client_cert(name)) or "") + (read_text(place, client_key(name)) or "")
+                for name in clients
+            }
         identities = {name: read_identity(text) for name, text in pairs.items()}
         server = read_identity(texts[SERVER] or "")
         material = Material(
@@ -78,43 +85,49 @@ class MemberDirectory:
     def changes(self, material: Material, attributes: FileAttributes) -> list[str]:
         """Names of the files that are not yet as they are to be."""
         files = contents(material)
-        stale = [name for name, text in files.items() if is_stale(self.file(name), text, attributes)]
-        if CRL not in files and os.path.lexists(self.file(CRL)):
-            stale.append(CRL)  # HAProxy refuses every client whose authority has no list in it
+        with member_place(self.path) as place:
+            stale = [name for name, text in files.items() if is_stale(place, name, text, attributes)]
+            if CRL not in files and place and place.look(CRL):
+                stale.append(CRL)  # HAProxy refuses every client whose authority has no list in it
         return stale
 
     def write(self, names: t.Collection[str], material: Material, attributes: FileAttributes) -> None:
-        with store_errors(f"write the certificates of {self.path}"):
-            files = contents(material)
+        files = contents(material)
+        with store_errors(f"write the certificates of {self.path}"), open_place(self.path, private=True) as place:
             for name in names:
                 if name in files:
-                    write_file(self.file(name), files[name].encode(), attributes)
+                    place.write(name, files[name].encode(), attributes)
                 else:
-                    os.unlink(self.file(name))
+                    place.unlink(name)
             if names:
-                fsync_directory(self.path)
+                place.sync()
 
     def file(self, name: str) -> str:
         return os.path.join(self.path, name)
 
-    def _text(self, name: str) -> str | None:
-        return read_text(self.file(name))
+
+@contextlib.contextmanager
+def member_place(path: str) -> t.Iterator[Place | None]:
+    """A directory in which nobody else may write; None where there is none. Turns any OSError into a StoreError."""
+    with store_errors(f"look into {path}"), contextlib.ExitStack() as stack:
+        place = None
+        with contextlib.suppress(FileNotFoundError):
+            place = stack.enter_context(open_place(path, private=True))
+        yield place
 
 
-def read_text(path: str) -> str | None:
-    """None where there is no such file. Raises StoreError."""
-    with store_errors(f"read {path}"):
-        try:
-            with open(path, encoding="utf-8", errors="replace") as file:
-                return file.read()
-        except FileNotFoundError:
-            return None
+def read_text(place: Place | None, name: str) -> str | None:
+    """None where there is no such file. Raises OSError."""
+    data = place.read(name) if place else None
+    return None if data is None else data.decode("utf-8", "replace")
 
 
-def is_stale(path: str, text: str, attributes: FileAttributes) -> bool:
-    """Whether a file is missing, holds something else, or has another owner or mode. Raises StoreError."""
-    with store_errors(f"look at {path}"):
-        return read_text(path) != text or not attributes.match(os.stat(path))
+def is_stale(place: Place | None, name: str, text: str, attributes: FileAttributes) -> bool:
+    """Whether a file is missing, holds something else, or has another owner or mode. Raises OSError."""
+    status = place.look(name) if place else None
+    if place is None or status is None or not stat.S_ISREG(status.st_mode):
+        return True
+    return place.read(name) != text.encode() or not attributes.match(status)
 
 
 def read_identity(text: str) -> Identity | None:

@@ -13,8 +13,9 @@ import typing as t
 from .._ca.keys import key_pem
 from .._ca.profiles import KeySpec, Profile, Subject, days
 from .._errors import RotationError
-from .._store.atomic import FileAttributes, fsync_directory, store_errors, write_file
-from .directory import pem, read_identity, read_text
+from .._store.atomic import FileAttributes, store_errors
+from .._store.places import make_place
+from .directory import member_place, pem, read_identity, read_text
 from .member import Identity
 from .overlay import Overlay
 from .present import Wish, bring_about
@@ -41,15 +42,18 @@ class EmbeddedAuthority:
 
     def authority(self) -> Identity | None:
         """None where there is none, or it cannot be read."""
-        return read_identity(read_text(self.authority_file) or "")
+        with member_place(self._path) as place:
+            return read_identity(read_text(place, os.path.basename(self.authority_file)) or "")
 
     def store(self, clients: t.Iterable[str]) -> Overlay:
         """A store in memory that holds what the files do. Raises RotationError for a file that cannot be read."""
         store = Overlay()
         pairs = {self.authority_file: (NAMES.ca_cert, NAMES.ca_key)}
         pairs.update({self._file(name): (NAMES.client_cert(name), NAMES.client_key(name)) for name in clients})
+        with member_place(self._path) as place:
+            texts = {path: read_text(place, os.path.basename(path)) for path in pairs}
         for path, (certificate_name, key_name) in pairs.items():
-            text = read_text(path)
+            text = texts[path]
             identity = read_identity(text or "")
             if text is not None and identity is None:
                 raise RotationError(f"{path} does not hold one certificate and its key. Mend it, or move it away.")
@@ -62,15 +66,14 @@ class EmbeddedAuthority:
         """Write what differs from the files, the authority first."""
         pairs = {self.authority_file: state.current}
         pairs.update({self._file(client.name): client.pair for client in state.clients.values()})
-        with store_errors(f"write the authority of this host in {self._path}"):
-            os.makedirs(self._path, 0o700, exist_ok=True)
+        with store_errors(f"write the authority of this host in {self._path}"), make_place(self._path) as place:
             for path, pair in pairs.items():
                 issuer = pair.issuer if pair else None
                 if issuer:
-                    text = pem(issuer.certificate) + key_pem(issuer.key)
-                    if read_text(path) != text:
-                        write_file(path, text.encode(), _PRIVATE)
-            fsync_directory(self._path)
+                    name, text = os.path.basename(path), pem(issuer.certificate) + key_pem(issuer.key)
+                    if read_text(place, name) != text:
+                        place.write(name, text.encode(), _PRIVATE)
+            place.sync()
 
     def _file(self, client: str) -> str:
         return os.path.join(self._path, f"client-{client}.pem")

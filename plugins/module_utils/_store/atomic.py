@@ -2,19 +2,22 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Files that no reader ever sees half of: temporary file in the same directory, owner and mode, fsync, rename."""
+"""Single files: made with owner and mode before they have a name that counts, and read whatever is in their place."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import os
-import secrets
 import stat
 import typing as t
 
 from .._errors import StoreError
 
+_NO_FILE = "it is no regular file"
+_LARGEST_BLOCK = 1 << 20
+#: Bytes. More than any file that is read here; a wrong or hostile one must not fill the memory.
+LARGEST_FILE = 1 << 26
 TEMPORARY_MARK = ".certops-tmp."  # a leading dot: HAProxy ignores such files in a certificate directory
 
 
@@ -49,34 +52,19 @@ def store_errors(action: str) -> t.Iterator[None]:
             "ENOTDIR": "A part of this path is not a directory: move it away, or use another directory.",
             "EROFS": "The file system is mounted read-only.",
             "ENOENT": "Create the parent directory.",
+            "ELOOP": "Move the link away, or name what it leads to.",
+            "ENXIO": "Something else is in its place: move it away.",
         }.get(_errno_name(error), "")
         raise StoreError(f"Cannot {action}: {error.strerror or error}{where}. {advice}".rstrip()) from None
 
 
-def write_file(path: str, data: bytes, attributes: FileAttributes, *, temporary_suffix: str = "") -> None:
-    """Replace or create path, whole or not at all. The rename is durable only after fsync_directory. Raises OSError.
+def create_unsynced_file(path: str, data: bytes, attributes: FileAttributes, *, dir_fd: int | None = None) -> int:
+    """A new file with its final owner and mode, never looser than 0600 on the way.
 
-    temporary_suffix: of the temporary file, for readers that take every file with the suffix of path.
+    A power cut may still lose the content: the descriptor returned is for sync_and_close.
     """
-    directory, name = os.path.split(path)
-    temporary = os.path.join(directory, f"{TEMPORARY_MARK}{secrets.token_hex(6)}.{name}"[:240] + temporary_suffix)
-    try:
-        create_file(temporary, data, attributes)
-        os.rename(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-
-
-def create_file(path: str, data: bytes, attributes: FileAttributes) -> None:
-    """A new file with its final owner and mode, on disk when this returns. Never looser than 0600 on the way."""
-    sync_and_close([create_unsynced_file(path, data, attributes)])
-
-
-def create_unsynced_file(path: str, data: bytes, attributes: FileAttributes) -> int:
-    """The same, but a power cut may still lose the content: the descriptor returned is for sync_and_close."""
-    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(path, flags, 0o600, dir_fd=dir_fd)
     try:
         set_attributes(descriptor, attributes)
         view = memoryview(data)
@@ -97,54 +85,47 @@ def sync_and_close(descriptors: t.Collection[int]) -> None:
             os.fsync(descriptor)
 
 
-def set_attributes(file: int | str, attributes: FileAttributes) -> None:
-    """Owner first: changing it clears mode bits. file: a descriptor or a path (links are followed)."""
+def set_attributes(descriptor: int, attributes: FileAttributes) -> None:
+    """Owner first: changing it clears mode bits."""
     if attributes.uid is not None or attributes.gid is not None:
-        os.chown(
-            file, -1 if attributes.uid is None else attributes.uid, -1 if attributes.gid is None else attributes.gid
-        )
-    os.chmod(file, attributes.mode)
+        uid = -1 if attributes.uid is None else attributes.uid
+        os.fchown(descriptor, uid, -1 if attributes.gid is None else attributes.gid)
+    os.fchmod(descriptor, attributes.mode)
 
 
-def replace_with_link(source: str, path: str) -> None:
-    """Make path another name of the file source, in one step even where path exists. Both on one file system."""
-    with contextlib.suppress(FileExistsError):
-        os.link(source, path, follow_symlinks=False)
-        return
-    directory, name = os.path.split(path)
-    temporary = os.path.join(directory, f"{TEMPORARY_MARK}{secrets.token_hex(6)}.{name}"[:250])
-    os.link(source, temporary, follow_symlinks=False)
-    _rename_link(temporary, path)
+def read_regular_file(path: str, *, limit: int = LARGEST_FILE, dir_fd: int | None = None, follow: bool = True) -> bytes:
+    """The content of a file that may be anything: a FIFO does not hang, a device or a flood does not fill the memory.
 
-
-def replace_with_symlink(target: str, path: str) -> None:
-    """Make path a symbolic link to target, in one step even where path is one already."""
-    directory, name = os.path.split(path)
-    temporary = os.path.join(directory, f"{TEMPORARY_MARK}{secrets.token_hex(6)}.{name}"[:250])
-    os.symlink(target, temporary)
-    _rename_link(temporary, path)
-
-
-def _rename_link(temporary: str, path: str) -> None:
+    path: or a name in the directory dir_fd; limit: bytes. Raises OSError, also for what is no regular file.
+    """
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
     try:
-        os.rename(temporary, path)
+        descriptor = os.open(path, flags, dir_fd=dir_fd)
+    except OSError as error:
+        if error.errno == errno.ELOOP and not follow:
+            raise OSError(errno.ELOOP, "it is a symbolic link, which is not followed here", path) from None
+        if error.errno == errno.ENXIO:  # a socket
+            raise OSError(errno.ENXIO, _NO_FILE, path) from None
+        raise
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.ENXIO, _NO_FILE, path)
+        if status.st_size > limit:
+            raise _too_large(path, limit)
+        data = b""
+        block = max(min(status.st_size, _LARGEST_BLOCK) + 1, 4096)  # files of /proc have no size
+        while chunk := os.read(descriptor, block):
+            data += chunk
+            if len(data) > limit:
+                raise _too_large(path, limit)
+        return data
     finally:
-        # rename(2) of two names of one file does nothing and leaves both.
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+        os.close(descriptor)
 
 
-def fsync_directory(path: str) -> None:
-    """Make renames and unlinks in this directory durable. Raises OSError."""
-    sync_and_close([os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)])
-
-
-def remove_temporaries(directory: str) -> None:
-    """Remove what a killed process left. Only under the directory's lock. Raises OSError."""
-    for name in os.listdir(directory):
-        if name.startswith(TEMPORARY_MARK):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(os.path.join(directory, name))
+def _too_large(path: str, limit: int) -> OSError:
+    return OSError(errno.EFBIG, f"it has more than {limit} bytes", path)
 
 
 def _errno_name(error: OSError) -> str:

@@ -4,7 +4,8 @@
 
 """A directory of certificates: versions kept aside, live files that are names of one version, a manifest, a lock.
 
-Below the directory, out of the way of HAProxy (which ignores names with a leading dot and subdirectories)::
+All is done by descriptor, in directories that are opened once (see places.py), and no link is followed. Below the
+directory, out of the way of HAProxy (which ignores names with a leading dot and subdirectories)::
 
     .certops/manifest.json                       what is deployed, from which secret version
     .certops/versions/<stem>~<digest>...         the current and the previous versions, named like the live files
@@ -15,28 +16,21 @@ Below the directory, out of the way of HAProxy (which ignores names with a leadi
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import hashlib
 import os
-import shutil
-import time
 import typing as t
 
 from .._errors import StoreError
 from . import atomic
-from .manifest import Entry, Manifest, StoredVersion, live_paths, main_path
+from .content import digest_of, digests_of, file_digest, foreign_content, version_digest
+from .live import STATE_DIRECTORY, VERSIONS, Opened, is_directory, link_to
+from .manifest import Entry, Manifest, StoredVersion, live_paths
+from .opening import DirectorySettings, directory_attributes, lock, looked_at, opened
+from .places import Place
 
-STATE_DIRECTORY = ".certops"
-_LOCK_POLL_SECONDS = 0.05
+__all__ = ["STATE_DIRECTORY", "CertificateDirectory", "DirectorySettings", "version_digest"]
 
-
-class DirectorySettings(t.NamedTuple):
-    """attributes: of the certificate files, None leaves those that are there as they are; directory_mode: of
-    directories made here; keep: previous versions kept."""
-
-    attributes: atomic.FileAttributes | None
-    directory_mode: int = 0o700
-    keep: int = 1
+_MANIFEST = "manifest.json"
+_OWN_FILE = atomic.FileAttributes(0o600)
 
 
 class CertificateDirectory:
@@ -45,79 +39,95 @@ class CertificateDirectory:
     def __init__(self, path: str, settings: DirectorySettings) -> None:
         self.path = os.path.abspath(path)
         self._settings = settings
-        attributes = settings.attributes or atomic.FileAttributes()
-        self._attributes = attributes
-        self._directory_attributes = atomic.FileAttributes(settings.directory_mode, attributes.uid, attributes.gid)
-        self._state = os.path.join(self.path, STATE_DIRECTORY)
-        self._versions = os.path.join(self._state, "versions")
-        self._manifest = os.path.join(self._state, "manifest.json")
+        self._attributes = settings.attributes or atomic.FileAttributes()
+        self._directory_attributes = directory_attributes(settings)
+        self._opened: Opened | None = None
 
     # -- reading ------------------------------------------------------------------------------------------------
 
+    @contextlib.contextmanager
+    def looking(self) -> t.Iterator[Opened]:
+        """The directories, opened for a look, or for as long as they are locked. For who looks at many entries."""
+        if self._opened is not None:
+            yield self._opened
+            return
+        with contextlib.ExitStack() as stack:
+            with atomic.store_errors(f"look into {self.path}"):
+                self._opened = stack.enter_context(looked_at(self.path))
+            try:
+                yield self._opened
+            finally:
+                self._opened = None
+
     def load(self) -> tuple[Manifest, str | None]:
         """The manifest (empty when there is none) and a warning when an unreadable one is being disregarded."""
-        with atomic.store_errors(f"read the manifest of {self.path}"):
-            try:
-                with open(self._manifest, "rb") as file:
-                    return Manifest.from_json(file.read()), None
-            except FileNotFoundError:
-                return Manifest(), None
-            except ValueError as error:
-                return Manifest(), (
-                    f"{self._manifest} is damaged ({error}): all certificates are read and checked again,"
-                    " and what was kept of earlier versions is forgotten."
-                )
+        data = self.read_own_file(_MANIFEST)
+        try:
+            return (Manifest() if data is None else Manifest.from_json(data)), None
+        except ValueError as error:
+            return Manifest(), (
+                f"{os.path.join(self.path, STATE_DIRECTORY, _MANIFEST)} is damaged ({error}): all certificates are read"
+                " and checked again, and what was kept of earlier versions is forgotten."
+            )
+
+    def read_own_file(self, name: str) -> bytes | None:
+        """A file that is kept beside the manifest; None when there is none."""
+        with self.looking() as places, atomic.store_errors(f"read what is remembered of {self.path}"):
+            return places.state.read(name) if places.state else None
 
     def intact(self, entry: Entry) -> bool:
         """Whether the live files are byte for byte what the manifest says."""
-        return all(self._digest(path) == entry.current.files.get(part) for part, path in entry.paths.items())
+        with self.looking() as places, contextlib.suppress(OSError):
+            with places.live_place(entry.layout, entry.stem) as place:
+                found = {
+                    part: place and file_digest(place, os.path.basename(path)) for part, path in entry.paths.items()
+                }
+            return found == entry.current.files
+        return False
 
     def attributes_match(self, entry: Entry) -> bool:
         """Whether owner and mode of the (existing) live files are as set."""
-        with atomic.store_errors(f"look at {entry.main_path} in {self.path}"):
-            return all(attributes.match(os.stat(path)) for path, attributes in self._attributes_of(entry))
+        with self.looking() as places, atomic.store_errors(f"look at {entry.main_path} in {self.path}"):
+            with places.live_place(entry.layout, entry.stem) as place:
+                found = [place.look(os.path.basename(path)) if place else None for path in entry.paths.values()]
+                if place and entry.layout == "lineage" and not self._is_own_directory(place):
+                    return False
+            return all(status is not None and self._attributes.match(status) for status in found)
 
     def obstacle(self, layout: str, stem: str) -> str | None:
         """What stands where this certificate belongs and must not be replaced, if anything."""
-        path = os.path.join(self.path, main_path(layout, stem))
-        if layout == "lineage":
-            if os.path.lexists(path) and not self._is_own_link(path):
-                return f"{path} exists and is no symbolic link of this directory's store"
-        else:
-            for live in live_paths(layout, stem).values():
-                if os.path.isdir(os.path.join(self.path, live)):
-                    return f"{os.path.join(self.path, live)} is a directory"
-        return None
+        with self.looking() as places, atomic.store_errors(f"look at {stem} in {self.path}"):
+            return places.obstacle(layout, stem)
 
     def live_file(self, layout: str, stem: str) -> str | None:
         """The live file that holds the leaf, when it exists: what a change is compared with."""
         relative = live_paths(layout, stem)["fullchain" if layout == "lineage" else "pem"]
-        path = os.path.join(self.path, relative)
-        return path if os.path.isfile(path) else None
+        with self.looking() as places, atomic.store_errors(f"look at {stem}"), places.live_place(layout, stem) as place:
+            found = place.look(os.path.basename(relative)) if place else None
+        return None if found is None or is_directory(found) else os.path.join(self.path, relative)
 
     # -- writing ------------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def locked(self, timeout: float, *, create: bool = True) -> t.Iterator[None]:
+    def locked(self, timeout: float, *, create: bool = True, write: bool | None = None) -> t.Iterator[None]:
         """Hold the directory's lock, waiting up to timeout seconds; make the directories first.
 
-        create=False (check mode) makes nothing, and locks nothing where there is nothing to lock.
+        create=False makes nothing, and locks nothing where there is nothing to lock. write (by default: create) says
+        whether something will be changed, so that what earlier versions gave away is to be taken back first. Raises
+        UnsafeDirectory, a StoreError, when others may write in the directory.
         """
-        if create:
-            self._make_directories()
-        lock = os.path.join(self._state, "lock")
-        with atomic.store_errors(f"lock {self.path}"):
+        write = create if write is None else write
+        with contextlib.ExitStack() as stack:
+            with atomic.store_errors(f"{'make' if create else 'open'} the directory {self.path}"):
+                places = stack.enter_context(opened(self.path, self._settings, create=create, write=write))
+            with atomic.store_errors(f"lock {self.path}"):
+                if places.state:
+                    stack.enter_context(lock(places.state, self.path, timeout, create=create))
+            before, self._opened = self._opened, places
             try:
-                descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o600)
-            except FileNotFoundError:
-                descriptor = None
-        try:
-            if descriptor is not None:
-                self._wait_for_lock(descriptor, timeout)
-            yield
-        finally:
-            if descriptor is not None:
-                os.close(descriptor)
+                yield
+            finally:
+                self._opened = before
 
     def stage(self, entry: Entry, parts: t.Mapping[str, bytes], *, first: bool) -> list[int]:
         """Write the entry's current version (its content is parts) aside. Returns descriptors, for publish to close.
@@ -139,21 +149,29 @@ class CertificateDirectory:
 
     def restore(self, entry: Entry) -> None:
         """Make the entry's current version live from the store, where it was kept."""
-        paths = self._version_paths(entry, entry.current)
-        for part, digest in entry.current.files.items():
-            if self._digest(paths[part]) != digest:
-                raise StoreError(
-                    f"The kept version {entry.current.version_id} of {entry.name} is missing or damaged, so it cannot"
-                    f" be restored ({paths[part]}). Run certificate_sync to fetch the current version again."
-                )
+        names = self._version_names_of(entry, entry.current)
+        found: dict[str, str | None] = {}
+        with contextlib.suppress(OSError), self._version_place(entry, entry.current) as place:
+            found = {part: file_digest(place, name) for part, name in names.items()}
+        if found != entry.current.files:
+            where = os.path.join(self.path, link_to(_version_stem(entry, entry.current)))
+            raise StoreError(
+                f"The kept version {entry.current.version_id} of {entry.name} is missing or damaged, so it cannot be"
+                f" restored ({where}*). Run certificate_sync to fetch the current version again."
+            )
         with atomic.store_errors(f"restore certificate {entry.name} in {self.path}"):
             self._make_live(entry)
 
     def set_attributes(self, entry: Entry) -> None:
-        """Give the live files the owner and mode that are set."""
+        """Give the live files the owner and mode that are set: they are written anew, with the same content."""
         with atomic.store_errors(f"set owner and mode of certificate {entry.name} in {self.path}"):
-            for path, attributes in self._attributes_of(entry):
-                atomic.set_attributes(path, attributes)
+            with self.looking() as places, places.live_place(entry.layout, entry.stem) as place:
+                names = {part: os.path.basename(path) for part, path in entry.paths.items()}
+                parts = {part: (place and place.read(name)) or b"" for part, name in names.items()}
+            if digests_of(parts) != entry.current.files:
+                raise StoreError(f"Certificate {entry.name} in {self.path} was changed meanwhile. Run this again.")
+            atomic.sync_and_close(self._store_version(entry, entry.current, parts))
+            self._make_live(entry)
 
     def remove(self, entry: Entry, *, except_paths: t.Collection[str] = ()) -> list[str]:
         """Remove the entry's live files (its versions go with the next save).
@@ -162,15 +180,17 @@ class CertificateDirectory:
         """
         left = []
         with atomic.store_errors(f"remove certificate {entry.name} from {self.path}"):
+            base = self._base()
             if entry.layout == "lineage":
-                present = {entry.main_path: self._is_own_link(os.path.join(self.path, entry.main_path))}
+                with self.looking() as places:
+                    present = {entry.main_path: places.lineage_version(entry.stem) is not None}
             else:
                 present = {path: self._is_own_file(entry, part) for part, path in entry.paths.items()}
             for path, own in present.items():
-                if path in except_paths or not os.path.lexists(os.path.join(self.path, path)):
+                if path in except_paths or base.look(path) is None:
                     continue
                 if own:
-                    os.unlink(os.path.join(self.path, path))
+                    base.unlink(path)
                 else:
                     left.append(os.path.join(self.path, path))
         return left
@@ -179,11 +199,17 @@ class CertificateDirectory:
         """Make all that was published durable, write the manifest, then drop versions that nothing refers to."""
         self._forget_surplus(manifest)
         with atomic.store_errors(f"write the manifest of {self.path}"):
-            atomic.fsync_directory(self._versions)
-            atomic.fsync_directory(self.path)
-            atomic.write_file(self._manifest, manifest.to_json(), atomic.FileAttributes(0o600))
-            atomic.fsync_directory(self._state)
+            self._versions().sync()
+            self._base().sync()
+            self.write_own_file(_MANIFEST, manifest.to_json())
             self._drop_unreferenced(manifest)
+
+    def write_own_file(self, name: str, data: bytes) -> None:
+        """Keep a file beside the manifest."""
+        with atomic.store_errors(f"write {os.path.join(self.path, STATE_DIRECTORY, name)}"):
+            state = self._state()
+            state.write(name, data, _OWN_FILE)
+            state.sync()
 
     def clean(self, manifest: Manifest) -> None:
         """Remove what a killed run left and versions that are no longer to be kept. manifest: as it was saved."""
@@ -205,139 +231,120 @@ class CertificateDirectory:
 
     # -- inside -------------------------------------------------------------------------------------------------
 
-    def _make_directories(self) -> None:
-        with atomic.store_errors(f"make the directory {self.path}"):
-            for path in (self.path, self._state, self._versions):
-                made = _make_directory(path)
-                own = path != self.path and self._settings.attributes is not None
-                if made or (own and not self._directory_attributes.match(os.stat(path))):
-                    atomic.set_attributes(path, self._directory_attributes)
+    def _base(self) -> Place:
+        return self._there((self._opened or Opened()).base, "")
 
-    def _attributes_of(self, entry: Entry) -> list[tuple[str, atomic.FileAttributes]]:
-        """The paths that a reader of this certificate goes through, each with the owner and mode that is set."""
-        paths = [(os.path.join(self.path, path), self._attributes) for path in entry.paths.values()]
-        if entry.layout == "lineage":
-            paths.append((os.path.join(self.path, entry.main_path), self._directory_attributes))
-        return paths
+    def _state(self) -> Place:
+        return self._there((self._opened or Opened()).state, STATE_DIRECTORY)
 
-    def _is_own_link(self, path: str) -> bool:
-        prefix = os.path.join(STATE_DIRECTORY, "versions", "")
-        return os.path.islink(path) and os.readlink(path).startswith(prefix)
+    def _versions(self) -> Place:
+        return self._there((self._opened or Opened()).versions, os.path.join(STATE_DIRECTORY, VERSIONS))
+
+    def _there(self, place: Place | None, name: str) -> Place:
+        if place is None:
+            raise StoreError(f"{os.path.join(self.path, name)} is not there. Run certificate_sync to make it.")
+        return place
+
+    def _is_own_directory(self, place: Place) -> bool:
+        return place.is_closed() and self._directory_attributes.match(place.status())
 
     def _is_own_file(self, entry: Entry, part: str) -> bool:
         """Whether the live file is as remembered, or a name of a file in the store."""
         path = entry.paths[part]
-        if self._digest(path) == entry.current.files.get(part, ""):
+        if file_digest(self._base(), path) == entry.current.files.get(part, ""):
             return True
         versions = [name for name in self._version_names() if name.rpartition("~")[0] == entry.stem]
         return any(path in self._live_names_of(name) for name in versions)
 
-    def _wait_for_lock(self, descriptor: int, timeout: float) -> None:
-        deadline = time.monotonic() + timeout
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise StoreError(
-                        f"Another run holds the lock of {self.path} and did not finish within {timeout:g} s."
-                        " Wait for it, or raise lock_timeout."
-                    ) from None
-            time.sleep(_LOCK_POLL_SECONDS)
-
-    def _digest(self, path: str) -> str | None:
-        """SHA-256 of a file below the directory; None when there is none that can be read: then it is replaced."""
-        try:
-            with open(os.path.join(self.path, path), "rb") as file:
-                return hashlib.sha256(file.read()).hexdigest()
-        except OSError:
-            return None
-
     def _writing(self, entry: Entry) -> t.ContextManager[None]:
         return atomic.store_errors(f"write certificate {entry.name} to {self.path}")
 
-    def _version_paths(self, entry: Entry, version: StoredVersion) -> dict[str, str]:
+    @contextlib.contextmanager
+    def _version_place(self, entry: Entry, version: StoredVersion) -> t.Iterator[Place]:
+        """Where the files of a kept version are."""
+        versions = self._versions()
+        if entry.layout != "lineage":
+            yield versions
+            return
+        with versions.directory(_version_stem(entry, version)) as place:
+            yield place
+
+    @staticmethod
+    def _version_names_of(entry: Entry, version: StoredVersion) -> dict[str, str]:
+        """Part -> name of the file where _version_place is."""
         paths = live_paths(entry.layout, _version_stem(entry, version))
-        return {part: os.path.join(self._versions, path) for part, path in paths.items()}
+        return {part: os.path.basename(path) for part, path in paths.items()}
 
     def _store_version(self, entry: Entry, version: StoredVersion, parts: t.Mapping[str, bytes]) -> list[int]:
         """Descriptors of the files, which are not yet durable. Nobody looks at a version before it is live or kept."""
-        if entry.layout == "lineage":
-            directory = os.path.join(self._versions, main_path("lineage", _version_stem(entry, version)))
-            if not _make_directory(directory):
-                atomic.remove_temporaries(directory)
-            atomic.set_attributes(directory, self._directory_attributes)
         descriptors: list[int] = []
-        try:
-            for part, path in self._version_paths(entry, version).items():
-                descriptors.append(self._store_file(path, parts[part]))
-        except BaseException:
-            for descriptor in descriptors:
-                os.close(descriptor)
-            raise
+        with contextlib.ExitStack() as stack:
+            place = self._versions()
+            if entry.layout == "lineage":
+                place, made = place.make_directory(_version_stem(entry, version))
+                stack.enter_context(place)
+                # One that an earlier version gave away is taken back.
+                uid = None if place.is_closed() else os.geteuid()
+                place.set_attributes(self._directory_attributes._replace(uid=uid))
+                if not made:
+                    place.remove_temporaries()
+            try:
+                for part, name in self._version_names_of(entry, version).items():
+                    descriptors.append(self._store_file(place, name, parts[part]))
+            except BaseException:
+                for descriptor in descriptors:
+                    os.close(descriptor)
+                raise
         return descriptors
 
-    def _store_file(self, path: str, data: bytes) -> int:
+    def _store_file(self, place: Place, name: str, data: bytes) -> int:
         with contextlib.suppress(FileExistsError):
-            return atomic.create_unsynced_file(path, data, self._attributes)
+            return place.create(name, data, self._attributes)
         # Of an earlier time, perhaps damaged since. It may be live: it is replaced as a whole.
-        if self._digest(path) != hashlib.sha256(data).hexdigest():
-            atomic.write_file(path, data, self._attributes)
-        atomic.set_attributes(path, self._attributes)
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        found = place.look(name)
+        same = found and self._attributes.match(found) and file_digest(place, name) == digest_of(data)
+        if not same:
+            place.write(name, data, self._attributes)
+        return place.open_file(name)
 
     def _make_live(self, entry: Entry) -> None:
-        if entry.layout == "lineage":
-            # The link must never point to files that a power cut could still lose.
-            directory = os.path.join(self._versions, main_path("lineage", _version_stem(entry, entry.current)))
-            atomic.fsync_directory(directory)
-            atomic.fsync_directory(self._versions)
-            target = os.path.relpath(directory, self.path)
-            atomic.replace_with_symlink(target, os.path.join(self.path, entry.main_path))
-            return
-        versions = self._version_paths(entry, entry.current)
-        for part, path in entry.paths.items():
-            atomic.replace_with_link(versions[part], os.path.join(self.path, path))
+        base = self._base()
+        names = self._version_names_of(entry, entry.current)
+        with self._version_place(entry, entry.current) as place:
+            if entry.layout == "lineage":
+                # The link must never point to files that a power cut could still lose.
+                place.sync()
+                self._versions().sync()
+                base.symlink(entry.main_path, link_to(_version_stem(entry, entry.current)))
+                return
+            for part, path in entry.paths.items():
+                base.link(path, place, names[part])
 
     def _keep_foreign(self, entry: Entry) -> None:
         """Keep the file that someone else put there as the previous version. (A lineage is never written over one.)"""
         if entry.layout == "lineage":
             return
-        found = {part: self._digest(path) for part, path in entry.paths.items()}
-        files = {part: digest for part, digest in found.items() if digest is not None}
+        base = self._base()
+        present = [path for path in entry.paths.values() if base.look(path)]
+        parts = {part: data for part, path in entry.paths.items() if (data := foreign_content(base, path)) is not None}
+        files = digests_of(parts)
         if files == entry.current.files:
             return
-        entry.replaced = bool(files)
-        if len(files) < len(found):  # half of a pair is nothing to go back to
+        entry.replaced = bool(present)
+        if len(files) < len(entry.paths):  # half of a pair is nothing to go back to
             return
-        digest = version_digest(files)
-        foreign = StoredVersion(digest, "", files, {})
-        parts: dict[str, bytes] = {}
-        for part, path in entry.paths.items():
-            with open(os.path.join(self.path, path), "rb") as file:
-                parts[part] = file.read()
+        foreign = StoredVersion(version_digest(files), "", files, {})
         atomic.sync_and_close(self._store_version(entry, foreign, parts))
         entry.previous.append(foreign)
 
     def _version_names(self) -> list[str]:
-        with atomic.store_errors(f"list the versions in {self.path}"):
-            try:
-                return sorted(os.listdir(self._versions))
-            except FileNotFoundError:
-                return []
+        with self.looking() as places, atomic.store_errors(f"list the versions in {self.path}"):
+            return sorted(places.versions.names()) if places.versions else []
 
     def _live_names_of(self, version_name: str) -> list[str]:
         """Paths below the directory that are names of this version."""
-        version = os.path.join(self._versions, version_name)
-        stem, _mark, digest = version_name.rpartition("~")
-        live = stem + os.path.splitext(digest)[1]
-        path = os.path.join(self.path, live)
-        if os.path.islink(path):
-            return [live] if os.readlink(path) == os.path.relpath(version, self.path) else []
-        with contextlib.suppress(FileNotFoundError):
-            return [live] if os.path.samefile(version, path) else []
-        return []
+        with self.looking() as places, atomic.store_errors(f"look at {version_name} in {self.path}"):
+            return places.names_of(version_name)
 
     def _forget_surplus(self, manifest: Manifest) -> bool:
         """Keep no more previous versions than are to be kept. Returns whether there were more."""
@@ -355,33 +362,10 @@ class CertificateDirectory:
         }
         for name in self._version_names():
             if name not in referenced and not self._live_names_of(name):
-                _remove(os.path.join(self._versions, name))
-        atomic.remove_temporaries(self.path)
-        atomic.remove_temporaries(self._state)
-
-
-def _make_directory(path: str) -> bool:
-    """Whether it had to be made. Two runs may both try."""
-    try:
-        os.mkdir(path, 0o700)
-    except FileExistsError:
-        if os.path.isdir(path):
-            return False
-        raise
-    return True
-
-
-def version_digest(files: t.Mapping[str, str]) -> str:
-    """One digest over the digests of all parts."""
-    return hashlib.sha256("".join(f"{part}={files[part]};" for part in sorted(files)).encode()).hexdigest()
+                self._versions().remove(name)
+        self._base().remove_temporaries()
+        self._state().remove_temporaries()
 
 
 def _version_stem(entry: Entry, version: StoredVersion) -> str:
     return f"{entry.stem}~{version.digest[:16]}"
-
-
-def _remove(path: str) -> None:
-    if os.path.isdir(path):
-        shutil.rmtree(path)
-    else:
-        os.unlink(path)

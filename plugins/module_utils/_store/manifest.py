@@ -11,6 +11,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 FORMAT = 1
+_HEXADECIMAL = frozenset("0123456789abcdef")
 
 # layout -> part of a rendered bundle -> path of the live file below the directory
 LAYOUTS: dict[str, dict[str, str]] = {
@@ -112,6 +113,14 @@ def _entry(item: dict[str, t.Any]) -> Entry:
     current = StoredVersion(**item.pop("current"))
     previous = [StoredVersion(**version) for version in item.pop("previous")]
     entry = Entry(current=current, previous=previous, **item)
-    if entry.layout not in LAYOUTS or "/" in entry.stem or entry.stem[:1] in ("", "."):
+    versions = [current, *previous]
+    if (
+        entry.layout not in LAYOUTS
+        or "/" in entry.stem
+        or entry.stem[:1] in ("", ".")
+        # Both become parts of paths.
+        or not all(set(version.digest) <= _HEXADECIMAL and version.digest for version in versions)
+        or not all(set(version.files) <= set(LAYOUTS[entry.layout]) for version in versions)
+    ):
         raise ValueError(f"not a manifest: bad entry {entry.name!r}")
     return entry
