@@ -22,12 +22,14 @@ description:
 
 import json
 import pathlib
-import tempfile
 import typing as t
 
 from ansible.plugins.callback import CallbackBase
 from ansible.template import Templar
+from ansible_collections.certops.rotation.plugins.module_utils._errors import StoreError
 from ansible_collections.certops.rotation.plugins.module_utils._fleet import HostRotation, report, table
+from ansible_collections.certops.rotation.plugins.module_utils._store.atomic import FileAttributes
+from ansible_collections.certops.rotation.plugins.module_utils._store.places import open_place
 
 _PREFIX = "certops.rotation."
 # The tasks by which a play is known to rotate, the first ones of the role.
@@ -93,17 +95,16 @@ class CallbackModule(CallbackBase):
         if self._path:
             try:
                 self._write(report(self._hosts, check_mode=self._check_mode))
-            except OSError as error:
+            except (OSError, StoreError) as error:
                 self._display.warning(f"The report could not be written: {error}")
 
     def _of(self, host: t.Any) -> HostRotation:
         return self._known.setdefault(host.name, HostRotation())
 
     def _write(self, document: dict[str, t.Any]) -> None:
-        """At once, so that nobody reads half of it."""
+        """At once, so that nobody reads half of it; in place of what has this name, and of nothing else."""
         path = pathlib.Path(self._path).expanduser().absolute()
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
-            json.dump(document, file, indent=1)
-            file.write("\n")
-        pathlib.Path(file.name).replace(path)
+        content = json.dumps(document, indent=1) + "\n"
+        with open_place(str(path.parent), private=False) as place:
+            place.write(path.name, content.encode(), FileAttributes(0o600))
         self._display.display(f"The report: {path}")

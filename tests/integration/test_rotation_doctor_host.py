@@ -39,7 +39,8 @@ def test_a_directory_that_is_open_to_everybody(patient: Patient) -> None:
     patient.haproxy.certs_dir.chmod(0o777)
     check, severity, message = patient.only_ailment()
     assert (check, severity) == ("path mode", "error")
-    assert "chmod o-w" in message
+    assert "every user of this host may put something else" in message
+    assert "chmod go-w" in message
 
 
 def test_deployed_files_that_are_missing_or_open(patient: Patient) -> None:

@@ -12,6 +12,8 @@ import typing as t
 
 from .._errors import StoreError
 from .._store.directory import CertificateDirectory, DirectorySettings
+from .._store.places import open_place
+from .._store.trust import UnsafeDirectory
 from .findings import Finding, error, warning
 
 #: Bytes. A thousand certificates with their previous versions take less than the second.
@@ -27,12 +29,14 @@ def directory_findings(path: str) -> t.Iterator[Finding]:
     if place != path:
         return
     yield from _files(path)
-    mode = stat.S_IMODE(os.stat(path).st_mode)
-    if mode & 0o002:
-        text = f"{path} has mode {mode:04o}: every user may replace certificates."
-        yield error("path mode", f"{text} Run chmod o-w {path}.")
-    else:
-        yield Finding("path mode", f"{path} has mode {mode:04o}.")
+    try:
+        with open_place(path, private=True) as opened:
+            mode = stat.S_IMODE(opened.status().st_mode)
+        yield Finding("path mode", f"{path} has mode {mode:04o}: nobody else may replace certificates.")
+    except UnsafeDirectory as unsafe:
+        yield error("path mode", unsafe.message)
+    except OSError as failed:
+        yield error("path mode", f"{path} cannot be looked into: {failed.strerror or failed}.")
 
 
 def _room(place: str) -> Finding:

@@ -93,10 +93,13 @@ def set_attributes(descriptor: int, attributes: FileAttributes) -> None:
     os.fchmod(descriptor, attributes.mode)
 
 
-def read_regular_file(path: str, *, limit: int = LARGEST_FILE, dir_fd: int | None = None, follow: bool = True) -> bytes:
+def read_regular_file(
+    path: str, *, limit: int = LARGEST_FILE, dir_fd: int | None = None, follow: bool = True, own: bool = False
+) -> bytes:
     """The content of a file that may be anything: a FIFO does not hang, a device or a flood does not fill the memory.
 
-    path: or a name in the directory dir_fd; limit: bytes. Raises OSError, also for what is no regular file.
+    path: or a name in the directory dir_fd; limit: bytes; own: only a file of this user with this name alone. Raises
+    OSError, also for what is no regular file.
     """
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
     try:
@@ -111,6 +114,8 @@ def read_regular_file(path: str, *, limit: int = LARGEST_FILE, dir_fd: int | Non
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.ENXIO, _NO_FILE, path)
+        if own and (status.st_uid != os.geteuid() or status.st_nlink > 1):
+            raise OSError(errno.ENXIO, "it is not this user's alone", path)
         if status.st_size > limit:
             raise _too_large(path, limit)
         data = b""

@@ -45,7 +45,7 @@ def test_stale_response_that_cannot_be_removed(tmp_path: pathlib.Path, monkeypat
     path.write_text(authority.issue("a.example.com").combined_pem)
     (tmp_path / "a.pem.ocsp").write_bytes(ocsp_response(authority, authority.issue("a.example.com")))
 
-    def refuse(_path: str) -> None:
+    def refuse(_path: str, **_directory: int) -> None:
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "unlink", refuse)

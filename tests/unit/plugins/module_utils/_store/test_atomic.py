@@ -2,16 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Files appear whole, with their owner and mode, or not at all."""
+"""Single files: their attributes, reading whatever is in their place, and errors that say what to do."""
 
 from __future__ import annotations
 
 import errno
 import os
 import pathlib
-import stat
-import threading
-import typing as t
+import socket
 
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._errors import StoreError
@@ -20,99 +18,62 @@ from ansible_collections.certops.rotation.plugins.module_utils._store import ato
 PRIVATE = atomic.FileAttributes(0o600)
 
 
-def mode_of(path: pathlib.Path) -> int:
-    return stat.S_IMODE(path.stat().st_mode)
-
-
-@pytest.mark.parametrize("mode", [0o600, 0o640, 0o400])
-def test_write_file_creates_and_replaces(tmp_path: pathlib.Path, mode: int) -> None:
-    path = tmp_path / "a"
-    for content in (b"one", b"", b"x" * 100_000):
-        atomic.write_file(str(path), content, atomic.FileAttributes(mode, os.getuid(), os.getgid()))
-        assert path.read_bytes() == content
-        assert mode_of(path) == mode
-    assert [each.name for each in tmp_path.iterdir()] == ["a"]
-
-
-def test_mode_does_not_depend_on_the_umask(tmp_path: pathlib.Path) -> None:
-    old = os.umask(0o777)
-    try:
-        atomic.write_file(str(tmp_path / "a"), b"x", atomic.FileAttributes(0o640))
-    finally:
-        os.umask(old)
-    assert mode_of(tmp_path / "a") == 0o640
-
-
-def test_readers_see_one_content_or_the_other(tmp_path: pathlib.Path) -> None:
-    path = tmp_path / "a"
-    contents = [letter * 50_000 for letter in (b"a", b"b")]
-    atomic.write_file(str(path), contents[0], PRIVATE)
-    stop, seen = threading.Event(), set()
-
-    def read() -> None:
-        while not stop.is_set():
-            seen.add(path.read_bytes())
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    for number in range(100):
-        atomic.write_file(str(path), contents[number % 2], PRIVATE)
-    stop.set()
-    reader.join()
-    assert seen <= set(contents)
-
-
-@pytest.mark.parametrize("failing", ["fsync", "rename", "chmod"])
-def test_failure_leaves_the_old_content_and_no_temporary(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, failing: str
-) -> None:
-    path = tmp_path / "a"
-    atomic.write_file(str(path), b"old", PRIVATE)
-
-    def fail(*args: t.Any, **kwargs: t.Any) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, failing, fail)
-    with pytest.raises(OSError, match="No space"):
-        atomic.write_file(str(path), b"new", PRIVATE)
-    monkeypatch.undo()
-    assert path.read_bytes() == b"old"
-    assert [each.name for each in tmp_path.iterdir()] == ["a"]
-
-
 def test_create_file_neither_follows_nor_replaces(tmp_path: pathlib.Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "file").write_text("old")
     for name in ("link", "file"):
         with pytest.raises(FileExistsError):
-            atomic.create_file(str(tmp_path / name), b"x", PRIVATE)
+            atomic.create_unsynced_file(str(tmp_path / name), b"x", PRIVATE)
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_links_replace_in_one_step(tmp_path: pathlib.Path) -> None:
-    for name in ("one", "two"):
-        (tmp_path / name).write_text(name)
-    live = tmp_path / "live"
-    for name in ("one", "two", "two"):
-        atomic.replace_with_link(str(tmp_path / name), str(live))
-        assert live.samefile(tmp_path / name)
-    for name in ("one", "two", "two"):
-        atomic.replace_with_symlink(name, str(live))
-        assert str(live.readlink()) == name
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["live", "one", "two"]
+@pytest.mark.parametrize("size", [0, 1, 4095, 4096, 4097, 3 << 20])
+def test_reading_a_file_of_any_size(tmp_path: pathlib.Path, size: int) -> None:
+    (tmp_path / "a").write_bytes(b"x" * size)
+    assert atomic.read_regular_file(str(tmp_path / "a")) == b"x" * size
+    if size:
+        with pytest.raises(OSError, match="more than"):
+            atomic.read_regular_file(str(tmp_path / "a"), limit=size - 1)
 
 
-def test_temporaries_are_hidden_and_removed(tmp_path: pathlib.Path) -> None:
-    (tmp_path / f"{atomic.TEMPORARY_MARK}x").write_text("half")
-    (tmp_path / "kept").write_text("")
-    assert atomic.TEMPORARY_MARK.startswith(".")
-    atomic.remove_temporaries(str(tmp_path))
-    assert [each.name for each in tmp_path.iterdir()] == ["kept"]
+def test_reading_what_has_no_size() -> None:
+    assert atomic.read_regular_file("/proc/self/status").startswith(b"Name:")
+
+
+def test_reading_what_is_no_file(tmp_path: pathlib.Path) -> None:
+    """A FIFO does not hang, a device and a hole do not fill the memory."""
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "link").symlink_to("fifo")
+    with (tmp_path / "hole").open("wb") as file:
+        file.truncate(1 << 40)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "socket"))
+        for path in (tmp_path / "fifo", tmp_path / "link", tmp_path / "socket", tmp_path, "/dev/zero", "/dev/tty"):
+            with pytest.raises(OSError, match=r"no regular file|No such device"):
+                atomic.read_regular_file(str(path))
+    with pytest.raises(OSError, match="more than"):
+        atomic.read_regular_file(str(tmp_path / "hole"))
+
+
+def test_a_link_is_followed_only_where_that_is_meant(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "a").write_text("x")
+    (tmp_path / "link").symlink_to("a")
+    assert atomic.read_regular_file(str(tmp_path / "link")) == b"x"
+    with pytest.raises(OSError, match="symbolic link, which is not followed"):
+        atomic.read_regular_file(str(tmp_path / "link"), follow=False)
+
+
+def test_what_is_ones_own_has_one_name(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "a").write_text("x")
+    assert atomic.read_regular_file(str(tmp_path / "a"), own=True) == b"x"
+    os.link(tmp_path / "a", tmp_path / "b")
+    with pytest.raises(OSError, match="not this user's alone"):
+        atomic.read_regular_file(str(tmp_path / "a"), own=True)
 
 
 def test_attributes_match(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "a"
-    atomic.write_file(str(path), b"", PRIVATE)
+    atomic.sync_and_close([atomic.create_unsynced_file(str(path), b"", PRIVATE)])
     status = path.stat()
     assert PRIVATE.match(status)
     assert atomic.FileAttributes(0o600, status.st_uid, status.st_gid).match(status)

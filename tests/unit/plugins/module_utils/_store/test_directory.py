@@ -107,16 +107,26 @@ def test_check_mode_makes_nothing(directory: CertificateDirectory) -> None:
 
 
 def test_directories_get_the_mode_that_is_set(tmp_path: pathlib.Path) -> None:
+    """Nobody lists .certops; who reads links that lead into it passes through."""
     path = tmp_path / "certs"
-    for mode in (0o750, 0o700):
-        settings = DirectorySettings(atomic.FileAttributes(0o600), directory_mode=mode)
+    for mode, readers_below, expected in ((0o750, False, 0o700), (0o755, True, 0o711), (0o700, True, 0o700)):
+        settings = DirectorySettings(atomic.FileAttributes(0o600), mode, readers_below=readers_below)
         with CertificateDirectory(str(path), settings).locked(1):
             pass
-        assert (path / ".certops" / "versions").stat().st_mode & 0o777 == mode
+        for below in (path / ".certops", path / ".certops" / "versions"):
+            assert below.stat().st_mode & 0o777 == expected
     assert path.stat().st_mode & 0o777 == 0o750, "one that is there keeps its own"
     with CertificateDirectory(str(path), DirectorySettings(None, directory_mode=0o755)).locked(1):
         pass
     assert (path / ".certops").stat().st_mode & 0o777 == 0o700, "no attributes, no change"
+
+
+def test_a_run_without_links_leaves_the_way_that_another_one_needs(tmp_path: pathlib.Path) -> None:
+    linked = DirectorySettings(atomic.FileAttributes(0o600), 0o711, readers_below=True)
+    for settings in (linked, SETTINGS):
+        with CertificateDirectory(str(tmp_path / "certs"), settings).locked(1):
+            pass
+    assert (tmp_path / "certs" / ".certops").stat().st_mode & 0o777 == 0o711
 
 
 def test_obstacles(directory: CertificateDirectory, tmp_path: pathlib.Path) -> None:
