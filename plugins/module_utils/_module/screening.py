@@ -110,7 +110,7 @@ class _Screening:
         if option.get("no_log"):
             return self._secret(option, value, path)
         if holds_private_key(value):
-            return self._refuse(path, "holds a private key, which it is not for. Give that to the option for it.")
+            return self._refuse(path, "holds a private key. Give keys to the option that is meant for them.")
         return value
 
     def _secret(self, option: t.Mapping[str, t.Any], value: t.Any, path: str) -> t.Any:
