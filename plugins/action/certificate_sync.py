@@ -7,10 +7,8 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ansible import constants
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible.plugins.action.normal import ActionModule as NormalAction
 from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
 from ansible_collections.certops.rotation.plugins.module_utils._module.selection import (
     SELECTION_OPTIONS,
@@ -19,6 +17,10 @@ from ansible_collections.certops.rotation.plugins.module_utils._module.selection
 from ansible_collections.certops.rotation.plugins.module_utils._module.sync import ARGUMENT_SPEC
 from ansible_collections.certops.rotation.plugins.module_utils._provided import discovery_question
 from ansible_collections.certops.rotation.plugins.plugin_utils._controller_source import ControllerSource
+from ansible_collections.certops.rotation.plugins.plugin_utils._key_keeping import (
+    KeyKeepingAction,
+    refuse_misplaced_keys,
+)
 from ansible_collections.certops.rotation.plugins.plugin_utils._spool import Spool
 
 # Ansible imports this in the process that all workers are forked from.
@@ -27,12 +29,16 @@ _CALLS = range(5)  # discovery, perhaps by names instead of tags, values; and ch
 _T = t.Mapping[str, t.Any]
 
 
-class ActionModule(NormalAction):
+class ActionModule(KeyKeepingAction):
     """Controller's side of certops.rotation.certificate_sync: for source=controller it asks AWS in the hosts' place."""
+
+    argument_spec = ARGUMENT_SPEC
 
     def run(self, tmp: t.Any = None, task_vars: t.Any = None) -> dict[str, t.Any]:
         if self._task.args.get("source") != "controller":
             return dict(super().run(tmp, task_vars))
+        self.keep_keys()
+        refuse_misplaced_keys(ARGUMENT_SPEC, self._task.args)
         if self._task.async_val:
             raise AnsibleActionFail("source=controller does not work with async: leave one of them out.")
         # What is left are the options of AWS. The hosts need no credentials, so they do not get them.
@@ -43,7 +49,8 @@ class ActionModule(NormalAction):
         answers: dict[str, t.Any] = {}
         for _call in _CALLS:
             answers.update(source.answer(questions))
-            _refuse_to_show(answers)
+            if any("value" in answer for answer in answers.values()):
+                self.refuse_to_show_keys()
             provided = {**arguments, "provided": json.dumps(answers)}
             result = dict(self._execute_module(module_args=provided, task_vars=task_vars))
             questions = result.pop("questions", [])
@@ -68,13 +75,3 @@ def _first_questions(arguments: _T) -> list[str]:
     except RotationError as error:
         raise AnsibleActionFail(error.message) from None
     return [discovery_question(selection)] if selection else []
-
-
-def _refuse_to_show(answers: _T) -> None:
-    settings = {"debug": constants.DEFAULT_DEBUG, "keep_remote_files": constants.DEFAULT_KEEP_REMOTE_FILES}
-    wrong = [name for name, is_on in settings.items() if is_on]
-    if wrong and any("value" in answer for answer in answers.values()):
-        raise AnsibleActionFail(
-            f"Ansible's setting {' and '.join(wrong)} would show private keys or leave them on the host."
-            " Switch it off for source=controller."
-        )

@@ -154,12 +154,14 @@ from ansible_collections.certops.rotation.plugins.module_utils._aws.secrets_mana
 from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
 from ansible_collections.certops.rotation.plugins.module_utils._module.certificate_lookup import certificates_of
 from ansible_collections.certops.rotation.plugins.module_utils._module.selection import CONTENT_OPTIONS, secret_verifier
+from ansible_collections.certops.rotation.plugins.plugin_utils._key_keeping import refuse_misplaced_keys
 
 
 class LookupModule(AWSLookupBase):
     """Lookup certops.rotation.certificate_secret."""
 
     def run(self, terms: list[t.Any], variables: t.Any = None, **kwargs: t.Any) -> list[dict[str, t.Any]]:
+        refuse_misplaced_keys(CONTENT_OPTIONS, {**kwargs, "_terms": terms}, AnsibleLookupError)
         super().run(terms, variables, **kwargs)
         if not all(isinstance(term, str) and term.strip() for term in terms):
             raise AnsibleLookupError("certificate_secret needs names of secrets, texts that are not empty.")

@@ -35,13 +35,18 @@ def parse_duration(text: str) -> datetime.timedelta:
     if not compact or not compact.isascii() or not _DURATION.fullmatch(compact):
         hint = f" Add a unit, for instance '{compact}d'." if re.fullmatch(r"[0-9.]+", compact) else ""
         raise InvalidOption(
-            f"{text!r} is not a duration.{hint} Write weeks, days, hours, minutes and seconds in this order, "
+            f"{_quoted(text)} is not a duration.{hint} Write weeks, days, hours, minutes and seconds in this order, "
             "for instance '30d' or '1w2d3h4m5s'."
         )
     try:
         return datetime.timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(compact)))
     except OverflowError:
-        raise InvalidOption(f"The duration {text!r} is too long.") from None
+        raise InvalidOption(f"{_quoted(text)} is too long for a duration.") from None
+
+
+def _quoted(text: str) -> str:
+    """No more than any real one has: somebody may have given a private key."""
+    return repr(text) if len(text) < 40 else "The text given"
 
 
 def format_duration(duration: datetime.timedelta) -> str:
@@ -95,4 +100,4 @@ def parse_isoformat_utc(text: str) -> datetime.datetime:
             raise ValueError
         return instant
     except ValueError:
-        raise InvalidOption(f"{text!r} is not an instant in UTC like '2027-01-31T12:00:00Z'.") from None
+        raise InvalidOption(f"{_quoted(text)} is not an instant in UTC like '2027-01-31T12:00:00Z'.") from None

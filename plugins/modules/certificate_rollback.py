@@ -112,12 +112,12 @@ stage_moves:
   sample: [{name: web/a, version_id: 7f3c..., from_version_id: b81d...}]
 """
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.certops.rotation.plugins.module_utils._module.guarded import GuardedModule
 from ansible_collections.certops.rotation.plugins.module_utils._module.record import ROLLBACK_SPEC, run_rollback
 
 
 def main() -> None:
-    run_rollback(AnsibleModule(argument_spec=ROLLBACK_SPEC, supports_check_mode=True))
+    run_rollback(GuardedModule(argument_spec=ROLLBACK_SPEC, supports_check_mode=True))
 
 
 if __name__ == "__main__":

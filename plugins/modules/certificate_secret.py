@@ -225,11 +225,16 @@ from ansible_collections.certops.rotation.plugins.module_utils._module.certifica
     MUTUALLY_EXCLUSIVE,
     run,
 )
+from ansible_collections.certops.rotation.plugins.module_utils._module.given import GIVEN_DOCUMENTS
+from ansible_collections.certops.rotation.plugins.module_utils._module.guarded import guarded
 
 
 def main() -> None:
-    module = AnsibleAWSModule(
-        argument_spec=ARGUMENT_SPEC, mutually_exclusive=MUTUALLY_EXCLUSIVE, supports_check_mode=True
+    module = guarded(AnsibleAWSModule)(
+        argument_spec=ARGUMENT_SPEC,
+        mutually_exclusive=MUTUALLY_EXCLUSIVE,
+        documents=GIVEN_DOCUMENTS,
+        supports_check_mode=True,
     )
     throttled = ["ThrottlingException", "InternalServiceError"]
     run(module, AWSRetry.jittered_backoff(retries=6, delay=1, max_delay=8, catch_extra_error_codes=throttled))

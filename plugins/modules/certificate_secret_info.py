@@ -204,10 +204,13 @@ from ansible_collections.certops.rotation.plugins.module_utils._module.certifica
     REQUIRED_ONE_OF,
     run,
 )
+from ansible_collections.certops.rotation.plugins.module_utils._module.guarded import guarded
 
 
 def main() -> None:
-    module = AnsibleAWSModule(argument_spec=ARGUMENT_SPEC, required_one_of=REQUIRED_ONE_OF, supports_check_mode=True)
+    module = guarded(AnsibleAWSModule)(
+        argument_spec=ARGUMENT_SPEC, required_one_of=REQUIRED_ONE_OF, supports_check_mode=True
+    )
     throttled = ["ThrottlingException", "InternalServiceError"]
     run(module, AWSRetry.jittered_backoff(retries=6, delay=1, max_delay=8, catch_extra_error_codes=throttled))
 

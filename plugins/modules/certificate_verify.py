@@ -139,13 +139,14 @@ problems:
       type: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.certops.rotation.plugins.module_utils._module.certificate_verify import ARGUMENT_SPEC, run
+from ansible_collections.certops.rotation.plugins.module_utils._module.given import GIVEN_DOCUMENTS
+from ansible_collections.certops.rotation.plugins.module_utils._module.guarded import GuardedModule
 
 
 def main() -> None:
     # no_log: the arguments stay out of the system's log, for people paste private keys into wrong places.
-    run(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, no_log=True))
+    run(GuardedModule(argument_spec=ARGUMENT_SPEC, documents=GIVEN_DOCUMENTS, supports_check_mode=True, no_log=True))
 
 
 if __name__ == "__main__":

@@ -211,7 +211,7 @@ worker_pid_after:
   type: int
 """
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.certops.rotation.plugins.module_utils._module.guarded import GuardedModule
 from ansible_collections.certops.rotation.plugins.module_utils._module.haproxy_reload import run
 
 ARGUMENT_SPEC = {
@@ -240,7 +240,7 @@ ARGUMENT_SPEC = {
 
 def main() -> None:
     run(
-        AnsibleModule(
+        GuardedModule(
             argument_spec=ARGUMENT_SPEC,
             required_if=[
                 ("method", "master", ["socket"]),

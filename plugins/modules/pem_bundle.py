@@ -172,7 +172,8 @@ problems:
       type: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.certops.rotation.plugins.module_utils._module.given import GIVEN_DOCUMENTS
+from ansible_collections.certops.rotation.plugins.module_utils._module.guarded import GuardedModule
 from ansible_collections.certops.rotation.plugins.module_utils._module.pem_bundle import (
     ARGUMENT_SPEC,
     MUTUALLY_EXCLUSIVE,
@@ -181,7 +182,14 @@ from ansible_collections.certops.rotation.plugins.module_utils._module.pem_bundl
 
 
 def main() -> None:
-    run(AnsibleModule(argument_spec=ARGUMENT_SPEC, mutually_exclusive=MUTUALLY_EXCLUSIVE, supports_check_mode=True))
+    run(
+        GuardedModule(
+            argument_spec=ARGUMENT_SPEC,
+            mutually_exclusive=MUTUALLY_EXCLUSIVE,
+            documents=GIVEN_DOCUMENTS,
+            supports_check_mode=True,
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -186,11 +186,12 @@ checks:
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 from ansible_collections.certops.rotation.plugins.module_utils._module.doctor import ARGUMENT_SPEC, run
+from ansible_collections.certops.rotation.plugins.module_utils._module.guarded import guarded
 
 
 def main() -> None:
     # A missing boto3 is a finding, too.
-    module = AnsibleAWSModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, check_boto3=False)
+    module = guarded(AnsibleAWSModule)(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, check_boto3=False)
     throttled = ["ThrottlingException", "InternalServiceError"]
     run(module, AWSRetry.jittered_backoff(retries=3, delay=1, max_delay=4, catch_extra_error_codes=throttled))
 

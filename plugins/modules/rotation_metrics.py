@@ -129,12 +129,12 @@ certificates:
   sample: 12
 """
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.certops.rotation.plugins.module_utils._module.guarded import GuardedModule
 from ansible_collections.certops.rotation.plugins.module_utils._module.metrics import ARGUMENT_SPEC, run
 
 
 def main() -> None:
-    run(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True))
+    run(GuardedModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True))
 
 
 if __name__ == "__main__":

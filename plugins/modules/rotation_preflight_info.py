@@ -134,12 +134,12 @@ checks:
       sample: ""
 """
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.certops.rotation.plugins.module_utils._module.guarded import GuardedModule
 from ansible_collections.certops.rotation.plugins.module_utils._module.preflight import ARGUMENT_SPEC, run
 
 
 def main() -> None:
-    run(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True))
+    run(GuardedModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True))
 
 
 if __name__ == "__main__":

@@ -118,12 +118,12 @@ state:
       type: dict
 """
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.certops.rotation.plugins.module_utils._module.guarded import GuardedModule
 from ansible_collections.certops.rotation.plugins.module_utils._module.record import RECORD_SPEC, run_record
 
 
 def main() -> None:
-    run_record(AnsibleModule(argument_spec=RECORD_SPEC, supports_check_mode=True))
+    run_record(GuardedModule(argument_spec=RECORD_SPEC, supports_check_mode=True))
 
 
 if __name__ == "__main__":

@@ -344,12 +344,13 @@ api_calls:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+from ansible_collections.certops.rotation.plugins.module_utils._module.guarded import guarded
 from ansible_collections.certops.rotation.plugins.module_utils._module.shared_ca_member import ARGUMENT_SPEC, run
 
 
 def main() -> None:
     # Without Secrets Manager there is no need for boto3.
-    module = AnsibleAWSModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, check_boto3=False)
+    module = guarded(AnsibleAWSModule)(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, check_boto3=False)
     throttled = ["ThrottlingException", "InternalServiceError"]
     run(module, AWSRetry.jittered_backoff(retries=3, delay=1, max_delay=4, catch_extra_error_codes=throttled))
 

@@ -5,7 +5,8 @@
 """Fixtures of the integration tests: one emulated AWS a test process, emptied for every test; HAProxy in all versions.
 
 A test or module that uses the fixture haproxy_version runs with each of them. The mark installed_haproxy on a test in
-such a module keeps it to the installed one: what it shows does not depend on HAProxy.
+such a module keeps it to the installed one: what it shows does not depend on HAProxy. ansible_version is the same for
+ansible-core.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import pathlib
 import typing as t
 
 import pytest
+from ansible_collections.certops.rotation.tests.support import ansible_core, rotation
 from ansible_collections.certops.rotation.tests.support import haproxy as haproxy_support
-from ansible_collections.certops.rotation.tests.support import rotation
 from ansible_collections.certops.rotation.tests.support.aws_faults import AwsFaults
 from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
 from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance
@@ -30,11 +31,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header() -> list[str]:
-    """Which versions of HAProxy are tested, and which are not and why."""
+    """Which versions of ansible-core and HAProxy are tested, and which are not and why."""
     found = haproxy_support.versions()
     tested = ", ".join(version.text for version in found if version.program)
     missing = [f"HAProxy {version.name} is NOT TESTED: {version.text}" for version in found if not version.program]
-    return [f"HAProxy: {tested}", *missing]
+    return [f"ansible-core: {', '.join(map(_ansible_core, ansible_core.versions()))}", f"HAProxy: {tested}", *missing]
+
+
+def _ansible_core(name: str) -> str:
+    try:
+        return ansible_core.full_version(name)
+    except AssertionError:
+        return f"{name} is MISSING (run scripts/bootstrap), and its tests fail"
 
 
 # These files take minutes each: begun last, they would be all that is left to wait for.
@@ -63,6 +71,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         names = [version.name for version in haproxy_support.versions() if version.program]
         is_once = metafunc.definition.get_closest_marker("installed_haproxy")
         metafunc.parametrize("haproxy_version", names[:1] if is_once else names, indirect=True)
+    if "ansible_version" in metafunc.fixturenames:
+        metafunc.parametrize("ansible_version", ansible_core.versions(), indirect=True)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -83,6 +93,14 @@ def haproxy_version(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
     program = next(version.program for version in haproxy_support.versions() if version.name == request.param)
     assert haproxy_support.full_version(program).startswith(f"{request.param}.")
     monkeypatch.setenv("HAPROXY_BINARY", program)
+    return str(request.param)
+
+
+@pytest.fixture
+def ansible_version(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The version of ansible-core, as 2.18, that runs the modules and playbooks of this test."""
+    ansible_core.full_version(request.param)
+    monkeypatch.setenv("PYTHONPATH", ansible_core.python_path(request.param))
     return str(request.param)
 
 

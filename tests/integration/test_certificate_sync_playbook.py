@@ -19,6 +19,8 @@ from ansible_collections.certops.rotation.tests.support.moto import REGION, Moto
 from ansible_collections.certops.rotation.tests.support.pki import CertificateAuthority
 from ansible_collections.certops.rotation.tests.support.sync import SyncTarget
 
+pytestmark = pytest.mark.usefixtures("ansible_version")
+
 
 class Play(t.NamedTuple):
     """returncode: of ansible-playbook; output: at -vvvv --diff."""

@@ -6,19 +6,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import typing as t
 from datetime import datetime, timezone
 
 from .._errors import InvalidOption
+from .._x509.document import FieldMap
 from .._x509.examine import Examination, examine
+from .._x509.problems import MaterialError, Problem
 from .boundary import module_boundary
 from .dependencies import require_library
+from .given import given_document
 from .options import system_trust_pem
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
-    "certificate": {"type": "str", "required": True},
-    "certificate_chain": {"type": "str"},
+    # Hidden, as people paste whole bundles, with the key, into them.
+    "certificate": {"type": "str", "required": True, "no_log": True},
+    "certificate_chain": {"type": "str", "no_log": True},
     "private_key": {"type": "str", "no_log": True},
     "trust_anchors": {"type": "str"},
     "server_names": {"type": "list", "elements": "str", "default": []},
@@ -27,17 +32,15 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "at": {"type": "str"},
     "fail_on_invalid": {"type": "bool", "default": False},
 }
-_PUBLIC_TEXTS = ("certificate", "certificate_chain", "trust_anchors")
 _FRACTION = re.compile(r"[.,]\d+")
 
 
 def run(module: t.Any) -> None:
     with module_boundary(module):
-        _hide_misplaced_keys(module)
         require_library("cryptography")
         params = module.params
         anchors = params["trust_anchors"]
-        problems = examine(
+        problems = _examine(
             Examination(
                 certificate=params["certificate"],
                 certificate_chain=params["certificate_chain"] or "",
@@ -68,9 +71,18 @@ def parse_instant(text: str) -> datetime:
         raise InvalidOption("at must be an instant in ISO 8601, such as 2027-01-31T12:00:00Z.") from None
 
 
-def _hide_misplaced_keys(module: t.Any) -> None:
-    """A private key in one of the public texts must not be printed with the module's arguments."""
-    for name in _PUBLIC_TEXTS:
-        text = module.params[name]
-        if text and "PRIVATE KEY" in text:
-            module.no_log_values.add(text)
+def _examine(wanted: Examination) -> list[Problem]:
+    """Its certificate may be a JSON document, whose fields stand in for what was not given apart."""
+    document = given_document(wanted.certificate)
+    if document is not None:
+        try:
+            fields = FieldMap().extract(document)
+        except MaterialError as error:
+            return [error.problem]
+        wanted = dataclasses.replace(
+            wanted,
+            certificate=fields.get("certificate", ""),
+            certificate_chain=wanted.certificate_chain or fields.get("certificate_chain", ""),
+            private_key=fields.get("private_key") if wanted.private_key is None else wanted.private_key,
+        )
+    return examine(wanted)

@@ -17,7 +17,7 @@ from .._store.atomic import read_regular_file
 
 # All three are hidden: people paste whole bundles, with the key, into any of them.
 GIVEN_OPTIONS: dict[str, dict[str, t.Any]] = {
-    "certificate": {"type": "str", "no_log": True},
+    "certificate": {"type": "str", "no_log": True},  # or a document, see GIVEN_DOCUMENTS
     "certificate_src": {"type": "path"},
     "private_key": {"type": "str", "no_log": True},
     "private_key_src": {"type": "path", "no_log": False},
@@ -25,6 +25,8 @@ GIVEN_OPTIONS: dict[str, dict[str, t.Any]] = {
     "certificate_chain_src": {"type": "path"},
     "passphrase": {"type": "str", "no_log": True},
 }
+#: A JSON document with the fields of a certificate secret may be given as the mapping that templating makes of it.
+GIVEN_DOCUMENTS = ("certificate",)
 GIVEN_EXCLUSIVE = [[name, f"{name}_src"] for name in ("certificate", "private_key", "certificate_chain")]
 _PARTS = ("certificate", "private_key", "certificate_chain")
 # More than any certificate with its chain; a wrong path must not fill the memory.
@@ -34,7 +36,8 @@ _MAX_FILE_SIZE = 4 * 1024 * 1024
 def given_content(params: t.Mapping[str, t.Any]) -> str | bytes:
     """What GIVEN_OPTIONS hold, in a form that a secret may have. Raises InvalidOption.
 
-    Certificate, chain and key may all be in ``certificate``; a file of it may be PKCS#12.
+    Certificate, chain and key may all be in ``certificate``, also as a JSON document, whose fields the other options
+    replace; a file of it may be PKCS#12.
     """
     parts = {name: content for name in _PARTS if (content := _part(params, name))}
     if "certificate" not in parts:
@@ -47,7 +50,21 @@ def given_content(params: t.Mapping[str, t.Any]) -> str | bytes:
                 "PKCS#12 holds certificate, chain and key: give it as certificate_src and nothing else."
             )
         return certificate
+    document = given_document(texts["certificate"]) if len(texts) > 1 else None
+    if document is not None:
+        return json.dumps({**document, **texts, "certificate": document.get("certificate")})
     return json.dumps(texts) if "private_key" in texts else "\n".join(texts.values())
+
+
+def given_document(text: str) -> dict[str, t.Any] | None:
+    """The JSON document that a text is; None when it is something else."""
+    if not text.lstrip().startswith("{"):
+        return None
+    try:
+        document = json.loads(text, strict=False)
+    except (ValueError, RecursionError):
+        return None  # whoever parses it says what is wrong
+    return document if isinstance(document, dict) else None
 
 
 def _part(params: t.Mapping[str, t.Any], name: str) -> str | bytes | None:

@@ -1,0 +1,68 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The AnsibleModule of all modules here: what it was given is screened first, and no key of it is ever printed."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from .screening import key_lines_in, screen, shown
+
+_Class = t.TypeVar("_Class", bound=type)
+
+
+class GuardedModule(AnsibleModule):
+    """documents: options that take a mapping as the JSON document it was; see screen. The rest is AnsibleModule's."""
+
+    def __init__(self, *, documents: t.Collection[str] = (), **arguments: t.Any) -> None:
+        self._documents = documents
+        self._refusals: list[str] = []
+        self._key_lines: t.Collection[str] = ()
+        self.params: dict[str, t.Any]
+        super().__init__(**arguments)
+        if self._refusals:
+            self.fail_json(msg="")
+
+    def _load_params(self) -> None:
+        # The constructor's first step. Every later one may already fail, and then prints the arguments.
+        super()._load_params()
+        self.params, self._refusals, self._key_lines = screen(self.argument_spec, self.params, self._documents)
+
+    def _log_invocation(self) -> None:
+        """To the system's log, where Ansible masks a secret only as it was given, not within a list that it prints."""
+        params = self.params
+        self.params = shown(self.argument_spec, params)
+        super()._log_invocation()
+        self.params = params
+
+    def exit_json(self, **result: t.Any) -> None:
+        super().exit_json(**self._presentable(result))
+
+    def fail_json(self, msg: str, **result: t.Any) -> None:
+        # Whatever else is wrong may be wrong because of what was refused.
+        if self._refusals:
+            msg = "\n".join(self._refusals)
+        super().fail_json(**self._presentable({"msg": msg, **result}))
+
+    def warn(self, warning: str, *more: t.Any, **details: t.Any) -> None:
+        self._mask_keys_in(warning)
+        super().warn(warning, *more, **details)
+
+    def _presentable(self, result: dict[str, t.Any]) -> dict[str, t.Any]:
+        """With arguments that may be seen."""
+        self._mask_keys_in(result)
+        return {"invocation": {"module_args": shown(self.argument_spec, self.params)}, **result}
+
+    def _mask_keys_in(self, output: t.Any) -> None:
+        """A line of a key that was given, by whatever way it came in there: an answer that quotes it, for instance."""
+        self.no_log_values.update(key_lines_in(output, self._key_lines))
+
+
+def guarded(module_class: _Class) -> _Class:
+    """AnsibleAWSModule over a GuardedModule. It takes the class for that from its defaults alone."""
+    module_class.default_settings["module_class"] = GuardedModule  # type: ignore[attr-defined]
+    return module_class
