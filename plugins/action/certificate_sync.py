@@ -9,34 +9,35 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.certops.rotation.plugins.module_utils._aws.secrets_manager import Selection
 from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
 from ansible_collections.certops.rotation.plugins.module_utils._module.selection import (
     SELECTION_OPTIONS,
     secret_selection,
 )
 from ansible_collections.certops.rotation.plugins.module_utils._module.sync import ARGUMENT_SPEC
-from ansible_collections.certops.rotation.plugins.module_utils._provided import discovery_question
-from ansible_collections.certops.rotation.plugins.plugin_utils._controller_source import ControllerSource
-from ansible_collections.certops.rotation.plugins.plugin_utils._key_keeping import (
-    KeyKeepingAction,
-    refuse_misplaced_keys,
-)
+from ansible_collections.certops.rotation.plugins.module_utils._text import shown
+from ansible_collections.certops.rotation.plugins.plugin_utils._controller_source import ControllerSource, Selected
+from ansible_collections.certops.rotation.plugins.plugin_utils._host_action import HostAction, as_data, refuse_facts
+from ansible_collections.certops.rotation.plugins.plugin_utils._key_keeping import refuse_misplaced_keys
 from ansible_collections.certops.rotation.plugins.plugin_utils._spool import Spool
 
 # Ansible imports this in the process that all workers are forked from.
 _SPOOL = Spool()
-_CALLS = range(5)  # discovery, perhaps by names instead of tags, values; and changes in between
+_CALLS = range(3)  # with what was discovered, perhaps by names instead of tags, with values
+_QUOTED = 200  # characters of what a host asked for
 _T = t.Mapping[str, t.Any]
 
 
-class ActionModule(KeyKeepingAction):
+class ActionModule(HostAction):
     """Controller's side of certops.rotation.certificate_sync: for source=controller it asks AWS in the hosts' place."""
 
     argument_spec = ARGUMENT_SPEC
 
     def run(self, tmp: t.Any = None, task_vars: t.Any = None) -> dict[str, t.Any]:
         if self._task.args.get("source") != "controller":
-            return dict(super().run(tmp, task_vars))
+            return super().run(tmp, task_vars)
+        refuse_facts(task_vars)
         self.keep_keys()
         refuse_misplaced_keys(ARGUMENT_SPEC, self._task.args)
         if self._task.async_val:
@@ -45,18 +46,28 @@ class ActionModule(KeyKeepingAction):
         arguments = _known(self._task.args, ARGUMENT_SPEC)
         options = {name: value for name, value in self._task.args.items() if name not in arguments}
         source = ControllerSource(options, _SPOOL, self._task._uuid)
-        questions = _first_questions(arguments)
+        selected = Selected(_selection(arguments), may_fall_back=arguments.get("on_discovery_error") == "fallback")
+        questions = selected.first_questions
         answers: dict[str, t.Any] = {}
         for _call in _CALLS:
             answers.update(source.answer(questions))
             if any("value" in answer for answer in answers.values()):
                 self.refuse_to_show_keys()
             provided = {**arguments, "provided": json.dumps(answers)}
-            result = dict(self._execute_module(module_args=provided, task_vars=task_vars))
-            questions = result.pop("questions", [])
-            if not questions:
+            result = as_data(self._execute_module(module_args=provided, task_vars=task_vars))
+            questions = result.pop("questions", None) or []
+            if not questions or result.get("failed"):
                 return {**result, **source.requests}
-        raise AnsibleActionFail("The secrets changed faster than they could be brought to this host. Run it again.")
+            wrong = selected.refused(questions, answers)
+            if wrong is not None:
+                raise AnsibleActionFail(
+                    f"Host {task_vars['inventory_hostname']} asked the controller for what this task has not selected"
+                    f" for it: {shown(wrong)[:_QUOTED]}. It was given nothing of it. No module of this collection asks"
+                    " so: find out who has changed what runs on this host."
+                )
+        raise AnsibleActionFail(
+            f"Host {task_vars['inventory_hostname']} goes on asking for what it has been given. Run it again."
+        )
 
 
 def _known(arguments: _T, spec: _T) -> dict[str, t.Any]:
@@ -65,13 +76,12 @@ def _known(arguments: _T, spec: _T) -> dict[str, t.Any]:
     return {name: value for name, value in arguments.items() if name in names}
 
 
-def _first_questions(arguments: _T) -> list[str]:
-    """Which secrets are there? Nothing where nothing is selected."""
+def _selection(arguments: _T) -> Selection | None:
+    """As the module has it; None where nothing is selected."""
     checked = ArgumentSpecValidator(SELECTION_OPTIONS).validate(_known(arguments, SELECTION_OPTIONS))
     if checked.error_messages:
         raise AnsibleActionFail("; ".join(checked.error_messages))
     try:
-        selection = secret_selection(checked.validated_parameters)
+        return secret_selection(checked.validated_parameters)
     except RotationError as error:
         raise AnsibleActionFail(error.message) from None
-    return [discovery_question(selection)] if selection else []

@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 from ansible_collections.certops.rotation.plugins.module_utils._module.certificate_verify import ARGUMENT_SPEC
-from ansible_collections.certops.rotation.plugins.plugin_utils._key_keeping import KeyKeepingAction
+from ansible_collections.certops.rotation.plugins.plugin_utils._host_action import HostAction
 
 
-class ActionModule(KeyKeepingAction):
+class ActionModule(HostAction):
     """Controller's side of certops.rotation.certificate_verify."""
 
     argument_spec = ARGUMENT_SPEC

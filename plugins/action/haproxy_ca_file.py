@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 from ansible_collections.certops.rotation.plugins.modules.haproxy_ca_file import ARGUMENT_SPEC
-from ansible_collections.certops.rotation.plugins.plugin_utils._key_keeping import KeyKeepingAction
+from ansible_collections.certops.rotation.plugins.plugin_utils._host_action import HostAction
 
 
-class ActionModule(KeyKeepingAction):
+class ActionModule(HostAction):
     """Controller's side of certops.rotation.haproxy_ca_file."""
 
     argument_spec = ARGUMENT_SPEC

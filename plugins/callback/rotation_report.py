@@ -15,25 +15,33 @@ description:
   - Prints a table after the recap, one line for each host of a play with the role
     P(certops.rotation.haproxy_certificates#role), hosts that failed, could not be reached or were not tried among them.
   - Where the variable C(rotation_report_file) names a file on the controller, the same is written there as JSON. The
-    variable may come from the inventory or the command line.
+    variable may come from the inventory, the play or the command line. What hosts send as facts does not count, neither
+    as the variable nor in its template.
+  - Only a regular file is replaced, in one step. Something else of that name, a device or a directory, is left alone.
   - The playbook C(certops.rotation.rotate) uses it by itself. For a playbook of your own add
     C(certops.rotation.rotation_report) to C(callbacks_enabled) in C(ansible.cfg).
 """
 
+import errno
 import json
+import os
 import pathlib
 import typing as t
 
+from ansible.errors import AnsibleError
 from ansible.plugins.callback import CallbackBase
 from ansible.template import Templar
 from ansible_collections.certops.rotation.plugins.module_utils._errors import StoreError
-from ansible_collections.certops.rotation.plugins.module_utils._fleet import HostRotation, report, table
+from ansible_collections.certops.rotation.plugins.module_utils._fleet import HostRotation, report, table, well_formed
 from ansible_collections.certops.rotation.plugins.module_utils._store.atomic import FileAttributes
 from ansible_collections.certops.rotation.plugins.module_utils._store.places import open_place
+from ansible_collections.certops.rotation.plugins.module_utils._text import shown
+from ansible_collections.certops.rotation.plugins.plugin_utils._own_variables import own_variables
 
 _PREFIX = "certops.rotation."
 # The tasks by which a play is known to rotate, the first ones of the role.
 _BEGINNINGS = (f"{_PREFIX}rotation_preflight_info", f"{_PREFIX}certificate_sync")
+_SET_FACT = ("ansible.builtin.set_fact", "set_fact", "ansible.legacy.set_fact")
 
 
 class CallbackModule(CallbackBase):
@@ -67,15 +75,22 @@ class CallbackModule(CallbackBase):
         hosts = manager._inventory.get_hosts(self._play.hosts, ignore_restrictions=True)
         self._hosts.update((host.name, self._of(host)) for host in hosts)
         self._check_mode = bool(task.check_mode)
-        variables = manager.get_vars(play=self._play, host=hosts[0])
-        path = variables.get("rotation_report_file") or ""
-        self._path = str(Templar(loader=self._play.get_loader(), variables=variables).template(path))
+        variables = own_variables(manager, self._play, hosts[0])
+        try:
+            templar = Templar(loader=self._play.get_loader(), variables=variables)
+            self._path = str(templar.template(variables.get("rotation_report_file") or ""))
+        except AnsibleError as error:
+            self._path = ""
+            self._display.warning(shown(f"There will be no report: rotation_report_file has no value: {error}"))
 
     def v2_runner_on_ok(self, result: t.Any) -> None:
         content = result._result
-        published = (content.get("ansible_facts") or {}).get("haproxy_certificates_result")
-        if result._task.action == f"{_PREFIX}certificate_sync" or published:
-            self._of(result._host).sync = published or content
+        action = result._task.action
+        # The role publishes by set_fact, on the controller. A host's own facts say nothing.
+        facts = content.get("ansible_facts") if action in _SET_FACT else None
+        published = (facts or {}).get("haproxy_certificates_result")
+        if action == f"{_PREFIX}certificate_sync" or published:
+            self._of(result._host).sync = well_formed(published or content)
 
     def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
         if not ignore_errors:
@@ -91,7 +106,7 @@ class CallbackModule(CallbackBase):
             rotation.failed = stats.summarize(host)["failures"] > 0
         self._display.banner("ROTATION")
         for line in table(self._hosts, check_mode=self._check_mode):
-            self._display.display(line)
+            self._display.display(shown(line))
         if self._path:
             try:
                 self._write(report(self._hosts, check_mode=self._check_mode))
@@ -104,6 +119,8 @@ class CallbackModule(CallbackBase):
     def _write(self, document: dict[str, t.Any]) -> None:
         """At once, so that nobody reads half of it; in place of what has this name, and of nothing else."""
         path = pathlib.Path(self._path).expanduser().absolute()
+        if os.path.lexists(path) and not (path.is_file() and not path.is_symlink()):
+            raise OSError(errno.EINVAL, "not a regular file, so it is not replaced", str(path))
         content = json.dumps(document, indent=1) + "\n"
         with open_place(str(path.parent), private=False) as place:
             place.write(path.name, content.encode(), FileAttributes(0o600))

@@ -18,6 +18,19 @@ _REASON = 130  # characters of a reason that are shown; the rest is in the repor
 _Result = t.Mapping[str, t.Any]
 
 
+def well_formed(result: t.Any) -> _Result:
+    """A host's result, or, where it is not what certificate_sync returns, one that says so: others have their lines."""
+    lists = ("certificates", "pending", "proven", "failures")
+    is_good = (
+        isinstance(result, dict)
+        and all(isinstance(result.get(name, []), list) for name in lists)
+        and all(isinstance(text, str) for name in lists[1:] for text in result.get(name, []))
+        and all(isinstance(result.get(name, ""), str) for name in ("activation", "activation_error"))
+        and all(isinstance(item, dict) and {"name", "action"} <= item.keys() for item in result.get("certificates", []))
+    )
+    return result if is_good else {"failures": ["The host sent something else than the result of certificate_sync."]}
+
+
 @dataclass
 class HostRotation:
     """What is known of one host. sync: result of certificate_sync, with what the role published later.

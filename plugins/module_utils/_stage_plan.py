@@ -11,6 +11,8 @@ import typing as t
 from ._errors import InvalidOption, RotationError
 from ._secret_plan import Step, version_with
 
+_PREVIOUS = "AWSPREVIOUS"
+
 
 class StageMove(t.NamedTuple):
     """secret: name or ARN; version_id: that is to have the label; from_version_id: that must have it, None for any."""
@@ -39,22 +41,45 @@ def check_moves(moves: t.Iterable[StageMove]) -> list[StageMove]:
     return list(wanted.values())
 
 
+def check_expected(name: str, moves: t.Mapping[str, str] | None) -> None:
+    """moves: see plan_move. Raises RotationError for the name of a secret that none of them is about."""
+    if moves is not None and name not in moves:
+        raise RotationError(
+            f"{name}: nobody expects this secret to get another version, so none gets one. Expected are: "
+            f"{', '.join(sorted(moves)) or 'none'}. Who suggests it, a host perhaps, is not to be trusted with it."
+        )
+
+
 def plan_move(
     move: StageMove,
     described: t.Mapping[str, t.Any] | None,
     stage: str,
     version_ids: t.Callable[[], t.Collection[str]],
+    expected: t.Mapping[str, str] | None = None,
 ) -> Step | None:
     """The request, None when the version has the label. described: the reply of DescribeSecret, None without a secret;
-    version_ids: all versions, also those without any label. Raises RotationError when it must not move.
+    version_ids: all versions, also those without any label; expected: name of each secret that may get another version
+    -> which one, "" for the one before the current one. None: any. Raises RotationError when it must not move.
     """
     if described is None:
         raise RotationError(f"{move.secret}: there is no such secret.")
     if described.get("DeletedDate"):
         raise RotationError(f"{move.secret}: the secret is marked for deletion. Restore it first (RestoreSecret).")
+    if expected is not None:
+        check_expected(described["Name"], expected)
     holder = version_with(described, stage)
     if holder == move.version_id:
         return None
+    if expected is not None:
+        previous = version_with(described, _PREVIOUS)
+        wanted = expected[described["Name"]] or previous
+        if move.version_id != wanted:
+            raise RotationError(
+                f"{described['Name']}: version {move.version_id} is to be the current one, but"
+                f" {wanted or 'no version'} is expected ({_PREVIOUS} is at {previous}). When it is the right one, name"
+                f' it: for the playbook rollback by -e \'{{"rollback_versions": {{"{described["Name"]}":'
+                f' "{move.version_id}"}}}}\'.'
+            )
     if move.from_version_id and holder != move.from_version_id:
         raise RotationError(
             f"{move.secret}: {stage} is at version {holder}, and not at {move.from_version_id} that is to be left."

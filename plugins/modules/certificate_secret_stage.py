@@ -40,6 +40,14 @@ options:
             somebody has stored a version that this task knows nothing about.
           - Any version when absent.
         type: str
+  expected:
+    description:
+      - Which secrets may get another version, and which one. A dictionary of their names, with the version's id or an
+        empty text for the version that is labelled V(AWSPREVIOUS).
+      - For O(secrets) that hosts have suggested. When there is a secret or a version among them that is not expected,
+        the module fails and nothing moves.
+      - Any secret and any of its versions when absent.
+    type: dict
   stage:
     description: The staging label.
     type: str
@@ -74,6 +82,8 @@ EXAMPLES = r"""
 - name: Make the versions before the current ones, from the controller
   certops.rotation.certificate_secret_stage:
     secrets: "{{ rollback.stage_moves }}"
+    expected:
+      web/www.example.com: ""
     region: eu-central-1
   delegate_to: localhost
 """

@@ -11,15 +11,51 @@ import hashlib
 import json
 import typing as t
 
-from ansible_collections.certops.rotation.plugins.module_utils._aws.secrets_manager import SecretsManager, Selection
+from ansible_collections.certops.rotation.plugins.module_utils._aws.secrets_manager import (
+    SecretsManager,
+    SecretVersion,
+    Selection,
+)
 from ansible_collections.certops.rotation.plugins.module_utils._errors import SecretsManagerError
 from ansible_collections.certops.rotation.plugins.module_utils._provided import (
     discovery_answer,
+    discovery_question,
     parse_question,
     value_answer,
     value_question,
 )
 from ansible_collections.certops.rotation.plugins.plugin_utils._spool import Spool
+
+
+class Selected:
+    """Which questions of a host are answered: those that its task's own selection leads to, each once.
+
+    selection: of the task, None for none; may_fall_back: whether names may take the place of tags, when those cannot be
+    listed.
+    """
+
+    def __init__(self, selection: Selection | None, *, may_fall_back: bool) -> None:
+        self.first_questions = [] if selection is None else [discovery_question(selection)]
+        by_names = selection is not None and selection.tags and selection.names and may_fall_back
+        self._fallback = [discovery_question(Selection(names=selection.names))] if selection and by_names else []
+
+    def refused(self, questions: t.Any, answers: t.Mapping[str, t.Any]) -> str | None:
+        """The first of these that is not answered, as text; None when all are. answers: what the host was given."""
+        if not isinstance(questions, list):
+            return str(questions)
+        may_be_asked = self._allowed(answers)
+        for question in questions:
+            if not isinstance(question, str) or question not in may_be_asked:
+                return str(question)
+            may_be_asked.remove(question)
+        return None
+
+    def _allowed(self, answers: t.Mapping[str, t.Any]) -> set[str]:
+        first = [answers[question] for question in self.first_questions if question in answers]
+        found = [*first, *(answers[question] for question in self._fallback if question in answers)]
+        values = {value_question(SecretVersion(*secret)) for answer in found for secret in answer.get("secrets", ())}
+        fallback = {question for question in self._fallback if any("error" in answer for answer in first)}
+        return (values | fallback) - answers.keys()
 
 
 class ControllerSource:

@@ -10,17 +10,25 @@ import typing as t
 
 from .._errors import SecretsManagerError
 from .._secret_plan import Step
-from .._stage_plan import StageMove, plan_move
+from .._stage_plan import StageMove, check_expected, plan_move
 from .secret_writer import SecretWriter
+from .secrets_manager import name_in_arn
 
 
 class SecretStages(SecretWriter):
     """Every method raises SecretsManagerError."""
 
-    def plan(self, move: StageMove, stage: str) -> tuple[dict[str, t.Any], Step | None]:
-        """The reply of DescribeSecret, and the request, None where nothing is to be done. Raises RotationError, too."""
+    def plan(
+        self, move: StageMove, stage: str, expected: t.Mapping[str, str] | None = None
+    ) -> tuple[dict[str, t.Any], Step | None]:
+        """The reply of DescribeSecret, and the request, None where nothing is to be done. expected: see plan_move.
+
+        Raises RotationError, too.
+        """
+        # AWS is not asked about what nobody expects, and has the last word on the name of what it is asked about.
+        check_expected(name_in_arn(move.secret), expected)
         described = self.describe(move.secret)
-        step = plan_move(move, described, stage, lambda: self._version_ids(move.secret))
+        step = plan_move(move, described, stage, lambda: self._version_ids(move.secret), expected)
         return described or {}, step
 
     def move(self, move: StageMove, stage: str, step: Step) -> bool:

@@ -27,6 +27,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
             "from_version_id": {"type": "str"},
         },
     },
+    "expected": {"type": "dict"},
     "stage": {"type": "str", "default": CURRENT},
 }
 _Retry = t.Callable[[t.Callable[..., t.Any]], t.Callable[..., t.Any]]
@@ -40,6 +41,8 @@ def run(module: t.Any, retry: _Retry) -> None:
             StageMove(secret["name"], secret["version_id"], secret["from_version_id"] or None)
             for secret in module.params["secrets"]
         )
+        given = module.params["expected"]
+        expected = None if given is None else {str(name): str(version or "") for name, version in given.items()}
         if not moves:
             module.exit_json(changed=False, secrets=[])
         require_library("boto3")
@@ -47,7 +50,7 @@ def run(module: t.Any, retry: _Retry) -> None:
         planned, refusals = [], []
         for move in moves:
             try:
-                described, step = source.plan(move, stage)
+                described, step = source.plan(move, stage, expected)
             except SecretsManagerError:
                 raise
             except RotationError as error:

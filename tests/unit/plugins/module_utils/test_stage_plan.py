@@ -12,7 +12,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._secret_plan impo
 from ansible_collections.certops.rotation.plugins.module_utils._stage_plan import StageMove, check_moves, plan_move
 
 BACK = StageMove("web/a", "v1", "v2")
-DESCRIBED = {"ARN": "arn", "VersionIdsToStages": {"v1": ["AWSPREVIOUS"], "v2": ["AWSCURRENT"]}}
+DESCRIBED = {"Name": "web/a", "ARN": "arn", "VersionIdsToStages": {"v1": ["AWSPREVIOUS"], "v2": ["AWSCURRENT"]}}
 
 
 def plan(move: StageMove, described: dict[str, t.Any] | None, versions: t.Collection[str] = ()) -> Step | None:

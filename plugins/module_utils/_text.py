@@ -1,0 +1,45 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Text of others (certificates, secrets, HAProxy, servers, hosts) as it may be shown: it moves no cursor. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing as t
+import unicodedata
+
+# What a terminal, a log or a reader may obey: the categories Cc, Cf (directions, zero width), Cs, Co, Cn, Zl and Zp of
+# Unicode. A line's end stays, as does a tabulator.
+_UNPRINTABLE = re.compile(r"\r(?!\n)|[^\r\n\t\x20-\x7e]")
+
+
+def shown(text: str) -> str:
+    """The text, with an escape such as \\x1b in the place of each character that is not to be sent to a terminal."""
+    return text if text.isprintable() else _UNPRINTABLE.sub(_escape, text)
+
+
+def harmless(value: t.Any) -> t.Any:
+    """The same for all texts in a value of dictionaries, lists, tuples and dataclasses."""
+    if isinstance(value, str):
+        return shown(value)
+    if isinstance(value, dict):
+        return {harmless(key): harmless(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [harmless(item) for item in value]
+    if type(value) is tuple:
+        return tuple(harmless(item) for item in value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        # Since ansible-core 2.19 a warning or an exception is one.
+        fields = {field.name: harmless(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return dataclasses.replace(value, **fields)
+    return value
+
+
+def _escape(match: re.Match[str]) -> str:
+    character = match[0]
+    if character.isprintable() or unicodedata.category(character) == "Zs":
+        return character
+    return character.encode("unicode_escape").decode()
