@@ -137,11 +137,14 @@ class CertificateMemory:
         return [crt_list for crt_list in self.crt_lists() if self.is_listed(name, crt_list)]
 
     def unlink(self, name: str, crt_list: str) -> list[CrtListEntry]:
-        """Take the certificate out of this crt-list; its entries, for relink. Raises CertificateInUse, ReloadRequired."""
+        """Take the certificate out of this crt-list; its entries, for relink.
+
+        Raises CertificateInUse, ReloadRequired.
+        """
         if ":" in name:
             raise ReloadRequired(
-                f"{name} has a colon in its name, behind which HAProxy's command 'del ssl crt-list' expects the number of"
-                " a line, so it cannot be taken out at run time: reload HAProxy."
+                f"{name} has a colon in its name, behind which HAProxy's command 'del ssl crt-list' expects the number"
+                " of a line, so it cannot be taken out at run time: reload HAProxy."
             )
         removed: list[CrtListEntry] = []
         # Line numbers of our own bookkeeping are guesses, so read them again.
@@ -219,8 +222,8 @@ class CertificateMemory:
 
 def _in_use(name: str, why: str) -> CertificateInUse:
     return CertificateInUse(
-        f"HAProxy's configuration itself names {name} ('crt' or a default certificate), so it stays in use: {why} Take it"
-        " out of the configuration and reload."
+        f"HAProxy's configuration itself names {name} ('crt' or a default certificate), so it stays in use: {why} Take"
+        " it out of the configuration and reload."
     )
 
 

@@ -17,6 +17,7 @@ import typing as t
 
 from .._errors import InvalidOption, StoreError
 from .._store.atomic import FileAttributes, fsync_directory, store_errors, write_file
+from .errors import CertificateInUse
 from .load_paths import BUNDLE_SUFFIXES, FileNames
 from .parsing import CrtListEntry
 
@@ -50,11 +51,20 @@ class CrtListFile:
         """Has it a line that loads this file? certificate: a path, or another name of HAProxy."""
         return bool(self._lines_about(self._read(), certificate))
 
-    def is_alone(self, certificate: str) -> bool:
-        """Would no entry be left without this certificate? HAProxy refuses such a list, unless with strict-sni."""
+    def check_removable(self, certificate: str, names: t.Collection[str]) -> None:
+        """Raises CertificateInUse when no entry would be left: HAProxy refuses such a list, unless with strict-sni.
+
+        names: of the certificate in HAProxy. When it has nothing else in this list, its memory tells: it does not let
+        the last one go where it needs one.
+        """
         lines = self._read()
         about = self._lines_about(lines, certificate)
-        return bool(about) and not _written_paths(lines).keys() - about
+        loaded = {entry.name for entry in self._loaded}
+        if about and not _written_paths(lines).keys() - about and (not loaded or loaded - set(names)):
+            raise CertificateInUse(
+                f"{certificate} is the only entry of the crt-list {self._path}, without which HAProxy may not start."
+                " Add another certificate to it first, or take the crt-list out of the configuration."
+            )
 
     def add(self, path: str) -> bool:
         """Append an entry unless there is one; True when the file changed. path: absolute, of a certificate's file."""
@@ -63,11 +73,11 @@ class CrtListFile:
                 f"A crt-list file cannot hold the name {path!r}: use an absolute path without white space, control"
                 " characters and '['."
             )
-        if not os.path.isfile(path):
-            raise InvalidOption(f"{path} is no file, so HAProxy would refuse the crt-list {self._path} with it.")
         lines = self._read()
         if self._lines_about(lines, path):
             return False
+        if not os.path.isfile(path):
+            raise InvalidOption(f"{path} is no file, so HAProxy would refuse the crt-list {self._path} with it.")
         if lines and not lines[-1].endswith(b"\n"):
             lines[-1] += b"\n"
         self._write([*lines, os.fsencode(path) + b"\n"])
@@ -124,16 +134,20 @@ class CrtListFile:
             return path
         if base is None:
             raise StoreError(
-                f"The crt-list {self._path} has the relative path '{path}', and what HAProxy's crt-base is was not found"
-                " out, so whose line that is is not known. Nothing was changed. Name HAProxy's configuration in config,"
+                f"The crt-list {self._path} has the relative path '{path}', and what HAProxy's crt-base is is not"
+                " known, so neither is whose line that is. Nothing was changed. Name HAProxy's configuration in config,"
                 " or write absolute paths into the crt-list."
             )
         return os.path.join(base, path)
 
     def _crt_base(self, written: t.Mapping[int, str]) -> str | None:
-        if self._names.paths.crt_base is not None:
-            return self._names.paths.crt_base
-        return crt_base_of(written, self._loaded)
+        configured, loaded = self._names.paths.crt_base, crt_base_of(written, self._loaded)
+        if configured is not None and loaded is not None and configured.rstrip("/") != loaded.rstrip("/"):
+            raise StoreError(
+                f"HAProxy's configuration and what HAProxy has loaded from the crt-list {self._path} differ about"
+                f" crt-base: '{configured}' and '{loaded}'. Nothing was changed. Reload HAProxy, or correct config."
+            )
+        return loaded if configured is None else configured
 
 
 def crt_base_of(written: t.Mapping[int, str], loaded: t.Iterable[CrtListEntry]) -> str | None:

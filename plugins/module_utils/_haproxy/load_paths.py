@@ -33,6 +33,9 @@ class LoadPaths(t.NamedTuple):
     directory: str = "/"
 
 
+NOTHING_KNOWN = LoadPaths()
+
+
 def read_load_paths(config_paths: t.Sequence[str]) -> LoadPaths:
     """config_paths: as HAProxy's -f takes them. When one cannot be read nothing is known, which is no error here."""
     reader = _Reader()
@@ -41,8 +44,8 @@ def read_load_paths(config_paths: t.Sequence[str]) -> LoadPaths:
             for file in _config_files(path):
                 reader.read(file)
     except (OSError, HaproxyError):
-        return LoadPaths()
-    return reader.result() if config_paths else LoadPaths()
+        return NOTHING_KNOWN
+    return reader.result() if config_paths else NOTHING_KNOWN
 
 
 class FileNames:
@@ -63,13 +66,44 @@ class FileNames:
         path = os.path.join(self._directories[directory], base)
         return os.path.realpath(path) if os.path.islink(path) or base in ("", ".", "..") else path
 
-    def same_file(self, name: str, names: t.Iterable[str]) -> list[str]:
-        """Those of names that are the file of name, name itself first when it is among them."""
-        file = self.file_of(name)
-        return sorted(
-            (other for other in names if other == name or (file is not None and self.file_of(other) == file)),
-            key=lambda other: other != name,
-        )
+
+class KnownNames:
+    """All names of certificates in a HAProxy's memory, found by the file that they are."""
+
+    def __init__(self, files: FileNames, names: t.Iterable[str]) -> None:
+        self.files = files
+        self._by_file: dict[str, list[str]] = {}
+        self._spellings: dict[str, set[str]] = {}  # resolved directory -> as the names write it
+        for name in names:
+            self.add(name)
+
+    def of(self, name: str) -> list[str]:
+        """The names of the file that this name or path is; the name itself first, when it is one of them."""
+        names = self._by_file.get(self._key(name), [])
+        return sorted(names, key=lambda other: other != name)
+
+    def is_complete(self, path: str) -> bool:
+        """Has this file a name by every path of its directory that other names are known by?"""
+        file = self._key(path)
+        directory, base = os.path.dirname(file), os.path.basename(path)
+        names = set(self._by_file.get(file, ()))
+        return all(os.path.join(spelling, base) in names for spelling in self._spellings.get(directory, ()))
+
+    def add(self, name: str) -> None:
+        names = self._by_file.setdefault(self._key(name), [])
+        if name not in names:
+            names.append(name)
+        if not name.startswith("@"):
+            spelling = os.path.dirname(name)
+            self._spellings.setdefault(self.files.file_of(spelling) or spelling, set()).add(spelling)
+
+    def discard(self, name: str) -> None:
+        names = self._by_file.get(self._key(name), [])
+        if name in names:
+            names.remove(name)
+
+    def _key(self, name: str) -> str:
+        return self.files.file_of(name) or name
 
 
 class _Reader:

@@ -96,8 +96,8 @@ class RuntimeApi:
         arguments: appended to the command, escaped. payload: see check_payload. max_lines: enough of the answer.
         may_be_empty: this command may end without an answer (before 2.8 so ends a payload that is too large).
 
-        Raises InvalidOption, HaproxyUnavailable, HaproxyPermissionDenied, UnsupportedCommand. An answer to a payload may
-        quote it: never show such an answer, see refusals.py.
+        Raises InvalidOption, HaproxyUnavailable, HaproxyPermissionDenied, UnsupportedCommand. An answer to a payload
+        may quote it: never show such an answer, see refusals.py.
         """
         if payload is not None:
             check_payload(payload)
