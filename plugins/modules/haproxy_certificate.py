@@ -18,7 +18,11 @@ description:
     aborted on any failure.
   - Idempotent by what HAProxy reports. Fingerprint and serial number of the leaf and the names in the chain decide
     whether there is anything to do.
+  - A file may have several names in HAProxy, through symbolic links, a directory by two paths or a C(crt-store). All of
+    them are updated and removed together. When one of them fails, the others go back to what they had.
   - A certificate that fails does not stop the others. The module then fails with the full list.
+  - Keys are sent as PEM made anew from what was read, so nothing of a file can become a command. What HAProxy answers to
+    them is never shown beyond its known sentences.
   - What is changed here lives in HAProxy's memory, and a reload reads the disk again. So write the file first, with
     M(certops.rotation.certificate_sync) for example. The entry of a new certificate in a crt-list file is written by
     this module.
@@ -61,8 +65,9 @@ options:
   state:
     description:
       - V(present) loads the certificates that HAProxy does not have and updates those that differ.
-      - V(absent) takes them out of every crt-list (in memory, and crt-list files on disk) and out of memory. A
-        certificate that the configuration itself names cannot be removed.
+      - V(absent) takes them out of every crt-list (in memory, and crt-list files on disk, see O(config)) and out of
+        memory. A certificate that the configuration itself names cannot be removed, nor one that is the only entry of a
+        crt-list.
     type: str
     choices: [present, absent]
     default: present
@@ -73,7 +78,19 @@ options:
       - A certificate that is loaded but not used there is added to it, too.
       - For a crt-list file the entry is also appended to the file, so that it outlives a reload, provided that the
         certificate's file exists.
+      - A directory or file that HAProxy has by several paths is one. The certificate goes to each of them, and to each
+        path of its own directory, too.
     type: str
+  config:
+    description:
+      - HAProxy's configuration, files or directories as its option C(-f) takes them.
+      - It tells which crt-list files are HAProxy's, what C(crt-base) and C(default-path) put before relative paths, and
+        which files the names of a C(crt-store) are. Without it, and where it cannot be read, a relative path in a
+        crt-list file is understood by what HAProxy has loaded from the same line. Where that does not tell, the change
+        is refused.
+      - A crt-list file is only changed when this or O(crt_list) names it, whatever HAProxy says that it has.
+    type: list
+    elements: path
   force:
     description:
       - Whether to update even when HAProxy reports the same leaf and the same names in the chain.
@@ -141,6 +158,13 @@ certificates:
     name:
       description: The certificate's name in HAProxy.
       type: str
+    names:
+      description:
+        - All names in HAProxy's memory that are the same file, RV(certificates[].name) among them. Empty when HAProxy did
+          not hold it, and stays without it.
+        - When it was removed, those that it had.
+      type: list
+      elements: str
     action:
       description: What was done, or in check mode would be done.
       type: str
@@ -217,6 +241,7 @@ ARGUMENT_SPEC = {
     },
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "crt_list": {"type": "str"},
+    "config": {"type": "list", "elements": "path"},
     "force": {"type": "bool", "default": False},
     "remove_stale_ocsp": {"type": "bool", "default": True},
 }

@@ -121,7 +121,8 @@ def test_removal_of_a_certificate_that_the_configuration_names(intermediate: pki
     ) as instance:
         before = memory(instance), instance.crt_list_path.read_text()
         for name in ("a.pem", "b.pem"):
-            run = deploy(instance, {"name": instance.certificate_name(name)}, state="absent")
+            config = [str(instance.config_path)]
+            run = deploy(instance, {"name": instance.certificate_name(name)}, state="absent", config=config)
             assert run.result["certificates"][0]["error_code"] == "in_use", run.output
             assert (memory(instance), instance.crt_list_path.read_text()) == before
             # Whatever was taken out on the way is back.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from .._renewal import isoformat_utc
 from .._x509.certificate import Certificate, load_certificate
-from .._x509.pem import CERTIFICATE, PemBlock, parse_pem
+from .._x509.pem import CERTIFICATE, TRUSTED_CERTIFICATE, PemBlock, encode_pem, parse_pem
 from .._x509.problems import MaterialError
 from .parsing import StoredCertificate
 
@@ -52,7 +52,7 @@ _SHORT_NAMES = {
 
 @dataclass(frozen=True, repr=False)
 class CertificateContent:
-    """payload: the PEM blocks alone, in their order, without empty lines and comments: what is sent to HAProxy.
+    """payload: certificates, key and DH parameters in their order, made anew from their DER: what is sent to HAProxy.
 
     chain: subject and issuer of each certificate after the leaf, as HAProxy prints them; None where
     that form is not known. issuer: the leaf's, when it is among them.
@@ -88,7 +88,7 @@ class CertificateContent:
 
 def parse_content(pem: str | bytes) -> CertificateContent:
     """Read a combined PEM, leaf first as HAProxy does. Raises MaterialError, whose text never quotes the content."""
-    blocks = parse_pem(pem)
+    blocks = [block for block in parse_pem(pem) if _is_loaded(block)]
     certificates = [load_certificate(block.der) for block in blocks if block.label == CERTIFICATE]
     if not certificates:
         raise MaterialError(
@@ -96,13 +96,33 @@ def parse_content(pem: str | bytes) -> CertificateContent:
         )
     leaf = certificates[0]
     return CertificateContent(
-        payload=b"".join(block.encode() for block in blocks).decode("ascii").rstrip("\n"),
+        payload=b"".join(encode_pem(block.label, block.der) for block in blocks).decode("ascii").rstrip("\n"),
         leaf=leaf,
         fingerprint_sha1=hashlib.sha1(leaf.der, usedforsecurity=False).hexdigest(),
         chain=tuple(
             (openssl_one_line(member.subject_name), openssl_one_line(member.issuer_name)) for member in certificates[1:]
         ),
         issuer=next((member for member in certificates[1:] if member.subject_name == leaf.issuer_name), None),
+    )
+
+
+def _is_loaded(block: PemBlock) -> bool:
+    """Does HAProxy load it from a certificate's file? Raises MaterialError for what it would not load."""
+    if block.label == TRUSTED_CERTIFICATE:
+        raise MaterialError(
+            "pem_invalid",
+            "The content holds a TRUSTED CERTIFICATE, with trust settings of OpenSSL: convert it with 'openssl x509 -in"
+            " FILE'.",
+        )
+    is_loaded = block.label in (CERTIFICATE, "DH PARAMETERS") or block.label.endswith("PRIVATE KEY")
+    if not is_loaded or not block.headers:
+        return is_loaded
+    if block.label.endswith("PRIVATE KEY") and any("ENCRYPTED" in header for header in block.headers):
+        raise MaterialError("private_key_encrypted", "The private key is encrypted. Store it without a passphrase.")
+    raise MaterialError(
+        "pem_invalid",
+        "A PEM block of the content has header lines between BEGIN and the data, with which HAProxy does not load its"
+        " file. Remove them, or export the certificate or the key again.",
     )
 
 
@@ -127,7 +147,7 @@ def check_key(content: CertificateContent) -> None:
 
 
 def _load_key(block: PemBlock) -> t.Any:
-    if block.headers or block.label.startswith("ENCRYPTED"):
+    if block.label.startswith("ENCRYPTED"):
         raise MaterialError("private_key_encrypted", "The private key is encrypted. Store it without a passphrase.")
     try:
         return serialization.load_pem_private_key(block.encode(), None, unsafe_skip_rsa_key_validation=True)

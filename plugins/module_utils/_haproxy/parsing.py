@@ -12,7 +12,12 @@ import ssl
 import typing as t
 from dataclasses import dataclass
 
+from .._errors import HaproxyError
+
 _ENTRY = re.compile(r"^(?P<name>.+?):(?P<line>\d+)(?P<rest>(?: .*)?)$")
+_HEXADECIMAL = re.compile(r"-?[0-9A-Fa-f]{1,64}")  # RFC 5280 allows 40 digits
+_SHA1 = re.compile(r"[0-9A-Fa-f]{40}")
+_LONGEST_NAME = 4200  # a path of Linux, and what is added to it
 _COUNT = re.compile(r" - \d+ certificate\(s\)$")  # in the list of CA files only
 
 
@@ -70,9 +75,11 @@ def parse_names(text: str) -> tuple[str | None, list[str]]:
     transaction = None
     names: list[str] = []
     section = ""
-    for line in text.splitlines():
+    for line in text.split("\n"):
         if line.startswith("# "):
             section = line
+        elif len(line) > _LONGEST_NAME:
+            continue
         elif section == "# transaction" and line.startswith("*"):
             transaction = _COUNT.sub("", line[1:])
         elif section == "# filename" and line:
@@ -85,7 +92,7 @@ def parse_certificate(text: str) -> StoredCertificate | None:
     fields: dict[str, str] = {}
     subjects: list[str] = []
     issuers: list[str] = []
-    for line in text.splitlines():
+    for line in text.split("\n"):
         name, separator, value = line.partition(": ")
         if name == "Chain Subject":
             subjects.append(value)
@@ -98,8 +105,8 @@ def parse_certificate(text: str) -> StoredCertificate | None:
     return StoredCertificate(
         name=fields["Filename"],
         status=fields["Status"],
-        serial_number=hexadecimal(int(fields["Serial"], 16)) if fields.get("Serial") else None,
-        fingerprint_sha1=fields["SHA1 FingerPrint"].lower() if "SHA1 FingerPrint" in fields else None,
+        serial_number=hexadecimal(_number(fields["Serial"])) if fields.get("Serial") else None,
+        fingerprint_sha1=_fingerprint(fields),
         not_before=_date(fields.get("notBefore")),
         not_after=_date(fields.get("notAfter")),
         subject=fields.get("Subject"),
@@ -115,10 +122,10 @@ def parse_authorities(text: str) -> list[StoredAuthority]:
     parts = re.split(r"^ ?Certificate #\d+:$", text, flags=re.MULTILINE)[1:]
     return [
         StoredAuthority(
-            serial_number=int(fields.get("Serial") or "0", 16),
+            serial_number=_number(fields.get("Serial") or "0"),
             not_before=_date(fields.get("notBefore")),
             not_after=_date(fields.get("notAfter")),
-            fingerprint_sha1=fields["SHA1 FingerPrint"].lower() if "SHA1 FingerPrint" in fields else None,
+            fingerprint_sha1=_fingerprint(fields),
             subject=fields.get("Subject"),
         )
         for fields in map(_fields, parts)
@@ -138,7 +145,7 @@ def parse_crls(text: str) -> list[StoredCrl]:
                 issuer=fields.get("Issuer"),
                 last_update=_date(fields.get("Last Update")),
                 next_update=_date(fields.get("Next Update")),
-                revoked=frozenset((int(serial, 16), _date(date)) for serial, date in entries),
+                revoked=frozenset((_number(serial), _date(date)) for serial, date in entries),
             )
         )
     return crls
@@ -146,13 +153,13 @@ def parse_crls(text: str) -> list[StoredCrl]:
 
 def parse_crt_lists(text: str) -> list[str]:
     """`show ssl crt-list`: names of the crt-list files and directories."""
-    return [line for line in text.splitlines() if line]
+    return [line for line in text.split("\n") if line and len(line) <= _LONGEST_NAME]
 
 
 def parse_crt_list(text: str) -> list[CrtListEntry]:
     """`show ssl crt-list -n LIST`. Some versions print a zero byte after the ALPN list."""
     entries = []
-    for line in text.replace("\0", "").splitlines():
+    for line in text.replace("\0", "").split("\n"):
         match = None if line.startswith("# ") else _ENTRY.match(line)
         if match:
             entries.append(CrtListEntry(match["name"], int(match["line"]), match["rest"].strip()))
@@ -165,9 +172,24 @@ def hexadecimal(number: int) -> str:
     return digits.zfill(len(digits) + len(digits) % 2)
 
 
+def _number(text: str) -> int:
+    """Raises HaproxyError when this is no serial number."""
+    if not _HEXADECIMAL.fullmatch(text):
+        raise HaproxyError("The socket's answer is not that of HAProxy: it tells a serial number that is none.")
+    return int(text, 16)
+
+
+def _fingerprint(fields: t.Mapping[str, str]) -> str | None:
+    """None when it is absent. Raises HaproxyError when it is none."""
+    text = fields.get("SHA1 FingerPrint")
+    if text is not None and not _SHA1.fullmatch(text):
+        raise HaproxyError("The socket's answer is not that of HAProxy: it tells a fingerprint that is none.")
+    return text.lower() if text is not None else None
+
+
 def _fields(text: str) -> dict[str, str]:
     """ "Name: value" lines."""
-    lines = (line.partition(": ") for line in text.splitlines())
+    lines = (line.partition(": ") for line in text.split("\n"))
     return {name.strip(): value.strip() for name, separator, value in lines if separator}
 
 

@@ -20,6 +20,10 @@ from .errors import UnsupportedCommand
 RESTART_PATIENCE = 3.0  # seconds: a restart or a reload of HAProxy closes its sockets for a moment
 _PAUSE = 0.05
 _SPECIAL = frozenset(" \t\\;\"'<#")
+_LONGEST_ANSWER = 32 << 20  # bytes: 100,000 certificates with long paths need a third of it
+_LONGEST_FACT = 100  # characters of a field of `show info`
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_PAYLOAD_LINE = re.compile(r"[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*")
 _BUFFER = re.compile(r"^\s*- Pool buffer \((\d+) bytes\)", re.MULTILINE)
 
 
@@ -46,11 +50,26 @@ def parse_address(address: str) -> str | tuple[str, int]:
 
 def escape(argument: str) -> str:
     """An argument as the command line's parser wants it. Raises InvalidOption for one that no command can carry."""
-    if "\n" in argument or "\r" in argument or "\0" in argument:
+    if not argument:
+        raise InvalidOption("A name for HAProxy is empty.")
+    if _CONTROL.search(argument):
         raise InvalidOption(
-            f"{argument!r} holds a line break or a zero byte, which HAProxy's command line cannot carry."
+            f"{argument!r} holds a line break, a zero byte or another control character, which HAProxy's command line"
+            " cannot carry."
         )
     return "".join(f"\\{character}" if character in _SPECIAL else character for character in argument)
+
+
+def check_payload(payload: str) -> None:
+    """Raises InvalidOption, without quoting it, for a payload that would not reach HAProxy as one.
+
+    An empty line ends a payload, and what follows is run as commands (HAProxy before 3.0).
+    """
+    if "<<" in payload or not all(_PAYLOAD_LINE.fullmatch(line) for line in payload.split("\n")):
+        raise InvalidOption(
+            "What should be sent to HAProxy has an empty line, '<<' or a control character, by which HAProxy could take"
+            " a part of it for commands. Nothing was sent. Give PEM blocks without any other text."
+        )
 
 
 class RuntimeApi:
@@ -74,11 +93,14 @@ class RuntimeApi:
     ) -> str:
         """Run one command; its answer without the empty lines at its end.
 
-        arguments: appended to the command, escaped. payload: text without empty lines. max_lines: enough of the answer.
+        arguments: appended to the command, escaped. payload: see check_payload. max_lines: enough of the answer.
         may_be_empty: this command may end without an answer (before 2.8 so ends a payload that is too large).
 
-        Raises HaproxyUnavailable, HaproxyPermissionDenied, UnsupportedCommand.
+        Raises InvalidOption, HaproxyUnavailable, HaproxyPermissionDenied, UnsupportedCommand. An answer to a payload
+        may quote it: never show such an answer, see refusals.py.
         """
+        if payload is not None:
+            check_payload(payload)
         line = " ".join((command, *(escape(argument) for argument in arguments)))
         request = f"{line}\n" if payload is None else f"{line} <<\n{payload}\n\n"
         started = time.monotonic()
@@ -104,7 +126,7 @@ class RuntimeApi:
     def info(self) -> dict[str, str]:
         """`show info` as field -> value; among them Version and Pid."""
         fields = (line.partition(":") for line in self.execute("show info").splitlines())
-        return {name.strip(): value.strip() for name, _colon, value in fields}
+        return {name.strip(): value.strip()[:_LONGEST_FACT] for name, _colon, value in fields}
 
     def payload_limit(self) -> int | None:
         """Bytes of a command with its payload that HAProxy has no room for (tune.bufsize); None: ask by sending.
@@ -132,17 +154,24 @@ class RuntimeApi:
     def _exchange(self, request: str, deadline: float, max_lines: int | None) -> str:
         connection = self._connect(deadline)
         answer = bytearray()
+        lines = 0
         try:
             with connection:
                 connection.settimeout(_remaining(deadline))
                 connection.sendall(request.encode("utf-8", "surrogateescape"))
                 connection.shutdown(socket.SHUT_WR)  # the master's socket waits for this
-                while max_lines is None or answer.count(b"\n") < max_lines:
+                while max_lines is None or lines < max_lines:
                     connection.settimeout(_remaining(deadline))
                     chunk = connection.recv(65536)
                     if not chunk:
                         break
                     answer += chunk
+                    lines += chunk.count(b"\n")
+                    if len(answer) > _LONGEST_ANSWER:
+                        raise HaproxyUnavailable(
+                            f"The answer of {self.address} does not end after {_LONGEST_ANSWER >> 20} MiB, so it is not"
+                            " HAProxy's. See which program listens there."
+                        )
         except (socket.timeout, TimeoutError):
             raise HaproxyUnavailable(
                 f"HAProxy at {self.address} took more than {self.timeout:g} seconds for"
@@ -202,5 +231,8 @@ class RuntimeApi:
 
 
 def _remaining(deadline: float) -> float:
-    """Seconds until the deadline, at least a moment, because a time-out of 0 means non-blocking."""
-    return max(deadline - time.monotonic(), 0.001)
+    """Seconds until the deadline. Raises TimeoutError when it has passed: who sends a byte now and then never ends."""
+    seconds = deadline - time.monotonic()
+    if seconds <= 0:
+        raise TimeoutError
+    return seconds

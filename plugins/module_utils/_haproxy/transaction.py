@@ -15,9 +15,10 @@ import re
 import time
 import typing as t
 
-from .._errors import HaproxyError
+from .._errors import HaproxyError, InvalidOption
 from .errors import CertificateRefused, PayloadTooLarge, TransactionOpen
 from .parsing import parse_names
+from .refusals import reason
 from .runtime import RuntimeApi
 
 SUCCESS = "Success!"
@@ -45,6 +46,13 @@ class Transaction:
         self._api = api
         self._kind = kind
         self._patience = min(patience, api.timeout)
+        self._has_sent = False
+        self._known: frozenset[str] = frozenset()
+
+    def know(self, names: t.Iterable[str]) -> None:
+        """Names that may be shown later. What is said after a key was sent may quote it, so those are not learnt."""
+        if not self._has_sent:
+            self._known |= frozenset(names)
 
     def ask(self, command: str, *arguments: str, max_lines: int | None = None) -> str:
         """Run a command, again while HAProxy's certificates are locked by another one. Even reading needs the lock."""
@@ -86,7 +94,7 @@ class Transaction:
         pending = self.open_name()
         # A transaction of this very name that stays open was left by a run that was killed: set replaces its content.
         if pending is not None and not (pending == name and last_try):
-            return transaction_open(name, pending, self._kind)
+            return self._other_open(name, pending)
         try:
             obstacle = self._set(change) or self._commit(change)
         except BaseException:
@@ -121,6 +129,7 @@ class Transaction:
     def _send(self, command: str, name: str, payload: str) -> HaproxyError | None:
         answer = ""
         if self._fits(command, name, payload):
+            self._has_sent = True
             answer = self._api.execute(f"{command} {self._kind}", name, payload=payload, may_be_empty=True)
         if _LOCKED in answer:
             return HaproxyError(
@@ -132,15 +141,15 @@ class Transaction:
         if taken:
             # Before 3.1 `set` does not look at the name: our content is now in another's transaction.
             self._abort(taken["name"])
-            return transaction_open(name, taken["name"], self._kind)
+            return self._other_open(name, taken["name"])
         if "ongoing transaction is about" in answer:
-            return transaction_open(name, _quoted(answer), self._kind)
+            return self._other_open(name, answer.partition("about '")[2].partition("'")[0])
         if not answer or "too big" in answer:
             raise PayloadTooLarge(
                 f"{name} ({len(payload)} bytes to send) does not fit the buffer of this HAProxy's Runtime API"
                 " (tune.bufsize, 16384 bytes unless set). Reload HAProxy to load it from disk, or raise tune.bufsize."
             )
-        raise CertificateRefused(f"HAProxy refused {name}: {one_line(answer)}")
+        raise CertificateRefused(f"HAProxy refused {name}: {reason(answer)}")
 
     def _commit(self, change: Change) -> HaproxyError | None:
         name = change.name
@@ -153,12 +162,16 @@ class Transaction:
                 " another one changes it at the same time. Try again."
             )
         if _LOCKED in answer or "No ongoing transaction" in answer:
-            return HaproxyError(f"HAProxy did not commit {name}: {one_line(answer)} Try again.")
-        raise CertificateRefused(f"HAProxy refused {name} and still serves what it had: {one_line(answer)}")
+            return HaproxyError(f"HAProxy did not commit {name}: {reason(answer)} Try again.")
+        raise CertificateRefused(f"HAProxy refused {name} and still serves what it had: {reason(answer)}")
 
     def _abort(self, name: str) -> None:
-        with contextlib.suppress(HaproxyError):
+        with contextlib.suppress(HaproxyError, InvalidOption):
             self.ask(f"abort {self._kind}", name)
+
+    def _other_open(self, name: str, other: str) -> TransactionOpen:
+        is_showable = not self._has_sent or other in self._known
+        return transaction_open(name, other if is_showable else "NAME", self._kind)
 
 
 def transaction_open(name: str, other: str, kind: str) -> TransactionOpen:
@@ -168,13 +181,3 @@ def transaction_open(name: str, other: str, kind: str) -> TransactionOpen:
         f" who opened it; if nobody did, end it with 'abort {kind} {other}' on this socket.",
         transaction=other,
     )
-
-
-def one_line(answer: str) -> str:
-    """HAProxy's words in one line: its reasons, without the progress report."""
-    lines = [line.strip() for line in answer.splitlines()]
-    return "; ".join(line.rstrip("!. ") for line in lines if line) + "."
-
-
-def _quoted(answer: str) -> str:
-    return answer.partition("about '")[2].partition("'")[0]

@@ -30,7 +30,7 @@ _CRL = "X509 CRL"
 
 @dataclass(frozen=True, repr=False)
 class TrustContent:
-    """members: as HAProxy will show them; payloads: the PEM of each, without empty lines.
+    """members: as HAProxy will show them; payloads: the PEM of each, made anew from its DER: nothing else is sent.
 
     warnings: what a person should know; the content is used all the same.
     """
@@ -78,12 +78,12 @@ def parse_crl_file(pem: str | bytes, at: datetime.datetime) -> TrustContent:
     Their signatures are checked by HAProxy at each handshake. With a list that is not in force, it would refuse every
     client of that CA.
     """
-    blocks = {block.der: block for block in parse_pem(pem) if block.label == _CRL}
+    blocks = list(dict.fromkeys(block.der for block in parse_pem(pem) if block.label == _CRL))
     if not blocks:
         raise MaterialError("crl_missing", "The content holds no CRL as PEM ('BEGIN X509 CRL').")
     return TrustContent(
         members=tuple(_load_crl(der, at) for der in blocks),
-        payloads=tuple(map(_payload, blocks.values())),
+        payloads=tuple(_payload(PemBlock(_CRL, der)) for der in blocks),
     )
 
 

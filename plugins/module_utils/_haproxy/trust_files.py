@@ -52,6 +52,7 @@ class TrustFiles:
         for kind, option in OPTIONS.items():
             text = self._transactions[kind].ask(f"show ssl {option}")
             self.pending[kind], self._names[kind] = parse_names(text)
+            self._transactions[kind].know(self._names[kind])
         self._touched = _MARK in self._names["ca"]
         self._changed = False
 

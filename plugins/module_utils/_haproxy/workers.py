@@ -17,7 +17,8 @@ from .._errors import HaproxyError
 from .runtime import RuntimeApi
 
 CURRENT = "@1"
-_UPTIME = re.compile(r"(\d+)d(\d+)h(\d+)m(\d+)s\Z")
+_UPTIME = re.compile(r"(\d{1,6})d(\d{1,6})h(\d{1,6})m(\d{1,6})s\Z")
+_NUMBER = re.compile(r"\d{1,10}")
 
 
 class WorkerGone(HaproxyError):
@@ -51,7 +52,10 @@ def parse_old_workers(text: str) -> list[OldWorkerProcess]:
             uptime = _UPTIME.match(fields.get("uptime", ""))
             days, hours, minutes, seconds = map(int, uptime.groups()) if uptime else (0, 0, 0, 0)
             alive = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
-            workers.append(OldWorkerProcess(int(fields["PID"]), int(fields["reloads"]), alive))
+            pid, reloads = fields.get("PID", ""), fields.get("reloads", "")
+            if not _NUMBER.fullmatch(pid) or not _NUMBER.fullmatch(reloads):
+                raise HaproxyError("The socket's answer to 'show proc' is not that of HAProxy.")
+            workers.append(OldWorkerProcess(int(pid), int(reloads), alive))
     if not has_master:
         raise HaproxyError(
             "The socket is not that of HAProxy's master process. Give the one of option -S or 'master-socket'."

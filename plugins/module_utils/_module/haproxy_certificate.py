@@ -15,12 +15,14 @@ from .._haproxy.certificates import CertificateMemory
 from .._haproxy.content import CertificateContent, check_key, parse_content
 from .._haproxy.crt_list_file import CrtListFile
 from .._haproxy.errors import CrtListRequired, PayloadTooLarge
+from .._haproxy.load_paths import NOTHING_KNOWN, FileNames, KnownNames, LoadPaths, read_load_paths
 from .._haproxy.ocsp_file import find_stale_response
 from .._haproxy.parsing import StoredCertificate
 from .._haproxy.runtime import RuntimeApi
 from .._haproxy.turn import take_turn
 from .._store.atomic import read_regular_file
 from .boundary import module_boundary
+from .certificate_steps import add_step, carry_out, link_step, update_step
 from .haproxy_failures import HOPELESS, RELOAD_HELPS, error_code, failure_message, process_facts
 
 
@@ -50,6 +52,7 @@ class Outcome:
     """What happened to one certificate; as_result is what the module returns."""
 
     name: str
+    names: list[str] = field(default_factory=list)
     action: str = "unchanged"
     fingerprint_sha1: str | None = None
     fingerprint_sha256: str | None = None
@@ -84,7 +87,6 @@ class Outcome:
 
     def holds(self, stored: StoredCertificate) -> None:
         """Take over what HAProxy holds."""
-        self.name = stored.name
         self.fingerprint_sha1 = stored.fingerprint_sha1
         self.serial_number = stored.serial_number
         self.not_after = stored.not_after
@@ -103,24 +105,33 @@ class CertificateRun:
     """All certificates of one module call against one HAProxy.
 
     version: of the HAProxy; remove_stale_ocsp: of certificates that are read from files; check_mode: look at all,
-    change nothing.
+    change nothing; paths: what HAProxy's configuration says. Of crt-list files only those are touched that it names, or
+    the option crt_list does, whatever HAProxy's memory has.
     """
 
-    def __init__(self, memory: CertificateMemory, version: str, *, remove_stale_ocsp: bool, check_mode: bool) -> None:
+    def __init__(
+        self,
+        memory: CertificateMemory,
+        version: str,
+        *,
+        remove_stale_ocsp: bool,
+        check_mode: bool,
+        paths: LoadPaths = NOTHING_KNOWN,
+    ) -> None:
         self._memory = memory
         self._version = version
         self._remove_stale_ocsp = remove_stale_ocsp
         self._check_mode = check_mode
-        self._by_path: dict[str, str] | None = None
+        self._files = FileNames(paths)
         self._pending, names = memory.list_names()
-        self._names = set(names)
+        self._known = KnownNames(self._files, names)
 
     def apply(self, wanted: t.Sequence[WantedCertificate]) -> list[Outcome]:
         """Outcomes in the order of wanted. One failure does not stop the others, unless it would be theirs too."""
         outcomes: dict[int, Outcome] = {}
         hopeless: RotationError | None = None
         # A transaction left open by a killed run blocks all others: its certificate goes first.
-        for number in sorted(range(len(wanted)), key=lambda index: wanted[index].name != self._pending):
+        for number in sorted(range(len(wanted)), key=lambda index: not self._is_pending(wanted[index].name)):
             outcome = Outcome(wanted[number].name)
             try:
                 if hopeless is not None:
@@ -132,90 +143,133 @@ class CertificateRun:
             outcomes[number] = outcome
         return [outcomes[number] for number in range(len(wanted))]
 
+    def _is_pending(self, name: str) -> bool:
+        return self._pending is not None and self._pending in self._known.of(name)
+
     def _apply_one(self, wanted: WantedCertificate, outcome: Outcome) -> None:
-        outcome.name = self._known_name(wanted.name)
-        stored = self._memory.describe(outcome.name) if outcome.name in self._names else None
-        if stored is not None:
-            outcome.holds(stored)
+        outcome.names = self._known.of(wanted.name)
+        outcome.name = outcome.names[0] if outcome.names else wanted.name
+        described = {name: self._memory.describe(name) for name in outcome.names}
+        held = {name: stored for name, stored in described.items() if stored is not None}
+        if held:
+            outcome.holds(next(iter(held.values())))
         if wanted.state == "absent":
-            self._remove(wanted, outcome, stored)
+            self._remove(wanted, outcome)
             return
         content = wanted.read()
         if self._remove_stale_ocsp and wanted.source:
             self._remove_ocsp(wanted.source, outcome, content)  # on disk first, whatever becomes of the memory
-        if stored is None or stored.status == "Empty":
-            self._add(wanted, outcome, content)
-            return
-        if wanted.force or not content.matches(stored):
-            self._update(outcome, content)
-        outcome.wants(content)
-        self._use(wanted, outcome, stored)
+        self._bring(wanted, outcome, content, {name: one for name, one in held.items() if one.status != "Empty"})
 
-    def _add(self, wanted: WantedCertificate, outcome: Outcome, content: CertificateContent) -> None:
-        check_key(content)
-        crt_list = self._memory.find_crt_list(outcome.name, wanted.crt_list)
-        outcome.name = name = _name_in(crt_list, outcome.name)
+    def _bring(
+        self,
+        wanted: WantedCertificate,
+        outcome: Outcome,
+        content: CertificateContent,
+        held: t.Mapping[str, StoredCertificate],
+    ) -> None:
+        """held: what HAProxy holds of this file, by name."""
+        stale = {name: stored for name, stored in held.items() if wanted.force or not content.matches(stored)}
+        places = self._places(wanted, outcome, held)
+        new = {name: crt_list for crt_list, name in reversed(places) if name not in held}
+        links = [(crt_list, name) for crt_list, name in places if self._needs_link(crt_list, name, outcome.names, new)]
+        lists = [self._list_file(crt_list) for crt_list, _name in places if not os.path.isdir(crt_list)]
+        if stale or new:
+            check_key(content)
+        if stale:
+            outcome.holds(next(iter(stale.values())))
+            self._memory.check_effective(self._version)
+        is_one = len(stale) + len(new) + len(links) == 1
+        memory, files = self._memory, self._files
+        steps = [
+            update_step(memory, name, content, None if is_one else (files.file_of(name), stored))
+            for name, stored in sorted(stale.items(), key=lambda item: item[0] != self._pending)
+        ]
+        steps += [add_step(memory, name, content, crt_list) for name, crt_list in new.items()]
+        steps += [link_step(memory, name, crt_list) for crt_list, name in links]
+        names = list(dict.fromkeys([*held, *new]))
+        outcome.name = names[0]
         if not self._check_mode:
             try:
-                self._memory.add(name, content, crt_list)
+                carry_out(steps, names)
             except PayloadTooLarge:
-                outcome.entered = self._persist(outcome, crt_list)  # the reload that is needed now reads this
-                raise
-            self._names.add(name)
-            try:
-                self._persist(outcome, crt_list)
-            except RotationError:
-                self._memory.remove(name)
-                self._names.discard(name)
+                # The reload that is needed now reads this.
+                outcome.entered = not held and self._persist(wanted, outcome, lists)
                 raise
         outcome.wants(content)
-        outcome.action = "added"
-
-    def _update(self, outcome: Outcome, content: CertificateContent) -> None:
-        check_key(content)
-        self._memory.check_effective(self._version)
-        if not self._check_mode:
-            self._memory.update(outcome.name, content)
-        outcome.action = "updated"
-
-    def _use(self, wanted: WantedCertificate, outcome: Outcome, stored: StoredCertificate) -> None:
-        """A loaded certificate: see that the crt-list asked for uses it, in memory and on disk."""
-        if wanted.crt_list is None and stored.status != "Unused":
-            return
+        outcome.names = names
+        if steps:
+            is_served = any(stored.status != "Unused" for stored in held.values())
+            outcome.action = "updated" if is_served or not (new or links) else "added"
         try:
-            crt_list = self._memory.find_crt_list(outcome.name, wanted.crt_list)
-        except CrtListRequired:
-            if wanted.crt_list is not None:
-                raise
-            return  # unused by the configuration's own will, as in a crt-store
-        if not self._memory.is_listed(outcome.name, crt_list):
-            if not self._check_mode:
-                self._memory.link(outcome.name, crt_list)
-            outcome.action = "added" if stored.status == "Unused" else "updated"
-        if self._persist(outcome, crt_list) and outcome.action == "unchanged":
+            has_written = self._persist(wanted, outcome, lists)
+        except RotationError:
+            if not held and not self._check_mode:
+                self._memory.remove(*new)
+            raise
+        for name in new if not self._check_mode else ():
+            self._known.add(name)
+        if has_written and outcome.action == "unchanged":
             outcome.action = "updated"
 
-    def _remove(self, wanted: WantedCertificate, outcome: Outcome, stored: StoredCertificate | None) -> None:
-        crt_lists = self._memory.lists_with(outcome.name) if stored is not None else []
-        paths = dict.fromkeys([*crt_lists, *([wanted.crt_list] if wanted.crt_list else [])])
-        files = [file for file in map(CrtListFile, paths) if file.exists() and file.contains(outcome.name)]
-        if stored is None and not files:
+    def _places(
+        self, wanted: WantedCertificate, outcome: Outcome, held: t.Mapping[str, StoredCertificate]
+    ) -> list[tuple[str, str]]:
+        """crt-list and name in it, of all places where this certificate is to be used and may not be yet."""
+        path = wanted.name if wanted.name.startswith("/") else outcome.name
+        is_used = bool(held) and all(stored.status != "Unused" for stored in held.values())
+        if is_used and wanted.crt_list is None and self._known.is_complete(path):
+            return []
+        try:
+            crt_lists = self._memory.find_crt_lists(path, wanted.crt_list)
+        except CrtListRequired:
+            if wanted.crt_list is not None or not held:
+                raise
+            return []  # unused by the configuration's own will, as in a crt-store
+        return [(crt_list, _name_in(crt_list, path, outcome.name if held else wanted.name)) for crt_list in crt_lists]
+
+    def _needs_link(self, crt_list: str, name: str, names: t.Sequence[str], new: t.Mapping[str, str]) -> bool:
+        """A new certificate is used in its first list from the start; a crt-list file may have any name of the file."""
+        if new.get(name) == crt_list or self._memory.is_listed(name, crt_list):
+            return False
+        is_directory = os.path.dirname(name) == crt_list
+        return is_directory or not any(self._memory.is_listed(other, crt_list) for other in names)
+
+    def _remove(self, wanted: WantedCertificate, outcome: Outcome) -> None:
+        lists = {crt_list for name in outcome.names for crt_list in self._memory.lists_with(name)}
+        named = {*self._files.paths.crt_lists, *([os.path.realpath(wanted.crt_list)] if wanted.crt_list else [])}
+        for crt_list in sorted(lists):
+            if os.path.isfile(crt_list) and os.path.realpath(crt_list) not in named:
+                raise CrtListRequired(
+                    f"HAProxy uses {outcome.name} in {crt_list}. Whether that is its crt-list file, which loses its"
+                    " line, the socket cannot decide: name it in crt_list, or HAProxy's configuration in config."
+                )
+        files = [file for file in map(self._list_file, sorted(named)) if file.exists() and file.contains(wanted.name)]
+        for file in files:
+            file.check_removable(wanted.name, outcome.names)
+        if not outcome.names and not files:
             return
         if not self._check_mode:
             # Disk first: an entry whose file is gone would break the next reload.
             previous = [(file, file.read()) for file in files]
             try:
                 for file in files:
-                    file.remove(outcome.name)
-                if stored is not None:
-                    self._memory.remove(outcome.name)
+                    file.remove(wanted.name)
+                if outcome.names:
+                    self._memory.remove(*outcome.names)
             except RotationError:
                 for file, content in previous:
                     file.write_back(content)
                 raise
-        self._names.discard(outcome.name)
+        for name in outcome.names:
+            self._known.discard(name)
         outcome.fingerprint_sha1 = outcome.serial_number = outcome.not_after = None
         outcome.action = "removed"
+
+    def _list_file(self, crt_list: str) -> CrtListFile:
+        place = os.path.realpath(crt_list)
+        known = (entries for name, entries in self._memory.crt_lists().items() if os.path.realpath(name) == place)
+        return CrtListFile(crt_list, self._files, next(known, ()))
 
     def _remove_ocsp(self, path: str, outcome: Outcome, content: CertificateContent) -> None:
         stale = find_stale_response(path, content)
@@ -234,24 +288,23 @@ class CertificateRun:
         outcome.removed_ocsp = stale.path
         outcome.removed = {stale.path: {"serial_numbers": list(stale.serial_numbers)}}
 
-    def _persist(self, outcome: Outcome, crt_list: str) -> bool:
-        """Write the entry into the crt-list file too, so that it outlives a reload; True when that changes the file."""
-        file = CrtListFile(crt_list)
-        if os.path.isdir(crt_list) or (file.exists() and file.contains(outcome.name)):
-            return False
-        if not file.exists() or not os.path.exists(outcome.name):
-            missing = outcome.name if file.exists() else crt_list
-            outcome.message = f"In memory only: {missing} is no file on this host, so a reload of HAProxy forgets this."
-            return False
-        return True if self._check_mode else file.add(outcome.name)
+    def _persist(self, wanted: WantedCertificate, outcome: Outcome, lists: t.Sequence[CrtListFile]) -> bool:
+        """Write the entry into the crt-list file too, so that it outlives a reload; True when that changes the file.
 
-    def _known_name(self, name: str) -> str:
-        """HAProxy's own spelling of the name: the same path may be written in several ways."""
-        if name in self._names or not name.startswith("/"):
-            return name
-        if self._by_path is None:
-            self._by_path = {os.path.realpath(known): known for known in self._names if known.startswith("/")}
-        return self._by_path.get(os.path.realpath(name), name)
+        lists: only those that the option crt_list names.
+        """
+        has_changed = False
+        for file in {one.path: one for one in lists}.values():
+            if file.exists() and file.contains(wanted.name):
+                continue
+            if not file.exists() or not os.path.exists(wanted.name):
+                missing = wanted.name if file.exists() else file.path
+                outcome.message = (
+                    f"In memory only: {missing} is no file on this host, so a reload of HAProxy forgets this."
+                )
+                continue
+            has_changed |= True if self._check_mode else file.add(wanted.name)
+        return has_changed
 
 
 def run(module: t.Any) -> None:
@@ -266,6 +319,7 @@ def run(module: t.Any) -> None:
                 info.get("Version", ""),
                 remove_stale_ocsp=module.params["remove_stale_ocsp"],
                 check_mode=module.check_mode,
+                paths=read_load_paths(module.params["config"] or []),
             )
             outcomes = certificates.apply(wanted)
         for outcome in outcomes:
@@ -313,11 +367,11 @@ def wanted_certificates(params: t.Mapping[str, t.Any]) -> list[WantedCertificate
     return items
 
 
-def _name_in(crt_list: str, name: str) -> str:
-    """A new certificate of a directory gets the name that a reload would give it."""
-    directory, base = os.path.split(name)
-    same = directory != crt_list and os.path.realpath(directory) == os.path.realpath(crt_list)
-    return os.path.join(crt_list, base) if same else name
+def _name_in(crt_list: str, path: str, name: str) -> str:
+    """In its directory a certificate gets the name that a reload would give it; else it keeps its name."""
+    directory, base = os.path.split(path)
+    is_directory = directory == crt_list or os.path.realpath(directory) == os.path.realpath(crt_list)
+    return os.path.join(crt_list, base) if is_directory else name
 
 
 def _summary(outcome: Outcome) -> dict[str, t.Any]:

@@ -66,4 +66,5 @@ def failure_message(failed: t.Sequence[tuple[str, str | None]], total: int, what
 
 def process_facts(info: t.Mapping[str, str]) -> dict[str, t.Any]:
     """Of `show info`: the process that answered."""
-    return {"version": info.get("Version"), "worker_pid": int(info.get("Pid", 0))}
+    pid = info.get("Pid", "")
+    return {"version": info.get("Version"), "worker_pid": int(pid) if pid.isdecimal() else 0}

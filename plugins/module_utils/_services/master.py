@@ -14,13 +14,15 @@ from .._errors import HaproxyError, HaproxyUnavailable, ReloadError
 from .._haproxy.runtime import RuntimeApi
 from .reloader import Reload, wait_until
 
-_MASTER = re.compile(r"^(\d+)\s+master\s.*", re.MULTILINE)
-_FAILED = re.compile(r"\[failed: (\d+)\]")
+_PID = re.compile(r"\d{1,10}")
+_MASTER = re.compile(r"^(\d{1,10})\s+master\s.*", re.MULTILINE)
+_FAILED = re.compile(r"\[failed: (\d{1,9})\]")
 # Seconds in which a new worker that cannot start (no chroot directory, no such user, limits) has ended.
 _START = 0.3
 # What the master says of a worker that is not ready (3.1 and newer), and seconds for the answer of one that is.
 _NOT_YET = "Can't find the target PID"
 _ANSWER = 2.0
+_LONGEST_LOG = 1 << 16  # characters, the last ones: of what was wrong
 
 
 class Processes(t.NamedTuple):
@@ -45,7 +47,7 @@ def parse_processes(text: str) -> Processes:
             section = line.strip()
             continue
         columns = line.split()
-        if section == "# workers" and len(columns) > 1 and columns[1] == "worker" and not worker_pid:
+        if section == "# workers" and columns[1:2] == ["worker"] and _PID.fullmatch(columns[0]) and not worker_pid:
             worker_pid = int(columns[0])
     failed = _FAILED.search(master[0])
     return Processes(int(master[1]), worker_pid, int(failed[1]) if failed else 0)
@@ -56,7 +58,7 @@ def parse_reload_answer(answer: str) -> tuple[bool, str] | None:
     status, _separator, log = answer.partition("\n--\n")
     if not status.startswith("Success="):
         return None
-    return status.strip() == "Success=1", log.strip()
+    return status.strip() == "Success=1", log.strip()[-_LONGEST_LOG:]
 
 
 class MasterReloader:

@@ -37,7 +37,7 @@ class ScriptedApi(RuntimeApi):
     def __init__(self, **answers: str | Exception | list[str | Exception]) -> None:
         super().__init__("/nowhere", timeout=5)
         usual: dict[str, t.Any] = {
-            "show ssl cert": f"# filename\n{NAME}",
+            "show ssl cert": f"# filename\n{NAME}\n/c/other.pem",
             "show ssl cert *": f"Filename: *{NAME}\n{DETAILS}",
             "set": f"Transaction created for certificate {NAME}!",
             "commit": f"Committing {NAME}.\nSuccess!",
@@ -70,6 +70,14 @@ class ScriptedApi(RuntimeApi):
 
 def memory(api: ScriptedApi) -> CertificateMemory:
     return CertificateMemory(api, patience=0.2)
+
+
+def looked_at(api: ScriptedApi) -> CertificateMemory:
+    """Its names have been read before anything was sent, as the module does."""
+    found = memory(api)
+    found.list_names()
+    api.commands.clear()
+    return found
 
 
 def test_order_of_an_update() -> None:
@@ -180,7 +188,7 @@ def test_another_transaction_seen_before() -> None:
 def test_another_transaction_opened_in_between() -> None:
     api = ScriptedApi(set=f"The ongoing transaction is about '/c/other.pem' but you are trying to set '{NAME}'")
     with pytest.raises(TransactionOpen, match=r"/c/other\.pem"):
-        memory(api).update(NAME, CONTENT)
+        looked_at(api).update(NAME, CONTENT)
     assert f"abort ssl cert {NAME}" in api.commands
     assert "abort ssl cert /c/other.pem" not in api.commands
 
@@ -189,7 +197,7 @@ def test_our_content_never_stays_in_another_transaction() -> None:
     """Before 3.1 `set` ignores the name when a transaction is open: the other would commit our content."""
     api = ScriptedApi(set="Transaction updated for certificate /c/other.pem!")
     with pytest.raises(TransactionOpen, match=r"/c/other\.pem"):
-        memory(api).update(NAME, CONTENT)
+        looked_at(api).update(NAME, CONTENT)
     assert "abort ssl cert /c/other.pem" in api.commands
     assert api.count("commit") == 0
 

@@ -12,7 +12,10 @@ import stat
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._errors import InvalidOption, StoreError
 from ansible_collections.certops.rotation.plugins.module_utils._haproxy.crt_list_file import CrtListFile
+from ansible_collections.certops.rotation.plugins.module_utils._haproxy.load_paths import FileNames, LoadPaths
 from ansible_collections.certops.rotation.plugins.module_utils._haproxy.runtime import escape, parse_address
+
+NAMES = FileNames(LoadPaths(crt_base="/base"))
 
 
 def test_addresses() -> None:
@@ -46,7 +49,7 @@ def test_crt_list_file(tmp_path: pathlib.Path) -> None:
     path.chmod(0o644)
     link = tmp_path / "link.txt"
     link.symlink_to(path)
-    file = CrtListFile(str(link))
+    file = CrtListFile(str(link), NAMES)
     assert file.exists()
     before = file.read()
     assert [file.contains(name) for name in ("/c/a.pem", "/c/b.pem", "/base/relative.pem", "/c/x.pem", "/c/a")] == [
@@ -58,16 +61,20 @@ def test_crt_list_file(tmp_path: pathlib.Path) -> None:
     ]
     assert not file.add("/c/a.pem")
     assert path.read_bytes() == before
-    assert file.add("/c/new.pem")
-    assert path.read_bytes() == before + b"\n/c/new.pem\n"
+    new = tmp_path / "new.pem"
+    with pytest.raises(InvalidOption, match="is no file"):
+        file.add(str(new))
+    new.touch()
+    assert file.add(str(new))
+    assert path.read_bytes() == before + f"\n{new}\n".encode()
     assert file.remove("/c/a.pem")
     assert not file.remove("/c/a.pem")
-    assert path.read_text() == "# comment\n\nrelative.pem\n  /c/b.pem\n/c/new.pem\n"
+    assert path.read_text() == f"# comment\n\nrelative.pem\n  /c/b.pem\n{new}\n"
     file.write_back(before)
     assert path.read_bytes() == before
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
     assert link.is_symlink()
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["link.txt", "list.txt"]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["link.txt", "list.txt", "new.pem"]
 
 
 @pytest.mark.parametrize("name", ["/c/a b.pem", "#a.pem", "/c/[a].pem"])
@@ -75,10 +82,10 @@ def test_names_that_a_crt_list_file_cannot_hold(tmp_path: pathlib.Path, name: st
     path = tmp_path / "list.txt"
     path.write_text("")
     with pytest.raises(InvalidOption, match="cannot hold"):
-        CrtListFile(str(path)).add(name)
+        CrtListFile(str(path), NAMES).add(name)
 
 
 def test_no_crt_list_file(tmp_path: pathlib.Path) -> None:
-    assert not CrtListFile(str(tmp_path)).exists()
+    assert not CrtListFile(str(tmp_path), NAMES).exists()
     with pytest.raises(StoreError):
-        CrtListFile(str(tmp_path / "missing")).read()
+        CrtListFile(str(tmp_path / "missing"), NAMES).read()
