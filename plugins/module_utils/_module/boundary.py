@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 import contextlib
-import traceback
 import typing as t
 
 from .._errors import RotationError
+from .._unexpected import is_failure, kind_and_place
 
 
 class FailingModule(t.Protocol):
@@ -30,12 +30,10 @@ def module_boundary(module: FailingModule) -> t.Iterator[None]:
         yield
     except RotationError as error:
         module.fail_json(msg=error.message, **error.details)
-    except Exception as error:  # pylint: disable=broad-exception-caught
-        frames = traceback.extract_tb(error.__traceback__)
-        where = " < ".join(
-            f"{frame.name} ({frame.filename.rsplit('/', 1)[-1]}:{frame.lineno})" for frame in reversed(frames)
-        )
+    except BaseException as error:  # a panic of cryptography's Rust parts is not an Exception
+        if not is_failure(error):
+            raise
         module.fail_json(
-            msg=f"Unexpected {type(error).__name__} in {where}. Its text is withheld, as it may quote a private key;"
+            msg=f"Unexpected {kind_and_place(error)}. Its text is withheld, as it may quote a private key;"
             " please report this with the steps to reproduce it.",
         )

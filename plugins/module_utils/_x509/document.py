@@ -24,10 +24,12 @@ from .._errors import InvalidOption
 from .certificate import Certificate, load_certificate
 from .pem import CERTIFICATE, ENCRYPTED_PRIVATE_KEY, PemBlock, parse_pem
 from .problems import MaterialError
+from .reading import material_errors
 
 FIELDS: t.Final = ("certificate", "private_key", "certificate_chain", "domain_name", "description")
 
-_KEY_LABELS: t.Final = ("PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "DSA PRIVATE KEY", ENCRYPTED_PRIVATE_KEY)
+_TRADITIONAL_LABELS: t.Final = ("RSA PRIVATE KEY", "EC PRIVATE KEY", "DSA PRIVATE KEY")
+_KEY_LABELS: t.Final = ("PRIVATE KEY", *_TRADITIONAL_LABELS, ENCRYPTED_PRIVATE_KEY)
 # Kinds that would be lost silently if they were ignored, and what to do about them.
 _REFUSED_LABELS: t.Final = {
     "TRUSTED CERTIFICATE": "convert it with 'openssl x509 -in FILE'",
@@ -113,6 +115,7 @@ def _text(field: str, value: t.Any) -> str | None:
 _DEFAULT_FIELDS = FieldMap()
 
 
+@material_errors()
 def parse_secret(
     value: str | bytes, *, fields: FieldMap | None = None, passphrase: bytes | None = None
 ) -> CertificateMaterial:
@@ -219,6 +222,7 @@ def refuse_unusable(blocks: t.Iterable[PemBlock]) -> None:
             raise MaterialError("pem_invalid", f"A '{block.label}' cannot be used: {_REFUSED_LABELS[block.label]}.")
 
 
+@material_errors()
 def load_private_key(blocks: t.Iterable[PemBlock], passphrase: bytes | None = None) -> tuple[t.Any, bytes]:
     """The one private key among the blocks, as loaded by cryptography and as PEM. Raises MaterialError."""
     keys = list(dict.fromkeys(block for block in blocks if block.label in _KEY_LABELS))
@@ -232,7 +236,6 @@ def load_private_key(blocks: t.Iterable[PemBlock], passphrase: bytes | None = No
 
 
 def _load_key(block: PemBlock, passphrase: bytes | None) -> tuple[t.Any, bytes]:
-    pem = block.encode()
     encrypted = block.label == ENCRYPTED_PRIVATE_KEY or any("ENCRYPTED" in header for header in block.headers)
     if encrypted and not passphrase:
         raise MaterialError(
@@ -241,9 +244,9 @@ def _load_key(block: PemBlock, passphrase: bytes | None) -> tuple[t.Any, bytes]:
     try:
         # The slow validation (a primality test) is not needed: verify.py proves that key and certificate are a pair.
         key = serialization.load_pem_private_key(
-            pem, passphrase if encrypted else None, unsafe_skip_rsa_key_validation=True
+            block.encode(), passphrase if encrypted else None, unsafe_skip_rsa_key_validation=True
         )
-        return key, _pkcs8(key) if encrypted else pem
+        return key, canonical_key(key, traditional=not encrypted and block.label in _TRADITIONAL_LABELS)
     except (ValueError, TypeError, UnsupportedAlgorithm, InternalError):
         if encrypted:
             raise MaterialError(
@@ -255,10 +258,13 @@ def _load_key(block: PemBlock, passphrase: bytes | None) -> tuple[t.Any, bytes]:
         ) from None
 
 
-def _pkcs8(key: t.Any) -> bytes:
-    pem: bytes = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+def canonical_key(key: t.Any, *, traditional: bool = False) -> bytes:
+    """The key encoded anew from its numbers, as PEM: nothing of the text that it was read from is left.
+
+    traditional: in the form of its own kind ("RSA PRIVATE KEY") instead of PKCS#8, for files that have always had it.
+    """
+    form = serialization.PrivateFormat.TraditionalOpenSSL if traditional else serialization.PrivateFormat.PKCS8
+    pem: bytes = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
     return pem
 
 
@@ -277,7 +283,7 @@ def _from_pkcs12(data: bytes, passphrase: bytes | None) -> CertificateMaterial:
         ders = [
             entry.certificate.public_bytes(serialization.Encoding.DER) for entry in found + container.additional_certs
         ]
-        key_pem = _pkcs8(container.key) if container.key else None
+        key_pem = canonical_key(container.key) if container.key else None
     except (ValueError, TypeError, UnsupportedAlgorithm, InternalError):
         raise MaterialError(
             "pkcs12_invalid",

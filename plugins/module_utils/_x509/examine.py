@@ -17,6 +17,7 @@ try:
 except ImportError:  # the module boundary says so
     pass
 
+from .._unexpected import is_failure
 from .certificate import Certificate, load_certificate
 from .chain import arrange
 from .directory_names import violated_constraint
@@ -79,8 +80,8 @@ def examine(examination: Examination) -> list[Problem]:
             return _examine(dataclasses.replace(examination, at=examination.at.replace(microsecond=0)))
     except MaterialError as exc:
         return [exc.problem]
-    except BaseException as exc:  # a panic of cryptography's Rust parts is not an Exception
-        if isinstance(exc, (KeyboardInterrupt, SystemExit)):
+    except BaseException as exc:
+        if not is_failure(exc):
             raise
         message = f"The content makes the verification itself fail ({type(exc).__name__}): have it issued again."
         return [error("certificate_invalid", message)]

@@ -10,11 +10,12 @@ import dataclasses
 import typing as t
 
 from .._errors import RotationError
+from .._unexpected import kind_and_place
 
 Severity = t.Literal["error", "warning"]
 
 #: Raise it when a rule of verification changes, so that what was found good by older rules is verified again.
-RULES_VERSION: t.Final = 2
+RULES_VERSION: t.Final = 3
 
 #: Every code that a result's ``problems`` can hold, and its meaning. Codes are public: never rename or reuse one.
 PROBLEM_CODES: t.Final[dict[str, str]] = {
@@ -26,7 +27,9 @@ PROBLEM_CODES: t.Final[dict[str, str]] = {
     "pkcs12_invalid": "The PKCS#12 container is damaged or the passphrase does not open it.",
     # The certificates and the key are not the ones needed.
     "certificate_missing": "No certificate was found.",
-    "certificate_invalid": "A certificate is not valid X.509, or one of its extensions is malformed.",
+    "certificate_invalid": "A certificate is not valid X.509, or one of its parts is malformed.",
+    "certificate_unreadable": "The content makes its reader fail in a way that is not known; its text is withheld.",
+    "certificate_not_loadable": "OpenSSL does not load the files as they would be written.",
     "leaf_is_ca": "The only certificates are those of certificate authorities: the leaf is missing.",
     "multiple_leaves": "There is more than one leaf certificate.",
     "private_key_missing": "No private key was found.",
@@ -79,6 +82,7 @@ PROBLEM_CODES: t.Final[dict[str, str]] = {
     "file_name_collision": "Two secrets lead to the same file name.",
     "file_name_unsafe": "The secret's name leads to no file name that is safe to use.",
     "path_not_ours": "There is a file at the path that was not written by this collection.",
+    "unexpected": "An unexpected failure, not of the content; its text is withheld, since it may quote a key.",
     "write_failed": "The files could not be written; what was there before is still there.",
 }
 
@@ -104,6 +108,17 @@ def error(code: str, message: str) -> Problem:
 def warning(code: str, message: str) -> Problem:
     """A problem that a person should know about; the certificate is used."""
     return Problem(code, "warning", message)
+
+
+def unexpected(failure: BaseException) -> Problem:
+    """The problem of one certificate of many, whatever happened while it was worked on."""
+    if isinstance(failure, RotationError):
+        return error("unexpected", failure.message)
+    return error(
+        "unexpected",
+        f"Unexpected {kind_and_place(failure)}. Its text is withheld, as it may quote a private key;"
+        " please report this with the steps to reproduce it.",
+    )
 
 
 class MaterialError(RotationError):
