@@ -27,7 +27,7 @@ from ._source import CertificateSource
 from ._store.directory import CertificateDirectory
 from ._store.manifest import Entry, Manifest, StoredVersion, main_path
 from ._x509.changes import GUARDED_CHANGES
-from ._x509.problems import Problem
+from ._x509.problems import Problem, unexpected
 
 if t.TYPE_CHECKING:
     from ._installer import Installation, Installer
@@ -178,6 +178,8 @@ class CertificateSync:
                 self._refuse(secret.name, refused.problems, arn=secret.arn, version_id=secret.version_id)
             except StoreError as error:
                 self._refuse_write(result.secret, error)
+            except Exception as failure:  # pylint: disable=broad-exception-caught  # this one's: the others go on
+                self._refuse_unexpected(result.secret, failure)
             if len(staged) >= _MAX_STAGED:
                 self._publish(installer, staged)
                 staged = []
@@ -189,6 +191,8 @@ class CertificateSync:
                 installer.publish(installation)
             except StoreError as error:
                 self._refuse_write(installation.entry, error)
+            except Exception as failure:  # pylint: disable=broad-exception-caught
+                self._refuse_unexpected(installation.entry, failure)
             else:
                 self._remember(installation)
 
@@ -300,6 +304,9 @@ class CertificateSync:
         problems = [Problem("write_failed", "error", error.message)]
         self._refuse(secret.name, problems, arn=secret.arn, version_id=secret.version_id)
 
+    def _refuse_unexpected(self, secret: SecretVersion | Entry, failure: Exception) -> None:
+        self._refuse(secret.name, [unexpected(failure)], arn=secret.arn, version_id=secret.version_id)
+
     @staticmethod
     def _before(entry: Entry | None) -> dict[str, t.Any]:
         return {"previous_fingerprint_sha256": entry.current.summary.get("fingerprint_sha256")} if entry else {}
@@ -340,6 +347,12 @@ class CertificateSync:
 
     def _policy_for(self, code: str) -> str:
         """A secret that may not be read at all is always a failure; the others are the user's choice."""
-        if code in ("secret_access_denied", "secret_unreadable", "secret_no_current_version", "write_failed"):
+        if code in (
+            "secret_access_denied",
+            "secret_unreadable",
+            "secret_no_current_version",
+            "write_failed",
+            "unexpected",
+        ):
             return "fail"
         return str(getattr(self._options, FAILURE_POLICIES.get(code, "on_invalid")))

@@ -19,26 +19,29 @@ import tempfile
 import threading
 import typing as t
 
+from .certificate import Certificate
 from .problems import MaterialError
 
 # A context takes one key at a time.
 _LOCK: t.Final = threading.Lock()
 
 
-def require_loadable(pem: bytes, name: str) -> None:
-    """Raises MaterialError. pem: leaf, intermediates and private key, as they would be written; name: for messages.
+def require_loadable(pem: bytes, leaf: Certificate) -> None:
+    """Raises MaterialError. pem: leaf, intermediates and private key, as they would be written.
 
     The bytes are shown to OpenSSL without being stored. OSError: that was not possible on this host.
     """
+    if leaf.malformed:
+        raise MaterialError("certificate_invalid", f"'{leaf.name}': {leaf.malformed}. Have it issued again.")
     try:
         with _LOCK, _as_files(pem) as (certificate, key):
             # Never ask on the terminal: a passphrase is not needed for what is written.
             _context().load_cert_chain(certificate, key, password=lambda: b"")
     except (ssl.SSLError, ValueError) as error:
-        reason = (getattr(error, "reason", None) or type(error).__name__).replace("_", " ").lower()
+        reason = (getattr(error, "reason", None) or "it gives no reason").replace("_", " ").lower()
         raise MaterialError(
             "certificate_not_loadable",
-            f"'{name}': OpenSSL does not load it as it would be written ({reason}), so HAProxy would not start with it:"
+            f"'{leaf.name}': OpenSSL does not load it as it would be written ({reason}), so HAProxy would not start with it:"
             " have it issued again.",
         ) from None
 
@@ -77,7 +80,7 @@ def _pipe(data: bytes) -> t.Iterator[str]:
 
     def feed() -> None:
         # The reader has gone before the end: it has seen what it needs.
-        with contextlib.suppress(BrokenPipeError), open(path, "wb", buffering=0) as pipe:
+        with contextlib.suppress(BrokenPipeError), open(path, "wb") as pipe:
             pipe.write(data)
 
     feeder = threading.Thread(target=feed, daemon=True)

@@ -99,7 +99,7 @@ def _build_bundle(
 
 def loading_problems(bundle: CertificateBundle) -> list[Problem]:
     try:
-        require_loadable(bundle.render("haproxy")["pem"], bundle.leaf.name)
+        require_loadable(bundle.render("haproxy")["pem"], bundle.leaf)
     except MaterialError as exc:
         return [exc.problem]
     return []
