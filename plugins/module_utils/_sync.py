@@ -20,14 +20,15 @@ from ._aws.secrets_manager import (
     is_arn_of,
     name_in_arn,
 )
-from ._errors import SecretsManagerError, StoreError
+from ._errors import RotationError, SecretsManagerError, StoreError
 from ._naming import certificate_file_stem
 from ._plan import date_problems, plan_sync, vanished
 from ._source import CertificateSource
 from ._store.directory import CertificateDirectory
 from ._store.manifest import Entry, Manifest, StoredVersion, main_path
+from ._unexpected import UnexpectedFailure, only_rotation_errors
 from ._x509.changes import GUARDED_CHANGES
-from ._x509.problems import Problem, unexpected
+from ._x509.problems import Problem
 
 if t.TYPE_CHECKING:
     from ._installer import Installation, Installer
@@ -36,6 +37,13 @@ if t.TYPE_CHECKING:
 
 # Staged certificates wait for the disk together. Their files are open meanwhile: a lineage has four.
 _MAX_STAGED = 50
+_ALWAYS_FAILURES = (
+    "secret_access_denied",
+    "secret_unreadable",
+    "secret_no_current_version",
+    "write_failed",
+    "unexpected",
+)
 FAILURE_POLICIES = {"secret_missing": "on_missing", "secret_deleted": "on_deleted"}
 
 
@@ -172,14 +180,15 @@ class CertificateSync:
                 self._refuse(result.name, [result.problem], arn=result.arn)
                 continue
             try:
-                staged.append(installer.stage(result))
+                with only_rotation_errors():
+                    staged.append(installer.stage(result))
             except Refused as refused:
                 secret = result.secret
                 self._refuse(secret.name, refused.problems, arn=secret.arn, version_id=secret.version_id)
             except StoreError as error:
                 self._refuse_write(result.secret, error)
-            except Exception as failure:  # pylint: disable=broad-exception-caught  # this one's: the others go on
-                self._refuse_unexpected(result.secret, failure)
+            except UnexpectedFailure as error:
+                self._refuse_host(result.secret, "unexpected", error)
             if len(staged) >= _MAX_STAGED:
                 self._publish(installer, staged)
                 staged = []
@@ -188,11 +197,12 @@ class CertificateSync:
     def _publish(self, installer: Installer, staged: t.Iterable[Installation]) -> None:
         for installation in staged:
             try:
-                installer.publish(installation)
+                with only_rotation_errors():
+                    installer.publish(installation)
             except StoreError as error:
                 self._refuse_write(installation.entry, error)
-            except Exception as failure:  # pylint: disable=broad-exception-caught
-                self._refuse_unexpected(installation.entry, failure)
+            except UnexpectedFailure as error:
+                self._refuse_host(installation.entry, "unexpected", error)
             else:
                 self._remember(installation)
 
@@ -301,11 +311,11 @@ class CertificateSync:
         )
 
     def _refuse_write(self, secret: SecretVersion | Entry, error: StoreError) -> None:
-        problems = [Problem("write_failed", "error", error.message)]
-        self._refuse(secret.name, problems, arn=secret.arn, version_id=secret.version_id)
+        self._refuse_host(secret, "write_failed", error)
 
-    def _refuse_unexpected(self, secret: SecretVersion | Entry, failure: Exception) -> None:
-        self._refuse(secret.name, [unexpected(failure)], arn=secret.arn, version_id=secret.version_id)
+    def _refuse_host(self, secret: SecretVersion | Entry, code: str, error: RotationError) -> None:
+        problems = [Problem(code, "error", error.message)]
+        self._refuse(secret.name, problems, arn=secret.arn, version_id=secret.version_id)
 
     @staticmethod
     def _before(entry: Entry | None) -> dict[str, t.Any]:
@@ -347,12 +357,6 @@ class CertificateSync:
 
     def _policy_for(self, code: str) -> str:
         """A secret that may not be read at all is always a failure; the others are the user's choice."""
-        if code in (
-            "secret_access_denied",
-            "secret_unreadable",
-            "secret_no_current_version",
-            "write_failed",
-            "unexpected",
-        ):
+        if code in _ALWAYS_FAILURES:
             return "fail"
         return str(getattr(self._options, FAILURE_POLICIES.get(code, "on_invalid")))

@@ -10,7 +10,7 @@ import contextlib
 import typing as t
 
 from .._errors import RotationError
-from .._unexpected import is_failure, kind_and_place
+from .._unexpected import only_rotation_errors
 
 
 class FailingModule(t.Protocol):
@@ -27,13 +27,7 @@ def module_boundary(module: FailingModule) -> t.Iterator[None]:
     type and the lines of code it came through are shown.
     """
     try:
-        yield
+        with only_rotation_errors():
+            yield
     except RotationError as error:
         module.fail_json(msg=error.message, **error.details)
-    except BaseException as error:  # a panic of cryptography's Rust parts is not an Exception
-        if not is_failure(error):
-            raise
-        module.fail_json(
-            msg=f"Unexpected {kind_and_place(error)}. Its text is withheld, as it may quote a private key;"
-            " please report this with the steps to reproduce it.",
-        )

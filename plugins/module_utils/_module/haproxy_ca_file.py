@@ -15,7 +15,7 @@ from .._haproxy.runtime import RuntimeApi
 from .._haproxy.trust_content import Member, TrustContent, facts, parse_authority_file, parse_crl_file
 from .._haproxy.trust_files import TrustFiles
 from .._haproxy.turn import take_turn
-from .._x509.problems import MaterialError, unexpected
+from .._unexpected import only_rotation_errors
 from .boundary import module_boundary
 from .haproxy_failures import HOPELESS, RELOAD_HELPS, error_code, failure_message, process_facts
 
@@ -78,12 +78,11 @@ def apply_files(
         try:
             if hopeless is not None:
                 raise hopeless
-            _apply_one(files, wanted[number], outcome, at, check_mode)
+            with only_rotation_errors():
+                _apply_one(files, wanted[number], outcome, at, check_mode)
         except RotationError as error:
             outcome.action, outcome.error = "failed", error
             hopeless = error if isinstance(error, HOPELESS) else None
-        except Exception as failure:  # pylint: disable=broad-exception-caught  # this one's: the others go on
-            outcome.action, outcome.error = "failed", MaterialError("unexpected", unexpected(failure).message)
     return outcomes
 
 

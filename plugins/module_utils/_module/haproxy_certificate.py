@@ -19,7 +19,7 @@ from .._haproxy.ocsp_file import find_stale_response
 from .._haproxy.parsing import StoredCertificate
 from .._haproxy.runtime import RuntimeApi
 from .._haproxy.turn import take_turn
-from .._x509.problems import MaterialError, unexpected
+from .._unexpected import only_rotation_errors
 from .boundary import module_boundary
 from .haproxy_failures import HOPELESS, RELOAD_HELPS, error_code, failure_message, process_facts
 
@@ -126,12 +126,11 @@ class CertificateRun:
             try:
                 if hopeless is not None:
                     raise hopeless
-                self._apply_one(wanted[number], outcome)
+                with only_rotation_errors():
+                    self._apply_one(wanted[number], outcome)
             except RotationError as error:
                 outcome = outcome.failed(error)
                 hopeless = error if isinstance(error, HOPELESS) else hopeless
-            except Exception as failure:  # pylint: disable=broad-exception-caught  # this one's: the others go on
-                outcome = outcome.failed(MaterialError("unexpected", unexpected(failure).message))
             outcomes[number] = outcome
         return [outcomes[number] for number in range(len(wanted))]
 

@@ -10,7 +10,6 @@ import dataclasses
 import typing as t
 
 from .._errors import RotationError
-from .._unexpected import kind_and_place
 
 Severity = t.Literal["error", "warning"]
 
@@ -108,17 +107,6 @@ def error(code: str, message: str) -> Problem:
 def warning(code: str, message: str) -> Problem:
     """A problem that a person should know about; the certificate is used."""
     return Problem(code, "warning", message)
-
-
-def unexpected(failure: BaseException) -> Problem:
-    """The problem of one certificate of many, whatever happened while it was worked on."""
-    if isinstance(failure, RotationError):
-        return error("unexpected", failure.message)
-    return error(
-        "unexpected",
-        f"Unexpected {kind_and_place(failure)}. Its text is withheld, as it may quote a private key;"
-        " please report this with the steps to reproduce it.",
-    )
 
 
 class MaterialError(RotationError):
