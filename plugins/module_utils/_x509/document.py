@@ -22,6 +22,7 @@ except ImportError:  # the module boundary says so
 
 from .._errors import InvalidOption
 from .certificate import Certificate, load_certificate
+from .effort import require_bounded_effort
 from .pem import CERTIFICATE, ENCRYPTED_PRIVATE_KEY, PemBlock, parse_pem
 from .problems import MaterialError
 from .reading import material_errors
@@ -30,6 +31,8 @@ FIELDS: t.Final = ("certificate", "private_key", "certificate_chain", "domain_na
 
 _TRADITIONAL_LABELS: t.Final = ("RSA PRIVATE KEY", "EC PRIVATE KEY", "DSA PRIVATE KEY")
 _KEY_LABELS: t.Final = ("PRIVATE KEY", *_TRADITIONAL_LABELS, ENCRYPTED_PRIVATE_KEY)
+_MAX_CERTIFICATES: t.Final = 50  # a chain has a handful, and each may have to be compared with each
+_MAX_DIGITS: t.Final = 4300
 # Kinds that would be lost silently if they were ignored, and what to do about them.
 _REFUSED_LABELS: t.Final = {
     "TRUSTED CERTIFICATE": "convert it with 'openssl x509 -in FILE'",
@@ -157,12 +160,19 @@ def _decode(value: bytes) -> str:
 def _load_json(text: str) -> t.Any:
     try:
         # strict=False: line ends inside strings are common in documents written by hand.
-        return json.loads(text, strict=False)
+        return json.loads(text, strict=False, parse_int=_integer)
     except json.JSONDecodeError as exc:
         where = f"line {exc.lineno}, column {exc.colno}: {exc.msg}"
     except (ValueError, RecursionError):
         where = "it is nested too deeply or holds a number that is too long"
     raise MaterialError("document_invalid", f"The secret starts like a JSON document but is not one ({where}).")
+
+
+def _integer(digits: str) -> int:
+    """Python limits their number by itself only from 3.11 on; the work grows with its square. Raises ValueError."""
+    if len(digits) > _MAX_DIGITS:
+        raise ValueError("a number is too long")
+    return int(digits)
 
 
 def _from_document(document: t.Any, fields: FieldMap, passphrase: bytes | None) -> CertificateMaterial:
@@ -208,11 +218,21 @@ def _from_blocks(
 ) -> CertificateMaterial:
     refuse_unusable(blocks)
     # Other kinds (parameters, requests, public keys) say nothing that the certificate does not.
-    certificates = tuple(load_certificate(block.der) for block in blocks if block.label == CERTIFICATE)
+    certificates = _load_certificates([block.der for block in blocks if block.label == CERTIFICATE])
     if not certificates:
         raise MaterialError("certificate_missing", "There is no certificate: store the leaf certificate as PEM.")
     key, key_pem = load_private_key(blocks, passphrase)
     return CertificateMaterial(certificates, key, key_pem, declared_leaf, domain_name, description)
+
+
+def _load_certificates(ders: t.Sequence[bytes]) -> tuple[Certificate, ...]:
+    different = len(set(ders))
+    if different > _MAX_CERTIFICATES:
+        raise MaterialError(
+            "content_too_costly",
+            f"There are {different} certificates, and {_MAX_CERTIFICATES} are the most: store the leaf and its chain.",
+        )
+    return tuple(map(load_certificate, ders))
 
 
 def refuse_unusable(blocks: t.Iterable[PemBlock]) -> None:
@@ -242,6 +262,8 @@ def _load_key(block: PemBlock, passphrase: bytes | None) -> tuple[t.Any, bytes]:
             "private_key_encrypted", "The private key is encrypted: give its passphrase, or store it unencrypted."
         )
     try:
+        if not block.headers:
+            require_bounded_effort(block.der)
         # The slow validation (a primality test) is not needed: verify.py proves that key and certificate are a pair.
         key = serialization.load_pem_private_key(
             block.encode(), passphrase if encrypted else None, unsafe_skip_rsa_key_validation=True
@@ -278,6 +300,7 @@ def _base64_der(text: str) -> bytes | None:
 
 def _from_pkcs12(data: bytes, passphrase: bytes | None) -> CertificateMaterial:
     try:
+        require_bounded_effort(data)
         container = pkcs12.load_pkcs12(data, passphrase)
         found = [container.cert] if container.cert else []
         ders = [
@@ -294,5 +317,6 @@ def _from_pkcs12(data: bytes, passphrase: bytes | None) -> CertificateMaterial:
         raise MaterialError("certificate_missing", "The PKCS#12 container holds no certificate: export it with one.")
     if key_pem is None:
         raise MaterialError("private_key_missing", "The PKCS#12 container holds no private key: export it with one.")
-    certificates = tuple(load_certificate(der) for der in ders)
-    return CertificateMaterial(certificates, container.key, key_pem, declared_leaf=0 if found else None, ordered=False)
+    return CertificateMaterial(
+        _load_certificates(ders), container.key, key_pem, declared_leaf=0 if found else None, ordered=False
+    )

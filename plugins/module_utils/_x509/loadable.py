@@ -41,8 +41,8 @@ def require_loadable(pem: bytes, leaf: Certificate) -> None:
         reason = (getattr(error, "reason", None) or "it gives no reason").replace("_", " ").lower()
         raise MaterialError(
             "certificate_not_loadable",
-            f"'{leaf.name}': OpenSSL does not load it as it would be written ({reason}), so HAProxy would not start with"
-            " it: have it issued again.",
+            f"'{leaf.name}': OpenSSL does not load it as it would be written ({reason}), and HAProxy would not start"
+            " with it: have it issued again.",
         ) from None
 
 

@@ -23,6 +23,7 @@ PROBLEM_CODES: t.Final[dict[str, str]] = {
     "field_missing": "The JSON document lacks a field that is needed, or the field is empty.",
     "field_invalid": "A field of the JSON document is not text.",
     "pem_invalid": "A PEM block is truncated, is not base64, or is of a kind that cannot be used.",
+    "content_too_costly": "To read the content would take too long: too many iterations, certificates or digits.",
     "pkcs12_invalid": "The PKCS#12 container is damaged or the passphrase does not open it.",
     # The certificates and the key are not the ones needed.
     "certificate_missing": "No certificate was found.",

@@ -22,6 +22,7 @@ from .bundle import CertificateBundle
 from .certificate import Certificate
 from .chain import arrange, find_leaf
 from .document import CertificateMaterial
+from .effort import MAX_BITS
 from .loadable import require_loadable
 from .names import covers
 from .problems import MaterialError, Problem, error, warning
@@ -258,7 +259,7 @@ def strength_problems(certificate: Certificate, policy: VerificationPolicy) -> l
 def _is_strong(certificate: Certificate, policy: VerificationPolicy) -> bool:
     key = certificate.public_key
     if isinstance(key, rsa.RSAPublicKey):
-        return key.key_size >= policy.min_rsa_bits
+        return policy.min_rsa_bits <= key.key_size <= MAX_BITS
     if isinstance(key, ec.EllipticCurvePublicKey):
         return key.curve.key_size >= _MIN_CURVE_BITS and not certificate.has_explicit_curve
     return isinstance(key, (ed25519.Ed25519PublicKey, ed448.Ed448PublicKey))
