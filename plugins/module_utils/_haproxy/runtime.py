@@ -20,7 +20,7 @@ from .errors import UnsupportedCommand
 RESTART_PATIENCE = 3.0  # seconds: a restart or a reload of HAProxy closes its sockets for a moment
 _PAUSE = 0.05
 _SPECIAL = frozenset(" \t\\;\"'<#")
-_BUFFER = re.compile(r"^\s*- Pool buffer \((\d+) bytes\)", re.MULTILINE)
+_BUFFER = re.compile(r"^[ \t]*- Pool buffer \((\d+) bytes\)", re.MULTILINE)
 
 
 def parse_address(address: str) -> str | tuple[str, int]:
