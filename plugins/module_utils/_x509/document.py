@@ -261,6 +261,8 @@ def _load_key(block: PemBlock, passphrase: bytes | None) -> tuple[t.Any, bytes]:
         raise MaterialError(
             "private_key_encrypted", "The private key is encrypted: give its passphrase, or store it unencrypted."
         )
+    if not encrypted:  # other headers are remarks
+        block = dataclasses.replace(block, headers=())
     try:
         if not block.headers:
             require_bounded_effort(block.der)
