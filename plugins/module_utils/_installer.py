@@ -11,6 +11,7 @@ import typing as t
 from datetime import datetime
 
 from ._aws.secrets_manager import SecretValue, SecretVersion
+from ._errors import RotationError
 from ._naming import certificate_file_stem
 from ._renewal import isoformat_utc
 from ._store.directory import CertificateDirectory, version_digest
@@ -22,7 +23,7 @@ if t.TYPE_CHECKING:
     from ._sync import SyncOptions
 
 
-class Refused(Exception):
+class Refused(RotationError):
     """A certificate that is not written, for these problems."""
 
     def __init__(self, problems: list[Problem]) -> None:

@@ -13,9 +13,8 @@ import typing as t
 from ._errors import InvalidOption
 
 _UNITS: t.Final = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
-_PART = re.compile(r"(\d+(?:\.\d+)?)([wdhms])")
 _DURATION = re.compile(
-    r"(?:\d+(?:\.\d+)?w)?(?:\d+(?:\.\d+)?d)?(?:\d+(?:\.\d+)?h)?(?:\d+(?:\.\d+)?m)?(?:\d+(?:\.\d+)?s)?"
+    r"(?:(\d+(?:\.\d+)?)w)?(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?"
 )
 
 #: Renew when less than this remains, whatever the lifetime.
@@ -32,14 +31,16 @@ def parse_duration(text: str) -> datetime.timedelta:
     compact = text.strip().lower()
     if compact == "0":
         return datetime.timedelta(0)
-    if not compact or not compact.isascii() or not _DURATION.fullmatch(compact):
+    parts = _DURATION.fullmatch(compact) if compact.isascii() else None
+    if not compact or not parts:
         hint = f" Add a unit, for instance '{compact}d'." if re.fullmatch(r"[0-9.]+", compact) else ""
         raise InvalidOption(
             f"{_quoted(text)} is not a duration.{hint} Write weeks, days, hours, minutes and seconds in this order, "
             "for instance '30d' or '1w2d3h4m5s'."
         )
+    numbers = zip(parts.groups("0"), _UNITS.values())
     try:
-        return datetime.timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(compact)))
+        return datetime.timedelta(seconds=sum(float(number) * size for number, size in numbers))
     except OverflowError:
         raise InvalidOption(f"{_quoted(text)} is too long for a duration.") from None
 

@@ -20,12 +20,13 @@ from ._aws.secrets_manager import (
     is_arn_of,
     name_in_arn,
 )
-from ._errors import SecretsManagerError, StoreError
+from ._errors import RotationError, SecretsManagerError, StoreError
 from ._naming import certificate_file_stem
 from ._plan import date_problems, plan_sync, vanished
 from ._source import CertificateSource
 from ._store.directory import CertificateDirectory
 from ._store.manifest import Entry, Manifest, StoredVersion, main_path
+from ._unexpected import UnexpectedFailure, only_rotation_errors
 from ._x509.changes import GUARDED_CHANGES
 from ._x509.problems import Problem
 
@@ -36,6 +37,13 @@ if t.TYPE_CHECKING:
 
 # Staged certificates wait for the disk together. Their files are open meanwhile: a lineage has four.
 _MAX_STAGED = 50
+_ALWAYS_FAILURES = (
+    "secret_access_denied",
+    "secret_unreadable",
+    "secret_no_current_version",
+    "write_failed",
+    "unexpected",
+)
 FAILURE_POLICIES = {"secret_missing": "on_missing", "secret_deleted": "on_deleted"}
 
 
@@ -172,12 +180,15 @@ class CertificateSync:
                 self._refuse(result.name, [result.problem], arn=result.arn)
                 continue
             try:
-                staged.append(installer.stage(result))
+                with only_rotation_errors():
+                    staged.append(installer.stage(result))
             except Refused as refused:
                 secret = result.secret
                 self._refuse(secret.name, refused.problems, arn=secret.arn, version_id=secret.version_id)
             except StoreError as error:
                 self._refuse_write(result.secret, error)
+            except UnexpectedFailure as error:
+                self._refuse_host(result.secret, "unexpected", error)
             if len(staged) >= _MAX_STAGED:
                 self._publish(installer, staged)
                 staged = []
@@ -186,9 +197,12 @@ class CertificateSync:
     def _publish(self, installer: Installer, staged: t.Iterable[Installation]) -> None:
         for installation in staged:
             try:
-                installer.publish(installation)
+                with only_rotation_errors():
+                    installer.publish(installation)
             except StoreError as error:
                 self._refuse_write(installation.entry, error)
+            except UnexpectedFailure as error:
+                self._refuse_host(installation.entry, "unexpected", error)
             else:
                 self._remember(installation)
 
@@ -297,7 +311,10 @@ class CertificateSync:
         )
 
     def _refuse_write(self, secret: SecretVersion | Entry, error: StoreError) -> None:
-        problems = [Problem("write_failed", "error", error.message)]
+        self._refuse_host(secret, "write_failed", error)
+
+    def _refuse_host(self, secret: SecretVersion | Entry, code: str, error: RotationError) -> None:
+        problems = [Problem(code, "error", error.message)]
         self._refuse(secret.name, problems, arn=secret.arn, version_id=secret.version_id)
 
     @staticmethod
@@ -340,6 +357,6 @@ class CertificateSync:
 
     def _policy_for(self, code: str) -> str:
         """A secret that may not be read at all is always a failure; the others are the user's choice."""
-        if code in ("secret_access_denied", "secret_unreadable", "secret_no_current_version", "write_failed"):
+        if code in _ALWAYS_FAILURES:
             return "fail"
         return str(getattr(self._options, FAILURE_POLICIES.get(code, "on_invalid")))

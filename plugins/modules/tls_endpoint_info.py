@@ -149,6 +149,7 @@ endpoints:
     error:
       description:
         - Why the handshake did not complete, in words that stay the same. Null when it did.
+        - Also what is odd about a certificate that the server sent. What could be read of it is there all the same.
         - Together with RV(endpoints[].reachable), it means that the server presented its certificate and then refused
           the client, as servers do that want a client certificate.
       type: str

@@ -44,23 +44,30 @@ def _sign_weakly(
     identifier = _WEAK_IDENTIFIERS[kind, signature_hash.name]
     signed_well = builder.sign(key, hashes.SHA256()).tbs_certificate_bytes
     content = signed_well[2 + (signed_well[1] & 0x7F if signed_well[1] & 0x80 else 0) :]
-    signed_part = _der(0x30, content.replace(_SHA256_IDENTIFIERS[kind], identifier, 1))
+    signed_part = der(0x30, content.replace(_SHA256_IDENTIFIERS[kind], identifier, 1))
     if kind == "rsa":
         signature = key.sign(signed_part, padding.PKCS1v15(), signature_hash)
     else:
         signature = key.sign(signed_part, ec.ECDSA(signature_hash))
-    return x509.load_der_x509_certificate(_der(0x30, signed_part + identifier + _der(0x03, b"\0" + signature)))
+    return x509.load_der_x509_certificate(der(0x30, signed_part + identifier + der(0x03, b"\0" + signature)))
 
 
 def signed_pem(tbs_certificate: bytes, key: ec.EllipticCurvePrivateKey) -> str:
     """A certificate of any content, also such that cryptography would not make (ECDSA with SHA-256)."""
     signature = key.sign(tbs_certificate, ec.ECDSA(hashes.SHA256()))
-    der = _der(0x30, tbs_certificate + _SHA256_IDENTIFIERS["ec"] + _der(0x03, b"\0" + signature))
-    encoded = base64.encodebytes(der).decode()
+    whole = der(0x30, tbs_certificate + _SHA256_IDENTIFIERS["ec"] + der(0x03, b"\0" + signature))
+    return certificate_pem_of(whole)
+
+
+def certificate_pem_of(content: bytes) -> str:
+    """Any bytes in the form of a certificate."""
+    encoded = base64.encodebytes(content).decode()
     return f"-----BEGIN CERTIFICATE-----\n{encoded}-----END CERTIFICATE-----\n"
 
 
-def _der(tag: int, content: bytes) -> bytes:
+def der(tag: int, *parts: bytes) -> bytes:
+    """One value: its tag, the length of all parts, and they (X.690)."""
+    content = b"".join(parts)
     size = len(content)
     if size < 0x80:
         return bytes([tag, size]) + content

@@ -17,6 +17,8 @@ except ImportError:  # the module boundary says so
 
 from .._errors import RotationError
 from .._x509.certificate import Certificate
+from .._x509.problems import MaterialError
+from .._x509.reading import material_errors
 from .issue import BACKDATING, Issuer, authority_key_identifier
 
 #: Serial number -> when it was revoked.
@@ -51,25 +53,44 @@ class StoredCrl:
     def __init__(self, pem: str) -> None:
         blocks = [part + self._END for part in pem.encode().split(self._END)[:-1]]
         try:
-            self._lists = [x509.load_pem_x509_crl(block) for block in blocks]
-        except ValueError:
+            with material_errors():
+                self._lists = [x509.load_pem_x509_crl(block) for block in blocks]
+                # All of each is read now, so that it cannot fail later.
+                self._revoked = [_revoked(crl) for crl in self._lists]
+                self._numbers = list(map(_number, self._lists))
+        except MaterialError:
             text = "The stored revocation list cannot be read: delete its secret, and revoke again."
             raise RotationError(text) from None
 
     def of(self, authority: Certificate) -> x509.CertificateRevocationList | None:
         """The list that this authority signed."""
-        key = authority.public_key
-        return next((crl for crl in self._lists if key is not None and crl.is_signature_valid(key)), None)
+        return next((crl for crl in self._lists if _is_signed(crl, authority.public_key)), None)
 
     def revoked(self, authority: Certificate) -> dict[int, datetime.datetime]:
         crl = self.of(authority)
-        return {entry.serial_number: entry.revocation_date_utc for entry in crl or ()}
+        return {} if crl is None else dict(self._revoked[self._lists.index(crl)])
 
     def number(self) -> int:
         """The highest number of a list."""
-        numbers = (crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number for crl in self._lists)
-        return max(numbers, default=0)
+        return max(self._numbers, default=0)
 
     def is_for(self, authorities: t.Sequence[Certificate]) -> bool:
         """Whether it holds a list of each of these authorities, and no other one."""
         return len(self._lists) == len(authorities) and all(self.of(authority) is not None for authority in authorities)
+
+
+def _revoked(crl: x509.CertificateRevocationList) -> dict[int, datetime.datetime]:
+    return {entry.serial_number: entry.revocation_date_utc for entry in crl}
+
+
+def _number(crl: x509.CertificateRevocationList) -> int:
+    return crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+
+
+def _is_signed(crl: x509.CertificateRevocationList, key: t.Any) -> bool:
+    """With a key of another kind, or an algorithm that is not known, it is not."""
+    try:
+        with material_errors():
+            return key is not None and crl.is_signature_valid(key)
+    except MaterialError:
+        return False

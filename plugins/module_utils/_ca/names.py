@@ -20,7 +20,7 @@ from .._x509.names import a_labels
 
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST = re.compile(rf"(?:\*\.)?{_LABEL}(?:\.{_LABEL})*")
-_LIKE_AN_ADDRESS = re.compile(r"[0-9.]+|.*:.*")
+_LIKE_AN_ADDRESS = re.compile(r"[0-9.]+|[^:]*:(?s:.*)")
 _LONGEST_NAME = 253
 
 

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 
 from .._renewal import isoformat_utc
 from .._x509.certificate import Certificate, load_certificate
+from .._x509.loadable import require_loadable
 from .._x509.pem import CERTIFICATE, TRUSTED_CERTIFICATE, PemBlock, encode_pem, parse_pem
 from .._x509.problems import MaterialError
+from .._x509.reading import material_errors
 from .parsing import StoredCertificate
 
 try:
@@ -86,6 +88,7 @@ class CertificateContent:
         )
 
 
+@material_errors()
 def parse_content(pem: str | bytes) -> CertificateContent:
     """Read a combined PEM, leaf first as HAProxy does. Raises MaterialError, whose text never quotes the content."""
     blocks = [block for block in parse_pem(pem) if _is_loaded(block)]
@@ -126,6 +129,7 @@ def _is_loaded(block: PemBlock) -> bool:
     )
 
 
+@material_errors()
 def check_key(content: CertificateContent) -> None:
     """The content has exactly one private key, in clear, and it is the leaf's. Raises MaterialError.
 
@@ -144,6 +148,7 @@ def check_key(content: CertificateContent) -> None:
             "The private key does not belong to the certificate, so nothing was sent to HAProxy. Give the key that"
             " the certificate was issued for.",
         )
+    require_loadable(content.payload.encode(), content.leaf)
 
 
 def _load_key(block: PemBlock) -> t.Any:

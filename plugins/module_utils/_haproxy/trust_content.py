@@ -15,6 +15,7 @@ from .._renewal import isoformat_utc
 from .._x509.certificate import Certificate, load_certificate
 from .._x509.pem import CERTIFICATE, PemBlock, parse_pem
 from .._x509.problems import MaterialError
+from .._x509.reading import material_errors
 from .content import openssl_one_line
 from .parsing import StoredAuthority, StoredCrl, hexadecimal
 
@@ -51,6 +52,7 @@ class TrustContent:
         return not missing
 
 
+@material_errors()
 def parse_authority_file(pem: str | bytes, at: datetime.datetime) -> TrustContent:
     """The certificates that clients or servers are verified against. Raises MaterialError."""
     blocks = parse_pem(pem)
@@ -72,6 +74,7 @@ def parse_authority_file(pem: str | bytes, at: datetime.datetime) -> TrustConten
     )
 
 
+@material_errors()
 def parse_crl_file(pem: str | bytes, at: datetime.datetime) -> TrustContent:
     """Revocation lists that are in force at that instant. Raises MaterialError.
 

@@ -41,7 +41,7 @@ def parse_old_workers(text: str) -> list[OldWorkerProcess]:
     workers = []
     for line in text.splitlines():
         if line.startswith("#<"):
-            columns = re.findall(r"<([^>]+)>", line)  # before 2.5 there is one more
+            columns = re.findall(r"<([^<>]+)>", line)  # before 2.5 there is one more
             continue
         if line.startswith("# "):
             section = line.strip()

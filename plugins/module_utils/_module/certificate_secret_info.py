@@ -101,9 +101,11 @@ def _unaccepted_leaf(verifier: SecretVerifier, value: str | bytes) -> Certificat
     """Of content that failed verification: what has expired, say, is still to be told by its names and dates."""
     from .._x509.chain import find_leaf
     from .._x509.problems import MaterialError, Problem
+    from .._x509.reading import material_errors
 
     try:
-        leaf = find_leaf(tuple(dict.fromkeys(verifier.parse(value).certificates)))
+        with material_errors():
+            leaf = find_leaf(tuple(dict.fromkeys(verifier.parse(value).certificates)))
     except MaterialError:
         return None
     return None if isinstance(leaf, Problem) or leaf.malformed else leaf

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The AnsibleModule of all modules here: what it was given is screened first, and no key of it is ever printed."""
+"""The AnsibleModule of all modules here: what it was given is screened first, and what it says is safe to show."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from .._text import harmless
 from .screening import key_lines_in, screen, shown
 
 _Class = t.TypeVar("_Class", bound=type)
@@ -50,12 +51,12 @@ class GuardedModule(AnsibleModule):
 
     def warn(self, warning: str, *more: t.Any, **details: t.Any) -> None:
         self._mask_keys_in(warning)
-        super().warn(warning, *more, **details)
+        super().warn(harmless(warning), *more, **details)
 
     def _presentable(self, result: dict[str, t.Any]) -> dict[str, t.Any]:
-        """With arguments that may be seen."""
+        """With arguments that may be seen, and without characters that a terminal obeys, whosever they are."""
         self._mask_keys_in(result)
-        return {"invocation": {"module_args": shown(self.argument_spec, self.params)}, **result}
+        return harmless({"invocation": {"module_args": shown(self.argument_spec, self.params)}, **result})
 
     def _mask_keys_in(self, output: t.Any) -> None:
         """A line of a key that was given, by whatever way it came in there: an answer that quotes it, for instance."""

@@ -16,6 +16,7 @@ from .._haproxy.trust_content import Member, TrustContent, facts, parse_authorit
 from .._haproxy.trust_files import TrustFiles
 from .._haproxy.turn import take_turn
 from .._store.atomic import read_regular_file
+from .._unexpected import only_rotation_errors
 from .boundary import module_boundary
 from .haproxy_failures import HOPELESS, RELOAD_HELPS, error_code, failure_message, process_facts
 
@@ -77,7 +78,8 @@ def apply_files(
         try:
             if hopeless is not None:
                 raise hopeless
-            _apply_one(files, wanted[number], outcome, at, check_mode)
+            with only_rotation_errors():
+                _apply_one(files, wanted[number], outcome, at, check_mode)
         except RotationError as error:
             outcome.action, outcome.error = "failed", error
             hopeless = error if isinstance(error, HOPELESS) else None

@@ -21,6 +21,7 @@ from .._haproxy.parsing import StoredCertificate
 from .._haproxy.runtime import RuntimeApi
 from .._haproxy.turn import take_turn
 from .._store.atomic import read_regular_file
+from .._unexpected import only_rotation_errors
 from .boundary import module_boundary
 from .certificate_steps import add_step, carry_out, link_step, update_step
 from .haproxy_failures import HOPELESS, RELOAD_HELPS, error_code, failure_message, process_facts
@@ -136,7 +137,8 @@ class CertificateRun:
             try:
                 if hopeless is not None:
                     raise hopeless
-                self._apply_one(wanted[number], outcome)
+                with only_rotation_errors():
+                    self._apply_one(wanted[number], outcome)
             except RotationError as error:
                 outcome = outcome.failed(error)
                 hopeless = error if isinstance(error, HOPELESS) else hopeless

@@ -26,6 +26,7 @@ from .._haproxy.errors import (
     TransactionOpen,
     UnsupportedCommand,
 )
+from .._unexpected import UnexpectedFailure
 from .._x509.problems import MaterialError
 
 _CODES: tuple[tuple[type[RotationError], str], ...] = (
@@ -42,6 +43,7 @@ _CODES: tuple[tuple[type[RotationError], str], ...] = (
     (HaproxyError, "haproxy_error"),
     (StoreError, "crt_list_file"),
     (InvalidOption, "invalid_option"),
+    (UnexpectedFailure, "unexpected"),
 )
 RELOAD_HELPS = (PayloadTooLarge, UnsupportedCommand, ReloadRequired)
 HOPELESS = (HaproxyUnavailable, HaproxyPermissionDenied, UnsupportedCommand)  # the same for every item

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import typing as t
 
 from .._errors import InvalidOption, RotationError
@@ -80,21 +81,24 @@ def _result(observation: Observation) -> dict[str, t.Any]:
         "subject_alternative_names": [],
         "chain": [],
     }
-    try:
-        chain = [_facts(der) for der in observation.chain]
-    except RotationError:
-        result["error"] = "the server sent a certificate that is not valid X.509"
-        result["fingerprint_sha256"] = observation.fingerprint_sha256
-        return result
-    if chain:
-        result.update({field: chain[0][field] for field in _LEAF_FIELDS})
-        result["chain"] = [{field: facts[field] for field in _CHAIN_FIELDS} for facts in chain]
+    sent = [_facts(der) for der in observation.chain]
+    if sent:
+        leaf, _odd = sent[0]
+        result.update({field: leaf[field] for field in _LEAF_FIELDS})
+        result["chain"] = [{field: facts[field] for field in _CHAIN_FIELDS} for facts, _odd in sent]
+        result["error"] = result["error"] or next((odd for _facts, odd in sent if odd), None)
     return result
 
 
-def _facts(der: bytes) -> dict[str, t.Any]:
-    certificate = load_certificate(der)
-    return {
+def _facts(der: bytes) -> tuple[dict[str, t.Any], str | None]:
+    """What can be read of a certificate that a peer sent, and what is odd about it."""
+    try:
+        certificate = load_certificate(der)
+    except RotationError:
+        facts: dict[str, t.Any] = dict.fromkeys(_LEAF_FIELDS)
+        facts.update(fingerprint_sha256=hashlib.sha256(der).hexdigest(), subject_alternative_names=[])
+        return facts, "the server sent a certificate that is not valid X.509"
+    facts = {
         "fingerprint_sha256": certificate.fingerprint_sha256,
         "not_before": isoformat_utc(certificate.not_before),
         "not_after": isoformat_utc(certificate.not_after),
@@ -103,3 +107,5 @@ def _facts(der: bytes) -> dict[str, t.Any]:
         "issuer": certificate.issuer,
         "serial_number": certificate.serial_number,
     }
+    odd = certificate.malformed
+    return facts, f"the server sent a certificate that clients may refuse: {odd}" if odd else None

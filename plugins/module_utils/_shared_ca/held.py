@@ -50,10 +50,12 @@ def held(files: t.Mapping[str, bytes]) -> Held:
 
     def certificates(name: str) -> list[Certificate]:
         try:
-            return [load_certificate(block.der) for block in parse_pem(files[name]) if block.label == CERTIFICATE]
+            found = [load_certificate(block.der) for block in parse_pem(files[name]) if block.label == CERTIFICATE]
         except MaterialError as error:
             problems.append(f"{name}: {error.message}")
             return []
+        problems.extend(f"{name}: '{each.name}': {each.malformed}." for each in found if each.malformed)
+        return found
 
     trusted = certificates(TRUST_FILE) if TRUST_FILE in files else []
     server = certificates(SERVER_FILE)[:1] if SERVER_FILE in files else []

@@ -32,7 +32,7 @@ from .steward import Steward
 if t.TYPE_CHECKING:
     from cryptography import x509
 
-_OF_THE_HOST = re.compile(r"[0-9.]+|.*:.*|.*\.(?:internal|amazonaws\.com(?:\.cn)?)")
+_OF_THE_HOST = re.compile(r"[0-9.]+|[^:]*:(?s:.*)|.*\.(?:internal|amazonaws\.com(?:\.cn)?)")
 
 
 @dataclass(frozen=True)

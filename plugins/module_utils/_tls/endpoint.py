@@ -78,8 +78,8 @@ def ascii_name(name: str) -> str:
     """A host name as DNS and SNI carry it: A-labels, no dot at the end. Raises ProbeError when it is no host name."""
     if is_ip(name):
         return name
-    try:
-        encoded = name.rstrip(".").encode("idna").decode("ascii")
+    try:  # to convert a very long one would take minutes
+        encoded = name.rstrip(".").encode("idna").decode("ascii") if len(name) <= 254 else ""
     except UnicodeError:
         encoded = ""
     if not re.fullmatch(r"(?=.{1,253}$)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", encoded):

@@ -249,7 +249,7 @@ def _tls_error(error: ssl.SSLError, tls: _Recorder) -> str:
         return f"TLS alert {_alert_name(tls.alert)}"
     if error.reason in ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"):
         return "not a TLS server"
-    reason = error.reason or re.sub(r"\s*\(_ssl\.c:\d+\)", "", str(error))
+    reason = error.reason or re.sub(r"\(_ssl\.c:\d+\)", "", str(error)).rstrip()
     return f"TLS failure {reason.lower()}"
 
 

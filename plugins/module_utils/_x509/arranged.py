@@ -12,8 +12,10 @@ from .chain import arrange, find_leaf
 from .document import parse_secret
 from .pem import CERTIFICATE, parse_pem
 from .problems import MaterialError, Problem
+from .reading import material_errors
 
 
+@material_errors()
 def arranged_pem(content: str, *, private_key: bool) -> bytes:
     """Leaf, intermediates, and with private_key the key, of a secret's content; without it, of any PEM.
 

@@ -13,6 +13,7 @@ import typing as t
 from .certificate import Certificate, load_certificate
 from .pem import CERTIFICATE, parse_pem
 from .problems import MaterialError
+from .reading import material_errors
 
 Layout = t.Literal["haproxy", "lineage", "split"]
 
@@ -84,6 +85,7 @@ class CertificateBundle:
         return self.leaf.summary()
 
 
+@material_errors()
 def describe_pem(data: bytes) -> dict[str, t.Any]:
     """The summary of the first certificate of a deployed file, which is the one that HAProxy serves.
 

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import datetime
 import functools
+import ipaddress
 import typing as t
 
 try:
     from cryptography import x509
-    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 except ImportError:  # the module boundary says so
     pass
 
 from .._renewal import isoformat_utc
+from .._unexpected import is_failure
 from .pem import CERTIFICATE, encode_pem
 from .problems import MaterialError
 
@@ -39,16 +41,22 @@ _EXPLICIT_CURVE: t.Final = bytes.fromhex("06072a8648ce3d020130")  # id-ecPublicK
 _CURVE_NAMES: t.Final = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 
 
-# What cryptography raises when a part is read, besides ValueError: KeyError for unknown TLS features, and string types
-# in version 42; TypeError for bit strings in a name.
-_UNREADABLE: t.Final = (ValueError, KeyError, TypeError)
+_Fact = t.TypeVar("_Fact")
+_Otherwise = t.TypeVar("_Otherwise")
+
+
+def _fact(read: t.Callable[[], _Fact], otherwise: _Otherwise) -> _Fact | _Otherwise:
+    """What cryptography says, or that. Of odd content it raises what it likes, panics of its Rust parts included."""
+    try:
+        return read()
+    except BaseException as error:
+        if not is_failure(error) or isinstance(error, MemoryError):
+            raise
+        return otherwise
 
 
 class Certificate:
-    """Facts of one certificate, each computed at most once.
-
-    malformed: why some part cannot be read (then that part's facts are empty), or None.
-    """
+    """Facts of one certificate, each computed at most once. None of them raises: see malformed."""
 
     def __init__(self, parsed: x509.Certificate, der: bytes) -> None:
         self.x509 = parsed
@@ -95,27 +103,29 @@ class Certificate:
 
     @functools.cached_property
     def subject_name(self) -> x509.Name | None:
-        try:
-            return self.x509.subject
-        except _UNREADABLE:
-            return None
+        return _fact(lambda: self.x509.subject, None)
 
     @functools.cached_property
     def issuer_name(self) -> x509.Name | None:
-        try:
-            return self.x509.issuer
-        except _UNREADABLE:
-            return None
+        return _fact(lambda: self.x509.issuer, None)
+
+    @functools.cached_property
+    def _subject_text(self) -> str | None:
+        return _fact(lambda: _rfc4514(self.x509.subject), None)
+
+    @functools.cached_property
+    def _issuer_text(self) -> str | None:
+        return _fact(lambda: _rfc4514(self.x509.issuer), None)
 
     @property
     def subject(self) -> str:
         """RFC 4514, "" when empty or malformed."""
-        return _rfc4514(self.subject_name)
+        return self._subject_text or ""
 
     @property
     def issuer(self) -> str:
         """RFC 4514, "" when empty or malformed."""
-        return _rfc4514(self.issuer_name)
+        return self._issuer_text or ""
 
     @functools.cached_property
     def self_issued(self) -> bool:
@@ -129,23 +139,30 @@ class Certificate:
 
     @functools.cached_property
     def _extensions(self) -> x509.Extensions | None:
-        try:
-            return self.x509.extensions
-        except (*_UNREADABLE, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, UnsupportedAlgorithm):
-            return None
+        return _fact(lambda: self.x509.extensions, None)
 
     @functools.cached_property
     def malformed(self) -> str | None:
-        if self.subject_name is None or self.issuer_name is None:
+        """Why some part cannot be read (then that part's facts are empty), or None."""
+        if self._subject_text is None or self._issuer_text is None:
             return "its subject or issuer is malformed"
         if self._extensions is None:
             return "one of its extensions is malformed"
+        if not all(map(_is_usable, self._alternative_names)):
+            return "its subjectAltName holds a network or a name with control characters"
         return None
 
     @functools.cached_property
+    def _alternative_names(self) -> tuple[x509.GeneralName, ...]:
+        return tuple(self._extension(x509.SubjectAlternativeName) or ())
+
+    @functools.cached_property
     def _server_names(self) -> tuple[x509.DNSName | x509.IPAddress, ...]:
-        names = self._extension(x509.SubjectAlternativeName) or ()
-        return tuple(name for name in names if isinstance(name, (x509.DNSName, x509.IPAddress)))
+        return tuple(
+            name
+            for name in self._alternative_names
+            if isinstance(name, (x509.DNSName, x509.IPAddress)) and _is_usable(name) and name.value
+        )
 
     @functools.cached_property
     def subject_alternative_names(self) -> tuple[str, ...]:
@@ -163,7 +180,7 @@ class Certificate:
     @functools.cached_property
     def alternative_name_kinds(self) -> frozenset[str]:
         """Which kinds of names the subjectAltName holds, as cryptography calls them: "DNSName", "RFC822Name"."""
-        return frozenset(type(name).__name__ for name in self._extension(x509.SubjectAlternativeName) or ())
+        return frozenset(type(name).__name__ for name in self._alternative_names)
 
     @functools.cached_property
     def extended_key_usage(self) -> tuple[str, ...] | None:
@@ -196,10 +213,7 @@ class Certificate:
     @functools.cached_property
     def public_key(self) -> t.Any:
         """The public key, or None when its kind is unknown or it is malformed."""
-        try:
-            return self.x509.public_key()
-        except (ValueError, UnsupportedAlgorithm, TypeError):
-            return None
+        return _fact(self.x509.public_key, None)
 
     @property
     def has_explicit_curve(self) -> bool:
@@ -225,14 +239,14 @@ class Certificate:
     @functools.cached_property
     def weak_signature_algorithm(self) -> str | None:
         """The name of the signature's hash or algorithm when clients refuse it, else None."""
-        oid = self.x509.signature_algorithm_oid.dotted_string
+        oid: str = _fact(lambda: self.x509.signature_algorithm_oid.dotted_string, "unknown")
         if oid in _WEAK_SIGNATURE_OIDS:
             return _WEAK_SIGNATURE_OIDS[oid]
-        try:
-            algorithm = self.x509.signature_hash_algorithm  # resolves the parameters of RSASSA-PSS
-        except (ValueError, UnsupportedAlgorithm, TypeError):
+        # cryptography resolves the parameters of RSASSA-PSS, and has None for algorithms without a hash.
+        found = _fact(lambda: (self.x509.signature_hash_algorithm,), None)
+        if found is None:
             return f"an unknown algorithm (OID {oid})"
-        return _WEAK_HASHES.get(algorithm.name) if algorithm else None
+        return _WEAK_HASHES.get(found[0].name) if found[0] else None
 
     def signature_by(self, issuer: Certificate) -> Link:
         """Whether the issuer's key made this certificate's signature; "unknown": the algorithm cannot be checked."""
@@ -262,29 +276,55 @@ def load_certificate(der: bytes) -> Certificate:
 
     Raises MaterialError (certificate_invalid).
     """
-    try:
-        parsed = x509.load_der_x509_certificate(der)
-        certificate = Certificate(parsed, der)
-        certificate.not_before, certificate.not_after, certificate.serial_number  # noqa: B018  # malformed ones raise
-    except (ValueError, TypeError, OverflowError, UnsupportedAlgorithm, x509.InvalidVersion):
+    certificate = _fact(lambda: _parse(der), None)
+    if certificate is None:
         raise MaterialError(
             "certificate_invalid", "A PEM block says that it is a certificate but is not valid X.509: store it again."
-        ) from None
+        )
+    return certificate
+
+
+def _parse(der: bytes) -> Certificate:
+    """Raises whatever cryptography does."""
+    certificate = Certificate(x509.load_der_x509_certificate(der), der)
+    # There is nothing to say of one without these.
+    certificate.fingerprint_sha256, certificate.serial_number  # noqa: B018
+    isoformat_utc(certificate.not_before), isoformat_utc(certificate.not_after)
     return certificate
 
 
 def _signature_by(certificate: Certificate, issuer: Certificate) -> Link:
+    return _fact(lambda: _checked_signature(certificate, issuer), "unknown")
+
+
+def _checked_signature(certificate: Certificate, issuer: Certificate) -> Link:
     try:
         certificate.x509.verify_directly_issued_by(issuer.x509)
     except InvalidSignature:
         return "forged"
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        return "unknown"
     return "signed"
 
 
 _signature_by_cached = functools.lru_cache(maxsize=256)(_signature_by)
 
 
-def _rfc4514(name: x509.Name | None) -> str:
-    return name.rfc4514_string() if name is not None else ""
+def _is_usable(name: x509.GeneralName) -> bool:
+    """cryptography reads addresses of 8 and 32 bytes as networks, as they are in name constraints (RFC 5280, 4.2.1.10).
+
+    Control characters in a name, NUL above all, mean one thing to one reader and another to the next.
+    """
+    if isinstance(name, x509.IPAddress):
+        return isinstance(name.value, (ipaddress.IPv4Address, ipaddress.IPv6Address))
+    return not isinstance(name, x509.DNSName) or name.value.isprintable()
+
+
+def _rfc4514(name: x509.Name) -> str:
+    """What cannot be printed is shown in hexadecimal, as RFC 4514, 2.4 allows for any character."""
+    text = name.rfc4514_string()
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else _hexadecimal(char) for char in text)
+
+
+def _hexadecimal(char: str) -> str:
+    return "".join(f"\\{byte:02X}" for byte in char.encode("utf-8", "surrogatepass"))

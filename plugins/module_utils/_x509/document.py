@@ -22,12 +22,17 @@ except ImportError:  # the module boundary says so
 
 from .._errors import InvalidOption
 from .certificate import Certificate, load_certificate
+from .effort import require_bounded_effort
 from .pem import CERTIFICATE, ENCRYPTED_PRIVATE_KEY, PemBlock, parse_pem
 from .problems import MaterialError
+from .reading import material_errors
 
 FIELDS: t.Final = ("certificate", "private_key", "certificate_chain", "domain_name", "description")
 
-_KEY_LABELS: t.Final = ("PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "DSA PRIVATE KEY", ENCRYPTED_PRIVATE_KEY)
+_TRADITIONAL_LABELS: t.Final = ("RSA PRIVATE KEY", "EC PRIVATE KEY", "DSA PRIVATE KEY")
+_KEY_LABELS: t.Final = ("PRIVATE KEY", *_TRADITIONAL_LABELS, ENCRYPTED_PRIVATE_KEY)
+_MAX_CERTIFICATES: t.Final = 50  # a chain has a handful, and each may have to be compared with each
+_MAX_DIGITS: t.Final = 4300
 # Kinds that would be lost silently if they were ignored, and what to do about them.
 _REFUSED_LABELS: t.Final = {
     "TRUSTED CERTIFICATE": "convert it with 'openssl x509 -in FILE'",
@@ -113,6 +118,7 @@ def _text(field: str, value: t.Any) -> str | None:
 _DEFAULT_FIELDS = FieldMap()
 
 
+@material_errors()
 def parse_secret(
     value: str | bytes, *, fields: FieldMap | None = None, passphrase: bytes | None = None
 ) -> CertificateMaterial:
@@ -154,12 +160,19 @@ def _decode(value: bytes) -> str:
 def _load_json(text: str) -> t.Any:
     try:
         # strict=False: line ends inside strings are common in documents written by hand.
-        return json.loads(text, strict=False)
+        return json.loads(text, strict=False, parse_int=_integer)
     except json.JSONDecodeError as exc:
         where = f"line {exc.lineno}, column {exc.colno}: {exc.msg}"
     except (ValueError, RecursionError):
         where = "it is nested too deeply or holds a number that is too long"
     raise MaterialError("document_invalid", f"The secret starts like a JSON document but is not one ({where}).")
+
+
+def _integer(digits: str) -> int:
+    """Python limits their number by itself only from 3.11 on; the work grows with its square. Raises ValueError."""
+    if len(digits) > _MAX_DIGITS:
+        raise ValueError("a number is too long")
+    return int(digits)
 
 
 def _from_document(document: t.Any, fields: FieldMap, passphrase: bytes | None) -> CertificateMaterial:
@@ -205,11 +218,21 @@ def _from_blocks(
 ) -> CertificateMaterial:
     refuse_unusable(blocks)
     # Other kinds (parameters, requests, public keys) say nothing that the certificate does not.
-    certificates = tuple(load_certificate(block.der) for block in blocks if block.label == CERTIFICATE)
+    certificates = _load_certificates([block.der for block in blocks if block.label == CERTIFICATE])
     if not certificates:
         raise MaterialError("certificate_missing", "There is no certificate: store the leaf certificate as PEM.")
     key, key_pem = load_private_key(blocks, passphrase)
     return CertificateMaterial(certificates, key, key_pem, declared_leaf, domain_name, description)
+
+
+def _load_certificates(ders: t.Sequence[bytes]) -> tuple[Certificate, ...]:
+    different = len(set(ders))
+    if different > _MAX_CERTIFICATES:
+        raise MaterialError(
+            "content_too_costly",
+            f"There are {different} certificates, and {_MAX_CERTIFICATES} are the most: store the leaf and its chain.",
+        )
+    return tuple(map(load_certificate, ders))
 
 
 def refuse_unusable(blocks: t.Iterable[PemBlock]) -> None:
@@ -219,6 +242,7 @@ def refuse_unusable(blocks: t.Iterable[PemBlock]) -> None:
             raise MaterialError("pem_invalid", f"A '{block.label}' cannot be used: {_REFUSED_LABELS[block.label]}.")
 
 
+@material_errors()
 def load_private_key(blocks: t.Iterable[PemBlock], passphrase: bytes | None = None) -> tuple[t.Any, bytes]:
     """The one private key among the blocks, as loaded by cryptography and as PEM. Raises MaterialError."""
     keys = list(dict.fromkeys(block for block in blocks if block.label in _KEY_LABELS))
@@ -232,18 +256,21 @@ def load_private_key(blocks: t.Iterable[PemBlock], passphrase: bytes | None = No
 
 
 def _load_key(block: PemBlock, passphrase: bytes | None) -> tuple[t.Any, bytes]:
-    pem = block.encode()
     encrypted = block.label == ENCRYPTED_PRIVATE_KEY or any("ENCRYPTED" in header for header in block.headers)
     if encrypted and not passphrase:
         raise MaterialError(
             "private_key_encrypted", "The private key is encrypted: give its passphrase, or store it unencrypted."
         )
+    if not encrypted:  # other headers are remarks
+        block = dataclasses.replace(block, headers=())
     try:
+        if not block.headers:
+            require_bounded_effort(block.der)
         # The slow validation (a primality test) is not needed: verify.py proves that key and certificate are a pair.
         key = serialization.load_pem_private_key(
-            pem, passphrase if encrypted else None, unsafe_skip_rsa_key_validation=True
+            block.encode(), passphrase if encrypted else None, unsafe_skip_rsa_key_validation=True
         )
-        return key, _pkcs8(key) if encrypted else pem
+        return key, canonical_key(key, traditional=not encrypted and block.label in _TRADITIONAL_LABELS)
     except (ValueError, TypeError, UnsupportedAlgorithm, InternalError):
         if encrypted:
             raise MaterialError(
@@ -255,10 +282,13 @@ def _load_key(block: PemBlock, passphrase: bytes | None) -> tuple[t.Any, bytes]:
         ) from None
 
 
-def _pkcs8(key: t.Any) -> bytes:
-    pem: bytes = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+def canonical_key(key: t.Any, *, traditional: bool = False) -> bytes:
+    """The key encoded anew from its numbers, as PEM: nothing of the text that it was read from is left.
+
+    traditional: in the form of its own kind ("RSA PRIVATE KEY") instead of PKCS#8, for files that have always had it.
+    """
+    form = serialization.PrivateFormat.TraditionalOpenSSL if traditional else serialization.PrivateFormat.PKCS8
+    pem: bytes = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
     return pem
 
 
@@ -272,12 +302,13 @@ def _base64_der(text: str) -> bytes | None:
 
 def _from_pkcs12(data: bytes, passphrase: bytes | None) -> CertificateMaterial:
     try:
+        require_bounded_effort(data)
         container = pkcs12.load_pkcs12(data, passphrase)
         found = [container.cert] if container.cert else []
         ders = [
             entry.certificate.public_bytes(serialization.Encoding.DER) for entry in found + container.additional_certs
         ]
-        key_pem = _pkcs8(container.key) if container.key else None
+        key_pem = canonical_key(container.key) if container.key else None
     except (ValueError, TypeError, UnsupportedAlgorithm, InternalError):
         raise MaterialError(
             "pkcs12_invalid",
@@ -288,5 +319,6 @@ def _from_pkcs12(data: bytes, passphrase: bytes | None) -> CertificateMaterial:
         raise MaterialError("certificate_missing", "The PKCS#12 container holds no certificate: export it with one.")
     if key_pem is None:
         raise MaterialError("private_key_missing", "The PKCS#12 container holds no private key: export it with one.")
-    certificates = tuple(load_certificate(der) for der in ders)
-    return CertificateMaterial(certificates, container.key, key_pem, declared_leaf=0 if found else None, ordered=False)
+    return CertificateMaterial(
+        _load_certificates(ders), container.key, key_pem, declared_leaf=0 if found else None, ordered=False
+    )

@@ -17,6 +17,7 @@ try:
 except ImportError:  # the module boundary says so
     pass
 
+from .._unexpected import is_failure
 from .certificate import Certificate, load_certificate
 from .chain import arrange
 from .directory_names import violated_constraint
@@ -79,8 +80,8 @@ def examine(examination: Examination) -> list[Problem]:
             return _examine(dataclasses.replace(examination, at=examination.at.replace(microsecond=0)))
     except MaterialError as exc:
         return [exc.problem]
-    except BaseException as exc:  # a panic of cryptography's Rust parts is not an Exception
-        if isinstance(exc, (KeyboardInterrupt, SystemExit)):
+    except BaseException as exc:
+        if not is_failure(exc):
             raise
         message = f"The content makes the verification itself fail ({type(exc).__name__}): have it issued again."
         return [error("certificate_invalid", message)]
@@ -109,7 +110,7 @@ def _examine(examination: Examination) -> list[Problem]:
         path_problems = _path_problems(leaf, pool, anchors, examination, policy)
         problems += path_problems
         if not path_problems and not missing:
-            problems += _verifier_name_problems(leaf, pool, anchors, examination)
+            problems += _verifier_name_problems(leaf, examination)
     return problems
 
 
@@ -292,17 +293,18 @@ def _finder(anchors: t.Sequence[Certificate], examination: Examination) -> PathF
     return PathFinder(trusted, examination.at, purpose=examination.purpose, profile=examination.profile)
 
 
-def _verifier_name_problems(
-    leaf: Certificate, pool: t.Sequence[Certificate], anchors: t.Sequence[Certificate], examination: Examination
-) -> list[Problem]:
-    """cryptography judges names, too; it is asked for one at a time, and of very many names only for the first."""
+def _verifier_name_problems(leaf: Certificate, examination: Examination) -> list[Problem]:
+    """cryptography judges names, too; it is asked for one at a time, and of very many names only for the first.
+
+    The path has been found: here the leaf itself is the anchor, so that none is searched for again for each name.
+    """
     if examination.purpose == "client":
         return []
-    finder = _finder(anchors, examination)
+    finder = _finder([leaf], examination)
     refused = []
     for name in examination.server_names[:_MAX_NAMES_ASKED]:
         try:
-            finder.find(leaf, pool, name.strip())
+            finder.find(leaf, (), name.strip())
         except PathError as exc:
             # What cannot be asked for, a wildcard itself for instance, must be there to the letter.
             if not exc.no_name or a_labels(name.strip()) not in {a_labels(own) for own in leaf.dns_names}:

@@ -14,7 +14,7 @@ from .._errors import RotationError
 Severity = t.Literal["error", "warning"]
 
 #: Raise it when a rule of verification changes, so that what was found good by older rules is verified again.
-RULES_VERSION: t.Final = 2
+RULES_VERSION: t.Final = 3
 
 #: Every code that a result's ``problems`` can hold, and its meaning. Codes are public: never rename or reuse one.
 PROBLEM_CODES: t.Final[dict[str, str]] = {
@@ -23,10 +23,13 @@ PROBLEM_CODES: t.Final[dict[str, str]] = {
     "field_missing": "The JSON document lacks a field that is needed, or the field is empty.",
     "field_invalid": "A field of the JSON document is not text.",
     "pem_invalid": "A PEM block is truncated, is not base64, or is of a kind that cannot be used.",
+    "content_too_costly": "To read the content would take too long: too many iterations, certificates or digits.",
     "pkcs12_invalid": "The PKCS#12 container is damaged or the passphrase does not open it.",
     # The certificates and the key are not the ones needed.
     "certificate_missing": "No certificate was found.",
-    "certificate_invalid": "A certificate is not valid X.509, or one of its extensions is malformed.",
+    "certificate_invalid": "A certificate is not valid X.509, or one of its parts is malformed.",
+    "certificate_unreadable": "The content makes its reader fail in a way that is not known; its text is withheld.",
+    "certificate_not_loadable": "OpenSSL does not load the files as they would be written.",
     "leaf_is_ca": "The only certificates are those of certificate authorities: the leaf is missing.",
     "multiple_leaves": "There is more than one leaf certificate.",
     "private_key_missing": "No private key was found.",
@@ -79,6 +82,7 @@ PROBLEM_CODES: t.Final[dict[str, str]] = {
     "file_name_collision": "Two secrets lead to the same file name.",
     "file_name_unsafe": "The secret's name leads to no file name that is safe to use.",
     "path_not_ours": "There is a file at the path that was not written by this collection.",
+    "unexpected": "An unexpected failure, not of the content; its text is withheld, since it may quote a key.",
     "write_failed": "The files could not be written; what was there before is still there.",
 }
 

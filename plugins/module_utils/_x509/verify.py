@@ -22,12 +22,16 @@ from .bundle import CertificateBundle
 from .certificate import Certificate
 from .chain import arrange, find_leaf
 from .document import CertificateMaterial
+from .effort import MAX_BITS
+from .loadable import require_loadable
 from .names import covers
-from .problems import Problem, error, warning
+from .problems import MaterialError, Problem, error, warning
+from .reading import material_errors
 from .trust import trust_problem
 
 _MIN_CURVE_BITS: t.Final = 256
-_NAME: t.Final = re.compile(r"(?=.{1,253}\Z)(\*\.)?[\w-]{1,63}([.:]{1,2}[\w-]{0,63})*")
+_NAME: t.Final = re.compile(r"(?:\*\.)?[\w-]{1,63}(?:[.:][\w-]{0,63})*")
+_LONGEST_NAME: t.Final = 253
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +55,16 @@ def build_bundle(
 
     Never raises because of what a certificate contains.
     """
+    try:
+        with material_errors():
+            return _build_bundle(material, policy, at)
+    except MaterialError as exc:
+        return None, [exc.problem]
+
+
+def _build_bundle(
+    material: CertificateMaterial, policy: VerificationPolicy, at: datetime.datetime
+) -> tuple[CertificateBundle | None, list[Problem]]:
     certificates = tuple(dict.fromkeys(material.certificates))
     problems = [
         error("certificate_invalid", f"'{certificate.name}': {certificate.malformed}. Have it issued again.")
@@ -78,9 +92,18 @@ def build_bundle(
         valid_at = max(at, leaf.not_before, *(member.not_before for member in chain.intermediates))
         untrusted = trust_problem(leaf, chain.intermediates, policy.trust_anchors, valid_at)
         problems += [untrusted] if untrusted else []
-    if _has_error(problems):
-        return None, problems
-    return CertificateBundle(leaf, chain.intermediates, material.private_key_pem), problems
+    bundle = CertificateBundle(leaf, chain.intermediates, material.private_key_pem)
+    if not _has_error(problems):
+        problems += loading_problems(bundle)
+    return (None if _has_error(problems) else bundle), problems
+
+
+def loading_problems(bundle: CertificateBundle) -> list[Problem]:
+    try:
+        require_loadable(bundle.render("haproxy")["pem"], bundle.leaf)
+    except MaterialError as exc:
+        return [exc.problem]
+    return []
 
 
 def _has_error(problems: t.Iterable[Problem]) -> bool:
@@ -208,7 +231,8 @@ def _name_problems(leaf: Certificate, domain_name: str | None) -> list[Problem]:
 
 def quoted_name(domain_name: str, otherwise: str = "the document's domain name, which is no name") -> str:
     """Only what can be a name is shown: somebody may have stored a private key in this field."""
-    return f"'{domain_name}'" if _NAME.fullmatch(domain_name) else otherwise
+    can_be_name = len(domain_name) <= _LONGEST_NAME and _NAME.fullmatch(domain_name)
+    return f"'{domain_name}'" if can_be_name else otherwise
 
 
 def strength_problems(certificate: Certificate, policy: VerificationPolicy) -> list[Problem]:
@@ -235,7 +259,7 @@ def strength_problems(certificate: Certificate, policy: VerificationPolicy) -> l
 def _is_strong(certificate: Certificate, policy: VerificationPolicy) -> bool:
     key = certificate.public_key
     if isinstance(key, rsa.RSAPublicKey):
-        return key.key_size >= policy.min_rsa_bits
+        return policy.min_rsa_bits <= key.key_size <= MAX_BITS
     if isinstance(key, ec.EllipticCurvePublicKey):
         return key.curve.key_size >= _MIN_CURVE_BITS and not certificate.has_explicit_curve
     return isinstance(key, (ed25519.Ed25519PublicKey, ed448.Ed448PublicKey))

@@ -170,7 +170,7 @@ BAD: dict[str, tuple[t.Callable[[], Chain], str]] = {
     "wildcard alone": (lambda: named("*", "com"), "domain_not_covered"),
     "wildcard for a top-level domain": (lambda: named("*.com", "example.com"), "domain_not_covered"),
     "address as a DNS name": (lambda: named("127.0.0.1", "127.0.0.1"), "domain_not_covered"),
-    "name with NUL": (lambda: named("example.com\0.test", "example.com"), "domain_not_covered"),
+    "name with NUL": (lambda: named("example.com\0.test", "example.com"), "certificate_invalid"),
     "only a common name": (lambda: of_leaf(san=None), "san_missing"),
     # Name constraints
     "not permitted": (lambda: limited([EXAMPLE], None, dns("not-example.com"), "not-example.com"), "untrusted"),
