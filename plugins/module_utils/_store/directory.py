@@ -72,6 +72,19 @@ class CertificateDirectory:
         """Whether the live files are byte for byte what the manifest says."""
         return all(self._digest(path) == entry.current.files.get(part) for part, path in entry.paths.items())
 
+    def kept(self, entry: Entry, version: StoredVersion) -> dict[str, bytes] | None:
+        """Part -> content of a version in the store; None unless it is byte for byte what the manifest says."""
+        parts = {}
+        for part, path in self._version_paths(entry, version).items():
+            try:
+                with open(path, "rb") as file:
+                    parts[part] = file.read()
+            except OSError:
+                return None
+            if hashlib.sha256(parts[part]).hexdigest() != version.files.get(part):
+                return None
+        return parts
+
     def attributes_match(self, entry: Entry) -> bool:
         """Whether owner and mode of the (existing) live files are as set."""
         with atomic.store_errors(f"look at {entry.main_path} in {self.path}"):
