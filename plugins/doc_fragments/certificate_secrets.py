@@ -44,8 +44,9 @@ options:
     description:
       - Names or ARNs of secrets. Secrets of another account are named by their full ARN.
       - Not used when O(tags) is given.
+      - Texts, and whole numbers as their digits. A boolean or a decimal number is refused; quote it.
     type: list
-    elements: str
+    elements: raw
     aliases: [name]
   name_prefix:
     description:
@@ -55,6 +56,7 @@ options:
   tags:
     description:
       - All secrets that carry every one of these tags, key and value compared exactly.
+      - A value that YAML reads as a boolean, a decimal number or nothing is refused. Quote it as AWS has it.
       - Takes precedence over O(names).
     type: dict
 """

@@ -42,6 +42,10 @@ options:
     description: Result of M(certops.rotation.certificate_rollback) with RV(_value.unproven).
     type: dict
     default: {}
+  taken_back:
+    description: Result of M(certops.rotation.certificate_rollback) with RV(_value.refused).
+    type: dict
+    default: {}
   rollback_error:
     description: What failed while going back.
     type: str
@@ -142,6 +146,11 @@ _value:
     message:
       description: The same as one text that fits a screen.
       type: str
+    own_failure:
+      description:
+        - Whether something is wrong with the host itself, and not only with the content of certificates, which is the
+          same on every host. It should stop a rollout.
+      type: bool
 """
 
 _FIELDS = (
@@ -162,6 +171,7 @@ _FIELDS = (
     "error",
     "failures",
     "message",
+    "own_failure",
 )
 
 

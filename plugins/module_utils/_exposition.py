@@ -105,6 +105,14 @@ def _conforming_totals(directory: str, totals: Totals) -> t.Iterator[Metric]:
     ):
         if value is not None:
             yield _gauge(f"certops_last_{name}", text, value, own)
+    problems = GaugeMetricFamily(
+        "certops_last_run_problems",
+        "What the last run failed for, by whose it is: the content's, the host's, or that of the source.",
+        labels=[*own, "cause"],
+    )
+    for cause, count in totals.problems.items():
+        problems.add_metric([*own.values(), cause], count)
+    yield problems
 
 
 def _compatible(certificates: t.Sequence[CertificateNumbers], totals: Totals, now: float) -> t.Iterator[Metric]:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 # From what needs nobody to what needs somebody: the last lines of an output are those that are read.
 OUTCOMES = ("unchanged", "rotated", "refused", "failed", "unreachable", "not_run")
-_HEADER = ("host", "outcome", "rotated", "unchanged", "refused", "proof", "why")
-_NUMBERS = ("rotated", "unchanged", "refused")
+_HEADER = ("host", "outcome", "rotated", "unchanged", "refused", "failed", "proof", "why")
+_NUMBERS = ("rotated", "unchanged", "refused", "failed")
 _REASON = 130  # characters of a reason that are shown; the rest is in the report and above the table
 _Result = t.Mapping[str, t.Any]
 
@@ -61,10 +61,16 @@ class HostRotation:
         return "rotated" if self._named("created", "updated", "removed") or self.sync.get("proven") else "unchanged"
 
     @property
+    def _own(self) -> bool:
+        """It has failed at something itself: at its disk, or at AWS. Nothing of that is the certificates' fault."""
+        causes = self.sync.get("failures_by_cause", {})
+        return any(lines for cause, lines in causes.items() if cause != "content")
+
+    @property
     def _refused_only(self) -> bool:
         """Certificates were refused, and the last error, if there is one by now, is the one that names them."""
         failures = self.sync.get("failures", ())
-        if not (failures and self._named("refused")) or self.sync.get("activation_error"):
+        if not (failures and self._named("refused")) or self.sync.get("activation_error") or self._own:
             return False
         return not self.errors or failures[0] in self.errors[-1]
 
@@ -85,6 +91,7 @@ class HostRotation:
             "removed": self._named("removed"),
             "unchanged": len(self._named("unchanged")),
             "refused": self._named("refused"),
+            "failed": self._named("failed"),
             "pending": list(self.sync.get("pending", ())),
             "proven": list(self.sync.get("proven", ())),
             "activation": self.sync.get("activation", "none"),
@@ -133,7 +140,8 @@ def table(hosts: t.Mapping[str, HostRotation], *, check_mode: bool) -> list[str]
 def _cells(host: str, rotation: HostRotation, check_mode: bool) -> tuple[str, ...]:
     facts = rotation.as_dict()
     known = "certificates" in rotation.sync
-    numbers = (len(facts["rotated"]) + len(facts["removed"]), facts["unchanged"], len(facts["refused"]))
+    rotated = len(facts["rotated"]) + len(facts["removed"])
+    numbers = (rotated, facts["unchanged"], len(facts["refused"]), len(facts["failed"]))
     reason = " ".join(rotation.reason.split())
     return (
         host,

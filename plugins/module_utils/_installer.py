@@ -43,7 +43,10 @@ class Installation(t.NamedTuple):
 
 
 class Installer:
-    """entries: what is on disk, by secret name; now: aware time; check_mode: plan, write nothing."""
+    """entries: what is on disk, by secret name; now: aware time; check_mode: plan, write nothing.
+
+    leftovers: stems of files that a killed run has left, so that nobody can rely on them yet.
+    """
 
     def __init__(
         self,
@@ -53,12 +56,14 @@ class Installer:
         *,
         now: datetime,
         check_mode: bool,
+        leftovers: t.Callable[[], t.Collection[str]] = tuple,
     ) -> None:
         self._directory = directory
         self._options = options
         self._entries = entries
         self._now = now
         self._check_mode = check_mode
+        self._leftovers = leftovers
         self._verifier = options.verifier()
 
     def stage(self, fetched: SecretValue) -> Installation:
@@ -83,6 +88,8 @@ class Installer:
             raise Refused([*problems, *changes])
         entry = self._entry(secret, stem, version, problems, old)
         present = self._directory.live_file(self._options.layout, stem) is not None
+        # What is in its place already may be served, even when it is the same and the manifest does not know of it.
+        entry.replaced = entry.replaced or (old is None and present and stem not in self._leftovers())
         same = present and self._directory.intact(entry) and self._directory.attributes_match(entry)
         action = "unchanged" if same else "updated" if present or old else "created"
         write = not self._check_mode and not (same and old and old.current.digest == version.digest)
@@ -118,10 +125,12 @@ class Installer:
             current=version,
             problems=[problem.as_dict() for problem in problems],
         )
-        if old and (old.layout, old.stem) == (entry.layout, entry.stem):
+        moved = old is not None and (old.layout, old.stem) != (entry.layout, entry.stem)
+        if old and not moved:
             candidates = [old.current, *old.previous]
             entry.previous = [candidate for candidate in candidates if candidate.digest != version.digest]
             entry.proven = old.proven
         if old:
-            entry.replaced = old.replaced or old.current.digest != version.digest
+            served = moved or old.proven is not None
+            entry.replaced = old.replaced or served or old.current.digest != version.digest
         return entry

@@ -11,6 +11,7 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from ._causes import CAUSES
 from ._renewal import parse_isoformat_utc, renewal_notice
 from ._status import LAYERS
 from ._store.manifest import Manifest
@@ -32,7 +33,7 @@ _COUNTERS: t.Final[dict[str, tuple[tuple[str, ...], ...]]] = {
 class Run:
     """One run to be counted. duration: seconds, None when it is not known; requests: AWS operation -> all requests;
     request_errors: operation -> those of them that failed; reloads, hot_updates: success or error -> count;
-    changes: created, updated or removed -> certificates.
+    changes: created, updated or removed -> certificates; problems: cause -> what the run failed for.
     """
 
     succeeded: bool
@@ -42,13 +43,14 @@ class Run:
     reloads: t.Mapping[str, int] = field(default_factory=dict)
     hot_updates: t.Mapping[str, int] = field(default_factory=dict)
     changes: t.Mapping[str, int] = field(default_factory=dict)
+    problems: t.Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass
 class Totals:
     """All runs so far. counters: name -> labels -> count; buckets: runs by duration, not cumulative, +Inf last;
     last_run, last_success: seconds since 1970, None before the first one; layers: certificate -> digest of the version
-    and how its layers looked when they were last looked at."""
+    and how its layers looked when they were last looked at; problems: of the last run, by cause."""
 
     counters: dict[str, dict[tuple[str, ...], int]] = field(
         default_factory=lambda: {name: dict.fromkeys(labels, 0) for name, labels in _COUNTERS.items()}
@@ -59,6 +61,7 @@ class Totals:
     last_success: int | None = None
     last_run_succeeded: bool | None = None
     layers: dict[str, dict[str, t.Any]] = field(default_factory=dict)
+    problems: dict[str, int] = field(default_factory=dict)
 
     def add(self, run: Run, now: datetime) -> None:
         """Count a run that ends now."""
@@ -76,6 +79,7 @@ class Totals:
             self.duration_sum += seconds
         self.last_run = int(now.timestamp())
         self.last_run_succeeded = run.succeeded
+        self.problems = {cause: run.problems.get(cause, 0) for cause in CAUSES}
         if run.succeeded:
             self.last_success = self.last_run
 
@@ -120,6 +124,7 @@ class Totals:
             totals = cls(**{**document, "counters": cls().counters})
             for name, series in document["counters"].items():
                 totals.counters[name].update({tuple(map(str, row[:-1])): int(row[-1]) for row in series})
+            totals.problems = {cause: int(totals.problems[cause]) for cause in CAUSES if cause in totals.problems}
             totals.buckets = [int(count) for count in totals.buckets]
             if len(totals.buckets) != len(DURATION_BUCKETS) + 1:
                 raise ValueError("not as many buckets as bounds")

@@ -90,20 +90,25 @@ def vanished(deployed: t.Iterable[str], found: t.Collection[str], kept: t.Collec
     return sorted(name for name in deployed if name not in found and name not in kept)
 
 
-def date_problems(summary: t.Mapping[str, t.Any], *, now: datetime, min_remaining: timedelta) -> list[Problem]:
-    """What time has done to a certificate that was good when it was written. summary: what is remembered of it."""
+NO_NEWER: t.Final = "and its secret has no newer one. Renew the secret"
+
+
+def date_problems(
+    summary: t.Mapping[str, t.Any], *, now: datetime, min_remaining: timedelta, why: str = NO_NEWER
+) -> list[Problem]:
+    """What time has done to a certificate that was good when it was written.
+
+    summary: what is remembered of it; why: end of the sentence, why there is no newer one and what to do.
+    """
     problems = []
     # Instants are compared as text, which sorts as they do: parsing those of thousands of certificates takes long.
     instant, limit = isoformat_utc(now), isoformat_utc(now + min_remaining)
     not_after = summary.get("not_after") or limit
     if not_after <= instant and "not_after" in summary:
-        message = f"The deployed certificate expired at {not_after} and its secret has no newer one. Renew the secret."
+        message = f"The deployed certificate expired at {not_after} {why}."
         problems.append(error("expired", message))
     elif not_after < limit:
-        message = (
-            f"The deployed certificate expires at {not_after}, which is less than min_remaining ahead, and its secret"
-            " holds no newer one. Renew the secret."
-        )
+        message = f"The deployed certificate expires at {not_after}, which is less than min_remaining ahead, {why}."
         problems.append(error("expires_too_soon", message))
     chain_not_after = summary.get("chain_not_after")
     if chain_not_after and chain_not_after <= instant:

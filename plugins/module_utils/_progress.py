@@ -16,7 +16,17 @@ import functools
 import typing as t
 from dataclasses import dataclass, field
 
+from ._causes import CAUSES
+
+# Actions of certificate_sync after which the file is not what the item tells of.
+_NOT_IN_PLACE = ("refused", "failed", "removed")
 _SHOWN = 20  # lines of one kind: a message should fit a screen
+# What certificate_rollback has done with what HAProxy refused.
+_BECAME = {
+    "restored": " The previous file is back.",
+    "removed": " The new file is removed again, as there was none before it.",
+    "kept": " Its file stays, for there is no earlier version to go back to.",
+}
 _Result = t.Mapping[str, t.Any]
 
 
@@ -26,7 +36,8 @@ class Progress:
 
     sync: certificate_sync; update: haproxy_certificate with update_items; reload: haproxy_reload in a loop over
     methods; proof: certificate_proof_info; rollback: certificate_rollback with unproven; rollback_error: what failed
-    while going back, "" when nothing did; allow_unreferenced: as the proof's option.
+    while going back, "" when nothing did; allow_unreferenced: as the proof's option; taken_back: certificate_rollback
+    with refused.
     """
 
     sync: _Result
@@ -36,13 +47,14 @@ class Progress:
     rollback: _Result = field(default_factory=dict)
     rollback_error: str = ""
     allow_unreferenced: bool = False
+    taken_back: _Result = field(default_factory=dict)
 
     # Disk
 
     @functools.cached_property
     def pending(self) -> dict[str, _Result]:
         """Name -> certificate, in the order of sync."""
-        deployed = (item for item in self.sync["certificates"] if item["action"] not in ("refused", "removed"))
+        deployed = (item for item in self.sync["certificates"] if item["action"] not in _NOT_IN_PLACE)
         return {item["name"]: item for item in deployed if not item["proven"]}
 
     @functools.cached_property
@@ -122,7 +134,7 @@ class Progress:
         return [
             item
             for item in self.sync["certificates"]
-            if item["action"] not in ("refused", "removed") and item["name"] not in left_out
+            if item["action"] not in _NOT_IN_PLACE and item["name"] not in left_out
         ]
 
     @functools.cached_property
@@ -165,15 +177,19 @@ class Progress:
 
     @property
     def counts(self) -> dict[str, dict[str, int]]:
-        """For rotation_metrics: changes on disk by action; hot updates and reloads by status."""
+        """For rotation_metrics: changes on disk by action; hot updates and reloads by status; problems by cause."""
         actions = collections.Counter(item["action"] for item in self.sync["certificates"])
         updates = collections.Counter(item["action"] for item in self.update.get("certificates", ()))
         reloads = collections.Counter(bool(attempt.get("reloaded")) for attempt in self._attempts)
         failed, unchanged = updates["failed"], updates["unchanged"]
+        causes = self.sync.get("failures_by_cause", {})
+        problems: dict[str, int] = {cause: len(causes.get(cause, ())) for cause in CAUSES}
+        problems["host"] += bool(self.error)
         return {
             "changes": {action: actions[action] for action in ("created", "updated", "removed")},
             "hot_updates": {"success": sum(updates.values()) - failed - unchanged, "error": failed},
             "reloads": {"success": reloads[True], "error": reloads[False]},
+            "problems": problems,
         }
 
     @property
@@ -184,7 +200,8 @@ class Progress:
         items = []
         for certificate in self.sync["certificates"]:
             name = certificate["name"]
-            layers = {"source": "differs" if certificate["action"] == "refused" or name in back else "ok"}
+            behind = certificate["action"] in ("refused", "failed") or name in back
+            layers = {"source": "differs" if behind else "ok"}
             if name not in back and name in self.pending:
                 failed = "differs" if name in self._not_updated else "unknown"
                 layers["memory"] = "ok" if name in self.activated else failed
@@ -200,7 +217,8 @@ class Progress:
     def outcome(self) -> str:
         """For rotation_record."""
         if self.refused or self.unproven:
-            return "rolled_back" if not self.rollback_error else "failed"
+            stayed = {*self.refused, *self.unproven} <= set(self._kept)
+            return "failed" if self.rollback_error or stayed else "rolled_back"
         return "failed" if self.error else "proven"
 
     @property
@@ -222,14 +240,26 @@ class Progress:
         return [*self.sync["failures"], *([self.error] if self.error else [])]
 
     @property
+    def own_failure(self) -> bool:
+        """Whether something is wrong with this host and not only with the content of certificates."""
+        causes = self.sync.get("failures_by_cause", {})
+        return bool(self.error or any(causes.get(cause) for cause in CAUSES if cause != "content"))
+
+    @property
     def message(self) -> str:
         """Why the play fails on this host; "" when it does not."""
         failures = self.sync["failures"]
         lines = [self.error] if self.error else []
         if failures:
             count = "1 problem" if len(failures) == 1 else f"{len(failures)} problems"
-            lines.append(f"{count} with certificates that were not taken over, or should be renewed:")
+            lines.append(f"{count} with certificates that were not taken over or found, or should be renewed:")
         return "\n".join([*lines, *_shortened(failures)])
+
+    @property
+    def _kept(self) -> list[str]:
+        """They should have gone back, and there was nothing to go back to."""
+        items = [*self.rollback.get("certificates", ()), *self.taken_back.get("certificates", ())]
+        return [item["name"] for item in items if item["action"] == "kept"]
 
     def _update_lines(self) -> list[str]:
         if self._reloaded:
@@ -238,11 +268,10 @@ class Progress:
             answers = self._not_updated
         else:
             return [self.update["msg"]] if self.update.get("msg") and self.update_items else []
-        refused = set(self.refused)
+        became = {item["name"]: _BECAME[item["action"]] for item in self.taken_back.get("certificates", ())}
         lines = []
         for name, answer in answers.items():
-            after = " The previous file is back." if name in refused else ""
-            after = " Its file is gone, but HAProxy still holds it." if name in self.removed else after
+            after = " Its file is gone, but HAProxy still holds it." if name in self.removed else became.get(name, "")
             lines.append(f"{name}: {answer['message']}{after}")
         return _shortened(lines)
 
@@ -256,12 +285,17 @@ class Progress:
         return lines
 
     def _rollback_line(self) -> str:
-        what = _files(len(self.unproven))
         if self.rollback_error:
+            what = _files(len(self.unproven))
             return f"Going back to the previous versions of {what} failed as well: {self.rollback_error}"
-        kept = [item["name"] for item in self.rollback.get("certificates", ()) if item["action"] == "kept"]
-        stay = f" Of these {', '.join(kept[:_SHOWN])} had no earlier version to go back to." if kept else ""
-        return f"Rolled back {what} on disk and in HAProxy.{stay}"
+        kept = [name for name in self.unproven if name in self._kept]
+        back = len(self.unproven) - len(kept)
+        sentences = [f"Rolled back {_files(back)} on disk and in HAProxy."] if back else []
+        if kept:
+            more = f" and {len(kept) - _SHOWN} more" if len(kept) > _SHOWN else ""
+            names = ", ".join(kept[:_SHOWN])
+            sentences.append(f"Not rolled back: {names}{more} had no earlier version to go back to.")
+        return " ".join(sentences)
 
 
 def _on_the_wire(proof: _Result) -> str:

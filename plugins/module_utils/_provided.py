@@ -49,6 +49,7 @@ class ProvidedSource:
             tuple(SecretVersion(*secret) for secret in answer["secrets"]),
             tuple(_failure(failure) for failure in answer["failures"]),
             tuple(answer["warnings"]),
+            answer["where"],
         )
 
     def read(self, secrets: t.Sequence[SecretVersion]) -> t.Iterator[SecretValue | SecretFailure]:
@@ -92,6 +93,7 @@ def discovery_answer(discovery: Discovery | SecretsManagerError) -> dict[str, t.
         "secrets": [secret[:3] for secret in discovery.secrets],
         "failures": [_failure_answer(failure) for failure in discovery.failures],
         "warnings": list(discovery.warnings),
+        "where": discovery.where,
     }
 
 

@@ -106,7 +106,8 @@ class RunStatus:
 class Status:
     """open_transaction: certificate of HAProxy that somebody has begun to change; max_age: of the last success.
 
-    old_workers: None where they are not known, why_unknown says why; blind: whether that is a problem.
+    old_workers: None where they are not known, why_unknown says why; blind: whether that is a problem; nothing: where
+    no certificate is deployed, what is there instead; unasked: why no worker could be asked what it holds.
     """
 
     certificates: t.Sequence[CertificateStatus]
@@ -119,6 +120,8 @@ class Status:
     old_workers: t.Sequence[OldWorker] | None = None
     why_unknown: str = ""
     blind: bool = False
+    nothing: str = ""
+    unasked: str = ""
 
     @property
     def last_success_age(self) -> timedelta | None:
@@ -130,6 +133,7 @@ class Status:
         if self.open_transaction is not None:
             text = f"A change of {self.open_transaction} was begun in HAProxy and not committed."
             found.append(_problem("open_transaction", "warning", text))
+        found += self._absence_problems()
         found += self._worker_problems()
         for certificate in self.certificates:
             found += self._certificate_problems(certificate)
@@ -148,6 +152,20 @@ class Status:
             text = f"The last run that ended well was {format_duration(age)} ago"
             yield _problem("last_success_too_old", "error", f"{text}, the limit is {format_duration(self.max_age)}.")
 
+    def _absence_problems(self) -> t.Iterator[dict[str, t.Any]]:
+        """Where nothing is left that could differ, nothing does: that alone is not healthy."""
+        if self.nothing:
+            yield _problem("nothing_deployed", "error", self.nothing)
+        if self.unasked:
+            yield _problem("memory_unknown", "warning", f"HAProxy was not asked what it holds: {self.unasked}")
+        sources = [certificate.layers.get("source", UNASKED) for certificate in self.certificates]
+        asked = [finding for finding in sources if finding != UNASKED]
+        if asked and all(finding.verdict == "absent" for finding in asked):
+            text = (
+                f"None of the secrets of {len(asked)} deployed certificates is there any more, so nothing renews them."
+            )
+            yield _problem("sources_absent", "error", text)
+
     def _worker_problems(self) -> t.Iterator[dict[str, t.Any]]:
         if self.blind:
             yield _problem("old_workers_unknown", "warning", f"Old workers of HAProxy: {self.why_unknown}")
@@ -161,7 +179,7 @@ class Status:
                 text = f"A change of {worker.open_transaction} was begun in {who} and not committed."
                 yield _problem("open_transaction", "warning", text)
             if worker.differing:
-                names = _listed(worker.differing)
+                names = listed(worker.differing)
                 text = f"{who} still holds another version of {names}, for connections that were open at the reload."
                 yield _problem(
                     "old_worker_differs", "warning", f"{text} It ends with the last one; see hard-stop-after."
@@ -269,7 +287,8 @@ def _instant(value: str | int | None) -> datetime | None:
     return datetime.fromtimestamp(value, timezone.utc)
 
 
-def _listed(names: t.Sequence[str]) -> str:
+def listed(names: t.Sequence[str]) -> str:
+    """Some of them, and how many more."""
     more = len(names) - _SHOWN
     return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import collections
+import functools
 import os
 import typing as t
 from dataclasses import dataclass, field
@@ -20,9 +22,11 @@ from ._aws.secrets_manager import (
     is_arn_of,
     name_in_arn,
 )
+from ._causes import Cause, cause_of
+from ._deployed import REFUSED, UNFOUND, is_in_use, nothing_found, unselected
 from ._errors import RotationError, SecretsManagerError, StoreError
 from ._naming import certificate_file_stem
-from ._plan import date_problems, plan_sync, vanished
+from ._plan import NO_NEWER, date_problems, plan_sync, vanished
 from ._source import CertificateSource
 from ._store.directory import CertificateDirectory
 from ._store.manifest import Entry, Manifest, StoredVersion, main_path
@@ -37,13 +41,6 @@ if t.TYPE_CHECKING:
 
 # Staged certificates wait for the disk together. Their files are open meanwhile: a lineage has four.
 _MAX_STAGED = 50
-_ALWAYS_FAILURES = (
-    "secret_access_denied",
-    "secret_unreadable",
-    "secret_no_current_version",
-    "write_failed",
-    "unexpected",
-)
 FAILURE_POLICIES = {"secret_missing": "on_missing", "secret_deleted": "on_deleted"}
 
 
@@ -52,7 +49,8 @@ class SyncOptions(t.NamedTuple):
 
     rules: digest of all that decides about a file's content, so that a changed option makes every secret be read
     again; verifier: made when there is something to verify, for cryptography is slow to load; allow_changes: those of
-    GUARDED_CHANGES that a renewal may bring; on_*: "fail" or "skip"; lock_timeout: seconds.
+    GUARDED_CHANGES that a renewal may bring; on_*: "fail" or "skip"; on_nothing_found: "fail", "warn" or "ignore";
+    judge_all: whether what is deployed beside the selection fails the run when it expires; lock_timeout: seconds.
     """
 
     selection: Selection
@@ -66,13 +64,16 @@ class SyncOptions(t.NamedTuple):
     on_missing: str = "fail"
     on_deleted: str = "fail"
     on_discovery_error: str = "fail"
+    on_nothing_found: str = "ignore"
+    judge_all: bool = False
     lock_timeout: float = 60
 
 
 @dataclass
 class SyncReport:
     """items: one per certificate, by name; pending: names whose current version has not been seen served yet;
-    retired: paths of removed certificates that have not been recorded as gone from memory.
+    retired: paths of removed certificates that have not been recorded as gone from memory; unselected: deployed, but
+    not among what was found; failures: why the run fails; causes: the same by whose they are.
     """
 
     items: list[dict[str, t.Any]] = field(default_factory=list)
@@ -80,6 +81,12 @@ class SyncReport:
     retired: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    unselected: list[dict[str, t.Any]] = field(default_factory=list)
+    causes: dict[Cause, list[str]] = field(default_factory=lambda: collections.defaultdict(list))
+
+    def fail(self, line: str, cause: Cause) -> None:
+        self.failures.append(line)
+        self.causes[cause].append(line)
 
     @property
     def changed(self) -> bool:
@@ -105,6 +112,7 @@ class CertificateSync:
         self._check_mode = check_mode
         self._report = SyncReport()
         self._manifest = Manifest()
+        self._damage: str | None = None
         self._names_by_stem: dict[str, list[str]] = {}
         self._touched = False
 
@@ -116,13 +124,17 @@ class CertificateSync:
         with self._directory.locked(self._options.lock_timeout, create=not self._check_mode):
             self._manifest, warning = self._directory.load()
             report.warnings += [warning] if warning else []
+            self._damage = warning
             self._touched = bool(warning)
             try:
                 for failure in discovery.failures:
                     self._refuse(failure.name, [failure.problem], arn=failure.arn)
                 self._sync(discovery.secrets)
+                self._look_for_nothing(discovery)
                 if self._options.prune:
                     self._prune(discovery, complete)
+                if self._options.judge_all:
+                    self._judge_rest()
             finally:
                 if not self._check_mode:
                     self._save()
@@ -172,7 +184,12 @@ class CertificateSync:
         from ._installer import Installer, Refused
 
         installer = Installer(
-            self._directory, self._options, self._manifest.entries, now=self._now, check_mode=self._check_mode
+            self._directory,
+            self._options,
+            self._manifest.entries,
+            now=self._now,
+            check_mode=self._check_mode,
+            leftovers=functools.lru_cache(maxsize=1)(self._leftovers),
         )
         staged: list[Installation] = []
         for result in results:
@@ -193,6 +210,10 @@ class CertificateSync:
                 self._publish(installer, staged)
                 staged = []
         self._publish(installer, staged)
+
+    def _leftovers(self) -> t.Collection[str]:
+        """Stems of what a killed run has left. Without a manifest there is no telling that from what is served."""
+        return self._directory.orphans(self._manifest) if self._manifest.entries and not self._damage else ()
 
     def _publish(self, installer: Installer, staged: t.Iterable[Installation]) -> None:
         for installation in staged:
@@ -253,6 +274,42 @@ class CertificateSync:
             entry = Entry(stem, "", stem, layout, "", StoredVersion("", "", {}, {}))
             self._remove(entry, path=os.path.join(self._directory.path, paths[-1]))
 
+    def _look_for_nothing(self, discovery: Discovery) -> None:
+        """A selection that finds nothing is a mistake, most of the time, and what is deployed expires meanwhile."""
+        policy = self._options.on_nothing_found
+        absent = all(failure.problem.code in FAILURE_POLICIES for failure in discovery.failures)
+        if discovery.secrets or not absent or policy == "ignore":
+            return
+        in_use = is_in_use(self._directory, self._manifest, self._damage)
+        problem = nothing_found(
+            self._options.selection, discovery.where, self._manifest.entries.values(), self._directory.path, in_use
+        )
+        line = f"{problem.message} [{problem.code}]"
+        if in_use and policy == "fail":
+            self._report.fail(line, cause_of([problem.code]))
+        elif not self._report.failures:
+            self._report.warnings.append(line)
+
+    def _judge_rest(self) -> None:
+        """What time has done to all that is deployed and has not been looked at: refused, not written, not found."""
+        left = [item for item in self._report.items if item["action"] in ("refused", "failed")]
+        done = {item["name"] for item in self._report.items} - {item["name"] for item in left}
+        for name, entry in sorted(self._manifest.entries.items()):
+            if name in done:
+                continue
+            found = any(item["name"] == name or is_arn_of(item["name"], entry.arn) for item in left)
+            dates = self._judge(entry, REFUSED if found else UNFOUND)
+            if not found:
+                self._report.unselected.append(unselected(entry, self._directory.path, dates))
+
+    def _judge(self, entry: Entry, why: str = NO_NEWER) -> list[Problem]:
+        """Whatever on_invalid says: what is served expires, which nobody wants to pass over."""
+        options = self._options
+        dates = date_problems(entry.current.summary, now=self._now, min_remaining=options.min_remaining, why=why)
+        for problem in dates:
+            self._report.fail(f"{entry.name}: {problem.message} [{problem.code}]", cause_of([problem.code]))
+        return dates
+
     def _names_of(self, failure: SecretFailure) -> set[str]:
         """What a secret that was asked for by this name or ARN may be called in the manifest."""
         named = {entry.name for entry in self._manifest.entries.values() if is_arn_of(failure.name, entry.arn)}
@@ -263,7 +320,7 @@ class CertificateSync:
             try:
                 left = self._directory.remove(entry)
             except StoreError as error:  # it stays in the manifest, so that the next run tries again
-                self._report.failures.append(error.message)
+                self._report.fail(error.message, "host")
                 return
             self._report.warnings += [f"{path} is not what was written here, so it is not removed." for path in left]
         self._touched = True
@@ -283,15 +340,16 @@ class CertificateSync:
             else:
                 self._directory.clean(self._manifest)
         except StoreError as error:  # what was written is found again by the next run; the report must not be lost
-            self._report.failures.append(error.message)
+            self._report.fail(error.message, "host")
 
     # -- reporting ----------------------------------------------------------------------------------------------
 
     def _add(self, entry: Entry, action: str, **extra: t.Any) -> None:
         summary = entry.current.summary
-        dates = date_problems(summary, now=self._now, min_remaining=self._options.min_remaining)
-        problems = [*entry.problems, *(problem.as_dict() for problem in dates)] if action != "removed" else []
-        self._fail_on(entry.name, problems)
+        problems: list[dict[str, str]] = []
+        if action != "removed":
+            self._fail_on(entry.name, entry.problems)
+            problems = [*entry.problems, *(problem.as_dict() for problem in self._judge(entry))]
         self._report.items.append(
             {
                 "name": entry.name,
@@ -326,6 +384,7 @@ class CertificateSync:
         entries = self._manifest.entries
         entry = entries.get(name) or next((each for each in entries.values() if is_arn_of(name, each.arn)), None)
         dicts = [problem.as_dict() for problem in problems]
+        cause = cause_of(problem.code for problem in problems if problem.severity == "error")
         self._report.items.append(
             {
                 "name": name,
@@ -334,7 +393,9 @@ class CertificateSync:
                 "path": os.path.join(
                     self._directory.path, main_path(self._options.layout, certificate_file_stem(name_in_arn(name)))
                 ),
-                "action": "refused",
+                # A host's own failure says nothing about the certificate.
+                "action": "failed" if cause == "host" else "refused",
+                "cause": cause,
                 "fingerprint_sha256": None,
                 "not_before": None,
                 "not_after": None,
@@ -351,12 +412,12 @@ class CertificateSync:
         for problem in problems:
             line = f"{name}: {problem['message']} [{problem['code']}]"
             if problem["severity"] == "error" and self._policy_for(problem["code"]) == "fail":
-                self._report.failures.append(line)
+                self._report.fail(line, cause_of([problem["code"]]))
             else:
                 self._report.warnings.append(line)
 
     def _policy_for(self, code: str) -> str:
-        """A secret that may not be read at all is always a failure; the others are the user's choice."""
-        if code in _ALWAYS_FAILURES:
+        """What is no matter of the content is always a failure; the others are the user's choice."""
+        if cause_of([code]) != "content" or code == "secret_no_current_version":
             return "fail"
         return str(getattr(self._options, FAILURE_POLICIES.get(code, "on_invalid")))

@@ -14,9 +14,13 @@ author:
 description:
   - Restores certificates that M(certops.rotation.certificate_sync) wrote to their previous version, from the versions
     kept in the directory. AWS is not asked.
-  - A certificate goes back to the version last proven to be served, else to the newest one kept. A certificate that
-    is new is removed, because nothing was there before it. One whose earlier version was not kept stays, with a
-    warning.
+  - A certificate goes back to the version last proven to be served, else to the newest one kept.
+  - Without O(names), and with O(unproven_only), this is what a rotation does by itself. Only certificates whose current
+    version has not been proven go back, each for itself. What is taken back is not kept. One that was never proven,
+    with nothing in its place before, is removed. One that was served before, and whose earlier version was not kept,
+    stays, with a warning.
+  - With O(names) it is for people. All named certificates go back, proven or not, or none does. None is ever removed.
+    One without a version before that is whole and still valid is an error, and nothing is changed.
   - The service that uses the files is not told. Load the restored files with M(certops.rotation.haproxy_certificate) or
     M(certops.rotation.haproxy_reload).
 options:
@@ -31,6 +35,18 @@ options:
         M(certops.rotation.rotation_record).
     type: list
     elements: str
+  unproven_only:
+    description:
+      - Take back what has not been proven, each certificate for itself, of O(names) or of all. Those that are proven
+        are left alone.
+      - When absent, V(true) without O(names) and V(false) with them.
+    type: bool
+  allow_expired:
+    description:
+      - Whether named certificates may go back to a version that has expired by now.
+      - A version whose certificate was revoked is not noticed.
+    type: bool
+    default: false
   lock_timeout:
     description: How long to wait for another run on the same directory, for example V(60s).
     type: str
@@ -45,7 +61,7 @@ attributes:
   idempotent:
     support: partial
     details:
-      - Without O(names) a second run finds the restored versions unproven unless they were recorded as proven before.
+      - With O(unproven_only) a second run keeps what the first one restored.
       - With O(names) every run goes one version back and the next one forth again.
 seealso:
   - module: certops.rotation.certificate_sync
@@ -62,12 +78,19 @@ EXAMPLES = r"""
     path: /etc/haproxy/certs
     names:
       - my-web-cert
+
+- name: See first whether that could be
+  certops.rotation.certificate_rollback:
+    path: /etc/haproxy/certs
+    names:
+      - my-web-cert
+  check_mode: true
 """
 
 RETURN = r"""
 certificates:
   description: One item for each certificate that was to go back, in order of their names.
-  returned: success, or when some could not be restored
+  returned: success, or when some could not be taken back
   type: list
   elements: dict
   contains:
@@ -81,26 +104,26 @@ certificates:
       description: The PEM file, or the lineage's directory.
       type: str
     action:
-      description: Whether an earlier version was restored, the certificate was removed because it was new, or it was
-        kept because there was an earlier version that is not there any more.
+      description: Whether an earlier version was restored, the certificate was removed because it was new and never
+        proven, or it was kept because there was an earlier version that is not there any more.
       type: str
       choices: [restored, removed, kept]
     subject_alternative_names:
-      description: Names of the certificate that was taken back.
+      description: Names of the certificate that was live before.
       type: list
       elements: str
     rolled_back_version_id:
-      description: Version of the secret that was taken back.
+      description: Version of the secret that was taken back. Null for a certificate that was kept.
       type: str
     rolled_back_fingerprint_sha256:
-      description: Fingerprint of the certificate that was taken back.
+      description: Fingerprint of the certificate that was taken back. Null for a certificate that was kept.
       type: str
     version_id:
-      description: Version of the secret that is live again. Null for a removed certificate, empty for a file that was
+      description: Version of the secret that is live now. Null for a removed certificate, empty for a file that was
         there before this collection.
       type: str
     fingerprint_sha256:
-      description: Fingerprint of the certificate that is live again. Null where it is not known.
+      description: Fingerprint of the certificate that is live now. Null where it is not known.
       type: str
 stage_moves:
   description:

@@ -38,7 +38,9 @@ options:
     description: Description of the secret. When absent, it is left as it is.
     type: str
   tags:
-    description: Tags of the secret. When absent, they are left as they are.
+    description:
+      - Tags of the secret. When absent, they are left as they are.
+      - A value that YAML reads as a boolean, a decimal number or nothing is refused. Quote it.
     type: dict
     aliases: [resource_tags]
   purge_tags:

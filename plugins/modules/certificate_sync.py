@@ -62,7 +62,10 @@ options:
     choices: [haproxy, lineage, split]
     default: haproxy
   on_invalid:
-    description: Whether a certificate that is refused fails the task or only warns. It is never written.
+    description:
+      - Whether a certificate that is refused fails the task or only warns. It is never written.
+      - A deployed certificate that has expired, or is valid for less than O(min_remaining), fails the task in any case,
+        also when its secret was refused, is gone, or is not selected any more.
     type: str
     choices: [fail, skip]
     default: fail
@@ -80,6 +83,16 @@ options:
     description: Whether a failing discovery by O(tags) fails the task, or falls back to O(names) with a warning.
     type: str
     choices: [fail, fallback]
+    default: fail
+  on_nothing_found:
+    description:
+      - What to do when no secret is found at all, or nothing is selected, while certificates are deployed in O(path).
+        Nobody would renew them. A wrong region, prefix or tag is the usual reason, so the message says what was looked
+        for and where.
+      - V(fail) fails the task, V(warn) warns and V(ignore) says nothing. In a directory without certificates V(fail)
+        warns, too.
+    type: str
+    choices: [fail, warn, ignore]
     default: fail
   prune:
     description:
@@ -192,19 +205,29 @@ certificates:
       type: str
       sample: /etc/haproxy/certs/my-web-cert.pem
     action:
-      description: What was done, or would be done in check mode.
+      description:
+        - What was done, or would be done in check mode.
+        - V(refused) and V(failed) are not written, and what is on disk stays. V(refused) is the fault of the content or
+          of the access to the secret, V(failed) is the host's own.
       type: str
-      choices: [created, updated, unchanged, removed, refused]
+      choices: [created, updated, unchanged, removed, refused, failed]
+    cause:
+      description:
+        - Whose fault it is. V(content) is wrong on every host, V(host) is this host's disk or directory, and V(source)
+          is its access to AWS.
+      returned: when refused or failed
+      type: str
+      choices: [content, host, source]
     fingerprint_sha256:
-      description: SHA-256 of the leaf, in lower-case hexadecimal. Null for a refused certificate.
+      description: SHA-256 of the leaf, in lower-case hexadecimal. Null for a refused or failed certificate.
       type: str
     previous_fingerprint_sha256:
       description: The same for the certificate that was there before.
       returned: when updated
       type: str
     deployed_fingerprint_sha256:
-      description: For a refused certificate, what stays on disk.
-      returned: when refused
+      description: For a refused or failed certificate, what stays on disk.
+      returned: when refused or failed
       type: str
     not_before:
       description: Start of the leaf's validity, ISO 8601 in UTC.
@@ -259,6 +282,21 @@ failures:
   returned: always
   type: list
   elements: str
+failures_by_cause:
+  description:
+    - The same lines by whose fault they are, under the keys C(content), C(host) and C(source), as C(cause) of a
+      certificate. All but C(content) should stop a rollout.
+  returned: always
+  type: dict
+  sample: {content: [], host: ["web/a: Cannot write certificate web/a to ... [write_failed]"], source: []}
+unselected:
+  description:
+    - Certificates that are deployed, and whose secrets are not among those that were found. Their C(problems) are about
+      their dates.
+  returned: always
+  type: list
+  elements: dict
+  sample: [{name: web/old, path: /etc/haproxy/certs/web_old.pem, not_after: "2026-12-24T00:00:00Z", problems: []}]
 api_calls:
   description: Number of requests sent by operation of AWS Secrets Manager, repeated ones included.
   returned: always

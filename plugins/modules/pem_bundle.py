@@ -112,10 +112,11 @@ files:
   type: dict
   sample: {"pem": "/etc/haproxy/certs/www.example.com.pem"}
 action:
-  description: What was done, or would be done in check mode.
+  description:
+    - What was done, or would be done in check mode. V(refused) is the content's fault, V(failed) the host's own.
   returned: always
   type: str
-  choices: [created, updated, unchanged, refused]
+  choices: [created, updated, unchanged, refused, failed]
 fingerprint_sha256:
   description: SHA-256 of the leaf, in lower-case hexadecimal. Null when refused, like the other facts.
   returned: always

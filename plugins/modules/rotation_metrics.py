@@ -68,6 +68,12 @@ options:
     description: Certificates V(created), V(updated) and V(removed) on disk, with their counts.
     type: dict
     default: {}
+  problems:
+    description:
+      - What the run failed for, with its counts. V(content) is the certificates' and the same on every host. V(host) is
+        the host's own. V(source) is of its access to AWS.
+    type: dict
+    default: {}
   layers:
     description:
       - How layers of certificates look, each entry with the C(name) of the secret and C(layers), as

@@ -158,6 +158,7 @@ options:
   tags:
     description:
       - Tags of the secrets. Tags that are not named are left as they are.
+      - A value that YAML reads as a boolean, a decimal number or nothing is refused. Quote it.
       - By default secrets that are created get C(Application=Joblet) and C(Type=Certificate).
     type: dict
     aliases: [resource_tags]

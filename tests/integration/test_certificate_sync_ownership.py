@@ -112,7 +112,9 @@ def test_what_must_not_be_replaced(
         aws.put_secret(name, document)
     run = target.sync(names=["a", "b"], layout=layout)
     assert run.failed
-    assert actions(run) == {"a": "refused", "b": "created"}
+    assert actions(run) == {"a": "failed", "b": "created"}
+    assert [item["cause"] for item in run.result["certificates"] if item["name"] == "a"] == ["host"]
+    assert target.sync(names=["a", "b"], layout=layout, on_invalid="skip").failed, "it is no matter of the content"
     assert problem_codes(run) == {"a": ["path_not_ours"]}
     assert (target.path / "a.pem" / "inside").is_dir()
     assert (target.path / "a").readlink() == tmp_path
@@ -147,8 +149,11 @@ def test_prune_never_follows_a_discovery_that_failed_or_found_nothing(
     aws.put_secret("web/a", document)
     target.sync(name_prefix="web/")
     nothing = target.sync(name_prefix="elsewhere/", prune=True)
-    assert (nothing.failed, nothing.result["changed"]) == (False, False)
+    assert (nothing.failed, nothing.result["changed"]) == (True, False)
     assert "Nothing is pruned" in warnings(nothing)
+    for missing in ({"name_prefix": "elsewhere/"}, {"names": ["elsewhere"], "on_missing": "skip"}, {"names": []}):
+        ignored = target.sync(**missing, prune=True, on_nothing_found="ignore")
+        assert (ignored.failed, ignored.result["changed"]) == (False, False)
     faults.fail("ListSecrets", "AccessDeniedException")
     assert target.sync(name_prefix="web/", prune=True).failed
     assert set(target.live_files()) == {"web_a.pem"}

@@ -6,19 +6,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import pathlib
 import random
-import subprocess
-import tempfile
 import threading
 import time
 import typing as t
 
 import pytest
-from ansible_collections.certops.rotation.tests.support import pki
+from ansible_collections.certops.rotation.tests.support import disk, pki
 from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
 from ansible_collections.certops.rotation.tests.support.moto import MotoServer
 from ansible_collections.certops.rotation.tests.support.pki import CertificateAuthority
@@ -88,36 +85,23 @@ def test_killed_at_any_moment(
     assert target.sync(name_prefix="kill/", layout=layout).result["changed"] is False
 
 
-@contextlib.contextmanager
-def tiny_file_system() -> t.Iterator[pathlib.Path]:
-    """A tmpfs of 256 KiB. Needs root, or sudo without a password."""
-    sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
-    directory = tempfile.mkdtemp()
-    options = f"size=256k,mode=0700,uid={os.geteuid()}"
-    subprocess.run([*sudo, "mount", "-t", "tmpfs", "-o", options, "tmpfs", directory], check=True)
-    try:
-        yield pathlib.Path(directory)
-    finally:
-        subprocess.run([*sudo, "umount", directory], check=True)
-        pathlib.Path(directory).rmdir()
-
-
 @pytest.mark.parametrize("layout", ["haproxy", "lineage"])
-def test_full_disk(aws: MotoServer, modules: ModuleServer, intermediate: CertificateAuthority, layout: str) -> None:
-    with tiny_file_system() as mount:
+def test_full_disk(
+    aws: MotoServer, modules: ModuleServer, tmp_path: pathlib.Path, intermediate: CertificateAuthority, layout: str
+) -> None:
+    with disk.tiny_file_system(tmp_path) as mount:
         target = SyncTarget(modules, aws.env, mount / "certs")
         arguments = {"name_prefix": "kill/", "layout": layout}
         renew(aws, intermediate, NAMES)
         target.sync(**arguments)
         old = target.live_files()
-        ballast = mount / "ballast"
-        with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
-            while True:
-                file.write(bytes(4096))
+        ballast = disk.fill(mount)
         current = renew(aws, intermediate, NAMES)
         run = target.sync(**arguments)
         assert run.failed
         assert problem_codes(run) == {name: ["write_failed"] for name in NAMES}
+        assert set(actions(run).values()) == {"failed"}, "nothing is wrong with the content"
+        assert run.result["failures_by_cause"]["host"] == run.result["failures"]
         for name in NAMES:
             assert f"{name}: Cannot write certificate {name}" in run.result["msg"]
         assert "No space left on device" in run.result["msg"]

@@ -11,7 +11,8 @@ import json
 import pathlib
 import typing as t
 
-from ansible_collections.certops.rotation.tests.support import rotation
+from ansible_collections.certops.rotation.tests.support import disk, rotation
+from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
 from ansible_collections.certops.rotation.tests.support.haproxy import free_port
 from ansible_collections.certops.rotation.tests.support.playbook import PlaybookRun, run_playbook
 
@@ -70,9 +71,9 @@ def test_each_host_is_in_the_table_and_in_the_report(scene: rotation.Scene, tmp_
     run = fleet.rotate(**ALL_AT_ONCE)
     assert run.returncode == 4
     table = lines_of_table(run)
-    assert table[0] == "host outcome rotated unchanged refused proof why"
-    assert table[1:3] == ["lb1 rotated 1 0 0 0 of 1", "lb2 rotated 1 0 0 0 of 1"]
-    assert table[3].startswith("lb3-dead unreachable - - - - ")
+    assert table[0] == "host outcome rotated unchanged refused failed proof why"
+    assert table[1:3] == ["lb1 rotated 1 0 0 0 0 of 1", "lb2 rotated 1 0 0 0 0 of 1"]
+    assert table[3].startswith("lb3-dead unreachable - - - - - ")
     assert "Connection refused" in table[3]
     assert table[4:] == ["3 hosts: 2 rotated, 1 unreachable.", f"The report: {fleet.report_path}"]
     report = fleet.report()
@@ -103,6 +104,57 @@ def test_a_canary_that_fails_keeps_the_others_as_they_are(scene: rotation.Scene,
     assert fleet.outcomes() == {"broken": "failed", "lb2": "not_run", "lb3": "not_run"}
     assert "/nonexistent" in fleet.report()["hosts"]["broken"]["message"]
     assert sorted(path.name for path in tmp_path.glob("*/*.pem")) == []
+
+
+def deploy(scene: rotation.Scene, modules: ModuleServer, directory: pathlib.Path) -> None:
+    options = {"path": str(directory), "name_prefix": rotation.PREFIX}
+    assert not modules.run("certificate_sync", options, env=scene.aws.env).failed
+
+
+def test_a_disk_that_is_full_on_the_first_host_stops_it(
+    scene: rotation.Scene, modules: ModuleServer, tmp_path: pathlib.Path
+) -> None:
+    """Nothing is wrong with the certificate: that is the host's own failure, and may be the next one's as well."""
+    scene.store("a")
+    fleet = Fleet(scene, tmp_path, ["full", "lb2", "lb3"])
+    (tmp_path / "full").mkdir()
+    with disk.tiny_file_system(tmp_path / "full") as mount:
+        deploy(scene, modules, mount)
+        old = (mount / "web_a.pem").read_bytes()
+        disk.fill(mount)
+        scene.store("a")
+        scene.aws.put_secret("web/bad", "this is no certificate")
+        run = fleet.rotate()
+        assert run.returncode == 2
+        assert fleet.outcomes() == {"full": "failed", "lb2": "not_run", "lb3": "not_run"}
+        facts = fleet.report()["hosts"]["full"]
+        assert (facts["failed"], facts["refused"], facts["rotated"]) == (["web/a"], ["web/bad"], [])
+        assert "No space left on device" in facts["message"]
+        assert fleet.report()["summary"]["failed"] == 1
+        assert lines_of_table(run)[1].startswith("full failed 0 0 1 1 - ")
+        assert (mount / "web_a.pem").read_bytes() == old
+    assert not (tmp_path / "lb2").exists()
+
+
+def test_whose_failure_it_is_is_told_for_each_host(
+    scene: rotation.Scene, modules: ModuleServer, tmp_path: pathlib.Path
+) -> None:
+    """Side by side: something stands in the file's place, a wrong region, and nothing but a bad certificate."""
+    scene.store("a")
+    fleet = Fleet(scene, tmp_path, ["odd", "lost", "lb3"])
+    deploy(scene, modules, tmp_path / "lost")
+    (tmp_path / "odd/web_a.pem").mkdir(parents=True)
+    (tmp_path / "odd").chmod(0o700)
+    scene.aws.put_secret("web/bad", "this is no certificate")
+    elsewhere = "{{ {'region': 'us-east-1'} if inventory_hostname == 'lost' else {} }}"
+    run = fleet.rotate(**ALL_AT_ONCE, haproxy_certificates_aws=elsewhere)
+    assert run.returncode == 2
+    assert fleet.outcomes() == {"odd": "failed", "lost": "failed", "lb3": "refused"}
+    hosts = fleet.report()["hosts"]
+    assert (hosts["odd"]["failed"], hosts["odd"]["refused"]) == (["web/a"], ["web/bad"])
+    assert "path_not_ours" in hosts["odd"]["message"]
+    assert "No secret was found by name_prefix 'web/' in region us-east-1" in hosts["lost"]["message"]
+    assert (hosts["lb3"]["failed"], hosts["lb3"]["refused"]) == ([], ["web/bad"])
 
 
 def test_a_share_of_failed_hosts_ends_it_after_those_that_have_begun(

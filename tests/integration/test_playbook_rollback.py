@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import pathlib
 import typing as t
 
 import pytest
@@ -53,12 +54,19 @@ def test_back_on_disk_in_memory_and_proven(scene: rotation.Scene, renewed: Pair)
     first, second = renewed
     check = go_back(scene, "web/a", check=True)
     assert check.returncode == 0, check.output
-    assert check.result("certificate_rollback")["changed"] is True
+    assert check.of("certificate_rollback")[-1].result["changed"] is True
     assert scene.served("a") == second.fingerprint_sha256
     with rotation.Client(scene, "a") as client:
         run = go_back(scene, "web/a")
     assert run.returncode == 0, run.output
-    assert run.modules == ["certificate_rollback", "haproxy_certificate", "rotation_status_info", "rotation_record"]
+    assert run.modules == [
+        "certificate_rollback",
+        "certificate_rollback",
+        "haproxy_certificate",
+        "rotation_status_info",
+        "rotation_record",
+    ]
+    assert "Served again: web/a" in run.output
     assert scene.served("a") == first.fingerprint_sha256
     assert scene.file("a").read_text() == first.combined_pem
     assert client.failures == []
@@ -123,6 +131,7 @@ def test_the_controller_does_it_once_for_all_hosts(scene: rotation.Scene, renewe
     )
     assert run.returncode == 0, run.output
     assert len({task.host for task in run.of("certificate_rollback")}) == 2
+    assert all(task.status == "ok" for task in run.of("certificate_rollback"))
     (moved,) = run.of("certificate_secret_stage")
     assert len(moved.result["secrets"]) == 1
     assert faults.counts() == {"DescribeSecret": 1}
@@ -152,6 +161,52 @@ def test_by_a_reload_where_there_is_no_socket(scene: rotation.Scene, renewed: Pa
     assert scene.state()["activation"] == "reload"
 
 
+def test_the_first_version_is_not_taken_away(scene: rotation.Scene) -> None:
+    """As every host is before its first renewal: served, proven, and the only one."""
+    issued = scene.store("a")
+    assert scene.rotate().returncode == 0
+    before = scene.disk()
+    for check in (True, False):
+        run = go_back(scene, "web/a", check=check, rollback_secrets=True)
+        assert run.returncode == 2
+        assert "host: web/a: there is no version before" in run.error
+        assert "Nothing was changed on any host." in run.error
+        assert run.modules == ["certificate_rollback"]
+        assert "Served again" not in run.output
+    assert scene.disk() == before
+    assert scene.served("a") == issued.fingerprint_sha256
+
+
+def test_one_host_without_a_version_before_keeps_all_as_they_are(
+    scene: rotation.Scene, renewed: Pair, modules: ModuleServer, tmp_path: pathlib.Path
+) -> None:
+    """All hosts are looked at before the first one is touched, and all that cannot go back are named."""
+    _first, second = renewed
+    new = {"path": str(tmp_path / "new"), "name_prefix": rotation.PREFIX}
+    assert not modules.run("certificate_sync", new, env=scene.aws.env).failed
+    before = scene.disk()
+    run = go_back(
+        scene,
+        "web/a",
+        hosts=("one", "new", "three", "empty"),
+        haproxy_certificates_path="{{ '"
+        + str(tmp_path)
+        + "/' ~ inventory_hostname if inventory_hostname in ['new', 'empty'] else '"
+        + str(scene.haproxy.certs_dir)
+        + "' }}",
+        rollback_secrets=True,
+    )
+    assert run.returncode == 2
+    lines = run.error.splitlines()
+    assert lines[0] == "Nothing was changed on any host."
+    assert any(line.startswith("new: web/a: there is no version before") for line in lines)
+    assert any(line.startswith("empty: No certificate was deployed to") for line in lines)
+    assert not any(line.startswith(("one:", "three:")) for line in lines)
+    assert set(run.modules) == {"certificate_rollback"}
+    assert scene.disk() == before
+    assert (current(scene), scene.served("a")) == (second.certificate_pem, second.fingerprint_sha256)
+
+
 @pytest.mark.usefixtures("renewed")
 def test_what_is_not_served_fails(scene: rotation.Scene) -> None:
     run = go_back(scene, "web/a", haproxy_certificates_binds=["127.0.0.1:9"])
@@ -164,6 +219,9 @@ def test_names_are_needed(scene: rotation.Scene) -> None:
     run = go_back(scene)
     assert run.returncode == 2
     assert "Name the secrets" in run.error
+    run = run_playbook(scene.variables, playbook=ROLLBACK, env=scene.aws.env, extra={"rollback_names": []})
+    assert run.returncode == 2
+    assert "name the secrets" in run.error
     run = go_back(scene, "web/unknown")
     assert run.returncode == 2
     assert "web/unknown" in run.error

@@ -106,6 +106,9 @@ def test_a_new_version_waits(deployed: rotation.Scene, look: Look) -> None:
     deployed.aws.client().delete_secret(SecretId="web/a", ForceDeleteWithoutRecovery=True)
     status = look()
     assert layers(status)["source"] == "absent"
+    assert codes(status) == {"source_absent": "warning", "sources_absent": "error"}
+    assert "It was looked for in region eu-central-1" in status["msg"]
+    assert status["healthy"] is False
     status = look(endpoint_url="http://127.0.0.1:9", aws_config={"retries": {"max_attempts": 0}})
     assert codes(status) == {"source_unknown": "error"}
 
@@ -193,9 +196,29 @@ def test_a_run_that_failed(deployed: rotation.Scene, look: Look) -> None:
 def test_a_directory_without_anything(look: Look, tmp_path: pathlib.Path) -> None:
     status = look(path=str(tmp_path / "none"))
     assert status["certificates"] == []
-    assert codes(status) == {"never_succeeded": "error"}
+    assert codes(status) == {"never_succeeded": "error", "nothing_deployed": "error"}
+    assert "there is no such directory" in status["msg"]
     assert (status["last_run_at"], status["last_run_succeeded"]) == (None, None)
     assert list(tmp_path.iterdir()) == []
+    unreachable = look(path=str(tmp_path / "none"), socket="/nonexistent/admin.sock", config=None)
+    assert codes(unreachable)["memory_unknown"] == "warning"
+    only_master = look(socket=None, master_socket="/nonexistent/master.sock", config=None)
+    assert "HAProxy was not asked what it holds" in only_master["msg"]
+
+
+def test_served_certificates_that_nothing_knows_of_are_not_healthy(
+    deployed: rotation.Scene, look: Look, tmp_path: pathlib.Path
+) -> None:
+    """The manifest tells of nothing, and the directory and HAProxy are full of certificates."""
+    success = tmp_path / "last-success"
+    success.touch()
+    (deployed.haproxy.certs_dir / ".certops/manifest.json").unlink()
+    status = look(success_files=[str(success)])
+    assert (status["healthy"], status["certificates"]) == (False, [])
+    assert codes(status) == {"nothing_deployed": "error"}
+    assert "though default.pem, web_a.pem are there" in status["msg"]
+    assert f"HAProxy holds {deployed.haproxy.certs_dir}/default.pem, {deployed.file('a')}." in status["msg"]
+    assert "Healthy" not in status["msg"]
 
 
 def test_the_playbook_answers_monitoring(deployed: rotation.Scene) -> None:

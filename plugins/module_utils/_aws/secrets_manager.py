@@ -18,6 +18,7 @@ import re
 import threading
 import types
 import typing as t
+import urllib.parse
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -85,11 +86,13 @@ class Selection(t.NamedTuple):
 
 
 class Discovery(t.NamedTuple):
-    """secrets: in order of their names; failures: selected by name but not to be had; warnings: for the user."""
+    """secrets: in order of their names; failures: selected by name but not to be had; warnings: for the user;
+    where: region and endpoint that were asked."""
 
     secrets: tuple[SecretVersion, ...]
     failures: tuple[SecretFailure, ...] = ()
     warnings: tuple[str, ...] = ()
+    where: str = ""
 
 
 class SecretsManager:
@@ -118,7 +121,7 @@ class SecretsManager:
                 secret
                 for secret in listed
                 if secret["Name"].startswith(prefix) and selection.tags.items() <= _tags(secret).items()
-            )
+            )._replace(where=self.where)
         found: list[dict[str, t.Any]] = []
         failures: list[SecretFailure] = []
         warnings: list[str] = []
@@ -140,7 +143,13 @@ class SecretsManager:
         for described in self._map(self._describe, [name for name in wanted if name not in named]):
             (failures if isinstance(described, SecretFailure) else found).append(described)  # type: ignore[arg-type]
         discovery = _discovery(found)
-        return Discovery(discovery.secrets, (*failures, *discovery.failures), tuple(warnings))
+        return Discovery(discovery.secrets, (*failures, *discovery.failures), tuple(warnings), self.where)
+
+    @property
+    def where(self) -> str:
+        """For people: which Secrets Manager is asked."""
+        endpoint = urllib.parse.urlsplit(str(self._client.meta.endpoint_url)).netloc.rpartition("@")[2]
+        return f"region {self._client.meta.region_name} ({endpoint})"
 
     def read(self, secrets: t.Sequence[SecretVersion]) -> t.Iterator[SecretValue | SecretFailure]:
         """The current values of these secrets, in any order, a few batches ahead of the consumer.

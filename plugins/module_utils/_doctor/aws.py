@@ -132,10 +132,11 @@ class AwsDoctor:
     def _secrets(
         self, secrets: t.Sequence[SecretVersion], failures: t.Sequence[SecretFailure], now: datetime
     ) -> t.Iterator[Finding]:
-        for failure in failures:
-            yield self._unavailable(failure)
+        unavailable = [self._unavailable(failure) for failure in failures]
+        yield from unavailable
         if not secrets:
-            if not failures:
+            # To pass over one that is missing is one thing, to be left with none another.
+            if all(finding.severity != "error" for finding in unavailable):
                 yield error(
                     "secrets",
                     f"None in region {self.region} matches. Set haproxy_certificates_aws.region to the one where they"

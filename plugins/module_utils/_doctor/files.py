@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import stat
 import typing as t
+from datetime import datetime
 
 from .._errors import StoreError
+from .._renewal import isoformat_utc
 from .._store.directory import CertificateDirectory, DirectorySettings
 from .._store.places import open_place
 from .._store.trust import UnsafeDirectory
@@ -18,17 +20,21 @@ from .findings import Finding, error, warning
 
 #: Bytes. A thousand certificates with their previous versions take less than the second.
 NO_ROOM, LITTLE_ROOM = 2**20, 2**24
+_SHOWN = 5  # certificates in one message
 
 
-def directory_findings(path: str) -> t.Iterator[Finding]:
-    """path: the certificate directory, which need not exist yet. Whether it may be written is for the preflight."""
+def directory_findings(path: str, now: datetime) -> t.Iterator[Finding]:
+    """path: the certificate directory, which need not exist yet. Whether it may be written is for the preflight.
+
+    now: aware time for judging validity.
+    """
     place = path if os.path.isdir(path) else os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(place):
         return
     yield _room(place)
     if place != path:
         return
-    yield from _files(path)
+    yield from _files(path, now)
     try:
         with open_place(path, private=True) as opened:
             mode = stat.S_IMODE(opened.status().st_mode)
@@ -53,7 +59,7 @@ def _room(place: str) -> Finding:
     return Finding("free space", text)
 
 
-def _files(path: str) -> t.Iterator[Finding]:
+def _files(path: str, now: datetime) -> t.Iterator[Finding]:
     try:
         manifest, damaged = CertificateDirectory(path, DirectorySettings(None)).load()
     except StoreError as failed:
@@ -68,6 +74,14 @@ def _files(path: str) -> t.Iterator[Finding]:
         yield warning("files", f"{_some(missing)} missing. The next rotation writes what is missing: run it.")
     if loose:
         yield error("files", f"{_some(loose)} open to every user of the host, private keys included. Run the rotation.")
+    ends = {name: entry.current.summary.get("not_after") for name, entry in sorted(manifest.entries.items())}
+    expired = [f"{name}, at {end}" for name, end in ends.items() if end and end <= isoformat_utc(now)]
+    if expired:
+        more = f"; and {len(expired) - _SHOWN} more" if len(expired) > _SHOWN else ""
+        text = f"Deployed certificates have expired: {'; '.join(expired[:_SHOWN])}{more}."
+        yield error(
+            "expiry", f"{text} See whether their secrets are selected and hold newer ones, then run the rotation."
+        )
     if not (damaged or missing or loose):
         yield Finding("files", f"{len(paths)} deployed, none of them missing or open to others.")
 

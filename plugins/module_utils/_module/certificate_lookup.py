@@ -71,4 +71,9 @@ def certificates_of(
             **parts,
             "pem": bundle.render("haproxy")["pem"].decode(),
         }
+    if not items:
+        warn(
+            "No certificate is returned: "
+            + (f"all of {len(unique)} secrets were skipped." if unique else "none is named.")
+        )
     return [items[name] for name in names if name in items]

@@ -69,7 +69,7 @@ def run(module: t.Any) -> None:
 
 def _certificate(entry: t.Mapping[str, t.Any]) -> t.Iterator[DeployedCertificate]:
     """The certificate of an entry; none for an entry of certificate_sync that deployed nothing."""
-    if entry.get("action") in ("removed", "refused"):
+    if entry.get("action") in ("removed", "refused", "failed"):
         return
     path, fingerprint = str(entry.get("path") or ""), entry.get("fingerprint_sha256")
     if not path or not fingerprint:

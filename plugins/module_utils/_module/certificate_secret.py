@@ -16,7 +16,7 @@ from .._secret_plan import CURRENT, WantedSecret, plan_absent, plan_present, sec
 from .boundary import module_boundary
 from .dependencies import require_library
 from .given import GIVEN_EXCLUSIVE, GIVEN_OPTIONS, given_content
-from .options import VERIFY_OPTIONS, verification_policy
+from .options import VERIFY_OPTIONS, tag_texts, verification_policy
 
 if t.TYPE_CHECKING:
     from .._x509.bundle import CertificateBundle
@@ -138,7 +138,7 @@ class _Job:
             document=secret_document(document),
             stage=params["stage"],
             description=params["description"],
-            tags=None if tags is None else {str(key): str(value) for key, value in tags.items()},
+            tags=None if tags is None else tag_texts(tags),
             purge_tags=params["purge_tags"],
             kms_key_id=params["kms_key_id"],
             replicas=None if replicas is None else {item["region"]: item["kms_key_id"] for item in replicas},

@@ -10,7 +10,8 @@ import math
 import typing as t
 from datetime import datetime, timedelta, timezone
 
-from .._aws.secrets_manager import SecretFailure, SecretsManager, SecretVersion, Selection
+from .._aws.secrets_manager import Discovery, SecretFailure, SecretsManager, SecretVersion, Selection
+from .._deployed import NOT_SELECTED, selection_text
 from .._errors import InvalidOption
 from .._renewal import isoformat_utc
 from .boundary import module_boundary
@@ -52,7 +53,8 @@ def run(module: t.Any, retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..
         if params["server_name"] and not (params["verify"] or with_key):
             raise InvalidOption("server_name: names are known from the values alone. Leave verify at true.")
         source = SecretsManager(module.client("secretsmanager"), retry)
-        discovery = source.discover(secret_selection(params, empty_prefix_is_all=True) or Selection())
+        selection = secret_selection(params, empty_prefix_is_all=True)
+        discovery = source.discover(selection or Selection())
         for warning in discovery.warnings:
             ansible_module.warn(warning)
         items = {secret.arn: _item(secret, params["include_tags"]) for secret in discovery.secrets}
@@ -79,11 +81,22 @@ def run(module: t.Any, retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..
                 if bundle is not None and with_key:
                     mask_private_key(bundle.private_key_pem.decode())
                     item.update(pem_parts(bundle))
+        if not items:
+            ansible_module.warn(_nothing(selection, discovery, params["server_name"]))
         module.exit_json(
             changed=False,
             secrets=sorted(items.values(), key=lambda item: str(item["name"])),
             api_calls=dict(source.api_calls),
         )
+
+
+def _nothing(selection: Selection | None, discovery: Discovery, server_name: str | None) -> str:
+    """An empty answer looks like one to a question that was not asked."""
+    if selection is None:
+        return NOT_SELECTED
+    if discovery.secrets:
+        return f"None of the {len(discovery.secrets)} secrets that were found has a certificate for {server_name}."
+    return f"No secret was found by {selection_text(selection)} in {discovery.where}."
 
 
 def pem_parts(bundle: CertificateBundle) -> dict[str, str]:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import platform
 import sys
@@ -26,7 +25,7 @@ from .._doctor.haproxy import (
 )
 from .._errors import ReloadError, RotationError
 from . import preflight
-from .boundary import module_boundary
+from .boundary import failures_raised, module_boundary
 from .dependencies import MINIMUM_VERSIONS, missing_library
 from .haproxy_reload import reloader_of
 from .options import FILE_OPTIONS, directory_settings
@@ -140,7 +139,7 @@ def _aws_findings(
     from .._aws.secrets_manager import SecretsManager
 
     try:
-        with _failures_raised(module):
+        with failures_raised(module):
             clients = {name: module.client(name, config=_AWS_PATIENCE) for name in ("secretsmanager", "sts")}
     except RotationError as failed:
         text = f"{failed.message.rstrip('.')}."
@@ -166,20 +165,6 @@ def _aws_findings(
     yield clock_finding(access.clock_offset, doctor.newest, now)
 
 
-@contextlib.contextmanager
-def _failures_raised(module: t.Any) -> t.Iterator[None]:
-    """AnsibleAWSModule ends the run when a client cannot be made; here that is one finding among others."""
-
-    def raise_it(msg: str, **_details: t.Any) -> t.NoReturn:
-        raise RotationError(str(msg))
-
-    module.fail_json = raise_it
-    try:
-        yield
-    finally:
-        del module.fail_json  # the class's own is back
-
-
 # -- the host ---------------------------------------------------------------------------------------------------
 
 
@@ -193,7 +178,7 @@ def _host_findings(params: t.Mapping[str, t.Any]) -> t.Iterator[Finding]:
             yield (error if check.required else warning)(check.name, check.problem)
     if not first_look["path"].problem:
         yield Finding("path", f"{params['path']} can be written.")
-    yield from directory_findings(params["path"])
+    yield from directory_findings(params["path"], datetime.now(timezone.utc))
     if not params["activate"]:
         return
     timeout = params["timeout"]

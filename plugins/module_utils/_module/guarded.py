@@ -56,7 +56,10 @@ class GuardedModule(AnsibleModule):
     def _presentable(self, result: dict[str, t.Any]) -> dict[str, t.Any]:
         """With arguments that may be seen, and without characters that a terminal obeys, whosever they are."""
         self._mask_keys_in(result)
-        return harmless({"invocation": {"module_args": shown(self.argument_spec, self.params)}, **result})
+        presentable: dict[str, t.Any] = harmless(
+            {"invocation": {"module_args": shown(self.argument_spec, self.params)}, **result}
+        )
+        return presentable
 
     def _mask_keys_in(self, output: t.Any) -> None:
         """A line of a key that was given, by whatever way it came in there: an answer that quotes it, for instance."""

@@ -35,6 +35,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "reloads": dict(_COUNTS),
     "hot_updates": dict(_COUNTS),
     "changes": dict(_COUNTS),
+    "problems": dict(_COUNTS),
     "layers": {"type": "list", "elements": "dict", "default": []},
     "lock_timeout": {"type": "str", "default": "60s"},
 }
@@ -119,7 +120,7 @@ def _run(params: t.Mapping[str, t.Any], now: datetime) -> Run | None:
     if params["succeeded"] is None:
         return None
     duration = None if params["started_at"] is None else now.timestamp() - params["started_at"]
-    counts = ("requests", "request_errors", "reloads", "hot_updates", "changes")
+    counts = ("requests", "request_errors", "reloads", "hot_updates", "changes", "problems")
     return Run(params["succeeded"], duration, **{name: _numbers(name, params[name]) for name in counts})
 
 

@@ -75,6 +75,26 @@ def directory_settings(params: t.Mapping[str, t.Any]) -> DirectorySettings:
     )
 
 
+def exact_text(option: str, value: t.Any) -> str:
+    """What is compared or stored as it was written. Raises InvalidOption where YAML has made another value of it."""
+    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+        return str(value)
+    if isinstance(value, bool):
+        text = f"{str(value).lower()} is a boolean of YAML, which may have been written as true, True, yes or on"
+    elif isinstance(value, float):
+        text = f"{value} is a number of YAML, which may have been written as {value}0, for instance"
+    elif value is None:
+        text = "it is empty (null)"
+    else:
+        text = f"it is no text, but of the type {type(value).__name__}"
+    raise InvalidOption(f'{option}: {text}. Quote it as AWS has it, such as "true" or "1.10".')
+
+
+def tag_texts(tags: t.Mapping[t.Any, t.Any]) -> dict[str, str]:
+    """Keys and values of the option tags. Raises InvalidOption."""
+    return {exact_text("tags", key): exact_text(f"tags: {key}", value) for key, value in tags.items()}
+
+
 def duration_option(params: t.Mapping[str, t.Any], name: str) -> timedelta:
     """A duration such as 12h or 7d. Raises InvalidOption naming the option."""
     try:

@@ -10,15 +10,19 @@ import sys
 import typing as t
 from datetime import datetime, timezone
 
+from .._errors import InvalidOption
 from .._record import Outcome, record
-from .._rollback import has_changed, roll_back, stage_moves
+from .._rollback import go_back, has_changed, stage_moves, take_back
 from .._store.directory import CertificateDirectory, DirectorySettings
 from .boundary import module_boundary
+from .dependencies import require_library
 from .options import duration_option
 
 ROLLBACK_SPEC: dict[str, dict[str, t.Any]] = {
     "path": {"type": "path", "required": True},
     "names": {"type": "list", "elements": "str"},
+    "unproven_only": {"type": "bool"},
+    "allow_expired": {"type": "bool", "default": False},
     "lock_timeout": {"type": "str", "default": "60s"},
 }
 RECORD_SPEC: dict[str, dict[str, t.Any]] = {
@@ -36,13 +40,7 @@ RECORD_SPEC: dict[str, dict[str, t.Any]] = {
 def run_rollback(module: t.Any) -> None:
     """module: an AnsibleModule with ROLLBACK_SPEC."""
     with module_boundary(module):
-        timeout = duration_option(module.params, "lock_timeout").total_seconds()
-        items = roll_back(
-            _directory(module.params["path"]),
-            module.params["names"],
-            lock_timeout=timeout,
-            check_mode=module.check_mode,
-        )
+        items = _rolled_back(module.params, module.check_mode)
         for item in items:
             if item["action"] == "kept":
                 module.warn(
@@ -53,6 +51,39 @@ def run_rollback(module: t.Any) -> None:
         after = {item["name"]: item["fingerprint_sha256"] for item in items}
         diff = {"diff": {"before": before, "after": after}} if module._diff else {}
         module.exit_json(changed=has_changed(items), certificates=items, stage_moves=stage_moves(items), **diff)
+
+
+def _rolled_back(params: t.Mapping[str, t.Any], check_mode: bool) -> list[dict[str, t.Any]]:
+    directory = _directory(params["path"])
+    timeout = duration_option(params, "lock_timeout").total_seconds()
+    names = None if params["names"] is None else [name.strip() for name in params["names"] if name.strip()]
+    unproven_only = names is None if params["unproven_only"] is None else params["unproven_only"]
+    if unproven_only:
+        return take_back(directory, names, lock_timeout=timeout, check_mode=check_mode)
+    if not names:
+        raise InvalidOption("names: name the secrets whose certificates are to go back to the version before.")
+    return go_back(
+        directory,
+        names,
+        describe=_described,
+        now=datetime.now(timezone.utc),
+        allow_expired=params["allow_expired"],
+        lock_timeout=timeout,
+        check_mode=check_mode,
+    )
+
+
+def _described(pem: bytes) -> dict[str, t.Any]:
+    """Of a file that somebody else wrote. Raises RotationError when its leaf cannot be told."""
+    require_library("cryptography")
+    from .._x509.chain import find_leaf
+    from .._x509.document import parse_secret
+    from .._x509.problems import MaterialError, Problem
+
+    leaf = find_leaf(tuple(dict.fromkeys(parse_secret(pem).certificates)))
+    if isinstance(leaf, Problem):
+        raise MaterialError(leaf.code, leaf.message)
+    return leaf.summary()
 
 
 def run_record(module: t.Any) -> None:

@@ -11,7 +11,7 @@ import typing as t
 from .._aws.secrets_manager import Selection
 from .._errors import InvalidOption
 from .dependencies import require_library
-from .options import VERIFY_OPTIONS, verification_policy
+from .options import VERIFY_OPTIONS, exact_text, tag_texts, verification_policy
 
 if t.TYPE_CHECKING:
     from .._verifier import SecretVerifier
@@ -19,7 +19,8 @@ if t.TYPE_CHECKING:
 _SECRET_FIELDS = ("certificate", "private_key", "certificate_chain", "domain_name", "description")
 
 SELECTION_OPTIONS: dict[str, dict[str, t.Any]] = {
-    "names": {"type": "list", "elements": "str", "aliases": ["name"]},
+    # Not str, which would make True of a secret's name that is written as yes.
+    "names": {"type": "list", "elements": "raw", "aliases": ["name"]},
     "name_prefix": {"type": "str"},
     "tags": {"type": "dict"},
 }
@@ -31,18 +32,21 @@ CONTENT_OPTIONS: dict[str, dict[str, t.Any]] = {
 
 
 def secret_selection(params: t.Mapping[str, t.Any], *, empty_prefix_is_all: bool = False) -> Selection | None:
-    """From SELECTION_OPTIONS; None when they select nothing. Raises InvalidOption for half a tag pair.
+    """From SELECTION_OPTIONS; None when they select nothing.
+
+    Raises InvalidOption for half a tag pair, and for what YAML has made something else of than text.
 
     empty_prefix_is_all: every name starts with an empty text. Otherwise it counts as not given.
     """
-    tags: dict[str, str] = {}
-    for key, value in (params["tags"] or {}).items():
+    given: t.Mapping[t.Any, t.Any] = params["tags"] or {}
+    for key, value in given.items():
         if not str(key).strip() or value is None or str(value) == "":
             raise InvalidOption(
                 f"tags: {key!r}: {value!r} is half a pair. Give both the key and the value, or neither."
             )
-        tags[str(key)] = str(value)
-    names = tuple(dict.fromkeys(name.strip() for name in params["names"] or [] if name.strip()))
+    tags = tag_texts(given)
+    texts = [exact_text("names", name).strip() for name in params["names"] or []]
+    names = tuple(dict.fromkeys(name for name in texts if name))
     prefix = params["name_prefix"] if empty_prefix_is_all else params["name_prefix"] or None
     return Selection(names, prefix, tags) if names or tags or prefix is not None else None
 

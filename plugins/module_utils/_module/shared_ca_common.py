@@ -12,6 +12,7 @@ from datetime import datetime, timedelta, timezone
 
 from .._aws.shared_secrets import Properties, SharedSecrets, failure_kind
 from .._errors import InvalidOption, RotationError, SecretsManagerError
+from .options import tag_texts
 
 if t.TYPE_CHECKING:
     from .._ca.profiles import KeySpec
@@ -73,7 +74,7 @@ def shared_secrets(module: t.Any, retry: Retry) -> SharedSecrets:
     params = module.params
     tags = params.get("tags")
     properties = Properties(
-        tags={str(key): str(value) for key, value in (DEFAULT_TAGS if tags is None else tags).items()},
+        tags=tag_texts(DEFAULT_TAGS if tags is None else tags),
         tags_given=tags is not None,
         kms_key_id=params.get("kms_key_id"),
         replica_regions=None if params.get("replica_regions") is None else tuple(params["replica_regions"]),

@@ -15,7 +15,7 @@ from .._aws.secrets_manager import SecretsManager, Selection
 from .._errors import InvalidOption, RotationError, SecretsManagerError
 from .._proof import CertificateProof, DeployedCertificate
 from .._record import read_state
-from .._status import UNASKED, CertificateStatus, Finding, Status, run_status
+from .._status import UNASKED, CertificateStatus, Finding, Status, listed, run_status
 from .._store.atomic import store_errors
 from .._store.directory import CertificateDirectory, DirectorySettings
 from .._store.manifest import Entry, Manifest
@@ -87,8 +87,23 @@ def run(module: t.Any, retry: _Retry) -> None:
             memory.old_workers,
             memory.why_unknown,
             memory.blind,
+            "" if manifest.entries or damage else _nothing(directory.path, memory.names),
+            memory.unasked,
         )
         module.exit_json(changed=False, recent_errors=state.get("recent_errors", []), **status.as_result())
+
+
+def _nothing(directory: str, held: t.Sequence[str]) -> str:
+    """What there is instead: files of others, or ours that the manifest has forgotten."""
+    text = f"No certificate is deployed to {directory}"
+    with store_errors(f"list {directory}"):
+        try:
+            files = sorted(name for name in os.listdir(directory) if not name.startswith("."))
+        except FileNotFoundError:
+            return f"{text}: there is no such directory."
+    there = f", though {listed(files)} {'is' if len(files) == 1 else 'are'} there" if files else ""
+    served = f" HAProxy holds {listed(sorted(held))}." if held else ""
+    return f"{text}{there}.{served}"
 
 
 def _last_touched(paths: t.Sequence[str]) -> int | None:
@@ -134,7 +149,8 @@ def _source(manifest: Manifest, module: t.Any, retry: _Retry) -> _Findings:
         entry = entries.get(failure.arn or failure.name) or entries.get(failure.name)
         if entry:
             gone = failure.problem.code in ("secret_missing", "secret_deleted")
-            findings[entry.name] = Finding("absent" if gone else "unknown", failure.problem.message)
+            place = f" It was looked for in {found.where}." if gone else ""
+            findings[entry.name] = Finding("absent" if gone else "unknown", f"{failure.problem.message}{place}")
     for secret in found.secrets:
         entry = entries.get(secret.arn)
         if entry:

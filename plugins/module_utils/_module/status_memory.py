@@ -21,13 +21,16 @@ _PROGRAM = "haproxy"
 
 
 class Memory(t.NamedTuple):
-    """open_transaction, findings: of the current worker; the others as of Status."""
+    """open_transaction, findings: of the current worker; names: what it holds of a directory to which nothing is
+    deployed; the others as of Status."""
 
     open_transaction: str | None
     findings: t.Mapping[str, Finding]
     old_workers: t.Sequence[OldWorker] | None
     why_unknown: str = ""
     blind: bool = False
+    names: t.Sequence[str] = ()
+    unasked: str = ""
 
 
 def look_at_memory(manifest: Manifest, directory: str, params: t.Mapping[str, t.Any]) -> Memory:
@@ -38,19 +41,24 @@ def look_at_memory(manifest: Manifest, directory: str, params: t.Mapping[str, t.
     else:
         absent = "that takes HAProxy's master socket, see master_socket."
     if not socket and not master:
-        return Memory(None, {}, None)
+        return Memory(None, {}, None, unasked=absent if params["master_socket"] else "")
     api = RuntimeApi(socket, timeout) if socket else WorkerApi(master, CURRENT, timeout)
+    names: t.Sequence[str] = ()
+    unasked = ""
     try:
         transaction, findings = _held(api, manifest, directory)
+        names = () if findings else _names_below(api, directory)
     except HaproxyError as error:
         transaction, findings = None, dict.fromkeys(manifest.entries, Finding("unknown", error.message))
+        unasked = "" if findings else error.message
+    memory = Memory(transaction, findings, None, names=names, unasked=unasked)
     if not master:
         old = _old_by_process(api)
-        return Memory(transaction, findings, old, absent if old is None else "")
+        return memory._replace(old_workers=old, why_unknown=absent if old is None else "")
     try:
-        return Memory(transaction, findings, _old_by_master(master, timeout, manifest, directory))
+        return memory._replace(old_workers=_old_by_master(master, timeout, manifest, directory))
     except HaproxyError as error:
-        return Memory(transaction, findings, None, error.message, blind=True)
+        return memory._replace(why_unknown=error.message, blind=True)
 
 
 def _held(api: RuntimeApi, manifest: Manifest, directory: str) -> tuple[str | None, dict[str, Finding]]:
@@ -69,6 +77,13 @@ def _held(api: RuntimeApi, manifest: Manifest, directory: str) -> tuple[str | No
         same = all(getattr(stored, fact) == entry.current.summary.get(fact) for fact in facts)
         findings[name] = Finding("ok") if same else Finding("differs", "HAProxy holds another certificate")
     return transaction, findings
+
+
+def _names_below(api: RuntimeApi, directory: str) -> list[str]:
+    """The certificates of the directory that the worker holds, whoever has put them there."""
+    _transaction, names = CertificateMemory(api).list_names()
+    inside = os.path.realpath(directory) + os.sep
+    return [name for name in names if os.path.realpath(name).startswith(inside)]
 
 
 def _old_by_master(master: str, timeout: float, manifest: Manifest, directory: str) -> list[OldWorker]:

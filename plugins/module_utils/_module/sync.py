@@ -9,14 +9,16 @@ from __future__ import annotations
 import functools
 import gc
 import typing as t
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 from .._aws.secrets_manager import SecretsManager, Selection
-from .._errors import InvalidOption, RotationError
+from .._causes import CAUSES, cause_of
+from .._deployed import UNASKED, UNFOUND, deployed_failures, is_in_use, nothing_found
+from .._errors import InvalidOption, RotationError, StoreError
 from .._provided import NotProvided, ProvidedSource
 from .._store.directory import CertificateDirectory
 from .._sync import CertificateSync, SyncOptions, SyncReport
-from .boundary import module_boundary
+from .boundary import failures_raised, module_boundary
 from .dependencies import require_library
 from .options import (
     CHANGE_OPTIONS,
@@ -41,6 +43,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "on_missing": dict(_POLICY),
     "on_deleted": dict(_POLICY),
     "on_discovery_error": {"type": "str", "choices": ["fail", "fallback"], "default": "fail"},
+    "on_nothing_found": {"type": "str", "choices": ["fail", "warn", "ignore"], "default": "fail"},
     "prune": {"type": "bool", "default": False},
     **CHANGE_OPTIONS,
     **FILE_OPTIONS,
@@ -56,25 +59,21 @@ def run(module: t.Any, retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..
     warn = getattr(module, "_module", module).warn
     with module_boundary(module):
         params = module.params
-        selection = secret_selection(params)
-        if selection is None:
-            warn("Nothing is selected: give names, name_prefix or tags. No certificate was looked for.")
-            nothing: dict[str, t.Any] = {"certificates": [], "pending": [], "retired": [], "failures": []}
-            module.exit_json(changed=False, api_calls={}, api_errors={}, **nothing)
-            return
-        source = _source(module, retry)
-        sync = CertificateSync(
-            source,
-            CertificateDirectory(params["path"], directory_settings(params)),
-            _options(params, selection),
-            now=datetime.now(timezone.utc),
-            check_mode=module.check_mode,
-        )
+        directory = CertificateDirectory(params["path"], directory_settings(params))
+        now, min_remaining = datetime.now(timezone.utc), duration_option(params, "min_remaining")
+        source: SecretsManager | ProvidedSource | None = None
         try:
-            report = sync.run()
+            selection = secret_selection(params)
+            if selection is None:
+                report = _nothing_selected(params, directory, now, min_remaining)
+            else:
+                source = _source(module, retry)
+                options = _options(params, selection)
+                report = CertificateSync(source, directory, options, now=now, check_mode=module.check_mode).run()
         except NotProvided as missing:
             module.exit_json(changed=False, questions=missing.questions)
         except RotationError as error:
+            error.message = "\n".join([error.message, *_deployed(directory, now, min_remaining)])
             error.details.update(_requests(source))
             raise
         for warning in report.warnings:
@@ -84,13 +83,41 @@ def run(module: t.Any, retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..
             "certificates": report.items,
             "pending": report.pending,
             "retired": report.retired,
+            "unselected": report.unselected,
             "failures": report.failures,
+            "failures_by_cause": {cause: report.causes.get(cause, []) for cause in CAUSES},
             **_requests(source),
             **({"diff": _diff(report)} if module._diff else {}),
         }
         if report.failures:
             module.fail_json(msg=_failure_message(report), **result)
         module.exit_json(**result)
+
+
+def _deployed(directory: CertificateDirectory, now: datetime, min_remaining: timedelta) -> list[str]:
+    """What is about to expire there, though the run has failed: that may be the more urgent news."""
+    try:
+        return deployed_failures(directory, now=now, min_remaining=min_remaining, why=UNASKED)[2]
+    except StoreError as unreadable:
+        return [f"What is deployed is not known: {unreadable.message}"]
+
+
+def _nothing_selected(
+    params: t.Mapping[str, t.Any], directory: CertificateDirectory, now: datetime, min_remaining: timedelta
+) -> SyncReport:
+    """What is deployed is judged all the same, and that nobody asks for it is a failure."""
+    report = SyncReport()
+    manifest, damage, lines = deployed_failures(directory, now=now, min_remaining=min_remaining, why=UNFOUND)
+    in_use, policy = is_in_use(directory, manifest, damage), params["on_nothing_found"]
+    problem = nothing_found(None, "", manifest.entries.values(), directory.path, in_use)
+    line = f"{problem.message} [{problem.code}]"
+    if in_use and policy == "fail":
+        report.fail(line, cause_of([problem.code]))
+    elif policy != "ignore":
+        report.warnings.append(line)
+    for text in lines:
+        report.fail(text, "content")
+    return report
 
 
 def _source(
@@ -100,12 +127,14 @@ def _source(
         return ProvidedSource(module.params["provided"])
     require_library("botocore")
     require_library("boto3")
-    return SecretsManager(module.client("secretsmanager"), retry)
+    with failures_raised(module):
+        client = module.client("secretsmanager")
+    return SecretsManager(client, retry)
 
 
-def _requests(source: SecretsManager | ProvidedSource) -> dict[str, dict[str, int]]:
+def _requests(source: SecretsManager | ProvidedSource | None) -> dict[str, dict[str, int]]:
     """What the controller has asked is added on the controller."""
-    if isinstance(source, ProvidedSource):
+    if not isinstance(source, SecretsManager):
         return {"api_calls": {}, "api_errors": {}}
     return {"api_calls": dict(source.api_calls), "api_errors": dict(source.api_errors)}
 
@@ -126,6 +155,8 @@ def _options(params: t.Mapping[str, t.Any], selection: Selection) -> SyncOptions
         on_missing=params["on_missing"],
         on_deleted=params["on_deleted"],
         on_discovery_error=params["on_discovery_error"],
+        on_nothing_found=params["on_nothing_found"],
+        judge_all=True,
         lock_timeout=duration_option(params, "lock_timeout").total_seconds(),
     )
 
@@ -152,4 +183,5 @@ def _diff(report: SyncReport) -> dict[str, t.Any]:
 def _failure_message(report: SyncReport) -> str:
     failed = len(report.failures)
     wrong = "1 problem" if failed == 1 else f"{failed} problems"
-    return f"{wrong} with {len(report.items)} certificates; the others are in place:\n" + "\n".join(report.failures)
+    rest = f"{wrong} with {len(report.items)} certificates; the others are in place" if report.items else wrong
+    return f"{rest}:\n" + "\n".join(report.failures)

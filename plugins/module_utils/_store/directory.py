@@ -85,6 +85,15 @@ class CertificateDirectory:
             return found == entry.current.files
         return False
 
+    def kept(self, entry: Entry, version: StoredVersion) -> dict[str, bytes] | None:
+        """Part -> content of a version in the store; None unless it is byte for byte what the manifest says."""
+        names = self._version_names_of(entry, version)
+        with contextlib.suppress(OSError), self._version_place(entry, version) as place:
+            found = {part: place.read(name) for part, name in names.items()}
+            parts = {part: data for part, data in found.items() if data is not None}
+            return parts if digests_of(parts) == version.files else None
+        return None
+
     def attributes_match(self, entry: Entry) -> bool:
         """Whether owner and mode of the (existing) live files are as set."""
         with self.looking() as places, atomic.store_errors(f"look at {entry.main_path} in {self.path}"):
@@ -149,11 +158,7 @@ class CertificateDirectory:
 
     def restore(self, entry: Entry) -> None:
         """Make the entry's current version live from the store, where it was kept."""
-        names = self._version_names_of(entry, entry.current)
-        found: dict[str, str | None] = {}
-        with contextlib.suppress(OSError), self._version_place(entry, entry.current) as place:
-            found = {part: file_digest(place, name) for part, name in names.items()}
-        if found != entry.current.files:
+        if self.kept(entry, entry.current) is None:
             where = os.path.join(self.path, link_to(_version_stem(entry, entry.current)))
             raise StoreError(
                 f"The kept version {entry.current.version_id} of {entry.name} is missing or damaged, so it cannot be"

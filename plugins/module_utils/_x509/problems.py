@@ -79,6 +79,7 @@ PROBLEM_CODES: t.Final[dict[str, str]] = {
     "secret_no_current_version": "The secret has no version with the stage AWSCURRENT.",
     "secret_access_denied": "AWS denied access to the secret or to the key that encrypts it.",
     "secret_unreadable": "AWS could not return the secret's value.",
+    "nothing_found": "No secret was found or none was selected, so that nothing renews what is deployed.",
     "file_name_collision": "Two secrets lead to the same file name.",
     "file_name_unsafe": "The secret's name leads to no file name that is safe to use.",
     "path_not_ours": "There is a file at the path that was not written by this collection.",

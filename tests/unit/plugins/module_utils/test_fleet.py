@@ -38,6 +38,28 @@ CASES = {
         HostRotation(synced("refused", failures=[BAD]), ["no space left"], failed=True),
         "failed",
     ),
+    "one could not be written": (
+        HostRotation(synced("failed", failures=["x"], failures_by_cause={"host": ["x"]}), ["x"], failed=True),
+        "failed",
+    ),
+    "one could not be written, and one is refused": (
+        HostRotation(
+            synced("failed", "refused", failures=[BAD, "x"], failures_by_cause={"content": [BAD], "host": ["x"]}),
+            [f"2 problems:\n{BAD}\nx"],
+            failed=True,
+        ),
+        "failed",
+    ),
+    "access to one is denied": (
+        HostRotation(synced("refused", failures=[BAD], failures_by_cause={"source": [BAD]}), [BAD], failed=True),
+        "failed",
+    ),
+    "one is refused, and nothing is wrong with the host": (
+        HostRotation(
+            synced("refused", failures=[BAD], failures_by_cause={"content": [BAD], "host": []}), [BAD], "", True
+        ),
+        "refused",
+    ),
     "one is about to expire": (HostRotation(synced("unchanged", failures=["web/0: expires"])), "failed"),
     "an error that was rescued": (HostRotation(synced("updated"), ["rescued"]), "rotated"),
     "the first task failed": (HostRotation(errors=["not ready"], failed=True), "failed"),

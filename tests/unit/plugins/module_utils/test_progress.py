@@ -89,11 +89,17 @@ def test_what_cannot_be_updated_needs_a_reload(code: str) -> None:
 
 
 def test_what_haproxy_refuses_is_not_reloaded() -> None:
-    progress = Progress(sync("a", "b"), update("refused", "updated"), proof=proof(b=True))
+    taken_back = {"certificates": [{"name": "a", "action": "restored"}]}
+    progress = Progress(sync("a", "b"), update("refused", "updated"), proof=proof(b=True), taken_back=taken_back)
     assert not progress.needs_reload
     assert (progress.refused, progress.activated, progress.unproven) == (["a"], ["b"], [])
     assert progress.outcome == "rolled_back"
     assert progress.error == "a: because refused. The previous file is back."
+    for action, outcome, said in (("removed", "rolled_back", "removed again"), ("kept", "failed", "Its file stays")):
+        other = {"certificates": [{"name": "a", "action": action}]}
+        progress = Progress(sync("a", "b"), update("refused", "updated"), proof=proof(b=True), taken_back=other)
+        assert progress.outcome == outcome
+        assert said in progress.error
     both = Progress(sync("a", "b"), update("refused", "payload_too_large"))
     assert both.needs_reload
     assert Progress(both.sync, both.update, RELOADED).activated == ["b"]
@@ -178,7 +184,29 @@ def test_a_rollback_that_had_nothing_to_go_back_to() -> None:
     progress = Progress(sync("a"), update("updated"), proof=proof(a=False), rollback={"certificates": [kept]})
     assert progress.restore_items == []
     assert progress.restored == []
-    assert "a had no earlier version to go back to." in progress.error
+    assert "Not rolled back: a had no earlier version to go back to." in progress.error
+    assert "Rolled back" not in progress.error
+    assert progress.outcome == "failed"
+
+
+@pytest.mark.parametrize(
+    ("action", "cause", "own"),
+    [("refused", "content", False), ("failed", "host", True), ("refused", "source", True), ("unchanged", None, False)],
+)
+def test_what_a_host_has_failed_at_itself_stops_a_rollout(action: str, cause: str | None, own: bool) -> None:
+    causes = {name: [f"a: bad [{name}]"] if name == cause else [] for name in ("content", "host", "source")}
+    report = {
+        **sync("b", a=action, failures=[line for lines in causes.values() for line in lines]),
+        "failures_by_cause": causes,
+    }
+    progress = Progress(report, update("updated"), proof=proof(b=True))
+    assert progress.own_failure is own
+    assert progress.counts["problems"] == {name: len(lines) for name, lines in causes.items()}
+    assert list(progress.pending) == ["b"], "what was not written is not waiting to be activated"
+    assert ("a" in [item["name"] for item in progress.proof_items]) is (action == "unchanged")
+    down = Progress(report, {"msg": "down"}, RELOAD_UNREACHABLE)
+    assert down.own_failure
+    assert down.counts["problems"]["host"] == 1 + (cause == "host")
 
 
 def layers(progress: Progress) -> dict[str, dict[str, str]]:

@@ -52,13 +52,25 @@ def test_dates(days_left: int, lifetime: int, expected: dict[str, str]) -> None:
 def test_each_layer(layer: str, verdict: t.Any) -> None:
     waits = layer == "source" and verdict != "unknown"
     item = certificate(**{layer: Finding(verdict, "why")})
-    status = Status([item], WELL, NOW)
+    others = [certificate(source=Finding("ok"))]
+    status = Status([item, *others], WELL, NOW)
     assert codes(status) == {f"{layer}_{verdict}": "warning" if waits else "error"}
     assert status.as_result()["healthy"] is waits
     assert f"web/a, {layer}: {verdict}, why." in status.as_result()["msg"]
-    tolerant = codes(Status([item], WELL, NOW, allow_unreferenced=True))
+    tolerant = codes(Status([item, *others], WELL, NOW, allow_unreferenced=True))
     unused = verdict == "absent" and layer in ("memory", "wire")
     assert set(tolerant.values()) == {"warning" if unused or waits else "error"}
+
+
+def test_all_that_is_gone_is_not_healthy() -> None:
+    """With nothing left to compare, nothing differs."""
+    gone = certificate(source=Finding("absent"))
+    assert codes(Status([gone, gone], WELL, NOW)) == {"source_absent": "warning", "sources_absent": "error"}
+    assert codes(Status([gone, certificate()], WELL, NOW))["sources_absent"] == "error", (
+        "the other one was not asked for"
+    )
+    assert codes(Status([], WELL, NOW, nothing="none")) == {"nothing_deployed": "error"}
+    assert codes(Status([certificate()], WELL, NOW, unasked="no socket")) == {"memory_unknown": "warning"}
 
 
 def test_age() -> None:

@@ -67,7 +67,7 @@ def test_free_space(
 ) -> None:
     room = types.SimpleNamespace(f_bavail=free, f_frsize=1, f_files=10, f_favail=inodes)
     monkeypatch.setattr(os, "statvfs", lambda path: room)
-    (finding,) = directory_findings(str(tmp_path / "not-there-yet"))
+    (finding,) = directory_findings(str(tmp_path / "not-there-yet"), NOW)
     assert finding.severity == severity
     assert said in finding.message
 
@@ -75,11 +75,11 @@ def test_free_space(
 def test_a_damaged_manifest(tmp_path: pathlib.Path) -> None:
     (tmp_path / ".certops").mkdir()
     (tmp_path / ".certops/manifest.json").write_text("{")
-    findings = {finding.check: finding for finding in directory_findings(str(tmp_path))}
+    findings = {finding.check: finding for finding in directory_findings(str(tmp_path), NOW)}
     assert findings["files"].severity == "warning"
     assert "damaged" in findings["files"].message
     assert findings["path mode"].ok
 
 
 def test_no_place_at_all() -> None:
-    assert list(directory_findings("/nonexistent/certs")) == []
+    assert list(directory_findings("/nonexistent/certs", NOW)) == []

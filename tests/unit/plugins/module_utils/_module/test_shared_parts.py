@@ -105,10 +105,43 @@ def test_selection_is_none_when_nothing_is_selected() -> None:
     assert secret_selection(params(names=["", " "], name_prefix="", tags=None)) is None
 
 
-def test_selection_of_tags_that_yaml_made_other_types_of() -> None:
-    selection = secret_selection(params(tags={"Port": 443, 1: True}))
+def test_selection_of_whole_numbers_is_by_their_digits() -> None:
+    selection = secret_selection(params(tags={"Port": 443, 1: "true"}, names=[2026]))
     assert selection is not None
-    assert selection.tags == {"Port": "443", "1": "True"}
+    assert (selection.tags, selection.names) == ({"Port": "443", "1": "true"}, ("2026",))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"tags": {"Production": True}},
+        {"tags": {True: "yes"}},
+        {"tags": {"Version": 1.10}},
+        {"tags": {"Team": ["web"]}},
+        {"tags": {"Team": {"name": "web"}}},
+        {"names": [True]},
+        {"names": ["web/a", 1.10]},
+        {"names": [None]},
+        {"names": [{"name": "web/a"}]},
+    ],
+    ids=str,
+)
+def test_what_yaml_has_made_another_value_of_is_refused(given: dict[str, t.Any]) -> None:
+    """It would be compared as "True" or "1.1", and find nothing."""
+    with pytest.raises(InvalidOption, match="Quote it") as refused:
+        secret_selection(params(**given))
+    assert str(refused.value).startswith(next(iter(given)))
+
+
+def test_tags_that_are_written() -> None:
+    assert options.tag_texts({"Port": 443, "Empty": "", "Production": "true"}) == {
+        "Port": "443",
+        "Empty": "",
+        "Production": "true",
+    }
+    for value in (True, 1.0, None, ["a"]):
+        with pytest.raises(InvalidOption, match="Quote it"):
+            options.tag_texts({"a": value})
 
 
 @pytest.mark.parametrize("tags", [{"a": ""}, {"a": None}, {"": "b"}, {" ": "b"}, {"a": "b", "c": ""}], ids=str)
