@@ -23,7 +23,7 @@ _SPECIAL = frozenset(" \t\\;\"'<#")
 _LONGEST_ANSWER = 32 << 20  # bytes: 100,000 certificates with long paths need a third of it
 _LONGEST_FACT = 100  # characters of a field of `show info`
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_PAYLOAD_LINE = re.compile(r"[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*")
+_PAYLOAD_LINE = re.compile(r" *[^\x00-\x20\x7f][^\x00-\x1f\x7f]*")
 _BUFFER = re.compile(r"^[ \t]*- Pool buffer \((\d+) bytes\)", re.MULTILINE)
 
 
