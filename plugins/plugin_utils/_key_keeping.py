@@ -55,8 +55,8 @@ class KeyKeepingAction(NormalAction):
         wrong = [name for name, is_on in settings.items() if is_on]
         if wrong:
             raise AnsibleActionFail(
-                f"Ansible's setting {' and '.join(wrong)} would show private keys or other secrets of this task, or leave"
-                " them on the host. Switch it off. Options that name files of the host are not concerned."
+                f"Ansible's setting {' and '.join(wrong)} would show private keys or other secrets of this task, or"
+                " leave them on the host. Switch it off. Options that name files of the host are not concerned."
             )
 
     def _writes_for_everybody(self) -> bool:
