@@ -143,9 +143,13 @@ class _Screening:
         return self._refuse(path, "must be text.")
 
     def _suboptions(self, option: t.Mapping[str, t.Any], value: t.Any, path: str) -> t.Any:
+        is_list = isinstance(value, t.Sequence) and not isinstance(value, str)
+        # A line of PEM that ends in "=" would be taken for the name of a suboption.
+        if any(map(_is_plain_text, value if is_list else [value])) and holds_private_key(value):
+            return self._refuse(path, "holds a private key as text, and must be made of suboptions.")
         if option.get("type", "str") == "dict":
             return self._mapping(option, value, path)
-        if isinstance(value, t.Sequence) and not isinstance(value, str):
+        if is_list:
             return [self._mapping(option, item, f"{path}[{number}]") for number, item in enumerate(value)]
         return self._misshapen(option, value, path, "a list of mappings")
 
@@ -168,6 +172,10 @@ class _Screening:
     def _refuse(self, path: str, what: str) -> str:
         self.refusals.append(f"The option {path} {what} Its value is not shown, and nothing was done.")
         return HIDDEN
+
+
+def _is_plain_text(value: t.Any) -> bool:
+    return isinstance(value, str) and not value.lstrip().startswith("{")
 
 
 def _by_name(spec: Spec) -> dict[str, t.Mapping[str, t.Any]]:
