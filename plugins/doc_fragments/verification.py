@@ -28,6 +28,7 @@ options:
     description:
       - PEM content of root certificates. When given, a certificate without a valid path to one of them is refused.
       - When neither this nor O(system_trust) is given, the chain's links are checked but not where it ends.
+      - A private key in it is refused.
     type: str
   system_trust:
     description: Accept paths to the trust anchors of the host's CA bundle, in addition to O(trust_anchors).

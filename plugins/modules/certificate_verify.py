@@ -15,8 +15,8 @@ description:
   - Verifies a certificate as a careful client would. The path to a trust anchor with its signatures, dates, name
     constraints, path lengths, key usages and critical extensions (RFC 5280), the names (RFC 6125, RFC 9525), the
     purpose, the strength of keys and signatures, and whether a private key belongs to it.
-  - A bad certificate is a result, never a failure of the task, unless O(fail_on_invalid=true). That holds for content
-    of any kind, text that is no certificate included.
+  - A bad certificate is a result, never a failure of the task, unless O(fail_on_invalid=true). That holds for text
+    of any kind, such that is no certificate included.
   - Nothing is asked of the network, so that revocation is not judged.
 extends_documentation_fragment:
   - certops.rotation.attributes
@@ -26,6 +26,9 @@ options:
     description:
       - The certificate as PEM. Its chain may follow it.
       - Text around PEM blocks is ignored.
+      - Also a certificate document, as JSON text or as the mapping that templating makes of it. Its fields
+        C(private_key) and C(certificate_chain) count where the options are not given.
+      - Never logged or returned, as it may hold the key.
     type: str
     required: true
   certificate_chain:
@@ -42,6 +45,7 @@ options:
     description:
       - The certificates that are trusted, as PEM. Usually roots, and possibly the certificate itself.
       - When not given, the CA bundle of this host.
+      - A private key in it is refused.
     type: str
   server_names:
     description:

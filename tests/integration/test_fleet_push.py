@@ -77,6 +77,7 @@ def fleet(scene: rotation.Scene, faults: AwsFaults, tmp_path: pathlib.Path) -> F
     return Fleet(scene, faults, tmp_path)
 
 
+@pytest.mark.usefixtures("ansible_version")
 def test_one_host_gets_them_served_and_proven(fleet: Fleet, scene: rotation.Scene) -> None:
     issued = [scene.store(f"n{number}") for number in range(21)]
     fleet.variables |= {
@@ -146,6 +147,7 @@ def test_names_take_the_place_of_tags_that_cannot_be_listed(fleet: Fleet, scene:
     assert "falling back to names" in run.output
 
 
+@pytest.mark.usefixtures("ansible_version")
 @pytest.mark.parametrize("setting", ["ANSIBLE_DEBUG", "ANSIBLE_KEEP_REMOTE_FILES"])
 def test_settings_that_would_show_keys_are_refused(fleet: Fleet, scene: rotation.Scene, setting: str) -> None:
     scene.store("a")

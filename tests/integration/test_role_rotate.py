@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import datetime
 
+import pytest
 from ansible_collections.certops.rotation.tests.support import pki, rotation
 
 
+@pytest.mark.usefixtures("ansible_version")
 def test_from_first_run_to_renewal(scene: rotation.Scene) -> None:
     first = {name: scene.store(name) for name in ("a", "b")}
     worker = scene.haproxy.worker_pid()

@@ -81,10 +81,11 @@ def run_playbook(
     timeout: float = 300,
     inside: SystemdHost | None = None,
     extra: t.Mapping[str, t.Any] | None = None,
+    verbosity: int = 4,
 ) -> PlaybookRun:
     """Run a playbook on hosts that are all this machine, or inside of it. playbook: a name, or plays; timeout: seconds.
 
-    extra: variables of the command line, for what a play itself is told.
+    extra: variables of the command line, for what a play itself is told; verbosity: how many -v.
 
     Raises AssertionError when any private key material is printed.
     """
@@ -97,7 +98,8 @@ def run_playbook(
             (folder / "play.yml").write_text(json.dumps(playbook))
             playbook = str(folder / "play.yml")
         command = [sys.executable, "-m", "ansible", "playbook", playbook, "-i", str(folder / "inventory.json")]
-        command += ["-vvvv", "--diff", *(["--check"] if check else []), "--extra-vars", json.dumps(extra or {})]
+        command += [f"-{'v' * verbosity}"] if verbosity else []
+        command += ["--diff", *(["--check"] if check else []), "--extra-vars", json.dumps(extra or {})]
         settings = {
             "ANSIBLE_CALLBACK_PLUGINS": str(_CALLBACKS),
             "ANSIBLE_CALLBACKS_ENABLED": "task_log",

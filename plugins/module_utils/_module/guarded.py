@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.parameters import remove_values
 
 from .._text import harmless
 from .screening import key_lines_in, screen, shown
@@ -50,8 +51,9 @@ class GuardedModule(AnsibleModule):
         super().fail_json(**self._presentable({"msg": msg, **result}))
 
     def warn(self, warning: str, *more: t.Any, **details: t.Any) -> None:
+        # Since ansible-core 2.19, Ansible masks nothing in warnings.
         self._mask_keys_in(warning)
-        super().warn(harmless(warning), *more, **details)
+        super().warn(harmless(remove_values(warning, self.no_log_values)), *more, **details)
 
     def _presentable(self, result: dict[str, t.Any]) -> dict[str, t.Any]:
         """With arguments that may be seen, and without characters that a terminal obeys, whosever they are."""

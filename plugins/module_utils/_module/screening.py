@@ -31,7 +31,11 @@ _NO_TEXT: t.Final = (
     (bool, "a boolean", "Write it in quotes."),
     ((int, float), "a number", "Write it in quotes: YAML changes numbers."),
     (t.Mapping, "a mapping", "Give the field of it that is meant."),
-    (t.Sequence, "a list", "Give one text: join the lines of a list, and give of several texts the one that is meant."),
+    (
+        t.Collection,
+        "a list",
+        "Give one text: join the lines of a list, and give of several texts the one that is meant.",
+    ),
 )
 
 
@@ -66,7 +70,8 @@ def holds_secret(spec: Spec, params: t.Mapping[str, t.Any]) -> bool:
     """Whether any of the params is to be hidden: a secret of the specification, or a private key anywhere."""
     options = _by_name(spec)
     return any(
-        value not in (None, "", [], {}) and (_is_secret(options.get(name)) or holds_private_key([name, value]))
+        value not in (None, "", [], {})
+        and (_holds_secret(options.get(name), value) or holds_private_key([name, value]))
         for name, value in params.items()
     )
 
@@ -74,7 +79,8 @@ def holds_secret(spec: Spec, params: t.Mapping[str, t.Any]) -> bool:
 def holds_private_key(value: t.Any) -> bool:
     """Whether any text in it, or all of them together, are a private key: PEM or DER, as they are or in base64."""
     texts = list(_texts(value))
-    return _KEY_MARK in _squeezed("".join(texts)) or any(map(_is_encoded_key, texts))
+    together = "".join(texts)
+    return _KEY_MARK in _squeezed(together) or any(map(_is_encoded_key, [*texts, together]))
 
 
 def key_lines_in(value: t.Any, key_lines: t.Collection[str]) -> set[str]:
@@ -137,9 +143,13 @@ class _Screening:
         return self._refuse(path, "must be text.")
 
     def _suboptions(self, option: t.Mapping[str, t.Any], value: t.Any, path: str) -> t.Any:
+        is_list = isinstance(value, t.Sequence) and not isinstance(value, str)
+        # A line of PEM that ends in "=" would be taken for the name of a suboption.
+        if any(map(_is_plain_text, value if is_list else [value])) and holds_private_key(value):
+            return self._refuse(path, "holds a private key as text, and must be made of suboptions.")
         if option.get("type", "str") == "dict":
             return self._mapping(option, value, path)
-        if isinstance(value, t.Sequence) and not isinstance(value, str):
+        if is_list:
             return [self._mapping(option, item, f"{path}[{number}]") for number, item in enumerate(value)]
         return self._misshapen(option, value, path, "a list of mappings")
 
@@ -164,6 +174,10 @@ class _Screening:
         return HIDDEN
 
 
+def _is_plain_text(value: t.Any) -> bool:
+    return isinstance(value, str) and not value.lstrip().startswith("{")
+
+
 def _by_name(spec: Spec) -> dict[str, t.Mapping[str, t.Any]]:
     return {name: option for main, option in spec.items() for name in (main, *option.get("aliases", ()))}
 
@@ -173,6 +187,15 @@ def _is_secret(option: t.Mapping[str, t.Any] | None) -> bool:
     if option is None:
         return False
     return bool(option.get("no_log")) or any(map(_is_secret, option.get("options", {}).values()))
+
+
+def _holds_secret(option: t.Mapping[str, t.Any] | None, value: t.Any) -> bool:
+    if option is None or not _is_secret(option):
+        return False
+    items = value if isinstance(value, list) else [value]
+    if "options" not in option or not all(isinstance(item, t.Mapping) for item in items):
+        return True
+    return any(holds_secret(option["options"], item) for item in items)
 
 
 def _shown_value(option: t.Mapping[str, t.Any] | None, value: t.Any) -> t.Any:
@@ -197,7 +220,9 @@ def _texts(value: t.Any) -> t.Iterator[str]:
         for name, item in value.items():
             yield str(name)
             yield from _texts(item)
-    elif isinstance(value, (list, tuple)):
+    elif isinstance(value, bytes):
+        yield value.decode("latin-1")
+    elif isinstance(value, t.Collection):  # on the controller also what a mapping's values() are
         for item in value:
             yield from _texts(item)
 
