@@ -100,7 +100,7 @@ def test_trust_anchors_by_four_runs(
 
 def test_modes_and_owners(target: SyncTarget, stored: dict[str, IssuedCertificate]) -> None:
     target.sync(name_prefix="web/", mode="0640", group=str(NOBODY), directory_mode="0750")
-    for path in [target.path / "web_0.pem", target.path, target.path / ".certops"]:
+    for path in [target.path / "web_0.pem", target.path]:
         status = path.stat()
         mode = 0o750 if path.is_dir() else 0o640
         assert (stat.S_IMODE(status.st_mode), status.st_gid) == (mode, NOBODY), path

@@ -6,14 +6,13 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import typing as t
 
 from .._aws.secrets_manager import Discovery, SecretValue, SecretVersion, Selection
 from .._errors import InvalidOption
-from .._store.atomic import read_regular_file
+from .._store.atomic import is_unfit, read_regular_file
 
 # All three are hidden: people paste whole bundles, with the key, into any of them.
 GIVEN_OPTIONS: dict[str, dict[str, t.Any]] = {
@@ -74,7 +73,7 @@ def _part(params: t.Mapping[str, t.Any], name: str) -> str | bytes | None:
     try:
         data = read_regular_file(path, limit=_MAX_FILE_SIZE)
     except OSError as error:
-        if error.errno in (errno.ENXIO, errno.EFBIG):
+        if is_unfit(error):
             raise InvalidOption(f"{name}_src: {path} is no file of a certificate or key.") from None
         raise InvalidOption(f"{name}_src: cannot read {path} on this host: {error.strerror}.") from None
     if data[:1] == b"\x30":

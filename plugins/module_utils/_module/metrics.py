@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 from .._errors import InvalidOption
 from .._metrics import Run, Totals, certificate_numbers
 from .._status import LAYERS, VERDICTS
-from .._store.atomic import FileAttributes, store_errors
+from .._store.atomic import FileAttributes, is_unfit, store_errors
 from .._store.directory import STATE_DIRECTORY, CertificateDirectory, DirectorySettings
 from .._store.places import Place, open_place
 from .._store.trust import UnsafeDirectory
@@ -107,11 +107,9 @@ def load_totals(path: str) -> tuple[Totals, str | None]:
 
 def _totals_in(directory: CertificateDirectory) -> tuple[Totals, str | None]:
     file = os.path.join(directory.path, STATE_DIRECTORY, TOTALS_FILE)
-    data = directory.read_own_file(TOTALS_FILE)
-    if not data:
-        return Totals(), None
     try:
-        return Totals.from_json(data), None
+        data = directory.read_own_file(TOTALS_FILE)
+        return (Totals.from_json(data) if data else Totals()), None
     except ValueError as error:
         return Totals(), f"{file} is damaged ({error}): all counters of the metrics start again at zero."
 
@@ -155,7 +153,7 @@ def _read(path: str) -> bytes:
             with _place(path) as place:
                 return place.read(os.path.basename(path), own=True) or b""
         except OSError as error:
-            if error.errno in (errno.ENOENT, errno.ENXIO, errno.ELOOP):
+            if error.errno == errno.ENOENT or is_unfit(error):
                 return b""
             raise
 

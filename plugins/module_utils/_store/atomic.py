@@ -129,6 +129,11 @@ def read_regular_file(
         os.close(descriptor)
 
 
+def is_unfit(error: OSError) -> bool:
+    """Whether read_regular_file found something that it does not read, whoever may read it."""
+    return error.errno in (errno.ELOOP, errno.ENXIO, errno.EFBIG)
+
+
 def _too_large(path: str, limit: int) -> OSError:
     return OSError(errno.EFBIG, f"it has more than {limit} bytes", path)
 

@@ -61,8 +61,8 @@ class CertificateDirectory:
 
     def load(self) -> tuple[Manifest, str | None]:
         """The manifest (empty when there is none) and a warning when an unreadable one is being disregarded."""
-        data = self.read_own_file(_MANIFEST)
         try:
+            data = self.read_own_file(_MANIFEST)
             return (Manifest() if data is None else Manifest.from_json(data)), None
         except ValueError as error:
             return Manifest(), (
@@ -71,9 +71,17 @@ class CertificateDirectory:
             )
 
     def read_own_file(self, name: str) -> bytes | None:
-        """A file that is kept beside the manifest; None when there is none."""
+        """A file that is kept beside the manifest; None when there is none.
+
+        Raises ValueError for what cannot be one of this store: it will be replaced.
+        """
         with self.looking() as places, atomic.store_errors(f"read what is remembered of {self.path}"):
-            return places.state.read(name) if places.state else None
+            try:
+                return places.state.read(name) if places.state else None
+            except OSError as error:
+                if atomic.is_unfit(error):
+                    raise ValueError(error.strerror) from None
+                raise
 
     def intact(self, entry: Entry) -> bool:
         """Whether the live files are byte for byte what the manifest says."""
