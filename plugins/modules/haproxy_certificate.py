@@ -21,8 +21,8 @@ description:
   - A file may have several names in HAProxy, through symbolic links, a directory by two paths or a C(crt-store). All of
     them are updated and removed together. When one of them fails, the others go back to what they had.
   - A certificate that fails does not stop the others. The module then fails with the full list.
-  - Keys are sent as PEM made anew from what was read, so nothing of a file can become a command. What HAProxy answers to
-    them is never shown beyond its known sentences.
+  - Keys are sent as PEM made anew from what was read, so nothing of a file can become a command. What HAProxy answers
+    to them is never shown beyond its known sentences.
   - What is changed here lives in HAProxy's memory, and a reload reads the disk again. So write the file first, with
     M(certops.rotation.certificate_sync) for example. The entry of a new certificate in a crt-list file is written by
     this module.
@@ -160,8 +160,8 @@ certificates:
       type: str
     names:
       description:
-        - All names in HAProxy's memory that are the same file, RV(certificates[].name) among them. Empty when HAProxy did
-          not hold it, and stays without it.
+        - All names in HAProxy's memory that are the same file, RV(certificates[].name) among them. Empty when HAProxy
+          does not hold it.
         - When it was removed, those that it had.
       type: list
       elements: str

@@ -11,6 +11,7 @@ import typing as t
 
 from .._errors import HaproxyError
 from .._haproxy.certificates import CertificateMemory
+from .._haproxy.load_paths import FileNames, KnownNames, read_load_paths
 from .._haproxy.runtime import RuntimeApi, parse_address
 from .._haproxy.workers import CURRENT, WorkerApi, parse_old_workers
 from .._services.processes import children_of, find_process
@@ -31,7 +32,7 @@ class Memory(t.NamedTuple):
 
 
 def look_at_memory(manifest: Manifest, directory: str, params: t.Mapping[str, t.Any]) -> Memory:
-    """params: socket, master_socket and timeout of the module. For the current worker either socket will do."""
+    """params: socket, master_socket, timeout and config of the module. For the current worker either socket will do."""
     timeout, socket, master = params["timeout"], params["socket"], params["master_socket"]
     if master and not _exists(master):
         absent, master = f"there is no master socket {master}.", None
@@ -40,43 +41,52 @@ def look_at_memory(manifest: Manifest, directory: str, params: t.Mapping[str, t.
     if not socket and not master:
         return Memory(None, {}, None)
     api = RuntimeApi(socket, timeout) if socket else WorkerApi(master, CURRENT, timeout)
+    files = FileNames(read_load_paths(params["config"] or []))
     try:
-        transaction, findings = _held(api, manifest, directory)
+        transaction, findings = _held(api, manifest, directory, files)
     except HaproxyError as error:
         transaction, findings = None, dict.fromkeys(manifest.entries, Finding("unknown", error.message))
     if not master:
         old = _old_by_process(api)
         return Memory(transaction, findings, old, absent if old is None else "")
     try:
-        return Memory(transaction, findings, _old_by_master(master, timeout, manifest, directory))
+        return Memory(transaction, findings, _old_by_master(master, timeout, manifest, directory, files))
     except HaproxyError as error:
         return Memory(transaction, findings, None, error.message, blind=True)
 
 
-def _held(api: RuntimeApi, manifest: Manifest, directory: str) -> tuple[str | None, dict[str, Finding]]:
+def _held(
+    api: RuntimeApi, manifest: Manifest, directory: str, files: FileNames
+) -> tuple[str | None, dict[str, Finding]]:
     """The open transaction, and what the worker holds: of any key type it tells serial number and dates."""
     memory = CertificateMemory(api)
-    transaction, names = memory.list_names()
-    by_path = {os.path.realpath(name): name for name in names if name.startswith("/")}
+    transaction, listed = memory.list_names()
+    known = KnownNames(files, listed)
     findings = {}
     for name, entry in manifest.entries.items():
-        known = by_path.get(os.path.realpath(os.path.join(directory, entry.main_path)))
-        stored = memory.describe(known) if known else None
-        if stored is None:
+        names = known.of(os.path.join(directory, entry.main_path))
+        held = {one: stored for one in names if (stored := memory.describe(one)) is not None}
+        if not held:
             findings[name] = Finding("absent", "HAProxy holds no certificate of this path")
             continue
         facts = ("serial_number", "not_before", "not_after")
-        same = all(getattr(stored, fact) == entry.current.summary.get(fact) for fact in facts)
-        findings[name] = Finding("ok") if same else Finding("differs", "HAProxy holds another certificate")
+        summary = entry.current.summary
+        others = [
+            one for one, stored in held.items() if any(getattr(stored, fact) != summary.get(fact) for fact in facts)
+        ]
+        where = f" as {', '.join(others)}" if len(held) > 1 else ""
+        findings[name] = Finding("differs", f"HAProxy holds another certificate{where}") if others else Finding("ok")
     return transaction, findings
 
 
-def _old_by_master(master: str, timeout: float, manifest: Manifest, directory: str) -> list[OldWorker]:
+def _old_by_master(
+    master: str, timeout: float, manifest: Manifest, directory: str, files: FileNames
+) -> list[OldWorker]:
     api = RuntimeApi(master, timeout)
     workers = []
     for process in parse_old_workers(api.execute("show proc")):
         try:
-            transaction, findings = _held(WorkerApi(master, process.pid, timeout), manifest, directory)
+            transaction, findings = _held(WorkerApi(master, process.pid, timeout), manifest, directory, files)
             workers.append(OldWorker(*process, findings, transaction))
         except HaproxyError as error:
             # It may have ended meanwhile, which is what old workers are to do.
