@@ -172,3 +172,50 @@ def test_a_name_that_fails_takes_the_others_back(intermediate: pki.CertificateAu
                 assert f"{src} could not be put back" in result["message"]
         assert actions(deploy(instance, {"src": src})) == ["updated"]
         assert served(instance, "a.example.com") == renewed.fingerprint_sha256
+
+
+class WithStore(HaproxyInstance):
+    """Paths relative to the configuration's directory; from 3.0 on also a crt-store."""
+
+    def write_config(self, extra: str = "") -> None:
+        super().write_config(extra)
+        if any("@web/www" in tls for tls in self._tls):
+            text = self.config_path.read_text()
+            store = f"crt-store web\n    crt-base {self.certs_dir}\n    load crt a.pem alias www\n"
+            self.config_path.write_text(text.replace("defaults\n", f"{store}defaults\n", 1))
+
+
+def test_names_that_only_the_configuration_tells(intermediate: pki.CertificateAuthority, haproxy_version: str) -> None:
+    names = ["certs/a.pem", *(["@web/www"] if haproxy_version >= "3.0" else [])]
+    instance = WithStore(
+        {"a.pem": intermediate.issue("a.example.com").combined_pem},
+        tls=[f"crt {name}" for name in names],
+        extra_global=["default-path config"],
+    )
+    with instance:
+        renewed = intermediate.issue("a.example.com")
+        item = {"src": instance.write_certificate("a.pem", renewed.combined_pem)}
+        assert deploy(instance, item).result["certificates"][0]["error_code"] == "crt_list_required"
+        assert actions(deploy(instance, item, check=True, **configured(instance))) == ["updated"]
+        run = deploy(instance, item, **configured(instance))
+        assert actions(run) == ["updated"], run.output
+        assert sorted(run.result["certificates"][0]["names"]) == sorted(names)
+        for port in instance.ports:
+            assert served(instance, "a.example.com", port) == renewed.fingerprint_sha256
+        assert actions(deploy(instance, item, **configured(instance))) == ["unchanged"]
+        described = info(instance, names=[item["src"]], **configured(instance))["certificates"]
+        assert [one["name"] for one in described] == [one["names"][0] for one in described]
+        assert sorted(described[0]["names"]) == sorted(names)
+
+
+def test_a_name_that_looks_like_the_line_of_another(intermediate: pki.CertificateAuthority) -> None:
+    """HAProxy takes what follows a colon for the number of a line: b.pem would go instead."""
+    names = ("a.pem", "b.pem", "b.pem:1")
+    issued = {name: intermediate.issue(f"{name[0]}{len(name)}.example.com") for name in names}
+    with HaproxyInstance({name: one.combined_pem for name, one in issued.items()}) as instance:
+        run = deploy(instance, {"name": instance.certificate_name("b.pem:1")}, state="absent")
+        assert run.result["certificates"][0]["error_code"] == "reload_required", run.output
+        assert run.result["needs_reload"]
+        for one in issued.values():
+            assert served(instance, one.names[0]) == one.fingerprint_sha256
+        assert instance.execute("show ssl cert").count(".pem") == 3
