@@ -112,6 +112,10 @@ files:
     name:
       description: The file's name in HAProxy.
       type: str
+    names:
+      description: All names in HAProxy's memory that are the same file, which are updated together.
+      type: list
+      elements: str
     kind:
       description: V(ca) or V(crl).
       type: str

@@ -161,7 +161,7 @@ certificates:
     names:
       description:
         - All names in HAProxy's memory that are the same file, RV(certificates[].name) among them. Empty when HAProxy
-          did not hold it, and stays without it.
+          does not hold it.
         - When it was removed, those that it had.
       type: list
       elements: str

@@ -20,10 +20,17 @@ requirements:
 options:
   names:
     description:
-      - Describe only the certificates of these names, as HAProxy knows them. Names that it does not know are left out.
+      - Describe only the certificates of these names or paths. All names that HAProxy has for the same file are
+        described, and what it does not know is left out.
       - When absent, all are described.
     type: list
     elements: str
+  config:
+    description:
+      - HAProxy's configuration, files or directories as its option C(-f) takes them.
+      - It tells which files relative names and the names of a C(crt-store) are, for RV(certificates[].names).
+    type: list
+    elements: path
 extends_documentation_fragment:
   - certops.rotation.attributes
   - certops.rotation.attributes.info_module
@@ -54,6 +61,10 @@ certificates:
     name:
       description: The certificate's name in HAProxy.
       type: str
+    names:
+      description: All names in HAProxy's memory that are the same file, this one first.
+      type: list
+      elements: str
     status:
       description: V(Used), V(Unused), V(Empty) or V(Uncommitted).
       type: str
@@ -139,6 +150,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._module.haproxy_o
 ARGUMENT_SPEC = {
     **SOCKET_OPTIONS,
     "names": {"type": "list", "elements": "str"},
+    "config": {"type": "list", "elements": "path"},
 }
 
 

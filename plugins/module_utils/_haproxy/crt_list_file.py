@@ -141,7 +141,7 @@ class CrtListFile:
             return path
         if base is None:
             raise StoreError(
-                f"The crt-list {self._path} has the relative path '{path}', and what HAProxy's crt-base is is not"
+                f"The crt-list {self._path} has the relative path '{path}', and HAProxy's crt-base is not"
                 " known, so neither is whose line that is. Nothing was changed. Name HAProxy's configuration in config,"
                 " or write absolute paths into the crt-list."
             )

@@ -27,6 +27,7 @@ OPTIONS = {"ca": "ca-file", "crl": "crl-file"}
 _SAFE_SINCE = {(2, 8): 25, (3, 2): 26}
 _ALWAYS_SAFE = (3, 3)
 # An empty, unused CA file in HAProxy's memory: gone with the process, like the changes that it stands for.
+_SHOWN = 20  # names in a message
 _MARK = "@changed-at-run-time"
 
 
@@ -56,21 +57,23 @@ class TrustFiles:
         self._touched = _MARK in self._names["ca"]
         self._changed = False
 
-    def known_name(self, kind: str, name: str) -> str:
-        """HAProxy's own spelling of a name: the same path may be written in several ways. Raises NotReferenced."""
+    def known_names(self, kind: str, name: str) -> list[str]:
+        """HAProxy's own names of a file, the one asked for first: a path may be written in several ways, and links may
+        lead to it. Raises NotReferenced.
+        """
         names = [known for known in self._names[kind] if known != _MARK]
-        if name in names:
-            return name
-        for known in names:
-            if known.startswith("/") and name.startswith("/") and os.path.realpath(known) == os.path.realpath(name):
-                return known
+        place = os.path.realpath(name) if name.startswith("/") else None
+        found = [known for known in names if known == name or (known[0] == "/" and os.path.realpath(known) == place)]
+        if found:
+            return sorted(found, key=lambda known: known != name)
         option = OPTIONS[kind]
         for other, its_names in self._names.items():
             if other != kind and name in its_names:
                 raise NotReferenced(
                     f"{name} is a {OPTIONS[other]} of HAProxy, not a {option}. Set its kind to {other}."
                 )
-        there = f"It has {', '.join(names)}." if names else "It has none."
+        shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+        there = f"It has {shown}." if names else "It has none."
         raise NotReferenced(
             f"HAProxy's configuration has no {option} '{name}'. {there} Give the path as the configuration writes it,"
             " or add it there and reload."

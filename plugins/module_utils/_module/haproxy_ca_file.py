@@ -47,6 +47,7 @@ class Outcome:
 
     name: str
     kind: str
+    names: t.Sequence[str] = ()
     action: str = "unchanged"
     before: t.Sequence[Member] = ()
     after: t.Sequence[Member] = ()
@@ -56,6 +57,7 @@ class Outcome:
     def as_result(self) -> dict[str, t.Any]:
         return {
             "name": self.name,
+            "names": list(self.names),
             "kind": self.kind,
             "action": self.action,
             "authorities": _facts(self.after) if self.kind == "ca" else [],
@@ -89,18 +91,36 @@ def apply_files(
 def _apply_one(
     files: TrustFiles, wanted: WantedFile, outcome: Outcome, at: datetime.datetime, check_mode: bool
 ) -> None:
-    outcome.name = name = files.known_name(wanted.kind, wanted.name)
-    outcome.before = outcome.after = files.describe(wanted.kind, name)
+    outcome.names = files.known_names(wanted.kind, wanted.name)
+    outcome.name = outcome.names[0]
+    held = {name: files.describe(wanted.kind, name) for name in outcome.names}
+    outcome.before = outcome.after = held[outcome.name]
     content = wanted.read(at)
     outcome.warnings = content.warnings
-    if content.is_held(outcome.before):
+    stale = [name for name, members in held.items() if not content.is_held(members)]
+    if not stale:
         return
+    outcome.before = held[stale[0]]
     if check_mode:
         files.check_safe()
     else:
-        files.update(wanted.kind, name, content)
+        _update_all(files, wanted.kind, stale, content)
     outcome.after = content.members
     outcome.action = "updated"
+
+
+def _update_all(files: TrustFiles, kind: str, names: t.Sequence[str], content: TrustContent) -> None:
+    """There is no way back: HAProxy does not tell the PEM that it holds. The next run goes on with those left."""
+    for number, name in enumerate(names):
+        try:
+            files.update(kind, name, content)
+        except RotationError as error:
+            if number:
+                done = ", ".join(names[:number])
+                error.message = (
+                    f"{name} failed, after {done}, which is the same file, had been updated: {error.message}"
+                )
+            raise
 
 
 def run(module: t.Any) -> None:

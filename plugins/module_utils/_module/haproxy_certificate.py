@@ -173,7 +173,10 @@ class CertificateRun:
         """held: what HAProxy holds of this file, by name."""
         stale = {name: stored for name, stored in held.items() if wanted.force or not content.matches(stored)}
         places = self._places(wanted, outcome, held)
-        new = {name: crt_list for crt_list, name in reversed(places) if name not in held}
+        new: dict[str, str] = {}  # and the first list that it is for
+        for crt_list, name in places:
+            if name not in held:
+                new.setdefault(name, crt_list)
         links = [(crt_list, name) for crt_list, name in places if self._needs_link(crt_list, name, outcome.names, new)]
         lists = [self._list_file(crt_list) for crt_list, _name in places if not os.path.isdir(crt_list)]
         if stale or new:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import typing as t
 
 from .._haproxy.certificates import CertificateMemory
+from .._haproxy.load_paths import FileNames, KnownNames, read_load_paths
 from .._haproxy.parsing import StoredCertificate
 from .._haproxy.runtime import RuntimeApi
 from .boundary import module_boundary
+from .haproxy_failures import process_facts
 
 
 def run(module: t.Any) -> None:
@@ -21,14 +23,14 @@ def run(module: t.Any) -> None:
         info = api.info()
         memory = CertificateMemory(api)
         transaction, names = memory.list_names()
-        asked = (
-            names if module.params["names"] is None else [name for name in module.params["names"] if name in set(names)]
-        )
+        known = KnownNames(FileNames(read_load_paths(module.params["config"] or [])), names)
+        wanted = module.params["names"]
+        asked = names if wanted is None else dict.fromkeys(found for name in wanted for found in known.of(name))
         described = [memory.describe(name) for name in asked]
         module.exit_json(
             changed=False,
             # A certificate may go between the list and the question.
-            certificates=[_certificate(stored) for stored in described if stored is not None],
+            certificates=[_certificate(stored, known) for stored in described if stored is not None],
             crt_lists=[
                 {
                     "name": _printable(crt_list),
@@ -40,13 +42,14 @@ def run(module: t.Any) -> None:
                 for crt_list, entries in memory.crt_lists().items()
             ],
             open_transaction=_printable(transaction) if transaction is not None else None,
-            haproxy={"version": info.get("Version"), "worker_pid": int(info.get("Pid", 0))},
+            haproxy=process_facts(info),
         )
 
 
-def _certificate(stored: StoredCertificate) -> dict[str, t.Any]:
+def _certificate(stored: StoredCertificate, known: KnownNames) -> dict[str, t.Any]:
     return {
         "name": _printable(stored.name),
+        "names": [_printable(name) for name in known.of(stored.name)],
         "status": stored.status,
         "fingerprint_sha1": stored.fingerprint_sha1,
         "serial_number": stored.serial_number,

@@ -11,6 +11,7 @@ import typing as t
 
 from .._errors import HaproxyError
 from .._haproxy.certificates import CertificateMemory
+from .._haproxy.load_paths import FileNames, KnownNames, read_load_paths
 from .._haproxy.runtime import RuntimeApi, parse_address
 from .._haproxy.workers import CURRENT, WorkerApi, parse_old_workers
 from .._services.processes import children_of, find_process
@@ -34,7 +35,7 @@ class Memory(t.NamedTuple):
 
 
 def look_at_memory(manifest: Manifest, directory: str, params: t.Mapping[str, t.Any]) -> Memory:
-    """params: socket, master_socket and timeout of the module. For the current worker either socket will do."""
+    """params: socket, master_socket, timeout and config of the module. For the current worker either socket will do."""
     timeout, socket, master = params["timeout"], params["socket"], params["master_socket"]
     if master and not _exists(master):
         absent, master = f"there is no master socket {master}.", None
@@ -43,10 +44,11 @@ def look_at_memory(manifest: Manifest, directory: str, params: t.Mapping[str, t.
     if not socket and not master:
         return Memory(None, {}, None, unasked=absent if params["master_socket"] else "")
     api = RuntimeApi(socket, timeout) if socket else WorkerApi(master, CURRENT, timeout)
+    files = FileNames(read_load_paths(params["config"] or []))
     names: t.Sequence[str] = ()
     unasked = ""
     try:
-        transaction, findings = _held(api, manifest, directory)
+        transaction, findings = _held(api, manifest, directory, files)
         names = () if findings else _names_below(api, directory)
     except HaproxyError as error:
         transaction, findings = None, dict.fromkeys(manifest.entries, Finding("unknown", error.message))
@@ -56,26 +58,33 @@ def look_at_memory(manifest: Manifest, directory: str, params: t.Mapping[str, t.
         old = _old_by_process(api)
         return memory._replace(old_workers=old, why_unknown=absent if old is None else "")
     try:
-        return memory._replace(old_workers=_old_by_master(master, timeout, manifest, directory))
+        old_workers = _old_by_master(master, timeout, manifest, directory, files)
+        return memory._replace(old_workers=old_workers)
     except HaproxyError as error:
         return memory._replace(why_unknown=error.message, blind=True)
 
 
-def _held(api: RuntimeApi, manifest: Manifest, directory: str) -> tuple[str | None, dict[str, Finding]]:
+def _held(
+    api: RuntimeApi, manifest: Manifest, directory: str, files: FileNames
+) -> tuple[str | None, dict[str, Finding]]:
     """The open transaction, and what the worker holds: of any key type it tells serial number and dates."""
     memory = CertificateMemory(api)
-    transaction, names = memory.list_names()
-    by_path = {os.path.realpath(name): name for name in names if name.startswith("/")}
+    transaction, listed = memory.list_names()
+    known = KnownNames(files, listed)
     findings = {}
     for name, entry in manifest.entries.items():
-        known = by_path.get(os.path.realpath(os.path.join(directory, entry.main_path)))
-        stored = memory.describe(known) if known else None
-        if stored is None:
+        names = known.of(os.path.join(directory, entry.main_path))
+        held = {one: stored for one in names if (stored := memory.describe(one)) is not None}
+        if not held:
             findings[name] = Finding("absent", "HAProxy holds no certificate of this path")
             continue
         facts = ("serial_number", "not_before", "not_after")
-        same = all(getattr(stored, fact) == entry.current.summary.get(fact) for fact in facts)
-        findings[name] = Finding("ok") if same else Finding("differs", "HAProxy holds another certificate")
+        summary = entry.current.summary
+        others = [
+            one for one, stored in held.items() if any(getattr(stored, fact) != summary.get(fact) for fact in facts)
+        ]
+        where = f" as {', '.join(others)}" if len(held) > 1 else ""
+        findings[name] = Finding("differs", f"HAProxy holds another certificate{where}") if others else Finding("ok")
     return transaction, findings
 
 
@@ -86,12 +95,14 @@ def _names_below(api: RuntimeApi, directory: str) -> list[str]:
     return [name for name in names if os.path.realpath(name).startswith(inside)]
 
 
-def _old_by_master(master: str, timeout: float, manifest: Manifest, directory: str) -> list[OldWorker]:
+def _old_by_master(
+    master: str, timeout: float, manifest: Manifest, directory: str, files: FileNames
+) -> list[OldWorker]:
     api = RuntimeApi(master, timeout)
     workers = []
     for process in parse_old_workers(api.execute("show proc")):
         try:
-            transaction, findings = _held(WorkerApi(master, process.pid, timeout), manifest, directory)
+            transaction, findings = _held(WorkerApi(master, process.pid, timeout), manifest, directory, files)
             workers.append(OldWorker(*process, findings, transaction))
         except HaproxyError as error:
             # It may have ended meanwhile, which is what old workers are to do.
