@@ -41,6 +41,9 @@ _EXPLICIT_CURVE: t.Final = bytes.fromhex("06072a8648ce3d020130")  # id-ecPublicK
 _CURVE_NAMES: t.Final = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 
 
+# Of the DNS 253. HAProxy, which serves common names as well, does not start with one of its buffer's size.
+_LONGEST_NAME: t.Final = 1024
+
 _Fact = t.TypeVar("_Fact")
 _Otherwise = t.TypeVar("_Otherwise")
 
@@ -150,7 +153,14 @@ class Certificate:
             return "one of its extensions is malformed"
         if not all(map(_is_usable, self._alternative_names)):
             return "its subjectAltName holds a network or a name with control characters"
+        if any(len(name) > _LONGEST_NAME for name in (*self.dns_names, *self._common_names)):
+            return f"one of its names has more than {_LONGEST_NAME} characters"
         return None
+
+    @property
+    def _common_names(self) -> list[str]:
+        found = self.subject_name.get_attributes_for_oid(x509.NameOID.COMMON_NAME) if self.subject_name else []
+        return [str(attribute.value) for attribute in found]
 
     @functools.cached_property
     def _alternative_names(self) -> tuple[x509.GeneralName, ...]:

@@ -12,6 +12,7 @@ import codecs
 import dataclasses
 import json
 import typing as t
+import warnings
 
 try:
     from cryptography.exceptions import InternalError, UnsupportedAlgorithm
@@ -303,7 +304,9 @@ def _base64_der(text: str) -> bytes | None:
 def _from_pkcs12(data: bytes, passphrase: bytes | None) -> CertificateMaterial:
     try:
         require_bounded_effort(data)
-        container = pkcs12.load_pkcs12(data, passphrase)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that it is BER, which some programs write
+            container = pkcs12.load_pkcs12(data, passphrase)
         found = [container.cert] if container.cert else []
         ders = [
             entry.certificate.public_bytes(serialization.Encoding.DER) for entry in found + container.additional_certs

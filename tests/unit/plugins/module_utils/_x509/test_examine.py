@@ -160,6 +160,24 @@ def test_the_search_is_bounded_by_this_collection_too(monkeypatch: pytest.Monkey
     assert found(ROOT.issue("a.example.com")) == []
 
 
+@pytest.mark.parametrize("profile", ["web", "private"])
+def test_many_names_are_one_search(monkeypatch: pytest.MonkeyPatch, profile: str) -> None:
+    tried: list[t.Any] = []
+    monkeypatch.setattr(paths, "_allows_signing", lambda *asked: tried.append(asked))
+    monkeypatch.setattr(paths, "_names_own_key", lambda *asked: tried.append(asked))
+    paths._policy.cache_clear()
+    many = tuple(f"n{number}.b.example.com" for number in range(20))
+    counts = []
+    for names in ((), many[:1], many):
+        tried.clear()
+        assert found(LEAF, server_names=names, profile=profile) == []
+        counts.append(len(tried))
+    paths._policy.cache_clear()
+    assert counts == [counts[0]] * 3
+    assert counts[0]
+    assert found(LEAF, server_names=(*many[:5], "b.example.com"), profile=profile) == ["domain_not_covered"]
+
+
 # Dates
 
 
