@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import time
 import typing as t
 
 from ansible import constants
@@ -44,7 +45,7 @@ class ActionModule(NormalAction):
         for _call in _CALLS:
             answers.update(source.answer(questions))
             _refuse_to_show(answers)
-            provided = {**arguments, "provided": json.dumps(answers)}
+            provided = {**arguments, "provided": json.dumps({**answers, "now": time.time()})}
             result = dict(self._execute_module(module_args=provided, task_vars=task_vars))
             questions = result.pop("questions", [])
             if not questions:

@@ -81,6 +81,7 @@ PROBLEM_CODES: t.Final[dict[str, str]] = {
     "file_name_unsafe": "The secret's name leads to no file name that is safe to use.",
     "path_not_ours": "There is a file at the path that was not written by this collection.",
     "write_failed": "The files could not be written; what was there before is still there.",
+    "clock_wrong": "The host's clock differs from the controller's, and certificates are refused by it.",
 }
 
 
