@@ -118,7 +118,7 @@ def test_tags_that_yaml_has_made_another_value_of(target: SyncTarget, certificat
     for module, options in (
         ("certificate_secret_info", {}),
         ("certificate_secret", given),
-        ("shared_ca", {"clients": ["a"]}),
+        ("shared_ca", {}),
     ):
         run = target.modules.run(module, {**options, "tags": {"Production": True}}, env=target.env)
         assert run.failed

@@ -84,7 +84,7 @@ def test_a_damaged_manifest(tmp_path: pathlib.Path) -> None:
 
 def test_what_is_deployed_and_has_expired(tmp_path: pathlib.Path) -> None:
     version = StoredVersion("0", "1", {}, {"not_after": "2026-11-22T12:00:00Z"})
-    entries = {name: Entry(name, "arn", name, "haproxy", "", version) for name in ("web/a", "web/b")}
+    entries = {f"web/{stem}": Entry(f"web/{stem}", "arn", stem, "haproxy", "", version) for stem in "ab"}
     (tmp_path / ".certops").mkdir()
     (tmp_path / ".certops/manifest.json").write_bytes(Manifest(entries).to_json())
     findings = {finding.check: finding for finding in directory_findings(str(tmp_path), NOW)}
