@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import time
 import typing as t
 
 from ansible.errors import AnsibleActionFail
@@ -53,7 +54,7 @@ class ActionModule(HostAction):
             answers.update(source.answer(questions))
             if any("value" in answer for answer in answers.values()):
                 self.refuse_to_show_keys()
-            provided = {**arguments, "provided": json.dumps(answers)}
+            provided = {**arguments, "provided": json.dumps({**answers, "now": time.time()})}
             result = as_data(self._execute_module(module_args=provided, task_vars=task_vars))
             questions = result.pop("questions", None) or []
             if not questions or result.get("failed"):

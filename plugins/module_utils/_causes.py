@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import typing as t
 
-#: content: of the secret or the certificate, the same for every host; host: its disk and its directory;
+#: content: of the secret or the certificate, the same for every host; host: its disk, its directory, its clock;
 #: source: what AWS lets this host have and find.
 Cause = t.Literal["content", "host", "source"]
 CAUSES: t.Final[tuple[Cause, ...]] = t.get_args(Cause)
@@ -74,11 +74,16 @@ CODES: t.Final[dict[Cause, tuple[str, ...]]] = {
         "file_name_collision",
         "file_name_unsafe",
     ),
-    "host": ("path_not_ours", "unexpected", "write_failed"),
+    "host": ("path_not_ours", "unexpected", "write_failed", "clock_wrong"),
     # Each host has credentials, a region and a way to AWS of its own.
     "source": ("secret_access_denied", "secret_unreadable", "nothing_found"),
 }
 _CAUSE_OF: t.Final[dict[str, Cause]] = {code: cause for cause, codes in CODES.items() for code in codes}
+
+#: What a wrong clock says of a certificate that is good.
+BY_THE_CLOCK: t.Final = frozenset(
+    ("expired", "not_yet_valid", "expires_too_soon", "intermediate_expired", "intermediate_not_yet_valid")
+)
 
 
 def cause_of(codes: t.Iterable[str]) -> Cause:

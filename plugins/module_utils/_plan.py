@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from ._naming import certificate_file_stem, colliding_stems
-from ._renewal import isoformat_utc
+from ._renewal import format_duration, isoformat_utc
 from ._x509.problems import Problem, error
 
 
@@ -91,6 +91,20 @@ def vanished(deployed: t.Iterable[str], found: t.Collection[str], kept: t.Collec
 
 
 NO_NEWER: t.Final = "and its secret has no newer one. Renew the secret"
+
+
+#: AWS refuses requests whose time is off by more than this (Signature Version 4).
+CLOCK_TOLERANCE: t.Final = timedelta(minutes=5)
+
+
+def clock_wrong(offset: timedelta) -> Problem:
+    """offset: the clock of whoever asked AWS minus this host's."""
+    where = "behind" if offset > timedelta(0) else "ahead of"
+    return error(
+        "clock_wrong",
+        f"This host's clock is {format_duration(abs(offset))} {where} the controller's: what has expired or is not"
+        " valid yet by it may be good. Keep it right by NTP (chrony or systemd-timesyncd), and run again.",
+    )
 
 
 def date_problems(

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 import typing as t
+from datetime import timedelta
 
 from ._aws.secrets_manager import Discovery, SecretFailure, SecretValue, SecretVersion, Selection
 from ._errors import RotationError, SecretsManagerError
@@ -28,7 +30,10 @@ class NotProvided(Exception):
 
 
 class ProvidedSource:
-    """A CertificateSource of answers. provided: JSON, question -> answer. Raises NotProvided where one is missing."""
+    """A CertificateSource of answers. Raises NotProvided where one is missing.
+
+    provided: JSON, question -> answer, and under now the controller's time in seconds since 1970.
+    """
 
     def __init__(self, provided: str | None) -> None:
         if not provided:
@@ -50,6 +55,7 @@ class ProvidedSource:
             tuple(_failure(failure) for failure in answer["failures"]),
             tuple(answer["warnings"]),
             answer["where"],
+            timedelta(seconds=self._answers["now"] - time.time()) if "now" in self._answers else None,
         )
 
     def read(self, secrets: t.Sequence[SecretVersion]) -> t.Iterator[SecretValue | SecretFailure]:

@@ -6,11 +6,9 @@
 
 from __future__ import annotations
 
-import collections
 import functools
 import os
 import typing as t
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from ._aws.secrets_manager import (
@@ -22,14 +20,15 @@ from ._aws.secrets_manager import (
     is_arn_of,
     name_in_arn,
 )
-from ._causes import Cause, cause_of
+from ._causes import BY_THE_CLOCK, cause_of
 from ._deployed import REFUSED, UNFOUND, is_in_use, nothing_found, unselected
 from ._errors import RotationError, SecretsManagerError, StoreError
 from ._naming import certificate_file_stem
-from ._plan import NO_NEWER, date_problems, plan_sync, vanished
+from ._plan import CLOCK_TOLERANCE, NO_NEWER, clock_wrong, date_problems, plan_sync, vanished
 from ._source import CertificateSource
 from ._store.directory import CertificateDirectory
 from ._store.manifest import Entry, Manifest, StoredVersion, main_path
+from ._sync_report import SyncReport
 from ._unexpected import UnexpectedFailure, only_rotation_errors
 from ._x509.changes import GUARDED_CHANGES
 from ._x509.problems import Problem
@@ -67,30 +66,6 @@ class SyncOptions(t.NamedTuple):
     on_nothing_found: str = "ignore"
     judge_all: bool = False
     lock_timeout: float = 60
-
-
-@dataclass
-class SyncReport:
-    """items: one per certificate, by name; pending: names whose current version has not been seen served yet;
-    retired: paths of removed certificates that have not been recorded as gone from memory; unselected: deployed, but
-    not among what was found; failures: why the run fails; causes: the same by whose they are.
-    """
-
-    items: list[dict[str, t.Any]] = field(default_factory=list)
-    pending: list[str] = field(default_factory=list)
-    retired: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    failures: list[str] = field(default_factory=list)
-    unselected: list[dict[str, t.Any]] = field(default_factory=list)
-    causes: dict[Cause, list[str]] = field(default_factory=lambda: collections.defaultdict(list))
-
-    def fail(self, line: str, cause: Cause) -> None:
-        self.failures.append(line)
-        self.causes[cause].append(line)
-
-    @property
-    def changed(self) -> bool:
-        return any(item["action"] in ("created", "updated", "removed") for item in self.items)
 
 
 class CertificateSync:
@@ -135,6 +110,7 @@ class CertificateSync:
                     self._prune(discovery, complete)
                 if self._options.judge_all:
                     self._judge_rest()
+                self._doubt_the_clock(discovery.clock_offset)
             finally:
                 if not self._check_mode:
                     self._save()
@@ -301,6 +277,16 @@ class CertificateSync:
             dates = self._judge(entry, REFUSED if found else UNFOUND)
             if not found:
                 self._report.unselected.append(unselected(entry, self._directory.path, dates))
+
+    def _doubt_the_clock(self, offset: timedelta | None) -> None:
+        """Where the clock is wrong, what is wrong by it is so on this host alone."""
+        if offset is None or abs(offset) <= CLOCK_TOLERANCE:
+            return
+        told = [*self._report.items, *self._report.unselected]
+        codes = {problem["code"] for item in told for problem in item["problems"] if problem["severity"] == "error"}
+        if codes & BY_THE_CLOCK:
+            problem = clock_wrong(offset)
+            self._report.fail(f"{problem.message} [{problem.code}]", cause_of([problem.code]))
 
     def _judge(self, entry: Entry, why: str = NO_NEWER) -> list[Problem]:
         """Whatever on_invalid says: what is served expires, which nobody wants to pass over."""

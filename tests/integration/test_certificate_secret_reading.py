@@ -17,7 +17,7 @@ from ansible_collections.certops.rotation.tests.support.aws_faults import AwsFau
 from ansible_collections.certops.rotation.tests.support.moto import REGION, MotoServer
 from ansible_collections.certops.rotation.tests.support.pki import CertificateAuthority, IssuedCertificate
 from ansible_collections.certops.rotation.tests.support.playbook import PlaybookRun, run_playbook
-from ansible_collections.certops.rotation.tests.support.sync import SyncTarget
+from ansible_collections.certops.rotation.tests.support.sync import SyncTarget, warnings
 
 LOOKUP = "certops.rotation.certificate_secret"
 
@@ -88,6 +88,41 @@ def test_selection_and_cost(
     assert faults.counts().get("GetSecretValue", 0) == 0
     nothing = target.modules.run("certificate_secret_info", {}, env=target.env)
     assert "one of the following is required" in nothing.result["msg"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"name_prefix": "wev/"}, f"No secret was found by name_prefix 'wev/' in region {REGION}"),
+        ({"tags": {"Environment": "prod"}}, "No secret was found by tags Environment=prod"),
+        ({"names": []}, "Nothing is selected"),
+        ({"name_prefix": "web/", "server_name": "other.example.com"}, "None of the 1 secrets that were found"),
+        ({"name_prefix": "web/"}, ""),
+    ],
+    ids=str,
+)
+def test_an_empty_answer_is_told(
+    target: SyncTarget, aws: MotoServer, certificate: IssuedCertificate, options: dict[str, t.Any], said: str
+) -> None:
+    aws.put_secret("web/good", certificate.secret_document())
+    run = target.modules.run("certificate_secret_info", options, env=target.env)
+    assert not run.failed
+    assert bool(run.result["secrets"]) is not bool(said)
+    assert said in warnings(run)
+    assert bool(said) is (warnings(run) != "[]")
+
+
+def test_tags_that_yaml_has_made_another_value_of(target: SyncTarget, certificate: IssuedCertificate) -> None:
+    """True would be looked for, and stored, as a text that nobody has written."""
+    given = {"name": "web/a", "certificate": certificate.combined_pem}
+    for module, options in (
+        ("certificate_secret_info", {}),
+        ("certificate_secret", given),
+        ("shared_ca", {}),
+    ):
+        run = target.modules.run(module, {**options, "tags": {"Production": True}}, env=target.env)
+        assert run.failed
+        assert "tags: Production: true is a boolean of YAML" in run.result["msg"]
 
 
 def test_description_is_returned(target: SyncTarget, aws: MotoServer, certificate: IssuedCertificate) -> None:
@@ -266,6 +301,14 @@ def test_policies(
     assert [results[choice].status for choice in ("default", "error", "warn", "skip")] == ["failed"] * 2 + ["ok"] * 2
     assert text in str(results["error"].result["msg"])
     assert f"Skipped. {name}: " in run.output.replace("\n", " ")
+
+
+def test_a_lookup_that_returns_nothing_says_so(aws: MotoServer) -> None:
+    for terms, said in (("*[]", "none is named"), ("'web/x', on_missing='skip'", "all of 1 secrets were skipped")):
+        task = {"ansible.builtin.assert": {"that": f"{lookup(terms, 'query')[3:-3]} == []"}}
+        run = run_playbook({}, playbook=[{"hosts": "all", "gather_facts": False, "tasks": [task]}], env=aws.env)
+        assert run.returncode == 0, run.output
+        assert f"No certificate is returned: {said}" in " ".join(run.output.split())
 
 
 def test_lookup_failures_that_no_policy_covers(aws: MotoServer, faults: AwsFaults) -> None:

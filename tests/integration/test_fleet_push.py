@@ -155,3 +155,20 @@ def test_settings_that_would_show_keys_are_refused(fleet: Fleet, scene: rotation
     assert run.returncode == 2
     assert "would show private keys" in run.error
     assert fleet.contents("a") == []
+
+
+def test_what_is_not_found_or_cannot_be_asked_is_told_on_every_host(fleet: Fleet, scene: rotation.Scene) -> None:
+    """By the controller, too, a selection that finds nothing is no success, and what hosts have goes on to expire."""
+    scene.store("a")
+    assert fleet.rotate(2).returncode == 0
+    fleet.variables |= {"haproxy_certificates_name_prefix": "wev/", "haproxy_certificates_min_remaining": "100d"}
+    run = fleet.rotate(2)
+    assert (run.returncode, fleet.faults.counts()) == (2, ONE_LISTING)
+    for task in run.of("certificate_sync"):
+        assert "No secret was found by name_prefix 'wev/' in region eu-central-1" in task.result["msg"]
+        assert "web/a: The deployed certificate expires at" in task.result["msg"]
+    run = fleet.rotate(2, env={"AWS_REGION": "", "AWS_DEFAULT_REGION": ""})
+    assert run.returncode == 2
+    assert fleet.faults.counts() == {}
+    assert "region" in run.of("certificate_sync")[0].result["msg"]
+    assert "web/a: The deployed certificate expires at" in run.of("certificate_sync")[0].result["msg"]

@@ -135,6 +135,9 @@ def test_the_wrong_region(patient: Patient) -> None:
     found = patient.ailments(region="us-east-1")
     assert set(found) == {"secret web/a", "secret web/b"}
     assert "looked for in region us-east-1" in found["secret web/a"][1]
+    passed_over = patient.ailments(region="us-east-1", on_missing="skip")
+    assert passed_over["secret web/a"][0] == "warning"
+    assert passed_over["secrets"][0] == "error", "to be left with none is another thing"
 
 
 @pytest.mark.parametrize(
@@ -212,6 +215,9 @@ def test_options_without_meaning(patient: Patient) -> None:
     assert found["options"][0] == "error"
     assert "Nothing is selected" in found["secrets"][1]
     assert "Set haproxy_certificates_tags" in found["secrets"][1]
+    boolean = patient.ailments(tags={"Production": True})
+    assert set(boolean) == {"options"}
+    assert "Quote it as AWS has it" in boolean["options"][1]
 
 
 # The clock

@@ -21,6 +21,7 @@ import typing as t
 import urllib.parse
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 try:
     from botocore.exceptions import BotoCoreError, ClientError
@@ -87,12 +88,14 @@ class Selection(t.NamedTuple):
 
 class Discovery(t.NamedTuple):
     """secrets: in order of their names; failures: selected by name but not to be had; warnings: for the user;
-    where: region and endpoint that were asked."""
+    where: region and endpoint that were asked; clock_offset: the clock of who asked minus this host's, where that is
+    somebody else."""
 
     secrets: tuple[SecretVersion, ...]
     failures: tuple[SecretFailure, ...] = ()
     warnings: tuple[str, ...] = ()
     where: str = ""
+    clock_offset: timedelta | None = None
 
 
 class SecretsManager:

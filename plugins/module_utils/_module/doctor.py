@@ -113,11 +113,12 @@ class _Options:
     def __init__(self, params: t.Mapping[str, t.Any], *, can_verify: bool) -> None:
         self.findings: list[Finding] = []
         self.selection = self._tried(secret_selection, params)
+        unselected = self.selection is None and not self.findings
         self.verifier = self._tried(secret_verifier, params) if can_verify else None
         self._tried(directory_settings, params)
         if not self.findings:
             self.findings.append(Finding("options", "They have a meaning."))
-        if self.selection is None:
+        if unselected:
             text = "Nothing is selected. Set haproxy_certificates_tags, haproxy_certificates_names or _name_prefix."
             self.findings.append(error("secrets", text))
 

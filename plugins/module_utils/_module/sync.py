@@ -17,7 +17,8 @@ from .._deployed import UNASKED, UNFOUND, deployed_failures, is_in_use, nothing_
 from .._errors import InvalidOption, RotationError, StoreError
 from .._provided import NotProvided, ProvidedSource
 from .._store.directory import CertificateDirectory
-from .._sync import CertificateSync, SyncOptions, SyncReport
+from .._sync import CertificateSync, SyncOptions
+from .._sync_report import SyncReport
 from .boundary import failures_raised, module_boundary
 from .dependencies import require_library
 from .options import (

@@ -85,6 +85,7 @@ PROBLEM_CODES: t.Final[dict[str, str]] = {
     "path_not_ours": "There is a file at the path that was not written by this collection.",
     "unexpected": "An unexpected failure, not of the content; its text is withheld, since it may quote a key.",
     "write_failed": "The files could not be written; what was there before is still there.",
+    "clock_wrong": "The host's clock differs from the controller's, and certificates are refused by it.",
 }
 
 

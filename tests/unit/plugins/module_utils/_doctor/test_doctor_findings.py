@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._doctor.files import directory_findings
 from ansible_collections.certops.rotation.plugins.module_utils._doctor.findings import clock_finding
 from ansible_collections.certops.rotation.plugins.module_utils._doctor.haproxy import version_finding
+from ansible_collections.certops.rotation.plugins.module_utils._store.manifest import Entry, Manifest, StoredVersion
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=timezone.utc)
 MINUTE = timedelta(minutes=1)
@@ -79,6 +80,17 @@ def test_a_damaged_manifest(tmp_path: pathlib.Path) -> None:
     assert findings["files"].severity == "warning"
     assert "damaged" in findings["files"].message
     assert findings["path mode"].ok
+
+
+def test_what_is_deployed_and_has_expired(tmp_path: pathlib.Path) -> None:
+    version = StoredVersion("0", "1", {}, {"not_after": "2026-11-22T12:00:00Z"})
+    entries = {f"web/{stem}": Entry(f"web/{stem}", "arn", stem, "haproxy", "", version) for stem in "ab"}
+    (tmp_path / ".certops").mkdir()
+    (tmp_path / ".certops/manifest.json").write_bytes(Manifest(entries).to_json())
+    findings = {finding.check: finding for finding in directory_findings(str(tmp_path), NOW)}
+    assert findings["expiry"].severity == "error"
+    assert "web/a, at 2026-11-22T12:00:00Z; web/b, at" in findings["expiry"].message
+    assert "expiry" not in {finding.check for finding in directory_findings(str(tmp_path), NOW - MINUTE)}
 
 
 def test_no_place_at_all() -> None:
