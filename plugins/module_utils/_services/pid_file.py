@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import os
 import signal as signals
+import stat
 
 from .._errors import ReloadError
 from .processes import PROC, Process, children_of, find_process, serving
+
+_LONGEST_LINE = 32
 
 
 class PidFileTarget:
@@ -67,8 +70,10 @@ class PidFileTarget:
 
     def _read(self) -> int:
         try:
-            with open(self._pid_file, encoding="ascii") as file:
-                pid = int(file.readline())
+            # Not to wait for somebody who writes where there is a pipe.
+            with open(os.open(self._pid_file, os.O_RDONLY | os.O_NONBLOCK), encoding="ascii") as file:
+                is_file = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+                pid = int(file.readline(_LONGEST_LINE)) if is_file else 0
         except OSError as error:
             raise ReloadError(
                 f"Cannot read {self._pid_file}: {error.strerror}. Start HAProxy, or name the file that its option -p or"
