@@ -22,6 +22,7 @@ from .processes import Process
 
 _MAX_LOG_LINES = 50
 _MAX_ANSWER = 4 * 1024 * 1024
+_MAX_LOG = 256 * 1024
 _MAX_QUOTED = 300
 # Of a name or an id (Docker Engine API, ContainerCreate). With others, dots for instance, a path may lead elsewhere.
 _CONTAINER = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
@@ -137,7 +138,7 @@ class ContainerTarget:
         if answer.status != 200:
             return ""
         content = answer.body if self._found.get("tty") else _demultiplexed(answer.body)
-        return content.decode("utf-8", "replace").replace("\r\n", "\n").strip()
+        return content.decode("utf-8", "replace").replace("\r\n", "\n").strip()[-_MAX_LOG:]
 
     def _processes(self) -> list[Process]:
         listing = self._get("top", "list its processes, and so to know the result without the master's socket,")

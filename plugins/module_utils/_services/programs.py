@@ -13,7 +13,7 @@ import typing as t
 
 from .._errors import ReloadError
 
-_MAX_OUTPUT = 1024 * 1024
+_MAX_OUTPUT = 256 * 1024
 _MAX_READ = 65536
 
 
