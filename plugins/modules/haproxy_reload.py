@@ -46,7 +46,7 @@ options:
       - Required for O(method=master). With every other method, the result is learned there.
     type: str
   unit:
-    description: The unit for O(method=systemd).
+    description: The unit for O(method=systemd), one name and no pattern.
     type: str
     default: haproxy
   container:
@@ -76,9 +76,14 @@ options:
     description:
       - Where to send the empty C(POST) request. Required for O(method=http).
       - It holds no credentials. Redirections are not followed, they are answers of another status.
+      - Its query and fragment are hidden wherever they would be shown. The path is not.
+      - Proxies of the environment are not used.
     type: str
   headers:
-    description: Headers of the request, for a token for instance.
+    description:
+      - Headers of the request, for a token for instance.
+      - What the endpoint answers to a request with headers, with O(username) or with a query in O(url) is not shown,
+        but for its status, as it may repeat them.
     type: dict
     default: {}
   username:
@@ -93,7 +98,7 @@ options:
     elements: int
     default: [200]
   url_timeout:
-    description: Seconds to wait for O(url).
+    description: Seconds for all of the exchange with O(url), however slowly it answers.
     type: float
     default: 30
   ca_path:
@@ -191,7 +196,7 @@ log:
     - What the check and HAProxy's startup said. May be empty.
     - When a reload through systemd failed, what systemctl said and the unit's journal since then.
     - With O(method=docker) what the container has logged since the signal, with O(method=http) the answer to a request
-      that succeeded.
+      that succeeded and sent neither headers, nor a user, nor a query.
   returned: always
   type: str
 method:
@@ -219,10 +224,10 @@ ARGUMENT_SPEC = {
     "socket": {"type": "str"},
     "unit": {"type": "str", "default": "haproxy"},
     "container": {"type": "str"},
-    "docker_host": {"type": "str", "default": "unix:///var/run/docker.sock"},
+    "docker_host": {"type": "str", "default": "unix:///var/run/docker.sock", "no_log": True},
     "signal": {"type": "str", "choices": ["HUP", "USR2"]},
     "pid_file": {"type": "path"},
-    "url": {"type": "str"},
+    "url": {"type": "str", "no_log": True},
     "headers": {"type": "dict", "default": {}, "no_log": True},
     "username": {"type": "str"},
     "password": {"type": "str", "no_log": True},

@@ -55,8 +55,9 @@ def look_at_endpoint(url: str, timeout: float) -> str:
         host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
         socket.create_connection((host, port), timeout).close()
     except (OSError, ValueError) as failed:
+        reason = getattr(failed, "strerror", None) or "no answer" if isinstance(failed, OSError) else "it is no URL"
         raise ReloadError(
-            f"No connection to the endpoint of haproxy_certificates_reload_url: {failed}. Start the service behind it,"
+            f"No connection to the endpoint of haproxy_certificates_reload_url: {reason}. Start the service behind it,"
             " or correct the address."
         ) from None
     return f"{host}:{port} takes connections. Whether it reloads is seen when it is asked to."

@@ -28,6 +28,7 @@ from . import preflight
 from .boundary import failures_raised, module_boundary
 from .dependencies import MINIMUM_VERSIONS, missing_library
 from .haproxy_reload import reloader_of
+from .masking import mask_in_url
 from .options import FILE_OPTIONS, directory_settings
 from .selection import CONTENT_OPTIONS, SELECTION_OPTIONS, secret_selection, secret_verifier
 from .sync import ARGUMENT_SPEC as SYNC_SPEC
@@ -75,6 +76,8 @@ _AWS_PATIENCE = {"connect_timeout": 5, "read_timeout": 20, "retries": {"total_ma
 
 def run(module: t.Any, retry: Retry) -> None:
     """module: an AnsibleAWSModule with ARGUMENT_SPEC that did not look for boto3; retry: repeats throttled calls."""
+    for option in ("docker_host", "reload_url"):
+        mask_in_url(module, option)
     with module_boundary(module):
         findings = list(_findings(module, retry))
         module.exit_json(

@@ -19,11 +19,14 @@ from .._services.reloader import Reloader
 from .._services.signalled import SignalReloader
 from .._services.systemd import SystemdReloader
 from .boundary import module_boundary
+from .masking import mask_in_url
 
 
 def run(module: t.Any) -> None:
     """The module haproxy_reload."""
     params = module.params
+    for option in ("url", "docker_host"):
+        mask_in_url(module, option)
     with module_boundary(module):
         reloader = reloader_of(params)
         try:

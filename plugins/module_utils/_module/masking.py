@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import typing as t
+import urllib.parse
 
 try:
     from ansible.module_utils.secrets import register_secrets
@@ -15,6 +16,7 @@ except ImportError:  # ansible-core before 2.22 has no such masking
     register_secrets = None
 
 _SHORTEST_LINE = 16
+_SHORTEST_VALUE = 4  # the like of "1" or "yes" occurs everywhere
 
 
 def can_mask() -> bool:
@@ -42,3 +44,21 @@ def secret_forms(pem: str) -> list[str]:
         *(line for line in lines if len(line) >= _SHORTEST_LINE),
     )
     return list(dict.fromkeys(forms))
+
+
+def mask_in_url(module: t.Any, option: str) -> None:
+    """Of an option with no_log that is a URL, mask its query and fragment alone: where it leads may be told.
+
+    module: an AnsibleModule. A URL with credentials in it stays masked as a whole.
+    """
+    url = str(module.params[option] or "")
+    masked: set[str] = getattr(module, "_module", module).no_log_values
+    try:
+        parts = urllib.parse.urlsplit(url)
+        values = [value for _name, value in urllib.parse.parse_qsl(parts.query)]
+    except ValueError:
+        return
+    if "@" not in parts.netloc:
+        masked.discard(url)
+        whole = {text for text in (parts.query, parts.fragment) if text}
+        masked.update(whole | {value for value in values if len(value) >= _SHORTEST_VALUE})

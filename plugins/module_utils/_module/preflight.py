@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 
 from .boundary import module_boundary
 from .dependencies import MINIMUM_VERSIONS, missing_library
+from .masking import mask_in_url
 
 _RELOADABLE = ("master", "systemd", "docker", "http", "signal")
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
@@ -30,9 +31,9 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "reload_methods": {"type": "list", "elements": "str", "choices": [*_RELOADABLE], "default": []},
     "master_socket": {"type": "str"},
     "container": {"type": "str"},
-    "docker_host": {"type": "str", "default": "unix:///var/run/docker.sock"},
+    "docker_host": {"type": "str", "default": "unix:///var/run/docker.sock", "no_log": True},
     "pid_file": {"type": "path"},
-    "reload_url": {"type": "str"},
+    "reload_url": {"type": "str", "no_log": True},
     "check_config": {"type": "bool", "default": True},
     "binary": {"type": "str", "default": "haproxy"},
     "config": {"type": "list", "elements": "path", "default": []},
@@ -62,6 +63,8 @@ class Check:
 
 def run(module: t.Any) -> None:
     """module: an AnsibleModule with ARGUMENT_SPEC."""
+    for option in ("docker_host", "reload_url"):
+        mask_in_url(module, option)
     with module_boundary(module):
         checked_at = time.time()
         checks = preflight(module.params)

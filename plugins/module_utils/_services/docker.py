@@ -9,47 +9,28 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import socket
+import re
 import ssl
 import typing as t
 import urllib.parse
 
 from .._errors import InvalidOption, ReloadError
+from .._text import shown
+from .._tls.handshake import Deadline
+from .exchange import Answer, Connect, exchange, over_tcp, over_unix
 from .processes import Process
 
 _MAX_LOG_LINES = 50
 _MAX_ANSWER = 4 * 1024 * 1024
+_MAX_LOG = 256 * 1024
+_MAX_QUOTED = 300
+# Of a name or an id (Docker Engine API, ContainerCreate). With others, dots for instance, a path may lead elsewhere.
+_CONTAINER = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 _FRAME_HEADER = 8  # of a multiplexed stream: stream, 3 zeros, size
 
 
-class Answer(t.NamedTuple):
-    """Of the Docker Engine. body: as it came."""
-
-    status: int
-    body: bytes
-
-    @property
-    def message(self) -> str:
-        """Docker's reason for an error."""
-        try:
-            return str(json.loads(self.body)["message"])
-        except (ValueError, KeyError, TypeError):
-            return self.body[:200].decode("utf-8", "replace").strip()
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: str, timeout: float) -> None:
-        super().__init__("localhost", timeout=timeout)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
-
-
 class DockerEngine:
-    """address: unix:///PATH, tcp://HOST:PORT (http) or https://HOST:PORT. timeout: seconds for one answer.
+    """address: unix:///PATH, tcp://HOST:PORT (http) or https://HOST:PORT. timeout: seconds for one whole answer.
 
     tls: for https. Raises InvalidOption when the address is none of these.
     """
@@ -62,31 +43,30 @@ class DockerEngine:
             parts = urllib.parse.urlsplit(address)
             self._scheme, self._port, self._path = parts.scheme, parts.port, parts.path
             self._host = parts.hostname or ""
+            more = "@" in parts.netloc or parts.query or parts.fragment
         except ValueError:
-            self._scheme, self._host, self._port, self._path = "", "", None, ""
-        if not (self._path if self._scheme == "unix" else self._host and self._scheme in ("tcp", "http", "https")):
+            self._scheme, self._host, self._port, self._path, more = "", "", None, "", ""
+        is_good = self._path if self._scheme == "unix" else self._host and self._scheme in ("tcp", "http", "https")
+        if more or not is_good:
             raise InvalidOption(
                 "docker_host must be like unix:///var/run/docker.sock, tcp://127.0.0.1:2375 or https://host:2376."
             )
 
     def request(self, method: str, path: str) -> Answer:
         """Raises ReloadError when there is no answer at all."""
-        connection = self._connection()
         try:
-            connection.request(method, path, headers={"Host": "docker"})
-            response = connection.getresponse()
-            return Answer(response.status, response.read(_MAX_ANSWER))
-        except (OSError, http.client.HTTPException) as error:
+            deadline = Deadline(self._timeout)
+            return exchange(self._connect, f"{method} {path}", {"Host": "docker"}, deadline=deadline, most=_MAX_ANSWER)
+        except (OSError, http.client.HTTPException, ValueError) as error:
             raise ReloadError(f"No answer from Docker at {self.address}: {self._reason(error)}") from None
-        finally:
-            connection.close()
 
-    def _connection(self) -> http.client.HTTPConnection:
+    @property
+    def _connect(self) -> Connect:
         if self._scheme == "unix":
-            return _UnixConnection(self._path, self._timeout)
+            return over_unix(self._path)
         if self._scheme == "https":
-            return http.client.HTTPSConnection(self._host, self._port or 2376, timeout=self._timeout, context=self._tls)
-        return http.client.HTTPConnection(self._host, self._port or 2375, timeout=self._timeout)
+            return over_tcp(self._host, self._port or 2376, self._tls or ssl.create_default_context())
+        return over_tcp(self._host, self._port or 2375)
 
     def _reason(self, error: Exception) -> str:
         if isinstance(error, PermissionError):
@@ -103,9 +83,16 @@ class DockerEngine:
 
 
 class ContainerTarget:
-    """container: name or id. signal: its name without SIG. Only status 204 means that it was sent."""
+    """container: name or id. signal: its name without SIG. Only status 204 means that it was sent.
+
+    Raises InvalidOption for what is no name.
+    """
 
     def __init__(self, engine: DockerEngine, container: str, signal: str) -> None:
+        if not _CONTAINER.fullmatch(container):
+            raise InvalidOption(
+                f"{shown(container)} is no name or id of a container: a letter or digit, then also _ . and -"
+            )
         self._engine = engine
         self._container = container
         self._signal = signal
@@ -151,7 +138,7 @@ class ContainerTarget:
         if answer.status != 200:
             return ""
         content = answer.body if self._found.get("tty") else _demultiplexed(answer.body)
-        return content.decode("utf-8", "replace").replace("\r\n", "\n").strip()
+        return content.decode("utf-8", "replace").replace("\r\n", "\n").strip()[-_MAX_LOG:]
 
     def _processes(self) -> list[Process]:
         listing = self._get("top", "list its processes, and so to know the result without the master's socket,")
@@ -173,7 +160,7 @@ class ContainerTarget:
         if answer.status == 200:
             try:
                 found = json.loads(answer.body)
-            except ValueError:
+            except (ValueError, RecursionError):
                 found = None
             if isinstance(found, dict) and (what != "json" or isinstance(found.get("State"), dict)):
                 return found
@@ -182,7 +169,7 @@ class ContainerTarget:
 
     def _refusal(self, answer: Answer, purpose: str) -> ReloadError:
         """What an error of the API means, and what to do."""
-        if answer.status == 404 and "no such container" in answer.message.lower():
+        if answer.status == 404 and "no such container" in _message(answer).lower():
             return ReloadError(
                 f"Docker at {self._engine.address} has no container {self._container}. Give the name that 'docker ps'"
                 " prints."
@@ -192,11 +179,20 @@ class ContainerTarget:
             advice = " Is it a proxy? It must allow GET and POST below /containers/."
         elif answer.status == 409:
             advice = " Is the container running?"
-        reason = answer.message.rstrip(".")
+        reason = _message(answer).rstrip(".")
         return ReloadError(
             f"Docker at {self._engine.address} refused to {purpose} ({self.name}, status {answer.status}): "
             f"{reason}.{advice}"
         )
+
+
+def _message(answer: Answer) -> str:
+    """Docker's reason for an error."""
+    try:
+        text = str(json.loads(answer.body)["message"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        text = answer.body.decode("utf-8", "replace").strip()
+    return text[:_MAX_QUOTED]
 
 
 def _demultiplexed(stream: bytes) -> bytes:

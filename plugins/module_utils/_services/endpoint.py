@@ -10,11 +10,12 @@ import base64
 import http.client
 import ssl
 import typing as t
-import urllib.error
 import urllib.parse
-import urllib.request
 
 from .._errors import InvalidOption, ReloadError
+from .._text import shown
+from .._tls.handshake import Deadline
+from .exchange import exchange, over_tcp
 from .master import MasterReloader
 from .reloader import Reload
 
@@ -23,7 +24,7 @@ _MAX_QUOTED = 300
 
 
 class Endpoint(t.NamedTuple):
-    """statuses: those that mean a reload has worked; username: "" for none; timeout: seconds."""
+    """statuses: those that mean a reload has worked; username: "" for none; timeout: seconds for the whole exchange."""
 
     url: str
     headers: t.Mapping[str, str]
@@ -32,13 +33,6 @@ class Endpoint(t.NamedTuple):
     statuses: t.Collection[int]
     timeout: float
     tls: ssl.SSLContext
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirected POST would become a GET, which reloads nothing; and headers are for one host only."""
-
-    def redirect_request(self, *_arguments: t.Any) -> None:
-        return None
 
 
 def client_context(ca_path: str | None, certificate: str | None, private_key: str | None) -> ssl.SSLContext:
@@ -64,7 +58,7 @@ class HttpReloader:
     def __init__(self, endpoint: Endpoint, master: MasterReloader | None = None) -> None:
         self._endpoint = endpoint
         self._master = master
-        self._shown = _without_secrets(endpoint.url)
+        self._shown = without_secrets(endpoint.url)
 
     def worker_pid(self) -> int | None:
         return self._master.worker_pid() if self._master else None
@@ -77,45 +71,55 @@ class HttpReloader:
         return Reload(None, None, self._post())
 
     def _post(self) -> str:
-        """The answer's text. Raises ReloadError; its details have no log, for HAProxy has said nothing."""
+        """The answer's text, "" where it might repeat a secret that was sent. A redirection is an answer, too.
+
+        Raises ReloadError; its details have no log, for HAProxy has said nothing.
+        """
         endpoint = self._endpoint
-        request = urllib.request.Request(  # noqa: S310  # the scheme is checked
-            endpoint.url, data=b"", headers=dict(endpoint.headers), method="POST"
+        parts = urllib.parse.urlsplit(endpoint.url)
+        is_https = parts.scheme == "https"
+        connect = over_tcp(
+            parts.hostname or "", parts.port or (443 if is_https else 80), endpoint.tls if is_https else None
         )
+        given = {name.lower() for name in endpoint.headers}
+        own = {"Host": parts.netloc, "User-Agent": "certops.rotation"}
+        headers = {name: value for name, value in own.items() if name.lower() not in given} | dict(endpoint.headers)
         if endpoint.username:
             credentials = f"{endpoint.username}:{endpoint.password}".encode()
-            request.add_header("Authorization", f"Basic {base64.b64encode(credentials).decode()}")
-        opener = urllib.request.build_opener(_NoRedirect(), urllib.request.HTTPSHandler(context=endpoint.tls))
+            headers = {name: value for name, value in headers.items() if name.lower() != "authorization"}
+            headers["Authorization"] = f"Basic {base64.b64encode(credentials).decode()}"
+        target = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
         try:
-            try:
-                response = opener.open(request, timeout=endpoint.timeout)
-            except urllib.error.HTTPError as error:
-                response = error  # it is the answer
-            with response:
-                status = response.status
-                text = str(response.read(_MAX_ANSWER), "utf-8", "replace").strip()
+            deadline = Deadline(endpoint.timeout)
+            status, body = exchange(connect, f"POST {target}", headers, deadline=deadline, most=_MAX_ANSWER)
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise ReloadError(f"POST to {self._shown} failed: {self._reason(error)}") from None
+        # In whatever form: as it is, in base64, quoted, reversed.
+        text = "" if self._sends_secrets else shown(body.decode("utf-8", "replace").strip())
         if status not in endpoint.statuses:
             wanted = ", ".join(str(wanted) for wanted in endpoint.statuses)
-            raise ReloadError(
-                f"POST to {self._shown} was answered with status {status} instead of {wanted}"
-                + (f": {text[:_MAX_QUOTED]}" if text else ".")
-            )
+            said = f": {text[:_MAX_QUOTED]}" if text else f" ({http.client.responses.get(status, 'unknown')})."
+            raise ReloadError(f"POST to {self._shown} was answered with status {status} instead of {wanted}{said}")
         return text
 
+    @property
+    def _sends_secrets(self) -> bool:
+        endpoint = self._endpoint
+        return bool(endpoint.headers or endpoint.username or urllib.parse.urlsplit(endpoint.url).query)
+
     def _reason(self, error: Exception) -> str:
-        reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        if isinstance(reason, TimeoutError):
+        if isinstance(error, TimeoutError):
             return f"no answer within {self._endpoint.timeout:g} seconds. Whether HAProxy was reloaded is not known."
-        if isinstance(reason, ssl.SSLCertVerificationError):
-            return f"its certificate is not valid ({reason.verify_message}). Give its CA in ca_path or correct the URL."
-        if isinstance(reason, OSError):
-            return f"{reason.strerror or reason}. Is the URL right, and does the endpoint run?"
-        return f"it does not speak HTTP ({reason.__class__.__name__}). Correct the URL."
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return f"its certificate is not valid ({error.verify_message}). Give its CA in ca_path or correct the URL."
+        if isinstance(error, OSError):
+            return f"{error.strerror or error.__class__.__name__}. Is the URL right, and does the endpoint run?"
+        if isinstance(error, (ValueError, http.client.InvalidURL)):
+            return "the URL or a header holds characters that HTTP cannot carry. Correct it."
+        return f"it does not speak HTTP ({error.__class__.__name__}). Correct the URL."
 
 
-def _without_secrets(url: str) -> str:
+def without_secrets(url: str) -> str:
     """For messages: no query, which may hold a token. Raises InvalidOption."""
     try:
         parts = urllib.parse.urlsplit(url)
@@ -124,6 +128,6 @@ def _without_secrets(url: str) -> str:
         parts, port_is_good = urllib.parse.SplitResult("", "", "", "", ""), False
     if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_good:
         raise InvalidOption("The method http needs a url like https://host:port/path.")
-    if parts.username or parts.password:
+    if "@" in parts.netloc:
         raise InvalidOption("The url holds credentials. Give them in username and password, where nothing prints them.")
-    return urllib.parse.urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
+    return shown(urllib.parse.urlunsplit((parts.scheme, parts.netloc, parts.path, "", "")))

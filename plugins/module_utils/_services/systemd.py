@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 import typing as t
 
-from .._errors import ReloadError
+from .._errors import InvalidOption, ReloadError
+from .._text import shown
 from .master import MasterReloader
 from .processes import PROC, children_of, serving
 from .programs import run_program
@@ -20,6 +22,8 @@ _PROPERTIES = ("Type", "LoadState", "ActiveState", "MainPID", "CanReload")
 _NOTICE = 3.0
 _JOURNAL_LINES = 50
 _RUNNING = ("active", "reloading")
+# systemd.unit(5): valid characters. A pattern would be several units, and a dash in front an option.
+_UNIT = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*")
 
 
 def parse_properties(text: str) -> dict[str, str]:
@@ -29,6 +33,7 @@ def parse_properties(text: str) -> dict[str, str]:
 
 class SystemdReloader:
     """unit: its name. timeout: seconds for the whole reload. master: the master's socket where it is known.
+    Raises InvalidOption for what is no name of one unit.
 
     ExecReload of the usual units checks the syntax and sends a signal; it ends before the new worker is there. So
     the result is read from the processes: the main process stays and has a new child. The master tells sooner when
@@ -36,6 +41,8 @@ class SystemdReloader:
     """
 
     def __init__(self, unit: str, timeout: float, master: MasterReloader | None = None, proc: str = PROC) -> None:
+        if not _UNIT.fullmatch(unit):
+            raise InvalidOption(f"{shown(unit)} is no name of a unit: letters, digits and : _ . \\ @ and, inside, -")
         self._unit = unit
         self._timeout = timeout
         self._master = master
@@ -51,7 +58,7 @@ class SystemdReloader:
         has_failed = self._failure_of_master()
         begin = time.time()
         try:
-            result = run_program(["systemctl", "reload", self._unit], self._timeout)
+            result = run_program(["systemctl", "reload", "--", self._unit], self._timeout)
             if result.returncode != 0:
                 raise ReloadError(
                     f"systemctl reload {self._unit} failed; see the log. HAProxy goes on as it was.", log=result.output
@@ -122,7 +129,7 @@ class SystemdReloader:
         return int(properties.get("MainPID") or 0)
 
     def _properties(self) -> dict[str, str]:
-        command = ["systemctl", "show", self._unit, f"--property={','.join(_PROPERTIES)}"]
+        command = ["systemctl", "show", f"--property={','.join(_PROPERTIES)}", "--", self._unit]
         result = run_program(command, self._timeout)
         if result.returncode != 0:
             raise ReloadError(f"systemd does not answer about {self._unit}: {result.output}")

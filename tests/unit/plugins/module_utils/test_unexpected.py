@@ -152,7 +152,8 @@ class Module:
 
 
 def test_a_panic_does_not_print_its_text() -> None:
-    with pytest.raises(Failed, match=r"Unexpected PanicException in .* Its text is withheld"), module_boundary(Module()):
+    told = r"Unexpected PanicException in .* Its text is withheld"
+    with pytest.raises(Failed, match=told), module_boundary(Module()):
         raise PanicException("key")
 
 
