@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+from ansible_collections.certops.rotation.plugins.module_utils._module.preflight import ARGUMENT_SPEC
 from ansible_collections.certops.rotation.plugins.plugin_utils._host_action import HostAction
 
 
 class ActionModule(HostAction):
     """Controller's side of certops.rotation.rotation_preflight_info."""
+
+    argument_spec = ARGUMENT_SPEC

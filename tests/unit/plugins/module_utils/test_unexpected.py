@@ -90,7 +90,7 @@ def test_one_that_fails_while_it_is_installed(
 
     monkeypatch.setattr(Installer, stage, fail_for_b)
     report = sync(tmp_path / "certs", good)
-    assert {item["name"]: item["action"] for item in report.items} == {"a": "created", "b": "refused", "c": "created"}
+    assert {item["name"]: item["action"] for item in report.items} == {"a": "created", "b": "failed", "c": "created"}
     (problem,) = next(item["problems"] for item in report.items if item["name"] == "b")
     assert problem["code"] == "unexpected"
     assert f"Unexpected {type(failure).__name__} in fail_for_b" in problem["message"]
