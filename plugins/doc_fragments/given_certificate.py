@@ -13,8 +13,8 @@ options:
   certificate:
     description:
       - The leaf as PEM. Its chain and, when no private key is given apart, its key may be in the same text.
-      - Also a certificate document with these fields, as it is in a secret, as JSON text or as the mapping that
-        templating makes of it. O(private_key) and O(certificate_chain) replace its fields.
+      - Also a document with these fields, as in a secret, as JSON text or as the mapping that templating makes of it.
+        O(private_key) and O(certificate_chain) replace its fields.
       - Either this or O(certificate_src) is needed. Never logged or returned, as it may hold the key.
     type: str
   certificate_src:

@@ -12,7 +12,6 @@ import pytest
 from ansible_collections.certops.rotation.tests.support import pki, rotation
 
 
-@pytest.mark.usefixtures("ansible_version")
 def test_from_first_run_to_renewal(scene: rotation.Scene) -> None:
     first = {name: scene.store(name) for name in ("a", "b")}
     worker = scene.haproxy.worker_pid()
@@ -99,6 +98,7 @@ def test_seven_bad_ones_among_300(scene: rotation.Scene) -> None:
     assert scene.runtime_connections() == connections + 1
 
 
+@pytest.mark.usefixtures("ansible_version")
 def test_a_key_that_does_not_match_never_reaches_haproxy(scene: rotation.Scene) -> None:
     served = scene.store("a")
     assert scene.rotate().returncode == 0

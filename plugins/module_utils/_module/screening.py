@@ -23,7 +23,7 @@ Spec = t.Mapping[str, t.Mapping[str, t.Any]]
 #: Ansible's own word for it.
 HIDDEN: t.Final = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 _OPTION_NAME: t.Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,31}")
-_KEY_BLOCK: t.Final = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----([^-]*)")
+_KEY_BLOCK: t.Final = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----(.*?)(?:-----|\Z)", re.DOTALL)
 _KEY_MARK: t.Final = "PRIVATEKEY-----"
 _BASE64: t.Final = re.compile(r"[A-Za-z0-9+/=]{16,}")
 _SURROGATE: t.Final = re.compile("[\ud800-\udfff]")

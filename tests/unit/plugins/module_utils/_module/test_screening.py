@@ -200,3 +200,5 @@ def test_a_line_of_a_key_is_found_wherever_it_is_quoted() -> None:
     for line in expected:
         assert key_lines_in({"msg": [f"HAProxy said: unknown command '{line}'"]}, lines) == {line}
     assert not key_lines_in({"msg": CERTIFICATE.certificate_pem}, lines)
+    with_header = KEY.replace("KEY-----\n", "KEY-----\nDEK-Info: AES-256-CBC,0123\n\n", 1)
+    assert expected <= screen(SPEC, {"certificate": with_header}).key_lines
