@@ -221,7 +221,7 @@ class CertificateRun:
         """crt-list and name in it, of all places where this certificate is to be used and may not be yet."""
         path = wanted.name if wanted.name.startswith("/") else outcome.name
         is_used = bool(held) and all(stored.status != "Unused" for stored in held.values())
-        if is_used and wanted.crt_list is None and self._known.is_complete(path):
+        if is_used and wanted.crt_list is None and (path.startswith("@") or self._known.is_complete(path)):
             return []
         try:
             crt_lists = self._memory.find_crt_lists(path, wanted.crt_list)
