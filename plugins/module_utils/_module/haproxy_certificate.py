@@ -15,10 +15,10 @@ from .._haproxy.certificates import CertificateMemory
 from .._haproxy.content import CertificateContent, check_key, parse_content
 from .._haproxy.crt_list_file import CrtListFile
 from .._haproxy.errors import CrtListRequired, PayloadTooLarge
-from .._haproxy.load_paths import NOTHING_KNOWN, FileNames, KnownNames, LoadPaths, read_load_paths
+from .._haproxy.load_paths import NOTHING_KNOWN, FileNames, KnownNames, LoadPaths, dangling_links, read_load_paths
 from .._haproxy.ocsp_file import find_stale_response
 from .._haproxy.parsing import StoredCertificate
-from .._haproxy.runtime import RuntimeApi
+from .._haproxy.runtime import RuntimeApi, escape
 from .._haproxy.turn import take_turn
 from .boundary import module_boundary
 from .certificate_steps import add_step, carry_out, link_step, update_step
@@ -147,6 +147,8 @@ class CertificateRun:
         return self._pending is not None and self._pending in self._known.of(name)
 
     def _apply_one(self, wanted: WantedCertificate, outcome: Outcome) -> None:
+        for name in filter(None, (wanted.name, wanted.crt_list)):
+            escape(name)  # refuses one that is no name, before it is looked for
         outcome.names = self._known.of(wanted.name)
         outcome.name = outcome.names[0] if outcome.names else wanted.name
         described = {name: self._memory.describe(name) for name in outcome.names}
@@ -266,6 +268,7 @@ class CertificateRun:
                 raise
         for name in outcome.names:
             self._known.discard(name)
+        outcome.warning = dangling_links(outcome.names)
         outcome.fingerprint_sha1 = outcome.serial_number = outcome.not_after = None
         outcome.action = "removed"
 
