@@ -84,6 +84,16 @@ def test_all_names_are_updated_and_removed_together(
     assert linked.crt_list_path.read_text() == "_default.pem\n"
     (linked.certs_dir / "b.pem").unlink()
     assert actions(deploy(linked, item, state="absent", **configured(linked))) == ["unchanged"]
+    # A link that is left behind would keep HAProxy from starting.
+    link = linked.certs_dir / "c.pem"
+    link.symlink_to("b.pem")
+    linked.write_certificate("b.pem", renewed.combined_pem)
+    assert linked.reload()
+    (linked.certs_dir / "b.pem").unlink()
+    run = deploy(linked, item, state="absent", **configured(linked))
+    assert actions(run) == ["removed"], run.output
+    assert f"{link}, {linked.directory}/linked/c.pem leads to nothing now" in run.output
+    link.unlink()
     assert linked.reload()
 
 

@@ -86,12 +86,16 @@ def test_no_line_of_a_file_becomes_a_command(guarded: Guarded, intermediate: pki
         {"name": guarded.certificate_name("new.pem"), "content": key_alone.combined_pem},
         {"name": f"{guarded.certs_dir}/x\n{COMMANDS[0]}", "content": renewed[1].combined_pem},
         {"name": f"{guarded.certs_dir}/x <<\r\n{COMMANDS[0]}", "content": renewed[1].combined_pem},
+        *(
+            {"name": f"{guarded.certs_dir}/x{odd}/y.pem", "content": renewed[1].combined_pem}
+            for odd in ("\0", "\x1b", "\ud800")
+        ),
         {"name": guarded.certificate_name(f"x;{COMMANDS[0]}; "), "content": renewed[1].combined_pem},
         {"src": guarded.write_certificate("b.pem", with_notes(renewed[2].combined_pem))},
         force=True,
     )
     codes = [item["error_code"] for item in run.result["certificates"]]
-    assert codes == ["pem_invalid", "pem_invalid", "invalid_option", "invalid_option", None, None], run.output
+    assert codes == ["pem_invalid"] * 2 + ["invalid_option"] * 5 + [None] * 2, run.output
     assert "export the certificate or the key again" in run.result["certificates"][0]["message"]
     assert served(guarded, None) != renewed[0].fingerprint_sha256
     assert guarded.state() == before
@@ -223,10 +227,27 @@ def flood(_request: str) -> t.Iterator[bytes]:
     return itertools.repeat(b"x" * (1 << 20))
 
 
+def tireless(request: str) -> t.Iterator[bytes]:
+    """Has ever more names to be asked for, and each answer comes in time."""
+    time.sleep(0.3)
+    if request.startswith("show ssl"):
+        yield b"# filename\n" + b"".join(b"/c/%d.pem\n" % number for number in range(10_000))
+    yield b"Filename: /c/a.pem\nStatus: Used\n"
+
+
 def nonsense(_request: str) -> str:
     return (
         "#<PID> <type>\n# workers\nx worker\n9999999999999 master 1\n: \nPid: x\nVersion: \n*\n# old workers\n1 worker"
     )
+
+
+def test_reading_ends_for_a_peer_that_names_what_he_is_asked_for(tmp_path: pathlib.Path) -> None:
+    started = time.monotonic()
+    with LyingSocket(tmp_path / "s", tireless) as socket:
+        run = run_module("haproxy_certificate_info", {"socket": socket.address, "timeout": 0.5})
+    # On a busy machine one of the answers comes too late itself.
+    assert "seconds together" in run.result["msg"] or "more than 0.5 seconds" in run.result["msg"], run.output
+    assert time.monotonic() - started < 60
 
 
 @pytest.mark.parametrize("peer", [drip, flood, nonsense])

@@ -21,6 +21,7 @@ from .findings import Finding, error, warning
 
 _VERSION = re.compile(r"(\d+)\.(\d+)")
 _LOG_LINES = 5
+_LONGEST_LEVEL = 20  # characters; HAProxy has user, operator and admin
 
 
 def socket_findings(address: str, timeout: float) -> t.Iterator[Finding]:
@@ -28,7 +29,7 @@ def socket_findings(address: str, timeout: float) -> t.Iterator[Finding]:
     try:
         api = RuntimeApi(address, timeout)
         version = api.info().get("Version", "")
-        level = api.execute("show cli level").strip()
+        level = api.execute("show cli level").strip()[:_LONGEST_LEVEL]
     except (HaproxyError, InvalidOption) as failed:
         yield error("socket", failed.message)
         return

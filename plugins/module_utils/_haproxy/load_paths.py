@@ -106,6 +106,17 @@ class KnownNames:
         return self.files.file_of(name) or name
 
 
+def dangling_links(names: t.Iterable[str]) -> str | None:
+    """What to say of links among these whose file is gone; None when there are none."""
+    dangling = [name for name in names if os.path.islink(name) and not os.path.exists(name)]
+    if not dangling:
+        return None
+    return (
+        f"{', '.join(dangling)} leads to nothing now. HAProxy does not start with such a link in a directory or"
+        " crt-list that it loads: remove it, or let it lead to another certificate."
+    )
+
+
 class _Reader:
     def __init__(self) -> None:
         self._bases: list[str | None] = []

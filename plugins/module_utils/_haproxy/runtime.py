@@ -21,8 +21,10 @@ RESTART_PATIENCE = 3.0  # seconds: a restart or a reload of HAProxy closes its s
 _PAUSE = 0.05
 _SPECIAL = frozenset(" \t\\;\"'<#")
 _LONGEST_ANSWER = 32 << 20  # bytes: 100,000 certificates with long paths need a third of it
+_READING = 30  # time-outs, for all that is read from one socket: who is asked may have named what he is asked for
 _LONGEST_FACT = 100  # characters of a field of `show info`
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_UNPAIRED = re.compile(r"[\ud800-\udc7f\udd00-\udfff]")  # no bytes stand for these
 _PAYLOAD_LINE = re.compile(r" *[^\x00-\x20\x7f][^\x00-\x1f\x7f]*")
 _BUFFER = re.compile(r"^[ \t]*- Pool buffer \((\d+) bytes\)", re.MULTILINE)
 
@@ -52,10 +54,10 @@ def escape(argument: str) -> str:
     """An argument as the command line's parser wants it. Raises InvalidOption for one that no command can carry."""
     if not argument:
         raise InvalidOption("A name for HAProxy is empty.")
-    if _CONTROL.search(argument):
+    if _CONTROL.search(argument) or _UNPAIRED.search(argument):
         raise InvalidOption(
-            f"{argument!r} holds a line break, a zero byte or another control character, which HAProxy's command line"
-            " cannot carry."
+            f"{argument!a} holds a line break, a zero byte or another character that HAProxy's command line cannot"
+            " carry."
         )
     return "".join(f"\\{character}" if character in _SPECIAL else character for character in argument)
 
@@ -82,6 +84,7 @@ class RuntimeApi:
         self.address = address
         self.timeout = timeout
         self._target = parse_address(address)
+        self._reading = 0.0
 
     def execute(
         self,
@@ -101,6 +104,11 @@ class RuntimeApi:
         """
         if payload is not None:
             check_payload(payload)
+        if self._reading > _READING * self.timeout:
+            raise HaproxyUnavailable(
+                f"The answers of {self.address} took {self._reading:.0f} seconds together. See whether HAProxy is"
+                " overloaded, or raise the timeout."
+            )
         line = " ".join((command, *(escape(argument) for argument in arguments)))
         request = f"{line}\n" if payload is None else f"{line} <<\n{payload}\n\n"
         started = time.monotonic()
@@ -115,6 +123,9 @@ class RuntimeApi:
             raise HaproxyUnavailable(
                 f"HAProxy closed {self.address} without an answer to '{line}'. It may be restarting: run this again."
             )
+        if "show " in command:
+            # Only these: what changes something may take HAProxy long, and is done no more often than the user wants.
+            self._reading += time.monotonic() - started
         self._check_permission(line, answer)
         return answer.rstrip("\n")
 

@@ -11,7 +11,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from .._errors import InvalidOption, RotationError
-from .._haproxy.runtime import RuntimeApi
+from .._haproxy.runtime import RuntimeApi, escape
 from .._haproxy.trust_content import Member, TrustContent, facts, parse_authority_file, parse_crl_file
 from .._haproxy.trust_files import TrustFiles
 from .._haproxy.turn import take_turn
@@ -91,6 +91,7 @@ def apply_files(
 def _apply_one(
     files: TrustFiles, wanted: WantedFile, outcome: Outcome, at: datetime.datetime, check_mode: bool
 ) -> None:
+    escape(wanted.name)  # refuses one that is no name, before it is looked for
     outcome.names = files.known_names(wanted.kind, wanted.name)
     outcome.name = outcome.names[0]
     held = {name: files.describe(wanted.kind, name) for name in outcome.names}

@@ -15,10 +15,10 @@ from .._haproxy.certificates import CertificateMemory
 from .._haproxy.content import CertificateContent, check_key, parse_content
 from .._haproxy.crt_list_file import CrtListFile
 from .._haproxy.errors import CrtListRequired, PayloadTooLarge
-from .._haproxy.load_paths import NOTHING_KNOWN, FileNames, KnownNames, LoadPaths, read_load_paths
+from .._haproxy.load_paths import NOTHING_KNOWN, FileNames, KnownNames, LoadPaths, dangling_links, read_load_paths
 from .._haproxy.ocsp_file import find_stale_response
 from .._haproxy.parsing import StoredCertificate
-from .._haproxy.runtime import RuntimeApi
+from .._haproxy.runtime import RuntimeApi, escape
 from .._haproxy.turn import take_turn
 from .._store.atomic import read_regular_file
 from .._unexpected import only_rotation_errors
@@ -149,6 +149,8 @@ class CertificateRun:
         return self._pending is not None and self._pending in self._known.of(name)
 
     def _apply_one(self, wanted: WantedCertificate, outcome: Outcome) -> None:
+        for name in filter(None, (wanted.name, wanted.crt_list)):
+            escape(name)  # refuses one that is no name, before it is looked for
         outcome.names = self._known.of(wanted.name)
         outcome.name = outcome.names[0] if outcome.names else wanted.name
         described = {name: self._memory.describe(name) for name in outcome.names}
@@ -223,7 +225,7 @@ class CertificateRun:
         """crt-list and name in it, of all places where this certificate is to be used and may not be yet."""
         path = wanted.name if wanted.name.startswith("/") else outcome.name
         is_used = bool(held) and all(stored.status != "Unused" for stored in held.values())
-        if is_used and wanted.crt_list is None and self._known.is_complete(path):
+        if is_used and wanted.crt_list is None and (path.startswith("@") or self._known.is_complete(path)):
             return []
         try:
             crt_lists = self._memory.find_crt_lists(path, wanted.crt_list)
@@ -268,6 +270,7 @@ class CertificateRun:
                 raise
         for name in outcome.names:
             self._known.discard(name)
+        outcome.warning = dangling_links(outcome.names)
         outcome.fingerprint_sha1 = outcome.serial_number = outcome.not_after = None
         outcome.action = "removed"
 
