@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import typing as t
@@ -14,7 +15,8 @@ from .._ca.keys import key_pem
 from .._ca.profiles import KeySpec, Profile, Subject, days
 from .._errors import RotationError
 from .._store.atomic import FileAttributes, store_errors
-from .._store.places import make_place
+from .._store.places import Place, open_place
+from .._store.trust import refuse
 from .directory import member_place, pem, read_identity, read_text
 from .member import Identity
 from .overlay import Overlay
@@ -42,7 +44,7 @@ class EmbeddedAuthority:
 
     def authority(self) -> Identity | None:
         """None where there is none, or it cannot be read."""
-        with member_place(self._path) as place:
+        with self._opened() as place:
             return read_identity(read_text(place, os.path.basename(self.authority_file)) or "")
 
     def store(self, clients: t.Iterable[str]) -> Overlay:
@@ -50,7 +52,7 @@ class EmbeddedAuthority:
         store = Overlay()
         pairs = {self.authority_file: (NAMES.ca_cert, NAMES.ca_key)}
         pairs.update({self._file(name): (NAMES.client_cert(name), NAMES.client_key(name)) for name in clients})
-        with member_place(self._path) as place:
+        with self._opened() as place:
             texts = {path: read_text(place, os.path.basename(path)) for path in pairs}
         for path, (certificate_name, key_name) in pairs.items():
             text = texts[path]
@@ -66,7 +68,12 @@ class EmbeddedAuthority:
         """Write what differs from the files, the authority first."""
         pairs = {self.authority_file: state.current}
         pairs.update({self._file(client.name): client.pair for client in state.clients.values()})
-        with store_errors(f"write the authority of this host in {self._path}"), make_place(self._path) as place:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(store_errors(f"write the authority of this host in {self._path}"))
+            above = stack.enter_context(open_place(os.path.dirname(self._path), private=True))
+            place = stack.enter_context(above.make_directory(DIRECTORY)[0])
+            if not place.is_closed():
+                refuse(self._path, place.status())
             for path, pair in pairs.items():
                 issuer = pair.issuer if pair else None
                 if issuer:
@@ -74,6 +81,15 @@ class EmbeddedAuthority:
                     if read_text(place, name) != text:
                         place.write(name, text.encode(), _PRIVATE)
             place.sync()
+
+    @contextlib.contextmanager
+    def _opened(self) -> t.Iterator[Place | None]:
+        """None where there is none."""
+        with member_place(os.path.dirname(self._path)) as above, contextlib.ExitStack() as stack:
+            place = None
+            with contextlib.suppress(FileNotFoundError):
+                place = stack.enter_context(above.directory(DIRECTORY)) if above else None
+            yield place
 
     def _file(self, client: str) -> str:
         return os.path.join(self._path, f"client-{client}.pem")
