@@ -86,6 +86,16 @@ BY_THE_CLOCK: t.Final = frozenset(
 )
 
 
+def is_own_failure(sync: t.Mapping[str, t.Any]) -> bool:
+    """Whether a result of certificate_sync tells of what may be wrong on this host alone.
+
+    Where the controller asks AWS, its access is the same for all hosts.
+    """
+    own = ("host",) if sync.get("source") == "controller" else ("host", "source")
+    causes = sync.get("failures_by_cause", {})
+    return any(causes.get(cause) for cause in own)
+
+
 def cause_of(codes: t.Iterable[str]) -> Cause:
     """Of a failure that several problems make: the host's own before the others, so that it is not passed over."""
     found = {_CAUSE_OF.get(code, "host") for code in codes}

@@ -10,6 +10,8 @@ import collections
 import typing as t
 from dataclasses import dataclass, field
 
+from ._causes import is_own_failure
+
 # From what needs nobody to what needs somebody: the last lines of an output are those that are read.
 OUTCOMES = ("unchanged", "rotated", "refused", "failed", "unreachable", "not_run")
 _HEADER = ("host", "outcome", "rotated", "unchanged", "refused", "failed", "proof", "why")
@@ -61,16 +63,12 @@ class HostRotation:
         return "rotated" if self._named("created", "updated", "removed") or self.sync.get("proven") else "unchanged"
 
     @property
-    def _own(self) -> bool:
-        """It has failed at something itself: at its disk, or at AWS. Nothing of that is the certificates' fault."""
-        causes = self.sync.get("failures_by_cause", {})
-        return any(lines for cause, lines in causes.items() if cause != "content")
-
-    @property
     def _refused_only(self) -> bool:
         """Certificates were refused, and the last error, if there is one by now, is the one that names them."""
         failures = self.sync.get("failures", ())
-        if not (failures and self._named("refused")) or self.sync.get("activation_error") or self._own:
+        if not (failures and self._named("refused")):
+            return False
+        if self.sync.get("activation_error") or is_own_failure(self.sync):
             return False
         return not self.errors or failures[0] in self.errors[-1]
 

@@ -16,7 +16,7 @@ import functools
 import typing as t
 from dataclasses import dataclass, field
 
-from ._causes import CAUSES
+from ._causes import CAUSES, is_own_failure
 
 # Actions of certificate_sync after which the file is not what the item tells of.
 _NOT_IN_PLACE = ("refused", "failed", "removed")
@@ -242,8 +242,7 @@ class Progress:
     @property
     def own_failure(self) -> bool:
         """Whether something is wrong with this host and not only with the content of certificates."""
-        causes = self.sync.get("failures_by_cause", {})
-        return bool(self.error or any(causes.get(cause) for cause in CAUSES if cause != "content"))
+        return bool(self.error) or is_own_failure(self.sync)
 
     @property
     def message(self) -> str:

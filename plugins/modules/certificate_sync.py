@@ -285,10 +285,14 @@ failures:
 failures_by_cause:
   description:
     - The same lines by whose fault they are, under the keys C(content), C(host) and C(source), as C(cause) of a
-      certificate. All but C(content) should stop a rollout.
+      certificate. Those of C(host) should stop a rollout, and those of C(source) where each host asks for itself.
   returned: always
   type: dict
   sample: {content: [], host: ["web/a: Cannot write certificate web/a to ... [write_failed]"], source: []}
+source:
+  description: Who asked AWS, see O(source).
+  returned: always
+  type: str
 unselected:
   description:
     - Certificates that are deployed, and whose secrets are not among those that were found. Their C(problems) are about

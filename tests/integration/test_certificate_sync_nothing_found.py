@@ -152,8 +152,8 @@ def unchanged(_aws: MotoServer, _faults: AwsFaults) -> dict[str, t.Any]:
     return {"name_prefix": "web/", "on_invalid": "skip"}
 
 
-def without_a_region(_aws: MotoServer, _faults: AwsFaults) -> dict[str, t.Any]:
-    return {"name_prefix": "web/", "env": {"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}}
+def without_a_client(_aws: MotoServer, _faults: AwsFaults) -> dict[str, t.Any]:
+    return {"name_prefix": "web/", "profile": "nobody"}
 
 
 def unreachable(_aws: MotoServer, _faults: AwsFaults) -> dict[str, t.Any]:
@@ -173,7 +173,7 @@ def nothing(_aws: MotoServer, _faults: AwsFaults) -> dict[str, t.Any]:
 
 
 HOW = (
-    refused, denied, unnamed, vanished, missing, unchanged, without_a_region, unreachable, misspelt, a_boolean, nothing,
+    refused, denied, unnamed, vanished, missing, unchanged, without_a_client, unreachable, misspelt, a_boolean, nothing,
 )  # fmt: skip
 
 

@@ -85,6 +85,7 @@ def run(module: t.Any, retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..
             "pending": report.pending,
             "retired": report.retired,
             "unselected": report.unselected,
+            "source": params["source"],
             "failures": report.failures,
             "failures_by_cause": {cause: report.causes.get(cause, []) for cause in CAUSES},
             **_requests(source),

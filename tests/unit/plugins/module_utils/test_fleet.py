@@ -54,6 +54,12 @@ CASES = {
         HostRotation(synced("refused", failures=[BAD], failures_by_cause={"source": [BAD]}), [BAD], failed=True),
         "failed",
     ),
+    "the controller's access to one is denied": (
+        HostRotation(
+            synced("refused", failures=[BAD], failures_by_cause={"source": [BAD]}, source="controller"), [BAD]
+        ),
+        "refused",
+    ),
     "one is refused, and nothing is wrong with the host": (
         HostRotation(
             synced("refused", failures=[BAD], failures_by_cause={"content": [BAD], "host": []}), [BAD], "", True
