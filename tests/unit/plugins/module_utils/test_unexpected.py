@@ -152,7 +152,10 @@ class Module:
 
 
 def test_a_panic_does_not_print_its_text() -> None:
-    with pytest.raises(Failed, match=r"Unexpected PanicException in .* Its text is withheld"), module_boundary(Module()):
+    with (
+        pytest.raises(Failed, match=r"Unexpected PanicException in .* Its text is withheld"),
+        module_boundary(Module()),
+    ):
         raise PanicException("key")
 
 
