@@ -12,18 +12,17 @@ import codecs
 import dataclasses
 import json
 import typing as t
-import warnings
 
 try:
     from cryptography.exceptions import InternalError, UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.serialization import pkcs12
 except ImportError:  # the module boundary says so
     pass
 
 from .._errors import InvalidOption
 from .certificate import Certificate, load_certificate
 from .effort import require_bounded_effort
+from .opener import open_encrypted
 from .pem import CERTIFICATE, ENCRYPTED_PRIVATE_KEY, PemBlock, parse_pem
 from .problems import MaterialError
 from .reading import material_errors
@@ -258,25 +257,33 @@ def load_private_key(blocks: t.Iterable[PemBlock], passphrase: bytes | None = No
 
 def _load_key(block: PemBlock, passphrase: bytes | None) -> tuple[t.Any, bytes]:
     encrypted = block.label == ENCRYPTED_PRIVATE_KEY or any("ENCRYPTED" in header for header in block.headers)
-    if encrypted and not passphrase:
+    if not encrypted:
+        return _load_der_key(block.der, traditional=block.label in _TRADITIONAL_LABELS)
+    if not passphrase:
         raise MaterialError(
             "private_key_encrypted", "The private key is encrypted: give its passphrase, or store it unencrypted."
         )
-    if not encrypted:  # other headers are remarks
-        block = dataclasses.replace(block, headers=())
     try:
         if not block.headers:
             require_bounded_effort(block.der)
-        # The slow validation (a primality test) is not needed: verify.py proves that key and certificate are a pair.
-        key = serialization.load_pem_private_key(
-            block.encode(), passphrase if encrypted else None, unsafe_skip_rsa_key_validation=True
+        opened = open_encrypted("key", block.encode(), passphrase)
+    except ValueError:
+        opened = []
+    if not opened:
+        raise MaterialError(
+            "private_key_encrypted", "The passphrase does not open the private key: give the right one."
         )
-        return key, canonical_key(key, traditional=not encrypted and block.label in _TRADITIONAL_LABELS)
+    return _load_der_key(opened[0])
+
+
+def _load_der_key(der: bytes, *, traditional: bool = False) -> tuple[t.Any, bytes]:
+    """traditional: it has the form of its own kind ("RSA PRIVATE KEY"), not that of PKCS#8, and it keeps it."""
+    try:
+        require_bounded_effort(der)
+        # The slow validation (a primality test) is not needed: verify.py proves that key and certificate are a pair.
+        key = serialization.load_der_private_key(der, None, unsafe_skip_rsa_key_validation=True)
+        return key, canonical_key(key, traditional=traditional)
     except (ValueError, TypeError, UnsupportedAlgorithm, InternalError):
-        if encrypted:
-            raise MaterialError(
-                "private_key_encrypted", "The passphrase does not open the private key: give the right one."
-            ) from None
         raise MaterialError(
             "private_key_invalid",
             "The private key cannot be read: it is damaged or of an unknown kind. Store it again.",
@@ -304,24 +311,20 @@ def _base64_der(text: str) -> bytes | None:
 def _from_pkcs12(data: bytes, passphrase: bytes | None) -> CertificateMaterial:
     try:
         require_bounded_effort(data)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that it is BER, which some programs write
-            container = pkcs12.load_pkcs12(data, passphrase)
-        found = [container.cert] if container.cert else []
-        ders = [
-            entry.certificate.public_bytes(serialization.Encoding.DER) for entry in found + container.additional_certs
-        ]
-        key_pem = canonical_key(container.key) if container.key else None
-    except (ValueError, TypeError, UnsupportedAlgorithm, InternalError):
+        opened = open_encrypted("pkcs12", data, passphrase)
+    except ValueError:
+        opened = []
+    if not opened:
         raise MaterialError(
             "pkcs12_invalid",
             "The PKCS#12 container cannot be opened: it is damaged, or the passphrase is "
             + ("wrong." if passphrase else "missing."),
-        ) from None
+        )
+    key_der, own, *others = opened
+    ders = [der for der in (own, *others) if der]
     if not ders:
         raise MaterialError("certificate_missing", "The PKCS#12 container holds no certificate: export it with one.")
-    if key_pem is None:
+    if not key_der:
         raise MaterialError("private_key_missing", "The PKCS#12 container holds no private key: export it with one.")
-    return CertificateMaterial(
-        _load_certificates(ders), container.key, key_pem, declared_leaf=0 if found else None, ordered=False
-    )
+    key, key_pem = _load_der_key(key_der)
+    return CertificateMaterial(_load_certificates(ders), key, key_pem, declared_leaf=0 if own else None, ordered=False)
