@@ -46,6 +46,10 @@ options:
     description: Result of M(certops.rotation.certificate_rollback) with RV(_value.refused).
     type: dict
     default: {}
+  rollback_proof:
+    description: Result of M(certops.rotation.certificate_proof_info) with RV(_value.restored).
+    type: dict
+    default: {}
   rollback_error:
     description: What failed while going back.
     type: str
@@ -54,6 +58,11 @@ options:
     description: As the option of M(certops.rotation.certificate_proof_info).
     type: bool
     default: false
+  on_unproven:
+    description: As the option of M(certops.rotation.certificate_proof_info).
+    type: str
+    choices: [fail, warn]
+    default: fail
 seealso:
   - module: certops.rotation.certificate_sync
 """
@@ -86,6 +95,9 @@ _value:
         - What to load and what to remove, for the option O(certops.rotation.haproxy_certificate#module:certificates).
       type: list
       elements: dict
+    has_work:
+      description: Whether there is anything to load, to remove or to prove.
+      type: bool
     refused:
       description: Certificates that HAProxy looked at and does not take.
       type: list
@@ -113,8 +125,17 @@ _value:
       description: Activated certificates that the proof did not object to.
       type: list
       elements: str
+    not_proven:
+      description:
+        - Activated certificates that could not be asked for, each with the reason, for the option
+          O(certops.rotation.rotation_record#module:not_proven). Nothing is rolled back for it.
+      type: dict
+    loaded:
+      description: For the option O(certops.rotation.rotation_record#module:loaded).
+      type: list
+      elements: str
     unproven:
-      description: Certificates to roll back.
+      description: Certificates to roll back, because a handshake got another one.
       type: list
       elements: str
     restore_items:
@@ -155,6 +176,7 @@ _value:
 
 _FIELDS = (
     "update_items",
+    "has_work",
     "refused",
     "needs_reload",
     "retired",
@@ -162,6 +184,8 @@ _FIELDS = (
     "activated",
     "proof_items",
     "proven",
+    "not_proven",
+    "loaded",
     "unproven",
     "restore_items",
     "restored",

@@ -19,7 +19,7 @@ with contextlib.suppress(ImportError):
     from prometheus_client import CollectorRegistry, generate_latest
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
-from ._metrics import DURATION_BUCKETS, CertificateNumbers, Totals
+from ._metrics import DURATION_BUCKETS, UNPROVEN, CertificateNumbers, Totals
 from ._status import LAYERS
 
 if t.TYPE_CHECKING:
@@ -85,6 +85,15 @@ def _conforming_certificates(directory: str, certificates: t.Sequence[Certificat
             if layer in item.drift:
                 drift.add_metric([directory, item.secret, item.path, layer], item.drift[layer])
     yield drift
+    unproven = GaugeMetricFamily(
+        "certops_certificate_unproven",
+        "Whether the last proof could not be had: no answer, or nothing that can be asked.",
+        labels=["directory", "secret", "path", "cause"],
+    )
+    for item in certificates:
+        for cause in UNPROVEN:
+            unproven.add_metric([directory, item.secret, item.path, cause], item.unproven == cause)
+    yield unproven
 
 
 def _conforming_totals(directory: str, totals: Totals) -> t.Iterator[Metric]:

@@ -74,12 +74,21 @@ class HostRotation:
 
     @property
     def reason(self) -> str:
-        """Why it is neither rotated nor unchanged; "" when it is one of them."""
+        """Why it is neither rotated nor unchanged, or what is not proven of it; "" when there is nothing to say."""
         if self.unreachable:
             return self.unreachable
         if self.failed and self.errors and not self._refused_only:
             return self.errors[-1]
-        return "\n".join(self.sync.get("failures", ()))
+        return "\n".join(self.sync.get("failures", ())) or self._doubt
+
+    @property
+    def _doubt(self) -> str:
+        """Why certificates that are in place are not proven."""
+        return "; ".join(f"{name} is not proven, because {why}" for name, why in self._not_proven.items())
+
+    @property
+    def _not_proven(self) -> dict[str, str]:
+        return {str(name): str(why) for name, why in (self.sync.get("not_proven") or {}).items()}
 
     def as_dict(self) -> dict[str, t.Any]:
         """For the report: names where something was done, a number where nothing was."""
@@ -92,6 +101,7 @@ class HostRotation:
             "failed": self._named("failed"),
             "pending": list(self.sync.get("pending", ())),
             "proven": list(self.sync.get("proven", ())),
+            "not_proven": self._not_proven,
             "activation": self.sync.get("activation", "none"),
             "message": self.reason,
         }
@@ -103,7 +113,8 @@ class HostRotation:
         pending = self.sync.get("pending", ())
         if not pending:
             return "earlier" if self._named("unchanged") else "-"
-        return f"{len(self.sync.get('proven', ()))} of {len(pending)}"
+        unasked = f", {len(self._not_proven)} unasked" if self._not_proven else ""
+        return f"{len(self.sync.get('proven', ()))} of {len(pending)}{unasked}"
 
 
 def report(hosts: t.Mapping[str, HostRotation], *, check_mode: bool) -> dict[str, t.Any]:

@@ -17,6 +17,8 @@ from ._status import LAYERS
 from ._store.manifest import Manifest
 
 FORMAT = 1
+#: Verdicts of the wire for what could not be asked, of _status.
+UNPROVEN: t.Final = ("unanswered", "unasked")
 #: Upper bounds in seconds of the histogram of durations; all above the last one count for +Inf.
 DURATION_BUCKETS: t.Final = (1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 #: counter -> labels that are there from the first run on, so that increase() sees the first event.
@@ -101,8 +103,15 @@ class Totals:
 
     def drift(self, name: str) -> dict[str, bool]:
         """Layer -> whether it was not as deployed when it was last looked at."""
+        return {layer: verdict != "ok" for layer, verdict in self._verdicts(name).items() if verdict not in UNPROVEN}
+
+    def unproven(self, name: str) -> str | None:
+        """Which one of UNPROVEN it had that the last look at the wire saw nothing; None when it saw something."""
+        return next((cause for cause in UNPROVEN if self._verdicts(name).get("wire") == cause), None)
+
+    def _verdicts(self, name: str) -> t.Mapping[str, str]:
         verdicts: t.Mapping[str, str] = self.layers.get(name, {}).get("verdicts", {})
-        return {layer: verdict != "ok" for layer, verdict in verdicts.items()}
+        return verdicts
 
     def _count(self, name: str, labels: tuple[str, ...], count: int) -> None:
         self.counters[name][labels] = self.counters[name].get(labels, 0) + count
@@ -138,7 +147,8 @@ class Totals:
 @dataclass(frozen=True)
 class CertificateNumbers:
     """One deployed certificate. domain: its first name; served: its current version was seen in handshakes;
-    drift: layer -> whether it is not as deployed, of those that are known; instants: seconds since 1970."""
+    drift: layer -> whether it is not as deployed, of those that are known; unproven: one of UNPROVEN when the last
+    proof could not be had; instants: seconds since 1970."""
 
     secret: str
     path: str
@@ -148,12 +158,17 @@ class CertificateNumbers:
     renewal: float
     served: bool
     drift: t.Mapping[str, bool]
+    unproven: str | None = None
 
 
 def certificate_numbers(
-    manifest: Manifest, path_of: t.Callable[[str], str], drift: t.Callable[[str], t.Mapping[str, bool]]
+    manifest: Manifest,
+    path_of: t.Callable[[str], str],
+    drift: t.Callable[[str], t.Mapping[str, bool]],
+    unproven: t.Callable[[str], str | None] = lambda _name: None,
 ) -> list[CertificateNumbers]:
-    """Of all deployed certificates, by name. path_of: main path below the directory -> full path; drift: by name."""
+    """Of all deployed certificates, by name. path_of: main path below the directory -> full path; drift, unproven: by
+    name."""
     return [
         CertificateNumbers(
             secret=name,
@@ -164,6 +179,7 @@ def certificate_numbers(
             renewal=(not_after - renewal_notice(not_before, not_after)).timestamp(),
             served=entry.proven == entry.current.digest,
             drift=drift(name),
+            unproven=unproven(name),
         )
         for name, entry in sorted(manifest.entries.items())
         for summary in [entry.current.summary]

@@ -5,8 +5,8 @@
 """Where a rotation stands, judged by the results of the modules that have run so far. Pure.
 
 A certificate goes: pending (on disk, not seen served) -> activated (in HAProxy) -> proven. It leaves that way when
-HAProxy refuses it or the proof fails, and is then rolled back; or when HAProxy cannot be reached, and then stays
-pending for the next run.
+HAProxy refuses it or a handshake gets another one, and is then rolled back; or when HAProxy cannot be reached, and then
+stays pending for the next run. Where no handshake can be had it stays activated, and the next run asks again.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from ._causes import CAUSES, is_own_failure
 
 # Actions of certificate_sync after which the file is not what the item tells of.
 _NOT_IN_PLACE = ("refused", "failed", "removed")
+_FINDINGS = 3  # reasons for one certificate
 _SHOWN = 20  # lines of one kind: a message should fit a screen
 # What certificate_rollback has done with what HAProxy refused.
 _BECAME = {
@@ -35,9 +36,9 @@ class Progress:
     """Module results, {} where a module has not run. Names are those of secrets.
 
     sync: certificate_sync; update: haproxy_certificate with update_items; reload: haproxy_reload in a loop over
-    methods; proof: certificate_proof_info; rollback: certificate_rollback with unproven; rollback_error: what failed
-    while going back, "" when nothing did; allow_unreferenced: as the proof's option; taken_back: certificate_rollback
-    with refused.
+    methods; proof: certificate_proof_info; rollback: certificate_rollback with unproven; rollback_proof:
+    certificate_proof_info with restored; rollback_error: what failed while going back, "" when nothing did;
+    allow_unreferenced, on_unproven: as the proof's options; taken_back: certificate_rollback with refused.
     """
 
     sync: _Result
@@ -45,8 +46,10 @@ class Progress:
     reload: _Result = field(default_factory=dict)
     proof: _Result = field(default_factory=dict)
     rollback: _Result = field(default_factory=dict)
+    rollback_proof: _Result = field(default_factory=dict)
     rollback_error: str = ""
     allow_unreferenced: bool = False
+    on_unproven: str = "fail"
     taken_back: _Result = field(default_factory=dict)
 
     # Disk
@@ -58,6 +61,16 @@ class Progress:
         return {item["name"]: item for item in deployed if not item["proven"]}
 
     @functools.cached_property
+    def _to_load(self) -> dict[str, _Result]:
+        """Of the pending ones those that no earlier run has loaded; the others are only asked for again."""
+        return {name: item for name, item in self.pending.items() if not item.get("loaded")}
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there is anything to load, to remove or to prove."""
+        return bool(self.pending or self.removed)
+
+    @functools.cached_property
     def removed(self) -> list[str]:
         """Paths, of this and of earlier runs that did not come to take them out of HAProxy."""
         taken = {item["path"] for item in self.pending.values()}
@@ -67,14 +80,14 @@ class Progress:
     def update_items(self) -> list[dict[str, str]]:
         """For haproxy_certificate. What is gone comes first, so that it makes room."""
         gone = [{"src": str(path), "state": "absent"} for path in self.removed]
-        return gone + [{"src": str(item["path"]), "state": "present"} for item in self.pending.values()]
+        return gone + [{"src": str(item["path"]), "state": "present"} for item in self._to_load.values()]
 
     # HAProxy
 
     @functools.cached_property
     def _not_updated(self) -> dict[str, _Result]:
         """Name, or path of what was removed -> answer. haproxy_certificate answers in the order of its items."""
-        answers = zip([*self.removed, *self.pending], self.update.get("certificates", ()))
+        answers = zip([*self.removed, *self._to_load], self.update.get("certificates", ()))
         return {name: answer for name, answer in answers if answer["action"] == "failed"}
 
     @property
@@ -114,7 +127,7 @@ class Progress:
         if self._reloaded:
             left_out = set(self.refused)
         else:
-            left_out = set(self._not_updated if "certificates" in self.update else self.pending)
+            left_out = set(self._not_updated if "certificates" in self.update else self._to_load)
         return [name for name in self.pending if name not in left_out]
 
     @property
@@ -138,24 +151,62 @@ class Progress:
         ]
 
     @functools.cached_property
-    def _mismatched(self) -> set[str]:
+    def _proofs(self) -> dict[str, _Result]:
+        return {item["name"]: item for item in self.proof.get("certificates", ())}
+
+    @functools.cached_property
+    def _wrong(self) -> set[str]:
+        """A handshake got another certificate: nothing else speaks against one."""
+        return {name for name, item in self._proofs.items() if item["outcome"] == "wrong"}
+
+    @property
+    def _broken_proof(self) -> bool:
+        """It was begun, and ended without an answer about any certificate."""
+        return bool(self.proof) and not self.proof.get("skipped") and "certificates" not in self.proof
+
+    @functools.cached_property
+    def not_proven(self) -> dict[str, str]:
+        """Activated certificates that could not be asked for, and why. They stay, and the next run asks again."""
+        if self._broken_proof:
+            why = f"the proof ended early: {self.proof.get('msg') or 'its output tells why'}"
+            return dict.fromkeys(self.activated, why)
         return {
-            item["name"]
-            for item in self.proof.get("certificates", ())
-            if not item["proven"] and not (item["unreferenced"] and self.allow_unreferenced)
+            name: "; ".join(item["not_proven_because"][:_FINDINGS])
+            for name, item in self._proofs.items()
+            if item["outcome"] == "unasked" and not (item["unreferenced"] and self.allow_unreferenced)
         }
 
     @property
     def proven(self) -> list[str]:
         """Activated, and nothing speaks against it."""
-        return [name for name in self.activated if name not in self._mismatched]
+        return [name for name in self.activated if name not in self._wrong and name not in self.not_proven]
+
+    @property
+    def loaded(self) -> list[str]:
+        """For rotation_record: what the next run need not load again, only ask for.
+
+        Not what no listener uses yet: a reload may change that.
+        """
+        unused = {name for name, item in self._proofs.items() if item["unreferenced"]}
+        return [name for name in self.activated if name in self.not_proven and name not in unused]
 
     @property
     def unproven(self) -> list[str]:
-        """To be rolled back: activated and not served, or refused at the reload."""
+        """To be rolled back: activated by this run and not served, or refused at the reload."""
         suspects = set(self.pending) - set(self.refused) if self._reload_refused else set()
-        suspects = (suspects - set(self.activated)) | (set(self.activated) & self._mismatched)
+        suspects = (suspects - set(self.activated)) | (set(self.activated) & self._wrong & set(self._to_load))
         return [name for name in self.pending if name in suspects]
+
+    @property
+    def _fails_unproven(self) -> bool:
+        """Whether what could not be asked for fails the run. What cannot be asked by its nature does not."""
+        if self._broken_proof:
+            return bool(self.activated)
+        return any(
+            item["unreferenced"] or item.get("reason") or (item["unanswered"] and self.on_unproven == "fail")
+            for name, item in self._proofs.items()
+            if name in self.not_proven
+        )
 
     @property
     def restore_items(self) -> list[dict[str, str]]:
@@ -196,7 +247,6 @@ class Progress:
     def layers(self) -> list[dict[str, t.Any]]:
         """For rotation_metrics: what this run has learned of the layers. Of what was rolled back only its source."""
         back = {item["name"] for item in self.rollback.get("certificates", ())} | set(self.refused)
-        proofs = {item["name"]: item for item in self.proof.get("certificates", ())}
         items = []
         for certificate in self.sync["certificates"]:
             name = certificate["name"]
@@ -205,8 +255,8 @@ class Progress:
             if name not in back and name in self.pending:
                 failed = "differs" if name in self._not_updated else "unknown"
                 layers["memory"] = "ok" if name in self.activated else failed
-            if name not in back and name in proofs:
-                layers["wire"] = _on_the_wire(proofs[name])
+            if name not in back and name in self._proofs:
+                layers["wire"] = _on_the_wire(self._proofs[name])
             if certificate["action"] != "removed":
                 items.append({"name": name, "layers": layers})
         return items
@@ -219,19 +269,37 @@ class Progress:
         if self.refused or self.unproven:
             stayed = {*self.refused, *self.unproven} <= set(self._kept)
             return "failed" if self.rollback_error or stayed else "rolled_back"
-        return "failed" if self.error else "proven"
+        if not self.error:
+            return "proven"
+        return "unproven" if self.error == self._proof_line else "failed"
 
     @property
     def error(self) -> str:
         """All that went wrong after the files were written; "" when nothing did."""
         lines = [*self._update_lines(), *self._reload_lines()]
-        if self._mismatched & set(self.activated):
-            lines.append(self.proof["msg"])
+        if self._proof_line:
+            lines.append(self._proof_line)
         if self.unproven:
             lines.append(self._rollback_line())
         waiting = len(self.pending) - len(self.activated) - len(self.refused)
         if waiting and self.update and not self._reload_refused:
             lines.append(f"HAProxy does not serve {_files(waiting)} yet. The next run tries again.")
+        return "\n".join(lines)
+
+    @property
+    def _proof_line(self) -> str:
+        """What the proof says, when it fails the run."""
+        if self._broken_proof:
+            said = next(iter(self.not_proven.values()), "")
+            return f"Not proven, {said}" if said else ""
+        wrong = self._wrong & set(self.activated)
+        if not wrong and not self._fails_unproven:
+            return ""
+        lines = [str(self.proof["msg"])]
+        if wrong - set(self.unproven):
+            lines.append("What an earlier run has loaded stays; the next run loads it again.")
+        if self.not_proven:
+            lines.append("What is not proven stays in place, and the next run asks again.")
         return "\n".join(lines)
 
     @property
@@ -294,6 +362,8 @@ class Progress:
             more = f" and {len(kept) - _SHOWN} more" if len(kept) > _SHOWN else ""
             names = ", ".join(kept[:_SHOWN])
             sentences.append(f"Not rolled back: {names}{more} had no earlier version to go back to.")
+        if self.rollback_proof.get("certificates", ()) and not self.rollback_proof["proven"]:
+            sentences.append(f"That the previous ones are served is not proven: {self.rollback_proof['msg']}")
         return " ".join(sentences)
 
 
@@ -301,10 +371,9 @@ def _on_the_wire(proof: _Result) -> str:
     """Verdict of _status."""
     if proof["unreferenced"]:
         return "absent"
-    if proof["proven"]:
-        return "ok"
-    others = any(mismatch.get("served_fingerprint_sha256") for mismatch in proof.get("mismatches", ()))
-    return "differs" if others else "unknown"
+    if proof["outcome"] == "unasked":
+        return "unanswered" if proof["unanswered"] else "unasked"
+    return "ok" if proof["proven"] else "differs"
 
 
 def _files(count: int) -> str:

@@ -15,6 +15,7 @@ from datetime import datetime
 from ._errors import InvalidOption
 from ._renewal import isoformat_utc
 from ._store.directory import STATE_DIRECTORY, CertificateDirectory, DirectorySettings
+from ._store.manifest import Manifest
 
 STATE_FILE = "state.json"
 RECENT_ERRORS = 5
@@ -22,10 +23,11 @@ RECENT_ERRORS = 5
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended. result: proven, rolled_back or failed; activation: how HAProxy was made to use the files.
+    """How a run ended. result: proven, rolled_back, unproven or failed; activation: how HAProxy was made to use them.
 
     names: certificates seen served, None for all that are deployed; retired: absolute paths of removed certificates
-    that are no longer in memory; message: for a run that did not end well.
+    that are no longer in memory; message: for a run that did not end well; not_proven: certificates that could not be
+    asked for, and why; loaded: those that the next run need not load again, None to keep what is known.
     """
 
     result: str
@@ -34,6 +36,8 @@ class Outcome:
     retired: t.Collection[str] = ()
     message: str = ""
     failures: t.Sequence[str] = field(default_factory=tuple)
+    not_proven: t.Mapping[str, str] = field(default_factory=dict)
+    loaded: t.Collection[str] | None = None
 
 
 def read_state(directory: str) -> dict[str, t.Any]:
@@ -72,8 +76,13 @@ def record(
                 name for name in names if manifest.entries[name].proven != manifest.entries[name].current.digest
             ]
         gone = {path for path in manifest.retired if os.path.join(directory.path, path) in outcome.retired}
-        same_end = (old.get("outcome"), old.get("failures", [])) == (outcome.result, list(outcome.failures))
-        if same_end and not newly_proven and not gone and outcome.result == "proven":
+        same_end = (old.get("outcome"), old.get("failures", []), old.get("not_proven", {})) == (
+            outcome.result,
+            list(outcome.failures),
+            dict(outcome.not_proven),
+        )
+        loading = _mark_loaded(manifest, outcome.loaded)
+        if same_end and not newly_proven and not gone and not loading and outcome.result == "proven":
             return False, old
         manifest.retired -= gone
         for name in newly_proven:
@@ -89,10 +98,19 @@ def record(
             for name, entry in sorted(manifest.entries.items())
         }
         if not check_mode:
-            if newly_proven or gone:
+            if newly_proven or gone or loading:
                 directory.save(manifest)
             directory.write_own_file(STATE_FILE, (json.dumps(state, indent=1, sort_keys=True) + "\n").encode())
         return True, state
+
+
+def _mark_loaded(manifest: Manifest, names: t.Collection[str] | None) -> bool:
+    """Whether that is news."""
+    before = {name: entry.loaded for name, entry in manifest.entries.items()}
+    if names is not None:
+        for name, entry in manifest.entries.items():
+            entry.loaded = entry.current.digest if name in names else None
+    return before != {name: entry.loaded for name, entry in manifest.entries.items()}
 
 
 def _state(old: t.Mapping[str, t.Any], outcome: Outcome, proven: list[str], now: datetime) -> dict[str, t.Any]:
@@ -110,5 +128,6 @@ def _state(old: t.Mapping[str, t.Any], outcome: Outcome, proven: list[str], now:
         "last_success_at": finished_at if succeeded else old.get("last_success_at"),
         "newly_proven": proven,
         "failures": list(outcome.failures),
+        "not_proven": dict(outcome.not_proven),
         "recent_errors": errors,
     }

@@ -27,7 +27,8 @@ Describe = t.Callable[[bytes], t.Mapping[str, t.Any]]
 def take_back(
     directory: CertificateDirectory, names: t.Collection[str] | None, *, lock_timeout: float, check_mode: bool
 ) -> list[dict[str, t.Any]]:
-    """Of the named certificates, None for all, those whose current version is not proven.
+    """Of the named certificates those whose current version is not proven; None: of all, but those that could not be
+    asked for.
 
     A certificate goes back to the version last proven if that is kept, else to the newest kept one; what is taken back
     is not kept, for it was never served. One that was never proven, with nothing in its place before it, is removed.
@@ -44,7 +45,8 @@ def take_back(
         items = []
         errors = []
         for name, entry in sorted(manifest.entries.items()):
-            if entry.proven == entry.current.digest or not (names is None or name in names):
+            left_alone = (entry.proven,) if names is not None else (entry.proven, entry.loaded)
+            if entry.current.digest in left_alone or not (names is None or name in names):
                 continue
             try:
                 items.append(_take_back(directory, manifest, entry, check_mode=check_mode))

@@ -15,13 +15,16 @@ from ._renewal import format_duration, isoformat_utc, parse_isoformat_utc, renew
 #: From where a certificate comes to who asks for it.
 LAYERS: t.Final = ("source", "disk", "memory", "wire")
 _SHOWN = 10  # names in one message
-Verdict = t.Literal["ok", "differs", "absent", "unknown"]
+Verdict = t.Literal["ok", "differs", "absent", "unknown", "unanswered", "unasked"]
 VERDICTS: t.Final[tuple[str, ...]] = t.get_args(Verdict)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One layer of one certificate. unknown: it was not asked about, or could not be read; then reason says why."""
+    """One layer of one certificate. unknown: it was not asked about, or could not be read; then reason says why.
+
+    Of the wire also unanswered, where a question got no answer, and unasked, where by its nature none can be asked.
+    """
 
     verdict: Verdict
     reason: str = ""
@@ -107,7 +110,8 @@ class Status:
     """open_transaction: certificate of HAProxy that somebody has begun to change; max_age: of the last success.
 
     old_workers: None where they are not known, why_unknown says why; blind: whether that is a problem; nothing: where
-    no certificate is deployed, what is there instead; unasked: why no worker could be asked what it holds.
+    no certificate is deployed, what is there instead; unasked: why no worker could be asked what it holds;
+    allow_unanswered: whether a listener that does not answer is a warning only.
     """
 
     certificates: t.Sequence[CertificateStatus]
@@ -122,6 +126,7 @@ class Status:
     blind: bool = False
     nothing: str = ""
     unasked: str = ""
+    allow_unanswered: bool = False
 
     @property
     def last_success_age(self) -> timedelta | None:
@@ -198,7 +203,8 @@ class Status:
             # What is in the source comes with the next run; where nobody refers to a certificate nobody misses it.
             unreferenced = finding.verdict == "absent" and layer in ("memory", "wire") and self.allow_unreferenced
             waits = layer == "source" and finding.verdict != "unknown"
-            severity = "warning" if waits or unreferenced else "error"
+            silent = finding.verdict == "unasked" or (finding.verdict == "unanswered" and self.allow_unanswered)
+            severity = "warning" if waits or unreferenced or silent else "error"
             text = f"{certificate.name}, {layer}: {finding.verdict}" + (f", {finding.reason}" if finding.reason else "")
             yield _problem(f"{layer}_{finding.verdict}", severity, f"{text.rstrip('.')}.")
 

@@ -350,6 +350,7 @@ class CertificateSync:
                 "key": summary.get("key"),
                 "problems": problems,
                 "proven": entry.proven == entry.current.digest,
+                "loaded": entry.loaded == entry.current.digest,
                 **extra,
             }
         )
@@ -389,6 +390,7 @@ class CertificateSync:
                 "key": None,
                 "problems": dicts,
                 "proven": False,
+                "loaded": False,
                 "deployed_fingerprint_sha256": entry.current.summary.get("fingerprint_sha256") if entry else None,
             }
         )

@@ -21,7 +21,16 @@ description:
   - Where an RSA and an ECDSA certificate share a name, each is asked for by a client of its key type, over TLS 1.2. A
     listener that speaks TLS 1.3 alone may answer with either.
   - Where two certificates of one key type share a name, either may answer to it, but each must answer to at least one
-    of its names. One that never does is shadowed, and not proven.
+    of its names. One that never does is shadowed, which is wrong.
+  - There are three answers. A certificate is V(right) when everything that can be asked was answered with it, V(wrong)
+    when a handshake got another one, and else V(unasked). Only the second speaks against it.
+  - A question without an answer (the listener resets the connection, lets the time run out, sends an alert instead of a
+    certificate, or nobody listens) leaves open what is served. O(on_unproven) tells whether the proof then fails.
+  - What cannot be asked by its nature is reported, and is no failure. These are listeners on an address that this host
+    does not have now (as with keepalived), for QUIC, on inherited file descriptors or one network interface,
+    certificates of C(server) lines, and names that no client can send.
+  - Each listener is asked alone at first, then a few questions at a time. When it begins to turn connections away, as
+    with a limit of their rate, it is left alone for a while, up to a minute in all.
 extends_documentation_fragment:
   - certops.rotation.attributes
   - certops.rotation.attributes.info_module
@@ -44,7 +53,10 @@ options:
     elements: str
   binds:
     description:
-      - Listeners, each C(address:port). Then every certificate is asked for on every one of them.
+      - Listeners, each C(address:port), C(unix@/path) or C(abns@name). Then every certificate is asked for on every one
+        of them.
+      - Who answers at an address that is none of this host's may be another host, so a wrong answer from there counts
+        as none.
       - By default the TLS listeners in O(config) on which HAProxy loads the certificate.
     type: list
     elements: str
@@ -61,10 +73,28 @@ options:
   max_names:
     description: Ask for at most this number of names of one certificate on one listener. By default for all.
     type: int
+  socket:
+    description:
+      - HAProxy's stats socket, as a path or C(host:port). What the process has loaded is asked there, and is what its
+        listeners should serve. A file that was added while it runs comes last in its list, wherever its name would
+        sort, and one that somebody put on the disk since the start is not in it.
+      - Without it, or when it does not answer, a listener should serve what is on disk. Then it is not known which
+        certificate is the default one, and a handshake without SNI cannot make one wrong, unless O(reloaded).
+    type: str
+  reloaded:
+    description: Whether HAProxy was started or reloaded just now, and so has what is on disk, in that order.
+    type: bool
+    default: false
   allow_unreferenced:
     description: Whether certificates that no listener loads or selects are accepted.
     type: bool
     default: false
+  on_unproven:
+    description:
+      - Whether a question without an answer fails the task, or is a warning. See also O(on_failure).
+    type: str
+    choices: [fail, warn]
+    default: fail
   timeout:
     description:
       - Seconds for one handshake, connection included.
@@ -72,11 +102,11 @@ options:
     type: float
     default: 5.0
   concurrency:
-    description: How many handshakes to make at the same time.
+    description: How many handshakes to make at the same time, of which at most four with one listener.
     type: int
     default: 32
   retries:
-    description: How many times to ask again for what is not proven, because a reload takes a moment.
+    description: How many times to ask again what was not answered rightly, because a reload takes a moment.
     type: int
     default: 3
   delay:
@@ -96,10 +126,11 @@ requirements:
   - cryptography >= 42.0
 notes:
   - Run it on HAProxy's host, as a user who may read its configuration.
-  - Listeners on all addresses are asked on the loopback address. Listeners on unix sockets and file descriptors, for
-    QUIC, bound to an interface or in conditional blocks cannot be asked; they are in RV(not_probed).
-  - Listeners with C(accept-proxy) get a PROXY protocol header. A listener that demands client certificates is proven
-    too, for its own certificate comes before it refuses.
+  - Listeners on all addresses are asked on the loopback address, unix sockets and abstract ones as they are. Those that
+    cannot be asked are in RV(not_probed).
+  - Listeners with C(accept-proxy) get a PROXY protocol header; where C(expect-proxy) has a condition, every second of
+    O(retries) has one. A listener that demands client certificates is proven too, for its own certificate comes before
+    it refuses.
 seealso:
   - module: certops.rotation.certificate_sync
   - module: certops.rotation.tls_endpoint_info
@@ -132,9 +163,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 proven:
-  description: Whether every certificate is served.
+  description: Whether every certificate was seen served, but for those that O(allow_unreferenced) accepts.
   returned: always
   type: bool
+outcome:
+  description: The worst of the certificates' outcomes, V(wrong), V(unasked) or V(right).
+  returned: always
+  type: str
 probes:
   description: Number of handshakes, retries included.
   returned: always
@@ -146,7 +181,7 @@ binds:
   elements: str
   sample: ["127.0.0.1:443"]
 not_probed:
-  description: TLS listeners of the configuration that could not be asked.
+  description: TLS listeners of the configuration, and its C(server) lines with a certificate, that cannot be asked.
   returned: always
   type: list
   elements: dict
@@ -154,11 +189,11 @@ not_probed:
     bind:
       description: The address as configured, with file and line.
       type: str
-      sample: abns@tls (/etc/haproxy/haproxy.cfg:31)
+      sample: fd@3 (/etc/haproxy/haproxy.cfg:31)
     reason:
       description: Why not.
       type: str
-      sample: is an abstract unix socket
+      sample: is an inherited file descriptor
 certificates:
   description: One item for each certificate.
   returned: always
@@ -174,17 +209,25 @@ certificates:
     fingerprint_sha256:
       description: SHA-256 of the leaf that must be served.
       type: str
+    outcome:
+      description: V(right), V(wrong) or V(unasked).
+      type: str
     proven:
-      description: Whether each handshake got what it should.
+      description: Whether it is V(right).
       type: bool
+    not_proven_because:
+      description:
+        - Why it is not, for people. The mismatches, else the questions without an answer, else what was not asked.
+      type: list
+      elements: str
     unreferenced:
       description: Whether no listener loads or selects the certificate. Then nothing was asked.
       type: bool
     reason:
-      description: Why it is unreferenced.
+      description: Why it is unreferenced, or why it is not known what to ask for.
       type: str
     mismatches:
-      description: The handshakes that got something else.
+      description: The handshakes that got another certificate. Only these make it V(wrong).
       type: list
       elements: dict
       contains:
@@ -200,12 +243,42 @@ certificates:
           description: SHA-256 of the deployed certificate.
           type: str
         served_fingerprint_sha256:
-          description: SHA-256 of the certificate that came. Null when none came.
+          description: SHA-256 of the certificate that came.
           type: str
         error:
           description: What is wrong.
           type: str
           sample: a certificate that is not deployed now
+    unanswered:
+      description: The questions without an answer.
+      type: list
+      elements: dict
+      contains:
+        bind:
+          description: The listener.
+          type: str
+        server_name:
+          description: The name sent by SNI, empty for none.
+          type: str
+        error:
+          description: Why there is none.
+          type: str
+          sample: connection reset during handshake
+    unasked:
+      description: What cannot be asked by its nature, or whose answer tells nothing.
+      type: list
+      elements: dict
+      contains:
+        bind:
+          description: The listener.
+          type: str
+        server_name:
+          description: The name, empty for all of the listener.
+          type: str
+        reason:
+          description: Why not.
+          type: str
+          sample: is no address of this host now
 msg:
   description: The outcome for people, with both fingerprints of each mismatch.
   returned: always

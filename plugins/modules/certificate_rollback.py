@@ -32,7 +32,8 @@ options:
     description:
       - Names of the secrets whose certificates go back.
       - When absent, all certificates whose current version has not been proven, see
-        M(certops.rotation.rotation_record).
+        M(certops.rotation.rotation_record). Those that HAProxy has loaded and that could not be asked for stay, since
+        nothing speaks against them.
     type: list
     elements: str
   unproven_only:

@@ -249,6 +249,11 @@ certificates:
     proven:
       description: Whether this very version has been seen served, see M(certops.rotation.rotation_record).
       type: bool
+    loaded:
+      description:
+        - Whether it is not proven, but HAProxy has loaded this very version, which could not be asked for, see
+          M(certops.rotation.rotation_record).
+      type: bool
     problems:
       description: What is wrong, or noteworthy. The codes are stable.
       type: list

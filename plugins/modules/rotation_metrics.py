@@ -80,6 +80,7 @@ options:
         RV(certops.rotation.rotation_status_info#module:certificates). Other keys do not matter.
       - It is kept between runs, as long as the same version is deployed. What is not given here stays as it was last
         seen; V(unknown) ends the series of that layer.
+      - V(unanswered) and V(unasked) of C(wire) are no drift, but C(certops_certificate_unproven).
       - The disk is always looked at by this module itself.
     type: list
     elements: dict

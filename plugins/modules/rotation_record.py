@@ -26,9 +26,10 @@ options:
     description:
       - V(proven) when the certificates were seen in TLS handshakes.
       - V(rolled_back) when they were not, and the previous versions are back.
+      - V(unproven) when they could not be asked for. They stay in place.
       - V(failed) when the run ended otherwise.
     type: str
-    choices: [proven, rolled_back, failed]
+    choices: [proven, rolled_back, unproven, failed]
     required: true
   activation:
     description: How HAProxy was made to use the files.
@@ -55,6 +56,19 @@ options:
     type: list
     elements: str
     default: []
+  not_proven:
+    description:
+      - Certificates that could not be asked for, each with the reason, as the filter
+        P(certops.rotation.rotation_progress#filter) tells them. They are not marked as proven, whatever the O(outcome).
+    type: dict
+    default: {}
+  loaded:
+    description:
+      - Names of those that HAProxy has loaded all the same. The next run asks for them, and does not load them again,
+        see RV(certops.rotation.certificate_sync#module:certificates[].loaded).
+      - When absent, what is known of that stays.
+    type: list
+    elements: str
   lock_timeout:
     description: How long to wait for another run on the same directory, for example V(60s).
     type: str
@@ -108,6 +122,9 @@ state:
       description: Problems with single certificates.
       type: list
       elements: str
+    not_proven:
+      description: Certificates that could not be asked for, with the reasons.
+      type: dict
     recent_errors:
       description: The last five errors.
       type: list

@@ -70,6 +70,13 @@ options:
     description: Whether certificates that HAProxy does not use are a warning only.
     type: bool
     default: false
+  on_unproven:
+    description:
+      - Whether a TLS bind that does not answer is an error or a warning. What cannot be asked by its nature is a
+        warning.
+    type: str
+    choices: [fail, warn]
+    default: fail
   timeout:
     description: Seconds for one answer of HAProxy and for one handshake.
     type: float
@@ -235,6 +242,8 @@ certificates:
       description:
         - For C(source), C(disk), C(memory) and C(wire) V(ok), V(differs), V(absent), or V(unknown) when it was not
           asked about or did not answer.
+        - C(wire) is V(differs) only when a handshake got another certificate. It is V(unanswered) when a TLS bind did
+          not answer, and V(unasked) when none of them can be asked by its nature.
       type: dict
       sample: {disk: ok, memory: ok, source: unknown, wire: ok}
 """

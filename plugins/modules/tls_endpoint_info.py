@@ -15,7 +15,7 @@ description:
   - Makes a TLS handshake with each endpoint, many at once, and returns the certificate and the whole chain as the
     server sent it.
   - An endpoint that does not answer, or whose certificate is expired or not trusted, is a result, never a failure of
-    the task.
+    the task. So is one whose name is no host name, unless none of them has one.
   - Facts come from a handshake that accepts any certificate and any protocol version. Whether a client would trust the
     endpoint is answered apart from them, in RV(endpoints[].trusted), by the usual standards of this host.
 extends_documentation_fragment:

@@ -57,6 +57,13 @@ def only_mismatch(result: dict[str, t.Any]) -> dict[str, t.Any]:
     return t.cast("dict[str, t.Any]", mismatch)
 
 
+def only_unanswered(result: dict[str, t.Any]) -> dict[str, t.Any]:
+    """The one question without an answer, and nothing wrong."""
+    assert [item for certificate in result["certificates"] for item in certificate["mismatches"]] == []
+    (question,) = [item for certificate in result["certificates"] for item in certificate["unanswered"]]
+    return t.cast("dict[str, t.Any]", question)
+
+
 def test_every_name_on_every_listener() -> None:
     files = {
         "a.pem": ROOT.issue(["a.example.com", "www.example.com", "192.0.2.1"]),
@@ -223,15 +230,17 @@ def test_many_kinds_of_listeners(tmp_path: pathlib.Path) -> None:
             f'frontend more\n  bind "127.0.0.1:{first}",[::1]:{second} ssl crt {haproxy.certs_dir}\n'
             f"  bind *:{third} name 'a name' ssl crt '{haproxy.certs_dir}/a.pem' # comment\n"
             f"  bind ipv6@:{fourth} ssl crt {haproxy.certs_dir}/a.pem\n"
-            f"  bind unix@{haproxy.directory}/tls.sock ssl crt {haproxy.certs_dir}/a.pem\n"
-            f"  bind abns@tls{first} ssl crt {haproxy.certs_dir}/a.pem\n"
             "  timeout client 5s\n"
+            "backend servers\n"
+            f"  server s 127.0.0.1:{first} ssl verify none crt {haproxy.certs_dir}/a.pem\n"
         )
         assert haproxy.reload(), haproxy.log
         result = prove(haproxy, files)
     assert result["proven"], result["msg"]
     assert result["binds"] == [f"127.0.0.1:{first}", f"[::1]:{second}", f"127.0.0.1:{third}", f"[::1]:{fourth}"]
-    assert [item["reason"] for item in result["not_probed"]] == ["is a unix socket", "is an abstract unix socket"]
+    assert [item["reason"] for item in result["not_probed"]] == [
+        "is no listener: HAProxy shows the certificate to a server"
+    ]
 
 
 def test_haproxy_that_is_down_or_silent_is_a_failure_in_bounded_time() -> None:
@@ -239,17 +248,15 @@ def test_haproxy_that_is_down_or_silent_is_a_failure_in_bounded_time() -> None:
     started = time.monotonic()
     with serve(files) as haproxy:
         haproxy.stop()
-        assert only_mismatch(prove(haproxy, files, retries=0, max_names=1, binds=[f"127.0.0.1:{haproxy.port}"])) == {
+        assert only_unanswered(prove(haproxy, files, retries=0, max_names=1, binds=[f"127.0.0.1:{haproxy.port}"])) == {
             "bind": f"127.0.0.1:{haproxy.port}",
             "server_name": "a.example.com",
-            "expected_fingerprint_sha256": files["a.pem"].fingerprint_sha256,
-            "served_fingerprint_sha256": None,
             "error": "connection refused",
         }
         with socket.create_server(("127.0.0.1", 0)) as listener:
             bind = f"127.0.0.1:{listener.getsockname()[1]}"
             result = prove(haproxy, files, retries=1, timeout=0.5, binds=[bind])
-        assert only_mismatch(result)["error"] == "timeout after 0.5 s during handshake"
+        assert only_unanswered(result)["error"] == "timeout after 0.5 s during handshake"
     assert time.monotonic() - started < 30
 
 
@@ -261,10 +268,180 @@ def test_a_silent_listener_costs_one_timeout_a_round_for_all_its_names() -> None
         binds = [f"127.0.0.1:{listener.getsockname()[1]}", f"127.0.0.1:{haproxy.port}"]
         result = prove(haproxy, files, retries=1, timeout=1, concurrency=1, binds=binds)
     (certificate,) = result["certificates"]
-    assert [item["server_name"] for item in certificate["mismatches"]] == names
-    assert {item["bind"] for item in certificate["mismatches"]} == {binds[0]}
-    assert result["probes"] == (1 + 200) * 2
+    assert certificate["outcome"] == "unasked"
+    assert [item["server_name"] for item in certificate["unanswered"]] == names
+    assert {item["bind"] for item in certificate["unanswered"]} == {binds[0]}
+    assert result["probes"] == (1 + 200) + 1
     assert time.monotonic() - started < 30
+
+
+def test_unix_sockets_and_abstract_ones_are_asked() -> None:
+    """With a prefix, with and without the PROXY protocol; one that is not there is a question without an answer."""
+    files = {"a.pem": ROOT.issue("a.example.com"), "b.pem": ROOT.issue("b.example.com")}
+    name = f"rotation{free_port()}"
+    with serve(files, tls=(), extra_global=("unix-bind prefix {dir}/sockets mode 600",)) as haproxy:
+        (haproxy.directory / "sockets").mkdir()
+        certs = haproxy.certs_dir
+        text = (
+            f"frontend local\n  bind unix@/tls.sock ssl crt {certs}\n  bind abns@{name} ssl crt {certs}/a.pem\n"
+            f"  bind abns@{name}p accept-proxy ssl crt {certs}/b.pem\n"
+            f"  bind /proxied.sock accept-proxy ssl crt {certs}\n"
+        )
+        haproxy.write_config(text)
+        assert haproxy.reload(), haproxy.log
+        result = prove(haproxy, files, socket=haproxy.socket)
+        assert (result["proven"], result["not_probed"]) == (True, []), result["msg"]
+        assert [label.partition(" ")[0] for label in result["binds"]] == [
+            "unix@/tls.sock",
+            f"abns@{name}",
+            f"abns@{name}p",
+            "/proxied.sock",
+        ]
+        wrong = {"a.pem": ROOT.issue("a.example.com"), "b.pem": files["b.pem"]}
+        result = prove(haproxy, wrong, retries=0)
+        assert [item["outcome"] for item in result["certificates"]] == ["wrong", "right"]
+        given = [f"unix@{haproxy.directory}/sockets/tls.sock", f"abns@{name}"]
+        assert prove(haproxy, {"a.pem": files["a.pem"]}, binds=given)["proven"]
+        (haproxy.directory / "sockets/tls.sock").unlink()
+        result = prove(haproxy, {"a.pem": files["a.pem"]}, retries=0, binds=given)
+        assert only_unanswered(result)["error"] == "no such socket"
+
+
+def test_an_address_that_this_host_does_not_have_is_not_asked() -> None:
+    """As keepalived leaves it on the standby host: HAProxy listens there, and another host answers."""
+    files = {"a.pem": ROOT.issue("a.example.com"), "b.pem": ROOT.issue("b.example.com")}
+    with serve(files, tls=["crt {certs}/a.pem"]) as haproxy:
+        haproxy.write_config(f"frontend vip\n  bind 198.51.100.7:443 transparent ssl crt {haproxy.certs_dir}\n")
+        started = time.monotonic()
+        result = prove(haproxy, files)
+        assert time.monotonic() - started < 30
+        assert [item["reason"] for item in result["not_probed"]] == ["is no address of this host now"]
+        assert [item["outcome"] for item in result["certificates"]] == ["right", "unasked"]
+        assert (result["proven"], result["outcome"]) == (False, "unasked")
+        (reason,) = result["certificates"][1]["not_proven_because"]
+        assert reason.startswith("198.51.100.7:443")
+        assert reason.endswith("is no address of this host now")
+        run = module.run_module(
+            "certificate_proof_info",
+            {"certificates": deployed(haproxy, files), "config": [str(haproxy.config_path)]},
+        )
+        assert not run.failed
+        assert "1 of 2 certificates are not proven, because" in str(run.result["warnings"])
+
+
+def test_a_question_without_an_answer_fails_unless_it_is_to_be_a_warning() -> None:
+    files = {"a.pem": ROOT.issue("a.example.com")}
+    with serve(files, tls=["crt {certs}", "crt {certs}"]) as haproxy:
+        haproxy.write_config()
+        text = haproxy.config_path.read_text().replace(f":{haproxy.ports[1]} ssl", f":{free_port()} ssl")
+        haproxy.config_path.write_text(text)
+        args = {"certificates": deployed(haproxy, files), "config": [str(haproxy.config_path)], "delay": 0.05}
+        failed = module.run_module("certificate_proof_info", args)
+        assert failed.failed
+        assert "1 of 1 certificates are not proven, because" in failed.result["msg"]
+        assert "connection refused" in failed.result["msg"]
+        lax = module.run_module("certificate_proof_info", {**args, "on_unproven": "warn"})
+        assert not lax.failed
+        assert "connection refused" in str(lax.result["warnings"])
+        assert (lax.result["proven"], lax.result["outcome"]) == (False, "unasked")
+
+
+def test_expect_proxy_from_some_clients() -> None:
+    files = {"a.pem": ROOT.issue("a.example.com")}
+    with serve(files) as haproxy:
+        for condition in ("", " if { src 127.0.0.1 }", " if { src 192.0.2.1 }"):
+            haproxy.write_config()
+            config = haproxy.config_path.read_text()
+            rule = f"frontend tls\n    tcp-request connection expect-proxy layer4{condition}\n"
+            haproxy.config_path.write_text(config.replace("frontend tls\n", rule))
+            assert haproxy.reload()
+            assert prove(haproxy, files)["proven"], condition
+
+
+@pytest.mark.usefixtures("haproxy_version")
+def test_a_certificate_added_at_run_time_is_not_the_default_one() -> None:
+    """It sorts first in its directory, and the process still answers without SNI as it did from its start."""
+    files = {"m.pem": ROOT.issue("m.example.com"), "n.pem": ROOT.issue("n.example.com")}
+    with serve(
+        files, tls=["crt {certs}", "crt-list {crt_list}"], crt_list=["{certs}/m.pem", "{certs}/n.pem"]
+    ) as haproxy:
+        issued = ROOT.issue("a.example.com")
+        name = haproxy.write_certificate("a.pem", issued.combined_pem)
+        args = {
+            "socket": haproxy.socket,
+            "certificates": [{"src": name, "state": "present"}],
+            "crt_list": str(haproxy.certs_dir),
+        }
+        added = module.run_module("haproxy_certificate", args)
+        assert added.result["certificates"][0]["action"] == "added"
+        haproxy.write_certificate("0-foreign.pem", ROOT.issue("m.example.com").combined_pem)
+        files["a.pem"] = issued
+        result = prove(haproxy, files, socket=haproxy.socket)
+        assert (result["proven"], result["outcome"]) == (True, "right"), result["msg"]
+        # Directory: three names and the default; crt-list: two names and the default.
+        assert result["probes"] == 4 + 3
+
+        # Without the socket nobody knows the default one, and nothing is made wrong by a guess.
+        blind = prove(haproxy, files, retries=0)
+        assert (blind["proven"], blind["outcome"]) == (True, "right"), blind["msg"]
+
+        # The default one is found to be wrong all the same.
+        result = prove(haproxy, {**files, "m.pem": ROOT.issue("m.example.com")}, socket=haproxy.socket, retries=0)
+        (certificate,) = [item for item in result["certificates"] if item["outcome"] == "wrong"]
+        assert {item["server_name"] for item in certificate["mismatches"]} == {"m.example.com", ""}
+
+        # A file that is gone is still loaded, and one that is only on disk is not.
+        (haproxy.certs_dir / "n.pem").unlink()
+        foreign = ROOT.issue("x.example.com")
+        haproxy.write_certificate("x.pem", foreign.combined_pem)
+        both = deployed(haproxy, {"n.pem": files["n.pem"], "x.pem": foreign})
+        known = [{**item, "key_type": "ecdsa"} for item in both]
+        result = prove(haproxy, {}, certificates=known, socket=haproxy.socket)
+        assert [item["outcome"] for item in result["certificates"]] == ["right", "unasked"]
+        assert result["certificates"][1]["unreferenced"]
+
+        # After a reload the disk counts.
+        haproxy.crt_list_path.write_text(f"{haproxy.certs_dir}/m.pem\n")
+        (haproxy.certs_dir / "0-foreign.pem").unlink()
+        assert haproxy.reload()
+        now = {"a.pem": issued, "m.pem": files["m.pem"], "x.pem": foreign}
+        for how in ({"socket": haproxy.socket}, {"reloaded": True}):
+            result = prove(haproxy, now, **how)
+            assert (result["proven"], result["probes"]) == (True, 4 + 2), result["msg"]
+        result = prove(haproxy, {**now, "a.pem": ROOT.issue("other.example.com")}, reloaded=True, retries=0)
+        assert "" in {item["server_name"] for item in result["certificates"][0]["mismatches"]}
+
+
+@pytest.mark.usefixtures("haproxy_version")
+def test_odd_names_do_not_end_the_proof() -> None:
+    long = f"*.{'.'.join(['a' * 59] * 4)}"
+    odd = [
+        "w*.odd.example.com",
+        "*.*.odd.example.com",
+        "dot.example.com.",
+        "em..example.com",
+        f"{'b' * 64}.example.com",
+    ]
+    files = {
+        "0.pem": ROOT.issue("default.example.com"),
+        "a.pem": ROOT.issue([*odd, "A_b.example.com", long, "xn--bcher-kva.example"]),
+        "b.pem": ROOT.issue("b.example.com"),
+        "o.pem": ROOT.issue(odd),
+    }
+    crt_list = ["{certs}/0.pem", "{certs}/a.pem", "{certs}/b.pem *.other.* b.example.com *", "{certs}/o.pem"]
+    assert len(long) == 241
+    with serve(files, tls=["crt {certs}", "crt-list {crt_list}"], crt_list=crt_list) as haproxy:
+        result = prove(haproxy, files, socket=haproxy.socket)
+        assert [item["outcome"] for item in result["certificates"]] == ["right", "right", "right", "unasked"], result[
+            "msg"
+        ]
+        by_name = {item["name"]: item for item in result["certificates"]}
+        assert {item["server_name"] for item in by_name["a"]["unasked"]} == set(odd)
+        assert [item["server_name"] for item in by_name["b"]["unasked"]] == ["*.other.*"]
+        run = module.run_module(
+            "certificate_proof_info", {"certificates": deployed(haproxy, files), "config": [str(haproxy.config_path)]}
+        )
+        assert not run.failed, run.result["msg"]
 
 
 def test_what_a_user_gets_wrong() -> None:
@@ -274,13 +451,18 @@ def test_what_a_user_gets_wrong() -> None:
         for args, complaint in (
             ({"config": ["/absent/haproxy.cfg"]}, "Cannot read /absent/haproxy.cfg"),
             ({"binds": ["127.0.0.1"]}, "give address:port"),
-            ({"binds": ["abns@x"]}, "is an abstract unix socket"),
+            ({"binds": ["fd@3"]}, "is an inherited file descriptor"),
             ({"retries": -1}, "must not be negative"),
             ({"certificates": [{"name": "a", "path": "/x"}]}, "needs path and fingerprint_sha256"),
             ({"certificates": [{**item, "path": "/absent/a.pem"}]}, "Cannot read /absent/a.pem"),
             ({"certificates": [{**item, "path": str(haproxy.config_path)}]}, "haproxy.cfg: The file holds no cert"),
         ):
             assert complaint in prove(haproxy, files, **args)["msg"]
+        unreadable = {**item, "name": "u", "path": "/absent/a.pem"}
+        del unreadable["subject_alternative_names"]
+        result = prove(haproxy, files, certificates=[unreadable, {**item, "name": "a"}])
+        assert {one["name"]: one["outcome"] for one in result["certificates"]} == {"a": "right", "u": "unasked"}
+        assert not result["proven"]
         nothing = [{**item, "action": "removed"}, {"name": "b", "action": "refused", "fingerprint_sha256": None}]
         result = prove(haproxy, files, certificates=nothing)
         assert (result["proven"], result["probes"], result["certificates"]) == (True, 0, [])

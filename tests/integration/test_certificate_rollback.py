@@ -69,6 +69,22 @@ def test_unproven_ones_go_back(target: SyncTarget, renew: Renewals, layout: str)
     assert len(kept) == 1, "what was never served is not kept"
 
 
+def test_what_is_loaded_and_could_not_be_asked_for_stays_unless_it_is_named(
+    target: SyncTarget, renew: Renewals
+) -> None:
+    renew(*NAMES)
+    target.module("rotation_record", outcome="proven")
+    new = renew("web/b")
+    marks = {"outcome": "proven", "names": [], "not_proven": {"web/b": "a reset"}, "loaded": ["web/b"]}
+    assert target.module("rotation_record", check=True, **marks).result["changed"]
+    recorded = target.module("rotation_record", **marks)
+    assert recorded.result["state"]["not_proven"] == {"web/b": "a reset"}
+    assert not target.module("rotation_record", **marks).result["changed"]
+    assert actions(target.module("certificate_rollback")) == {}
+    assert target.live_files() == new
+    assert actions(target.module("certificate_rollback", names=["web/b"])) == {"web/b": "restored"}
+
+
 def test_back_to_the_version_last_proven(target: SyncTarget, renew: Renewals) -> None:
     proven = renew(*NAMES, keep_previous=5)
     target.module("rotation_record", outcome="proven")

@@ -122,7 +122,7 @@ def test_certificate_that_no_bind_loads(aws: MotoServer) -> None:
         run = scene.rotate(**variables)
         assert run.returncode != 0
         assert "no TLS bind of HAProxy loads this file" in run.error
-        assert not (elsewhere / "web_a.pem").exists()
+        assert (elsewhere / "web_a.pem").exists(), "no handshake has got another one, so nothing is taken back"
         run = scene.rotate(**variables, allow_unreferenced=True)
         assert run.returncode == 0, run.output
         assert (elsewhere / "web_a.pem").exists()

@@ -123,8 +123,9 @@ def test_a_file_was_changed_or_removed(deployed: rotation.Scene, look: Look) -> 
     assert codes(status) == {"disk_differs": "error"}
     assert status["healthy"] is False
     file.unlink()
-    # A bind that loads the directory would not load it any more.
-    assert layers(look()) == {**ALL_OK, "disk": "absent", "wire": "absent"}
+    # HAProxy has it all the same. Without its word for it, a bind that loads the directory would not load it any more.
+    assert layers(look()) == {**ALL_OK, "disk": "absent"}
+    assert layers(look(socket=None)) == {**ALL_OK, "disk": "absent", "memory": "unknown", "wire": "absent"}
     file.write_bytes(content)
     assert layers(look()) == ALL_OK
 
@@ -146,7 +147,9 @@ def test_haproxy_serves_something_else(deployed: rotation.Scene, look: Look) -> 
 def test_haproxy_is_down(deployed: rotation.Scene, look: Look) -> None:
     deployed.haproxy.stop()
     status = look()
-    assert layers(status) == {**ALL_OK, "memory": "unknown", "wire": "unknown"}
+    assert layers(status) == {**ALL_OK, "memory": "unknown", "wire": "unanswered"}
+    assert codes(status) == {"memory_unknown": "error", "wire_unanswered": "error"}
+    assert codes(look(on_unproven="warn")) == {"memory_unknown": "error", "wire_unanswered": "warning"}
     assert status["healthy"] is False
     run = playbook(deployed)
     assert run.returncode == 2

@@ -36,6 +36,22 @@ def inspect(*endpoints: t.Any, **options: t.Any) -> list[dict[str, t.Any]]:
     return list(results[1]["endpoints"])
 
 
+def test_one_endpoint_with_an_odd_name_is_that_ones_result(tmp_path: pathlib.Path) -> None:
+    odd = ["w*.example.com", "a..example.com", f"{'a' * 64}.example.com", "a b", "\u00fc" * 5000]
+    with server(tls(tmp_path, LOCAL)) as port:
+        entries = [{"host": name, "address": "127.0.0.1", "port": port} for name in odd]
+        *results, good, named = inspect(
+            *entries, f"localhost:{port}", {"host": "localhost", "port": port, "server_name": "*.*.example.com"}
+        )
+    assert (good["reachable"], good["trusted"]) == (True, True)
+    assert [item["host"] for item in results] == odd
+    for item in [*results, named]:
+        assert (item["reachable"], item["trusted"], item["chain"]) == (False, False, [])
+        assert item["error"].endswith("is not a host name")
+    all_odd = module.run_module("tls_endpoint_info", {"endpoints": [f"{odd[0]}:443", f"{odd[1]}:443"]})
+    assert all_odd.result["msg"] == "endpoints[0] ('w*.example.com:443'): 'w*.example.com' is not a host name"
+
+
 def test_all_facts_in_the_endpoints_order(tmp_path: pathlib.Path) -> None:
     refused = free_port()
     with server(tls(tmp_path, LOCAL)) as port:

@@ -9,13 +9,17 @@ Follows the configuration manual, 2.1 to 2.4 (format), 4.2 "bind" and 5.1 (bind 
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import typing as t
 
 from .._errors import HaproxyError
 from .._proof import CertificateReference, TlsBind
 from .._store.atomic import read_regular_file
+from .addresses import endpoint_label, listening_address, unix_path
+from .bind_options import bind_options
 from .config_words import UnknownVariable, expand_address, split_words
+from .loaded import Loaded
 
 _SECTIONS = frozenset(
     [
@@ -41,65 +45,19 @@ _SECTIONS = frozenset(
         "userlist",
     ]
 )
-_PATH_KEYWORDS = frozenset(("crt-base", "default-path", "load"))
+_PATH_KEYWORDS = frozenset(("crt-base", "default-path", "load", "unix-bind"))
 _ENVIRONMENT_KEYWORDS = frozenset(("setenv", "presetenv", "unsetenv"))
 _CONDITIONS = frozenset((".if", ".elif", ".else", ".endif"))
-_KEYWORDS = _SECTIONS | _PATH_KEYWORDS | _ENVIRONMENT_KEYWORDS | _CONDITIONS | {"bind", "disabled", "enabled"}
-
-# Bind options that are followed by one value, which may itself look like an option.
-_WITH_VALUE = frozenset(
-    [
-        "accept-netscaler-cip",
-        "alpn",
-        "backlog",
-        "ca-file",
-        "ca-ignore-err",
-        "ca-sign-file",
-        "ca-sign-pass",
-        "ca-verify-file",
-        "cc",
-        "ciphers",
-        "ciphersuites",
-        "client-sigalgs",
-        "crl-file",
-        "crt",
-        "crt-ignore-err",
-        "crt-list",
-        "curves",
-        "default-crt",
-        "ecdhe",
-        "gid",
-        "group",
-        "guid-prefix",
-        "id",
-        "idle-ping",
-        "interface",
-        "label",
-        "level",
-        "maxconn",
-        "mode",
-        "mss",
-        "name",
-        "namespace",
-        "nbconn",
-        "nice",
-        "npn",
-        "proto",
-        "process",
-        "quic-cc-algo",
-        "severity-output",
-        "shards",
-        "sigalgs",
-        "ssl-max-ver",
-        "ssl-min-ver",
-        "tcp-ut",
-        "thread",
-        "tls-ticket-keys",
-        "uid",
-        "user",
-        "verify",
-    ]
+_SERVERS = frozenset(("server", "default-server", "server-template"))
+_KEYWORDS = (
+    _SECTIONS
+    | _PATH_KEYWORDS
+    | _ENVIRONMENT_KEYWORDS
+    | _CONDITIONS
+    | _SERVERS
+    | {"bind", "disabled", "enabled", "tcp-request"}
 )
+
 _IGNORED_SUFFIXES = (".key", ".issuer", ".ocsp", ".sctl")
 _BUNDLE_SUFFIXES = (".rsa", ".ecdsa", ".dsa")
 _UNPROBEABLE_OPTIONS = {
@@ -107,34 +65,6 @@ _UNPROBEABLE_OPTIONS = {
     "interface": "is bound to one network interface",
     "namespace": "is in a network namespace of its own",
 }
-_UNPROBEABLE_PREFIXES = {
-    "/": "is a unix socket",
-    "unix@": "is a unix socket",
-    "uxst@": "is a unix socket",
-    "uxdg@": "is a unix socket",
-    "abns@": "is an abstract unix socket",
-    "abnsz@": "is an abstract unix socket",
-    "fd@": "is an inherited file descriptor",
-    "sockpair@": "is an inherited socket pair",
-    "quic4@": "speaks QUIC",
-    "quic6@": "speaks QUIC",
-    "udp@": "speaks UDP",
-    "udp4@": "speaks UDP",
-    "udp6@": "speaks UDP",
-    "rhttp@": "is a reversed HTTP connection",
-}
-_TCP_PREFIXES = (
-    "ipv4@",
-    "ipv6@",
-    "tcp@",
-    "tcp4@",
-    "tcp6@",
-    "mptcp@",
-    "mptcp4@",
-    "mptcp6@",
-    "stream+ipv4@",
-    "stream+ipv6@",
-)
 
 
 def tls_binds(config_paths: t.Sequence[str], environment: t.Mapping[str, str]) -> list[TlsBind]:
@@ -143,23 +73,42 @@ def tls_binds(config_paths: t.Sequence[str], environment: t.Mapping[str, str]) -
     config_paths: as HAProxy's -f takes them: files, or directories of which all *.cfg are read in lexical order.
     environment: the variables of HAProxy's process. Raises HaproxyError when a file cannot be read.
     """
-    reader = _Reader(environment)
+    return _read(config_paths, _Reader(environment)).binds
+
+
+def tls_uses(
+    config_paths: t.Sequence[str], environment: t.Mapping[str, str], loaded: Loaded | None = None
+) -> list[TlsBind]:
+    """As tls_binds, and after them the server lines that use a certificate, which nobody can ask.
+
+    loaded: what HAProxy's process holds; then a listener has what is loaded, in that order, whatever is on disk.
+    """
+    reader = _read(config_paths, _Reader(environment, loaded))
+    return reader.binds + reader.servers
+
+
+def _read(config_paths: t.Sequence[str], reader: _Reader) -> _Reader:
     for path in config_paths:
-        for file in _config_files(path):
+        for file in config_files(path):
             reader.read(file)
-    return reader.binds
+    return reader
 
 
-def _config_files(path: str) -> list[str]:
+def config_files(path: str) -> list[str]:
+    """The files that HAProxy's option -f reads for this path. Raises HaproxyError."""
     if not os.path.isdir(path):
         return [path]
     return [os.path.join(path, name) for name in _names(path) if name.endswith(".cfg") and not name.startswith(".")]
 
 
 class _Reader:
-    def __init__(self, environment: t.Mapping[str, str]) -> None:
+    def __init__(self, environment: t.Mapping[str, str], loaded: Loaded | None = None) -> None:
         self.binds: list[TlsBind] = []
+        self.servers: list[TlsBind] = []
         self._environment = dict(environment)
+        self._loaded = loaded
+        self._resolved: dict[tuple[str | None, int], tuple[frozenset[str], dict[str, str]]] = {}
+        self._unix_prefix = ""
         self._section = ""
         self._crt_base = ""
         self._working_directory: str | None = None
@@ -168,6 +117,8 @@ class _Reader:
         self._store_base = ""
         self._conditions = 0
         self._disabled = self._disabled_by_default = False
+        self._expects_proxy: dict[str, t.Any] = {}
+        self._first_bind = 0
 
     def read(self, path: str) -> None:
         for number, line in enumerate(_lines(path), 1):
@@ -195,6 +146,10 @@ class _Reader:
                 self._disabled_by_default = self._disabled
         elif keyword in _PATH_KEYWORDS:
             self._set_paths(keyword, words, path)
+        elif keyword in _SERVERS:
+            self._server(words, place)
+        elif keyword == "tcp-request":
+            self._expect_proxy(words)
         else:
             self._set_environment(keyword, words[1:])
 
@@ -215,6 +170,8 @@ class _Reader:
             self._store_base = words[1]
         elif keyword == "crt-base":
             self._crt_base = words[1]
+        elif keyword == "unix-bind":
+            self._unix_prefix = dict(zip(words[1:], words[2:])).get("prefix", self._unix_prefix)
         elif keyword == "default-path":
             here = os.path.dirname(os.path.abspath(path))
             known = {"config": here, "parent": os.path.dirname(here), "origin": words[-1]}
@@ -226,6 +183,7 @@ class _Reader:
             self._disabled_by_default = False
         self._disabled = self._disabled_by_default and words[0] in ("frontend", "listen")
         self._store_name, self._store_base = " ".join(words[1:2]), ""
+        self._expects_proxy, self._first_bind = {}, len(self.binds)
 
     def _load(self, words: t.Sequence[str]) -> None:
         """A certificate of a crt-store, which binds name by its alias or its file (HAProxy 3.0)."""
@@ -237,7 +195,7 @@ class _Reader:
     # Binds
 
     def _bind(self, words: t.Sequence[str], line: str, place: str) -> None:
-        options = _options(words[2:])
+        options = bind_options(words[2:])
         if len(words) < 2 or not any(name == "ssl" for name, _value in options):
             return
         references = self._references(options)
@@ -263,21 +221,43 @@ class _Reader:
             reason = "is in a conditional block, whose condition is not evaluated here"
         if self._disabled:
             reason = "is in a disabled section"
-        host, ports, why = ("", [0], None) if reason else listening_address(address)
+        path = None if reason else unix_path(address, self._unix_prefix)
+        if path and not path.startswith("\0"):
+            path = self._path(path, "")
+        host, ports, why = ("", [0], None) if reason or path else listening_address(address)
         for port in ports:
+            named = f"{address} ({place})" if reason or why or path else endpoint_label(host, port)
             self.binds.append(
                 TlsBind(
-                    label=f"{address} ({place})" if reason or why else endpoint_label(host, port),
+                    label=named,
                     host=host,
                     port=port,
                     references=references,
                     strict_sni="strict-sni" in flags,
-                    proxy_protocol="accept-proxy" in flags,
                     section=self._section,
                     line=line.strip(),
                     not_probeable=reason or why,
+                    unix_path=path,
+                    **{"proxy_protocol": "accept-proxy" in flags, **self._expects_proxy},
                 )
             )
+
+    def _expect_proxy(self, words: t.Sequence[str]) -> None:
+        """tcp-request connection expect-proxy layer4 [if ...]: accept-proxy for a section's listeners, or for some."""
+        if words[1:3] != ["connection", "expect-proxy"]:
+            return
+        self._expects_proxy = {"proxy_sometimes" if len(words) > 4 else "proxy_protocol": True}
+        own = self.binds[self._first_bind :]
+        self.binds[self._first_bind :] = [dataclasses.replace(bind, **self._expects_proxy) for bind in own]
+
+    def _server(self, words: t.Sequence[str], place: str) -> None:
+        """HAProxy is the client there: it shows this certificate to a server that asks for one."""
+        files = [value for name, value in zip(words, words[1:]) if name == "crt"]
+        if files:
+            references = tuple(CertificateReference(path) for file in files for path in self._files(file))
+            label = f"{' '.join(words[:2] if words[0] != 'default-server' else words[:1])} ({place})"
+            reason = "is no listener: HAProxy shows the certificate to a server"
+            self.servers.append(TlsBind(label, "", 0, references, section=self._section, not_probeable=reason))
 
     def _references(self, options: t.Sequence[tuple[str, str]]) -> tuple[CertificateReference, ...]:
         """The certificates in the order HAProxy loads them, the default one first."""
@@ -293,6 +273,12 @@ class _Reader:
 
     def _files(self, value: str) -> list[str]:
         path = self._path(value, self._crt_base)
+        listed = self._in_memory(path)
+        if listed is not None:
+            return [reference.path for reference in listed]
+        return [file for file in self._on_disk(path) if self._is_loaded(file)]
+
+    def _on_disk(self, path: str) -> list[str]:
         if os.path.isdir(path):
             names = [name for name in _names(path) if not name.startswith(".") and not name.endswith(_IGNORED_SUFFIXES)]
             return [os.path.realpath(os.path.join(path, name)) for name in names]
@@ -302,6 +288,9 @@ class _Reader:
         return [os.path.realpath(path)]
 
     def _crt_list(self, path: str) -> list[CertificateReference]:
+        listed = self._in_memory(path)
+        if listed is not None:
+            return listed
         references: list[CertificateReference] = []
         for line in _lines(path):
             if not line.strip() or line.lstrip().startswith("#"):
@@ -310,6 +299,33 @@ class _Reader:
             names = tuple(name.lower() for name in filters)
             references += [CertificateReference(file, names, bool(names)) for file in self._files(certificate)]
         return references
+
+    def _in_memory(self, path: str) -> list[CertificateReference] | None:
+        """The entries of a crt-list or directory as loaded; None when it is not known what is."""
+        lists = self._loaded_paths()[1]
+        name = lists.get(path) or lists.get(os.path.realpath(path))
+        if self._loaded is None or name is None:
+            return None
+        references = []
+        for file, rest in self._loaded.lists[name]:
+            filters = tuple(word.lower() for word in _crt_list_entry(f"x {rest}")[1])
+            references.append(CertificateReference(os.path.realpath(self._path(file, "")), filters, bool(filters)))
+        return references
+
+    def _is_loaded(self, path: str) -> bool:
+        return self._loaded is None or path in self._loaded_paths()[0]
+
+    def _loaded_paths(self) -> tuple[frozenset[str], dict[str, str]]:
+        """Of all loaded files the paths, links resolved; of the loaded lists path -> name, also with links resolved."""
+        if self._loaded is None:
+            return frozenset(), {}
+        key = (self._working_directory, len(self._stores))  # what names are relative to
+        if key not in self._resolved:
+            written = {self._path(name, ""): name for name in self._loaded.lists}
+            lists = {**{os.path.realpath(path): name for path, name in written.items()}, **written}
+            files = frozenset(os.path.realpath(self._path(name, "")) for name in self._loaded.names)
+            self._resolved[key] = (files, lists)
+        return self._resolved[key]
 
     def _path(self, value: str, base: str) -> str:
         if value.startswith("@"):
@@ -322,16 +338,6 @@ def _unknown(variable: UnknownVariable) -> str:
     return f"needs the environment variable {variable}, which is not known here"
 
 
-def _options(words: t.Sequence[str]) -> list[tuple[str, str]]:
-    options = []
-    position = 0
-    while position < len(words):
-        has_value = words[position] in _WITH_VALUE and position + 1 < len(words)
-        options.append((words[position], words[position + 1] if has_value else ""))
-        position += 2 if has_value else 1
-    return options
-
-
 def _crt_list_entry(line: str) -> tuple[str, list[str]]:
     """Path and SNI filters of "path [options] [!]filter ..."."""
     before, bracket, rest = line.partition("[")
@@ -340,41 +346,6 @@ def _crt_list_entry(line: str) -> tuple[str, list[str]]:
     filters = words[1:]
     comment = next((index for index, word in enumerate(filters) if word.startswith("#")), len(filters))
     return words[0], filters[:comment]
-
-
-def listening_address(text: str) -> tuple[str, list[int], str | None]:
-    """Where to connect for an address as a bind line has it: host, ports, and why not if it cannot be probed.
-
-    Addresses that mean all interfaces become loopback.
-    """
-    for prefix, reason in _UNPROBEABLE_PREFIXES.items():
-        if text.startswith(prefix):
-            return "", [0], reason
-    is_ipv6 = False
-    for prefix in _TCP_PREFIXES:
-        if text.startswith(prefix):
-            text = text[len(prefix) :]
-            is_ipv6 = prefix.endswith("6@")
-            break
-    host, _colon, ports = text.rpartition(":")
-    first, _dash, last = ports.partition("-")
-    if not first.isdigit() or not (last or first).isdigit():
-        return "", [0], "has no port that can be understood"
-    host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    if host in ("", "*"):
-        host = "::1" if is_ipv6 else "127.0.0.1"
-    elif host == "0.0.0.0":  # noqa: S104  # nothing is bound here
-        host = "127.0.0.1"
-    elif ":" in host and set(host) <= {":", "0"}:
-        host = "::1"
-    if "@" in host:
-        return "", [0], "is of an address family that is not known here"
-    return host, list(range(int(first), int(last or first) + 1)), None
-
-
-def endpoint_label(host: str, port: int) -> str:
-    """ "host:port", with brackets around an IPv6 address."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _names(directory: str) -> list[str]:

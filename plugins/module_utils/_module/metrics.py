@@ -84,6 +84,7 @@ def run(module: t.Any) -> None:
                 manifest,
                 lambda path: os.path.join(directory.path, path),
                 lambda name: {**totals.drift(name), "disk": not directory.intact(manifest.entries[name])},
+                totals.unproven,
             )
             text = render(directory.path, certificates, totals, names=params["names"], now=now)
             before = _read(textfile)

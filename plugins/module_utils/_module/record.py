@@ -27,12 +27,14 @@ ROLLBACK_SPEC: dict[str, dict[str, t.Any]] = {
 }
 RECORD_SPEC: dict[str, dict[str, t.Any]] = {
     "path": {"type": "path", "required": True},
-    "outcome": {"type": "str", "choices": ["proven", "rolled_back", "failed"], "required": True},
+    "outcome": {"type": "str", "choices": ["proven", "rolled_back", "unproven", "failed"], "required": True},
     "activation": {"type": "str", "choices": ["none", "hot_update", "reload"], "default": "none"},
     "names": {"type": "list", "elements": "str"},
     "retired": {"type": "list", "elements": "path", "default": []},
     "reason": {"type": "str", "default": ""},
     "failures": {"type": "list", "elements": "str", "default": []},
+    "not_proven": {"type": "dict", "default": {}},
+    "loaded": {"type": "list", "elements": "str"},
     "lock_timeout": {"type": "str", "default": "60s"},
 }
 
@@ -97,6 +99,8 @@ def run_record(module: t.Any) -> None:
             frozenset(params["retired"]),
             params["reason"],
             params["failures"],
+            {str(name): str(reason) for name, reason in params["not_proven"].items()},
+            params["loaded"],
         )
         changed, state = record(
             _directory(params["path"]),

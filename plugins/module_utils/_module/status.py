@@ -13,17 +13,17 @@ from datetime import datetime, timezone
 
 from .._aws.secrets_manager import SecretsManager, Selection
 from .._errors import InvalidOption, RotationError, SecretsManagerError
-from .._proof import CertificateProof, DeployedCertificate
+from .._proof_report import CertificateProof, DeployedCertificate
 from .._record import read_state
-from .._status import UNASKED, CertificateStatus, Finding, Status, listed, run_status
+from .._status import UNASKED, CertificateStatus, Finding, Status, Verdict, listed, run_status
 from .._store.atomic import store_errors
 from .._store.directory import CertificateDirectory, DirectorySettings
 from .._store.manifest import Entry, Manifest
 from .boundary import module_boundary
-from .certificate_proof import probed_binds, prove
 from .dependencies import require_library
 from .metrics import load_totals
 from .options import duration_option
+from .proving import find_binds, prove
 from .status_memory import look_at_memory
 from .tls_endpoint_info import check_limits
 
@@ -39,6 +39,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "binds": {"type": "list", "elements": "str"},
     "max_names": {"type": "int"},
     "allow_unreferenced": {"type": "bool", "default": False},
+    "on_unproven": {"type": "str", "choices": ["fail", "warn"], "default": "fail"},
     "timeout": {"type": "float", "default": 5.0},
     "concurrency": {"type": "int", "default": 32},
 }
@@ -89,6 +90,7 @@ def run(module: t.Any, retry: _Retry) -> None:
             memory.blind,
             "" if manifest.entries or damage else _nothing(directory.path, memory.names),
             memory.unasked,
+            params["on_unproven"] == "warn",
         )
         module.exit_json(changed=False, recent_errors=state.get("recent_errors", []), **status.as_result())
 
@@ -187,7 +189,8 @@ def _wire(manifest: Manifest, directory: CertificateDirectory, params: t.Mapping
         for summary in [entry.current.summary]
     ]
     try:
-        report, _probes = prove(deployed, probed_binds(params), {**params, "only": None, "retries": 1, "delay": 0.2})
+        binds = find_binds({**params, "reloaded": False})
+        report, _probes = prove(deployed, binds, {**params, "only": None, "retries": 1, "delay": 0.2})
     except InvalidOption:
         raise
     except RotationError as error:
@@ -198,7 +201,6 @@ def _wire(manifest: Manifest, directory: CertificateDirectory, params: t.Mapping
 def _seen(proof: CertificateProof) -> Finding:
     if proof.unreferenced:
         return Finding("absent", proof.reason or "")
-    if not proof.mismatches:
-        return Finding("ok")
-    others = [mismatch for mismatch in proof.mismatches if mismatch.served_fingerprint_sha256]
-    return Finding("differs" if others else "unknown", str((others or proof.mismatches)[0]))
+    verdicts: dict[str, Verdict] = {"right": "ok", "wrong": "differs"}
+    verdict = verdicts.get(proof.outcome, "unanswered" if proof.unanswered else "unasked")
+    return Finding(verdict, next(iter(proof.because), ""))

@@ -11,7 +11,7 @@ import typing as t
 
 from .._errors import InvalidOption, RotationError
 from .._renewal import isoformat_utc
-from .._tls.endpoint import parse_endpoint
+from .._tls.endpoint import Endpoint, parse_endpoint
 from .._tls.probe import Observation, Trust, probe_many
 from .._x509.certificate import load_certificate
 from .boundary import module_boundary
@@ -43,6 +43,7 @@ def run(module: t.Any) -> None:
         params = module.params
         check_limits(params)
         endpoints = [parse_endpoint(entry, position) for position, entry in enumerate(params["endpoints"])]
+        check_names(params["endpoints"], endpoints)
         if params["client_key"] and not params["client_cert"]:
             raise InvalidOption("client_key is of no use without client_cert.")
         identity = (params["client_cert"], params["client_key"] or params["client_cert"])
@@ -53,6 +54,16 @@ def run(module: t.Any) -> None:
             for result in results:
                 result["accepted"] = result["trusted"] and result["error"] is None
         module.exit_json(changed=False, endpoints=results)
+
+
+def check_names(entries: t.Sequence[t.Any], endpoints: t.Sequence[Endpoint]) -> None:
+    """Raises InvalidOption when not one of the endpoints has a name that can be asked for.
+
+    A single odd one is that one's result: lists of names come from certificates and inventories, too.
+    """
+    odd = [endpoint.odd_name for endpoint in endpoints]
+    if odd and all(odd):
+        raise InvalidOption(f"endpoints[0] ({entries[0]!r}): {odd[0]}")
 
 
 def check_limits(params: t.Mapping[str, t.Any]) -> None:

@@ -15,12 +15,13 @@ from .._errors import ProbeError
 from .starttls import PROTOCOLS
 
 KEY_TYPES = ("any", "rsa", "ecdsa")
+_MAX_NAME = 253  # RFC 1035
 _FIELDS = ("host", "port", "server_name", "address", "starttls", "key_type", "proxy_protocol")
 
 
 @dataclasses.dataclass(frozen=True)
 class Endpoint:
-    """One TLS endpoint. Raises ProbeError when a field makes no sense.
+    """One TLS endpoint. Raises ProbeError when a field makes no sense; a name that is none is found by the probe.
 
     host: DNS name (international ones as U-labels or A-labels) or IP address.
     server_name: name for SNI (RFC 6066) and for the trust check; None or "" sends no SNI.
@@ -28,6 +29,8 @@ class Endpoint:
     starttls: plain-text protocol that is upgraded first, one of starttls.PROTOCOLS.
     key_type: accept a certificate of this key type only ("rsa", "ecdsa"), which limits the handshake to TLS 1.2.
     proxy_protocol: send an empty PROXY protocol header first, for listeners that expect one.
+    unix_path: connect to this unix socket instead, an abstract one with a zero byte first; then host and port say
+    nothing.
     """
 
     host: str
@@ -37,9 +40,10 @@ class Endpoint:
     starttls: str | None = None
     key_type: str = "any"
     proxy_protocol: bool = False
+    unix_path: str | None = None
 
     def __post_init__(self) -> None:
-        if not 0 < self.port < 65536:
+        if self.unix_path is None and not 0 < self.port < 65536:
             raise ProbeError(f"port {self.port} is not between 1 and 65535")
         if self.starttls and self.starttls not in PROTOCOLS:
             raise ProbeError(f"starttls {self.starttls!r} is not one of {', '.join(sorted(PROTOCOLS))}")
@@ -47,18 +51,25 @@ class Endpoint:
             raise ProbeError(f"key_type {self.key_type!r} is not one of {', '.join(KEY_TYPES)}")
         if self.address and not is_ip(self.address):
             raise ProbeError(f"address {self.address!r} is not an IP address")
-        ascii_name(self.host)
-        ascii_name(self.server_name or "no-sni")
 
     @property
     def connect_host(self) -> str:
-        """What to resolve and connect to, in ASCII."""
+        """What to resolve and connect to, in ASCII. Raises ProbeError when the host is no name."""
         return self.address or ascii_name(self.host)
 
     @property
     def sni(self) -> str | None:
-        """The name for SNI in ASCII, None for a handshake without it."""
+        """The name for SNI in ASCII, None for a handshake without it. Raises ProbeError when it cannot be sent."""
         return ascii_name(self.server_name) if self.server_name else None
+
+    @property
+    def odd_name(self) -> str | None:
+        """Why nobody can ask for one of its names; None when they can be asked for."""
+        try:
+            _names = self.unix_path or self.connect_host, self.sni
+        except ProbeError as error:
+            return error.message
+        return None
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -78,12 +89,14 @@ def ascii_name(name: str) -> str:
     """A host name as DNS and SNI carry it: A-labels, no dot at the end. Raises ProbeError when it is no host name."""
     if is_ip(name):
         return name
-    try:  # to convert a very long one would take minutes
-        encoded = name.rstrip(".").encode("idna").decode("ascii") if len(name) <= 254 else ""
+    try:
+        # To convert a very long one would take minutes.
+        encoded = name.rstrip(".").encode("idna").decode("ascii") if len(name) <= _MAX_NAME + 1 else ""
     except UnicodeError:
         encoded = ""
     if not re.fullmatch(r"(?=.{1,253}$)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", encoded):
-        raise ProbeError(f"{name!r} is not a host name")
+        shown = name if len(name) <= _MAX_NAME else f"{name[:50]}..."
+        raise ProbeError(f"{shown!r} is not a host name")
     return encoded
 
 

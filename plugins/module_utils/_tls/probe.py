@@ -16,6 +16,7 @@ import ssl
 import threading
 import typing as t
 
+from .._errors import ProbeError
 from .endpoint import Endpoint, is_ip
 from .handshake import Deadline, Handshake, permissive_context, shake_hands, verifying_context
 from .starttls import UpgradeRefused, upgrade
@@ -25,6 +26,9 @@ _ERRNO_TEXTS = {
     errno.ENETUNREACH: "network unreachable",
     errno.EHOSTUNREACH: "no route to host",
     errno.EADDRNOTAVAIL: "address not available",
+    errno.ENOENT: "no such socket",
+    errno.EACCES: "permission denied",
+    errno.EAGAIN: "its queue is full",  # of a unix socket
 }
 _PROXY_HEADER = b"PROXY UNKNOWN\r\n"  # "use the connection's own addresses" (PROXY protocol, 2.1)
 _RESETS = {errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED}
@@ -74,6 +78,16 @@ class Observation:
         return bool(self.chain)
 
     @property
+    def silent(self) -> bool:
+        """Whether the server let the time run out."""
+        return not self.chain and (self.error or "").startswith("timeout")
+
+    @property
+    def turned_away(self) -> bool:
+        """Whether the connection was refused, reset or closed before there was a certificate."""
+        return not self.chain and (self.error or "").startswith(("connection ", _ERRNO_TEXTS[errno.EAGAIN]))
+
+    @property
     def fingerprint_sha256(self) -> str | None:
         return hashlib.sha256(self.chain[0]).hexdigest() if self.chain else None
 
@@ -115,6 +129,10 @@ class _Probe:
             error = f"timeout after {self._deadline.seconds:g} s during {self._phase}"
         except _Unreachable as unreachable:
             error = str(unreachable)
+        except ProbeError as odd:
+            error = odd.message
+        except (ValueError, UnicodeError):  # of ssl, which has rules of its own for names
+            error = "the name cannot be sent by SNI"
         except OSError as os_error:
             error = _os_error_text(os_error, self._phase)
         return Observation(
@@ -196,6 +214,8 @@ class _Probe:
 
     def _connected(self) -> socket.socket:
         """A connection to the first address that takes one. Each gets its share of the time left."""
+        if self._endpoint.unix_path is not None:
+            return self._connected_locally(self._endpoint.unix_path)
         self._phase = "name resolution"
         candidates = self._resolve()
         self._phase = "connect"
@@ -213,6 +233,17 @@ class _Probe:
             else:
                 return connection
         raise _Unreachable("name resolution failed")
+
+    def _connected_locally(self, path: str) -> socket.socket:
+        self._phase = "connect"
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(self._deadline.remaining())
+            connection.connect(path)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def _resolve(self) -> list[tuple[socket.AddressFamily, t.Any]]:
         host, port = self._endpoint.connect_host, self._endpoint.port

@@ -93,5 +93,9 @@ def test_those_in_trouble_come_last_and_their_reason_is_one_short_line():
 def test_proof_counts_what_had_to_be_proven():
     new = HostRotation(synced("created", "updated", "unchanged", pending=["web/0", "web/1"], proven=["web/0"]))
     assert new.proof() == "1 of 2"
+    unsure = synced("created", pending=["web/0"], not_proven={"web/0": "a reset"})
+    assert HostRotation(unsure).proof() == "0 of 1, 1 unasked"
+    assert HostRotation(unsure).reason == "web/0 is not proven, because a reset"
+    assert HostRotation(unsure).as_dict()["not_proven"] == {"web/0": "a reset"}
     assert HostRotation(synced("unchanged")).proof() == "earlier"
     assert HostRotation().proof() == "-"

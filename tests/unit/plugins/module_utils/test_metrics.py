@@ -94,3 +94,14 @@ def test_layers_are_kept_as_long_as_their_version() -> None:
     assert totals.drift("a") == {"source": False}
     totals.see(manifest_of(b="1"), {})
     assert totals.layers == {}
+
+
+def test_what_could_not_be_asked_is_no_drift_and_kept_apart() -> None:
+    totals = Totals()
+    totals.see(manifest_of(a="1", b="1"), {"a": {"wire": "unanswered", "memory": "ok"}, "b": {"wire": "unasked"}})
+    totals = Totals.from_json(totals.to_json())
+    assert (totals.drift("a"), totals.drift("b")) == ({"memory": False}, {})
+    assert (totals.unproven("a"), totals.unproven("b"), totals.unproven("c")) == ("unanswered", "unasked", None)
+    totals.see(manifest_of(a="1", b="2"), {"a": {"wire": "ok"}})
+    assert (totals.unproven("a"), totals.unproven("b")) == (None, None)
+    assert totals.drift("a") == {"memory": False, "wire": False}

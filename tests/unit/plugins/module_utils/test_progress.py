@@ -42,8 +42,19 @@ def update(*actions: str) -> dict[str, t.Any]:
 
 
 def proof(**proven: bool) -> dict[str, t.Any]:
-    items = [{"name": name, "proven": value, "unreferenced": False} for name, value in proven.items()]
-    return {"certificates": items, "msg": "X serves 1 instead of 2"}
+    return {
+        "certificates": [proof_item(name, "right" if value else "wrong") for name, value in proven.items()],
+        "msg": "X serves 1 instead of 2",
+    }
+
+
+def proof_item(name: str, outcome: str, **fields: t.Any) -> dict[str, t.Any]:
+    """As certificate_proof_info has it."""
+    item = {"name": name, "outcome": outcome, "proven": outcome == "right", "unreferenced": False, "unanswered": []}
+    return {**item, "not_proven_because": [] if outcome == "right" else [f"because of {name}"], **fields}
+
+
+RESET = {"bind": "127.0.0.1:443", "server_name": "a.example.com", "error": "connection reset"}
 
 
 def test_nothing_to_do() -> None:
@@ -158,10 +169,81 @@ def test_a_failed_rollback_tells_both_errors() -> None:
 
 
 def test_unreferenced_certificates() -> None:
-    seen = proof(a=False)
-    seen["certificates"][0]["unreferenced"] = True
-    assert Progress(sync("a"), update("updated"), proof=seen).unproven == ["a"]
-    assert Progress(sync("a"), update("updated"), proof=seen, allow_unreferenced=True).unproven == []
+    seen = {"certificates": [proof_item("a", "unasked", unreferenced=True)], "msg": "nobody loads it"}
+    strict = Progress(sync("a"), update("updated"), proof=seen)
+    assert (strict.unproven, strict.proven, strict.outcome) == ([], [], "unproven")
+    assert strict.error.startswith("nobody loads it")
+    assert strict.loaded == []
+    lax = Progress(sync("a"), update("updated"), proof=seen, allow_unreferenced=True)
+    assert (lax.unproven, lax.proven, lax.error) == ([], ["a"], "")
+
+
+def test_a_question_without_an_answer_takes_nothing_back() -> None:
+    seen = {"certificates": [proof_item("a", "unasked", unanswered=[RESET]), proof_item("b", "right")], "msg": "why"}
+    progress = Progress(sync("a", "b"), update("updated", "updated"), proof=seen)
+    assert (progress.unproven, progress.proven, progress.not_proven) == ([], ["b"], {"a": "because of a"})
+    assert (progress.outcome, progress.loaded) == ("unproven", ["a"])
+    assert progress.error.splitlines() == ["why", "What is not proven stays in place, and the next run asks again."]
+    lax = Progress(progress.sync, progress.update, proof=seen, on_unproven="warn")
+    assert (lax.error, lax.outcome, lax.proven, lax.not_proven) == ("", "proven", ["b"], progress.not_proven)
+
+
+def test_what_cannot_be_asked_by_its_nature_is_no_failure() -> None:
+    seen = {"certificates": [proof_item("a", "unasked")], "msg": "why"}
+    progress = Progress(sync("a"), update("updated"), proof=seen)
+    assert (progress.error, progress.outcome, progress.unproven, progress.proven) == ("", "proven", [], [])
+    assert progress.not_proven == {"a": "because of a"}
+    assert layers(progress)["a"]["wire"] == "unasked"
+
+
+def test_only_what_is_wrong_goes_back() -> None:
+    items = [proof_item("a", "unasked", unanswered=[RESET]), proof_item("b", "wrong"), proof_item("c", "right")]
+    seen = {"certificates": items, "msg": "why"}
+    progress = Progress(sync("a", "b", "c"), update(*["updated"] * 3), proof=seen)
+    assert (progress.unproven, progress.proven, list(progress.not_proven)) == (["b"], ["c"], ["a"])
+    assert progress.outcome == "rolled_back"
+
+
+@pytest.mark.parametrize("answer", [{"failed": True, "msg": "Unexpected KeyError"}, {"failed": True}])
+def test_a_proof_that_ended_early_is_neither_a_success_nor_a_reason_to_go_back(answer: dict[str, t.Any]) -> None:
+    progress = Progress(sync("a"), update("updated"), proof=answer)
+    assert (progress.unproven, progress.proven, progress.outcome) == ([], [], "unproven")
+    assert progress.error.startswith("Not proven, the proof ended early: ")
+    assert progress.not_proven["a"] in progress.error
+    assert Progress(progress.sync, progress.update, proof=answer, on_unproven="warn").error
+
+
+def test_no_proof_was_wanted() -> None:
+    progress = Progress(sync("a"), update("updated"), proof={"skipped": True, "skip_reason": "Conditional result"})
+    assert (progress.proven, progress.error) == (["a"], "")
+
+
+def test_what_an_earlier_run_loaded_is_asked_for_and_not_loaded_again() -> None:
+    report = sync("a", "b")
+    report["certificates"][0]["loaded"] = True
+    progress = Progress(report)
+    assert progress.update_items == [{"src": "/c/b.pem", "state": "present"}]
+    seen = proof(a=True, b=True)
+    after = Progress(report, update("updated"), proof=seen)
+    assert (after.activated, after.proven, after.error) == (["a", "b"], ["a", "b"], "")
+    report = sync("a")
+    report["certificates"][0]["loaded"] = True
+    alone = Progress(report)
+    assert (alone.update_items, alone.needs_reload, alone.has_work, alone.activated) == ([], False, True, ["a"])
+    wrong = Progress(report, proof=proof(a=False))
+    assert (wrong.unproven, wrong.proven, wrong.loaded) == ([], [], [])
+    assert "the next run loads it again" in wrong.error
+    assert wrong.outcome == "unproven"
+
+
+def test_a_rollback_that_could_not_be_proven_says_so() -> None:
+    item = {"name": "a", "path": "/c/a.pem", "action": "restored", "fingerprint_sha256": "1"}
+    done = Progress(sync("a"), update("updated"), proof=proof(a=False), rollback={"certificates": [item]})
+    assert "is not proven" not in done.error
+    unsure = {"certificates": [proof_item("a", "unasked", unanswered=[RESET])], "proven": False, "msg": "a reset"}
+    doubtful = Progress(done.sync, done.update, {}, done.proof, done.rollback, rollback_proof=unsure)
+    assert "That the previous ones are served is not proven: a reset" in doubtful.error
+    assert doubtful.outcome == "rolled_back"
 
 
 def test_a_certificate_that_haproxy_keeps_is_told() -> None:
@@ -232,13 +314,14 @@ def test_what_is_known_of_the_layers() -> None:
 @pytest.mark.parametrize(
     ("seen", "verdict"),
     [
-        ({"unreferenced": True}, "absent"),
-        ({"mismatches": [{"served_fingerprint_sha256": None}]}, "unknown"),
-        ({"mismatches": [{"served_fingerprint_sha256": None}, {"served_fingerprint_sha256": "f"}]}, "differs"),
+        ({"outcome": "unasked", "unreferenced": True}, "absent"),
+        ({"outcome": "unasked", "unanswered": [RESET]}, "unanswered"),
+        ({"outcome": "unasked"}, "unasked"),
+        ({"outcome": "wrong", "unanswered": [RESET]}, "differs"),
     ],
 )
 def test_what_is_known_of_the_wire(seen: dict[str, t.Any], verdict: str) -> None:
-    answer = {"certificates": [{"name": "a", "proven": False, "unreferenced": False, **seen}], "msg": ""}
+    answer = {"certificates": [proof_item("a", **seen)], "msg": ""}
     assert layers(Progress(sync("a"), update("updated"), proof=answer))["a"]["wire"] == verdict
 
 

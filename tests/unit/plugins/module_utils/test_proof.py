@@ -9,15 +9,15 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._proof import (
     CertificateReference,
-    DeployedCertificate,
-    ProofReport,
     ProofTarget,
     TlsBind,
     proof_targets,
     verdicts,
 )
+from ansible_collections.certops.rotation.plugins.module_utils._proof_report import DeployedCertificate, ProofReport
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,7 +143,12 @@ def test_one_wrong_answer_is_a_mismatch_with_both_fingerprints() -> None:
 def test_no_answer_keeps_its_error_and_a_client_certificate_demand_is_no_failure() -> None:
     a = deployed("a", "a.example.com")
     report = judge([a], [ANY], lambda _target: Seen(error="connection refused"))
-    assert report.certificates[0].mismatches[0].error == "connection refused"
+    assert report.certificates[0].outcome == "unasked"
+    assert report.certificates[0].unanswered[0].error == "connection refused"
+    assert report.certificates[0].because == ("127.0.0.1:443 for a.example.com: connection refused",)
+    assert report.failures(allow_unreferenced=False) == list(report.certificates)
+    assert report.failures(allow_unreferenced=False, allow_unanswered=True) == []
+    assert report.unproven(allow_unreferenced=True) == list(report.certificates)
     report = judge([a], [ANY], lambda _target: Seen("fp-a", error="TLS alert certificate_required"))
     assert report.certificates[0].proven
 
@@ -214,11 +219,132 @@ def test_a_certificate_that_no_listener_loads_is_unreferenced() -> None:
     a, b = deployed("a", "a.example.com"), deployed("b", "b.example.com")
     binds = [bind(OTHER, port=1), bind(OTHER, b, port=2, not_probeable="is a unix socket")]
     report = judge([a, b], binds, lambda _target: Seen())
-    assert [proof.unreferenced for proof in report.certificates] == [True, True]
+    assert [proof.outcome for proof in report.certificates] == ["unasked", "unasked"]
+    assert [proof.unreferenced for proof in report.certificates] == [True, False]
     assert report.certificates[0].reason == "no TLS bind of HAProxy loads this file"
-    assert "127.0.0.1:2 is a unix socket" in (report.certificates[1].reason or "")
-    assert len(report.failures(allow_unreferenced=False)) == 2
+    assert report.certificates[1].because == ("127.0.0.1:2 is a unix socket",)
+    assert report.failures(allow_unreferenced=False) == [report.certificates[0]]
     assert report.failures(allow_unreferenced=True) == []
+
+
+def test_what_cannot_be_asked_somewhere_is_right_where_it_can_be() -> None:
+    a = deployed("a", "a.example.com")
+    binds = [bind(OTHER, a, port=1), bind(a, port=2, not_probeable="is no address of this host now")]
+    report = judge([a], binds, lambda _target: Seen("fp-a"))
+    assert (report.certificates[0].outcome, report.certificates[0].because) == ("right", ())
+    assert [str(item) for item in report.certificates[0].unasked] == ["127.0.0.1:2 is no address of this host now"]
+
+
+def test_one_question_without_an_answer_is_not_made_up_for_by_others() -> None:
+    a = deployed("a", "a.example.com", "b.example.com")
+
+    def answer(target: ProofTarget) -> Seen:
+        return Seen("fp-a") if target.server_name == "a.example.com" else Seen(error="connection reset")
+
+    report = judge([a], [bind(OTHER, a)], answer)
+    assert report.certificates[0].outcome == "unasked"
+    assert [item.server_name for item in report.certificates[0].unanswered] == ["b.example.com"]
+
+
+def test_wrong_is_wrong_whatever_else_could_not_be_asked() -> None:
+    a = deployed("a", "a.example.com", "b.example.com")
+
+    def answer(target: ProofTarget) -> Seen:
+        return Seen("fp-old") if target.server_name == "a.example.com" else Seen(error="timeout")
+
+    (proof,) = judge([a], [bind(OTHER, a)], answer).certificates
+    assert (proof.outcome, len(proof.mismatches), len(proof.unanswered)) == ("wrong", 1, 1)
+    assert proof.because == tuple(map(str, proof.mismatches))
+
+
+def test_a_certificate_is_not_shadowed_while_a_name_of_its_own_has_no_answer() -> None:
+    a, b = deployed("a", "shared.example.com"), deployed("b", "shared.example.com", "b.example.com")
+
+    def answer(target: ProofTarget) -> Seen:
+        return Seen("fp-a") if target.server_name == "shared.example.com" else Seen(error="timeout")
+
+    report = judge([a, b], [bind(OTHER, a, b)], answer)
+    assert [proof.outcome for proof in report.certificates] == ["right", "unasked"]
+
+
+def test_who_answers_without_sni_is_wrong_only_where_the_default_is_known() -> None:
+    a, b = deployed("a", "a.example.com"), deployed("b", "192.0.2.1")
+
+    def answer(target: ProofTarget) -> Seen:
+        return Seen("fp-a" if target.server_name else "fp-old")
+
+    known = [bind(a, port=1), bind(b, port=2)]
+    assert [proof.outcome for proof in judge([a, b], known, answer).certificates] == ["wrong", "wrong"]
+    unknown = [dataclasses.replace(item, default_known=False) for item in known]
+    report = judge([a, b], unknown, answer)
+    assert [proof.outcome for proof in report.certificates] == ["right", "unasked"]
+    assert report.failures(allow_unreferenced=False) == []
+    assert report.certificates[1].because == (
+        "127.0.0.1:2 without SNI serves fp-old, and which one is the default is not known here",
+    )
+    assert judge([b], unknown[1:], lambda _target: Seen("fp-b")).certificates[0].proven
+
+
+def test_another_host_that_answers_proves_nothing_against_it() -> None:
+    a = deployed("a", "a.example.com")
+    elsewhere = TlsBind("192.0.2.9:443", "192.0.2.9", 443, foreign=True)
+    (proof,) = judge([a], [elsewhere], lambda _target: Seen("fp-old")).certificates
+    assert (proof.outcome, proof.mismatches) == ("unasked", ())
+    assert "its address is none of this host's" in proof.because[0]
+    assert judge([a], [elsewhere], lambda _target: Seen("fp-a")).certificates[0].proven
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("w*.example.com", "an asterisk stands for the whole first label only"),
+        ("*.*.example.com", "an asterisk stands for the whole first label only"),
+        ("*example.com", "an asterisk stands for the whole first label only"),
+        ("*", "an asterisk stands for the whole first label only"),
+        ("*.", "it is no host name"),
+        ("www.example.com.", "leave out a dot at the end"),
+        ("a..example.com", "it is no host name"),
+        (".example.com", "it is no host name"),
+        ("", "it is no host name"),
+        ("b\u00fccher.example", "it is no host name"),
+        (f"{'a' * 64}.example.com", "it is no host name"),
+        ("admin@example.com", "it is no host name"),
+        ("https://example.com/", "it is no host name"),
+        ("www.example.com\0.evil.example", "it is no host name"),
+        ("a b.example.com", "it is no host name"),
+        (".".join(["a" * 60] * 5), "longer than 253 characters"),
+        (f"*.{'.'.join(['a' * 63] * 4)}", "longer than 253 characters"),
+    ],
+)
+def test_a_name_that_no_client_can_send_is_its_own_finding(name: str, reason: str) -> None:
+    a, b = deployed("a", "a.example.com", name), deployed("b", name)
+    binds = [bind(OTHER, a, b)]
+    assert asked(proof_targets([a, b], binds)) == [("a", 443, "a.example.com", "any")]
+    report = judge([a, b], binds, lambda _target: Seen("fp-a"))
+    assert [proof.outcome for proof in report.certificates] == ["right", "unasked"]
+    assert report.failures(allow_unreferenced=False) == []
+    assert reason in report.certificates[0].unasked[0].reason
+    assert str(report.certificates[1].unasked[0]).isprintable()
+    filtered = CertificateReference(a.path, ("a.example.com", name), filtered=True)
+    (proof,) = judge([a], [bind(OTHER, filtered)], lambda _target: Seen("fp-a")).certificates
+    assert proof.outcome == "right"
+
+
+@pytest.mark.parametrize("name", ["a_b.example.com", "-a.example.com", "300.1.1.1", "x", "xn--bcher-kva.example"])
+def test_odd_names_that_clients_can_send_are_asked_for(name: str) -> None:
+    a = deployed("a", name)
+    assert asked(proof_targets([a], [bind(OTHER, a)])) == [("a", 443, name, "any")]
+
+
+@pytest.mark.parametrize("length", [200, 241, 252, 253])
+def test_the_made_up_label_of_a_long_wildcard_fits(length: int) -> None:
+    rest = ".".join(["a" * 50] * 6)[: length - 2].replace(".a", ".b")
+    a = deployed("a", f"*.{rest}")
+    (target,) = proof_targets([a], [bind(OTHER, a)])
+    assert target.server_name is not None
+    assert len(target.server_name) <= 253
+    assert target.server_name.endswith(f".{rest}")
+    assert all(0 < len(label) < 64 for label in target.server_name.split("."))
 
 
 def test_thousands_of_certificates_on_one_listener_take_no_quadratic_time() -> None:

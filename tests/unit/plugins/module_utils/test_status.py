@@ -73,6 +73,15 @@ def test_all_that_is_gone_is_not_healthy() -> None:
     assert codes(Status([certificate()], WELL, NOW, unasked="no socket")) == {"memory_unknown": "warning"}
 
 
+def test_a_wire_that_could_not_be_asked() -> None:
+    unasked = Status([certificate(wire=Finding("unasked", "why"))], WELL, NOW)
+    assert codes(unasked) == {"wire_unasked": "warning"}
+    assert unasked.as_result()["healthy"] is True
+    silent = [certificate(wire=Finding("unanswered", "why"))]
+    assert codes(Status(silent, WELL, NOW)) == {"wire_unanswered": "error"}
+    assert codes(Status(silent, WELL, NOW, allow_unanswered=True)) == {"wire_unanswered": "warning"}
+
+
 def test_age() -> None:
     assert codes(Status([], WELL, NOW, timedelta(hours=6))) == {}
     assert codes(Status([], WELL, NOW, timedelta(hours=4))) == {"last_success_too_old": "error"}

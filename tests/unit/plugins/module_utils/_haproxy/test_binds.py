@@ -6,15 +6,17 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._errors import HaproxyError
-from ansible_collections.certops.rotation.plugins.module_utils._haproxy.binds import tls_binds
+from ansible_collections.certops.rotation.plugins.module_utils._haproxy.binds import tls_binds, tls_uses
 from ansible_collections.certops.rotation.plugins.module_utils._haproxy.config_words import (
     UnknownVariable,
     split_words,
 )
+from ansible_collections.certops.rotation.plugins.module_utils._haproxy.loaded import Loaded
 from ansible_collections.certops.rotation.plugins.module_utils._proof import CertificateReference, TlsBind
 
 ENVIRONMENT = {"IP": "192.0.2.9", "PORT": "8443"}
@@ -83,9 +85,10 @@ def test_addresses(tmp_path: pathlib.Path, address: str, labels: list[str]) -> N
 @pytest.mark.parametrize(
     ("bind", "reason"),
     [
-        ("unix@/run/tls.sock ssl crt /a.pem", "unix socket"),
-        ("/run/tls.sock ssl crt /a.pem", "unix socket"),
-        ("abns@tls ssl crt /a.pem", "abstract unix socket"),
+        ("uxdg@/run/tls.sock ssl crt /a.pem", "unix socket of datagrams"),
+        (":0 ssl crt /a.pem", "no port that can be asked"),
+        (":70000 ssl crt /a.pem", "no port that can be asked"),
+        (":9-8 ssl crt /a.pem", "no port that can be asked"),
         ("fd@3 ssl crt /a.pem", "file descriptor"),
         ("quic4@:443 ssl crt /a.pem", "QUIC"),
         ("quic6@:443 ssl crt /a.pem", "QUIC"),
@@ -223,3 +226,84 @@ def test_a_missing_file_is_named(tmp_path: pathlib.Path) -> None:
         tls_binds([str(tmp_path / "absent.cfg")], {})
     with pytest.raises(HaproxyError, match=r"absent\.list"):
         read(tmp_path, "frontend a\n  bind :1 ssl crt-list /absent.list\n")
+
+
+@pytest.mark.parametrize(
+    ("address", "path"),
+    [
+        ("/run/tls.sock", "/run/tls.sock"),
+        ("unix@/run/tls.sock", "/run/tls.sock"),
+        ("uxst@/run/tls.sock", "/run/tls.sock"),
+        ("unix@tls.sock", "/tls.sock"),
+        ("abnsz@tls", "\0tls"),
+        ("abns@tls", "\0tls".ljust(108, "\0")),
+    ],
+)
+def test_unix_sockets_can_be_asked(tmp_path: pathlib.Path, address: str, path: str) -> None:
+    for prefix, expected in (("", path), ("/jail", path if path.startswith("\0") else f"/jail{path}")):
+        text = "global\n  unix-bind mode 600 prefix /jail user root\n" if prefix else ""
+        (found,) = read(tmp_path, f"{text}frontend www\n  bind {address} ssl crt /a.pem accept-proxy\n")
+        assert (found.not_probeable, found.proxy_protocol) == (None, True)
+        if address != "unix@tls.sock":
+            assert found.unix_path == expected
+        assert found.label == f"{address} ({tmp_path}/haproxy.cfg:{4 if prefix else 2})"
+
+
+def test_certificates_of_server_lines_are_known_and_no_listeners(tmp_path: pathlib.Path) -> None:
+    text = """
+frontend www
+  bind :443 ssl crt /a.pem
+backend www
+  default-server ssl crt /default.pem
+  server s1 192.0.2.1:443 ssl crt /client.pem check
+  server s2 192.0.2.2:443 ssl
+"""
+    path = tmp_path / "haproxy.cfg"
+    path.write_text(text)
+    uses = tls_uses([str(path)], {})
+    assert [paths(use) for use in uses] == [["/a.pem"], ["/default.pem"], ["/client.pem"]]
+    assert [use.label for use in uses[1:]] == [f"default-server ({path}:5)", f"server s1 ({path}:6)"]
+    assert all("is no listener" in (use.not_probeable or "") for use in uses[1:])
+    assert len(tls_binds([str(path)], {})) == 1
+
+
+def test_expect_proxy_is_for_its_section_wherever_it_stands(tmp_path: pathlib.Path) -> None:
+    text = """
+frontend always
+  tcp-request connection expect-proxy layer4
+  bind :1 ssl crt /a.pem
+frontend never
+  tcp-request connection accept
+  bind :2 ssl crt /a.pem
+frontend sometimes
+  bind :3 ssl crt /a.pem
+  tcp-request connection expect-proxy layer4 if { src 192.0.2.1 }
+  bind :4 ssl crt /a.pem
+"""
+    binds = read(tmp_path, text)
+    assert [bind.proxy_protocol for bind in binds] == [True, False, False, False]
+    assert [bind.proxy_sometimes for bind in binds] == [False, False, True, True]
+
+
+def test_what_is_loaded_counts_and_not_what_is_on_disk(tmp_path: pathlib.Path) -> None:
+    certs = tmp_path / "certs"
+    certs.mkdir()
+    for name in ("0-added.pem", "1.pem", "2-foreign.pem"):
+        (certs / name).touch()
+    (tmp_path / "list").write_text(f"{certs}/2-foreign.pem other.example.com\n{certs}/1.pem\n")
+    (tmp_path / "link").symlink_to(certs)
+    config = tmp_path / "haproxy.cfg"
+    config.write_text(
+        f"global\n  crt-base {tmp_path}\n"
+        f"frontend www\n  bind :1 ssl crt certs\n  bind :2 ssl crt-list {tmp_path}/list\n"
+        f"  bind :3 ssl crt {tmp_path}/link/\n  bind :4 ssl crt certs/2-foreign.pem\n  bind :5 ssl crt certs/1.pem\n"
+    )
+    names = [f"{certs}/{name}" for name in ("gone.pem", "1.pem", "0-added.pem")]
+    lists = {
+        str(certs): [(name, "") for name in names],
+        f"{tmp_path}/list": [(names[1], "[alpn h2] A.example.com !b.example.com"), (names[2], "")],
+    }
+    binds = tls_uses([str(config)], {}, Loaded(names, lists))
+    real = [os.path.realpath(name) for name in names]
+    assert [paths(bind) for bind in binds] == [real, real[1:], real, [], real[1:2]]
+    assert (binds[1].references or ())[0] == CertificateReference(real[1], ("a.example.com", "!b.example.com"), True)

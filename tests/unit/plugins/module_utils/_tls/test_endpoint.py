@@ -9,6 +9,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._errors import ProbeError
 from ansible_collections.certops.rotation.plugins.module_utils._tls.endpoint import Endpoint, parse_endpoint
+from ansible_collections.certops.rotation.plugins.module_utils._tls.probe import probe
 
 
 @pytest.mark.parametrize(
@@ -40,8 +41,6 @@ def test_parses(entry: object, host: str, port: int, sni: str | None) -> None:
         ("www.example.com:https", "is not host:port"),
         ("www.example.com:70000", "between 1 and 65535"),
         ("www.example.com:0", "between 1 and 65535"),
-        ("a..example.com:443", "is not a host name"),
-        ("a b.example.com:443", "is not a host name"),
         ("https://www.example.com:443", "is not"),
         ({"port": 443}, "host is missing"),
         ({"host": "a.example.com", "port": "https"}, "is not a number"),
@@ -63,3 +62,15 @@ def test_an_explicit_address_is_where_to_connect() -> None:
     endpoint = Endpoint("www.example.com", 443, "www.example.com", address="192.0.2.7")
     assert endpoint.connect_host == "192.0.2.7"
     assert str(Endpoint("::1", 443)) == "[::1]:443"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a..example.com", "a b.example.com", "w*.example.com", f"{'a' * 64}.example.com", "a\0b", "\u00fc" * 100_000],
+)
+def test_an_odd_name_is_found_by_who_asks(name: str) -> None:
+    for entry in ({"host": name}, {"host": "www.example.com", "server_name": name}):
+        endpoint = parse_endpoint(entry, 0)
+        assert "is not a host name" in (endpoint.odd_name or "")
+        assert "is not a host name" in (probe(endpoint, 1).error or "")
+    assert parse_endpoint("www.example.com:443", 0).odd_name is None

@@ -1,0 +1,35 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What HAProxy's process has loaded, which need not be what lies on disk now.
+
+A certificate that was added while HAProxy runs comes last in its list, wherever its name would sort; a file that
+somebody put there after the start is in no list; one that is gone from the disk still is.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from .certificates import CertificateMemory
+from .runtime import RuntimeApi
+
+
+class Loaded(t.NamedTuple):
+    """names: of all certificates; lists: crt-list file or directory -> certificate and options with filters of each
+    entry, in the order in which HAProxy took them. All as HAProxy calls them; started_at: seconds since 1970, or None.
+    """
+
+    names: t.Collection[str]
+    lists: t.Mapping[str, t.Sequence[tuple[str, str]]]
+    started_at: int | None = None
+
+
+def look_at_loaded(api: RuntimeApi) -> Loaded:
+    """What the process behind a stats socket has loaded. Raises HaproxyError."""
+    memory = CertificateMemory(api)
+    _transaction, names = memory.list_names()
+    lists = {name: [(entry.name, entry.rest) for entry in entries] for name, entries in memory.crt_lists().items()}
+    start = api.info().get("Start_time_sec", "")
+    return Loaded(frozenset(names), lists, int(start) if start.isdigit() else None)

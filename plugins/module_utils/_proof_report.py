@@ -1,0 +1,135 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a proof found of each certificate: right, wrong, or neither, for it could not be asked. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+Outcome = t.Literal["right", "wrong", "unasked"]
+
+
+@dataclasses.dataclass(frozen=True)
+class DeployedCertificate:
+    """A certificate that should be served. path: with symbolic links resolved. key_type: "rsa", "ecdsa" or another."""
+
+    name: str
+    path: str
+    fingerprint_sha256: str
+    subject_alternative_names: tuple[str, ...]
+    key_type: str = "other"
+
+
+@dataclasses.dataclass(frozen=True)
+class Mismatch:
+    """A handshake that got another certificate. server_name: "" for a handshake without SNI."""
+
+    bind: str
+    server_name: str
+    expected_fingerprint_sha256: str
+    served_fingerprint_sha256: str
+    error: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.bind} {_asked_for(self.server_name)} serves {self.served_fingerprint_sha256} instead of"
+            f" {self.expected_fingerprint_sha256}: {self.error}"
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Unanswered:
+    """A question that got no certificate. server_name: as of Mismatch; error: why, as the probe tells it."""
+
+    bind: str
+    server_name: str
+    error: str
+
+    def __str__(self) -> str:
+        return f"{self.bind} {_asked_for(self.server_name)}: {self.error}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Unasked:
+    """What cannot be asked by its nature. server_name: None for all that could be asked of this listener."""
+
+    bind: str
+    server_name: str | None
+    reason: str
+
+    def __str__(self) -> str:
+        name = "" if self.server_name is None else f" {_asked_for(self.server_name)}"
+        return f"{self.bind}{name} {self.reason}"
+
+
+def _asked_for(server_name: str) -> str:
+    return f"for {_printable(server_name)}" if server_name else "without SNI"
+
+
+def _printable(name: str) -> str:
+    """A name of a certificate may hold control characters, which are shown and not sent to a terminal."""
+    return name if name.isprintable() else name.encode("unicode_escape").decode("ascii")
+
+
+@dataclasses.dataclass(frozen=True)
+class CertificateProof:
+    """probes: questions that were asked; mismatches, unanswered: those that went wrong, or got no answer; unasked: what
+    could not be asked. unreferenced: no listener would ever select it; reason says why. With a reason alone it is not
+    known what to ask for. answered: questions that were answered with it.
+    """
+
+    certificate: DeployedCertificate
+    probes: int
+    mismatches: tuple[Mismatch, ...] = ()
+    unanswered: tuple[Unanswered, ...] = ()
+    unasked: tuple[Unasked, ...] = ()
+    unreferenced: bool = False
+    reason: str | None = None
+    answered: int = 0
+
+    @property
+    def outcome(self) -> Outcome:
+        """right: all that can be asked was answered rightly. wrong: a handshake got another certificate."""
+        if self.mismatches:
+            return "wrong"
+        return "right" if self.answered and not self.unanswered else "unasked"
+
+    @property
+    def proven(self) -> bool:
+        return self.outcome == "right"
+
+    @property
+    def because(self) -> tuple[str, ...]:
+        """Why it is not proven; () when it is."""
+        if self.proven:
+            return ()
+        findings: tuple[object, ...] = self.mismatches or self.unanswered or self.unasked
+        return tuple(map(str, findings)) or (self.reason or "",)
+
+    def fails(self, *, allow_unreferenced: bool, allow_unanswered: bool) -> bool:
+        """Whether the proof fails for it. What cannot be asked by its nature is no failure."""
+        if self.unreferenced:
+            return not allow_unreferenced
+        return bool(self.mismatches) or bool(self.reason) or (bool(self.unanswered) and not allow_unanswered)
+
+
+@dataclasses.dataclass(frozen=True)
+class ProofReport:
+    certificates: tuple[CertificateProof, ...]
+
+    def failures(self, allow_unreferenced: bool, allow_unanswered: bool = False) -> list[CertificateProof]:
+        """The certificates for which the proof fails."""
+        return [
+            proof
+            for proof in self.certificates
+            if proof.fails(allow_unreferenced=allow_unreferenced, allow_unanswered=allow_unanswered)
+        ]
+
+    def unproven(self, allow_unreferenced: bool) -> list[CertificateProof]:
+        """The certificates that nobody has seen served, failures or not."""
+        return [
+            proof for proof in self.certificates if not proof.proven and not (proof.unreferenced and allow_unreferenced)
+        ]
