@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import pathlib
 import socket
 import struct
 import time
@@ -117,6 +118,39 @@ def test_hostile_listeners_are_no_proof_against_anything_and_cost_bounded_time()
     assert set().union(*errors.values()) <= {"connection", "timeout", "TLS", "not"}
     assert {name: bool(found) for name, found in errors.items()} == dict.fromkeys(ports, True)
     assert len(hostile["unanswered"]) == len(ports) * (len(NAMES) + 1)
+
+
+def stubborn(name: str, behaviour: tls_server.Talk) -> tls_server.Talk:
+    """What comes before a handshake: behaviour, for those who ask for this name."""
+
+    def talk(connection: socket.socket) -> None:
+        if name.encode() in connection.recv(4096, socket.MSG_PEEK):
+            behaviour(connection)
+            connection.close()
+
+    return talk
+
+
+def test_one_name_that_gets_no_answer_does_not_keep_the_others_from_theirs(tmp_path: pathlib.Path) -> None:
+    """Two listeners reset and two are silent, each for the first or the fourth of forty names."""
+    issued = ROOT.issue(NAMES)
+    path = tmp_path / "a.pem"
+    path.write_text(issued.combined_pem)
+    certificate = {"name": "a", "path": str(path), "fingerprint_sha256": issued.fingerprint_sha256}
+    cases = [(reset, NAMES[3]), (silence, NAMES[3]), (reset, NAMES[0]), (silence, NAMES[0])]
+    with contextlib.ExitStack() as stack:
+        ports = [
+            stack.enter_context(tls_server.server(tls_server.tls(tmp_path, issued, stubborn(name, behaviour))))
+            for behaviour, name in cases
+        ]
+        binds = [f"127.0.0.1:{port}" for port in ports]
+        args = {"certificates": [certificate], "binds": binds, "timeout": 2, "retries": 1, "on_failure": "report"}
+        started = time.monotonic()
+        (found,) = module.run_module("certificate_proof_info", args).result["certificates"]
+        assert time.monotonic() - started < BOUND
+    assert found["mismatches"] == []
+    unanswered = [(item["bind"], item["server_name"]) for item in found["unanswered"]]
+    assert unanswered == [(bind, name) for bind, (_behaviour, name) in zip(binds, cases)]
 
 
 def limited(haproxy: HaproxyInstance, rules: str) -> None:

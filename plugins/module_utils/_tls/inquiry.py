@@ -6,7 +6,8 @@
 
 A listener with a rate limit turns away whoever asks too quickly, one that hangs costs a time-out for each question. So
 each listener is asked alone at first, then a few questions at a time; it is left alone for a while when it begins to
-turn connections away, and not asked further once it is silent.
+turn connections away, and not asked further once it is silent. It may be one name alone that is not answered: so that
+one comes last when the listener is asked again.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0  # seconds; in between they double
 _MOST_FAILURES = 5  # pauses in a row
 _PATIENCE = 60.0  # seconds of all pauses for one listener
 _LONG_ANSWER = 0.25  # seconds for a question, on average, beyond which a listener is too slow to ask it everything
+
+
+_Question = tuple[t.Optional[str], str]
 
 
 class Inquiry:
@@ -71,12 +75,13 @@ class _Listener:
         self._patience = _PATIENCE
         self._pause = _FIRST_PAUSE
         self._failures = 0
+        self._suspects: set[_Question] = set()
         self.asked = 0
 
     def ask(self, endpoints: t.Sequence[Endpoint], most_lanes: int) -> list[Observation]:
         """An answer for each endpoint. most_lanes: connections at a time."""
         answers: dict[int, Observation] = {}
-        waiting = list(range(len(endpoints)))
+        waiting = sorted(range(len(endpoints)), key=lambda index: _question(endpoints[index]) in self._suspects)
         spent, limit = 0.0, 10 * self._timeout + _LONG_ANSWER * len(endpoints)
         lanes, talks = 1, False
         self._failures = 0
@@ -91,9 +96,10 @@ class _Listener:
             talks = talks or any(answer.chain for answer in seen)
             turned_away = [index for index in batch if answers[index].turned_away]
             stopped = next((answer for answer in seen if answer.silent), None)
+            self._suspects.update(_question(answer.endpoint) for answer in seen if answer.silent or answer.turned_away)
             if stopped is None and turned_away:
                 if talks and self._rest():
-                    lanes, waiting = 1, [*turned_away, *waiting]
+                    lanes, waiting = 1, [*waiting, *turned_away]
                 else:
                     stopped = answers[turned_away[0]]
             else:
@@ -120,3 +126,8 @@ class _Listener:
         self._patience -= self._pause
         time.sleep(self._pause)
         return True
+
+
+def _question(endpoint: Endpoint) -> _Question:
+    """What sets it apart from the others of its listener."""
+    return endpoint.server_name, endpoint.key_type
