@@ -13,7 +13,7 @@ import os
 import typing as t
 
 from .._errors import HaproxyError
-from .binds import _SECTIONS, _config_files
+from .binds import _SECTIONS, config_files
 from .config_words import UnknownVariable, split_words
 
 _GLOBAL_WORDS = ("crt-base", "default-path", "load")
@@ -41,7 +41,7 @@ def read_load_paths(config_paths: t.Sequence[str]) -> LoadPaths:
     reader = _Reader()
     try:
         for path in config_paths:
-            for file in _config_files(path):
+            for file in config_files(path):
                 reader.read(file)
     except (OSError, HaproxyError):
         return NOTHING_KNOWN
