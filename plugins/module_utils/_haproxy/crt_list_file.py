@@ -67,18 +67,22 @@ class CrtListFile:
                 " Add another certificate to it first, or take the crt-list out of the configuration."
             )
 
-    def add(self, path: str) -> bool:
-        """Append an entry unless there is one; True when the file changed. path: absolute, of a certificate's file."""
+    def check_entry(self, path: str) -> None:
+        """path: absolute, of a certificate's file. Raises InvalidOption when HAProxy would refuse a list with it."""
         if _UNUSABLE.search(path) or not path.startswith("/") or len(os.fsencode(path)) > _LONGEST_LINE:
             raise InvalidOption(
                 f"A crt-list file cannot hold the name {path!r}: use an absolute path without white space, control"
                 " characters and '['."
             )
+        if not os.path.isfile(path):
+            raise InvalidOption(f"{path} is no file, so HAProxy would refuse the crt-list {self._path} with it.")
+
+    def add(self, path: str) -> bool:
+        """Append an entry unless there is one; True when the file changed. Raises InvalidOption, see check_entry."""
         lines = self._read()
         if self._lines_about(lines, path):
             return False
-        if not os.path.isfile(path):
-            raise InvalidOption(f"{path} is no file, so HAProxy would refuse the crt-list {self._path} with it.")
+        self.check_entry(path)
         if lines and not lines[-1].endswith(b"\n"):
             lines[-1] += b"\n"
         self._write([*lines, os.fsencode(path) + b"\n"])

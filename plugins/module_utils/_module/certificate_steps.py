@@ -13,6 +13,7 @@ import typing as t
 from .._errors import HaproxyError, RotationError
 from .._haproxy.certificates import CertificateMemory
 from .._haproxy.content import CertificateContent, check_key, parse_content
+from .._haproxy.crt_list_file import CrtListFile
 from .._haproxy.errors import UnsupportedCommand
 from .._haproxy.parsing import StoredCertificate
 from .._store.directory import STATE_DIRECTORY
@@ -72,6 +73,11 @@ def add_step(memory: CertificateMemory, name: str, content: CertificateContent, 
 
 def link_step(memory: CertificateMemory, name: str, crt_list: str) -> Step:
     return Step(name, lambda: memory.link(name, crt_list), lambda: memory.unlink(name, crt_list))
+
+
+def line_step(file: CrtListFile, path: str) -> Step:
+    before = file.read()
+    return Step(file.path, lambda: file.add(path), lambda: file.write_back(before))
 
 
 def _earlier_content(

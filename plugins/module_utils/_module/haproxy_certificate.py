@@ -23,7 +23,7 @@ from .._haproxy.turn import take_turn
 from .._store.atomic import read_regular_file
 from .._unexpected import only_rotation_errors
 from .boundary import module_boundary
-from .certificate_steps import add_step, carry_out, link_step, update_step
+from .certificate_steps import add_step, carry_out, line_step, link_step, update_step
 from .haproxy_failures import HOPELESS, RELOAD_HELPS, error_code, failure_message, process_facts
 
 
@@ -180,7 +180,6 @@ class CertificateRun:
             if name not in held:
                 new.setdefault(name, crt_list)
         links = [(crt_list, name) for crt_list, name in places if self._needs_link(crt_list, name, outcome.names, new)]
-        lists = [self._list_file(crt_list) for crt_list, _name in places if not os.path.isdir(crt_list)]
         if stale or new:
             check_key(content)
         if stale:
@@ -194,6 +193,9 @@ class CertificateRun:
         ]
         steps += [add_step(memory, name, content, crt_list) for name, crt_list in new.items()]
         steps += [link_step(memory, name, crt_list) for crt_list, name in links]
+        has_change = bool(steps)
+        lines = self._lines(wanted, outcome, places)
+        steps += [line_step(file, wanted.name) for file in lines]
         names = list(dict.fromkeys([*held, *new]))
         outcome.name = names[0]
         if not self._check_mode:
@@ -201,22 +203,16 @@ class CertificateRun:
                 carry_out(steps, names)
             except PayloadTooLarge:
                 # The reload that is needed now reads this.
-                outcome.entered = not held and self._persist(wanted, outcome, lists)
+                outcome.entered = not held and sum(file.add(wanted.name) for file in lines) > 0
                 raise
+            for name in new:
+                self._known.add(name)
         outcome.wants(content)
         outcome.names = names
-        if steps:
-            is_served = any(stored.status != "Unused" for stored in held.values())
-            outcome.action = "updated" if is_served or not (new or links) else "added"
-        try:
-            has_written = self._persist(wanted, outcome, lists)
-        except RotationError:
-            if not held and not self._check_mode:
-                self._memory.remove(*new)
-            raise
-        for name in new if not self._check_mode else ():
-            self._known.add(name)
-        if has_written and outcome.action == "unchanged":
+        is_served = any(stored.status != "Unused" for stored in held.values())
+        if has_change and (new or links) and not is_served:
+            outcome.action = "added"
+        elif steps:
             outcome.action = "updated"
 
     def _places(
@@ -296,14 +292,14 @@ class CertificateRun:
         outcome.removed_ocsp = stale.path
         outcome.removed = {stale.path: {"serial_numbers": list(stale.serial_numbers)}}
 
-    def _persist(self, wanted: WantedCertificate, outcome: Outcome, lists: t.Sequence[CrtListFile]) -> bool:
-        """Write the entry into the crt-list file too, so that it outlives a reload; True when that changes the file.
-
-        lists: only those that the option crt_list names.
-        """
-        has_changed = False
-        for file in {one.path: one for one in lists}.values():
-            if file.exists() and file.contains(wanted.name):
+    def _lines(
+        self, wanted: WantedCertificate, outcome: Outcome, places: t.Iterable[tuple[str, str]]
+    ) -> list[CrtListFile]:
+        """The crt-list files that need a line for it, so that it outlives a reload; of those that crt_list names."""
+        files = {file.path: file for file in map(self._list_file, (crt_list for crt_list, _name in places))}
+        lacking = []
+        for file in files.values():
+            if os.path.isdir(file.path) or (file.exists() and file.contains(wanted.name)):
                 continue
             if not file.exists() or not os.path.exists(wanted.name):
                 missing = wanted.name if file.exists() else file.path
@@ -311,8 +307,9 @@ class CertificateRun:
                     f"In memory only: {missing} is no file on this host, so a reload of HAProxy forgets this."
                 )
                 continue
-            has_changed |= True if self._check_mode else file.add(wanted.name)
-        return has_changed
+            file.check_entry(wanted.name)
+            lacking.append(file)
+        return lacking
 
 
 def run(module: t.Any) -> None:
