@@ -182,8 +182,8 @@ options:
   directory_mode:
     description:
       - Permissions of O(path) when it is made here, as a quoted octal number. An existing one keeps its own.
-      - A mode that lets others write is refused, and so is an existing O(path) or a directory above it in which others than
-        root and the user that runs the module may write.
+      - A mode that lets others write is refused, and so is an existing O(path) or a directory above it in which others
+        than root and the user that runs the module may write.
     type: raw
     default: "0700"
   lock_timeout:
