@@ -11,7 +11,12 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
   owner:
-    description: User that owns the certificate files and the directories made here, as a name or a number.
+    description:
+      - User that owns the certificate files, as a name or a number.
+      - Directories belong to the user that runs the module, for their owner could put anything in place of the files.
+        The group of them, O(group) or else the first group of this user, may do what O(directory_mode) lets an owner
+        do, except writing; every user may where it is not in that group.
+      - Directories that earlier versions gave to this user are taken back by the next run.
     type: str
   group:
     description: Group of the certificate files and the directories made here, as a name or a number.
@@ -23,7 +28,11 @@ options:
     type: raw
     default: "0600"
   directory_mode:
-    description: Permissions of directories made here, as a quoted octal number. An existing O(path) keeps its own.
+    description:
+      - Permissions of directories made here, as a quoted octal number. An existing O(path) keeps its own.
+      - A mode that lets others write is refused, and so is an existing O(path) or a directory above it in which others
+        than root and the user that runs the module may write. Sticky directories of root, such as C(/tmp), may be above
+        it.
     type: raw
     default: "0700"
   keep_previous:

@@ -150,7 +150,9 @@ options:
         type: str
         required: true
       dest:
-        description: Path of the file. Its directory is made with mode 0700 when it is missing.
+        description:
+          - Path of the file. Its directory is made with mode 0700 when it is missing.
+          - Nobody but root and the user that runs the module may be able to write in that directory and above it.
         type: path
         required: true
       owner:
@@ -163,7 +165,10 @@ options:
         description: Permissions of the file, as a quoted octal number. By default O(mode).
         type: raw
   owner:
-    description: User that owns the files and the directories made here, as a name or a number.
+    description:
+      - User that owns the files, as a name or a number.
+      - Directories belong to the user that runs the module. The group of them, O(group) or else the first group of this
+        user, may do what O(directory_mode) lets an owner do, except writing.
     type: str
   group:
     description: Group of the files and the directories made here, as a name or a number.
@@ -175,7 +180,10 @@ options:
     type: raw
     default: "0600"
   directory_mode:
-    description: Permissions of O(path) when it is made here, as a quoted octal number. An existing one keeps its own.
+    description:
+      - Permissions of O(path) when it is made here, as a quoted octal number. An existing one keeps its own.
+      - A mode that lets others write is refused, and so is an existing O(path) or a directory above it in which others
+        than root and the user that runs the module may write.
     type: raw
     default: "0700"
   lock_timeout:

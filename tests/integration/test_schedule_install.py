@@ -164,6 +164,13 @@ def test_a_failed_run_is_tried_again_with_a_fresh_checkout(host: SystemdHost) ->
     assert run.returncode
     assert re.findall(r"attempt \d of \d", run.stderr) == ["attempt 1 of 2", "attempt 2 of 2"]
     assert host.run("ls", "/var/lib/certops-rotation/checkout", check=False).returncode
+    state = "/var/lib/certops-rotation"
+    for command in (["chmod", "o+w", state], ["chown", "nobody", state]):  # the checkout would be what they like
+        host.run(*command)
+        refused = host.run("/opt/certops-rotation/run", check=False)
+        assert (refused.returncode, "attempt" in refused.stderr) == (1, False)
+        host.run("sh", "-c", refused.stderr.partition("As root run ")[2])
+    assert "attempt 1 of 2" in host.run("/opt/certops-rotation/run", check=False).stderr
     assert schedule(host, state="absent").returncode == 0
 
 
