@@ -12,6 +12,7 @@ import time
 
 from ansible_collections.certops.rotation.tests.support import pki, rotation
 from ansible_collections.certops.rotation.tests.support.moto import MotoServer
+from ansible_collections.certops.rotation.tests.support.prometheus import samples
 
 BOUND = 60  # seconds: far more than any wait of the role here, far less than waiting for ever
 
@@ -50,6 +51,26 @@ def test_no_socket_at_all(scene: rotation.Scene) -> None:
     assert "/nonexistent/haproxy.cfg does not exist" in run.error
     predicted = scene.rotate(check=True, socket="/nonexistent/admin.sock")
     assert predicted.returncode == 0, predicted.output
+
+
+def test_a_selection_that_finds_nothing(scene: rotation.Scene) -> None:
+    """The play fails, state and metrics tell it, and what is served is left alone."""
+    issued = scene.store("a")
+    textfile = scene.haproxy.directory / "rotation.prom"
+    assert scene.rotate(metrics_textfile=str(textfile)).returncode == 0
+    assert scene.state()["outcome"] == "proven"
+    disk = {path: facts for path, facts in scene.disk().items() if path.endswith(".pem")}
+    run = scene.rotate(metrics_textfile=str(textfile), name_prefix="wev/", prune=True)
+    assert run.returncode == 2
+    assert "No secret was found by name_prefix 'wev/' in region eu-central-1" in run.error
+    assert "nothing_found" in scene.state()["failures"][0]
+    assert scene.state()["last_success_at"] is not None
+    found = samples(textfile.read_text())
+    (problems,) = [name for name in found if name.startswith('certops_last_run_problems{cause="source"')]
+    assert found[problems] == 1
+    assert found['cert_sync_operations_total{status="error"}'] == 1
+    assert {path: facts for path, facts in scene.disk().items() if path.endswith(".pem")} == disk
+    assert scene.served("a") == issued.fingerprint_sha256
 
 
 def test_haproxy_restarts_meanwhile(scene: rotation.Scene) -> None:

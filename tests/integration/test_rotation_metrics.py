@@ -294,6 +294,8 @@ def test_the_role_counts_every_run(scene: rotation.Scene, tmp_path: pathlib.Path
     assert found['cert_file_changes_total{change_type="updated"}'] == 1
     assert found['haproxy_reload_total{status="error"}'] == 1
     assert found[f"certops_last_run_success{{{directory}}}"] == 0
+    assert found[f'certops_last_run_problems{{cause="host",{directory}}}'] == 1
+    assert found[f'certops_last_run_problems{{cause="content",{directory}}}'] == 0
     # On disk there is another version, and nobody has seen what HAProxy would do with it.
     assert [name for name in found if name.startswith("certops_certificate_drift") and '"wire"' in name] == []
 

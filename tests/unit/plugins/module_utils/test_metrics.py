@@ -24,7 +24,8 @@ def test_totals_survive_as_json() -> None:
     totals.add(
         Run(True, 3.0, {"ListSecrets": 2}, {"ListSecrets": 1}, {"error": 1}, {"success": 4}, {"created": 4}), NOW
     )
-    totals.add(Run(False), NOW + timedelta(hours=1))
+    totals.add(Run(False, problems={"source": 2}), NOW + timedelta(hours=1))
+    assert totals.problems == {"content": 0, "host": 0, "source": 2}
     assert Totals.from_json(totals.to_json()) == totals
     assert Totals.from_json(Totals().to_json()) == Totals()
     assert totals.counters["runs"] == {("success",): 1, ("error",): 1}
