@@ -154,6 +154,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._aws.secrets_mana
 from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
 from ansible_collections.certops.rotation.plugins.module_utils._module.certificate_lookup import certificates_of
 from ansible_collections.certops.rotation.plugins.module_utils._module.selection import CONTENT_OPTIONS, secret_verifier
+from ansible_collections.certops.rotation.plugins.module_utils._text import shown
 from ansible_collections.certops.rotation.plugins.plugin_utils._key_keeping import refuse_misplaced_keys
 
 
@@ -173,8 +174,8 @@ class LookupModule(AWSLookupBase):
                 SecretsManager(self.client("secretsmanager"), retry),
                 secret_verifier({name: self.get_option(name) for name in CONTENT_OPTIONS}),
                 {name: self.get_option(name) for name in ("on_missing", "on_denied", "on_deleted", "on_invalid")},
-                warn=self.warn,
+                warn=lambda text: self.warn(shown(text)),
                 now=datetime.now(timezone.utc),
             )
         except RotationError as error:
-            raise AnsibleLookupError(error.message) from None
+            raise AnsibleLookupError(shown(error.message)) from None

@@ -21,6 +21,7 @@ with contextlib.suppress(ImportError):
 
 from ._metrics import DURATION_BUCKETS, UNPROVEN, CertificateNumbers, Totals
 from ._status import LAYERS
+from ._text import shown
 
 if t.TYPE_CHECKING:
     from prometheus_client import Metric
@@ -58,7 +59,7 @@ def _conforming_certificates(directory: str, certificates: t.Sequence[Certificat
     def gauge(name: str, text: str, value: t.Callable[[CertificateNumbers], float]) -> Metric:
         family = GaugeMetricFamily(f"certops_certificate_{name}", text, labels=["directory", "secret", "path"])
         for certificate in certificates:
-            family.add_metric([directory, certificate.secret, certificate.path], value(certificate))
+            family.add_metric([directory, shown(certificate.secret), shown(certificate.path)], value(certificate))
         return family
 
     yield _gauge(
@@ -83,7 +84,7 @@ def _conforming_certificates(directory: str, certificates: t.Sequence[Certificat
     for item in certificates:
         for layer in LAYERS:
             if layer in item.drift:
-                drift.add_metric([directory, item.secret, item.path, layer], item.drift[layer])
+                drift.add_metric([directory, shown(item.secret), shown(item.path), layer], item.drift[layer])
     yield drift
     unproven = GaugeMetricFamily(
         "certops_certificate_unproven",
@@ -130,8 +131,8 @@ def _compatible(certificates: t.Sequence[CertificateNumbers], totals: Totals, no
     expired = GaugeMetricFamily("cert_expired", "Whether the certificate has expired.", labels=labels)
     for item in certificates:
         remaining = math.floor((item.not_after - now) / _SECONDS_PER_DAY)
-        days.add_metric([item.path, item.domain], remaining)
-        expired.add_metric([item.path, item.domain], remaining < 0)
+        days.add_metric([shown(item.path), shown(item.domain)], remaining)
+        expired.add_metric([shown(item.path), shown(item.domain)], remaining < 0)
     yield days
     yield expired
     counters = totals.counters
