@@ -82,6 +82,8 @@ def _files(path: str, now: datetime) -> t.Iterator[Finding]:
         yield error(
             "expiry", f"{text} See whether their secrets are selected and hold newer ones, then run the rotation."
         )
+    else:
+        yield Finding("expiry", f"None of the {len(ends)} deployed certificates has expired.")
     if not (damaged or missing or loose):
         yield Finding("files", f"{len(paths)} deployed, none of them missing or open to others.")
 
