@@ -11,41 +11,37 @@ import typing as t
 from datetime import datetime
 
 from ._aws.secrets_manager import SecretValue, SecretVersion
-from ._errors import RotationError
 from ._naming import certificate_file_stem
 from ._renewal import isoformat_utc
+from ._store import atomic
 from ._store.directory import CertificateDirectory, version_digest
 from ._store.manifest import Entry, StoredVersion
 from ._x509.changes import change_problems
-from ._x509.problems import Problem
+from ._x509.loading import LoadingCheck
+from ._x509.problems import Problem, Refused
 
 if t.TYPE_CHECKING:
     from ._sync import SyncOptions
 
 
-class Refused(RotationError):
-    """A certificate that is not written, for these problems."""
-
-    def __init__(self, problems: list[Problem]) -> None:
-        super().__init__("refused")
-        self.problems = problems
-
-
 class Installation(t.NamedTuple):
     """A certificate on its way to disk. old: what was remembered of it; staged: the descriptors of its new version,
-    None when nothing has to be written.
+    None when nothing has to be written; problems: what was found, and loading: what OpenSSL will have found.
     """
 
     entry: Entry
     old: Entry | None
     action: str
     staged: list[int] | None
+    problems: list[Problem]
+    loading: t.Callable[[], list[Problem]]
 
 
 class Installer:
     """entries: what is on disk, by secret name; now: aware time; check_mode: plan, write nothing.
 
-    leftovers: stems of files that a killed run has left, so that nobody can rely on them yet.
+    leftovers: stems of files that a killed run has left, so that nobody can rely on them yet; expected: about how many
+    there are to install. To be closed.
     """
 
     def __init__(
@@ -57,6 +53,7 @@ class Installer:
         now: datetime,
         check_mode: bool,
         leftovers: t.Callable[[], t.Collection[str]] = tuple,
+        expected: int = 1,
     ) -> None:
         self._directory = directory
         self._options = options
@@ -65,11 +62,15 @@ class Installer:
         self._check_mode = check_mode
         self._leftovers = leftovers
         self._verifier = options.verifier()
+        self._loading = LoadingCheck(expected)
+
+    def close(self) -> None:
+        self._loading.close()
 
     def stage(self, fetched: SecretValue) -> Installation:
         """Verify, and write aside what differs. Raises Refused; StoreError when it cannot be written."""
         secret = fetched.secret
-        bundle, problems = self._verifier.verify(fetched.value, at=self._now)
+        bundle, problems = self._verifier.verify(fetched.value, at=self._now, load=False)
         stem = certificate_file_stem(secret.name)
         obstacle = self._directory.obstacle(self._options.layout, stem)
         if obstacle:
@@ -94,11 +95,19 @@ class Installer:
         action = "unchanged" if same else "updated" if present or old else "created"
         write = not self._check_mode and not (same and old and old.current.digest == version.digest)
         staged = self._directory.stage(entry, parts, first=old is None) if write else None
-        return Installation(entry, old, action, staged)
+        return Installation(entry, old, action, staged, problems, self._loading.ask(bundle))
 
     def publish(self, installation: Installation) -> None:
-        """Make what was staged live. Raises StoreError."""
-        entry, old, _action, staged = installation
+        """Make what was staged live. Raises Refused, and StoreError."""
+        entry, old, _action, staged, problems, loading = installation
+        try:
+            unloadable = loading()
+        except BaseException:
+            atomic.close(staged or ())
+            raise
+        if unloadable:
+            atomic.close(staged or ())  # the version that nothing refers to goes with the next save
+            raise Refused([*problems, *unloadable])
         if staged is None:
             return
         self._directory.publish(entry, staged)

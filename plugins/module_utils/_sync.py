@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import typing as t
@@ -31,7 +32,7 @@ from ._store.manifest import Entry, Manifest, StoredVersion, main_path
 from ._sync_report import SyncReport
 from ._unexpected import UnexpectedFailure, only_rotation_errors
 from ._x509.changes import GUARDED_CHANGES
-from ._x509.problems import Problem
+from ._x509.problems import Problem, Refused
 
 if t.TYPE_CHECKING:
     from ._installer import Installation, Installer
@@ -154,10 +155,10 @@ class CertificateSync:
         for secret in plan.unchanged:
             self._keep(entries[secret.name])
         if results is not None:
-            self._install(results)
+            self._install(results, len(plan.fetch))
 
-    def _install(self, results: t.Iterable[SecretValue | SecretFailure]) -> None:
-        from ._installer import Installer, Refused
+    def _install(self, results: t.Iterable[SecretValue | SecretFailure], expected: int) -> None:
+        from ._installer import Installer
 
         installer = Installer(
             self._directory,
@@ -166,26 +167,33 @@ class CertificateSync:
             now=self._now,
             check_mode=self._check_mode,
             leftovers=functools.lru_cache(maxsize=1)(self._leftovers),
+            expected=expected,
         )
         staged: list[Installation] = []
-        for result in results:
-            if isinstance(result, SecretFailure):
-                self._refuse(result.name, [result.problem], arn=result.arn)
-                continue
-            try:
-                with only_rotation_errors():
+        with contextlib.closing(installer):
+            for result in results:
+                if isinstance(result, SecretFailure):
+                    self._refuse(result.name, [result.problem], arn=result.arn)
+                    continue
+                with self._answering_for(result.secret):
                     staged.append(installer.stage(result))
-            except Refused as refused:
-                secret = result.secret
-                self._refuse(secret.name, refused.problems, arn=secret.arn, version_id=secret.version_id)
-            except StoreError as error:
-                self._refuse_write(result.secret, error)
-            except UnexpectedFailure as error:
-                self._refuse_host(result.secret, "unexpected", error)
-            if len(staged) >= _MAX_STAGED:
-                self._publish(installer, staged)
-                staged = []
-        self._publish(installer, staged)
+                if len(staged) >= _MAX_STAGED:
+                    self._publish(installer, staged)
+                    staged = []
+            self._publish(installer, staged)
+
+    @contextlib.contextmanager
+    def _answering_for(self, secret: SecretVersion | Entry) -> t.Iterator[None]:
+        """Whatever is wrong with one goes into the report, and the others go on."""
+        try:
+            with only_rotation_errors():
+                yield
+        except Refused as refused:
+            self._refuse(secret.name, refused.problems, arn=secret.arn, version_id=secret.version_id)
+        except StoreError as error:
+            self._refuse_host(secret, "write_failed", error)
+        except UnexpectedFailure as error:
+            self._refuse_host(secret, "unexpected", error)
 
     def _leftovers(self) -> t.Collection[str]:
         """Stems of what a killed run has left. Without a manifest there is no telling that from what is served."""
@@ -193,18 +201,12 @@ class CertificateSync:
 
     def _publish(self, installer: Installer, staged: t.Iterable[Installation]) -> None:
         for installation in staged:
-            try:
-                with only_rotation_errors():
-                    installer.publish(installation)
-            except StoreError as error:
-                self._refuse_write(installation.entry, error)
-            except UnexpectedFailure as error:
-                self._refuse_host(installation.entry, "unexpected", error)
-            else:
+            with self._answering_for(installation.entry):
+                installer.publish(installation)
                 self._remember(installation)
 
     def _remember(self, installation: Installation) -> None:
-        entry, old, action, _staged = installation
+        entry, old, action = installation.entry, installation.old, installation.action
         entries = self._manifest.entries
         # A vanished secret's entry must not go on to own a file that another secret has taken over.
         for name in self._names_by_stem.get(entry.stem, ()):
@@ -219,16 +221,11 @@ class CertificateSync:
 
     def _keep(self, entry: Entry) -> None:
         """Nothing was read; but owner, mode and the calendar may have moved on."""
-        action = "unchanged"
-        if not self._directory.attributes_match(entry):
-            action = "updated"
-            if not self._check_mode:
-                try:
-                    self._directory.set_attributes(entry)
-                except StoreError as error:
-                    self._refuse_write(entry, error)
-                    return
-        self._add(entry, action, **self._before(entry if action == "updated" else None))
+        with self._answering_for(entry):
+            action = "unchanged" if self._directory.attributes_match(entry) else "updated"
+            if action == "updated" and not self._check_mode:
+                self._directory.set_attributes(entry)
+            self._add(entry, action, **self._before(entry if action == "updated" else None))
 
     def _prune(self, discovery: Discovery, complete: bool) -> None:
         found = {secret.name for secret in discovery.secrets}
@@ -354,9 +351,6 @@ class CertificateSync:
                 **extra,
             }
         )
-
-    def _refuse_write(self, secret: SecretVersion | Entry, error: StoreError) -> None:
-        self._refuse_host(secret, "write_failed", error)
 
     def _refuse_host(self, secret: SecretVersion | Entry, code: str, error: RotationError) -> None:
         problems = [Problem(code, "error", error.message)]

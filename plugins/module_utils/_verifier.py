@@ -24,13 +24,15 @@ class SecretVerifier:
     fields: FieldMap | None = None
     passphrase: bytes | None = field(default=None, repr=False)
 
-    def verify(self, value: str | bytes, *, at: datetime) -> tuple[CertificateBundle | None, list[Problem]]:
-        """The bundle (None when it must not be served) and all that is wrong or noteworthy."""
+    def verify(
+        self, value: str | bytes, *, at: datetime, load: bool = True
+    ) -> tuple[CertificateBundle | None, list[Problem]]:
+        """The bundle (None when it must not be served) and all that is wrong or noteworthy. load: as build_bundle."""
         try:
             material = self.parse(value)
         except MaterialError as error:
             return None, [error.problem]
-        return build_bundle(material, self.policy, at=at)
+        return build_bundle(material, self.policy, at=at, load=load)
 
     def parse(self, value: str | bytes) -> CertificateMaterial:
         """What is there, unverified. Raises MaterialError."""

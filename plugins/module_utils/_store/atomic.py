@@ -76,6 +76,11 @@ def create_unsynced_file(path: str, data: bytes, attributes: FileAttributes, *, 
     return descriptor
 
 
+def close(descriptors: t.Iterable[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
 def sync_and_close(descriptors: t.Collection[int]) -> None:
     """Wait until the content of these files is on disk. Closes all, also on failure. Raises OSError."""
     with contextlib.ExitStack() as open_files:

@@ -118,3 +118,11 @@ class MaterialError(RotationError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message, code=code)
         self.problem = error(code, message)
+
+
+class Refused(RotationError):
+    """A certificate that is not written, for these problems."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("refused")
+        self.problems = problems

@@ -49,21 +49,22 @@ class VerificationPolicy:
 
 
 def build_bundle(
-    material: CertificateMaterial, policy: VerificationPolicy, *, at: datetime.datetime
+    material: CertificateMaterial, policy: VerificationPolicy, *, at: datetime.datetime, load: bool = True
 ) -> tuple[CertificateBundle | None, list[Problem]]:
     """The bundle that may be served at that instant (aware), and all problems; None when one of them is an error.
 
-    Never raises because of what a certificate contains.
+    load: whether OpenSSL is asked, too; without it that is the caller's duty, see loading_problems. Never raises
+    because of what a certificate contains.
     """
     try:
         with material_errors():
-            return _build_bundle(material, policy, at)
+            return _build_bundle(material, policy, at, load)
     except MaterialError as exc:
         return None, [exc.problem]
 
 
 def _build_bundle(
-    material: CertificateMaterial, policy: VerificationPolicy, at: datetime.datetime
+    material: CertificateMaterial, policy: VerificationPolicy, at: datetime.datetime, load: bool
 ) -> tuple[CertificateBundle | None, list[Problem]]:
     certificates = tuple(dict.fromkeys(material.certificates))
     problems = [
@@ -93,12 +94,13 @@ def _build_bundle(
         untrusted = trust_problem(leaf, chain.intermediates, policy.trust_anchors, valid_at)
         problems += [untrusted] if untrusted else []
     bundle = CertificateBundle(leaf, chain.intermediates, material.private_key_pem)
-    if not _has_error(problems):
+    if load and not _has_error(problems):
         problems += loading_problems(bundle)
     return (None if _has_error(problems) else bundle), problems
 
 
 def loading_problems(bundle: CertificateBundle) -> list[Problem]:
+    """What OpenSSL, by which HAProxy loads it, has against it as it would be written. OSError: nobody could ask."""
     try:
         require_loadable(bundle.render("haproxy")["pem"], bundle.leaf)
     except MaterialError as exc:
