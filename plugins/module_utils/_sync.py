@@ -299,13 +299,18 @@ class CertificateSync:
         return {failure.name, name_in_arn(failure.name), *named}
 
     def _remove(self, entry: Entry, **extra: t.Any) -> None:
-        if not self._check_mode:
-            try:
-                left = self._directory.remove(entry)
-            except StoreError as error:  # it stays in the manifest, so that the next run tries again
-                self._report.fail(error.message, "host")
-                return
-            self._report.warnings += [f"{path} is not what was written here, so it is not removed." for path in left]
+        try:
+            links = self._directory.links_to(entry)
+            if links:
+                raise StoreError(
+                    f"{entry.name} has vanished and is not removed, for {', '.join(links)} leads to its file, and"
+                    " HAProxy does not start with a link that leads to nothing. Remove the link, then run this again."
+                )
+            left = [] if self._check_mode else self._directory.remove(entry)
+        except StoreError as error:  # it stays in the manifest, so that the next run tries again
+            self._report.fail(error.message, "host")
+            return
+        self._report.warnings += [f"{path} is not what was written here, so it is not removed." for path in left]
         self._touched = True
         self._manifest.entries.pop(entry.name, None)
         self._manifest.retired.add(entry.main_path)

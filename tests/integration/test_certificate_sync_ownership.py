@@ -143,6 +143,29 @@ def test_prune_removes_what_vanished_and_nothing_else(
     target.sync_four_times(name_prefix="web/", layout=layout, prune=True)
 
 
+@pytest.mark.parametrize("layout", ["haproxy", "lineage", "split"])
+def test_prune_leaves_no_link_that_leads_to_nothing(
+    aws: MotoServer, target: SyncTarget, document: Document, layout: str
+) -> None:
+    """HAProxy does not start with one in its directory."""
+    for name in ("web/a", "web/b"):
+        aws.put_secret(name, document)
+    target.sync(name_prefix="web/", layout=layout)
+    live = "web_b" if layout == "lineage" else "web_b.pem"
+    link = target.path / "_default.pem"
+    link.symlink_to(live)
+    aws.client().delete_secret(SecretId="web/b", ForceDeleteWithoutRecovery=True)
+    for check in (True, False):
+        held = target.sync(name_prefix="web/", layout=layout, prune=True, check=check)
+        assert held.failed
+        assert (actions(held), held.result["changed"]) == ({"web/a": "unchanged"}, False)
+        assert "_default.pem leads to its file" in held.result["msg"]
+        assert link.exists()
+    link.unlink()
+    (target.path / ".default.pem").symlink_to(live)
+    assert actions(target.sync(name_prefix="web/", layout=layout, prune=True))["web/b"] == "removed"
+
+
 def test_prune_never_follows_a_discovery_that_failed_or_found_nothing(
     aws: MotoServer, target: SyncTarget, faults: AwsFaults, document: Document
 ) -> None:

@@ -123,6 +123,15 @@ class CertificateDirectory:
             found = place.look(os.path.basename(relative)) if place else None
         return None if found is None or is_directory(found) else os.path.join(self.path, relative)
 
+    def links_to(self, entry: Entry) -> list[str]:
+        """Symbolic links beside its live files that somebody else has made to them.
+
+        Without the files they lead to nothing, and HAProxy does not start with such a link. It ignores hidden ones.
+        """
+        live = {entry.main_path, *(path for path in entry.paths.values() if "/" not in path)}
+        with self.looking() as places, atomic.store_errors(f"look at {self.path}"):
+            return [os.path.join(self.path, name) for name in places.links_to(live) if not name.startswith(".")]
+
     # -- writing ------------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager

@@ -76,6 +76,15 @@ class Opened:
         found, version = self.base.look(live), self.versions.look(version_name)
         return [live] if found and version and os.path.samestat(found, version) else []
 
+    def links_to(self, live: t.Collection[str]) -> list[str]:
+        """Symbolic links in the certificate directory that somebody else has made to one of these names in it."""
+        if self.base is None:
+            return []
+        here = self.base.path
+        files = {os.path.realpath(os.path.join(here, name)) for name in live}
+        links = (name for name in self.base.names() if name not in live and self.base.link_target(name) is not None)
+        return sorted(name for name in links if os.path.realpath(os.path.join(here, name)) in files)
+
 
 def link_to(version_name: str) -> str:
     """Where the link of a lineage leads to, seen from the certificate directory."""
