@@ -29,8 +29,9 @@ def harmless(value: t.Any) -> t.Any:
         return {harmless(key): harmless(item) for key, item in value.items()}
     if isinstance(value, list):
         return [harmless(item) for item in value]
-    if type(value) is tuple:
-        return tuple(harmless(item) for item in value)
+    if isinstance(value, tuple):
+        make = getattr(value, "_make", tuple)  # of a named one
+        return make(harmless(item) for item in value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         # Since ansible-core 2.19 a warning or an exception is one.
         fields = {field.name: harmless(getattr(value, field.name)) for field in dataclasses.fields(value)}

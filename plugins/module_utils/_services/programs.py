@@ -51,15 +51,15 @@ def run_program(command: t.Sequence[str], timeout: float) -> Completed:
 
 def _output_of(process: subprocess.Popen[bytes], end: float) -> bytes:
     """All until it closes its output, cut to a limit. end: by time.monotonic(). Raises TimeoutExpired."""
-    assert process.stdout
+    pipe = t.cast("t.IO[bytes]", process.stdout)
     kept = bytearray()
     with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ)
+        selector.register(pipe, selectors.EVENT_READ)
         while True:
             left = end - time.monotonic()
             if left <= 0 or not selector.select(left):
                 raise subprocess.TimeoutExpired(process.args, left)
-            some = process.stdout.read(_MAX_READ)
+            some = pipe.read(_MAX_READ)
             if not some:
                 return bytes(kept)
             kept += some[: _MAX_OUTPUT - len(kept)]
