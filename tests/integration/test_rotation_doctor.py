@@ -42,8 +42,8 @@ def test_a_healthy_host(patient: Patient) -> None:
     made = {
         re.sub(r"^library .*", "library NAME", re.sub(r"^reload by .*", "reload by METHOD", name)) for name in checks
     }
-    # These are shown only where something is wrong, or deployed.
-    assert made == documented - {"secret NAME", "certificate NAME", "layout", "prove", "expiry"}
+    # These are shown only where something is wrong.
+    assert made == documented - {"secret NAME", "certificate NAME", "layout", "prove"}
     assert "hot update" in checks["haproxy version"]["message"]
     assert patient.ailments(names=[], tags={"Environment": "production"}) == {}
     assert patient.ailments(names=[], name_prefix="web/") == {}
