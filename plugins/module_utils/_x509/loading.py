@@ -4,7 +4,8 @@
 
 """What loadable.py asks, for many certificates: a process of its own asks OpenSSL beside the work on the next ones.
 
-OpenSSL 3.0 takes half a millisecond for each, most of it with Python's lock. Content passes through pipes only.
+OpenSSL 3.0 takes half a millisecond for each, and a thread of this process would fight with the others for Python's
+lock. Content passes through pipes only.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import select
 import subprocess
 import sys
 import typing as t
@@ -20,6 +22,8 @@ from .bundle import CertificateBundle
 from .problems import Problem
 from .verify import loading_problems
 
+#: Seconds to wait for the process. It takes milliseconds; without it each is asked here.
+LIMIT: float = 15
 _FEW: t.Final = 20  # to start a process takes as long as these
 _SET_PIPE_SIZE: t.Final = getattr(fcntl, "F_SETPIPE_SZ", 1031)  # Linux; Python names it since 3.10
 _PIPE_SIZE: t.Final = 1 << 20  # bytes: what is asked need not wait for what is answered
@@ -77,30 +81,53 @@ class LoadingCheck:
     def _send(self, pem: bytes) -> bool:
         if self._process is None:
             return False
-        pipe = t.cast("t.IO[bytes]", self._process.stdin)
+        pipe = t.cast("t.IO[bytes]", self._process.stdin).fileno()
+        rest = memoryview(len(pem).to_bytes(4, "big") + pem)
         try:
-            pipe.write(len(pem).to_bytes(4, "big") + pem)
-            pipe.flush()
+            while rest:
+                _wait(pipe, select.POLLOUT)
+                rest = rest[os.write(pipe, rest) :]
         except OSError:
-            self.close()
+            self._give_up()
             return False
         self._asked += 1
         return True
 
     def _answer(self, number: int) -> bytes:
         """b"" when the process has ended."""
-        while len(self._answers) <= number:
-            answer = t.cast("t.IO[bytes]", self._process.stdout).read(1) if self._process else b""
-            if not answer:
-                return b""
-            self._answers += answer
+        while len(self._answers) <= number and self._process is not None:
+            pipe = t.cast("t.IO[bytes]", self._process.stdout).fileno()
+            try:
+                _wait(pipe, select.POLLIN)
+                answers = os.read(pipe, 4096)
+            except OSError:
+                answers = b""
+            self._answers += answers
+            if not answers:
+                self._give_up()
         return bytes(self._answers[number : number + 1])
+
+    def _give_up(self) -> None:
+        """What it was asked and has not answered is asked here."""
+        if self._process is not None:
+            self._process.kill()
+        self.close()
+
+
+def _wait(pipe: int, event: int) -> None:
+    """Raises TimeoutError, an OSError."""
+    poll = select.poll()
+    poll.register(pipe, event)
+    if not poll.poll(LIMIT * 1000):
+        raise TimeoutError
 
 
 def _start() -> subprocess.Popen[bytes]:
     # Isolated: it takes no module from the working directory, whoever may write there.
     command = [sys.executable, "-I", "-S", "-c", _PROGRAM]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    questions = t.cast("t.IO[bytes]", process.stdin)
+    os.set_blocking(questions.fileno(), False)
     with contextlib.suppress(OSError):  # a smaller one makes the questions wait
-        fcntl.fcntl(t.cast("t.IO[bytes]", process.stdin), _SET_PIPE_SIZE, _PIPE_SIZE)
+        fcntl.fcntl(questions, _SET_PIPE_SIZE, _PIPE_SIZE)
     return process

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import typing as t
 
 import pytest
@@ -70,6 +71,21 @@ def test_a_process_that_ends_is_not_needed(bundles: list[CertificateBundle], ask
         process.wait()
         answers += [check.ask(bundle) for bundle in bundles[asked:]]
         assert [codes(answer) for answer in answers] == WANTED
+
+
+@pytest.mark.parametrize("rounds", [1, 200])
+def test_a_process_that_hangs_is_not_waited_for(
+    bundles: list[CertificateBundle], monkeypatch: pytest.MonkeyPatch, rounds: int
+) -> None:
+    """Whether it does not answer, or does not even take what it is asked."""
+    monkeypatch.setattr(loading, "LIMIT", 0.2)
+    with contextlib.closing(LoadingCheck(1000)) as check:
+        process = check._process
+        assert process is not None
+        process.send_signal(signal.SIGSTOP)
+        answers = [check.ask(bundle) for _round in range(rounds) for bundle in bundles]
+        assert [codes(answer) for answer in answers] == WANTED * rounds
+        assert process.returncode == -signal.SIGKILL
 
 
 def test_where_there_can_be_no_process(bundles: list[CertificateBundle], monkeypatch: pytest.MonkeyPatch) -> None:
