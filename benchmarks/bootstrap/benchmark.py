@@ -24,11 +24,11 @@ import traceback
 import typing as t
 from datetime import datetime, timedelta, timezone
 
-from ansible_collections.certops.rotation.plugins.module_utils._aws.shared_secrets import SharedSecrets
-from ansible_collections.certops.rotation.plugins.module_utils._ca.profiles import KeySpec, Profile, Subject
-from ansible_collections.certops.rotation.plugins.module_utils._shared_ca.present import Wish, bring_about
-from ansible_collections.certops.rotation.plugins.module_utils._shared_ca.state import LABELS, Names
-from ansible_collections.certops.rotation.plugins.module_utils._shared_ca.steward import ClientWish, Steward
+from ansible_collections.certops.rotation.plugins.module_utils._core.ca.profiles import KeySpec, Profile, Subject
+from ansible_collections.certops.rotation.plugins.module_utils._core.shared_ca.state import LABELS, Names
+from ansible_collections.certops.rotation.plugins.module_utils._flows.shared_ca.present import Wish, bring_about
+from ansible_collections.certops.rotation.plugins.module_utils._flows.shared_ca.steward import ClientWish, Steward
+from ansible_collections.certops.rotation.plugins.module_utils._ports.aws.shared_secrets import SharedSecrets
 from ansible_collections.certops.rotation.tests.support.moto import MotoServer
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes

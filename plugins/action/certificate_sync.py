@@ -10,14 +10,14 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.certops.rotation.plugins.module_utils._aws.secrets_manager import Selection
+from ansible_collections.certops.rotation.plugins.module_utils._core.text import shown
 from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
+from ansible_collections.certops.rotation.plugins.module_utils._module.certificate_sync import ARGUMENT_SPEC
 from ansible_collections.certops.rotation.plugins.module_utils._module.selection import (
     SELECTION_OPTIONS,
     secret_selection,
 )
-from ansible_collections.certops.rotation.plugins.module_utils._module.sync import ARGUMENT_SPEC
-from ansible_collections.certops.rotation.plugins.module_utils._text import shown
+from ansible_collections.certops.rotation.plugins.module_utils._ports.aws.secrets_manager import Selection
 from ansible_collections.certops.rotation.plugins.plugin_utils._controller_source import ControllerSource, Selected
 from ansible_collections.certops.rotation.plugins.plugin_utils._host_action import HostAction, as_data, refuse_facts
 from ansible_collections.certops.rotation.plugins.plugin_utils._key_keeping import refuse_misplaced_keys

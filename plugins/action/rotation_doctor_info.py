@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.certops.rotation.plugins.module_utils._module.doctor import ARGUMENT_SPEC
+from ansible_collections.certops.rotation.plugins.module_utils._module.rotation_doctor_info import ARGUMENT_SPEC
 from ansible_collections.certops.rotation.plugins.plugin_utils._host_action import HostAction
 
 

@@ -31,11 +31,16 @@ import typing as t
 from ansible.errors import AnsibleError
 from ansible.plugins.callback import CallbackBase
 from ansible.template import Templar
+from ansible_collections.certops.rotation.plugins.module_utils._core.record.run_report import (
+    HostRotation,
+    report,
+    table,
+    well_formed,
+)
+from ansible_collections.certops.rotation.plugins.module_utils._core.text import shown
 from ansible_collections.certops.rotation.plugins.module_utils._errors import StoreError
-from ansible_collections.certops.rotation.plugins.module_utils._fleet import HostRotation, report, table, well_formed
-from ansible_collections.certops.rotation.plugins.module_utils._store.atomic import FileAttributes
-from ansible_collections.certops.rotation.plugins.module_utils._store.places import open_place
-from ansible_collections.certops.rotation.plugins.module_utils._text import shown
+from ansible_collections.certops.rotation.plugins.module_utils._ports.store.atomic import FileAttributes
+from ansible_collections.certops.rotation.plugins.module_utils._ports.store.places import open_place
 from ansible_collections.certops.rotation.plugins.plugin_utils._own_variables import own_variables
 
 _PREFIX = "certops.rotation."

@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.certops.rotation.plugins.module_utils._naming import certificate_file_stem
+from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.naming import certificate_file_stem
 
 DOCUMENTATION = r"""
 name: certificate_file_name

@@ -63,7 +63,7 @@ _value:
 def pem_bundle(value: t.Any, private_key: bool = True) -> str:
     try:
         require_library("cryptography")
-        from ansible_collections.certops.rotation.plugins.module_utils._x509.arranged import arranged_pem
+        from ansible_collections.certops.rotation.plugins.module_utils._core.x509.arranged import arranged_pem
 
         if isinstance(value, dict):
             parts = {name: value.get(name) or "" for name in ("certificate", "certificate_chain", "private_key")}

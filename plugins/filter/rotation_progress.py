@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.certops.rotation.plugins.module_utils._progress import Progress
+from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.progress import Progress
 
 DOCUMENTATION = r"""
 name: rotation_progress

@@ -7,8 +7,8 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.certops.rotation.plugins.module_utils._core.shared_ca.rollout import Rollout
 from ansible_collections.certops.rotation.plugins.module_utils._errors import InvalidOption
-from ansible_collections.certops.rotation.plugins.module_utils._shared_ca.rollout import Rollout
 
 DOCUMENTATION = r"""
 name: shared_ca_rollout

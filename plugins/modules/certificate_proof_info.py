@@ -285,7 +285,7 @@ msg:
   type: str
 """
 
-from ansible_collections.certops.rotation.plugins.module_utils._module.certificate_proof import ARGUMENT_SPEC, run
+from ansible_collections.certops.rotation.plugins.module_utils._module.certificate_proof_info import ARGUMENT_SPEC, run
 from ansible_collections.certops.rotation.plugins.module_utils._module.guarded import GuardedModule
 
 

@@ -137,7 +137,10 @@ stage_moves:
 """
 
 from ansible_collections.certops.rotation.plugins.module_utils._module.guarded import GuardedModule
-from ansible_collections.certops.rotation.plugins.module_utils._module.record import ROLLBACK_SPEC, run_rollback
+from ansible_collections.certops.rotation.plugins.module_utils._module.rotation_record import (
+    ROLLBACK_SPEC,
+    run_rollback,
+)
 
 
 def main() -> None:

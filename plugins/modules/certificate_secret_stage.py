@@ -115,8 +115,11 @@ secrets:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+from ansible_collections.certops.rotation.plugins.module_utils._module.certificate_secret_stage import (
+    ARGUMENT_SPEC,
+    run,
+)
 from ansible_collections.certops.rotation.plugins.module_utils._module.guarded import guarded
-from ansible_collections.certops.rotation.plugins.module_utils._module.secret_stage import ARGUMENT_SPEC, run
 
 
 def main() -> None:

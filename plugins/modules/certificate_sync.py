@@ -320,8 +320,8 @@ api_errors:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+from ansible_collections.certops.rotation.plugins.module_utils._module.certificate_sync import ARGUMENT_SPEC, run
 from ansible_collections.certops.rotation.plugins.module_utils._module.guarded import guarded
-from ansible_collections.certops.rotation.plugins.module_utils._module.sync import ARGUMENT_SPEC, run
 
 
 def main() -> None:

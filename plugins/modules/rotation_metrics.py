@@ -137,7 +137,7 @@ certificates:
 """
 
 from ansible_collections.certops.rotation.plugins.module_utils._module.guarded import GuardedModule
-from ansible_collections.certops.rotation.plugins.module_utils._module.metrics import ARGUMENT_SPEC, run
+from ansible_collections.certops.rotation.plugins.module_utils._module.rotation_metrics import ARGUMENT_SPEC, run
 
 
 def main() -> None:

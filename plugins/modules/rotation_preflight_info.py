@@ -135,7 +135,7 @@ checks:
 """
 
 from ansible_collections.certops.rotation.plugins.module_utils._module.guarded import GuardedModule
-from ansible_collections.certops.rotation.plugins.module_utils._module.preflight import ARGUMENT_SPEC, run
+from ansible_collections.certops.rotation.plugins.module_utils._module.rotation_preflight_info import ARGUMENT_SPEC, run
 
 
 def main() -> None:

@@ -136,7 +136,7 @@ state:
 """
 
 from ansible_collections.certops.rotation.plugins.module_utils._module.guarded import GuardedModule
-from ansible_collections.certops.rotation.plugins.module_utils._module.record import RECORD_SPEC, run_record
+from ansible_collections.certops.rotation.plugins.module_utils._module.rotation_record import RECORD_SPEC, run_record
 
 
 def main() -> None:

@@ -251,7 +251,7 @@ certificates:
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 from ansible_collections.certops.rotation.plugins.module_utils._module.guarded import guarded
-from ansible_collections.certops.rotation.plugins.module_utils._module.status import ARGUMENT_SPEC, run
+from ansible_collections.certops.rotation.plugins.module_utils._module.rotation_status_info import ARGUMENT_SPEC, run
 
 
 def main() -> None:

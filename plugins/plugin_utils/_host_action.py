@@ -11,7 +11,7 @@ import typing as t
 
 from ansible import constants
 from ansible.errors import AnsibleActionFail
-from ansible_collections.certops.rotation.plugins.module_utils._text import harmless, shown
+from ansible_collections.certops.rotation.plugins.module_utils._core.text import harmless, shown
 from ansible_collections.certops.rotation.plugins.plugin_utils._key_keeping import KeyKeepingAction
 
 # Keys by which a result tells Ansible's controller to do something. No module of this collection has one of them.

@@ -8,9 +8,9 @@ import datetime
 import typing as t
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.certops.rotation.plugins.module_utils._core.expiry import expires_within
+from ansible_collections.certops.rotation.plugins.module_utils._core.renewal import parse_duration, parse_isoformat_utc
 from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
-from ansible_collections.certops.rotation.plugins.module_utils._expiry import expires_within
-from ansible_collections.certops.rotation.plugins.module_utils._renewal import parse_duration, parse_isoformat_utc
 
 DOCUMENTATION = r"""
 name: expiring_within

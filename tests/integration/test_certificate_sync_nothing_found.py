@@ -11,13 +11,13 @@ import typing as t
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from ansible_collections.certops.rotation.plugins.module_utils._aws.secrets_manager import (
+from ansible_collections.certops.rotation.plugins.module_utils._ports.aws.secrets_manager import (
     Discovery,
     SecretValue,
     SecretVersion,
     Selection,
 )
-from ansible_collections.certops.rotation.plugins.module_utils._provided import (
+from ansible_collections.certops.rotation.plugins.module_utils._ports.provided import (
     discovery_answer,
     discovery_question,
     value_answer,

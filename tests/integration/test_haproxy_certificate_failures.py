@@ -14,11 +14,11 @@ import time
 import typing as t
 
 import pytest
+from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.content import parse_content
 from ansible_collections.certops.rotation.plugins.module_utils._errors import HaproxyPermissionDenied
-from ansible_collections.certops.rotation.plugins.module_utils._haproxy.certificates import CertificateMemory
-from ansible_collections.certops.rotation.plugins.module_utils._haproxy.content import parse_content
-from ansible_collections.certops.rotation.plugins.module_utils._haproxy.errors import CertificateRefused
-from ansible_collections.certops.rotation.plugins.module_utils._haproxy.runtime import RuntimeApi
+from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.certificates import CertificateMemory
+from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.errors import CertificateRefused
+from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.runtime import RuntimeApi
 from ansible_collections.certops.rotation.tests.support import pki
 from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance, free_port
 from ansible_collections.certops.rotation.tests.support.haproxy_memory import (

@@ -20,7 +20,7 @@ import typing as t
 
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._errors import ReloadError
-from ansible_collections.certops.rotation.plugins.module_utils._services.docker import DockerEngine
+from ansible_collections.certops.rotation.plugins.module_utils._ports.reload.docker import DockerEngine
 from ansible_collections.certops.rotation.tests.support import pki, rotation
 from ansible_collections.certops.rotation.tests.support.docker_engine import DockerEngineHost, HaproxyContainer
 from ansible_collections.certops.rotation.tests.support.haproxy import free_port

@@ -16,8 +16,8 @@ import time
 import typing as t
 
 import pytest
-from ansible_collections.certops.rotation.plugins.module_utils._verifier import SecretVerifier
-from ansible_collections.certops.rotation.plugins.module_utils._x509.verify import VerificationPolicy
+from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.verify import SecretVerifier
+from ansible_collections.certops.rotation.plugins.module_utils._core.x509.verify import VerificationPolicy
 from ansible_collections.certops.rotation.tests.support import costly, odd, pki
 from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance, default_binary
 from ansible_collections.certops.rotation.tests.support.haproxy_memory import deploy
@@ -28,7 +28,7 @@ from ansible_collections.certops.rotation.tests.support.playbook import run_play
 from ansible_collections.certops.rotation.tests.support.signing import certificate_pem_of
 from ansible_collections.certops.rotation.tests.support.sync import SyncTarget, actions, problem_codes
 from ansible_collections.certops.rotation.tests.support.tls_server import server
-from ansible_collections.certops.rotation.tests.unit.plugins.module_utils._x509.test_mutations import damage
+from ansible_collections.certops.rotation.tests.unit.plugins.module_utils._core.x509.test_mutations import damage
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 SOON = 60  # seconds, for what takes a few

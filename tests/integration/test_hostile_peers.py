@@ -17,9 +17,9 @@ import typing as t
 import urllib.parse
 
 import pytest
-from ansible_collections.certops.rotation.plugins.module_utils._aws.instance_metadata import look_up_instance
 from ansible_collections.certops.rotation.plugins.module_utils._errors import ReloadError
-from ansible_collections.certops.rotation.plugins.module_utils._services.programs import run_program
+from ansible_collections.certops.rotation.plugins.module_utils._ports.aws.instance_metadata import look_up_instance
+from ansible_collections.certops.rotation.plugins.module_utils._ports.host.programs import run_program
 from ansible_collections.certops.rotation.tests.support.bad_server import (
     BadServer,
     Behaviour,

@@ -199,7 +199,7 @@ def test_crt_lists_and_responses_of_others(
         elsewhere = haproxy.directory / "elsewhere"
         elsewhere.symlink_to(victim.path)
         from ansible_collections.certops.rotation.plugins.module_utils._errors import StoreError
-        from ansible_collections.certops.rotation.plugins.module_utils._haproxy.ocsp_file import StaleResponse
+        from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.ocsp_file import StaleResponse
 
         with pytest.raises(StoreError, match="symbolic link in a directory"):
             StaleResponse(str(elsewhere / "a.pem.ocsp"), ()).remove()

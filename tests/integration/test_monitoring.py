@@ -13,8 +13,12 @@ from datetime import datetime, timezone
 
 import pytest
 import yaml
-from ansible_collections.certops.rotation.plugins.module_utils._exposition import render
-from ansible_collections.certops.rotation.plugins.module_utils._metrics import CertificateNumbers, Run, Totals
+from ansible_collections.certops.rotation.plugins.module_utils._core.record.metrics import (
+    CertificateNumbers,
+    Run,
+    Totals,
+)
+from ansible_collections.certops.rotation.plugins.module_utils._core.record.textfile import render
 from ansible_collections.certops.rotation.tests.support import rotation
 from ansible_collections.certops.rotation.tests.support.prometheus import promtool
 

@@ -11,7 +11,7 @@ import pathlib
 import typing as t
 
 import pytest
-from ansible_collections.certops.rotation.plugins.module_utils._services.own_address import own_address
+from ansible_collections.certops.rotation.plugins.module_utils._ports.host.own_address import own_address
 from ansible_collections.certops.rotation.tests.support.aws_faults import AwsFaults
 from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
 from ansible_collections.certops.rotation.tests.support.moto import MotoServer

@@ -12,7 +12,7 @@ import ipaddress
 import time
 import typing as t
 
-from ansible_collections.certops.rotation.plugins.module_utils._x509.examine import Examination, examine
+from ansible_collections.certops.rotation.plugins.module_utils._core.x509.examine import Examination, examine
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa

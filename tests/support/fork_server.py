@@ -26,12 +26,12 @@ import boto3
 from ansible.module_utils.testing import patch_module_args
 import ansible_collections.amazon.aws.plugins.module_utils.modules
 import ansible_collections.amazon.aws.plugins.module_utils.retries
-import ansible_collections.certops.rotation.plugins.module_utils._module.record
+import ansible_collections.certops.rotation.plugins.module_utils._module.rotation_record
 import ansible_collections.certops.rotation.plugins.module_utils._module.shared_ca
 import ansible_collections.certops.rotation.plugins.module_utils._module.shared_ca_member
 import ansible_collections.certops.rotation.plugins.module_utils._module.shared_ca_rotation
-import ansible_collections.certops.rotation.plugins.module_utils._module.sync
-import ansible_collections.certops.rotation.plugins.module_utils._verifier
+import ansible_collections.certops.rotation.plugins.module_utils._module.certificate_sync
+import ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.verify
 
 for line in sys.stdin:
     request = json.loads(line)

@@ -9,13 +9,13 @@ from __future__ import annotations
 import datetime
 import typing as t
 
-from ansible_collections.certops.rotation.plugins.module_utils._x509.bundle import CertificateBundle
-from ansible_collections.certops.rotation.plugins.module_utils._x509.document import parse_secret
-from ansible_collections.certops.rotation.plugins.module_utils._x509.problems import (
+from ansible_collections.certops.rotation.plugins.module_utils._core.x509.bundle import CertificateBundle
+from ansible_collections.certops.rotation.plugins.module_utils._core.x509.document import parse_secret
+from ansible_collections.certops.rotation.plugins.module_utils._core.x509.problems import (
     PROBLEM_CODES,
     Problem,
 )
-from ansible_collections.certops.rotation.plugins.module_utils._x509.verify import VerificationPolicy, build_bundle
+from ansible_collections.certops.rotation.plugins.module_utils._core.x509.verify import VerificationPolicy, build_bundle
 from ansible_collections.certops.rotation.tests.support import pki, secrets_scan
 
 NOW = pki.now()

@@ -14,9 +14,9 @@ import sys
 
 import pytest
 import yaml
-from ansible_collections.certops.rotation.plugins.module_utils._naming import certificate_file_stem
-from ansible_collections.certops.rotation.plugins.module_utils._x509.document import FieldMap
-from ansible_collections.certops.rotation.plugins.module_utils._x509.problems import PROBLEM_CODES
+from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.naming import certificate_file_stem
+from ansible_collections.certops.rotation.plugins.module_utils._core.x509.document import FieldMap
+from ansible_collections.certops.rotation.plugins.module_utils._core.x509.problems import PROBLEM_CODES
 
 ROOT = pathlib.Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -210,7 +210,7 @@ def test_the_problem_codes_are_complete():
 
 
 def test_the_warnings_are_named():
-    sources = "".join(path.read_text() for path in (ROOT / "plugins/module_utils/_x509").glob("*.py"))
+    sources = "".join(path.read_text() for path in (ROOT / "plugins/module_utils/_core/x509").glob("*.py"))
     warnings = sorted(set(re.findall(r'\bwarning\(\s*"(\w+)"', sources)))
     section = text_of("docs/certificate-secrets.md").partition("\n## Problem codes\n")[2].partition("are warnings")[0]
     assert sorted(set(re.findall(r"`(\w+)`", section)) & set(PROBLEM_CODES)) == warnings
@@ -229,7 +229,7 @@ def test_the_fields_of_the_state_file_are_true():
 
 
 def test_the_iam_policy_allows_what_is_called():
-    calls = set(re.findall(r'_call\(\s*"(\w+)"', text_of("plugins/module_utils/_aws/secrets_manager.py")))
+    calls = set(re.findall(r'_call\(\s*"(\w+)"', text_of("plugins/module_utils/_ports/aws/secrets_manager.py")))
     assert calls
     needed = {"secretsmanager:" + "".join(part.capitalize() for part in call.split("_")) for call in calls}
     policy = next(
@@ -240,7 +240,9 @@ def test_the_iam_policy_allows_what_is_called():
 
 
 def test_the_iam_policy_for_who_stores_allows_what_is_called():
-    sources = text_of("plugins/module_utils/_secret_plan.py") + text_of("plugins/module_utils/_aws/secret_writer.py")
+    sources = text_of("plugins/module_utils/_core/secrets/plan.py") + text_of(
+        "plugins/module_utils/_ports/aws/secret_writer.py"
+    )
     calls = set(re.findall(r'(?:Step|_call)\(\s*"([a-z_]+)"', sources))
     assert len(calls) > 5
     needed = {"secretsmanager:" + "".join(part.capitalize() for part in call.split("_")) for call in calls}

@@ -9,8 +9,8 @@ from __future__ import annotations
 import contextlib
 import typing as t
 
+from .._core.unexpected import only_rotation_errors
 from .._errors import RotationError
-from .._unexpected import only_rotation_errors
 
 
 class FailingModule(t.Protocol):

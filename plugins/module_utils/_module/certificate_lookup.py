@@ -9,14 +9,14 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime
 
-from .._aws.secrets_manager import SecretFailure, SecretsManager, SecretVersion
 from .._errors import RotationError
+from .._ports.aws.secrets_manager import SecretFailure, SecretsManager, SecretVersion
 from .certificate_secret_info import pem_parts
 from .masking import mask_private_key
 
 if t.TYPE_CHECKING:
-    from .._verifier import SecretVerifier
-    from .._x509.problems import Problem
+    from .._core.pipeline.verify import SecretVerifier
+    from .._core.x509.problems import Problem
 
 _POLICIES = {
     "secret_missing": "on_missing",

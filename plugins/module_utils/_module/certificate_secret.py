@@ -10,16 +10,24 @@ import dataclasses
 import typing as t
 from datetime import datetime, timezone
 
-from .._aws.secret_writer import SecretWriter
+from .._core.secrets.plan import (
+    CURRENT,
+    WantedSecret,
+    plan_absent,
+    plan_present,
+    secret_document,
+    tags_of,
+    version_with,
+)
 from .._errors import InvalidOption, RotationError, SecretsManagerError
-from .._secret_plan import CURRENT, WantedSecret, plan_absent, plan_present, secret_document, tags_of, version_with
+from .._ports.aws.secret_writer import SecretWriter
 from .boundary import module_boundary
 from .dependencies import require_library
 from .given import GIVEN_EXCLUSIVE, GIVEN_OPTIONS, given_content
 from .options import VERIFY_OPTIONS, tag_texts, verification_policy
 
 if t.TYPE_CHECKING:
-    from .._x509.bundle import CertificateBundle
+    from .._core.x509.bundle import CertificateBundle
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "name": {"type": "str", "required": True},
@@ -98,9 +106,9 @@ class _Job:
     def _verified(self) -> tuple[CertificateBundle, list[dict[str, str]]]:
         """Raises RotationError when it must not be served."""
         require_library("cryptography")
-        from .._x509.document import parse_secret
-        from .._x509.problems import MaterialError
-        from .._x509.verify import build_bundle
+        from .._core.x509.document import parse_secret
+        from .._core.x509.problems import MaterialError
+        from .._core.x509.verify import build_bundle
 
         policy = verification_policy(self._params)
         try:
@@ -192,9 +200,9 @@ class _Job:
             return {}, False
         if holder == wanted.token:
             return bundle.summary(), True
-        from .._x509.document import parse_secret
-        from .._x509.problems import MaterialError
-        from .._x509.verify import build_bundle
+        from .._core.x509.document import parse_secret
+        from .._core.x509.problems import MaterialError
+        from .._core.x509.verify import build_bundle
 
         try:
             value = self.source.value_of(described, holder)

@@ -10,18 +10,18 @@ import math
 import typing as t
 from datetime import datetime, timedelta, timezone
 
-from .._aws.secrets_manager import Discovery, SecretFailure, SecretsManager, SecretVersion, Selection
-from .._deployed import NOT_SELECTED, selection_text
+from .._core.renewal import isoformat_utc
 from .._errors import InvalidOption
-from .._renewal import isoformat_utc
+from .._flows.rotate.deployed import NOT_SELECTED, selection_text
+from .._ports.aws.secrets_manager import Discovery, SecretFailure, SecretsManager, SecretVersion, Selection
 from .boundary import module_boundary
 from .masking import can_mask, mask_private_key
 from .selection import CONTENT_OPTIONS, SELECTION_OPTIONS, secret_selection, secret_verifier
 
 if t.TYPE_CHECKING:
-    from .._verifier import SecretVerifier
-    from .._x509.bundle import CertificateBundle
-    from .._x509.certificate import Certificate
+    from .._core.pipeline.verify import SecretVerifier
+    from .._core.x509.bundle import CertificateBundle
+    from .._core.x509.certificate import Certificate
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     **SELECTION_OPTIONS,
@@ -112,9 +112,9 @@ def pem_parts(bundle: CertificateBundle) -> dict[str, str]:
 
 def _unaccepted_leaf(verifier: SecretVerifier, value: str | bytes) -> Certificate | None:
     """Of content that failed verification: what has expired, say, is still to be told by its names and dates."""
-    from .._x509.chain import find_leaf
-    from .._x509.problems import MaterialError, Problem
-    from .._x509.reading import material_errors
+    from .._core.x509.chain import find_leaf
+    from .._core.x509.problems import MaterialError, Problem
+    from .._core.x509.reading import material_errors
 
     try:
         with material_errors():
@@ -125,7 +125,7 @@ def _unaccepted_leaf(verifier: SecretVerifier, value: str | bytes) -> Certificat
 
 
 def _serves(leaf: Certificate | None, server_name: str) -> bool:
-    from .._x509.names import covers
+    from .._core.x509.names import covers
 
     return leaf is not None and covers(leaf.dns_names, leaf.ip_addresses, server_name)
 

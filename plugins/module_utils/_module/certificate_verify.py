@@ -11,10 +11,10 @@ import re
 import typing as t
 from datetime import datetime, timezone
 
+from .._core.x509.document import FieldMap
+from .._core.x509.examine import Examination, examine
+from .._core.x509.problems import MaterialError, Problem
 from .._errors import InvalidOption
-from .._x509.document import FieldMap
-from .._x509.examine import Examination, examine
-from .._x509.problems import MaterialError, Problem
 from .boundary import module_boundary
 from .dependencies import require_library
 from .given import given_document

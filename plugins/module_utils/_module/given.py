@@ -10,9 +10,9 @@ import hashlib
 import json
 import typing as t
 
-from .._aws.secrets_manager import Discovery, SecretValue, SecretVersion, Selection
 from .._errors import InvalidOption
-from .._store.atomic import is_unfit, read_regular_file
+from .._ports.aws.secrets_manager import Discovery, SecretValue, SecretVersion, Selection
+from .._ports.store.atomic import is_unfit, read_regular_file
 
 # All three are hidden: people paste whole bundles, with the key, into any of them.
 GIVEN_OPTIONS: dict[str, dict[str, t.Any]] = {

@@ -11,7 +11,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.parameters import remove_values
 
-from .._text import harmless
+from .._core.text import harmless
 from .screening import key_lines_in, screen, shown
 
 _Class = t.TypeVar("_Class", bound=type)

@@ -10,18 +10,18 @@ import os
 import typing as t
 from dataclasses import dataclass, field, replace
 
+from .._core.haproxy.content import CertificateContent, check_key, parse_content
+from .._core.haproxy.parsing import StoredCertificate
+from .._core.unexpected import only_rotation_errors
 from .._errors import InvalidOption, RotationError, StoreError
-from .._haproxy.certificates import CertificateMemory
-from .._haproxy.content import CertificateContent, check_key, parse_content
-from .._haproxy.crt_list_file import CrtListFile
-from .._haproxy.errors import CrtListRequired, PayloadTooLarge
-from .._haproxy.load_paths import NOTHING_KNOWN, FileNames, KnownNames, LoadPaths, dangling_links, read_load_paths
-from .._haproxy.ocsp_file import find_stale_response
-from .._haproxy.parsing import StoredCertificate
-from .._haproxy.runtime import RuntimeApi, escape
-from .._haproxy.turn import take_turn
-from .._store.atomic import read_regular_file
-from .._unexpected import only_rotation_errors
+from .._ports.haproxy.certificates import CertificateMemory
+from .._ports.haproxy.crt_list_file import CrtListFile
+from .._ports.haproxy.errors import CrtListRequired, PayloadTooLarge
+from .._ports.haproxy.load_paths import NOTHING_KNOWN, FileNames, KnownNames, LoadPaths, dangling_links, read_load_paths
+from .._ports.haproxy.ocsp_file import find_stale_response
+from .._ports.haproxy.runtime import RuntimeApi, escape
+from .._ports.haproxy.turn import take_turn
+from .._ports.store.atomic import read_regular_file
 from .boundary import module_boundary
 from .certificate_steps import add_step, carry_out, line_step, link_step, update_step
 from .haproxy_failures import HOPELESS, RELOAD_HELPS, error_code, failure_message, process_facts

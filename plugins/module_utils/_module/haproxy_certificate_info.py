@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import typing as t
 
-from .._haproxy.certificates import CertificateMemory
-from .._haproxy.load_paths import FileNames, KnownNames, read_load_paths
-from .._haproxy.parsing import StoredCertificate
-from .._haproxy.runtime import RuntimeApi
+from .._core.haproxy.parsing import StoredCertificate
+from .._ports.haproxy.certificates import CertificateMemory
+from .._ports.haproxy.load_paths import FileNames, KnownNames, read_load_paths
+from .._ports.haproxy.runtime import RuntimeApi
 from .boundary import module_boundary
 from .haproxy_failures import process_facts
 

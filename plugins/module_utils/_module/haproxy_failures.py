@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
+from .._core.unexpected import UnexpectedFailure
+from .._core.x509.problems import MaterialError
 from .._errors import (
     HaproxyError,
     HaproxyPermissionDenied,
@@ -16,7 +18,7 @@ from .._errors import (
     RotationError,
     StoreError,
 )
-from .._haproxy.errors import (
+from .._ports.haproxy.errors import (
     CertificateInUse,
     CertificateRefused,
     CrtListRequired,
@@ -26,8 +28,6 @@ from .._haproxy.errors import (
     TransactionOpen,
     UnsupportedCommand,
 )
-from .._unexpected import UnexpectedFailure
-from .._x509.problems import MaterialError
 
 _CODES: tuple[tuple[type[RotationError], str], ...] = (
     (PayloadTooLarge, "payload_too_large"),

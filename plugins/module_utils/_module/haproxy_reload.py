@@ -10,14 +10,14 @@ import ssl
 import typing as t
 
 from .._errors import InvalidOption, RotationError
-from .._services.docker import ContainerTarget, DockerEngine
-from .._services.endpoint import Endpoint, HttpReloader, client_context
-from .._services.master import MasterReloader
-from .._services.pid_file import PidFileTarget
-from .._services.programs import check_configuration
-from .._services.reloader import Reloader
-from .._services.signalled import SignalReloader
-from .._services.systemd import SystemdReloader
+from .._ports.host.programs import check_configuration
+from .._ports.reload.docker import ContainerTarget, DockerEngine
+from .._ports.reload.http import Endpoint, HttpReloader, client_context
+from .._ports.reload.master import MasterReloader
+from .._ports.reload.pid_file import PidFileTarget
+from .._ports.reload.reloader import Reloader
+from .._ports.reload.signalled import SignalReloader
+from .._ports.reload.systemd import SystemdReloader
 from .boundary import module_boundary
 from .masking import mask_in_url
 

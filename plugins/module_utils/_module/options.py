@@ -15,15 +15,15 @@ import ssl
 import typing as t
 from datetime import timedelta
 
+from .._core.renewal import parse_duration
+from .._core.x509.changes import GUARDED_CHANGES
+from .._core.x509.problems import RULES_VERSION
 from .._errors import InvalidOption
-from .._renewal import parse_duration
-from .._store.atomic import FileAttributes, read_regular_file
-from .._store.directory import DirectorySettings
-from .._x509.changes import GUARDED_CHANGES
-from .._x509.problems import RULES_VERSION
+from .._ports.store.atomic import FileAttributes, read_regular_file
+from .._ports.store.directory import DirectorySettings
 
 if t.TYPE_CHECKING:
-    from .._x509.verify import VerificationPolicy
+    from .._core.x509.verify import VerificationPolicy
 
 FILE_OPTIONS: dict[str, dict[str, t.Any]] = {
     "owner": {"type": "str"},
@@ -112,8 +112,8 @@ def verification_rules(params: t.Mapping[str, t.Any], *more: t.Any) -> str:
 
 def verification_policy(params: t.Mapping[str, t.Any]) -> VerificationPolicy:
     """From VERIFY_OPTIONS. Raises InvalidOption when the trust anchors are no certificates."""
-    from .._x509.trust import load_trust_anchors
-    from .._x509.verify import VerificationPolicy
+    from .._core.x509.trust import load_trust_anchors
+    from .._core.x509.verify import VerificationPolicy
 
     anchors = load_trust_anchors(params["trust_anchors"]) if params["trust_anchors"] else ()
     if params["system_trust"]:

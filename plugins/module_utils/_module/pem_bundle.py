@@ -10,12 +10,12 @@ import os
 import typing as t
 from datetime import datetime, timezone
 
-from .._aws.secrets_manager import Selection
+from .._core.pipeline.manifest import live_paths
+from .._core.pipeline.naming import certificate_file_stem
 from .._errors import InvalidOption, RotationError
-from .._naming import certificate_file_stem
-from .._store.directory import CertificateDirectory
-from .._store.manifest import live_paths
-from .._sync import CertificateSync, SyncOptions
+from .._flows.rotate.sync import CertificateSync, SyncOptions
+from .._ports.aws.secrets_manager import Selection
+from .._ports.store.directory import CertificateDirectory
 from .boundary import module_boundary
 from .dependencies import require_library
 from .given import GIVEN_EXCLUSIVE, GIVEN_OPTIONS, GivenCertificate, given_content
@@ -49,7 +49,7 @@ def run(module: t.Any) -> None:
         params = module.params
         directory, name = place(params["path"], params["name"], params["layout"])
         require_library("cryptography")
-        from .._verifier import SecretVerifier
+        from .._core.pipeline.verify import SecretVerifier
 
         passphrase = params["passphrase"].encode() if params["passphrase"] else None
         verifier = SecretVerifier(verification_policy(params), passphrase=passphrase)

@@ -11,17 +11,17 @@ import os
 import time
 import typing as t
 
+from .._core.haproxy.addresses import endpoint_label, listening_address, unix_path
+from .._core.pipeline.proof_report import DeployedCertificate, ProofReport
+from .._core.pipeline.prove import ProofTarget, TlsBind, proof_targets, verdicts
 from .._errors import HaproxyError, InvalidOption
-from .._haproxy.addresses import endpoint_label, listening_address, unix_path
-from .._haproxy.binds import config_files, tls_uses
-from .._haproxy.loaded import Loaded, look_at_loaded
-from .._haproxy.runtime import RuntimeApi
-from .._proof import ProofTarget, TlsBind, proof_targets, verdicts
-from .._proof_report import DeployedCertificate, ProofReport
-from .._services.own_address import is_own_address
-from .._tls.endpoint import Endpoint, is_ip
-from .._tls.inquiry import Inquiry
-from .._tls.probe import Observation
+from .._ports.haproxy.binds import config_files, tls_uses
+from .._ports.haproxy.loaded import Loaded, look_at_loaded
+from .._ports.haproxy.runtime import RuntimeApi
+from .._ports.host.own_address import is_own_address
+from .._ports.tls.endpoint import Endpoint, is_ip
+from .._ports.tls.inquiry import Inquiry
+from .._ports.tls.probe import Observation
 
 _MEMORY_TIMEOUT = 10.0  # seconds for one answer of HAProxy
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import typing as t
 
-from .._aws.secrets_manager import Selection
 from .._errors import InvalidOption
+from .._ports.aws.secrets_manager import Selection
 from .dependencies import require_library
 from .options import VERIFY_OPTIONS, exact_text, tag_texts, verification_policy
 
 if t.TYPE_CHECKING:
-    from .._verifier import SecretVerifier
+    from .._core.pipeline.verify import SecretVerifier
 
 _SECRET_FIELDS = ("certificate", "private_key", "certificate_chain", "domain_name", "description")
 
@@ -54,7 +54,7 @@ def secret_selection(params: t.Mapping[str, t.Any], *, empty_prefix_is_all: bool
 def secret_verifier(params: t.Mapping[str, t.Any]) -> SecretVerifier:
     """From CONTENT_OPTIONS. Raises InvalidOption, and RotationError without cryptography."""
     require_library("cryptography")
-    from .._verifier import SecretVerifier, field_map
+    from .._core.pipeline.verify import SecretVerifier, field_map
 
     return SecretVerifier(
         verification_policy(params),

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import typing as t
 
-from .._aws.instance_metadata import look_up_instance
-from .._aws.shared_secrets import SharedSecrets
 from .._errors import InvalidOption, RotationError
+from .._ports.aws.instance_metadata import look_up_instance
+from .._ports.aws.shared_secrets import SharedSecrets
 from .boundary import module_boundary
 from .dependencies import require_library
 from .given import given_content
@@ -34,11 +34,11 @@ from .shared_ca_common import (
 )
 
 if t.TYPE_CHECKING:
-    from .._ca.issue import Issuer
-    from .._ca.profiles import Profile, Subject
-    from .._shared_ca.present import Wish
-    from .._shared_ca.state import State
-    from .._shared_ca.steward import ClientWish
+    from .._core.ca.issue import Issuer
+    from .._core.ca.profiles import Profile, Subject
+    from .._core.shared_ca.state import State
+    from .._flows.shared_ca.present import Wish
+    from .._flows.shared_ca.steward import ClientWish
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     **PREFIX_OPTION,
@@ -139,10 +139,10 @@ class _Job:
         }
 
     def present(self) -> dict[str, t.Any]:
-        from .._ca.keys import generate_key, quick_key
-        from .._shared_ca.overlay import Overlay
-        from .._shared_ca.present import bring_about
-        from .._shared_ca.steward import Steward
+        from .._core.ca.keys import generate_key, quick_key
+        from .._flows.shared_ca.overlay import Overlay
+        from .._flows.shared_ca.present import bring_about
+        from .._flows.shared_ca.steward import Steward
 
         params, warn = self._params, warn_before(self._params)
         wish = self._wish()
@@ -208,8 +208,8 @@ class _Job:
 
     def _wish(self) -> Wish:
         """Raises InvalidOption, before anything is stored."""
-        from .._ca.profiles import Profile, Subject, days
-        from .._shared_ca.present import Wish
+        from .._core.ca.profiles import Profile, Subject, days
+        from .._flows.shared_ca.present import Wish
 
         params = self._params
         given = {name: text for name, text in (params["subject"] or {}).items() if text is not None}
@@ -231,7 +231,7 @@ class _Job:
     def _client(self, client: t.Mapping[str, t.Any], authority: Subject) -> ClientWish:
         import dataclasses
 
-        from .._shared_ca.steward import ClientWish
+        from .._flows.shared_ca.steward import ClientWish
 
         name = client["name"]
         if not name or not set(name) <= CLIENT_NAME_CHARACTERS:
@@ -244,15 +244,15 @@ class _Job:
         return ClientWish(name, self._client_profile(subject, client), client["state"] == "revoked")
 
     def _client_profile(self, subject: Subject, client: t.Mapping[str, t.Any]) -> Profile:
-        from .._ca.profiles import Profile, days
+        from .._core.ca.profiles import Profile, days
 
         key = key_spec(self._params["key_type"], self._params["client_key_size"], _CLIENT_SIZES)
         return Profile(subject.name(), key, days(client["validity_days"], "clients: validity_days"))
 
     def _imported(self) -> Issuer | None:
         """Raises InvalidOption, or MaterialError when it cannot be read."""
-        from .._ca.issue import Issuer
-        from .._x509.document import parse_secret
+        from .._core.ca.issue import Issuer
+        from .._core.x509.document import parse_secret
 
         given = self._params["import_from"]
         if given is None:

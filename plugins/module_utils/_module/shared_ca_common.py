@@ -10,14 +10,14 @@ import contextlib
 import typing as t
 from datetime import datetime, timedelta, timezone
 
-from .._aws.shared_secrets import Properties, SharedSecrets, failure_kind
 from .._errors import InvalidOption, RotationError, SecretsManagerError
+from .._ports.aws.shared_secrets import Properties, SharedSecrets, failure_kind
 from .options import tag_texts
 
 if t.TYPE_CHECKING:
-    from .._ca.profiles import KeySpec
-    from .._shared_ca.state import Client, Names, Pair, State
-    from .._x509.problems import Problem
+    from .._core.ca.profiles import KeySpec
+    from .._core.shared_ca.state import Client, Names, Pair, State
+    from .._core.x509.problems import Problem
 
 Retry = t.Callable[[t.Callable[..., t.Any]], t.Callable[..., t.Any]]
 
@@ -53,7 +53,7 @@ def warn_before(params: t.Mapping[str, t.Any]) -> timedelta:
 
 def secret_names(params: t.Mapping[str, t.Any]) -> Names:
     """Raises InvalidOption."""
-    from .._shared_ca.state import Names
+    from .._core.shared_ca.state import Names
 
     if not params["prefix"].strip("/"):
         raise InvalidOption("prefix: give what the names of the secrets begin with.")
@@ -62,14 +62,14 @@ def secret_names(params: t.Mapping[str, t.Any]) -> Names:
 
 def key_spec(kind: str, size: int | None, default_sizes: t.Mapping[str, int]) -> KeySpec:
     """Raises InvalidOption."""
-    from .._ca.profiles import KeySpec
+    from .._core.ca.profiles import KeySpec
 
     return KeySpec(t.cast("t.Any", kind), size or default_sizes[kind])
 
 
 def shared_secrets(module: t.Any, retry: Retry) -> SharedSecrets:
     """The store, with the properties that CREATION_OPTIONS ask for, where the module has them."""
-    from .._shared_ca.state import LABELS
+    from .._core.shared_ca.state import LABELS
 
     params = module.params
     tags = params.get("tags")
@@ -146,7 +146,7 @@ def shown(state: State) -> dict[str, t.Any]:
 
 
 def _authority_facts(state: State, at: datetime, warn: timedelta, with_keys: bool) -> t.Iterator[dict[str, t.Any]]:
-    from .._ca.judge import authority_problems
+    from .._core.ca.judge import authority_problems
 
     roles = {"current": state.current, "successor": state.successor, "retiring": state.retiring}
     for role, pair in roles.items():
@@ -159,7 +159,7 @@ def _authority_facts(state: State, at: datetime, warn: timedelta, with_keys: boo
 def _client_facts(
     state: State, client: Client, pair: Pair, at: datetime, warn: timedelta, with_keys: bool
 ) -> dict[str, t.Any]:
-    from .._ca.judge import leaf_problems
+    from .._core.ca.judge import leaf_problems
 
     certificate, found, revoked = pair.certificate, [], False
     if certificate and pair.key is not None:
@@ -196,7 +196,7 @@ def _pair_facts(
     if with_keys:
         item["private_key"] = None
         if pair.key is not None:
-            from .._ca.keys import key_pem
+            from .._core.ca.keys import key_pem
             from .masking import mask_private_key
 
             item["private_key"] = key_pem(pair.key)

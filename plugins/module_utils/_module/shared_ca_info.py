@@ -43,7 +43,7 @@ def run(module: t.Any, retry: Retry) -> None:
                 "include_keys: set no_log: true on this task, or Ansible prints the private keys it returns."
             )
         require_library("cryptography")
-        from .._shared_ca.steward import Steward
+        from .._flows.shared_ca.steward import Steward
 
         names, source = secret_names(params), shared_secrets(module, retry)
         clients = params["clients"]

@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 import typing as t
 
-from .._aws.instance_metadata import Instance, look_up_instance
-from .._aws.shared_secrets import SharedSecrets, failure_kind
+from .._core.renewal import isoformat_utc
 from .._errors import InvalidOption, RotationError, SecretsManagerError
-from .._renewal import isoformat_utc
-from .._services.own_address import own_address
-from .._store.atomic import FileAttributes, store_errors
-from .._store.directory import CertificateDirectory
-from .._store.places import make_place
+from .._ports.aws.instance_metadata import Instance, look_up_instance
+from .._ports.aws.shared_secrets import SharedSecrets, failure_kind
+from .._ports.host.own_address import own_address
+from .._ports.store.atomic import FileAttributes, store_errors
+from .._ports.store.directory import CertificateDirectory
+from .._ports.store.places import make_place
 from .boundary import module_boundary
 from .dependencies import require_library
 from .options import directory_settings, duration_option
@@ -34,9 +34,9 @@ from .shared_ca_common import (
 )
 
 if t.TYPE_CHECKING:
-    from .._ca.profiles import Subject
-    from .._shared_ca.member import Material, MemberWish, ServerWish, Taken
-    from .._x509.problems import Problem
+    from .._core.ca.profiles import Subject
+    from .._core.x509.problems import Problem
+    from .._flows.shared_ca.member import Material, MemberWish, ServerWish, Taken
 
 _FILE: dict[str, dict[str, t.Any]] = {"owner": {"type": "str"}, "group": {"type": "str"}}
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
@@ -108,9 +108,9 @@ class _Job:
     """One call of the module. Raises InvalidOption when it is made, before anything is read or written."""
 
     def __init__(self, module: t.Any, retry: Retry) -> None:
-        from .._ca.keys import generate_key, quick_key
-        from .._shared_ca.directory import MemberDirectory
-        from .._shared_ca.embedded import EmbeddedAuthority
+        from .._core.ca.keys import generate_key, quick_key
+        from .._flows.shared_ca.embedded import EmbeddedAuthority
+        from .._ports.store.shared_ca import MemberDirectory
 
         self._module, self._retry = module, retry
         self._params: t.Mapping[str, t.Any] = module.params
@@ -132,7 +132,7 @@ class _Job:
         self._configuration_attributes = [self._attributes_of(each) for each in self._params["configurations"]]
 
     def run(self) -> dict[str, t.Any]:
-        from .._shared_ca.directory import SERVER
+        from .._ports.store.shared_ca import SERVER
 
         params = self._params
         installed = self._directory.read(self._wish.clients)
@@ -180,8 +180,8 @@ class _Job:
 
     def _take_shared(self, installed: Material) -> Taken:
         """Raises _Unavailable, and RotationError for what is absent, deleted, expired or torn."""
-        from .._shared_ca.member import take
-        from .._shared_ca.steward import Steward
+        from .._flows.shared_ca.member import take
+        from .._flows.shared_ca.steward import Steward
 
         self._require_secrets_manager()
         self._source = shared_secrets(self._module, self._retry)
@@ -211,7 +211,7 @@ class _Job:
 
     def _fall_back(self, installed: Material, why: _Unavailable) -> tuple[str, Taken | None]:
         """What this host has goes on, if it is good; else an authority of its own, if that is allowed."""
-        from .._shared_ca.member import missing
+        from .._flows.shared_ca.member import missing
 
         choice, authority = self._params["on_unavailable"], self._embedded.authority()
         broken = [problem for problem in self._problems(installed) if problem.severity == "error"]
@@ -226,9 +226,9 @@ class _Job:
         return "kept", None
 
     def _take_embedded(self, installed: Material) -> Taken:
-        from .._shared_ca.embedded import NAMES, bring_about_embedded
-        from .._shared_ca.member import take
-        from .._shared_ca.steward import Steward
+        from .._flows.shared_ca.embedded import NAMES, bring_about_embedded
+        from .._flows.shared_ca.member import take
+        from .._flows.shared_ca.steward import Steward
 
         steward = Steward(self._embedded.store(self._wish.clients), NAMES, self._at, self._make_key)
         state = bring_about_embedded(steward, self._wish.clients, self._subject(), self._params["key_type"])
@@ -247,7 +247,7 @@ class _Job:
 
     def _member_wish(self) -> MemberWish:
         """Raises InvalidOption."""
-        from .._shared_ca.member import MemberWish
+        from .._flows.shared_ca.member import MemberWish
 
         clients = tuple(dict.fromkeys(self._params["clients"]))
         for name in clients:
@@ -257,9 +257,9 @@ class _Job:
 
     def _server_wish(self) -> ServerWish | None:
         """Raises InvalidOption."""
-        from .._ca.names import alternative_names
-        from .._ca.profiles import Profile, days
-        from .._shared_ca.member import ServerWish
+        from .._core.ca.names import alternative_names
+        from .._core.ca.profiles import Profile, days
+        from .._flows.shared_ca.member import ServerWish
 
         params, names = self._params, [*self._params["server_names"]]
         address = own_address() if params["own_address"] else None
@@ -276,7 +276,7 @@ class _Job:
         return ServerWish(alternative_names(names), profile, renew_before, tolerant)
 
     def _subject(self) -> Subject:
-        from .._ca.profiles import Subject
+        from .._core.ca.profiles import Subject
 
         given = {name: text for name, text in (self._params["subject"] or {}).items() if text is not None}
         return Subject(**{"organizational_unit": "Server", "common_name": "joblet-server", **given})
@@ -291,8 +291,8 @@ class _Job:
 
     def _configurations(self, material: Material) -> list[tuple[str, str, FileAttributes]]:
         """Those that differ from what is there. Raises InvalidOption."""
-        from .._shared_ca.configuration import fill_in
-        from .._shared_ca.directory import is_stale, member_place
+        from .._core.shared_ca.configuration import fill_in
+        from .._ports.store.shared_ca import is_stale, member_place
 
         found = []
         for item, attributes in zip(self._params["configurations"], self._configuration_attributes):
@@ -316,7 +316,7 @@ class _Job:
     # -- what results tell --------------------------------------------------------------------------------------
 
     def _problems(self, material: Material) -> list[Problem]:
-        from .._shared_ca.member import problems
+        from .._flows.shared_ca.member import problems
 
         return problems(material, self._at, self._warn_before)
 
@@ -337,7 +337,7 @@ class _Job:
         }
 
     def _files(self, material: Material) -> dict[str, t.Any]:
-        from .._shared_ca import directory as names
+        from .._ports.store import shared_ca as names
 
         file, server = self._directory.file, material.server
         return {
@@ -354,7 +354,7 @@ class _Job:
 
 
 def _issued(leaf: t.Any, authority: t.Any) -> bool:
-    from .._ca.judge import is_issued_by
+    from .._core.ca.judge import is_issued_by
 
     return is_issued_by(leaf, authority)
 

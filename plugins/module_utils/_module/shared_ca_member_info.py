@@ -10,7 +10,7 @@ import os
 import typing as t
 
 from .._errors import RotationError
-from .._store.atomic import read_regular_file
+from .._ports.store.atomic import read_regular_file
 from .boundary import module_boundary
 from .dependencies import require_library
 
@@ -20,7 +20,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {"path": {"type": "path", "required
 def run(module: t.Any) -> None:
     with module_boundary(module):
         require_library("cryptography")
-        from .._shared_ca.held import held
+        from .._core.shared_ca.held import held
 
         found = held(_public_files(module.params["path"]))
         module.exit_json(
@@ -34,7 +34,7 @@ def run(module: t.Any) -> None:
 
 def _public_files(path: str) -> dict[str, bytes]:
     """Those without private keys. Raises RotationError."""
-    from .._shared_ca.held import CLIENT_FILE, SERVER_FILE, TRUST_FILE
+    from .._core.shared_ca.held import CLIENT_FILE, SERVER_FILE, TRUST_FILE
 
     try:
         names = os.listdir(path)

@@ -26,8 +26,8 @@ from .shared_ca_common import (
 )
 
 if t.TYPE_CHECKING:
-    from .._ca.profiles import Profile
-    from .._shared_ca.state import State
+    from .._core.ca.profiles import Profile
+    from .._core.shared_ca.state import State
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     **PREFIX_OPTION,
@@ -45,10 +45,10 @@ def run(module: t.Any, retry: Retry) -> None:
     """module: an AnsibleAWSModule with ARGUMENT_SPEC; retry: decorator that repeats throttled calls."""
     with module_boundary(module), failures_told_apart():
         require_library("cryptography")
-        from .._ca.keys import generate_key, quick_key
-        from .._shared_ca.overlay import Overlay
-        from .._shared_ca.rotation import Rotation
-        from .._shared_ca.steward import ClientWish, Steward
+        from .._core.ca.keys import generate_key, quick_key
+        from .._flows.shared_ca.overlay import Overlay
+        from .._flows.shared_ca.rotation import Rotation
+        from .._flows.shared_ca.steward import ClientWish, Steward
 
         params, check_mode, warn = module.params, module.check_mode, warn_before(module.params)
         names, source = secret_names(params), shared_secrets(module, retry)
@@ -81,8 +81,8 @@ def _profile(params: t.Mapping[str, t.Any], state: State) -> Profile | None:
     """None to make the successor like the authority that there is. Raises RotationError."""
     import dataclasses
 
-    from .._ca.profiles import days
-    from .._shared_ca.steward import profile_of
+    from .._core.ca.profiles import days
+    from .._flows.shared_ca.steward import profile_of
 
     if all(params[name] is None for name in ("validity_days", "key_type", "key_size")) or state.current is None:
         return None

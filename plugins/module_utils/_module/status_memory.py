@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 import typing as t
 
+from .._core.pipeline.manifest import Manifest
+from .._core.record.status import Finding, OldWorker
 from .._errors import HaproxyError
-from .._haproxy.certificates import CertificateMemory
-from .._haproxy.load_paths import FileNames, KnownNames, read_load_paths
-from .._haproxy.runtime import RuntimeApi, parse_address
-from .._haproxy.workers import CURRENT, WorkerApi, parse_old_workers
-from .._services.processes import children_of, find_process
-from .._status import Finding, OldWorker
-from .._store.manifest import Manifest
+from .._ports.haproxy.certificates import CertificateMemory
+from .._ports.haproxy.load_paths import FileNames, KnownNames, read_load_paths
+from .._ports.haproxy.runtime import RuntimeApi, parse_address
+from .._ports.haproxy.workers import CURRENT, WorkerApi, parse_old_workers
+from .._ports.host.processes import children_of, find_process
 
 _PROGRAM = "haproxy"
 

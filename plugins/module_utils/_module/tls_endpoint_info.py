@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import typing as t
 
+from .._core.renewal import isoformat_utc
+from .._core.x509.certificate import load_certificate
 from .._errors import InvalidOption, RotationError
-from .._renewal import isoformat_utc
-from .._tls.endpoint import Endpoint, parse_endpoint
-from .._tls.probe import Observation, Trust, probe_many
-from .._x509.certificate import load_certificate
+from .._ports.tls.endpoint import Endpoint, parse_endpoint
+from .._ports.tls.probe import Observation, Trust, probe_many
 from .boundary import module_boundary
 from .dependencies import require_library
 

@@ -17,7 +17,7 @@ import sys
 import time
 
 from ansible_collections.certops.rotation.plugins.module_utils._errors import StoreError
-from ansible_collections.certops.rotation.plugins.module_utils._store.directory import (
+from ansible_collections.certops.rotation.plugins.module_utils._ports.store.directory import (
     STATE_DIRECTORY,
     CertificateDirectory,
     DirectorySettings,

@@ -170,6 +170,6 @@ def test_one_that_is_not_linear_is_seen(pattern: str, method: str) -> None:
 def test_all_are_found() -> None:
     assert len(EXPRESSIONS) > 60
     assert {expression.where.split(":")[0] for expression in EXPRESSIONS} >= {
-        "module_utils/_x509/pem.py",
-        "module_utils/_tls/starttls.py",
+        "module_utils/_core/x509/pem.py",
+        "module_utils/_ports/tls/starttls.py",
     }

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from ansible_collections.certops.rotation.plugins.module_utils._core.x509.document import parse_secret
+from ansible_collections.certops.rotation.plugins.module_utils._core.x509.problems import MaterialError
 from ansible_collections.certops.rotation.plugins.module_utils._module.given import GIVEN_OPTIONS, given_content
-from ansible_collections.certops.rotation.plugins.module_utils._x509.document import parse_secret
-from ansible_collections.certops.rotation.plugins.module_utils._x509.problems import MaterialError
 from ansible_collections.certops.rotation.tests.support import pki
 
 AUTHORITY = pki.CertificateAuthority("Intermediate", parent=pki.CertificateAuthority("Root"))

@@ -10,14 +10,14 @@ import os
 import pathlib
 
 import pytest
-from ansible_collections.certops.rotation.plugins.module_utils._haproxy.certificates import CertificateMemory
-from ansible_collections.certops.rotation.plugins.module_utils._haproxy.content import parse_content
-from ansible_collections.certops.rotation.plugins.module_utils._haproxy.parsing import StoredCertificate
-from ansible_collections.certops.rotation.plugins.module_utils._haproxy.runtime import RuntimeApi
+from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.content import parse_content
+from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.parsing import StoredCertificate
 from ansible_collections.certops.rotation.plugins.module_utils._module.haproxy_certificate import (
     CertificateRun,
     WantedCertificate,
 )
+from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.certificates import CertificateMemory
+from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.runtime import RuntimeApi
 from ansible_collections.certops.rotation.tests.support import pki
 from ansible_collections.certops.rotation.tests.support.revocation import ocsp_response
 

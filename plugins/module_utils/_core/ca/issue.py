@@ -1,0 +1,141 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Issues X.509 v3 certificates by RFC 5280: the authority's own, clients' and servers'."""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+from dataclasses import dataclass, field
+
+try:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+    from cryptography.x509.oid import ExtendedKeyUsageOID
+except ImportError:  # the module boundary says so
+    pass
+
+from ..._errors import RotationError
+from ..renewal import isoformat_utc
+from ..x509.certificate import Certificate, load_certificate
+
+#: Certificates begin to be valid a little earlier, for clients whose clock is slow.
+BACKDATING: t.Final = datetime.timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Issuer:
+    """An authority that can sign: its certificate and the key that belongs to it."""
+
+    certificate: Certificate
+    key: t.Any = field(repr=False)
+
+
+def issue_authority(key: t.Any, subject: x509.Name, validity: datetime.timedelta, at: datetime.datetime) -> Certificate:
+    """A self-signed root that issues leaves only (path length 0). key: its private key."""
+    builder = _builder(subject, subject, key.public_key(), at, at + validity)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    builder = builder.add_extension(_key_usage(key_cert_sign=True, crl_sign=True), critical=True)
+    builder = builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), False)
+    return _signed(builder, key)
+
+
+def issue_client(
+    issuer: Issuer, public_key: t.Any, subject: x509.Name, validity: datetime.timedelta, at: datetime.datetime
+) -> Certificate:
+    """For TLS clients only. Raises RotationError when the authority has expired."""
+    builder = _leaf_builder(issuer, public_key, subject, validity, at)
+    usage = _key_usage(digital_signature=True, key_encipherment=isinstance(public_key, rsa.RSAPublicKey))
+    builder = builder.add_extension(usage, critical=True)
+    builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+    return _signed(builder, issuer.key)
+
+
+def issue_server(
+    issuer: Issuer,
+    public_key: t.Any,
+    subject: x509.Name,
+    validity: datetime.timedelta,
+    at: datetime.datetime,
+    names: t.Sequence[x509.GeneralName],
+) -> Certificate:
+    """For TLS servers only. names: see alternative_names. Raises RotationError when the authority has expired."""
+    builder = _leaf_builder(issuer, public_key, subject, validity, at)
+    usage = _key_usage(
+        digital_signature=True,
+        content_commitment=True,
+        key_encipherment=isinstance(public_key, rsa.RSAPublicKey),
+    )
+    builder = builder.add_extension(usage, critical=True)
+    builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+    builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    return _signed(builder, issuer.key)
+
+
+def _leaf_builder(
+    issuer: Issuer, public_key: t.Any, subject: x509.Name, validity: datetime.timedelta, at: datetime.datetime
+) -> x509.CertificateBuilder:
+    authority = issuer.certificate
+    if authority.not_after <= at:
+        raise RotationError(
+            f"The authority {authority.subject} expired on {isoformat_utc(authority.not_after)} and can issue nothing:"
+            " replace it first."
+        )
+    if authority.subject_name is None:
+        raise RotationError("The authority's subject is malformed: replace the authority.")
+    # What outlives its issuer would only look valid.
+    not_after = min(at + validity, authority.not_after)
+    builder = _builder(subject, authority.subject_name, public_key, at, not_after)
+    builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+    return builder.add_extension(authority_key_identifier(authority), critical=False)
+
+
+def _builder(
+    subject: x509.Name,
+    issuer: x509.Name,
+    public_key: t.Any,
+    at: datetime.datetime,
+    not_after: datetime.datetime,
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(at - BACKDATING)
+        .not_valid_after(not_after)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+    )
+
+
+def authority_key_identifier(authority: Certificate) -> x509.AuthorityKeyIdentifier:
+    """From its subject key identifier, where an imported authority has one of its own making (RFC 5280, 4.2.1.1)."""
+    try:
+        extension = authority.x509.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+    except x509.ExtensionNotFound:
+        return x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key)
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(extension.value)
+
+
+def _key_usage(**set_bits: bool) -> x509.KeyUsage:
+    names = (
+        "digital_signature",
+        "content_commitment",
+        "key_encipherment",
+        "data_encipherment",
+        "key_agreement",
+        "key_cert_sign",
+        "crl_sign",
+        "encipher_only",
+        "decipher_only",
+    )
+    return x509.KeyUsage(**{name: set_bits.get(name, False) for name in names})
+
+
+def _signed(builder: x509.CertificateBuilder, key: t.Any) -> Certificate:
+    signed = builder.sign(key, hashes.SHA256())
+    return load_certificate(signed.public_bytes(serialization.Encoding.DER))

@@ -1,0 +1,116 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Judges what is stored or on disk: an authority, a client's and a server's certificate."""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+
+try:
+    from cryptography.x509.oid import ExtendedKeyUsageOID
+except ImportError:  # the module boundary says so
+    pass
+
+from ..renewal import format_duration, isoformat_utc, renewal_due
+from ..x509.certificate import Certificate
+from ..x509.names import a_labels
+from ..x509.problems import Problem, error, warning
+from ..x509.verify import key_pair_problems
+
+_CLOCK_SKEW: t.Final = datetime.timedelta(minutes=5)
+Purpose = t.Literal["client", "server"]
+
+
+def authority_problems(
+    authority: Certificate, key: t.Any, at: datetime.datetime, warn_before: datetime.timedelta
+) -> list[Problem]:
+    """key: of the authority, None where it was not looked at.
+
+    Its own signature counts only where it is self-signed: an imported one need not be.
+    """
+    problems = key_pair_problems(authority, key)
+    usage = authority.key_usage
+    if not authority.is_ca or (usage is not None and not usage.key_cert_sign):
+        problems.append(error("intermediate_not_ca", f"'{authority.name}' is no certificate authority."))
+    if authority.self_issued and authority.signature_by(authority) == "forged":
+        problems.append(error("chain_signature_invalid", f"'{authority.name}' is not signed by its own key."))
+    return problems + date_problems(authority, at, warn_before)
+
+
+def leaf_problems(
+    leaf: Certificate,
+    key: t.Any,
+    purpose: Purpose,
+    authorities: t.Iterable[Certificate],
+    at: datetime.datetime,
+    warn_before: datetime.timedelta,
+) -> list[Problem]:
+    """authorities: those that are trusted; one of them must have signed it."""
+    problems = key_pair_problems(leaf, key)
+    if not any(is_issued_by(leaf, authority) for authority in authorities):
+        problems.append(
+            error("chain_signature_invalid", f"'{leaf.name}' is not signed by the authority that is stored with it.")
+        )
+    if leaf.is_ca or not has_purpose(leaf, purpose):
+        problems.append(
+            error("purpose_not_allowed", f"'{leaf.name}' is no certificate for TLS {purpose}s: have it issued again.")
+        )
+    return problems + date_problems(leaf, at, warn_before)
+
+
+def is_issued_by(leaf: Certificate, authority: Certificate) -> bool:
+    """By name and by signature: authorities that follow each other have one name."""
+    return leaf.issuer_name == authority.subject_name and leaf.signature_by(authority) == "signed"
+
+
+def has_purpose(leaf: Certificate, purpose: Purpose) -> bool:
+    oid = ExtendedKeyUsageOID.CLIENT_AUTH if purpose == "client" else ExtendedKeyUsageOID.SERVER_AUTH
+    return oid.dotted_string in (leaf.extended_key_usage or ())
+
+
+def date_problems(certificate: Certificate, at: datetime.datetime, warn_before: datetime.timedelta) -> list[Problem]:
+    """warn_before: how long before its end there is a warning."""
+    name, end = certificate.name, isoformat_utc(certificate.not_after)
+    if certificate.not_after < at:
+        return [error("expired", f"'{name}' expired on {end}.")]
+    if certificate.not_before > at + _CLOCK_SKEW:
+        start = isoformat_utc(certificate.not_before)
+        return [error("not_yet_valid", f"'{name}' is valid from {start} on: check this host's clock.")]
+    remaining = certificate.not_after - at
+    if remaining < warn_before:
+        return [warning("expires_too_soon", f"'{name}' expires on {end}, in {format_duration(remaining)}.")]
+    return []
+
+
+RenewalReason = t.Literal["missing", "key_broken", "ca_changed", "names_changed", "purpose", "expiring"]
+
+
+def server_renewal_reason(
+    leaf: Certificate | None,
+    key: t.Any,
+    authority: Certificate,
+    names: t.Iterable[str],
+    at: datetime.datetime,
+    renew_before: datetime.timedelta | None = None,
+) -> RenewalReason | None:
+    """Why a server's certificate has to be issued anew, or None when it is still good.
+
+    leaf, key: None where there is none that can be read; authority: that has to have issued it; names: that it has to
+    have, as the subjectAltName will hold them; renew_before: None for the renewal policy (see renewal_notice).
+    """
+    if leaf is None or key is None:
+        return "missing"
+    if key_pair_problems(leaf, key):
+        return "key_broken"
+    if not is_issued_by(leaf, authority):
+        return "ca_changed"
+    if {a_labels(name) for name in leaf.subject_alternative_names} != {a_labels(name) for name in names}:
+        return "names_changed"
+    if leaf.is_ca or not has_purpose(leaf, "server"):
+        return "purpose"
+    if renew_before is None:
+        return "expiring" if renewal_due(leaf.not_before, leaf.not_after, at) else None
+    return "expiring" if leaf.not_after - at < renew_before else None

@@ -1,0 +1,57 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private keys of an authority and of those it issues for: made, written, read and matched."""
+
+from __future__ import annotations
+
+import typing as t
+
+try:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+except ImportError:  # the module boundary says so
+    pass
+
+from ..._errors import RotationError
+from ..x509.document import load_private_key
+from ..x509.pem import parse_pem
+from .profiles import KeySpec
+
+#: Makes private keys. A port: generating RSA keys takes seconds, and a prediction needs none of them.
+KeyMaker = t.Callable[[KeySpec], t.Any]
+
+
+def generate_key(spec: KeySpec) -> t.Any:
+    if spec.kind == "rsa":
+        return rsa.generate_private_key(65537, spec.size)
+    curves: dict[int, t.Any] = {256: ec.SECP256R1, 384: ec.SECP384R1, 521: ec.SECP521R1}
+    return ec.generate_private_key(curves[spec.size]())
+
+
+def quick_key(_spec: KeySpec) -> t.Any:
+    """A KeyMaker for what is never stored."""
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def key_pem(key: t.Any) -> str:
+    """PKCS #8, unencrypted."""
+    pem: bytes = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return pem.decode()
+
+
+def read_key(pem: str, passphrase: bytes | None = None) -> t.Any:
+    """The one key in the text. Raises MaterialError."""
+    return load_private_key(parse_pem(pem), passphrase)[0]
+
+
+def spec_of(public_key: t.Any) -> KeySpec:
+    """What to make a successor like. Raises RotationError for kinds of keys that are not made here."""
+    if isinstance(public_key, rsa.RSAPublicKey):
+        return KeySpec("rsa", min((2048, 3072, 4096), key=lambda size: abs(size - public_key.key_size)))
+    if isinstance(public_key, ec.EllipticCurvePublicKey) and public_key.curve.key_size in (256, 384, 521):
+        return KeySpec("ec", public_key.curve.key_size)
+    raise RotationError("The stored certificate has a key of a kind that is not made here: say key_type and key_size.")

@@ -1,0 +1,208 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What `show ssl cert`, `crt-list`, `ca-file` and `crl-file` print, read into plain data. Pure."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import ssl
+import typing as t
+from dataclasses import dataclass
+
+from ..._errors import HaproxyError
+
+_ENTRY = re.compile(r"^(?P<name>.+?):(?P<line>\d+)(?P<rest>(?: .*)?)$")
+_HEXADECIMAL = re.compile(r"-?[0-9A-Fa-f]{1,64}")  # RFC 5280 allows 40 digits
+_SHA1 = re.compile(r"[0-9A-Fa-f]{40}")
+_LONGEST_NAME = 4200  # a path of Linux, and what is added to it
+_COUNT = re.compile(r" - \d+ certificate\(s\)$")  # in the list of CA files only
+
+
+@dataclass(frozen=True)
+class StoredCertificate:
+    """A certificate in HAProxy's memory, as `show ssl cert NAME` tells it.
+
+    status: Used, Unused, Empty or Uncommitted. Fingerprint and serial: lower-case hexadecimal. Dates: ISO 8601, UTC.
+    chain: subject and issuer of each intermediate in the "/C=DE/CN=x" form. chain_from_directory: the chain is not from
+    the certificate's own file (issuers-chain-path).
+    """
+
+    name: str
+    status: str
+    serial_number: str | None = None
+    fingerprint_sha1: str | None = None
+    not_before: str | None = None
+    not_after: str | None = None
+    subject: str | None = None
+    issuer: str | None = None
+    subject_alternative_names: tuple[str, ...] = ()
+    chain: tuple[tuple[str, str], ...] = ()
+    chain_from_directory: bool = False
+
+
+class StoredAuthority(t.NamedTuple):
+    """A certificate of a CA file in HAProxy's memory. Of Ed25519 and Ed448 it shows only serial number and dates."""
+
+    serial_number: int
+    not_before: str | None
+    not_after: str | None
+    fingerprint_sha1: str | None = None
+    subject: str | None = None
+
+
+class StoredCrl(t.NamedTuple):
+    """A revocation list in HAProxy's memory. revoked: serial number and date of each entry."""
+
+    issuer: str | None
+    last_update: str | None
+    next_update: str | None
+    revoked: frozenset[tuple[int, str | None]] = frozenset()
+
+
+class CrtListEntry(t.NamedTuple):
+    """One line of a crt-list in memory. rest: its options and SNI filters as printed, empty in a directory."""
+
+    name: str
+    line: int
+    rest: str
+
+
+def parse_names(text: str) -> tuple[str | None, list[str]]:
+    """`show ssl cert|ca-file|crl-file`: the name of the open transaction, if any, and the names of all files."""
+    transaction = None
+    names: list[str] = []
+    section = ""
+    for line in text.split("\n"):
+        if line.startswith("# "):
+            section = line
+        elif len(line) > _LONGEST_NAME:
+            continue
+        elif section == "# transaction" and line.startswith("*"):
+            transaction = _COUNT.sub("", line[1:])
+        elif section == "# filename" and line:
+            names.append(_COUNT.sub("", line))
+    return transaction, names
+
+
+def parse_certificate(text: str) -> StoredCertificate | None:
+    """`show ssl cert NAME`; None when the answer describes no certificate."""
+    fields: dict[str, str] = {}
+    subjects: list[str] = []
+    issuers: list[str] = []
+    for line in text.split("\n"):
+        name, separator, value = line.partition(": ")
+        if name == "Chain Subject":
+            subjects.append(value)
+        elif name == "Chain Issuer":
+            issuers.append(value)
+        elif separator:
+            fields.setdefault(name, value.strip())
+    if "Filename" not in fields or "Status" not in fields:
+        return None
+    return StoredCertificate(
+        name=fields["Filename"],
+        status=fields["Status"],
+        serial_number=hexadecimal(_number(fields["Serial"])) if fields.get("Serial") else None,
+        fingerprint_sha1=_fingerprint(fields),
+        not_before=_date(fields.get("notBefore")),
+        not_after=_date(fields.get("notAfter")),
+        subject=fields.get("Subject"),
+        issuer=fields.get("Issuer"),
+        subject_alternative_names=_alternative_names(fields.get("Subject Alternative Name", "")),
+        chain=tuple(zip(subjects, issuers)),
+        chain_from_directory="Chain Filename" in fields,
+    )
+
+
+def parse_authorities(text: str) -> list[StoredAuthority]:
+    """`show ssl ca-file NAME[:INDEX]`."""
+    parts = re.split(r"^ ?Certificate #\d+:$", text, flags=re.MULTILINE)[1:]
+    return [
+        StoredAuthority(
+            serial_number=_number(fields.get("Serial") or "0"),
+            not_before=_date(fields.get("notBefore")),
+            not_after=_date(fields.get("notAfter")),
+            fingerprint_sha1=_fingerprint(fields),
+            subject=fields.get("Subject"),
+        )
+        for fields in map(_fields, parts)
+    ]
+
+
+def parse_crls(text: str) -> list[StoredCrl]:
+    """`show ssl crl-file NAME`."""
+    parts = re.split(r"^Certificate Revocation List #\d+:$", text, flags=re.MULTILINE)[1:]
+    crls = []
+    for part in parts:
+        head, _mark, revoked = part.partition("Revoked Certificates:\n")
+        fields = _fields(head)
+        entries = re.findall(r"Serial Number: (-?[0-9A-F]+)\s+Revocation Date: (.+)", revoked)
+        crls.append(
+            StoredCrl(
+                issuer=fields.get("Issuer"),
+                last_update=_date(fields.get("Last Update")),
+                next_update=_date(fields.get("Next Update")),
+                revoked=frozenset((_number(serial), _date(date)) for serial, date in entries),
+            )
+        )
+    return crls
+
+
+def parse_crt_lists(text: str) -> list[str]:
+    """`show ssl crt-list`: names of the crt-list files and directories."""
+    return [line for line in text.split("\n") if line and len(line) <= _LONGEST_NAME]
+
+
+def parse_crt_list(text: str) -> list[CrtListEntry]:
+    """`show ssl crt-list -n LIST`. Some versions print a zero byte after the ALPN list."""
+    entries = []
+    for line in text.replace("\0", "").split("\n"):
+        match = None if line.startswith("# ") else _ENTRY.match(line)
+        if match:
+            entries.append(CrtListEntry(match["name"], int(match["line"]), match["rest"].strip()))
+    return entries
+
+
+def hexadecimal(number: int) -> str:
+    """A serial number as lower-case hexadecimal of whole bytes."""
+    digits = f"{number:x}"
+    return digits.zfill(len(digits) + len(digits) % 2)
+
+
+def _number(text: str) -> int:
+    """Raises HaproxyError when this is no serial number."""
+    if not _HEXADECIMAL.fullmatch(text):
+        raise HaproxyError("The socket's answer is not that of HAProxy: it tells a serial number that is none.")
+    return int(text, 16)
+
+
+def _fingerprint(fields: t.Mapping[str, str]) -> str | None:
+    """None when it is absent. Raises HaproxyError when it is none."""
+    text = fields.get("SHA1 FingerPrint")
+    if text is not None and not _SHA1.fullmatch(text):
+        raise HaproxyError("The socket's answer is not that of HAProxy: it tells a fingerprint that is none.")
+    return text.lower() if text is not None else None
+
+
+def _fields(text: str) -> dict[str, str]:
+    """ "Name: value" lines."""
+    lines = (line.partition(": ") for line in text.split("\n"))
+    return {name.strip(): value.strip() for name, separator, value in lines if separator}
+
+
+def _date(text: str | None) -> str | None:
+    """OpenSSL's "Dec  2 00:26:48 2026 GMT" as ISO 8601; None when it is absent or unreadable."""
+    try:
+        moment = datetime.datetime.fromtimestamp(ssl.cert_time_to_seconds(text or ""), datetime.timezone.utc)
+    except ValueError:
+        return None
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _alternative_names(text: str) -> tuple[str, ...]:
+    """ "DNS:a, , DNS:b": HAProxy leaves names of other types empty."""
+    names = (part.strip() for part in text.split(","))
+    return tuple(name.partition(":")[2] for name in names if name.startswith(("DNS:", "IP Address:", "IP:")))

@@ -1,0 +1,194 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which requests bring a secret from what it is to what it should be. Pure: it makes none of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import typing as t
+from dataclasses import dataclass, field
+
+from ..._errors import InvalidOption, RotationError
+
+CURRENT = "AWSCURRENT"
+MAX_VALUE_BYTES = 65536  # of SecretString, in the API reference of Secrets Manager
+
+
+@dataclass(frozen=True)
+class Step:
+    """One request. operation: as boto3 names its method; request: its parameters, which may hold the value."""
+
+    operation: str
+    request: t.Mapping[str, t.Any] = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """As the API reference names it."""
+        return "".join(part.capitalize() for part in self.operation.split("_"))
+
+
+@dataclass(frozen=True)
+class WantedSecret:
+    """What a secret should be. None leaves a property as it is.
+
+    document: the value; stage: the label of its version; replicas: region -> KMS key, None for the default key.
+    """
+
+    name: str
+    document: str = field(repr=False)
+    stage: str = CURRENT
+    description: str | None = None
+    tags: t.Mapping[str, str] | None = None
+    purge_tags: bool = True
+    kms_key_id: str | None = None
+    replicas: t.Mapping[str, str | None] | None = None
+
+    @property
+    def token(self) -> str:
+        """The id of the version that holds this value: one content is one version, however often it is written."""
+        return hashlib.sha256(self.document.encode()).hexdigest()
+
+
+def secret_document(parts: t.Mapping[str, str]) -> str:
+    """The JSON document, the same text for the same parts. Raises RotationError when AWS would not take it."""
+    document = json.dumps(dict(parts), sort_keys=True)
+    size = len(document.encode())
+    if size > MAX_VALUE_BYTES:
+        raise RotationError(
+            f"Certificate, chain and key have {size} bytes as a document, and a secret holds {MAX_VALUE_BYTES} at most."
+            " Leave out what does not belong to the chain, or have a certificate with fewer names issued."
+        )
+    return document
+
+
+def version_with(described: t.Mapping[str, t.Any] | None, stage: str) -> str | None:
+    """Id of the version that carries the stage. described: a reply of DescribeSecret, None when there is no secret."""
+    versions: t.Mapping[str, list[str]] = (described or {}).get("VersionIdsToStages") or {}
+    return next((version for version, stages in versions.items() if stage in stages), None)
+
+
+def plan_present(described: t.Mapping[str, t.Any] | None, wanted: WantedSecret, *, same_content: bool) -> list[Step]:
+    """same_content: whether the version with the stage holds the same certificate, whatever its text.
+
+    Raises InvalidOption for a replica whose key would have to change.
+    """
+    if described is None:
+        return _creation(wanted)
+    identifier = {"SecretId": described["ARN"]}
+    steps = [Step("restore_secret", identifier)] if described.get("DeletedDate") else []
+    steps += _properties(described, wanted, identifier)
+    holder = version_with(described, wanted.stage)
+    if holder is not None and (same_content or holder == wanted.token):
+        return steps
+    if wanted.token in (described.get("VersionIdsToStages") or {}):
+        return [*steps, stage_move(identifier, wanted, holder)]
+    return [*steps, _put(identifier, wanted)]
+
+
+def plan_absent(described: t.Mapping[str, t.Any] | None, *, recovery_window: int, force: bool) -> list[Step]:
+    """recovery_window: days in which it can be restored; force: it cannot."""
+    if described is None or (described.get("DeletedDate") and not force):
+        return []
+    identifier = {"SecretId": described["ARN"]}
+    regions = [replica["Region"] for replica in described.get("ReplicationStatus") or []]
+    steps = [_remove_replicas(identifier, regions)] if regions else []
+    how = {"ForceDeleteWithoutRecovery": True} if force else {"RecoveryWindowInDays": recovery_window}
+    return [*steps, Step("delete_secret", {**identifier, **how})]
+
+
+def stage_move(identifier: t.Mapping[str, str], wanted: WantedSecret, holder: str | None) -> Step:
+    """Give the stage to a version that is there already. holder: the version that has it now."""
+    request = {**identifier, "VersionStage": wanted.stage, "MoveToVersionId": wanted.token}
+    return Step("update_secret_version_stage", {**request, **({"RemoveFromVersionId": holder} if holder else {})})
+
+
+def _creation(wanted: WantedSecret) -> list[Step]:
+    request: dict[str, t.Any] = {"Name": wanted.name, "ClientRequestToken": wanted.token}
+    if wanted.description:
+        request["Description"] = wanted.description
+    if wanted.kms_key_id:
+        request["KmsKeyId"] = wanted.kms_key_id
+    if wanted.tags:
+        request["Tags"] = _tag_list(wanted.tags)
+    if wanted.replicas:
+        request["AddReplicaRegions"] = _replica_list(wanted.replicas)
+    if wanted.stage == CURRENT:
+        return [Step("create_secret", {**request, "SecretString": wanted.document})]
+    del request["ClientRequestToken"]  # CreateSecret labels what it stores AWSCURRENT: store nothing yet
+    return [Step("create_secret", request), _put({"SecretId": wanted.name}, wanted)]
+
+
+def _put(identifier: t.Mapping[str, str], wanted: WantedSecret) -> Step:
+    value = {"SecretString": wanted.document, "ClientRequestToken": wanted.token, "VersionStages": [wanted.stage]}
+    return Step("put_secret_value", {**identifier, **value})
+
+
+def _properties(
+    described: t.Mapping[str, t.Any], wanted: WantedSecret, identifier: t.Mapping[str, str]
+) -> t.Iterator[Step]:
+    update = {}
+    if wanted.description is not None and wanted.description != (described.get("Description") or ""):
+        update["Description"] = wanted.description
+    if wanted.kms_key_id is not None and not _same_kms_key(described.get("KmsKeyId"), wanted.kms_key_id):
+        update["KmsKeyId"] = wanted.kms_key_id
+    if update:
+        yield Step("update_secret", {**identifier, **update})
+    if wanted.tags is not None:
+        yield from _tagging(described, wanted.tags, wanted.purge_tags, identifier)
+    if wanted.replicas is not None:
+        yield from _replication(described, wanted.replicas, identifier)
+
+
+def _tagging(
+    described: t.Mapping[str, t.Any], tags: t.Mapping[str, str], purge: bool, identifier: t.Mapping[str, str]
+) -> t.Iterator[Step]:
+    present = tags_of(described)
+    missing = {key: value for key, value in tags.items() if present.get(key) != value}
+    surplus = sorted(key for key in present if key not in tags and not key.startswith("aws:")) if purge else []
+    if missing:
+        yield Step("tag_resource", {**identifier, "Tags": _tag_list(missing)})
+    if surplus:
+        yield Step("untag_resource", {**identifier, "TagKeys": surplus})
+
+
+def _replication(
+    described: t.Mapping[str, t.Any], replicas: t.Mapping[str, str | None], identifier: t.Mapping[str, str]
+) -> t.Iterator[Step]:
+    present = {replica["Region"]: replica.get("KmsKeyId") for replica in described.get("ReplicationStatus") or []}
+    for region, key in replicas.items():
+        if region in present and key is not None and not _same_kms_key(present[region], key):
+            raise InvalidOption(
+                f"replicas: the replica in {region} is encrypted with another key ({present[region] or 'the default'})."
+                " Remove the replica in one run, and add it with the new key in the next one."
+            )
+    surplus = sorted(set(present) - set(replicas))
+    missing = {region: key for region, key in replicas.items() if region not in present}
+    if surplus:
+        yield _remove_replicas(identifier, surplus)
+    if missing:
+        yield Step("replicate_secret_to_regions", {**identifier, "AddReplicaRegions": _replica_list(missing)})
+
+
+def _remove_replicas(identifier: t.Mapping[str, str], regions: list[str]) -> Step:
+    return Step("remove_regions_from_replication", {**identifier, "RemoveReplicaRegions": regions})
+
+
+def tags_of(described: t.Mapping[str, t.Any]) -> dict[str, str]:
+    return {tag["Key"]: tag.get("Value", "") for tag in described.get("Tags") or []}
+
+
+def _tag_list(tags: t.Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": tags[key]} for key in sorted(tags)]
+
+
+def _replica_list(replicas: t.Mapping[str, str | None]) -> list[dict[str, str]]:
+    return [{"Region": region, **({"KmsKeyId": key} if key else {})} for region, key in sorted(replicas.items())]
+
+
+def _same_kms_key(present: str | None, wanted: str) -> bool:
+    """A key is named by its id, its alias, or the ARN of either."""
+    present = present or "alias/aws/secretsmanager"
+    return present == wanted or present.endswith((f"/{wanted}", f":{wanted}")) or wanted.endswith(f":{present}")

@@ -1,0 +1,64 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Configuration files with certificates in them, filled in on the host: keys need not leave it to get there."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ..._errors import InvalidOption
+from ..._flows.shared_ca.member import Material
+from ..._ports.store.shared_ca import pem
+from ..ca.keys import key_pem
+
+_PLACEHOLDER = re.compile(r"@(ca|crl|server_cert|server_key|client_(?:cert|key):[^@\s]+)@")
+
+
+def fill_in(template: str, material: Material) -> str:
+    """Each line that is nothing but a placeholder becomes the lines of that PEM, indented like it.
+
+    So a YAML block scalar stays one. Raises InvalidOption for a placeholder beside other text, and for what the host
+    does not have.
+    """
+    lines = []
+    for line in template.splitlines():
+        indentation = line[: len(line) - len(line.lstrip())]
+        whole = _PLACEHOLDER.fullmatch(line.strip())
+        if whole:
+            lines += [indentation + part for part in _value(whole[1], material).splitlines()]
+        elif _PLACEHOLDER.search(line):
+            raise InvalidOption(f"{_PLACEHOLDER.search(line)[0]} must be alone on its line: PEM has many lines.")  # type: ignore[index]
+        else:
+            lines.append(line)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def clients_in(template: str) -> list[str]:
+    """The clients whose certificates or keys a template asks for."""
+    found = (name.partition(":")[2] for name in _PLACEHOLDER.findall(template))
+    return list(dict.fromkeys(filter(None, found)))
+
+
+def _value(name: str, material: Material) -> str:
+    kind, _colon, client = name.partition(":")
+    if kind == "ca":
+        return "".join(map(pem, material.authorities))
+    identity = material.clients.get(client) if client else material.server
+    text: str | None = None
+    if kind == "crl":
+        text = material.crl
+    elif identity:
+        text = key_pem(identity.key) if kind.endswith("_key") else pem(identity.certificate)
+    if text is None:
+        raise InvalidOption(f"@{name}@: this host does not have it. {_ADVICE[kind.partition('_')[0]]}")
+    return text
+
+
+_ADVICE: t.Final = {
+    "crl": "There is a revocation list from the first revocation on.",
+    "server": "Give server_names.",
+    "client": "List the client in clients.",
+}

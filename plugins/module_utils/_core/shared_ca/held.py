@@ -1,0 +1,68 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the files on a host hold of a shared authority. Pure: files are given by name."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass
+
+from ..ca.judge import is_issued_by
+from ..renewal import isoformat_utc
+from ..x509.certificate import Certificate, load_certificate
+from ..x509.pem import CERTIFICATE, parse_pem
+from ..x509.problems import MaterialError
+
+TRUST_FILE: t.Final = "ca.pem"
+SERVER_FILE: t.Final = "server-cert.pem"
+CLIENT_FILE: t.Final = re.compile(r"client-(?P<name>.+)-cert\.pem")
+
+
+@dataclass(frozen=True)
+class Held:
+    """trusted: the authorities in the trust bundle; clients: by name; problems: of files that cannot be read."""
+
+    trusted: tuple[Certificate, ...]
+    server: Certificate | None
+    clients: t.Mapping[str, Certificate]
+    problems: tuple[str, ...]
+
+    def issuer_of(self, leaf: Certificate) -> Certificate | None:
+        """Among those that are trusted here."""
+        return next((authority for authority in self.trusted if is_issued_by(leaf, authority)), None)
+
+    def facts(self, leaf: Certificate) -> dict[str, t.Any]:
+        issuer = self.issuer_of(leaf)
+        return {
+            "fingerprint_sha256": leaf.fingerprint_sha256,
+            "issuer_fingerprint_sha256": issuer.fingerprint_sha256 if issuer else None,
+            "not_after": isoformat_utc(leaf.not_after),
+            "subject": leaf.subject,
+        }
+
+
+def held(files: t.Mapping[str, bytes]) -> Held:
+    """files: content by name, without private keys."""
+    problems: list[str] = []
+
+    def certificates(name: str) -> list[Certificate]:
+        try:
+            found = [load_certificate(block.der) for block in parse_pem(files[name]) if block.label == CERTIFICATE]
+        except MaterialError as error:
+            problems.append(f"{name}: {error.message}")
+            return []
+        problems.extend(f"{name}: '{each.name}': {each.malformed}." for each in found if each.malformed)
+        return found
+
+    trusted = certificates(TRUST_FILE) if TRUST_FILE in files else []
+    server = certificates(SERVER_FILE)[:1] if SERVER_FILE in files else []
+    clients = {}
+    for name in sorted(files):
+        match = CLIENT_FILE.fullmatch(name)
+        leaves = certificates(name) if match else []
+        if match and leaves:
+            clients[match["name"]] = leaves[0]
+    return Held(tuple(dict.fromkeys(trusted)), server[0] if server else None, clients, tuple(problems))

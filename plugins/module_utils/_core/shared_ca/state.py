@@ -1,0 +1,243 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is stored of a shared authority: its certificates with the keys that belong to them, by their labels.
+
+A certificate's key is found by its public key among the labelled versions of the key's secret, not by its label: so a
+process that is killed between two moves of labels leaves no torn pair.
+
+The labels of the authority's certificate say how far a rotation is: AWSCURRENT issues; AWSPENDING is its successor,
+which is trusted already; RETIRING is trusted still, but issues no more; ABORTED is a successor that was given up.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from ..._errors import RotationError
+from ..._ports.aws.shared_secrets import PENDING, SecretStore, SecretText, SharedSecret
+from ..ca.crl import StoredCrl
+from ..ca.issue import Issuer
+from ..ca.keys import read_key
+from ..secrets.plan import CURRENT
+from ..x509.certificate import Certificate, load_certificate
+from ..x509.pem import CERTIFICATE, parse_pem
+from ..x509.problems import MaterialError, Problem, error
+
+RETIRING = "RETIRING"
+ABORTED = "ABORTED"
+PREVIOUS = "AWSPREVIOUS"
+#: Of the versions that matter.
+LABELS: t.Final = (CURRENT, PENDING, RETIRING, PREVIOUS)
+#: The client whose secrets have no suffix.
+FIRST_CLIENT: t.Final = "admin"
+
+Stage = t.Literal["absent", "settled", "published", "promoted"]
+
+
+class Names:
+    """The names of the secrets below a prefix."""
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix.rstrip("/")
+        self.ca_key = f"{self.prefix}/ca-key"
+        self.ca_cert = f"{self.prefix}/ca-cert"
+        self.crl = f"{self.prefix}/crl"
+
+    def client_key(self, client: str) -> str:
+        return f"{self.prefix}/client-key{_suffix(client)}"
+
+    def client_cert(self, client: str) -> str:
+        return f"{self.prefix}/client-cert{_suffix(client)}"
+
+    def clients(self, names: t.Iterable[str]) -> list[str]:
+        """The clients that these secrets, of this prefix, belong to."""
+        first = self.client_cert(FIRST_CLIENT)
+        found = [FIRST_CLIENT] if first in names else []
+        return found + sorted(name[len(first) + 1 :] for name in names if name.startswith(f"{first}-"))
+
+    def item(self, secret: str) -> str:
+        """What results call a secret: its name without the prefix."""
+        return secret[len(self.prefix) + 1 :]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One stored certificate. key: of it, None where none matches; problems: why something is None."""
+
+    version_id: str
+    certificate: Certificate | None
+    key: t.Any = field(repr=False, compare=False)
+    key_version_id: str | None
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def issuer(self) -> Issuer | None:
+        return Issuer(self.certificate, self.key) if self.certificate and self.key is not None else None
+
+
+@dataclass(frozen=True)
+class Client:
+    """pair: of its current certificate; keys: of its key's secret; issued: its certificates that have a label."""
+
+    name: str
+    pair: Pair | None
+    keys: SharedSecret | None
+    issued: tuple[Certificate, ...]
+
+
+@dataclass(frozen=True)
+class State:
+    """All of it at about one moment.
+
+    stages: labels of the authority's certificate; keys: of the authority; clients: those that were asked for.
+    """
+
+    names: Names
+    current: Pair | None
+    successor: Pair | None
+    retiring: Pair | None
+    stages: t.Mapping[str, str]
+    keys: SharedSecret | None
+    clients: t.Mapping[str, Client]
+    crl: SecretText | None
+
+    @property
+    def stage(self) -> Stage:
+        if self.current is None:
+            return "absent"
+        if self.successor:
+            return "published"
+        return "promoted" if self.retiring else "settled"
+
+    @property
+    def trusted(self) -> list[Certificate]:
+        """The authorities that are trusted now, the one that issues first."""
+        pairs = (self.current, self.successor, self.retiring)
+        return list(dict.fromkeys(pair.certificate for pair in pairs if pair and pair.certificate))
+
+    @property
+    def trust_bundle(self) -> str:
+        return "".join(certificate.pem.decode() for certificate in self.trusted)
+
+    @property
+    def revocations(self) -> StoredCrl | None:
+        """Raises RotationError."""
+        return StoredCrl(self.crl.text) if self.crl else None
+
+    def is_revoked(self, certificate: Certificate) -> bool:
+        """Raises RotationError."""
+        stored, serial = self.revocations, certificate.x509.serial_number
+        return stored is not None and any(serial in stored.revoked(authority) for authority in self.trusted)
+
+    def issuers(self) -> list[Issuer]:
+        """The trusted authorities whose key is there, the one that issues first."""
+        found = [pair.issuer for pair in (self.current, self.successor, self.retiring) if pair and pair.issuer]
+        return list({issuer.certificate: issuer for issuer in found}.values())
+
+    def torn(self) -> list[str]:
+        """Sentences about certificates that cannot be used for want of their key."""
+        pairs = [(self.names.ca_cert, self.current)] if self.current else []
+        pairs += [(self.names.client_cert(client.name), client.pair) for client in self.clients.values() if client.pair]
+        return [f"{name}: {problem.message}" for name, pair in pairs for problem in pair.problems]
+
+
+def observe(store: SecretStore, names: Names, clients: t.Iterable[str], *, authority_keys: bool = True) -> State:
+    """Read all of it. Raises SecretsManagerError, and RotationError for a secret that has no current version.
+
+    In the reverse order of its making: whatever a certificate needs was there before it.
+    authority_keys: False for who issues nothing: keys of authorities are neither read nor missed.
+    """
+    crl = _read(store, names.crl)
+    seen = {
+        client: (_read(store, names.client_cert(client)), _read(store, names.client_key(client))) for client in clients
+    }
+    certificates, keys = _read(store, names.ca_cert), _read(store, names.ca_key) if authority_keys else None
+    stages = certificates.stages if certificates else {}
+    current_id, pending_id, retiring_id = (stages.get(label) for label in (CURRENT, PENDING, RETIRING))
+    has_successor = pending_id not in (None, current_id, stages.get(ABORTED))
+    return State(
+        names=names,
+        current=_pair(certificates, keys, CURRENT, authority_keys),
+        successor=_pair(certificates, keys, PENDING, authority_keys) if has_successor else None,
+        retiring=_pair(certificates, keys, RETIRING, authority_keys) if retiring_id != current_id else None,
+        stages=stages,
+        keys=keys,
+        clients={client: _client(client, *pair) for client, pair in seen.items()},
+        crl=crl.labelled(CURRENT) if crl else None,
+    )
+
+
+def _read(store: SecretStore, name: str) -> SharedSecret | None:
+    secret = store.fetch(name)
+    if secret is not None and secret.labelled(CURRENT) is None:
+        raise RotationError(
+            f"Secret {name} has no version labelled AWSCURRENT. Give one the label, or delete the secret."
+        )
+    return secret
+
+
+def load_stored(text: str, secret: str) -> Certificate:
+    """The one certificate in a text. Raises MaterialError."""
+    blocks = [block for block in parse_pem(text) if block.label == CERTIFICATE]
+    if len(blocks) != 1:
+        raise MaterialError("certificate_invalid", f"{secret} holds {len(blocks)} certificates instead of one.")
+    return load_certificate(blocks[0].der)
+
+
+def key_labelled(label: str, keys: SharedSecret) -> t.Any:
+    """Raises RotationError."""
+    text = keys.labelled(label)
+    if text is None:
+        raise RotationError(f"{keys.name} has no version labelled {label}.")
+    return key_of(text, keys.name)
+
+
+def key_of(text: SecretText, secret: str) -> t.Any:
+    """Raises RotationError."""
+    try:
+        return read_key(text.text)
+    except MaterialError as problem:
+        raise RotationError(f"{secret}: {problem.message}") from None
+
+
+def _client(name: str, certificates: SharedSecret | None, keys: SharedSecret | None) -> Client:
+    issued = []
+    for version in certificates.versions if certificates else ():
+        try:
+            issued.append(load_stored(version.text, name))
+        except MaterialError:
+            continue
+    return Client(name, _pair(certificates, keys, CURRENT), keys, tuple(issued))
+
+
+def _pair(
+    certificates: SharedSecret | None, keys: SharedSecret | None, label: str, with_key: bool = True
+) -> Pair | None:
+    version = certificates.labelled(label) if certificates else None
+    if certificates is None or version is None:
+        return None
+    try:
+        certificate = load_stored(version.text, certificates.name)
+    except MaterialError as unreadable:
+        return Pair(version.version_id, None, None, None, (unreadable.problem,))
+    if not with_key:
+        return Pair(version.version_id, certificate, None, None)
+    if keys is None:
+        problem = error("private_key_missing", "Its private key is not stored: somebody has deleted it.")
+        return Pair(version.version_id, certificate, None, None, (problem,))
+    for candidate in keys.versions:
+        try:
+            key = read_key(candidate.text)
+        except MaterialError:
+            continue
+        if key.public_key() == certificate.public_key:
+            return Pair(version.version_id, certificate, key, candidate.version_id)
+    problem = error("private_key_mismatch", f"No version of {keys.name} is its private key.")
+    return Pair(version.version_id, certificate, None, None, (problem,))
+
+
+def _suffix(client: str) -> str:
+    return "" if client == FIRST_CLIENT else f"-{client}"

@@ -1,0 +1,145 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The stages verify and write for one certificate. Loaded only when there is something to install."""
+
+from __future__ import annotations
+
+import hashlib
+import typing as t
+from datetime import datetime
+
+from ..._core.pipeline.manifest import Entry, StoredVersion
+from ..._core.pipeline.naming import certificate_file_stem
+from ..._core.renewal import isoformat_utc
+from ..._core.x509.changes import change_problems
+from ..._core.x509.problems import Problem, Refused
+from ..._ports.aws.secrets_manager import SecretValue, SecretVersion
+from ..._ports.openssl.loading import LoadingCheck
+from ..._ports.store import atomic
+from ..._ports.store.directory import CertificateDirectory, version_digest
+
+if t.TYPE_CHECKING:
+    from .sync import SyncOptions
+
+
+class Installation(t.NamedTuple):
+    """A certificate on its way to disk. old: what was remembered of it; staged: the descriptors of its new version,
+    None when nothing has to be written; problems: what was found, and loading: what OpenSSL will have found.
+    """
+
+    entry: Entry
+    old: Entry | None
+    action: str
+    staged: list[int] | None
+    problems: list[Problem]
+    loading: t.Callable[[], list[Problem]]
+
+
+class Installer:
+    """entries: what is on disk, by secret name; now: aware time; check_mode: plan, write nothing.
+
+    leftovers: stems of files that a killed run has left, so that nobody can rely on them yet; expected: about how many
+    there are to install. To be closed.
+    """
+
+    def __init__(
+        self,
+        directory: CertificateDirectory,
+        options: SyncOptions,
+        entries: t.Mapping[str, Entry],
+        *,
+        now: datetime,
+        check_mode: bool,
+        leftovers: t.Callable[[], t.Collection[str]] = tuple,
+        expected: int = 1,
+    ) -> None:
+        self._directory = directory
+        self._options = options
+        self._entries = entries
+        self._now = now
+        self._check_mode = check_mode
+        self._leftovers = leftovers
+        self._verifier = options.verifier()
+        self._loading = LoadingCheck(expected)
+
+    def close(self) -> None:
+        self._loading.close()
+
+    def stage(self, fetched: SecretValue) -> Installation:
+        """Verify, and write aside what differs. Raises Refused; StoreError when it cannot be written."""
+        secret = fetched.secret
+        bundle, problems = self._verifier.verify(fetched.value, at=self._now, load=False)
+        stem = certificate_file_stem(secret.name)
+        obstacle = self._directory.obstacle(self._options.layout, stem)
+        if obstacle:
+            problems.append(Problem("path_not_ours", "error", f"{obstacle}. Move it away or use another directory."))
+        if bundle is None or obstacle:
+            raise Refused(problems)
+        parts = bundle.render(self._options.layout)
+        files = {part: hashlib.sha256(data).hexdigest() for part, data in parts.items()}
+        summary = bundle.summary()
+        if bundle.intermediates:
+            summary["chain_not_after"] = isoformat_utc(min(member.not_after for member in bundle.intermediates))
+        version = StoredVersion(version_digest(files), secret.version_id, files, summary)
+        old = self._entries.get(secret.name)
+        changes = self._changes(old, version)
+        if changes:
+            raise Refused([*problems, *changes])
+        entry = self._entry(secret, stem, version, problems, old)
+        present = self._directory.live_file(self._options.layout, stem) is not None
+        # What is in its place already may be served, even when it is the same and the manifest does not know of it.
+        entry.replaced = entry.replaced or (old is None and present and stem not in self._leftovers())
+        same = present and self._directory.intact(entry) and self._directory.attributes_match(entry)
+        action = "unchanged" if same else "updated" if present or old else "created"
+        write = not self._check_mode and not (same and old and old.current.digest == version.digest)
+        staged = self._directory.stage(entry, parts, first=old is None) if write else None
+        return Installation(entry, old, action, staged, problems, self._loading.ask(bundle))
+
+    def publish(self, installation: Installation) -> None:
+        """Make what was staged live. Raises Refused, and StoreError."""
+        entry, old, _action, staged, problems, loading = installation
+        try:
+            unloadable = loading()
+        except BaseException:
+            atomic.close(staged or ())
+            raise
+        if unloadable:
+            atomic.close(staged or ())  # the version that nothing refers to goes with the next save
+            raise Refused([*problems, *unloadable])
+        if staged is None:
+            return
+        self._directory.publish(entry, staged)
+        if old and (old.layout, old.stem) != (entry.layout, entry.stem):
+            self._directory.remove(old, except_paths=[entry.main_path, *entry.paths.values()])
+
+    def _changes(self, old: Entry | None, new: StoredVersion) -> list[Problem]:
+        """What a renewal must not change. A kept version may come back, and a file that is gone must be replaced."""
+        if old is None or old.version_id == new.version_id or self._directory.live_file(old.layout, old.stem) is None:
+            return []
+        if new.digest in [kept.digest for kept in old.previous]:
+            return []
+        return change_problems(old.current.summary, new.summary, now=self._now, allowed=self._options.allow_changes)
+
+    def _entry(
+        self, secret: SecretVersion, stem: str, version: StoredVersion, problems: list[Problem], old: Entry | None
+    ) -> Entry:
+        entry = Entry(
+            name=secret.name,
+            arn=secret.arn,
+            stem=stem,
+            layout=self._options.layout,
+            rules=self._options.rules,
+            current=version,
+            problems=[problem.as_dict() for problem in problems],
+        )
+        moved = old is not None and (old.layout, old.stem) != (entry.layout, entry.stem)
+        if old and not moved:
+            candidates = [old.current, *old.previous]
+            entry.previous = [candidate for candidate in candidates if candidate.digest != version.digest]
+            entry.proven = old.proven
+        if old:
+            served = moved or old.proven is not None
+            entry.replaced = old.replaced or served or old.current.digest != version.digest
+        return entry

@@ -1,0 +1,133 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The record stage: which versions have been seen served, and how the last run ended. time is an argument."""
+
+from __future__ import annotations
+
+import json
+import os
+import typing as t
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ..._core.pipeline.manifest import Manifest
+from ..._core.renewal import isoformat_utc
+from ..._errors import InvalidOption
+from ..._ports.store.directory import STATE_DIRECTORY, CertificateDirectory, DirectorySettings
+
+STATE_FILE = "state.json"
+RECENT_ERRORS = 5
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended. result: proven, rolled_back, unproven or failed; activation: how HAProxy was made to use them.
+
+    names: certificates seen served, None for all that are deployed; retired: absolute paths of removed certificates
+    that are no longer in memory; message: for a run that did not end well; not_proven: certificates that could not be
+    asked for, and why; loaded: those that the next run need not load again, None to keep what is known.
+    """
+
+    result: str
+    activation: str
+    names: t.Sequence[str] | None = None
+    retired: t.Collection[str] = ()
+    message: str = ""
+    failures: t.Sequence[str] = field(default_factory=tuple)
+    not_proven: t.Mapping[str, str] = field(default_factory=dict)
+    loaded: t.Collection[str] | None = None
+
+
+def read_state(directory: str) -> dict[str, t.Any]:
+    """The state of the last recorded run; {} when there is none or it is damaged (it is only ever informative)."""
+    return _state_in(CertificateDirectory(directory, DirectorySettings(None)))
+
+
+def _state_in(directory: CertificateDirectory) -> dict[str, t.Any]:
+    try:
+        state = json.loads(directory.read_own_file(STATE_FILE) or b"{}")
+    except (ValueError, RecursionError):
+        return {}
+    return state if isinstance(state, dict) else {}
+
+
+def record(
+    directory: CertificateDirectory, outcome: Outcome, *, now: datetime, lock_timeout: float, check_mode: bool
+) -> tuple[bool, dict[str, t.Any]]:
+    """Mark versions as proven and write the state file. Returns whether anything was news, and the state.
+
+    A run that proves what was proven already, after one that ended the same way, is no news: nothing is written.
+    Raises InvalidOption for unknown names and StoreError when files cannot be read or written.
+    """
+    if not os.path.isdir(os.path.join(directory.path, STATE_DIRECTORY)):
+        raise InvalidOption(f"{directory.path} is no directory that certificate_sync has written to.")
+    with directory.locked(lock_timeout, create=not check_mode):
+        manifest, _warning = directory.load()
+        old = _state_in(directory)
+        names = sorted(manifest.entries) if outcome.names is None else list(outcome.names)
+        unknown = sorted(set(names) - set(manifest.entries))
+        if unknown:
+            raise InvalidOption(f"No certificate was deployed to {directory.path} from: {', '.join(unknown)}.")
+        newly_proven = []
+        if outcome.result == "proven":
+            newly_proven = [
+                name for name in names if manifest.entries[name].proven != manifest.entries[name].current.digest
+            ]
+        gone = {path for path in manifest.retired if os.path.join(directory.path, path) in outcome.retired}
+        same_end = (old.get("outcome"), old.get("failures", []), old.get("not_proven", {})) == (
+            outcome.result,
+            list(outcome.failures),
+            dict(outcome.not_proven),
+        )
+        loading = _mark_loaded(manifest, outcome.loaded)
+        if same_end and not newly_proven and not gone and not loading and outcome.result == "proven":
+            return False, old
+        manifest.retired -= gone
+        for name in newly_proven:
+            manifest.entries[name].proven = manifest.entries[name].current.digest
+        state = _state(old, outcome, newly_proven, now)
+        state["certificates"] = {
+            name: {
+                "version_id": entry.current.version_id,
+                "fingerprint_sha256": entry.current.summary.get("fingerprint_sha256"),
+                "not_after": entry.current.summary.get("not_after"),
+                "proven": entry.proven == entry.current.digest,
+            }
+            for name, entry in sorted(manifest.entries.items())
+        }
+        if not check_mode:
+            if newly_proven or gone or loading:
+                directory.save(manifest)
+            directory.write_own_file(STATE_FILE, (json.dumps(state, indent=1, sort_keys=True) + "\n").encode())
+        return True, state
+
+
+def _mark_loaded(manifest: Manifest, names: t.Collection[str] | None) -> bool:
+    """Whether that is news."""
+    before = {name: entry.loaded for name, entry in manifest.entries.items()}
+    if names is not None:
+        for name, entry in manifest.entries.items():
+            entry.loaded = entry.current.digest if name in names else None
+    return before != {name: entry.loaded for name, entry in manifest.entries.items()}
+
+
+def _state(old: t.Mapping[str, t.Any], outcome: Outcome, proven: list[str], now: datetime) -> dict[str, t.Any]:
+    finished_at = isoformat_utc(now)
+    errors = old["recent_errors"] if isinstance(old.get("recent_errors"), list) else []
+    if outcome.result != "proven" or outcome.failures:
+        message = outcome.message or "; ".join(outcome.failures)
+        errors = [*errors, {"at": finished_at, "message": message}][-RECENT_ERRORS:]
+    succeeded = outcome.result == "proven" and not outcome.failures
+    return {
+        "format": 1,
+        "outcome": outcome.result,
+        "activation": outcome.activation,
+        "finished_at": finished_at,
+        "last_success_at": finished_at if succeeded else old.get("last_success_at"),
+        "newly_proven": proven,
+        "failures": list(outcome.failures),
+        "not_proven": dict(outcome.not_proven),
+        "recent_errors": errors,
+    }

@@ -1,0 +1,189 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What one host takes from a shared authority: trust, clients' certificates, and a server certificate of its own."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import typing as t
+from dataclasses import dataclass, field
+
+from ..._core.ca.issue import issue_server
+from ..._core.ca.judge import (
+    Purpose,
+    RenewalReason,
+    authority_problems,
+    date_problems,
+    leaf_problems,
+    server_renewal_reason,
+)
+from ..._core.ca.keys import KeyMaker
+from ..._core.ca.profiles import Profile
+from ..._core.renewal import isoformat_utc
+from ..._core.shared_ca.state import Pair, State
+from ..._core.x509.certificate import Certificate
+from ..._core.x509.problems import Problem, error
+from ..._errors import RotationError
+from .steward import Steward
+
+if t.TYPE_CHECKING:
+    from cryptography import x509
+
+_OF_THE_HOST = re.compile(r"[0-9.]+|[^:]*:(?s:.*)|.*\.(?:internal|amazonaws\.com(?:\.cn)?)")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A leaf and its private key."""
+
+    certificate: Certificate
+    key: t.Any = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a host has, or is to have. authorities: that it trusts, the one that issues first; crl: PEM."""
+
+    authorities: tuple[Certificate, ...] = ()
+    crl: str | None = None
+    server: Identity | None = None
+    clients: t.Mapping[str, Identity] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ServerWish:
+    """names: that the certificate has to have; renew_before: None for the renewal policy.
+
+    tolerant: further addresses and host names of AWS are no reason for another certificate, since they could not be
+    asked for.
+    """
+
+    names: tuple[x509.GeneralName, ...]
+    profile: Profile
+    renew_before: datetime.timedelta | None = None
+    tolerant: bool = False
+
+
+@dataclass(frozen=True)
+class MemberWish:
+    """server: None for a host that is only a client; successor: have the successor issue, where there is one."""
+
+    server: ServerWish | None
+    clients: tuple[str, ...] = ()
+    successor: bool = False
+
+
+@dataclass(frozen=True)
+class Taken:
+    """reason: why the server certificate is a new one, None when it is the one that was there."""
+
+    state: State
+    material: Material
+    reason: RenewalReason | None
+
+
+def take(steward: Steward, make_key: KeyMaker, wish: MemberWish, installed: Material) -> Taken:
+    """What this host is to have. make_key: of its server key.
+
+    The authority's key is read only when there is a certificate to be issued. Raises RotationError, with
+    ``reason="absent"`` when there is no authority.
+    """
+    at = steward.at
+    state = steward.look(wish.clients, authority_keys=False)
+    reason = _renewal_reason(_issuing(state, wish), wish.server, installed.server, at)
+    if reason:
+        state = steward.look(wish.clients)
+    pair = _issuing(state, wish)
+    authority = _usable_authority(state, pair, at)
+    clients = {name: _client(state, name, at) for name in wish.clients}
+    server = installed.server if wish.server else None
+    if wish.server and reason:
+        key, profile = make_key(wish.server.profile.key), wish.server.profile
+        if pair is None or pair.issuer is None:
+            raise RotationError(f"{state.names.ca_key} has just been replaced. Run again.")
+        names = wish.server.names
+        server = Identity(
+            issue_server(pair.issuer, key.public_key(), profile.subject, profile.validity, at, names), key
+        )
+    trusted = tuple(dict.fromkeys((authority, *state.trusted)))
+    return Taken(state, Material(trusted, state.crl.text if state.crl else None, server, clients), reason)
+
+
+def problems(material: Material, at: datetime.datetime, warn_before: datetime.timedelta) -> list[Problem]:
+    """What is wrong with what a host has; warnings, too."""
+    found = [] if material.authorities else [error("certificate_missing", "No authority is installed on this host.")]
+    for authority in material.authorities:
+        found += date_problems(authority, at, warn_before)
+    leaves: list[tuple[Identity, Purpose]] = [(identity, "client") for identity in material.clients.values()]
+    leaves += [(material.server, "server")] if material.server else []
+    for identity, purpose in leaves:
+        found += leaf_problems(identity.certificate, identity.key, purpose, material.authorities, at, warn_before)
+    return found
+
+
+def missing(material: Material, wish: MemberWish) -> list[Problem]:
+    """What a host would need, and does not have."""
+    wanted = [f"the certificate of the client {name}" for name in wish.clients if name not in material.clients]
+    if wish.server and not material.server:
+        wanted.insert(0, "a server certificate")
+    return [error("certificate_missing", f"This host does not have {what}.") for what in wanted]
+
+
+def _issuing(state: State, wish: MemberWish) -> Pair | None:
+    return (wish.successor and state.successor) or state.current
+
+
+def _renewal_reason(
+    pair: Pair | None, wish: ServerWish | None, installed: Identity | None, at: datetime.datetime
+) -> RenewalReason | None:
+    if wish is None or pair is None or pair.certificate is None:
+        return None
+    leaf, key = (installed.certificate, installed.key) if installed else (None, None)
+    names = [str(name.value) for name in wish.names]
+    if wish.tolerant and leaf:
+        names += [name for name in leaf.subject_alternative_names if _OF_THE_HOST.fullmatch(name)]
+    return server_renewal_reason(leaf, key, pair.certificate, names, at, wish.renew_before)
+
+
+def _usable_authority(state: State, pair: Pair | None, at: datetime.datetime) -> Certificate:
+    """Raises RotationError."""
+    where = state.names.ca_cert
+    if pair is None:
+        raise RotationError(
+            f"There is no {where}: nobody has created the authority yet. Run certops.rotation.shared_ca first, where"
+            " that is allowed to write.",
+            reason="absent",
+        )
+    torn = state.torn()
+    if torn:
+        raise RotationError(f"{' '.join(torn)} certops.rotation.shared_ca tells what can be done.")
+    if pair.certificate is None:
+        raise RotationError(f"{where} holds no certificate.")
+    authority = pair.certificate
+    if authority.not_after < at:
+        raise RotationError(
+            f"The authority in {where} expired on {isoformat_utc(authority.not_after)}. Replace it with"
+            " certops.rotation.shared_ca and renew_expired: true, then run this on all hosts."
+        )
+    _refuse(where, authority_problems(authority, pair.key, at, datetime.timedelta(0)))
+    return authority
+
+
+def _client(state: State, name: str, at: datetime.datetime) -> Identity:
+    """Raises RotationError."""
+    where, pair = state.names.client_cert(name), state.clients[name].pair
+    if pair is None or pair.certificate is None or pair.key is None:
+        raise RotationError(f"There is no {where}: add the client {name} with certops.rotation.shared_ca first.")
+    if state.is_revoked(pair.certificate):
+        raise RotationError(f"The certificate in {where} is revoked: no server accepts the client {name} any more.")
+    _refuse(where, leaf_problems(pair.certificate, pair.key, "client", state.trusted, at, datetime.timedelta(0)))
+    return Identity(pair.certificate, pair.key)
+
+
+def _refuse(where: str, found: t.Iterable[Problem]) -> None:
+    errors = [problem.message for problem in found if problem.severity == "error"]
+    if errors:
+        raise RotationError(f"{where} cannot be used: {' '.join(errors)} certops.rotation.shared_ca renews it.")

@@ -1,0 +1,156 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Replaces a shared authority in steps, so that there is always one that everybody trusts.
+
+    settled --publish--> published --promote--> promoted --finish--> settled
+
+Published: the successor is trusted and issues nothing yet. Promoted: it issues, and the one before is trusted still.
+Every step can be repeated, and completes what a killed one has begun. abort leads back: from published at once, from
+promoted by promoting the one before, so that what the successor has issued stays good until finish.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..._core.ca.issue import Issuer
+from ..._core.ca.keys import key_pem
+from ..._core.ca.profiles import Profile
+from ..._core.renewal import isoformat_utc
+from ..._core.secrets.plan import CURRENT
+from ..._core.shared_ca.state import ABORTED, RETIRING, Pair, State, key_of
+from ..._errors import RotationError
+from ..._ports.aws.shared_secrets import PENDING
+from .steward import ClientWish, Step, Steward, profile_of
+
+
+class Rotation:
+    """clients: all that follow the authority."""
+
+    def __init__(self, steward: Steward, clients: t.Sequence[ClientWish]) -> None:
+        self._steward = steward
+        self._wishes = clients
+        self._clients = [client.name for client in clients]
+        self._ca_cert, self._ca_key = steward.names.ca_cert, steward.names.ca_key
+
+    def publish(self, profile: Profile | None = None, imported: Issuer | None = None) -> State:
+        """Store a successor that is to be trusted. profile: None to make it like the authority that there is."""
+        return self._steward.settle(self._clients, lambda state: self._publish_steps(state, profile, imported))
+
+    def promote(self) -> State:
+        """Let the successor issue, and give the clients certificates of it."""
+        return self._steward.settle(self._clients, self._promote_steps)
+
+    def finish(self) -> State:
+        """End the trust in the authority before."""
+        return self._steward.settle(self._clients, self._finish_steps)
+
+    def abort(self) -> State:
+        """Go back to the authority before."""
+        return self._steward.settle(self._clients, self._abort_steps)
+
+    # -- the steps ----------------------------------------------------------------------------------------------
+
+    def _publish_steps(self, state: State, profile: Profile | None, imported: Issuer | None) -> t.Iterator[Step]:
+        steward, current = self._steward, self._current(state)
+        if state.stage == "promoted":
+            raise RotationError("The rotation before is not finished: finish it, then publish a successor.")
+        if state.successor:
+            self._usable(state.successor)
+            yield from steward.crl_steps(state, (), refresh=True)
+            return
+        profile = profile or profile_of(current.certificate, self._ca_cert)
+        given = imported.certificate.fingerprint_sha256 if imported else ""
+        # What was given up is succeeded, too, or its successor would be itself.
+        tokens = (current.version_id, state.stages.get(ABORTED, ""), given)
+        key_token, own_token = steward.token(*tokens, "key"), steward.token(*tokens, "certificate")
+
+        def new_key() -> str:
+            return key_pem(imported.key) if imported else steward.new_key(profile)
+
+        text = state.keys.version(key_token) if state.keys else None
+        if state.keys is None:  # it was deleted
+            yield lambda: steward.create(self._ca_key, new_key)
+        elif text is None:
+            yield lambda: steward.put(self._ca_key, new_key, token=key_token, label=PENDING)
+        else:
+            key = key_of(text, self._ca_key)
+            certificate = steward.authority_for(key, profile, imported)
+            yield lambda: steward.put(self._ca_cert, certificate, token=own_token, label=PENDING)
+
+    def _promote_steps(self, state: State) -> t.Iterator[Step]:
+        steward, current, successor = self._steward, self._current(state), state.successor
+        if successor is None and state.retiring is None:
+            raise RotationError("There is no successor to promote: publish one first.")
+        if successor is not None:
+            self._usable(successor)
+            keys = state.keys.stages if state.keys else {}
+            if keys.get(PENDING) != successor.key_version_id and keys.get(CURRENT) != successor.key_version_id:
+                yield lambda: steward.move(self._ca_key, PENDING, successor.key_version_id, keys)
+            if state.stages.get(RETIRING) != current.version_id:
+                yield lambda: steward.move(self._ca_cert, RETIRING, current.version_id, state.stages)
+            if current.key_version_id and keys.get(RETIRING) != current.key_version_id:
+                yield lambda: steward.move(self._ca_key, RETIRING, current.key_version_id, keys)
+            yield lambda: steward.move(self._ca_cert, CURRENT, successor.version_id, state.stages)
+        yield from self._follow_steps(state)
+
+    def _follow_steps(self, state: State) -> t.Iterator[Step]:
+        """Keys, clients and revocation lists follow the authority that issues."""
+        steward, current = self._steward, self._current(state)
+        keys = state.keys.stages if state.keys else {}
+        if current.key_version_id and keys.get(CURRENT) != current.key_version_id:
+            yield lambda: steward.move(self._ca_key, CURRENT, current.key_version_id, keys)
+        if state.successor is None:
+            yield from self._drop_steps(self._ca_cert, PENDING, state.stages)
+            yield from self._drop_steps(self._ca_key, PENDING, keys)
+        for wish in self._wishes:
+            yield from steward.client_steps(state, wish)
+            yield from steward.tidy_client_steps(state.clients[wish.name])
+        yield from steward.crl_steps(state, (), refresh=True)
+
+    def _finish_steps(self, state: State) -> t.Iterator[Step]:
+        if state.stage == "published":
+            raise RotationError("The successor issues nothing yet: promote it, or abort.")
+        yield from self._follow_steps(state)
+        yield from self._drop_steps(self._ca_cert, RETIRING, state.stages)
+        yield from self._drop_steps(self._ca_key, RETIRING, state.keys.stages if state.keys else {})
+
+    def _abort_steps(self, state: State) -> t.Iterator[Step]:
+        steward, current = self._steward, self._current(state)
+        successor, retiring = state.successor, state.retiring
+        going_back = state.stages.get(ABORTED) == current.version_id
+        if going_back and successor:
+            yield from self._promote_steps(state)
+        elif successor:
+            yield lambda: steward.move(self._ca_cert, ABORTED, successor.version_id, state.stages)
+        elif retiring and retiring.version_id != state.stages.get(ABORTED):
+            if not going_back:
+                yield lambda: steward.move(self._ca_cert, ABORTED, current.version_id, state.stages)
+            self._usable(retiring)
+            yield lambda: steward.move(self._ca_cert, PENDING, retiring.version_id, state.stages)
+        else:
+            if state.stages.get(RETIRING) == current.version_id:  # its promotion had begun
+                yield from self._drop_steps(self._ca_cert, RETIRING, state.stages)
+                yield from self._drop_steps(self._ca_key, RETIRING, state.keys.stages if state.keys else {})
+            yield from self._follow_steps(state)
+
+    # -- what the steps share -----------------------------------------------------------------------------------
+
+    def _drop_steps(self, name: str, label: str, stages: t.Mapping[str, str]) -> t.Iterator[Step]:
+        if label in stages:
+            yield lambda: self._steward.move(name, label, None, stages)
+
+    def _current(self, state: State) -> Pair:
+        if state.current is None:
+            raise RotationError(f"There is no authority in {self._ca_cert}: create one first (module shared_ca).")
+        return state.current
+
+    def _usable(self, pair: Pair) -> None:
+        if pair.problems or pair.certificate is None:
+            why = " ".join(problem.message for problem in pair.problems)
+            raise RotationError(f"The authority to follow in {self._ca_cert} cannot be used: {why} Abort the rotation.")
+        if pair.certificate.not_after < self._steward.at:
+            end = isoformat_utc(pair.certificate.not_after)
+            raise RotationError(f"The authority to follow in {self._ca_cert} expired on {end}: abort the rotation.")

@@ -1,0 +1,280 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Brings a shared authority to what is wanted, one write at a time, together with any number of others who do the same.
+
+There is no lock. Every step is planned from what is stored, makes one write that only one of all racers can win, and is
+followed by another look. The key is stored before the certificate that is made for it, so that whatever certificate
+wins, it matches the stored key; and a process that is killed at any point leaves what the next one completes.
+"""
+
+from __future__ import annotations
+
+import time
+import typing as t
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+from ..._core.ca.crl import build_crl
+from ..._core.ca.issue import Issuer, issue_authority, issue_client
+from ..._core.ca.judge import is_issued_by
+from ..._core.ca.keys import KeyMaker, generate_key, key_pem, spec_of
+from ..._core.ca.profiles import Profile
+from ..._core.secrets.plan import CURRENT
+from ..._core.shared_ca.state import Client, Names, Pair, State, key_labelled, key_of, observe
+from ..._core.x509.certificate import Certificate
+from ..._errors import RotationError
+from ..._ports.aws.shared_secrets import PENDING, SecretStore
+
+Step = t.Callable[[], None]
+Planner = t.Callable[[State], t.Iterator[Step]]
+Outcome = t.Literal["generated", "renewed", "retrieved"]
+
+_TOKENS = uuid.UUID("6f1d6f5e-4a0c-5b8e-9d0e-0c2f3c1b7a55")
+_MOST_STEPS = 1000  # more than any fleet's clients need; others who keep changing the labels must not hold us for ever
+_SECOND_LOOKS = 3
+
+
+@dataclass(frozen=True)
+class ClientWish:
+    """profile: of what is issued, None to copy what there is; revoked: it must not get in any more."""
+
+    name: str
+    profile: Profile | None = None
+    revoked: bool = False
+
+
+class Steward:
+    """store, names: where the authority is; at: now.
+
+    make_key: of certificates to be issued; pause: waits some seconds. outcomes: what became of the secrets that this
+    run has written, by name.
+    """
+
+    def __init__(
+        self,
+        store: SecretStore,
+        names: Names,
+        at: datetime,
+        make_key: KeyMaker = generate_key,
+        pause: t.Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.outcomes: dict[str, Outcome] = {}
+        self.changed = False
+        self._lost = False
+        self.names = names
+        self.at = at
+        self._store = store
+        self._make_key = make_key
+        self._pause = pause
+
+    # -- leading ------------------------------------------------------------------------------------------------
+
+    def look(self, clients: t.Collection[str], *, authority_keys: bool = True) -> State:
+        """What is stored. What seems torn is looked at again: AWS shows writes late, and others are at work."""
+        state = observe(self._store, self.names, clients, authority_keys=authority_keys)
+        for _attempt in range(_SECOND_LOOKS):
+            if not state.torn():
+                break
+            self._pause(0.5)
+            state = observe(self._store, self.names, clients, authority_keys=authority_keys)
+        return state
+
+    def settle(self, clients: t.Sequence[str], plan: Planner, seen: State | None = None) -> State:
+        """Make the first step of the plan, look, plan again, until there is none. Raises RotationError.
+
+        seen: what look() has just found for these clients.
+        """
+        losses, state = 0, seen or self.look(clients)
+        for _attempt in range(_MOST_STEPS):
+            step = next(plan(state), None)
+            if step is None:
+                return state
+            self._lost = False
+            step()
+            state = self.look(clients)
+            losses = losses + 1 if self._lost else 0
+            if losses > 1:  # losing once is the rule of the race; twice, and AWS does not show yet what it has
+                self._pause(min(0.1 * 2**losses, 2.0))
+            if losses > 10:
+                break
+        raise RotationError(
+            f"The secrets below {self.names.prefix} do not settle: others keep changing them, or AWS shows writes late."
+            " Run again."
+        )
+
+    def token(self, *parts: str) -> str:
+        """The id of a version that succeeds others: the same for all who would write it."""
+        return str(uuid.uuid5(_TOKENS, "/".join(parts)))
+
+    # -- single writes ------------------------------------------------------------------------------------------
+
+    def create(self, name: str, make: t.Callable[[], str]) -> None:
+        self._lost = not self._store.create(name, make())
+        self._written(name, "generated")
+
+    def put(self, name: str, make: t.Callable[[], str], *, token: str, label: str) -> None:
+        """A successor. Where another one was quicker, see to it that the winner's has a label at all."""
+        self._lost = not self._store.succeed(name, make(), token=token, label=label)
+        if self._lost:
+            secret = self._store.fetch(name)
+            if secret and token not in secret.stages.values():
+                self._store.move(name, label, token, secret.stages.get(label))
+                self._lost = False
+        self._written(name, "renewed")
+
+    def move(self, name: str, label: str, version_id: str | None, stages: t.Mapping[str, str]) -> None:
+        """Give the label to another version, or to none. stages: of the secret, as seen."""
+        self._store.move(name, label, version_id, stages.get(label))
+        self.changed = True
+
+    def _written(self, name: str, outcome: Outcome) -> None:
+        if not self._lost:
+            self.changed = True
+            self.outcomes.setdefault(name, outcome)
+
+    # -- the authority ------------------------------------------------------------------------------------------
+
+    def new_key(self, profile: Profile) -> str:
+        return key_pem(self._make_key(profile.key))
+
+    def authority_steps(self, state: State, profile: Profile, imported: Issuer | None) -> t.Iterator[Step]:
+        """Where there is no authority yet: its key, then its certificate. imported: to be used instead of a new one."""
+        names = self.names
+        if state.current is None and state.keys is None:
+            pem = (lambda: key_pem(imported.key)) if imported else (lambda: self.new_key(profile))
+            yield lambda: self.create(names.ca_key, pem)
+        elif state.current is None and state.keys is not None:
+            key = key_labelled(CURRENT, state.keys)
+            if imported and imported.key.public_key() != key.public_key():
+                raise RotationError(f"{names.ca_key} holds another key than the one to import: delete it first.")
+            yield lambda: self.create(names.ca_cert, self.authority_for(key, profile, imported))
+
+    def authority_for(self, key: t.Any, profile: Profile, imported: Issuer | None) -> t.Callable[[], str]:
+        """Makes the certificate, as PEM."""
+
+        def make() -> str:
+            if imported:
+                return imported.certificate.pem.decode()
+            return issue_authority(key, profile.subject, profile.validity, self.at).pem.decode()
+
+        return make
+
+    # -- clients ------------------------------------------------------------------------------------------------
+
+    def client_steps(self, state: State, wish: ClientWish) -> t.Iterator[Step]:
+        """Issue what is missing, expired, revoked, or comes from an authority that issues no more."""
+        client, current = state.clients[wish.name], state.current
+        issuer = current.issuer if current else None
+        if current is None or issuer is None:
+            return
+        pair = client.pair
+        if wish.revoked:
+            return
+        if pair is None:
+            yield from self._first_steps(client, wish, issuer)
+            return
+        certificate = pair.certificate
+        if wish.profile is None and not self._is_in_use(state, certificate):
+            return  # what follows an authority only because it is there must not come back to life
+        if (
+            certificate is None
+            or pair.key is None
+            or not is_issued_by(certificate, issuer.certificate)
+            or state.is_revoked(certificate)
+        ):
+            yield from self._reissue_steps(client, pair, wish, current, issuer)
+        elif certificate.not_after < self.at:
+            profile, name = self._profile(wish, pair), self.names.client_cert(client.name)
+            renewed = self._client_certificate(pair.key, profile, issuer)
+            yield lambda: self.put(name, renewed, token=self.token(pair.version_id, "renewed"), label=CURRENT)
+
+    def tidy_client_steps(self, client: Client) -> t.Iterator[Step]:
+        """The labels of its keys follow its certificate."""
+        if client.pair is None or client.keys is None or client.pair.key_version_id is None:
+            return
+        name, stages, version_id = self.names.client_key(client.name), client.keys.stages, client.pair.key_version_id
+        if stages.get(CURRENT) != version_id:
+            yield lambda: self.move(name, CURRENT, version_id, stages)
+        if stages.get(PENDING) == version_id:
+            yield lambda: self.move(name, PENDING, None, stages)
+
+    def _first_steps(self, client: Client, wish: ClientWish, issuer: Issuer) -> t.Iterator[Step]:
+        profile = wish.profile
+        if profile is None:
+            return
+        if client.keys is None:
+            yield lambda: self.create(self.names.client_key(client.name), lambda: self.new_key(profile))
+        else:
+            key = key_labelled(CURRENT, client.keys)
+            certificate = self._client_certificate(key, profile, issuer)
+            yield lambda: self.create(self.names.client_cert(client.name), certificate)
+
+    def _reissue_steps(
+        self, client: Client, pair: Pair, wish: ClientWish, current: Pair, issuer: Issuer
+    ) -> t.Iterator[Step]:
+        """A new key beside the old one, then its certificate: until that is there, the old pair is whole."""
+        yield from self.tidy_client_steps(client)
+        key_name, profile = self.names.client_key(client.name), self._profile(wish, pair)
+        token = self.token(pair.version_id, current.version_id, "key")
+        text = client.keys.version(token) if client.keys else None
+        if client.keys is None:
+            yield lambda: self.create(key_name, lambda: self.new_key(profile))
+        elif text is None:
+            yield lambda: self.put(key_name, lambda: self.new_key(profile), token=token, label=PENDING)
+        else:
+            certificate = self._client_certificate(key_of(text, key_name), profile, issuer)
+            own = self.token(pair.version_id, current.version_id, "certificate")
+            yield lambda: self.put(self.names.client_cert(client.name), certificate, token=own, label=CURRENT)
+
+    def _client_certificate(self, key: t.Any, profile: Profile, issuer: Issuer) -> t.Callable[[], str]:
+        def make() -> str:
+            return issue_client(issuer, key.public_key(), profile.subject, profile.validity, self.at).pem.decode()
+
+        return make
+
+    def _profile(self, wish: ClientWish, pair: Pair) -> Profile:
+        return wish.profile or profile_of(pair.certificate, self.names.client_cert(wish.name))
+
+    def _is_in_use(self, state: State, certificate: Certificate | None) -> bool:
+        return (
+            certificate is not None
+            and any(is_issued_by(certificate, authority) for authority in state.trusted)
+            and not state.is_revoked(certificate)
+        )
+
+    # -- revocation ---------------------------------------------------------------------------------------------
+
+    def crl_steps(self, state: State, revoked_clients: t.Iterable[str], *, refresh: bool) -> t.Iterator[Step]:
+        """Revoke all certificates of these clients. refresh: have a list for exactly the authorities trusted now."""
+        stored, issuers = state.revocations, state.issuers()
+        to_revoke = [certificate for name in revoked_clients for certificate in state.clients[name].issued]
+        entries, new = {}, False
+        for issuer in issuers:
+            known = stored.revoked(issuer.certificate) if stored else {}
+            wanted = {leaf.x509.serial_number: self.at for leaf in to_revoke if is_issued_by(leaf, issuer.certificate)}
+            new = new or not set(wanted) <= set(known)
+            entries[issuer.certificate] = {**wanted, **known}
+        stale = refresh and stored is not None and not stored.is_for([issuer.certificate for issuer in issuers])
+        if not new and not stale:
+            return
+        number = stored.number() + 1 if stored else 1
+
+        def make() -> str:
+            return "".join(build_crl(issuer, entries[issuer.certificate], self.at, number) for issuer in issuers)
+
+        if state.crl is None:
+            yield lambda: self.create(self.names.crl, make)
+        else:
+            token = self.token(state.crl.version_id, "crl")
+            yield lambda: self.put(self.names.crl, make, token=token, label=CURRENT)
+
+
+def profile_of(certificate: Certificate | None, secret: str) -> Profile:
+    """To make a successor like this certificate. Raises RotationError."""
+    if certificate is None or certificate.subject_name is None:
+        raise RotationError(f"{secret} holds no certificate that a new one could be made like: delete the secret.")
+    lifetime = certificate.not_after - certificate.not_before
+    return Profile(certificate.subject_name, spec_of(certificate.public_key), lifetime)

@@ -1,0 +1,59 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Writes secrets: DescribeSecret, one version's value, and the requests of a plan."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..._core.secrets.plan import Step, WantedSecret, stage_move, version_with
+from ..._errors import RotationError, SecretsManagerError
+from .secrets_manager import SecretsManager
+
+
+class SecretWriter(SecretsManager):
+    """Every method raises SecretsManagerError."""
+
+    def describe(self, name: str) -> dict[str, t.Any] | None:
+        """The reply of DescribeSecret, or None when there is no such secret."""
+        try:
+            return self._call("describe_secret", secret=name, SecretId=name)
+        except SecretsManagerError as error:
+            if error.code == "ResourceNotFoundException":
+                return None
+            raise
+
+    def value_of(self, described: t.Mapping[str, t.Any], version_id: str) -> str | bytes:
+        """Of one version. (Asked for by id: which version carries a stage may have changed a moment ago.)"""
+        reply = self._call(
+            "get_secret_value", secret=described["Name"], SecretId=described["ARN"], VersionId=version_id
+        )
+        value: str | bytes = reply["SecretString"] if "SecretString" in reply else reply.get("SecretBinary", b"")
+        return value
+
+    def apply(self, steps: t.Iterable[Step], name: str) -> None:
+        """Make the requests, in order."""
+        for step in steps:
+            self._call(step.operation, secret=name, **step.request)
+
+    def put(self, step: Step, wanted: WantedSecret) -> None:
+        """Make the request of PutSecretValue, and see to it that the version carries the stage.
+
+        AWS ignores the request where a version with this token has the value already, and moves no stage then.
+        Raises RotationError when a version with this token has another value.
+        """
+        try:
+            reply = self._call(step.operation, secret=wanted.name, **step.request)
+        except SecretsManagerError as error:
+            if error.code != "ResourceExistsException":
+                raise
+            raise RotationError(
+                f"Secret {wanted.name} has a version {wanted.token} that holds something else, so AWS refuses this one:"
+                " somebody has written a version with this id by hand. Change domain_name to get another id.",
+                aws_error_code=error.code,
+            ) from None
+        if wanted.stage not in (reply.get("VersionStages") or []):
+            holder = version_with(self.describe(wanted.name), wanted.stage)
+            self.apply([stage_move({"SecretId": reply["ARN"]}, wanted, holder)], wanted.name)

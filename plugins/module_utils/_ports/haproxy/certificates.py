@@ -1,0 +1,233 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Certificates in a running HAProxy: what it holds, and changes that take effect whole or not at all.
+
+Commands: management guide, section 9.3 (show/new/set/commit/abort/del ssl cert, show/add/del ssl crt-list).
+Names are always those that HAProxy lists. What is changed here lives in memory: a reload reads the disk again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import typing as t
+from dataclasses import replace
+
+from ..._core.haproxy.content import CertificateContent
+from ..._core.haproxy.parsing import (
+    CrtListEntry,
+    StoredCertificate,
+    parse_certificate,
+    parse_crt_list,
+    parse_crt_lists,
+    parse_names,
+)
+from ..._core.haproxy.refusals import reason
+from ..._errors import HaproxyError, InvalidOption
+from .errors import CertificateInUse, CertificateRefused, CrtListRequired, ReloadRequired
+from .runtime import RuntimeApi
+from .transaction import SUCCESS, Change, Transaction, transaction_open
+from .trust_files import check_certificates_take_effect
+
+_KIND = "ssl cert"
+_SHOWN = 20  # crt-lists in a message
+
+
+class CertificateMemory:
+    """patience: seconds to wait for a lock or for another's transaction to end."""
+
+    def __init__(self, api: RuntimeApi, *, patience: float = 3.0) -> None:
+        self._api = api
+        self._transaction = Transaction(api, _KIND, patience)
+        self._crt_lists: dict[str, list[CrtListEntry]] | None = None
+
+    # Look
+
+    def list_names(self) -> tuple[str | None, list[str]]:
+        """The name of the open transaction, if any, and the names of all certificates."""
+        transaction, names = parse_names(self._ask("show ssl cert"))
+        self._transaction.know([*names, *([transaction] if transaction is not None else [])])
+        return transaction, names
+
+    def describe(self, name: str) -> StoredCertificate | None:
+        """What HAProxy holds under this name; None when it holds nothing."""
+        # "*name" is what the open transaction holds; a name that begins so is told apart by a backslash (HAProxy 3.2).
+        return self._describe(f"\\{name}" if name.startswith("*") else name, name)
+
+    def dump(self, name: str) -> str:
+        """The PEM that HAProxy holds, with the key (3.1 and newer, else UnsupportedCommand)."""
+        return self._ask("dump ssl cert", name)
+
+    def crt_lists(self) -> dict[str, list[CrtListEntry]]:
+        """crt-list file or directory -> its entries. Read once, then kept up to date by the changes made here."""
+        if self._crt_lists is None:
+            names = parse_crt_lists(self._ask("show ssl crt-list"))
+            self._crt_lists = {name: self._entries(name) for name in names}
+        return self._crt_lists
+
+    def find_crt_lists(self, name: str, crt_list: str | None = None) -> list[str]:
+        """The crt-lists, as HAProxy calls them, that a certificate of this name goes to: it may have one by two paths.
+
+        crt_list: file or directory, which comes first; all that are the certificate's own directory follow. Raises
+        CrtListRequired when crt_list is not known to HAProxy, or nothing is found.
+        """
+        known = list(self.crt_lists())
+        wanted = _same_path(crt_list, known) if crt_list else []
+        if wanted or not crt_list:
+            # Those by the directory's own path first, as the certificate's name begins with it.
+            directory = os.path.dirname(name)
+            found = [*wanted, *sorted(_same_path(directory, known), key=lambda one: one != directory)]
+            if found:
+                return list(dict.fromkeys(found))
+        shown = ", ".join(known[:_SHOWN]) + (f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else "")
+        loaded = f"It has {shown}." if known else "It has none."
+        if crt_list:
+            raise CrtListRequired(f"HAProxy has no crt-list '{crt_list}' for the new certificate {name}. {loaded}")
+        raise CrtListRequired(
+            f"HAProxy does not know the new certificate {name}, and its directory is no certificate directory of"
+            f" HAProxy. {loaded} Give one of them as crt_list, or add the certificate to the configuration and"
+            " reload."
+        )
+
+    def is_listed(self, name: str, crt_list: str) -> bool:
+        """Has this crt-list (named as HAProxy does) an entry for the certificate?"""
+        return any(entry.name == name for entry in self.crt_lists()[crt_list])
+
+    # Change
+
+    def check_effective(self, version: str) -> None:
+        """version: of the HAProxy. Raises ReloadRequired when this process would take an update, and not serve it."""
+        check_certificates_take_effect(self._ask, version)
+
+    def update(self, name: str, content: CertificateContent) -> None:
+        """Replace the certificate of a known name and see that HAProxy then holds this one.
+
+        Raises PayloadTooLarge, TransactionOpen, CertificateRefused or another HaproxyError; then HAProxy serves what
+        it did before, and no transaction of this name stays open.
+        """
+        self._transaction.apply(Change(name, [content.payload], lambda shown: self._holds(shown, name, content)))
+
+    def add(self, name: str, content: CertificateContent, crt_list: str) -> None:
+        """Load a new certificate and use it in crt_list (named as HAProxy does). On failure nothing of it stays."""
+        answer = self._ask("new ssl cert", name)
+        created = answer.startswith("New empty certificate store")
+        if not created and "already exists" not in answer:
+            raise CertificateRefused(f"HAProxy does not take a certificate called {name}: {reason(answer)}")
+        try:
+            self.update(name, content)
+            self.link(name, crt_list)
+        except BaseException:
+            if created:
+                with contextlib.suppress(HaproxyError):
+                    self._ask("del ssl cert", name)
+            raise
+
+    def link(self, name: str, crt_list: str) -> None:
+        """Use a loaded certificate in crt_list (named as HAProxy does)."""
+        answer = self._ask("add ssl crt-list", crt_list, name)
+        if SUCCESS not in answer.splitlines() and "already exists in this directory" not in answer:
+            raise CertificateRefused(f"HAProxy does not use {name} in {crt_list}: {reason(answer)}")
+        entries = self.crt_lists()[crt_list]
+        entries.append(CrtListEntry(name, max((entry.line for entry in entries), default=0) + 1, ""))
+
+    def lists_with(self, name: str) -> list[str]:
+        """The crt-lists that have entries for the certificate."""
+        return [crt_list for crt_list in self.crt_lists() if self.is_listed(name, crt_list)]
+
+    def unlink(self, name: str, crt_list: str) -> list[CrtListEntry]:
+        """Take the certificate out of this crt-list; its entries, for relink.
+
+        Raises CertificateInUse, ReloadRequired.
+        """
+        if ":" in name:
+            raise ReloadRequired(
+                f"{name} has a colon in its name, behind which HAProxy's command 'del ssl crt-list' expects the number"
+                " of a line, so it cannot be taken out at run time: reload HAProxy."
+            )
+        removed: list[CrtListEntry] = []
+        # Line numbers of our own bookkeeping are guesses, so read them again.
+        entries = [entry for entry in self._entries(crt_list) if entry.name == name]
+        try:
+            for entry in entries:
+                which = name if len(entries) == 1 else f"{name}:{entry.line}"
+                answer = self._ask("del ssl crt-list", crt_list, which)
+                if not answer.startswith("Entry '"):
+                    raise CertificateInUse(f"HAProxy keeps {name} in {crt_list}: {reason(answer)}")
+                removed.append(entry)
+        except BaseException:
+            self.relink(crt_list, removed)
+            raise
+        self.crt_lists()[crt_list] = [entry for entry in self.crt_lists()[crt_list] if entry.name != name]
+        return removed
+
+    def relink(self, crt_list: str, entries: t.Iterable[CrtListEntry]) -> None:
+        """Undo of unlink, as well as it can be done."""
+        for entry in entries:
+            with contextlib.suppress(HaproxyError, InvalidOption):
+                self._restore(crt_list, entry)
+                self.crt_lists()[crt_list].append(entry)
+
+    def remove(self, *names: str) -> None:
+        """Take these names out of every crt-list and out of memory, all or none.
+
+        Raises CertificateInUse or another HaproxyError, with all as before.
+        """
+        removed: list[tuple[str, list[CrtListEntry]]] = []
+        try:
+            for name in names:
+                removed += [(crt_list, self.unlink(name, crt_list)) for crt_list in self.lists_with(name)]
+            pending = self._transaction.open_name()
+            if pending in names:
+                raise transaction_open(str(pending), str(pending), _KIND)
+            for name in names:
+                # Once one is deleted, there is no way back: its key is not known here.
+                stored = self.describe(name) if len(names) > 1 else None
+                if stored is not None and stored.status == "Used":
+                    raise _in_use(name, "in use")
+            for name in names:
+                answer = self._ask("del ssl cert", name)
+                if "ongoing transaction" in answer:
+                    raise transaction_open(name, name, _KIND)
+                if "deleted!" not in answer or "can't be deleted" in answer:
+                    raise _in_use(name, reason(answer))
+        except BaseException:
+            for crt_list, entries in reversed(removed):
+                self.relink(crt_list, entries)
+            raise
+
+    # One step each
+
+    def _describe(self, argument: str, name: str) -> StoredCertificate | None:
+        stored = parse_certificate(self._ask("show ssl cert", argument))
+        return replace(stored, name=name) if stored is not None else None  # HAProxy's answer has no say in it
+
+    def _holds(self, shown: str, name: str, content: CertificateContent) -> bool:
+        stored = self.describe(name) if shown == name else self._describe(shown, name)
+        return stored is not None and content.is_leaf_of(stored)
+
+    def _restore(self, crt_list: str, entry: CrtListEntry) -> None:
+        if entry.rest:
+            self._api.execute("add ssl crt-list", crt_list, payload=f"{entry.name} {entry.rest}")
+        else:
+            self._ask("add ssl crt-list", crt_list, entry.name)
+
+    def _entries(self, crt_list: str) -> list[CrtListEntry]:
+        return parse_crt_list(self._ask("show ssl crt-list -n", crt_list))
+
+    def _ask(self, command: str, *arguments: str) -> str:
+        return self._transaction.ask(command, *arguments)
+
+
+def _in_use(name: str, why: str) -> CertificateInUse:
+    return CertificateInUse(
+        f"HAProxy's configuration itself names {name} ('crt' or a default certificate), so it stays in use: {why} Take"
+        " it out of the configuration and reload."
+    )
+
+
+def _same_path(path: str, known: t.Iterable[str]) -> list[str]:
+    """Those that are this path, or lead to the same place on this host."""
+    place = os.path.realpath(path)
+    return [one for one in known if one == path or os.path.realpath(one) == place]

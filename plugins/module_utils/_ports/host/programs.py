@@ -1,0 +1,80 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Run a program and keep what it said; and HAProxy's own check of its configuration."""
+
+from __future__ import annotations
+
+import selectors
+import subprocess
+import time
+import typing as t
+
+from ..._errors import ReloadError
+
+_MAX_OUTPUT = 256 * 1024
+_MAX_READ = 65536
+
+
+class Completed(t.NamedTuple):
+    """returncode and all output, standard error included."""
+
+    returncode: int
+    output: str
+
+
+def run_program(command: t.Sequence[str], timeout: float) -> Completed:
+    """Run it without a shell. timeout: seconds. Raises ReloadError when it cannot be started or takes longer.
+
+    Of an output that is too long, the beginning is kept.
+    """
+    end = time.monotonic() + timeout
+    try:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0
+        )
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error.__class__.__name__
+        raise ReloadError(f"Cannot run {command[0]}: {reason}. Install it or give its path.") from None
+    with process:
+        try:
+            output = _output_of(process, end)
+            process.wait(max(end - time.monotonic(), 0))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise ReloadError(
+                f"'{' '.join(command)}' took more than {timeout:g} seconds. Raise the timeout if it needs more."
+            ) from None
+    return Completed(process.returncode, output.decode("utf-8", "replace").strip())
+
+
+def _output_of(process: subprocess.Popen[bytes], end: float) -> bytes:
+    """All until it closes its output, cut to a limit. end: by time.monotonic(). Raises TimeoutExpired."""
+    pipe = t.cast("t.IO[bytes]", process.stdout)
+    kept = bytearray()
+    with selectors.DefaultSelector() as selector:
+        selector.register(pipe, selectors.EVENT_READ)
+        while True:
+            left = end - time.monotonic()
+            if left <= 0 or not selector.select(left):
+                raise subprocess.TimeoutExpired(process.args, left)
+            some = pipe.read(_MAX_READ)
+            if not some:
+                return bytes(kept)
+            kept += some[: _MAX_OUTPUT - len(kept)]
+
+
+def check_configuration(executable: str, paths: t.Sequence[str], timeout: float) -> str:
+    """`haproxy -c`; its output, which is empty in newer versions. The exit code decides. Raises ReloadError."""
+    command = [executable, "-c"]
+    for path in paths:
+        command += ["-f", path]
+    result = run_program(command, timeout)
+    if result.returncode != 0:
+        raise ReloadError(
+            f"HAProxy's configuration {', '.join(paths)} is not valid, so it was not reloaded. See the log, correct"
+            " it and run this again.",
+            log=result.output,
+        )
+    return result.output

@@ -1,0 +1,95 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which live files there are, and of which version each is a name."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import typing as t
+from dataclasses import dataclass
+
+from ..._core.pipeline.manifest import live_paths
+from .places import Place
+
+STATE_DIRECTORY = ".certops"
+VERSIONS = "versions"
+
+
+@dataclass
+class Opened:
+    """The directories behind a certificate directory. Methods raise OSError.
+
+    base: the certificate directory itself; state: .certops; versions: below it. None for what is not there.
+    """
+
+    base: Place | None = None
+    state: Place | None = None
+    versions: Place | None = None
+
+    @contextlib.contextmanager
+    def live_place(self, layout: str, stem: str) -> t.Iterator[Place | None]:
+        """Where the live files are by the last parts of their paths; None where there is nothing."""
+        if layout != "lineage":
+            yield self.base
+            return
+        version = self.lineage_version(stem)
+        with contextlib.ExitStack() as stack:
+            place = None
+            if version is not None and self.versions:
+                with contextlib.suppress(FileNotFoundError):
+                    place = stack.enter_context(self.versions.directory(version))
+            yield place
+
+    def lineage_version(self, stem: str) -> str | None:
+        """The name in versions that a live link leads to; None for what is no link of this store."""
+        target = self.base.link_target(stem) if self.base else None
+        prefix = link_to("")
+        name = target[len(prefix) :] if target and target.startswith(prefix) else ""
+        return name if name and "/" not in name and name not in (".", "..") else None
+
+    def obstacle(self, layout: str, stem: str) -> str | None:
+        """What stands where this certificate belongs and must not be replaced, if anything."""
+        if self.base is None:
+            return None
+        if layout == "lineage":
+            if self.base.look(stem) and self.lineage_version(stem) is None:
+                return f"{os.path.join(self.base.path, stem)} exists and is no symbolic link of this directory's store"
+            return None
+        for live in live_paths(layout, stem).values():
+            if is_directory(self.base.look(live)):
+                return f"{os.path.join(self.base.path, live)} is a directory"
+        return None
+
+    def names_of(self, version_name: str) -> list[str]:
+        """Paths below the certificate directory that are names of this version."""
+        stem, _mark, digest = version_name.rpartition("~")
+        live = stem + os.path.splitext(digest)[1]
+        if not live or not self.base or not self.versions:
+            return []
+        target = self.base.link_target(live)
+        if target is not None:
+            return [live] if target == link_to(version_name) else []
+        found, version = self.base.look(live), self.versions.look(version_name)
+        return [live] if found and version and os.path.samestat(found, version) else []
+
+    def links_to(self, live: t.Collection[str]) -> list[str]:
+        """Symbolic links in the certificate directory that somebody else has made to one of these names in it."""
+        if self.base is None:
+            return []
+        here = self.base.path
+        files = {os.path.realpath(os.path.join(here, name)) for name in live}
+        links = (name for name in self.base.names() if name not in live and self.base.link_target(name) is not None)
+        return sorted(name for name in links if os.path.realpath(os.path.join(here, name)) in files)
+
+
+def link_to(version_name: str) -> str:
+    """Where the link of a lineage leads to, seen from the certificate directory."""
+    return os.path.join(STATE_DIRECTORY, VERSIONS, version_name)
+
+
+def is_directory(status: os.stat_result | None) -> bool:
+    return status is not None and stat.S_ISDIR(status.st_mode)

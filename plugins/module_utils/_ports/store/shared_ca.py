@@ -1,0 +1,147 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a host has taken from a shared authority, as files of one directory. See Material."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import typing as t
+from dataclasses import dataclass
+
+from ..._core.ca.keys import key_pem, read_key
+from ..._core.x509.certificate import Certificate, load_certificate
+from ..._core.x509.pem import CERTIFICATE, parse_pem
+from ..._core.x509.problems import MaterialError
+from ..._flows.shared_ca.member import Identity, Material
+from .atomic import FileAttributes, store_errors
+from .places import Place, open_place
+
+CA, CRL, SERVER = "ca.pem", "crl.pem", "server.pem"
+SERVER_CERT, SERVER_KEY = "server-cert.pem", "server-key.pem"
+
+
+def client_cert(name: str) -> str:
+    return f"client-{name}-cert.pem"
+
+
+def client_key(name: str) -> str:
+    return f"client-{name}-key.pem"
+
+
+def pem(certificate: Certificate) -> str:
+    return certificate.pem.decode()
+
+
+def contents(material: Material) -> dict[str, str]:
+    """File name -> text, in the order in which they are to be replaced: trust first."""
+    files = {CA: "".join(map(pem, material.authorities))}
+    if material.crl is not None:
+        files[CRL] = material.crl
+    if material.server:
+        certificate, key = pem(material.server.certificate), key_pem(material.server.key)
+        # HAProxy's file is what the next run reads: it is replaced as one, and the other two follow it.
+        files.update({SERVER: certificate + key, SERVER_CERT: certificate, SERVER_KEY: key})
+    for name, client in material.clients.items():
+        files.update({client_cert(name): pem(client.certificate), client_key(name): key_pem(client.key)})
+    return files
+
+
+@dataclass(frozen=True)
+class Installed:
+    """broken: there is a file of a server certificate, which cannot be read."""
+
+    material: Material
+    broken: bool = False
+
+
+class MemberDirectory:
+    """Of a directory in which nobody else may write. Raises StoreError."""
+
+    def __init__(self, path: str) -> None:
+        self.path = os.path.abspath(path)
+
+    def read(self, clients: t.Iterable[str]) -> Installed:
+        """What is there of it, and can be read."""
+        with member_place(self.path) as place:
+            texts = {name: read_text(place, name) for name in (CA, CRL, SERVER)}
+            pairs = {
+                name: (read_text(place, client_cert(name)) or "") + (read_text(place, client_key(name)) or "")
+                for name in clients
+            }
+        identities = {name: read_identity(text) for name, text in pairs.items()}
+        server = read_identity(texts[SERVER] or "")
+        material = Material(
+            authorities=_certificates(texts[CA] or ""),
+            crl=texts[CRL],
+            server=server,
+            clients={name: identity for name, identity in identities.items() if identity},
+        )
+        return Installed(material, broken=texts[SERVER] is not None and server is None)
+
+    def changes(self, material: Material, attributes: FileAttributes) -> list[str]:
+        """Names of the files that are not yet as they are to be."""
+        files = contents(material)
+        with member_place(self.path) as place:
+            stale = [name for name, text in files.items() if is_stale(place, name, text, attributes)]
+            if CRL not in files and place and place.look(CRL):
+                stale.append(CRL)  # HAProxy refuses every client whose authority has no list in it
+        return stale
+
+    def write(self, names: t.Collection[str], material: Material, attributes: FileAttributes) -> None:
+        files = contents(material)
+        with store_errors(f"write the certificates of {self.path}"), open_place(self.path, private=True) as place:
+            for name in names:
+                if name in files:
+                    place.write(name, files[name].encode(), attributes)
+                else:
+                    place.unlink(name)
+            if names:
+                place.sync()
+
+    def file(self, name: str) -> str:
+        return os.path.join(self.path, name)
+
+
+@contextlib.contextmanager
+def member_place(path: str) -> t.Iterator[Place | None]:
+    """A directory in which nobody else may write; None where there is none. Turns any OSError into a StoreError."""
+    with store_errors(f"look into {path}"), contextlib.ExitStack() as stack:
+        place = None
+        with contextlib.suppress(FileNotFoundError):
+            place = stack.enter_context(open_place(path, private=True))
+        yield place
+
+
+def read_text(place: Place | None, name: str) -> str | None:
+    """None where there is no such file. Raises OSError."""
+    data = place.read(name) if place else None
+    return None if data is None else data.decode("utf-8", "replace")
+
+
+def is_stale(place: Place | None, name: str, text: str, attributes: FileAttributes) -> bool:
+    """Whether a file is missing, holds something else, or has another owner or mode. Raises OSError."""
+    status = place.look(name) if place else None
+    if place is None or status is None or not stat.S_ISREG(status.st_mode):
+        return True
+    return place.read(name) != text.encode() or not attributes.match(status)
+
+
+def read_identity(text: str) -> Identity | None:
+    """The one certificate and the one key in a text, None when that is not what it holds."""
+    certificates = _certificates(text)
+    try:
+        key = read_key(text)
+    except MaterialError:
+        return None
+    return Identity(certificates[0], key) if len(certificates) == 1 else None
+
+
+def _certificates(text: str) -> tuple[Certificate, ...]:
+    try:
+        return tuple(load_certificate(block.der) for block in parse_pem(text) if block.label == CERTIFICATE)
+    except MaterialError:
+        return ()

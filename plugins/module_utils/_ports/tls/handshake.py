@@ -1,0 +1,262 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One TLS handshake over a connected socket: what the server sent, kept even when the handshake fails later."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import re
+import socket
+import ssl
+import time
+import typing as t
+
+from ..._errors import ProbeError
+
+_HANDSHAKE, _ALERT, _CERTIFICATE = 22, 21, 11  # ContentType and HandshakeType, RFC 8446
+_PROTOCOL_VERSION = 70
+_CERTIFICATE_REQUIRED = 116  # RFC 8446, not in ssl.AlertDescription
+_LEGACY_SERVER_CONNECT = 0x4  # ssl.OP_LEGACY_SERVER_CONNECT, named from Python 3.12 on
+_PARTIAL_CHAIN = 0x80000  # ssl.VERIFY_X509_PARTIAL_CHAIN, named from Python 3.10 on
+_CIPHERS = {"any": "ALL", "rsa": "aRSA", "ecdsa": "aECDSA"}
+
+
+class Deadline:
+    """A total time that starts now. seconds: as the user gave it."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    def remaining(self) -> float:
+        """Seconds left, more than 0; raises TimeoutError when there are none."""
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+
+@dataclasses.dataclass(frozen=True)
+class Handshake:
+    """chain: DER as sent, leaf first; empty when none came. error: None when the handshake completed.
+
+    alert: the TLS alert that the server sent, by number. verify_error: why this client refused the certificate.
+    """
+
+    chain: tuple[bytes, ...] = ()
+    error: str | None = None
+    alert: int | None = None
+    verify_error: str | None = None
+    protocol: str | None = None
+    cipher: str | None = None
+
+    @property
+    def refused_version(self) -> bool:
+        return self.alert == _PROTOCOL_VERSION
+
+
+class _Recorder(ssl.SSLObject):
+    """Keeps the server's Certificate message and alert.
+
+    OpenSSL shows each message in the clear before it acts on it. So there is a chain on Pythons without
+    get_unverified_chain (before 3.13), and when the server refuses us later, for want of a client certificate.
+    """
+
+    certificates: tuple[bytes, ...] = ()
+    alert: int | None = None
+
+
+def _record(connection: t.Any, direction: str, version: int, content_type: int, message_type: int, data: bytes) -> None:
+    if direction != "read" or not isinstance(connection, _Recorder):
+        return
+    if content_type == _HANDSHAKE and message_type == _CERTIFICATE:
+        connection.certificates = _parse_certificate_message(data[4:], version >= ssl.TLSVersion.TLSv1_3)
+    elif content_type == _ALERT and len(data) == 2 and data[0] == 2:
+        connection.alert = data[1]
+
+
+def _parse_certificate_message(body: bytes, is_tls13: bool) -> tuple[bytes, ...]:
+    """RFC 8446, 4.4.2 (a request context first, extensions after each certificate); RFC 5246, 7.4.2 (neither)."""
+    position = (1 + body[0] if is_tls13 else 0) + 3
+    certificates = []
+    while position + 3 <= len(body):
+        start = position + 3
+        position = start + int.from_bytes(body[position:start], "big")
+        certificates.append(body[start:position])
+        if is_tls13:
+            position += 2 + int.from_bytes(body[position : position + 2], "big")
+    return tuple(certificates)
+
+
+@functools.cache
+def permissive_context(key_type: str = "any") -> ssl.SSLContext:
+    """A client that takes any certificate over any protocol version and strength: it looks, it does not judge.
+
+    key_type: see Endpoint. TLS 1.3 ciphers say nothing of the key, hence TLS 1.2 for "rsa" and "ecdsa".
+    """
+    context = _context(key_type)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    context.options |= _LEGACY_SERVER_CONNECT
+    context.set_ciphers(f"{_CIPHERS[key_type]}:!aNULL:!eNULL:!PSK:!SRP:@SECLEVEL=0")
+    return context
+
+
+@functools.cache
+def verifying_context(
+    trust_anchors: str | None, check_name: bool, key_type: str = "any", identity: tuple[str, str] | None = None
+) -> ssl.SSLContext:
+    """A client with this host's usual standards. trust_anchors: PEM; None: the system's store.
+
+    identity: paths of its certificate and key. Raises ProbeError when trust_anchors holds no certificate, or identity
+    cannot be used.
+    """
+    context = _context(key_type)
+    if identity:
+        try:
+            context.load_cert_chain(*identity, password=lambda: b"")  # never ask on the terminal
+        except (ssl.SSLError, OSError, ValueError):
+            raise ProbeError(
+                f"{identity[0]} and {identity[1]} are no readable certificate and unencrypted key that belong together"
+            ) from None
+    context.check_hostname = check_name
+    if key_type != "any":
+        context.set_ciphers(f"{_CIPHERS[key_type]}:!aNULL:!eNULL:!PSK:!SRP")
+    if trust_anchors is None:
+        context.load_default_certs()
+        return context
+    context.verify_flags |= _PARTIAL_CHAIN  # an anchor is trusted whether or not it is a root
+    try:
+        context.load_verify_locations(cadata=trust_anchors)
+    except (ssl.SSLError, ValueError):
+        raise ProbeError("trust_anchors holds no readable PEM certificate; give the content, not a path") from None
+    return context
+
+
+def _context(key_type: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.sslobject_class = _Recorder
+    context._msg_callback = _record  # type: ignore[attr-defined]
+    if key_type != "any":
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def shake_hands(
+    connection: socket.socket,
+    context: ssl.SSLContext,
+    server_hostname: str | None,
+    deadline: Deadline,
+    *,
+    await_verdict: bool = False,
+) -> Handshake:
+    """Run the handshake. Raises TimeoutError (or socket.timeout) and OSError; TLS failures are in the result.
+
+    await_verdict: wait for what the server says of our certificate, which comes after the handshake in TLS 1.3.
+    """
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = t.cast("_Recorder", context.wrap_bio(incoming, outgoing, server_hostname=server_hostname))
+    try:
+        while True:
+            try:
+                tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                _flush(connection, outgoing, deadline)
+                connection.settimeout(deadline.remaining())
+                data = connection.recv(16384)
+                if not data:
+                    return _failed(tls, "connection closed during handshake")
+                incoming.write(data)
+    except ssl.SSLError as error:
+        _flush_quietly(connection, outgoing, deadline)
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return _failed(tls, error.verify_message, verify_error=error.verify_message)
+        return _failed(tls, _tls_error(error, tls))
+    _flush(connection, outgoing, deadline)
+    if await_verdict:
+        refusal = _refusal(connection, tls, incoming, outgoing, deadline)
+        if refusal:
+            return Handshake(_chain(tls), error=refusal, alert=tls.alert)
+    cipher = tls.cipher()
+    return Handshake(_chain(tls), protocol=tls.version(), cipher=cipher[0] if cipher else None)
+
+
+def _refusal(
+    connection: socket.socket, tls: _Recorder, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, deadline: Deadline
+) -> str | None:
+    """Say goodbye at once: a server that has accepted us closes, too, and one that has not has sent an alert."""
+    while True:
+        try:
+            tls.unwrap()
+            break
+        except ssl.SSLWantReadError:
+            with contextlib.suppress(OSError):  # it may be gone already; what it has said can still be read
+                if outgoing.pending:
+                    _flush(connection, outgoing, deadline)
+                    connection.shutdown(socket.SHUT_WR)
+            connection.settimeout(deadline.remaining())
+            try:
+                data = connection.recv(16384)
+            except ConnectionError:
+                return "connection reset after the handshake"
+            if not data:
+                break
+            incoming.write(data)
+        except ssl.SSLError:  # it was quicker to answer than to close
+            break
+    return None if tls.alert is None else f"TLS alert {_alert_name(tls.alert)}"
+
+
+def _flush(connection: socket.socket, outgoing: ssl.MemoryBIO, deadline: Deadline) -> None:
+    if outgoing.pending:
+        connection.settimeout(deadline.remaining())
+        connection.sendall(outgoing.read())
+
+
+def _flush_quietly(connection: socket.socket, outgoing: ssl.MemoryBIO, deadline: Deadline) -> None:
+    """Tell the server why, if it still listens: our alert is a courtesy."""
+    try:
+        _flush(connection, outgoing, deadline)
+    except OSError:
+        pass
+
+
+def _failed(tls: _Recorder, error: str, verify_error: str | None = None) -> Handshake:
+    if tls.certificates and verify_error is None:
+        error += " after the server's certificate (does it require a client certificate?)"
+    return Handshake(tls.certificates, error=error, alert=tls.alert, verify_error=verify_error)
+
+
+def _chain(tls: _Recorder) -> tuple[bytes, ...]:
+    """The chain of a completed handshake; the leaf alone where neither OpenSSL nor Python shows more."""
+    if tls.certificates:
+        return tls.certificates
+    if hasattr(tls, "get_unverified_chain"):  # Python 3.13; needed for a compressed chain (RFC 8879)
+        return tuple(tls.get_unverified_chain())
+    leaf = tls.getpeercert(binary_form=True)
+    return (leaf,) if leaf else ()
+
+
+def _tls_error(error: ssl.SSLError, tls: _Recorder) -> str:
+    """A text that stays the same over OpenSSL's versions, whose own wording changes."""
+    if tls.alert is not None:
+        return f"TLS alert {_alert_name(tls.alert)}"
+    if error.reason in ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"):
+        return "not a TLS server"
+    reason = error.reason or re.sub(r"\(_ssl\.c:\d+\)", "", str(error)).rstrip()
+    return f"TLS failure {reason.lower()}"
+
+
+def _alert_name(number: int) -> str:
+    if number == _CERTIFICATE_REQUIRED:
+        return "certificate_required"
+    try:
+        return ssl.AlertDescription(number).name.replace("ALERT_DESCRIPTION_", "").lower()
+    except ValueError:
+        return str(number)

@@ -1,0 +1,104 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The judgement on what is stored, and when a server's certificate is issued anew."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+from ansible_collections.certops.rotation.plugins.module_utils._core.ca.issue import (
+    Issuer,
+    issue_authority,
+    issue_client,
+    issue_server,
+)
+from ansible_collections.certops.rotation.plugins.module_utils._core.ca.judge import (
+    authority_problems,
+    leaf_problems,
+    server_renewal_reason,
+)
+from ansible_collections.certops.rotation.plugins.module_utils._core.ca.names import alternative_names
+from ansible_collections.certops.rotation.plugins.module_utils._core.ca.profiles import Subject
+from ansible_collections.certops.rotation.tests.support import pki
+
+AT = datetime.datetime(2026, 11, 22, 3, 0, tzinfo=datetime.timezone.utc)
+DAY = datetime.timedelta(days=1)
+WARN = 30 * DAY
+NAMES = ("joblet", "localhost", "127.0.0.1", "::1")
+
+
+def new_authority(validity=1095 * DAY):
+    key = pki.new_key()
+    return Issuer(issue_authority(key, Subject("Joblet-CA", "CA").name(), validity, AT), key)
+
+
+@pytest.fixture(scope="module")
+def issuer():
+    return new_authority()
+
+
+def codes(problems):
+    return [problem.code for problem in problems]
+
+
+def client(issuer, validity=365 * DAY):
+    key = pki.shared_key()
+    return issue_client(issuer, key.public_key(), Subject("admin-client", "admin").name(), validity, AT), key
+
+
+def server(issuer, names=NAMES, validity=365 * DAY):
+    key, subject = pki.shared_key(), Subject("joblet-server", "Server").name()
+    return issue_server(issuer, key.public_key(), subject, validity, AT, alternative_names(names)), key
+
+
+def test_an_authority(issuer):
+    def judged(at, certificate=issuer.certificate, key=issuer.key):
+        return codes(authority_problems(certificate, key, at, WARN))
+
+    assert judged(AT) == []
+    assert judged(AT + 1066 * DAY) == ["expires_too_soon"]
+    assert judged(AT + 1096 * DAY) == ["expired"]
+    assert judged(AT - DAY) == ["not_yet_valid"]
+    assert judged(AT, key=pki.new_key()) == ["private_key_mismatch"]
+    leaf, key = client(issuer)
+    assert judged(AT, leaf, key) == ["intermediate_not_ca"]
+
+
+def test_a_client(issuer):
+    leaf, key = client(issuer)
+
+    def judged(at=AT, certificate=leaf, private_key=key, authorities=(issuer.certificate,)):
+        return codes(leaf_problems(certificate, private_key, "client", authorities, at, WARN))
+
+    assert judged() == []
+    assert judged(AT + 336 * DAY) == ["expires_too_soon"]
+    assert judged(AT + 366 * DAY) == ["expired"]
+    assert judged(private_key=pki.new_key()) == ["private_key_mismatch"]
+    # Another authority of the same name does not do.
+    assert judged(authorities=[new_authority().certificate]) == ["chain_signature_invalid"]
+    assert judged(authorities=[new_authority().certificate, issuer.certificate]) == []
+    assert judged(certificate=server(issuer)[0]) == ["purpose_not_allowed"]
+
+
+def test_when_a_server_gets_another_certificate(issuer):
+    leaf, key = server(issuer)
+
+    def reason(at=AT, certificate=leaf, private_key=key, authority=issuer.certificate, names=NAMES, **options):
+        return server_renewal_reason(certificate, private_key, authority, names, at, **options)
+
+    assert reason() is None
+    assert reason(names=["LOCALHOST", "joblet", "::1", "127.0.0.1"]) is None
+    assert reason(certificate=None) == "missing"
+    assert reason(private_key=None) == "missing"
+    assert reason(private_key=pki.new_key()) == "key_broken"
+    assert reason(authority=new_authority().certificate) == "ca_changed"
+    assert reason(names=[*NAMES, "10.0.0.1"]) == "names_changed"
+    assert reason(names=NAMES[:-1]) == "names_changed"
+    assert reason(AT + 336 * DAY) == "expiring"
+    assert reason(AT + 334 * DAY) is None
+    assert reason(AT + 334 * DAY, renew_before=60 * DAY) == "expiring"
+    assert reason(AT + 336 * DAY, renew_before=10 * DAY) is None
+    assert reason(certificate=client(issuer)[0], names=[]) == "purpose"

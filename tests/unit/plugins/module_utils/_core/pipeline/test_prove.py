@@ -1,0 +1,356 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What must be seen over TLS, and whether what was seen proves the deployment."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+import pytest
+from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.proof_report import (
+    DeployedCertificate,
+    ProofReport,
+)
+from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.prove import (
+    CertificateReference,
+    ProofTarget,
+    TlsBind,
+    proof_targets,
+    verdicts,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Seen:
+    fingerprint_sha256: str | None = None
+    error: str | None = None
+    key_type_ignored: bool = False
+
+
+def deployed(name: str, *names: str, key_type: str = "ecdsa") -> DeployedCertificate:
+    return DeployedCertificate(name, f"/certs/{name}.pem", f"fp-{name}", names, key_type)
+
+
+def bind(*certificates: DeployedCertificate | CertificateReference, port: int = 443, **fields: t.Any) -> TlsBind:
+    references = tuple(
+        item if isinstance(item, CertificateReference) else CertificateReference(item.path) for item in certificates
+    )
+    return TlsBind(f"127.0.0.1:{port}", "127.0.0.1", port, references, **fields)
+
+
+ANY = TlsBind("127.0.0.1:443", "127.0.0.1", 443)
+OTHER = CertificateReference("/certs/other.pem")
+
+
+def asked(targets: t.Sequence[ProofTarget]) -> list[tuple[str, int, str | None, str]]:
+    return [(item.certificate.name, item.bind.port, item.server_name, item.key_type) for item in targets]
+
+
+def judge(
+    certificates: t.Sequence[DeployedCertificate],
+    binds: t.Sequence[TlsBind],
+    answer: t.Callable[[ProofTarget], Seen],
+) -> ProofReport:
+    targets = proof_targets(certificates, binds)
+    return verdicts(certificates, binds, targets, [answer(target) for target in targets])
+
+
+def test_each_name_on_each_listener_that_loads_the_certificate() -> None:
+    a, b = deployed("a", "a.example.com", "www.Example.com"), deployed("b", "b.example.com")
+    binds = [
+        bind(OTHER, a, b, port=1),
+        bind(OTHER, b, port=2),
+        bind(OTHER, a, port=3, not_probeable="is a unix socket"),
+    ]
+    assert asked(proof_targets([a, b], binds)) == [
+        ("a", 1, "a.example.com", "any"),
+        ("a", 1, "www.example.com", "any"),
+        ("b", 1, "b.example.com", "any"),
+        ("b", 2, "b.example.com", "any"),
+    ]
+    assert asked(proof_targets([a], binds, max_names=1)) == [("a", 1, "a.example.com", "any")]
+
+
+def test_the_default_certificate_is_also_asked_for_without_sni() -> None:
+    a = deployed("a", "a.example.com")
+    assert asked(proof_targets([a], [bind(a, OTHER)]))[-1] == ("a", 443, None, "any")
+    assert len(proof_targets([a], [bind(a, OTHER, strict_sni=True)])) == 1
+    assert len(proof_targets([a], [bind(OTHER, a)])) == 1
+
+
+def test_a_wildcard_is_asked_for_by_a_made_up_label_that_stays_the_same() -> None:
+    a = deployed("a", "*.example.com")
+    first, second = (proof_targets([a], [bind(OTHER, a)])[0].server_name for dummy in range(2))
+    assert first == second
+    assert first is not None
+    assert first.startswith("rotation-proof-")
+    assert first.endswith(".example.com")
+    other = proof_targets([deployed("b", "*.example.com")], [ANY])[0].server_name
+    assert other != first
+
+
+def test_filters_of_a_crt_list_replace_the_names() -> None:
+    a = deployed("a", "a.example.com", "b.example.com")
+    filters = ("a.example.com", "*.in.example.com", "!x.in.example.com", "gone.example.com", "!gone.example.com", "*")
+    reference = CertificateReference(a.path, filters, filtered=True)
+    first, second = proof_targets([a], [bind(OTHER, reference)])
+    assert first.server_name == "a.example.com"
+    assert (second.server_name or "").endswith(".in.example.com")
+
+
+def test_filters_that_only_exclude_leave_the_default_alone() -> None:
+    a = deployed("a", "a.example.com")
+    reference = CertificateReference(a.path, ("!*",), filtered=True)
+    assert asked(proof_targets([a], [bind(reference, OTHER)])) == [("a", 443, None, "any")]
+    report = judge([a], [bind(OTHER, reference)], lambda _target: Seen())
+    assert report.certificates[0].unreferenced
+    assert "SNI filters" in (report.certificates[0].reason or "")
+
+
+def test_ip_addresses_are_proven_as_the_default_only() -> None:
+    a = deployed("a", "192.0.2.1", "2001:db8::1")
+    b = deployed("b", "192.0.2.2", "b.example.com")
+    assert asked(proof_targets([a, b], [bind(a, b)])) == [("a", 443, None, "any"), ("b", 443, "b.example.com", "any")]
+    assert proof_targets([a], [bind(OTHER, a)]) == []
+    assert asked(proof_targets([a], [ANY])) == [("a", 443, None, "any")]
+    assert asked(proof_targets([a, b], [ANY])) == [("b", 443, "b.example.com", "any")]
+
+
+def test_all_as_expected_is_proven() -> None:
+    a, b = deployed("a", "a.example.com"), deployed("b", "b.example.com")
+    report = judge([a, b], [bind(a, b)], lambda target: Seen(target.certificate.fingerprint_sha256))
+    assert [proof.proven for proof in report.certificates] == [True, True]
+    assert report.failures(allow_unreferenced=False) == []
+
+
+def test_one_wrong_answer_is_a_mismatch_with_both_fingerprints() -> None:
+    a, b = deployed("a", "a.example.com", "www.example.com"), deployed("b", "b.example.com")
+
+    def answer(target: ProofTarget) -> Seen:
+        return Seen("fp-old" if target.server_name == "www.example.com" else target.certificate.fingerprint_sha256)
+
+    report = judge([a, b], [bind(OTHER, a, b)], answer)
+    (failure,) = report.failures(allow_unreferenced=False)
+    (mismatch,) = failure.mismatches
+    assert failure.certificate == a
+    assert (mismatch.bind, mismatch.server_name) == ("127.0.0.1:443", "www.example.com")
+    assert (mismatch.expected_fingerprint_sha256, mismatch.served_fingerprint_sha256) == ("fp-a", "fp-old")
+    assert "fp-a" in str(mismatch)
+    assert "fp-old" in str(mismatch)
+    assert "not deployed now" in str(mismatch)
+
+
+def test_no_answer_keeps_its_error_and_a_client_certificate_demand_is_no_failure() -> None:
+    a = deployed("a", "a.example.com")
+    report = judge([a], [ANY], lambda _target: Seen(error="connection refused"))
+    assert report.certificates[0].outcome == "unasked"
+    assert report.certificates[0].unanswered[0].error == "connection refused"
+    assert report.certificates[0].because == ("127.0.0.1:443 for a.example.com: connection refused",)
+    assert report.failures(allow_unreferenced=False) == list(report.certificates)
+    assert report.failures(allow_unreferenced=False, allow_unanswered=True) == []
+    assert report.unproven(allow_unreferenced=True) == list(report.certificates)
+    report = judge([a], [ANY], lambda _target: Seen("fp-a", error="TLS alert certificate_required"))
+    assert report.certificates[0].proven
+
+
+def test_rsa_and_ecdsa_for_one_name_are_asked_for_one_by_one() -> None:
+    r = deployed("r", "a.example.com", "r.example.com", key_type="rsa")
+    e = deployed("e", "a.example.com")
+    targets = proof_targets([r, e], [bind(OTHER, r, e)])
+    assert asked(targets) == [
+        ("r", 443, "a.example.com", "rsa"),
+        ("r", 443, "r.example.com", "any"),
+        ("e", 443, "a.example.com", "ecdsa"),
+    ]
+    # The ECDSA certificate alone answers, whatever the client can do.
+    report = judge([r, e], [bind(OTHER, r, e)], lambda target: Seen("fp-r" if target.key_type == "any" else "fp-e"))
+    assert [proof.proven for proof in report.certificates] == [False, True]
+
+
+def test_a_pair_behind_tls_1_3_alone_cannot_be_told_apart() -> None:
+    r, e = deployed("r", "a.example.com", key_type="rsa"), deployed("e", "a.example.com")
+    report = judge([r, e], [bind(OTHER, r, e)], lambda _target: Seen("fp-e", key_type_ignored=True))
+    assert [proof.proven for proof in report.certificates] == [True, True]
+    report = judge([r, e], [bind(OTHER, r, e)], lambda _target: Seen("fp-old", key_type_ignored=True))
+    assert [proof.proven for proof in report.certificates] == [False, False]
+
+
+def test_either_of_a_pair_may_be_the_default() -> None:
+    r, e = deployed("r", "a.example.com", key_type="rsa"), deployed("e", "a.example.com")
+
+    def answer(target: ProofTarget) -> Seen:
+        return Seen(target.certificate.fingerprint_sha256 if target.server_name else "fp-e")
+
+    assert all(proof.proven for proof in judge([r, e], [bind(r, e)], answer).certificates)
+
+
+def test_a_shared_name_may_be_answered_by_either_unless_one_is_shadowed() -> None:
+    a, b = deployed("a", "shared.example.com", "a.example.com"), deployed("b", "shared.example.com", "b.example.com")
+
+    def answer(target: ProofTarget) -> Seen:
+        shared = target.server_name == "shared.example.com"
+        return Seen("fp-a" if shared else target.certificate.fingerprint_sha256)
+
+    assert all(proof.proven for proof in judge([a, b], [bind(OTHER, a, b)], answer).certificates)
+
+    shadowed = deployed("s", "shared.example.com")
+    report = judge([a, shadowed], [bind(OTHER, a, shadowed)], answer)
+    assert [proof.proven for proof in report.certificates] == [True, False]
+    text = str(report.certificates[1].mismatches[0])
+    assert "shadowed" in text
+    assert "fp-s" in text
+    assert "fp-a" in text
+
+
+def test_a_certificate_shadowed_on_one_of_two_listeners_fails() -> None:
+    a, b = deployed("a", "shared.example.com"), deployed("b", "shared.example.com")
+    binds = [bind(OTHER, a, b, port=1), bind(OTHER, b, port=2)]
+    report = judge([a, b], binds, lambda target: Seen("fp-a" if target.bind.port == 1 else "fp-b"))
+    assert [mismatch.bind for mismatch in report.certificates[1].mismatches] == ["127.0.0.1:1"]
+
+
+def test_the_default_certificate_must_answer_to_a_name_too() -> None:
+    a, b = deployed("a", "shared.example.com"), deployed("b", "shared.example.com")
+    report = judge([a, b], [bind(a, b)], lambda target: Seen("fp-b" if target.server_name else "fp-a"))
+    assert [proof.proven for proof in report.certificates] == [False, True]
+
+
+def test_a_certificate_that_no_listener_loads_is_unreferenced() -> None:
+    a, b = deployed("a", "a.example.com"), deployed("b", "b.example.com")
+    binds = [bind(OTHER, port=1), bind(OTHER, b, port=2, not_probeable="is a unix socket")]
+    report = judge([a, b], binds, lambda _target: Seen())
+    assert [proof.outcome for proof in report.certificates] == ["unasked", "unasked"]
+    assert [proof.unreferenced for proof in report.certificates] == [True, False]
+    assert report.certificates[0].reason == "no TLS bind of HAProxy loads this file"
+    assert report.certificates[1].because == ("127.0.0.1:2 is a unix socket",)
+    assert report.failures(allow_unreferenced=False) == [report.certificates[0]]
+    assert report.failures(allow_unreferenced=True) == []
+
+
+def test_what_cannot_be_asked_somewhere_is_right_where_it_can_be() -> None:
+    a = deployed("a", "a.example.com")
+    binds = [bind(OTHER, a, port=1), bind(a, port=2, not_probeable="is no address of this host now")]
+    report = judge([a], binds, lambda _target: Seen("fp-a"))
+    assert (report.certificates[0].outcome, report.certificates[0].because) == ("right", ())
+    assert [str(item) for item in report.certificates[0].unasked] == ["127.0.0.1:2 is no address of this host now"]
+
+
+def test_one_question_without_an_answer_is_not_made_up_for_by_others() -> None:
+    a = deployed("a", "a.example.com", "b.example.com")
+
+    def answer(target: ProofTarget) -> Seen:
+        return Seen("fp-a") if target.server_name == "a.example.com" else Seen(error="connection reset")
+
+    report = judge([a], [bind(OTHER, a)], answer)
+    assert report.certificates[0].outcome == "unasked"
+    assert [item.server_name for item in report.certificates[0].unanswered] == ["b.example.com"]
+
+
+def test_wrong_is_wrong_whatever_else_could_not_be_asked() -> None:
+    a = deployed("a", "a.example.com", "b.example.com")
+
+    def answer(target: ProofTarget) -> Seen:
+        return Seen("fp-old") if target.server_name == "a.example.com" else Seen(error="timeout")
+
+    (proof,) = judge([a], [bind(OTHER, a)], answer).certificates
+    assert (proof.outcome, len(proof.mismatches), len(proof.unanswered)) == ("wrong", 1, 1)
+    assert proof.because == tuple(map(str, proof.mismatches))
+
+
+def test_a_certificate_is_not_shadowed_while_a_name_of_its_own_has_no_answer() -> None:
+    a, b = deployed("a", "shared.example.com"), deployed("b", "shared.example.com", "b.example.com")
+
+    def answer(target: ProofTarget) -> Seen:
+        return Seen("fp-a") if target.server_name == "shared.example.com" else Seen(error="timeout")
+
+    report = judge([a, b], [bind(OTHER, a, b)], answer)
+    assert [proof.outcome for proof in report.certificates] == ["right", "unasked"]
+
+
+def test_who_answers_without_sni_is_wrong_only_where_the_default_is_known() -> None:
+    a, b = deployed("a", "a.example.com"), deployed("b", "192.0.2.1")
+
+    def answer(target: ProofTarget) -> Seen:
+        return Seen("fp-a" if target.server_name else "fp-old")
+
+    known = [bind(a, port=1), bind(b, port=2)]
+    assert [proof.outcome for proof in judge([a, b], known, answer).certificates] == ["wrong", "wrong"]
+    unknown = [dataclasses.replace(item, default_known=False) for item in known]
+    report = judge([a, b], unknown, answer)
+    assert [proof.outcome for proof in report.certificates] == ["right", "unasked"]
+    assert report.failures(allow_unreferenced=False) == []
+    assert report.certificates[1].because == (
+        "127.0.0.1:2 without SNI serves fp-old, and which one is the default is not known here",
+    )
+    assert judge([b], unknown[1:], lambda _target: Seen("fp-b")).certificates[0].proven
+
+
+def test_another_host_that_answers_proves_nothing_against_it() -> None:
+    a = deployed("a", "a.example.com")
+    elsewhere = TlsBind("192.0.2.9:443", "192.0.2.9", 443, foreign=True)
+    (proof,) = judge([a], [elsewhere], lambda _target: Seen("fp-old")).certificates
+    assert (proof.outcome, proof.mismatches) == ("unasked", ())
+    assert "its address is none of this host's" in proof.because[0]
+    assert judge([a], [elsewhere], lambda _target: Seen("fp-a")).certificates[0].proven
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("w*.example.com", "an asterisk stands for the whole first label only"),
+        ("*.*.example.com", "an asterisk stands for the whole first label only"),
+        ("*example.com", "an asterisk stands for the whole first label only"),
+        ("*", "an asterisk stands for the whole first label only"),
+        ("*.", "it is no host name"),
+        ("www.example.com.", "leave out a dot at the end"),
+        ("a..example.com", "it is no host name"),
+        (".example.com", "it is no host name"),
+        ("", "it is no host name"),
+        ("b\u00fccher.example", "it is no host name"),
+        (f"{'a' * 64}.example.com", "it is no host name"),
+        ("admin@example.com", "it is no host name"),
+        ("https://example.com/", "it is no host name"),
+        ("www.example.com\0.evil.example", "it is no host name"),
+        ("a b.example.com", "it is no host name"),
+        (".".join(["a" * 60] * 5), "longer than 253 characters"),
+        (f"*.{'.'.join(['a' * 63] * 4)}", "longer than 253 characters"),
+    ],
+)
+def test_a_name_that_no_client_can_send_is_its_own_finding(name: str, reason: str) -> None:
+    a, b = deployed("a", "a.example.com", name), deployed("b", name)
+    binds = [bind(OTHER, a, b)]
+    assert asked(proof_targets([a, b], binds)) == [("a", 443, "a.example.com", "any")]
+    report = judge([a, b], binds, lambda _target: Seen("fp-a"))
+    assert [proof.outcome for proof in report.certificates] == ["right", "unasked"]
+    assert report.failures(allow_unreferenced=False) == []
+    assert reason in report.certificates[0].unasked[0].reason
+    assert str(report.certificates[1].unasked[0]).isprintable()
+    filtered = CertificateReference(a.path, ("a.example.com", name), filtered=True)
+    (proof,) = judge([a], [bind(OTHER, filtered)], lambda _target: Seen("fp-a")).certificates
+    assert proof.outcome == "right"
+
+
+@pytest.mark.parametrize("name", ["a_b.example.com", "-a.example.com", "300.1.1.1", "x", "xn--bcher-kva.example"])
+def test_odd_names_that_clients_can_send_are_asked_for(name: str) -> None:
+    a = deployed("a", name)
+    assert asked(proof_targets([a], [bind(OTHER, a)])) == [("a", 443, name, "any")]
+
+
+@pytest.mark.parametrize("length", [200, 241, 252, 253])
+def test_the_made_up_label_of_a_long_wildcard_fits(length: int) -> None:
+    rest = ".".join(["a" * 50] * 6)[: length - 2].replace(".a", ".b")
+    a = deployed("a", f"*.{rest}")
+    (target,) = proof_targets([a], [bind(OTHER, a)])
+    assert target.server_name is not None
+    assert len(target.server_name) <= 253
+    assert target.server_name.endswith(f".{rest}")
+    assert all(0 < len(label) < 64 for label in target.server_name.split("."))
+
+
+def test_thousands_of_certificates_on_one_listener_take_no_quadratic_time() -> None:
+    certificates = [deployed(f"c{number}", f"c{number}.example.com") for number in range(5000)]
+    report = judge(certificates, [bind(*certificates)], lambda target: Seen(target.certificate.fingerprint_sha256))
+    assert all(proof.proven for proof in report.certificates)

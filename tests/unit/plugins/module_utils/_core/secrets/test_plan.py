@@ -1,0 +1,132 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which requests bring a secret to what it should be."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.certops.rotation.plugins.module_utils._core.secrets.plan import (
+    MAX_VALUE_BYTES,
+    WantedSecret,
+    plan_absent,
+    plan_present,
+    secret_document,
+)
+from ansible_collections.certops.rotation.plugins.module_utils._errors import InvalidOption, RotationError
+
+DOCUMENT = secret_document({"certificate": "C", "private_key": "K"})
+ARN = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:web-AbCdEf"
+
+
+def wanted(**more):
+    return WantedSecret(name="web", document=DOCUMENT, **more)
+
+
+def described(stages=None, **more):
+    return {"Name": "web", "ARN": ARN, "VersionIdsToStages": stages or {"old": ["AWSCURRENT"]}, **more}
+
+
+def names(steps):
+    return [step.name for step in steps]
+
+
+def test_token_is_that_of_the_content():
+    assert wanted().token == wanted(description="x").token
+    assert 32 <= len(wanted().token) <= 64, "ClientRequestToken has 32 to 64 characters"
+    assert WantedSecret("web", secret_document({"certificate": "D"})).token != wanted().token
+    assert secret_document({"a": "1", "b": "2"}) == secret_document({"b": "2", "a": "1"})
+
+
+def test_nothing_shows_the_value():
+    (step,) = plan_present(None, wanted(), same_content=False)
+    assert "private_key" not in f"{step!r} {wanted()!r}"
+
+
+def test_limit_of_aws():
+    room = MAX_VALUE_BYTES - len(secret_document({"a": ""}))
+    assert secret_document({"a": "x" * room})
+    with pytest.raises(RotationError, match="65536 at most"):
+        secret_document({"a": "x" * (room + 1)})
+
+
+def test_creation():
+    (step,) = plan_present(None, wanted(tags={"b": "2", "a": "1"}, kms_key_id="k"), same_content=False)
+    assert step.name == "CreateSecret"
+    assert step.request["ClientRequestToken"] == wanted().token
+    assert step.request["Tags"] == [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}]
+    assert names(plan_present(None, wanted(stage="AWSPENDING"), same_content=False)) == [
+        "CreateSecret",
+        "PutSecretValue",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("stages", "same", "stage", "expected"),
+    [
+        ({"old": ["AWSCURRENT"]}, True, "AWSCURRENT", []),
+        ({"old": ["AWSCURRENT"]}, False, "AWSCURRENT", ["PutSecretValue"]),
+        ({wanted().token: ["AWSCURRENT"]}, False, "AWSCURRENT", []),
+        ({"old": ["AWSCURRENT"], wanted().token: ["AWSPREVIOUS"]}, False, "AWSCURRENT", ["UpdateSecretVersionStage"]),
+        ({"old": ["AWSCURRENT"], wanted().token: ["AWSPREVIOUS"]}, True, "AWSCURRENT", []),
+        ({"old": ["AWSCURRENT"]}, False, "AWSPENDING", ["PutSecretValue"]),
+        ({wanted().token: ["AWSCURRENT"]}, False, "AWSPENDING", ["UpdateSecretVersionStage"]),
+        ({"old": ["AWSPREVIOUS"]}, False, "AWSCURRENT", ["PutSecretValue"]),
+    ],
+)
+def test_content(stages, same, stage, expected):
+    assert names(plan_present(described(stages), wanted(stage=stage), same_content=same)) == expected
+
+
+@pytest.mark.parametrize(
+    ("present", "asked", "same"),
+    [
+        ("arn:aws:kms:eu-central-1:1:key/1234", "1234", True),
+        ("arn:aws:kms:eu-central-1:1:key/1234", "arn:aws:kms:eu-central-1:1:key/1234", True),
+        ("arn:aws:kms:eu-central-1:1:key/1234", "234", False),
+        ("arn:aws:kms:eu-central-1:1:alias/web", "alias/web", True),
+        ("alias/web", "arn:aws:kms:eu-central-1:1:alias/web", True),
+        (None, "alias/aws/secretsmanager", True),
+        (None, "alias/web", False),
+    ],
+)
+def test_kms_keys(present, asked, same):
+    secret = described(KmsKeyId=present)
+    assert names(plan_present(secret, wanted(kms_key_id=asked), same_content=True)) == (
+        [] if same else ["UpdateSecret"]
+    )
+
+
+def test_tags_of_aws_stay():
+    tags = [{"Key": "aws:cloudformation:stack-name", "Value": "x"}, {"Key": "a", "Value": "1"}]
+    (step,) = plan_present(described(Tags=tags), wanted(tags={}), same_content=True)
+    assert (step.name, step.request["TagKeys"]) == ("UntagResource", ["a"])
+    assert plan_present(described(Tags=tags), wanted(tags={}, purge_tags=False), same_content=True) == []
+    assert plan_present(described(Tags=tags), wanted(), same_content=True) == []
+
+
+def test_key_of_a_replica_is_not_changed_in_place():
+    secret = described(ReplicationStatus=[{"Region": "eu-west-1", "KmsKeyId": "alias/one"}])
+    assert plan_present(secret, wanted(replicas={"eu-west-1": None}), same_content=True) == []
+    assert plan_present(secret, wanted(replicas={"eu-west-1": "alias/one"}), same_content=True) == []
+    with pytest.raises(InvalidOption, match="eu-west-1"):
+        plan_present(secret, wanted(replicas={"eu-west-1": "alias/two"}), same_content=True)
+
+
+def test_absent():
+    assert plan_absent(None, recovery_window=30, force=True) == []
+    assert plan_absent(described(DeletedDate="now"), recovery_window=30, force=False) == []
+    assert names(plan_absent(described(DeletedDate="now"), recovery_window=30, force=True)) == ["DeleteSecret"]
+    replicated = described(ReplicationStatus=[{"Region": "eu-west-1"}])
+    remove, delete = plan_absent(replicated, recovery_window=9, force=False)
+    assert remove.request["RemoveReplicaRegions"] == ["eu-west-1"]
+    assert delete.request == {"SecretId": ARN, "RecoveryWindowInDays": 9}
+
+
+def test_deleted_one_is_restored_first():
+    assert names(plan_present(described(DeletedDate="now"), wanted(description="x"), same_content=False)) == [
+        "RestoreSecret",
+        "UpdateSecret",
+        "PutSecretValue",
+    ]

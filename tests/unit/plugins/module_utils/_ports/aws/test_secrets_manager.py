@@ -1,0 +1,252 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The port to Secrets Manager, over a real boto3 client whose requests are answered by a function."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+import boto3
+import pytest
+from ansible_collections.certops.rotation.plugins.module_utils._errors import SecretsManagerError
+from ansible_collections.certops.rotation.plugins.module_utils._ports.aws.secrets_manager import (
+    SecretFailure,
+    SecretsManager,
+    SecretValue,
+    SecretVersion,
+    Selection,
+    is_arn_of,
+    name_in_arn,
+)
+from botocore.awsrequest import AWSResponse
+from botocore.config import Config
+
+ARN = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:"
+Reply = dict[str, t.Any]
+Answer = t.Callable[[str, Reply], Reply]
+
+
+class ServiceError(Exception):
+    """Answer with this AWS error code."""
+
+
+class _Body:
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def stream(self, **_options: t.Any) -> t.Iterator[bytes]:
+        yield self._content
+
+
+def source(answer: Answer, *, retry: t.Callable[[t.Any], t.Any] = lambda function: function) -> SecretsManager:
+    client = boto3.client(
+        "secretsmanager",
+        region_name="eu-central-1",
+        aws_access_key_id="x",
+        aws_secret_access_key="y",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+
+    def respond(request: t.Any, event_name: str, **_event: t.Any) -> AWSResponse:
+        try:
+            status, reply = 200, answer(event_name.rpartition(".")[2], json.loads(request.body))
+        except ServiceError as error:
+            status, reply = 400, {"__type": str(error), "Message": f"{error} made up"}
+        return AWSResponse(request.url, status, {}, _Body(json.dumps(reply).encode()))  # type: ignore[arg-type]
+
+    client.meta.events.register("before-send.secretsmanager", respond)
+    return SecretsManager(client, retry)
+
+
+def listed(name: str, version: str | None = "v" * 32, arn: str | None = None, **fields: t.Any) -> Reply:
+    stages = {version: ["AWSCURRENT", "other"], "w" * 32: ["AWSPREVIOUS"]} if version else {}
+    return {"Name": name, "ARN": arn or f"{ARN}{name}-AbCdEf", "SecretVersionsToStages": stages, **fields}
+
+
+def version(name: str) -> SecretVersion:
+    return SecretVersion(name, f"{ARN}{name}-AbCdEf", "v" * 32)
+
+
+@pytest.mark.parametrize(
+    ("identifier", "name"),
+    [
+        (f"{ARN}web/a-AbCdEf", "web/a"),
+        (f"{ARN}web/a", "web/a"),
+        (f"{ARN}my-secret", "my"),
+        ("web/a-AbCdEf", "web/a-AbCdEf"),
+        ("x:secret:y", "x:secret:y"),
+    ],
+)
+def test_name_in_arn(identifier: str, name: str) -> None:
+    assert name_in_arn(identifier) == name
+
+
+def test_is_arn_of() -> None:
+    assert is_arn_of(f"{ARN}a-AbCdEf", f"{ARN}a-AbCdEf")
+    assert is_arn_of(f"{ARN}a", f"{ARN}a-AbCdEf")
+    assert not is_arn_of("a", f"{ARN}a-AbCdEf")
+    assert not is_arn_of(f"{ARN}a", f"{ARN}a-b-AbCdEf")
+
+
+def test_pages_are_read_to_their_end_for_a_prefix() -> None:
+    def answer(operation: str, request: Reply) -> Reply:
+        assert request["MaxResults"] == 100
+        assert request["Filters"] == [{"Key": "name", "Values": ["a"]}]
+        number = int(request.get("NextToken", "0"))
+        more = {"NextToken": str(number + 1)} if number < 2 else {}
+        return {"SecretList": [listed(f"a{number}")], **more}
+
+    port = source(answer)
+    assert [secret.name for secret in port.discover(Selection(name_prefix="a")).secrets] == ["a0", "a1", "a2"]
+    assert port.api_calls == {"ListSecrets": 3}
+
+
+def test_listing_for_names_stops_when_asking_is_cheaper() -> None:
+    def answer(operation: str, request: Reply) -> Reply:
+        if operation == "DescribeSecret":
+            found = listed(request["SecretId"])
+            return {**found, "VersionIdsToStages": found.pop("SecretVersionsToStages")}
+        return {"SecretList": [listed(f"other{request.get('NextToken')}")], "NextToken": "more"}
+
+    port = source(answer)
+    discovery = port.discover(Selection(names=("a", "b", "c")))
+    assert [secret.name for secret in discovery.secrets] == ["a", "b", "c"]
+    assert port.api_calls == {"ListSecrets": 3, "DescribeSecret": 3}
+
+
+@pytest.mark.parametrize("prefix", ["ä", "!a", "a,b"])
+def test_prefixes_that_the_filter_refuses_are_not_sent(prefix: str) -> None:
+    def answer(operation: str, request: Reply) -> Reply:
+        assert "Filters" not in request
+        return {"SecretList": [listed(f"{prefix}1"), listed("b")]}
+
+    assert [secret.name for secret in source(answer).discover(Selection(name_prefix=prefix)).secrets] == [f"{prefix}1"]
+
+
+def test_one_name_in_two_accounts_is_refused() -> None:
+    other = "arn:aws:secretsmanager:eu-central-1:999999999999:secret:a-XyXyXy"
+
+    def answer(operation: str, request: Reply) -> Reply:
+        if operation == "ListSecrets":
+            return {"SecretList": [listed("a")]}
+        found = listed("a", arn=other)
+        return {**found, "VersionIdsToStages": found.pop("SecretVersionsToStages")}
+
+    discovery = source(answer).discover(Selection(names=("a", other)))
+    assert discovery.secrets == ()
+    [failure] = discovery.failures
+    assert failure.problem.code == "file_name_collision"
+    assert other in failure.problem.message
+    assert f"{ARN}a-AbCdEf" in failure.problem.message
+
+
+def test_secrets_without_a_current_version_and_deleted_ones() -> None:
+    deleted = {"DeletedDate": 1700000000}
+    reply = {"SecretList": [listed("a"), listed("b", version=None), listed("c", **deleted)]}
+    by_prefix = source(lambda operation, request: reply).discover(Selection(name_prefix=" "))
+    assert by_prefix.secrets == ()
+    by_name = source(lambda operation, request: reply).discover(Selection(names=("a", "b", "c")))
+    assert [secret.name for secret in by_name.secrets] == ["a"]
+    codes = {failure.name: failure.problem.code for failure in by_name.failures}
+    assert codes == {"b": "secret_no_current_version", "c": "secret_deleted"}
+
+
+def test_batches_of_twenty_and_the_version_that_came() -> None:
+    sizes = []
+
+    def answer(operation: str, request: Reply) -> Reply:
+        sizes.append(len(request["SecretIdList"]))
+        values = [{"ARN": arn, "VersionId": "n" * 32, "SecretString": arn} for arn in request["SecretIdList"]]
+        return {"SecretValues": values}
+
+    port = source(answer)
+    results = list(port.read([version(f"s{index}") for index in range(45)]))
+    assert sorted(sizes) == [5, 20, 20]
+    assert all(isinstance(result, SecretValue) and result.secret.version_id == "n" * 32 for result in results)
+    assert "secret:s1" in str(results[1])
+    assert "SecretString" not in repr(results[1])
+    assert list(port.read([])) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "problem"),
+    [
+        ("ResourceNotFoundException", "Secrets Manager can't find the specified secret.", "secret_missing"),
+        (
+            "ResourceNotFoundException",
+            "Secrets Manager can't find the specified secret value for staging label: AWSCURRENT",
+            "secret_no_current_version",
+        ),
+        ("InvalidRequestException", "You can't perform this operation: it was marked for deletion.", "secret_deleted"),
+        ("AccessDeniedException", "no", "secret_access_denied"),
+        ("DecryptionFailure", "no", "secret_unreadable"),
+    ],
+)
+def test_errors_of_single_secrets(code: str, message: str, problem: str) -> None:
+    def answer(operation: str, request: Reply) -> Reply:
+        good, bad, _silent = request["SecretIdList"]
+        return {
+            "SecretValues": [{"ARN": good, "VersionId": "v" * 32, "SecretBinary": "YWJj"}],
+            "Errors": [{"SecretId": bad, "ErrorCode": code, "Message": message}],
+        }
+
+    good, bad, silent = source(answer).read([version("good"), version("bad"), version("silent")])
+    assert isinstance(good, SecretValue)
+    assert good.value == b"abc"
+    assert isinstance(bad, SecretFailure)
+    assert (bad.name, bad.problem.code) == ("bad", problem)
+    assert isinstance(silent, SecretFailure)
+    assert silent.problem.code == "secret_unreadable"
+
+
+def test_nobody_waits_again_after_throttling_for_good() -> None:
+    attempts: list[str] = []
+
+    def retry(function: t.Any) -> t.Any:
+        def patient() -> t.Any:
+            for _attempt in range(3):
+                try:
+                    return function()
+                except SecretsManagerError:
+                    raise
+                except Exception as error:  # noqa: BLE001 - what AWSRetry does
+                    last = error
+            raise last
+
+        return patient
+
+    def answer(operation: str, request: Reply) -> Reply:
+        attempts.append(operation)
+        raise ServiceError("ThrottlingException")
+
+    port = source(answer, retry=retry)
+    with pytest.raises(SecretsManagerError, match="AWS kept throttling"):
+        port.discover(Selection(name_prefix="a"))
+    assert len(attempts) == 3
+    [failure] = port.read([version("a")])
+    assert isinstance(failure, SecretFailure)
+    assert "ThrottlingException" in failure.problem.message
+    assert len(attempts) == 4
+    assert port.api_calls == {"ListSecrets": 3, "BatchGetSecretValue": 1}
+
+
+def test_tags_are_checked_again_whatever_the_filter_let_through() -> None:
+    def tagged(name: str, **tags: str) -> Reply:
+        return listed(name, Tags=[{"Key": key, "Value": value} for key, value in tags.items()])
+
+    def answer(operation: str, request: Reply) -> Reply:
+        assert {each["Key"] for each in request["Filters"]} == {"tag-key", "tag-value"}
+        return {
+            "SecretList": [
+                tagged("a", E="prod", T="x"),
+                tagged("b", E="prod2", T="x"),
+                listed("c"),
+                tagged("d", E="prod"),
+            ]
+        }
+
+    found = source(answer).discover(Selection(tags={"T": "x", "E": "prod"}))
+    assert [secret.name for secret in found.secrets] == ["a"]
