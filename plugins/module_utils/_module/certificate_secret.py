@@ -21,8 +21,8 @@ from .._core.secrets.plan import (
 )
 from .._errors import InvalidOption, RotationError, SecretsManagerError
 from .._ports.aws.secret_writer import SecretWriter
+from .._ports.host.libraries import require_library
 from .boundary import module_boundary
-from .dependencies import require_library
 from .given import GIVEN_EXCLUSIVE, GIVEN_OPTIONS, given_content
 from .options import VERIFY_OPTIONS, tag_texts, verification_policy
 

@@ -12,8 +12,8 @@ from .._core.secrets.labels import StageMove, check_moves
 from .._core.secrets.plan import CURRENT, version_with
 from .._errors import RotationError, SecretsManagerError
 from .._ports.aws.secret_stages import SecretStages
+from .._ports.host.libraries import require_library
 from .boundary import module_boundary
-from .dependencies import require_library
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "secrets": {

@@ -17,10 +17,10 @@ from .._errors import InvalidOption, RotationError, StoreError
 from .._flows.rotate.deployed import UNASKED, UNFOUND, deployed_failures, is_in_use, nothing_found
 from .._flows.rotate.sync import CertificateSync, SyncOptions
 from .._ports.aws.secrets_manager import SecretsManager, Selection
+from .._ports.host.libraries import require_library
 from .._ports.provided import NotProvided, ProvidedSource
 from .._ports.store.directory import CertificateDirectory
 from .boundary import failures_raised, module_boundary
-from .dependencies import require_library
 from .options import (
     CHANGE_OPTIONS,
     FILE_OPTIONS,

@@ -13,9 +13,9 @@ from datetime import datetime, timezone
 from .._errors import InvalidOption
 from .._flows.rotate.record import Outcome, record
 from .._flows.rotate.rollback import go_back, has_changed, stage_moves, take_back
+from .._ports.host.libraries import require_library
 from .._ports.store.directory import CertificateDirectory, DirectorySettings
 from .boundary import module_boundary
-from .dependencies import require_library
 from .options import duration_option
 
 ROLLBACK_SPEC: dict[str, dict[str, t.Any]] = {

@@ -12,8 +12,8 @@ import typing as t
 from .._errors import InvalidOption, RotationError
 from .._ports.aws.instance_metadata import look_up_instance
 from .._ports.aws.shared_secrets import SharedSecrets
+from .._ports.host.libraries import require_library
 from .boundary import module_boundary
-from .dependencies import require_library
 from .given import given_content
 from .shared_ca_common import (
     CLIENT_NAME_CHARACTERS,

@@ -17,6 +17,10 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.unexpected 
     only_rotation_errors,
 )
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.verify import VerificationPolicy
+from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.activate import (
+    CertificateRun,
+    WantedCertificate,
+)
 from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.installer import Installer
 from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.sync import (
     CertificateSync,
@@ -25,10 +29,6 @@ from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.syn
 )
 from ansible_collections.certops.rotation.plugins.module_utils._module.boundary import module_boundary
 from ansible_collections.certops.rotation.plugins.module_utils._module.certificate_lookup import certificates_of
-from ansible_collections.certops.rotation.plugins.module_utils._module.haproxy_certificate import (
-    CertificateRun,
-    WantedCertificate,
-)
 from ansible_collections.certops.rotation.plugins.module_utils._ports.aws.secrets_manager import (
     Discovery,
     SecretValue,
