@@ -12,9 +12,9 @@ from datetime import datetime, timezone
 
 from .._core.pipeline.manifest import live_paths
 from .._core.pipeline.naming import certificate_file_stem
+from .._core.pipeline.source import Selection
 from .._errors import InvalidOption, RotationError
 from .._flows.rotate.sync import CertificateSync, SyncOptions
-from .._ports.aws.secrets_manager import Selection
 from .._ports.store.directory import CertificateDirectory
 from .boundary import module_boundary
 from .dependencies import require_library

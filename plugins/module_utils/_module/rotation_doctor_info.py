@@ -34,8 +34,8 @@ from .options import FILE_OPTIONS, directory_settings
 from .selection import CONTENT_OPTIONS, SELECTION_OPTIONS, secret_selection, secret_verifier
 
 if t.TYPE_CHECKING:
+    from .._core.pipeline.source import Selection
     from .._core.pipeline.verify import SecretVerifier
-    from .._ports.aws.secrets_manager import Selection
 
 Retry = t.Callable[[t.Callable[..., t.Any]], t.Callable[..., t.Any]]
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
+from .._core.pipeline.source import Selection
 from .._errors import InvalidOption
-from .._ports.aws.secrets_manager import Selection
 from .dependencies import require_library
 from .options import VERIFY_OPTIONS, exact_text, tag_texts, verification_policy
 

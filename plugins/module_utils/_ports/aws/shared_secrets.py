@@ -15,10 +15,10 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
+from ..._core.pipeline.source import Selection
 from ..._core.secrets.plan import CURRENT, WantedSecret, plan_absent, plan_present
 from ..._errors import SecretsManagerError
 from .secret_writer import SecretWriter
-from .secrets_manager import Selection
 
 PENDING = "AWSPENDING"
 _DENIED = frozenset({"AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "DecryptionFailure"})

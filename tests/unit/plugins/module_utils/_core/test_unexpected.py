@@ -11,6 +11,12 @@ import pathlib
 import typing as t
 
 import pytest
+from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.source import (
+    Discovery,
+    SecretValue,
+    SecretVersion,
+    Selection,
+)
 from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.verify import SecretVerifier
 from ansible_collections.certops.rotation.plugins.module_utils._core.unexpected import (
     UnexpectedFailure,
@@ -28,12 +34,6 @@ from ansible_collections.certops.rotation.plugins.module_utils._module.certifica
 from ansible_collections.certops.rotation.plugins.module_utils._module.haproxy_certificate import (
     CertificateRun,
     WantedCertificate,
-)
-from ansible_collections.certops.rotation.plugins.module_utils._ports.aws.secrets_manager import (
-    Discovery,
-    SecretValue,
-    SecretVersion,
-    Selection,
 )
 from ansible_collections.certops.rotation.plugins.module_utils._ports.store.directory import (
     CertificateDirectory,
