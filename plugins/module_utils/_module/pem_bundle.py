@@ -50,9 +50,10 @@ def run(module: t.Any) -> None:
         directory, name = place(params["path"], params["name"], params["layout"])
         require_library("cryptography")
         from .._core.pipeline.verify import SecretVerifier
+        from .._ports.openssl.loadable import why_not_loaded
+        from .._ports.openssl.opener import ProcessOpener
 
-        passphrase = params["passphrase"].encode() if params["passphrase"] else None
-        verifier = SecretVerifier(verification_policy(params), passphrase=passphrase)
+        verifier = SecretVerifier(verification_policy(params), ProcessOpener(params["passphrase"]), why_not_loaded)
         options = SyncOptions(
             selection=Selection(),
             layout=params["layout"],
