@@ -35,8 +35,8 @@ from .rotation_preflight_info import ARGUMENT_SPEC as PREFLIGHT_SPEC
 from .selection import CONTENT_OPTIONS, SELECTION_OPTIONS, secret_selection, secret_verifier
 
 if t.TYPE_CHECKING:
+    from .._core.pipeline.source import Selection
     from .._core.pipeline.verify import SecretVerifier
-    from .._ports.aws.secrets_manager import Selection
 
 Retry = t.Callable[[t.Callable[..., t.Any]], t.Callable[..., t.Any]]
 

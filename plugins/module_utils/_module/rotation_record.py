@@ -81,8 +81,9 @@ def _described(pem: bytes) -> dict[str, t.Any]:
     from .._core.x509.chain import find_leaf
     from .._core.x509.document import parse_secret
     from .._core.x509.problems import MaterialError, Problem
+    from .._ports.openssl.opener import ProcessOpener
 
-    leaf = find_leaf(tuple(dict.fromkeys(parse_secret(pem).certificates)))
+    leaf = find_leaf(tuple(dict.fromkeys(parse_secret(pem, ProcessOpener()).certificates)))
     if isinstance(leaf, Problem):
         raise MaterialError(leaf.code, leaf.message)
     return leaf.summary()

@@ -13,12 +13,13 @@ from datetime import datetime, timezone
 
 from .._core.pipeline.manifest import Entry, Manifest
 from .._core.pipeline.proof_report import CertificateProof, DeployedCertificate
+from .._core.pipeline.source import Selection
 from .._core.record.status import UNASKED, CertificateStatus, Finding, Status, Verdict, listed, run_status
 from .._errors import InvalidOption, RotationError, SecretsManagerError
 from .._flows.metrics import load_totals
 from .._flows.rotate.prove import ProofSettings, ask_listeners, find_binds, kind_of_key
 from .._flows.rotate.record import read_state
-from .._ports.aws.secrets_manager import SecretsManager, Selection
+from .._ports.aws.secrets_manager import SecretsManager
 from .._ports.host.libraries import require_library
 from .._ports.store.atomic import store_errors
 from .._ports.store.directory import CertificateDirectory, DirectorySettings

@@ -253,6 +253,7 @@ class _Job:
         """Raises InvalidOption, or MaterialError when it cannot be read."""
         from .._core.ca.issue import Issuer
         from .._core.x509.document import parse_secret
+        from .._ports.openssl.opener import ProcessOpener
 
         given = self._params["import_from"]
         if given is None:
@@ -261,8 +262,7 @@ class _Job:
             # Hidden only in case that somebody pastes the key along: the certificate itself is returned.
             self._hidden.discard(given["certificate"])
         content = given_content({**given, "certificate_chain": None, "certificate_chain_src": None})
-        passphrase = given["passphrase"].encode() if given["passphrase"] else None
-        material = parse_secret(content, passphrase=passphrase)
+        material = parse_secret(content, ProcessOpener(given["passphrase"]))
         if len(material.certificates) != 1:
             raise RotationError(
                 f"import_from: there are {len(material.certificates)} certificates: give one authority."

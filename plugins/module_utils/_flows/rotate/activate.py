@@ -28,6 +28,7 @@ from ..._ports.haproxy.load_paths import (
 from ..._ports.haproxy.ocsp_file import find_stale_response
 from ..._ports.haproxy.runtime import RuntimeApi, escape
 from ..._ports.haproxy.turn import take_turn
+from ..._ports.openssl.loadable import why_not_loaded
 from ..._ports.store.atomic import read_regular_file
 from ..haproxy_failures import HOPELESS, RELOAD_HELPS, error_code, failure_message, process_facts
 from .memory_steps import add_step, carry_out, line_step, link_step, update_step
@@ -187,7 +188,7 @@ class CertificateRun:
                 new.setdefault(name, crt_list)
         links = [(crt_list, name) for crt_list, name in places if self._needs_link(crt_list, name, outcome.names, new)]
         if stale or new:
-            check_key(content)
+            check_key(content, why_not_loaded)
         if stale:
             outcome.holds(next(iter(stale.values())))
             self._memory.check_effective(self._version)
