@@ -16,7 +16,7 @@ from .._core.record.metrics import Run, Totals, certificate_numbers
 from .._core.record.status import LAYERS, VERDICTS
 from .._errors import InvalidOption
 from .._ports.store.atomic import FileAttributes, is_unfit, store_errors
-from .._ports.store.directory import STATE_DIRECTORY, CertificateDirectory, DirectorySettings
+from .._ports.store.directory import STATE_DIRECTORY, CertificateDirectory
 from .._ports.store.places import Place, open_place
 from .._ports.store.trust import UnsafeDirectory
 from .boundary import module_boundary
@@ -57,7 +57,7 @@ def run(module: t.Any) -> None:
         now = datetime.now(timezone.utc)
         counted = _run(params, now)
         seen = _layers(params["layers"])
-        directory = CertificateDirectory(params["path"], DirectorySettings(None))
+        directory = CertificateDirectory(params["path"])
         # A run that failed before there was a directory is told, too, but there is nowhere to count it.
         exists = os.path.isdir(os.path.join(directory.path, STATE_DIRECTORY))
         write = exists and not module.check_mode
@@ -103,7 +103,7 @@ def run(module: t.Any) -> None:
 
 def load_totals(path: str) -> tuple[Totals, str | None]:
     """What was counted for a certificate directory, and a warning when that is lost. Raises StoreError."""
-    return _totals_in(CertificateDirectory(path, DirectorySettings(None)))
+    return _totals_in(CertificateDirectory(path))
 
 
 def _totals_in(directory: CertificateDirectory) -> tuple[Totals, str | None]:

@@ -18,7 +18,7 @@ from .._errors import InvalidOption, RotationError, SecretsManagerError
 from .._flows.rotate.record import read_state
 from .._ports.aws.secrets_manager import SecretsManager, Selection
 from .._ports.store.atomic import store_errors
-from .._ports.store.directory import CertificateDirectory, DirectorySettings
+from .._ports.store.directory import CertificateDirectory
 from .boundary import module_boundary
 from .dependencies import require_library
 from .options import duration_option
@@ -55,7 +55,7 @@ def run(module: t.Any, retry: _Retry) -> None:
         params = module.params
         check_limits(params)
         max_age = duration_option(params, "max_age") if params["max_age"] else None
-        directory = CertificateDirectory(params["path"], DirectorySettings(None))
+        directory = CertificateDirectory(params["path"])
         manifest, damage = directory.load()
         totals, lost = load_totals(directory.path)
         if lost:
