@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from ..._core.secrets.plan import CURRENT, WantedSecret, plan_absent, plan_present
 from ..._errors import SecretsManagerError
 from .secret_writer import SecretWriter
-from .secrets_manager import Selection
+from .secrets_manager import Retry, Selection
 
 PENDING = "AWSPENDING"
 _DENIED = frozenset({"AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "DecryptionFailure"})
@@ -84,7 +84,7 @@ class SharedSecrets(SecretWriter):
     def __init__(
         self,
         client: t.Any,
-        retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..., t.Any]],
+        retry: Retry,
         properties: Properties | None = None,
         labels: t.Iterable[str] = (CURRENT, PENDING),
     ) -> None:
