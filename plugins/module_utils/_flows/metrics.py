@@ -16,7 +16,7 @@ from .._core.record.metrics import Run, Totals, certificate_numbers
 from .._errors import InvalidOption
 from .._ports.host.libraries import require_library
 from .._ports.store.atomic import FileAttributes, is_unfit, store_errors
-from .._ports.store.directory import STATE_DIRECTORY, CertificateDirectory, DirectorySettings
+from .._ports.store.directory import STATE_DIRECTORY, CertificateDirectory
 from .._ports.store.places import Place, open_place
 from .._ports.store.trust import UnsafeDirectory
 
@@ -56,7 +56,7 @@ def write_metrics(
     from .._core.record.textfile import render
 
     warnings = []
-    directory = CertificateDirectory(path, DirectorySettings(None))
+    directory = CertificateDirectory(path)
     # A run that failed before there was a directory is told, too, but there is nowhere to count it.
     exists = os.path.isdir(os.path.join(directory.path, STATE_DIRECTORY))
     with contextlib.ExitStack() as stack:
@@ -93,7 +93,7 @@ def write_metrics(
 
 def load_totals(path: str) -> tuple[Totals, str | None]:
     """What was counted for a certificate directory, and a warning when that is lost. Raises StoreError."""
-    return _totals_in(CertificateDirectory(path, DirectorySettings(None)))
+    return _totals_in(CertificateDirectory(path))
 
 
 def _totals_in(directory: CertificateDirectory) -> tuple[Totals, str | None]:

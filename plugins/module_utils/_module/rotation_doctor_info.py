@@ -26,7 +26,7 @@ from .._flows.doctor.haproxy import (
 )
 from .._flows.preflight import preflight, reload_problem
 from .._ports.host.libraries import MINIMUM_VERSIONS, missing_library
-from .boundary import failures_raised, module_boundary
+from .boundary import module_boundary
 from .certificate_sync import ARGUMENT_SPEC as SYNC_SPEC
 from .masking import mask_in_url
 from .options import FILE_OPTIONS, directory_settings
@@ -37,8 +37,7 @@ from .selection import CONTENT_OPTIONS, SELECTION_OPTIONS, secret_selection, sec
 if t.TYPE_CHECKING:
     from .._core.pipeline.source import Selection
     from .._core.pipeline.verify import SecretVerifier
-
-Retry = t.Callable[[t.Callable[..., t.Any]], t.Callable[..., t.Any]]
+    from .aws import AwsModule
 
 _FROM_SYNC = ("on_invalid", "on_missing", "on_deleted")
 _FROM_PREFLIGHT = (
@@ -75,12 +74,12 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
 _AWS_PATIENCE = {"connect_timeout": 5, "read_timeout": 20, "retries": {"total_max_attempts": 2}}
 
 
-def run(module: t.Any, retry: Retry) -> None:
-    """module: an AnsibleAWSModule with ARGUMENT_SPEC that did not look for boto3; retry: repeats throttled calls."""
+def run(module: AwsModule) -> None:
+    """module: an AwsModule with ARGUMENT_SPEC."""
     for option in ("docker_host", "reload_url"):
         mask_in_url(module, option)
     with module_boundary(module):
-        findings = list(_findings(module, retry))
+        findings = list(_findings(module))
         module.exit_json(
             changed=False,
             ok=not any(finding.severity == "error" for finding in findings),
@@ -88,7 +87,7 @@ def run(module: t.Any, retry: Retry) -> None:
         )
 
 
-def _findings(module: t.Any, retry: Retry) -> t.Iterator[Finding]:
+def _findings(module: AwsModule) -> t.Iterator[Finding]:
     params = module.params
     libraries = list(_library_findings(params))
     yield from libraries
@@ -98,7 +97,7 @@ def _findings(module: t.Any, retry: Retry) -> t.Iterator[Finding]:
     if missing & {"boto3", "botocore"}:
         yield warning("secrets", "Not looked at, because AWS cannot be asked without boto3. Install it first.")
     elif options.selection is not None:
-        yield from _aws_findings(module, retry, options.selection, options.verifier)
+        yield from _aws_findings(module, options.selection, options.verifier)
     yield from _host_findings(params)
 
 
@@ -137,15 +136,12 @@ class _Options:
 # -- AWS --------------------------------------------------------------------------------------------------------
 
 
-def _aws_findings(
-    module: t.Any, retry: Retry, selection: Selection, verifier: SecretVerifier | None
-) -> t.Iterator[Finding]:
+def _aws_findings(module: AwsModule, selection: Selection, verifier: SecretVerifier | None) -> t.Iterator[Finding]:
     from .._ports.aws.access import AwsAccess
     from .._ports.aws.secrets_manager import SecretsManager
 
     try:
-        with failures_raised(module):
-            clients = {name: module.client(name, config=_AWS_PATIENCE) for name in ("secretsmanager", "sts")}
+        clients = {name: module.client(name, config=_AWS_PATIENCE) for name in ("secretsmanager", "sts")}
     except RotationError as failed:
         text = f"{failed.message.rstrip('.')}."
         if "region" in text:
@@ -159,7 +155,7 @@ def _aws_findings(
     access = AwsAccess(**clients)
     doctor = AwsDoctor(
         access=access,
-        source=SecretsManager(clients["secretsmanager"], retry),
+        source=SecretsManager(clients["secretsmanager"], module.retry),
         selection=selection,
         region=clients["secretsmanager"].meta.region_name,
         policies=module.params,

@@ -20,13 +20,15 @@ from .._flows.metrics import load_totals
 from .._flows.rotate.prove import ProofSettings, ask_listeners, find_binds, kind_of_key
 from .._flows.rotate.record import read_state
 from .._ports.aws.secrets_manager import SecretsManager
-from .._ports.host.libraries import require_library
 from .._ports.store.atomic import store_errors
-from .._ports.store.directory import CertificateDirectory, DirectorySettings
+from .._ports.store.directory import CertificateDirectory
 from .._ports.tls.probe import check_limits
 from .boundary import module_boundary
 from .options import duration_option
 from .status_memory import look_at_memory
+
+if t.TYPE_CHECKING:
+    from .aws import AwsModule
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "path": {"type": "path", "required": True},
@@ -45,25 +47,22 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "concurrency": {"type": "int", "default": 32},
 }
 _Findings = t.Mapping[str, Finding]
-_Retry = t.Callable[[t.Callable[..., t.Any]], t.Callable[..., t.Any]]
 
 
-def run(module: t.Any, retry: _Retry) -> None:
-    """module: an AnsibleAWSModule with ARGUMENT_SPEC; retry: decorator that repeats throttled calls."""
-    # AnsibleAWSModule's own warn also returns the warning, which Ansible deprecates with a warning of its own.
-    warn = getattr(module, "_module", module).warn
+def run(module: AwsModule) -> None:
+    """module: an AwsModule with ARGUMENT_SPEC."""
     with module_boundary(module):
         params = module.params
         check_limits(params["timeout"], params["concurrency"])
         max_age = duration_option(params, "max_age") if params["max_age"] else None
-        directory = CertificateDirectory(params["path"], DirectorySettings(None))
+        directory = CertificateDirectory(params["path"])
         manifest, damage = directory.load()
         totals, lost = load_totals(directory.path)
         if lost:
-            warn(lost)
+            module.warn(lost)
         memory = look_at_memory(manifest, directory.path, params)
         layers = {
-            "source": _source(manifest, module, retry) if params["check_source"] else {},
+            "source": _source(manifest, module) if params["check_source"] else {},
             "disk": _disk(manifest, directory),
             "memory": memory.findings,
             "wire": _wire(manifest, directory, params) if params["config"] or params["binds"] else {},
@@ -137,14 +136,13 @@ def _certificate(
     )
 
 
-def _source(manifest: Manifest, module: t.Any, retry: _Retry) -> _Findings:
+def _source(manifest: Manifest, module: AwsModule) -> _Findings:
     """By ListSecrets: no value is read. What was not taken from Secrets Manager has no version there."""
     entries = {entry.arn: entry for entry in manifest.entries.values() if entry.arn}
     if not entries:
         return {}
-    require_library("boto3")
     try:
-        found = SecretsManager(module.client("secretsmanager"), retry).discover(Selection(names=tuple(entries)))
+        found = SecretsManager(module.client("secretsmanager"), module.retry).discover(Selection(names=tuple(entries)))
     except SecretsManagerError as error:
         return {entry.name: Finding("unknown", error.message) for entry in entries.values()}
     findings = {}
