@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import typing as t
 
-from .._core.renewal import isoformat_utc
+from .._core.instants import isoformat_utc
 from .._errors import InvalidOption, RotationError, SecretsManagerError
 from .._ports.aws.instance_metadata import Instance, look_up_instance
 from .._ports.aws.shared_secrets import SharedSecrets, failure_kind

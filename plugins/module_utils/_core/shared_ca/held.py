@@ -10,7 +10,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ..ca.judge import is_issued_by
-from ..renewal import isoformat_utc
+from ..instants import isoformat_utc
 from ..x509.certificate import Certificate, load_certificate
 from ..x509.pem import CERTIFICATE, parse_pem
 from ..x509.problems import MaterialError

@@ -22,7 +22,7 @@ from ..._core.ca.judge import (
 )
 from ..._core.ca.keys import KeyMaker
 from ..._core.ca.profiles import Profile
-from ..._core.renewal import isoformat_utc
+from ..._core.instants import isoformat_utc
 from ..._core.shared_ca.material import Identity, Material
 from ..._core.shared_ca.state import Pair, State
 from ..._core.x509.certificate import Certificate
