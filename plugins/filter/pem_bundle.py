@@ -9,7 +9,7 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
-from ansible_collections.certops.rotation.plugins.module_utils._module.dependencies import require_library
+from ansible_collections.certops.rotation.plugins.module_utils._ports.host.libraries import require_library
 
 DOCUMENTATION = r"""
 name: pem_bundle

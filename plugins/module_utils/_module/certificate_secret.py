@@ -21,13 +21,14 @@ from .._core.secrets.plan import (
 )
 from .._errors import InvalidOption, RotationError, SecretsManagerError
 from .._ports.aws.secret_writer import SecretWriter
+from .._ports.host.libraries import require_library
 from .boundary import module_boundary
-from .dependencies import require_library
 from .given import GIVEN_EXCLUSIVE, GIVEN_OPTIONS, given_content
 from .options import VERIFY_OPTIONS, tag_texts, verification_policy
 
 if t.TYPE_CHECKING:
     from .._core.x509.bundle import CertificateBundle
+    from .aws import AwsModule
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "name": {"type": "str", "required": True},
@@ -53,10 +54,10 @@ MUTUALLY_EXCLUSIVE = GIVEN_EXCLUSIVE
 _UNREADABLE = ("AccessDeniedException", "ResourceNotFoundException", "InvalidRequestException", "DecryptionFailure")
 
 
-def run(module: t.Any, retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..., t.Any]]) -> None:
-    """module: an AnsibleAWSModule with ARGUMENT_SPEC; retry: decorator that repeats throttled calls."""
+def run(module: AwsModule) -> None:
+    """module: an AwsModule with ARGUMENT_SPEC."""
     with module_boundary(module):
-        job = _Job(module, SecretWriter(module.client("secretsmanager"), retry))
+        job = _Job(module, SecretWriter(module.client("secretsmanager"), module.retry))
         result = job.absent() if module.params["state"] == "absent" else job.present()
         diff = result.pop("diff")
         module.exit_json(**result, api_calls=dict(job.source.api_calls), **({"diff": diff} if module._diff else {}))
@@ -65,12 +66,11 @@ def run(module: t.Any, retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..
 class _Job:
     """One call of the module."""
 
-    def __init__(self, module: t.Any, source: SecretWriter) -> None:
+    def __init__(self, module: AwsModule, source: SecretWriter) -> None:
         self.source = source
         self._params: t.Mapping[str, t.Any] = module.params
         self._check_mode: bool = module.check_mode
-        # AnsibleAWSModule's own warn also returns the warning, which Ansible deprecates.
-        self._warn: t.Callable[[str], None] = getattr(module, "_module", module).warn
+        self._warn = module.warn
 
     def absent(self) -> dict[str, t.Any]:
         window, force = self._params["recovery_window"], self._params["force"]

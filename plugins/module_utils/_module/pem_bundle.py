@@ -15,9 +15,9 @@ from .._core.pipeline.naming import certificate_file_stem
 from .._core.pipeline.source import Selection
 from .._errors import InvalidOption, RotationError
 from .._flows.rotate.sync import CertificateSync, SyncOptions
+from .._ports.host.libraries import require_library
 from .._ports.store.directory import CertificateDirectory
 from .boundary import module_boundary
-from .dependencies import require_library
 from .given import GIVEN_EXCLUSIVE, GIVEN_OPTIONS, GivenCertificate, given_content
 from .options import (
     CHANGE_OPTIONS,

@@ -10,7 +10,7 @@ import typing as t
 
 from .._core.pipeline.source import Selection
 from .._errors import InvalidOption
-from .dependencies import require_library
+from .._ports.host.libraries import require_library
 from .options import VERIFY_OPTIONS, exact_text, tag_texts, verification_policy
 
 if t.TYPE_CHECKING:

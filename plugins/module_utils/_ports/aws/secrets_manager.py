@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 try:
     from botocore.exceptions import BotoCoreError, ClientError
-except ImportError:  # AnsibleAWSModule reports it
+except ImportError:  # who makes the client reports it
     pass
 
 from ..._core.pipeline.source import (
@@ -47,16 +47,18 @@ _TRANSIENT = _THROTTLED | {"InternalServiceError", "InternalServiceErrorExceptio
 
 T = t.TypeVar("T")
 R = t.TypeVar("R")
+#: Wraps a function so that throttled calls are repeated with backoff.
+Retry = t.Callable[[t.Callable[..., t.Any]], t.Callable[..., t.Any]]
 
 
 class SecretsManager:
     """Reads secrets through a boto3 client.
 
-    client: of boto3, for ``secretsmanager``; retry: wraps a function so that throttled calls are repeated with backoff.
+    client: of boto3, for ``secretsmanager``.
     api_calls: requests sent so far by operation, repeated ones included; api_errors: those of them that failed.
     """
 
-    def __init__(self, client: t.Any, retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..., t.Any]]) -> None:
+    def __init__(self, client: t.Any, retry: Retry) -> None:
         self._client = client
         self._retry = retry
         self._throttled_for_good = False

@@ -20,6 +20,7 @@ from ..._core.secrets.plan import CURRENT, WantedSecret, plan_absent, plan_prese
 from ..._core.secrets.shared import PENDING, SecretText, SharedSecret
 from ..._errors import SecretsManagerError
 from .secret_writer import SecretWriter
+from .secrets_manager import Retry
 
 _DENIED = frozenset({"AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "DecryptionFailure"})
 
@@ -43,7 +44,7 @@ class SharedSecrets(SecretWriter):
     def __init__(
         self,
         client: t.Any,
-        retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..., t.Any]],
+        retry: Retry,
         properties: Properties | None = None,
         labels: t.Iterable[str] = (CURRENT, PENDING),
     ) -> None:

@@ -21,6 +21,10 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.unexpected 
     UnexpectedFailure,
     only_rotation_errors,
 )
+from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.activate import (
+    CertificateRun,
+    WantedCertificate,
+)
 from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.installer import Installer
 from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.sync import (
     CertificateSync,
@@ -29,10 +33,6 @@ from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.syn
 )
 from ansible_collections.certops.rotation.plugins.module_utils._module.boundary import module_boundary
 from ansible_collections.certops.rotation.plugins.module_utils._module.certificate_lookup import certificates_of
-from ansible_collections.certops.rotation.plugins.module_utils._module.haproxy_certificate import (
-    CertificateRun,
-    WantedCertificate,
-)
 from ansible_collections.certops.rotation.plugins.module_utils._ports.store.directory import (
     CertificateDirectory,
     DirectorySettings,
