@@ -16,7 +16,8 @@ from .._core.pipeline.source import Selection
 from .._core.pipeline.sync_report import SyncReport
 from .._errors import InvalidOption, RotationError, StoreError
 from .._flows.rotate.deployed import UNASKED, UNFOUND, deployed_failures, is_in_use, nothing_found
-from .._flows.rotate.sync import CertificateSync, SyncOptions
+from .._flows.rotate.sync import CertificateSync
+from .._flows.rotate.sync_options import SyncOptions
 from .._ports.aws.secrets_manager import SecretsManager
 from .._ports.provided import NotProvided, ProvidedSource
 from .._ports.store.directory import CertificateDirectory

@@ -21,7 +21,7 @@ from ..._ports.store import atomic
 from ..._ports.store.directory import CertificateDirectory, version_digest
 
 if t.TYPE_CHECKING:
-    from .sync import SyncOptions
+    from .sync_options import SyncOptions
 
 
 class Installation(t.NamedTuple):
