@@ -15,15 +15,16 @@ description:
   - The whole pipeline for one host. Checks that the host has all that is needed, discovers certificates, fetches and
     verifies those that changed, writes them, makes HAProxy use them (a hot update, else a reload), proves by fresh TLS
     handshakes that it serves them, and records that.
-  - A certificate that HAProxy refuses, or in whose place a handshake gets another one, goes back to the version before on
-    disk and in HAProxy, and that is proven, too.
+  - A certificate that HAProxy refuses, or in whose place a handshake gets another one, goes back to the version before
+    on disk and in HAProxy, and that is proven, too.
   - What M(certops.rotation.rotation_preflight_info), M(certops.rotation.certificate_sync),
     M(certops.rotation.haproxy_certificate), M(certops.rotation.haproxy_reload),
     M(certops.rotation.certificate_proof_info), M(certops.rotation.certificate_rollback),
     M(certops.rotation.rotation_record) and M(certops.rotation.rotation_metrics) do, each by itself, is done here in one
     process on the host, so that nothing lies between the steps. Those modules are for playbooks of one's own.
-  - From its first change on, the process finishes what it began, or takes it back, also when the controller goes away or
-    it is asked to end (C(SIGTERM), C(SIGHUP), C(SIGINT)). After it was killed (C(SIGKILL)), the next run puts all right.
+  - From its first change on, the process finishes what it began, or takes it back, also when the controller goes away
+    or it is asked to end (C(SIGTERM), C(SIGHUP), C(SIGINT)). After it was killed (C(SIGKILL)), the next run puts all
+    right.
   - A host where nothing changed costs one C(ListSecrets) call for every 100 secrets, and HAProxy is not touched.
 options:
   path:
@@ -51,13 +52,13 @@ options:
     default: true
   activation:
     description:
-      - Who makes HAProxy use the files, with O(activate). With V(direct) this module does, in the same process, by a hot
-        update or a reload, and proves it.
+      - Who makes HAProxy use the files, with O(activate). With V(direct) this module does, in the same process, by a
+        hot update or a reload, and proves it.
       - With V(handlers) somebody else does, a handler of the play for example, which reloads HAProxy once for all that
-        the play changes. The files are written, and RV(needs_reload) says whether that is needed. Where nothing has to be
-        loaded, what is not proven yet is asked for.
-      - With V(reloaded) somebody else has just done so, after a call with V(handlers). What is pending is proven, rolled
-        back where a handshake gets something else, and recorded.
+        the play changes. The files are written, and RV(needs_reload) says whether that is needed. Where nothing has to
+        be loaded, what is not proven yet is asked for.
+      - With V(reloaded) somebody else has just done so, after a call with V(handlers). What is pending is proven,
+        rolled back where a handshake gets something else, and recorded.
     type: str
     choices: [direct, handlers, reloaded]
     default: direct
@@ -67,8 +68,8 @@ options:
     default: ""
   reload_log:
     description:
-      - With O(activation=reloaded), what HAProxy said when that reload failed. Without it HAProxy was not reached, so that
-        the files stay for the next run.
+      - With O(activation=reloaded), what HAProxy said when that reload failed. Without it HAProxy was not reached, so
+        that the files stay for the next run.
     type: str
     default: ""
   socket:

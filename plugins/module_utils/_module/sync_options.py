@@ -11,7 +11,7 @@ import typing as t
 
 from .._core.pipeline.source import CertificateSource
 from .._errors import InvalidOption
-from .._flows.rotate.sync import SyncOptions
+from .._flows.rotate.sync_options import SyncOptions
 from .._ports.aws.secrets_manager import SecretsManager
 from .._ports.provided import ProvidedSource
 from .options import CHANGE_OPTIONS, FILE_OPTIONS, allowed_changes, duration_option, verification_rules

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime
 
-from ..renewal import parse_isoformat_utc
+from ..instants import parse_isoformat_utc
 
 _Item = t.Mapping[str, t.Any]
 

@@ -10,10 +10,10 @@ import hashlib
 import typing as t
 from datetime import datetime
 
+from ..._core.instants import isoformat_utc
 from ..._core.pipeline.manifest import Entry, StoredVersion
 from ..._core.pipeline.naming import certificate_file_stem
 from ..._core.pipeline.source import SecretValue, SecretVersion
-from ..._core.renewal import isoformat_utc
 from ..._core.x509.changes import change_problems
 from ..._core.x509.problems import Problem, Refused
 from ..._ports.openssl.loading import LoadingCheck
@@ -21,7 +21,7 @@ from ..._ports.store import atomic
 from ..._ports.store.directory import CertificateDirectory, version_digest
 
 if t.TYPE_CHECKING:
-    from .sync import SyncOptions
+    from .sync_options import SyncOptions
 
 
 class Installation(t.NamedTuple):

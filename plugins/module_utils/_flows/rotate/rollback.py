@@ -15,8 +15,8 @@ import typing as t
 from dataclasses import replace
 from datetime import datetime
 
+from ..._core.instants import isoformat_utc
 from ..._core.pipeline.manifest import Entry, Manifest, StoredVersion
-from ..._core.renewal import isoformat_utc
 from ..._errors import InvalidOption, RotationError, StoreError
 from ..._ports.store.directory import CertificateDirectory
 

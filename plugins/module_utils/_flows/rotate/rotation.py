@@ -21,7 +21,8 @@ from ..._ports.provided import NotProvided
 from ..._ports.store.directory import CertificateDirectory
 from ..preflight import in_check_mode, not_ready, preflight
 from .deployed import also_deployed
-from .sync import CertificateSync, SyncOptions
+from .sync import CertificateSync
+from .sync_options import SyncOptions
 
 if t.TYPE_CHECKING:
     from .activate import MemorySettings

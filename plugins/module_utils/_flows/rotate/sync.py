@@ -29,45 +29,18 @@ from ..._core.pipeline.source import (
 )
 from ..._core.pipeline.sync_report import SyncReport
 from ..._core.unexpected import UnexpectedFailure, only_rotation_errors
-from ..._core.x509.changes import GUARDED_CHANGES
 from ..._core.x509.problems import Refused
 from ..._errors import InvalidOption, SecretsManagerError, StoreError
 from ..._ports.store.directory import CertificateDirectory
 from .deployed import NOT_SELECTED, REFUSED, UNFOUND, is_in_use, nothing_found, nothing_selected, unselected
 from .reporter import FAILURE_POLICIES, SyncReporter
+from .sync_options import SyncOptions
 
 if t.TYPE_CHECKING:
-    from ..._core.pipeline.verify import SecretVerifier
-    from ..._core.x509.bundle import Layout
     from .installer import Installation, Installer
 
 # So many certificates wait for the disk together. Their files are open meanwhile: a lineage has four.
 _MAX_ASIDE = 50
-
-
-class SyncOptions(t.NamedTuple):
-    """What to sync and how. selection: None where nothing is selected.
-
-    rules: digest of all that decides about a file's content, so that a changed option makes every secret be read
-    again; verifier: made when there is something to verify, for cryptography is slow to load; allow_changes: those of
-    GUARDED_CHANGES that a renewal may bring; on_*: "fail" or "skip"; on_nothing_found: "fail", "warn" or "ignore";
-    judge_all: whether what is deployed beside the selection fails the run when it expires; lock_timeout: seconds.
-    """
-
-    selection: Selection | None
-    layout: Layout
-    rules: str
-    verifier: t.Callable[[], SecretVerifier]
-    min_remaining: timedelta = timedelta(0)
-    allow_changes: t.Collection[str] = GUARDED_CHANGES
-    prune: bool = False
-    on_invalid: str = "fail"
-    on_missing: str = "fail"
-    on_deleted: str = "fail"
-    on_discovery_error: str = "fail"
-    on_nothing_found: str = "ignore"
-    judge_all: bool = False
-    lock_timeout: float = 60
 
 
 class Found(t.NamedTuple):

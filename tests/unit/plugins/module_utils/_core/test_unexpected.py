@@ -26,11 +26,8 @@ from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.act
     WantedCertificate,
 )
 from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.installer import Installer
-from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.sync import (
-    CertificateSync,
-    SyncOptions,
-    SyncReport,
-)
+from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.sync import CertificateSync, SyncReport
+from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.sync_options import SyncOptions
 from ansible_collections.certops.rotation.plugins.module_utils._module.boundary import module_boundary
 from ansible_collections.certops.rotation.plugins.module_utils._module.certificate_lookup import certificates_of
 from ansible_collections.certops.rotation.plugins.module_utils._ports.store.directory import (
