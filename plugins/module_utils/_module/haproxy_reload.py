@@ -12,7 +12,7 @@ import typing as t
 from .._errors import InvalidOption, RotationError
 from .._ports.host.programs import check_configuration
 from .._ports.reload.docker import ContainerTarget, DockerEngine
-from .._ports.reload.http import Endpoint, HttpReloader, client_context
+from .._ports.reload.http import HttpReloader, ReloadEndpoint, client_context
 from .._ports.reload.master import MasterReloader
 from .._ports.reload.pid_file import PidFileTarget
 from .._ports.reload.reloader import Reloader
@@ -87,7 +87,7 @@ def _signal(params: t.Mapping[str, t.Any], master: MasterReloader | None) -> Rel
 
 
 def _http(params: t.Mapping[str, t.Any], master: MasterReloader | None) -> Reloader:
-    endpoint = Endpoint(
+    endpoint = ReloadEndpoint(
         params["url"],
         {name: str(value) for name, value in params["headers"].items()},
         params["username"] or "",

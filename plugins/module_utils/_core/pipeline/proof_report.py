@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-Outcome = t.Literal["right", "wrong", "unasked"]
+ProofOutcome = t.Literal["right", "wrong", "unasked"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +91,7 @@ class CertificateProof:
     answered: int = 0
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> ProofOutcome:
         """right: all that can be asked was answered rightly. wrong: a handshake got another certificate."""
         if self.mismatches:
             return "wrong"

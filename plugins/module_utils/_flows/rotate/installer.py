@@ -25,14 +25,14 @@ if t.TYPE_CHECKING:
 
 
 class Installation(t.NamedTuple):
-    """A certificate on its way to disk. old: what was remembered of it; staged: the descriptors of its new version,
+    """A certificate on its way to disk. old: what was remembered of it; aside: the descriptors of its new version,
     None when nothing has to be written; problems: what was found, and loading: what OpenSSL will have found.
     """
 
     entry: Entry
     old: Entry | None
     action: str
-    staged: list[int] | None
+    aside: list[int] | None
     problems: list[Problem]
     loading: t.Callable[[], list[Problem]]
 
@@ -67,7 +67,7 @@ class Installer:
     def close(self) -> None:
         self._loading.close()
 
-    def stage(self, fetched: SecretValue) -> Installation:
+    def prepare(self, fetched: SecretValue) -> Installation:
         """Verify, and write aside what differs. Raises Refused; StoreError when it cannot be written."""
         secret = fetched.secret
         bundle, problems = self._verifier.verify(fetched.value, at=self._now, load=False)
@@ -94,23 +94,23 @@ class Installer:
         same = present and self._directory.intact(entry) and self._directory.attributes_match(entry)
         action = "unchanged" if same else "updated" if present or old else "created"
         write = not self._check_mode and not (same and old and old.current.digest == version.digest)
-        staged = self._directory.stage(entry, parts, first=old is None) if write else None
-        return Installation(entry, old, action, staged, problems, self._loading.ask(bundle))
+        aside = self._directory.put_aside(entry, parts, first=old is None) if write else None
+        return Installation(entry, old, action, aside, problems, self._loading.ask(bundle))
 
     def publish(self, installation: Installation) -> None:
-        """Make what was staged live. Raises Refused, and StoreError."""
-        entry, old, _action, staged, problems, loading = installation
+        """Make what was put aside live. Raises Refused, and StoreError."""
+        entry, old, _action, aside, problems, loading = installation
         try:
             unloadable = loading()
         except BaseException:
-            atomic.close(staged or ())
+            atomic.close(aside or ())
             raise
         if unloadable:
-            atomic.close(staged or ())  # the version that nothing refers to goes with the next save
+            atomic.close(aside or ())  # the version that nothing refers to goes with the next save
             raise Refused([*problems, *unloadable])
-        if staged is None:
+        if aside is None:
             return
-        self._directory.publish(entry, staged)
+        self._directory.publish(entry, aside)
         if old and (old.layout, old.stem) != (entry.layout, entry.stem):
             self._directory.remove(old, except_paths=[entry.main_path, *entry.paths.values()])
 

@@ -39,8 +39,8 @@ if t.TYPE_CHECKING:
     from ..._core.x509.bundle import Layout
     from .installer import Installation, Installer
 
-# Staged certificates wait for the disk together. Their files are open meanwhile: a lineage has four.
-_MAX_STAGED = 50
+# Certificates put aside wait for the disk together. Their files are open meanwhile: a lineage has four.
+_MAX_ASIDE = 50
 FAILURE_POLICIES = {"secret_missing": "on_missing", "secret_deleted": "on_deleted"}
 
 
@@ -169,18 +169,18 @@ class CertificateSync:
             leftovers=functools.lru_cache(maxsize=1)(self._leftovers),
             expected=expected,
         )
-        staged: list[Installation] = []
+        prepared: list[Installation] = []
         with contextlib.closing(installer):
             for result in results:
                 if isinstance(result, SecretFailure):
                     self._refuse(result.name, [result.problem], arn=result.arn)
                     continue
                 with self._answering_for(result.secret):
-                    staged.append(installer.stage(result))
-                if len(staged) >= _MAX_STAGED:
-                    self._publish(installer, staged)
-                    staged = []
-            self._publish(installer, staged)
+                    prepared.append(installer.prepare(result))
+                if len(prepared) >= _MAX_ASIDE:
+                    self._publish(installer, prepared)
+                    prepared = []
+            self._publish(installer, prepared)
 
     @contextlib.contextmanager
     def _answering_for(self, secret: SecretVersion | Entry) -> t.Iterator[None]:
@@ -199,8 +199,8 @@ class CertificateSync:
         """Stems of what a killed run has left. Without a manifest there is no telling that from what is served."""
         return self._directory.orphans(self._manifest) if self._manifest.entries and not self._damage else ()
 
-    def _publish(self, installer: Installer, staged: t.Iterable[Installation]) -> None:
-        for installation in staged:
+    def _publish(self, installer: Installer, prepared: t.Iterable[Installation]) -> None:
+        for installation in prepared:
             with self._answering_for(installation.entry):
                 installer.publish(installation)
                 self._remember(installation)

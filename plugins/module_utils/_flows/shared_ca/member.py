@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 
 from ..._core.ca.issue import issue_server
 from ..._core.ca.judge import (
-    Purpose,
     RenewalReason,
     authority_problems,
     date_problems,
@@ -25,6 +24,7 @@ from ..._core.ca.profiles import Profile
 from ..._core.renewal import isoformat_utc
 from ..._core.shared_ca.state import Pair, State
 from ..._core.x509.certificate import Certificate
+from ..._core.x509.paths import Purpose
 from ..._core.x509.problems import Problem, error
 from ..._errors import RotationError
 from .steward import Steward

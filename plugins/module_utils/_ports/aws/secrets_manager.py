@@ -48,7 +48,7 @@ Retry = t.Callable[[t.Callable[..., t.Any]], t.Callable[..., t.Any]]
 
 
 class SecretVersion(t.NamedTuple):
-    """A secret that has a current version, without its value. version_id: of the stage AWSCURRENT.
+    """A secret that has a current version, without its value. version_id: with the label AWSCURRENT.
 
     described: all that the listing told of it.
     """
@@ -370,8 +370,8 @@ def _discovery(listed: t.Iterable[dict[str, t.Any]]) -> Discovery:
     failures: dict[str, SecretFailure] = {}
     for secret in listed:
         name, arn = secret["Name"], secret["ARN"]
-        stages: t.Mapping[str, list[str]] = secret.get("SecretVersionsToStages") or {}
-        current = next((version for version, labels in stages.items() if "AWSCURRENT" in labels), None)
+        versions: t.Mapping[str, list[str]] = secret.get("SecretVersionsToStages") or {}
+        current = next((version for version, labels in versions.items() if "AWSCURRENT" in labels), None)
         other = secrets.get(name)
         if secret.get("DeletedDate"):
             failures[arn] = SecretFailure(name, _deleted(name), arn, secret)
