@@ -13,7 +13,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 
 from .._errors import RotationError
-from .dependencies import require_library
+from .._ports.host.libraries import require_library
 from .guarded import GuardedModule
 
 if t.TYPE_CHECKING:

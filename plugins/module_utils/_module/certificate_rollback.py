@@ -11,9 +11,9 @@ from datetime import datetime, timezone
 
 from .._errors import InvalidOption
 from .._flows.rotate.rollback import go_back, has_changed, stage_moves, take_back
+from .._ports.host.libraries import require_library
 from .._ports.store.directory import CertificateDirectory
 from .boundary import module_boundary
-from .dependencies import require_library
 from .options import duration_option
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
@@ -67,8 +67,9 @@ def _described(pem: bytes) -> dict[str, t.Any]:
     from .._core.x509.chain import find_leaf
     from .._core.x509.document import parse_secret
     from .._core.x509.problems import MaterialError, Problem
+    from .._ports.openssl.opener import ProcessOpener
 
-    leaf = find_leaf(tuple(dict.fromkeys(parse_secret(pem).certificates)))
+    leaf = find_leaf(tuple(dict.fromkeys(parse_secret(pem, ProcessOpener()).certificates)))
     if isinstance(leaf, Problem):
         raise MaterialError(leaf.code, leaf.message)
     return leaf.summary()

@@ -21,8 +21,8 @@ from .._core.secrets.plan import (
 )
 from .._errors import InvalidOption, RotationError, SecretsManagerError
 from .._ports.aws.secret_writer import SecretWriter
+from .._ports.host.libraries import require_library
 from .boundary import module_boundary
-from .dependencies import require_library
 from .given import GIVEN_EXCLUSIVE, GIVEN_OPTIONS, given_content
 from .options import VERIFY_OPTIONS, tag_texts, verification_policy
 
@@ -109,16 +109,20 @@ class _SecretJob:
         from .._core.x509.document import parse_secret
         from .._core.x509.problems import MaterialError
         from .._core.x509.verify import build_bundle
+        from .._ports.openssl.loadable import why_not_loaded
+        from .._ports.openssl.opener import ProcessOpener
 
         policy = verification_policy(self._params)
         try:
-            material = parse_secret(given_content(self._params), passphrase=self._passphrase)
+            material = parse_secret(given_content(self._params), ProcessOpener(self._params["passphrase"]))
         except MaterialError as error:
             bundle, problems = None, [error.problem]
         else:
             domain_name = self._params["domain_name"] or material.domain_name
             material = dataclasses.replace(material, domain_name=domain_name)
-            bundle, problems = build_bundle(material, policy, at=datetime.now(timezone.utc))
+            bundle, problems = build_bundle(
+                material, policy, at=datetime.now(timezone.utc), why_not_loaded=why_not_loaded
+            )
         dicts = [problem.as_dict() for problem in problems]
         lines = [f"{self._params['name']}: {problem.message} [{problem.code}]" for problem in problems]
         if bundle is None:
@@ -126,10 +130,6 @@ class _SecretJob:
         for line in lines:
             self._warn(line)
         return bundle, dicts
-
-    @property
-    def _passphrase(self) -> bytes | None:
-        return self._params["passphrase"].encode() if self._params["passphrase"] else None
 
     def _wanted(self, bundle: CertificateBundle) -> WantedSecret:
         params = self._params
@@ -203,17 +203,20 @@ class _SecretJob:
         from .._core.x509.document import parse_secret
         from .._core.x509.problems import MaterialError
         from .._core.x509.verify import build_bundle
+        from .._ports.openssl.loadable import why_not_loaded
+        from .._ports.openssl.opener import ProcessOpener
 
         try:
             value = self.source.value_of(described, holder)
-            material = parse_secret(value, passphrase=self._passphrase)
+            material = parse_secret(value, ProcessOpener(self._params["passphrase"]))
         except MaterialError:
             return {}, False
         except SecretsManagerError as error:
             if error.code in _UNREADABLE:
                 return {}, False
             raise
-        stored, _problems = build_bundle(material, verification_policy(self._params), at=datetime.now(timezone.utc))
+        policy = verification_policy(self._params)
+        stored, _problems = build_bundle(material, policy, at=datetime.now(timezone.utc), why_not_loaded=why_not_loaded)
         if stored is None:
             return material.certificates[0].summary() if len(material.certificates) == 1 else {}, False
         asked = self._params["domain_name"]

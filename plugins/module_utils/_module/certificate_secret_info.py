@@ -10,10 +10,11 @@ import math
 import typing as t
 from datetime import datetime, timedelta, timezone
 
+from .._core.pipeline.source import Discovery, SecretFailure, SecretVersion, Selection
 from .._core.renewal import isoformat_utc
 from .._errors import InvalidOption
 from .._flows.rotate.deployed import NOT_SELECTED, selection_text
-from .._ports.aws.secrets_manager import Discovery, SecretFailure, SecretsManager, SecretVersion, Selection
+from .._ports.aws.secrets_manager import SecretsManager
 from .boundary import module_boundary
 from .masking import can_mask, mask_private_key
 from .selection import CONTENT_OPTIONS, SELECTION_OPTIONS, secret_selection, secret_verifier

@@ -12,11 +12,12 @@ import typing as t
 from datetime import datetime, timedelta, timezone
 
 from .._core.pipeline.causes import CAUSES, cause_of
+from .._core.pipeline.source import Selection
 from .._core.pipeline.sync_report import SyncReport
 from .._errors import InvalidOption, RotationError, StoreError
 from .._flows.rotate.deployed import UNASKED, UNFOUND, deployed_failures, is_in_use, nothing_found
 from .._flows.rotate.sync import CertificateSync, SyncOptions
-from .._ports.aws.secrets_manager import SecretsManager, Selection
+from .._ports.aws.secrets_manager import SecretsManager
 from .._ports.provided import NotProvided, ProvidedSource
 from .._ports.store.directory import CertificateDirectory
 from .boundary import module_boundary

@@ -24,18 +24,19 @@ from .._flows.doctor.haproxy import (
     reload_findings,
     socket_findings,
 )
-from . import rotation_preflight_info as preflight
+from .._flows.preflight import preflight, reload_problem
+from .._ports.host.libraries import MINIMUM_VERSIONS, missing_library
 from .boundary import module_boundary
 from .certificate_sync import ARGUMENT_SPEC as SYNC_SPEC
-from .dependencies import MINIMUM_VERSIONS, missing_library
-from .haproxy_reload import reloader_of
 from .masking import mask_in_url
 from .options import FILE_OPTIONS, directory_settings
+from .reload_options import ReloadOptions, reloader_of
+from .rotation_preflight_info import ARGUMENT_SPEC as PREFLIGHT_SPEC
 from .selection import CONTENT_OPTIONS, SELECTION_OPTIONS, secret_selection, secret_verifier
 
 if t.TYPE_CHECKING:
+    from .._core.pipeline.source import Selection
     from .._core.pipeline.verify import SecretVerifier
-    from .._ports.aws.secrets_manager import Selection
     from .aws import AwsModule
 
 _FROM_SYNC = ("on_invalid", "on_missing", "on_deleted")
@@ -61,7 +62,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     **CONTENT_OPTIONS,
     **{name: SYNC_SPEC[name] for name in _FROM_SYNC},
     **FILE_OPTIONS,
-    **{name: preflight.ARGUMENT_SPEC[name] for name in _FROM_PREFLIGHT},
+    **{name: PREFLIGHT_SPEC[name] for name in _FROM_PREFLIGHT},
     "service": {"type": "str", "default": "haproxy"},
     "ca_path": {"type": "path"},
     "client_cert": {"type": "path"},
@@ -170,9 +171,9 @@ def _aws_findings(module: AwsModule, selection: Selection, verifier: SecretVerif
 
 def _host_findings(params: t.Mapping[str, t.Any]) -> t.Iterator[Finding]:
     """The preflight's checks, and where they find nothing wrong, a closer look than they take."""
-    defaults = {name: option.get("default") for name, option in preflight.ARGUMENT_SPEC.items()}
+    defaults = {name: option.get("default") for name, option in PREFLIGHT_SPEC.items()}
     params = {**defaults, **params, "libraries": []}
-    first_look = {check.name: check for check in preflight.preflight(params)}
+    first_look = {check.name: check for check in preflight(params)}
     for check in first_look.values():
         if check.problem and check.name != "reload_methods":  # looked at one by one below
             yield (error if check.required else warning)(check.name, check.problem)
@@ -199,11 +200,12 @@ def _ways_to_reload(params: t.Mapping[str, t.Any]) -> dict[str, t.Callable[[], s
 
 
 def _look_at_way(method: str, params: t.Mapping[str, t.Any]) -> str:
-    problem = preflight.reload_problem(method, params)
+    problem = reload_problem(method, params)
     if problem:
         raise ReloadError(problem)
     if method == "http":
         return look_at_endpoint(params["reload_url"], params["timeout"])
     master = params["master_socket"] if method == "master" else None
-    options = {**params, "method": method, "unit": params["service"], "socket": master, "signal": None}
-    return look_at_reloader(reloader_of(options))
+    shared = ("timeout", "container", "docker_host", "pid_file", "ca_path", "client_cert", "client_key")
+    options = ReloadOptions(socket=master, unit=params["service"], **{name: params[name] for name in shared})
+    return look_at_reloader(reloader_of(method, options))

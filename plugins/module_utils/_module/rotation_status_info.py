@@ -13,18 +13,19 @@ from datetime import datetime, timezone
 
 from .._core.pipeline.manifest import Entry, Manifest
 from .._core.pipeline.proof_report import CertificateProof, DeployedCertificate
+from .._core.pipeline.source import Selection
 from .._core.record.status import UNASKED, CertificateStatus, LayerFinding, Status, Verdict, listed, run_status
 from .._errors import InvalidOption, RotationError, SecretsManagerError
+from .._flows.metrics import load_totals
+from .._flows.rotate.prove import ProofSettings, ask_listeners, find_binds, kind_of_key
 from .._flows.rotate.record import read_state
-from .._ports.aws.secrets_manager import SecretsManager, Selection
+from .._ports.aws.secrets_manager import SecretsManager
 from .._ports.store.atomic import store_errors
 from .._ports.store.directory import CertificateDirectory
+from .._ports.tls.probe import check_limits
 from .boundary import module_boundary
 from .options import duration_option
-from .proving import find_binds, prove
-from .rotation_metrics import load_totals
 from .status_memory import look_at_memory
-from .tls_endpoint_info import check_limits
 
 if t.TYPE_CHECKING:
     from .aws import AwsModule
@@ -52,7 +53,7 @@ def run(module: AwsModule) -> None:
     """module: an AwsModule with ARGUMENT_SPEC."""
     with module_boundary(module):
         params = module.params
-        check_limits(params)
+        check_limits(params["timeout"], params["concurrency"])
         max_age = duration_option(params, "max_age") if params["max_age"] else None
         directory = CertificateDirectory(params["path"])
         manifest, damage = directory.load()
@@ -175,22 +176,21 @@ def _disk(manifest: Manifest, directory: CertificateDirectory) -> _LayerFindings
 
 
 def _wire(manifest: Manifest, directory: CertificateDirectory, params: t.Mapping[str, t.Any]) -> _LayerFindings:
-    if (params["max_names"] or 1) < 1:
-        raise InvalidOption("max_names must be at least 1.")
+    names = ("config", "environment", "binds", "socket", "max_names", "timeout", "concurrency")
+    settings = ProofSettings(retries=1, delay=0.2, **{name: params[name] for name in names if name in params}).check()
     deployed = [
         DeployedCertificate(
             name=name,
             path=os.path.realpath(os.path.join(directory.path, entry.main_path)),
             fingerprint_sha256=str(summary.get("fingerprint_sha256")),
             subject_alternative_names=tuple(summary.get("subject_alternative_names", ())),
-            key_type={"RSA": "rsa", "EC": "ecdsa"}.get(str(summary.get("key")).split()[0], "other"),
+            key_type=kind_of_key(summary.get("key")),
         )
         for name, entry in manifest.entries.items()
         for summary in [entry.current.summary]
     ]
     try:
-        binds = find_binds({**params, "reloaded": False})
-        report, _probes = prove(deployed, binds, {**params, "only": None, "retries": 1, "delay": 0.2})
+        report, _probes = ask_listeners(deployed, find_binds(settings), settings)
     except InvalidOption:
         raise
     except RotationError as error:

@@ -12,8 +12,8 @@ import typing as t
 from .._errors import InvalidOption, RotationError
 from .._ports.aws.instance_metadata import look_up_instance
 from .._ports.aws.shared_secrets import SharedSecrets
+from .._ports.host.libraries import require_library
 from .boundary import module_boundary
-from .dependencies import require_library
 from .given import given_content
 from .shared_ca_common import (
     CLIENT_NAME_CHARACTERS,
@@ -251,6 +251,7 @@ class _AuthorityJob:
         """Raises InvalidOption, or MaterialError when it cannot be read."""
         from .._core.ca.issue import Issuer
         from .._core.x509.document import parse_secret
+        from .._ports.openssl.opener import ProcessOpener
 
         given = self._params["import_from"]
         if given is None:
@@ -259,8 +260,7 @@ class _AuthorityJob:
             # Hidden only in case that somebody pastes the key along: the certificate itself is returned.
             self._hidden.discard(given["certificate"])
         content = given_content({**given, "certificate_chain": None, "certificate_chain_src": None})
-        passphrase = given["passphrase"].encode() if given["passphrase"] else None
-        material = parse_secret(content, passphrase=passphrase)
+        material = parse_secret(content, ProcessOpener(given["passphrase"]))
         if len(material.certificates) != 1:
             raise RotationError(
                 f"import_from: there are {len(material.certificates)} certificates: give one authority."

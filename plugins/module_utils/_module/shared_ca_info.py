@@ -9,8 +9,8 @@ from __future__ import annotations
 import typing as t
 
 from .._errors import InvalidOption
+from .._ports.host.libraries import require_library
 from .boundary import module_boundary
-from .dependencies import require_library
 from .masking import can_mask
 from .shared_ca_common import (
     PREFIX_OPTION,

@@ -13,12 +13,12 @@ from .._core.renewal import isoformat_utc
 from .._errors import InvalidOption, RotationError, SecretsManagerError
 from .._ports.aws.instance_metadata import Instance, look_up_instance
 from .._ports.aws.shared_secrets import SharedSecrets, failure_kind
+from .._ports.host.libraries import require_library
 from .._ports.host.own_address import own_address
 from .._ports.store.atomic import FileAttributes, store_errors
 from .._ports.store.directory import CertificateDirectory
 from .._ports.store.places import make_place
 from .boundary import module_boundary
-from .dependencies import require_library
 from .options import directory_settings, duration_option
 from .shared_ca_common import (
     CLIENT_NAME_CHARACTERS,

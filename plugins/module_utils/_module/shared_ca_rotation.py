@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
+from .._ports.host.libraries import require_library
 from .boundary import module_boundary
-from .dependencies import require_library
 from .shared_ca_common import (
     PREFIX_OPTION,
     WARN_OPTION,

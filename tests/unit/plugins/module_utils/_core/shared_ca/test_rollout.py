@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.certops.rotation.plugins.filter.shared_ca_rollout import shared_ca_rollout
-from ansible_collections.certops.rotation.plugins.module_utils._core.shared_ca.rollout import RunPlan, Rollout
+from ansible_collections.certops.rotation.plugins.module_utils._core.shared_ca.rollout import Rollout, RunPlan
 from ansible_collections.certops.rotation.plugins.module_utils._errors import InvalidOption
 
 OLD, NEW = "0" * 64, "f" * 64
