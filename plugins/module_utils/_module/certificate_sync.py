@@ -21,6 +21,7 @@ from .._ports.aws.secrets_manager import SecretsManager
 from .._ports.provided import NotProvided, ProvidedSource
 from .._ports.store.directory import CertificateDirectory
 from .boundary import module_boundary
+from .haproxy_options import LAYOUT_OPTION
 from .options import (
     CHANGE_OPTIONS,
     FILE_OPTIONS,
@@ -42,7 +43,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "provided": {"type": "str", "no_log": True},
     "path": {"type": "path", "required": True},
     **SELECTION_OPTIONS,
-    "layout": {"type": "str", "choices": ["haproxy", "lineage", "split"], "default": "haproxy"},
+    "layout": LAYOUT_OPTION,
     "on_invalid": dict(_POLICY),
     "on_missing": dict(_POLICY),
     "on_deleted": dict(_POLICY),

@@ -11,6 +11,9 @@ import collections
 import pathlib
 import typing as t
 
+import pytest
+from ansible_collections.certops.rotation.tests.support import argument_matrix
+
 PLUGINS = pathlib.Path(__file__).parents[3] / "plugins"
 # By these names Ansible finds what is in a plugin's file.
 OF_ANSIBLE = {"ActionModule", "CallbackModule", "FilterModule", "LookupModule", "ModuleDocFragment", "TestModule"}
@@ -65,3 +68,29 @@ def test_a_stage_is_one_of_the_pipeline() -> None:
         if path.startswith("module_utils/") and "stage" in name.lower() and name not in RETURNED
     }
     assert found <= {("module_utils/_module/certificate_secret_stage.py", "stage")}
+
+
+@pytest.fixture(scope="module")
+def specifications() -> dict[str, dict[str, t.Any]]:
+    """Module -> its argument specification."""
+    return {name: argument_matrix.specification(argument_matrix.load(name)) for name in argument_matrix.module_names()}
+
+
+def test_an_option_has_the_word_of_the_roles_variables(specifications) -> None:
+    """The words of before go on as aliases."""
+    aliases = {}
+    for name, spec in specifications.items():
+        assert not {"executable", "unit"} & set(spec), name
+        aliases.update({alias: option for option, facts in spec.items() for alias in facts.get("aliases", ())})
+    assert (aliases["executable"], aliases["unit"]) == ("binary", "service")
+
+
+@pytest.mark.parametrize("option", ["binary", "docker_host", "layout", "service"])
+def test_an_option_means_the_same_in_all_modules(specifications, option: str) -> None:
+    found = {
+        name: {fact: value for fact, value in spec[option].items() if fact != "aliases"}
+        for name, spec in specifications.items()
+        if option in spec
+    }
+    assert len(found) > 1
+    assert len({repr(sorted(facts.items())) for facts in found.values()}) == 1, found

@@ -13,7 +13,8 @@ import typing as t
 from datetime import datetime, timedelta
 
 from ..._core.pipeline.causes import BY_THE_CLOCK, cause_of
-from ..._core.pipeline.manifest import Entry, Manifest, StoredVersion, main_path
+from ..._core.pipeline.layouts import main_path
+from ..._core.pipeline.manifest import Entry, Manifest, StoredVersion
 from ..._core.pipeline.naming import certificate_file_stem
 from ..._core.pipeline.plan import CLOCK_TOLERANCE, NO_NEWER, clock_wrong, date_problems, plan_sync, vanished
 from ..._core.pipeline.source import (
@@ -35,8 +36,8 @@ from ..._ports.store.directory import CertificateDirectory
 from .deployed import REFUSED, UNFOUND, is_in_use, nothing_found, unselected
 
 if t.TYPE_CHECKING:
+    from ..._core.pipeline.layouts import Layout
     from ..._core.pipeline.verify import SecretVerifier
-    from ..._core.x509.bundle import Layout
     from .installer import Installation, Installer
 
 # Certificates put aside wait for the disk together. Their files are open meanwhile: a lineage has four.
