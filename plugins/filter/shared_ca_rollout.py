@@ -104,7 +104,7 @@ def shared_ca_rollout(
         except InvalidOption as error:
             refusal = error.message
         return {
-            "stage": rollout.stage,
+            "stage": rollout.phase,
             "expired": rollout.expired,
             "obstacles": {need: rollout.obstacles(need) for need in _NEEDS},
             "plan": plan,

@@ -18,9 +18,10 @@ from .._flows.rotate.rotation import Rotation, RotationSettings
 from .._ports.provided import NotProvided
 from .._ports.store.directory import CertificateDirectory
 from .boundary import module_boundary
+from .haproxy_options import BINARY_OPTION, CONFIG, DOCKER_HOST_OPTION, RELOAD_METHODS, SERVICE_OPTION
 from .masking import mask_in_url
 from .options import directory_settings
-from .reload_options import RELOAD_METHODS, ReloadOptions, reloader_of
+from .reload_options import ReloadOptions, reloader_of
 from .sync_options import SYNC_OPTIONS, certificate_source, sync_options
 
 if t.TYPE_CHECKING:
@@ -55,16 +56,16 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     },
     "reload_timeout": {"type": "float", "default": 90},
     "master_socket": {"type": "str", "default": "/run/haproxy-master.sock"},
-    "service": {"type": "str", "default": "haproxy"},
+    "service": SERVICE_OPTION,
     "container": {"type": "str", "default": "haproxy"},
-    "docker_host": {"type": "str", "default": "unix:///var/run/docker.sock", "no_log": True},
+    "docker_host": DOCKER_HOST_OPTION,
     "pid_file": {"type": "path", "default": "/run/haproxy.pid"},
     "reload_signal": {"type": "str", "choices": ["", "HUP", "USR2"], "default": ""},
     "reload_url": {"type": "str", "no_log": True},
     "reload_http": {"type": "dict", "options": _RELOAD_HTTP},
     "check_config": {"type": "bool", "default": True},
-    "binary": {"type": "str", "default": "haproxy"},
-    "config": {"type": "list", "elements": "path", "default": ["/etc/haproxy/haproxy.cfg"]},
+    "binary": BINARY_OPTION,
+    "config": {"type": "list", "elements": "path", "default": [CONFIG]},
     "prove": {"type": "bool", "default": True},
     "binds": {"type": "list", "elements": "str", "default": []},
     "environment": {"type": "dict", "default": {}},
@@ -159,7 +160,7 @@ def _reload_settings(params: t.Mapping[str, t.Any]) -> ReloadSettings:
         http["url_timeout"] = http.pop("timeout")
     options = ReloadOptions(
         timeout=params["reload_timeout"],
-        unit=params["service"],
+        service=params["service"],
         container=params["container"],
         docker_host=params["docker_host"],
         pid_file=params["pid_file"],

@@ -14,6 +14,7 @@ from .._errors import InvalidOption
 from .._flows.rotate.sync_options import SyncOptions
 from .._ports.aws.secrets_manager import SecretsManager
 from .._ports.provided import ProvidedSource
+from .haproxy_options import LAYOUT_OPTION
 from .options import CHANGE_OPTIONS, FILE_OPTIONS, allowed_changes, duration_option, verification_rules
 from .selection import CONTENT_OPTIONS, SELECTION_OPTIONS, secret_selection, secret_verifier
 
@@ -28,7 +29,7 @@ SYNC_OPTIONS: dict[str, dict[str, t.Any]] = {
     "provided": {"type": "str", "no_log": True},
     "path": {"type": "path", "required": True},
     **SELECTION_OPTIONS,
-    "layout": {"type": "str", "choices": ["haproxy", "lineage", "split"], "default": "haproxy"},
+    "layout": LAYOUT_OPTION,
     "on_invalid": dict(_POLICY),
     "on_missing": dict(_POLICY),
     "on_deleted": dict(_POLICY),

@@ -54,7 +54,7 @@ class StoredAuthority(t.NamedTuple):
     subject: str | None = None
 
 
-class StoredCrl(t.NamedTuple):
+class StoredRevocations(t.NamedTuple):
     """A revocation list in HAProxy's memory. revoked: serial number and date of each entry."""
 
     issuer: str | None
@@ -133,7 +133,7 @@ def parse_authorities(text: str) -> list[StoredAuthority]:
     ]
 
 
-def parse_crls(text: str) -> list[StoredCrl]:
+def parse_crls(text: str) -> list[StoredRevocations]:
     """`show ssl crl-file NAME`."""
     parts = re.split(r"^Certificate Revocation List #\d+:$", text, flags=re.MULTILINE)[1:]
     crls = []
@@ -142,7 +142,7 @@ def parse_crls(text: str) -> list[StoredCrl]:
         fields = _fields(head)
         entries = re.findall(r"Serial Number: (-?[0-9A-F]+)\s+Revocation Date: (.+)", revoked)
         crls.append(
-            StoredCrl(
+            StoredRevocations(
                 issuer=fields.get("Issuer"),
                 last_update=_date(fields.get("Last Update")),
                 next_update=_date(fields.get("Next Update")),

@@ -102,7 +102,7 @@ class Installer:
         """Write it where no reader looks. Raises StoreError."""
         if installation.parts is None:
             return installation
-        aside = self._directory.stage(installation.entry, installation.parts, first=installation.old is None)
+        aside = self._directory.put_aside(installation.entry, installation.parts, first=installation.old is None)
         return installation._replace(aside=aside, parts={})
 
     def publish(self, installation: Installation) -> None:

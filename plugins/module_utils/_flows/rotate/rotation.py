@@ -212,13 +212,13 @@ class Rotation(CertificateSync):
 
     def record(self) -> None:
         """How the run ended, and what has been seen served."""
-        from .record import Outcome, record
+        from .record import RunOutcome, record
 
         progress = self.progress
         if not (self._is_active and progress.has_work):
             return
         outcomes = [
-            Outcome(
+            RunOutcome(
                 "proven",
                 progress.activation,
                 [*progress.proven, *progress.restored_and_proven],
@@ -230,7 +230,7 @@ class Rotation(CertificateSync):
         ]
         if progress.error:
             outcomes.append(
-                Outcome(
+                RunOutcome(
                     progress.outcome,
                     progress.activation,
                     message=progress.error,

@@ -15,7 +15,7 @@ import re
 import typing as t
 
 from ..._core.haproxy.parsing import parse_authorities, parse_crls, parse_names
-from ..._core.haproxy.trust_content import Member, TrustContent
+from ..._core.haproxy.trust_content import StoredTrust, TrustContent
 from ..._errors import HaproxyError
 from .errors import NotReferenced, PayloadTooLarge, ReloadRequired, TransactionOpen, UnsupportedCommand
 from .runtime import RuntimeApi
@@ -79,7 +79,7 @@ class TrustFiles:
             " or add it there and reload."
         )
 
-    def describe(self, kind: str, name: str) -> list[Member]:
+    def describe(self, kind: str, name: str) -> list[StoredTrust]:
         """What HAProxy holds under a known name; *name: in the open transaction."""
         ask = self._transactions[kind].ask
         if kind == "crl":

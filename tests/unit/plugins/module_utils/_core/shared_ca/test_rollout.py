@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.certops.rotation.plugins.filter.shared_ca_rollout import shared_ca_rollout
-from ansible_collections.certops.rotation.plugins.module_utils._core.shared_ca.rollout import Plan, Rollout
+from ansible_collections.certops.rotation.plugins.module_utils._core.shared_ca.rollout import Rollout, RunPlan
 from ansible_collections.certops.rotation.plugins.module_utils._errors import InvalidOption
 
 OLD, NEW = "0" * 64, "f" * 64
@@ -64,12 +64,12 @@ STAGES = [
 
 @pytest.mark.parametrize(("stage", "members", "expected"), STAGES)
 def test_stage(stage, members, expected):
-    assert rollout(stage, *members).stage == expected
+    assert rollout(stage, *members).phase == expected
 
 
 def test_forward():
     begin = rollout("settled", member([NEW], NEW))
-    assert begin.plan("published") == Plan(first=("publish",), issuer="successor", why="It begins.")
+    assert begin.plan("published") == RunPlan(first=("publish",), issuer="successor", why="It begins.")
     whole = begin.plan()
     assert (whole.first, whole.trust, whole.reissue, whole.then, whole.distribute, whole.last) == (
         ("publish",),
