@@ -18,8 +18,8 @@ author:
   - certops.rotation contributors (@certops)
 description:
   - For the roles and playbooks of this collection alone.
-  - From C(-e x=...), from INI files and from surveys all variables come as text. What means the wanted type is converted,
-    other text is refused.
+  - From C(-e x=...), from INI files and from surveys all variables come as text. What means the wanted type is
+    converted, other text is refused.
 positional: _input, kind, name
 options:
   _input:
@@ -29,7 +29,7 @@ options:
   kind:
     description: What it is to be. V(batches) is for the keyword C(serial) of a play.
     type: str
-    choices: [bool, int, list, dict, percentage, batches]
+    choices: [str, bool, int, list, dict, percentage, batches]
     required: true
   name:
     description: Name of the variable, for the message.

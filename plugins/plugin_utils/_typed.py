@@ -17,8 +17,9 @@ import typing as t
 
 from ansible.module_utils.common import validation
 
-Kind = t.Literal["bool", "int", "list", "dict", "percentage", "batches"]
+Kind = t.Literal["str", "bool", "int", "list", "dict", "percentage", "batches"]
 _MEANINGS: t.Final[dict[str, str]] = {
+    "str": "a text",
     "bool": "true or false",
     "int": "a whole number",
     "list": "a list, or a text with commas",
@@ -26,13 +27,13 @@ _MEANINGS: t.Final[dict[str, str]] = {
     "percentage": "a percentage from 0 to 100, such as 25 or 25%",
     "batches": "a list of numbers of hosts and percentages, such as 1,25%,100%",
 }
-_NOTHING: t.Final[dict[str, t.Any]] = {"bool": False, "int": 0, "list": [], "dict": {}}
+_NOTHING: t.Final[dict[str, t.Any]] = {"str": "", "bool": False, "int": 0, "list": [], "dict": {}}
 _BATCH: t.Final = re.compile(r"[0-9]{1,9}%?")
 _PERCENTAGE: t.Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*%?")
 
 
 def typed(value: t.Any, kind: Kind, name: str) -> t.Any:
-    """value, of the variable of this name, as the kind that is wanted; nothing (null) is false, 0 or empty.
+    """value, of the variable of this name, as the kind that is wanted; nothing (null) is empty, false or 0.
 
     batches: for the keyword "serial" of a play. Raises ValueError, which names the variable and what it may be, and
     not the value: that may be a secret.
@@ -49,6 +50,12 @@ def typed(value: t.Any, kind: Kind, name: str) -> t.Any:
 def _is_text(value: t.Any) -> bool:
     """What is encrypted with Ansible Vault is text that is no str."""
     return not isinstance(value, (bool, int, float, list, tuple, dict))
+
+
+def _str(value: t.Any) -> str:
+    if isinstance(value, (list, tuple, dict)):
+        raise TypeError
+    return str(value)
 
 
 def _bool(value: t.Any) -> bool:
@@ -111,6 +118,7 @@ def _batch(value: t.Any) -> int | str:
 
 
 _CONVERSIONS: t.Final[dict[str, t.Callable[[t.Any], t.Any]]] = {
+    "str": _str,
     "bool": _bool,
     "int": _int,
     "list": _list,

@@ -216,7 +216,7 @@ class Rollout:
         return {member.host: self._issuer(member) for member in self.members if member.has_server}
 
     def _issuer(self, member: Member) -> str:
-        return self._authorities.get(member.server_issuer or "", "another")
+        return str(self._authorities.get(member.server_issuer or "", "another"))
 
     @property
     def table(self) -> list[str]:

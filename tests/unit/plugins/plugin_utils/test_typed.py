@@ -15,6 +15,7 @@ from ansible_collections.certops.rotation.plugins.plugin_utils._typed import typ
 
 AWS = {"region": "eu-central-1", "validate_certs": False}
 MEANT = {
+    "str": [("main", "main"), (1.5, "1.5"), (None, "")],
     "bool": [(True, True), ("false", False), ("No", False), ("on", True), (0, False), (None, False)],
     "int": [(600, 600), ("600", 600), (" 7 ", 7), (None, 0)],
     "list": [
@@ -47,6 +48,7 @@ MEANT = {
     ],
 }
 MEANS_NOTHING = {
+    "str": [["a"], {"a": 1}],
     "bool": ["maybe", "", [], {}],
     "int": ["ten", "", "1.5", True, [1]],
     "list": [{"a": 1}],
