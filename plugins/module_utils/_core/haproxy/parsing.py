@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import datetime
 import re
-import ssl
 import typing as t
 from dataclasses import dataclass
 
 from ..._errors import HaproxyError
+from ..instants import isoformat_utc
 
 _ENTRY = re.compile(r"^(?P<name>.+?):(?P<line>\d+)(?P<rest>(?: .*)?)$")
 _HEXADECIMAL = re.compile(r"-?[0-9A-Fa-f]{1,64}")  # RFC 5280 allows 40 digits
 _SHA1 = re.compile(r"[0-9A-Fa-f]{40}")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _LONGEST_NAME = 4200  # a path of Linux, and what is added to it
 _COUNT = re.compile(r" - \d+ certificate\(s\)$")  # in the list of CA files only
 
@@ -195,11 +196,14 @@ def _fields(text: str) -> dict[str, str]:
 
 def _date(text: str | None) -> str | None:
     """OpenSSL's "Dec  2 00:26:48 2026 GMT" as ISO 8601; None when it is absent or unreadable."""
+    month, _space, rest = (text or "").partition(" ")
     try:
-        moment = datetime.datetime.fromtimestamp(ssl.cert_time_to_seconds(text or ""), datetime.timezone.utc)
+        # The names of the months are English wherever this runs, which strptime's are not.
+        numbers = f"{_MONTHS.index(month) + 1} {rest}"
+        moment = datetime.datetime.strptime(numbers, "%m %d %H:%M:%S %Y GMT").replace(tzinfo=datetime.timezone.utc)
     except ValueError:
         return None
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return isoformat_utc(moment)
 
 
 def _alternative_names(text: str) -> tuple[str, ...]:

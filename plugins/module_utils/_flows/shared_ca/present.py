@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ..._core.ca.issue import Issuer
 from ..._core.ca.judge import authority_problems
 from ..._core.ca.profiles import Profile
-from ..._core.renewal import isoformat_utc
+from ..._core.instants import isoformat_utc
 from ..._core.shared_ca.state import State
 from ..._errors import RotationError
 from .rotation import Rotation
