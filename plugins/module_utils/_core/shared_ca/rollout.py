@@ -213,6 +213,14 @@ class Rollout:
     # -- for people ---------------------------------------------------------------------------------------------
 
     @property
+    def issuers(self) -> dict[str, str]:
+        """Whose server certificate a host has, for those that have one: the role of an authority, or another."""
+        return {member.host: self._issuer(member) for member in self.members if member.has_server}
+
+    def _issuer(self, member: Member) -> str:
+        return str(self._authorities.get(member.server_issuer or "", "another"))
+
+    @property
     def table(self) -> list[str]:
         """One line for each host, below a heading."""
         rows = [("host", "trusts", "server of", "clients")]
@@ -225,7 +233,7 @@ class Rollout:
             return member.why_unknown, "", ""
         roles = [self._authorities[fingerprint] for fingerprint in self._trusted if fingerprint in member.trusted]
         roles += ["others"] if self._surplus(member) else []
-        server = self._authorities.get(member.server_issuer or "", "another") if member.has_server else "-"
+        server = self._issuer(member) if member.has_server else "-"
         clients = [
             name if self._clients.get(name, fingerprint) == fingerprint else f"{name} (before)"
             for name, fingerprint in (member.clients or {}).items()
