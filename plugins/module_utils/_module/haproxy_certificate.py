@@ -132,7 +132,9 @@ class CertificateRun:
         outcomes: dict[int, Outcome] = {}
         hopeless: RotationError | None = None
         # A transaction left open by a killed run blocks all others: its certificate goes first.
-        for number in sorted(range(len(wanted)), key=lambda index: not self._is_pending(wanted[index].name)):
+        order = sorted(range(len(wanted)), key=lambda index: not self._is_pending(wanted[index].name))
+        self._memory.expect(name for number in order for name in self._known.of(wanted[number].name))
+        for number in order:
             outcome = Outcome(wanted[number].name)
             try:
                 if hopeless is not None:
