@@ -10,6 +10,7 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.source import Selection
 from ansible_collections.certops.rotation.plugins.module_utils._core.text import shown
 from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
 from ansible_collections.certops.rotation.plugins.module_utils._module.certificate_sync import ARGUMENT_SPEC
@@ -17,7 +18,6 @@ from ansible_collections.certops.rotation.plugins.module_utils._module.selection
     SELECTION_OPTIONS,
     secret_selection,
 )
-from ansible_collections.certops.rotation.plugins.module_utils._ports.aws.secrets_manager import Selection
 from ansible_collections.certops.rotation.plugins.plugin_utils._controller_source import ControllerSource, Selected
 from ansible_collections.certops.rotation.plugins.plugin_utils._host_action import HostAction, as_data, refuse_facts
 from ansible_collections.certops.rotation.plugins.plugin_utils._key_keeping import refuse_misplaced_keys

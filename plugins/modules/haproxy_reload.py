@@ -37,13 +37,22 @@ options:
       - V(http) posts to O(url). The endpoint's status is the result, unless O(socket) tells more.
       - With V(docker) and V(signal), and without O(socket), a failed reload is known only when O(timeout) is over, and
         a worker that lives for two seconds beside the old one counts as the new one.
+      - Give this or O(methods).
     type: str
     choices: [master, systemd, docker, http, signal]
-    required: true
+  methods:
+    description:
+      - Several ways to reload, in the order in which they are tried. The first one that works is used. The next one is
+        tried only where HAProxy was not reached, not where it looked at its configuration and refused it.
+      - Each needs what O(method) says of it.
+    type: list
+    elements: str
+    choices: [master, systemd, docker, http, signal]
   socket:
     description:
       - Address of the master's socket (option C(-S) of HAProxy or C(master-socket)), a path or V(host:port).
-      - Required for O(method=master). With every other method, the result is learned there.
+      - Required for O(method=master). With every other O(method), the result is learned there. Of O(methods) it is for
+        V(master) alone.
     type: str
   unit:
     description: The unit for O(method=systemd), one name and no pattern.
@@ -177,6 +186,11 @@ EXAMPLES = r"""
     method: signal
     pid_file: /run/haproxy.pid
 
+- name: Reload over the master's socket, or through systemd where there is none
+  certops.rotation.haproxy_reload:
+    methods: [master, systemd]
+    socket: /run/haproxy-master.sock
+
 - name: Reload through an endpoint
   certops.rotation.haproxy_reload:
     method: http
@@ -200,7 +214,7 @@ log:
   returned: always
   type: str
 method:
-  description: The method used.
+  description: The method used. Of O(methods) the last one that was tried.
   returned: always
   type: str
   sample: master
@@ -218,9 +232,11 @@ worker_pid_after:
 
 from ansible_collections.certops.rotation.plugins.module_utils._module.guarded import GuardedModule
 from ansible_collections.certops.rotation.plugins.module_utils._module.haproxy_reload import run
+from ansible_collections.certops.rotation.plugins.module_utils._module.reload_options import RELOAD_METHODS
 
 ARGUMENT_SPEC = {
-    "method": {"type": "str", "choices": ["master", "systemd", "docker", "http", "signal"], "required": True},
+    "method": {"type": "str", "choices": [*RELOAD_METHODS]},
+    "methods": {"type": "list", "elements": "str", "choices": [*RELOAD_METHODS]},
     "socket": {"type": "str"},
     "unit": {"type": "str", "default": "haproxy"},
     "container": {"type": "str"},
@@ -253,6 +269,8 @@ def main() -> None:
                 ("method", "signal", ["pid_file"]),
                 ("method", "http", ["url"]),
             ],
+            required_one_of=[("method", "methods")],
+            mutually_exclusive=[("method", "methods")],
             required_by={"client_key": "client_cert", "password": "username"},
             supports_check_mode=True,
         )

@@ -13,7 +13,9 @@ from .._core.secrets.plan import CURRENT, version_with
 from .._errors import RotationError, SecretsManagerError
 from .._ports.aws.secret_stages import SecretStages
 from .boundary import module_boundary
-from .dependencies import require_library
+
+if t.TYPE_CHECKING:
+    from .aws import AwsModule
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "secrets": {
@@ -30,11 +32,10 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "expected": {"type": "dict"},
     "stage": {"type": "str", "default": CURRENT},
 }
-_Retry = t.Callable[[t.Callable[..., t.Any]], t.Callable[..., t.Any]]
 
 
-def run(module: t.Any, retry: _Retry) -> None:
-    """module: an AnsibleAWSModule with ARGUMENT_SPEC; retry: decorator that repeats throttled calls."""
+def run(module: AwsModule) -> None:
+    """module: an AwsModule with ARGUMENT_SPEC."""
     with module_boundary(module):
         stage = module.params["stage"]
         moves = check_moves(
@@ -45,8 +46,7 @@ def run(module: t.Any, retry: _Retry) -> None:
         expected = None if given is None else {str(name): str(version or "") for name, version in given.items()}
         if not moves:
             module.exit_json(changed=False, secrets=[])
-        require_library("boto3")
-        source = SecretStages(module.client("secretsmanager"), retry)
+        source = SecretStages(module.client("secretsmanager"), module.retry)
         planned, refusals = [], []
         for move in moves:
             try:
@@ -71,7 +71,7 @@ def run(module: t.Any, retry: _Retry) -> None:
             done.append(item)
         before = {item["name"]: item["previous_version_id"] for item in done if item["action"] == "moved"}
         after = {item["name"]: item["version_id"] for item in done if item["action"] == "moved"}
-        diff = {"diff": {"before": before, "after": after}} if getattr(module, "_module", module)._diff else {}
+        diff = {"diff": {"before": before, "after": after}} if module._diff else {}
         module.exit_json(changed=_changed(done), secrets=done, **diff)
 
 

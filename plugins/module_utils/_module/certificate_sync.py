@@ -12,15 +12,15 @@ import typing as t
 from datetime import datetime, timedelta, timezone
 
 from .._core.pipeline.causes import CAUSES, cause_of
+from .._core.pipeline.source import Selection
 from .._core.pipeline.sync_report import SyncReport
 from .._errors import InvalidOption, RotationError, StoreError
 from .._flows.rotate.deployed import UNASKED, UNFOUND, deployed_failures, is_in_use, nothing_found
 from .._flows.rotate.sync import CertificateSync, SyncOptions
-from .._ports.aws.secrets_manager import SecretsManager, Selection
+from .._ports.aws.secrets_manager import SecretsManager
 from .._ports.provided import NotProvided, ProvidedSource
 from .._ports.store.directory import CertificateDirectory
-from .boundary import failures_raised, module_boundary
-from .dependencies import require_library
+from .boundary import module_boundary
 from .options import (
     CHANGE_OPTIONS,
     FILE_OPTIONS,
@@ -30,6 +30,9 @@ from .options import (
     verification_rules,
 )
 from .selection import CONTENT_OPTIONS, SELECTION_OPTIONS, secret_selection, secret_verifier
+
+if t.TYPE_CHECKING:
+    from .aws import AwsModule
 
 _POLICY: dict[str, t.Any] = {"type": "str", "choices": ["fail", "skip"], "default": "fail"}
 
@@ -52,12 +55,10 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
 }
 
 
-def run(module: t.Any, retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..., t.Any]]) -> None:
-    """module: an AnsibleAWSModule with ARGUMENT_SPEC; retry: decorator that repeats throttled calls."""
+def run(module: AwsModule) -> None:
+    """module: an AwsModule with ARGUMENT_SPEC."""
     # All that is imported lives as long as the process: spare the collector from looking at it again and again.
     gc.freeze()
-    # AnsibleAWSModule's own warn also returns the warning, which Ansible deprecates with a warning of its own.
-    warn = getattr(module, "_module", module).warn
     with module_boundary(module):
         params = module.params
         directory = CertificateDirectory(params["path"], directory_settings(params))
@@ -68,7 +69,7 @@ def run(module: t.Any, retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..
             if selection is None:
                 report = _nothing_selected(params, directory, now, min_remaining)
             else:
-                source = _source(module, retry)
+                source = _source(module)
                 options = _options(params, selection)
                 report = CertificateSync(source, directory, options, now=now, check_mode=module.check_mode).run()
         except NotProvided as missing:
@@ -78,7 +79,7 @@ def run(module: t.Any, retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..
             error.details.update(_requests(source))
             raise
         for warning in report.warnings:
-            warn(warning)
+            module.warn(warning)
         result = {
             "changed": report.changed,
             "certificates": report.items,
@@ -122,16 +123,10 @@ def _nothing_selected(
     return report
 
 
-def _source(
-    module: t.Any, retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..., t.Any]]
-) -> SecretsManager | ProvidedSource:
+def _source(module: AwsModule) -> SecretsManager | ProvidedSource:
     if module.params["source"] == "controller":
         return ProvidedSource(module.params["provided"])
-    require_library("botocore")
-    require_library("boto3")
-    with failures_raised(module):
-        client = module.client("secretsmanager")
-    return SecretsManager(client, retry)
+    return SecretsManager(module.client("secretsmanager"), module.retry)
 
 
 def _requests(source: SecretsManager | ProvidedSource | None) -> dict[str, dict[str, int]]:

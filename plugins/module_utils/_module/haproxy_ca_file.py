@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from .._core.haproxy.trust_content import Member, TrustContent, facts, parse_authority_file, parse_crl_file
 from .._core.unexpected import only_rotation_errors
 from .._errors import InvalidOption, RotationError
+from .._flows.haproxy_failures import HOPELESS, RELOAD_HELPS, error_code, failure_message, process_facts
 from .._ports.haproxy.runtime import RuntimeApi, escape
 from .._ports.haproxy.trust_files import TrustFiles
 from .._ports.haproxy.turn import take_turn
 from .._ports.store.atomic import read_regular_file
 from .boundary import module_boundary
-from .haproxy_failures import HOPELESS, RELOAD_HELPS, error_code, failure_message, process_facts
 
 
 @dataclass(frozen=True, repr=False)

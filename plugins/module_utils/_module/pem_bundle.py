@@ -12,12 +12,12 @@ from datetime import datetime, timezone
 
 from .._core.pipeline.manifest import live_paths
 from .._core.pipeline.naming import certificate_file_stem
+from .._core.pipeline.source import Selection
 from .._errors import InvalidOption, RotationError
 from .._flows.rotate.sync import CertificateSync, SyncOptions
-from .._ports.aws.secrets_manager import Selection
+from .._ports.host.libraries import require_library
 from .._ports.store.directory import CertificateDirectory
 from .boundary import module_boundary
-from .dependencies import require_library
 from .given import GIVEN_EXCLUSIVE, GIVEN_OPTIONS, GivenCertificate, given_content
 from .options import (
     CHANGE_OPTIONS,
@@ -50,9 +50,10 @@ def run(module: t.Any) -> None:
         directory, name = place(params["path"], params["name"], params["layout"])
         require_library("cryptography")
         from .._core.pipeline.verify import SecretVerifier
+        from .._ports.openssl.loadable import why_not_loaded
+        from .._ports.openssl.opener import ProcessOpener
 
-        passphrase = params["passphrase"].encode() if params["passphrase"] else None
-        verifier = SecretVerifier(verification_policy(params), passphrase=passphrase)
+        verifier = SecretVerifier(verification_policy(params), ProcessOpener(params["passphrase"]), why_not_loaded)
         options = SyncOptions(
             selection=Selection(),
             layout=params["layout"],

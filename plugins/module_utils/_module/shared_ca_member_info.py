@@ -10,9 +10,9 @@ import os
 import typing as t
 
 from .._errors import RotationError
+from .._ports.host.libraries import require_library
 from .._ports.store.atomic import read_regular_file
 from .boundary import module_boundary
-from .dependencies import require_library
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {"path": {"type": "path", "required": True}}
 

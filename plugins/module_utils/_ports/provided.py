@@ -16,9 +16,9 @@ import time
 import typing as t
 from datetime import timedelta
 
+from .._core.pipeline.source import Discovery, SecretFailure, SecretValue, SecretVersion, Selection
 from .._core.x509.problems import Problem
 from .._errors import RotationError, SecretsManagerError
-from .aws.secrets_manager import Discovery, SecretFailure, SecretValue, SecretVersion, Selection
 
 
 class NotProvided(Exception):

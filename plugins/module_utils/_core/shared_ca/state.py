@@ -17,11 +17,11 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ..._errors import RotationError
-from ..._ports.aws.shared_secrets import PENDING, SecretStore, SecretText, SharedSecret
 from ..ca.crl import StoredCrl
 from ..ca.issue import Issuer
 from ..ca.keys import read_key
 from ..secrets.plan import CURRENT
+from ..secrets.shared import PENDING, SecretStore, SecretText, SharedSecret
 from ..x509.certificate import Certificate, load_certificate
 from ..x509.pem import CERTIFICATE, parse_pem
 from ..x509.problems import MaterialError, Problem, error

@@ -10,11 +10,12 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from ..._core.pipeline.source import SecretFailure, SecretVersion, Selection
 from ..._core.renewal import isoformat_utc
 from ..._core.x509.problems import Problem
 from ..._errors import SecretsManagerError
 from ..._ports.aws.access import Answer, AwsAccess
-from ..._ports.aws.secrets_manager import SecretFailure, SecretsManager, SecretVersion, Selection
+from ..._ports.aws.secrets_manager import SecretsManager
 from .findings import Finding, by_policy, error, warning
 
 if t.TYPE_CHECKING:

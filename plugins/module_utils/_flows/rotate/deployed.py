@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 
 from ..._core.pipeline.manifest import Entry, Manifest
 from ..._core.pipeline.plan import date_problems
+from ..._core.pipeline.source import Selection
 from ..._core.x509.problems import Problem
-from ..._ports.aws.secrets_manager import Selection
 from ..._ports.store.directory import CertificateDirectory
 
 NOT_SELECTED = "Nothing is selected: give names, name_prefix or tags. No certificate was looked for."

@@ -12,10 +12,10 @@ from datetime import datetime
 
 from ..._core.pipeline.manifest import Entry, StoredVersion
 from ..._core.pipeline.naming import certificate_file_stem
+from ..._core.pipeline.source import SecretValue, SecretVersion
 from ..._core.renewal import isoformat_utc
 from ..._core.x509.changes import change_problems
 from ..._core.x509.problems import Problem, Refused
-from ..._ports.aws.secrets_manager import SecretValue, SecretVersion
 from ..._ports.openssl.loading import LoadingCheck
 from ..._ports.store import atomic
 from ..._ports.store.directory import CertificateDirectory, version_digest

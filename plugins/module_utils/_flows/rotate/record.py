@@ -15,7 +15,7 @@ from datetime import datetime
 from ..._core.pipeline.manifest import Manifest
 from ..._core.renewal import isoformat_utc
 from ..._errors import InvalidOption
-from ..._ports.store.directory import STATE_DIRECTORY, CertificateDirectory, DirectorySettings
+from ..._ports.store.directory import STATE_DIRECTORY, CertificateDirectory
 
 STATE_FILE = "state.json"
 RECENT_ERRORS = 5
@@ -42,7 +42,7 @@ class Outcome:
 
 def read_state(directory: str) -> dict[str, t.Any]:
     """The state of the last recorded run; {} when there is none or it is damaged (it is only ever informative)."""
-    return _state_in(CertificateDirectory(directory, DirectorySettings(None)))
+    return _state_in(CertificateDirectory(directory))
 
 
 def _state_in(directory: CertificateDirectory) -> dict[str, t.Any]:

@@ -16,13 +16,8 @@ from ..._core.pipeline.causes import BY_THE_CLOCK, cause_of
 from ..._core.pipeline.manifest import Entry, Manifest, StoredVersion, main_path
 from ..._core.pipeline.naming import certificate_file_stem
 from ..._core.pipeline.plan import CLOCK_TOLERANCE, NO_NEWER, clock_wrong, date_problems, plan_sync, vanished
-from ..._core.pipeline.source import CertificateSource
-from ..._core.pipeline.sync_report import SyncReport
-from ..._core.unexpected import UnexpectedFailure, only_rotation_errors
-from ..._core.x509.changes import GUARDED_CHANGES
-from ..._core.x509.problems import Problem, Refused
-from ..._errors import RotationError, SecretsManagerError, StoreError
-from ..._ports.aws.secrets_manager import (
+from ..._core.pipeline.source import (
+    CertificateSource,
     Discovery,
     SecretFailure,
     SecretValue,
@@ -31,6 +26,11 @@ from ..._ports.aws.secrets_manager import (
     is_arn_of,
     name_in_arn,
 )
+from ..._core.pipeline.sync_report import SyncReport
+from ..._core.unexpected import UnexpectedFailure, only_rotation_errors
+from ..._core.x509.changes import GUARDED_CHANGES
+from ..._core.x509.problems import Problem, Refused
+from ..._errors import RotationError, SecretsManagerError, StoreError
 from ..._ports.store.directory import CertificateDirectory
 from .deployed import REFUSED, UNFOUND, is_in_use, nothing_found, unselected
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 
 from ..._core.secrets.plan import CURRENT
-from ..._ports.aws.shared_secrets import SecretStore, SecretText, SharedSecret
+from ..._core.secrets.shared import SecretStore, SecretText, SharedSecret
 
 
 class Overlay:

@@ -20,9 +20,9 @@ from ..._core.ca.keys import key_pem
 from ..._core.ca.profiles import Profile
 from ..._core.renewal import isoformat_utc
 from ..._core.secrets.plan import CURRENT
+from ..._core.secrets.shared import PENDING
 from ..._core.shared_ca.state import ABORTED, RETIRING, Pair, State, key_of
 from ..._errors import RotationError
-from ..._ports.aws.shared_secrets import PENDING
 from .steward import ClientWish, Step, Steward, profile_of
 
 

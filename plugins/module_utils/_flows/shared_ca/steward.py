@@ -23,10 +23,10 @@ from ..._core.ca.judge import is_issued_by
 from ..._core.ca.keys import KeyMaker, generate_key, key_pem, spec_of
 from ..._core.ca.profiles import Profile
 from ..._core.secrets.plan import CURRENT
+from ..._core.secrets.shared import PENDING, SecretStore
 from ..._core.shared_ca.state import Client, Names, Pair, State, key_labelled, key_of, observe
 from ..._core.x509.certificate import Certificate
 from ..._errors import RotationError
-from ..._ports.aws.shared_secrets import PENDING, SecretStore
 
 Step = t.Callable[[], None]
 Planner = t.Callable[[State], t.Iterator[Step]]

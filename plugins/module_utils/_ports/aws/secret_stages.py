@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import typing as t
 
+from ..._core.pipeline.source import name_in_arn
 from ..._core.secrets.labels import StageMove, check_expected, plan_move
 from ..._core.secrets.plan import Step
 from ..._errors import SecretsManagerError
 from .secret_writer import SecretWriter
-from .secrets_manager import name_in_arn
 
 
 class SecretStages(SecretWriter):

@@ -45,7 +45,7 @@ class CertificateMemory:
         self._crt_lists: dict[str, list[CrtListEntry]] | None = None
         self._conditions: t.Sequence[Condition] | None = None
         self._expected: dict[str, None] = {}  # in their order
-        self._read_ahead: dict[str, StoredCertificate] = {}
+        self._ahead: dict[str, StoredCertificate] = {}
 
     # Look
 
@@ -63,7 +63,11 @@ class CertificateMemory:
         """What HAProxy holds under this name; None when it holds nothing."""
         if name in self._expected:
             self._read_expected(name)
-        return self._read_ahead.pop(name, None) or _parsed(self._ask(*self._transaction.show(name)), name)
+        return self._ahead.pop(name, None) or _parsed(self._ask(*self._transaction.show(name)), name)
+
+    def read_ahead(self, name: str) -> StoredCertificate | None:
+        """What describe will say, where that has been read already."""
+        return self._ahead.get(name)
 
     def dump(self, name: str) -> str:
         """The PEM that HAProxy holds, with the key (3.1 and newer, else UnsupportedCommand)."""
@@ -231,14 +235,14 @@ class CertificateMemory:
                 answers = self._transaction.ask_all(*map(self._transaction.show, names))
             for one, stored in zip(names, map(parse_certificate, answers)):
                 if stored is not None and stored.name == one:
-                    self._read_ahead[one] = stored
+                    self._ahead[one] = stored
 
     def _replace(self, name: str, content: CertificateContent, conditions: t.Sequence[Condition] = ()) -> None:
         def is_held(_shown: str, answer: str) -> bool:
             stored = parse_certificate(answer)
             return stored is not None and content.is_leaf_of(stored)
 
-        self._read_ahead.pop(name, None)
+        self._ahead.pop(name, None)
         self._transaction.apply(Change(name, [content.payload], is_held, conditions))
 
     def _restore(self, crt_list: str, entry: CrtListEntry) -> None:

@@ -24,7 +24,7 @@ from ..._errors import StoreError
 from . import atomic
 from .content import digest_of, digests_of, file_digest, foreign_content, version_digest
 from .live import STATE_DIRECTORY, VERSIONS, Opened, is_directory, link_to
-from .opening import DirectorySettings, directory_attributes, lock, looked_at, opened
+from .opening import AS_FOUND, DirectorySettings, directory_attributes, lock, looked_at, opened
 from .places import Place
 
 __all__ = ["STATE_DIRECTORY", "CertificateDirectory", "DirectorySettings", "version_digest"]
@@ -36,7 +36,7 @@ _OWN_FILE = atomic.FileAttributes(0o600)
 class CertificateDirectory:
     """The store behind one directory. Methods raise StoreError; writing ones are to be called within ``locked``."""
 
-    def __init__(self, path: str, settings: DirectorySettings) -> None:
+    def __init__(self, path: str, settings: DirectorySettings = AS_FOUND) -> None:
         self.path = os.path.abspath(path)
         self._settings = settings
         self._attributes = settings.attributes or atomic.FileAttributes()

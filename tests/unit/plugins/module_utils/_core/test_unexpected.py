@@ -11,12 +11,20 @@ import pathlib
 import typing as t
 
 import pytest
-from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.verify import SecretVerifier
+from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.source import (
+    Discovery,
+    SecretValue,
+    SecretVersion,
+    Selection,
+)
 from ansible_collections.certops.rotation.plugins.module_utils._core.unexpected import (
     UnexpectedFailure,
     only_rotation_errors,
 )
-from ansible_collections.certops.rotation.plugins.module_utils._core.x509.verify import VerificationPolicy
+from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.activate import (
+    CertificateRun,
+    WantedCertificate,
+)
 from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.installer import Installer
 from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.sync import (
     CertificateSync,
@@ -25,21 +33,12 @@ from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.syn
 )
 from ansible_collections.certops.rotation.plugins.module_utils._module.boundary import module_boundary
 from ansible_collections.certops.rotation.plugins.module_utils._module.certificate_lookup import certificates_of
-from ansible_collections.certops.rotation.plugins.module_utils._module.haproxy_certificate import (
-    CertificateRun,
-    WantedCertificate,
-)
-from ansible_collections.certops.rotation.plugins.module_utils._ports.aws.secrets_manager import (
-    Discovery,
-    SecretValue,
-    SecretVersion,
-    Selection,
-)
 from ansible_collections.certops.rotation.plugins.module_utils._ports.store.directory import (
     CertificateDirectory,
     DirectorySettings,
 )
 from ansible_collections.certops.rotation.tests.support import odd, pki
+from ansible_collections.certops.rotation.tests.support.content import secret_verifier
 
 NAMES = ("a", "b", "c")
 
@@ -66,9 +65,7 @@ class Source:
 
 
 def sync(path: pathlib.Path, values: t.Mapping[str, str]) -> SyncReport:
-    options = SyncOptions(
-        Selection(), "haproxy", "rules", lambda: SecretVerifier(VerificationPolicy()), on_invalid="skip"
-    )
+    options = SyncOptions(Selection(), "haproxy", "rules", secret_verifier, on_invalid="skip")
     directory = CertificateDirectory(str(path), DirectorySettings(None))
     return CertificateSync(Source(values), directory, options, now=datetime.datetime.now(datetime.timezone.utc)).run()
 
@@ -116,7 +113,7 @@ def test_the_lookup_goes_on(good: dict[str, str]) -> None:
     found = certificates_of(
         list(values),
         t.cast("t.Any", Source(values)),
-        SecretVerifier(VerificationPolicy()),
+        secret_verifier(),
         dict.fromkeys(("on_missing", "on_denied", "on_deleted", "on_invalid"), "warn"),
         warn=warned.append,
         now=datetime.datetime.now(datetime.timezone.utc),

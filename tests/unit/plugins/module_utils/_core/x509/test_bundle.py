@@ -16,10 +16,9 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.x509.bundle
     Layout,
     describe_pem,
 )
-from ansible_collections.certops.rotation.plugins.module_utils._core.x509.document import parse_secret
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.problems import MaterialError
-from ansible_collections.certops.rotation.plugins.module_utils._core.x509.verify import VerificationPolicy, build_bundle
 from ansible_collections.certops.rotation.tests.support import pki, secrets_scan
+from ansible_collections.certops.rotation.tests.support.content import judged, parsed
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,7 +30,7 @@ LEAF, CHAIN, KEY = (text.encode() for text in (ISSUED.certificate_pem, ISSUED.ch
 
 
 def bundle_of(content: str | bytes) -> CertificateBundle:
-    bundle, problems = build_bundle(parse_secret(content), VerificationPolicy(), at=pki.now())
+    bundle, problems = judged(parsed(content), at=pki.now())
     assert bundle is not None, problems
     return bundle
 
