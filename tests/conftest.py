@@ -13,6 +13,7 @@ import typing as t
 import hypothesis
 import hypothesis.configuration
 import pytest
+from ansible_collections.certops.rotation.tests.support import forking
 from ansible_collections.certops.rotation.tests.support.secrets_scan import private_key_findings
 
 _DEV = pathlib.Path(__file__).parents[1] / ".dev"
@@ -30,6 +31,10 @@ def pytest_configure() -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join([str(_COLLECTIONS), *([inherited] if inherited else [])])
     os.environ.setdefault("ANSIBLE_COLLECTIONS_PATH", str(_COLLECTIONS))
     os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin"])  # haproxy on Debian
+
+
+def pytest_unconfigure() -> None:
+    forking.close_all()
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
