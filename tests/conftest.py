@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import collections
 import os
 import pathlib
 import typing as t
@@ -76,3 +77,16 @@ def pytest_runtest_makereport() -> t.Generator[None, pytest.TestReport, pytest.T
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report() -> t.Generator[None, pytest.CollectReport, pytest.CollectReport]:
     return _failed_instead_of_skipped((yield))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The dearest files, of many: those that take longest belong in LONGEST of the integration tests' conftest.py."""
+    seconds: collections.Counter[str] = collections.Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                seconds[report.location[0]] += report.duration
+    if len(seconds) > 10:
+        terminalreporter.section("slowest 10 files")
+        for path, spent in seconds.most_common(10):
+            terminalreporter.line(f"{spent:.0f}s {path}")
