@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import collections
 import pathlib
+import re
 import typing as t
 
 import pytest
@@ -94,3 +95,22 @@ def test_an_option_means_the_same_in_all_modules(specifications, option: str) ->
     }
     assert len(found) > 1
     assert len({repr(sorted(facts.items())) for facts in found.values()}) == 1, found
+
+
+def test_modules_know_no_role() -> None:
+    """They speak of options; who calls a role reads its variables, by plugin_utils/_host_action.py."""
+    roles = [path.parent.parent.name for path in (PLUGINS.parent / "roles").glob("*/defaults/main.yml")]
+    variables = {
+        line.partition(":")[0]
+        for role in roles
+        for line in (PLUGINS.parent / f"roles/{role}/defaults/main.yml").read_text().splitlines()
+        if line.startswith(f"{role}_")
+    }
+    assert len(variables) > 100
+    found = {
+        str(path.relative_to(PLUGINS)): sorted(named)
+        for folder in ("modules", "module_utils", "lookup")
+        for path in (PLUGINS / folder).rglob("*.py")
+        if (named := variables & set(re.findall(r"\w+", path.read_text(encoding="utf-8"))))
+    }
+    assert not found

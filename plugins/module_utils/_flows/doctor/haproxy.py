@@ -58,8 +58,8 @@ def look_at_endpoint(url: str, timeout: float) -> str:
     except (OSError, ValueError) as failed:
         reason = getattr(failed, "strerror", None) or "no answer" if isinstance(failed, OSError) else "it is no URL"
         raise ReloadError(
-            f"No connection to the endpoint of haproxy_certificates_reload_url: {reason}. Start the service behind it,"
-            " or correct the address."
+            f"No connection to the endpoint of option reload_url: {reason}. Start the service behind it, or correct"
+            " the address."
         ) from None
     return f"{host}:{port} takes connections. Whether it reloads is seen when it is asked to."
 
