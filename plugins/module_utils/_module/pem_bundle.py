@@ -14,7 +14,8 @@ from .._core.pipeline.layouts import live_paths
 from .._core.pipeline.naming import certificate_file_stem
 from .._core.pipeline.source import Selection
 from .._errors import InvalidOption, RotationError
-from .._flows.rotate.sync import CertificateSync, SyncOptions
+from .._flows.rotate.sync import CertificateSync
+from .._flows.rotate.sync_options import SyncOptions
 from .._ports.host.libraries import require_library
 from .._ports.store.directory import CertificateDirectory
 from .boundary import module_boundary

@@ -14,7 +14,8 @@ try:
 except ImportError:  # the module boundary says so
     pass
 
-from ..renewal import format_duration, isoformat_utc, renewal_due
+from ..instants import format_duration, isoformat_utc
+from ..renewal import renewal_due
 from ..x509.certificate import Certificate
 from ..x509.names import a_labels
 from ..x509.paths import Purpose

@@ -11,7 +11,7 @@ import hashlib
 import typing as t
 from dataclasses import dataclass
 
-from ..renewal import isoformat_utc
+from ..instants import isoformat_utc
 from ..x509.certificate import Certificate, load_certificate
 from ..x509.pem import CERTIFICATE, PemBlock, parse_pem
 from ..x509.problems import MaterialError

@@ -10,7 +10,8 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
-from ..renewal import format_duration, isoformat_utc, parse_isoformat_utc, renewal_due
+from ..instants import format_duration, isoformat_utc, parse_isoformat_utc
+from ..renewal import renewal_due
 
 #: From where a certificate comes to who asks for it.
 LAYERS: t.Final = ("source", "disk", "memory", "wire")

@@ -21,7 +21,7 @@ from ..._errors import InvalidOption
 Phase = t.Literal["absent", "settled", "published", "trusted", "reissued", "promoting", "promoted", "finishing"]
 #: Where a run may end, in order.
 GOALS: t.Final = ("published", "trusted", "reissued", "promoted", "finished")
-_ModuleResult = t.Mapping[str, t.Any]
+_Result = t.Mapping[str, t.Any]
 _SHOWN = 12  # characters of a fingerprint
 
 
@@ -37,7 +37,7 @@ class HostView:
     clients: t.Mapping[str, str] | None = None
 
     @classmethod
-    def of(cls, host: str, result: _ModuleResult) -> HostView:
+    def of(cls, host: str, result: _Result) -> HostView:
         """result: of shared_ca_member_info or shared_ca_member; {} when it was not asked."""
         if result.get("unreachable"):
             return cls(host, f"cannot be reached: {result.get('msg', 'unknown')}")
@@ -88,7 +88,7 @@ class RunPlan:
 class Rollout:
     """stored: result of shared_ca_info or shared_ca_rotation; members: host -> result of its shared_ca_member_info."""
 
-    def __init__(self, stored: _ModuleResult, members: t.Mapping[str, _ModuleResult]) -> None:
+    def __init__(self, stored: _Result, members: t.Mapping[str, _Result]) -> None:
         self._stored_phase: str = stored["stage"]
         self._trusted = list(stored["trusted_fingerprints"])
         by_role = {item["role"]: item for item in stored["certificates"] if item["name"] == "ca"}
@@ -213,6 +213,14 @@ class Rollout:
     # -- for people ---------------------------------------------------------------------------------------------
 
     @property
+    def issuers(self) -> dict[str, str]:
+        """Whose server certificate a host has, for those that have one: the role of an authority, or another."""
+        return {member.host: self._issuer(member) for member in self.members if member.has_server}
+
+    def _issuer(self, member: HostView) -> str:
+        return str(self._authorities.get(member.server_issuer or "", "another"))
+
+    @property
     def table(self) -> list[str]:
         """One line for each host, below a heading."""
         rows = [("host", "trusts", "server of", "clients")]
@@ -225,7 +233,7 @@ class Rollout:
             return member.why_unknown, "", ""
         roles = [self._authorities[fingerprint] for fingerprint in self._trusted if fingerprint in member.trusted]
         roles += ["others"] if self._surplus(member) else []
-        server = self._authorities.get(member.server_issuer or "", "another") if member.has_server else "-"
+        server = self._issuer(member) if member.has_server else "-"
         clients = [
             name if self._clients.get(name, fingerprint) == fingerprint else f"{name} (before)"
             for name, fingerprint in (member.clients or {}).items()

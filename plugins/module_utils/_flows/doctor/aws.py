@@ -10,8 +10,8 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from ..._core.instants import isoformat_utc
 from ..._core.pipeline.source import SecretFailure, SecretVersion, Selection
-from ..._core.renewal import isoformat_utc
 from ..._core.x509.problems import Problem
 from ..._errors import SecretsManagerError
 from ..._ports.aws.access import AwsAccess, AwsAnswer

@@ -10,7 +10,7 @@ import typing as t
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ..._core.renewal import format_duration
+from ..._core.instants import format_duration
 
 Grade = t.Literal["ok", "warning", "error"]
 

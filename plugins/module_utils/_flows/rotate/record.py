@@ -12,8 +12,8 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from ..._core.instants import isoformat_utc
 from ..._core.pipeline.manifest import Manifest
-from ..._core.renewal import isoformat_utc
 from ..._errors import InvalidOption
 from ..._ports.store.directory import STATE_DIRECTORY, CertificateDirectory
 

@@ -18,7 +18,7 @@ import typing as t
 from ..._core.ca.issue import Issuer
 from ..._core.ca.keys import key_pem
 from ..._core.ca.profiles import Profile
-from ..._core.renewal import isoformat_utc
+from ..._core.instants import isoformat_utc
 from ..._core.secrets.plan import CURRENT
 from ..._core.secrets.shared import PENDING
 from ..._core.shared_ca.state import ABORTED, RETIRING, Pair, State, key_of
@@ -26,7 +26,7 @@ from ..._errors import RotationError
 from .steward import ClientWish, Steward, Write, profile_of
 
 
-class Rotation:
+class AuthorityRotation:
     """clients: all that follow the authority."""
 
     def __init__(self, steward: Steward, clients: t.Sequence[ClientWish]) -> None:

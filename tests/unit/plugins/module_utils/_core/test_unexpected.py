@@ -26,11 +26,8 @@ from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.act
     WantedCertificate,
 )
 from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.installer import Installer
-from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.sync import (
-    CertificateSync,
-    SyncOptions,
-    SyncReport,
-)
+from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.sync import CertificateSync, SyncReport
+from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.sync_options import SyncOptions
 from ansible_collections.certops.rotation.plugins.module_utils._module.boundary import module_boundary
 from ansible_collections.certops.rotation.plugins.module_utils._module.certificate_lookup import certificates_of
 from ansible_collections.certops.rotation.plugins.module_utils._ports.store.directory import (
@@ -77,7 +74,7 @@ def good() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
-@pytest.mark.parametrize("step", ["prepare", "publish"])
+@pytest.mark.parametrize("stage", ["verify", "put_aside", "publish"])
 def test_one_that_fails_while_it_is_installed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path, good: dict[str, str], step: str, failure: BaseException
 ) -> None:

@@ -8,6 +8,7 @@ import typing as t
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from ansible_collections.certops.rotation.plugins.module_utils._core.instants import isoformat_utc
 from ansible_collections.certops.rotation.plugins.module_utils._core.record.status import (
     CertificateStatus,
     LayerFinding,
@@ -16,7 +17,6 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.record.stat
     Status,
     run_status,
 )
-from ansible_collections.certops.rotation.plugins.module_utils._core.renewal import isoformat_utc
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=timezone.utc)
 EARLIER = NOW - timedelta(hours=5)

@@ -169,6 +169,13 @@ def test_the_table():
     ]
 
 
+def test_whose_server_certificate_a_host_has():
+    down, client = {"unreachable": True}, member(BOTH, None)
+    hosts = rollout("promoted", member(BOTH, NEW), member(BOTH, OLD), member(BOTH, "a" * 64), client, down)
+    assert hosts.issuers == {"h0": "current", "h1": "retiring", "h2": "another"}
+    assert shared_ca_rollout(stored("published"), {"h": member(BOTH, NEW)})["issuers"] == {"h": "successor"}
+
+
 def test_the_filter_tells_why_there_is_no_plan():
     told = shared_ca_rollout(stored("settled", expired=True), {"h0": member([NEW], NEW)}, abort=False)
     assert (told["stage"], told["plan"]) == ("settled", {})
