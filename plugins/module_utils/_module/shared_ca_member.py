@@ -88,7 +88,7 @@ def run(module: AwsModule) -> None:
     """module: an AwsModule with ARGUMENT_SPEC."""
     with module_boundary(module):
         require_library("cryptography")
-        job = _Job(module)
+        job = _MemberJob(module)
         directory = CertificateDirectory(module.params["path"], job.settings)
         with directory.locked(job.lock_timeout, create=not module.check_mode):
             result = job.run()
@@ -105,7 +105,7 @@ class _Unavailable(Exception):
         self.message = message
 
 
-class _Job:
+class _MemberJob:
     """One call of the module. Raises InvalidOption when it is made, before anything is read or written."""
 
     def __init__(self, module: AwsModule) -> None:
@@ -161,7 +161,7 @@ class _Job:
             "changed": bool(changed),
             "source": source,
             "reason": why_kept.reason if why_kept else None,
-            "stage": taken.state.stage if taken else None,
+            "stage": taken.state.phase if taken else None,
             "server": self._server_facts(material, reason, SERVER in stale),
             "clients": {
                 name: {**_facts(client.certificate), "subject": client.certificate.subject}

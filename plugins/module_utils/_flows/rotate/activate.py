@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from ..._core.haproxy.content import CertificateContent, check_key, parse_content
+from ..._core.haproxy.content import CertificateContent, parse_content
 from ..._core.haproxy.parsing import StoredCertificate
 from ..._core.unexpected import only_rotation_errors
 from ..._errors import InvalidOption, RotationError, StoreError
@@ -28,10 +29,12 @@ from ..._ports.haproxy.load_paths import (
 from ..._ports.haproxy.ocsp_file import find_stale_response
 from ..._ports.haproxy.runtime import RuntimeApi, escape
 from ..._ports.haproxy.turn import take_turn
-from ..._ports.openssl.loadable import why_not_loaded
+from ..._ports.openssl.key_checks import KeyChecks
 from ..._ports.store.atomic import read_regular_file
 from ..haproxy_failures import HOPELESS, RELOAD_HELPS, error_code, failure_message, process_facts
 from .memory_steps import add_step, carry_out, line_step, link_step, update_step
+
+_AHEAD = 8  # certificates
 
 
 @dataclass(frozen=True, repr=False)
@@ -131,6 +134,7 @@ class CertificateRun:
         self._remove_stale_ocsp = remove_stale_ocsp
         self._check_mode = check_mode
         self._files = FileNames(paths)
+        self._keys = KeyChecks()
         self._pending, names = memory.list_names()
         self._known = KnownNames(self._files, names)
 
@@ -138,22 +142,53 @@ class CertificateRun:
         """Outcomes in the order of wanted. One failure does not stop the others, unless it would be theirs too."""
         outcomes: dict[int, Outcome] = {}
         hopeless: RotationError | None = None
-        # A transaction left open by a killed run blocks all others: its certificate goes first.
-        for number in sorted(range(len(wanted)), key=lambda index: not self._is_pending(wanted[index].name)):
-            outcome = Outcome(wanted[number].name)
-            try:
-                if hopeless is not None:
-                    raise hopeless
-                with only_rotation_errors():
-                    self._apply_one(wanted[number], outcome)
-            except RotationError as error:
-                outcome = outcome.failed(error)
-                hopeless = error if isinstance(error, HOPELESS) else hopeless
-            outcomes[number] = outcome
+        with contextlib.closing(self._keys):
+            for number in self._in_turn(wanted):
+                outcome = Outcome(wanted[number].name)
+                try:
+                    if hopeless is not None:
+                        raise hopeless
+                    with only_rotation_errors():
+                        self._apply_one(wanted[number], outcome)
+                except RotationError as error:
+                    outcome = outcome.failed(error)
+                    hopeless = error if isinstance(error, HOPELESS) else hopeless
+                outcomes[number] = outcome
         return [outcomes[number] for number in range(len(wanted))]
 
-    def _is_pending(self, name: str) -> bool:
-        return self._pending is not None and self._pending in self._known.of(name)
+    def _in_turn(self, wanted: t.Sequence[WantedCertificate]) -> t.Iterator[int]:
+        """Their numbers in the order of work. Meanwhile the key pairs of some that follow are checked."""
+        names = [self._names_of(one) for one in wanted]
+        # A transaction left open by a killed run blocks all others: its certificate goes first.
+        order = sorted(range(len(wanted)), key=lambda number: self._pending not in names[number])
+        self._memory.expect(name for number in order for name in names[number])
+        begun = 0
+        for position, number in enumerate(order, 1):
+            begun = max(begun, position)
+            while begun < min(position + _AHEAD, len(order)) and self._begin_check(wanted[order[begun]]):
+                begun += 1
+            yield number
+
+    def _names_of(self, wanted: WantedCertificate) -> list[str]:
+        """None for what is no name: that is said in its turn."""
+        try:
+            escape(wanted.name)
+        except InvalidOption:
+            return []
+        return self._known.of(wanted.name)
+
+    def _begin_check(self, wanted: WantedCertificate) -> bool:
+        """If this one will be changed. False as long as that is not known."""
+        names = self._names_of(wanted)
+        held = [self._memory.read_ahead(name) for name in names]
+        if None in held:
+            return False
+        if wanted.state == "present":
+            with contextlib.suppress(RotationError), only_rotation_errors():  # said in its turn, too
+                content = wanted.read()
+                if wanted.force or not held or not all(content.matches(one) for one in held if one is not None):
+                    self._keys.begin(content)
+        return True
 
     def _apply_one(self, wanted: WantedCertificate, outcome: Outcome) -> None:
         for name in filter(None, (wanted.name, wanted.crt_list)):
@@ -188,7 +223,7 @@ class CertificateRun:
                 new.setdefault(name, crt_list)
         links = [(crt_list, name) for crt_list, name in places if self._needs_link(crt_list, name, outcome.names, new)]
         if stale or new:
-            check_key(content, why_not_loaded)
+            self._keys.require(content)
         if stale:
             outcome.holds(next(iter(stale.values())))
             self._memory.check_effective(self._version)

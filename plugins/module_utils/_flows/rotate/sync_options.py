@@ -13,12 +13,12 @@ from ..._core.pipeline.source import Selection
 from ..._core.x509.changes import GUARDED_CHANGES
 
 if t.TYPE_CHECKING:
+    from ..._core.pipeline.layouts import Layout
     from ..._core.pipeline.verify import SecretVerifier
-    from ..._core.x509.bundle import Layout
 
 
 class SyncOptions(t.NamedTuple):
-    """What to sync and how.
+    """What to sync and how. selection: None where nothing is selected.
 
     rules: digest of all that decides about a file's content, so that a changed option makes every secret be read
     again; verifier: made when there is something to verify, for cryptography is slow to load; allow_changes: those of
@@ -26,7 +26,7 @@ class SyncOptions(t.NamedTuple):
     judge_all: whether what is deployed beside the selection fails the run when it expires; lock_timeout: seconds.
     """
 
-    selection: Selection
+    selection: Selection | None
     layout: Layout
     rules: str
     verifier: t.Callable[[], SecretVerifier]

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 from ..._core.ca.issue import issue_server
 from ..._core.ca.judge import (
-    Purpose,
     RenewalReason,
     authority_problems,
     date_problems,
@@ -26,6 +25,7 @@ from ..._core.instants import isoformat_utc
 from ..._core.shared_ca.material import Identity, Material
 from ..._core.shared_ca.state import Pair, State
 from ..._core.x509.certificate import Certificate
+from ..._core.x509.paths import Purpose
 from ..._core.x509.problems import Problem, error
 from ..._errors import RotationError
 from .steward import Steward
