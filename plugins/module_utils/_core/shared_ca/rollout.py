@@ -217,7 +217,7 @@ class Rollout:
         """Whose server certificate a host has, for those that have one: the role of an authority, or another."""
         return {member.host: self._issuer(member) for member in self.members if member.has_server}
 
-    def _issuer(self, member: Member) -> str:
+    def _issuer(self, member: HostView) -> str:
         return str(self._authorities.get(member.server_issuer or "", "another"))
 
     @property
