@@ -456,6 +456,11 @@ proven:
   returned: always
   type: list
   elements: str
+rolled_back:
+  description: Certificates whose file is the version before again, or gone again where there was none.
+  returned: always
+  type: list
+  elements: str
 not_proven:
   description: Certificates that are in place and could not be asked for, with the reasons. The next run asks again.
   returned: always

@@ -227,6 +227,12 @@ class Progress:
         ]
 
     @property
+    def rolled_back(self) -> list[str]:
+        """Those whose file is the version before again, or gone again."""
+        items = [*self.taken_back.get("certificates", ()), *self.rollback.get("certificates", ())]
+        return [item["name"] for item in items if item["action"] != "kept"]
+
+    @property
     def restored_and_proven(self) -> list[str]:
         """Those of the previous ones that were seen served again."""
         return [item["name"] for item in self.rollback_proof.get("certificates", ()) if item["proven"]]

@@ -82,6 +82,7 @@ class Rotation(CertificateSync):
         self._done: _Result = {}
         self._errors: list[str] = []
         self._metrics_error = ""
+        self._is_news = False
 
     def run(self) -> SyncReport:
         """The pipeline. Raises RotationError where there is nothing to go on with: the host is not ready, discovery
@@ -116,6 +117,7 @@ class Rotation(CertificateSync):
             "activation": progress.activation,
             "needs_reload": self.needs_reload,
             "proven": progress.proven if self._is_active else [],
+            "rolled_back": progress.rolled_back,
             "not_proven": progress.not_proven,
             "error": "\n".join(filter(None, (progress.message, self._metrics_error))),
             "activation_error": progress.error,
@@ -125,7 +127,7 @@ class Rotation(CertificateSync):
     def _changes_haproxy(self, progress: Progress) -> bool:
         if self._check_mode or self.needs_reload:
             return self._settings.activation != "none" and bool(progress.update_items)
-        return progress.activation != "none" or bool(self._done.get("rollback"))
+        return progress.activation != "none" or bool(progress.rolled_back) or self._is_news
 
     @property
     def failure(self) -> str:
@@ -204,7 +206,10 @@ class Rotation(CertificateSync):
             progress = self.progress
             if progress.restored:
                 names = [item["name"] for item in progress.restored]
-                self._done["rollback_proof"] = self._proof([*progress.restored, *progress.proof_items], names)
+                proof = self._proof([*progress.restored, *progress.proof_items], names)
+                self._done["rollback_proof"] = proof
+                if any(item["outcome"] == "wrong" for item in proof.get("certificates", ())):
+                    raise HaproxyError(proof["msg"])
         except RotationError as second:
             error = "\n".join(filter(None, (error, second.message)))
         if error:
@@ -240,13 +245,14 @@ class Rotation(CertificateSync):
             )
         with self._noting_errors():
             for outcome in outcomes:
-                record(
+                is_news, _state = record(
                     self._directory,
                     outcome,
                     now=datetime.now(timezone.utc),
                     lock_timeout=self._options.lock_timeout,
                     check_mode=False,
                 )
+                self._is_news = self._is_news or is_news
 
     def metrics(self, *, broken_off: bool = False) -> None:
         """For Prometheus, also of a run that failed. They never stop a rotation: they fail it at its end."""
