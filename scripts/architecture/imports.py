@@ -21,9 +21,10 @@ SPEAKS_ANSIBLE: t.Final = "_module"
 # fmt: off
 #: All that the core may use of others: what computes, and touches nothing.
 CORE_MAY_IMPORT: t.Final = frozenset({
-    "__future__", "base64", "binascii", "codecs", "collections", "contextlib", "dataclasses", "datetime", "enum",
-    "functools", "hashlib", "heapq", "ipaddress", "itertools", "json", "math", "operator", "re", "string", "textwrap",
-    "types", "typing", "unicodedata", "warnings", "cryptography", "jmespath", "prometheus_client",
+    "__future__", "base64", "binascii", "codecs", "collections", "contextlib", "dataclasses", "datetime", "difflib",
+    "enum", "functools", "hashlib", "heapq", "ipaddress", "itertools", "json", "math", "operator", "posixpath.dirname",
+    "re", "shlex", "string", "textwrap", "types", "typing", "unicodedata", "warnings", "cryptography", "jmespath",
+    "prometheus_client",
 })
 #: And what it may not use of that, nor of what Python has without an import.
 CORE_MUST_NOT_USE: t.Final = frozenset({
@@ -84,7 +85,7 @@ class Tree:
             if not name.startswith("_core."):
                 continue
             for each in self.imports[name]:
-                if each.what not in self.modules and each.what.partition(".")[0] not in CORE_MAY_IMPORT:
+                if each.what not in self.modules and not CORE_MAY_IMPORT & {each.what, each.what.partition(".")[0]}:
                     found.append(f"{name}:{each.line} imports {each.what}")
             found += [f"{name}:{line} uses {used}" for used, line in _used(tree) if used in CORE_MUST_NOT_USE]
         return found

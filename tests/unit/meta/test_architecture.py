@@ -168,6 +168,7 @@ def test_a_circle_of_folders_is_found(tmp_path: pathlib.Path) -> None:
         ("import datetime as clock\nclock.datetime.now(clock.timezone.utc)", "uses datetime.datetime.now"),
         ("from datetime import date\nnow = date.today", "uses datetime.date.today"),
         ("from os import environ", "imports os.environ"),
+        ("from posixpath import dirname, exists", "imports posixpath.exists"),
     ],
 )
 def test_contact_in_the_core_is_found(tmp_path: pathlib.Path, line: str, said: str) -> None:

@@ -74,7 +74,7 @@ def good() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
-@pytest.mark.parametrize("stage", ["verify", "put_aside", "publish"])
+@pytest.mark.parametrize("step", ["verify", "put_aside", "publish"])
 def test_one_that_fails_while_it_is_installed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path, good: dict[str, str], step: str, failure: BaseException
 ) -> None:
