@@ -129,6 +129,9 @@ def test_haproxy_gets_the_others(monkeypatch: pytest.MonkeyPatch, failure: BaseE
         def list_names(self) -> tuple[None, list[str]]:
             return None, []
 
+        def expect(self, names: t.Iterable[str]) -> None:
+            list(names)
+
     monkeypatch.setattr(CertificateRun, "_apply_one", fail_for_b)
     run = CertificateRun(t.cast("t.Any", Memory()), "3.0", remove_stale_ocsp=False, check_mode=False)
     outcomes = run.apply([WantedCertificate(name, "present", None, "", None, force=False) for name in NAMES])
