@@ -19,9 +19,11 @@ _WORDS: t.Final = {
 def summary(member: _Told, created: _Told) -> list[str]:
     """A line for each part and each problem.
 
-    member: result of shared_ca_member, which is skipped where check mode has created nothing; created: of shared_ca,
-    {} where it was not called.
+    member: result of shared_ca_member, which is skipped where check mode has created nothing, and has not even a
+    source where a play ignores that a host cannot be reached; created: of shared_ca, {} where it was not called.
     """
+    if not member.get("skipped") and "source" not in member:
+        return [f"Not known: {member.get('msg', 'the host has not told')}"]
     server = member.get("server")
     return [
         *_authority(member, created),
