@@ -17,10 +17,10 @@ export LC_ALL := C.UTF-8
 PYTEST_ARGS ?=
 # These tests also wait: for handshakes, time limits, hosts that boot.
 integration_processes = $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
-pytest = python -m pytest --numprocesses=auto --junitxml=.dev/reports/$@.xml $(PYTEST_ARGS)
+pytest = python -m pytest --numprocesses=auto --durations=10 --junitxml=.dev/reports/$@.xml $(PYTEST_ARGS)
 
 check_stages := lint types unit
-test_stages := lint types docs-lint sanity unit integration molecule
+test_stages := lint types docs-lint unit integration --beside sanity molecule
 
 .PHONY: help
 help: ## list the targets

@@ -4,13 +4,18 @@
 
 """Run make targets one after the other, all of them, and close with a table and the line 'N passed, N failed'.
 
-Usage: stages.py TARGET... A target that leaves a JUnit file (.dev/reports/TARGET.xml) counts with its tests, any other
-as one check. All that it prints is kept in .dev/reports/TARGET.log, and a private key in there fails it. The closing
-line is also left in .dev/reports/summary. Exit code 1 when anything failed.
+Usage: stages.py TARGET... [--beside TARGET...] Those of --beside run at the same time, in a row of their own: they use
+one processor, and wait often. What they print is shown when they have ended, between two of the others.
+
+A target that leaves a JUnit file (.dev/reports/TARGET.xml) counts with its tests, any other as one check. All that it
+prints is kept in .dev/reports/TARGET.log, and a private key in there fails it. The closing line is also left in
+.dev/reports/summary. Exit code 1 when anything failed.
 """
 
 from __future__ import annotations
 
+import argparse
+import concurrent.futures
 import pathlib
 import re
 import subprocess
@@ -44,12 +49,13 @@ def count_tests(report: pathlib.Path) -> tuple[int, int]:
     return passed, failed
 
 
-def run_stage(name: str) -> Stage:
-    print(f"\n=== {name} ===", flush=True)
+def run_stage(name: str, show: t.Callable[[str], None]) -> Stage:
+    """show: gets what it prints, line by line."""
+    show(f"\n=== {name} ===\n")
     report = REPORTS / f"{name}.xml"
     report.unlink(missing_ok=True)
     start = time.monotonic()
-    succeeded = _run_logged(["make", "--no-print-directory", name], REPORTS / f"{name}.log")
+    succeeded = _run_logged(["make", "--no-print-directory", name], REPORTS / f"{name}.log", show)
     seconds = time.monotonic() - start
     passed, failed = count_tests(report) if report.exists() else (int(succeeded), 0)
     if not succeeded and not failed:
@@ -57,7 +63,7 @@ def run_stage(name: str) -> Stage:
     return Stage(name, succeeded, passed, failed, seconds)
 
 
-def _run_logged(command: list[str], log_path: pathlib.Path) -> bool:
+def _run_logged(command: list[str], log_path: pathlib.Path, show: t.Callable[[str], None]) -> bool:
     """Whether the command succeeds without showing a private key. Its output is passed on as it comes, and kept."""
     leaked = False
     with (
@@ -70,16 +76,50 @@ def _run_logged(command: list[str], log_path: pathlib.Path) -> bool:
         for line in process.stdout:
             leaked |= bool(PRIVATE_KEY.search(line))
             log.write(line)
-            print(line, end="", flush=True)
+            show(line)
     if leaked:
-        print(f"A private key was printed: see {log_path}")
+        show(f"A private key was printed: see {log_path}\n")
     return process.returncode == 0 and not leaked
 
 
-def main(names: list[str]) -> int:
+def _print(text: str) -> None:
+    print(text, end="", flush=True)
+
+
+def run_stages(names: list[str], beside: list[str]) -> list[Stage]:
+    """What became of all of them, in that order."""
+    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as row:
+        waiting = [_begin(row, name) for name in beside]
+        stages = []
+        others: list[Stage] = []
+        for name in names:
+            stages.append(run_stage(name, _print))
+            while waiting and waiting[0][0].done():
+                others.append(_shown(*waiting.pop(0)))
+        others += [_shown(*begun) for begun in waiting]
+    return [*stages, *others]
+
+
+def _begin(row: concurrent.futures.Executor, name: str) -> tuple[concurrent.futures.Future[Stage], list[str]]:
+    printed: list[str] = []
+    return row.submit(run_stage, name, printed.append), printed
+
+
+def _shown(begun: concurrent.futures.Future[Stage], printed: list[str]) -> Stage:
+    """What became of it, when it has ended."""
+    stage = begun.result()
+    _print("".join(printed))
+    return stage
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("names", nargs="+")
+    parser.add_argument("--beside", nargs="+", default=[])
+    given = parser.parse_args(arguments)
     REPORTS.mkdir(parents=True, exist_ok=True)
-    stages = [run_stage(name) for name in names]
-    width = max(len(name) for name in names)
+    stages = run_stages(given.names, given.beside)
+    width = max(len(stage.name) for stage in stages)
     print()
     for stage in stages:
         verdict = "ok" if stage.succeeded else "FAILED"

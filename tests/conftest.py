@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import collections
 import os
 import pathlib
 import typing as t
@@ -13,6 +14,7 @@ import typing as t
 import hypothesis
 import hypothesis.configuration
 import pytest
+from ansible_collections.certops.rotation.tests.support import forking
 from ansible_collections.certops.rotation.tests.support.secrets_scan import private_key_findings
 
 _DEV = pathlib.Path(__file__).parents[1] / ".dev"
@@ -30,6 +32,10 @@ def pytest_configure() -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join([str(_COLLECTIONS), *([inherited] if inherited else [])])
     os.environ.setdefault("ANSIBLE_COLLECTIONS_PATH", str(_COLLECTIONS))
     os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin"])  # haproxy on Debian
+
+
+def pytest_unconfigure() -> None:
+    forking.close_all()
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
@@ -71,3 +77,16 @@ def pytest_runtest_makereport() -> t.Generator[None, pytest.TestReport, pytest.T
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report() -> t.Generator[None, pytest.CollectReport, pytest.CollectReport]:
     return _failed_instead_of_skipped((yield))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The dearest files, of many: those that take longest belong in LONGEST of the integration tests' conftest.py."""
+    seconds: collections.Counter[str] = collections.Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                seconds[report.location[0]] += report.duration
+    if len(seconds) > 10:
+        terminalreporter.section("slowest 10 files")
+        for path, spent in seconds.most_common(10):
+            terminalreporter.line(f"{spent:.0f}s {path}")

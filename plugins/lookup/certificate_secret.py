@@ -95,7 +95,7 @@ _list:
       description: ARN of the secret.
       type: str
     version_id:
-      description: Its version with the stage C(AWSCURRENT).
+      description: Its version with the label C(AWSCURRENT).
       type: str
     certificate:
       description: The leaf as PEM.

@@ -116,7 +116,7 @@ secrets:
       returned: when O(include_tags=true)
       type: dict
     version_id:
-      description: Version with the stage C(AWSCURRENT), if any.
+      description: Version with the label C(AWSCURRENT), if any.
       type: str
     versions:
       description: Stages by version id.

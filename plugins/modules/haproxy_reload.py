@@ -54,10 +54,11 @@ options:
       - Required for O(method=master). With every other O(method), the result is learned there. Of O(methods) it is for
         V(master) alone.
     type: str
-  unit:
+  service:
     description: The unit for O(method=systemd), one name and no pattern.
     type: str
     default: haproxy
+    aliases: [unit]
   container:
     description:
       - Name or id of the container. Its main process must be HAProxy, or one that passes signals on.
@@ -124,7 +125,7 @@ options:
       - Whether to check the configuration with C(haproxy -c) before the reload. An invalid one is then not even tried.
       - The check runs without the environment of the service. Set this to V(false) for a configuration that needs
         variables from there.
-      - It runs where the module runs, and needs O(executable) and O(config) there. Set this to V(false) where HAProxy
+      - It runs where the module runs, and needs O(binary) and O(config) there. Set this to V(false) where HAProxy
         is in a container or on another host.
     type: bool
     default: true
@@ -133,10 +134,11 @@ options:
     type: list
     elements: path
     default: [/etc/haproxy/haproxy.cfg]
-  executable:
+  binary:
     description: The program that checks the configuration, a path or a name.
     type: str
     default: haproxy
+    aliases: [executable]
   timeout:
     description: Seconds to wait for the check, and again for the reload, O(method=http) without O(socket) excepted.
     type: float
@@ -168,7 +170,7 @@ EXAMPLES = r"""
 - name: Reload the systemd unit
   certops.rotation.haproxy_reload:
     method: systemd
-    unit: haproxy
+    service: haproxy
     socket: /run/haproxy-master.sock
     config:
       - /etc/haproxy/haproxy.cfg
@@ -231,16 +233,22 @@ worker_pid_after:
 """
 
 from ansible_collections.certops.rotation.plugins.module_utils._module.guarded import GuardedModule
+from ansible_collections.certops.rotation.plugins.module_utils._module.haproxy_options import (
+    BINARY_OPTION,
+    CONFIG,
+    DOCKER_HOST_OPTION,
+    RELOAD_METHODS,
+    SERVICE_OPTION,
+)
 from ansible_collections.certops.rotation.plugins.module_utils._module.haproxy_reload import run
-from ansible_collections.certops.rotation.plugins.module_utils._module.reload_options import RELOAD_METHODS
 
 ARGUMENT_SPEC = {
     "method": {"type": "str", "choices": [*RELOAD_METHODS]},
     "methods": {"type": "list", "elements": "str", "choices": [*RELOAD_METHODS]},
     "socket": {"type": "str"},
-    "unit": {"type": "str", "default": "haproxy"},
+    "service": {**SERVICE_OPTION, "aliases": ["unit"]},
     "container": {"type": "str"},
-    "docker_host": {"type": "str", "default": "unix:///var/run/docker.sock", "no_log": True},
+    "docker_host": DOCKER_HOST_OPTION,
     "signal": {"type": "str", "choices": ["HUP", "USR2"]},
     "pid_file": {"type": "path"},
     "url": {"type": "str", "no_log": True},
@@ -253,8 +261,8 @@ ARGUMENT_SPEC = {
     "client_cert": {"type": "path"},
     "client_key": {"type": "path", "no_log": False},
     "check_config": {"type": "bool", "default": True},
-    "config": {"type": "list", "elements": "path", "default": ["/etc/haproxy/haproxy.cfg"]},
-    "executable": {"type": "str", "default": "haproxy"},
+    "config": {"type": "list", "elements": "path", "default": [CONFIG]},
+    "binary": {**BINARY_OPTION, "aliases": ["executable"]},
     "timeout": {"type": "float", "default": 90},
 }
 

@@ -7,28 +7,39 @@
 from __future__ import annotations
 
 import json
-import os
-import pathlib
-import subprocess
 import sys
 import typing as t
 
-from . import secrets_scan
+from . import forking, secrets_scan
 
-_BOOT = """
+_RUN = """
 import json, runpy, sys
-request = json.load(sys.stdin)
-sys.argv = [request["module"]]
 from ansible.module_utils import basic
-name = "ansible_collections.certops.rotation.plugins.modules." + request["module"]
 try:
     from ansible.module_utils.testing import patch_module_args
 except ImportError:  # ansible-core < 2.19
-    basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": request["args"]}).encode()
-    runpy.run_module(name, run_name="__main__")
-else:
-    with patch_module_args(request["args"]):
+    patch_module_args = None
+
+def run(request):
+    sys.argv = [request["module"]]
+    name = "ansible_collections.certops.rotation.plugins.modules." + request["module"]
+    if patch_module_args is None:
+        basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": request["args"]}).encode()
         runpy.run_module(name, run_name="__main__")
+    else:
+        with patch_module_args(request["args"]):
+            runpy.run_module(name, run_name="__main__")
+"""
+# With all that a module may import, loaded once.
+FORKED = f"""
+import importlib, pkgutil
+import boto3, cryptography.x509
+import ansible_collections.amazon.aws.plugins.module_utils.modules
+import ansible_collections.amazon.aws.plugins.module_utils.retries
+import ansible_collections.certops.rotation.plugins.module_utils._module as runners
+for found in pkgutil.iter_modules(runners.__path__, runners.__name__ + "."):
+    importlib.import_module(found.name)
+{_RUN}
 """
 
 
@@ -46,7 +57,7 @@ class ModuleRun(t.NamedTuple):
 
 def module_command() -> list[str]:
     """The command that runs a module whose request is given on standard input (see module_request)."""
-    return [sys.executable, "-c", _BOOT]
+    return [sys.executable, "-c", f"{_RUN}\nrun(json.load(sys.stdin))"]
 
 
 def module_request(
@@ -70,19 +81,12 @@ def run_module(
 
     Raises AssertionError when the process prints no JSON result, or any private key material.
     """
-    process = subprocess.run(
-        module_command(),
-        input=module_request(module, args, check=check, diff=diff),
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        env={**os.environ, **(env or {})},
-        cwd=pathlib.Path(__file__).parents[2],
-        check=False,
-    )
-    output = process.stdout + process.stderr
+    request = json.loads(module_request(module, args, check=check, diff=diff))
+    imported_from = {name: path for name, path in (env or {}).items() if name == "PYTHONPATH"}
+    with forking.borrowed(FORKED, imported_from) as server:
+        returncode, output = server.run(request, env, timeout)
     secrets_scan.assert_no_private_key(output)
-    return parse_result(module, process.returncode, output)
+    return parse_result(module, returncode, output)
 
 
 def parse_result(module: str, returncode: int, output: str) -> ModuleRun:

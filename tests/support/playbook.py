@@ -14,10 +14,29 @@ import sys
 import tempfile
 import typing as t
 
-from . import secrets_scan
+from . import forking, secrets_scan
 from .systemd_host import SystemdHost
 
 _CALLBACKS = pathlib.Path(__file__).with_name("callback")
+_ALWAYS = {
+    "ANSIBLE_CALLBACK_PLUGINS": str(_CALLBACKS),
+    "ANSIBLE_CALLBACKS_ENABLED": "task_log",
+    "ANSIBLE_LOCALHOST_WARNING": "false",
+    "ANSIBLE_NOCOLOR": "true",
+    "ANSIBLE_RETRY_FILES_ENABLED": "false",
+}
+# Ansible reads its settings and makes its temporary directory while it is imported, and each run removes that one.
+_FORKED = """
+import os, sys
+sys.argv = ["ansible-playbook"]
+import ansible.cli.playbook
+from ansible import constants
+
+def run(request):
+    os.makedirs(constants.DEFAULT_LOCAL_TMP, mode=0o700, exist_ok=True)
+    sys.argv = ["ansible-playbook", *request["arguments"]]
+    ansible.cli.playbook.main(sys.argv)
+"""
 ROTATE = "certops.rotation.rotate"
 
 
@@ -97,29 +116,30 @@ def run_playbook(
         if not isinstance(playbook, str):
             (folder / "play.yml").write_text(json.dumps(playbook))
             playbook = str(folder / "play.yml")
-        command = [sys.executable, "-m", "ansible", "playbook", playbook, "-i", str(folder / "inventory.json")]
-        command += [f"-{'v' * verbosity}"] if verbosity else []
-        command += ["--diff", *(["--check"] if check else []), "--extra-vars", json.dumps(extra or {})]
-        settings = {
-            "ANSIBLE_CALLBACK_PLUGINS": str(_CALLBACKS),
-            "ANSIBLE_CALLBACKS_ENABLED": "task_log",
-            "ANSIBLE_LOCALHOST_WARNING": "false",
-            "ANSIBLE_NOCOLOR": "true",
-            "ANSIBLE_RETRY_FILES_ENABLED": "false",
-            "TASK_LOG": str(folder / "tasks"),
-            **(env or {}),
-        }
-        process = subprocess.run(
-            inside.command(command, settings) if inside else command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=timeout,
-            check=False,
-            env={**os.environ, **settings},
-        )
+        arguments = [playbook, "-i", str(folder / "inventory.json"), *([f"-{'v' * verbosity}"] if verbosity else [])]
+        arguments += ["--diff", *(["--check"] if check else []), "--extra-vars", json.dumps(extra or {})]
+        returncode, output = _run(arguments, {"TASK_LOG": str(folder / "tasks"), **(env or {})}, timeout, inside)
         log = folder / "tasks"
         lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-    secrets_scan.assert_no_private_key(process.stdout)
-    return PlaybookRun(process.returncode, process.stdout, [TaskResult(**json.loads(line)) for line in lines])
+    secrets_scan.assert_no_private_key(output)
+    return PlaybookRun(returncode, output, [TaskResult(**json.loads(line)) for line in lines])
+
+
+def _run(arguments: list[str], env: t.Mapping[str, str], timeout: float, inside: SystemdHost | None) -> tuple[int, str]:
+    """ansible-playbook's exit code and output: by fork where it is run here with nothing but the usual settings."""
+    if not inside and not any(name.startswith("ANSIBLE_") for name in env):
+        with forking.borrowed(_FORKED, _ALWAYS) as server:
+            return server.run({"arguments": arguments}, {**_ALWAYS, **env}, timeout)
+    command = [sys.executable, "-m", "ansible", "playbook", *arguments]
+    settings = {**_ALWAYS, **env}
+    process = subprocess.run(
+        inside.command(command, settings) if inside else command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=timeout,
+        check=False,
+        env={**os.environ, **settings},
+    )
+    return process.returncode, process.stdout

@@ -40,8 +40,10 @@ class Check:
 
 
 def preflight(params: t.Mapping[str, t.Any]) -> list[Check]:
-    """All checks that these options call for."""
+    """All checks that these options call for. wished_libraries: those without which the run fails at its end only."""
     checks = [Check(name, missing_library(name) or "") for name in params["libraries"]]
+    for name in params.get("wished_libraries", ()):
+        checks.append(Check(name, missing_library(name) or "", required=False))
     checks.append(Check("path", _directory_problem(params["path"])))
     if params["activate"]:
         checks += _activation_checks(params)

@@ -11,12 +11,13 @@ import typing as t
 from .._flows.rotate.prove import ProofSettings, prove_deployed
 from .._ports.host.libraries import require_library
 from .boundary import module_boundary
+from .haproxy_options import CONFIG
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "certificates": {"type": "list", "elements": "dict", "required": True},
     "only": {"type": "list", "elements": "str"},
     "binds": {"type": "list", "elements": "str"},
-    "config": {"type": "list", "elements": "path", "default": ["/etc/haproxy/haproxy.cfg"]},
+    "config": {"type": "list", "elements": "path", "default": [CONFIG]},
     "environment": {"type": "dict", "default": {}},
     "max_names": {"type": "int"},
     "socket": {"type": "str"},

@@ -57,13 +57,13 @@ _UNREADABLE = ("AccessDeniedException", "ResourceNotFoundException", "InvalidReq
 def run(module: AwsModule) -> None:
     """module: an AwsModule with ARGUMENT_SPEC."""
     with module_boundary(module):
-        job = _Job(module, SecretWriter(module.client("secretsmanager"), module.retry))
+        job = _SecretJob(module, SecretWriter(module.client("secretsmanager"), module.retry))
         result = job.absent() if module.params["state"] == "absent" else job.present()
         diff = result.pop("diff")
         module.exit_json(**result, api_calls=dict(job.source.api_calls), **({"diff": diff} if module._diff else {}))
 
 
-class _Job:
+class _SecretJob:
     """One call of the module."""
 
     def __init__(self, module: AwsModule, source: SecretWriter) -> None:
@@ -78,16 +78,16 @@ class _Job:
             raise InvalidOption("recovery_window: AWS keeps a deleted secret for 7 to 30 days. Use force for none.")
         name = self._params["name"]
         described = self.source.describe(name)
-        steps = plan_absent(described, recovery_window=window, force=force)
+        requests = plan_absent(described, recovery_window=window, force=force)
         if not self._check_mode:
-            self.source.apply(steps, name)
-        before = _facts(described, version_with(described, CURRENT), {}) if steps else {}
+            self.source.apply(requests, name)
+        before = _facts(described, version_with(described, CURRENT), {}) if requests else {}
         return {
-            "changed": bool(steps),
+            "changed": bool(requests),
             "name": name,
             "arn": (described or {}).get("ARN"),
-            "action": "removed" if steps else "unchanged",
-            "changes": [step.name for step in steps],
+            "action": "removed" if requests else "unchanged",
+            "changes": [request.name for request in requests],
             "diff": {"before": before, "after": {}},
         }
 
@@ -144,7 +144,7 @@ class _Job:
         return WantedSecret(
             name=params["name"],
             document=secret_document(document),
-            stage=params["stage"],
+            label=params["stage"],
             description=params["description"],
             tags=None if tags is None else tag_texts(tags),
             purge_tags=params["purge_tags"],
@@ -165,31 +165,31 @@ class _Job:
                 " or remove it for good with state: absent and force: true.",
                 changed=False,
             )
-        holder = version_with(described, wanted.stage)
+        holder = version_with(described, wanted.label)
         stored, same = self._stored(described, holder, wanted, bundle)
-        steps = plan_present(described, wanted, same_content=same)
+        requests = plan_present(described, wanted, same_content=same)
         if not self._check_mode:
-            for step in steps:
-                if step.operation == "put_secret_value":
-                    self.source.put(step, wanted)
+            for request in requests:
+                if request.operation == "put_secret_value":
+                    self.source.put(request, wanted)
                 else:
-                    self.source.apply([step], wanted.name)
+                    self.source.apply([request], wanted.name)
         version = holder if holder and (same or holder == wanted.token) else wanted.token
         summary = bundle.summary()
         before = _facts(described, holder, stored) if described else {}
         after = _wanted_facts(before, wanted, version, summary)
         return {
-            "changed": bool(steps),
+            "changed": bool(requests),
             "name": wanted.name,
             "arn": described["ARN"] if described else (self.source.describe(wanted.name) or {}).get("ARN"),
             "version_id": version,
             "previous_version_id": holder if holder != version else None,
-            "stage": wanted.stage,
-            "action": "created" if described is None else "updated" if steps else "unchanged",
-            "changes": [step.name for step in steps],
+            "stage": wanted.label,
+            "action": "created" if described is None else "updated" if requests else "unchanged",
+            "changes": [request.name for request in requests],
             **summary,
             "problems": problems,
-            "diff": {"before": before, "after": after} if steps else {"before": {}, "after": {}},
+            "diff": {"before": before, "after": after} if requests else {"before": {}, "after": {}},
         }
 
     def _stored(

@@ -10,8 +10,8 @@ import math
 import typing as t
 from datetime import datetime, timedelta, timezone
 
+from .._core.instants import isoformat_utc
 from .._core.pipeline.source import Discovery, SecretFailure, SecretVersion, Selection
-from .._core.renewal import isoformat_utc
 from .._errors import InvalidOption
 from .._flows.rotate.deployed import NOT_SELECTED, selection_text
 from .._ports.aws.secrets_manager import SecretsManager

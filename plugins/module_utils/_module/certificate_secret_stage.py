@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import typing as t
 
-from .._core.secrets.labels import StageMove, check_moves
+from .._core.secrets.labels import LabelMove, check_moves
 from .._core.secrets.plan import CURRENT, version_with
 from .._errors import RotationError, SecretsManagerError
-from .._ports.aws.secret_stages import SecretStages
+from .._ports.aws.secret_labels import SecretLabels
 from .boundary import module_boundary
 
 if t.TYPE_CHECKING:
@@ -39,31 +39,31 @@ def run(module: AwsModule) -> None:
     with module_boundary(module):
         stage = module.params["stage"]
         moves = check_moves(
-            StageMove(secret["name"], secret["version_id"], secret["from_version_id"] or None)
+            LabelMove(secret["name"], secret["version_id"], secret["from_version_id"] or None)
             for secret in module.params["secrets"]
         )
         given = module.params["expected"]
         expected = None if given is None else {str(name): str(version or "") for name, version in given.items()}
         if not moves:
             module.exit_json(changed=False, secrets=[])
-        source = SecretStages(module.client("secretsmanager"), module.retry)
+        source = SecretLabels(module.client("secretsmanager"), module.retry)
         planned, refusals = [], []
         for move in moves:
             try:
-                described, step = source.plan(move, stage, expected)
+                described, request = source.plan(move, stage, expected)
             except SecretsManagerError:
                 raise
             except RotationError as error:
                 refusals.append(error.message)
             else:
-                planned.append((move, _item(move, described, stage, moved=step is not None), step))
+                planned.append((move, _item(move, described, stage, moved=request is not None), request))
         if refusals:
             raise RotationError("\n".join(refusals), changed=False)
         done: list[dict[str, t.Any]] = []
-        for move, item, step in planned:
-            if step is not None and not module.check_mode:
+        for move, item, request in planned:
+            if request is not None and not module.check_mode:
                 try:
-                    item["action"] = "moved" if source.move(move, stage, step) else "unchanged"
+                    item["action"] = "moved" if source.move(move, stage, request) else "unchanged"
                 except RotationError as error:
                     raise RotationError(
                         error.message, **{**error.details, "changed": _changed(done), "secrets": done}
@@ -75,7 +75,7 @@ def run(module: AwsModule) -> None:
         module.exit_json(changed=_changed(done), secrets=done, **diff)
 
 
-def _item(move: StageMove, described: t.Mapping[str, t.Any], stage: str, *, moved: bool) -> dict[str, t.Any]:
+def _item(move: LabelMove, described: t.Mapping[str, t.Any], stage: str, *, moved: bool) -> dict[str, t.Any]:
     return {
         "name": described["Name"],
         "arn": described["ARN"],

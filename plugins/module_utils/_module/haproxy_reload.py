@@ -50,7 +50,7 @@ def reload_settings(params: t.Mapping[str, t.Any]) -> ReloadSettings:
         methods=in_list or [params["method"]],
         reloader=lambda method: reloader_of(method, options if method == "master" or not in_list else without_socket),
         check_config=params["check_config"],
-        binary=params["executable"],
+        binary=params["binary"],
         config=params["config"],
         timeout=params["timeout"],
     )

@@ -11,14 +11,13 @@ import typing as t
 
 from .._errors import InvalidOption
 from .._ports.reload.docker import ContainerTarget, DockerEngine
-from .._ports.reload.http import Endpoint, HttpReloader, client_context
+from .._ports.reload.http import HttpReloader, ReloadEndpoint, client_context
 from .._ports.reload.master import MasterReloader
 from .._ports.reload.pid_file import PidFileTarget
 from .._ports.reload.reloader import Reloader
 from .._ports.reload.signalled import SignalReloader
 from .._ports.reload.systemd import SystemdReloader
-
-RELOAD_METHODS = ("master", "systemd", "docker", "http", "signal")
+from .haproxy_options import DOCKER_HOST, SERVICE
 
 
 class ReloadOptions(t.NamedTuple):
@@ -26,9 +25,9 @@ class ReloadOptions(t.NamedTuple):
 
     timeout: float
     socket: str | None = None
-    unit: str = "haproxy"
+    service: str = SERVICE
     container: str | None = None
-    docker_host: str = "unix:///var/run/docker.sock"
+    docker_host: str = DOCKER_HOST
     pid_file: str | None = None
     signal: str | None = None
     url: str | None = None
@@ -55,7 +54,7 @@ def _master(_options: ReloadOptions, master: MasterReloader | None) -> Reloader:
 
 
 def _systemd(options: ReloadOptions, master: MasterReloader | None) -> Reloader:
-    return SystemdReloader(options.unit, options.timeout, master)
+    return SystemdReloader(options.service, options.timeout, master)
 
 
 def _docker(options: ReloadOptions, master: MasterReloader | None) -> Reloader:
@@ -71,7 +70,7 @@ def _signal(options: ReloadOptions, master: MasterReloader | None) -> Reloader:
 
 
 def _http(options: ReloadOptions, master: MasterReloader | None) -> Reloader:
-    endpoint = Endpoint(
+    endpoint = ReloadEndpoint(
         _given(options.url, "The method http needs url, where to post to."),
         {name: str(value) for name, value in options.headers.items()},
         options.username or "",

@@ -28,6 +28,7 @@ from .._flows.preflight import preflight, reload_problem
 from .._ports.host.libraries import MINIMUM_VERSIONS, missing_library
 from .boundary import module_boundary
 from .certificate_sync import ARGUMENT_SPEC as SYNC_SPEC
+from .haproxy_options import SERVICE_OPTION
 from .masking import mask_in_url
 from .options import FILE_OPTIONS, directory_settings
 from .reload_options import ReloadOptions, reloader_of
@@ -63,7 +64,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     **{name: SYNC_SPEC[name] for name in _FROM_SYNC},
     **FILE_OPTIONS,
     **{name: PREFLIGHT_SPEC[name] for name in _FROM_PREFLIGHT},
-    "service": {"type": "str", "default": "haproxy"},
+    "service": SERVICE_OPTION,
     "ca_path": {"type": "path"},
     "client_cert": {"type": "path"},
     "client_key": {"type": "path"},
@@ -206,6 +207,6 @@ def _look_at_way(method: str, params: t.Mapping[str, t.Any]) -> str:
     if method == "http":
         return look_at_endpoint(params["reload_url"], params["timeout"])
     master = params["master_socket"] if method == "master" else None
-    shared = ("timeout", "container", "docker_host", "pid_file", "ca_path", "client_cert", "client_key")
-    options = ReloadOptions(socket=master, unit=params["service"], **{name: params[name] for name in shared})
+    shared = ("timeout", "service", "container", "docker_host", "pid_file", "ca_path", "client_cert", "client_key")
+    options = ReloadOptions(socket=master, **{name: params[name] for name in shared})
     return look_at_reloader(reloader_of(method, options))

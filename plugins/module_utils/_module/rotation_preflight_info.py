@@ -12,12 +12,12 @@ import typing as t
 from .._flows.preflight import in_check_mode, not_ready, preflight
 from .._ports.host.libraries import MINIMUM_VERSIONS
 from .boundary import module_boundary
+from .haproxy_options import BINARY_OPTION, DOCKER_HOST_OPTION, LAYOUT_OPTION, RELOAD_METHODS
 from .masking import mask_in_url
-from .reload_options import RELOAD_METHODS
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "path": {"type": "path", "required": True},
-    "layout": {"type": "str", "choices": ["haproxy", "lineage", "split"], "default": "haproxy"},
+    "layout": LAYOUT_OPTION,
     "libraries": {"type": "list", "elements": "str", "choices": sorted(MINIMUM_VERSIONS), "default": []},
     "activate": {"type": "bool", "default": True},
     "prove": {"type": "bool", "default": True},
@@ -25,11 +25,11 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "reload_methods": {"type": "list", "elements": "str", "choices": [*RELOAD_METHODS], "default": []},
     "master_socket": {"type": "str"},
     "container": {"type": "str"},
-    "docker_host": {"type": "str", "default": "unix:///var/run/docker.sock", "no_log": True},
+    "docker_host": DOCKER_HOST_OPTION,
     "pid_file": {"type": "path"},
     "reload_url": {"type": "str", "no_log": True},
     "check_config": {"type": "bool", "default": True},
-    "binary": {"type": "str", "default": "haproxy"},
+    "binary": BINARY_OPTION,
     "config": {"type": "list", "elements": "path", "default": []},
     "binds": {"type": "list", "elements": "str", "default": []},
 }

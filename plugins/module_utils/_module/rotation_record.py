@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime, timezone
 
-from .._flows.rotate.record import Outcome, record
+from .._flows.rotate.record import RunOutcome, record
 from .._ports.store.directory import CertificateDirectory
 from .boundary import module_boundary
 from .options import duration_option
@@ -32,7 +32,7 @@ def run(module: t.Any) -> None:
     """module: an AnsibleModule with ARGUMENT_SPEC."""
     with module_boundary(module):
         params = module.params
-        outcome = Outcome(
+        outcome = RunOutcome(
             params["outcome"],
             params["activation"],
             params["names"],

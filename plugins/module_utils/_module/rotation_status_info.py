@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from .._core.pipeline.manifest import Entry, Manifest
 from .._core.pipeline.proof_report import CertificateProof, DeployedCertificate
 from .._core.pipeline.source import Selection
-from .._core.record.status import UNASKED, CertificateStatus, Finding, Status, Verdict, listed, run_status
+from .._core.record.status import UNASKED, CertificateStatus, LayerFinding, Status, Verdict, listed, run_status
 from .._errors import InvalidOption, RotationError, SecretsManagerError
 from .._flows.metrics import load_totals
 from .._flows.rotate.prove import ProofSettings, ask_listeners, find_binds, kind_of_key
@@ -46,7 +46,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "timeout": {"type": "float", "default": 5.0},
     "concurrency": {"type": "int", "default": 32},
 }
-_Findings = t.Mapping[str, Finding]
+_LayerFindings = t.Mapping[str, LayerFinding]
 
 
 def run(module: AwsModule) -> None:
@@ -121,7 +121,7 @@ def _certificate(
     name: str,
     entry: Entry,
     directory: CertificateDirectory,
-    layers: t.Mapping[str, _Findings],
+    layers: t.Mapping[str, _LayerFindings],
     transaction: str | None,
 ) -> CertificateStatus:
     path = os.path.join(directory.path, entry.main_path)
@@ -136,7 +136,7 @@ def _certificate(
     )
 
 
-def _source(manifest: Manifest, module: AwsModule) -> _Findings:
+def _source(manifest: Manifest, module: AwsModule) -> _LayerFindings:
     """By ListSecrets: no value is read. What was not taken from Secrets Manager has no version there."""
     entries = {entry.arn: entry for entry in manifest.entries.values() if entry.arn}
     if not entries:
@@ -144,36 +144,38 @@ def _source(manifest: Manifest, module: AwsModule) -> _Findings:
     try:
         found = SecretsManager(module.client("secretsmanager"), module.retry).discover(Selection(names=tuple(entries)))
     except SecretsManagerError as error:
-        return {entry.name: Finding("unknown", error.message) for entry in entries.values()}
+        return {entry.name: LayerFinding("unknown", error.message) for entry in entries.values()}
     findings = {}
     for failure in found.failures:
         entry = entries.get(failure.arn or failure.name) or entries.get(failure.name)
         if entry:
             gone = failure.problem.code in ("secret_missing", "secret_deleted")
             place = f" It was looked for in {found.where}." if gone else ""
-            findings[entry.name] = Finding("absent" if gone else "unknown", f"{failure.problem.message}{place}")
+            findings[entry.name] = LayerFinding("absent" if gone else "unknown", f"{failure.problem.message}{place}")
     for secret in found.secrets:
         entry = entries.get(secret.arn)
         if entry:
             newer = secret.version_id != entry.version_id
-            findings[entry.name] = Finding("differs", "another version is current") if newer else Finding("ok")
+            findings[entry.name] = (
+                LayerFinding("differs", "another version is current") if newer else LayerFinding("ok")
+            )
     return findings
 
 
-def _disk(manifest: Manifest, directory: CertificateDirectory) -> _Findings:
+def _disk(manifest: Manifest, directory: CertificateDirectory) -> _LayerFindings:
     findings = {}
     with directory.looking():
         for name, entry in manifest.entries.items():
             if directory.intact(entry):
-                findings[name] = Finding("ok")
+                findings[name] = LayerFinding("ok")
             elif directory.live_file(entry.layout, entry.stem):
-                findings[name] = Finding("differs", "the file is not the one that was written")
+                findings[name] = LayerFinding("differs", "the file is not the one that was written")
             else:
-                findings[name] = Finding("absent", "the file is gone")
+                findings[name] = LayerFinding("absent", "the file is gone")
     return findings
 
 
-def _wire(manifest: Manifest, directory: CertificateDirectory, params: t.Mapping[str, t.Any]) -> _Findings:
+def _wire(manifest: Manifest, directory: CertificateDirectory, params: t.Mapping[str, t.Any]) -> _LayerFindings:
     names = ("config", "environment", "binds", "socket", "max_names", "timeout", "concurrency")
     settings = ProofSettings(retries=1, delay=0.2, **{name: params[name] for name in names if name in params}).check()
     deployed = [
@@ -192,13 +194,13 @@ def _wire(manifest: Manifest, directory: CertificateDirectory, params: t.Mapping
     except InvalidOption:
         raise
     except RotationError as error:
-        return dict.fromkeys(manifest.entries, Finding("unknown", error.message))
+        return dict.fromkeys(manifest.entries, LayerFinding("unknown", error.message))
     return {proof.certificate.name: _seen(proof) for proof in report.certificates}
 
 
-def _seen(proof: CertificateProof) -> Finding:
+def _seen(proof: CertificateProof) -> LayerFinding:
     if proof.unreferenced:
-        return Finding("absent", proof.reason or "")
+        return LayerFinding("absent", proof.reason or "")
     verdicts: dict[str, Verdict] = {"right": "ok", "wrong": "differs"}
     verdict = verdicts.get(proof.outcome, "unanswered" if proof.unanswered else "unasked")
-    return Finding(verdict, next(iter(proof.because), ""))
+    return LayerFinding(verdict, next(iter(proof.because), ""))

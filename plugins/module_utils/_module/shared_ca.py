@@ -94,7 +94,7 @@ def run(module: AwsModule) -> None:
         if not _uses_secrets_manager(module):
             module.exit_json(changed=False, skipped=True, prefix=module.params["prefix"], items={}, api_calls={})
         require_library("cryptography")
-        job = _Job(module, shared_secrets(module))
+        job = _AuthorityJob(module, shared_secrets(module))
         result = job.absent() if module.params["state"] == "absent" else job.present()
         diff = result.pop("diff")
         module.exit_json(**result, api_calls=dict(job.source.api_calls), **({"diff": diff} if module._diff else {}))
@@ -111,7 +111,7 @@ def _uses_secrets_manager(module: AwsModule) -> bool:
     return choice == "true" or instance is not None
 
 
-class _Job:
+class _AuthorityJob:
     """One call of the module."""
 
     def __init__(self, module: AwsModule, source: SharedSecrets) -> None:

@@ -117,7 +117,7 @@ def facts(state: State, at: datetime, warn: timedelta, *, with_keys: bool) -> di
     current = state.current.certificate if state.current else None
     return {
         "prefix": state.names.prefix,
-        "stage": state.stage,
+        "stage": state.phase,
         "ca_certificate": current.pem.decode() if current else None,
         "fingerprint_sha256": current.fingerprint_sha256 if current else None,
         "trust_bundle": state.trust_bundle,

@@ -68,8 +68,8 @@ def run(module: AwsModule) -> None:
         module.exit_json(
             changed=steward.changed,
             **result,
-            previous_stage=before.stage,
-            next_stage=after.stage,
+            previous_stage=before.phase,
+            next_stage=after.phase,
             items={names.item(name): outcome for name, outcome in sorted(steward.outcomes.items())},
             api_calls=dict(source.api_calls),
             **diff,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import typing as t
 
-from .._core.renewal import isoformat_utc
+from .._core.instants import isoformat_utc
 from .._core.x509.certificate import load_certificate
 from .._errors import InvalidOption, RotationError
 from .._ports.host.libraries import require_library

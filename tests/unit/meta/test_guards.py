@@ -70,3 +70,31 @@ def test_a_stage_that_prints_a_key_fails(tmp_path: pathlib.Path) -> None:
         outcome[target] = run.returncode
     assert outcome == {"good": 0, "leaks": 1, "breaks": 1}
     assert (tmp_path / ".dev" / "reports" / "summary").read_text() == "0 passed, 1 failed\n"
+
+
+def test_stages_beside_others_run_meanwhile_are_told_in_one_piece_and_count(tmp_path: pathlib.Path) -> None:
+    wait = "@timeout 60 sh -c 'while ! [ -e {} ]; do sleep 0.02; done'"
+    recipes = {
+        "first": ["@echo first begins", wait.format("begun"), "@touch met", wait.format("over"), "@echo first ends"],
+        "last": ["@echo last"],
+        "beside": [
+            "@echo beside begins",
+            "@touch begun",
+            wait.format("met"),
+            "@echo beside ends",
+            "@touch over",
+            "@false",
+        ],
+    }
+    makefile = "".join(f"{name}:\n" + "".join(f"\t{line}\n" for line in lines) for name, lines in recipes.items())
+    (tmp_path / "Makefile").write_text(makefile)
+    command = [sys.executable, str(ROOT / "scripts" / "stages.py"), "first", "last", "--beside", "beside"]
+    run = subprocess.run(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, check=False)
+    told = [line for line in run.stdout.splitlines() if re.match("(first|last|beside) ?", line) or "===" in line]
+    first = ["=== first ===", "first begins", "first ends"]
+    beside = ["=== beside ===", "beside begins", "beside ends"]
+    last = ["=== last ===", "last"]
+    assert told[:3] == first
+    assert told[3:] in ([*beside, *last], [*last, *beside])
+    assert run.returncode == 1
+    assert run.stdout.endswith("\n2 passed, 1 failed\n")

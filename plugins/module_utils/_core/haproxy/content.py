@@ -10,7 +10,7 @@ import hashlib
 import typing as t
 from dataclasses import dataclass
 
-from ..renewal import isoformat_utc
+from ..instants import isoformat_utc
 from ..x509.certificate import Certificate, load_certificate
 from ..x509.loadable import WhyNotLoaded, require_loadable
 from ..x509.pem import CERTIFICATE, TRUSTED_CERTIFICATE, PemBlock, encode_pem, parse_pem

@@ -9,15 +9,16 @@ from __future__ import annotations
 import datetime
 import functools
 import re
-import ssl
 import typing as t
 from dataclasses import dataclass
 
 from ..._errors import HaproxyError
+from ..instants import isoformat_utc
 
 _ENTRY = re.compile(r"^(?P<name>.+?):(?P<line>\d+)(?P<rest>(?: .*)?)$")
 _HEXADECIMAL = re.compile(r"-?[0-9A-Fa-f]{1,64}")  # RFC 5280 allows 40 digits
 _SHA1 = re.compile(r"[0-9A-Fa-f]{40}")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _LONGEST_NAME = 4200  # a path of Linux, and what is added to it
 _COUNT = re.compile(r" - \d+ certificate\(s\)$")  # in the list of CA files only
 _VERSION = re.compile(r"^Version: (\d{1,4})\.(\d{1,4})", re.MULTILINE)  # of `show info`
@@ -57,7 +58,7 @@ class StoredAuthority(t.NamedTuple):
     subject: str | None = None
 
 
-class StoredCrl(t.NamedTuple):
+class StoredRevocations(t.NamedTuple):
     """A revocation list in HAProxy's memory. revoked: serial number and date of each entry."""
 
     issuer: str | None
@@ -161,7 +162,7 @@ def parse_authorities(text: str) -> list[StoredAuthority]:
     ]
 
 
-def parse_crls(text: str) -> list[StoredCrl]:
+def parse_crls(text: str) -> list[StoredRevocations]:
     """`show ssl crl-file NAME`."""
     parts = re.split(r"^Certificate Revocation List #\d+:$", text, flags=re.MULTILINE)[1:]
     crls = []
@@ -170,7 +171,7 @@ def parse_crls(text: str) -> list[StoredCrl]:
         fields = _fields(head)
         entries = re.findall(r"Serial Number: (-?[0-9A-F]+)\s+Revocation Date: (.+)", revoked)
         crls.append(
-            StoredCrl(
+            StoredRevocations(
                 issuer=fields.get("Issuer"),
                 last_update=_date(fields.get("Last Update")),
                 next_update=_date(fields.get("Next Update")),
@@ -238,11 +239,14 @@ def _fields(text: str) -> dict[str, str]:
 @functools.lru_cache(maxsize=1024)
 def _date(text: str | None) -> str | None:
     """OpenSSL's "Dec  2 00:26:48 2026 GMT" as ISO 8601; None when it is absent or unreadable."""
+    month, _space, rest = (text or "").partition(" ")
     try:
-        moment = datetime.datetime.fromtimestamp(ssl.cert_time_to_seconds(text or ""), datetime.timezone.utc)
+        # The names of the months are English wherever this runs, which strptime's are not.
+        numbers = f"{_MONTHS.index(month) + 1} {rest}"
+        moment = datetime.datetime.strptime(numbers, "%m %d %H:%M:%S %Y GMT").replace(tzinfo=datetime.timezone.utc)
     except ValueError:
         return None
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return isoformat_utc(moment)
 
 
 def _alternative_names(text: str) -> tuple[str, ...]:

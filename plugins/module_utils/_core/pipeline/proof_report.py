@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-Outcome = t.Literal["right", "wrong", "unasked"]
+ProofOutcome = t.Literal["right", "wrong", "unasked"]
 _SHOWN_CERTIFICATES, _SHOWN_FINDINGS = 10, 3
 
 
@@ -92,7 +92,7 @@ class CertificateProof:
     answered: int = 0
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> ProofOutcome:
         """right: all that can be asked was answered rightly. wrong: a handshake got another certificate."""
         if self.mismatches:
             return "wrong"
@@ -152,10 +152,10 @@ class ProofReport:
         ]
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> ProofOutcome:
         """The worst one."""
         outcomes = {proof.outcome for proof in self.certificates}
-        worst: tuple[Outcome, ...] = ("wrong", "unasked")
+        worst: tuple[ProofOutcome, ...] = ("wrong", "unasked")
         return next((outcome for outcome in worst if outcome in outcomes), "right")
 
 

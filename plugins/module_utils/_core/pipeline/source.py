@@ -83,6 +83,11 @@ class CertificateSource(t.Protocol):
         """The values of these, or why not, in any order."""
 
 
+def requests_of(source: object) -> dict[str, dict[str, int]]:
+    """For results: how many requests it has sent, and how many of them failed, by operation; where it counts them."""
+    return {name: dict(getattr(source, name, {})) for name in ("api_calls", "api_errors")}
+
+
 def name_in_arn(identifier: str) -> str:
     """The secret's name, of a full ARN; what is no ARN is a name already. (Of a partial ARN perhaps only a prefix.)"""
     _arn, separator, name = identifier.partition(":secret:")

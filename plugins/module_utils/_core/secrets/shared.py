@@ -14,7 +14,7 @@ PENDING = "AWSPENDING"
 
 @dataclass(frozen=True)
 class SecretText:
-    """One version. labels: its stages; text: its value."""
+    """One version. labels: those that it carries; text: its value."""
 
     version_id: str
     labels: frozenset[str]
@@ -23,11 +23,11 @@ class SecretText:
 
 @dataclass(frozen=True)
 class SharedSecret:
-    """versions: those with one of the labels that were asked for; stages: label -> version id, of all labels."""
+    """versions: those with one of the labels that were asked for; labels: label -> version id, of all labels."""
 
     name: str
     arn: str
-    stages: t.Mapping[str, str]
+    labels: t.Mapping[str, str]
     versions: tuple[SecretText, ...]
 
     def labelled(self, label: str) -> SecretText | None:

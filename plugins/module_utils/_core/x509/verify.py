@@ -17,7 +17,7 @@ try:
 except ImportError:  # the module boundary says so
     pass
 
-from ..renewal import format_duration, isoformat_utc
+from ..instants import format_duration, isoformat_utc
 from .bundle import CertificateBundle
 from .certificate import Certificate
 from .chain import arrange, find_leaf

@@ -11,7 +11,7 @@ import stat
 import typing as t
 from datetime import datetime
 
-from ..._core.renewal import isoformat_utc
+from ..._core.instants import isoformat_utc
 from ..._errors import StoreError
 from ..._ports.store.directory import CertificateDirectory
 from ..._ports.store.places import open_place

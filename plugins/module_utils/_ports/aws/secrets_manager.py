@@ -310,8 +310,8 @@ def _discovery(listed: t.Iterable[dict[str, t.Any]]) -> Discovery:
     failures: dict[str, SecretFailure] = {}
     for secret in listed:
         name, arn = secret["Name"], secret["ARN"]
-        stages: t.Mapping[str, list[str]] = secret.get("SecretVersionsToStages") or {}
-        current = next((version for version, labels in stages.items() if "AWSCURRENT" in labels), None)
+        versions: t.Mapping[str, list[str]] = secret.get("SecretVersionsToStages") or {}
+        current = next((version for version, labels in versions.items() if "AWSCURRENT" in labels), None)
         other = secrets.get(name)
         if secret.get("DeletedDate"):
             failures[arn] = SecretFailure(name, _deleted(name), arn, secret)

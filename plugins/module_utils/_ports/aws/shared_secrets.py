@@ -60,13 +60,13 @@ class SharedSecrets(SecretWriter):
         if described.get("DeletedDate"):
             raise _deleted(name)
         versions: t.Mapping[str, list[str]] = described.get("VersionIdsToStages") or {}
-        stages = {label: version_id for version_id, labels in versions.items() for label in labels}
+        labels = {label: version_id for version_id, labels in versions.items() for label in labels}
         wanted = {version_id: labels for version_id, labels in versions.items() if self._labels & set(labels)}
         texts = tuple(
             SecretText(version_id, frozenset(labels), self._text(described, version_id))
             for version_id, labels in wanted.items()
         )
-        return SharedSecret(name, described["ARN"], stages, texts)
+        return SharedSecret(name, described["ARN"], labels, texts)
 
     def create(self, name: str, text: str) -> bool:
         try:
@@ -109,18 +109,19 @@ class SharedSecrets(SecretWriter):
         described = self.describe(name)
         if described is None or (described.get("DeletedDate") and not restore):
             return []
-        steps = plan_present(described, self._wanted(name, "", existing=True), same_content=True)
-        steps = [step for step in steps if step.operation != "put_secret_value"]  # it has no current version
+        requests = plan_present(described, self._wanted(name, "", existing=True), same_content=True)
+        # Without a current version there would be one to put.
+        requests = [request for request in requests if request.operation != "put_secret_value"]
         if not dry:
-            self.apply(steps, name)
-        return [step.name for step in steps]
+            self.apply(requests, name)
+        return [request.name for request in requests]
 
     def delete(self, name: str, recovery_window: int, *, dry: bool) -> bool:
         """Mark it for deletion. False when there is nothing to delete."""
-        steps = plan_absent(self.describe(name), recovery_window=recovery_window, force=False)
+        requests = plan_absent(self.describe(name), recovery_window=recovery_window, force=False)
         if not dry:
-            self.apply(steps, name)
-        return bool(steps)
+            self.apply(requests, name)
+        return bool(requests)
 
     def _text(self, described: t.Mapping[str, t.Any], version_id: str) -> str:
         key = (described["ARN"], version_id)

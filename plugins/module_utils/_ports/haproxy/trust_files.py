@@ -15,7 +15,7 @@ import re
 import typing as t
 
 from ..._core.haproxy.parsing import parse_authorities, parse_crls, parse_names
-from ..._core.haproxy.trust_content import Member, TrustContent
+from ..._core.haproxy.trust_content import StoredTrust, TrustContent
 from ..._errors import HaproxyError
 from .errors import NotReferenced, PayloadTooLarge, ReloadRequired, TransactionOpen, UnsupportedCommand
 from .runtime import RuntimeApi
@@ -84,12 +84,12 @@ class TrustFiles:
             " or add it there and reload."
         )
 
-    def describe(self, kind: str, name: str) -> list[Member]:
+    def describe(self, kind: str, name: str) -> list[StoredTrust]:
         """What HAProxy holds under a known name."""
         transaction = self._transactions[kind]
         return self._members(kind, name, transaction.ask(*transaction.show(name)))
 
-    def _members(self, kind: str, name: str, answer: str) -> list[Member]:
+    def _members(self, kind: str, name: str, answer: str) -> list[StoredTrust]:
         """name: as it was asked for; *name: in the open transaction."""
         if kind == "crl":
             return list(parse_crls(answer))

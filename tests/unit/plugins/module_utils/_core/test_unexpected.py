@@ -26,11 +26,8 @@ from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.act
     WantedCertificate,
 )
 from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.installer import Installer
-from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.sync import (
-    CertificateSync,
-    SyncOptions,
-    SyncReport,
-)
+from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.sync import CertificateSync, SyncReport
+from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.sync_options import SyncOptions
 from ansible_collections.certops.rotation.plugins.module_utils._module.boundary import module_boundary
 from ansible_collections.certops.rotation.plugins.module_utils._module.certificate_lookup import certificates_of
 from ansible_collections.certops.rotation.plugins.module_utils._ports.store.directory import (
@@ -77,19 +74,19 @@ def good() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
-@pytest.mark.parametrize("stage", ["stage", "publish"])
+@pytest.mark.parametrize("stage", ["verify", "put_aside", "publish"])
 def test_one_that_fails_while_it_is_installed(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path, good: dict[str, str], stage: str, failure: BaseException
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path, good: dict[str, str], step: str, failure: BaseException
 ) -> None:
     """Whatever the policy for bad content: that is this host's failure."""
-    install = getattr(Installer, stage)
+    install = getattr(Installer, step)
 
     def fail_for_b(self: Installer, what: t.Any) -> t.Any:
         if "b" in (getattr(what, "entry", None) or what.secret).name:
             raise failure
         return install(self, what)
 
-    monkeypatch.setattr(Installer, stage, fail_for_b)
+    monkeypatch.setattr(Installer, step, fail_for_b)
     report = sync(tmp_path / "certs", good)
     assert {item["name"]: item["action"] for item in report.items} == {"a": "created", "b": "failed", "c": "created"}
     (problem,) = next(item["problems"] for item in report.items if item["name"] == "b")

@@ -11,7 +11,7 @@ import dataclasses
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.content import check_key, parse_content
 from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.parsing import StoredCertificate
-from ansible_collections.certops.rotation.plugins.module_utils._core.renewal import isoformat_utc
+from ansible_collections.certops.rotation.plugins.module_utils._core.instants import isoformat_utc
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.problems import MaterialError
 from ansible_collections.certops.rotation.plugins.module_utils._ports.openssl.loadable import why_not_loaded
 from ansible_collections.certops.rotation.tests.support import pki

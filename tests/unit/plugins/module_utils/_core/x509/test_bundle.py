@@ -10,10 +10,9 @@ import ssl
 import typing as t
 
 import pytest
+from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.layouts import LAYOUTS, Layout
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.bundle import (
-    LAYOUT_PARTS,
     CertificateBundle,
-    Layout,
     describe_pem,
 )
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.problems import MaterialError
@@ -44,9 +43,9 @@ def test_layouts() -> None:
     assert BUNDLE.render("split") == {"pem": LEAF + CHAIN, "key": KEY}
 
 
-@pytest.mark.parametrize("layout", list(LAYOUT_PARTS))
+@pytest.mark.parametrize("layout", list(LAYOUTS))
 def test_the_parts_of_each_layout_are_documented(layout: Layout) -> None:
-    assert tuple(BUNDLE.render(layout)) == LAYOUT_PARTS[layout]
+    assert tuple(BUNDLE.render(layout)) == tuple(LAYOUTS[layout])
 
 
 def test_openssl_takes_the_combined_file(tmp_path: t.Any) -> None:

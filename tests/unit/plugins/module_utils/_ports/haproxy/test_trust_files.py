@@ -11,7 +11,7 @@ import typing as t
 
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.parsing import (
-    StoredCrl,
+    StoredRevocations,
     parse_authorities,
     parse_crls,
     parse_names,
@@ -148,7 +148,7 @@ def test_crls_as_printed() -> None:
     first, second = parse_crls(CRLS)
     assert first.revoked == {(0x1234, "2026-11-22T01:51:34Z"), (10, "2026-11-22T01:51:35Z")}
     assert first[:3] == ("/CN=Old CA", "2026-11-21T01:51:34Z", "2026-12-22T01:51:34Z")
-    assert second == StoredCrl("/CN=New CA", "2026-11-21T01:51:34Z", None)
+    assert second == StoredRevocations("/CN=New CA", "2026-11-21T01:51:34Z", None)
     assert facts(first)["revoked"] == 2
 
 
