@@ -4,85 +4,11 @@
 
 from __future__ import annotations
 
-import json
-import time
-import typing as t
-
-from ansible.errors import AnsibleActionFail
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.certops.rotation.plugins.module_utils._core.text import shown
-from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
 from ansible_collections.certops.rotation.plugins.module_utils._module.certificate_sync import ARGUMENT_SPEC
-from ansible_collections.certops.rotation.plugins.module_utils._module.selection import (
-    SELECTION_OPTIONS,
-    secret_selection,
-)
-from ansible_collections.certops.rotation.plugins.module_utils._ports.aws.secrets_manager import Selection
-from ansible_collections.certops.rotation.plugins.plugin_utils._controller_source import ControllerSource, Selected
-from ansible_collections.certops.rotation.plugins.plugin_utils._host_action import HostAction, as_data, refuse_facts
-from ansible_collections.certops.rotation.plugins.plugin_utils._key_keeping import refuse_misplaced_keys
-from ansible_collections.certops.rotation.plugins.plugin_utils._spool import Spool
-
-# Ansible imports this in the process that all workers are forked from.
-_SPOOL = Spool()
-_CALLS = range(3)  # with what was discovered, perhaps by names instead of tags, with values
-_QUOTED = 200  # characters of what a host asked for
-_T = t.Mapping[str, t.Any]
+from ansible_collections.certops.rotation.plugins.plugin_utils._source_action import SourceAction
 
 
-class ActionModule(HostAction):
-    """Controller's side of certops.rotation.certificate_sync: for source=controller it asks AWS in the hosts' place."""
+class ActionModule(SourceAction):
+    """Controller's side of certops.rotation.certificate_sync."""
 
     argument_spec = ARGUMENT_SPEC
-
-    def run(self, tmp: t.Any = None, task_vars: t.Any = None) -> dict[str, t.Any]:
-        if self._task.args.get("source") != "controller":
-            return super().run(tmp, task_vars)
-        refuse_facts(task_vars)
-        self.keep_keys()
-        refuse_misplaced_keys(ARGUMENT_SPEC, self._task.args)
-        if self._task.async_val:
-            raise AnsibleActionFail("source=controller does not work with async: leave one of them out.")
-        # What is left are the options of AWS. The hosts need no credentials, so they do not get them.
-        arguments = _known(self._task.args, ARGUMENT_SPEC)
-        options = {name: value for name, value in self._task.args.items() if name not in arguments}
-        source = ControllerSource(options, _SPOOL, self._task._uuid)
-        selected = Selected(_selection(arguments), may_fall_back=arguments.get("on_discovery_error") == "fallback")
-        questions = selected.first_questions
-        answers: dict[str, t.Any] = {}
-        for _call in _CALLS:
-            answers.update(source.answer(questions))
-            if any("value" in answer for answer in answers.values()):
-                self.refuse_to_show_keys()
-            provided = {**arguments, "provided": json.dumps({**answers, "now": time.time()})}
-            result = as_data(self._execute_module(module_args=provided, task_vars=task_vars))
-            questions = result.pop("questions", None) or []
-            if not questions or result.get("failed"):
-                return {**result, **source.requests}
-            wrong = selected.refused(questions, answers)
-            if wrong is not None:
-                raise AnsibleActionFail(
-                    f"Host {task_vars['inventory_hostname']} asked the controller for what this task has not selected"
-                    f" for it: {shown(wrong)[:_QUOTED]}. It was given nothing of it. No module of this collection asks"
-                    " so: find out who has changed what runs on this host."
-                )
-        raise AnsibleActionFail(
-            f"Host {task_vars['inventory_hostname']} goes on asking for what it has been given. Run it again."
-        )
-
-
-def _known(arguments: _T, spec: _T) -> dict[str, t.Any]:
-    """Those arguments of a task that the specification has."""
-    names = {name for option, facts in spec.items() for name in (option, *facts.get("aliases", ()))}
-    return {name: value for name, value in arguments.items() if name in names}
-
-
-def _selection(arguments: _T) -> Selection | None:
-    """As the module has it; None where nothing is selected."""
-    checked = ArgumentSpecValidator(SELECTION_OPTIONS).validate(_known(arguments, SELECTION_OPTIONS))
-    if checked.error_messages:
-        raise AnsibleActionFail("; ".join(checked.error_messages))
-    try:
-        return secret_selection(checked.validated_parameters)
-    except RotationError as error:
-        raise AnsibleActionFail(error.message) from None

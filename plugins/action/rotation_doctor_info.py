@@ -4,11 +4,22 @@
 
 from __future__ import annotations
 
+import typing as t
+
+from ansible_collections.certops.rotation.plugins.module_utils._flows.doctor.findings import warning
 from ansible_collections.certops.rotation.plugins.module_utils._module.rotation_doctor_info import ARGUMENT_SPEC
 from ansible_collections.certops.rotation.plugins.plugin_utils._host_action import HostAction
+from ansible_collections.certops.rotation.plugins.plugin_utils._misspelt import misspelt_variables
 
 
 class ActionModule(HostAction):
     """Controller's side of certops.rotation.rotation_doctor_info."""
 
     argument_spec = ARGUMENT_SPEC
+
+    def run(self, tmp: t.Any = None, task_vars: t.Any = None) -> dict[str, t.Any]:
+        result = super().run(tmp, task_vars)
+        if "checks" in result:
+            sentences = misspelt_variables(self._task, task_vars or {})
+            result["checks"] = [warning("variables", text).as_result() for text in sentences] + result["checks"]
+        return result

@@ -45,7 +45,8 @@ from ansible_collections.certops.rotation.plugins.plugin_utils._own_variables im
 
 _PREFIX = "certops.rotation."
 # The tasks by which a play is known to rotate, the first ones of the role.
-_BEGINNINGS = (f"{_PREFIX}rotation_preflight_info", f"{_PREFIX}certificate_sync")
+_ROTATIONS = (f"{_PREFIX}haproxy_rotation", f"{_PREFIX}certificate_sync")
+_BEGINNINGS = (f"{_PREFIX}rotation_preflight_info", *_ROTATIONS)
 _SET_FACT = ("ansible.builtin.set_fact", "set_fact", "ansible.legacy.set_fact")
 
 
@@ -94,7 +95,7 @@ class CallbackModule(CallbackBase):
         # The role publishes by set_fact, on the controller. A host's own facts say nothing.
         facts = content.get("ansible_facts") if action in _SET_FACT else None
         published = (facts or {}).get("haproxy_certificates_result")
-        if action == f"{_PREFIX}certificate_sync" or published:
+        if action in _ROTATIONS or published:
             self._of(result._host).sync = well_formed(published or content)
 
     def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:

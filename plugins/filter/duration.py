@@ -8,7 +8,7 @@ import datetime
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.certops.rotation.plugins.module_utils._core.renewal import format_duration, parse_duration
+from ansible_collections.certops.rotation.plugins.module_utils._core.instants import format_duration, parse_duration
 from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
 
 DOCUMENTATION = r"""

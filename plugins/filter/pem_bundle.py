@@ -9,7 +9,7 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
-from ansible_collections.certops.rotation.plugins.module_utils._module.dependencies import require_library
+from ansible_collections.certops.rotation.plugins.module_utils._ports.host.libraries import require_library
 
 DOCUMENTATION = r"""
 name: pem_bundle
@@ -64,6 +64,7 @@ def pem_bundle(value: t.Any, private_key: bool = True) -> str:
     try:
         require_library("cryptography")
         from ansible_collections.certops.rotation.plugins.module_utils._core.x509.arranged import arranged_pem
+        from ansible_collections.certops.rotation.plugins.module_utils._ports.openssl.opener import ProcessOpener
 
         if isinstance(value, dict):
             parts = {name: value.get(name) or "" for name in ("certificate", "certificate_chain", "private_key")}
@@ -72,7 +73,7 @@ def pem_bundle(value: t.Any, private_key: bool = True) -> str:
             content = str(value)
         else:
             raise AnsibleFilterError("pem_bundle needs a dictionary with certificate and private_key, or a PEM text.")
-        return arranged_pem(content, private_key=private_key).decode()
+        return arranged_pem(content, ProcessOpener(), private_key=private_key).decode()
     except RotationError as error:
         raise AnsibleFilterError(error.message) from None
 

@@ -84,6 +84,10 @@ _value:
     refusal:
       description: Why there is no plan. Empty when there is one.
       type: str
+    issuers:
+      description:
+        - For each host that has a server certificate whose it is, V(current), V(successor), V(retiring) or V(another).
+      type: dict
     table:
       description: The hosts, a line each, below a heading.
       type: list
@@ -104,11 +108,12 @@ def shared_ca_rollout(
         except InvalidOption as error:
             refusal = error.message
         return {
-            "stage": rollout.stage,
+            "stage": rollout.phase,
             "expired": rollout.expired,
             "obstacles": {need: rollout.obstacles(need) for need in _NEEDS},
             "plan": plan,
             "refusal": refusal,
+            "issuers": rollout.issuers,
             "table": rollout.table,
         }
     except (KeyError, TypeError, AttributeError) as error:

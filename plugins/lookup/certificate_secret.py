@@ -95,7 +95,7 @@ _list:
       description: ARN of the secret.
       type: str
     version_id:
-      description: Its version with the stage C(AWSCURRENT).
+      description: Its version with the label C(AWSCURRENT).
       type: str
     certificate:
       description: The leaf as PEM.
@@ -148,10 +148,10 @@ import typing as t
 from datetime import datetime, timezone
 
 from ansible.errors import AnsibleLookupError
-from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 from ansible_collections.amazon.aws.plugins.plugin_utils.lookup import AWSLookupBase
 from ansible_collections.certops.rotation.plugins.module_utils._core.text import shown
 from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
+from ansible_collections.certops.rotation.plugins.module_utils._module.aws import repeating
 from ansible_collections.certops.rotation.plugins.module_utils._module.certificate_lookup import certificates_of
 from ansible_collections.certops.rotation.plugins.module_utils._module.selection import CONTENT_OPTIONS, secret_verifier
 from ansible_collections.certops.rotation.plugins.module_utils._ports.aws.secrets_manager import SecretsManager
@@ -166,12 +166,10 @@ class LookupModule(AWSLookupBase):
         super().run(terms, variables, **kwargs)
         if not all(isinstance(term, str) and term.strip() for term in terms):
             raise AnsibleLookupError("certificate_secret needs names of secrets, texts that are not empty.")
-        throttled = ["ThrottlingException", "InternalServiceError"]
-        retry = AWSRetry.jittered_backoff(retries=6, delay=1, max_delay=8, catch_extra_error_codes=throttled)
         try:
             return certificates_of(
                 [str(term).strip() for term in terms],
-                SecretsManager(self.client("secretsmanager"), retry),
+                SecretsManager(self.client("secretsmanager"), repeating()),
                 secret_verifier({name: self.get_option(name) for name in CONTENT_OPTIONS}),
                 {name: self.get_option(name) for name in ("on_missing", "on_denied", "on_deleted", "on_invalid")},
                 warn=lambda text: self.warn(shown(text)),

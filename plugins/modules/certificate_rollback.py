@@ -136,15 +136,12 @@ stage_moves:
   sample: [{name: web/a, version_id: 7f3c..., from_version_id: b81d...}]
 """
 
+from ansible_collections.certops.rotation.plugins.module_utils._module.certificate_rollback import ARGUMENT_SPEC, run
 from ansible_collections.certops.rotation.plugins.module_utils._module.guarded import GuardedModule
-from ansible_collections.certops.rotation.plugins.module_utils._module.rotation_record import (
-    ROLLBACK_SPEC,
-    run_rollback,
-)
 
 
 def main() -> None:
-    run_rollback(GuardedModule(argument_spec=ROLLBACK_SPEC, supports_check_mode=True))
+    run(GuardedModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True))
 
 
 if __name__ == "__main__":

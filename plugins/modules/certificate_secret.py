@@ -220,26 +220,17 @@ api_calls:
   sample: {DescribeSecret: 1}
 """
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+from ansible_collections.certops.rotation.plugins.module_utils._module.aws import AwsModule
 from ansible_collections.certops.rotation.plugins.module_utils._module.certificate_secret import (
     ARGUMENT_SPEC,
     MUTUALLY_EXCLUSIVE,
     run,
 )
 from ansible_collections.certops.rotation.plugins.module_utils._module.given import GIVEN_DOCUMENTS
-from ansible_collections.certops.rotation.plugins.module_utils._module.guarded import guarded
 
 
 def main() -> None:
-    module = guarded(AnsibleAWSModule)(
-        argument_spec=ARGUMENT_SPEC,
-        mutually_exclusive=MUTUALLY_EXCLUSIVE,
-        documents=GIVEN_DOCUMENTS,
-        supports_check_mode=True,
-    )
-    throttled = ["ThrottlingException", "InternalServiceError"]
-    run(module, AWSRetry.jittered_backoff(retries=6, delay=1, max_delay=8, catch_extra_error_codes=throttled))
+    run(AwsModule(ARGUMENT_SPEC, mutually_exclusive=MUTUALLY_EXCLUSIVE, documents=GIVEN_DOCUMENTS))
 
 
 if __name__ == "__main__":

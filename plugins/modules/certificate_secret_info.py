@@ -116,7 +116,7 @@ secrets:
       returned: when O(include_tags=true)
       type: dict
     version_id:
-      description: Version with the stage C(AWSCURRENT), if any.
+      description: Version with the label C(AWSCURRENT), if any.
       type: str
     versions:
       description: Stages by version id.
@@ -197,22 +197,16 @@ api_calls:
   sample: {ListSecrets: 1}
 """
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+from ansible_collections.certops.rotation.plugins.module_utils._module.aws import AwsModule
 from ansible_collections.certops.rotation.plugins.module_utils._module.certificate_secret_info import (
     ARGUMENT_SPEC,
     REQUIRED_ONE_OF,
     run,
 )
-from ansible_collections.certops.rotation.plugins.module_utils._module.guarded import guarded
 
 
 def main() -> None:
-    module = guarded(AnsibleAWSModule)(
-        argument_spec=ARGUMENT_SPEC, required_one_of=REQUIRED_ONE_OF, supports_check_mode=True
-    )
-    throttled = ["ThrottlingException", "InternalServiceError"]
-    run(module, AWSRetry.jittered_backoff(retries=6, delay=1, max_delay=8, catch_extra_error_codes=throttled))
+    run(AwsModule(ARGUMENT_SPEC, required_one_of=REQUIRED_ONE_OF))
 
 
 if __name__ == "__main__":

@@ -113,19 +113,15 @@ secrets:
       choices: [moved, unchanged]
 """
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+from ansible_collections.certops.rotation.plugins.module_utils._module.aws import AwsModule
 from ansible_collections.certops.rotation.plugins.module_utils._module.certificate_secret_stage import (
     ARGUMENT_SPEC,
     run,
 )
-from ansible_collections.certops.rotation.plugins.module_utils._module.guarded import guarded
 
 
 def main() -> None:
-    module = guarded(AnsibleAWSModule)(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, check_boto3=False)
-    throttled = ["ThrottlingException", "InternalServiceError"]
-    run(module, AWSRetry.jittered_backoff(retries=6, delay=1, max_delay=8, catch_extra_error_codes=throttled))
+    run(AwsModule(ARGUMENT_SPEC))
 
 
 if __name__ == "__main__":

@@ -13,101 +13,24 @@ author:
   - certops.rotation contributors (@certops)
 description:
   - Discovers certificate secrets by name, by prefix or by tags, reads those whose current version is not the one on
-    disk,
-    verifies them and writes each as PEM files that no reader ever sees half of.
+    disk, verifies them and writes each as PEM files that no reader ever sees half of.
   - One call handles any number of certificates. When nothing changed it costs one C(ListSecrets) call for every 100
-    secrets
-    and reads no secret value.
+    secrets and reads no secret value.
   - A certificate that fails verification is reported and not written, what is on disk for it stays, and the other
     certificates go on. The task then fails with the full list.
-  - A secret holds a JSON document with the fields C(certificate), C(private_key), C(certificate_chain),
-    C(domain_name) and
-    C(description), or a PEM bundle, or a PKCS#12 archive as a binary secret.
+  - A secret holds a JSON document with the fields C(certificate), C(private_key), C(certificate_chain), C(domain_name)
+    and C(description), or a PEM bundle, or a PKCS#12 archive as a binary secret.
 options:
-  source:
-    description:
-      - Who asks AWS. With V(host) it is the host itself, with its own rights. That is the pull model.
-      - With V(controller) it is the controller, with its rights, and the hosts need none. That is the push model. The
-        secrets are listed once for all hosts of the task, and each value that a host lacks is read once, for all of
-        them. All hosts get the same versions.
-      - With V(controller) the private keys go through the memory of the controller and through the module's arguments
-        to the hosts. With pipelining they never touch another disk.
-      - With V(controller) the options about AWS hold for the controller and are not sent to the hosts, and C(async) is
-        refused.
-    type: str
-    choices: [host, controller]
-    default: host
-  provided:
-    description:
-      - What the controller brings to the host with O(source=controller). Ansible fills it in; do not set it.
-    type: str
   path:
     description:
       - Directory of the certificates. It is created when missing; its parent must exist.
       - A subdirectory C(.certops) remembers which secret version each file came from and keeps previous versions.
     type: path
     required: true
-  layout:
-    description:
-      - V(haproxy) writes one file C(NAME.pem) with leaf, intermediates and private key.
-      - V(lineage) writes C(NAME/cert.pem), C(NAME/chain.pem), C(NAME/fullchain.pem) and C(NAME/privkey.pem), where
-        C(NAME) is a
-        symbolic link, so that the four are always of one version.
-      - V(split) writes C(NAME.pem) with leaf and intermediates and C(NAME.key) with the private key. HAProxy does not
-        load
-        such a pair.
-      - C(NAME) is the secret's name with C(/) and C(:) replaced by C(_) and C(*) by C(wildcard), made safe as a file
-        name.
-    type: str
-    choices: [haproxy, lineage, split]
-    default: haproxy
-  on_invalid:
-    description:
-      - Whether a certificate that is refused fails the task or only warns. It is never written.
-      - A deployed certificate that has expired, or is valid for less than O(min_remaining), fails the task in any case,
-        also when its secret was refused, is gone, or is not selected any more.
-    type: str
-    choices: [fail, skip]
-    default: fail
-  on_missing:
-    description: Whether a named secret that does not exist fails the task or only warns.
-    type: str
-    choices: [fail, skip]
-    default: fail
-  on_deleted:
-    description: Whether a named secret that is marked for deletion fails the task or only warns.
-    type: str
-    choices: [fail, skip]
-    default: fail
-  on_discovery_error:
-    description: Whether a failing discovery by O(tags) fails the task, or falls back to O(names) with a warning.
-    type: str
-    choices: [fail, fallback]
-    default: fail
-  on_nothing_found:
-    description:
-      - What to do when no secret is found at all, or nothing is selected, while certificates are deployed in O(path).
-        Nobody would renew them. A wrong region, prefix or tag is the usual reason, so the message says what was looked
-        for and where.
-      - V(fail) fails the task, V(warn) warns and V(ignore) says nothing. In a directory without certificates V(fail)
-        warns, too.
-    type: str
-    choices: [fail, warn, ignore]
-    default: fail
-  prune:
-    description:
-      - Remove the files of certificates whose secrets are gone. Only files that this module wrote are ever removed,
-        and none
-        when discovery failed or found nothing.
-      - A named secret that is missing counts as gone only with O(on_missing=skip), one marked for deletion only with
-        O(on_deleted=skip).
-      - A file that someone else has put in the place of one that this module wrote stays, with a warning.
-      - All certificates of one directory must then come from one selection.
-    type: bool
-    default: false
 extends_documentation_fragment:
   - certops.rotation.attributes
   - certops.rotation.attributes.actiongroup_aws
+  - certops.rotation.certificate_sync
   - certops.rotation.certificate_files
   - certops.rotation.certificate_secrets
   - certops.rotation.certificate_secrets.selection
@@ -136,9 +59,8 @@ requirements:
   - jmespath (only for O(fields))
 notes:
   - Needs C(secretsmanager:ListSecrets) on all resources, C(secretsmanager:BatchGetSecretValue) on all resources,
-    C(secretsmanager:GetSecretValue) and C(secretsmanager:DescribeSecret) on the secrets, and C(kms:Decrypt) for
-    secrets with a
-    customer managed key. Without the first two it falls back to single calls.
+    C(secretsmanager:GetSecretValue) and C(secretsmanager:DescribeSecret) on the secrets, and C(kms:Decrypt) for secrets
+    with a customer managed key. Without the first two it falls back to single calls.
 seealso:
   - module: certops.rotation.haproxy_certificate
   - module: certops.rotation.certificate_proof_info
@@ -318,16 +240,12 @@ api_errors:
   sample: {}
 """
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+from ansible_collections.certops.rotation.plugins.module_utils._module.aws import AwsModule
 from ansible_collections.certops.rotation.plugins.module_utils._module.certificate_sync import ARGUMENT_SPEC, run
-from ansible_collections.certops.rotation.plugins.module_utils._module.guarded import guarded
 
 
 def main() -> None:
-    module = guarded(AnsibleAWSModule)(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, check_boto3=False)
-    throttled = ["ThrottlingException", "InternalServiceError"]
-    run(module, AWSRetry.jittered_backoff(retries=6, delay=1, max_delay=8, catch_extra_error_codes=throttled))
+    run(AwsModule(ARGUMENT_SPEC))
 
 
 if __name__ == "__main__":

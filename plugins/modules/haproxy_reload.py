@@ -37,18 +37,28 @@ options:
       - V(http) posts to O(url). The endpoint's status is the result, unless O(socket) tells more.
       - With V(docker) and V(signal), and without O(socket), a failed reload is known only when O(timeout) is over, and
         a worker that lives for two seconds beside the old one counts as the new one.
+      - Give this or O(methods).
     type: str
     choices: [master, systemd, docker, http, signal]
-    required: true
+  methods:
+    description:
+      - Several ways to reload, in the order in which they are tried. The first one that works is used. The next one is
+        tried only where HAProxy was not reached, not where it looked at its configuration and refused it.
+      - Each needs what O(method) says of it.
+    type: list
+    elements: str
+    choices: [master, systemd, docker, http, signal]
   socket:
     description:
       - Address of the master's socket (option C(-S) of HAProxy or C(master-socket)), a path or V(host:port).
-      - Required for O(method=master). With every other method, the result is learned there.
+      - Required for O(method=master). With every other O(method), the result is learned there. Of O(methods) it is for
+        V(master) alone.
     type: str
-  unit:
+  service:
     description: The unit for O(method=systemd), one name and no pattern.
     type: str
     default: haproxy
+    aliases: [unit]
   container:
     description:
       - Name or id of the container. Its main process must be HAProxy, or one that passes signals on.
@@ -115,7 +125,7 @@ options:
       - Whether to check the configuration with C(haproxy -c) before the reload. An invalid one is then not even tried.
       - The check runs without the environment of the service. Set this to V(false) for a configuration that needs
         variables from there.
-      - It runs where the module runs, and needs O(executable) and O(config) there. Set this to V(false) where HAProxy
+      - It runs where the module runs, and needs O(binary) and O(config) there. Set this to V(false) where HAProxy
         is in a container or on another host.
     type: bool
     default: true
@@ -124,10 +134,11 @@ options:
     type: list
     elements: path
     default: [/etc/haproxy/haproxy.cfg]
-  executable:
+  binary:
     description: The program that checks the configuration, a path or a name.
     type: str
     default: haproxy
+    aliases: [executable]
   timeout:
     description: Seconds to wait for the check, and again for the reload, O(method=http) without O(socket) excepted.
     type: float
@@ -159,7 +170,7 @@ EXAMPLES = r"""
 - name: Reload the systemd unit
   certops.rotation.haproxy_reload:
     method: systemd
-    unit: haproxy
+    service: haproxy
     socket: /run/haproxy-master.sock
     config:
       - /etc/haproxy/haproxy.cfg
@@ -176,6 +187,11 @@ EXAMPLES = r"""
   certops.rotation.haproxy_reload:
     method: signal
     pid_file: /run/haproxy.pid
+
+- name: Reload over the master's socket, or through systemd where there is none
+  certops.rotation.haproxy_reload:
+    methods: [master, systemd]
+    socket: /run/haproxy-master.sock
 
 - name: Reload through an endpoint
   certops.rotation.haproxy_reload:
@@ -200,7 +216,7 @@ log:
   returned: always
   type: str
 method:
-  description: The method used.
+  description: The method used. Of O(methods) the last one that was tried.
   returned: always
   type: str
   sample: master
@@ -217,14 +233,22 @@ worker_pid_after:
 """
 
 from ansible_collections.certops.rotation.plugins.module_utils._module.guarded import GuardedModule
+from ansible_collections.certops.rotation.plugins.module_utils._module.haproxy_options import (
+    BINARY_OPTION,
+    CONFIG,
+    DOCKER_HOST_OPTION,
+    RELOAD_METHODS,
+    SERVICE_OPTION,
+)
 from ansible_collections.certops.rotation.plugins.module_utils._module.haproxy_reload import run
 
 ARGUMENT_SPEC = {
-    "method": {"type": "str", "choices": ["master", "systemd", "docker", "http", "signal"], "required": True},
+    "method": {"type": "str", "choices": [*RELOAD_METHODS]},
+    "methods": {"type": "list", "elements": "str", "choices": [*RELOAD_METHODS]},
     "socket": {"type": "str"},
-    "unit": {"type": "str", "default": "haproxy"},
+    "service": {**SERVICE_OPTION, "aliases": ["unit"]},
     "container": {"type": "str"},
-    "docker_host": {"type": "str", "default": "unix:///var/run/docker.sock", "no_log": True},
+    "docker_host": DOCKER_HOST_OPTION,
     "signal": {"type": "str", "choices": ["HUP", "USR2"]},
     "pid_file": {"type": "path"},
     "url": {"type": "str", "no_log": True},
@@ -237,8 +261,8 @@ ARGUMENT_SPEC = {
     "client_cert": {"type": "path"},
     "client_key": {"type": "path", "no_log": False},
     "check_config": {"type": "bool", "default": True},
-    "config": {"type": "list", "elements": "path", "default": ["/etc/haproxy/haproxy.cfg"]},
-    "executable": {"type": "str", "default": "haproxy"},
+    "config": {"type": "list", "elements": "path", "default": [CONFIG]},
+    "binary": {**BINARY_OPTION, "aliases": ["executable"]},
     "timeout": {"type": "float", "default": 90},
 }
 
@@ -253,6 +277,8 @@ def main() -> None:
                 ("method", "signal", ["pid_file"]),
                 ("method", "http", ["url"]),
             ],
+            required_one_of=[("method", "methods")],
+            mutually_exclusive=[("method", "methods")],
             required_by={"client_key": "client_cert", "password": "username"},
             supports_check_mode=True,
         )

@@ -183,17 +183,12 @@ checks:
       sample: Allowed.
 """
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
-from ansible_collections.certops.rotation.plugins.module_utils._module.guarded import guarded
+from ansible_collections.certops.rotation.plugins.module_utils._module.aws import AwsModule
 from ansible_collections.certops.rotation.plugins.module_utils._module.rotation_doctor_info import ARGUMENT_SPEC, run
 
 
 def main() -> None:
-    # A missing boto3 is a finding, too.
-    module = guarded(AnsibleAWSModule)(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, check_boto3=False)
-    throttled = ["ThrottlingException", "InternalServiceError"]
-    run(module, AWSRetry.jittered_backoff(retries=3, delay=1, max_delay=4, catch_extra_error_codes=throttled))
+    run(AwsModule(ARGUMENT_SPEC, attempts=3))
 
 
 if __name__ == "__main__":

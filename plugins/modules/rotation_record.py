@@ -136,11 +136,11 @@ state:
 """
 
 from ansible_collections.certops.rotation.plugins.module_utils._module.guarded import GuardedModule
-from ansible_collections.certops.rotation.plugins.module_utils._module.rotation_record import RECORD_SPEC, run_record
+from ansible_collections.certops.rotation.plugins.module_utils._module.rotation_record import ARGUMENT_SPEC, run
 
 
 def main() -> None:
-    run_record(GuardedModule(argument_spec=RECORD_SPEC, supports_check_mode=True))
+    run(GuardedModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True))
 
 
 if __name__ == "__main__":

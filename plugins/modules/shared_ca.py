@@ -358,16 +358,12 @@ reason:
   choices: [denied, unreachable, deleted, absent, other]
 """
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
-from ansible_collections.certops.rotation.plugins.module_utils._module.guarded import guarded
+from ansible_collections.certops.rotation.plugins.module_utils._module.aws import AwsModule
 from ansible_collections.certops.rotation.plugins.module_utils._module.shared_ca import ARGUMENT_SPEC, run
 
 
 def main() -> None:
-    module = guarded(AnsibleAWSModule)(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    throttled = ["ThrottlingException", "InternalServiceError"]
-    run(module, AWSRetry.jittered_backoff(retries=6, delay=1, max_delay=8, catch_extra_error_codes=throttled))
+    run(AwsModule(ARGUMENT_SPEC))
 
 
 if __name__ == "__main__":

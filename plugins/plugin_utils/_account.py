@@ -11,8 +11,8 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
-from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 from ansible_collections.amazon.aws.plugins.plugin_utils.base import AWSPluginBase
+from ansible_collections.certops.rotation.plugins.module_utils._module.aws import repeating
 from ansible_collections.certops.rotation.plugins.module_utils._ports.aws.secrets_manager import SecretsManager
 
 
@@ -34,9 +34,7 @@ class Account(AWSPluginBase):
 
     def secrets_manager(self) -> SecretsManager:
         self.require_aws_sdk()
-        throttled = ["ThrottlingException", "InternalServiceError"]
-        retry = AWSRetry.jittered_backoff(retries=6, delay=1, max_delay=8, catch_extra_error_codes=throttled)
-        return SecretsManager(self.client("secretsmanager"), retry)
+        return SecretsManager(self.client("secretsmanager"), repeating())
 
     # Of AWSPluginBase
 

@@ -12,12 +12,9 @@ import json
 import typing as t
 
 from ansible.errors import AnsibleActionFail
+from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.source import SecretVersion, Selection
 from ansible_collections.certops.rotation.plugins.module_utils._errors import SecretsManagerError
-from ansible_collections.certops.rotation.plugins.module_utils._ports.aws.secrets_manager import (
-    SecretsManager,
-    SecretVersion,
-    Selection,
-)
+from ansible_collections.certops.rotation.plugins.module_utils._ports.aws.secrets_manager import SecretsManager
 from ansible_collections.certops.rotation.plugins.module_utils._ports.provided import (
     discovery_answer,
     discovery_question,

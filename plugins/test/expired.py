@@ -9,7 +9,7 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.certops.rotation.plugins.module_utils._core.expiry import has_expired
-from ansible_collections.certops.rotation.plugins.module_utils._core.renewal import parse_isoformat_utc
+from ansible_collections.certops.rotation.plugins.module_utils._core.instants import parse_isoformat_utc
 from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
 
 DOCUMENTATION = r"""

@@ -9,7 +9,7 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.certops.rotation.plugins.module_utils._core.expiry import expires_within
-from ansible_collections.certops.rotation.plugins.module_utils._core.renewal import parse_duration, parse_isoformat_utc
+from ansible_collections.certops.rotation.plugins.module_utils._core.instants import parse_duration, parse_isoformat_utc
 from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
 
 DOCUMENTATION = r"""

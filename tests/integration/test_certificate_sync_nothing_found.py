@@ -11,7 +11,7 @@ import typing as t
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from ansible_collections.certops.rotation.plugins.module_utils._ports.aws.secrets_manager import (
+from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.source import (
     Discovery,
     SecretValue,
     SecretVersion,

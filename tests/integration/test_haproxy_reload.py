@@ -55,7 +55,7 @@ def reload(
         "method": "master",
         "socket": instance.master_socket,
         "config": [str(instance.config_path)],
-        "executable": instance.binary,
+        "binary": instance.binary,
         "timeout": 20,
         **options,
     }

@@ -16,9 +16,8 @@ import time
 import typing as t
 
 import pytest
-from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.verify import SecretVerifier
-from ansible_collections.certops.rotation.plugins.module_utils._core.x509.verify import VerificationPolicy
 from ansible_collections.certops.rotation.tests.support import costly, odd, pki
+from ansible_collections.certops.rotation.tests.support.content import secret_verifier
 from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance, default_binary
 from ansible_collections.certops.rotation.tests.support.haproxy_memory import deploy
 from ansible_collections.certops.rotation.tests.support.module import run_module
@@ -181,7 +180,7 @@ def accepted() -> list[bytes]:
     found = []
     for _number in range(1500):
         content = certificate_pem_of(damage(leaf, chance)) + issued.private_key_pem
-        bundle, _problems = SecretVerifier(VerificationPolicy()).verify(content, at=pki.now())
+        bundle, _problems = secret_verifier().verify(content, at=pki.now())
         found += [bundle.render("haproxy")["pem"]] if bundle else []
     assert len(found) > 100
     return found

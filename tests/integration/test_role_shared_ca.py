@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import typing as t
 
@@ -41,11 +42,16 @@ class Fleet:
         }
 
     def run(
-        self, check: bool = False, hosts: t.Sequence[str] = HOSTS, playbook: t.Any = None, **variables: t.Any
+        self,
+        check: bool = False,
+        hosts: t.Sequence[str] = HOSTS,
+        playbook: t.Any = None,
+        extra: t.Mapping[str, t.Any] | None = None,
+        **variables: t.Any,
     ) -> PlaybookRun:
         env = {**self.shared.faults.env, **self.env}
         given = {**self.variables, **variables}
-        return run_playbook(given, playbook=playbook or BOOTSTRAP, hosts=hosts, check=check, env=env)
+        return run_playbook(given, playbook=playbook or BOOTSTRAP, hosts=hosts, check=check, env=env, extra=extra)
 
     def good(self, **options: t.Any) -> PlaybookRun:
         run = self.run(**options)
@@ -255,3 +261,106 @@ def test_from_embedded_to_the_store_and_back(fleet: Fleet, shared: SharedAuthori
     assert back["source"] == "embedded"
     assert back["trusted_fingerprints"] == alone["trusted_fingerprints"]
     assert back["server"]["action"] == "unchanged"
+
+
+@pytest.mark.usefixtures("ansible_version")
+def test_variables_that_come_as_text(fleet: Fleet, shared: SharedAuthority) -> None:
+    """As they do from -e x=..., from INI files, and from surveys of AWX."""
+    # The environment says nothing of where AWS is: the role's variable does.
+    endpoint = {
+        "endpoint_url": shared.faults.env["AWS_ENDPOINT_URL"],
+        "region": shared.faults.env["AWS_DEFAULT_REGION"],
+    }
+    fleet.env = {"AWS_ENDPOINT_URL": "", "AWS_DEFAULT_REGION": "", "AWS_REGION": ""}
+    texts = {
+        "rotation_batches": "1, 100%",
+        "shared_ca_aws": json.dumps({**endpoint, "validate_certs": False}),
+        "shared_ca_use_secrets_manager": "true",
+        "shared_ca_force": "false",
+        "shared_ca_renew_expired": "no",
+        "shared_ca_metadata_names": "false",
+        "shared_ca_key_size": "0",
+        "shared_ca_client_key_size": "0",
+        "shared_ca_server_key_size": "0",
+        "shared_ca_subject": "{}",
+        "shared_ca_server_subject": '{"organization": "Example"}',
+        "shared_ca_import_from": "{}",
+        "shared_ca_tags": "Team=web",
+        "shared_ca_replica_regions": "",
+        "shared_ca_server_names": "joblet,localhost",
+        "shared_ca_additional_names": '["node.example.com", "::1"]',
+        "shared_ca_member_clients": "[]",
+    }
+    run = fleet.good(extra=texts)
+    assert [(each.host, each.result["server"]["action"]) for each in run.of("shared_ca_member")] == [
+        ("one", "issued"),
+        ("two", "issued"),
+    ]
+    server = run.of("shared_ca_member")[0].result["server"]
+    assert set(server["subject_alternative_names"]) == {"joblet", "localhost", "node.example.com", "::1", "192.0.2.1"}
+    assert run.of("shared_ca")[1].result["changed"] is False, "replaced by force"
+    # The same in the playbook that replaces it, whose plan is told and not carried out.
+    plan = fleet.good(
+        playbook=[{"import_playbook": "certops.rotation.rotate_ca", "vars": {"rotation_hosts": "haproxy"}}],
+        check=True,
+        extra={
+            **texts,
+            "rotation_serial": "50%",
+            "rotate_ca_force": "false",
+            "rotate_ca_abort": "no",
+            "rotate_ca_revoke": "[]",
+            "shared_ca_rotation_reload_methods": "master,systemd",
+            "shared_ca_rotation_haproxy_crl": "false",
+        },
+    )
+    told = next(each.result["msg"] for each in plan.tasks if each.task == "Show where the rotation is")
+    assert (told[0], told[-1]) == ("joblet: settled", "It begins.")
+    assert not [each for each in plan.tasks if each.task == "Warn of what is cut off" and each.status != "skipped"]
+
+
+@pytest.mark.parametrize(
+    ("playbook", "variable", "text"),
+    [
+        ("bootstrap_ca", "rotation_batches", "some"),
+        ("bootstrap_ca", "shared_ca_force", "perhaps"),
+        ("bootstrap_ca", "shared_ca_aws", "eu-central-1"),
+        ("rotate_ca", "rotate_ca_force", "perhaps"),
+        ("rotate_ca", "rotation_serial", "few"),
+    ],
+)
+@pytest.mark.usefixtures("ansible_version")
+def test_text_that_means_nothing_is_refused_by_name(fleet: Fleet, playbook: str, variable: str, text: str) -> None:
+    play = [{"import_playbook": f"certops.rotation.{playbook}", "vars": {"rotation_hosts": "haproxy"}}]
+    run = fleet.run(playbook=play, extra={variable: text})
+    assert run.returncode != 0
+    assert variable in (run.error or run.output)
+    assert fleet.shared.faults.requests == []
+
+
+@pytest.mark.usefixtures("ansible_version")
+def test_options_of_the_play_and_of_the_role_are_added(fleet: Fleet, shared: SharedAuthority) -> None:
+    """Those of module_defaults reach the modules of the role, one by one; the role's own variable goes before them."""
+    play = [
+        {
+            "hosts": "haproxy",
+            "gather_facts": False,
+            "module_defaults": {
+                "group/certops.rotation.aws": {
+                    "endpoint_url": shared.faults.env["AWS_ENDPOINT_URL"],
+                    "region": "us-west-1",
+                    "aws_config": {"user_agent": "of-the-play"},
+                }
+            },
+            "roles": [{"role": "certops.rotation.shared_ca"}],
+        }
+    ]
+    fleet.env = {"AWS_ENDPOINT_URL": "", "AWS_DEFAULT_REGION": "", "AWS_REGION": ""}
+    run = fleet.good(playbook=play, hosts=["one"], shared_ca_aws={"region": shared.faults.env["AWS_DEFAULT_REGION"]})
+    for module in ("shared_ca", "shared_ca_member"):
+        given = run.result(module)["invocation"]["module_args"]
+        assert (given["region"], given["endpoint_url"]) == (
+            shared.faults.env["AWS_DEFAULT_REGION"],
+            shared.faults.env["AWS_ENDPOINT_URL"],
+        )
+        assert given["aws_config"]["user_agent"] == "of-the-play"
+    shared.assert_whole()

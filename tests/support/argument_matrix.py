@@ -54,9 +54,7 @@ def module_names() -> list[str]:
 def load(name: str) -> t.Any:
     """A module's plugin whose runner returns at once."""
     plugin = importlib.import_module(f"ansible_collections.certops.rotation.plugins.modules.{name}")
-    for runner in ("run", "run_record", "run_rollback"):
-        if hasattr(plugin, runner):
-            setattr(plugin, runner, lambda module, *_more: module.exit_json(changed=False))
+    plugin.run = lambda module: module.exit_json(changed=False)
     return plugin
 
 

@@ -18,7 +18,8 @@ Reply = t.Callable[[str], t.Union[str, t.Iterable[bytes], None]]
 class LyingSocket:
     """A unix socket at path while the context lasts.
 
-    reply: the answer to a command, as text or piece by piece; None: what the HAProxy at behind answers.
+    reply: the answer to a command, as text or piece by piece; None: what the HAProxy at behind answers. It gets the
+    request without the line that asks for the interactive mode.
     requests: all that was sent to it.
     """
 
@@ -51,7 +52,7 @@ class LyingSocket:
         with connection, contextlib.suppress(OSError):
             request = _everything(connection)
             self.requests.append(request.decode())
-            answer = self._reply(request.decode())
+            answer = self._reply(request.decode().removeprefix("prompt\n"))
             if answer is None:
                 with socket.socket(socket.AF_UNIX) as behind:
                     behind.connect(self._behind or "")

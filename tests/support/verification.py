@@ -10,13 +10,12 @@ import datetime
 import typing as t
 
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.bundle import CertificateBundle
-from ansible_collections.certops.rotation.plugins.module_utils._core.x509.document import parse_secret
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.problems import (
     PROBLEM_CODES,
     Problem,
 )
-from ansible_collections.certops.rotation.plugins.module_utils._core.x509.verify import VerificationPolicy, build_bundle
 from ansible_collections.certops.rotation.tests.support import pki, secrets_scan
+from ansible_collections.certops.rotation.tests.support.content import judged, parsed
 
 NOW = pki.now()
 DAY = datetime.timedelta(days=1)
@@ -34,7 +33,7 @@ def verify(
 ) -> tuple[CertificateBundle | None, list[Problem]]:
     if isinstance(content, pki.IssuedCertificate):
         content = content.secret_string()
-    bundle, problems = build_bundle(parse_secret(content), VerificationPolicy(**policy), at=at)
+    bundle, problems = judged(parsed(content), at=at, **policy)
     for problem in problems:
         assert problem.code in PROBLEM_CODES
         assert problem.message.endswith(".")

@@ -10,7 +10,7 @@ import typing as t
 from datetime import datetime, timedelta, timezone
 
 from .._errors import InvalidOption
-from .renewal import parse_isoformat_utc
+from .instants import parse_isoformat_utc
 
 
 def not_after(certificate: t.Any) -> datetime:

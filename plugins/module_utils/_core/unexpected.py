@@ -10,7 +10,6 @@ That text may quote the input which the code choked on, a private key for instan
 from __future__ import annotations
 
 import contextlib
-import traceback
 import typing as t
 
 from .._errors import RotationError
@@ -28,9 +27,13 @@ def is_failure(error: BaseException) -> bool:
 
 def kind_and_place(error: BaseException) -> str:
     """ "ValueError in parse (pem.py:12) < load (document.py:34)": the nearest places first."""
-    frames = traceback.extract_tb(error.__traceback__)[-_MAX_PLACES:]
-    places = (f"{frame.name} ({frame.filename.rsplit('/', 1)[-1]}:{frame.lineno})" for frame in reversed(frames))
-    return f"{type(error).__name__} in {' < '.join(places)}"
+    places = []
+    trace = error.__traceback__
+    while trace is not None:  # without traceback, which looks into the files of the code
+        code = trace.tb_frame.f_code
+        places.append(f"{code.co_name} ({code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno})")
+        trace = trace.tb_next
+    return f"{type(error).__name__} in {' < '.join(reversed(places[-_MAX_PLACES:]))}"
 
 
 class UnexpectedFailure(RotationError):

@@ -14,7 +14,7 @@ from .._errors import RotationError
 
 
 class FailingModule(t.Protocol):
-    """What the boundary needs of AnsibleModule or AnsibleAWSModule."""
+    """What the boundary needs of a module."""
 
     def fail_json(self, msg: str, **kwargs: t.Any) -> t.NoReturn: ...
 
@@ -31,17 +31,3 @@ def module_boundary(module: FailingModule) -> t.Iterator[None]:
             yield
     except RotationError as error:
         module.fail_json(msg=error.message, **error.details)
-
-
-@contextlib.contextmanager
-def failures_raised(module: t.Any) -> t.Iterator[None]:
-    """AnsibleAWSModule ends the run when a client cannot be made; here that is a RotationError like others."""
-
-    def raise_it(msg: str, **_details: t.Any) -> t.NoReturn:
-        raise RotationError(str(msg))
-
-    module.fail_json = raise_it
-    try:
-        yield
-    finally:
-        del module.fail_json  # the class's own is back

@@ -9,8 +9,9 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime
 
+from .._core.pipeline.source import SecretFailure, SecretVersion
 from .._errors import RotationError
-from .._ports.aws.secrets_manager import SecretFailure, SecretsManager, SecretVersion
+from .._ports.aws.secrets_manager import SecretsManager
 from .certificate_secret_info import pem_parts
 from .masking import mask_private_key
 

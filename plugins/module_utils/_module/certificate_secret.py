@@ -21,13 +21,14 @@ from .._core.secrets.plan import (
 )
 from .._errors import InvalidOption, RotationError, SecretsManagerError
 from .._ports.aws.secret_writer import SecretWriter
+from .._ports.host.libraries import require_library
 from .boundary import module_boundary
-from .dependencies import require_library
 from .given import GIVEN_EXCLUSIVE, GIVEN_OPTIONS, given_content
 from .options import VERIFY_OPTIONS, tag_texts, verification_policy
 
 if t.TYPE_CHECKING:
     from .._core.x509.bundle import CertificateBundle
+    from .aws import AwsModule
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "name": {"type": "str", "required": True},
@@ -53,24 +54,23 @@ MUTUALLY_EXCLUSIVE = GIVEN_EXCLUSIVE
 _UNREADABLE = ("AccessDeniedException", "ResourceNotFoundException", "InvalidRequestException", "DecryptionFailure")
 
 
-def run(module: t.Any, retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..., t.Any]]) -> None:
-    """module: an AnsibleAWSModule with ARGUMENT_SPEC; retry: decorator that repeats throttled calls."""
+def run(module: AwsModule) -> None:
+    """module: an AwsModule with ARGUMENT_SPEC."""
     with module_boundary(module):
-        job = _Job(module, SecretWriter(module.client("secretsmanager"), retry))
+        job = _SecretJob(module, SecretWriter(module.client("secretsmanager"), module.retry))
         result = job.absent() if module.params["state"] == "absent" else job.present()
         diff = result.pop("diff")
         module.exit_json(**result, api_calls=dict(job.source.api_calls), **({"diff": diff} if module._diff else {}))
 
 
-class _Job:
+class _SecretJob:
     """One call of the module."""
 
-    def __init__(self, module: t.Any, source: SecretWriter) -> None:
+    def __init__(self, module: AwsModule, source: SecretWriter) -> None:
         self.source = source
         self._params: t.Mapping[str, t.Any] = module.params
         self._check_mode: bool = module.check_mode
-        # AnsibleAWSModule's own warn also returns the warning, which Ansible deprecates.
-        self._warn: t.Callable[[str], None] = getattr(module, "_module", module).warn
+        self._warn = module.warn
 
     def absent(self) -> dict[str, t.Any]:
         window, force = self._params["recovery_window"], self._params["force"]
@@ -78,16 +78,16 @@ class _Job:
             raise InvalidOption("recovery_window: AWS keeps a deleted secret for 7 to 30 days. Use force for none.")
         name = self._params["name"]
         described = self.source.describe(name)
-        steps = plan_absent(described, recovery_window=window, force=force)
+        requests = plan_absent(described, recovery_window=window, force=force)
         if not self._check_mode:
-            self.source.apply(steps, name)
-        before = _facts(described, version_with(described, CURRENT), {}) if steps else {}
+            self.source.apply(requests, name)
+        before = _facts(described, version_with(described, CURRENT), {}) if requests else {}
         return {
-            "changed": bool(steps),
+            "changed": bool(requests),
             "name": name,
             "arn": (described or {}).get("ARN"),
-            "action": "removed" if steps else "unchanged",
-            "changes": [step.name for step in steps],
+            "action": "removed" if requests else "unchanged",
+            "changes": [request.name for request in requests],
             "diff": {"before": before, "after": {}},
         }
 
@@ -109,16 +109,20 @@ class _Job:
         from .._core.x509.document import parse_secret
         from .._core.x509.problems import MaterialError
         from .._core.x509.verify import build_bundle
+        from .._ports.openssl.loadable import why_not_loaded
+        from .._ports.openssl.opener import ProcessOpener
 
         policy = verification_policy(self._params)
         try:
-            material = parse_secret(given_content(self._params), passphrase=self._passphrase)
+            material = parse_secret(given_content(self._params), ProcessOpener(self._params["passphrase"]))
         except MaterialError as error:
             bundle, problems = None, [error.problem]
         else:
             domain_name = self._params["domain_name"] or material.domain_name
             material = dataclasses.replace(material, domain_name=domain_name)
-            bundle, problems = build_bundle(material, policy, at=datetime.now(timezone.utc))
+            bundle, problems = build_bundle(
+                material, policy, at=datetime.now(timezone.utc), why_not_loaded=why_not_loaded
+            )
         dicts = [problem.as_dict() for problem in problems]
         lines = [f"{self._params['name']}: {problem.message} [{problem.code}]" for problem in problems]
         if bundle is None:
@@ -126,10 +130,6 @@ class _Job:
         for line in lines:
             self._warn(line)
         return bundle, dicts
-
-    @property
-    def _passphrase(self) -> bytes | None:
-        return self._params["passphrase"].encode() if self._params["passphrase"] else None
 
     def _wanted(self, bundle: CertificateBundle) -> WantedSecret:
         params = self._params
@@ -144,7 +144,7 @@ class _Job:
         return WantedSecret(
             name=params["name"],
             document=secret_document(document),
-            stage=params["stage"],
+            label=params["stage"],
             description=params["description"],
             tags=None if tags is None else tag_texts(tags),
             purge_tags=params["purge_tags"],
@@ -165,31 +165,31 @@ class _Job:
                 " or remove it for good with state: absent and force: true.",
                 changed=False,
             )
-        holder = version_with(described, wanted.stage)
+        holder = version_with(described, wanted.label)
         stored, same = self._stored(described, holder, wanted, bundle)
-        steps = plan_present(described, wanted, same_content=same)
+        requests = plan_present(described, wanted, same_content=same)
         if not self._check_mode:
-            for step in steps:
-                if step.operation == "put_secret_value":
-                    self.source.put(step, wanted)
+            for request in requests:
+                if request.operation == "put_secret_value":
+                    self.source.put(request, wanted)
                 else:
-                    self.source.apply([step], wanted.name)
+                    self.source.apply([request], wanted.name)
         version = holder if holder and (same or holder == wanted.token) else wanted.token
         summary = bundle.summary()
         before = _facts(described, holder, stored) if described else {}
         after = _wanted_facts(before, wanted, version, summary)
         return {
-            "changed": bool(steps),
+            "changed": bool(requests),
             "name": wanted.name,
             "arn": described["ARN"] if described else (self.source.describe(wanted.name) or {}).get("ARN"),
             "version_id": version,
             "previous_version_id": holder if holder != version else None,
-            "stage": wanted.stage,
-            "action": "created" if described is None else "updated" if steps else "unchanged",
-            "changes": [step.name for step in steps],
+            "stage": wanted.label,
+            "action": "created" if described is None else "updated" if requests else "unchanged",
+            "changes": [request.name for request in requests],
             **summary,
             "problems": problems,
-            "diff": {"before": before, "after": after} if steps else {"before": {}, "after": {}},
+            "diff": {"before": before, "after": after} if requests else {"before": {}, "after": {}},
         }
 
     def _stored(
@@ -203,17 +203,20 @@ class _Job:
         from .._core.x509.document import parse_secret
         from .._core.x509.problems import MaterialError
         from .._core.x509.verify import build_bundle
+        from .._ports.openssl.loadable import why_not_loaded
+        from .._ports.openssl.opener import ProcessOpener
 
         try:
             value = self.source.value_of(described, holder)
-            material = parse_secret(value, passphrase=self._passphrase)
+            material = parse_secret(value, ProcessOpener(self._params["passphrase"]))
         except MaterialError:
             return {}, False
         except SecretsManagerError as error:
             if error.code in _UNREADABLE:
                 return {}, False
             raise
-        stored, _problems = build_bundle(material, verification_policy(self._params), at=datetime.now(timezone.utc))
+        policy = verification_policy(self._params)
+        stored, _problems = build_bundle(material, policy, at=datetime.now(timezone.utc), why_not_loaded=why_not_loaded)
         if stored is None:
             return material.certificates[0].summary() if len(material.certificates) == 1 else {}, False
         asked = self._params["domain_name"]

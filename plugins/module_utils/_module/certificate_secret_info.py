@@ -10,10 +10,11 @@ import math
 import typing as t
 from datetime import datetime, timedelta, timezone
 
-from .._core.renewal import isoformat_utc
+from .._core.instants import isoformat_utc
+from .._core.pipeline.source import Discovery, SecretFailure, SecretVersion, Selection
 from .._errors import InvalidOption
 from .._flows.rotate.deployed import NOT_SELECTED, selection_text
-from .._ports.aws.secrets_manager import Discovery, SecretFailure, SecretsManager, SecretVersion, Selection
+from .._ports.aws.secrets_manager import SecretsManager
 from .boundary import module_boundary
 from .masking import can_mask, mask_private_key
 from .selection import CONTENT_OPTIONS, SELECTION_OPTIONS, secret_selection, secret_verifier
@@ -22,6 +23,7 @@ if t.TYPE_CHECKING:
     from .._core.pipeline.verify import SecretVerifier
     from .._core.x509.bundle import CertificateBundle
     from .._core.x509.certificate import Certificate
+    from .aws import AwsModule
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     **SELECTION_OPTIONS,
@@ -40,23 +42,22 @@ _DATES = {
 }
 
 
-def run(module: t.Any, retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..., t.Any]]) -> None:
-    """module: an AnsibleAWSModule with ARGUMENT_SPEC; retry: decorator that repeats throttled calls."""
-    ansible_module = getattr(module, "_module", module)
+def run(module: AwsModule) -> None:
+    """module: an AwsModule with ARGUMENT_SPEC."""
     with module_boundary(module):
         params = module.params
         with_key = params["include_private_key"]
-        if with_key and not (ansible_module.no_log or can_mask()):
+        if with_key and not (module.no_log or can_mask()):
             raise InvalidOption(
                 "include_private_key: set no_log: true on this task, or Ansible prints the private keys it returns."
             )
         if params["server_name"] and not (params["verify"] or with_key):
             raise InvalidOption("server_name: names are known from the values alone. Leave verify at true.")
-        source = SecretsManager(module.client("secretsmanager"), retry)
+        source = SecretsManager(module.client("secretsmanager"), module.retry)
         selection = secret_selection(params, empty_prefix_is_all=True)
         discovery = source.discover(selection or Selection())
         for warning in discovery.warnings:
-            ansible_module.warn(warning)
+            module.warn(warning)
         items = {secret.arn: _item(secret, params["include_tags"]) for secret in discovery.secrets}
         items.update(
             {failure.arn or failure.name: _item(failure, params["include_tags"]) for failure in discovery.failures}
@@ -82,7 +83,7 @@ def run(module: t.Any, retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..
                     mask_private_key(bundle.private_key_pem.decode())
                     item.update(pem_parts(bundle))
         if not items:
-            ansible_module.warn(_nothing(selection, discovery, params["server_name"]))
+            module.warn(_nothing(selection, discovery, params["server_name"]))
         module.exit_json(
             changed=False,
             secrets=sorted(items.values(), key=lambda item: str(item["name"])),

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import typing as t
 
-from .._core.secrets.labels import StageMove, check_moves
+from .._core.secrets.labels import LabelMove, check_moves
 from .._core.secrets.plan import CURRENT, version_with
 from .._errors import RotationError, SecretsManagerError
-from .._ports.aws.secret_stages import SecretStages
+from .._ports.aws.secret_labels import SecretLabels
 from .boundary import module_boundary
-from .dependencies import require_library
+
+if t.TYPE_CHECKING:
+    from .aws import AwsModule
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "secrets": {
@@ -30,40 +32,38 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "expected": {"type": "dict"},
     "stage": {"type": "str", "default": CURRENT},
 }
-_Retry = t.Callable[[t.Callable[..., t.Any]], t.Callable[..., t.Any]]
 
 
-def run(module: t.Any, retry: _Retry) -> None:
-    """module: an AnsibleAWSModule with ARGUMENT_SPEC; retry: decorator that repeats throttled calls."""
+def run(module: AwsModule) -> None:
+    """module: an AwsModule with ARGUMENT_SPEC."""
     with module_boundary(module):
         stage = module.params["stage"]
         moves = check_moves(
-            StageMove(secret["name"], secret["version_id"], secret["from_version_id"] or None)
+            LabelMove(secret["name"], secret["version_id"], secret["from_version_id"] or None)
             for secret in module.params["secrets"]
         )
         given = module.params["expected"]
         expected = None if given is None else {str(name): str(version or "") for name, version in given.items()}
         if not moves:
             module.exit_json(changed=False, secrets=[])
-        require_library("boto3")
-        source = SecretStages(module.client("secretsmanager"), retry)
+        source = SecretLabels(module.client("secretsmanager"), module.retry)
         planned, refusals = [], []
         for move in moves:
             try:
-                described, step = source.plan(move, stage, expected)
+                described, request = source.plan(move, stage, expected)
             except SecretsManagerError:
                 raise
             except RotationError as error:
                 refusals.append(error.message)
             else:
-                planned.append((move, _item(move, described, stage, moved=step is not None), step))
+                planned.append((move, _item(move, described, stage, moved=request is not None), request))
         if refusals:
             raise RotationError("\n".join(refusals), changed=False)
         done: list[dict[str, t.Any]] = []
-        for move, item, step in planned:
-            if step is not None and not module.check_mode:
+        for move, item, request in planned:
+            if request is not None and not module.check_mode:
                 try:
-                    item["action"] = "moved" if source.move(move, stage, step) else "unchanged"
+                    item["action"] = "moved" if source.move(move, stage, request) else "unchanged"
                 except RotationError as error:
                     raise RotationError(
                         error.message, **{**error.details, "changed": _changed(done), "secrets": done}
@@ -71,11 +71,11 @@ def run(module: t.Any, retry: _Retry) -> None:
             done.append(item)
         before = {item["name"]: item["previous_version_id"] for item in done if item["action"] == "moved"}
         after = {item["name"]: item["version_id"] for item in done if item["action"] == "moved"}
-        diff = {"diff": {"before": before, "after": after}} if getattr(module, "_module", module)._diff else {}
+        diff = {"diff": {"before": before, "after": after}} if module._diff else {}
         module.exit_json(changed=_changed(done), secrets=done, **diff)
 
 
-def _item(move: StageMove, described: t.Mapping[str, t.Any], stage: str, *, moved: bool) -> dict[str, t.Any]:
+def _item(move: LabelMove, described: t.Mapping[str, t.Any], stage: str, *, moved: bool) -> dict[str, t.Any]:
     return {
         "name": described["Name"],
         "arn": described["ARN"],

@@ -15,8 +15,8 @@ from .._core.x509.document import FieldMap
 from .._core.x509.examine import Examination, examine
 from .._core.x509.problems import MaterialError, Problem
 from .._errors import InvalidOption
+from .._ports.host.libraries import require_library
 from .boundary import module_boundary
-from .dependencies import require_library
 from .given import given_document
 from .options import system_trust_pem
 

@@ -10,8 +10,8 @@ import hashlib
 import json
 import typing as t
 
+from .._core.pipeline.source import Discovery, SecretValue, SecretVersion, Selection
 from .._errors import InvalidOption
-from .._ports.aws.secrets_manager import Discovery, SecretValue, SecretVersion, Selection
 from .._ports.store.atomic import is_unfit, read_regular_file
 
 # All three are hidden: people paste whole bundles, with the key, into any of them.

@@ -14,8 +14,6 @@ from ansible.module_utils.common.parameters import remove_values
 from .._core.text import harmless
 from .screening import key_lines_in, screen, shown
 
-_Class = t.TypeVar("_Class", bound=type)
-
 
 class GuardedModule(AnsibleModule):
     """documents: options that take a mapping as the JSON document it was; see screen. The rest is AnsibleModule's."""
@@ -66,9 +64,3 @@ class GuardedModule(AnsibleModule):
     def _mask_keys_in(self, output: t.Any) -> None:
         """A line of a key that was given, by whatever way it came in there: an answer that quotes it, for instance."""
         self.no_log_values.update(key_lines_in(output, self._key_lines))
-
-
-def guarded(module_class: _Class) -> _Class:
-    """AnsibleAWSModule over a GuardedModule. It takes the class for that from its defaults alone."""
-    module_class.default_settings["module_class"] = GuardedModule  # type: ignore[attr-defined]
-    return module_class

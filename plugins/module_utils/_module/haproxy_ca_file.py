@@ -10,15 +10,15 @@ import datetime
 import typing as t
 from dataclasses import dataclass, field
 
-from .._core.haproxy.trust_content import Member, TrustContent, facts, parse_authority_file, parse_crl_file
+from .._core.haproxy.trust_content import StoredTrust, TrustContent, facts, parse_authority_file, parse_crl_file
 from .._core.unexpected import only_rotation_errors
 from .._errors import InvalidOption, RotationError
+from .._flows.haproxy_failures import HOPELESS, RELOAD_HELPS, error_code, failure_message, process_facts
 from .._ports.haproxy.runtime import RuntimeApi, escape
 from .._ports.haproxy.trust_files import TrustFiles
 from .._ports.haproxy.turn import take_turn
 from .._ports.store.atomic import read_regular_file
 from .boundary import module_boundary
-from .haproxy_failures import HOPELESS, RELOAD_HELPS, error_code, failure_message, process_facts
 
 
 @dataclass(frozen=True, repr=False)
@@ -42,15 +42,15 @@ class WantedFile:
 
 
 @dataclass
-class Outcome:
+class FileOutcome:
     """What happened to one file. before, after: what HAProxy held and holds (in check mode: would hold)."""
 
     name: str
     kind: str
     names: t.Sequence[str] = ()
     action: str = "unchanged"
-    before: t.Sequence[Member] = ()
-    after: t.Sequence[Member] = ()
+    before: t.Sequence[StoredTrust] = ()
+    after: t.Sequence[StoredTrust] = ()
     warnings: t.Sequence[str] = field(default_factory=list)
     error: RotationError | None = None
 
@@ -69,9 +69,9 @@ class Outcome:
 
 def apply_files(
     files: TrustFiles, wanted: t.Sequence[WantedFile], at: datetime.datetime, *, check_mode: bool
-) -> list[Outcome]:
+) -> list[FileOutcome]:
     """Outcomes in the order of wanted. One failure does not stop the others, unless it would be theirs too."""
-    outcomes = [Outcome(item.name, item.kind) for item in wanted]
+    outcomes = [FileOutcome(item.name, item.kind) for item in wanted]
     hopeless: RotationError | None = None
     # A transaction left open by a killed run blocks all others of its kind: its file goes first.
     order = sorted(range(len(wanted)), key=lambda number: wanted[number].name != files.pending[wanted[number].kind])
@@ -89,7 +89,7 @@ def apply_files(
 
 
 def _apply_one(
-    files: TrustFiles, wanted: WantedFile, outcome: Outcome, at: datetime.datetime, check_mode: bool
+    files: TrustFiles, wanted: WantedFile, outcome: FileOutcome, at: datetime.datetime, check_mode: bool
 ) -> None:
     escape(wanted.name)  # refuses one that is no name, before it is looked for
     outcome.names = files.known_names(wanted.kind, wanted.name)
@@ -168,6 +168,6 @@ def wanted_files(items: t.Sequence[t.Mapping[str, t.Any]]) -> list[WantedFile]:
     return wanted
 
 
-def _facts(members: t.Sequence[Member]) -> list[dict[str, t.Any]]:
+def _facts(members: t.Sequence[StoredTrust]) -> list[dict[str, t.Any]]:
     """In an order of their own, so that a diff shows only what differs."""
     return sorted(map(facts, members), key=str)

@@ -9,11 +9,11 @@ from __future__ import annotations
 import typing as t
 
 from .._core.haproxy.parsing import StoredCertificate
+from .._flows.haproxy_failures import process_facts
 from .._ports.haproxy.certificates import CertificateMemory
 from .._ports.haproxy.load_paths import FileNames, KnownNames, read_load_paths
 from .._ports.haproxy.runtime import RuntimeApi
 from .boundary import module_boundary
-from .haproxy_failures import process_facts
 
 
 def run(module: t.Any) -> None:

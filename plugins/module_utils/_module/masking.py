@@ -49,10 +49,10 @@ def secret_forms(pem: str) -> list[str]:
 def mask_in_url(module: t.Any, option: str) -> None:
     """Of an option with no_log that is a URL, mask its query and fragment alone: where it leads may be told.
 
-    module: an AnsibleModule. A URL with credentials in it stays masked as a whole.
+    module: of Ansible or AWS. A URL with credentials in it stays masked as a whole.
     """
     url = str(module.params[option] or "")
-    masked: set[str] = getattr(module, "_module", module).no_log_values
+    masked: set[str] = module.no_log_values
     try:
         parts = urllib.parse.urlsplit(url)
         values = [value for _name, value in urllib.parse.parse_qsl(parts.query)]

@@ -15,7 +15,7 @@ import ssl
 import typing as t
 from datetime import timedelta
 
-from .._core.renewal import parse_duration
+from .._core.instants import parse_duration
 from .._core.x509.changes import GUARDED_CHANGES
 from .._core.x509.problems import RULES_VERSION
 from .._errors import InvalidOption

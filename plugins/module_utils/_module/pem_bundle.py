@@ -10,15 +10,17 @@ import os
 import typing as t
 from datetime import datetime, timezone
 
-from .._core.pipeline.manifest import live_paths
+from .._core.pipeline.layouts import live_paths
 from .._core.pipeline.naming import certificate_file_stem
+from .._core.pipeline.source import Selection
 from .._errors import InvalidOption, RotationError
-from .._flows.rotate.sync import CertificateSync, SyncOptions
-from .._ports.aws.secrets_manager import Selection
+from .._flows.rotate.sync import CertificateSync
+from .._flows.rotate.sync_options import SyncOptions
+from .._ports.host.libraries import require_library
 from .._ports.store.directory import CertificateDirectory
 from .boundary import module_boundary
-from .dependencies import require_library
 from .given import GIVEN_EXCLUSIVE, GIVEN_OPTIONS, GivenCertificate, given_content
+from .haproxy_options import LAYOUT_OPTION
 from .options import (
     CHANGE_OPTIONS,
     FILE_OPTIONS,
@@ -33,7 +35,7 @@ from .options import (
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "path": {"type": "path", "required": True},
     "name": {"type": "str"},
-    "layout": {"type": "str", "choices": ["haproxy", "lineage", "split"], "default": "haproxy"},
+    "layout": LAYOUT_OPTION,
     **GIVEN_OPTIONS,
     **CHANGE_OPTIONS,
     **FILE_OPTIONS,
@@ -50,9 +52,10 @@ def run(module: t.Any) -> None:
         directory, name = place(params["path"], params["name"], params["layout"])
         require_library("cryptography")
         from .._core.pipeline.verify import SecretVerifier
+        from .._ports.openssl.loadable import why_not_loaded
+        from .._ports.openssl.opener import ProcessOpener
 
-        passphrase = params["passphrase"].encode() if params["passphrase"] else None
-        verifier = SecretVerifier(verification_policy(params), passphrase=passphrase)
+        verifier = SecretVerifier(verification_policy(params), ProcessOpener(params["passphrase"]), why_not_loaded)
         options = SyncOptions(
             selection=Selection(),
             layout=params["layout"],

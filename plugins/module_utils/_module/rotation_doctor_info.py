@@ -24,20 +24,21 @@ from .._flows.doctor.haproxy import (
     reload_findings,
     socket_findings,
 )
-from . import rotation_preflight_info as preflight
-from .boundary import failures_raised, module_boundary
+from .._flows.preflight import preflight, reload_problem
+from .._ports.host.libraries import MINIMUM_VERSIONS, missing_library
+from .boundary import module_boundary
 from .certificate_sync import ARGUMENT_SPEC as SYNC_SPEC
-from .dependencies import MINIMUM_VERSIONS, missing_library
-from .haproxy_reload import reloader_of
+from .haproxy_options import SERVICE_OPTION
 from .masking import mask_in_url
 from .options import FILE_OPTIONS, directory_settings
+from .reload_options import ReloadOptions, reloader_of
+from .rotation_preflight_info import ARGUMENT_SPEC as PREFLIGHT_SPEC
 from .selection import CONTENT_OPTIONS, SELECTION_OPTIONS, secret_selection, secret_verifier
 
 if t.TYPE_CHECKING:
+    from .._core.pipeline.source import Selection
     from .._core.pipeline.verify import SecretVerifier
-    from .._ports.aws.secrets_manager import Selection
-
-Retry = t.Callable[[t.Callable[..., t.Any]], t.Callable[..., t.Any]]
+    from .aws import AwsModule
 
 _FROM_SYNC = ("on_invalid", "on_missing", "on_deleted")
 _FROM_PREFLIGHT = (
@@ -62,8 +63,8 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     **CONTENT_OPTIONS,
     **{name: SYNC_SPEC[name] for name in _FROM_SYNC},
     **FILE_OPTIONS,
-    **{name: preflight.ARGUMENT_SPEC[name] for name in _FROM_PREFLIGHT},
-    "service": {"type": "str", "default": "haproxy"},
+    **{name: PREFLIGHT_SPEC[name] for name in _FROM_PREFLIGHT},
+    "service": SERVICE_OPTION,
     "ca_path": {"type": "path"},
     "client_cert": {"type": "path"},
     "client_key": {"type": "path"},
@@ -74,12 +75,12 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
 _AWS_PATIENCE = {"connect_timeout": 5, "read_timeout": 20, "retries": {"total_max_attempts": 2}}
 
 
-def run(module: t.Any, retry: Retry) -> None:
-    """module: an AnsibleAWSModule with ARGUMENT_SPEC that did not look for boto3; retry: repeats throttled calls."""
+def run(module: AwsModule) -> None:
+    """module: an AwsModule with ARGUMENT_SPEC."""
     for option in ("docker_host", "reload_url"):
         mask_in_url(module, option)
     with module_boundary(module):
-        findings = list(_findings(module, retry))
+        findings = list(_findings(module))
         module.exit_json(
             changed=False,
             ok=not any(finding.severity == "error" for finding in findings),
@@ -87,7 +88,7 @@ def run(module: t.Any, retry: Retry) -> None:
         )
 
 
-def _findings(module: t.Any, retry: Retry) -> t.Iterator[Finding]:
+def _findings(module: AwsModule) -> t.Iterator[Finding]:
     params = module.params
     libraries = list(_library_findings(params))
     yield from libraries
@@ -97,7 +98,7 @@ def _findings(module: t.Any, retry: Retry) -> t.Iterator[Finding]:
     if missing & {"boto3", "botocore"}:
         yield warning("secrets", "Not looked at, because AWS cannot be asked without boto3. Install it first.")
     elif options.selection is not None:
-        yield from _aws_findings(module, retry, options.selection, options.verifier)
+        yield from _aws_findings(module, options.selection, options.verifier)
     yield from _host_findings(params)
 
 
@@ -136,15 +137,12 @@ class _Options:
 # -- AWS --------------------------------------------------------------------------------------------------------
 
 
-def _aws_findings(
-    module: t.Any, retry: Retry, selection: Selection, verifier: SecretVerifier | None
-) -> t.Iterator[Finding]:
+def _aws_findings(module: AwsModule, selection: Selection, verifier: SecretVerifier | None) -> t.Iterator[Finding]:
     from .._ports.aws.access import AwsAccess
     from .._ports.aws.secrets_manager import SecretsManager
 
     try:
-        with failures_raised(module):
-            clients = {name: module.client(name, config=_AWS_PATIENCE) for name in ("secretsmanager", "sts")}
+        clients = {name: module.client(name, config=_AWS_PATIENCE) for name in ("secretsmanager", "sts")}
     except RotationError as failed:
         text = f"{failed.message.rstrip('.')}."
         if "region" in text:
@@ -158,7 +156,7 @@ def _aws_findings(
     access = AwsAccess(**clients)
     doctor = AwsDoctor(
         access=access,
-        source=SecretsManager(clients["secretsmanager"], retry),
+        source=SecretsManager(clients["secretsmanager"], module.retry),
         selection=selection,
         region=clients["secretsmanager"].meta.region_name,
         policies=module.params,
@@ -174,9 +172,9 @@ def _aws_findings(
 
 def _host_findings(params: t.Mapping[str, t.Any]) -> t.Iterator[Finding]:
     """The preflight's checks, and where they find nothing wrong, a closer look than they take."""
-    defaults = {name: option.get("default") for name, option in preflight.ARGUMENT_SPEC.items()}
+    defaults = {name: option.get("default") for name, option in PREFLIGHT_SPEC.items()}
     params = {**defaults, **params, "libraries": []}
-    first_look = {check.name: check for check in preflight.preflight(params)}
+    first_look = {check.name: check for check in preflight(params)}
     for check in first_look.values():
         if check.problem and check.name != "reload_methods":  # looked at one by one below
             yield (error if check.required else warning)(check.name, check.problem)
@@ -203,11 +201,12 @@ def _ways_to_reload(params: t.Mapping[str, t.Any]) -> dict[str, t.Callable[[], s
 
 
 def _look_at_way(method: str, params: t.Mapping[str, t.Any]) -> str:
-    problem = preflight.reload_problem(method, params)
+    problem = reload_problem(method, params)
     if problem:
         raise ReloadError(problem)
     if method == "http":
         return look_at_endpoint(params["reload_url"], params["timeout"])
     master = params["master_socket"] if method == "master" else None
-    options = {**params, "method": method, "unit": params["service"], "socket": master, "signal": None}
-    return look_at_reloader(reloader_of(options))
+    shared = ("timeout", "service", "container", "docker_host", "pid_file", "ca_path", "client_cert", "client_key")
+    options = ReloadOptions(socket=master, **{name: params[name] for name in shared})
+    return look_at_reloader(reloader_of(method, options))

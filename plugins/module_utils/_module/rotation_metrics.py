@@ -6,21 +6,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import os
 import typing as t
 from datetime import datetime, timezone
 
-from .._core.record.metrics import Run, Totals, certificate_numbers
+from .._core.record.metrics import Run
 from .._core.record.status import LAYERS, VERDICTS
 from .._errors import InvalidOption
-from .._ports.store.atomic import FileAttributes, is_unfit, store_errors
-from .._ports.store.directory import STATE_DIRECTORY, CertificateDirectory, DirectorySettings
-from .._ports.store.places import Place, open_place
-from .._ports.store.trust import UnsafeDirectory
+from .._flows.metrics import write_metrics
 from .boundary import module_boundary
-from .dependencies import require_library
 from .options import duration_option
 
 _COUNTS: dict[str, t.Any] = {"type": "dict", "default": {}}
@@ -39,80 +32,31 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "layers": {"type": "list", "elements": "dict", "default": []},
     "lock_timeout": {"type": "str", "default": "60s"},
 }
-TOTALS_FILE = "metrics.json"
 
 
 def run(module: t.Any) -> None:
     """module: an AnsibleModule with ARGUMENT_SPEC."""
     with module_boundary(module):
-        params = module.params
+        params, now = module.params, datetime.now(timezone.utc)
         textfile = params["textfile"]
-        if not os.path.isabs(textfile) or not textfile.endswith(".prom"):
-            raise InvalidOption(
-                f"textfile: {textfile} must be an absolute path that ends in .prom; node_exporter reads no other."
-            )
-        require_library("prometheus_client")
-        from .._core.record.textfile import render
-
-        now = datetime.now(timezone.utc)
-        counted = _run(params, now)
-        seen = _layers(params["layers"])
-        directory = CertificateDirectory(params["path"], DirectorySettings(None))
-        # A run that failed before there was a directory is told, too, but there is nowhere to count it.
-        exists = os.path.isdir(os.path.join(directory.path, STATE_DIRECTORY))
-        write = exists and not module.check_mode
-        with contextlib.ExitStack() as stack:
-            try:
-                stack.enter_context(
-                    directory.locked(duration_option(params, "lock_timeout").total_seconds(), create=write)
-                )
-            except UnsafeDirectory as error:
-                # That the run failed is to be seen in the metrics, but not counted where others may write.
-                module.warn(error.message)
-                exists = False
-            totals, warning = _totals_in(directory)
-            if warning:
-                module.warn(warning)
-            if counted is not None:
-                totals.add(counted, now)
-            # The certificates' own warning is told by certificate_sync, which reads them again.
-            manifest, _warning = directory.load()
-            known = totals.layers
-            totals.see(manifest, seen)
-            keep = counted is not None or totals.layers != known
-            certificates = certificate_numbers(
-                manifest,
-                lambda path: os.path.join(directory.path, path),
-                lambda name: {**totals.drift(name), "disk": not directory.intact(manifest.entries[name])},
-                totals.unproven,
-            )
-            text = render(directory.path, certificates, totals, names=params["names"], now=now)
-            before = _read(textfile)
-            changed = text != before or keep
-            if changed and not module.check_mode:
-                if keep and exists:
-                    directory.write_own_file(TOTALS_FILE, totals.to_json())
-                _write(textfile, text)
-        diff = {"before": before.decode("utf-8", "replace"), "after": text.decode()} if module._diff else None
-        module.exit_json(
-            changed=changed,
-            certificates=len(certificates),
-            **({"diff": {"before_header": textfile, "after_header": textfile, **diff}} if diff else {}),
+        report = write_metrics(
+            params["path"],
+            textfile,
+            names=params["names"],
+            run=_run(params, now),
+            layers=_layers(params["layers"]),
+            lock_timeout=duration_option(params, "lock_timeout").total_seconds(),
+            now=now,
+            check_mode=module.check_mode,
         )
-
-
-def load_totals(path: str) -> tuple[Totals, str | None]:
-    """What was counted for a certificate directory, and a warning when that is lost. Raises StoreError."""
-    return _totals_in(CertificateDirectory(path, DirectorySettings(None)))
-
-
-def _totals_in(directory: CertificateDirectory) -> tuple[Totals, str | None]:
-    file = os.path.join(directory.path, STATE_DIRECTORY, TOTALS_FILE)
-    try:
-        data = directory.read_own_file(TOTALS_FILE)
-        return (Totals.from_json(data) if data else Totals()), None
-    except ValueError as error:
-        return Totals(), f"{file} is damaged ({error}): all counters of the metrics start again at zero."
+        for warning in report.warnings:
+            module.warn(warning)
+        diff = {"before": report.before.decode("utf-8", "replace"), "after": report.text.decode()}
+        module.exit_json(
+            changed=report.changed,
+            certificates=report.certificates,
+            **({"diff": {"before_header": textfile, "after_header": textfile, **diff}} if module._diff else {}),
+        )
 
 
 def _run(params: t.Mapping[str, t.Any], now: datetime) -> Run | None:
@@ -145,27 +89,3 @@ def _numbers(option: str, counts: t.Mapping[str, t.Any]) -> dict[str, int]:
     if any(number < 0 for number in numbers.values()):
         raise InvalidOption(f"{option}: each value must be a number of events, 0 or more.")
     return numbers
-
-
-def _read(path: str) -> bytes:
-    """What this user wrote there before. Anything else is replaced, and never shown: it may be another file's name."""
-    with store_errors(f"read {path}"):
-        try:
-            with _place(path) as place:
-                return place.read(os.path.basename(path), own=True) or b""
-        except OSError as error:
-            if error.errno == errno.ENOENT or is_unfit(error):
-                return b""
-            raise
-
-
-def _write(path: str, data: bytes) -> None:
-    with store_errors(f"write {path}"), _place(path) as place:
-        # The temporary file must not end in .prom: node_exporter would read it.
-        place.write(os.path.basename(path), data, FileAttributes(0o644), temporary_suffix=".tmp")
-        place.sync()
-
-
-def _place(path: str) -> Place:
-    """The directory of the textfile, which often belongs to node_exporter: what is in it is public."""
-    return open_place(os.path.dirname(path), private=False)

@@ -2,30 +2,19 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""certificate_rollback and rotation_record: parameters to the store, what was done to the result."""
+"""rotation_record: parameters to an outcome, what is remembered of it to the result."""
 
 from __future__ import annotations
 
-import sys
 import typing as t
 from datetime import datetime, timezone
 
-from .._errors import InvalidOption
-from .._flows.rotate.record import Outcome, record
-from .._flows.rotate.rollback import go_back, has_changed, stage_moves, take_back
-from .._ports.store.directory import CertificateDirectory, DirectorySettings
+from .._flows.rotate.record import RunOutcome, record
+from .._ports.store.directory import CertificateDirectory
 from .boundary import module_boundary
-from .dependencies import require_library
 from .options import duration_option
 
-ROLLBACK_SPEC: dict[str, dict[str, t.Any]] = {
-    "path": {"type": "path", "required": True},
-    "names": {"type": "list", "elements": "str"},
-    "unproven_only": {"type": "bool"},
-    "allow_expired": {"type": "bool", "default": False},
-    "lock_timeout": {"type": "str", "default": "60s"},
-}
-RECORD_SPEC: dict[str, dict[str, t.Any]] = {
+ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "path": {"type": "path", "required": True},
     "outcome": {"type": "str", "choices": ["proven", "rolled_back", "unproven", "failed"], "required": True},
     "activation": {"type": "str", "choices": ["none", "hot_update", "reload"], "default": "none"},
@@ -39,60 +28,11 @@ RECORD_SPEC: dict[str, dict[str, t.Any]] = {
 }
 
 
-def run_rollback(module: t.Any) -> None:
-    """module: an AnsibleModule with ROLLBACK_SPEC."""
-    with module_boundary(module):
-        items = _rolled_back(module.params, module.check_mode)
-        for item in items:
-            if item["action"] == "kept":
-                module.warn(
-                    f"{item['name']}: no earlier version is kept, so {item['path']} stays as it is."
-                    " Set keep_previous to 1 or more for certificate_sync."
-                )
-        before = {item["name"]: item["rolled_back_fingerprint_sha256"] for item in items}
-        after = {item["name"]: item["fingerprint_sha256"] for item in items}
-        diff = {"diff": {"before": before, "after": after}} if module._diff else {}
-        module.exit_json(changed=has_changed(items), certificates=items, stage_moves=stage_moves(items), **diff)
-
-
-def _rolled_back(params: t.Mapping[str, t.Any], check_mode: bool) -> list[dict[str, t.Any]]:
-    directory = _directory(params["path"])
-    timeout = duration_option(params, "lock_timeout").total_seconds()
-    names = None if params["names"] is None else [name.strip() for name in params["names"] if name.strip()]
-    unproven_only = names is None if params["unproven_only"] is None else params["unproven_only"]
-    if unproven_only:
-        return take_back(directory, names, lock_timeout=timeout, check_mode=check_mode)
-    if not names:
-        raise InvalidOption("names: name the secrets whose certificates are to go back to the version before.")
-    return go_back(
-        directory,
-        names,
-        describe=_described,
-        now=datetime.now(timezone.utc),
-        allow_expired=params["allow_expired"],
-        lock_timeout=timeout,
-        check_mode=check_mode,
-    )
-
-
-def _described(pem: bytes) -> dict[str, t.Any]:
-    """Of a file that somebody else wrote. Raises RotationError when its leaf cannot be told."""
-    require_library("cryptography")
-    from .._core.x509.chain import find_leaf
-    from .._core.x509.document import parse_secret
-    from .._core.x509.problems import MaterialError, Problem
-
-    leaf = find_leaf(tuple(dict.fromkeys(parse_secret(pem).certificates)))
-    if isinstance(leaf, Problem):
-        raise MaterialError(leaf.code, leaf.message)
-    return leaf.summary()
-
-
-def run_record(module: t.Any) -> None:
-    """module: an AnsibleModule with RECORD_SPEC."""
+def run(module: t.Any) -> None:
+    """module: an AnsibleModule with ARGUMENT_SPEC."""
     with module_boundary(module):
         params = module.params
-        outcome = Outcome(
+        outcome = RunOutcome(
             params["outcome"],
             params["activation"],
             params["names"],
@@ -103,7 +43,7 @@ def run_record(module: t.Any) -> None:
             params["loaded"],
         )
         changed, state = record(
-            _directory(params["path"]),
+            CertificateDirectory(params["path"]),
             outcome,
             now=datetime.now(timezone.utc),
             lock_timeout=duration_option(params, "lock_timeout").total_seconds(),
@@ -115,8 +55,3 @@ def run_record(module: t.Any) -> None:
             else {}
         )
         module.exit_json(changed=changed, state=state, **diff)
-
-
-def _directory(path: str) -> CertificateDirectory:
-    """A directory whose files keep the owner and mode they have: nothing new is written into them here."""
-    return CertificateDirectory(path, DirectorySettings(None, keep=sys.maxsize))

@@ -13,19 +13,22 @@ from datetime import datetime, timezone
 
 from .._core.pipeline.manifest import Entry, Manifest
 from .._core.pipeline.proof_report import CertificateProof, DeployedCertificate
-from .._core.record.status import UNASKED, CertificateStatus, Finding, Status, Verdict, listed, run_status
+from .._core.pipeline.source import Selection
+from .._core.record.status import UNASKED, CertificateStatus, LayerFinding, Status, Verdict, listed, run_status
 from .._errors import InvalidOption, RotationError, SecretsManagerError
+from .._flows.metrics import load_totals
+from .._flows.rotate.prove import ProofSettings, ask_listeners, find_binds, kind_of_key
 from .._flows.rotate.record import read_state
-from .._ports.aws.secrets_manager import SecretsManager, Selection
+from .._ports.aws.secrets_manager import SecretsManager
 from .._ports.store.atomic import store_errors
-from .._ports.store.directory import CertificateDirectory, DirectorySettings
+from .._ports.store.directory import CertificateDirectory
+from .._ports.tls.probe import check_limits
 from .boundary import module_boundary
-from .dependencies import require_library
 from .options import duration_option
-from .proving import find_binds, prove
-from .rotation_metrics import load_totals
 from .status_memory import look_at_memory
-from .tls_endpoint_info import check_limits
+
+if t.TYPE_CHECKING:
+    from .aws import AwsModule
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "path": {"type": "path", "required": True},
@@ -43,26 +46,23 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "timeout": {"type": "float", "default": 5.0},
     "concurrency": {"type": "int", "default": 32},
 }
-_Findings = t.Mapping[str, Finding]
-_Retry = t.Callable[[t.Callable[..., t.Any]], t.Callable[..., t.Any]]
+_LayerFindings = t.Mapping[str, LayerFinding]
 
 
-def run(module: t.Any, retry: _Retry) -> None:
-    """module: an AnsibleAWSModule with ARGUMENT_SPEC; retry: decorator that repeats throttled calls."""
-    # AnsibleAWSModule's own warn also returns the warning, which Ansible deprecates with a warning of its own.
-    warn = getattr(module, "_module", module).warn
+def run(module: AwsModule) -> None:
+    """module: an AwsModule with ARGUMENT_SPEC."""
     with module_boundary(module):
         params = module.params
-        check_limits(params)
+        check_limits(params["timeout"], params["concurrency"])
         max_age = duration_option(params, "max_age") if params["max_age"] else None
-        directory = CertificateDirectory(params["path"], DirectorySettings(None))
+        directory = CertificateDirectory(params["path"])
         manifest, damage = directory.load()
         totals, lost = load_totals(directory.path)
         if lost:
-            warn(lost)
+            module.warn(lost)
         memory = look_at_memory(manifest, directory.path, params)
         layers = {
-            "source": _source(manifest, module, retry) if params["check_source"] else {},
+            "source": _source(manifest, module) if params["check_source"] else {},
             "disk": _disk(manifest, directory),
             "memory": memory.findings,
             "wire": _wire(manifest, directory, params) if params["config"] or params["binds"] else {},
@@ -121,7 +121,7 @@ def _certificate(
     name: str,
     entry: Entry,
     directory: CertificateDirectory,
-    layers: t.Mapping[str, _Findings],
+    layers: t.Mapping[str, _LayerFindings],
     transaction: str | None,
 ) -> CertificateStatus:
     path = os.path.join(directory.path, entry.main_path)
@@ -136,71 +136,71 @@ def _certificate(
     )
 
 
-def _source(manifest: Manifest, module: t.Any, retry: _Retry) -> _Findings:
+def _source(manifest: Manifest, module: AwsModule) -> _LayerFindings:
     """By ListSecrets: no value is read. What was not taken from Secrets Manager has no version there."""
     entries = {entry.arn: entry for entry in manifest.entries.values() if entry.arn}
     if not entries:
         return {}
-    require_library("boto3")
     try:
-        found = SecretsManager(module.client("secretsmanager"), retry).discover(Selection(names=tuple(entries)))
+        found = SecretsManager(module.client("secretsmanager"), module.retry).discover(Selection(names=tuple(entries)))
     except SecretsManagerError as error:
-        return {entry.name: Finding("unknown", error.message) for entry in entries.values()}
+        return {entry.name: LayerFinding("unknown", error.message) for entry in entries.values()}
     findings = {}
     for failure in found.failures:
         entry = entries.get(failure.arn or failure.name) or entries.get(failure.name)
         if entry:
             gone = failure.problem.code in ("secret_missing", "secret_deleted")
             place = f" It was looked for in {found.where}." if gone else ""
-            findings[entry.name] = Finding("absent" if gone else "unknown", f"{failure.problem.message}{place}")
+            findings[entry.name] = LayerFinding("absent" if gone else "unknown", f"{failure.problem.message}{place}")
     for secret in found.secrets:
         entry = entries.get(secret.arn)
         if entry:
             newer = secret.version_id != entry.version_id
-            findings[entry.name] = Finding("differs", "another version is current") if newer else Finding("ok")
+            findings[entry.name] = (
+                LayerFinding("differs", "another version is current") if newer else LayerFinding("ok")
+            )
     return findings
 
 
-def _disk(manifest: Manifest, directory: CertificateDirectory) -> _Findings:
+def _disk(manifest: Manifest, directory: CertificateDirectory) -> _LayerFindings:
     findings = {}
     with directory.looking():
         for name, entry in manifest.entries.items():
             if directory.intact(entry):
-                findings[name] = Finding("ok")
+                findings[name] = LayerFinding("ok")
             elif directory.live_file(entry.layout, entry.stem):
-                findings[name] = Finding("differs", "the file is not the one that was written")
+                findings[name] = LayerFinding("differs", "the file is not the one that was written")
             else:
-                findings[name] = Finding("absent", "the file is gone")
+                findings[name] = LayerFinding("absent", "the file is gone")
     return findings
 
 
-def _wire(manifest: Manifest, directory: CertificateDirectory, params: t.Mapping[str, t.Any]) -> _Findings:
-    if (params["max_names"] or 1) < 1:
-        raise InvalidOption("max_names must be at least 1.")
+def _wire(manifest: Manifest, directory: CertificateDirectory, params: t.Mapping[str, t.Any]) -> _LayerFindings:
+    names = ("config", "environment", "binds", "socket", "max_names", "timeout", "concurrency")
+    settings = ProofSettings(retries=1, delay=0.2, **{name: params[name] for name in names if name in params}).check()
     deployed = [
         DeployedCertificate(
             name=name,
             path=os.path.realpath(os.path.join(directory.path, entry.main_path)),
             fingerprint_sha256=str(summary.get("fingerprint_sha256")),
             subject_alternative_names=tuple(summary.get("subject_alternative_names", ())),
-            key_type={"RSA": "rsa", "EC": "ecdsa"}.get(str(summary.get("key")).split()[0], "other"),
+            key_type=kind_of_key(summary.get("key")),
         )
         for name, entry in manifest.entries.items()
         for summary in [entry.current.summary]
     ]
     try:
-        binds = find_binds({**params, "reloaded": False})
-        report, _probes = prove(deployed, binds, {**params, "only": None, "retries": 1, "delay": 0.2})
+        report, _probes = ask_listeners(deployed, find_binds(settings), settings)
     except InvalidOption:
         raise
     except RotationError as error:
-        return dict.fromkeys(manifest.entries, Finding("unknown", error.message))
+        return dict.fromkeys(manifest.entries, LayerFinding("unknown", error.message))
     return {proof.certificate.name: _seen(proof) for proof in report.certificates}
 
 
-def _seen(proof: CertificateProof) -> Finding:
+def _seen(proof: CertificateProof) -> LayerFinding:
     if proof.unreferenced:
-        return Finding("absent", proof.reason or "")
+        return LayerFinding("absent", proof.reason or "")
     verdicts: dict[str, Verdict] = {"right": "ok", "wrong": "differs"}
     verdict = verdicts.get(proof.outcome, "unanswered" if proof.unanswered else "unasked")
-    return Finding(verdict, next(iter(proof.because), ""))
+    return LayerFinding(verdict, next(iter(proof.because), ""))

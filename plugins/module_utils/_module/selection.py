@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import typing as t
 
+from .._core.pipeline.source import Selection
 from .._errors import InvalidOption
-from .._ports.aws.secrets_manager import Selection
-from .dependencies import require_library
+from .._ports.host.libraries import require_library
 from .options import VERIFY_OPTIONS, exact_text, tag_texts, verification_policy
 
 if t.TYPE_CHECKING:
@@ -55,9 +55,12 @@ def secret_verifier(params: t.Mapping[str, t.Any]) -> SecretVerifier:
     """From CONTENT_OPTIONS. Raises InvalidOption, and RotationError without cryptography."""
     require_library("cryptography")
     from .._core.pipeline.verify import SecretVerifier, field_map
+    from .._ports.openssl.loadable import why_not_loaded
+    from .._ports.openssl.opener import ProcessOpener
 
     return SecretVerifier(
         verification_policy(params),
+        ProcessOpener(params["passphrase"]),
+        why_not_loaded,
         field_map(params["fields"] or {}),
-        str(params["passphrase"]).encode() if params["passphrase"] else None,
     )

@@ -12,8 +12,8 @@ import typing as t
 from .._errors import InvalidOption, RotationError
 from .._ports.aws.instance_metadata import look_up_instance
 from .._ports.aws.shared_secrets import SharedSecrets
+from .._ports.host.libraries import require_library
 from .boundary import module_boundary
-from .dependencies import require_library
 from .given import given_content
 from .shared_ca_common import (
     CLIENT_NAME_CHARACTERS,
@@ -21,7 +21,6 @@ from .shared_ca_common import (
     PREFIX_OPTION,
     SUBJECT_DEFAULTS,
     WARN_OPTION,
-    Retry,
     facts,
     failures_told_apart,
     key_spec,
@@ -39,6 +38,7 @@ if t.TYPE_CHECKING:
     from .._core.shared_ca.state import State
     from .._flows.shared_ca.present import Wish
     from .._flows.shared_ca.steward import ClientWish
+    from .aws import AwsModule
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     **PREFIX_OPTION,
@@ -88,19 +88,19 @@ _CA_SIZES = {"rsa": 4096, "ec": 256}
 _CLIENT_SIZES = {"rsa": 2048, "ec": 256}
 
 
-def run(module: t.Any, retry: Retry) -> None:
-    """module: an AnsibleAWSModule with ARGUMENT_SPEC; retry: decorator that repeats throttled calls."""
+def run(module: AwsModule) -> None:
+    """module: an AwsModule with ARGUMENT_SPEC."""
     with module_boundary(module), failures_told_apart():
         if not _uses_secrets_manager(module):
             module.exit_json(changed=False, skipped=True, prefix=module.params["prefix"], items={}, api_calls={})
         require_library("cryptography")
-        job = _Job(module, shared_secrets(module, retry))
+        job = _AuthorityJob(module, shared_secrets(module))
         result = job.absent() if module.params["state"] == "absent" else job.present()
         diff = result.pop("diff")
         module.exit_json(**result, api_calls=dict(job.source.api_calls), **({"diff": diff} if module._diff else {}))
 
 
-def _uses_secrets_manager(module: t.Any) -> bool:
+def _uses_secrets_manager(module: AwsModule) -> bool:
     """By the option use_secrets_manager. Takes the region from the instance metadata, where there is no other one."""
     choice: str = module.params["use_secrets_manager"]
     if choice == "false" or (choice == "true" and module.region):
@@ -111,17 +111,15 @@ def _uses_secrets_manager(module: t.Any) -> bool:
     return choice == "true" or instance is not None
 
 
-class _Job:
+class _AuthorityJob:
     """One call of the module."""
 
-    def __init__(self, module: t.Any, source: SharedSecrets) -> None:
+    def __init__(self, module: AwsModule, source: SharedSecrets) -> None:
         self.source = source
         self._params: t.Mapping[str, t.Any] = module.params
         self._check_mode: bool = module.check_mode
-        # AnsibleAWSModule's own warn also returns the warning, which Ansible deprecates.
-        ansible_module = getattr(module, "_module", module)
-        self._warn: t.Callable[[str], None] = ansible_module.warn
-        self._hidden: set[str] = ansible_module.no_log_values
+        self._warn = module.warn
+        self._hidden: set[str] = module.no_log_values
         self._names = secret_names(module.params)
 
     def absent(self) -> dict[str, t.Any]:
@@ -253,6 +251,7 @@ class _Job:
         """Raises InvalidOption, or MaterialError when it cannot be read."""
         from .._core.ca.issue import Issuer
         from .._core.x509.document import parse_secret
+        from .._ports.openssl.opener import ProcessOpener
 
         given = self._params["import_from"]
         if given is None:
@@ -261,8 +260,7 @@ class _Job:
             # Hidden only in case that somebody pastes the key along: the certificate itself is returned.
             self._hidden.discard(given["certificate"])
         content = given_content({**given, "certificate_chain": None, "certificate_chain_src": None})
-        passphrase = given["passphrase"].encode() if given["passphrase"] else None
-        material = parse_secret(content, passphrase=passphrase)
+        material = parse_secret(content, ProcessOpener(given["passphrase"]))
         if len(material.certificates) != 1:
             raise RotationError(
                 f"import_from: there are {len(material.certificates)} certificates: give one authority."

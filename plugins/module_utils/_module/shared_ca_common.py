@@ -18,8 +18,7 @@ if t.TYPE_CHECKING:
     from .._core.ca.profiles import KeySpec
     from .._core.shared_ca.state import Client, Names, Pair, State
     from .._core.x509.problems import Problem
-
-Retry = t.Callable[[t.Callable[..., t.Any]], t.Callable[..., t.Any]]
+    from .aws import AwsModule
 
 DEFAULT_TAGS = {"Application": "Joblet", "Type": "Certificate"}
 PREFIX_OPTION: dict[str, dict[str, t.Any]] = {"prefix": {"type": "str", "default": "joblet"}}
@@ -67,7 +66,7 @@ def key_spec(kind: str, size: int | None, default_sizes: t.Mapping[str, int]) ->
     return KeySpec(t.cast("t.Any", kind), size or default_sizes[kind])
 
 
-def shared_secrets(module: t.Any, retry: Retry) -> SharedSecrets:
+def shared_secrets(module: AwsModule) -> SharedSecrets:
     """The store, with the properties that CREATION_OPTIONS ask for, where the module has them."""
     from .._core.shared_ca.state import LABELS
 
@@ -79,7 +78,7 @@ def shared_secrets(module: t.Any, retry: Retry) -> SharedSecrets:
         kms_key_id=params.get("kms_key_id"),
         replica_regions=None if params.get("replica_regions") is None else tuple(params["replica_regions"]),
     )
-    return SharedSecrets(module.client("secretsmanager"), retry, properties, LABELS)
+    return SharedSecrets(module.client("secretsmanager"), module.retry, properties, LABELS)
 
 
 def known_clients(source: SharedSecrets, names: Names, warn: t.Callable[[str], None]) -> list[str]:
@@ -118,7 +117,7 @@ def facts(state: State, at: datetime, warn: timedelta, *, with_keys: bool) -> di
     current = state.current.certificate if state.current else None
     return {
         "prefix": state.names.prefix,
-        "stage": state.stage,
+        "stage": state.phase,
         "ca_certificate": current.pem.decode() if current else None,
         "fingerprint_sha256": current.fingerprint_sha256 if current else None,
         "trust_bundle": state.trust_bundle,

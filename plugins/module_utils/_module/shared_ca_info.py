@@ -9,13 +9,12 @@ from __future__ import annotations
 import typing as t
 
 from .._errors import InvalidOption
+from .._ports.host.libraries import require_library
 from .boundary import module_boundary
-from .dependencies import require_library
 from .masking import can_mask
 from .shared_ca_common import (
     PREFIX_OPTION,
     WARN_OPTION,
-    Retry,
     facts,
     failures_told_apart,
     known_clients,
@@ -25,6 +24,9 @@ from .shared_ca_common import (
     warn_before,
 )
 
+if t.TYPE_CHECKING:
+    from .aws import AwsModule
+
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     **PREFIX_OPTION,
     "clients": {"type": "list", "elements": "str"},
@@ -33,22 +35,21 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
 }
 
 
-def run(module: t.Any, retry: Retry) -> None:
-    """module: an AnsibleAWSModule with ARGUMENT_SPEC; retry: decorator that repeats throttled calls."""
-    ansible_module = getattr(module, "_module", module)
+def run(module: AwsModule) -> None:
+    """module: an AwsModule with ARGUMENT_SPEC."""
     with module_boundary(module), failures_told_apart():
         params = module.params
-        if params["include_keys"] and not (ansible_module.no_log or can_mask()):
+        if params["include_keys"] and not (module.no_log or can_mask()):
             raise InvalidOption(
                 "include_keys: set no_log: true on this task, or Ansible prints the private keys it returns."
             )
         require_library("cryptography")
         from .._flows.shared_ca.steward import Steward
 
-        names, source = secret_names(params), shared_secrets(module, retry)
+        names, source = secret_names(params), shared_secrets(module)
         clients = params["clients"]
         if clients is None:
-            clients = known_clients(source, names, ansible_module.warn)
+            clients = known_clients(source, names, module.warn)
         steward = Steward(source, names, now())
         state = steward.look(clients)
         result = facts(state, steward.at, warn_before(params), with_keys=params["include_keys"])

@@ -9,23 +9,22 @@ from __future__ import annotations
 import os
 import typing as t
 
-from .._core.renewal import isoformat_utc
+from .._core.instants import isoformat_utc
 from .._errors import InvalidOption, RotationError, SecretsManagerError
 from .._ports.aws.instance_metadata import Instance, look_up_instance
 from .._ports.aws.shared_secrets import SharedSecrets, failure_kind
+from .._ports.host.libraries import require_library
 from .._ports.host.own_address import own_address
 from .._ports.store.atomic import FileAttributes, store_errors
 from .._ports.store.directory import CertificateDirectory
 from .._ports.store.places import make_place
 from .boundary import module_boundary
-from .dependencies import require_library
 from .options import directory_settings, duration_option
 from .shared_ca_common import (
     CLIENT_NAME_CHARACTERS,
     PREFIX_OPTION,
     SUBJECT_DEFAULTS,
     WARN_OPTION,
-    Retry,
     key_spec,
     now,
     secret_names,
@@ -35,8 +34,10 @@ from .shared_ca_common import (
 
 if t.TYPE_CHECKING:
     from .._core.ca.profiles import Subject
+    from .._core.shared_ca.material import Material
     from .._core.x509.problems import Problem
-    from .._flows.shared_ca.member import Material, MemberWish, ServerWish, Taken
+    from .._flows.shared_ca.member import MemberWish, ServerWish, Taken
+    from .aws import AwsModule
 
 _FILE: dict[str, dict[str, t.Any]] = {"owner": {"type": "str"}, "group": {"type": "str"}}
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
@@ -83,11 +84,11 @@ _SIZES = {"rsa": 2048, "ec": 256}
 _AWS_CONFIG = {"connect_timeout": 5, "read_timeout": 15, "retries": {"max_attempts": 2}}
 
 
-def run(module: t.Any, retry: Retry) -> None:
-    """module: an AnsibleAWSModule with ARGUMENT_SPEC; retry: decorator that repeats throttled calls."""
+def run(module: AwsModule) -> None:
+    """module: an AwsModule with ARGUMENT_SPEC."""
     with module_boundary(module):
         require_library("cryptography")
-        job = _Job(module, retry)
+        job = _MemberJob(module)
         directory = CertificateDirectory(module.params["path"], job.settings)
         with directory.locked(job.lock_timeout, create=not module.check_mode):
             result = job.run()
@@ -104,19 +105,18 @@ class _Unavailable(Exception):
         self.message = message
 
 
-class _Job:
+class _MemberJob:
     """One call of the module. Raises InvalidOption when it is made, before anything is read or written."""
 
-    def __init__(self, module: t.Any, retry: Retry) -> None:
+    def __init__(self, module: AwsModule) -> None:
         from .._core.ca.keys import generate_key, quick_key
-        from .._flows.shared_ca.embedded import EmbeddedAuthority
+        from .._ports.store.embedded import EmbeddedAuthority
         from .._ports.store.shared_ca import MemberDirectory
 
-        self._module, self._retry = module, retry
+        self._module = module
         self._params: t.Mapping[str, t.Any] = module.params
         self._check_mode: bool = module.check_mode
-        # AnsibleAWSModule's own warn also returns the warning, which Ansible deprecates.
-        self._warn: t.Callable[[str], None] = getattr(module, "_module", module).warn
+        self._warn = module.warn
         self._make_key = quick_key if self._check_mode else generate_key
         self._at = now()
         self._warn_before = warn_before(self._params)
@@ -132,7 +132,7 @@ class _Job:
         self._configuration_attributes = [self._attributes_of(each) for each in self._params["configurations"]]
 
     def run(self) -> dict[str, t.Any]:
-        from .._ports.store.shared_ca import SERVER
+        from .._core.shared_ca.file_names import SERVER
 
         params = self._params
         installed = self._directory.read(self._wish.clients)
@@ -161,7 +161,7 @@ class _Job:
             "changed": bool(changed),
             "source": source,
             "reason": why_kept.reason if why_kept else None,
-            "stage": taken.state.stage if taken else None,
+            "stage": taken.state.phase if taken else None,
             "server": self._server_facts(material, reason, SERVER in stale),
             "clients": {
                 name: {**_facts(client.certificate), "subject": client.certificate.subject}
@@ -184,7 +184,7 @@ class _Job:
         from .._flows.shared_ca.steward import Steward
 
         self._require_secrets_manager()
-        self._source = shared_secrets(self._module, self._retry)
+        self._source = shared_secrets(self._module)
         try:
             return take(Steward(self._source, self._names, self._at), self._make_key, self._wish, installed)
         except SecretsManagerError as error:
@@ -202,7 +202,6 @@ class _Job:
                 " Manager from here, set use_secrets_manager: true; for an authority of this host alone, false."
             )
             raise _Unavailable("not_ec2", text)
-        require_library("boto3")
         if not self._module.region:
             if self._instance is None:
                 raise _Unavailable("no_region", "There is no region: give region, or set AWS_REGION.")
@@ -226,15 +225,15 @@ class _Job:
         return "kept", None
 
     def _take_embedded(self, installed: Material) -> Taken:
-        from .._flows.shared_ca.embedded import NAMES, bring_about_embedded
+        from .._flows.shared_ca.embedded import NAMES, bring_about_embedded, save, stored
         from .._flows.shared_ca.member import take
         from .._flows.shared_ca.steward import Steward
 
-        steward = Steward(self._embedded.store(self._wish.clients), NAMES, self._at, self._make_key)
+        steward = Steward(stored(self._embedded, self._wish.clients), NAMES, self._at, self._make_key)
         state = bring_about_embedded(steward, self._wish.clients, self._subject(), self._params["key_type"])
         taken = take(steward, self._make_key, self._wish, installed)
         if steward.changed and not self._check_mode:
-            self._embedded.save(state)
+            save(self._embedded, state)
         return taken
 
     # -- what is wanted -----------------------------------------------------------------------------------------
@@ -337,7 +336,7 @@ class _Job:
         }
 
     def _files(self, material: Material) -> dict[str, t.Any]:
-        from .._ports.store import shared_ca as names
+        from .._core.shared_ca import file_names as names
 
         file, server = self._directory.file, material.server
         return {

@@ -10,9 +10,9 @@ import os
 import typing as t
 
 from .._errors import RotationError
+from .._ports.host.libraries import require_library
 from .._ports.store.atomic import read_regular_file
 from .boundary import module_boundary
-from .dependencies import require_library
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {"path": {"type": "path", "required": True}}
 
@@ -34,7 +34,7 @@ def run(module: t.Any) -> None:
 
 def _public_files(path: str) -> dict[str, bytes]:
     """Those without private keys. Raises RotationError."""
-    from .._core.shared_ca.held import CLIENT_FILE, SERVER_FILE, TRUST_FILE
+    from .._core.shared_ca.file_names import CA, CLIENT_CERT, SERVER_CERT
 
     try:
         names = os.listdir(path)
@@ -44,7 +44,7 @@ def _public_files(path: str) -> dict[str, bytes]:
         raise RotationError(f"Cannot list {path}: {error.strerror or error}.") from None
     found = {}
     for name in names:
-        if name in (TRUST_FILE, SERVER_FILE) or CLIENT_FILE.fullmatch(name):
+        if name in (CA, SERVER_CERT) or CLIENT_CERT.fullmatch(name):
             try:
                 found[name] = read_regular_file(os.path.join(path, name))
             except OSError as error:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import typing as t
 
+from .._ports.host.libraries import require_library
 from .boundary import module_boundary
-from .dependencies import require_library
 from .shared_ca_common import (
     PREFIX_OPTION,
     WARN_OPTION,
-    Retry,
     facts,
     failures_told_apart,
     key_spec,
@@ -28,6 +27,7 @@ from .shared_ca_common import (
 if t.TYPE_CHECKING:
     from .._core.ca.profiles import Profile
     from .._core.shared_ca.state import State
+    from .aws import AwsModule
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     **PREFIX_OPTION,
@@ -41,8 +41,8 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
 _SIZES = {"rsa": 4096, "ec": 256}
 
 
-def run(module: t.Any, retry: Retry) -> None:
-    """module: an AnsibleAWSModule with ARGUMENT_SPEC; retry: decorator that repeats throttled calls."""
+def run(module: AwsModule) -> None:
+    """module: an AwsModule with ARGUMENT_SPEC."""
     with module_boundary(module), failures_told_apart():
         require_library("cryptography")
         from .._core.ca.keys import generate_key, quick_key
@@ -51,9 +51,8 @@ def run(module: t.Any, retry: Retry) -> None:
         from .._flows.shared_ca.steward import ClientWish, Steward
 
         params, check_mode, warn = module.params, module.check_mode, warn_before(module.params)
-        names, source = secret_names(params), shared_secrets(module, retry)
-        ansible_module = getattr(module, "_module", module)
-        known = known_clients(source, names, ansible_module.warn)
+        names, source = secret_names(params), shared_secrets(module)
+        known = known_clients(source, names, module.warn)
         clients = list(dict.fromkeys([*(params["clients"] or []), *known]))
         store = Overlay(source) if check_mode else source
         steward = Steward(store, names, now(), quick_key if check_mode else generate_key)
@@ -69,8 +68,8 @@ def run(module: t.Any, retry: Retry) -> None:
         module.exit_json(
             changed=steward.changed,
             **result,
-            previous_stage=before.stage,
-            next_stage=after.stage,
+            previous_stage=before.phase,
+            next_stage=after.phase,
             items={names.item(name): outcome for name, outcome in sorted(steward.outcomes.items())},
             api_calls=dict(source.api_calls),
             **diff,

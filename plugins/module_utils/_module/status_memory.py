@@ -10,7 +10,7 @@ import os
 import typing as t
 
 from .._core.pipeline.manifest import Manifest
-from .._core.record.status import Finding, OldWorker
+from .._core.record.status import LayerFinding, OldWorker
 from .._errors import HaproxyError
 from .._ports.haproxy.certificates import CertificateMemory
 from .._ports.haproxy.load_paths import FileNames, KnownNames, read_load_paths
@@ -26,7 +26,7 @@ class Memory(t.NamedTuple):
     deployed; the others as of Status."""
 
     open_transaction: str | None
-    findings: t.Mapping[str, Finding]
+    findings: t.Mapping[str, LayerFinding]
     old_workers: t.Sequence[OldWorker] | None
     why_unknown: str = ""
     blind: bool = False
@@ -51,7 +51,7 @@ def look_at_memory(manifest: Manifest, directory: str, params: t.Mapping[str, t.
         transaction, findings = _held(api, manifest, directory, files)
         names = () if findings else _names_below(api, directory)
     except HaproxyError as error:
-        transaction, findings = None, dict.fromkeys(manifest.entries, Finding("unknown", error.message))
+        transaction, findings = None, dict.fromkeys(manifest.entries, LayerFinding("unknown", error.message))
         unasked = "" if findings else error.message
     memory = Memory(transaction, findings, None, names=names, unasked=unasked)
     if not master:
@@ -66,7 +66,7 @@ def look_at_memory(manifest: Manifest, directory: str, params: t.Mapping[str, t.
 
 def _held(
     api: RuntimeApi, manifest: Manifest, directory: str, files: FileNames
-) -> tuple[str | None, dict[str, Finding]]:
+) -> tuple[str | None, dict[str, LayerFinding]]:
     """The open transaction, and what the worker holds: of any key type it tells serial number and dates."""
     memory = CertificateMemory(api)
     transaction, listed = memory.list_names()
@@ -76,7 +76,7 @@ def _held(
         names = known.of(os.path.join(directory, entry.main_path))
         held = {one: stored for one in names if (stored := memory.describe(one)) is not None}
         if not held:
-            findings[name] = Finding("absent", "HAProxy holds no certificate of this path")
+            findings[name] = LayerFinding("absent", "HAProxy holds no certificate of this path")
             continue
         facts = ("serial_number", "not_before", "not_after")
         summary = entry.current.summary
@@ -84,7 +84,9 @@ def _held(
             one for one, stored in held.items() if any(getattr(stored, fact) != summary.get(fact) for fact in facts)
         ]
         where = f" as {', '.join(others)}" if len(held) > 1 else ""
-        findings[name] = Finding("differs", f"HAProxy holds another certificate{where}") if others else Finding("ok")
+        findings[name] = (
+            LayerFinding("differs", f"HAProxy holds another certificate{where}") if others else LayerFinding("ok")
+        )
     return transaction, findings
 
 

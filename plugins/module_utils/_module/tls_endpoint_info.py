@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import typing as t
 
-from .._core.renewal import isoformat_utc
+from .._core.instants import isoformat_utc
 from .._core.x509.certificate import load_certificate
 from .._errors import InvalidOption, RotationError
+from .._ports.host.libraries import require_library
 from .._ports.tls.endpoint import Endpoint, parse_endpoint
-from .._ports.tls.probe import Observation, Trust, probe_many
+from .._ports.tls.probe import Observation, Trust, check_limits, probe_many
 from .boundary import module_boundary
-from .dependencies import require_library
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "endpoints": {"type": "list", "elements": "raw", "required": True},
@@ -41,7 +41,7 @@ def run(module: t.Any) -> None:
     with module_boundary(module):
         require_library("cryptography")
         params = module.params
-        check_limits(params)
+        check_limits(params["timeout"], params["concurrency"])
         endpoints = [parse_endpoint(entry, position) for position, entry in enumerate(params["endpoints"])]
         check_names(params["endpoints"], endpoints)
         if params["client_key"] and not params["client_cert"]:
@@ -64,14 +64,6 @@ def check_names(entries: t.Sequence[t.Any], endpoints: t.Sequence[Endpoint]) -> 
     odd = [endpoint.odd_name for endpoint in endpoints]
     if odd and all(odd):
         raise InvalidOption(f"endpoints[0] ({entries[0]!r}): {odd[0]}")
-
-
-def check_limits(params: t.Mapping[str, t.Any]) -> None:
-    """Raises InvalidOption for a timeout or concurrency that means nothing."""
-    if not 0 < params["timeout"] <= 3600:
-        raise InvalidOption(f"timeout must be more than 0 and at most 3600 seconds, not {params['timeout']:g}.")
-    if not 0 < params["concurrency"] <= 1024:
-        raise InvalidOption(f"concurrency must be between 1 and 1024, not {params['concurrency']}.")
 
 
 def _result(observation: Observation) -> dict[str, t.Any]:

@@ -23,7 +23,7 @@ _SENT_AT_ONCE = 16 * 1024
 Connect = t.Callable[[Deadline], socket.socket]
 
 
-class Answer(t.NamedTuple):
+class Response(t.NamedTuple):
     """body: as it came, cut to the limit."""
 
     status: int
@@ -116,7 +116,9 @@ def over_unix(path: str) -> Connect:
     return connect
 
 
-def exchange(connect: Connect, request: str, headers: t.Mapping[str, str], *, deadline: Deadline, most: int) -> Answer:
+def exchange(
+    connect: Connect, request: str, headers: t.Mapping[str, str], *, deadline: Deadline, most: int
+) -> Response:
     """A request without a body. request: method and target, as "GET /a?b"; headers: Host among them; most: bytes of
     the answer's body, the rest is left.
 
@@ -132,6 +134,6 @@ def exchange(connect: Connect, request: str, headers: t.Mapping[str, str], *, de
                 client.putheader(name, value)
             client.endheaders()
             response = client.getresponse()
-            return Answer(response.status, response.read(most))
+            return Response(response.status, response.read(most))
     except socket.timeout:  # another class before Python 3.10
         raise TimeoutError from None

@@ -16,9 +16,9 @@ import time
 import typing as t
 from datetime import timedelta
 
+from .._core.pipeline.source import Discovery, SecretFailure, SecretValue, SecretVersion, Selection
 from .._core.x509.problems import Problem
 from .._errors import RotationError, SecretsManagerError
-from .aws.secrets_manager import Discovery, SecretFailure, SecretValue, SecretVersion, Selection
 
 
 class NotProvided(Exception):
@@ -32,7 +32,8 @@ class NotProvided(Exception):
 class ProvidedSource:
     """A CertificateSource of answers. Raises NotProvided where one is missing.
 
-    provided: JSON, question -> answer, and under now the controller's time in seconds since 1970.
+    provided: JSON, question -> answer; under now the controller's time in seconds since 1970, under requests how many
+    it has sent.
     """
 
     def __init__(self, provided: str | None) -> None:
@@ -41,6 +42,9 @@ class ProvidedSource:
                 "source=controller: the controller provided nothing. Run the module as a task, not by itself."
             )
         self._answers: dict[str, t.Any] = json.loads(provided)
+        requests: t.Mapping[str, dict[str, int]] = self._answers.get("requests", {})
+        #: What the controller has sent for this host, by operation.
+        self.api_calls, self.api_errors = requests.get("api_calls", {}), requests.get("api_errors", {})
 
     def discover(self, selection: Selection) -> Discovery:
         """As SecretsManager, whose error on the controller is raised here."""

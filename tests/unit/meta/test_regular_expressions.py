@@ -76,7 +76,7 @@ def expressions() -> t.Iterator[Expression]:
 def patterns(node: ast.expr, constants: t.Mapping[str, ast.expr], tree: ast.Module) -> list[t.Any]:
     """The text or bytes of an expression; of one that comes from a table (step.accepted), all texts of that table."""
     if isinstance(node, ast.Attribute):
-        steps = [call for call in ast.walk(tree) if isinstance(call, ast.Call) and ast.unparse(call.func) == "_Step"]
+        steps = [call for call in ast.walk(tree) if isinstance(call, ast.Call) and ast.unparse(call.func) == "_Line"]
         return [text for step in steps for part in step.args[1:] for text in patterns(part, constants, tree)]
     if isinstance(node, ast.JoinedStr):
         parts = [value.value if isinstance(value, ast.FormattedValue) else value for value in node.values]

@@ -19,7 +19,7 @@ except ImportError:  # the module boundary says so
     pass
 
 from ..._errors import RotationError
-from ..renewal import isoformat_utc
+from ..instants import isoformat_utc
 from ..x509.certificate import Certificate, load_certificate
 
 #: Certificates begin to be valid a little earlier, for clients whose clock is slow.

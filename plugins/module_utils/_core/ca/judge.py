@@ -14,14 +14,15 @@ try:
 except ImportError:  # the module boundary says so
     pass
 
-from ..renewal import format_duration, isoformat_utc, renewal_due
+from ..instants import format_duration, isoformat_utc
+from ..renewal import renewal_due
 from ..x509.certificate import Certificate
 from ..x509.names import a_labels
+from ..x509.paths import Purpose
 from ..x509.problems import Problem, error, warning
 from ..x509.verify import key_pair_problems
 
 _CLOCK_SKEW: t.Final = datetime.timedelta(minutes=5)
-Purpose = t.Literal["client", "server"]
 
 
 def authority_problems(

@@ -43,9 +43,9 @@ def key_pem(key: t.Any) -> str:
     return pem.decode()
 
 
-def read_key(pem: str, passphrase: bytes | None = None) -> t.Any:
-    """The one key in the text. Raises MaterialError."""
-    return load_private_key(parse_pem(pem), passphrase)[0]
+def read_key(pem: str) -> t.Any:
+    """The one key in the text, in clear. Raises MaterialError."""
+    return load_private_key(parse_pem(pem))[0]
 
 
 def spec_of(public_key: t.Any) -> KeySpec:

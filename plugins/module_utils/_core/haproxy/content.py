@@ -10,9 +10,9 @@ import hashlib
 import typing as t
 from dataclasses import dataclass
 
-from ..._ports.openssl.loadable import require_loadable
-from ..renewal import isoformat_utc
+from ..instants import isoformat_utc
 from ..x509.certificate import Certificate, load_certificate
+from ..x509.loadable import WhyNotLoaded, require_loadable
 from ..x509.pem import CERTIFICATE, TRUSTED_CERTIFICATE, PemBlock, encode_pem, parse_pem
 from ..x509.problems import MaterialError
 from ..x509.reading import material_errors
@@ -130,10 +130,11 @@ def _is_loaded(block: PemBlock) -> bool:
 
 
 @material_errors()
-def check_key(content: CertificateContent) -> None:
-    """The content has exactly one private key, in clear, and it is the leaf's. Raises MaterialError.
+def check_key(content: CertificateContent, why_not_loaded: WhyNotLoaded) -> None:
+    """The content has exactly one private key, in clear, and it is the leaf's, and OpenSSL loads all of it.
 
-    HAProxy finds that out only at the commit; then it has the wrong key in its memory already.
+    HAProxy finds that out only at the commit; then it has the wrong key in its memory already. Raises MaterialError;
+    OSError as why_not_loaded.
     """
     keys = [block for block in parse_pem(content.payload) if block.label.endswith("PRIVATE KEY")]
     if not keys:
@@ -148,7 +149,7 @@ def check_key(content: CertificateContent) -> None:
             "The private key does not belong to the certificate, so nothing was sent to HAProxy. Give the key that"
             " the certificate was issued for.",
         )
-    require_loadable(content.payload.encode(), content.leaf)
+    require_loadable(content.payload.encode(), content.leaf, why_not_loaded)
 
 
 def _load_key(block: PemBlock) -> t.Any:

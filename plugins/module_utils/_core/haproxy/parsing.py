@@ -7,18 +7,23 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import re
-import ssl
 import typing as t
 from dataclasses import dataclass
 
 from ..._errors import HaproxyError
+from ..instants import isoformat_utc
 
 _ENTRY = re.compile(r"^(?P<name>.+?):(?P<line>\d+)(?P<rest>(?: .*)?)$")
 _HEXADECIMAL = re.compile(r"-?[0-9A-Fa-f]{1,64}")  # RFC 5280 allows 40 digits
 _SHA1 = re.compile(r"[0-9A-Fa-f]{40}")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _LONGEST_NAME = 4200  # a path of Linux, and what is added to it
 _COUNT = re.compile(r" - \d+ certificate\(s\)$")  # in the list of CA files only
+_VERSION = re.compile(r"^Version: (\d{1,4})\.(\d{1,4})", re.MULTILINE)  # of `show info`
+_BUFFER = re.compile(r"^[ \t]*- Pool buffer \((\d{1,12}) bytes\)", re.MULTILINE)  # of `show pools`
+_OPEN = re.compile(r"^The ongoing transaction is about '(?P<name>.+)' but you are trying to ", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class StoredAuthority(t.NamedTuple):
     subject: str | None = None
 
 
-class StoredCrl(t.NamedTuple):
+class StoredRevocations(t.NamedTuple):
     """A revocation list in HAProxy's memory. revoked: serial number and date of each entry."""
 
     issuer: str | None
@@ -68,6 +73,31 @@ class CrtListEntry(t.NamedTuple):
     name: str
     line: int
     rest: str
+
+
+def split_answers(text: str, count: int) -> list[str]:
+    """What a peer said to so many commands: the whole answers, each of which an empty line ends. Fewer than count when
+    it did not run them all; of the first one all that there is, though it may have an empty line of its own (a commit
+    with a warning) or none at its end.
+    """
+    answers: list[str] = []
+    lines: list[str] = []
+    for line in text.split("\n")[:-1]:
+        if line:
+            lines.append(line)
+        else:
+            answers.append("\n".join(lines))
+            lines = []
+    if not answers:
+        return [text] if text else []
+    own = max(len(answers) - count, 0) + 1
+    return ["\n\n".join(answers[:own]), *answers[own:]]
+
+
+def parse_open_transaction(text: str) -> str | None:
+    """Whose transaction is in the way, as `set`, `commit` and `abort` say it; None when this answer names none."""
+    found = _OPEN.search(text)
+    return found["name"] if found else None
 
 
 def parse_names(text: str) -> tuple[str | None, list[str]]:
@@ -132,7 +162,7 @@ def parse_authorities(text: str) -> list[StoredAuthority]:
     ]
 
 
-def parse_crls(text: str) -> list[StoredCrl]:
+def parse_crls(text: str) -> list[StoredRevocations]:
     """`show ssl crl-file NAME`."""
     parts = re.split(r"^Certificate Revocation List #\d+:$", text, flags=re.MULTILINE)[1:]
     crls = []
@@ -141,7 +171,7 @@ def parse_crls(text: str) -> list[StoredCrl]:
         fields = _fields(head)
         entries = re.findall(r"Serial Number: (-?[0-9A-F]+)\s+Revocation Date: (.+)", revoked)
         crls.append(
-            StoredCrl(
+            StoredRevocations(
                 issuer=fields.get("Issuer"),
                 last_update=_date(fields.get("Last Update")),
                 next_update=_date(fields.get("Next Update")),
@@ -164,6 +194,19 @@ def parse_crt_list(text: str) -> list[CrtListEntry]:
         if match:
             entries.append(CrtListEntry(match["name"], int(match["line"]), match["rest"].strip()))
     return entries
+
+
+def parse_payload_limit(info: str, pools: str) -> int | None:
+    """`show info`, `show pools`: bytes of a command with its payload that HAProxy has no room for (tune.bufsize).
+
+    None: ask by sending. Before 3.4, whose limit is another one, HAProxy may abort itself over a payload that does not
+    fit: "spinning".
+    """
+    version = _VERSION.search(info)
+    if not version or (int(version[1]), int(version[2])) >= (3, 4):
+        return None
+    size = _BUFFER.search(pools)
+    return int(size[1]) if size else None
 
 
 def hexadecimal(number: int) -> str:
@@ -193,13 +236,17 @@ def _fields(text: str) -> dict[str, str]:
     return {name.strip(): value.strip() for name, separator, value in lines if separator}
 
 
+@functools.lru_cache(maxsize=1024)
 def _date(text: str | None) -> str | None:
     """OpenSSL's "Dec  2 00:26:48 2026 GMT" as ISO 8601; None when it is absent or unreadable."""
+    month, _space, rest = (text or "").partition(" ")
     try:
-        moment = datetime.datetime.fromtimestamp(ssl.cert_time_to_seconds(text or ""), datetime.timezone.utc)
+        # The names of the months are English wherever this runs, which strptime's are not.
+        numbers = f"{_MONTHS.index(month) + 1} {rest}"
+        moment = datetime.datetime.strptime(numbers, "%m %d %H:%M:%S %Y GMT").replace(tzinfo=datetime.timezone.utc)
     except ValueError:
         return None
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return isoformat_utc(moment)
 
 
 def _alternative_names(text: str) -> tuple[str, ...]:

@@ -11,20 +11,20 @@ import hashlib
 import typing as t
 from dataclasses import dataclass
 
-from ..renewal import isoformat_utc
+from ..instants import isoformat_utc
 from ..x509.certificate import Certificate, load_certificate
 from ..x509.pem import CERTIFICATE, PemBlock, parse_pem
 from ..x509.problems import MaterialError
 from ..x509.reading import material_errors
 from .content import openssl_one_line
-from .parsing import StoredAuthority, StoredCrl, hexadecimal
+from .parsing import StoredAuthority, StoredRevocations, hexadecimal
 
 try:
     from cryptography import x509
 except ImportError:  # the module boundary says so
     pass
 
-Member = t.Union[StoredAuthority, StoredCrl]
+StoredTrust = t.Union[StoredAuthority, StoredRevocations]
 
 _CRL = "X509 CRL"
 
@@ -36,11 +36,11 @@ class TrustContent:
     warnings: what a person should know; the content is used all the same.
     """
 
-    members: tuple[Member, ...]
+    members: tuple[StoredTrust, ...]
     payloads: tuple[str, ...]
     warnings: tuple[str, ...] = ()
 
-    def is_held(self, stored: t.Sequence[Member]) -> bool:
+    def is_held(self, stored: t.Sequence[StoredTrust]) -> bool:
         """Does HAProxy hold just these, in whatever order?"""
         missing = list(self.members)
         # Those that HAProxy shows completely choose first.
@@ -90,7 +90,7 @@ def parse_crl_file(pem: str | bytes, at: datetime.datetime) -> TrustContent:
     )
 
 
-def facts(member: Member) -> dict[str, t.Any]:
+def facts(member: StoredTrust) -> dict[str, t.Any]:
     """What is reported of a member. revoked: the number of certificates."""
     if isinstance(member, StoredAuthority):
         return {
@@ -117,7 +117,7 @@ def _authority(certificate: Certificate) -> StoredAuthority:
     )
 
 
-def _load_crl(der: bytes, at: datetime.datetime) -> StoredCrl:
+def _load_crl(der: bytes, at: datetime.datetime) -> StoredRevocations:
     try:
         crl = x509.load_der_x509_crl(der)
         issuer = openssl_one_line(crl.issuer)
@@ -138,14 +138,14 @@ def _load_crl(der: bytes, at: datetime.datetime) -> StoredCrl:
             f"The CRL of '{named}' is valid from {isoformat_utc(last)} on only. With it HAProxy would refuse every"
             " client of this CA: check the clocks of the CA and of this host.",
         )
-    return StoredCrl(issuer, isoformat_utc(last), isoformat_utc(following) if following else None, revoked)
+    return StoredRevocations(issuer, isoformat_utc(last), isoformat_utc(following) if following else None, revoked)
 
 
-def _same(ours: Member, held: Member) -> bool:
+def _same(ours: StoredTrust, held: StoredTrust) -> bool:
     """Names and fingerprints that are not known are no difference; nothing else may differ."""
     if isinstance(ours, StoredAuthority) and isinstance(held, StoredAuthority):
         return ours[:3] == held[:3] and held.fingerprint_sha1 in (None, ours.fingerprint_sha1)
-    if isinstance(ours, StoredCrl) and isinstance(held, StoredCrl):
+    if isinstance(ours, StoredRevocations) and isinstance(held, StoredRevocations):
         return ours[1:] == held[1:] and ours.issuer in (None, held.issuer)
     return False
 

@@ -10,30 +10,10 @@ import json
 import typing as t
 from dataclasses import dataclass, field
 
+from .layouts import LAYOUTS, live_paths, main_path
+
 FORMAT = 1
 _HEXADECIMAL = frozenset("0123456789abcdef")
-
-# layout -> part of a rendered bundle -> path of the live file below the directory
-LAYOUTS: dict[str, dict[str, str]] = {
-    "haproxy": {"pem": "{stem}.pem"},
-    "split": {"key": "{stem}.key", "pem": "{stem}.pem"},
-    "lineage": {
-        "cert": "{stem}/cert.pem",
-        "chain": "{stem}/chain.pem",
-        "fullchain": "{stem}/fullchain.pem",
-        "privkey": "{stem}/privkey.pem",
-    },
-}
-
-
-def live_paths(layout: str, stem: str) -> dict[str, str]:
-    """Part -> path below the directory, in the order in which they are replaced."""
-    return {part: pattern.format(stem=stem) for part, pattern in LAYOUTS[layout].items()}
-
-
-def main_path(layout: str, stem: str) -> str:
-    """The one path that a user names: the PEM file, or the lineage's directory."""
-    return stem if layout == "lineage" else f"{stem}.pem"
 
 
 class StoredVersion(t.NamedTuple):

@@ -10,7 +10,7 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from ..renewal import format_duration, isoformat_utc
+from ..instants import format_duration, isoformat_utc
 from ..x509.problems import Problem, error
 from .naming import certificate_file_stem, colliding_stems
 

@@ -38,7 +38,8 @@ class Progress:
     sync: certificate_sync; update: haproxy_certificate with update_items; reload: haproxy_reload in a loop over
     methods; proof: certificate_proof_info; rollback: certificate_rollback with unproven; rollback_proof:
     certificate_proof_info with restored; rollback_error: what failed while going back, "" when nothing did;
-    allow_unreferenced, on_unproven: as the proof's options; taken_back: certificate_rollback with refused.
+    allow_unreferenced, on_unproven: as the proof's options; taken_back: certificate_rollback with refused; more_errors:
+    what else went wrong.
     """
 
     sync: _Result
@@ -51,6 +52,7 @@ class Progress:
     allow_unreferenced: bool = False
     on_unproven: str = "fail"
     taken_back: _Result = field(default_factory=dict)
+    more_errors: t.Sequence[str] = ()
 
     # Disk
 
@@ -224,6 +226,17 @@ class Progress:
             if item["action"] == "restored" and item["fingerprint_sha256"]
         ]
 
+    @property
+    def rolled_back(self) -> list[str]:
+        """Those whose file is the version before again, or gone again."""
+        items = [*self.taken_back.get("certificates", ()), *self.rollback.get("certificates", ())]
+        return [item["name"] for item in items if item["action"] != "kept"]
+
+    @property
+    def restored_and_proven(self) -> list[str]:
+        """Those of the previous ones that were seen served again."""
+        return [item["name"] for item in self.rollback_proof.get("certificates", ()) if item["proven"]]
+
     # For the metrics
 
     @property
@@ -284,6 +297,7 @@ class Progress:
         waiting = len(self.pending) - len(self.activated) - len(self.refused)
         if waiting and self.update and not self._reload_refused:
             lines.append(f"HAProxy does not serve {_files(waiting)} yet. The next run tries again.")
+        lines += self.more_errors
         return "\n".join(lines)
 
     @property

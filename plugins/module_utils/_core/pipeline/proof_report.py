@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-Outcome = t.Literal["right", "wrong", "unasked"]
+ProofOutcome = t.Literal["right", "wrong", "unasked"]
+_SHOWN_CERTIFICATES, _SHOWN_FINDINGS = 10, 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +92,7 @@ class CertificateProof:
     answered: int = 0
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> ProofOutcome:
         """right: all that can be asked was answered rightly. wrong: a handshake got another certificate."""
         if self.mismatches:
             return "wrong"
@@ -108,6 +109,22 @@ class CertificateProof:
             return ()
         findings: tuple[object, ...] = self.mismatches or self.unanswered or self.unasked
         return tuple(map(str, findings)) or (self.reason or "",)
+
+    def as_result(self) -> dict[str, t.Any]:
+        """For the result of certificate_proof_info."""
+        return {
+            "name": self.certificate.name,
+            "path": self.certificate.path,
+            "fingerprint_sha256": self.certificate.fingerprint_sha256,
+            "outcome": self.outcome,
+            "proven": self.proven,
+            "unreferenced": self.unreferenced,
+            "reason": self.reason,
+            "not_proven_because": list(self.because),
+            "mismatches": [dataclasses.asdict(mismatch) for mismatch in self.mismatches],
+            "unanswered": [dataclasses.asdict(question) for question in self.unanswered],
+            "unasked": [{**dataclasses.asdict(item), "server_name": item.server_name or ""} for item in self.unasked],
+        }
 
     def fails(self, *, allow_unreferenced: bool, allow_unanswered: bool) -> bool:
         """Whether the proof fails for it. What cannot be asked by its nature is no failure."""
@@ -133,3 +150,41 @@ class ProofReport:
         return [
             proof for proof in self.certificates if not proof.proven and not (proof.unreferenced and allow_unreferenced)
         ]
+
+    @property
+    def outcome(self) -> ProofOutcome:
+        """The worst one."""
+        outcomes = {proof.outcome for proof in self.certificates}
+        worst: tuple[ProofOutcome, ...] = ("wrong", "unasked")
+        return next((outcome for outcome in worst if outcome in outcomes), "right")
+
+
+def proof_message(report: ProofReport, allow_unreferenced: bool, binds: t.Sequence[str]) -> str:
+    """For people. binds: labels of the listeners that were asked."""
+    unproven = report.unproven(allow_unreferenced)
+    total = len(report.certificates)
+    if not unproven:
+        proven = sum(proof.proven for proof in report.certificates)
+        return f"{proven} of {total} certificates proven on {len(binds)} binds."
+    wrong = [proof for proof in unproven if proof.mismatches]
+    others = [proof for proof in unproven if not proof.mismatches]
+    lines = []
+    if wrong:
+        lines += [f"{len(wrong)} of {total} certificates are not served:", *_findings(wrong)]
+    if others:
+        lines += [f"{len(others)} of {total} certificates are not proven, because", *_findings(others)]
+    if not binds:
+        lines.append("There is no TLS bind to probe: name HAProxy's files in config, or its listeners in binds")
+    return "\n".join(lines)
+
+
+def _findings(proofs: t.Sequence[CertificateProof]) -> list[str]:
+    lines = []
+    for proof in proofs[:_SHOWN_CERTIFICATES]:
+        findings = list(proof.because[:_SHOWN_FINDINGS])
+        if len(proof.because) > _SHOWN_FINDINGS:
+            findings.append(f"and {len(proof.because) - _SHOWN_FINDINGS} more")
+        lines.append(f"{proof.certificate.name}: {'; '.join(findings)}")
+    if len(proofs) > _SHOWN_CERTIFICATES:
+        lines.append(f"and {len(proofs) - _SHOWN_CERTIFICATES} more certificates")
+    return lines

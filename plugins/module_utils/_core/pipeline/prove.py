@@ -121,7 +121,7 @@ def proof_targets(
 
 
 @dataclasses.dataclass
-class _Selection:
+class _SelectedBy:
     """The names by which one listener selects one certificate; default: also for handshakes that name nothing.
 
     odd: names that no client can send, and why.
@@ -140,21 +140,21 @@ class _Selection:
         self.names = {name: None for name in (*self.names, *names) if name not in self.odd}
 
 
-def _selections(certificates: t.Sequence[DeployedCertificate], bind: TlsBind) -> list[_Selection]:
+def _selections(certificates: t.Sequence[DeployedCertificate], bind: TlsBind) -> list[_SelectedBy]:
     if bind.references is None:
         alone = len(certificates) == 1
         return [
-            _Selection(certificate, names, default=alone and not names)
+            _SelectedBy(certificate, names, default=alone and not names)
             for certificate in certificates
             for names in [_own_names(certificate)]
         ]
     by_path = {certificate.path: certificate for certificate in certificates}
-    found: dict[str, _Selection] = {}
+    found: dict[str, _SelectedBy] = {}
     for position, reference in enumerate(bind.references):
         certificate = by_path.get(reference.path)
         if certificate is None:
             continue
-        selection = found.setdefault(reference.path, _Selection(certificate, {}, default=False))
+        selection = found.setdefault(reference.path, _SelectedBy(certificate, {}, default=False))
         selection.default |= position == 0 and not bind.strict_sni
         selection.add(_filter_names(reference) if reference.filtered else _own_names(certificate))
     return list(found.values())
@@ -172,7 +172,7 @@ def _filter_names(reference: CertificateReference) -> dict[str, None]:
     }
 
 
-def _bind_targets(selections: t.Sequence[_Selection], bind: TlsBind, max_names: int | None) -> t.Iterator[ProofTarget]:
+def _bind_targets(selections: t.Sequence[_SelectedBy], bind: TlsBind, max_names: int | None) -> t.Iterator[ProofTarget]:
     holders: dict[str, list[DeployedCertificate]] = {}
     for selection in selections:
         for name in selection.names:

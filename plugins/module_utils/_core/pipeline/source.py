@@ -2,13 +2,75 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where certificates come from, as the stages after it see it."""
+"""Where certificates come from, as the stages after it see it: secrets, discovered and fetched.
+
+An ARN ends in the name, a hyphen and six characters (API reference of AWS Secrets Manager).
+"""
 
 from __future__ import annotations
 
+import re
+import types
 import typing as t
+from dataclasses import dataclass, field
+from datetime import timedelta
 
-from ..._ports.aws.secrets_manager import Discovery, SecretFailure, SecretValue, SecretVersion, Selection
+from ..x509.problems import Problem
+
+_ARN_SUFFIX = re.compile(r"-[a-zA-Z0-9]{6}\Z")
+
+
+class SecretVersion(t.NamedTuple):
+    """A secret that has a current version, without its value. version_id: of the one labelled AWSCURRENT.
+
+    described: all that the listing told of it.
+    """
+
+    name: str
+    arn: str
+    version_id: str
+    tags: t.Mapping[str, str] = types.MappingProxyType({})
+    described: t.Mapping[str, t.Any] = types.MappingProxyType({})
+
+
+class SecretFailure(t.NamedTuple):
+    """A secret that cannot be had, and why."""
+
+    name: str
+    problem: Problem
+    arn: str | None = None
+    described: t.Mapping[str, t.Any] = types.MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class SecretValue:
+    """A secret's current value: text, or bytes for a binary secret. Never shown."""
+
+    secret: SecretVersion
+    value: str | bytes = field(repr=False)
+
+
+class Selection(t.NamedTuple):
+    """Which secrets: those with all tags (and the prefix, if any), else the names and those with the prefix.
+
+    names: secret names or ARNs. An empty prefix selects all secrets, None does not select by prefix.
+    """
+
+    names: tuple[str, ...] = ()
+    name_prefix: str | None = None
+    tags: t.Mapping[str, str] = types.MappingProxyType({})
+
+
+class Discovery(t.NamedTuple):
+    """secrets: in order of their names; failures: selected by name but not to be had; warnings: for the user;
+    where: region and endpoint that were asked; clock_offset: the clock of who asked minus this host's, where that is
+    somebody else."""
+
+    secrets: tuple[SecretVersion, ...]
+    failures: tuple[SecretFailure, ...] = ()
+    warnings: tuple[str, ...] = ()
+    where: str = ""
+    clock_offset: timedelta | None = None
 
 
 class CertificateSource(t.Protocol):
@@ -19,3 +81,24 @@ class CertificateSource(t.Protocol):
 
     def read(self, secrets: t.Sequence[SecretVersion]) -> t.Iterator[SecretValue | SecretFailure]:
         """The values of these, or why not, in any order."""
+
+
+def requests_of(source: object) -> dict[str, dict[str, int]]:
+    """For results: how many requests it has sent, and how many of them failed, by operation; where it counts them."""
+    return {name: dict(getattr(source, name, {})) for name in ("api_calls", "api_errors")}
+
+
+def name_in_arn(identifier: str) -> str:
+    """The secret's name, of a full ARN; what is no ARN is a name already. (Of a partial ARN perhaps only a prefix.)"""
+    _arn, separator, name = identifier.partition(":secret:")
+    return partial_arn(name) if separator and identifier.startswith("arn:") else identifier
+
+
+def is_arn_of(identifier: str, arn: str) -> bool:
+    """Whether identifier is that ARN, full or partial."""
+    return identifier in (arn, partial_arn(arn))
+
+
+def partial_arn(arn: str) -> str:
+    """All of a full ARN but its last hyphen and six characters."""
+    return _ARN_SUFFIX.sub("", arn)

@@ -10,7 +10,7 @@ import collections
 import typing as t
 from dataclasses import dataclass, field
 
-from .causes import Cause
+from .causes import CAUSES, Cause
 
 
 @dataclass
@@ -35,3 +35,44 @@ class SyncReport:
     @property
     def changed(self) -> bool:
         return any(item["action"] in ("created", "updated", "removed") for item in self.items)
+
+    @property
+    def message(self) -> str:
+        """Why the run fails; "" when it does not."""
+        if not self.failures:
+            return ""
+        failed = len(self.failures)
+        wrong = "1 problem" if failed == 1 else f"{failed} problems"
+        rest = f"{wrong} with {len(self.items)} certificates; the others are in place" if self.items else wrong
+        return f"{rest}:\n" + "\n".join(self.failures)
+
+    def as_result(self) -> dict[str, t.Any]:
+        """What certificate_sync returns of it."""
+        return {
+            "changed": self.changed,
+            "certificates": self.items,
+            "pending": self.pending,
+            "retired": self.retired,
+            "unselected": self.unselected,
+            "failures": self.failures,
+            "failures_by_cause": {cause: self.causes.get(cause, []) for cause in CAUSES},
+        }
+
+    def diff(self) -> dict[str, t.Any]:
+        """Facts of what changed, never content."""
+        before: dict[str, t.Any] = {}
+        after: dict[str, t.Any] = {}
+        told = ("path", "version_id", "fingerprint_sha256", "not_before", "not_after")
+        for item in self.items:
+            if item["action"] in ("created", "updated", "removed"):
+                facts = {key: item[key] for key in told}
+                if item["action"] == "removed":
+                    before[item["name"]] = facts
+                    continue
+                after[item["name"]] = {**facts, "subject_alternative_names": item["subject_alternative_names"]}
+                if item["action"] == "updated":
+                    before[item["name"]] = {
+                        "path": item["path"],
+                        "fingerprint_sha256": item.get("previous_fingerprint_sha256"),
+                    }
+        return {"before": before, "after": after}

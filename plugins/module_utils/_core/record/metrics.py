@@ -11,9 +11,10 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from ..instants import parse_isoformat_utc
 from ..pipeline.causes import CAUSES
 from ..pipeline.manifest import Manifest
-from ..renewal import parse_isoformat_utc, renewal_notice
+from ..renewal import renewal_notice
 from .status import LAYERS
 
 FORMAT = 1

@@ -10,7 +10,8 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
-from ..renewal import format_duration, isoformat_utc, parse_isoformat_utc, renewal_due
+from ..instants import format_duration, isoformat_utc, parse_isoformat_utc
+from ..renewal import renewal_due
 
 #: From where a certificate comes to who asks for it.
 LAYERS: t.Final = ("source", "disk", "memory", "wire")
@@ -20,7 +21,7 @@ VERDICTS: t.Final[tuple[str, ...]] = t.get_args(Verdict)
 
 
 @dataclass(frozen=True)
-class Finding:
+class LayerFinding:
     """One layer of one certificate. unknown: it was not asked about, or could not be read; then reason says why.
 
     Of the wire also unanswered, where a question got no answer, and unasked, where by its nature none can be asked.
@@ -30,7 +31,7 @@ class Finding:
     reason: str = ""
 
 
-UNASKED: t.Final = Finding("unknown")
+UNASKED: t.Final = LayerFinding("unknown")
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class OldWorker:
     pid: int
     reloads: int | None = None
     uptime: timedelta | None = None
-    findings: t.Mapping[str, Finding] = field(default_factory=dict)
+    findings: t.Mapping[str, LayerFinding] = field(default_factory=dict)
     open_transaction: str | None = None
     reason: str = ""
 
@@ -70,7 +71,7 @@ class CertificateStatus:
     version_id: str
     proven: bool
     summary: t.Mapping[str, t.Any]
-    layers: t.Mapping[str, Finding]
+    layers: t.Mapping[str, LayerFinding]
     uncommitted: bool = False
 
     def as_result(self, now: datetime) -> dict[str, t.Any]:

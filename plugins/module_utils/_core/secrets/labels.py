@@ -2,19 +2,19 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""May a staging label move to another version of a secret that is there already? Pure: it asks and moves nothing."""
+"""May a label move to another version of a secret that is there already? Pure: it asks and moves nothing."""
 
 from __future__ import annotations
 
 import typing as t
 
 from ..._errors import InvalidOption, RotationError
-from .plan import Step, version_with
+from .plan import Request, version_with
 
 _PREVIOUS = "AWSPREVIOUS"
 
 
-class StageMove(t.NamedTuple):
+class LabelMove(t.NamedTuple):
     """secret: name or ARN; version_id: that is to have the label; from_version_id: that must have it, None for any."""
 
     secret: str
@@ -22,9 +22,9 @@ class StageMove(t.NamedTuple):
     from_version_id: str | None = None
 
 
-def check_moves(moves: t.Iterable[StageMove]) -> list[StageMove]:
+def check_moves(moves: t.Iterable[LabelMove]) -> list[LabelMove]:
     """Each one once. Raises InvalidOption for a secret that is to have two versions, and for one without any."""
-    wanted: dict[str, StageMove] = {}
+    wanted: dict[str, LabelMove] = {}
     for move in moves:
         if not move.version_id:
             raise InvalidOption(
@@ -51,12 +51,12 @@ def check_expected(name: str, moves: t.Mapping[str, str] | None) -> None:
 
 
 def plan_move(
-    move: StageMove,
+    move: LabelMove,
     described: t.Mapping[str, t.Any] | None,
-    stage: str,
+    label: str,
     version_ids: t.Callable[[], t.Collection[str]],
     expected: t.Mapping[str, str] | None = None,
-) -> Step | None:
+) -> Request | None:
     """The request, None when the version has the label. described: the reply of DescribeSecret, None without a secret;
     version_ids: all versions, also those without any label; expected: name of each secret that may get another version
     -> which one, "" for the one before the current one. None: any. Raises RotationError when it must not move.
@@ -67,7 +67,7 @@ def plan_move(
         raise RotationError(f"{move.secret}: the secret is marked for deletion. Restore it first (RestoreSecret).")
     if expected is not None:
         check_expected(described["Name"], expected)
-    holder = version_with(described, stage)
+    holder = version_with(described, label)
     if holder == move.version_id:
         return None
     if expected is not None:
@@ -82,7 +82,7 @@ def plan_move(
             )
     if move.from_version_id and holder != move.from_version_id:
         raise RotationError(
-            f"{move.secret}: {stage} is at version {holder}, and not at {move.from_version_id} that is to be left."
+            f"{move.secret}: {label} is at version {holder}, and not at {move.from_version_id} that is to be left."
             " Somebody has stored another version meanwhile: look at that one first, and rotate."
         )
     if move.version_id not in (described.get("VersionIdsToStages") or {}) and move.version_id not in version_ids():
@@ -90,5 +90,5 @@ def plan_move(
             f"{move.secret}: version {move.version_id} does not exist any more, AWS removes versions without a label in"
             " time. Store the certificate that is to be served as a new version instead."
         )
-    request = {"SecretId": described["ARN"], "VersionStage": stage, "MoveToVersionId": move.version_id}
-    return Step("update_secret_version_stage", {**request, **({"RemoveFromVersionId": holder} if holder else {})})
+    request = {"SecretId": described["ARN"], "VersionStage": label, "MoveToVersionId": move.version_id}
+    return Request("update_secret_version_stage", {**request, **({"RemoveFromVersionId": holder} if holder else {})})

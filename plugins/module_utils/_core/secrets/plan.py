@@ -18,11 +18,11 @@ MAX_VALUE_BYTES = 65536  # of SecretString, in the API reference of Secrets Mana
 
 
 @dataclass(frozen=True)
-class Step:
-    """One request. operation: as boto3 names its method; request: its parameters, which may hold the value."""
+class Request:
+    """One request. operation: as boto3 names its method; parameters: as its, which may hold the value."""
 
     operation: str
-    request: t.Mapping[str, t.Any] = field(repr=False)
+    parameters: t.Mapping[str, t.Any] = field(repr=False)
 
     @property
     def name(self) -> str:
@@ -34,12 +34,12 @@ class Step:
 class WantedSecret:
     """What a secret should be. None leaves a property as it is.
 
-    document: the value; stage: the label of its version; replicas: region -> KMS key, None for the default key.
+    document: the value; label: the label of its version; replicas: region -> KMS key, None for the default key.
     """
 
     name: str
     document: str = field(repr=False)
-    stage: str = CURRENT
+    label: str = CURRENT
     description: str | None = None
     tags: t.Mapping[str, str] | None = None
     purge_tags: bool = True
@@ -64,48 +64,48 @@ def secret_document(parts: t.Mapping[str, str]) -> str:
     return document
 
 
-def version_with(described: t.Mapping[str, t.Any] | None, stage: str) -> str | None:
-    """Id of the version that carries the stage. described: a reply of DescribeSecret, None when there is no secret."""
+def version_with(described: t.Mapping[str, t.Any] | None, label: str) -> str | None:
+    """Id of the version that carries the label. described: a reply of DescribeSecret, None when there is no secret."""
     versions: t.Mapping[str, list[str]] = (described or {}).get("VersionIdsToStages") or {}
-    return next((version for version, stages in versions.items() if stage in stages), None)
+    return next((version for version, labels in versions.items() if label in labels), None)
 
 
-def plan_present(described: t.Mapping[str, t.Any] | None, wanted: WantedSecret, *, same_content: bool) -> list[Step]:
-    """same_content: whether the version with the stage holds the same certificate, whatever its text.
+def plan_present(described: t.Mapping[str, t.Any] | None, wanted: WantedSecret, *, same_content: bool) -> list[Request]:
+    """same_content: whether the version with the label holds the same certificate, whatever its text.
 
     Raises InvalidOption for a replica whose key would have to change.
     """
     if described is None:
         return _creation(wanted)
     identifier = {"SecretId": described["ARN"]}
-    steps = [Step("restore_secret", identifier)] if described.get("DeletedDate") else []
-    steps += _properties(described, wanted, identifier)
-    holder = version_with(described, wanted.stage)
+    requests = [Request("restore_secret", identifier)] if described.get("DeletedDate") else []
+    requests += _properties(described, wanted, identifier)
+    holder = version_with(described, wanted.label)
     if holder is not None and (same_content or holder == wanted.token):
-        return steps
+        return requests
     if wanted.token in (described.get("VersionIdsToStages") or {}):
-        return [*steps, stage_move(identifier, wanted, holder)]
-    return [*steps, _put(identifier, wanted)]
+        return [*requests, label_move(identifier, wanted, holder)]
+    return [*requests, _put(identifier, wanted)]
 
 
-def plan_absent(described: t.Mapping[str, t.Any] | None, *, recovery_window: int, force: bool) -> list[Step]:
+def plan_absent(described: t.Mapping[str, t.Any] | None, *, recovery_window: int, force: bool) -> list[Request]:
     """recovery_window: days in which it can be restored; force: it cannot."""
     if described is None or (described.get("DeletedDate") and not force):
         return []
     identifier = {"SecretId": described["ARN"]}
     regions = [replica["Region"] for replica in described.get("ReplicationStatus") or []]
-    steps = [_remove_replicas(identifier, regions)] if regions else []
+    requests = [_remove_replicas(identifier, regions)] if regions else []
     how = {"ForceDeleteWithoutRecovery": True} if force else {"RecoveryWindowInDays": recovery_window}
-    return [*steps, Step("delete_secret", {**identifier, **how})]
+    return [*requests, Request("delete_secret", {**identifier, **how})]
 
 
-def stage_move(identifier: t.Mapping[str, str], wanted: WantedSecret, holder: str | None) -> Step:
-    """Give the stage to a version that is there already. holder: the version that has it now."""
-    request = {**identifier, "VersionStage": wanted.stage, "MoveToVersionId": wanted.token}
-    return Step("update_secret_version_stage", {**request, **({"RemoveFromVersionId": holder} if holder else {})})
+def label_move(identifier: t.Mapping[str, str], wanted: WantedSecret, holder: str | None) -> Request:
+    """Give the label to a version that is there already. holder: the version that has it now."""
+    request = {**identifier, "VersionStage": wanted.label, "MoveToVersionId": wanted.token}
+    return Request("update_secret_version_stage", {**request, **({"RemoveFromVersionId": holder} if holder else {})})
 
 
-def _creation(wanted: WantedSecret) -> list[Step]:
+def _creation(wanted: WantedSecret) -> list[Request]:
     request: dict[str, t.Any] = {"Name": wanted.name, "ClientRequestToken": wanted.token}
     if wanted.description:
         request["Description"] = wanted.description
@@ -115,27 +115,27 @@ def _creation(wanted: WantedSecret) -> list[Step]:
         request["Tags"] = _tag_list(wanted.tags)
     if wanted.replicas:
         request["AddReplicaRegions"] = _replica_list(wanted.replicas)
-    if wanted.stage == CURRENT:
-        return [Step("create_secret", {**request, "SecretString": wanted.document})]
+    if wanted.label == CURRENT:
+        return [Request("create_secret", {**request, "SecretString": wanted.document})]
     del request["ClientRequestToken"]  # CreateSecret labels what it stores AWSCURRENT: store nothing yet
-    return [Step("create_secret", request), _put({"SecretId": wanted.name}, wanted)]
+    return [Request("create_secret", request), _put({"SecretId": wanted.name}, wanted)]
 
 
-def _put(identifier: t.Mapping[str, str], wanted: WantedSecret) -> Step:
-    value = {"SecretString": wanted.document, "ClientRequestToken": wanted.token, "VersionStages": [wanted.stage]}
-    return Step("put_secret_value", {**identifier, **value})
+def _put(identifier: t.Mapping[str, str], wanted: WantedSecret) -> Request:
+    value = {"SecretString": wanted.document, "ClientRequestToken": wanted.token, "VersionStages": [wanted.label]}
+    return Request("put_secret_value", {**identifier, **value})
 
 
 def _properties(
     described: t.Mapping[str, t.Any], wanted: WantedSecret, identifier: t.Mapping[str, str]
-) -> t.Iterator[Step]:
+) -> t.Iterator[Request]:
     update = {}
     if wanted.description is not None and wanted.description != (described.get("Description") or ""):
         update["Description"] = wanted.description
     if wanted.kms_key_id is not None and not _same_kms_key(described.get("KmsKeyId"), wanted.kms_key_id):
         update["KmsKeyId"] = wanted.kms_key_id
     if update:
-        yield Step("update_secret", {**identifier, **update})
+        yield Request("update_secret", {**identifier, **update})
     if wanted.tags is not None:
         yield from _tagging(described, wanted.tags, wanted.purge_tags, identifier)
     if wanted.replicas is not None:
@@ -144,19 +144,19 @@ def _properties(
 
 def _tagging(
     described: t.Mapping[str, t.Any], tags: t.Mapping[str, str], purge: bool, identifier: t.Mapping[str, str]
-) -> t.Iterator[Step]:
+) -> t.Iterator[Request]:
     present = tags_of(described)
     missing = {key: value for key, value in tags.items() if present.get(key) != value}
     surplus = sorted(key for key in present if key not in tags and not key.startswith("aws:")) if purge else []
     if missing:
-        yield Step("tag_resource", {**identifier, "Tags": _tag_list(missing)})
+        yield Request("tag_resource", {**identifier, "Tags": _tag_list(missing)})
     if surplus:
-        yield Step("untag_resource", {**identifier, "TagKeys": surplus})
+        yield Request("untag_resource", {**identifier, "TagKeys": surplus})
 
 
 def _replication(
     described: t.Mapping[str, t.Any], replicas: t.Mapping[str, str | None], identifier: t.Mapping[str, str]
-) -> t.Iterator[Step]:
+) -> t.Iterator[Request]:
     present = {replica["Region"]: replica.get("KmsKeyId") for replica in described.get("ReplicationStatus") or []}
     for region, key in replicas.items():
         if region in present and key is not None and not _same_kms_key(present[region], key):
@@ -169,11 +169,11 @@ def _replication(
     if surplus:
         yield _remove_replicas(identifier, surplus)
     if missing:
-        yield Step("replicate_secret_to_regions", {**identifier, "AddReplicaRegions": _replica_list(missing)})
+        yield Request("replicate_secret_to_regions", {**identifier, "AddReplicaRegions": _replica_list(missing)})
 
 
-def _remove_replicas(identifier: t.Mapping[str, str], regions: list[str]) -> Step:
-    return Step("remove_regions_from_replication", {**identifier, "RemoveReplicaRegions": regions})
+def _remove_replicas(identifier: t.Mapping[str, str], regions: list[str]) -> Request:
+    return Request("remove_regions_from_replication", {**identifier, "RemoveReplicaRegions": regions})
 
 
 def tags_of(described: t.Mapping[str, t.Any]) -> dict[str, str]:

@@ -10,9 +10,8 @@ import re
 import typing as t
 
 from ..._errors import InvalidOption
-from ..._flows.shared_ca.member import Material
-from ..._ports.store.shared_ca import pem
 from ..ca.keys import key_pem
+from .material import Material, pem
 
 _PLACEHOLDER = re.compile(r"@(ca|crl|server_cert|server_key|client_(?:cert|key):[^@\s]+)@")
 

@@ -6,19 +6,15 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 from dataclasses import dataclass
 
 from ..ca.judge import is_issued_by
-from ..renewal import isoformat_utc
+from ..instants import isoformat_utc
 from ..x509.certificate import Certificate, load_certificate
 from ..x509.pem import CERTIFICATE, parse_pem
 from ..x509.problems import MaterialError
-
-TRUST_FILE: t.Final = "ca.pem"
-SERVER_FILE: t.Final = "server-cert.pem"
-CLIENT_FILE: t.Final = re.compile(r"client-(?P<name>.+)-cert\.pem")
+from .file_names import CA, CLIENT_CERT, SERVER_CERT
 
 
 @dataclass(frozen=True)
@@ -57,11 +53,11 @@ def held(files: t.Mapping[str, bytes]) -> Held:
         problems.extend(f"{name}: '{each.name}': {each.malformed}." for each in found if each.malformed)
         return found
 
-    trusted = certificates(TRUST_FILE) if TRUST_FILE in files else []
-    server = certificates(SERVER_FILE)[:1] if SERVER_FILE in files else []
+    trusted = certificates(CA) if CA in files else []
+    server = certificates(SERVER_CERT)[:1] if SERVER_CERT in files else []
     clients = {}
     for name in sorted(files):
-        match = CLIENT_FILE.fullmatch(name)
+        match = CLIENT_CERT.fullmatch(name)
         leaves = certificates(name) if match else []
         if match and leaves:
             clients[match["name"]] = leaves[0]

@@ -6,7 +6,7 @@
 
     settled -> published -> trusted -> reissued -> promoting -> promoted -> finishing -> settled
 
-Published, promoted and settled are stages of what is stored. The others are told by the hosts: all of them trust the
+Published, promoted and settled are phases of what is stored. The others are told by the hosts: all of them trust the
 successor (trusted), and serve what it has issued (reissued); not all have what it issues (promoting), or forgotten the
 one before (finishing).
 """
@@ -18,15 +18,15 @@ from dataclasses import dataclass
 
 from ..._errors import InvalidOption
 
-Stage = t.Literal["absent", "settled", "published", "trusted", "reissued", "promoting", "promoted", "finishing"]
+Phase = t.Literal["absent", "settled", "published", "trusted", "reissued", "promoting", "promoted", "finishing"]
 #: Where a run may end, in order.
 GOALS: t.Final = ("published", "trusted", "reissued", "promoted", "finished")
-_Result = t.Mapping[str, t.Any]
+_ModuleResult = t.Mapping[str, t.Any]
 _SHOWN = 12  # characters of a fingerprint
 
 
 @dataclass(frozen=True)
-class Member:
+class HostView:
     """What one host holds. why_unknown: why nothing is known of it; server_issuer: None when it has no server."""
 
     host: str
@@ -37,7 +37,7 @@ class Member:
     clients: t.Mapping[str, str] | None = None
 
     @classmethod
-    def of(cls, host: str, result: _Result) -> Member:
+    def of(cls, host: str, result: _ModuleResult) -> HostView:
         """result: of shared_ca_member_info or shared_ca_member; {} when it was not asked."""
         if result.get("unreachable"):
             return cls(host, f"cannot be reached: {result.get('msg', 'unknown')}")
@@ -55,7 +55,7 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Plan:
+class RunPlan:
     """What a run does, in this order.
 
     first: steps of the stored authority; trust: hosts take the trust bundle; reissue: servers take certificates of
@@ -88,8 +88,8 @@ class Plan:
 class Rollout:
     """stored: result of shared_ca_info or shared_ca_rotation; members: host -> result of its shared_ca_member_info."""
 
-    def __init__(self, stored: _Result, members: t.Mapping[str, _Result]) -> None:
-        self._stored_stage: str = stored["stage"]
+    def __init__(self, stored: _ModuleResult, members: t.Mapping[str, _ModuleResult]) -> None:
+        self._stored_phase: str = stored["stage"]
         self._trusted = list(stored["trusted_fingerprints"])
         by_role = {item["role"]: item for item in stored["certificates"] if item["name"] == "ca"}
         self._authorities = {item["fingerprint_sha256"]: role for role, item in reversed(by_role.items())}
@@ -98,17 +98,17 @@ class Rollout:
         self._clients = {
             item["name"]: item["fingerprint_sha256"] for item in stored["certificates"] if item["role"] == "client"
         }
-        self.members = [Member.of(host, result) for host, result in members.items()]
+        self.members = [HostView.of(host, result) for host, result in members.items()]
 
     @property
-    def stage(self) -> Stage:
-        if self._stored_stage == "published":
+    def phase(self) -> Phase:
+        if self._stored_phase == "published":
             if self.obstacles("trusted"):
                 return "published"
             return "trusted" if self.obstacles("reissued") else "reissued"
-        if self._stored_stage == "promoted":
+        if self._stored_phase == "promoted":
             return "promoting" if self.obstacles("promoted") else "promoted"
-        if self._stored_stage == "settled":
+        if self._stored_phase == "settled":
             return "finishing" if any(self._surplus(member) for member in self.members) else "settled"
         return "absent"
 
@@ -133,7 +133,7 @@ class Rollout:
                 found += [f"{member.host} {lack}." for lack in self._lacks(member, need)]
         return found
 
-    def _lacks(self, member: Member, need: str) -> t.Iterator[str]:
+    def _lacks(self, member: HostView, need: str) -> t.Iterator[str]:
         if need != "returned":
             for fingerprint in self._trusted:
                 if fingerprint not in member.trusted:
@@ -147,22 +147,24 @@ class Rollout:
                 if self._clients.get(name, fingerprint) != fingerprint:
                     yield f"has another certificate of the client {name} than is stored"
 
-    def _surplus(self, member: Member) -> bool:
+    def _surplus(self, member: HostView) -> bool:
         """Whether it still trusts what is trusted no more."""
         return bool(member.trusted - set(self._trusted))
 
     # -- what to do ---------------------------------------------------------------------------------------------
 
-    def plan(self, until: str = "finished", *, abort: bool = False, force: bool = False, revoke: bool = False) -> Plan:
+    def plan(
+        self, until: str = "finished", *, abort: bool = False, force: bool = False, revoke: bool = False
+    ) -> RunPlan:
         """Raises InvalidOption for a combination that means nothing."""
         if until not in GOALS:
             raise InvalidOption(f"rotate_ca_until: {until!r} is none of {', '.join(GOALS)}.")
         if abort + force + revoke > 1:
             raise InvalidOption("rotate_ca_abort, rotate_ca_force and rotate_ca_revoke: choose one of them.")
-        if self.stage == "absent":
+        if self.phase == "absent":
             raise InvalidOption("There is no authority to replace: create one first (playbook bootstrap_ca).")
         if revoke:
-            return Plan(trust=True, why="Clients are revoked.")
+            return RunPlan(trust=True, why="Clients are revoked.")
         if force:
             return self._forced()
         if self.expired:
@@ -173,22 +175,22 @@ class Rollout:
             )
         return self._back() if abort else self._forth(GOALS.index(until))
 
-    def _forced(self) -> Plan:
+    def _forced(self) -> RunPlan:
         steps = {"settled": ("publish", "promote", "finish"), "published": ("promote", "finish")}
-        return Plan(steps.get(self._stored_stage, ("finish",)), distribute=True, why="It is replaced at once.")
+        return RunPlan(steps.get(self._stored_phase, ("finish",)), distribute=True, why="It is replaced at once.")
 
-    def _forth(self, goal: int) -> Plan:
-        if self.stage == "finishing":
-            return Plan(last="finish", why="The rotation before is brought to its end; run again for another one.")
+    def _forth(self, goal: int) -> RunPlan:
+        if self.phase == "finishing":
+            return RunPlan(last="finish", why="The rotation before is brought to its end; run again for another one.")
         reach = [goal >= index for index in range(len(GOALS))]
-        if self._stored_stage == "promoted":
+        if self._stored_phase == "promoted":
             if not reach[3]:
-                return Plan(why=f"It is past {GOALS[goal]} already.")
+                return RunPlan(why=f"It is past {GOALS[goal]} already.")
             last = "finish" if reach[4] else ""
             # All trust both since before the promotion; servers follow some at a time.
-            return Plan(reissue=True, then="promote", distribute=True, last=last, why="It goes on.")
-        begun = self._stored_stage == "published"
-        return Plan(
+            return RunPlan(reissue=True, then="promote", distribute=True, last=last, why="It goes on.")
+        begun = self._stored_phase == "published"
+        return RunPlan(
             first=() if begun else ("publish",),
             trust=reach[1],
             reissue=reach[2],
@@ -199,16 +201,24 @@ class Rollout:
             why="It goes on." if begun else "It begins.",
         )
 
-    def _back(self) -> Plan:
-        if self._stored_stage == "published":  # servers first: the successor must not go while they need it
-            return Plan(reissue=True, then="abort", distribute=True, why="The successor is given up.")
-        if self._stored_stage == "promoted":
-            return Plan(("abort",), reissue=True, distribute=True, last="finish", why="The one before comes back.")
-        if self.stage == "finishing":
-            return Plan(last="finish", why="Nothing is left to go back from; what was begun is brought to its end.")
-        return Plan(why="There is no rotation to abort.")
+    def _back(self) -> RunPlan:
+        if self._stored_phase == "published":  # servers first: the successor must not go while they need it
+            return RunPlan(reissue=True, then="abort", distribute=True, why="The successor is given up.")
+        if self._stored_phase == "promoted":
+            return RunPlan(("abort",), reissue=True, distribute=True, last="finish", why="The one before comes back.")
+        if self.phase == "finishing":
+            return RunPlan(last="finish", why="Nothing is left to go back from; what was begun is brought to its end.")
+        return RunPlan(why="There is no rotation to abort.")
 
     # -- for people ---------------------------------------------------------------------------------------------
+
+    @property
+    def issuers(self) -> dict[str, str]:
+        """Whose server certificate a host has, for those that have one: the role of an authority, or another."""
+        return {member.host: self._issuer(member) for member in self.members if member.has_server}
+
+    def _issuer(self, member: HostView) -> str:
+        return str(self._authorities.get(member.server_issuer or "", "another"))
 
     @property
     def table(self) -> list[str]:
@@ -218,12 +228,12 @@ class Rollout:
         widths = [max(len(row[column]) for row in rows) for column in range(3)]
         return ["  ".join([*(cell.ljust(width) for cell, width in zip(row, widths)), row[3]]).rstrip() for row in rows]
 
-    def _row(self, member: Member) -> tuple[str, str, str]:
+    def _row(self, member: HostView) -> tuple[str, str, str]:
         if member.why_unknown:
             return member.why_unknown, "", ""
         roles = [self._authorities[fingerprint] for fingerprint in self._trusted if fingerprint in member.trusted]
         roles += ["others"] if self._surplus(member) else []
-        server = self._authorities.get(member.server_issuer or "", "another") if member.has_server else "-"
+        server = self._issuer(member) if member.has_server else "-"
         clients = [
             name if self._clients.get(name, fingerprint) == fingerprint else f"{name} (before)"
             for name, fingerprint in (member.clients or {}).items()

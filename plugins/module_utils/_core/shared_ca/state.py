@@ -17,11 +17,11 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ..._errors import RotationError
-from ..._ports.aws.shared_secrets import PENDING, SecretStore, SecretText, SharedSecret
 from ..ca.crl import StoredCrl
 from ..ca.issue import Issuer
 from ..ca.keys import read_key
 from ..secrets.plan import CURRENT
+from ..secrets.shared import PENDING, SecretStore, SecretText, SharedSecret
 from ..x509.certificate import Certificate, load_certificate
 from ..x509.pem import CERTIFICATE, parse_pem
 from ..x509.problems import MaterialError, Problem, error
@@ -34,7 +34,7 @@ LABELS: t.Final = (CURRENT, PENDING, RETIRING, PREVIOUS)
 #: The client whose secrets have no suffix.
 FIRST_CLIENT: t.Final = "admin"
 
-Stage = t.Literal["absent", "settled", "published", "promoted"]
+StoredPhase = t.Literal["absent", "settled", "published", "promoted"]
 
 
 class Names:
@@ -92,20 +92,20 @@ class Client:
 class State:
     """All of it at about one moment.
 
-    stages: labels of the authority's certificate; keys: of the authority; clients: those that were asked for.
+    labels: labels of the authority's certificate; keys: of the authority; clients: those that were asked for.
     """
 
     names: Names
     current: Pair | None
     successor: Pair | None
     retiring: Pair | None
-    stages: t.Mapping[str, str]
+    labels: t.Mapping[str, str]
     keys: SharedSecret | None
     clients: t.Mapping[str, Client]
     crl: SecretText | None
 
     @property
-    def stage(self) -> Stage:
+    def phase(self) -> StoredPhase:
         if self.current is None:
             return "absent"
         if self.successor:
@@ -155,15 +155,15 @@ def observe(store: SecretStore, names: Names, clients: t.Iterable[str], *, autho
         client: (_read(store, names.client_cert(client)), _read(store, names.client_key(client))) for client in clients
     }
     certificates, keys = _read(store, names.ca_cert), _read(store, names.ca_key) if authority_keys else None
-    stages = certificates.stages if certificates else {}
-    current_id, pending_id, retiring_id = (stages.get(label) for label in (CURRENT, PENDING, RETIRING))
-    has_successor = pending_id not in (None, current_id, stages.get(ABORTED))
+    labels = certificates.labels if certificates else {}
+    current_id, pending_id, retiring_id = (labels.get(label) for label in (CURRENT, PENDING, RETIRING))
+    has_successor = pending_id not in (None, current_id, labels.get(ABORTED))
     return State(
         names=names,
         current=_pair(certificates, keys, CURRENT, authority_keys),
         successor=_pair(certificates, keys, PENDING, authority_keys) if has_successor else None,
         retiring=_pair(certificates, keys, RETIRING, authority_keys) if retiring_id != current_id else None,
-        stages=stages,
+        labels=labels,
         keys=keys,
         clients={client: _client(client, *pair) for client, pair in seen.items()},
         crl=crl.labelled(CURRENT) if crl else None,

@@ -9,20 +9,20 @@ from __future__ import annotations
 from .bundle import CertificateBundle
 from .certificate import load_certificate
 from .chain import arrange, find_leaf
-from .document import parse_secret
+from .document import Opener, parse_secret
 from .pem import CERTIFICATE, parse_pem
 from .problems import MaterialError, Problem
 from .reading import material_errors
 
 
 @material_errors()
-def arranged_pem(content: str, *, private_key: bool) -> bytes:
+def arranged_pem(content: str, opener: Opener, *, private_key: bool) -> bytes:
     """Leaf, intermediates, and with private_key the key, of a secret's content; without it, of any PEM.
 
     Raises MaterialError when it cannot be read or is no chain.
     """
     if private_key:
-        material = parse_secret(content)
+        material = parse_secret(content, opener)
         certificates = tuple(dict.fromkeys(material.certificates))
         key_pem = material.private_key_pem
     else:

@@ -10,19 +10,11 @@ import dataclasses
 import datetime
 import typing as t
 
+from ..pipeline.layouts import Layout
 from .certificate import Certificate, load_certificate
 from .pem import CERTIFICATE, parse_pem
 from .problems import MaterialError
 from .reading import material_errors
-
-Layout = t.Literal["haproxy", "lineage", "split"]
-
-#: The parts that render() returns for each layout.
-LAYOUT_PARTS: t.Final[dict[str, tuple[str, ...]]] = {
-    "haproxy": ("pem",),
-    "lineage": ("cert", "chain", "fullchain", "privkey"),
-    "split": ("pem", "key"),
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +58,7 @@ class CertificateBundle:
         return self.leaf.key
 
     def render(self, layout: Layout) -> dict[str, bytes]:
-        """The files of a layout by LAYOUT_PARTS; the same bundle gives the same bytes for ever."""
+        """The parts of LAYOUTS; the same bundle gives the same bytes for ever."""
         certificate = self.leaf.pem
         chain = b"".join([intermediate.pem for intermediate in self.intermediates])
         if layout == "haproxy":
@@ -78,7 +70,7 @@ class CertificateBundle:
                 "fullchain": certificate + chain,
                 "privkey": self.private_key_pem,
             }
-        return {"pem": certificate + chain, "key": self.private_key_pem}
+        return {"key": self.private_key_pem, "pem": certificate + chain}
 
     def summary(self) -> dict[str, t.Any]:
         """What results show: public facts of the leaf."""

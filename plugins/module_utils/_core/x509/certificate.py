@@ -19,7 +19,7 @@ try:
 except ImportError:  # the module boundary says so
     pass
 
-from ..renewal import isoformat_utc
+from ..instants import isoformat_utc
 from ..unexpected import is_failure
 from .pem import CERTIFICATE, encode_pem
 from .problems import MaterialError

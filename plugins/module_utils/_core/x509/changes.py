@@ -10,7 +10,7 @@ import ipaddress
 import typing as t
 from datetime import datetime
 
-from ..renewal import isoformat_utc
+from ..instants import isoformat_utc
 from .names import uncovered
 from .problems import Problem, error
 

@@ -20,7 +20,6 @@ except ImportError:  # the module boundary says so
     pass
 
 from ..._errors import InvalidOption
-from ..._ports.openssl.opener import open_encrypted
 from .certificate import Certificate, load_certificate
 from .effort import require_bounded_effort
 from .pem import CERTIFICATE, ENCRYPTED_PRIVATE_KEY, PemBlock, parse_pem
@@ -40,6 +39,20 @@ _REFUSED_LABELS: t.Final = {
     "CMS": "extract the certificates with 'openssl pkcs7 -print_certs -in FILE'",
     "OPENSSH PRIVATE KEY": "convert a copy with 'ssh-keygen -p -m PKCS8 -f COPY'",
 }
+
+
+class Opener(t.Protocol):
+    """Opens what is encrypted with one passphrase, or with none, where that can be ended when it takes too long."""
+
+    @property
+    def has_passphrase(self) -> bool: ...
+
+    def open(self, kind: t.Literal["key", "pkcs12"], data: bytes) -> list[bytes]:
+        """The key as PKCS#8 (b"" for none), then of PKCS#12 the certificate that belongs to it (b"" for none), others.
+
+        [] when it cannot be opened: damaged, or another passphrase. Raises MaterialError when that takes too long, and
+        OSError when nobody can try.
+        """
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,26 +132,24 @@ _DEFAULT_FIELDS = FieldMap()
 
 
 @material_errors()
-def parse_secret(
-    value: str | bytes, *, fields: FieldMap | None = None, passphrase: bytes | None = None
-) -> CertificateMaterial:
+def parse_secret(value: str | bytes, opener: Opener, *, fields: FieldMap | None = None) -> CertificateMaterial:
     """Read a JSON document, a PEM bundle in any order, or PKCS#12 (binary, or as base64 text).
 
-    passphrase: opens PKCS#12 and encrypted private keys. Raises MaterialError whose problem says what to do.
+    opener: of PKCS#12 and encrypted private keys. Raises MaterialError whose problem says what to do.
     """
     if isinstance(value, bytes):
         # DER of more than 127 bytes: SEQUENCE with a long length, which no text starts with.
         if len(value) > 1 and value[0] == 0x30 and value[1] >= 0x80:
-            return _from_pkcs12(value, passphrase)
+            return _from_pkcs12(value, opener)
         value = _decode(value)
     text = value.lstrip("\ufeff \t\r\n")
     if text.startswith("{") or (fields is not None and text.startswith("[")):
-        return _from_document(_load_json(text), fields or _DEFAULT_FIELDS, passphrase)
+        return _from_document(_load_json(text), fields or _DEFAULT_FIELDS, opener)
     if "-----BEGIN " in text or "-----END " in text:
-        return _from_blocks(parse_pem(text), passphrase)
+        return _from_blocks(parse_pem(text), opener)
     der = _base64_der(text)
     if der is not None:
-        return _from_pkcs12(der, passphrase)
+        return _from_pkcs12(der, opener)
     raise MaterialError(
         "document_invalid",
         "The secret is empty: store the certificate and its private key in it."
@@ -175,7 +186,7 @@ def _integer(digits: str) -> int:
     return int(digits)
 
 
-def _from_document(document: t.Any, fields: FieldMap, passphrase: bytes | None) -> CertificateMaterial:
+def _from_document(document: t.Any, fields: FieldMap, opener: Opener) -> CertificateMaterial:
     values = fields.extract(document)
     for field in ("certificate", "private_key"):
         if field not in values:
@@ -191,7 +202,7 @@ def _from_document(document: t.Any, fields: FieldMap, passphrase: bytes | None) 
     declared = [block for block in own_blocks if block.label == CERTIFICATE]
     return _from_blocks(
         blocks,
-        passphrase,
+        opener,
         declared_leaf=0 if len(declared) == 1 else None,
         domain_name=values.get("domain_name"),
         description=values.get("description"),
@@ -210,7 +221,7 @@ def _field_blocks(field: str, values: dict[str, str]) -> list[PemBlock]:
 
 def _from_blocks(
     blocks: t.Sequence[PemBlock],
-    passphrase: bytes | None,
+    opener: Opener,
     *,
     declared_leaf: int | None = None,
     domain_name: str | None = None,
@@ -221,7 +232,7 @@ def _from_blocks(
     certificates = _load_certificates([block.der for block in blocks if block.label == CERTIFICATE])
     if not certificates:
         raise MaterialError("certificate_missing", "There is no certificate: store the leaf certificate as PEM.")
-    key, key_pem = load_private_key(blocks, passphrase)
+    key, key_pem = load_private_key(blocks, opener)
     return CertificateMaterial(certificates, key, key_pem, declared_leaf, domain_name, description)
 
 
@@ -243,8 +254,11 @@ def refuse_unusable(blocks: t.Iterable[PemBlock]) -> None:
 
 
 @material_errors()
-def load_private_key(blocks: t.Iterable[PemBlock], passphrase: bytes | None = None) -> tuple[t.Any, bytes]:
-    """The one private key among the blocks, as loaded by cryptography and as PEM. Raises MaterialError."""
+def load_private_key(blocks: t.Iterable[PemBlock], opener: Opener | None = None) -> tuple[t.Any, bytes]:
+    """The one private key among the blocks, as loaded by cryptography and as PEM. Raises MaterialError.
+
+    opener: None where there is no passphrase; an encrypted key is refused then.
+    """
     keys = list(dict.fromkeys(block for block in blocks if block.label in _KEY_LABELS))
     if not keys:
         raise MaterialError("private_key_missing", "There is no private key: store the leaf's private key as PEM.")
@@ -252,21 +266,21 @@ def load_private_key(blocks: t.Iterable[PemBlock], passphrase: bytes | None = No
         raise MaterialError(
             "multiple_private_keys", f"There are {len(keys)} different private keys: store only that of the leaf."
         )
-    return _load_key(keys[0], passphrase)
+    return _load_key(keys[0], opener)
 
 
-def _load_key(block: PemBlock, passphrase: bytes | None) -> tuple[t.Any, bytes]:
+def _load_key(block: PemBlock, opener: Opener | None) -> tuple[t.Any, bytes]:
     encrypted = block.label == ENCRYPTED_PRIVATE_KEY or any("ENCRYPTED" in header for header in block.headers)
     if not encrypted:
         return _load_der_key(block.der, traditional=block.label in _TRADITIONAL_LABELS)
-    if not passphrase:
+    if opener is None or not opener.has_passphrase:
         raise MaterialError(
             "private_key_encrypted", "The private key is encrypted: give its passphrase, or store it unencrypted."
         )
     try:
         if not block.headers:
             require_bounded_effort(block.der)
-        opened = open_encrypted("key", block.encode(), passphrase)
+        opened = opener.open("key", block.encode())
     except ValueError:
         opened = []
     if not opened:
@@ -308,17 +322,17 @@ def _base64_der(text: str) -> bytes | None:
     return der if len(der) > 1 and der[0] == 0x30 and der[1] >= 0x80 else None
 
 
-def _from_pkcs12(data: bytes, passphrase: bytes | None) -> CertificateMaterial:
+def _from_pkcs12(data: bytes, opener: Opener) -> CertificateMaterial:
     try:
         require_bounded_effort(data)
-        opened = open_encrypted("pkcs12", data, passphrase)
+        opened = opener.open("pkcs12", data)
     except ValueError:
         opened = []
     if not opened:
         raise MaterialError(
             "pkcs12_invalid",
             "The PKCS#12 container cannot be opened: it is damaged, or the passphrase is "
-            + ("wrong." if passphrase else "missing."),
+            + ("wrong." if opener.has_passphrase else "missing."),
         )
     key_der, own, *others = opened
     ders = [der for der in (own, *others) if der]

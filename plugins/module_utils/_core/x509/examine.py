@@ -23,7 +23,7 @@ from .chain import arrange
 from .document import load_private_key, refuse_unusable
 from .name_constraints import violated_constraint
 from .names import a_labels, uncovered
-from .paths import PathError, PathFinder, Profile, Purpose
+from .paths import PathError, PathFinder, PathProfile, Purpose
 from .pem import CERTIFICATE, TRUSTED_CERTIFICATE, parse_pem
 from .problems import MaterialError, Problem, error, warning
 from .trust import TRUST_SETTINGS
@@ -68,7 +68,7 @@ class Examination:
     private_key: str | None = dataclasses.field(default=None, repr=False)
     server_names: tuple[str, ...] = ()
     purpose: Purpose = "server"
-    profile: Profile = "web"
+    profile: PathProfile = "web"
 
 
 def examine(examination: Examination) -> list[Problem]:

@@ -24,7 +24,7 @@ from .certificate import Certificate
 from .names import a_labels
 
 Purpose = t.Literal["server", "client"]
-Profile = t.Literal["web", "private"]
+PathProfile = t.Literal["web", "private"]
 
 #: How many authorities are tried for one verdict. Honest chains need a handful; hostile ones make it explode.
 MAX_CANDIDATES: t.Final = 1500
@@ -67,7 +67,7 @@ class PathFinder:
         at: datetime.datetime,
         *,
         purpose: Purpose = "server",
-        profile: Profile = "web",
+        profile: PathProfile = "web",
     ) -> None:
         self._anchors = anchors
         self._at = at.astimezone(datetime.timezone.utc).replace(tzinfo=None)
@@ -107,7 +107,7 @@ class PathFinder:
 
 @functools.lru_cache(maxsize=4)
 def _policy(
-    anchors: tuple[x509.Certificate, ...], purpose: Purpose, profile: Profile, anonymous: bool
+    anchors: tuple[x509.Certificate, ...], purpose: Purpose, profile: PathProfile, anonymous: bool
 ) -> tuple[verification.PolicyBuilder, _Budget]:
     """anonymous: a client's leaf without any alternative name, which is known by its subject."""
     builder = verification.PolicyBuilder().store(verification.Store(list(anchors)))

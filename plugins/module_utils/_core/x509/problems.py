@@ -76,7 +76,7 @@ PROBLEM_CODES: t.Final[dict[str, str]] = {
     # The secret, the file or the directory.
     "secret_missing": "The secret does not exist.",
     "secret_deleted": "The secret is scheduled for deletion.",
-    "secret_no_current_version": "The secret has no version with the stage AWSCURRENT.",
+    "secret_no_current_version": "The secret has no version with the label AWSCURRENT.",
     "secret_access_denied": "AWS denied access to the secret or to the key that encrypts it.",
     "secret_unreadable": "AWS could not return the secret's value.",
     "nothing_found": "No secret was found or none was selected, so that nothing renews what is deployed.",

@@ -17,13 +17,13 @@ try:
 except ImportError:  # the module boundary says so
     pass
 
-from ..._ports.openssl.loadable import require_loadable
-from ..renewal import format_duration, isoformat_utc
+from ..instants import format_duration, isoformat_utc
 from .bundle import CertificateBundle
 from .certificate import Certificate
 from .chain import arrange, find_leaf
 from .document import CertificateMaterial
 from .effort import MAX_BITS
+from .loadable import WhyNotLoaded, require_loadable
 from .names import covers
 from .problems import MaterialError, Problem, error, warning
 from .reading import material_errors
@@ -49,22 +49,29 @@ class VerificationPolicy:
 
 
 def build_bundle(
-    material: CertificateMaterial, policy: VerificationPolicy, *, at: datetime.datetime, load: bool = True
+    material: CertificateMaterial,
+    policy: VerificationPolicy,
+    *,
+    at: datetime.datetime,
+    why_not_loaded: WhyNotLoaded | None,
 ) -> tuple[CertificateBundle | None, list[Problem]]:
     """The bundle that may be served at that instant (aware), and all problems; None when one of them is an error.
 
-    load: whether OpenSSL is asked, too; without it that is the caller's duty, see loading_problems. Never raises
-    because of what a certificate contains.
+    why_not_loaded: None where to ask OpenSSL, too, is the caller's duty: see loading_problems. Never raises because of
+    what a certificate contains.
     """
     try:
         with material_errors():
-            return _build_bundle(material, policy, at, load)
+            return _build_bundle(material, policy, at, why_not_loaded)
     except MaterialError as exc:
         return None, [exc.problem]
 
 
 def _build_bundle(
-    material: CertificateMaterial, policy: VerificationPolicy, at: datetime.datetime, load: bool
+    material: CertificateMaterial,
+    policy: VerificationPolicy,
+    at: datetime.datetime,
+    why_not_loaded: WhyNotLoaded | None,
 ) -> tuple[CertificateBundle | None, list[Problem]]:
     certificates = tuple(dict.fromkeys(material.certificates))
     problems = [
@@ -94,15 +101,15 @@ def _build_bundle(
         untrusted = trust_problem(leaf, chain.intermediates, policy.trust_anchors, valid_at)
         problems += [untrusted] if untrusted else []
     bundle = CertificateBundle(leaf, chain.intermediates, material.private_key_pem)
-    if load and not _has_error(problems):
-        problems += loading_problems(bundle)
+    if why_not_loaded is not None and not _has_error(problems):
+        problems += loading_problems(bundle, why_not_loaded)
     return (None if _has_error(problems) else bundle), problems
 
 
-def loading_problems(bundle: CertificateBundle) -> list[Problem]:
+def loading_problems(bundle: CertificateBundle, why_not_loaded: WhyNotLoaded) -> list[Problem]:
     """What OpenSSL, by which HAProxy loads it, has against it as it would be written. OSError: nobody could ask."""
     try:
-        require_loadable(bundle.render("haproxy")["pem"], bundle.leaf)
+        require_loadable(bundle.render("haproxy")["pem"], bundle.leaf, why_not_loaded)
     except MaterialError as exc:
         return [exc.problem]
     return []

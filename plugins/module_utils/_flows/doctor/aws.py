@@ -10,11 +10,12 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ..._core.renewal import isoformat_utc
+from ..._core.instants import isoformat_utc
+from ..._core.pipeline.source import SecretFailure, SecretVersion, Selection
 from ..._core.x509.problems import Problem
 from ..._errors import SecretsManagerError
-from ..._ports.aws.access import Answer, AwsAccess
-from ..._ports.aws.secrets_manager import SecretFailure, SecretsManager, SecretVersion, Selection
+from ..._ports.aws.access import AwsAccess, AwsAnswer
+from ..._ports.aws.secrets_manager import SecretsManager
 from .findings import Finding, by_policy, error, warning
 
 if t.TYPE_CHECKING:
@@ -66,7 +67,7 @@ class AwsDoctor:
 
     # -- credentials and permissions ----------------------------------------------------------------------------
 
-    def _credentials(self, identity: Answer, listing: Answer) -> Finding:
+    def _credentials(self, identity: AwsAnswer, listing: AwsAnswer) -> Finding:
         if identity.succeeded:
             self._identity = str(identity.reply.get("Arn", self._identity))
             return Finding("credentials", f"AWS knows them as {self._identity}.")
@@ -82,7 +83,7 @@ class AwsDoctor:
             return warning("credentials", f"{text} {_said(identity)} The rotation does not need STS.")
         return error("credentials", f"AWS cannot be asked: {_said(identity)} {_NETWORK}")
 
-    def _permissions(self, listing: Answer, secrets: t.Sequence[SecretVersion]) -> t.Iterator[Finding]:
+    def _permissions(self, listing: AwsAnswer, secrets: t.Sequence[SecretVersion]) -> t.Iterator[Finding]:
         selection = self.selection
         needs_list = bool(selection.tags or selection.name_prefix)
         yield self._permission(
@@ -115,7 +116,7 @@ class AwsDoctor:
         if value.succeeded:
             yield Finding("kms:Decrypt", f"{secret} can be decrypted.")
 
-    def _permission(self, action: str, answer: Answer, *, needed: bool, without: str) -> Finding:
+    def _permission(self, action: str, answer: AwsAnswer, *, needed: bool, without: str) -> Finding:
         check = f"secretsmanager:{action}"
         if answer.allowed:  # a missing or deleted secret is told of by its name
             return Finding(check, "Allowed.")
@@ -180,5 +181,5 @@ class AwsDoctor:
             yield warning(f"certificate {name}", text)
 
 
-def _said(answer: Answer) -> str:
+def _said(answer: AwsAnswer) -> str:
     return f"{answer.code}: {answer.text.rstrip('.') or 'no message'}."

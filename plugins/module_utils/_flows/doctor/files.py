@@ -11,9 +11,9 @@ import stat
 import typing as t
 from datetime import datetime
 
-from ..._core.renewal import isoformat_utc
+from ..._core.instants import isoformat_utc
 from ..._errors import StoreError
-from ..._ports.store.directory import CertificateDirectory, DirectorySettings
+from ..._ports.store.directory import CertificateDirectory
 from ..._ports.store.places import open_place
 from ..._ports.store.trust import UnsafeDirectory
 from .findings import Finding, error, warning
@@ -61,7 +61,7 @@ def _room(place: str) -> Finding:
 
 def _files(path: str, now: datetime) -> t.Iterator[Finding]:
     try:
-        manifest, damaged = CertificateDirectory(path, DirectorySettings(None)).load()
+        manifest, damaged = CertificateDirectory(path).load()
     except StoreError as failed:
         yield error("files", failed.message)
         return

@@ -10,9 +10,9 @@ import typing as t
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ..._core.renewal import format_duration
+from ..._core.instants import format_duration
 
-Severity = t.Literal["ok", "warning", "error"]
+Grade = t.Literal["ok", "warning", "error"]
 
 #: AWS refuses requests whose time is off by more than this (Signature Version 4).
 AWS_TOLERANCE = timedelta(minutes=5)
@@ -26,7 +26,7 @@ class Finding:
 
     check: str
     message: str
-    severity: Severity = "ok"
+    severity: Grade = "ok"
 
     @property
     def ok(self) -> bool:

@@ -10,10 +10,13 @@ import os
 import typing as t
 from datetime import datetime, timedelta
 
+from ..._core.pipeline.causes import cause_of
 from ..._core.pipeline.manifest import Entry, Manifest
 from ..._core.pipeline.plan import date_problems
+from ..._core.pipeline.source import Selection
+from ..._core.pipeline.sync_report import SyncReport
 from ..._core.x509.problems import Problem
-from ..._ports.aws.secrets_manager import Selection
+from ..._errors import RotationError, StoreError
 from ..._ports.store.directory import CertificateDirectory
 
 NOT_SELECTED = "Nothing is selected: give names, name_prefix or tags. No certificate was looked for."
@@ -79,6 +82,35 @@ def deployed_failures(
         for problem in date_problems(entry.current.summary, now=now, min_remaining=min_remaining, why=why)
     ]
     return manifest, damage, lines
+
+
+def nothing_selected(
+    directory: CertificateDirectory, *, now: datetime, min_remaining: timedelta, policy: str
+) -> SyncReport:
+    """What is deployed is judged all the same, and that nobody asks for it is a failure. policy: on_nothing_found."""
+    report = SyncReport()
+    manifest, damage, lines = deployed_failures(directory, now=now, min_remaining=min_remaining, why=UNFOUND)
+    in_use = is_in_use(directory, manifest, damage)
+    problem = nothing_found(None, "", manifest.entries.values(), directory.path, in_use)
+    line = f"{problem.message} [{problem.code}]"
+    if in_use and policy == "fail":
+        report.fail(line, cause_of([problem.code]))
+    elif policy != "ignore":
+        report.warnings.append(line)
+    for text in lines:
+        report.fail(text, "content")
+    return report
+
+
+def also_deployed(
+    error: RotationError, directory: CertificateDirectory, *, now: datetime, min_remaining: timedelta
+) -> None:
+    """Adds to it what is about to expire there, though the run has failed: that may be the more urgent news."""
+    try:
+        lines = deployed_failures(directory, now=now, min_remaining=min_remaining, why=UNASKED)[2]
+    except StoreError as unreadable:
+        lines = [f"What is deployed is not known: {unreadable.message}"]
+    error.message = "\n".join([error.message, *lines])
 
 
 def unselected(entry: Entry, directory: str, problems: t.Iterable[Problem]) -> dict[str, t.Any]:

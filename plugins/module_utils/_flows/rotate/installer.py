@@ -10,31 +10,33 @@ import hashlib
 import typing as t
 from datetime import datetime
 
+from ..._core.instants import isoformat_utc
 from ..._core.pipeline.manifest import Entry, StoredVersion
 from ..._core.pipeline.naming import certificate_file_stem
-from ..._core.renewal import isoformat_utc
+from ..._core.pipeline.source import SecretValue, SecretVersion
 from ..._core.x509.changes import change_problems
 from ..._core.x509.problems import Problem, Refused
-from ..._ports.aws.secrets_manager import SecretValue, SecretVersion
 from ..._ports.openssl.loading import LoadingCheck
 from ..._ports.store import atomic
 from ..._ports.store.directory import CertificateDirectory, version_digest
 
 if t.TYPE_CHECKING:
-    from .sync import SyncOptions
+    from .sync_options import SyncOptions
 
 
 class Installation(t.NamedTuple):
-    """A certificate on its way to disk. old: what was remembered of it; staged: the descriptors of its new version,
-    None when nothing has to be written; problems: what was found, and loading: what OpenSSL will have found.
+    """A certificate on its way to disk. old: what was remembered of it; parts: its files, None when nothing has to be
+    written; aside: the descriptors of those that lie there already; problems: what was found, and loading: what OpenSSL
+    will have found.
     """
 
     entry: Entry
     old: Entry | None
     action: str
-    staged: list[int] | None
+    parts: t.Mapping[str, bytes] | None
     problems: list[Problem]
     loading: t.Callable[[], list[Problem]]
+    aside: t.Sequence[int] = ()
 
 
 class Installer:
@@ -67,8 +69,8 @@ class Installer:
     def close(self) -> None:
         self._loading.close()
 
-    def stage(self, fetched: SecretValue) -> Installation:
-        """Verify, and write aside what differs. Raises Refused; StoreError when it cannot be written."""
+    def verify(self, fetched: SecretValue) -> Installation:
+        """Raises Refused."""
         secret = fetched.secret
         bundle, problems = self._verifier.verify(fetched.value, at=self._now, load=False)
         stem = certificate_file_stem(secret.name)
@@ -94,23 +96,29 @@ class Installer:
         same = present and self._directory.intact(entry) and self._directory.attributes_match(entry)
         action = "unchanged" if same else "updated" if present or old else "created"
         write = not self._check_mode and not (same and old and old.current.digest == version.digest)
-        staged = self._directory.stage(entry, parts, first=old is None) if write else None
-        return Installation(entry, old, action, staged, problems, self._loading.ask(bundle))
+        return Installation(entry, old, action, parts if write else None, problems, self._loading.ask(bundle))
+
+    def put_aside(self, installation: Installation) -> Installation:
+        """Write it where no reader looks. Raises StoreError."""
+        if installation.parts is None:
+            return installation
+        aside = self._directory.put_aside(installation.entry, installation.parts, first=installation.old is None)
+        return installation._replace(aside=aside, parts={})
 
     def publish(self, installation: Installation) -> None:
-        """Make what was staged live. Raises Refused, and StoreError."""
-        entry, old, _action, staged, problems, loading = installation
+        """Make what lies aside live. Raises Refused, and StoreError."""
+        entry, old, _action, parts, problems, loading, aside = installation
         try:
             unloadable = loading()
         except BaseException:
-            atomic.close(staged or ())
+            atomic.close(aside)
             raise
         if unloadable:
-            atomic.close(staged or ())  # the version that nothing refers to goes with the next save
+            atomic.close(aside)  # the version that nothing refers to goes with the next save
             raise Refused([*problems, *unloadable])
-        if staged is None:
+        if parts is None:
             return
-        self._directory.publish(entry, staged)
+        self._directory.publish(entry, aside)
         if old and (old.layout, old.stem) != (entry.layout, entry.stem):
             self._directory.remove(old, except_paths=[entry.main_path, *entry.paths.values()])
 

@@ -12,17 +12,17 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from ..._core.instants import isoformat_utc
 from ..._core.pipeline.manifest import Manifest
-from ..._core.renewal import isoformat_utc
 from ..._errors import InvalidOption
-from ..._ports.store.directory import STATE_DIRECTORY, CertificateDirectory, DirectorySettings
+from ..._ports.store.directory import STATE_DIRECTORY, CertificateDirectory
 
 STATE_FILE = "state.json"
 RECENT_ERRORS = 5
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """How a run ended. result: proven, rolled_back, unproven or failed; activation: how HAProxy was made to use them.
 
     names: certificates seen served, None for all that are deployed; retired: absolute paths of removed certificates
@@ -42,7 +42,7 @@ class Outcome:
 
 def read_state(directory: str) -> dict[str, t.Any]:
     """The state of the last recorded run; {} when there is none or it is damaged (it is only ever informative)."""
-    return _state_in(CertificateDirectory(directory, DirectorySettings(None)))
+    return _state_in(CertificateDirectory(directory))
 
 
 def _state_in(directory: CertificateDirectory) -> dict[str, t.Any]:
@@ -54,7 +54,7 @@ def _state_in(directory: CertificateDirectory) -> dict[str, t.Any]:
 
 
 def record(
-    directory: CertificateDirectory, outcome: Outcome, *, now: datetime, lock_timeout: float, check_mode: bool
+    directory: CertificateDirectory, outcome: RunOutcome, *, now: datetime, lock_timeout: float, check_mode: bool
 ) -> tuple[bool, dict[str, t.Any]]:
     """Mark versions as proven and write the state file. Returns whether anything was news, and the state.
 
@@ -113,7 +113,7 @@ def _mark_loaded(manifest: Manifest, names: t.Collection[str] | None) -> bool:
     return before != {name: entry.loaded for name, entry in manifest.entries.items()}
 
 
-def _state(old: t.Mapping[str, t.Any], outcome: Outcome, proven: list[str], now: datetime) -> dict[str, t.Any]:
+def _state(old: t.Mapping[str, t.Any], outcome: RunOutcome, proven: list[str], now: datetime) -> dict[str, t.Any]:
     finished_at = isoformat_utc(now)
     errors = old["recent_errors"] if isinstance(old.get("recent_errors"), list) else []
     if outcome.result != "proven" or outcome.failures:

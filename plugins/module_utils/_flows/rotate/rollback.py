@@ -15,8 +15,8 @@ import typing as t
 from dataclasses import replace
 from datetime import datetime
 
+from ..._core.instants import isoformat_utc
 from ..._core.pipeline.manifest import Entry, Manifest, StoredVersion
-from ..._core.renewal import isoformat_utc
 from ..._errors import InvalidOption, RotationError, StoreError
 from ..._ports.store.directory import CertificateDirectory
 
@@ -25,14 +25,20 @@ Describe = t.Callable[[bytes], t.Mapping[str, t.Any]]
 
 
 def take_back(
-    directory: CertificateDirectory, names: t.Collection[str] | None, *, lock_timeout: float, check_mode: bool
+    directory: CertificateDirectory,
+    names: t.Collection[str] | None,
+    *,
+    lock_timeout: float,
+    check_mode: bool,
+    was_loaded: bool = False,
 ) -> list[dict[str, t.Any]]:
     """Of the named certificates those whose current version is not proven; None: of all, but those that could not be
     asked for.
 
     A certificate goes back to the version last proven if that is kept, else to the newest kept one; what is taken back
     is not kept, for it was never served. One that was never proven, with nothing in its place before it, is removed.
-    One that has no earlier version any more is kept.
+    One that has no earlier version any more is kept. was_loaded: HAProxy may hold what is taken back, so that what was
+    proven before is proven only when it has been seen served again.
 
     Returns an item for each certificate looked at. Raises InvalidOption for an unknown name, and StoreError when files
     cannot be read or written, but only after all others have gone back (they are in its details).
@@ -49,7 +55,7 @@ def take_back(
             if entry.current.digest in left_alone or not (names is None or name in names):
                 continue
             try:
-                items.append(_take_back(directory, manifest, entry, check_mode=check_mode))
+                items.append(_take_back(directory, manifest, entry, check_mode=check_mode, was_loaded=was_loaded))
             except StoreError as error:
                 errors.append(error.message)
         if has_changed(items) and not check_mode:
@@ -127,7 +133,7 @@ def _unknown(directory: CertificateDirectory, names: str) -> str:
 
 
 def _take_back(
-    directory: CertificateDirectory, manifest: Manifest, entry: Entry, *, check_mode: bool
+    directory: CertificateDirectory, manifest: Manifest, entry: Entry, *, check_mode: bool, was_loaded: bool
 ) -> dict[str, t.Any]:
     target = _last_good(entry)
     if target is None and (entry.replaced or entry.proven is not None):
@@ -140,6 +146,8 @@ def _take_back(
     if not check_mode:
         restored = _with_current(entry, target)
         restored.previous.remove(entry.current)
+        if was_loaded:
+            restored.proven = None
         directory.restore(restored)
         manifest.entries[entry.name] = restored
     return _item(directory, entry, "restored", target)

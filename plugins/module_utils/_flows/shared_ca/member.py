@@ -9,11 +9,10 @@ from __future__ import annotations
 import datetime
 import re
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ..._core.ca.issue import issue_server
 from ..._core.ca.judge import (
-    Purpose,
     RenewalReason,
     authority_problems,
     date_problems,
@@ -22,9 +21,11 @@ from ..._core.ca.judge import (
 )
 from ..._core.ca.keys import KeyMaker
 from ..._core.ca.profiles import Profile
-from ..._core.renewal import isoformat_utc
+from ..._core.instants import isoformat_utc
+from ..._core.shared_ca.material import Identity, Material
 from ..._core.shared_ca.state import Pair, State
 from ..._core.x509.certificate import Certificate
+from ..._core.x509.paths import Purpose
 from ..._core.x509.problems import Problem, error
 from ..._errors import RotationError
 from .steward import Steward
@@ -33,24 +34,6 @@ if t.TYPE_CHECKING:
     from cryptography import x509
 
 _OF_THE_HOST = re.compile(r"[0-9.]+|[^:]*:(?s:.*)|.*\.(?:internal|amazonaws\.com(?:\.cn)?)")
-
-
-@dataclass(frozen=True)
-class Identity:
-    """A leaf and its private key."""
-
-    certificate: Certificate
-    key: t.Any = field(repr=False, compare=False)
-
-
-@dataclass(frozen=True)
-class Material:
-    """What a host has, or is to have. authorities: that it trusts, the one that issues first; crl: PEM."""
-
-    authorities: tuple[Certificate, ...] = ()
-    crl: str | None = None
-    server: Identity | None = None
-    clients: t.Mapping[str, Identity] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

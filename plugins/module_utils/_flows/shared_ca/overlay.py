@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 
 from ..._core.secrets.plan import CURRENT
-from ..._ports.aws.shared_secrets import SecretStore, SecretText, SharedSecret
+from ..._core.secrets.shared import SecretStore, SecretText, SharedSecret
 
 
 class Overlay:
@@ -33,23 +33,23 @@ class Overlay:
 
     def succeed(self, name: str, text: str, *, token: str, label: str) -> bool:
         secret = self._there(name)
-        if token in secret.stages.values():
+        if token in secret.labels.values():
             return False
         added = SecretText(token, frozenset(), text)
-        self._changed[name] = SharedSecret(name, secret.arn, secret.stages, (*secret.versions, added))
-        self.move(name, label, token, secret.stages.get(label))
+        self._changed[name] = SharedSecret(name, secret.arn, secret.labels, (*secret.versions, added))
+        self.move(name, label, token, secret.labels.get(label))
         return True
 
     def move(self, name: str, label: str, version_id: str | None, holder: str | None) -> None:  # noqa: ARG002
         secret = self._there(name)
-        stages = {stage: version for stage, version in secret.stages.items() if stage != label}
+        labels = {other: version for other, version in secret.labels.items() if other != label}
         if version_id is not None:
-            stages[label] = version_id
+            labels[label] = version_id
         versions = tuple(
-            SecretText(version.version_id, frozenset(_labels(stages, version.version_id)), version.text)
+            SecretText(version.version_id, frozenset(_labels(labels, version.version_id)), version.text)
             for version in secret.versions
         )
-        self._changed[name] = SharedSecret(name, secret.arn, stages, versions)
+        self._changed[name] = SharedSecret(name, secret.arn, labels, versions)
 
     def _there(self, name: str) -> SharedSecret:
         secret = self.fetch(name)
@@ -58,5 +58,5 @@ class Overlay:
         return secret
 
 
-def _labels(stages: dict[str, str], version_id: str) -> list[str]:
-    return [label for label, version in stages.items() if version == version_id]
+def _labels(labels: dict[str, str], version_id: str) -> list[str]:
+    return [label for label, version in labels.items() if version == version_id]

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from ..._core.ca.issue import Issuer
 from ..._core.ca.judge import authority_problems
 from ..._core.ca.profiles import Profile
-from ..._core.renewal import isoformat_utc
+from ..._core.instants import isoformat_utc
 from ..._core.shared_ca.state import State
 from ..._errors import RotationError
 from .rotation import Rotation
-from .steward import ClientWish, Step, Steward
+from .steward import ClientWish, Steward, Write
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ def bring_about(steward: Steward, wish: Wish, state: State, known_clients: t.Ite
         every = tuple(dict.fromkeys([*clients, *known_clients]))
         wishes = {client.name: client for client in wish.clients}
         rotation = Rotation(steward, [wishes.get(name) or ClientWish(name) for name in every])
-        if state.stage == "settled":
+        if state.phase == "settled":
             rotation.publish(wish.authority, wish.imported)
-        if state.stage != "promoted":
+        if state.phase != "promoted":
             rotation.promote()
         rotation.finish()
         state = steward.look(clients)
@@ -69,7 +69,7 @@ def _is_to_be_replaced(state: State, wish: Wish, at: datetime.datetime) -> bool:
     return wish.force or (wish.renew_expired and expired)
 
 
-def _steps(steward: Steward, wish: Wish, state: State) -> t.Iterator[Step]:
+def _steps(steward: Steward, wish: Wish, state: State) -> t.Iterator[Write]:
     yield from steward.authority_steps(state, wish.authority, wish.imported)
     if state.current is None or state.current.certificate is None:
         _refuse_torn(state)

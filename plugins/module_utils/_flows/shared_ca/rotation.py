@@ -18,12 +18,12 @@ import typing as t
 from ..._core.ca.issue import Issuer
 from ..._core.ca.keys import key_pem
 from ..._core.ca.profiles import Profile
-from ..._core.renewal import isoformat_utc
+from ..._core.instants import isoformat_utc
 from ..._core.secrets.plan import CURRENT
+from ..._core.secrets.shared import PENDING
 from ..._core.shared_ca.state import ABORTED, RETIRING, Pair, State, key_of
 from ..._errors import RotationError
-from ..._ports.aws.shared_secrets import PENDING
-from .steward import ClientWish, Step, Steward, profile_of
+from .steward import ClientWish, Steward, Write, profile_of
 
 
 class Rotation:
@@ -53,9 +53,9 @@ class Rotation:
 
     # -- the steps ----------------------------------------------------------------------------------------------
 
-    def _publish_steps(self, state: State, profile: Profile | None, imported: Issuer | None) -> t.Iterator[Step]:
+    def _publish_steps(self, state: State, profile: Profile | None, imported: Issuer | None) -> t.Iterator[Write]:
         steward, current = self._steward, self._current(state)
-        if state.stage == "promoted":
+        if state.phase == "promoted":
             raise RotationError("The rotation before is not finished: finish it, then publish a successor.")
         if state.successor:
             self._usable(state.successor)
@@ -64,7 +64,7 @@ class Rotation:
         profile = profile or profile_of(current.certificate, self._ca_cert)
         given = imported.certificate.fingerprint_sha256 if imported else ""
         # What was given up is succeeded, too, or its successor would be itself.
-        tokens = (current.version_id, state.stages.get(ABORTED, ""), given)
+        tokens = (current.version_id, state.labels.get(ABORTED, ""), given)
         key_token, own_token = steward.token(*tokens, "key"), steward.token(*tokens, "certificate")
 
         def new_key() -> str:
@@ -80,67 +80,67 @@ class Rotation:
             certificate = steward.authority_for(key, profile, imported)
             yield lambda: steward.put(self._ca_cert, certificate, token=own_token, label=PENDING)
 
-    def _promote_steps(self, state: State) -> t.Iterator[Step]:
+    def _promote_steps(self, state: State) -> t.Iterator[Write]:
         steward, current, successor = self._steward, self._current(state), state.successor
         if successor is None and state.retiring is None:
             raise RotationError("There is no successor to promote: publish one first.")
         if successor is not None:
             self._usable(successor)
-            keys = state.keys.stages if state.keys else {}
+            keys = state.keys.labels if state.keys else {}
             if keys.get(PENDING) != successor.key_version_id and keys.get(CURRENT) != successor.key_version_id:
                 yield lambda: steward.move(self._ca_key, PENDING, successor.key_version_id, keys)
-            if state.stages.get(RETIRING) != current.version_id:
-                yield lambda: steward.move(self._ca_cert, RETIRING, current.version_id, state.stages)
+            if state.labels.get(RETIRING) != current.version_id:
+                yield lambda: steward.move(self._ca_cert, RETIRING, current.version_id, state.labels)
             if current.key_version_id and keys.get(RETIRING) != current.key_version_id:
                 yield lambda: steward.move(self._ca_key, RETIRING, current.key_version_id, keys)
-            yield lambda: steward.move(self._ca_cert, CURRENT, successor.version_id, state.stages)
+            yield lambda: steward.move(self._ca_cert, CURRENT, successor.version_id, state.labels)
         yield from self._follow_steps(state)
 
-    def _follow_steps(self, state: State) -> t.Iterator[Step]:
+    def _follow_steps(self, state: State) -> t.Iterator[Write]:
         """Keys, clients and revocation lists follow the authority that issues."""
         steward, current = self._steward, self._current(state)
-        keys = state.keys.stages if state.keys else {}
+        keys = state.keys.labels if state.keys else {}
         if current.key_version_id and keys.get(CURRENT) != current.key_version_id:
             yield lambda: steward.move(self._ca_key, CURRENT, current.key_version_id, keys)
         if state.successor is None:
-            yield from self._drop_steps(self._ca_cert, PENDING, state.stages)
+            yield from self._drop_steps(self._ca_cert, PENDING, state.labels)
             yield from self._drop_steps(self._ca_key, PENDING, keys)
         for wish in self._wishes:
             yield from steward.client_steps(state, wish)
             yield from steward.tidy_client_steps(state.clients[wish.name])
         yield from steward.crl_steps(state, (), refresh=True)
 
-    def _finish_steps(self, state: State) -> t.Iterator[Step]:
-        if state.stage == "published":
+    def _finish_steps(self, state: State) -> t.Iterator[Write]:
+        if state.phase == "published":
             raise RotationError("The successor issues nothing yet: promote it, or abort.")
         yield from self._follow_steps(state)
-        yield from self._drop_steps(self._ca_cert, RETIRING, state.stages)
-        yield from self._drop_steps(self._ca_key, RETIRING, state.keys.stages if state.keys else {})
+        yield from self._drop_steps(self._ca_cert, RETIRING, state.labels)
+        yield from self._drop_steps(self._ca_key, RETIRING, state.keys.labels if state.keys else {})
 
-    def _abort_steps(self, state: State) -> t.Iterator[Step]:
+    def _abort_steps(self, state: State) -> t.Iterator[Write]:
         steward, current = self._steward, self._current(state)
         successor, retiring = state.successor, state.retiring
-        going_back = state.stages.get(ABORTED) == current.version_id
+        going_back = state.labels.get(ABORTED) == current.version_id
         if going_back and successor:
             yield from self._promote_steps(state)
         elif successor:
-            yield lambda: steward.move(self._ca_cert, ABORTED, successor.version_id, state.stages)
-        elif retiring and retiring.version_id != state.stages.get(ABORTED):
+            yield lambda: steward.move(self._ca_cert, ABORTED, successor.version_id, state.labels)
+        elif retiring and retiring.version_id != state.labels.get(ABORTED):
             if not going_back:
-                yield lambda: steward.move(self._ca_cert, ABORTED, current.version_id, state.stages)
+                yield lambda: steward.move(self._ca_cert, ABORTED, current.version_id, state.labels)
             self._usable(retiring)
-            yield lambda: steward.move(self._ca_cert, PENDING, retiring.version_id, state.stages)
+            yield lambda: steward.move(self._ca_cert, PENDING, retiring.version_id, state.labels)
         else:
-            if state.stages.get(RETIRING) == current.version_id:  # its promotion had begun
-                yield from self._drop_steps(self._ca_cert, RETIRING, state.stages)
-                yield from self._drop_steps(self._ca_key, RETIRING, state.keys.stages if state.keys else {})
+            if state.labels.get(RETIRING) == current.version_id:  # its promotion had begun
+                yield from self._drop_steps(self._ca_cert, RETIRING, state.labels)
+                yield from self._drop_steps(self._ca_key, RETIRING, state.keys.labels if state.keys else {})
             yield from self._follow_steps(state)
 
     # -- what the steps share -----------------------------------------------------------------------------------
 
-    def _drop_steps(self, name: str, label: str, stages: t.Mapping[str, str]) -> t.Iterator[Step]:
-        if label in stages:
-            yield lambda: self._steward.move(name, label, None, stages)
+    def _drop_steps(self, name: str, label: str, labels: t.Mapping[str, str]) -> t.Iterator[Write]:
+        if label in labels:
+            yield lambda: self._steward.move(name, label, None, labels)
 
     def _current(self, state: State) -> Pair:
         if state.current is None:

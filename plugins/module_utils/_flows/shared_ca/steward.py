@@ -23,14 +23,14 @@ from ..._core.ca.judge import is_issued_by
 from ..._core.ca.keys import KeyMaker, generate_key, key_pem, spec_of
 from ..._core.ca.profiles import Profile
 from ..._core.secrets.plan import CURRENT
+from ..._core.secrets.shared import PENDING, SecretStore
 from ..._core.shared_ca.state import Client, Names, Pair, State, key_labelled, key_of, observe
 from ..._core.x509.certificate import Certificate
 from ..._errors import RotationError
-from ..._ports.aws.shared_secrets import PENDING, SecretStore
 
-Step = t.Callable[[], None]
-Planner = t.Callable[[State], t.Iterator[Step]]
-Outcome = t.Literal["generated", "renewed", "retrieved"]
+Write = t.Callable[[], None]
+Planner = t.Callable[[State], t.Iterator[Write]]
+WriteOutcome = t.Literal["generated", "renewed", "retrieved"]
 
 _TOKENS = uuid.UUID("6f1d6f5e-4a0c-5b8e-9d0e-0c2f3c1b7a55")
 _MOST_STEPS = 1000  # more than any fleet's clients need; others who keep changing the labels must not hold us for ever
@@ -61,7 +61,7 @@ class Steward:
         make_key: KeyMaker = generate_key,
         pause: t.Callable[[float], None] = time.sleep,
     ) -> None:
-        self.outcomes: dict[str, Outcome] = {}
+        self.outcomes: dict[str, WriteOutcome] = {}
         self.changed = False
         self._lost = False
         self.names = names
@@ -120,17 +120,17 @@ class Steward:
         self._lost = not self._store.succeed(name, make(), token=token, label=label)
         if self._lost:
             secret = self._store.fetch(name)
-            if secret and token not in secret.stages.values():
-                self._store.move(name, label, token, secret.stages.get(label))
+            if secret and token not in secret.labels.values():
+                self._store.move(name, label, token, secret.labels.get(label))
                 self._lost = False
         self._written(name, "renewed")
 
-    def move(self, name: str, label: str, version_id: str | None, stages: t.Mapping[str, str]) -> None:
-        """Give the label to another version, or to none. stages: of the secret, as seen."""
-        self._store.move(name, label, version_id, stages.get(label))
+    def move(self, name: str, label: str, version_id: str | None, labels: t.Mapping[str, str]) -> None:
+        """Give the label to another version, or to none. labels: of the secret, as seen."""
+        self._store.move(name, label, version_id, labels.get(label))
         self.changed = True
 
-    def _written(self, name: str, outcome: Outcome) -> None:
+    def _written(self, name: str, outcome: WriteOutcome) -> None:
         if not self._lost:
             self.changed = True
             self.outcomes.setdefault(name, outcome)
@@ -140,7 +140,7 @@ class Steward:
     def new_key(self, profile: Profile) -> str:
         return key_pem(self._make_key(profile.key))
 
-    def authority_steps(self, state: State, profile: Profile, imported: Issuer | None) -> t.Iterator[Step]:
+    def authority_steps(self, state: State, profile: Profile, imported: Issuer | None) -> t.Iterator[Write]:
         """Where there is no authority yet: its key, then its certificate. imported: to be used instead of a new one."""
         names = self.names
         if state.current is None and state.keys is None:
@@ -164,7 +164,7 @@ class Steward:
 
     # -- clients ------------------------------------------------------------------------------------------------
 
-    def client_steps(self, state: State, wish: ClientWish) -> t.Iterator[Step]:
+    def client_steps(self, state: State, wish: ClientWish) -> t.Iterator[Write]:
         """Issue what is missing, expired, revoked, or comes from an authority that issues no more."""
         client, current = state.clients[wish.name], state.current
         issuer = current.issuer if current else None
@@ -191,17 +191,17 @@ class Steward:
             renewed = self._client_certificate(pair.key, profile, issuer)
             yield lambda: self.put(name, renewed, token=self.token(pair.version_id, "renewed"), label=CURRENT)
 
-    def tidy_client_steps(self, client: Client) -> t.Iterator[Step]:
+    def tidy_client_steps(self, client: Client) -> t.Iterator[Write]:
         """The labels of its keys follow its certificate."""
         if client.pair is None or client.keys is None or client.pair.key_version_id is None:
             return
-        name, stages, version_id = self.names.client_key(client.name), client.keys.stages, client.pair.key_version_id
-        if stages.get(CURRENT) != version_id:
-            yield lambda: self.move(name, CURRENT, version_id, stages)
-        if stages.get(PENDING) == version_id:
-            yield lambda: self.move(name, PENDING, None, stages)
+        name, labels, version_id = self.names.client_key(client.name), client.keys.labels, client.pair.key_version_id
+        if labels.get(CURRENT) != version_id:
+            yield lambda: self.move(name, CURRENT, version_id, labels)
+        if labels.get(PENDING) == version_id:
+            yield lambda: self.move(name, PENDING, None, labels)
 
-    def _first_steps(self, client: Client, wish: ClientWish, issuer: Issuer) -> t.Iterator[Step]:
+    def _first_steps(self, client: Client, wish: ClientWish, issuer: Issuer) -> t.Iterator[Write]:
         profile = wish.profile
         if profile is None:
             return
@@ -214,7 +214,7 @@ class Steward:
 
     def _reissue_steps(
         self, client: Client, pair: Pair, wish: ClientWish, current: Pair, issuer: Issuer
-    ) -> t.Iterator[Step]:
+    ) -> t.Iterator[Write]:
         """A new key beside the old one, then its certificate: until that is there, the old pair is whole."""
         yield from self.tidy_client_steps(client)
         key_name, profile = self.names.client_key(client.name), self._profile(wish, pair)
@@ -247,7 +247,7 @@ class Steward:
 
     # -- revocation ---------------------------------------------------------------------------------------------
 
-    def crl_steps(self, state: State, revoked_clients: t.Iterable[str], *, refresh: bool) -> t.Iterator[Step]:
+    def crl_steps(self, state: State, revoked_clients: t.Iterable[str], *, refresh: bool) -> t.Iterator[Write]:
         """Revoke all certificates of these clients. refresh: have a list for exactly the authorities trusted now."""
         stored, issuers = state.revocations, state.issuers()
         to_revoke = [certificate for name in revoked_clients for certificate in state.clients[name].issued]

@@ -35,7 +35,7 @@ _REJECTED = frozenset(
 )
 
 
-class Answer(t.NamedTuple):
+class AwsAnswer(t.NamedTuple):
     """What became of one request. code: of AWS's error, or the name of botocore's; "" for success.
 
     answered: whether AWS was reached at all; reply: never shown, for it may hold a secret's value.
@@ -71,7 +71,7 @@ class Answer(t.NamedTuple):
         return self.code in _REJECTED or (not self.answered and "Credential" in self.code)
 
     def __repr__(self) -> str:
-        return f"Answer({self.code!r})"
+        return f"AwsAnswer({self.code!r})"
 
 
 class AwsAccess:
@@ -86,16 +86,16 @@ class AwsAccess:
         for client in clients.values():
             client.meta.events.register("after-call", self._read_clock)
 
-    def ask(self, service: str, operation: str, **request: t.Any) -> Answer:
+    def ask(self, service: str, operation: str, **request: t.Any) -> AwsAnswer:
         """One request, whatever comes of it. operation: as boto3 calls it."""
         try:
             reply = getattr(self._clients[service], operation)(**request)
         except ClientError as error:
             told = error.response.get("Error", {})
-            return Answer(told.get("Code", "Unknown"), told.get("Message", ""), True, {})
+            return AwsAnswer(told.get("Code", "Unknown"), told.get("Message", ""), True, {})
         except BotoCoreError as error:  # no credentials, no connection, time-outs: their texts hold no values
-            return Answer(type(error).__name__, str(error), False, {})
-        return Answer("", "", True, reply)
+            return AwsAnswer(type(error).__name__, str(error), False, {})
+        return AwsAnswer("", "", True, reply)
 
     def _read_clock(self, http_response: t.Any, **_event: t.Any) -> None:
         try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..._core.secrets.plan import Step, WantedSecret, stage_move, version_with
+from ..._core.secrets.plan import Request, WantedSecret, label_move, version_with
 from ..._errors import RotationError, SecretsManagerError
 from .secrets_manager import SecretsManager
 
@@ -26,26 +26,26 @@ class SecretWriter(SecretsManager):
             raise
 
     def value_of(self, described: t.Mapping[str, t.Any], version_id: str) -> str | bytes:
-        """Of one version. (Asked for by id: which version carries a stage may have changed a moment ago.)"""
+        """Of one version. (Asked for by id: which version carries a label may have changed a moment ago.)"""
         reply = self._call(
             "get_secret_value", secret=described["Name"], SecretId=described["ARN"], VersionId=version_id
         )
         value: str | bytes = reply["SecretString"] if "SecretString" in reply else reply.get("SecretBinary", b"")
         return value
 
-    def apply(self, steps: t.Iterable[Step], name: str) -> None:
+    def apply(self, requests: t.Iterable[Request], name: str) -> None:
         """Make the requests, in order."""
-        for step in steps:
-            self._call(step.operation, secret=name, **step.request)
+        for request in requests:
+            self._call(request.operation, secret=name, **request.parameters)
 
-    def put(self, step: Step, wanted: WantedSecret) -> None:
-        """Make the request of PutSecretValue, and see to it that the version carries the stage.
+    def put(self, request: Request, wanted: WantedSecret) -> None:
+        """Make the request of PutSecretValue, and see to it that the version carries the label.
 
-        AWS ignores the request where a version with this token has the value already, and moves no stage then.
+        AWS ignores the request where a version with this token has the value already, and moves no label then.
         Raises RotationError when a version with this token has another value.
         """
         try:
-            reply = self._call(step.operation, secret=wanted.name, **step.request)
+            reply = self._call(request.operation, secret=wanted.name, **request.parameters)
         except SecretsManagerError as error:
             if error.code != "ResourceExistsException":
                 raise
@@ -54,6 +54,6 @@ class SecretWriter(SecretsManager):
                 " somebody has written a version with this id by hand. Change domain_name to get another id.",
                 aws_error_code=error.code,
             ) from None
-        if wanted.stage not in (reply.get("VersionStages") or []):
-            holder = version_with(self.describe(wanted.name), wanted.stage)
-            self.apply([stage_move({"SecretId": reply["ARN"]}, wanted, holder)], wanted.name)
+        if wanted.label not in (reply.get("VersionStages") or []):
+            holder = version_with(self.describe(wanted.name), wanted.label)
+            self.apply([label_move({"SecretId": reply["ARN"]}, wanted, holder)], wanted.name)

@@ -6,8 +6,7 @@
 
 AWS facts used here (API reference of Secrets Manager): ListSecrets filters match by prefix and independently of each
 other, so every match is checked again; it may lag five minutes behind, so a name that it lacks is asked for with
-DescribeSecret; an ARN ends in the name, a hyphen and six characters; BatchGetSecretValue takes 1-20 ids and reports
-failures of single secrets in ``Errors``.
+DescribeSecret; BatchGetSecretValue takes 1-20 ids and reports failures of single secrets in ``Errors``.
 """
 
 from __future__ import annotations
@@ -16,18 +15,24 @@ import collections
 import itertools
 import re
 import threading
-import types
 import typing as t
 import urllib.parse
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from datetime import timedelta
 
 try:
     from botocore.exceptions import BotoCoreError, ClientError
-except ImportError:  # AnsibleAWSModule reports it
+except ImportError:  # who makes the client reports it
     pass
 
+from ..._core.pipeline.source import (
+    Discovery,
+    SecretFailure,
+    SecretValue,
+    SecretVersion,
+    Selection,
+    name_in_arn,
+    partial_arn,
+)
 from ..._core.x509.problems import Problem
 from ..._errors import SecretsManagerError
 from .prefixes import covering_prefixes
@@ -36,76 +41,24 @@ LIST_PAGE_SIZE = 100
 BATCH_SIZE = 20
 _CONCURRENT_CALLS = 4
 _FILTER_VALUE = re.compile(r"[a-zA-Z0-9 :_@/+=.\-!]+")
-_ARN_SUFFIX = re.compile(r"-[a-zA-Z0-9]{6}\Z")
 _DENIED = frozenset({"AccessDeniedException", "AccessDenied", "UnauthorizedOperation"})
 _THROTTLED = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"})
 _TRANSIENT = _THROTTLED | {"InternalServiceError", "InternalServiceErrorException", "InternalFailure"}
 
 T = t.TypeVar("T")
 R = t.TypeVar("R")
-
-
-class SecretVersion(t.NamedTuple):
-    """A secret that has a current version, without its value. version_id: of the stage AWSCURRENT.
-
-    described: all that the listing told of it.
-    """
-
-    name: str
-    arn: str
-    version_id: str
-    tags: t.Mapping[str, str] = types.MappingProxyType({})
-    described: t.Mapping[str, t.Any] = types.MappingProxyType({})
-
-
-class SecretFailure(t.NamedTuple):
-    """A secret that cannot be had, and why. code: of AWS, where AWS gave one."""
-
-    name: str
-    problem: Problem
-    arn: str | None = None
-    described: t.Mapping[str, t.Any] = types.MappingProxyType({})
-
-
-@dataclass(frozen=True)
-class SecretValue:
-    """A secret's current value: text, or bytes for a binary secret. Never shown."""
-
-    secret: SecretVersion
-    value: str | bytes = field(repr=False)
-
-
-class Selection(t.NamedTuple):
-    """Which secrets: those with all tags (and the prefix, if any), else the names and those with the prefix.
-
-    names: secret names or ARNs. An empty prefix selects all secrets, None does not select by prefix.
-    """
-
-    names: tuple[str, ...] = ()
-    name_prefix: str | None = None
-    tags: t.Mapping[str, str] = types.MappingProxyType({})
-
-
-class Discovery(t.NamedTuple):
-    """secrets: in order of their names; failures: selected by name but not to be had; warnings: for the user;
-    where: region and endpoint that were asked; clock_offset: the clock of who asked minus this host's, where that is
-    somebody else."""
-
-    secrets: tuple[SecretVersion, ...]
-    failures: tuple[SecretFailure, ...] = ()
-    warnings: tuple[str, ...] = ()
-    where: str = ""
-    clock_offset: timedelta | None = None
+#: Wraps a function so that throttled calls are repeated with backoff.
+Retry = t.Callable[[t.Callable[..., t.Any]], t.Callable[..., t.Any]]
 
 
 class SecretsManager:
     """Reads secrets through a boto3 client.
 
-    client: of boto3, for ``secretsmanager``; retry: wraps a function so that throttled calls are repeated with backoff.
+    client: of boto3, for ``secretsmanager``.
     api_calls: requests sent so far by operation, repeated ones included; api_errors: those of them that failed.
     """
 
-    def __init__(self, client: t.Any, retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..., t.Any]]) -> None:
+    def __init__(self, client: t.Any, retry: Retry) -> None:
         self._client = client
         self._retry = retry
         self._throttled_for_good = False
@@ -290,17 +243,6 @@ class SecretsManager:
                 yield result
 
 
-def name_in_arn(identifier: str) -> str:
-    """The secret's name, of a full ARN; what is no ARN is a name already. (Of a partial ARN perhaps only a prefix.)"""
-    _arn, separator, name = identifier.partition(":secret:")
-    return _ARN_SUFFIX.sub("", name) if separator and identifier.startswith("arn:") else identifier
-
-
-def is_arn_of(identifier: str, arn: str) -> bool:
-    """Whether identifier is that full ARN, or all of it but its last hyphen and six characters."""
-    return identifier in (arn, _ARN_SUFFIX.sub("", arn))
-
-
 def _call_failed(operation: str, code: str, text: str, secret: str | None) -> str:
     of = f" of secret {secret}" if secret else ""
     text = text.rstrip(".") or "no message"
@@ -353,7 +295,7 @@ def _failure(secret: SecretVersion, code: str, text: str) -> SecretFailure:
 
 def _asked_for(by_id: t.Mapping[str, SecretVersion], answered: str) -> SecretVersion:
     """Asked for by name, by ARN, or by an ARN without its suffix; AWS answers with the full ARN."""
-    candidates = (answered, name_in_arn(answered), _ARN_SUFFIX.sub("", answered))
+    candidates = (answered, name_in_arn(answered), partial_arn(answered))
     return next(by_id[key] for key in candidates if key in by_id)
 
 
@@ -368,8 +310,8 @@ def _discovery(listed: t.Iterable[dict[str, t.Any]]) -> Discovery:
     failures: dict[str, SecretFailure] = {}
     for secret in listed:
         name, arn = secret["Name"], secret["ARN"]
-        stages: t.Mapping[str, list[str]] = secret.get("SecretVersionsToStages") or {}
-        current = next((version for version, labels in stages.items() if "AWSCURRENT" in labels), None)
+        versions: t.Mapping[str, list[str]] = secret.get("SecretVersionsToStages") or {}
+        current = next((version for version, labels in versions.items() if "AWSCURRENT" in labels), None)
         other = secrets.get(name)
         if secret.get("DeletedDate"):
             failures[arn] = SecretFailure(name, _deleted(name), arn, secret)

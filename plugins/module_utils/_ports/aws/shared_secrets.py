@@ -15,38 +15,14 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
+from ..._core.pipeline.source import Selection
 from ..._core.secrets.plan import CURRENT, WantedSecret, plan_absent, plan_present
+from ..._core.secrets.shared import PENDING, SecretText, SharedSecret
 from ..._errors import SecretsManagerError
 from .secret_writer import SecretWriter
-from .secrets_manager import Selection
+from .secrets_manager import Retry
 
-PENDING = "AWSPENDING"
 _DENIED = frozenset({"AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "DecryptionFailure"})
-
-
-@dataclass(frozen=True)
-class SecretText:
-    """One version. labels: its stages; text: its value."""
-
-    version_id: str
-    labels: frozenset[str]
-    text: str = field(repr=False)
-
-
-@dataclass(frozen=True)
-class SharedSecret:
-    """versions: those with one of the labels that were asked for; stages: label -> version id, of all labels."""
-
-    name: str
-    arn: str
-    stages: t.Mapping[str, str]
-    versions: tuple[SecretText, ...]
-
-    def labelled(self, label: str) -> SecretText | None:
-        return next((version for version in self.versions if label in version.labels), None)
-
-    def version(self, version_id: str) -> SecretText | None:
-        return next((version for version in self.versions if version.version_id == version_id), None)
 
 
 @dataclass(frozen=True)
@@ -59,22 +35,6 @@ class Properties:
     replica_regions: tuple[str, ...] | None = None
 
 
-class SecretStore(t.Protocol):
-    """What the shared authority needs of a store. Every method may raise SecretsManagerError (see failure_kind)."""
-
-    def fetch(self, name: str) -> SharedSecret | None:
-        """None when there is no such secret; SecretsManagerError when it is marked for deletion."""
-
-    def create(self, name: str, text: str) -> bool:
-        """False when there is one already."""
-
-    def succeed(self, name: str, text: str, *, token: str, label: str) -> bool:
-        """A new version with this id. False when there is one with this id already; its labels stay."""
-
-    def move(self, name: str, label: str, version_id: str | None, holder: str | None) -> None:
-        """Take the label from the version that holds it (None: none does) to another one (None: to none)."""
-
-
 class SharedSecrets(SecretWriter):
     """The SecretStore in AWS Secrets Manager.
 
@@ -84,7 +44,7 @@ class SharedSecrets(SecretWriter):
     def __init__(
         self,
         client: t.Any,
-        retry: t.Callable[[t.Callable[..., t.Any]], t.Callable[..., t.Any]],
+        retry: Retry,
         properties: Properties | None = None,
         labels: t.Iterable[str] = (CURRENT, PENDING),
     ) -> None:
@@ -100,13 +60,13 @@ class SharedSecrets(SecretWriter):
         if described.get("DeletedDate"):
             raise _deleted(name)
         versions: t.Mapping[str, list[str]] = described.get("VersionIdsToStages") or {}
-        stages = {label: version_id for version_id, labels in versions.items() for label in labels}
+        labels = {label: version_id for version_id, labels in versions.items() for label in labels}
         wanted = {version_id: labels for version_id, labels in versions.items() if self._labels & set(labels)}
         texts = tuple(
             SecretText(version_id, frozenset(labels), self._text(described, version_id))
             for version_id, labels in wanted.items()
         )
-        return SharedSecret(name, described["ARN"], stages, texts)
+        return SharedSecret(name, described["ARN"], labels, texts)
 
     def create(self, name: str, text: str) -> bool:
         try:
@@ -149,18 +109,19 @@ class SharedSecrets(SecretWriter):
         described = self.describe(name)
         if described is None or (described.get("DeletedDate") and not restore):
             return []
-        steps = plan_present(described, self._wanted(name, "", existing=True), same_content=True)
-        steps = [step for step in steps if step.operation != "put_secret_value"]  # it has no current version
+        requests = plan_present(described, self._wanted(name, "", existing=True), same_content=True)
+        # Without a current version there would be one to put.
+        requests = [request for request in requests if request.operation != "put_secret_value"]
         if not dry:
-            self.apply(steps, name)
-        return [step.name for step in steps]
+            self.apply(requests, name)
+        return [request.name for request in requests]
 
     def delete(self, name: str, recovery_window: int, *, dry: bool) -> bool:
         """Mark it for deletion. False when there is nothing to delete."""
-        steps = plan_absent(self.describe(name), recovery_window=recovery_window, force=False)
+        requests = plan_absent(self.describe(name), recovery_window=recovery_window, force=False)
         if not dry:
-            self.apply(steps, name)
-        return bool(steps)
+            self.apply(requests, name)
+        return bool(requests)
 
     def _text(self, described: t.Mapping[str, t.Any], version_id: str) -> str:
         key = (described["ARN"], version_id)

@@ -73,7 +73,7 @@ def tls_binds(config_paths: t.Sequence[str], environment: t.Mapping[str, str]) -
     config_paths: as HAProxy's -f takes them: files, or directories of which all *.cfg are read in lexical order.
     environment: the variables of HAProxy's process. Raises HaproxyError when a file cannot be read.
     """
-    return _read(config_paths, _Reader(environment)).binds
+    return _read(config_paths, _BindReader(environment)).binds
 
 
 def tls_uses(
@@ -83,11 +83,11 @@ def tls_uses(
 
     loaded: what HAProxy's process holds; then a listener has what is loaded, in that order, whatever is on disk.
     """
-    reader = _read(config_paths, _Reader(environment, loaded))
+    reader = _read(config_paths, _BindReader(environment, loaded))
     return reader.binds + reader.servers
 
 
-def _read(config_paths: t.Sequence[str], reader: _Reader) -> _Reader:
+def _read(config_paths: t.Sequence[str], reader: _BindReader) -> _BindReader:
     for path in config_paths:
         for file in config_files(path):
             reader.read(file)
@@ -101,7 +101,7 @@ def config_files(path: str) -> list[str]:
     return [os.path.join(path, name) for name in _names(path) if name.endswith(".cfg") and not name.startswith(".")]
 
 
-class _Reader:
+class _BindReader:
     def __init__(self, environment: t.Mapping[str, str], loaded: Loaded | None = None) -> None:
         self.binds: list[TlsBind] = []
         self.servers: list[TlsBind] = []

@@ -11,6 +11,7 @@ Names are always those that HAProxy lists. What is changed here lives in memory:
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import typing as t
 from dataclasses import replace
@@ -28,11 +29,11 @@ from ..._core.haproxy.refusals import reason
 from ..._errors import HaproxyError, InvalidOption
 from .errors import CertificateInUse, CertificateRefused, CrtListRequired, ReloadRequired
 from .runtime import RuntimeApi
-from .transaction import SUCCESS, Change, Transaction, transaction_open
-from .trust_files import check_certificates_take_effect
+from .transaction import CERTIFICATES, SMALL, SUCCESS, Change, Condition, Transaction, transaction_open
+from .trust_files import certificates_take_effect
 
-_KIND = "ssl cert"
 _SHOWN = 20  # crt-lists in a message
+_AT_ONCE = 50  # certificates that are asked for in one go
 
 
 class CertificateMemory:
@@ -40,8 +41,11 @@ class CertificateMemory:
 
     def __init__(self, api: RuntimeApi, *, patience: float = 3.0) -> None:
         self._api = api
-        self._transaction = Transaction(api, _KIND, patience)
+        self._transaction = Transaction(api, CERTIFICATES, patience)
         self._crt_lists: dict[str, list[CrtListEntry]] | None = None
+        self._conditions: t.Sequence[Condition] | None = None
+        self._expected: dict[str, None] = {}  # in their order
+        self._ahead: dict[str, StoredCertificate] = {}
 
     # Look
 
@@ -51,10 +55,19 @@ class CertificateMemory:
         self._transaction.know([*names, *([transaction] if transaction is not None else [])])
         return transaction, names
 
+    def expect(self, names: t.Iterable[str]) -> None:
+        """Names that will be described once each, about in this order: several of them are then read in one go."""
+        self._expected = dict.fromkeys(names)
+
     def describe(self, name: str) -> StoredCertificate | None:
         """What HAProxy holds under this name; None when it holds nothing."""
-        # "*name" is what the open transaction holds; a name that begins so is told apart by a backslash (HAProxy 3.2).
-        return self._describe(f"\\{name}" if name.startswith("*") else name, name)
+        if name in self._expected:
+            self._read_expected(name)
+        return self._ahead.pop(name, None) or _parsed(self._ask(*self._transaction.show(name)), name)
+
+    def read_ahead(self, name: str) -> StoredCertificate | None:
+        """What describe will say, where that has been read already."""
+        return self._ahead.get(name)
 
     def dump(self, name: str) -> str:
         """The PEM that HAProxy holds, with the key (3.1 and newer, else UnsupportedCommand)."""
@@ -98,8 +111,15 @@ class CertificateMemory:
     # Change
 
     def check_effective(self, version: str) -> None:
-        """version: of the HAProxy. Raises ReloadRequired when this process would take an update, and not serve it."""
-        check_certificates_take_effect(self._ask, version)
+        """version: of the HAProxy. Raises ReloadRequired when this process would take an update, and not serve it.
+
+        It is asked for once; from then on each update asks again, together with what it asks anyway.
+        """
+        if self._conditions is None:
+            conditions = certificates_take_effect(version)
+            for condition in conditions:
+                condition.check(self._ask(*condition.command))
+            self._conditions = conditions
 
     def update(self, name: str, content: CertificateContent) -> None:
         """Replace the certificate of a known name and see that HAProxy then holds this one.
@@ -107,7 +127,7 @@ class CertificateMemory:
         Raises PayloadTooLarge, TransactionOpen, CertificateRefused or another HaproxyError; then HAProxy serves what
         it did before, and no transaction of this name stays open.
         """
-        self._transaction.apply(Change(name, [content.payload], lambda shown: self._holds(shown, name, content)))
+        self._replace(name, content, self._conditions or ())
 
     def add(self, name: str, content: CertificateContent, crt_list: str) -> None:
         """Load a new certificate and use it in crt_list (named as HAProxy does). On failure nothing of it stays."""
@@ -116,7 +136,7 @@ class CertificateMemory:
         if not created and "already exists" not in answer:
             raise CertificateRefused(f"HAProxy does not take a certificate called {name}: {reason(answer)}")
         try:
-            self.update(name, content)
+            self._replace(name, content)
             self.link(name, crt_list)
         except BaseException:
             if created:
@@ -180,7 +200,7 @@ class CertificateMemory:
                 removed += [(crt_list, self.unlink(name, crt_list)) for crt_list in self.lists_with(name)]
             pending = self._transaction.open_name()
             if pending in names:
-                raise transaction_open(str(pending), str(pending), _KIND)
+                raise transaction_open(str(pending), str(pending), CERTIFICATES)
             for name in names:
                 # Once one is deleted, there is no way back: its key is not known here.
                 stored = self.describe(name) if len(names) > 1 else None
@@ -189,7 +209,7 @@ class CertificateMemory:
             for name in names:
                 answer = self._ask("del ssl cert", name)
                 if "ongoing transaction" in answer:
-                    raise transaction_open(name, name, _KIND)
+                    raise transaction_open(name, name, CERTIFICATES)
                 if "deleted!" not in answer or "can't be deleted" in answer:
                     raise _in_use(name, reason(answer))
         except BaseException:
@@ -199,13 +219,31 @@ class CertificateMemory:
 
     # One step each
 
-    def _describe(self, argument: str, name: str) -> StoredCertificate | None:
-        stored = parse_certificate(self._ask("show ssl cert", argument))
-        return replace(stored, name=name) if stored is not None else None  # HAProxy's answer has no say in it
+    def _read_expected(self, name: str) -> None:
+        """This one and some of those that follow. What is not told clearly will be asked for by itself."""
+        names, size = [], 0
+        for one in itertools.islice((name, *(other for other in self._expected if other != name)), _AT_ONCE):
+            size += 2 * len(one.encode("utf-8", "surrogateescape")) + len("show ssl cert ;")  # all of it escaped
+            if size > SMALL:
+                break
+            names.append(one)
+        for one in names:
+            del self._expected[one]
+        if len(names) > 1:
+            answers: list[str] = []
+            with contextlib.suppress(InvalidOption):  # one of the names is none, which is the matter of that one
+                answers = self._transaction.ask_all(*map(self._transaction.show, names))
+            for one, stored in zip(names, map(parse_certificate, answers)):
+                if stored is not None and stored.name == one:
+                    self._ahead[one] = stored
 
-    def _holds(self, shown: str, name: str, content: CertificateContent) -> bool:
-        stored = self.describe(name) if shown == name else self._describe(shown, name)
-        return stored is not None and content.is_leaf_of(stored)
+    def _replace(self, name: str, content: CertificateContent, conditions: t.Sequence[Condition] = ()) -> None:
+        def is_held(_shown: str, answer: str) -> bool:
+            stored = parse_certificate(answer)
+            return stored is not None and content.is_leaf_of(stored)
+
+        self._ahead.pop(name, None)
+        self._transaction.apply(Change(name, [content.payload], is_held, conditions))
 
     def _restore(self, crt_list: str, entry: CrtListEntry) -> None:
         if entry.rest:
@@ -218,6 +256,11 @@ class CertificateMemory:
 
     def _ask(self, command: str, *arguments: str) -> str:
         return self._transaction.ask(command, *arguments)
+
+
+def _parsed(answer: str, name: str) -> StoredCertificate | None:
+    stored = parse_certificate(answer)
+    return replace(stored, name=name) if stored is not None else None  # HAProxy's answer has no say in it
 
 
 def _in_use(name: str, why: str) -> CertificateInUse:

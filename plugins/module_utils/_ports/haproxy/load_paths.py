@@ -38,7 +38,7 @@ NOTHING_KNOWN = LoadPaths()
 
 def read_load_paths(config_paths: t.Sequence[str]) -> LoadPaths:
     """config_paths: as HAProxy's -f takes them. When one cannot be read nothing is known, which is no error here."""
-    reader = _Reader()
+    reader = _LoadPathReader()
     try:
         for path in config_paths:
             for file in config_files(path):
@@ -117,7 +117,7 @@ def dangling_links(names: t.Iterable[str]) -> str | None:
     )
 
 
-class _Reader:
+class _LoadPathReader:
     def __init__(self) -> None:
         self._bases: list[str | None] = []
         self._crt_lists: set[str] = set()

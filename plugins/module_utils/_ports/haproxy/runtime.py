@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""HAProxy's Runtime API (management guide, section 9.3): one command, one connection, one answer, in bounded time.
+"""HAProxy's Runtime API (management guide, section 9.3): one line of commands, one connection, answers in bounded time.
 
-A connection for each command costs about 0.1 ms on a unix socket. HAProxy 2.6 and 3.0 run only the first command of a
-non-interactive connection, and interactive ones mix prompts into the answers, so there is nothing to gain.
+A connection for each costs about 0.1 ms on a unix socket, and while HAProxy is busy with its clients many times that.
+So commands whose answers nothing depends on in between share a line. Several lines in one connection need the
+interactive mode, which mixes prompts into the answers (HAProxy 3.0 does not read a second one without it).
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from __future__ import annotations
 import re
 import socket
 import time
+import typing as t
 
+from ..._core.haproxy.parsing import split_answers
 from ..._errors import HaproxyError, HaproxyPermissionDenied, HaproxyUnavailable, InvalidOption
 from .errors import UnsupportedCommand
 
@@ -23,10 +26,12 @@ _SPECIAL = frozenset(" \t\\;\"'<#")
 _LONGEST_ANSWER = 32 << 20  # bytes: 100,000 certificates with long paths need a third of it
 _READING = 30  # time-outs, for all that is read from one socket: who is asked may have named what he is asked for
 _LONGEST_FACT = 100  # characters of a field of `show info`
+_INTERACTIVE = "prompt\n"
+_PROMPTS = re.compile(r"^(?:[>+] )+", re.MULTILINE)  # before an answer, and for each line of a payload
+_END_OF_COMMAND = re.compile(r"\n|(?<!\\);")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _UNPAIRED = re.compile(r"[\ud800-\udc7f\udd00-\udfff]")  # no bytes stand for these
 _PAYLOAD_LINE = re.compile(r" *[^\x00-\x20\x7f][^\x00-\x1f\x7f]*")
-_BUFFER = re.compile(r"^[ \t]*- Pool buffer \((\d+) bytes\)", re.MULTILINE)
 
 
 def parse_address(address: str) -> str | tuple[str, int]:
@@ -91,43 +96,45 @@ class RuntimeApi:
         command: str,
         *arguments: str,
         payload: str | None = None,
-        max_lines: int | None = None,
         may_be_empty: bool = False,
     ) -> str:
         """Run one command; its answer without the empty lines at its end.
 
-        arguments: appended to the command, escaped. payload: see check_payload. max_lines: enough of the answer.
-        may_be_empty: this command may end without an answer (before 2.8 so ends a payload that is too large).
+        arguments: appended to the command, escaped. payload: see check_payload. may_be_empty: this command may end
+        without an answer (before 2.8 so ends a payload that is too large).
 
         Raises InvalidOption, HaproxyUnavailable, HaproxyPermissionDenied, UnsupportedCommand. An answer to a payload
         may quote it: never show such an answer, see refusals.py.
         """
         if payload is not None:
             check_payload(payload)
-        if self._reading > _READING * self.timeout:
-            raise HaproxyUnavailable(
-                f"The answers of {self.address} took {self._reading:.0f} seconds together. See whether HAProxy is"
-                " overloaded, or raise the timeout."
-            )
-        line = " ".join((command, *(escape(argument) for argument in arguments)))
+        line = _line(command, *arguments)
         request = f"{line}\n" if payload is None else f"{line} <<\n{payload}\n\n"
-        started = time.monotonic()
-        answer = self._exchange(request, started + self.timeout, max_lines)
-        while not answer and not may_be_empty and command.startswith("show"):
-            # The worker behind this connection went away; the next one will answer. Harmless only for reading.
-            if time.monotonic() - started > min(self.timeout, RESTART_PATIENCE):
-                break
-            time.sleep(_PAUSE)
-            answer = self._exchange(request, started + self.timeout, max_lines)
-        if not answer and not may_be_empty:
-            raise HaproxyUnavailable(
-                f"HAProxy closed {self.address} without an answer to '{line}'. It may be restarting: run this again."
-            )
-        if "show " in command:
-            # Only these: what changes something may take HAProxy long, and is done no more often than the user wants.
-            self._reading += time.monotonic() - started
+        answer = self._run(line, request, is_reading="show " in command, may_be_empty=may_be_empty)
         self._check_permission(line, answer)
         return answer.rstrip("\n")
+
+    def execute_all(self, *commands: t.Sequence[str], payload: str | None = None) -> list[str]:
+        """Run several commands one after the other, in one go; the answers, each without an empty line at its end.
+
+        commands: each as the arguments of execute. payload: of the first one. The timeout is that of them all. Fewer
+        answers than commands: HAProxy did not say more; the others have to be asked for again. Raises what execute
+        does.
+        """
+        lines = [_line(*command) for command in commands]
+        joined = ";".join(lines if payload is None else lines[1:])
+        if payload is None:
+            text = self._run(joined, f"{joined}\n", is_reading=all("show " in command[0] for command in commands))
+        else:
+            check_payload(payload)
+            # Behind a payload HAProxy reads on in its interactive mode only.
+            request = f"{_INTERACTIVE}{lines[0]} <<\n{payload}\n\n{joined}\nquit\n"
+            text = self._run(lines[0], request, is_reading=False, may_be_empty=True)
+            text = _PROMPTS.sub("", text.removeprefix("\n"))
+        answers = split_answers(text, len(lines))
+        for line, answer in zip(lines, answers):
+            self._check_permission(line, answer)
+        return answers
 
     @property
     def path(self) -> str | None:
@@ -139,16 +146,30 @@ class RuntimeApi:
         fields = (line.partition(":") for line in self.execute("show info").splitlines())
         return {name.strip(): value.strip()[:_LONGEST_FACT] for name, _colon, value in fields}
 
-    def payload_limit(self) -> int | None:
-        """Bytes of a command with its payload that HAProxy has no room for (tune.bufsize); None: ask by sending.
-
-        Before 3.4, whose limit is another one, HAProxy may abort itself over a payload that does not fit: "spinning".
-        """
-        version = re.match(r"(\d+)\.(\d+)", self.info().get("Version", ""))
-        if not version or (int(version[1]), int(version[2])) >= (3, 4):
-            return None
-        size = _BUFFER.search(self.execute("show pools"))
-        return int(size[1]) if size else None
+    def _run(self, line: str, request: str, *, is_reading: bool, may_be_empty: bool = False) -> str:
+        """line: the request's commands, for messages."""
+        if self._reading > _READING * self.timeout:
+            raise HaproxyUnavailable(
+                f"The answers of {self.address} took {self._reading:.0f} seconds together. See whether HAProxy is"
+                " overloaded, or raise the timeout."
+            )
+        started = time.monotonic()
+        answer = self._exchange(request, started + self.timeout)
+        while not answer and not may_be_empty and line.startswith("show"):
+            # The worker behind this connection went away; the next one will answer. Harmless only for reading.
+            if time.monotonic() - started > min(self.timeout, RESTART_PATIENCE):
+                break
+            time.sleep(_PAUSE)
+            answer = self._exchange(request, started + self.timeout)
+        if not answer and not may_be_empty:
+            raise HaproxyUnavailable(
+                f"HAProxy closed {self.address} without an answer to '{_first(line)}'. It may be restarting: run this"
+                " again."
+            )
+        if is_reading:
+            # Only this: what changes something may take HAProxy long, and is done no more often than the user wants.
+            self._reading += time.monotonic() - started
+        return answer
 
     def _check_permission(self, line: str, answer: str) -> None:
         if answer.startswith("Permission denied"):
@@ -162,22 +183,20 @@ class RuntimeApi:
                 " is the master's socket where a stats socket is needed (or the other way round)."
             )
 
-    def _exchange(self, request: str, deadline: float, max_lines: int | None) -> str:
+    def _exchange(self, request: str, deadline: float) -> str:
         connection = self._connect(deadline)
         answer = bytearray()
-        lines = 0
         try:
             with connection:
                 connection.settimeout(_remaining(deadline))
                 connection.sendall(request.encode("utf-8", "surrogateescape"))
                 connection.shutdown(socket.SHUT_WR)  # the master's socket waits for this
-                while max_lines is None or lines < max_lines:
+                while True:
                     connection.settimeout(_remaining(deadline))
                     chunk = connection.recv(65536)
                     if not chunk:
                         break
                     answer += chunk
-                    lines += chunk.count(b"\n")
                     if len(answer) > _LONGEST_ANSWER:
                         raise HaproxyUnavailable(
                             f"The answer of {self.address} does not end after {_LONGEST_ANSWER >> 20} MiB, so it is not"
@@ -185,8 +204,8 @@ class RuntimeApi:
                         )
         except (socket.timeout, TimeoutError):
             raise HaproxyUnavailable(
-                f"HAProxy at {self.address} took more than {self.timeout:g} seconds for"
-                f" '{request.partition(chr(10))[0]}'. See whether it is overloaded or stopped, or raise the timeout."
+                f"HAProxy at {self.address} took more than {self.timeout:g} seconds for '{_first(request)}'. See"
+                " whether it is overloaded or stopped, or raise the timeout."
             ) from None
         except OSError:
             pass  # reset or broken pipe: HAProxy closed before it had read all; what it said counts
@@ -239,6 +258,15 @@ class RuntimeApi:
         else:
             why = error.strerror or str(error)
         return HaproxyUnavailable(f"HAProxy cannot be reached at {self.address}: {why}.")
+
+
+def _line(command: str, *arguments: str) -> str:
+    return " ".join((command, *(escape(argument) for argument in arguments)))
+
+
+def _first(request: str) -> str:
+    """Its first command, without a payload, for messages."""
+    return _END_OF_COMMAND.split(request.removeprefix(_INTERACTIVE), maxsplit=1)[0]
 
 
 def _remaining(deadline: float) -> float:

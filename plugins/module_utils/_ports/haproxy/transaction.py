@@ -11,42 +11,69 @@ for each of these kinds, and one lock for all.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
 import time
 import typing as t
 
-from ..._core.haproxy.parsing import parse_names
+from ..._core.haproxy.parsing import parse_open_transaction, parse_payload_limit
 from ..._core.haproxy.refusals import reason
 from ..._errors import HaproxyError, InvalidOption
 from .errors import CertificateRefused, PayloadTooLarge, TransactionOpen
 from .runtime import RuntimeApi
 
+CERTIFICATES = "ssl cert"
 SUCCESS = "Success!"
 _LOCKED = "currently locked"
-_SMALL = 4096  # bytes that fit any buffer, with the command
+SMALL = 4096  # bytes that fit any buffer, with the command
+# No file has this name. Asked to abort its transaction, HAProxy says whose is open, and does nothing. The list of all
+# files says it too, but holds HAProxy's lock until the last of them has been read.
+_FRESH = 0.1  # seconds; what was seen so lately is as good as what was seen now
+_NOBODY = "@nobody"
 _TAKEN = re.compile(r"^[Tt]ransaction (?:created|updated) for (?:certificate|CA|CRL) (?P<name>.+)!$", re.MULTILINE)
+
+
+Command = tuple[str, ...]  # with its arguments
+
+
+class Condition(t.NamedTuple):
+    """What has to be so right before a change. check: takes the command's answer, and raises when it is not."""
+
+    command: Command
+    check: t.Callable[[str], None]
 
 
 class Change(t.NamedTuple):
     """What is to be held as name.
 
     payloads: PEM without empty lines; what follows the first is appended by `add` (CA files, HAProxy 2.7).
-    is_held: asks whether HAProxy shows exactly this under a name; *name is the one of the open transaction.
+    is_held: whether this is what HAProxy shows; takes the name that it was asked for and its answer.
+    conditions: asked for before each attempt.
     """
 
     name: str
     payloads: t.Sequence[str]
-    is_held: t.Callable[[str], bool]
+    is_held: t.Callable[[str, str], bool]
+    conditions: t.Sequence[Condition] = ()
+
+
+class _Seen(t.NamedTuple):
+    """What the next change, which most often is like this one, would ask first. at: of time.monotonic."""
+
+    at: float
+    commands: t.Sequence[Command]
+    answers: t.Sequence[str]
 
 
 class Transaction:
-    """kind: "ssl cert", "ssl ca-file" or "ssl crl-file"; patience: seconds to wait for a lock or another's end."""
+    """kind: CERTIFICATES, "ssl ca-file" or "ssl crl-file"; patience: seconds to wait for a lock or another's end."""
 
     def __init__(self, api: RuntimeApi, kind: str, patience: float) -> None:
         self._api = api
         self._kind = kind
         self._patience = min(patience, api.timeout)
         self._has_sent = False
+        self._seen: _Seen | None = None
         self._known: frozenset[str] = frozenset()
 
     def know(self, names: t.Iterable[str]) -> None:
@@ -54,14 +81,29 @@ class Transaction:
         if not self._has_sent:
             self._known |= frozenset(names)
 
-    def ask(self, command: str, *arguments: str, max_lines: int | None = None) -> str:
+    def ask(self, command: str, *arguments: str) -> str:
         """Run a command, again while HAProxy's certificates are locked by another one. Even reading needs the lock."""
         deadline = time.monotonic() + self._patience
-        while _LOCKED in (answer := self._api.execute(command, *arguments, max_lines=max_lines)):
+        while _LOCKED in (answer := self._api.execute(command, *arguments)):
             if time.monotonic() >= deadline:
                 raise HaproxyError(f"HAProxy's certificates stay locked by another command: {command}. Try again.")
             time.sleep(0.02)
         return answer
+
+    def ask_all(self, *commands: Command) -> list[str]:
+        """As ask, in one go where HAProxy lets that; none of the commands may need the answer to one before it."""
+        answers = self._api.execute_all(*commands) if len(commands) > 1 else []
+        return [
+            self.ask(*command) if answer is None or _LOCKED in answer else answer
+            for command, answer in itertools.zip_longest(commands, answers)
+        ]
+
+    def show(self, name: str, *, pending: bool = False) -> Command:
+        """The command that shows what is held as name, or what the open transaction of this name would bring."""
+        if pending:
+            return f"show {self._kind}", f"*{name}"
+        # A certificate whose name begins like that of a transaction is told apart by a backslash (HAProxy 3.2).
+        return f"show {self._kind}", f"\\{name}" if name.startswith("*") and self._kind == CERTIFICATES else name
 
     def apply(self, change: Change) -> None:
         """Replace what a known name holds and see that HAProxy then holds this.
@@ -83,20 +125,19 @@ class Transaction:
 
     def open_name(self) -> str | None:
         """The name that a transaction is open about."""
-        # The transaction is listed first, so the length of the list costs nothing.
-        return parse_names(self.ask(f"show {self._kind}", max_lines=2))[0]
+        return self._whose(self.ask(*self._probe))
 
     # One step each
 
     def _try(self, change: Change, last_try: bool) -> HaproxyError | None:
         """One set and commit. Returns the obstacle when waiting may help; raises when it will not."""
         name = change.name
-        pending = self.open_name()
+        pending, limit = self._look(change)
         # A transaction of this very name that stays open was left by a run that was killed: set replaces its content.
         if pending is not None and not (pending == name and last_try):
             return self._other_open(name, pending)
         try:
-            obstacle = self._set(change) or self._commit(change)
+            obstacle = self._set(change, limit) or self._commit(change)
         except BaseException:
             self._abort(name)
             raise
@@ -104,33 +145,74 @@ class Transaction:
             self._abort(name)
         return obstacle
 
-    def _set(self, change: Change) -> HaproxyError | None:
-        command = "set"
-        for payload in change.payloads:
-            obstacle = self._send(command, change.name, payload)
+    def _look(self, change: Change) -> tuple[str | None, int | None]:
+        """Whose transaction is open; bytes of a command that HAProxy has no room for, None when that is not known."""
+        commands = self._looks(change)
+        seen, self._seen = self._seen, None
+        if seen is None or seen.commands != commands or time.monotonic() - seen.at > _FRESH:
+            seen = _Seen(time.monotonic(), commands, self.ask_all(*commands))
+        *said, probed = seen.answers
+        for condition, answer in zip(change.conditions, said):
+            condition.check(answer)
+        sizes = said[len(change.conditions) :]
+        return self._whose(probed), parse_payload_limit(*sizes) if sizes else None
+
+    def _looks(self, change: Change) -> list[Command]:
+        commands = [condition.command for condition in change.conditions]
+        if any(self._size("set", change.name, payload) > SMALL for payload in change.payloads):
+            commands += [("show info",), ("show pools",)]
+        return [*commands, self._probe]  # which may change at any time
+
+    @property
+    def _probe(self) -> Command:
+        return f"abort {self._kind}", _NOBODY
+
+    def _whose(self, probed: str) -> str | None:
+        name = parse_open_transaction(probed)
+        if name is None and "No ongoing transaction" not in probed:
+            raise HaproxyError(f"HAProxy does not say whether a transaction is open: {reason(probed)}")
+        return name
+
+    def _set(self, change: Change, limit: int | None) -> HaproxyError | None:
+        show = self.show(change.name, pending=True)
+        shown: list[str] = []
+        for number, payload in enumerate(change.payloads, 1):
+            follows = [show] if number == len(change.payloads) else []
+            answer, *shown = self._send("set" if number == 1 else "add", change.name, payload, limit, follows)
+            obstacle = self._judge(answer, change.name, payload)
             if obstacle is not None:
                 return obstacle
-            command = "add"
         # Confirmed by asking: the answer to a payload says nothing about what was kept, and before 3.1 the `set` of
         # another one, whatever its name, may have replaced it since.
-        if change.is_held(f"*{change.name}"):
+        if change.is_held(show[1], self._answer_to(show, shown)):
             return None
         return HaproxyError(
             f"HAProxy took {change.name} and then lost it: it was reloaded, or another one uses it. Try again."
         )
 
-    def _fits(self, command: str, name: str, payload: str) -> bool:
-        size = len(f"{command} {self._kind} {name} <<\n{payload}\n\n".encode("utf-8", "surrogateescape"))
-        if size <= _SMALL:
-            return True
-        limit = self._api.payload_limit()
-        return limit is None or size < limit
+    def _answer_to(self, command: Command, answers: t.Sequence[str]) -> str:
+        """The only one of these; asked for when there is none."""
+        return answers[0] if answers and _LOCKED not in answers[0] else self.ask(*command)
 
-    def _send(self, command: str, name: str, payload: str) -> HaproxyError | None:
-        answer = ""
-        if self._fits(command, name, payload):
-            self._has_sent = True
-            answer = self._api.execute(f"{command} {self._kind}", name, payload=payload, may_be_empty=True)
+    def _size(self, command: str, name: str, payload: str) -> int:
+        return len(f"{command} {self._kind} {name} <<\n{payload}\n\n".encode("utf-8", "surrogateescape"))
+
+    def _send(
+        self, command: str, name: str, payload: str, limit: int | None, follows: t.Sequence[Command]
+    ) -> t.Sequence[str]:
+        """The answer, empty when there was none or nothing was sent, and perhaps those to the commands that follow."""
+        size = self._size(command, name, payload)
+        if limit is not None and size >= limit:
+            return [""]
+        self._has_sent = True
+        sent = f"{command} {self._kind}", name
+        if limit is None and size > SMALL:
+            # It may not fit, and then the rest of it had better be no commands.
+            return [self._api.execute(*sent, payload=payload, may_be_empty=True)]
+        return self._api.execute_all(sent, *follows, payload=payload) or [""]
+
+    def _judge(self, answer: str, name: str, payload: str) -> HaproxyError | None:
+        """Of `set` or `add`. Returns the obstacle when waiting may help; raises when it will not."""
         if _LOCKED in answer:
             return HaproxyError(
                 f"HAProxy's certificates stay locked by another command; {name} was not updated. Try again."
@@ -142,8 +224,9 @@ class Transaction:
             # Before 3.1 `set` does not look at the name: our content is now in another's transaction.
             self._abort(taken["name"])
             return self._other_open(name, taken["name"])
-        if "ongoing transaction is about" in answer:
-            return self._other_open(name, answer.partition("about '")[2].partition("'")[0])
+        other = parse_open_transaction(answer)
+        if other is not None:
+            return self._other_open(name, other)
         if not answer or "too big" in answer:
             raise PayloadTooLarge(
                 f"{name} ({len(payload)} bytes to send) does not fit the buffer of this HAProxy's Runtime API"
@@ -153,17 +236,21 @@ class Transaction:
 
     def _commit(self, change: Change) -> HaproxyError | None:
         name = change.name
-        answer = self._api.execute(f"commit {self._kind}", name)
-        if SUCCESS in answer.splitlines():
-            if change.is_held(name):
+        show, looks = self.show(name), self._looks(change)
+        committed, *answers = self._api.execute_all((f"commit {self._kind}", name), show, *looks) or [""]
+        shown, seen = answers[:1], answers[1:]
+        if SUCCESS in committed.splitlines():
+            if change.is_held(show[1], self._answer_to(show, shown)):
+                if len(seen) == len(looks) and not any(_LOCKED in answer for answer in seen):
+                    self._seen = _Seen(time.monotonic(), looks, seen)
                 return None
             return HaproxyError(
                 f"HAProxy does not hold the new content as {name} although it said so: it was reloaded, or"
                 " another one changes it at the same time. Try again."
             )
-        if _LOCKED in answer or "No ongoing transaction" in answer:
-            return HaproxyError(f"HAProxy did not commit {name}: {reason(answer)} Try again.")
-        raise CertificateRefused(f"HAProxy refused {name} and still serves what it had: {reason(answer)}")
+        if _LOCKED in committed or "No ongoing transaction" in committed:
+            return HaproxyError(f"HAProxy did not commit {name}: {reason(committed)} Try again.")
+        raise CertificateRefused(f"HAProxy refused {name} and still serves what it had: {reason(committed)}")
 
     def _abort(self, name: str) -> None:
         with contextlib.suppress(HaproxyError, InvalidOption):

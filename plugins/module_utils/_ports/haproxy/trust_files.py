@@ -15,11 +15,11 @@ import re
 import typing as t
 
 from ..._core.haproxy.parsing import parse_authorities, parse_crls, parse_names
-from ..._core.haproxy.trust_content import Member, TrustContent
+from ..._core.haproxy.trust_content import StoredTrust, TrustContent
 from ..._errors import HaproxyError
 from .errors import NotReferenced, PayloadTooLarge, ReloadRequired, TransactionOpen, UnsupportedCommand
 from .runtime import RuntimeApi
-from .transaction import Change, Transaction
+from .transaction import Change, Condition, Transaction
 
 OPTIONS = {"ca": "ca-file", "crl": "crl-file"}
 # HAProxy's issue 3165: a CA file, a certificate, a CA file again, and the process crashes. Fixed in 3.3 and backported;
@@ -31,15 +31,20 @@ _SHOWN = 20  # names in a message
 _MARK = "@changed-at-run-time"
 
 
-def check_certificates_take_effect(ask: t.Callable[[str], str], version: str) -> None:
-    """Raises ReloadRequired when a CA or CRL file has changed at run time and this HAProxy, from then on, takes other
-    certificates without serving them: the same fault as that of issue 3165. ask: runs a command.
+def certificates_take_effect(version: str) -> list[Condition]:
+    """What must be so before a certificate is changed. Its check raises ReloadRequired when a CA or CRL file has
+    changed at run time and this HAProxy, from then on, takes other certificates without serving them: the same fault as
+    that of issue 3165.
     """
-    if not _is_safe(version) and _MARK in ask("show ssl ca-file"):
-        raise ReloadRequired(
-            f"HAProxy {version} goes on serving what it has after CA or CRL files changed at run time"
-            " (https://github.com/haproxy/haproxy/issues/3165), so reload it, or update it."
-        )
+
+    def check(names: str) -> None:
+        if _MARK in names:
+            raise ReloadRequired(
+                f"HAProxy {version} goes on serving what it has after CA or CRL files changed at run time"
+                " (https://github.com/haproxy/haproxy/issues/3165), so reload it, or update it."
+            )
+
+    return [] if _is_safe(version) else [Condition(("show ssl ca-file",), check)]
 
 
 class TrustFiles:
@@ -79,12 +84,17 @@ class TrustFiles:
             " or add it there and reload."
         )
 
-    def describe(self, kind: str, name: str) -> list[Member]:
-        """What HAProxy holds under a known name; *name: in the open transaction."""
-        ask = self._transactions[kind].ask
+    def describe(self, kind: str, name: str) -> list[StoredTrust]:
+        """What HAProxy holds under a known name."""
+        transaction = self._transactions[kind]
+        return self._members(kind, name, transaction.ask(*transaction.show(name)))
+
+    def _members(self, kind: str, name: str, answer: str) -> list[StoredTrust]:
+        """name: as it was asked for; *name: in the open transaction."""
         if kind == "crl":
-            return list(parse_crls(ask("show ssl crl-file", name)))
-        members = parse_authorities(ask("show ssl ca-file", name))
+            return list(parse_crls(answer))
+        ask = self._transactions[kind].ask
+        members = parse_authorities(answer)
         # HAProxy 2.6 stops at the first one with a key of Ed25519 or Ed448; asked for one by one, it shows all.
         while members and members[-1].fingerprint_sha1 is None:
             following = parse_authorities(ask("show ssl ca-file", f"{name}:{len(members) + 1}"))
@@ -111,8 +121,8 @@ class TrustFiles:
         self.check_safe()
         self._mark()
 
-        def is_held(shown: str) -> bool:
-            return content.is_held(self.describe(kind, shown))
+        def is_held(shown: str, answer: str) -> bool:
+            return content.is_held(self._members(kind, shown, answer))
 
         try:
             self._apply(kind, name, content.payloads, is_held)
@@ -122,7 +132,7 @@ class TrustFiles:
             raise
         self._changed = True
 
-    def _apply(self, kind: str, name: str, payloads: t.Sequence[str], is_held: t.Callable[[str], bool]) -> None:
+    def _apply(self, kind: str, name: str, payloads: t.Sequence[str], is_held: t.Callable[[str, str], bool]) -> None:
         apply = self._transactions[kind].apply
         try:
             apply(Change(name, ["\n".join(payloads)], is_held))

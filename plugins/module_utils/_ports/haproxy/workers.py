@@ -76,3 +76,8 @@ class WorkerApi(RuntimeApi):
         if answer.startswith("Can't find the target"):
             raise WorkerGone(f"HAProxy's master at {self.address} has no worker {self._prefix} any more.")
         return answer
+
+    def execute_all(self, *commands: t.Sequence[str], payload: str | None = None) -> list[str]:
+        """As of RuntimeApi, but one by one: of a line the master sends the first command only to the worker."""
+        first, *others = commands
+        return [self.execute(*first, payload=payload), *(self.execute(*command) for command in others)]

@@ -2,11 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The last question before anything is written: does OpenSSL load these very bytes, as HAProxy will?
-
-Parsers differ. What cryptography reads and OpenSSL does not would keep HAProxy from starting, with all its other
-certificates.
-"""
+"""OpenSSL, asked whether it loads a certificate, as HAProxy will."""
 
 from __future__ import annotations
 
@@ -19,31 +15,19 @@ import tempfile
 import threading
 import typing as t
 
-from ..._core.x509.certificate import Certificate
-from ..._core.x509.problems import MaterialError
-
 # A context takes one key at a time.
 _LOCK: t.Final = threading.Lock()
 
 
-def require_loadable(pem: bytes, leaf: Certificate) -> None:
-    """Raises MaterialError. pem: leaf, intermediates and private key, as they would be written.
-
-    The bytes are shown to OpenSSL without being stored. OSError: that was not possible on this host.
-    """
-    if leaf.malformed:
-        raise MaterialError("certificate_invalid", f"'{leaf.name}': {leaf.malformed}. Have it issued again.")
+def why_not_loaded(pem: bytes) -> str | None:
+    """As WhyNotLoaded of the core. The bytes are shown to OpenSSL without being stored."""
     try:
         with _LOCK, _as_files(pem) as (certificate, key):
             # Never ask on the terminal: a passphrase is not needed for what is written.
             _context().load_cert_chain(certificate, key, password=lambda: b"")
     except (ssl.SSLError, ValueError) as error:
-        reason = (getattr(error, "reason", None) or "it gives no reason").replace("_", " ").lower()
-        raise MaterialError(
-            "certificate_not_loadable",
-            f"'{leaf.name}': OpenSSL does not load it as it would be written ({reason}), and HAProxy would not start"
-            " with it: have it issued again.",
-        ) from None
+        return (getattr(error, "reason", None) or "it gives no reason").replace("_", " ").lower()
+    return None
 
 
 @functools.lru_cache(maxsize=1)

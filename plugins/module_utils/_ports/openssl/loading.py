@@ -21,13 +21,14 @@ import typing as t
 from ..._core.x509.bundle import CertificateBundle
 from ..._core.x509.problems import Problem
 from ..._core.x509.verify import loading_problems
+from .loadable import why_not_loaded
 
 #: Seconds to wait for the process. It takes milliseconds; without it each is asked here.
 LIMIT: float = 15
 _FEW: t.Final = 20  # to start a process takes as long as these
 _SET_PIPE_SIZE: t.Final = getattr(fcntl, "F_SETPIPE_SZ", 1031)  # Linux; Python names it since 3.10
 _PIPE_SIZE: t.Final = 1 << 20  # bytes: what is asked need not wait for what is answered
-# It answers in the order of the questions, and only whether: loadable.py knows the words.
+# It answers in the order of the questions, and only whether: who wants to know why asks loadable.py once more.
 _PROGRAM: t.Final = """
 import os, ssl, sys
 source, answer = sys.stdin.buffer, sys.stdout.buffer
@@ -68,7 +69,7 @@ class LoadingCheck:
         def problems() -> list[Problem]:
             if is_sent and self._answer(number) == b"y":
                 return []
-            return loading_problems(bundle)  # with the reason, or because nobody has answered
+            return loading_problems(bundle, why_not_loaded)  # with the reason, or because nobody has answered
 
         return problems
 

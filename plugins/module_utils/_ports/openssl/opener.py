@@ -61,7 +61,7 @@ while True:
 """
 
 
-class _Opener:
+class _OpeningProcess:
     """One such process, started when it is needed. One question at a time."""
 
     def __init__(self) -> None:
@@ -96,23 +96,31 @@ class _Opener:
                 watch.cancel()
 
 
-_OPENER: t.Final = _Opener()
-os.register_at_fork(after_in_child=_OPENER.forget)
+_PROCESS: t.Final = _OpeningProcess()
+os.register_at_fork(after_in_child=_PROCESS.forget)
 
 
-def open_encrypted(kind: t.Literal["key", "pkcs12"], data: bytes, passphrase: bytes | None) -> list[bytes]:
-    """The key as PKCS#8 (b"" for none), then of PKCS#12 the certificate that belongs to it (b"" for none), and others.
+class ProcessOpener:
+    """The Opener of the core. passphrase: None or empty where there is none."""
 
-    [] when it cannot be opened: damaged, or another passphrase. Raises MaterialError when that takes too long; OSError.
-    """
-    try:
-        return _OPENER.ask([kind.encode(), b"y" if passphrase is not None else b"", passphrase or b"", data])
-    except EOFError:
-        raise MaterialError(
-            "content_too_costly",
-            f"To open it takes more than {LIMIT:.0f} seconds, or more memory than there is: export it again with fewer"
-            " iterations, and not encrypted twice.",
-        ) from None
+    def __init__(self, passphrase: str | bytes | None = None) -> None:
+        self._passphrase = (passphrase.encode() if isinstance(passphrase, str) else passphrase) or None
+
+    @property
+    def has_passphrase(self) -> bool:
+        return self._passphrase is not None
+
+    def open(self, kind: t.Literal["key", "pkcs12"], data: bytes) -> list[bytes]:
+        """As Opener.open."""
+        given = b"y" if self._passphrase is not None else b""
+        try:
+            return _PROCESS.ask([kind.encode(), given, self._passphrase or b"", data])
+        except EOFError:
+            raise MaterialError(
+                "content_too_costly",
+                f"To open it takes more than {LIMIT:.0f} seconds, or more memory than there is: export it again with"
+                " fewer iterations, and not encrypted twice.",
+            ) from None
 
 
 def _start() -> subprocess.Popen[bytes]:

@@ -16,7 +16,7 @@ import urllib.parse
 
 from ..._core.text import shown
 from ..._errors import InvalidOption, ReloadError
-from ..exchange import Answer, Connect, exchange, over_tcp, over_unix
+from ..exchange import Connect, Response, exchange, over_tcp, over_unix
 from ..host.processes import Process
 from ..tls.handshake import Deadline
 
@@ -52,7 +52,7 @@ class DockerEngine:
                 "docker_host must be like unix:///var/run/docker.sock, tcp://127.0.0.1:2375 or https://host:2376."
             )
 
-    def request(self, method: str, path: str) -> Answer:
+    def request(self, method: str, path: str) -> Response:
         """Raises ReloadError when there is no answer at all."""
         try:
             deadline = Deadline(self._timeout)
@@ -167,7 +167,7 @@ class ContainerTarget:
             raise ReloadError(f"What answers at {self._engine.address} is not Docker. Correct docker_host.")
         raise self._refusal(answer, purpose)
 
-    def _refusal(self, answer: Answer, purpose: str) -> ReloadError:
+    def _refusal(self, answer: Response, purpose: str) -> ReloadError:
         """What an error of the API means, and what to do."""
         if answer.status == 404 and "no such container" in _message(answer).lower():
             return ReloadError(
@@ -186,7 +186,7 @@ class ContainerTarget:
         )
 
 
-def _message(answer: Answer) -> str:
+def _message(answer: Response) -> str:
     """Docker's reason for an error."""
     try:
         text = str(json.loads(answer.body)["message"])

@@ -23,7 +23,7 @@ _MAX_ANSWER = 65536
 _MAX_QUOTED = 300
 
 
-class Endpoint(t.NamedTuple):
+class ReloadEndpoint(t.NamedTuple):
     """statuses: those that mean a reload has worked; username: "" for none; timeout: seconds for the whole exchange."""
 
     url: str
@@ -55,7 +55,7 @@ def client_context(ca_path: str | None, certificate: str | None, private_key: st
 class HttpReloader:
     """master: the master's socket where it is known; without it the endpoint's status is the result."""
 
-    def __init__(self, endpoint: Endpoint, master: MasterReloader | None = None) -> None:
+    def __init__(self, endpoint: ReloadEndpoint, master: MasterReloader | None = None) -> None:
         self._endpoint = endpoint
         self._master = master
         self._shown = without_secrets(endpoint.url)

@@ -19,12 +19,13 @@ import contextlib
 import os
 import typing as t
 
-from ..._core.pipeline.manifest import Entry, Manifest, StoredVersion, live_paths
+from ..._core.pipeline.layouts import live_paths
+from ..._core.pipeline.manifest import Entry, Manifest, StoredVersion
 from ..._errors import StoreError
 from . import atomic
 from .content import digest_of, digests_of, file_digest, foreign_content, version_digest
 from .live import STATE_DIRECTORY, VERSIONS, Opened, is_directory, link_to
-from .opening import DirectorySettings, directory_attributes, lock, looked_at, opened
+from .opening import AS_FOUND, DirectorySettings, directory_attributes, lock, looked_at, opened
 from .places import Place
 
 __all__ = ["STATE_DIRECTORY", "CertificateDirectory", "DirectorySettings", "version_digest"]
@@ -36,7 +37,7 @@ _OWN_FILE = atomic.FileAttributes(0o600)
 class CertificateDirectory:
     """The store behind one directory. Methods raise StoreError; writing ones are to be called within ``locked``."""
 
-    def __init__(self, path: str, settings: DirectorySettings) -> None:
+    def __init__(self, path: str, settings: DirectorySettings = AS_FOUND) -> None:
         self.path = os.path.abspath(path)
         self._settings = settings
         self._attributes = settings.attributes or atomic.FileAttributes()
@@ -155,22 +156,22 @@ class CertificateDirectory:
             finally:
                 self._opened = before
 
-    def stage(self, entry: Entry, parts: t.Mapping[str, bytes], *, first: bool) -> list[int]:
+    def put_aside(self, entry: Entry, parts: t.Mapping[str, bytes], *, first: bool) -> list[int]:
         """Write the entry's current version (its content is parts) aside. Returns descriptors, for publish to close.
 
-        To stage many and then to publish them takes half the time of one after the other: the first fsync writes the
-        file system's journal for all. first: nothing of this certificate was deployed before, so what is in its place
-        is someone else's.
+        To put many aside and then to publish them takes half the time of one after the other: the first fsync writes
+        the file system's journal for all. first: nothing of this certificate was deployed before, so what is in its
+        place is someone else's.
         """
         with self._writing(entry):
             if first:
                 self._keep_foreign(entry)
             return self._store_version(entry, entry.current, parts)
 
-    def publish(self, entry: Entry, staged: t.Collection[int]) -> None:
-        """Wait until what was staged is on disk, then make it live. Durable after save."""
+    def publish(self, entry: Entry, aside: t.Collection[int]) -> None:
+        """Wait until what was put aside is on disk, then make it live. Durable after save."""
         with self._writing(entry):
-            atomic.sync_and_close(staged)
+            atomic.sync_and_close(aside)
             self._make_live(entry)
 
     def restore(self, entry: Entry) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import sys
 import time
 import typing as t
 
@@ -34,6 +35,10 @@ class DirectorySettings(t.NamedTuple):
     directory_mode: int = 0o700
     keep: int = 1
     readers_below: bool = False
+
+
+#: For who writes no new content: what is there keeps its owner and mode, and everything kept stays.
+AS_FOUND = DirectorySettings(None, keep=sys.maxsize)
 
 
 def directory_attributes(settings: DirectorySettings) -> FileAttributes:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a host has taken from a shared authority, as files of one directory. See Material."""
+"""What a host has taken from a shared authority, as files of one directory. See Material and file_names.py."""
 
 from __future__ import annotations
 
@@ -12,42 +12,10 @@ import stat
 import typing as t
 from dataclasses import dataclass
 
-from ..._core.ca.keys import key_pem, read_key
-from ..._core.x509.certificate import Certificate, load_certificate
-from ..._core.x509.pem import CERTIFICATE, parse_pem
-from ..._core.x509.problems import MaterialError
-from ..._flows.shared_ca.member import Identity, Material
+from ..._core.shared_ca.file_names import CA, CRL, SERVER, client_cert, client_key
+from ..._core.shared_ca.material import Material, contents, read_certificates, read_identity
 from .atomic import FileAttributes, store_errors
 from .places import Place, open_place
-
-CA, CRL, SERVER = "ca.pem", "crl.pem", "server.pem"
-SERVER_CERT, SERVER_KEY = "server-cert.pem", "server-key.pem"
-
-
-def client_cert(name: str) -> str:
-    return f"client-{name}-cert.pem"
-
-
-def client_key(name: str) -> str:
-    return f"client-{name}-key.pem"
-
-
-def pem(certificate: Certificate) -> str:
-    return certificate.pem.decode()
-
-
-def contents(material: Material) -> dict[str, str]:
-    """File name -> text, in the order in which they are to be replaced: trust first."""
-    files = {CA: "".join(map(pem, material.authorities))}
-    if material.crl is not None:
-        files[CRL] = material.crl
-    if material.server:
-        certificate, key = pem(material.server.certificate), key_pem(material.server.key)
-        # HAProxy's file is what the next run reads: it is replaced as one, and the other two follow it.
-        files.update({SERVER: certificate + key, SERVER_CERT: certificate, SERVER_KEY: key})
-    for name, client in material.clients.items():
-        files.update({client_cert(name): pem(client.certificate), client_key(name): key_pem(client.key)})
-    return files
 
 
 @dataclass(frozen=True)
@@ -75,7 +43,7 @@ class MemberDirectory:
         identities = {name: read_identity(text) for name, text in pairs.items()}
         server = read_identity(texts[SERVER] or "")
         material = Material(
-            authorities=_certificates(texts[CA] or ""),
+            authorities=read_certificates(texts[CA] or ""),
             crl=texts[CRL],
             server=server,
             clients={name: identity for name, identity in identities.items() if identity},
@@ -128,20 +96,3 @@ def is_stale(place: Place | None, name: str, text: str, attributes: FileAttribut
     if place is None or status is None or not stat.S_ISREG(status.st_mode):
         return True
     return place.read(name) != text.encode() or not attributes.match(status)
-
-
-def read_identity(text: str) -> Identity | None:
-    """The one certificate and the one key in a text, None when that is not what it holds."""
-    certificates = _certificates(text)
-    try:
-        key = read_key(text)
-    except MaterialError:
-        return None
-    return Identity(certificates[0], key) if len(certificates) == 1 else None
-
-
-def _certificates(text: str) -> tuple[Certificate, ...]:
-    try:
-        return tuple(load_certificate(block.der) for block in parse_pem(text) if block.label == CERTIFICATE)
-    except MaterialError:
-        return ()

@@ -17,7 +17,7 @@ class UpgradeRefused(Exception):
     """The server does not go on to TLS. Its text is safe to print."""
 
 
-class _Step(t.NamedTuple):
+class _Line(t.NamedTuple):
     """send: a line, or None to listen first. accepted: the line that ends the answer. ignored: lines before it."""
 
     send: str | None
@@ -28,16 +28,16 @@ class _Step(t.NamedTuple):
 # RFC 5321 and RFC 959: every line of an answer but the last is anything that is not "code, space".
 _UNFINISHED = r"(?!\d{3} )"
 
-_LINE_PROTOCOLS: dict[str, tuple[_Step, ...]] = {
+_LINE_PROTOCOLS: dict[str, tuple[_Line, ...]] = {
     "smtp": (  # RFC 3207
-        _Step(None, r"220 ", _UNFINISHED),
-        _Step("EHLO probe.invalid", r"250 ", _UNFINISHED),
-        _Step("STARTTLS", r"220 ", _UNFINISHED),
+        _Line(None, r"220 ", _UNFINISHED),
+        _Line("EHLO probe.invalid", r"250 ", _UNFINISHED),
+        _Line("STARTTLS", r"220 ", _UNFINISHED),
     ),
-    "imap": (_Step(None, r"\* OK"), _Step("a1 STARTTLS", r"a1 OK", r"\* ")),  # RFC 3501
-    "pop3": (_Step(None, r"\+OK"), _Step("STLS", r"\+OK")),  # RFC 2595
-    "ftp": (_Step(None, r"220 ", _UNFINISHED), _Step("AUTH TLS", r"234 ", _UNFINISHED)),  # RFC 4217
-    "nntp": (_Step(None, r"20[01] "), _Step("STARTTLS", r"382 ")),  # RFC 4642
+    "imap": (_Line(None, r"\* OK"), _Line("a1 STARTTLS", r"a1 OK", r"\* ")),  # RFC 3501
+    "pop3": (_Line(None, r"\+OK"), _Line("STLS", r"\+OK")),  # RFC 2595
+    "ftp": (_Line(None, r"220 ", _UNFINISHED), _Line("AUTH TLS", r"234 ", _UNFINISHED)),  # RFC 4217
+    "nntp": (_Line(None, r"20[01] "), _Line("STARTTLS", r"382 ")),  # RFC 4642
 }
 
 PROTOCOLS = frozenset(_LINE_PROTOCOLS) | {"postgres", "ldap"}
@@ -61,7 +61,7 @@ def upgrade(protocol: str, receive: Receive, send: Send) -> None:
             _talk(step, receive, send)
 
 
-def _talk(step: _Step, receive: Receive, send: Send) -> None:
+def _talk(step: _Line, receive: Receive, send: Send) -> None:
     if step.send is not None:
         send(step.send.encode("ascii") + b"\r\n")
     while True:

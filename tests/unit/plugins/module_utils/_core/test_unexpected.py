@@ -11,35 +11,31 @@ import pathlib
 import typing as t
 
 import pytest
-from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.verify import SecretVerifier
-from ansible_collections.certops.rotation.plugins.module_utils._core.unexpected import (
-    UnexpectedFailure,
-    only_rotation_errors,
-)
-from ansible_collections.certops.rotation.plugins.module_utils._core.x509.verify import VerificationPolicy
-from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.installer import Installer
-from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.sync import (
-    CertificateSync,
-    SyncOptions,
-    SyncReport,
-)
-from ansible_collections.certops.rotation.plugins.module_utils._module.boundary import module_boundary
-from ansible_collections.certops.rotation.plugins.module_utils._module.certificate_lookup import certificates_of
-from ansible_collections.certops.rotation.plugins.module_utils._module.haproxy_certificate import (
-    CertificateRun,
-    WantedCertificate,
-)
-from ansible_collections.certops.rotation.plugins.module_utils._ports.aws.secrets_manager import (
+from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.source import (
     Discovery,
     SecretValue,
     SecretVersion,
     Selection,
 )
+from ansible_collections.certops.rotation.plugins.module_utils._core.unexpected import (
+    UnexpectedFailure,
+    only_rotation_errors,
+)
+from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.activate import (
+    CertificateRun,
+    WantedCertificate,
+)
+from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.installer import Installer
+from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.sync import CertificateSync, SyncReport
+from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.sync_options import SyncOptions
+from ansible_collections.certops.rotation.plugins.module_utils._module.boundary import module_boundary
+from ansible_collections.certops.rotation.plugins.module_utils._module.certificate_lookup import certificates_of
 from ansible_collections.certops.rotation.plugins.module_utils._ports.store.directory import (
     CertificateDirectory,
     DirectorySettings,
 )
 from ansible_collections.certops.rotation.tests.support import odd, pki
+from ansible_collections.certops.rotation.tests.support.content import secret_verifier
 
 NAMES = ("a", "b", "c")
 
@@ -66,9 +62,7 @@ class Source:
 
 
 def sync(path: pathlib.Path, values: t.Mapping[str, str]) -> SyncReport:
-    options = SyncOptions(
-        Selection(), "haproxy", "rules", lambda: SecretVerifier(VerificationPolicy()), on_invalid="skip"
-    )
+    options = SyncOptions(Selection(), "haproxy", "rules", secret_verifier, on_invalid="skip")
     directory = CertificateDirectory(str(path), DirectorySettings(None))
     return CertificateSync(Source(values), directory, options, now=datetime.datetime.now(datetime.timezone.utc)).run()
 
@@ -80,19 +74,19 @@ def good() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
-@pytest.mark.parametrize("stage", ["stage", "publish"])
+@pytest.mark.parametrize("stage", ["verify", "put_aside", "publish"])
 def test_one_that_fails_while_it_is_installed(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path, good: dict[str, str], stage: str, failure: BaseException
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path, good: dict[str, str], step: str, failure: BaseException
 ) -> None:
     """Whatever the policy for bad content: that is this host's failure."""
-    install = getattr(Installer, stage)
+    install = getattr(Installer, step)
 
     def fail_for_b(self: Installer, what: t.Any) -> t.Any:
         if "b" in (getattr(what, "entry", None) or what.secret).name:
             raise failure
         return install(self, what)
 
-    monkeypatch.setattr(Installer, stage, fail_for_b)
+    monkeypatch.setattr(Installer, step, fail_for_b)
     report = sync(tmp_path / "certs", good)
     assert {item["name"]: item["action"] for item in report.items} == {"a": "created", "b": "failed", "c": "created"}
     (problem,) = next(item["problems"] for item in report.items if item["name"] == "b")
@@ -116,7 +110,7 @@ def test_the_lookup_goes_on(good: dict[str, str]) -> None:
     found = certificates_of(
         list(values),
         t.cast("t.Any", Source(values)),
-        SecretVerifier(VerificationPolicy()),
+        secret_verifier(),
         dict.fromkeys(("on_missing", "on_denied", "on_deleted", "on_invalid"), "warn"),
         warn=warned.append,
         now=datetime.datetime.now(datetime.timezone.utc),

@@ -11,9 +11,10 @@ import typing as t
 
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._errors import InvalidOption, RotationError
-from ansible_collections.certops.rotation.plugins.module_utils._module import dependencies, options
+from ansible_collections.certops.rotation.plugins.module_utils._module import options
 from ansible_collections.certops.rotation.plugins.module_utils._module.boundary import module_boundary
 from ansible_collections.certops.rotation.plugins.module_utils._module.selection import secret_selection
+from ansible_collections.certops.rotation.plugins.module_utils._ports.host import libraries
 from ansible_collections.certops.rotation.tests.support import pki
 
 FILE_DEFAULTS: dict[str, t.Any] = {
@@ -161,12 +162,12 @@ def test_libraries(monkeypatch: pytest.MonkeyPatch, found: str | None, problem: 
         return found
 
     monkeypatch.setattr(importlib.metadata, "version", version)
-    message = dependencies.missing_library("cryptography")
+    message = libraries.missing_library("cryptography")
     if problem is None:
         assert message is None
-        dependencies.require_library("cryptography")
+        libraries.require_library("cryptography")
     else:
         assert message is not None
         assert problem in message
         with pytest.raises(RotationError, match="cryptography"):
-            dependencies.require_library("cryptography")
+            libraries.require_library("cryptography")

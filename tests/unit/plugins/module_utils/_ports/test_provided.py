@@ -7,15 +7,15 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.certops.rotation.plugins.module_utils._core.x509.problems import Problem
-from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError, SecretsManagerError
-from ansible_collections.certops.rotation.plugins.module_utils._ports.aws.secrets_manager import (
+from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.source import (
     Discovery,
     SecretFailure,
     SecretValue,
     SecretVersion,
     Selection,
 )
+from ansible_collections.certops.rotation.plugins.module_utils._core.x509.problems import Problem
+from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError, SecretsManagerError
 from ansible_collections.certops.rotation.plugins.module_utils._ports.provided import (
     NotProvided,
     ProvidedSource,

@@ -11,8 +11,9 @@ import dataclasses
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.content import check_key, parse_content
 from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.parsing import StoredCertificate
-from ansible_collections.certops.rotation.plugins.module_utils._core.renewal import isoformat_utc
+from ansible_collections.certops.rotation.plugins.module_utils._core.instants import isoformat_utc
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.problems import MaterialError
+from ansible_collections.certops.rotation.plugins.module_utils._ports.openssl.loadable import why_not_loaded
 from ansible_collections.certops.rotation.tests.support import pki
 from cryptography import x509
 from cryptography.x509.oid import NameOID
@@ -88,7 +89,7 @@ def test_payload_is_pem_alone() -> None:
 @pytest.mark.parametrize("key_type", ["ec", "ed25519", "rsa2048"])
 def test_key_of_the_leaf(key_type: pki.KeyType) -> None:
     leaf = ISSUING.issue("a.example.com", key=pki.shared_key(key_type))
-    check_key(parse_content(leaf.combined_pem))
+    check_key(parse_content(leaf.combined_pem), why_not_loaded)
     for wrong, code in (
         (leaf.replace(private_key_pem=LEAF.private_key_pem), "private_key_mismatch"),
         (leaf.replace(private_key_pem=""), "private_key_missing"),
@@ -99,5 +100,5 @@ def test_key_of_the_leaf(key_type: pki.KeyType) -> None:
         ),
     ):
         with pytest.raises(MaterialError) as caught:
-            check_key(parse_content(wrong.combined_pem))
+            check_key(parse_content(wrong.combined_pem), why_not_loaded)
         assert caught.value.problem.code == code

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.parsing import (
     CrtListEntry,
     hexadecimal,
@@ -83,6 +84,23 @@ def test_certificate_of_which_little_is_told() -> None:
     assert empty is not None
     assert (empty.status, empty.serial_number, empty.not_after, empty.chain) == ("Empty", None, None, ())
     assert parse_certificate("Can't display the certificate: Not found or the certificate is a bundle!") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "instant"),
+    [
+        ("Dec  2 00:26:48 2026 GMT", "2026-12-02T00:26:48Z"),
+        ("May 31 23:59:59 9999 GMT", "9999-05-31T23:59:59Z"),
+        ("Feb 30 00:26:48 2026 GMT", None),
+        ("Dez  2 00:26:48 2026 GMT", None),
+        ("Dec  2 00:26:48 2026 CET", None),
+        ("", None),
+    ],
+)
+def test_dates(text: str, instant: str | None) -> None:
+    stored = parse_certificate(WITH_CHAIN.replace("Dec  2 00:26:48 2026 GMT", text))
+    assert stored is not None
+    assert stored.not_after == instant
 
 
 def test_crt_lists() -> None:

@@ -10,15 +10,12 @@ import json
 import typing as t
 
 import pytest
+from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.layouts import live_paths, main_path
 from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.manifest import (
-    LAYOUTS,
     Entry,
     Manifest,
     StoredVersion,
-    live_paths,
-    main_path,
 )
-from ansible_collections.certops.rotation.plugins.module_utils._core.x509.bundle import LAYOUT_PARTS
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -80,12 +77,6 @@ def test_garbage_is_a_value_error_or_a_manifest(data: bytes) -> None:
         Manifest.from_json(data)
     except ValueError:
         pass
-
-
-def test_layouts_agree_with_the_bundle() -> None:
-    assert {layout: set(parts) for layout, parts in LAYOUTS.items()} == {
-        layout: set(parts) for layout, parts in LAYOUT_PARTS.items()
-    }
 
 
 def test_paths() -> None:

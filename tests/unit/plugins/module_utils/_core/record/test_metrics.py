@@ -7,6 +7,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from ansible_collections.certops.rotation.plugins.module_utils._core.instants import isoformat_utc
 from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.manifest import (
     Entry,
     Manifest,
@@ -18,7 +19,6 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.record.metr
     Totals,
     certificate_numbers,
 )
-from ansible_collections.certops.rotation.plugins.module_utils._core.renewal import isoformat_utc
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=timezone.utc)
 

@@ -8,22 +8,22 @@ import typing as t
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from ansible_collections.certops.rotation.plugins.module_utils._core.instants import isoformat_utc
 from ansible_collections.certops.rotation.plugins.module_utils._core.record.status import (
     CertificateStatus,
-    Finding,
+    LayerFinding,
     OldWorker,
     RunStatus,
     Status,
     run_status,
 )
-from ansible_collections.certops.rotation.plugins.module_utils._core.renewal import isoformat_utc
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=timezone.utc)
 EARLIER = NOW - timedelta(hours=5)
 WELL = RunStatus(EARLIER, True, EARLIER)
 
 
-def certificate(days_left: int = 60, lifetime: int = 90, **layers: Finding) -> CertificateStatus:
+def certificate(days_left: int = 60, lifetime: int = 90, **layers: LayerFinding) -> CertificateStatus:
     end = NOW + timedelta(days=days_left)
     dates = {"not_before": isoformat_utc(end - timedelta(days=lifetime)), "not_after": isoformat_utc(end)}
     return CertificateStatus("web/a", "/c/web_a.pem", "v", True, dates, layers)
@@ -51,8 +51,8 @@ def test_dates(days_left: int, lifetime: int, expected: dict[str, str]) -> None:
 @pytest.mark.parametrize("verdict", ["differs", "absent", "unknown"])
 def test_each_layer(layer: str, verdict: t.Any) -> None:
     waits = layer == "source" and verdict != "unknown"
-    item = certificate(**{layer: Finding(verdict, "why")})
-    others = [certificate(source=Finding("ok"))]
+    item = certificate(**{layer: LayerFinding(verdict, "why")})
+    others = [certificate(source=LayerFinding("ok"))]
     status = Status([item, *others], WELL, NOW)
     assert codes(status) == {f"{layer}_{verdict}": "warning" if waits else "error"}
     assert status.as_result()["healthy"] is waits
@@ -64,7 +64,7 @@ def test_each_layer(layer: str, verdict: t.Any) -> None:
 
 def test_all_that_is_gone_is_not_healthy() -> None:
     """With nothing left to compare, nothing differs."""
-    gone = certificate(source=Finding("absent"))
+    gone = certificate(source=LayerFinding("absent"))
     assert codes(Status([gone, gone], WELL, NOW)) == {"source_absent": "warning", "sources_absent": "error"}
     assert codes(Status([gone, certificate()], WELL, NOW))["sources_absent"] == "error", (
         "the other one was not asked for"
@@ -74,10 +74,10 @@ def test_all_that_is_gone_is_not_healthy() -> None:
 
 
 def test_a_wire_that_could_not_be_asked() -> None:
-    unasked = Status([certificate(wire=Finding("unasked", "why"))], WELL, NOW)
+    unasked = Status([certificate(wire=LayerFinding("unasked", "why"))], WELL, NOW)
     assert codes(unasked) == {"wire_unasked": "warning"}
     assert unasked.as_result()["healthy"] is True
-    silent = [certificate(wire=Finding("unanswered", "why"))]
+    silent = [certificate(wire=LayerFinding("unanswered", "why"))]
     assert codes(Status(silent, WELL, NOW)) == {"wire_unanswered": "error"}
     assert codes(Status(silent, WELL, NOW, allow_unanswered=True)) == {"wire_unanswered": "warning"}
 
@@ -124,10 +124,10 @@ def test_the_later_of_two_witnesses_counts() -> None:
 
 
 def test_old_workers() -> None:
-    differs = {f"web/{number}": Finding("differs") for number in range(12)}
+    differs = {f"web/{number}": LayerFinding("differs") for number in range(12)}
     workers = [
-        OldWorker(7, 2, timedelta(hours=3), {**differs, "web/a": Finding("ok")}),
-        OldWorker(8, 1, timedelta(0), {"web/a": Finding("absent")}, open_transaction="x.pem"),
+        OldWorker(7, 2, timedelta(hours=3), {**differs, "web/a": LayerFinding("ok")}),
+        OldWorker(8, 1, timedelta(0), {"web/a": LayerFinding("absent")}, open_transaction="x.pem"),
         OldWorker(9, reason="it does not answer"),
     ]
     status = Status([certificate()], WELL, NOW, old_workers=workers)

@@ -8,23 +8,23 @@ import typing as t
 
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.secrets.labels import (
-    StageMove,
+    LabelMove,
     check_moves,
     plan_move,
 )
-from ansible_collections.certops.rotation.plugins.module_utils._core.secrets.plan import Step
+from ansible_collections.certops.rotation.plugins.module_utils._core.secrets.plan import Request
 from ansible_collections.certops.rotation.plugins.module_utils._errors import InvalidOption, RotationError
 
-BACK = StageMove("web/a", "v1", "v2")
+BACK = LabelMove("web/a", "v1", "v2")
 DESCRIBED = {"Name": "web/a", "ARN": "arn", "VersionIdsToStages": {"v1": ["AWSPREVIOUS"], "v2": ["AWSCURRENT"]}}
 
 
-def plan(move: StageMove, described: dict[str, t.Any] | None, versions: t.Collection[str] = ()) -> Step | None:
+def plan(move: LabelMove, described: dict[str, t.Any] | None, versions: t.Collection[str] = ()) -> Request | None:
     return plan_move(move, described, "AWSCURRENT", lambda: versions)
 
 
 def test_each_secret_once() -> None:
-    other = StageMove("web/b", "v1")
+    other = LabelMove("web/b", "v1")
     assert check_moves([BACK, other, BACK]) == [BACK, other]
     with pytest.raises(InvalidOption, match="from version v2 to v1, another one from v2 to v0"):
         check_moves([BACK, BACK._replace(version_id="v0")])
@@ -35,16 +35,16 @@ def test_each_secret_once() -> None:
 def test_a_move_names_the_version_that_is_left() -> None:
     request = {"SecretId": "arn", "VersionStage": "AWSCURRENT", "MoveToVersionId": "v1"}
     step = plan(BACK, DESCRIBED)
-    assert step == Step("update_secret_version_stage", {**request, "RemoveFromVersionId": "v2"})
+    assert step == Request("update_secret_version_stage", {**request, "RemoveFromVersionId": "v2"})
     assert plan(BACK._replace(from_version_id=None), DESCRIBED) == step
     unlabelled = {"ARN": "arn", "VersionIdsToStages": {"v2": ["AWSCURRENT"]}}
     assert plan(BACK, unlabelled, ["v0", "v1"]) == step
     nobody = {"ARN": "arn", "VersionIdsToStages": {"v1": ["AWSPREVIOUS"]}}
-    assert plan(StageMove("web/a", "v1"), nobody) == Step("update_secret_version_stage", request)
+    assert plan(LabelMove("web/a", "v1"), nobody) == Request("update_secret_version_stage", request)
 
 
 def test_there_already() -> None:
-    assert plan(StageMove("web/a", "v2", "v1"), DESCRIBED) is None
+    assert plan(LabelMove("web/a", "v2", "v1"), DESCRIBED) is None
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,6 @@ def test_there_already() -> None:
         (BACK._replace(version_id="v0"), DESCRIBED, "version v0 does not exist any more"),
     ],
 )
-def test_refused(move: StageMove, described: dict[str, t.Any] | None, reason: str) -> None:
+def test_refused(move: LabelMove, described: dict[str, t.Any] | None, reason: str) -> None:
     with pytest.raises(RotationError, match=reason):
         plan(move, described, ["v1", "v2"])

@@ -24,12 +24,12 @@ def wanted(**more):
     return WantedSecret(name="web", document=DOCUMENT, **more)
 
 
-def described(stages=None, **more):
-    return {"Name": "web", "ARN": ARN, "VersionIdsToStages": stages or {"old": ["AWSCURRENT"]}, **more}
+def described(labels=None, **more):
+    return {"Name": "web", "ARN": ARN, "VersionIdsToStages": labels or {"old": ["AWSCURRENT"]}, **more}
 
 
-def names(steps):
-    return [step.name for step in steps]
+def names(requests):
+    return [request.name for request in requests]
 
 
 def test_token_is_that_of_the_content():
@@ -40,8 +40,8 @@ def test_token_is_that_of_the_content():
 
 
 def test_nothing_shows_the_value():
-    (step,) = plan_present(None, wanted(), same_content=False)
-    assert "private_key" not in f"{step!r} {wanted()!r}"
+    (request,) = plan_present(None, wanted(), same_content=False)
+    assert "private_key" not in f"{request!r} {wanted()!r}"
 
 
 def test_limit_of_aws():
@@ -52,18 +52,18 @@ def test_limit_of_aws():
 
 
 def test_creation():
-    (step,) = plan_present(None, wanted(tags={"b": "2", "a": "1"}, kms_key_id="k"), same_content=False)
-    assert step.name == "CreateSecret"
-    assert step.request["ClientRequestToken"] == wanted().token
-    assert step.request["Tags"] == [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}]
-    assert names(plan_present(None, wanted(stage="AWSPENDING"), same_content=False)) == [
+    (request,) = plan_present(None, wanted(tags={"b": "2", "a": "1"}, kms_key_id="k"), same_content=False)
+    assert request.name == "CreateSecret"
+    assert request.parameters["ClientRequestToken"] == wanted().token
+    assert request.parameters["Tags"] == [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}]
+    assert names(plan_present(None, wanted(label="AWSPENDING"), same_content=False)) == [
         "CreateSecret",
         "PutSecretValue",
     ]
 
 
 @pytest.mark.parametrize(
-    ("stages", "same", "stage", "expected"),
+    ("labels", "same", "label", "expected"),
     [
         ({"old": ["AWSCURRENT"]}, True, "AWSCURRENT", []),
         ({"old": ["AWSCURRENT"]}, False, "AWSCURRENT", ["PutSecretValue"]),
@@ -75,8 +75,8 @@ def test_creation():
         ({"old": ["AWSPREVIOUS"]}, False, "AWSCURRENT", ["PutSecretValue"]),
     ],
 )
-def test_content(stages, same, stage, expected):
-    assert names(plan_present(described(stages), wanted(stage=stage), same_content=same)) == expected
+def test_content(labels, same, label, expected):
+    assert names(plan_present(described(labels), wanted(label=label), same_content=same)) == expected
 
 
 @pytest.mark.parametrize(
@@ -100,8 +100,8 @@ def test_kms_keys(present, asked, same):
 
 def test_tags_of_aws_stay():
     tags = [{"Key": "aws:cloudformation:stack-name", "Value": "x"}, {"Key": "a", "Value": "1"}]
-    (step,) = plan_present(described(Tags=tags), wanted(tags={}), same_content=True)
-    assert (step.name, step.request["TagKeys"]) == ("UntagResource", ["a"])
+    (request,) = plan_present(described(Tags=tags), wanted(tags={}), same_content=True)
+    assert (request.name, request.parameters["TagKeys"]) == ("UntagResource", ["a"])
     assert plan_present(described(Tags=tags), wanted(tags={}, purge_tags=False), same_content=True) == []
     assert plan_present(described(Tags=tags), wanted(), same_content=True) == []
 
@@ -120,8 +120,8 @@ def test_absent():
     assert names(plan_absent(described(DeletedDate="now"), recovery_window=30, force=True)) == ["DeleteSecret"]
     replicated = described(ReplicationStatus=[{"Region": "eu-west-1"}])
     remove, delete = plan_absent(replicated, recovery_window=9, force=False)
-    assert remove.request["RemoveReplicaRegions"] == ["eu-west-1"]
-    assert delete.request == {"SecretId": ARN, "RecoveryWindowInDays": 9}
+    assert remove.parameters["RemoveReplicaRegions"] == ["eu-west-1"]
+    assert delete.parameters == {"SecretId": ARN, "RecoveryWindowInDays": 9}
 
 
 def test_deleted_one_is_restored_first():

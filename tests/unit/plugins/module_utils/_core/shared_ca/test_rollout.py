@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.certops.rotation.plugins.filter.shared_ca_rollout import shared_ca_rollout
-from ansible_collections.certops.rotation.plugins.module_utils._core.shared_ca.rollout import Plan, Rollout
+from ansible_collections.certops.rotation.plugins.module_utils._core.shared_ca.rollout import Rollout, RunPlan
 from ansible_collections.certops.rotation.plugins.module_utils._errors import InvalidOption
 
 OLD, NEW = "0" * 64, "f" * 64
@@ -64,12 +64,12 @@ STAGES = [
 
 @pytest.mark.parametrize(("stage", "members", "expected"), STAGES)
 def test_stage(stage, members, expected):
-    assert rollout(stage, *members).stage == expected
+    assert rollout(stage, *members).phase == expected
 
 
 def test_forward():
     begin = rollout("settled", member([NEW], NEW))
-    assert begin.plan("published") == Plan(first=("publish",), issuer="successor", why="It begins.")
+    assert begin.plan("published") == RunPlan(first=("publish",), issuer="successor", why="It begins.")
     whole = begin.plan()
     assert (whole.first, whole.trust, whole.reissue, whole.then, whole.distribute, whole.last) == (
         ("publish",),
@@ -167,6 +167,13 @@ def test_the_table():
         ["h1", "retiring,", "others", "retiring", "admin", "(before)"],
         ["h2", "cannot", "be", "reached:", "no", "route", "to", "host"],
     ]
+
+
+def test_whose_server_certificate_a_host_has():
+    down, client = {"unreachable": True}, member(BOTH, None)
+    hosts = rollout("promoted", member(BOTH, NEW), member(BOTH, OLD), member(BOTH, "a" * 64), client, down)
+    assert hosts.issuers == {"h0": "current", "h1": "retiring", "h2": "another"}
+    assert shared_ca_rollout(stored("published"), {"h": member(BOTH, NEW)})["issuers"] == {"h": "successor"}
 
 
 def test_the_filter_tells_why_there_is_no_plan():

@@ -10,16 +10,14 @@ import ssl
 import typing as t
 
 import pytest
+from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.layouts import LAYOUTS, Layout
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.bundle import (
-    LAYOUT_PARTS,
     CertificateBundle,
-    Layout,
     describe_pem,
 )
-from ansible_collections.certops.rotation.plugins.module_utils._core.x509.document import parse_secret
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.problems import MaterialError
-from ansible_collections.certops.rotation.plugins.module_utils._core.x509.verify import VerificationPolicy, build_bundle
 from ansible_collections.certops.rotation.tests.support import pki, secrets_scan
+from ansible_collections.certops.rotation.tests.support.content import judged, parsed
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,7 +29,7 @@ LEAF, CHAIN, KEY = (text.encode() for text in (ISSUED.certificate_pem, ISSUED.ch
 
 
 def bundle_of(content: str | bytes) -> CertificateBundle:
-    bundle, problems = build_bundle(parse_secret(content), VerificationPolicy(), at=pki.now())
+    bundle, problems = judged(parsed(content), at=pki.now())
     assert bundle is not None, problems
     return bundle
 
@@ -45,9 +43,9 @@ def test_layouts() -> None:
     assert BUNDLE.render("split") == {"pem": LEAF + CHAIN, "key": KEY}
 
 
-@pytest.mark.parametrize("layout", list(LAYOUT_PARTS))
+@pytest.mark.parametrize("layout", list(LAYOUTS))
 def test_the_parts_of_each_layout_are_documented(layout: Layout) -> None:
-    assert tuple(BUNDLE.render(layout)) == LAYOUT_PARTS[layout]
+    assert tuple(BUNDLE.render(layout)) == tuple(LAYOUTS[layout])
 
 
 def test_openssl_takes_the_combined_file(tmp_path: t.Any) -> None:

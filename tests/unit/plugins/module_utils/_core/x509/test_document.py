@@ -10,10 +10,11 @@ import json
 import typing as t
 
 import pytest
-from ansible_collections.certops.rotation.plugins.module_utils._core.x509.document import FieldMap, parse_secret
+from ansible_collections.certops.rotation.plugins.module_utils._core.x509.document import FieldMap
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.problems import MaterialError
 from ansible_collections.certops.rotation.plugins.module_utils._errors import InvalidOption
 from ansible_collections.certops.rotation.tests.support import pki, secrets_scan
+from ansible_collections.certops.rotation.tests.support.content import parsed
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import pkcs12
 from hypothesis import example, given, settings
@@ -28,21 +29,21 @@ OTHER = INTERMEDIATE.issue(["b.example.com"])
 def refused(value: str | bytes, **options: t.Any) -> tuple[str, str]:
     """The code and the message of the refusal."""
     with pytest.raises(MaterialError) as raised:
-        parse_secret(value, **options)
+        parsed(value, **options)
     assert raised.value.problem.severity == "error"
     secrets_scan.assert_no_private_key(raised.value.message)
     return raised.value.problem.code, raised.value.message
 
 
 def pems(value: str | bytes, **options: t.Any) -> list[str]:
-    return [certificate.pem.decode() for certificate in parse_secret(value, **options).certificates]
+    return [certificate.pem.decode() for certificate in parsed(value, **options).certificates]
 
 
 # JSON
 
 
 def test_the_document() -> None:
-    material = parse_secret(ISSUED.secret_string(description="shop"))
+    material = parsed(ISSUED.secret_string(description="shop"))
     assert [certificate.pem.decode() for certificate in material.certificates] == [
         ISSUED.certificate_pem,
         INTERMEDIATE.certificate_pem,
@@ -54,7 +55,7 @@ def test_the_document() -> None:
 
 
 def test_the_key_is_not_in_the_representation() -> None:
-    material = parse_secret(ISSUED.secret_string())
+    material = parsed(ISSUED.secret_string())
     assert "private_key" not in repr(material)
     secrets_scan.assert_no_private_key(repr(material))
 
@@ -62,7 +63,7 @@ def test_the_key_is_not_in_the_representation() -> None:
 @pytest.mark.parametrize("absent", [None, "", " \n", []])
 @pytest.mark.parametrize("field", ["certificate_chain", "domain_name", "description"])
 def test_optional_fields_may_be_absent_or_empty(field: str, absent: t.Any) -> None:
-    material = parse_secret(json.dumps({**ISSUED.secret_document(), field: absent}))
+    material = parsed(json.dumps({**ISSUED.secret_document(), field: absent}))
     assert material.certificates[0].pem.decode() == ISSUED.certificate_pem
     if field != "certificate_chain":
         assert getattr(material, field) is None
@@ -117,15 +118,13 @@ _ATTRIBUTES = {"certificate": "certificate_pem", "private_key": "private_key_pem
 
 
 def test_a_full_chain_in_the_certificate_field_declares_no_leaf() -> None:
-    material = parse_secret(ISSUED.secret_string(certificate=ISSUED.chain_pem + ISSUED.certificate_pem))
+    material = parsed(ISSUED.secret_string(certificate=ISSUED.chain_pem + ISSUED.certificate_pem))
     assert material.declared_leaf is None
     assert len(material.certificates) == 3
 
 
 def test_certificate_and_key_exchanged() -> None:
-    material = parse_secret(
-        ISSUED.secret_string(certificate=ISSUED.private_key_pem, private_key=ISSUED.certificate_pem)
-    )
+    material = parsed(ISSUED.secret_string(certificate=ISSUED.private_key_pem, private_key=ISSUED.certificate_pem))
     assert material.private_key_pem.decode() == ISSUED.private_key_pem
 
 
@@ -153,7 +152,7 @@ def test_nested_fields() -> None:
     fields = FieldMap(
         {"certificate": "tls.crt", "private_key": "tls.keys[?use=='new'].pem | [0]", "certificate_chain": "chain[].pem"}
     )
-    material = parse_secret(json.dumps(document), fields=fields)
+    material = parsed(json.dumps(document), fields=fields)
     assert len(material.certificates) == 2
     assert material.domain_name == "a.example.com"
     assert material.private_key_pem.decode() == ISSUED.private_key_pem
@@ -190,7 +189,7 @@ def test_unknown_fields_are_refused() -> None:
 
 def test_jmespath_is_needed_only_for_expressions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "jmespath", None)
-    assert parse_secret(ISSUED.secret_string(), fields=FieldMap({}))
+    assert parsed(ISSUED.secret_string(), fields=FieldMap({}))
     with pytest.raises(InvalidOption, match="package jmespath"):
         FieldMap({"certificate": "a"})
 
@@ -201,7 +200,7 @@ def test_jmespath_is_needed_only_for_expressions(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0), (1, 0, 2)])
 def test_bundles_in_any_order(order: tuple[int, ...]) -> None:
     parts = (ISSUED.certificate_pem, ISSUED.chain_pem, ISSUED.private_key_pem)
-    material = parse_secret("".join(parts[index] for index in order))
+    material = parsed("".join(parts[index] for index in order))
     assert {certificate.pem.decode() for certificate in material.certificates} == set(parts[:2])
     assert material.private_key_pem.decode() == ISSUED.private_key_pem
     assert (material.declared_leaf, material.domain_name, material.description) == (None, None, None)
@@ -246,7 +245,7 @@ def test_a_certificate_that_is_none() -> None:
 @pytest.mark.parametrize("key_format", ["pkcs8", "traditional"])
 def test_keys_keep_their_form(key_type: pki.KeyType, key_format: pki.KeyFormat) -> None:
     issued = ROOT.issue("a.example.com", key=pki.shared_key(key_type), key_format=key_format)
-    material = parse_secret(issued.combined_pem.replace("\n", "\r\n\r\n"))
+    material = parsed(issued.combined_pem.replace("\n", "\r\n\r\n"))
     assert material.private_key_pem.decode() == issued.private_key_pem
 
 
@@ -255,7 +254,7 @@ def test_keys_keep_their_form(key_type: pki.KeyType, key_format: pki.KeyFormat) 
 def test_encrypted_keys(key_type: pki.KeyType, key_format: pki.KeyFormat) -> None:
     key = pki.shared_key(key_type)
     issued = ROOT.issue("a.example.com", key=key, key_format=key_format, passphrase=b"open sesame")
-    material = parse_secret(issued.secret_string(), passphrase=b"open sesame")
+    material = parsed(issued.secret_string(), passphrase=b"open sesame")
     assert material.private_key_pem.decode() == pki.private_key_pem(key)
     for passphrase, words in ((None, "give its passphrase"), (b"", "give its passphrase"), (b"x", "does not open")):
         code, message = refused(issued.secret_string(), passphrase=passphrase)
@@ -283,7 +282,7 @@ def test_damaged_keys() -> None:
 def test_pkcs12(passphrase: bytes | None) -> None:
     data = ISSUED.pkcs12(passphrase)
     for value in (data, base64.b64encode(data), base64.encodebytes(data).decode()):
-        material = parse_secret(value, passphrase=passphrase)
+        material = parsed(value, passphrase=passphrase)
         assert {certificate.pem.decode() for certificate in material.certificates} == {
             ISSUED.certificate_pem,
             INTERMEDIATE.certificate_pem,
@@ -324,14 +323,14 @@ def test_other_content(value: str | bytes) -> None:
 @example("{\ud800")
 def test_any_content_is_read_or_refused(value: str | bytes) -> None:
     with contextlib.suppress(MaterialError):
-        parse_secret(value)
+        parsed(value)
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner, max_size=3)))
 def test_any_field_is_read_or_refused(value: t.Any) -> None:
     for field in ("certificate", "private_key", "certificate_chain", "domain_name", "description"):
         with contextlib.suppress(MaterialError):
-            parse_secret(ISSUED.secret_string(**{field: value}))
+            parsed(ISSUED.secret_string(**{field: value}))
 
 
 @settings(max_examples=200)
@@ -343,6 +342,6 @@ def test_mutated_content_is_read_or_refused(data: st.DataObject) -> None:
     position = data.draw(st.integers(0, len(content) - 1))
     replacement = data.draw(st.binary(max_size=4))
     try:
-        parse_secret(content[:position] + replacement + content[position + len(replacement) :])
+        parsed(content[:position] + replacement + content[position + len(replacement) :])
     except MaterialError as exc:
         secrets_scan.assert_no_private_key(exc.message)

@@ -14,17 +14,16 @@ import time
 import typing as t
 
 import pytest
-from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.verify import SecretVerifier
-from ansible_collections.certops.rotation.plugins.module_utils._core.x509.document import load_private_key, parse_secret
+from ansible_collections.certops.rotation.plugins.module_utils._core.x509.document import load_private_key
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.effort import (
     MAX_ROUNDS,
     require_bounded_effort,
 )
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.pem import PemBlock
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.problems import MaterialError
-from ansible_collections.certops.rotation.plugins.module_utils._core.x509.verify import VerificationPolicy
 from ansible_collections.certops.rotation.plugins.module_utils._ports.openssl import opener
 from ansible_collections.certops.rotation.tests.support import costly, pki
+from ansible_collections.certops.rotation.tests.support.content import parsed, secret_verifier
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -37,6 +36,7 @@ from cryptography.hazmat.primitives.serialization import (
 KEY = pki.shared_key("ec")
 PKCS8 = KEY.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
 SECRET = b"passphrase"
+OPENER = opener.ProcessOpener(SECRET)
 YEARS = 2**31 - 1
 SOON = 20  # seconds; each takes milliseconds
 
@@ -64,7 +64,7 @@ KEYS: dict[str, bytes] = {
 @pytest.mark.parametrize("what", KEYS)
 def test_keys(what: str) -> None:
     block = PemBlock("ENCRYPTED PRIVATE KEY", KEYS[what])
-    assert code_of(lambda: load_private_key([block], SECRET)) == "content_too_costly"
+    assert code_of(lambda: load_private_key([block], OPENER)) == "content_too_costly"
 
 
 CONTAINERS: dict[str, bytes] = {
@@ -79,7 +79,7 @@ CONTAINERS: dict[str, bytes] = {
 
 @pytest.mark.parametrize("what", CONTAINERS)
 def test_containers(what: str) -> None:
-    assert code_of(lambda: parse_secret(CONTAINERS[what], passphrase=SECRET)) == "content_too_costly"
+    assert code_of(lambda: parsed(CONTAINERS[what], passphrase=SECRET)) == "content_too_costly"
 
 
 HIDDEN: dict[str, bytes] = {
@@ -93,14 +93,14 @@ def test_rounds_that_an_encrypted_part_hides(monkeypatch: pytest.MonkeyPatch, wh
     """They cannot be counted before; whoever opens them is ended, and the next one is opened by another."""
     monkeypatch.setattr(opener, "LIMIT", 1.0)
     passphrase = SECRET if what == "PBKDF2" else b""
-    assert code_of(lambda: parse_secret(HIDDEN[what], passphrase=passphrase)) == "content_too_costly"
+    assert code_of(lambda: parsed(HIDDEN[what], passphrase=passphrase)) == "content_too_costly"
     monkeypatch.setattr(opener, "LIMIT", 15.0)
     good = costly.container(PKCS8, SECRET, hidden=True)
-    assert code_of(lambda: parse_secret(good, passphrase=SECRET)) == "certificate_missing"
+    assert code_of(lambda: parsed(good, passphrase=SECRET)) == "certificate_missing"
 
 
 def pid_of_opener() -> int:
-    process = opener._OPENER._process
+    process = opener._PROCESS._process
     assert process is not None
     return process.pid
 
@@ -110,15 +110,15 @@ def test_after_a_fork_each_process_has_its_own_opener() -> None:
     keys = [pki.new_key() for _number in range(2)]
     ders = [key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()) for key in keys]
     containers = [costly.container(der, SECRET, hidden=True) for der in ders]
-    assert opener.open_encrypted("pkcs12", containers[0], SECRET)[0] == ders[0]
+    assert OPENER.open("pkcs12", containers[0])[0] == ders[0]
     mine = pid_of_opener()
     child = os.fork()
     if child == 0:
-        answers = [opener.open_encrypted("pkcs12", containers[1], SECRET)[0] for _number in range(200)]
+        answers = [OPENER.open("pkcs12", containers[1])[0] for _number in range(200)]
         right = answers == [ders[1]] * 200 and pid_of_opener() != mine
         os.kill(pid_of_opener(), signal.SIGKILL)
         os._exit(0 if right else 1)
-    assert all(opener.open_encrypted("pkcs12", containers[0], SECRET)[0] == ders[0] for _number in range(200))
+    assert all(OPENER.open("pkcs12", containers[0])[0] == ders[0] for _number in range(200))
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert pid_of_opener() == mine
 
@@ -129,28 +129,28 @@ def test_the_opener_takes_no_module_from_where_it_stands(
     for name in ("cryptography", "warnings", "sys"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('planted')")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(opener, "_OPENER", opener._Opener())
+    monkeypatch.setattr(opener, "_PROCESS", opener._OpeningProcess())
     content = costly.container(PKCS8, SECRET, hidden=True)
-    assert opener.open_encrypted("pkcs12", content, SECRET)[0] == PKCS8
-    process = t.cast("t.Any", opener._OPENER._process)
+    assert OPENER.open("pkcs12", content)[0] == PKCS8
+    process = t.cast("t.Any", opener._PROCESS._process)
     process.kill()
     process.wait()
     # One that has been killed meanwhile is no content's fault.
-    assert opener.open_encrypted("pkcs12", content, SECRET)[0] == PKCS8
-    opener._end(t.cast("t.Any", opener._OPENER._process))
+    assert OPENER.open("pkcs12", content)[0] == PKCS8
+    opener._end(t.cast("t.Any", opener._PROCESS._process))
 
 
 def test_an_opener_that_cannot_start_is_no_content_s_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opener, "_OPENER", opener._Opener())
+    monkeypatch.setattr(opener, "_PROCESS", opener._OpeningProcess())
     monkeypatch.setattr(opener.sys, "path", [])
     with pytest.raises(OSError, match="cannot be loaded"):
-        opener.open_encrypted("pkcs12", costly.container(PKCS8, SECRET), SECRET)
+        OPENER.open("pkcs12", costly.container(PKCS8, SECRET))
 
 
 def test_what_people_make_is_opened() -> None:
     """OpenSSL's own, with its rounds and a million; also as BER."""
     issued = pki.CertificateAuthority("Root").issue("a.example.com")
-    verifier = SecretVerifier(VerificationPolicy(), passphrase=SECRET)
+    verifier = secret_verifier(passphrase=SECRET)
     key = load_pem_private_key(issued.private_key_pem.encode(), None)
     for rounds in (2048, 1_000_000):
         encryption = PrivateFormat.PKCS12.encryption_builder().kdf_rounds(rounds).hmac_hash(hashes.SHA256())
@@ -162,9 +162,9 @@ def test_what_people_make_is_opened() -> None:
     for hidden in (False, True):
         content = costly.container(PKCS8, SECRET, hidden=hidden)
         for form in (content, costly.piecewise(content)):
-            assert code_of(lambda form=form: parse_secret(form, passphrase=SECRET)) == "certificate_missing"
+            assert code_of(lambda form=form: parsed(form, passphrase=SECRET)) == "certificate_missing"
     block = PemBlock("ENCRYPTED PRIVATE KEY", costly.encrypted_key(PKCS8, SECRET, rounds=600_000))
-    assert load_private_key([block], SECRET)[0].public_key() == KEY.public_key()
+    assert load_private_key([block], OPENER)[0].public_key() == KEY.public_key()
 
 
 def test_numbers_of_any_length() -> None:
@@ -212,7 +212,7 @@ DOCUMENTS: dict[str, str] = {
 
 @pytest.mark.parametrize("what", DOCUMENTS)
 def test_documents(what: str) -> None:
-    assert code_of(lambda: parse_secret(DOCUMENTS[what])) != "certificate_unreadable"
+    assert code_of(lambda: parsed(DOCUMENTS[what])) != "certificate_unreadable"
 
 
 @pytest.mark.parametrize("length", [32, 64, 200, 100_000])
@@ -220,9 +220,7 @@ def test_a_domain_name_of_colons(length: int) -> None:
     issued = pki.CertificateAuthority("Root").issue("a.example.com")
     for name in (":" * length, "a" + ":" * length + "\n", "a." * (length // 2) + "!"):
         started = time.monotonic()
-        _bundle, problems = SecretVerifier(VerificationPolicy()).verify(
-            json.dumps(issued.secret_document(domain_name=name)), at=pki.now()
-        )
+        _bundle, problems = secret_verifier().verify(json.dumps(issued.secret_document(domain_name=name)), at=pki.now())
         assert time.monotonic() - started < SOON
         assert [problem.code for problem in problems] == ["domain_not_covered"]
 
@@ -232,7 +230,7 @@ def test_hundreds_of_certificates() -> None:
     many = [pki.CertificateAuthority("Same") for _number in range(60)]
     issued = many[0].issue("a.example.com")
     content = issued.combined_pem + "".join(each.certificate_pem for each in many)
-    assert code_of(lambda: parse_secret(content)) == "content_too_costly"
+    assert code_of(lambda: parsed(content)) == "content_too_costly"
     once = issued.combined_pem + issued.certificate_pem * 200
-    bundle, problems = SecretVerifier(VerificationPolicy()).verify(once, at=pki.now())
+    bundle, problems = secret_verifier().verify(once, at=pki.now())
     assert bundle is not None, problems

@@ -17,10 +17,8 @@ import time
 import typing as t
 
 import pytest
-from ansible_collections.certops.rotation.plugins.module_utils._core.x509.document import parse_secret
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.examine import Examination, examine
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.problems import MaterialError
-from ansible_collections.certops.rotation.plugins.module_utils._core.x509.verify import VerificationPolicy, build_bundle
 from ansible_collections.certops.rotation.tests.support import pki
 from ansible_collections.certops.rotation.tests.support.chains import (
     EXAMPLE,
@@ -34,6 +32,7 @@ from ansible_collections.certops.rotation.tests.support.chains import (
     leaf,
     name,
 )
+from ansible_collections.certops.rotation.tests.support.content import judged, parsed
 from ansible_collections.certops.rotation.tests.support.signing import signed_pem
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -146,10 +145,10 @@ def test_damaged_content_has_a_verdict(kind: str) -> None:
 
 def deploy(parts: dict[str, str]) -> None:
     """As certificate_sync does: either it says that the content is unreadable, or it judges."""
-    policy = VerificationPolicy(trust_anchors=(ROOT.certificate,))
+    policy = {"trust_anchors": (ROOT.certificate,)}
     document = {"certificate": parts["leaf"], "certificate_chain": parts["chain"], "private_key": parts["key"]}
     try:
-        build_bundle(parse_secret(json.dumps(document)), policy, at=NOW)
+        judged(parsed(json.dumps(document)), at=NOW, **policy)
     except MaterialError:
         pass
 
@@ -165,6 +164,6 @@ def test_parts_that_cryptography_fails_to_read() -> None:
         problems = examine(Examination(certificate, ROOT.pem, NOW, ISSUER.pem))
         assert [problem.code for problem in problems] == ["certificate_invalid"]
         document = {"certificate": certificate, "certificate_chain": ISSUER.pem, "private_key": KEYS[0]}
-        bundle, problems = build_bundle(parse_secret(json.dumps(document)), VerificationPolicy(), at=NOW)
+        bundle, problems = judged(parsed(json.dumps(document)), at=NOW)
         assert bundle is None
         assert [problem.code for problem in problems] == ["certificate_invalid"]

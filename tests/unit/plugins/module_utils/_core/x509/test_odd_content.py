@@ -13,7 +13,6 @@ import typing as t
 
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.content import check_key, parse_content
-from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.verify import SecretVerifier
 from ansible_collections.certops.rotation.plugins.module_utils._core.shared_ca.held import held
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509 import certificate as certificate_module
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509 import verify
@@ -22,14 +21,14 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.x509.certif
     Certificate,
     load_certificate,
 )
-from ansible_collections.certops.rotation.plugins.module_utils._core.x509.document import parse_secret
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.pem import parse_pem
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.problems import MaterialError, Problem
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.reading import material_errors
-from ansible_collections.certops.rotation.plugins.module_utils._core.x509.verify import VerificationPolicy
 from ansible_collections.certops.rotation.plugins.module_utils._module.tls_endpoint_info import _facts
 from ansible_collections.certops.rotation.plugins.module_utils._ports.openssl import loadable
+from ansible_collections.certops.rotation.plugins.module_utils._ports.openssl.loadable import why_not_loaded
 from ansible_collections.certops.rotation.tests.support import odd, pki, secrets_scan
+from ansible_collections.certops.rotation.tests.support.content import judged, parsed, secret_verifier
 from ansible_collections.certops.rotation.tests.support.signing import certificate_pem_of
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
@@ -39,7 +38,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # of cryptography, about just
 
 
 def verified(value: str | bytes) -> tuple[CertificateBundle | None, list[Problem]]:
-    return SecretVerifier(VerificationPolicy()).verify(value, at=pki.now())
+    return secret_verifier().verify(value, at=pki.now())
 
 
 def loads(bundle: CertificateBundle, tmp_path: t.Any) -> None:
@@ -99,9 +98,9 @@ def test_the_facts_of_an_odd_certificate_can_be_asked_for(what: str) -> None:
 def test_haproxy_is_sent_what_it_can_load(what: str) -> None:
     pem = odd.ODD[what]() + odd.private_key(what)
     if what in odd.SERVABLE:
-        check_key(parse_content(pem))
+        check_key(parse_content(pem), why_not_loaded)
     elif what not in ("DSA", "empty name", "no name at all", "other name", "end before the start", "end of time"):
-        assert refusal_of(lambda: check_key(parse_content(pem))).message.endswith(".")
+        assert refusal_of(lambda: check_key(parse_content(pem), why_not_loaded)).message.endswith(".")
 
 
 def test_a_network_in_the_alternative_names_is_named() -> None:
@@ -180,7 +179,7 @@ def test_all_that_is_accepted_is_loaded_by_openssl(tmp_path: t.Any) -> None:
         leaf, key = LEAVES[number % 2]
         content = certificate_pem_of(damage(leaf, chance)) + key
         try:
-            bundle, _problems = verify.build_bundle(parse_secret(content), VerificationPolicy(), at=pki.now())
+            bundle, _problems = judged(parsed(content), at=pki.now())
         except MaterialError:
             continue
         if bundle is not None:
@@ -203,8 +202,8 @@ def test_what_openssl_does_not_load_is_refused(monkeypatch: pytest.MonkeyPatch, 
     assert bundle is None
     assert [problem.code for problem in problems] == ["certificate_not_loadable"]
     pem = odd.ODD["time as a name"]() + odd.private_key("")
-    assert refusal_of(lambda: check_key(parse_content(pem))).code == "certificate_not_loadable"
-    monkeypatch.setattr(verify, "loading_problems", lambda _bundle: [])
+    assert refusal_of(lambda: check_key(parse_content(pem), why_not_loaded)).code == "certificate_not_loadable"
+    monkeypatch.setattr(verify, "loading_problems", lambda _bundle, _why_not_loaded: [])
     bundle, _problems = verified(value)
     assert bundle is not None
     with pytest.raises(ssl.SSLError):

@@ -9,14 +9,13 @@ from __future__ import annotations
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.document import (
     CertificateMaterial,
-    parse_secret,
 )
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.pem import encode_pem
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.problems import (
     MaterialError,
 )
-from ansible_collections.certops.rotation.plugins.module_utils._core.x509.verify import VerificationPolicy, build_bundle
 from ansible_collections.certops.rotation.tests.support import pki
+from ansible_collections.certops.rotation.tests.support.content import judged, parsed
 from ansible_collections.certops.rotation.tests.support.verification import (
     DAY,
     ISSUED,
@@ -297,11 +296,11 @@ def test_no_certificate_is_too_strange(certificate: x509.Certificate, position: 
         ISSUED.secret_string(certificate_chain=pem),
     ):
         try:
-            material = parse_secret(content)
+            material = parsed(content)
         except MaterialError:
             continue
-        policy = VerificationPolicy(trust_anchors=(ROOT.certificate,))
-        bundle, problems = build_bundle(material, policy, at=NOW)
+        policy = {"trust_anchors": (ROOT.certificate,)}
+        bundle, problems = judged(material, at=NOW, **policy)
         assert bundle is not None or problems
         if bundle is not None:
             bundle.render("haproxy")
@@ -343,8 +342,8 @@ def test_a_self_signed_leaf_among_the_anchors() -> None:
 
 
 def test_material_with_nothing_declared_is_enough() -> None:
-    material = parse_secret(ISSUED.combined_pem)
+    material = parsed(ISSUED.combined_pem)
     bare = CertificateMaterial(material.certificates, material.private_key, material.private_key_pem)
-    bundle, problems = build_bundle(bare, VerificationPolicy(), at=NOW)
+    bundle, problems = judged(bare, at=NOW)
     assert bundle is not None
     assert problems == []

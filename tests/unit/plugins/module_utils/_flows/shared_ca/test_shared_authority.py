@@ -129,7 +129,7 @@ def test_made_once():
     assert len(first.outcomes) == 6
     again, second = present(store)
     assert (again, second.changed, second.outcomes) == (state, False, {})
-    assert state.stage == "settled"
+    assert state.phase == "settled"
 
 
 def test_killed_at_any_point_and_completed():
@@ -173,7 +173,7 @@ def test_a_certificate_without_its_key_is_told():
             present(store)
         state, _someone = present(store, force=True)
         assert_whole(state)
-        assert state.stage == "settled"
+        assert state.phase == "settled"
 
 
 class Without:
@@ -219,7 +219,7 @@ def test_an_expired_authority_is_replaced_on_demand_only():
     state, _someone = present(store, at=AT + 1096 * DAY, renew_expired=True)
     assert_whole(state)
     assert fingerprint(store) != before
-    assert state.stage == "settled"
+    assert state.phase == "settled"
     again, someone = present(store, at=AT + 1097 * DAY, renew_expired=True)
     assert again == state
     assert not someone.changed
@@ -239,7 +239,7 @@ def test_force_replaces_everything_however_often_it_is_killed():
             present(store, force=True)
             state = seen(store)
             assert_whole(state)
-            assert state.stage == "settled"
+            assert state.phase == "settled"
             assert len(state.trusted) == 1
         else:
             break
@@ -318,7 +318,7 @@ def test_rotation(steps, stage, trusted):
         again = rotation(store)
         getattr(again, step)()
         assert seen(store) == state, f"{step} changes something when it is repeated"
-    assert (state.stage, len(state.trusted)) == (stage, trusted)
+    assert (state.phase, len(state.trusted)) == (stage, trusted)
     back = "abort" in steps and steps[-3:] != ("publish", "promote", "finish")
     assert (fingerprint(store) == before) == (back or steps == ("publish",))
     assert is_issued_by(state.clients["admin"].pair.certificate, state.trusted[0])
@@ -326,7 +326,7 @@ def test_rotation(steps, stage, trusted):
 
 @pytest.mark.parametrize("steps", [way[0] for way in WAYS], ids=["-".join(way[0]) for way in WAYS])
 def test_a_step_that_is_killed_anywhere_is_completed_by_the_next_one(steps):
-    expected = seen(prepared(*steps)).stage
+    expected = seen(prepared(*steps)).phase
     for writes in range(40):
         store = prepared(*steps[:-1])
         step = steps[-1]
@@ -341,7 +341,7 @@ def test_a_step_that_is_killed_anywhere_is_completed_by_the_next_one(steps):
             getattr(rotation(store), step)()
             state = seen(store)
             assert_whole(state)
-            assert state.stage == expected
+            assert state.phase == expected
         else:
             break
     else:

@@ -11,16 +11,14 @@ import typing as t
 
 import boto3
 import pytest
-from ansible_collections.certops.rotation.plugins.module_utils._errors import SecretsManagerError
-from ansible_collections.certops.rotation.plugins.module_utils._ports.aws.secrets_manager import (
+from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.source import (
     SecretFailure,
-    SecretsManager,
     SecretValue,
     SecretVersion,
     Selection,
-    is_arn_of,
-    name_in_arn,
 )
+from ansible_collections.certops.rotation.plugins.module_utils._errors import SecretsManagerError
+from ansible_collections.certops.rotation.plugins.module_utils._ports.aws.secrets_manager import SecretsManager
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 
@@ -68,27 +66,6 @@ def listed(name: str, version: str | None = "v" * 32, arn: str | None = None, **
 
 def version(name: str) -> SecretVersion:
     return SecretVersion(name, f"{ARN}{name}-AbCdEf", "v" * 32)
-
-
-@pytest.mark.parametrize(
-    ("identifier", "name"),
-    [
-        (f"{ARN}web/a-AbCdEf", "web/a"),
-        (f"{ARN}web/a", "web/a"),
-        (f"{ARN}my-secret", "my"),
-        ("web/a-AbCdEf", "web/a-AbCdEf"),
-        ("x:secret:y", "x:secret:y"),
-    ],
-)
-def test_name_in_arn(identifier: str, name: str) -> None:
-    assert name_in_arn(identifier) == name
-
-
-def test_is_arn_of() -> None:
-    assert is_arn_of(f"{ARN}a-AbCdEf", f"{ARN}a-AbCdEf")
-    assert is_arn_of(f"{ARN}a", f"{ARN}a-AbCdEf")
-    assert not is_arn_of("a", f"{ARN}a-AbCdEf")
-    assert not is_arn_of(f"{ARN}a", f"{ARN}a-b-AbCdEf")
 
 
 def test_pages_are_read_to_their_end_for_a_prefix() -> None:

@@ -29,6 +29,12 @@ notAfter: {CONTENT.leaf.not_after:%b %d %H:%M:%S %Y} GMT
 SHA1 FingerPrint: {CONTENT.fingerprint_sha1.upper()}"""
 LOCKED = "Operations on certificates are currently locked!"
 NAME = "/c/a.pem"
+OURS = f"abort ssl cert {NAME}"
+PROBE = "abort ssl cert @nobody"  # tells whose transaction is open
+
+
+def open_about(name: str) -> str:
+    return f"The ongoing transaction is about '{name}' but you are trying to abort a transaction for '@nobody'"
 
 
 class ScriptedApi(RuntimeApi):
@@ -41,6 +47,7 @@ class ScriptedApi(RuntimeApi):
             "show ssl cert *": f"Filename: *{NAME}\n{DETAILS}",
             "set": f"Transaction created for certificate {NAME}!",
             "commit": f"Committing {NAME}.\nSuccess!",
+            PROBE: "No ongoing transaction!",
             "abort": f"Transaction aborted for certificate '{NAME}'!",
             "new": f"New empty certificate store '{NAME}'!",
             "del ssl cert": f"Certificate '{NAME}' deleted!",
@@ -51,18 +58,24 @@ class ScriptedApi(RuntimeApi):
         }
         self.answers = {**usual, **{key.replace("_", " "): answer for key, answer in answers.items()}}
         self.commands: list[str] = []
+        self.at_once: int | None = None  # that many commands of a line are run; None: all
 
     def execute(self, command: str, *arguments: str, **_options: t.Any) -> str:
         self.commands.append(" ".join((command, *arguments)))
         key = command if command.startswith(("show", "del")) else command.split(maxsplit=1)[0]
         if command == "show ssl cert" and arguments:
             key = "show ssl cert *"
+        if self.commands[-1] == PROBE:
+            key = PROBE
         answer = self.answers[key]
         if isinstance(answer, list):
             answer = answer.pop(0) if len(answer) > 1 else answer[0]
         if isinstance(answer, Exception):
             raise answer
         return t.cast("str", answer)
+
+    def execute_all(self, *commands: t.Sequence[str], payload: str | None = None) -> list[str]:
+        return [self.execute(*command) for command in commands[: self.at_once]]
 
     def count(self, command: str) -> int:
         return sum(asked.startswith(command) for asked in self.commands)
@@ -80,16 +93,19 @@ def looked_at(api: ScriptedApi) -> CertificateMemory:
     return found
 
 
-def test_order_of_an_update() -> None:
+@pytest.mark.parametrize("at_once", [None, 1])
+def test_order_of_an_update(at_once: int | None) -> None:
     api = ScriptedApi()
+    api.at_once = at_once
     memory(api).update(NAME, CONTENT)
-    assert api.commands == [
-        "show ssl cert",
+    assert api.commands[:5] == [
+        PROBE,
         f"set ssl cert {NAME}",
         f"show ssl cert *{NAME}",
         f"commit ssl cert {NAME}",
         f"show ssl cert {NAME}",
     ]
+    assert api.commands[5:] == ([PROBE] if at_once is None else [])
 
 
 @pytest.mark.parametrize("step", ["set", "commit"])
@@ -98,7 +114,7 @@ def test_lock_is_waited_for(step: str) -> None:
     api = ScriptedApi(**{step: [LOCKED, LOCKED, done]})
     memory(api).update(NAME, CONTENT)
     assert api.count(step) == 3
-    assert api.count("abort") == 2
+    assert api.count(OURS) == 2
 
 
 @pytest.mark.parametrize("step", ["set", "commit"])
@@ -179,10 +195,10 @@ def test_content_of_another_is_not_committed_and_not_left() -> None:
 
 
 def test_another_transaction_seen_before() -> None:
-    api = ScriptedApi(show_ssl_cert="# transaction\n*/c/other.pem\n# filename")
+    api = ScriptedApi(**{PROBE: open_about("/c/other.pem")})
     with pytest.raises(TransactionOpen, match=r"/c/other\.pem"):
         memory(api).update(NAME, CONTENT)
-    assert api.count("set") == api.count("abort") == 0
+    assert set(api.commands) == {PROBE}
 
 
 def test_another_transaction_opened_in_between() -> None:
@@ -203,9 +219,7 @@ def test_our_content_never_stays_in_another_transaction() -> None:
 
 
 def test_own_transaction_of_a_killed_run_is_taken_over() -> None:
-    api = ScriptedApi(
-        show_ssl_cert=f"# transaction\n*{NAME}\n# filename", set=f"Transaction updated for certificate {NAME}!"
-    )
+    api = ScriptedApi(**{PROBE: open_about(NAME)}, set=f"Transaction updated for certificate {NAME}!")
     memory(api).update(NAME, CONTENT)
     assert api.count("commit") == 1
 

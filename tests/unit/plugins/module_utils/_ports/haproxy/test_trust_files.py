@@ -11,7 +11,7 @@ import typing as t
 
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.parsing import (
-    StoredCrl,
+    StoredRevocations,
     parse_authorities,
     parse_crls,
     parse_names,
@@ -36,6 +36,7 @@ from ansible_collections.certops.rotation.tests.support.revocation import crl_pe
 FIRST, SECOND = pki.CertificateAuthority("First"), pki.CertificateAuthority("Second")
 NAME = "/c/ca.pem"
 MARK = "@changed-at-run-time"
+LOOKS = ("show", "abort ssl ca-file @nobody")  # the second tells whose transaction is open
 CRLS = """Filename: /c/crl.pem
 Status: Used
 
@@ -96,6 +97,11 @@ class ScriptedHaproxy(RuntimeApi):
         )
         return answer
 
+    def execute_all(self, *commands: t.Sequence[str], payload: str | None = None) -> list[str]:
+        first, *others = commands
+        answer = self.execute(*first, payload=payload)
+        return [answer] if "too big" in answer else [answer, *(self.execute(*command) for command in others)]
+
     def _show_ssl_crl_file(self) -> str:
         return "# filename"
 
@@ -120,6 +126,8 @@ class ScriptedHaproxy(RuntimeApi):
         return f"Committing {name}\nSuccess!"
 
     def _abort_ssl_ca_file(self, name: str) -> str:
+        if name == "@nobody":
+            return "No ongoing transaction!"
         return f"Transaction aborted for certificate '{name}'!"
 
     def _new_ssl_ca_file(self, name: str) -> str:
@@ -140,7 +148,7 @@ def test_crls_as_printed() -> None:
     first, second = parse_crls(CRLS)
     assert first.revoked == {(0x1234, "2026-11-22T01:51:34Z"), (10, "2026-11-22T01:51:35Z")}
     assert first[:3] == ("/CN=Old CA", "2026-11-21T01:51:34Z", "2026-12-22T01:51:34Z")
-    assert second == StoredCrl("/CN=New CA", "2026-11-21T01:51:34Z", None)
+    assert second == StoredRevocations("/CN=New CA", "2026-11-21T01:51:34Z", None)
     assert facts(first)["revoked"] == 2
 
 
@@ -221,7 +229,7 @@ def test_large_bundle_in_parts() -> None:
     largest = max(map(len, both.payloads))
     api = ScriptedHaproxy(largest=largest)
     TrustFiles(api, "2.8.25").update("ca", NAME, both)
-    assert [command for command in api.commands if not command.startswith("show")] == [
+    assert [command for command in api.commands if not command.startswith(LOOKS)] == [
         f"{verb} ssl ca-file {NAME}" for verb in ("set", "abort", "set", "add", "commit")
     ]
     assert both.is_held(api.files[NAME].members)

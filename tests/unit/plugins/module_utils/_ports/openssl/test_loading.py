@@ -12,15 +12,14 @@ import typing as t
 
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.bundle import CertificateBundle
-from ansible_collections.certops.rotation.plugins.module_utils._core.x509.document import parse_secret
-from ansible_collections.certops.rotation.plugins.module_utils._core.x509.verify import VerificationPolicy, build_bundle
 from ansible_collections.certops.rotation.plugins.module_utils._ports.openssl import loading
 from ansible_collections.certops.rotation.plugins.module_utils._ports.openssl.loading import LoadingCheck
 from ansible_collections.certops.rotation.tests.support import odd, pki
+from ansible_collections.certops.rotation.tests.support.content import secret_verifier
 
 
 def bundle_of(secret: str) -> CertificateBundle:
-    bundle, problems = build_bundle(parse_secret(secret), VerificationPolicy(), at=pki.now(), load=False)
+    bundle, problems = secret_verifier().verify(secret, at=pki.now(), load=False)
     assert bundle is not None, problems
     return bundle
 

@@ -44,7 +44,7 @@ def directory(tmp_path: pathlib.Path) -> CertificateDirectory:
 
 def publish(directory: CertificateDirectory, entry: Entry, text: str, *, first: bool = True) -> None:
     with directory.locked(1):
-        directory.publish(entry, directory.stage(entry, parts_of(entry.layout, text), first=first))
+        directory.publish(entry, directory.put_aside(entry, parts_of(entry.layout, text), first=first))
 
 
 @pytest.mark.parametrize("layout", list(LAYOUTS))

@@ -10,14 +10,15 @@ import copy
 import os
 import typing as t
 
-from .._core.haproxy.content import CertificateContent, check_key, parse_content
-from .._core.haproxy.parsing import StoredCertificate
-from .._core.x509.problems import MaterialError
-from .._errors import HaproxyError, RotationError
-from .._ports.haproxy.certificates import CertificateMemory
-from .._ports.haproxy.crt_list_file import CrtListFile
-from .._ports.haproxy.errors import UnsupportedCommand
-from .._ports.store.directory import STATE_DIRECTORY
+from ..._core.haproxy.content import CertificateContent, check_key, parse_content
+from ..._core.haproxy.parsing import StoredCertificate
+from ..._core.x509.problems import MaterialError
+from ..._errors import HaproxyError, RotationError
+from ..._ports.haproxy.certificates import CertificateMemory
+from ..._ports.haproxy.crt_list_file import CrtListFile
+from ..._ports.haproxy.errors import UnsupportedCommand
+from ..._ports.openssl.loadable import why_not_loaded
+from ..._ports.store.directory import STATE_DIRECTORY
 
 _LARGEST = 1 << 20  # bytes of a kept version
 
@@ -114,7 +115,7 @@ def _kept_version(file: str, stored: StoredCertificate) -> CertificateContent | 
 def _usable(pem: str | bytes, stored: StoredCertificate) -> CertificateContent | None:
     try:
         content = parse_content(pem)
-        check_key(content)
+        check_key(content, why_not_loaded)
     except MaterialError:
         return None
     return content if content.matches(stored) else None

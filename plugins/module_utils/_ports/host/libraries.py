@@ -10,7 +10,7 @@ import importlib.metadata
 import re
 import sys
 
-from .._errors import RotationError
+from ..._errors import RotationError
 
 MINIMUM_VERSIONS = {
     "boto3": "1.34.0",

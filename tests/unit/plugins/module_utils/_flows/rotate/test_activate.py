@@ -12,7 +12,7 @@ import pathlib
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.content import parse_content
 from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.parsing import StoredCertificate
-from ansible_collections.certops.rotation.plugins.module_utils._module.haproxy_certificate import (
+from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.activate import (
     CertificateRun,
     WantedCertificate,
 )

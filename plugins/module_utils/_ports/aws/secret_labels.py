@@ -2,25 +2,25 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Moves staging labels between the versions of secrets. No value is read."""
+"""Moves labels between the versions of secrets. No value is read."""
 
 from __future__ import annotations
 
 import typing as t
 
-from ..._core.secrets.labels import StageMove, check_expected, plan_move
-from ..._core.secrets.plan import Step
+from ..._core.pipeline.source import name_in_arn
+from ..._core.secrets.labels import LabelMove, check_expected, plan_move
+from ..._core.secrets.plan import Request
 from ..._errors import SecretsManagerError
 from .secret_writer import SecretWriter
-from .secrets_manager import name_in_arn
 
 
-class SecretStages(SecretWriter):
+class SecretLabels(SecretWriter):
     """Every method raises SecretsManagerError."""
 
     def plan(
-        self, move: StageMove, stage: str, expected: t.Mapping[str, str] | None = None
-    ) -> tuple[dict[str, t.Any], Step | None]:
+        self, move: LabelMove, label: str, expected: t.Mapping[str, str] | None = None
+    ) -> tuple[dict[str, t.Any], Request | None]:
         """The reply of DescribeSecret, and the request, None where nothing is to be done. expected: see plan_move.
 
         Raises RotationError, too.
@@ -28,18 +28,18 @@ class SecretStages(SecretWriter):
         # AWS is not asked about what nobody expects, and has the last word on the name of what it is asked about.
         check_expected(name_in_arn(move.secret), expected)
         described = self.describe(move.secret)
-        step = plan_move(move, described, stage, lambda: self._version_ids(move.secret), expected)
-        return described or {}, step
+        request = plan_move(move, described, label, lambda: self._version_ids(move.secret), expected)
+        return described or {}, request
 
-    def move(self, move: StageMove, stage: str, step: Step) -> bool:
+    def move(self, move: LabelMove, label: str, request: Request) -> bool:
         """Whether it was this request that moved the label. Raises RotationError when another version took it.
 
         AWS refuses it when the version that it names no longer has the label, so two runs cannot undo each other.
         """
         try:
-            self.apply([step], move.secret)
+            self.apply([request], move.secret)
         except SecretsManagerError:
-            if self.plan(move, stage)[1] is None:
+            if self.plan(move, label)[1] is None:
                 return False
             raise
         return True

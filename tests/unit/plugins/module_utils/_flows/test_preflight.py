@@ -11,7 +11,8 @@ import tempfile
 import typing as t
 
 import pytest
-from ansible_collections.certops.rotation.plugins.module_utils._module import rotation_preflight_info as preflight
+from ansible_collections.certops.rotation.plugins.module_utils._flows import preflight
+from ansible_collections.certops.rotation.plugins.module_utils._module.rotation_preflight_info import ARGUMENT_SPEC
 from ansible_collections.certops.rotation.tests.support.module import run_module
 
 
@@ -23,7 +24,7 @@ def host() -> t.Iterator[dict[str, t.Any]]:
         (folder / "haproxy.cfg").touch()
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(folder / "admin.sock"))
-            options = {name: option.get("default") for name, option in preflight.ARGUMENT_SPEC.items()}
+            options = {name: option.get("default") for name, option in ARGUMENT_SPEC.items()}
             yield {
                 **options,
                 "path": str(folder / "certs"),

@@ -1,0 +1,286 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the role rotation_schedule installs on a host, by its variables. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import posixpath
+import re
+import shlex
+import typing as t
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The role's variables, without its prefix. What each of them is stands in its argument specification."""
+
+    name: str
+    scheduler: str
+    repository: str
+    version: str
+    verify_commit: bool
+    playbook: str
+    inventory: str
+    variables: dict[str, t.Any]
+    options: list[str]
+    environment: dict[str, t.Any]
+    verbosity: int
+    timeout: int
+    retries: int
+    retry_delay: int
+    on_failure: str
+    interval: int
+    on_calendar: str
+    at_start: bool
+    random_delay: int
+    watch: list[str]
+    watch_delay: int
+    boot: str
+    boot_timeout: int
+    python: str
+    virtualenv: str
+    requirements: list[str]
+    pip_options: list[str]
+    collections: list[str]
+    collections_path: str
+    galaxy_options: list[str]
+    hardening: bool
+    writable: list[str]
+    service_options: list[str]
+
+
+# $1: a file that stands for what is installed; then the command that installs it.
+_INSTALL_ONCE: t.Final = ["sh", "-c", 'stamp=$1; shift; "$@" && rm -f "${stamp%-*}"-* && : >"$stamp"', "sh"]
+# Options of ansible-pull that bring what nobody has signed.
+_UNVERIFIABLE: t.Final = re.compile("--(tr|mod|u|dir|checko)|-[mUdC]")
+_KEY_OPTION: t.Final = re.compile(r"--(?:private-key|key-file)[= ](\S+)")
+_VARIABLE_NAME: t.Final = re.compile("[A-Za-z_][A-Za-z0-9_]*")
+_VERIFIES: t.Final = "rotation_schedule_verify_commit verifies what git fetches from rotation_schedule_repository."
+_OWN_INVENTORY: t.Final = "The variables make an inventory of this host."
+_DAY: t.Final = 1440  # minutes
+_HOURS: t.Final = (60, 120, 180, 240, 360, 480, 720)  # minutes of the whole hours that divide a day
+
+
+class Schedule:
+    """Names, paths, commands and units. has_systemd: whether the host was booted with it."""
+
+    def __init__(self, settings: Settings, *, has_systemd: bool) -> None:
+        self._given = settings
+        name = settings.name
+        self.directory = f"/opt/{name}"
+        self.config = f"/etc/{name}"
+        self.state_directory = f"/var/lib/{name}"
+        self.cron_file = f"/etc/cron.d/{name}"
+        automatic = "systemd" if has_systemd else "cron"
+        self.scheduler = automatic if settings.scheduler == "auto" else settings.scheduler
+        self.virtualenv = settings.virtualenv or f"{self.directory}/venv"
+        self.collections_path = settings.collections_path or f"{self.directory}/collections"
+        self.inventory = settings.inventory or f"{self.config}/inventory.json"
+        #: HAProxy's unit.
+        self.service = f"{settings.variables.get('haproxy_certificates_service', 'haproxy')}.service"
+        self.boot_unit = f"{name}-boot.service"
+
+    def as_dict(self) -> dict[str, t.Any]:
+        """The settings, as far as they are decided by now, and all that follows from them, for the role.
+
+        Without "variables", which may hold secrets and which only the inventory needs.
+        """
+        given = {name: value for name, value in vars(self._given).items() if name != "variables"}
+        attributes = {name: value for name, value in vars(self).items() if not name.startswith("_")}
+        return {**given, **attributes, **{name: getattr(self, name) for name in _DERIVED}}
+
+    # -- what is installed --------------------------------------------------------------------------------------
+
+    # A stamp is named by the digest of what was installed, so that pip and ansible-galaxy run only when that changes;
+    # and it is in the directory that holds it, so that they run again when that is gone.
+
+    @property
+    def requirements_stamp(self) -> str:
+        place = self.directory if self._given.virtualenv else f"{self.directory}/venv"
+        what = [*self._given.requirements, *self._given.pip_options, self.virtualenv]
+        return f"{place}/.requirements-{_digest(what)}"
+
+    @property
+    def collections_stamp(self) -> str:
+        place = self.directory if self._given.collections_path else f"{self.directory}/collections"
+        what = [*self._given.collections, *self._given.galaxy_options, self.collections_path]
+        return f"{place}/.collections-{_digest(what)}"
+
+    @property
+    def requirements_command(self) -> list[str]:
+        pip = [f"{self.virtualenv}/bin/python", "-m", "pip", "install"]
+        pip += ["--no-cache-dir", "--no-input", "--disable-pip-version-check"]
+        return [*_INSTALL_ONCE, self.requirements_stamp, *pip, *self._given.pip_options, *self._given.requirements]
+
+    @property
+    def collections_command(self) -> list[str]:
+        galaxy = [f"{self.virtualenv}/bin/ansible-galaxy", "collection", "install", "--force"]
+        galaxy += ["--collections-path", self.collections_path]
+        return [*_INSTALL_ONCE, self.collections_stamp, *galaxy, *self._given.galaxy_options, *self._given.collections]
+
+    @property
+    def programs(self) -> list[str]:
+        """What the host has to have."""
+        return [
+            *("flock", "timeout"),
+            *(["git"] if self._given.repository else []),
+            *(["logger", "shuf"] if self.scheduler == "cron" else []),
+            *([] if self._given.virtualenv else [self._given.python]),
+        ]
+
+    # -- what is run --------------------------------------------------------------------------------------------
+
+    @property
+    def environment(self) -> dict[str, str]:
+        ours = {
+            "HOME": self.state_directory,
+            "LC_ALL": "C.UTF-8",
+            "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "PYTHONUNBUFFERED": "1",
+            "GIT_TERMINAL_PROMPT": "0",
+            "ANSIBLE_COLLECTIONS_PATH": self.collections_path,
+            "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "false",
+            "ANSIBLE_LOCALHOST_WARNING": "false",
+            "ANSIBLE_NOCOLOR": "true",
+            "ANSIBLE_PIPELINING": "true",
+            "ANSIBLE_REMOTE_TEMP": f"{self.state_directory}/.ansible/tmp",
+            "ANSIBLE_RETRY_FILES_ENABLED": "false",
+            "ANSIBLE_VERBOSITY": str(self._given.verbosity),
+        }
+        return {**ours, **{name: str(value) for name, value in self._given.environment.items()}}
+
+    @property
+    def checkout(self) -> str:
+        return f"{self.state_directory}/{'verified' if self._given.verify_commit else 'checkout'}"
+
+    @property
+    def command(self) -> list[str]:
+        """One run. ansible-pull's own --verify-commit looks after it has checked out: instead, it pulls from a
+        repository of what is verified.
+        """
+        given = self._given
+        if not given.repository:
+            program = [f"{self.virtualenv}/bin/ansible-playbook", "--inventory", self.inventory]
+            return [*program, *given.options, given.playbook or "certops.rotation.rotate"]
+        url, version = given.repository, given.version
+        if given.verify_commit:
+            url, version = f"file://{self.state_directory}/repository", "verified"
+        return [
+            *([f"{self.directory}/verified"] if given.verify_commit else []),
+            *(f"{self.virtualenv}/bin/ansible-pull", "--url", url),
+            *("--directory", self.checkout, "--clean", "--inventory", self.inventory),
+            *(["--checkout", version] if version else []),
+            *given.options,
+            *([given.playbook] if given.playbook else []),
+        ]
+
+    @property
+    def ssh(self) -> str:
+        """What the options for ansible-pull mean for git; "" for nothing."""
+        found = _KEY_OPTION.search(" ".join(self._given.options))
+        identity = f" -o IdentitiesOnly=yes -i {shlex.quote(found[1])}" if found else ""
+        accepting = " -o StrictHostKeyChecking=accept-new" if "--accept-host-key" in self._given.options else ""
+        return f"ssh{identity}{accepting}" if identity or accepting else ""
+
+    @property
+    def is_forced(self) -> bool:
+        """Whether ansible-pull goes on when the repository cannot be updated."""
+        return not {"--force", "-f"}.isdisjoint(self._given.options)
+
+    @property
+    def writable(self) -> list[str]:
+        """Where the rotation writes: new files are made beside those that they replace."""
+        names = ("path", "crt_list", "metrics_textfile")
+        files = [str(self._given.variables.get(f"haproxy_certificates_{name}", "")) for name in names]
+        paths = [*self._given.writable, files[0], *map(posixpath.dirname, files)]
+        return [path for path in dict.fromkeys(paths) if path not in ("", "/")]
+
+    # -- when ---------------------------------------------------------------------------------------------------
+
+    @property
+    def cron_time(self) -> str:
+        """No step of cron's is as long as any number of minutes: those that divide an hour or a day. Else ""."""
+        interval = self._given.interval
+        if 0 < interval < 60 and 60 % interval == 0:
+            return f"*/{interval} * * * *"
+        if interval == _DAY:
+            return "0 0 * * *"
+        return f"0 */{interval // 60} * * *" if interval in _HOURS else ""
+
+    @property
+    def unit_templates(self) -> dict[str, str]:
+        """Unit -> template. Those that are not wanted are removed."""
+        name = self._given.name
+        wanted = {f"{name}.service": "rotation.service.j2", f"{name}.timer": "rotation.timer.j2"}
+        if self._given.on_failure:
+            wanted[f"{name}-failed.service"] = "rotation-failed.service.j2"
+        if self._given.boot != "ignore":
+            wanted[self.boot_unit] = "rotation-boot.service.j2"
+        if self._given.watch:
+            wanted |= {f"{name}-check.service": "rotation-check.service.j2", f"{name}.path": "rotation.path.j2"}
+        return wanted
+
+    @property
+    def units(self) -> list[str]:
+        """All that there may be, in the order in which they are to be stopped."""
+        ends = (".timer", ".path", "-check.service", ".service", "-boot.service", "-failed.service")
+        return [f"{self._given.name}{end}" for end in ends]
+
+    # -- what is wrong ------------------------------------------------------------------------------------------
+
+    @property
+    def problems(self) -> list[str]:
+        """Sentences about variables that do not go together, or mean nothing."""
+        return [message for message, is_wrong in self._checks() if is_wrong]
+
+    def _checks(self) -> t.Iterator[tuple[str, bool]]:
+        given, on_cron = self._given, self.scheduler == "cron"
+        yield (
+            "rotation_schedule_interval, rotation_schedule_timeout and rotation_schedule_boot_timeout: at least 1.",
+            min(given.interval, given.timeout, given.boot_timeout) < 1,
+        )
+        yield (
+            "rotation_schedule_retries, _retry_delay, _random_delay and _watch_delay: at least 0.",
+            min(given.retries, given.retry_delay, given.random_delay, given.watch_delay) < 0,
+        )
+        yield (
+            "rotation_schedule_version and rotation_schedule_verify_commit are about a rotation_schedule_repository.",
+            bool(given.version or given.verify_commit) and not given.repository,
+        )
+        unverifiable = [option for option in given.options if _UNVERIFIABLE.match(option)]
+        yield (
+            f"{_VERIFIES} Leave out of rotation_schedule_options: {', '.join(unverifiable)}",
+            given.verify_commit and bool(unverifiable),
+        )
+        yield (
+            "rotation_schedule_repository, _version and _on_calendar do not begin with a dash.",
+            any(text.startswith("-") for text in (given.repository, given.version, given.on_calendar)),
+        )
+        yield (
+            f"rotation_schedule_inventory and rotation_schedule_variables: one of them. {_OWN_INVENTORY}",
+            bool(given.inventory and given.variables),
+        )
+        unnamable = [name for name in given.environment if not _VARIABLE_NAME.fullmatch(name)]
+        yield f"rotation_schedule_environment: not a name for a variable: {', '.join(unnamable)}", bool(unnamable)
+        yield (
+            "cron knows no rotation_schedule_on_calendar: use rotation_schedule_interval.",
+            on_cron and bool(given.on_calendar),
+        )
+        yield "cron starts no HAProxy: rotation_schedule_boot takes systemd.", on_cron and given.boot != "ignore"
+        yield (
+            f"cron cannot run every {given.interval} minutes: use a divisor of 60 or of 1440 in whole hours.",
+            on_cron and not given.on_calendar and not self.cron_time,
+        )
+
+
+def _digest(what: t.Sequence[str]) -> str:
+    return hashlib.sha256(json.dumps(what).encode()).hexdigest()
+
+
+#: Its properties.
+_DERIVED: t.Final = tuple(name for name, value in vars(Schedule).items() if isinstance(value, property))

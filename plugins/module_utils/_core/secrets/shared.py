@@ -1,0 +1,53 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Secrets that many hosts share, as those see them who keep something in them together."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+PENDING = "AWSPENDING"
+
+
+@dataclass(frozen=True)
+class SecretText:
+    """One version. labels: those that it carries; text: its value."""
+
+    version_id: str
+    labels: frozenset[str]
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class SharedSecret:
+    """versions: those with one of the labels that were asked for; labels: label -> version id, of all labels."""
+
+    name: str
+    arn: str
+    labels: t.Mapping[str, str]
+    versions: tuple[SecretText, ...]
+
+    def labelled(self, label: str) -> SecretText | None:
+        return next((version for version in self.versions if label in version.labels), None)
+
+    def version(self, version_id: str) -> SecretText | None:
+        return next((version for version in self.versions if version.version_id == version_id), None)
+
+
+class SecretStore(t.Protocol):
+    """What the shared authority needs of a store. Every method may raise SecretsManagerError (see failure_kind)."""
+
+    def fetch(self, name: str) -> SharedSecret | None:
+        """None when there is no such secret; SecretsManagerError when it is marked for deletion."""
+
+    def create(self, name: str, text: str) -> bool:
+        """False when there is one already."""
+
+    def succeed(self, name: str, text: str, *, token: str, label: str) -> bool:
+        """A new version with this id. False when there is one with this id already; its labels stay."""
+
+    def move(self, name: str, label: str, version_id: str | None, holder: str | None) -> None:
+        """Take the label from the version that holds it (None: none does) to another one (None: to none)."""

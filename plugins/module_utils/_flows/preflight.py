@@ -1,0 +1,217 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""All that a rotation needs of a host, looked at without touching anything.
+
+Standard library only, for it runs on every host each time, and is what says that a library is missing.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import typing as t
+from dataclasses import asdict, dataclass
+
+from .._ports.host.libraries import MINIMUM_VERSIONS, missing_library
+
+_FILES_ONLY = "To write the files only, set haproxy_certificates_activate: false."
+_SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"  # not on every user's PATH
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at. problem: what is wrong and what to do, "" when all is well.
+
+    name: the role's variable without its prefix, or a library; required: without it the rotation can do nothing.
+    """
+
+    name: str
+    problem: str = ""
+    required: bool = True
+
+    def as_result(self) -> dict[str, t.Any]:
+        return {**asdict(self), "ok": not self.problem}
+
+    def __str__(self) -> str:
+        return self.problem if self.name in MINIMUM_VERSIONS else f"haproxy_certificates_{self.name}: {self.problem}"
+
+
+def preflight(params: t.Mapping[str, t.Any]) -> list[Check]:
+    """All checks that these options call for. wished_libraries: those without which the run fails at its end only."""
+    checks = [Check(name, missing_library(name) or "") for name in params["libraries"]]
+    for name in params.get("wished_libraries", ()):
+        checks.append(Check(name, missing_library(name) or "", required=False))
+    checks.append(Check("path", _directory_problem(params["path"])))
+    if params["activate"]:
+        checks += _activation_checks(params)
+        if params["prove"]:
+            checks.append(Check("prove", _proof_problem(params)))
+    return checks
+
+
+def not_ready(checks: t.Iterable[Check]) -> str:
+    """What keeps a rotation from being run; "" when nothing does."""
+    missing = [f"- {check}" for check in checks if check.problem and check.required]
+    if not missing:
+        return ""
+    count = "1 thing is" if len(missing) == 1 else f"{len(missing)} things are"
+    return "\n".join((f"This host is not ready, {count} missing:", *missing))
+
+
+def in_check_mode(message: str) -> str:
+    """A warning in place of the failure."""
+    return f"{message}\nOutside check mode this fails, unless an earlier task of the play provides them."
+
+
+def _activation_checks(params: t.Mapping[str, t.Any]) -> t.Iterator[Check]:
+    """HAProxy must be reachable in one way. A second one that is missing is worth a warning."""
+    yield Check("layout", _layout_problem(params["layout"]))
+    reload_problems = {method: reload_problem(method, params) for method in params["reload_methods"]}
+    reloadable = not all(reload_problems.values())
+    updatable = False
+    if params["socket"]:
+        problem = _socket_problem(params["socket"])
+        updatable = not problem
+        # Files alone are also what the first delivery is, before HAProxy was ever started.
+        yield Check("socket", problem if updatable or reloadable else f"{problem} {_FILES_ONLY}", not reloadable)
+    elif not reload_problems:
+        yield Check(
+            "socket", f"Neither this nor haproxy_certificates_reload_methods is set. Set one of them. {_FILES_ONLY}"
+        )
+    if reload_problems:
+        problems = "" if reloadable else " ".join(f"{method}: {text}" for method, text in reload_problems.items())
+        yield Check("reload_methods", problems, not updatable)
+
+
+def _layout_problem(layout: str) -> str:
+    if layout == "haproxy":
+        return ""
+    return f"HAProxy does not load the layout {layout}. Use the layout haproxy. {_FILES_ONLY}"
+
+
+def _directory_problem(path: str) -> str:
+    parent = os.path.dirname(os.path.abspath(path))
+    if os.path.isdir(path):
+        if os.access(path, os.W_OK | os.X_OK):
+            return ""
+        return f"This user may not write to {path}. Run as root (become: true) or as the directory's owner."
+    if os.path.lexists(path):
+        return f"{path} is not a directory. Move it away, or set another path."
+    if not os.path.isdir(parent):
+        return f"{parent}, the parent of {path}, does not exist. Create it (or install HAProxy, whose package does)."
+    if not os.access(parent, os.W_OK | os.X_OK):
+        return f"This user may not create {path}. Run as root (become: true), or create it for this user."
+    return ""
+
+
+def _socket_problem(address: str) -> str:
+    """Looked at only: an unchanged run never connects to HAProxy."""
+    path = address.removeprefix("unix@")
+    if not path.startswith("/"):
+        return ""  # whether a TCP address is good is seen when it is used
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return f"{path} does not exist. Start HAProxy, or name the socket that its configuration has."
+    except OSError as error:
+        return f"{path} cannot be looked at: {error.strerror}. Run as root (become: true)."
+    if not stat.S_ISSOCK(mode):
+        return f"{path} is not a socket. Name the socket that HAProxy's configuration has."
+    if not os.access(path, os.R_OK | os.W_OK):
+        return f"This user may not use {path}. Run as root (become: true), or let the socket's mode and group allow it."
+    return ""
+
+
+def reload_problem(method: str, params: t.Mapping[str, t.Any]) -> str:
+    """Why this way to reload cannot work, and what to do; "" when nothing speaks against it."""
+    binary = params["binary"]
+    if params["check_config"]:
+        if not _find_program(binary):
+            return (
+                f"{binary}, which checks the configuration first, is not found. Set haproxy_certificates_binary, or"
+                " haproxy_certificates_check_config: false where HAProxy is in a container."
+            )
+        unreadable = _config_problems(params["config"])
+        if unreadable:
+            return unreadable
+    return _METHOD_PROBLEMS[method](params)
+
+
+def _master_problem(params: t.Mapping[str, t.Any]) -> str:
+    if not params["master_socket"]:
+        return "haproxy_certificates_master_socket is not set, the address after HAProxy's option -S."
+    return _socket_problem(params["master_socket"])
+
+
+def _docker_problem(params: t.Mapping[str, t.Any]) -> str:
+    if not params["container"]:
+        return "haproxy_certificates_container is not set."
+    scheme, _separator, path = params["docker_host"].partition("://")
+    if scheme != "unix" or os.access(path, os.R_OK | os.W_OK):
+        return ""
+    if os.path.exists(path):
+        return (
+            f"This user may not use {path}. Run as root (become: true), or set haproxy_certificates_docker_host to a"
+            " proxy."
+        )
+    return f"{path} does not exist. Start Docker, or set haproxy_certificates_docker_host."
+
+
+def _http_problem(params: t.Mapping[str, t.Any]) -> str:
+    return "" if params["reload_url"] else "haproxy_certificates_reload_url is not set."
+
+
+def _signal_problem(params: t.Mapping[str, t.Any]) -> str:
+    path = params["pid_file"]
+    if not path:
+        return "haproxy_certificates_pid_file is not set, the file after HAProxy's option -p."
+    if os.access(path, os.R_OK):
+        return ""
+    if os.path.exists(path):
+        return f"This user may not read {path}. Run as root (become: true)."
+    return f"{path} does not exist. Start HAProxy, or set haproxy_certificates_pid_file to the file that it writes."
+
+
+def _systemd_problem(_params: t.Mapping[str, t.Any]) -> str:
+    # systemctl may well be installed where systemd is not the init system.
+    if not _find_program("systemctl") or not os.path.isdir("/run/systemd/system"):
+        return "it does not run on this host. Take it off the list."
+    return ""
+
+
+_METHOD_PROBLEMS = {
+    "master": _master_problem,
+    "systemd": _systemd_problem,
+    "docker": _docker_problem,
+    "http": _http_problem,
+    "signal": _signal_problem,
+}
+
+
+def _proof_problem(params: t.Mapping[str, t.Any]) -> str:
+    if params["binds"]:
+        return ""
+    if params["config"]:
+        return _config_problems(params["config"])
+    return (
+        "Where does HAProxy serve the certificates? Set haproxy_certificates_config or haproxy_certificates_binds, or"
+        " this to false."
+    )
+
+
+def _config_problems(paths: t.Sequence[str]) -> str:
+    problems = [
+        f"{path} does not exist. Name HAProxy's configuration in haproxy_certificates_config."
+        if not os.path.exists(path)
+        else f"This user may not read {path}. Run as root (become: true)."
+        for path in paths
+        if not os.access(path, os.R_OK)
+    ]
+    return " ".join(problems)
+
+
+def _find_program(name: str) -> str | None:
+    return shutil.which(name, path=os.pathsep.join((os.environ.get("PATH", os.defpath), _SYSTEM_PATH)))

@@ -1,0 +1,438 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The stage activate by hot update: certificates in a running HAProxy brought to the wanted state, each on its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import typing as t
+from dataclasses import dataclass, field, replace
+
+from ..._core.haproxy.content import CertificateContent, parse_content
+from ..._core.haproxy.parsing import StoredCertificate
+from ..._core.unexpected import only_rotation_errors
+from ..._errors import InvalidOption, RotationError, StoreError
+from ..._ports.haproxy.certificates import CertificateMemory
+from ..._ports.haproxy.crt_list_file import CrtListFile
+from ..._ports.haproxy.errors import CrtListRequired, PayloadTooLarge
+from ..._ports.haproxy.load_paths import (
+    NOTHING_KNOWN,
+    FileNames,
+    KnownNames,
+    LoadPaths,
+    dangling_links,
+    read_load_paths,
+)
+from ..._ports.haproxy.ocsp_file import find_stale_response
+from ..._ports.haproxy.runtime import RuntimeApi, escape
+from ..._ports.haproxy.turn import take_turn
+from ..._ports.openssl.key_checks import KeyChecks
+from ..._ports.store.atomic import read_regular_file
+from ..haproxy_failures import HOPELESS, RELOAD_HELPS, error_code, failure_message, process_facts
+from .memory_steps import add_step, carry_out, line_step, link_step, update_step
+
+_AHEAD = 8  # certificates
+
+
+@dataclass(frozen=True, repr=False)
+class WantedCertificate:
+    """One item of the module's certificates. content: PEM, None when it is read from source."""
+
+    name: str
+    state: str
+    source: str | None
+    content: str | None
+    crt_list: str | None
+    force: bool
+
+    def read(self) -> CertificateContent:
+        """Raises MaterialError, InvalidOption."""
+        if self.content is not None:
+            return parse_content(self.content)
+        try:
+            return parse_content(read_regular_file(self.source or ""))
+        except OSError as error:
+            raise InvalidOption(f"Cannot read {self.source}: {error.strerror or error}.") from None
+
+
+@dataclass
+class Outcome:
+    """What happened to one certificate; as_result is what the module returns."""
+
+    name: str
+    names: list[str] = field(default_factory=list)
+    action: str = "unchanged"
+    fingerprint_sha1: str | None = None
+    fingerprint_sha256: str | None = None
+    serial_number: str | None = None
+    not_after: str | None = None
+    previous_fingerprint_sha1: str | None = None
+    error_code: str | None = None
+    message: str | None = None
+    removed_ocsp: str | None = None
+    entered: bool = field(default=False, repr=False)
+    needs_reload: bool = field(default=False, repr=False)
+    before: dict[str, t.Any] = field(default_factory=dict, repr=False)
+    removed: dict[str, t.Any] = field(default_factory=dict, repr=False)
+    warning: str | None = field(default=None, repr=False)
+
+    def as_result(self) -> dict[str, t.Any]:
+        internal = ("entered", "needs_reload", "before", "removed", "warning")
+        return {name: value for name, value in vars(self).items() if name not in internal}
+
+    @property
+    def changed(self) -> bool:
+        return self.action in ("added", "updated", "removed") or self.removed_ocsp is not None or self.entered
+
+    def failed(self, error: RotationError) -> Outcome:
+        return replace(
+            self,
+            action="failed",
+            error_code=error_code(error),
+            message=error.message,
+            needs_reload=isinstance(error, RELOAD_HELPS),
+        )
+
+    def holds(self, stored: StoredCertificate) -> None:
+        """Take over what HAProxy holds."""
+        self.fingerprint_sha1 = stored.fingerprint_sha1
+        self.serial_number = stored.serial_number
+        self.not_after = stored.not_after
+        self.previous_fingerprint_sha1 = stored.fingerprint_sha1
+        self.before = _summary(self)
+
+    def wants(self, content: CertificateContent) -> None:
+        """Take over what the content says."""
+        self.fingerprint_sha1 = content.fingerprint_sha1
+        self.fingerprint_sha256 = content.leaf.fingerprint_sha256
+        self.serial_number = content.leaf.serial_number
+        self.not_after = content.not_after
+
+
+class CertificateRun:
+    """All certificates of one module call against one HAProxy.
+
+    version: of the HAProxy; remove_stale_ocsp: of certificates that are read from files; check_mode: look at all,
+    change nothing; paths: what HAProxy's configuration says. Of crt-list files only those are touched that it names, or
+    the option crt_list does, whatever HAProxy's memory has.
+    """
+
+    def __init__(
+        self,
+        memory: CertificateMemory,
+        version: str,
+        *,
+        remove_stale_ocsp: bool,
+        check_mode: bool,
+        paths: LoadPaths = NOTHING_KNOWN,
+    ) -> None:
+        self._memory = memory
+        self._version = version
+        self._remove_stale_ocsp = remove_stale_ocsp
+        self._check_mode = check_mode
+        self._files = FileNames(paths)
+        self._keys = KeyChecks()
+        self._pending, names = memory.list_names()
+        self._known = KnownNames(self._files, names)
+
+    def apply(self, wanted: t.Sequence[WantedCertificate]) -> list[Outcome]:
+        """Outcomes in the order of wanted. One failure does not stop the others, unless it would be theirs too."""
+        outcomes: dict[int, Outcome] = {}
+        hopeless: RotationError | None = None
+        with contextlib.closing(self._keys):
+            for number in self._in_turn(wanted):
+                outcome = Outcome(wanted[number].name)
+                try:
+                    if hopeless is not None:
+                        raise hopeless
+                    with only_rotation_errors():
+                        self._apply_one(wanted[number], outcome)
+                except RotationError as error:
+                    outcome = outcome.failed(error)
+                    hopeless = error if isinstance(error, HOPELESS) else hopeless
+                outcomes[number] = outcome
+        return [outcomes[number] for number in range(len(wanted))]
+
+    def _in_turn(self, wanted: t.Sequence[WantedCertificate]) -> t.Iterator[int]:
+        """Their numbers in the order of work. Meanwhile the key pairs of some that follow are checked."""
+        names = [self._names_of(one) for one in wanted]
+        # A transaction left open by a killed run blocks all others: its certificate goes first.
+        order = sorted(range(len(wanted)), key=lambda number: self._pending not in names[number])
+        self._memory.expect(name for number in order for name in names[number])
+        begun = 0
+        for position, number in enumerate(order, 1):
+            begun = max(begun, position)
+            while begun < min(position + _AHEAD, len(order)) and self._begin_check(wanted[order[begun]]):
+                begun += 1
+            yield number
+
+    def _names_of(self, wanted: WantedCertificate) -> list[str]:
+        """None for what is no name: that is said in its turn."""
+        try:
+            escape(wanted.name)
+        except InvalidOption:
+            return []
+        return self._known.of(wanted.name)
+
+    def _begin_check(self, wanted: WantedCertificate) -> bool:
+        """If this one will be changed. False as long as that is not known."""
+        names = self._names_of(wanted)
+        held = [self._memory.read_ahead(name) for name in names]
+        if None in held:
+            return False
+        if wanted.state == "present":
+            with contextlib.suppress(RotationError), only_rotation_errors():  # said in its turn, too
+                content = wanted.read()
+                if wanted.force or not held or not all(content.matches(one) for one in held if one is not None):
+                    self._keys.begin(content)
+        return True
+
+    def _apply_one(self, wanted: WantedCertificate, outcome: Outcome) -> None:
+        for name in filter(None, (wanted.name, wanted.crt_list)):
+            escape(name)  # refuses one that is no name, before it is looked for
+        outcome.names = self._known.of(wanted.name)
+        outcome.name = outcome.names[0] if outcome.names else wanted.name
+        described = {name: self._memory.describe(name) for name in outcome.names}
+        held = {name: stored for name, stored in described.items() if stored is not None}
+        if held:
+            outcome.holds(next(iter(held.values())))
+        if wanted.state == "absent":
+            self._remove(wanted, outcome)
+            return
+        content = wanted.read()
+        if self._remove_stale_ocsp and wanted.source:
+            self._remove_ocsp(wanted.source, outcome, content)  # on disk first, whatever becomes of the memory
+        self._bring(wanted, outcome, content, {name: one for name, one in held.items() if one.status != "Empty"})
+
+    def _bring(
+        self,
+        wanted: WantedCertificate,
+        outcome: Outcome,
+        content: CertificateContent,
+        held: t.Mapping[str, StoredCertificate],
+    ) -> None:
+        """held: what HAProxy holds of this file, by name."""
+        stale = {name: stored for name, stored in held.items() if wanted.force or not content.matches(stored)}
+        places = self._places(wanted, outcome, held)
+        new: dict[str, str] = {}  # and the first list that it is for
+        for crt_list, name in places:
+            if name not in held:
+                new.setdefault(name, crt_list)
+        links = [(crt_list, name) for crt_list, name in places if self._needs_link(crt_list, name, outcome.names, new)]
+        if stale or new:
+            self._keys.require(content)
+        if stale:
+            outcome.holds(next(iter(stale.values())))
+            self._memory.check_effective(self._version)
+        is_one = len(stale) + len(new) + len(links) == 1
+        memory, files = self._memory, self._files
+        steps = [
+            update_step(memory, name, content, None if is_one else (files.file_of(name), stored))
+            for name, stored in sorted(stale.items(), key=lambda item: item[0] != self._pending)
+        ]
+        steps += [add_step(memory, name, content, crt_list) for name, crt_list in new.items()]
+        steps += [link_step(memory, name, crt_list) for crt_list, name in links]
+        has_change = bool(steps)
+        lines = self._lines(wanted, outcome, places)
+        steps += [line_step(file, wanted.name) for file in lines]
+        names = list(dict.fromkeys([*held, *new]))
+        outcome.name = names[0]
+        if not self._check_mode:
+            try:
+                carry_out(steps, names)
+            except PayloadTooLarge:
+                # The reload that is needed now reads this.
+                outcome.entered = not held and sum(file.add(wanted.name) for file in lines) > 0
+                raise
+            for name in new:
+                self._known.add(name)
+        outcome.wants(content)
+        outcome.names = names
+        is_served = any(stored.status != "Unused" for stored in held.values())
+        if has_change and (new or links) and not is_served:
+            outcome.action = "added"
+        elif steps:
+            outcome.action = "updated"
+
+    def _places(
+        self, wanted: WantedCertificate, outcome: Outcome, held: t.Mapping[str, StoredCertificate]
+    ) -> list[tuple[str, str]]:
+        """crt-list and name in it, of all places where this certificate is to be used and may not be yet."""
+        path = wanted.name if wanted.name.startswith("/") else outcome.name
+        is_used = bool(held) and all(stored.status != "Unused" for stored in held.values())
+        if is_used and wanted.crt_list is None and (path.startswith("@") or self._known.is_complete(path)):
+            return []
+        try:
+            crt_lists = self._memory.find_crt_lists(path, wanted.crt_list)
+        except CrtListRequired:
+            if wanted.crt_list is not None or not held:
+                raise
+            return []  # unused by the configuration's own will, as in a crt-store
+        return [(crt_list, _name_in(crt_list, path, outcome.name if held else wanted.name)) for crt_list in crt_lists]
+
+    def _needs_link(self, crt_list: str, name: str, names: t.Sequence[str], new: t.Mapping[str, str]) -> bool:
+        """A new certificate is used in its first list from the start; a crt-list file may have any name of the file."""
+        if new.get(name) == crt_list or self._memory.is_listed(name, crt_list):
+            return False
+        is_directory = os.path.dirname(name) == crt_list
+        return is_directory or not any(self._memory.is_listed(other, crt_list) for other in names)
+
+    def _remove(self, wanted: WantedCertificate, outcome: Outcome) -> None:
+        lists = {crt_list for name in outcome.names for crt_list in self._memory.lists_with(name)}
+        named = {*self._files.paths.crt_lists, *([os.path.realpath(wanted.crt_list)] if wanted.crt_list else [])}
+        for crt_list in sorted(lists):
+            if os.path.isfile(crt_list) and os.path.realpath(crt_list) not in named:
+                raise CrtListRequired(
+                    f"HAProxy uses {outcome.name} in {crt_list}. Whether that is its crt-list file, which loses its"
+                    " line, the socket cannot decide: name it in crt_list, or HAProxy's configuration in config."
+                )
+        files = [file for file in map(self._list_file, sorted(named)) if file.exists() and file.contains(wanted.name)]
+        for file in files:
+            file.check_removable(wanted.name, outcome.names)
+        if not outcome.names and not files:
+            return
+        if not self._check_mode:
+            # Disk first: an entry whose file is gone would break the next reload.
+            previous = [(file, file.read()) for file in files]
+            try:
+                for file in files:
+                    file.remove(wanted.name)
+                if outcome.names:
+                    self._memory.remove(*outcome.names)
+            except RotationError:
+                for file, content in previous:
+                    file.write_back(content)
+                raise
+        for name in outcome.names:
+            self._known.discard(name)
+        outcome.warning = dangling_links(outcome.names)
+        outcome.fingerprint_sha1 = outcome.serial_number = outcome.not_after = None
+        outcome.action = "removed"
+
+    def _list_file(self, crt_list: str) -> CrtListFile:
+        place = os.path.realpath(crt_list)
+        known = (entries for name, entries in self._memory.crt_lists().items() if os.path.realpath(name) == place)
+        return CrtListFile(crt_list, self._files, next(known, ()))
+
+    def _remove_ocsp(self, path: str, outcome: Outcome, content: CertificateContent) -> None:
+        stale = find_stale_response(path, content)
+        if stale is None:
+            return
+        try:
+            if not self._check_mode:
+                stale.remove()
+        except (OSError, StoreError) as error:
+            reason = error.message if isinstance(error, StoreError) else f"{error.strerror or error}."
+            outcome.warning = (
+                f"{stale.path} is for another certificate, so HAProxy will not use it, but it could not be removed:"
+                f" {reason}"
+            )
+            return
+        outcome.removed_ocsp = stale.path
+        outcome.removed = {stale.path: {"serial_numbers": list(stale.serial_numbers)}}
+
+    def _lines(
+        self, wanted: WantedCertificate, outcome: Outcome, places: t.Iterable[tuple[str, str]]
+    ) -> list[CrtListFile]:
+        """The crt-list files that need a line for it, so that it outlives a reload; of those that crt_list names."""
+        files = {file.path: file for file in map(self._list_file, (crt_list for crt_list, _name in places))}
+        lacking = []
+        for file in files.values():
+            if os.path.isdir(file.path) or (file.exists() and file.contains(wanted.name)):
+                continue
+            if not file.exists() or not os.path.exists(wanted.name):
+                missing = wanted.name if file.exists() else file.path
+                outcome.message = (
+                    f"In memory only: {missing} is no file on this host, so a reload of HAProxy forgets this."
+                )
+                continue
+            file.check_entry(wanted.name)
+            lacking.append(file)
+        return lacking
+
+
+@dataclass(frozen=True)
+class MemorySettings:
+    """Which HAProxy, and how to deal with it.
+
+    socket: its stats socket, as a path or host:port; timeout: seconds for one answer; config: its configuration files
+    and directories, for the names that certificates have in it; remove_stale_ocsp: beside files that are loaded.
+    """
+
+    socket: str
+    timeout: float
+    config: t.Sequence[str] = ()
+    remove_stale_ocsp: bool = True
+
+
+class MemoryReport(t.NamedTuple):
+    """outcomes: in the order of what was wanted; process: facts of the HAProxy process that answered."""
+
+    outcomes: list[Outcome]
+    process: dict[str, t.Any]
+
+    @property
+    def message(self) -> str:
+        """What failed; "" when nothing did."""
+        failed = [(outcome.name, outcome.message) for outcome in self.outcomes if outcome.action == "failed"]
+        return failure_message(failed, len(self.outcomes), "certificates") if failed else ""
+
+    def as_result(self) -> dict[str, t.Any]:
+        """What the module haproxy_certificate returns."""
+        return {
+            "changed": any(outcome.changed for outcome in self.outcomes),
+            "certificates": [outcome.as_result() for outcome in self.outcomes],
+            "needs_reload": any(outcome.needs_reload for outcome in self.outcomes),
+            "haproxy": self.process,
+            "diff": _diff(self.outcomes),
+        }
+
+
+def update_memory(settings: MemorySettings, wanted: t.Sequence[WantedCertificate], *, check_mode: bool) -> MemoryReport:
+    """Raises HaproxyError when HAProxy cannot be reached or asked at all."""
+    api = RuntimeApi(settings.socket, settings.timeout)
+    info = api.info()
+    with take_turn(api, settings.timeout):
+        certificates = CertificateRun(
+            CertificateMemory(api),
+            info.get("Version", ""),
+            remove_stale_ocsp=settings.remove_stale_ocsp,
+            check_mode=check_mode,
+            paths=read_load_paths(settings.config),
+        )
+        return MemoryReport(certificates.apply(wanted), process_facts(info))
+
+
+def of_files(items: t.Iterable[t.Mapping[str, str]], crt_list: str | None) -> list[WantedCertificate]:
+    """For files on disk: items have src, which is the name, too, and state. What HAProxy holds is loaded again."""
+    return [WantedCertificate(item["src"], item["state"], item["src"], None, crt_list, force=True) for item in items]
+
+
+def _name_in(crt_list: str, path: str, name: str) -> str:
+    """In its directory a certificate gets the name that a reload would give it; else it keeps its name."""
+    directory, base = os.path.split(path)
+    is_directory = directory == crt_list or os.path.realpath(directory) == os.path.realpath(crt_list)
+    return os.path.join(crt_list, base) if is_directory else name
+
+
+def _summary(outcome: Outcome) -> dict[str, t.Any]:
+    fields = {
+        "fingerprint_sha1": outcome.fingerprint_sha1,
+        "serial_number": outcome.serial_number,
+        "not_after": outcome.not_after,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _diff(outcomes: t.Iterable[Outcome]) -> dict[str, t.Any]:
+    before: dict[str, t.Any] = {}
+    after: dict[str, t.Any] = {}
+    for outcome in outcomes:
+        before.update(outcome.removed)
+        if outcome.action in ("added", "updated", "removed"):
+            before.update({outcome.name: outcome.before} if outcome.before else {})
+            after.update({outcome.name: _summary(outcome)} if outcome.action != "removed" else {})
+    return {"before": before, "after": after}

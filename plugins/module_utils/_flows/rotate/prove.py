@@ -1,0 +1,262 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The stage prove: find HAProxy's listeners, and ask them until they answer rightly or have had their time."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+import typing as t
+
+from ..._core.haproxy.addresses import endpoint_label, listening_address, unix_path
+from ..._core.pipeline.proof_report import CertificateProof, DeployedCertificate, ProofReport, proof_message
+from ..._core.pipeline.prove import ProofTarget, TlsBind, proof_targets, verdicts
+from ..._core.x509.bundle import describe_pem
+from ..._errors import HaproxyError, InvalidOption, RotationError
+from ..._ports.haproxy.binds import config_files, tls_uses
+from ..._ports.haproxy.loaded import Loaded, look_at_loaded
+from ..._ports.haproxy.runtime import RuntimeApi
+from ..._ports.host.own_address import is_own_address
+from ..._ports.store.atomic import read_regular_file
+from ..._ports.tls.endpoint import Endpoint, is_ip
+from ..._ports.tls.inquiry import Inquiry
+from ..._ports.tls.probe import Observation, check_limits
+
+_KEY_TYPES = {"RSA": "rsa", "EC": "ecdsa"}
+_MEMORY_TIMEOUT = 10.0  # seconds for one answer of HAProxy
+
+
+class ProofSettings(t.NamedTuple):
+    """Where HAProxy listens, and how patiently to ask.
+
+    config: its configuration files and directories; environment: variables that they use; binds: address:port or unix
+    sockets, in their place; socket: a stats socket that tells what is loaded, or None; max_names: of a certificate,
+    None for all; timeout, delay: seconds, for one answer and before what was not answered rightly is asked again.
+    """
+
+    config: t.Sequence[str]
+    environment: t.Mapping[str, t.Any] = {}
+    binds: t.Sequence[str] | None = None
+    socket: str | None = None
+    max_names: int | None = None
+    timeout: float = 5.0
+    concurrency: int = 32
+    retries: int = 3
+    delay: float = 0.5
+
+    def check(self) -> ProofSettings:
+        """Itself. Raises InvalidOption for numbers that mean nothing."""
+        check_limits(self.timeout, self.concurrency)
+        if self.retries < 0 or self.delay < 0 or (self.max_names or 1) < 1:
+            raise InvalidOption("retries and delay must not be negative, and max_names must be at least 1.")
+        return self
+
+
+class Proof(t.NamedTuple):
+    """report: of each certificate; binds: listeners, those that cannot be asked among them; probes: handshakes made."""
+
+    report: ProofReport
+    binds: t.Sequence[TlsBind]
+    probes: int
+
+    def message(self, allow_unreferenced: bool) -> str:
+        return proof_message(self.report, allow_unreferenced, self._probed)
+
+    def as_result(self, allow_unreferenced: bool) -> dict[str, t.Any]:
+        """What the module certificate_proof_info returns."""
+        return {
+            "changed": False,
+            "proven": not self.report.unproven(allow_unreferenced),
+            "outcome": self.report.outcome,
+            "probes": self.probes,
+            "binds": self._probed,
+            "not_probed": [
+                {"bind": bind.label, "reason": bind.not_probeable} for bind in self.binds if bind.not_probeable
+            ],
+            "certificates": [proof.as_result() for proof in self.report.certificates],
+        }
+
+    @property
+    def _probed(self) -> list[str]:
+        return [bind.label for bind in self.binds if bind.not_probeable is None]
+
+
+def prove_deployed(
+    entries: t.Iterable[t.Mapping[str, t.Any]],
+    settings: ProofSettings,
+    *,
+    only: t.Collection[str] | None = None,
+    reloaded: bool = False,
+) -> Proof:
+    """entries: certificates as certificate_sync returns them; only: names of those to ask for, None for all.
+
+    reloaded: whether HAProxy has just read what is on disk. Raises InvalidOption, HaproxyError.
+    """
+    unreadable: list[CertificateProof] = []
+    certificates = [item for entry in entries for item in _certificate(entry, unreadable)]
+    given = certificates + [proof.certificate for proof in unreadable]
+    unknown = sorted(set(only or ()) - {certificate.name for certificate in given})
+    if unknown:
+        raise InvalidOption(f"only: {', '.join(unknown)} is not among the certificates, or deployed nothing.")
+    binds = find_binds(settings, reloaded=reloaded)
+    report, probes = ask_listeners(certificates, binds, settings, only)
+    wanted = (proof for proof in unreadable if only is None or proof.certificate.name in only)
+    return Proof(ProofReport((*report.certificates, *wanted)), binds, probes)
+
+
+def find_binds(settings: ProofSettings, *, reloaded: bool = False) -> list[TlsBind]:
+    """The listeners that are named, or else those of the configuration.
+
+    Without a stats socket, and without a reload just now, it is not known which certificate is the default one.
+    """
+    if settings.binds is not None:
+        return [bind for text in settings.binds for bind in _given(text)]
+    environment = {**os.environ, **{key: str(value) for key, value in settings.environment.items()}}
+    loaded = _loaded(settings.socket)
+    if loaded is None:
+        known = reloaded
+    else:
+        known = loaded.started_at is None or _last_change(settings.config) <= loaded.started_at
+    binds = tls_uses(settings.config, environment, loaded)
+    return [dataclasses.replace(_reachable(bind), default_known=known) for bind in binds]
+
+
+def _given(text: str) -> t.Iterator[TlsBind]:
+    path = unix_path(text)
+    if path is not None:
+        yield TlsBind(text, "", 0, unix_path=path)
+        return
+    host, ports, reason = listening_address(text)
+    if reason:
+        raise InvalidOption(
+            f"binds: {text!r} {reason}; give address:port, such as 127.0.0.1:443 or [::1]:443, or a unix socket."
+        )
+    foreign = is_ip(host) and not is_own_address(host)
+    for port in ports:
+        yield TlsBind(endpoint_label(host, port), host, port, foreign=foreign)
+
+
+def _reachable(bind: TlsBind) -> TlsBind:
+    """With keepalived, a listener's address may be another host's now. Who answers there proves nothing here."""
+    if bind.not_probeable is None and is_ip(bind.host) and not is_own_address(bind.host):
+        return dataclasses.replace(bind, not_probeable="is no address of this host now")
+    return bind
+
+
+def _loaded(address: str | None) -> Loaded | None:
+    """What HAProxy has loaded; None where nobody tells: the proof then goes by what is on disk."""
+    if not address:
+        return None
+    try:
+        api = RuntimeApi(address, _MEMORY_TIMEOUT)
+        return look_at_loaded(api) if api.path is None or os.path.exists(api.path) else None
+    except HaproxyError:
+        return None
+
+
+def _last_change(config: t.Sequence[str]) -> int:
+    """Of HAProxy's configuration, in seconds since 1970. One that cannot be read is complained about later."""
+    times = []
+    for path in config:
+        for file in config_files(path):
+            try:
+                times.append(int(os.stat(file).st_mtime))
+            except OSError:
+                continue
+    return max(times, default=0)
+
+
+def ask_listeners(
+    certificates: t.Sequence[DeployedCertificate],
+    binds: t.Sequence[TlsBind],
+    settings: ProofSettings,
+    only: t.Collection[str] | None = None,
+) -> tuple[ProofReport, int]:
+    """The report, and the number of handshakes. Only what was not answered rightly is asked again, after a delay."""
+    chosen = None if only is None else frozenset(only)
+    targets = proof_targets(certificates, binds, settings.max_names, chosen)
+    inquiry = Inquiry(settings.timeout, settings.concurrency)
+    answers: dict[int, Observation] = {}
+    pending = list(range(len(targets)))
+    for attempt in range(settings.retries + 1):
+        if attempt:
+            time.sleep(settings.delay)
+        asked = inquiry.ask([(targets[index].bind.label, _endpoint(targets[index], attempt)) for index in pending])
+        answers.update(zip(pending, asked))
+        report = verdicts(certificates, binds, targets, [answers[index] for index in range(len(targets))], chosen)
+        pending = _again(report, targets, answers)
+        if not pending:
+            break
+    return report, inquiry.asked
+
+
+def _again(report: ProofReport, targets: t.Sequence[ProofTarget], answers: t.Mapping[int, Observation]) -> list[int]:
+    """What to ask again: all that was not answered rightly, and all of a certificate that another one shadows."""
+    wanting = {proof.certificate for proof in report.certificates if proof.mismatches or proof.unanswered}
+    of_these = [index for index, target in enumerate(targets) if target.certificate in wanting]
+    astray = [index for index in of_these if not targets[index].accepts(answers[index])]
+    shadowed = wanting - {targets[index].certificate for index in astray}
+    return sorted([*astray, *(index for index in of_these if targets[index].certificate in shadowed)])
+
+
+def _endpoint(target: ProofTarget, attempt: int) -> Endpoint:
+    """attempt: where only some clients are to send a PROXY header, every second one is with it."""
+    bind = target.bind
+    return Endpoint(
+        bind.host,
+        bind.port,
+        server_name=target.server_name,
+        key_type=target.key_type,
+        proxy_protocol=bind.proxy_protocol or (bind.proxy_sometimes and attempt % 2 == 1),
+        unix_path=bind.unix_path,
+    )
+
+
+def _certificate(entry: t.Mapping[str, t.Any], unreadable: list[CertificateProof]) -> t.Iterator[DeployedCertificate]:
+    """The certificate of an entry; none for an entry of certificate_sync that deployed nothing.
+
+    One whose file does not tell its names goes to unreadable, and does not keep the others from being proven.
+    """
+    if entry.get("action") in ("removed", "refused", "failed"):
+        return
+    path, fingerprint = str(entry.get("path") or ""), entry.get("fingerprint_sha256")
+    if not path or not fingerprint:
+        raise InvalidOption(f"certificates: each needs path and fingerprint_sha256; {entry.get('name')!r} lacks one.")
+    fingerprint = str(fingerprint).replace(":", "").lower()
+    names, key_type, key = entry.get("subject_alternative_names"), entry.get("key_type"), entry.get("key")
+    if names is None or (key_type is None and not key):
+        try:
+            facts = _facts_of_file(path)
+        except RotationError as error:
+            unknown = DeployedCertificate(str(entry.get("name") or path), os.path.realpath(path), fingerprint, ())
+            unreadable.append(CertificateProof(unknown, 0, reason=error.message))
+            return
+        names = facts["subject_alternative_names"] if names is None else names
+        key = key or facts["key"]
+    yield DeployedCertificate(
+        name=str(entry.get("name") or path),
+        path=os.path.realpath(path),
+        fingerprint_sha256=fingerprint,
+        subject_alternative_names=tuple(str(name) for name in names),
+        key_type=str(key_type or kind_of_key(key)).lower(),
+    )
+
+
+def kind_of_key(key: object) -> str:
+    """rsa, ecdsa or other, of what a manifest calls the key, such as "RSA 2048"."""
+    return _KEY_TYPES.get(str(key).split()[0], "other")
+
+
+def _facts_of_file(path: str) -> dict[str, t.Any]:
+    try:
+        return describe_pem(read_regular_file(path))
+    except OSError as error:
+        raise InvalidOption(
+            f"Cannot read {path}: {error.strerror}. Run this where the certificates are, or give key_type and"
+            " subject_alternative_names for each."
+        ) from None
+    except RotationError as error:
+        raise InvalidOption(f"{path}: {error.message}") from None

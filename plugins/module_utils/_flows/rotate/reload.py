@@ -1,0 +1,75 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The stage activate by reload: HAProxy reads all files anew, in the first way that there is."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..._core.unexpected import only_rotation_errors
+from ..._errors import RotationError
+from ..._ports.host.programs import check_configuration
+from ..._ports.reload.reloader import Reloader
+
+
+class ReloadSettings(t.NamedTuple):
+    """methods: ways to reload, the first one that works is used; reloader: of a method, raises InvalidOption.
+
+    check_config: whether the configuration is checked first, with binary and config; timeout: seconds for a reload.
+    """
+
+    methods: t.Sequence[str]
+    reloader: t.Callable[[str], Reloader]
+    check_config: bool
+    binary: str
+    config: t.Sequence[str]
+    timeout: float
+
+
+class Attempt(t.NamedTuple):
+    """One way that was tried. error: why it did not work, None when it did; log: what the check and HAProxy said."""
+
+    method: str
+    log: str
+    error: RotationError | None = None
+    reloaded: bool = False
+    worker_pid_before: int | None = None
+    worker_pid_after: int | None = None
+
+    def as_result(self) -> dict[str, t.Any]:
+        """As Progress wants it."""
+        result = {"item": self.method, "reloaded": self.reloaded, "log": self.log}
+        return result if self.error is None else {**result, "msg": self.error.message}
+
+
+def reload_by_first_way(settings: ReloadSettings, *, check_mode: bool = False) -> list[Attempt]:
+    """All that were tried; the last one counts. check_mode: look whether it could be done.
+
+    The one rule: the next way is tried only where HAProxy was not reached. A log says that it looked at the
+    configuration and refused it, and then no other way helps.
+    """
+    attempts: list[Attempt] = []
+    for method in settings.methods:
+        attempts.append(_reload_by(method, settings, check_mode))
+        if attempts[-1].error is None or attempts[-1].log:
+            break
+    return attempts
+
+
+def _reload_by(method: str, settings: ReloadSettings, check_mode: bool) -> Attempt:
+    log = ""
+    try:
+        with only_rotation_errors():
+            reloader = settings.reloader(method)
+            if settings.check_config:
+                log = check_configuration(settings.binary, settings.config, settings.timeout)
+            if check_mode:
+                pid = reloader.worker_pid()
+                return Attempt(method, log, None, False, pid, pid)
+            done = reloader.reload()
+    except RotationError as error:
+        return Attempt(method, str(error.details.get("log") or ""), error)
+    log = "\n".join(part for part in (log, done.log) if part)
+    return Attempt(method, log, None, True, done.worker_pid_before, done.worker_pid_after)

@@ -1,0 +1,393 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A rotation: the whole pipeline for one host, in one process."""
+
+from __future__ import annotations
+
+import contextlib
+import typing as t
+from datetime import datetime, timezone
+
+from ..._core.pipeline.plan_table import plan_table
+from ..._core.pipeline.progress import Progress
+from ..._core.pipeline.source import CertificateSource, requests_of
+from ..._core.pipeline.sync_report import SyncReport
+from ..._core.unexpected import only_rotation_errors
+from ..._errors import HaproxyError, ReloadError, RotationError
+from ..._ports.host.signals import finishing
+from ..._ports.provided import NotProvided
+from ..._ports.store.directory import CertificateDirectory
+from ..preflight import in_check_mode, not_ready, preflight
+from .deployed import also_deployed
+from .sync import CertificateSync
+from .sync_options import SyncOptions
+
+if t.TYPE_CHECKING:
+    from .activate import MemorySettings
+    from .prove import ProofSettings
+    from .reload import ReloadSettings
+
+_Result = dict[str, t.Any]
+
+
+class RotationSettings(t.NamedTuple):
+    """All but what a sync does.
+
+    needs: options of the preflight; activation: how HAProxy is made to use the files: "direct"; "handlers", later, by
+    somebody else; "reloaded", just now, by somebody else (reload_error, reload_log: when that failed); or "none".
+    memory: for hot updates, None without a stats socket; crt_list: for new certificates, None for where the others are;
+    proof: None for none; allow_unreferenced, on_unproven: what of it is no failure; textfile, metrics_names: for
+    node_exporter, None for no metrics; fail_late: leave it to others to fail for what is wrong with the content of
+    certificates.
+    """
+
+    needs: t.Mapping[str, t.Any]
+    activation: str
+    reload_error: str
+    reload_log: str
+    memory: MemorySettings | None
+    crt_list: str | None
+    reload: ReloadSettings
+    proof: ProofSettings | None
+    allow_unreferenced: bool
+    on_unproven: str
+    textfile: str | None
+    metrics_names: str
+    fail_late: bool
+
+
+class Rotation(CertificateSync):
+    """discover, fetch, verify, plan and write are those of a sync; activate, prove and record are here.
+
+    What goes wrong with one certificate, or at one stage, is told in the result, and the run goes on as far as it can:
+    the pure Progress says, from what was done so far, what is to be done next. connect: makes the source, once the host
+    is known to have what that needs; now: aware time at which the run began.
+    """
+
+    def __init__(
+        self,
+        connect: t.Callable[[], CertificateSource],
+        directory: CertificateDirectory,
+        options: SyncOptions,
+        settings: RotationSettings,
+        *,
+        now: datetime,
+        check_mode: bool = False,
+    ) -> None:
+        super().__init__(None, directory, options, now=now, check_mode=check_mode)
+        self._connect = connect
+        self._settings = settings
+        self._done: _Result = {}
+        self._errors: list[str] = []
+        self._metrics_error = ""
+        self._is_news = False
+
+    def run(self) -> SyncReport:
+        """The pipeline. Raises RotationError where there is nothing to go on with: the host is not ready, discovery
+        fails, or the directory cannot be used.
+        """
+        with self._told_to_metrics():
+            self.preflight()
+            if self._options.selection is None:
+                self.look_at_deployed()
+                return self.report
+            found = self.discover()
+            with self._finishing():
+                with self.opened():
+                    plan = self.plan(found)
+                    for secrets in self.fetch(plan):
+                        self.write(self.verify(secrets))
+                    self.settle(found)
+                self.activate()
+                self.prove()
+                self.go_back()
+                self.record()
+        return self.report
+
+    def result(self) -> _Result:
+        """What the module returns of a run."""
+        progress = self.progress
+        plan = plan_table(self.report.items, self.report.unselected, self._now) if self._check_mode else None
+        return {
+            **self.report.as_result(),
+            "changed": self.report.changed or self._changes_haproxy(progress),
+            **requests_of(self._source),
+            "activation": progress.activation,
+            "needs_reload": self.needs_reload,
+            "proven": progress.proven if self._is_active else [],
+            "rolled_back": progress.rolled_back,
+            "not_proven": progress.not_proven,
+            "error": "\n".join(filter(None, (progress.message, self._metrics_error))),
+            "activation_error": progress.error,
+            **({"plan": plan} if plan is not None else {}),
+        }
+
+    def _changes_haproxy(self, progress: Progress) -> bool:
+        if self._check_mode or self.needs_reload:
+            return self._settings.activation != "none" and bool(progress.update_items)
+        return progress.activation != "none" or bool(progress.rolled_back) or self._is_news
+
+    @property
+    def failure(self) -> str:
+        """What the run fails with at its end; "" when it does not."""
+        progress = self.progress
+        late = self._settings.fail_late and not progress.own_failure
+        return "\n".join(filter(None, ("" if late else progress.message, self._metrics_error)))
+
+    @property
+    def progress(self) -> Progress:
+        """Where the run stands."""
+        settings = self._settings
+        return Progress(
+            self.report.as_result(),
+            **self._done,
+            allow_unreferenced=settings.allow_unreferenced,
+            on_unproven=settings.on_unproven,
+            more_errors=self._errors,
+        )
+
+    @property
+    def needs_reload(self) -> bool:
+        """Whether the files wait for a handler that reloads HAProxy."""
+        return self._settings.activation == "handlers" and bool(self.progress.update_items)
+
+    # -- stages -------------------------------------------------------------------------------------------------
+
+    def preflight(self) -> None:
+        """Has the host all that is needed? Raises RotationError that names all that is missing."""
+        checks = preflight(self._settings.needs)
+        self.report.warnings += [str(check) for check in checks if check.problem and not check.required]
+        missing = not_ready(checks)
+        if missing and not self._check_mode:
+            raise RotationError(missing)
+        if missing:
+            self.report.warnings.append(in_check_mode(missing))
+        if self._options.selection is not None:
+            self._source = self._connect()
+
+    def activate(self) -> None:
+        """Make HAProxy use what is new: by a hot update, else by a reload whose result is known."""
+        if not self._is_active:
+            return
+        if self._settings.activation == "reloaded":
+            self._done["reload"] = _reloaded_by_others(self._settings)
+            return
+        if self._settings.memory is not None and self.progress.update_items:
+            self._done["update"] = self._hot_update()
+        if self.progress.refused:
+            self._done["taken_back"], error = self._taken_back(self.progress.refused)
+            self._errors += [error] if error else []
+        if self.progress.needs_reload:
+            self._done["reload"] = self._reload()
+
+    def prove(self) -> None:
+        """Do fresh TLS handshakes get it? Whatever ends the proof is told, and nothing is taken back for it."""
+        progress = self.progress
+        if not (self._is_active and progress.activated):
+            return
+        try:
+            self._done["proof"] = self._proof(progress.proof_items, progress.activated)
+        except RotationError as error:
+            self._done["proof"] = {"msg": error.message}
+
+    def go_back(self) -> None:
+        """On disk and in HAProxy, where a handshake got something else or a reload was refused, and prove that."""
+        if not (self._is_active and self.progress.unproven):
+            return
+        was_loaded = self.progress.activation != "none"
+        self._done["rollback"], error = self._taken_back(self.progress.unproven, was_loaded=was_loaded)
+        try:
+            if self.progress.activation == "hot_update":
+                self._restore_memory()
+            elif self.progress.activation == "reload":
+                self._reload_again()
+            progress = self.progress
+            if progress.restored:
+                names = [item["name"] for item in progress.restored]
+                proof = self._proof([*progress.restored, *progress.proof_items], names)
+                self._done["rollback_proof"] = proof
+                if any(item["outcome"] == "wrong" for item in proof.get("certificates", ())):
+                    raise HaproxyError(proof["msg"])
+        except RotationError as second:
+            error = "\n".join(filter(None, (error, second.message)))
+        if error:
+            self._done["rollback_error"] = error
+
+    def record(self) -> None:
+        """How the run ended, and what has been seen served."""
+        from .record import RunOutcome, record
+
+        progress = self.progress
+        if not (self._is_active and progress.has_work):
+            return
+        outcomes = [
+            RunOutcome(
+                "proven",
+                progress.activation,
+                [*progress.proven, *progress.restored_and_proven],
+                frozenset(progress.retired),
+                failures=progress.failures,
+                not_proven=progress.not_proven,
+                loaded=progress.loaded,
+            )
+        ]
+        if progress.error:
+            outcomes.append(
+                RunOutcome(
+                    progress.outcome,
+                    progress.activation,
+                    message=progress.error,
+                    failures=self.report.failures,
+                    not_proven=progress.not_proven,
+                )
+            )
+        with self._noting_errors():
+            for outcome in outcomes:
+                is_news, _state = record(
+                    self._directory,
+                    outcome,
+                    now=datetime.now(timezone.utc),
+                    lock_timeout=self._options.lock_timeout,
+                    check_mode=False,
+                )
+                self._is_news = self._is_news or is_news
+
+    def metrics(self, *, broken_off: bool = False) -> None:
+        """For Prometheus, also of a run that failed. They never stop a rotation: they fail it at its end."""
+        textfile = self._settings.textfile
+        if textfile is None or self._check_mode or (self.needs_reload and not broken_off):
+            return
+        from ..._core.record.metrics import Run
+        from ..metrics import write_metrics
+
+        progress, now = self.progress, datetime.now(timezone.utc)
+        counts = {"problems": {"host": 1}} if broken_off else progress.counts
+        requests = requests_of(self._source)
+        run = Run(
+            not broken_off and not progress.message,
+            (now - self._now).total_seconds(),
+            requests["api_calls"],
+            requests["api_errors"],
+            **counts,
+        )
+        try:
+            with only_rotation_errors():
+                report = write_metrics(
+                    self._directory.path,
+                    textfile,
+                    names=self._settings.metrics_names,
+                    run=run,
+                    layers={} if broken_off else {item["name"]: item["layers"] for item in progress.layers},
+                    lock_timeout=self._options.lock_timeout,
+                    now=now,
+                )
+            self.report.warnings += report.warnings
+        except RotationError as error:
+            self._metrics_error = f"The metrics were not written: {error.message}"
+
+    # -- parts of them ------------------------------------------------------------------------------------------
+
+    @property
+    def _is_active(self) -> bool:
+        return not self._check_mode and self._settings.activation != "none" and not self.needs_reload
+
+    @contextlib.contextmanager
+    def _told_to_metrics(self) -> t.Iterator[None]:
+        try:
+            with only_rotation_errors():
+                yield
+        except NotProvided:  # the run is not over
+            raise
+        except RotationError as error:
+            self.metrics(broken_off=True)
+            also_deployed(error, self._directory, now=self._now, min_remaining=self._options.min_remaining)
+            error.message = "\n".join(filter(None, (error.message, self._metrics_error)))
+            error.details.update(requests_of(self._source))
+            raise
+        self.metrics()
+
+    @contextlib.contextmanager
+    def _finishing(self) -> t.Iterator[None]:
+        """What was begun is finished, or taken back, whoever asks the process to end."""
+        with finishing() as asked:
+            yield
+        if asked:
+            self.report.warnings.append(f"{' and '.join(dict.fromkeys(asked))} came; what was begun is finished.")
+
+    @contextlib.contextmanager
+    def _noting_errors(self) -> t.Iterator[None]:
+        """Of what must not keep the run from going on."""
+        try:
+            with only_rotation_errors():
+                yield
+        except RotationError as error:
+            self._errors.append(error.message)
+
+    def _hot_update(self) -> _Result:
+        try:
+            return self._updated(self.progress.update_items)
+        except RotationError as error:
+            return {"msg": error.message}
+
+    def _updated(self, items: t.Sequence[t.Mapping[str, str]]) -> _Result:
+        """As the module haproxy_certificate returns it, failures too. Raises RotationError without any answer."""
+        from .activate import of_files, update_memory
+
+        memory = self._settings.memory
+        if memory is None:
+            raise HaproxyError("There is no stats socket.")
+        with only_rotation_errors():
+            report = update_memory(memory, of_files(items, self._settings.crt_list), check_mode=False)
+        self.report.warnings += [outcome.warning for outcome in report.outcomes if outcome.warning]
+        return {"certificates": [outcome.as_result() for outcome in report.outcomes], "msg": report.message}
+
+    def _reload(self) -> _Result:
+        from .reload import reload_by_first_way
+
+        return {"results": [attempt.as_result() for attempt in reload_by_first_way(self._settings.reload)]}
+
+    def _taken_back(self, names: t.Sequence[str], *, was_loaded: bool = False) -> tuple[_Result, str]:
+        """As the module certificate_rollback returns it, and what could not go back, while the others did."""
+        from .rollback import take_back
+
+        timeout = self._options.lock_timeout
+        try:
+            with only_rotation_errors():
+                items = take_back(self._directory, names, lock_timeout=timeout, check_mode=False, was_loaded=was_loaded)
+        except RotationError as error:
+            return {"certificates": error.details.get("certificates", [])}, error.message
+        return {"certificates": items}, ""
+
+    def _restore_memory(self) -> None:
+        answer = self._updated(self.progress.restore_items)
+        if answer["msg"]:
+            raise HaproxyError(answer["msg"])
+
+    def _reload_again(self) -> None:
+        last = self._reload()["results"][-1]
+        if not last["reloaded"]:
+            raise ReloadError(last["msg"])
+
+    def _proof(self, certificates: t.Sequence[t.Mapping[str, t.Any]], only: t.Sequence[str]) -> _Result:
+        """As the module certificate_proof_info returns it; {} without a proof. Raises RotationError."""
+        from .prove import prove_deployed
+
+        settings, allow_unreferenced = self._settings, self._settings.allow_unreferenced
+        if settings.proof is None:
+            return {}
+        reloaded = self.progress.activation == "reload"
+        with only_rotation_errors():
+            proof = prove_deployed(certificates, settings.proof, only=only, reloaded=reloaded)
+        message = proof.message(allow_unreferenced)
+        result = proof.as_result(allow_unreferenced)
+        if not result["proven"] and not proof.report.failures(allow_unreferenced, settings.on_unproven == "warn"):
+            self.report.warnings.append(message)
+        return {**result, "msg": message}
+
+
+def _reloaded_by_others(settings: RotationSettings) -> _Result:
+    """As a loop of haproxy_reload over methods."""
+    error = settings.reload_error
+    return {"results": [{"item": "a handler", "reloaded": not error, "msg": error, "log": settings.reload_log}]}

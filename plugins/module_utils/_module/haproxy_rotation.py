@@ -1,0 +1,179 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""haproxy_rotation: parameters to the walk, what came of it to the result."""
+
+from __future__ import annotations
+
+import gc
+import typing as t
+from datetime import datetime, timezone
+
+from .._errors import RotationError
+from .._flows.rotate.activate import MemorySettings
+from .._flows.rotate.prove import ProofSettings
+from .._flows.rotate.reload import ReloadSettings
+from .._flows.rotate.rotation import Rotation, RotationSettings
+from .._ports.provided import NotProvided
+from .._ports.store.directory import CertificateDirectory
+from .boundary import module_boundary
+from .haproxy_options import BINARY_OPTION, CONFIG, DOCKER_HOST_OPTION, RELOAD_METHODS, SERVICE_OPTION
+from .masking import mask_in_url
+from .options import directory_settings
+from .reload_options import ReloadOptions, reloader_of
+from .sync_options import SYNC_OPTIONS, certificate_source, sync_options
+
+if t.TYPE_CHECKING:
+    from .aws import AwsModule
+
+_RELOAD_HTTP: dict[str, dict[str, t.Any]] = {
+    "headers": {"type": "dict", "no_log": True},
+    "username": {"type": "str"},
+    "password": {"type": "str", "no_log": True},
+    "status_code": {"type": "list", "elements": "int"},
+    "timeout": {"type": "float"},
+    "ca_path": {"type": "path"},
+    "client_cert": {"type": "path"},
+    "client_key": {"type": "path", "no_log": False},
+}
+ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
+    **SYNC_OPTIONS,
+    "path": {"type": "path", "default": "/etc/haproxy/certs"},
+    "fail_late": {"type": "bool", "default": False},
+    "activate": {"type": "bool", "default": True},
+    "activation": {"type": "str", "choices": ["direct", "handlers", "reloaded"], "default": "direct"},
+    "reload_error": {"type": "str", "default": ""},
+    "reload_log": {"type": "str", "default": ""},
+    "socket": {"type": "str", "default": "/run/haproxy/admin.sock"},
+    "crt_list": {"type": "str"},
+    "timeout": {"type": "float", "default": 10},
+    "reload_methods": {
+        "type": "list",
+        "elements": "str",
+        "choices": [*RELOAD_METHODS],
+        "default": ["master", "systemd"],
+    },
+    "reload_timeout": {"type": "float", "default": 90},
+    "master_socket": {"type": "str", "default": "/run/haproxy-master.sock"},
+    "service": SERVICE_OPTION,
+    "container": {"type": "str", "default": "haproxy"},
+    "docker_host": DOCKER_HOST_OPTION,
+    "pid_file": {"type": "path", "default": "/run/haproxy.pid"},
+    "reload_signal": {"type": "str", "choices": ["", "HUP", "USR2"], "default": ""},
+    "reload_url": {"type": "str", "no_log": True},
+    "reload_http": {"type": "dict", "options": _RELOAD_HTTP},
+    "check_config": {"type": "bool", "default": True},
+    "binary": BINARY_OPTION,
+    "config": {"type": "list", "elements": "path", "default": [CONFIG]},
+    "prove": {"type": "bool", "default": True},
+    "binds": {"type": "list", "elements": "str", "default": []},
+    "environment": {"type": "dict", "default": {}},
+    "max_names": {"type": "int", "default": 0},
+    "allow_unreferenced": {"type": "bool", "default": False},
+    "on_unproven": {"type": "str", "choices": ["fail", "warn"], "default": "fail"},
+    "proof_timeout": {"type": "float", "default": 5},
+    "metrics_textfile": {"type": "path"},
+    "metrics_names": {"type": "str", "choices": ["all", "conforming", "compatible"], "default": "all"},
+}
+
+
+def run(module: AwsModule) -> None:
+    """module: an AwsModule with ARGUMENT_SPEC."""
+    now = datetime.now(timezone.utc)
+    # All that is imported lives as long as the process: spare the collector from looking at it again and again.
+    gc.freeze()
+    for option in ("docker_host", "reload_url"):
+        mask_in_url(module, option)
+    with module_boundary(module):
+        params = module.params
+        rotation = Rotation(
+            lambda: certificate_source(module),
+            CertificateDirectory(params["path"], directory_settings(params)),
+            sync_options(params),
+            rotation_settings(params),
+            now=now,
+            check_mode=module.check_mode,
+        )
+        try:
+            rotation.run()
+        except NotProvided as missing:
+            module.exit_json(changed=False, questions=missing.questions)
+        except RotationError:
+            _warn(module, rotation)
+            raise
+        _warn(module, rotation)
+        diff = {"diff": rotation.report.diff()} if module._diff else {}
+        result = {**rotation.result(), "source": params["source"], **diff}
+        if rotation.failure:
+            module.fail_json(msg=rotation.failure, **result)
+        module.exit_json(**result)
+
+
+def _warn(module: AwsModule, rotation: Rotation) -> None:
+    for warning in rotation.report.warnings:
+        module.warn(warning)
+
+
+def rotation_settings(params: t.Mapping[str, t.Any]) -> RotationSettings:
+    """Raises InvalidOption."""
+    textfile = params["metrics_textfile"] or None
+    socket = params["socket"] or None
+    proof = ProofSettings(
+        config=params["config"],
+        environment=params["environment"],
+        binds=params["binds"] or None,
+        socket=socket,
+        max_names=params["max_names"] or None,
+        timeout=params["proof_timeout"],
+    ).check()
+    return RotationSettings(
+        needs={
+            **params,
+            "libraries": _libraries(params),
+            "wished_libraries": ["prometheus_client"] if textfile else [],
+        },
+        activation=params["activation"] if params["activate"] else "none",
+        reload_error=params["reload_error"],
+        reload_log=params["reload_log"],
+        memory=MemorySettings(socket, params["timeout"], params["config"]) if socket else None,
+        crt_list=params["crt_list"] or None,
+        reload=_reload_settings(params),
+        proof=proof if params["prove"] else None,
+        allow_unreferenced=params["allow_unreferenced"],
+        on_unproven=params["on_unproven"],
+        textfile=textfile,
+        metrics_names=params["metrics_names"],
+        fail_late=params["fail_late"],
+    )
+
+
+def _libraries(params: t.Mapping[str, t.Any]) -> list[str]:
+    of_aws = ["boto3", "botocore"] if params["source"] == "host" else []
+    return ["cryptography", *of_aws, *(["jmespath"] if any((params["fields"] or {}).values()) else [])]
+
+
+def _reload_settings(params: t.Mapping[str, t.Any]) -> ReloadSettings:
+    """The master's socket is for the method master alone, as the others may be there because it is not."""
+    http = {name: value for name, value in (params["reload_http"] or {}).items() if value is not None}
+    if "timeout" in http:
+        http["url_timeout"] = http.pop("timeout")
+    options = ReloadOptions(
+        timeout=params["reload_timeout"],
+        service=params["service"],
+        container=params["container"],
+        docker_host=params["docker_host"],
+        pid_file=params["pid_file"],
+        signal=params["reload_signal"] or None,
+        url=params["reload_url"],
+        **http,
+    )
+    with_master = options._replace(socket=params["master_socket"])
+    return ReloadSettings(
+        methods=params["reload_methods"],
+        reloader=lambda method: reloader_of(method, with_master if method == "master" else options),
+        check_config=params["check_config"],
+        binary=params["binary"],
+        config=params["config"],
+        timeout=params["reload_timeout"],
+    )
