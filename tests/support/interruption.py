@@ -81,7 +81,9 @@ class _Counter:
 
     def reach(self, call: str) -> None:
         if threading.current_thread() is threading.main_thread():
-            self._stage = self._stage_now() or (_END if self._stage not in (_BEGIN, "preflight", "discover") else _BEGIN)
+            self._stage = self._stage_now() or (
+                _END if self._stage not in (_BEGIN, "preflight", "discover") else _BEGIN
+            )
         with self._lock:
             number, self._count = self._count, self._count + 1
         is_due = bool(self._signals) and (self._numbers is None or number in self._numbers)

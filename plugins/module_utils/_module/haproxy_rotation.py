@@ -124,9 +124,7 @@ def _warn(module: AwsModule, rotation: Rotation, requests: Requests) -> None:
     for warning in rotation.report.warnings:
         module.warn(warning)
     if requests.held:
-        module.warn(
-            f"{' and '.join(requests.held)} came while something was changed: the run went on to its end."
-        )
+        module.warn(f"{' and '.join(requests.held)} came while something was changed: the run went on to its end.")
 
 
 def _end_at_once(module: AwsModule, name: str) -> None:
