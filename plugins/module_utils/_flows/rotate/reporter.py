@@ -50,11 +50,15 @@ class SyncReporter:
         return dates
 
     def deployed(self, entry: Entry, action: str, **extra: t.Any) -> None:
-        summary = entry.current.summary
         problems: list[dict[str, str]] = []
         if action != "removed":
             self._fail_on(entry.name, entry.problems)
             problems = [*entry.problems, *(problem.as_dict() for problem in self.judge(entry))]
+        self.tell(entry, action, problems, **extra)
+
+    def tell(self, entry: Entry, action: str, problems: t.Sequence[t.Mapping[str, str]], **extra: t.Any) -> None:
+        """Its item, and nothing else."""
+        summary = entry.current.summary
         self.report.items.append(
             {
                 "name": entry.name,
