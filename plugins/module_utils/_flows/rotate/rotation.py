@@ -181,7 +181,7 @@ class Rotation(CertificateSync):
             return
         if self._settings.memory is not None and self.progress.update_items:
             self._done["update"] = self._hot_update()
-        if self.progress.refused:
+        if self.progress.refused and self._goes_back:
             self._done["taken_back"], error = self._taken_back(self.progress.refused)
             self._errors += [error] if error else []
         if self.progress.needs_reload:
