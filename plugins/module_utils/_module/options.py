@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import pwd
-
 import typing as t
 from datetime import timedelta
 
