@@ -25,7 +25,8 @@ _ALWAYS = {
     "ANSIBLE_NOCOLOR": "true",
     "ANSIBLE_RETRY_FILES_ENABLED": "false",
 }
-# Ansible reads its settings and makes its temporary directory while it is imported, and each run removes that one.
+# Ansible reads its settings and makes its temporary directory while it is imported, and each run removes that one. What
+# it packs of a module for its host, which takes as long as the module itself, is kept for all runs: only code is in it.
 _FORKED = """
 import os, sys
 sys.argv = ["ansible-playbook"]
@@ -33,7 +34,10 @@ import ansible.cli.playbook
 from ansible import constants
 
 def run(request):
+    packed = os.path.join(os.path.dirname(request["output"]), "packed")
+    os.makedirs(packed, exist_ok=True)
     os.makedirs(constants.DEFAULT_LOCAL_TMP, mode=0o700, exist_ok=True)
+    os.symlink(packed, os.path.join(constants.DEFAULT_LOCAL_TMP, "ansiballz_cache"))
     sys.argv = ["ansible-playbook", *request["arguments"]]
     ansible.cli.playbook.main(sys.argv)
 """

@@ -40,7 +40,7 @@ class RotationSettings(t.NamedTuple):
     memory: for hot updates, None without a stats socket; crt_list: for new certificates, None for where the others are;
     proof: None for none; allow_unreferenced, on_unproven: what of it is no failure; textfile, metrics_names: for
     node_exporter, None for no metrics; fail_late: leave it to others to fail for what is wrong with the content of
-    certificates.
+    certificates. rollback_names, rollback_expired: for a way back by hand.
     """
 
     needs: t.Mapping[str, t.Any]
@@ -56,6 +56,8 @@ class RotationSettings(t.NamedTuple):
     textfile: str | None
     metrics_names: str
     fail_late: bool
+    rollback_names: t.Sequence[str] = ()
+    rollback_expired: bool = False
 
 
 class Rotation(CertificateSync):
@@ -65,6 +67,8 @@ class Rotation(CertificateSync):
     the pure Progress says, from what was done so far, what is to be done next. connect: makes the source, once the host
     is known to have what that needs; now: aware time at which the run began.
     """
+
+    _goes_back = True
 
     def __init__(
         self,
@@ -82,6 +86,7 @@ class Rotation(CertificateSync):
         self._done: _Result = {}
         self._errors: list[str] = []
         self._metrics_error = ""
+        self._is_news = False
 
     def run(self) -> SyncReport:
         """The pipeline. Raises RotationError where there is nothing to go on with: the host is not ready, discovery
@@ -116,6 +121,7 @@ class Rotation(CertificateSync):
             "activation": progress.activation,
             "needs_reload": self.needs_reload,
             "proven": progress.proven if self._is_active else [],
+            "rolled_back": progress.rolled_back,
             "not_proven": progress.not_proven,
             "error": "\n".join(filter(None, (progress.message, self._metrics_error))),
             "activation_error": progress.error,
@@ -125,7 +131,7 @@ class Rotation(CertificateSync):
     def _changes_haproxy(self, progress: Progress) -> bool:
         if self._check_mode or self.needs_reload:
             return self._settings.activation != "none" and bool(progress.update_items)
-        return progress.activation != "none" or bool(self._done.get("rollback"))
+        return progress.activation != "none" or bool(progress.rolled_back) or self._is_news
 
     @property
     def failure(self) -> str:
@@ -144,6 +150,7 @@ class Rotation(CertificateSync):
             allow_unreferenced=settings.allow_unreferenced,
             on_unproven=settings.on_unproven,
             more_errors=self._errors,
+            goes_back=self._goes_back,
         )
 
     @property
@@ -174,7 +181,7 @@ class Rotation(CertificateSync):
             return
         if self._settings.memory is not None and self.progress.update_items:
             self._done["update"] = self._hot_update()
-        if self.progress.refused:
+        if self.progress.refused and self._goes_back:
             self._done["taken_back"], error = self._taken_back(self.progress.refused)
             self._errors += [error] if error else []
         if self.progress.needs_reload:
@@ -204,7 +211,10 @@ class Rotation(CertificateSync):
             progress = self.progress
             if progress.restored:
                 names = [item["name"] for item in progress.restored]
-                self._done["rollback_proof"] = self._proof([*progress.restored, *progress.proof_items], names)
+                proof = self._proof([*progress.restored, *progress.proof_items], names)
+                self._done["rollback_proof"] = proof
+                if any(item["outcome"] == "wrong" for item in proof.get("certificates", ())):
+                    raise HaproxyError(proof["msg"])
         except RotationError as second:
             error = "\n".join(filter(None, (error, second.message)))
         if error:
@@ -240,13 +250,14 @@ class Rotation(CertificateSync):
             )
         with self._noting_errors():
             for outcome in outcomes:
-                record(
+                is_news, _state = record(
                     self._directory,
                     outcome,
                     now=datetime.now(timezone.utc),
                     lock_timeout=self._options.lock_timeout,
                     check_mode=False,
                 )
+                self._is_news = self._is_news or is_news
 
     def metrics(self, *, broken_off: bool = False) -> None:
         """For Prometheus, also of a run that failed. They never stop a rotation: they fail it at its end."""
@@ -376,9 +387,10 @@ class Rotation(CertificateSync):
             proof = prove_deployed(certificates, settings.proof, only=only, reloaded=reloaded)
         message = proof.message(allow_unreferenced)
         result = proof.as_result(allow_unreferenced)
-        if not result["proven"] and not proof.report.failures(allow_unreferenced, settings.on_unproven == "warn"):
+        failures = proof.report.failures(allow_unreferenced, settings.on_unproven == "warn")
+        if not result["proven"] and not failures:
             self.report.warnings.append(message)
-        return {**result, "msg": message}
+        return {**result, "msg": message, "failing": [failure.certificate.name for failure in failures]}
 
 
 def _reloaded_by_others(settings: RotationSettings) -> _Result:
