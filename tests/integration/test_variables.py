@@ -124,6 +124,7 @@ def test_a_misspelt_variable_is_named(scene: rotation.Scene) -> None:
     for sentence in sentences:
         assert f"[WARNING]: {sentence}" in warned
         assert found[sentence] == "warning"
+        assert any(sentence in line for line in run.result("rotation_doctor_info")["table"])
     # What the role itself has registered by now is none.
     assert f"{ROLE}_result is no variable" not in run.output
 
