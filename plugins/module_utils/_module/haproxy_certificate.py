@@ -9,7 +9,8 @@ from __future__ import annotations
 import typing as t
 
 from .._errors import InvalidOption
-from .._flows.rotate.activate import MemorySettings, WantedCertificate, update_memory
+from .._flows.rotate.activate import MemorySettings, update_memory
+from .._flows.rotate.memory_items import WantedCertificate
 from .boundary import module_boundary
 
 

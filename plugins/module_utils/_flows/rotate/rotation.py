@@ -338,7 +338,8 @@ class Rotation(CertificateSync):
 
     def _updated(self, items: t.Sequence[t.Mapping[str, str]]) -> _Result:
         """As the module haproxy_certificate returns it, failures too. Raises RotationError without any answer."""
-        from .activate import of_files, update_memory
+        from .activate import update_memory
+        from .memory_items import of_files
 
         memory = self._settings.memory
         if memory is None:
