@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import typing as t
-from dataclasses import dataclass
 
 from ..._core.haproxy.content import CertificateContent
 from ..._core.haproxy.parsing import StoredCertificate
@@ -33,6 +32,7 @@ from ..._ports.openssl.key_checks import KeyChecks
 from ..haproxy_failures import HOPELESS, process_facts
 from .memory_items import MemoryReport, Outcome, WantedCertificate
 from .memory_steps import add_step, carry_out, line_step, link_step, update_step
+from .settings import MemorySettings
 
 _AHEAD = 8  # certificates
 
@@ -278,20 +278,6 @@ class CertificateRun:
             file.check_entry(wanted.name)
             lacking.append(file)
         return lacking
-
-
-@dataclass(frozen=True)
-class MemorySettings:
-    """Which HAProxy, and how to deal with it.
-
-    socket: its stats socket, as a path or host:port; timeout: seconds for one answer; config: its configuration files
-    and directories, for the names that certificates have in it; remove_stale_ocsp: beside files that are loaded.
-    """
-
-    socket: str
-    timeout: float
-    config: t.Sequence[str] = ()
-    remove_stale_ocsp: bool = True
 
 
 def update_memory(settings: MemorySettings, wanted: t.Sequence[WantedCertificate], *, check_mode: bool) -> MemoryReport:

@@ -25,9 +25,7 @@ from .sync import CertificateSync
 from .sync_options import SyncOptions
 
 if t.TYPE_CHECKING:
-    from .activate import MemorySettings
-    from .prove import ProofSettings
-    from .reload import ReloadSettings
+    from .settings import MemorySettings, ProofSettings, ReloadSettings
 
 _Result = dict[str, t.Any]
 
