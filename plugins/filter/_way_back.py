@@ -29,8 +29,8 @@ options:
     required: true
   question:
     description:
-      - V(obstacles) for the hosts that cannot go back, V(moves) for what M(certops.rotation.certificate_secret_stage) is
-        to do, V(expected) for what it may do, V(strangers) for secrets that nobody has named.
+      - V(obstacles) for the hosts that cannot go back, V(moves) for what M(certops.rotation.certificate_secret_stage)
+        is to do, V(expected) for what it may do, V(strangers) for secrets that nobody has named.
     type: str
     choices: [obstacles, moves, expected, strangers]
     required: true

@@ -266,7 +266,6 @@ options:
     default: false
 extends_documentation_fragment:
   - certops.rotation.attributes
-  - certops.rotation.attributes.actiongroup_aws
   - certops.rotation.certificate_sync
   - certops.rotation.certificate_files
   - certops.rotation.certificate_secrets
@@ -277,6 +276,13 @@ extends_documentation_fragment:
   - amazon.aws.boto3
   - certops.rotation.certificate_changes
 attributes:
+  action_group:
+    description: Use these in C(module_defaults) to set defaults for this module.
+    support: full
+    membership:
+      - certops.rotation.aws
+      - certops.rotation.haproxy
+      - certops.rotation.all
   check_mode:
     support: full
     details:

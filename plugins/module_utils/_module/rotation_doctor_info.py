@@ -11,6 +11,7 @@ import typing as t
 from datetime import datetime, timezone
 
 from .._flows.doctor.doctor import AwsAccount, Doctor
+from .._flows.doctor.findings import table, to_mend
 from .._ports.reload.reloader import Reloader
 from .boundary import module_boundary
 from .certificate_sync import ARGUMENT_SPEC as SYNC_SPEC
@@ -69,6 +70,8 @@ def run(module: AwsModule) -> None:
             changed=False,
             ok=not any(finding.severity == "error" for finding in findings),
             checks=[finding.as_result() for finding in findings],
+            table=table(findings),
+            msg=to_mend(findings),
         )
 
 

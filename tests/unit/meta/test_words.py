@@ -30,7 +30,7 @@ def _trees() -> t.Iterator[tuple[str, ast.Module]]:
 
 
 def _types(tree: ast.Module) -> t.Iterator[str]:
-    """Classes, whether public or not, and public names of other types. (A private one is an abbreviation in its file.)"""
+    """Classes, public or not, and public names of other types. (A private one is an abbreviation in its file.)"""
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef):
             yield node.name.lstrip("_")

@@ -80,18 +80,12 @@ def clock_finding(offset: timedelta | None, newest: tuple[str, datetime] | None,
 
 def table(findings: t.Iterable[Finding]) -> list[str]:
     """A line for each, and more where a message has several."""
-    return [
-        line
-        for finding in findings
-        for line in f"{finding.severity:<7}  {finding.check:<34}  {finding.message.replace(chr(10), _NEXT_LINE)}".splitlines()
-    ]
+    rows = (f"{item.severity:<7}  {item.check:<34}  " + item.message.replace("\n", _NEXT_LINE) for item in findings)
+    return [line for row in rows for line in row.splitlines()]
 
 
 def to_mend(findings: t.Iterable[Finding]) -> str:
     """What has to be mended before certificates can be rotated; "" when nothing has."""
     errors = [f"- {finding.check}: {finding.message}" for finding in findings if finding.severity == "error"]
-    return (
-        "\n".join(("Something has to be mended before certificates can be rotated on this host:", *errors))
-        if errors
-        else ""
-    )
+    begin = ["Something has to be mended before certificates can be rotated on this host:"] if errors else []
+    return "\n".join([*begin, *errors])

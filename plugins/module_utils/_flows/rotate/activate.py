@@ -9,9 +9,8 @@ from __future__ import annotations
 import contextlib
 import os
 import typing as t
-from dataclasses import dataclass, field, replace
 
-from ..._core.haproxy.content import CertificateContent, parse_content
+from ..._core.haproxy.content import CertificateContent
 from ..._core.haproxy.parsing import StoredCertificate
 from ..._core.unexpected import only_rotation_errors
 from ..._errors import InvalidOption, RotationError, StoreError
@@ -30,86 +29,12 @@ from ..._ports.haproxy.ocsp_file import find_stale_response
 from ..._ports.haproxy.runtime import RuntimeApi, escape
 from ..._ports.haproxy.turn import take_turn
 from ..._ports.openssl.key_checks import KeyChecks
-from ..._ports.store.atomic import read_regular_file
-from ..haproxy_failures import HOPELESS, RELOAD_HELPS, error_code, failure_message, process_facts
+from ..haproxy_failures import HOPELESS, process_facts
+from .memory_items import MemoryReport, Outcome, WantedCertificate
 from .memory_steps import add_step, carry_out, line_step, link_step, update_step
+from .settings import MemorySettings
 
 _AHEAD = 8  # certificates
-
-
-@dataclass(frozen=True, repr=False)
-class WantedCertificate:
-    """One item of the module's certificates. content: PEM, None when it is read from source."""
-
-    name: str
-    state: str
-    source: str | None
-    content: str | None
-    crt_list: str | None
-    force: bool
-
-    def read(self) -> CertificateContent:
-        """Raises MaterialError, InvalidOption."""
-        if self.content is not None:
-            return parse_content(self.content)
-        try:
-            return parse_content(read_regular_file(self.source or ""))
-        except OSError as error:
-            raise InvalidOption(f"Cannot read {self.source}: {error.strerror or error}.") from None
-
-
-@dataclass
-class Outcome:
-    """What happened to one certificate; as_result is what the module returns."""
-
-    name: str
-    names: list[str] = field(default_factory=list)
-    action: str = "unchanged"
-    fingerprint_sha1: str | None = None
-    fingerprint_sha256: str | None = None
-    serial_number: str | None = None
-    not_after: str | None = None
-    previous_fingerprint_sha1: str | None = None
-    error_code: str | None = None
-    message: str | None = None
-    removed_ocsp: str | None = None
-    entered: bool = field(default=False, repr=False)
-    needs_reload: bool = field(default=False, repr=False)
-    before: dict[str, t.Any] = field(default_factory=dict, repr=False)
-    removed: dict[str, t.Any] = field(default_factory=dict, repr=False)
-    warning: str | None = field(default=None, repr=False)
-
-    def as_result(self) -> dict[str, t.Any]:
-        internal = ("entered", "needs_reload", "before", "removed", "warning")
-        return {name: value for name, value in vars(self).items() if name not in internal}
-
-    @property
-    def changed(self) -> bool:
-        return self.action in ("added", "updated", "removed") or self.removed_ocsp is not None or self.entered
-
-    def failed(self, error: RotationError) -> Outcome:
-        return replace(
-            self,
-            action="failed",
-            error_code=error_code(error),
-            message=error.message,
-            needs_reload=isinstance(error, RELOAD_HELPS),
-        )
-
-    def holds(self, stored: StoredCertificate) -> None:
-        """Take over what HAProxy holds."""
-        self.fingerprint_sha1 = stored.fingerprint_sha1
-        self.serial_number = stored.serial_number
-        self.not_after = stored.not_after
-        self.previous_fingerprint_sha1 = stored.fingerprint_sha1
-        self.before = _summary(self)
-
-    def wants(self, content: CertificateContent) -> None:
-        """Take over what the content says."""
-        self.fingerprint_sha1 = content.fingerprint_sha1
-        self.fingerprint_sha256 = content.leaf.fingerprint_sha256
-        self.serial_number = content.leaf.serial_number
-        self.not_after = content.not_after
 
 
 class CertificateRun:
@@ -356,43 +281,6 @@ class CertificateRun:
         return lacking
 
 
-@dataclass(frozen=True)
-class MemorySettings:
-    """Which HAProxy, and how to deal with it.
-
-    socket: its stats socket, as a path or host:port; timeout: seconds for one answer; config: its configuration files
-    and directories, for the names that certificates have in it; remove_stale_ocsp: beside files that are loaded.
-    """
-
-    socket: str
-    timeout: float
-    config: t.Sequence[str] = ()
-    remove_stale_ocsp: bool = True
-
-
-class MemoryReport(t.NamedTuple):
-    """outcomes: in the order of what was wanted; process: facts of the HAProxy process that answered."""
-
-    outcomes: list[Outcome]
-    process: dict[str, t.Any]
-
-    @property
-    def message(self) -> str:
-        """What failed; "" when nothing did."""
-        failed = [(outcome.name, outcome.message) for outcome in self.outcomes if outcome.action == "failed"]
-        return failure_message(failed, len(self.outcomes), "certificates") if failed else ""
-
-    def as_result(self) -> dict[str, t.Any]:
-        """What the module haproxy_certificate returns."""
-        return {
-            "changed": any(outcome.changed for outcome in self.outcomes),
-            "certificates": [outcome.as_result() for outcome in self.outcomes],
-            "needs_reload": any(outcome.needs_reload for outcome in self.outcomes),
-            "haproxy": self.process,
-            "diff": _diff(self.outcomes),
-        }
-
-
 def update_memory(settings: MemorySettings, wanted: t.Sequence[WantedCertificate], *, check_mode: bool) -> MemoryReport:
     """Raises HaproxyError when HAProxy cannot be reached or asked at all."""
     api = RuntimeApi(settings.socket, settings.timeout)
@@ -408,33 +296,8 @@ def update_memory(settings: MemorySettings, wanted: t.Sequence[WantedCertificate
         return MemoryReport(certificates.apply(wanted), process_facts(info))
 
 
-def of_files(items: t.Iterable[t.Mapping[str, str]], crt_list: str | None) -> list[WantedCertificate]:
-    """For files on disk: items have src, which is the name, too, and state. What HAProxy holds is loaded again."""
-    return [WantedCertificate(item["src"], item["state"], item["src"], None, crt_list, force=True) for item in items]
-
-
 def _name_in(crt_list: str, path: str, name: str) -> str:
     """In its directory a certificate gets the name that a reload would give it; else it keeps its name."""
     directory, base = os.path.split(path)
     is_directory = directory == crt_list or os.path.realpath(directory) == os.path.realpath(crt_list)
     return os.path.join(crt_list, base) if is_directory else name
-
-
-def _summary(outcome: Outcome) -> dict[str, t.Any]:
-    fields = {
-        "fingerprint_sha1": outcome.fingerprint_sha1,
-        "serial_number": outcome.serial_number,
-        "not_after": outcome.not_after,
-    }
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def _diff(outcomes: t.Iterable[Outcome]) -> dict[str, t.Any]:
-    before: dict[str, t.Any] = {}
-    after: dict[str, t.Any] = {}
-    for outcome in outcomes:
-        before.update(outcome.removed)
-        if outcome.action in ("added", "updated", "removed"):
-            before.update({outcome.name: outcome.before} if outcome.before else {})
-            after.update({outcome.name: _summary(outcome)} if outcome.action != "removed" else {})
-    return {"before": before, "after": after}

@@ -25,9 +25,7 @@ from .sync import CertificateSync
 from .sync_options import SyncOptions
 
 if t.TYPE_CHECKING:
-    from .activate import MemorySettings
-    from .prove import ProofSettings
-    from .reload import ReloadSettings
+    from .settings import MemorySettings, ProofSettings, ReloadSettings
 
 _Result = dict[str, t.Any]
 
@@ -181,7 +179,7 @@ class Rotation(CertificateSync):
             return
         if self._settings.memory is not None and self.progress.update_items:
             self._done["update"] = self._hot_update()
-        if self.progress.refused:
+        if self.progress.refused and self._goes_back:
             self._done["taken_back"], error = self._taken_back(self.progress.refused)
             self._errors += [error] if error else []
         if self.progress.needs_reload:
@@ -338,7 +336,8 @@ class Rotation(CertificateSync):
 
     def _updated(self, items: t.Sequence[t.Mapping[str, str]]) -> _Result:
         """As the module haproxy_certificate returns it, failures too. Raises RotationError without any answer."""
-        from .activate import of_files, update_memory
+        from .activate import update_memory
+        from .memory_items import of_files
 
         memory = self._settings.memory
         if memory is None:

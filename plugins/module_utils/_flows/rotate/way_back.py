@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import typing as t
 from datetime import datetime, timezone
 
 from ..._core.pipeline.sync_report import SyncReport
@@ -85,7 +84,3 @@ class WayBack(Rotation):
             return ""
         names = ", ".join(self.unserved)
         return f"These are back on disk, but handshakes do not get them: {names}\n{self.progress.error}"
-
-    def _taken_back(self, names: t.Sequence[str], *, was_loaded: bool = False) -> tuple[dict[str, t.Any], str]:
-        """What HAProxy refuses stays, too, for there is nothing better to go to."""
-        return {}, ""

@@ -21,11 +21,9 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.unexpected 
     UnexpectedFailure,
     only_rotation_errors,
 )
-from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.activate import (
-    CertificateRun,
-    WantedCertificate,
-)
+from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.activate import CertificateRun
 from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.installer import Installer
+from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.memory_items import WantedCertificate
 from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.sync import CertificateSync, SyncReport
 from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.sync_options import SyncOptions
 from ansible_collections.certops.rotation.plugins.module_utils._module.boundary import module_boundary
