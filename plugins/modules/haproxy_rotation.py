@@ -253,6 +253,17 @@ options:
     type: str
     choices: [all, conforming, compatible]
     default: all
+  rollback_names:
+    description:
+      - Instead of a rotation, go back to the version before with the certificates of these secrets, all of them or
+        none, and make HAProxy serve that, which is proven and recorded. AWS is not asked, no metrics are written.
+      - It fails, and nothing is changed, where one of them has no version before that could be served.
+    type: list
+    elements: str
+  rollback_expired:
+    description: Whether O(rollback_names) also go back to a version that has expired by now.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - certops.rotation.attributes
   - certops.rotation.attributes.actiongroup_aws
@@ -304,6 +315,10 @@ EXAMPLES = r"""
     name_prefix: web/
     reload_methods: [docker]
     check_config: false
+
+- name: Go back to the version before
+  certops.rotation.haproxy_rotation:
+    rollback_names: [my-web-cert]
 
 - name: Write the files, and leave the rest to the play's handlers
   certops.rotation.haproxy_rotation:

@@ -181,6 +181,15 @@ checks:
       description: What was found, or what is wrong and what to do. It may have several lines.
       type: str
       sample: Allowed.
+table:
+  description: The same as lines for people.
+  returned: always
+  type: list
+  elements: str
+msg:
+  description: What has to be mended, as one text. Empty when nothing has.
+  returned: always
+  type: str
 """
 
 from ansible_collections.certops.rotation.plugins.module_utils._module.aws import AwsModule

@@ -115,7 +115,7 @@ def test_no_region(patient: Patient) -> None:
     assert set(found) == {"region", "secrets"}
     severity, message = found["region"]
     assert severity == "error"
-    assert "Set haproxy_certificates_aws.region" in message
+    assert "Set option region" in message
 
 
 def test_an_endpoint_that_nobody_listens_on(patient: Patient) -> None:
@@ -214,7 +214,7 @@ def test_options_without_meaning(patient: Patient) -> None:
     found = patient.ailments(mode="0644", min_remaining="soon", names=[])
     assert found["options"][0] == "error"
     assert "Nothing is selected" in found["secrets"][1]
-    assert "Set haproxy_certificates_tags" in found["secrets"][1]
+    assert "Set option tags" in found["secrets"][1]
     boolean = patient.ailments(tags={"Production": True})
     assert set(boolean) == {"options"}
     assert "Quote it as AWS has it" in boolean["options"][1]

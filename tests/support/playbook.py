@@ -25,7 +25,8 @@ _ALWAYS = {
     "ANSIBLE_NOCOLOR": "true",
     "ANSIBLE_RETRY_FILES_ENABLED": "false",
 }
-# Ansible reads its settings and makes its temporary directory while it is imported, and each run removes that one.
+# Ansible reads its settings and makes its temporary directory while it is imported, and each run removes that one. What
+# it packs of a module for its host, which takes as long as the module itself, is kept for all runs: only code is in it.
 _FORKED = """
 import os, sys
 sys.argv = ["ansible-playbook"]
@@ -33,7 +34,10 @@ import ansible.cli.playbook
 from ansible import constants
 
 def run(request):
+    packed = os.path.join(os.path.dirname(request["output"]), "packed")
+    os.makedirs(packed, exist_ok=True)
     os.makedirs(constants.DEFAULT_LOCAL_TMP, mode=0o700, exist_ok=True)
+    os.symlink(packed, os.path.join(constants.DEFAULT_LOCAL_TMP, "ansiballz_cache"))
     sys.argv = ["ansible-playbook", *request["arguments"]]
     ansible.cli.playbook.main(sys.argv)
 """
@@ -101,22 +105,25 @@ def run_playbook(
     inside: SystemdHost | None = None,
     extra: t.Mapping[str, t.Any] | None = None,
     verbosity: int = 4,
+    inventory: pathlib.Path | None = None,
 ) -> PlaybookRun:
     """Run a playbook on hosts that are all this machine, or inside of it. playbook: a name, or plays; timeout: seconds.
 
     extra: variables of the command line, for what a play itself is told; verbosity: how many -v.
+    inventory: a further one.
 
     Raises AssertionError when any private key material is printed.
     """
     everywhere = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
-    inventory = {"haproxy": {"hosts": {host: {} for host in hosts}, "vars": {**everywhere, **variables}}}
+    hosts_and_variables = {"haproxy": {"hosts": {host: {} for host in hosts}, "vars": {**everywhere, **variables}}}
     with tempfile.TemporaryDirectory(dir=inside.shared if inside else None) as directory:
         folder = pathlib.Path(directory)
-        (folder / "inventory.json").write_text(json.dumps(inventory))
+        (folder / "inventory.json").write_text(json.dumps(hosts_and_variables))
         if not isinstance(playbook, str):
             (folder / "play.yml").write_text(json.dumps(playbook))
             playbook = str(folder / "play.yml")
         arguments = [playbook, "-i", str(folder / "inventory.json"), *([f"-{'v' * verbosity}"] if verbosity else [])]
+        arguments += ["-i", str(inventory)] if inventory else []
         arguments += ["--diff", *(["--check"] if check else []), "--extra-vars", json.dumps(extra or {})]
         returncode, output = _run(arguments, {"TASK_LOG": str(folder / "tasks"), **(env or {})}, timeout, inside)
         log = folder / "tasks"

@@ -10,11 +10,12 @@ import gc
 import typing as t
 from datetime import datetime, timezone
 
-from .._errors import RotationError
+from .._errors import InvalidOption, RotationError
 from .._flows.rotate.activate import MemorySettings
 from .._flows.rotate.prove import ProofSettings
 from .._flows.rotate.reload import ReloadSettings
 from .._flows.rotate.rotation import Rotation, RotationSettings
+from .._flows.rotate.way_back import WayBack
 from .._ports.provided import NotProvided
 from .._ports.store.directory import CertificateDirectory
 from .boundary import module_boundary
@@ -75,7 +76,10 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "proof_timeout": {"type": "float", "default": 5},
     "metrics_textfile": {"type": "path"},
     "metrics_names": {"type": "str", "choices": ["all", "conforming", "compatible"], "default": "all"},
+    "rollback_names": {"type": "list", "elements": "str"},
+    "rollback_expired": {"type": "bool", "default": False},
 }
+_NOTHING_SELECTED: dict[str, t.Any] = {"names": [], "name_prefix": None, "tags": {}}
 
 
 def run(module: AwsModule) -> None:
@@ -87,10 +91,11 @@ def run(module: AwsModule) -> None:
         mask_in_url(module, option)
     with module_boundary(module):
         params = module.params
-        rotation = Rotation(
+        walk = WayBack if params["rollback_names"] is not None else Rotation
+        rotation = walk(
             lambda: certificate_source(module),
             CertificateDirectory(params["path"], directory_settings(params)),
-            sync_options(params),
+            sync_options(params if params["rollback_names"] is None else {**params, **_NOTHING_SELECTED}),
             rotation_settings(params),
             now=now,
             check_mode=module.check_mode,
@@ -145,7 +150,16 @@ def rotation_settings(params: t.Mapping[str, t.Any]) -> RotationSettings:
         textfile=textfile,
         metrics_names=params["metrics_names"],
         fail_late=params["fail_late"],
+        rollback_names=_rollback_names(params["rollback_names"]),
+        rollback_expired=params["rollback_expired"],
     )
+
+
+def _rollback_names(given: t.Sequence[str] | None) -> list[str]:
+    names = [name.strip() for name in given or () if name.strip()]
+    if given is not None and not names:
+        raise InvalidOption("rollback_names: name the secrets whose certificates are to go back to the version before.")
+    return names
 
 
 def _libraries(params: t.Mapping[str, t.Any]) -> list[str]:

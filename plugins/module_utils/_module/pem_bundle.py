@@ -10,9 +10,9 @@ import os
 import typing as t
 from datetime import datetime, timezone
 
-from .._core.pipeline.layouts import live_paths
 from .._core.pipeline.naming import certificate_file_stem
 from .._core.pipeline.source import Selection
+from .._core.x509.layouts import live_paths
 from .._errors import InvalidOption, RotationError
 from .._flows.rotate.sync import CertificateSync
 from .._flows.rotate.sync_options import SyncOptions

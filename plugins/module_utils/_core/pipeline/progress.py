@@ -39,7 +39,7 @@ class Progress:
     methods; proof: certificate_proof_info; rollback: certificate_rollback with unproven; rollback_proof:
     certificate_proof_info with restored; rollback_error: what failed while going back, "" when nothing did;
     allow_unreferenced, on_unproven: as the proof's options; taken_back: certificate_rollback with refused; more_errors:
-    what else went wrong.
+    what else went wrong; goes_back: whether what is not served goes back to the version before.
     """
 
     sync: _Result
@@ -53,6 +53,7 @@ class Progress:
     on_unproven: str = "fail"
     taken_back: _Result = field(default_factory=dict)
     more_errors: t.Sequence[str] = ()
+    goes_back: bool = True
 
     # Disk
 
@@ -195,6 +196,8 @@ class Progress:
     @property
     def unproven(self) -> list[str]:
         """To be rolled back: activated by this run and not served, or refused at the reload."""
+        if not self.goes_back:
+            return []
         suspects = set(self.pending) - set(self.refused) if self._reload_refused else set()
         suspects = (suspects - set(self.activated)) | (set(self.activated) & self._wrong & set(self._to_load))
         return [name for name in self.pending if name in suspects]
@@ -310,7 +313,7 @@ class Progress:
         if not wrong and not self._fails_unproven:
             return ""
         lines = [str(self.proof["msg"])]
-        if wrong - set(self.unproven):
+        if self.goes_back and wrong - set(self.unproven):
             lines.append("What an earlier run has loaded stays; the next run loads it again.")
         if self.not_proven:
             lines.append("What is not proven stays in place, and the next run asks again.")

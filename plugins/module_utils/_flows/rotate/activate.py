@@ -135,6 +135,7 @@ class CertificateRun:
         self._check_mode = check_mode
         self._files = FileNames(paths)
         self._keys = KeyChecks()
+        self._contents: dict[str, CertificateContent] = {}  # of those that come next
         self._pending, names = memory.list_names()
         self._known = KnownNames(self._files, names)
 
@@ -185,7 +186,7 @@ class CertificateRun:
             return False
         if wanted.state == "present":
             with contextlib.suppress(RotationError), only_rotation_errors():  # said in its turn, too
-                content = wanted.read()
+                content = self._contents[wanted.name] = wanted.read()
                 if wanted.force or not held or not all(content.matches(one) for one in held if one is not None):
                     self._keys.begin(content)
         return True
@@ -202,7 +203,7 @@ class CertificateRun:
         if wanted.state == "absent":
             self._remove(wanted, outcome)
             return
-        content = wanted.read()
+        content = self._contents.pop(wanted.name, None) or wanted.read()
         if self._remove_stale_ocsp and wanted.source:
             self._remove_ocsp(wanted.source, outcome, content)  # on disk first, whatever becomes of the memory
         self._bring(wanted, outcome, content, {name: one for name, one in held.items() if one.status != "Empty"})

@@ -16,7 +16,8 @@ from ..._core.pipeline.proof_report import CertificateProof, DeployedCertificate
 from ..._core.pipeline.prove import ProofTarget, TlsBind, proof_targets, verdicts
 from ..._core.x509.bundle import describe_pem
 from ..._errors import HaproxyError, InvalidOption, RotationError
-from ..._ports.haproxy.binds import config_files, tls_uses
+from ..._ports.haproxy.binds import tls_uses
+from ..._ports.haproxy.config_files import config_files
 from ..._ports.haproxy.loaded import Loaded, look_at_loaded
 from ..._ports.haproxy.runtime import RuntimeApi
 from ..._ports.host.own_address import is_own_address

@@ -40,7 +40,7 @@ class RotationSettings(t.NamedTuple):
     memory: for hot updates, None without a stats socket; crt_list: for new certificates, None for where the others are;
     proof: None for none; allow_unreferenced, on_unproven: what of it is no failure; textfile, metrics_names: for
     node_exporter, None for no metrics; fail_late: leave it to others to fail for what is wrong with the content of
-    certificates.
+    certificates. rollback_names, rollback_expired: for a way back by hand.
     """
 
     needs: t.Mapping[str, t.Any]
@@ -56,6 +56,8 @@ class RotationSettings(t.NamedTuple):
     textfile: str | None
     metrics_names: str
     fail_late: bool
+    rollback_names: t.Sequence[str] = ()
+    rollback_expired: bool = False
 
 
 class Rotation(CertificateSync):
@@ -65,6 +67,8 @@ class Rotation(CertificateSync):
     the pure Progress says, from what was done so far, what is to be done next. connect: makes the source, once the host
     is known to have what that needs; now: aware time at which the run began.
     """
+
+    _goes_back = True
 
     def __init__(
         self,
@@ -149,6 +153,7 @@ class Rotation(CertificateSync):
             allow_unreferenced=settings.allow_unreferenced,
             on_unproven=settings.on_unproven,
             more_errors=self._errors,
+            goes_back=self._goes_back,
         )
 
     @property
@@ -179,7 +184,7 @@ class Rotation(CertificateSync):
             return
         if self._settings.memory is not None and self.progress.update_items:
             self._done["update"] = self._hot_update()
-        if self.progress.refused:
+        if self.progress.refused and self._goes_back:
             self._done["taken_back"], error = self._taken_back(self.progress.refused)
             self._errors += [error] if error else []
         if self.progress.needs_reload:
@@ -387,9 +392,10 @@ class Rotation(CertificateSync):
             proof = prove_deployed(certificates, settings.proof, only=only, reloaded=reloaded)
         message = proof.message(allow_unreferenced)
         result = proof.as_result(allow_unreferenced)
-        if not result["proven"] and not proof.report.failures(allow_unreferenced, settings.on_unproven == "warn"):
+        failures = proof.report.failures(allow_unreferenced, settings.on_unproven == "warn")
+        if not result["proven"] and not failures:
             self.report.warnings.append(message)
-        return {**result, "msg": message}
+        return {**result, "msg": message, "failing": [failure.certificate.name for failure in failures]}
 
 
 def _reloaded_by_others(settings: RotationSettings) -> _Result:

@@ -74,7 +74,7 @@ def good() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
-@pytest.mark.parametrize("stage", ["verify", "put_aside", "publish"])
+@pytest.mark.parametrize("step", ["verify", "put_aside", "publish"])
 def test_one_that_fails_while_it_is_installed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path, good: dict[str, str], step: str, failure: BaseException
 ) -> None:
@@ -128,6 +128,9 @@ def test_haproxy_gets_the_others(monkeypatch: pytest.MonkeyPatch, failure: BaseE
     class Memory:
         def list_names(self) -> tuple[None, list[str]]:
             return None, []
+
+        def expect(self, names: t.Iterable[str]) -> None:
+            list(names)
 
     monkeypatch.setattr(CertificateRun, "_apply_one", fail_for_b)
     run = CertificateRun(t.cast("t.Any", Memory()), "3.0", remove_stale_ocsp=False, check_mode=False)
