@@ -83,6 +83,7 @@ class Rotation(CertificateSync):
         self._settings = settings
         self._done: _Result = {}
         self._errors: list[str] = []
+        self._reloads: list[_Result] = []
         self._metrics_error = ""
         self._is_news = False
 
@@ -94,6 +95,7 @@ class Rotation(CertificateSync):
             self.preflight()
             if self._options.selection is None:
                 self.look_at_deployed()
+                self.record()
                 return self.report
             found = self.discover()
             with self._finishing():
@@ -117,6 +119,7 @@ class Rotation(CertificateSync):
             "changed": self.report.changed or self._changes_haproxy(progress),
             **requests_of(self._source),
             "activation": progress.activation,
+            "reload_attempts": self._reloads,
             "needs_reload": self.needs_reload,
             "proven": progress.proven if self._is_active else [],
             "rolled_back": progress.rolled_back,
@@ -223,7 +226,7 @@ class Rotation(CertificateSync):
         from .record import RunOutcome, record
 
         progress = self.progress
-        if not (self._is_active and progress.has_work):
+        if not (self._is_active and (progress.has_work or self.report.failures)):
             return
         outcomes = [
             RunOutcome(
@@ -350,7 +353,9 @@ class Rotation(CertificateSync):
     def _reload(self) -> _Result:
         from .reload import reload_by_first_way
 
-        return {"results": [attempt.as_result() for attempt in reload_by_first_way(self._settings.reload)]}
+        attempts = [attempt.as_result() for attempt in reload_by_first_way(self._settings.reload)]
+        self._reloads += attempts
+        return {"results": [{"item": attempt["method"], **attempt} for attempt in attempts]}
 
     def _taken_back(self, names: t.Sequence[str], *, was_loaded: bool = False) -> tuple[_Result, str]:
         """As the module certificate_rollback returns it, and what could not go back, while the others did."""
