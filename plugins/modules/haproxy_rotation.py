@@ -472,6 +472,14 @@ activation:
   returned: always
   type: str
   choices: [none, hot_update, reload]
+reload_attempts:
+  description:
+    - Each way to reload HAProxy that was tried, in order. C(msg) says why it did not work, the other fields are those of
+      M(certops.rotation.haproxy_reload).
+  returned: always
+  type: list
+  elements: dict
+  sample: [{method: master, reloaded: true, log: "", worker_pid_before: 4711, worker_pid_after: 4712}]
 proven:
   description: Whether this very version has been seen served. See M(certops.rotation.rotation_record).
   returned: always

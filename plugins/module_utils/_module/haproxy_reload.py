@@ -23,7 +23,12 @@ def run(module: t.Any) -> None:
     with module_boundary(module):
         attempts = reload_by_first_way(reload_settings(module.params), check_mode=module.check_mode)
         last = attempts[-1]
-        result = {"reloaded": last.reloaded, "log": last.log, "method": last.method}
+        result = {
+            "reloaded": last.reloaded,
+            "log": last.log,
+            "method": last.method,
+            "reload_attempts": [attempt.as_result() for attempt in attempts],
+        }
         if last.error is not None:
             module.fail_json(msg=_message(attempts), **{**last.error.details, **result})
         module.exit_json(

@@ -60,7 +60,7 @@ class CertificateRun:
         self._check_mode = check_mode
         self._files = FileNames(paths)
         self._keys = KeyChecks()
-        self._contents: dict[str, CertificateContent] = {}  # of those that come next
+        self._has_changed = False
         self._pending, names = memory.list_names()
         self._known = KnownNames(self._files, names)
 
@@ -83,7 +83,7 @@ class CertificateRun:
         return [outcomes[number] for number in range(len(wanted))]
 
     def _in_turn(self, wanted: t.Sequence[WantedCertificate]) -> t.Iterator[int]:
-        """Their numbers in the order of work. Meanwhile the key pairs of some that follow are checked."""
+        """Their numbers in the order of work. Some that follow are read and checked meanwhile."""
         names = [self._names_of(one) for one in wanted]
         # A transaction left open by a killed run blocks all others: its certificate goes first.
         order = sorted(range(len(wanted)), key=lambda number: self._pending not in names[number])
@@ -91,7 +91,7 @@ class CertificateRun:
         begun = 0
         for position, number in enumerate(order, 1):
             begun = max(begun, position)
-            while begun < min(position + _AHEAD, len(order)) and self._begin_check(wanted[order[begun]]):
+            while begun < min(position + _AHEAD, len(order)) and self._begin(wanted[order[begun]], names[order[begun]]):
                 begun += 1
             yield number
 
@@ -103,17 +103,17 @@ class CertificateRun:
             return []
         return self._known.of(wanted.name)
 
-    def _begin_check(self, wanted: WantedCertificate) -> bool:
-        """If this one will be changed. False as long as that is not known."""
-        names = self._names_of(wanted)
+    def _begin(self, wanted: WantedCertificate, names: t.Sequence[str]) -> bool:
+        """False as long as it is not known what HAProxy holds of it."""
         held = [self._memory.read_ahead(name) for name in names]
-        if None in held:
+        if None in held or not self._has_changed:  # where nothing changes, HAProxy is not waited for either
             return False
         if wanted.state == "present":
-            with contextlib.suppress(RotationError), only_rotation_errors():  # said in its turn, too
-                content = self._contents[wanted.name] = wanted.read()
-                if wanted.force or not held or not all(content.matches(one) for one in held if one is not None):
-                    self._keys.begin(content)
+
+            def is_needed(content: CertificateContent) -> bool:
+                return wanted.force or not held or not all(content.matches(one) for one in held if one is not None)
+
+            self._keys.begin(wanted.name, wanted.read, is_needed)
         return True
 
     def _apply_one(self, wanted: WantedCertificate, outcome: Outcome) -> None:
@@ -128,7 +128,7 @@ class CertificateRun:
         if wanted.state == "absent":
             self._remove(wanted, outcome)
             return
-        content = self._contents.pop(wanted.name, None) or wanted.read()
+        content = self._keys.content(wanted.name) or wanted.read()
         if self._remove_stale_ocsp and wanted.source:
             self._remove_ocsp(wanted.source, outcome, content)  # on disk first, whatever becomes of the memory
         self._bring(wanted, outcome, content, {name: one for name, one in held.items() if one.status != "Empty"})
@@ -149,6 +149,7 @@ class CertificateRun:
                 new.setdefault(name, crt_list)
         links = [(crt_list, name) for crt_list, name in places if self._needs_link(crt_list, name, outcome.names, new)]
         if stale or new:
+            self._has_changed = True
             self._keys.require(content)
         if stale:
             outcome.holds(next(iter(stale.values())))

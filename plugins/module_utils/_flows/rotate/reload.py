@@ -25,9 +25,11 @@ class Attempt(t.NamedTuple):
     worker_pid_after: int | None = None
 
     def as_result(self) -> dict[str, t.Any]:
-        """As Progress wants it."""
-        result = {"item": self.method, "reloaded": self.reloaded, "log": self.log}
-        return result if self.error is None else {**result, "msg": self.error.message}
+        """What modules return of it."""
+        result: dict[str, t.Any] = {"method": self.method, "reloaded": self.reloaded, "log": self.log}
+        if self.error is not None:
+            return {**result, "msg": self.error.message}
+        return {**result, "worker_pid_before": self.worker_pid_before, "worker_pid_after": self.worker_pid_after}
 
 
 def reload_by_first_way(settings: ReloadSettings, *, check_mode: bool = False) -> list[Attempt]:

@@ -16,7 +16,6 @@ from ..._core.pipeline.source import CertificateSource, requests_of
 from ..._core.pipeline.sync_report import SyncReport
 from ..._core.unexpected import only_rotation_errors
 from ..._errors import HaproxyError, ReloadError, RotationError
-from ..._ports.host.signals import finishing
 from ..._ports.provided import NotProvided
 from ..._ports.store.directory import CertificateDirectory
 from ..preflight import in_check_mode, not_ready, preflight
@@ -63,7 +62,8 @@ class Rotation(CertificateSync):
 
     What goes wrong with one certificate, or at one stage, is told in the result, and the run goes on as far as it can:
     the pure Progress says, from what was done so far, what is to be done next. connect: makes the source, once the host
-    is known to have what that needs; now: aware time at which the run began.
+    is known to have what that needs; now: aware time at which the run began; before_change: called before the first
+    change, and perhaps again. From then on the run is to come to its end.
     """
 
     _goes_back = True
@@ -77,12 +77,14 @@ class Rotation(CertificateSync):
         *,
         now: datetime,
         check_mode: bool = False,
+        before_change: t.Callable[[], None] = lambda: None,
     ) -> None:
-        super().__init__(None, directory, options, now=now, check_mode=check_mode)
+        super().__init__(None, directory, options, now=now, check_mode=check_mode, before_change=before_change)
         self._connect = connect
         self._settings = settings
         self._done: _Result = {}
         self._errors: list[str] = []
+        self._reloads: list[_Result] = []
         self._metrics_error = ""
         self._is_news = False
 
@@ -94,18 +96,18 @@ class Rotation(CertificateSync):
             self.preflight()
             if self._options.selection is None:
                 self.look_at_deployed()
+                self.record()
                 return self.report
             found = self.discover()
-            with self._finishing():
-                with self.opened():
-                    plan = self.plan(found)
-                    for secrets in self.fetch(plan):
-                        self.write(self.verify(secrets))
-                    self.settle(found)
-                self.activate()
-                self.prove()
-                self.go_back()
-                self.record()
+            with self.opened():
+                plan = self.plan(found)
+                for secrets in self.fetch(plan):
+                    self.write(self.verify(secrets))
+                self.settle(found)
+            self.activate()
+            self.prove()
+            self.go_back()
+            self.record()
         return self.report
 
     def result(self) -> _Result:
@@ -117,6 +119,7 @@ class Rotation(CertificateSync):
             "changed": self.report.changed or self._changes_haproxy(progress),
             **requests_of(self._source),
             "activation": progress.activation,
+            "reload_attempts": self._reloads,
             "needs_reload": self.needs_reload,
             "proven": progress.proven if self._is_active else [],
             "rolled_back": progress.rolled_back,
@@ -199,8 +202,8 @@ class Rotation(CertificateSync):
         """On disk and in HAProxy, where a handshake got something else or a reload was refused, and prove that."""
         if not (self._is_active and self.progress.unproven):
             return
-        was_loaded = self.progress.activation != "none"
-        self._done["rollback"], error = self._taken_back(self.progress.unproven, was_loaded=was_loaded)
+        # If not by this run, then perhaps by one before it that was killed.
+        self._done["rollback"], error = self._taken_back(self.progress.unproven, was_loaded=True)
         try:
             if self.progress.activation == "hot_update":
                 self._restore_memory()
@@ -223,7 +226,7 @@ class Rotation(CertificateSync):
         from .record import RunOutcome, record
 
         progress = self.progress
-        if not (self._is_active and progress.has_work):
+        if not (self._is_active and (progress.has_work or self.report.failures)):
             return
         outcomes = [
             RunOutcome(
@@ -312,14 +315,6 @@ class Rotation(CertificateSync):
         self.metrics()
 
     @contextlib.contextmanager
-    def _finishing(self) -> t.Iterator[None]:
-        """What was begun is finished, or taken back, whoever asks the process to end."""
-        with finishing() as asked:
-            yield
-        if asked:
-            self.report.warnings.append(f"{' and '.join(dict.fromkeys(asked))} came; what was begun is finished.")
-
-    @contextlib.contextmanager
     def _noting_errors(self) -> t.Iterator[None]:
         """Of what must not keep the run from going on."""
         try:
@@ -350,7 +345,9 @@ class Rotation(CertificateSync):
     def _reload(self) -> _Result:
         from .reload import reload_by_first_way
 
-        return {"results": [attempt.as_result() for attempt in reload_by_first_way(self._settings.reload)]}
+        attempts = [attempt.as_result() for attempt in reload_by_first_way(self._settings.reload)]
+        self._reloads += attempts
+        return {"results": [{"item": attempt["method"], **attempt} for attempt in attempts]}
 
     def _taken_back(self, names: t.Sequence[str], *, was_loaded: bool = False) -> tuple[_Result, str]:
         """As the module certificate_rollback returns it, and what could not go back, while the others did."""
