@@ -6,14 +6,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gc
+import os
+import sys
 import typing as t
 from datetime import datetime, timezone
 
 from .._errors import InvalidOption, RotationError
 from .._flows.rotate.rotation import Rotation, RotationSettings
 from .._flows.rotate.settings import MemorySettings, ProofSettings, ReloadSettings
+from .._ports.host.signals import Requests, asked_to_end
 from .._ports.provided import NotProvided
 from .._ports.store.directory import CertificateDirectory
 from .boundary import module_boundary
@@ -87,7 +91,7 @@ def run(module: AwsModule) -> None:
     gc.freeze()
     for option in ("docker_host", "reload_url"):
         mask_in_url(module, option)
-    with module_boundary(module):
+    with asked_to_end(lambda name: _end_at_once(module, name)) as requests, module_boundary(module):
         params = module.params
         rotation = _walk(params)(
             lambda: certificate_source(module),
@@ -96,15 +100,16 @@ def run(module: AwsModule) -> None:
             rotation_settings(params),
             now=now,
             check_mode=module.check_mode,
+            before_change=requests.hold,
         )
         try:
             rotation.run()
         except NotProvided as missing:
             module.exit_json(changed=False, questions=missing.questions)
         except RotationError:
-            _warn(module, rotation)
+            _warn(module, rotation, requests)
             raise
-        _warn(module, rotation)
+        _warn(module, rotation, requests)
         diff = {"diff": rotation.report.diff()} if module._diff else {}
         result = {**rotation.result(), "source": params["source"], **diff}
         if rotation.failure:
@@ -120,9 +125,21 @@ def _walk(params: t.Mapping[str, t.Any]) -> type[Rotation]:
     return WayBack
 
 
-def _warn(module: AwsModule, rotation: Rotation) -> None:
+def _warn(module: AwsModule, rotation: Rotation, requests: Requests) -> None:
     for warning in rotation.report.warnings:
         module.warn(warning)
+    if requests.held:
+        module.warn(f"{' and '.join(requests.held)} came while something was changed: the run went on to its end.")
+
+
+def _end_at_once(module: AwsModule, name: str) -> None:
+    """Not by an exception: threads that wait for AWS would be waited for."""
+    try:
+        module.fail_json(msg=f"{name} came before anything was changed, so the run ended there.", changed=False)
+    finally:
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+        os._exit(1)
 
 
 def rotation_settings(params: t.Mapping[str, t.Any]) -> RotationSettings:

@@ -126,9 +126,16 @@ class Standing:
     @property
     def retired(self) -> list[str]:
         """For rotation_record: what HAProxy has let go of. After a reload it has only what is on disk."""
+        back = [] if self.rollback_error else [str(item["path"]) for item in self._items_back("removed")]
         if self._reloaded:
-            return self.removed
-        return [path for path in self.removed if "certificates" in self.update and path not in self._not_updated]
+            return self.removed + back
+        if "certificates" not in self.update:
+            return []
+        return [path for path in self.removed if path not in self._not_updated] + back
+
+    def _items_back(self, action: str) -> list[_Result]:
+        """Of the rollback that follows the proof, those that it did this with."""
+        return [item for item in self.rollback.get("certificates", ()) if item["action"] == action]
 
     # Proof and rollback
 
@@ -215,8 +222,8 @@ class Standing:
         """For certificate_proof_info, which reads names from the files. Those that we did not write are not known."""
         return [
             {key: str(item[key]) for key in ("name", "path", "fingerprint_sha256")}
-            for item in self.rollback.get("certificates", ())
-            if item["action"] == "restored" and item["fingerprint_sha256"]
+            for item in self._items_back("restored")
+            if item["fingerprint_sha256"]
         ]
 
     @property
