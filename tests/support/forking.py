@@ -19,8 +19,8 @@ import time
 import typing as t
 
 # After what a server loads in advance, which defines run(request). Nothing of it starts a thread, so forking is safe.
-# The collector leaves alone what was loaded, and a run ends like one of multiprocessing: its threads have ended, and what
-# is to be done at exit is done. To take the whole interpreter apart would take longer than most modules do.
+# The collector leaves alone what was loaded, and a run ends like one of multiprocessing: its threads have ended, and
+# what is to do at exit is done. To take the whole interpreter apart would take longer than most modules do.
 _LOOP = r"""
 import atexit, gc, json, os, sys, threading, traceback
 
