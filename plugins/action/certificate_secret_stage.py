@@ -4,8 +4,12 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from ansible_collections.certops.rotation.plugins.plugin_utils._host_action import HostAction
 
 
 class ActionModule(HostAction):
     """Controller's side of certops.rotation.certificate_secret_stage."""
+
+    variables: t.ClassVar[t.Mapping[str, str]] = {"expected": "rollback_versions"}

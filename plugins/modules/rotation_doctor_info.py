@@ -161,7 +161,7 @@ ok:
   returned: always
   type: bool
 checks:
-  description: What was looked at, in the order in which to mend it.
+  description: What was looked at. In the order in which to mend it.
   returned: always
   type: list
   elements: dict
@@ -178,9 +178,18 @@ checks:
       type: str
       sample: error
     message:
-      description: What was found, or what is wrong and what to do. It may have several lines.
+      description: What is wrong and what to do. Where all is well, what was found. It may have several lines.
       type: str
       sample: Allowed.
+table:
+  description: The same as lines for people.
+  returned: always
+  type: list
+  elements: str
+msg:
+  description: What has to be mended, as one text. Empty when nothing has.
+  returned: always
+  type: str
 """
 
 from ansible_collections.certops.rotation.plugins.module_utils._module.aws import AwsModule

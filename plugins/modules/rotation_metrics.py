@@ -17,7 +17,7 @@ description:
   - The file is replaced as a whole, so the series of removed certificates end. Counters and the histogram of durations
     are kept between the runs in C(.certops/metrics.json) below O(path).
   - The role P(certops.rotation.haproxy_certificates#role) calls it at the end of each run, also of failed ones, when
-    its variable C(haproxy_certificates_metrics_textfile) is set.
+    it is told where the textfile belongs.
 options:
   path:
     description: Directory of the certificates, filled by M(certops.rotation.certificate_sync).

@@ -13,7 +13,8 @@ author:
   - certops.rotation contributors (@certops)
 description:
   - Looks for everything that the role P(certops.rotation.haproxy_certificates#role) needs on a host, and names all that
-    is missing in one message that says what to do. It calls options by the names of the role's variables.
+    is missing in one message that says what to do. To who calls a role, the message names the role's variables in the
+    place of options.
   - It only looks. HAProxy is not connected to, and AWS is not asked.
   - In check mode it warns instead of failing, because an earlier task of the play may be what provides the missing
     things.

@@ -11,7 +11,7 @@ import typing as t
 
 from ansible import constants
 from ansible.errors import AnsibleActionFail
-from ansible_collections.certops.rotation.plugins.module_utils._core.text import harmless, shown
+from ansible_collections.certops.rotation.plugins.module_utils._core.text import each_text, harmless, shown
 from ansible_collections.certops.rotation.plugins.plugin_utils._key_keeping import KeyKeepingAction
 
 # Keys by which a result tells Ansible's controller to do something. No module of this collection has one of them.
@@ -23,14 +23,29 @@ _VARIABLES = re.compile(
     r"_*(haproxy_certificates|rotation|shared_ca|rotate_ca)_\w+|rollback_(names|secrets|delegate|versions)|status_max_age"
 )
 _MOST_NAMED = 5
+# How messages of the modules mark an option.
+_OPTION = re.compile(r"\boption ([a-z_]+)\b")
+# Options that roles take together, in one variable.
+_OF_AWS = ("access_key", "endpoint_url", "profile", "region", "secret_key", "session_token")
 
 
 class HostAction(KeyKeepingAction):
     """Runs the module of the task's name on its host."""
 
+    #: Option -> what the role's variable for it is called behind the role's name, where that is another word.
+    variables: t.ClassVar[t.Mapping[str, str]] = {}
+
     def run(self, tmp: t.Any = None, task_vars: t.Any = None) -> dict[str, t.Any]:
         refuse_facts(task_vars or {})
-        return as_data(super().run(tmp, task_vars))
+        return self.presentable(super().run(tmp, task_vars))
+
+    def presentable(self, result: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        """What the host has answered, as data, and in the words of who calls the module: a role has variables."""
+        role = self._task._role
+        if role is None:
+            return as_data(result)
+        name, defaults = role.get_name(include_role_fqcn=False), role.get_default_vars()
+        return in_words_of_role(as_data(result), name, defaults, self.variables)
 
 
 def refuse_facts(task_vars: t.Mapping[str, t.Any]) -> None:
@@ -50,6 +65,24 @@ def refuse_facts(task_vars: t.Mapping[str, t.Any]) -> None:
             " nothing is done. Find out what on the host sends them (or in the cache of facts). With"
             " inject_facts_as_vars=false in ansible.cfg no fact becomes a variable."
         )
+
+
+def in_words_of_role(
+    result: dict[str, t.Any], role: str, variables: t.Container[str], others: t.Mapping[str, str] | None = None
+) -> dict[str, t.Any]:
+    """Where a module says "option socket", the role's user reads haproxy_certificates_socket.
+
+    variables: of the role; others: option -> end of the variable's name, where it is not the option. What the role has
+    no variable for stays as it is.
+    """
+
+    def variable(option: re.Match[str]) -> str:
+        name = f"{role}_{(others or {}).get(option[1], option[1])}"
+        if name in variables:
+            return name
+        return f"{role}_aws.{option[1]}" if option[1] in _OF_AWS and f"{role}_aws" in variables else option[0]
+
+    return dict(each_text(result, lambda text: _OPTION.sub(variable, text)))
 
 
 def as_data(result: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

@@ -20,7 +20,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._module.selection
     secret_selection,
 )
 from ansible_collections.certops.rotation.plugins.plugin_utils._controller_source import ControllerSource, Selected
-from ansible_collections.certops.rotation.plugins.plugin_utils._host_action import HostAction, as_data, refuse_facts
+from ansible_collections.certops.rotation.plugins.plugin_utils._host_action import HostAction, refuse_facts
 from ansible_collections.certops.rotation.plugins.plugin_utils._key_keeping import refuse_misplaced_keys
 from ansible_collections.certops.rotation.plugins.plugin_utils._spool import Spool
 
@@ -57,7 +57,7 @@ class SourceAction(HostAction):
                 **arguments,
                 "provided": json.dumps({**answers, "now": time.time(), "requests": source.requests}),
             }
-            result = as_data(self._execute_module(module_args=provided, task_vars=task_vars))
+            result = self.presentable(self._execute_module(module_args=provided, task_vars=task_vars))
             questions = result.pop("questions", None) or []
             if not questions or result.get("failed"):
                 return {**result, **source.requests}

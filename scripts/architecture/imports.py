@@ -18,63 +18,22 @@ import typing as t
 LAYERS: t.Final = ("_errors", "_core", "_ports", "_flows", "_module")
 #: The only layer that knows Ansible, and other collections.
 SPEAKS_ANSIBLE: t.Final = "_module"
+# fmt: off
 #: All that the core may use of others: what computes, and touches nothing.
-CORE_MAY_IMPORT: t.Final = frozenset(
-    [
-        "__future__",
-        "base64",
-        "binascii",
-        "codecs",
-        "collections",
-        "contextlib",
-        "dataclasses",
-        "datetime",
-        "enum",
-        "functools",
-        "hashlib",
-        "heapq",
-        "ipaddress",
-        "itertools",
-        "json",
-        "math",
-        "operator",
-        "re",
-        "string",
-        "textwrap",
-        "types",
-        "typing",
-        "unicodedata",
-        "uuid",
-        "warnings",
-        "cryptography",
-        "jmespath",
-        "prometheus_client",
-    ]
-)
+CORE_MAY_IMPORT: t.Final = frozenset({
+    "__future__", "base64", "binascii", "codecs", "collections", "contextlib", "dataclasses", "datetime", "difflib",
+    "enum", "functools", "hashlib", "heapq", "ipaddress", "itertools", "json", "math", "operator", "posixpath.dirname",
+    "re", "shlex", "string", "textwrap", "types", "typing", "unicodedata", "warnings", "cryptography", "jmespath",
+    "prometheus_client",
+})
 #: And what it may not use of that, nor of what Python has without an import.
-CORE_MUST_NOT_USE: t.Final = frozenset(
-    [
-        "open",
-        "print",
-        "input",
-        "exec",
-        "eval",
-        "compile",
-        "breakpoint",
-        "__import__",
-        "codecs.open",
-        "hashlib.file_digest",
-        "uuid.uuid1",
-        "uuid.getnode",
-        "datetime.date.today",
-        "datetime.datetime.today",
-        "datetime.datetime.now",
-        "datetime.datetime.utcnow",
-        "prometheus_client.start_http_server",
-        "prometheus_client.write_to_textfile",
-        "prometheus_client.push_to_gateway",
-    ]
-)
+CORE_MUST_NOT_USE: t.Final = frozenset({
+    "open", "print", "input", "exec", "eval", "compile", "breakpoint", "__import__", "codecs.open",
+    "hashlib.file_digest", "datetime.date.today", "datetime.datetime.today", "datetime.datetime.now",
+    "datetime.datetime.utcnow", "prometheus_client.start_http_server", "prometheus_client.write_to_textfile",
+    "prometheus_client.push_to_gateway", "prometheus_client.REGISTRY",
+})
+# fmt: on
 _MODULE_UTILS: t.Final = "plugins/module_utils"
 _IN_THE_COLLECTION: t.Final = "ansible_collections.certops.rotation."
 
@@ -126,7 +85,7 @@ class Tree:
             if not name.startswith("_core."):
                 continue
             for each in self.imports[name]:
-                if each.what not in self.modules and each.what.partition(".")[0] not in CORE_MAY_IMPORT:
+                if each.what not in self.modules and not CORE_MAY_IMPORT & {each.what, each.what.partition(".")[0]}:
                     found.append(f"{name}:{each.line} imports {each.what}")
             found += [f"{name}:{line} uses {used}" for used, line in _used(tree) if used in CORE_MUST_NOT_USE]
         return found
@@ -195,6 +154,15 @@ class Tree:
         """imported: a module, or what a module has."""
         ours = imported.removeprefix(_IN_THE_COLLECTION + _MODULE_UTILS.replace("/", ".") + ".")
         return next((name for name in (ours, ours.rpartition(".")[0]) if name in self.modules), imported)
+
+
+def changed_numbers(recorded: t.Mapping[str, int], packed: t.Mapping[str, t.Sized]) -> list[str]:
+    """Sentences about the modules that pack more or less than is recorded, or that are not recorded, or not there."""
+    return [
+        f"{name} packs {len(packed.get(name, ()))} of our own files, and {recorded.get(name, 0)} are recorded"
+        for name in sorted({*recorded, *packed})
+        if recorded.get(name) != (len(packed[name]) if name in packed else None)
+    ]
 
 
 def folder(name: str) -> str:

@@ -295,8 +295,9 @@ def scene(engine: DockerEngineHost, aws: MotoServer) -> t.Iterator[rotation.Scen
 
 
 def reloads(run: PlaybookRun) -> list[tuple[str, bool]]:
-    """Method and outcome of all calls of haproxy_reload, those in loops too."""
-    calls = [call for task in run.of("haproxy_reload") for call in task.result.get("results", [task.result])]
+    """Method and outcome of all that the rotation and haproxy_reload have tried."""
+    tasks = run.of("haproxy_rotation") + run.of("haproxy_reload")
+    calls = [attempt for task in tasks for attempt in task.result["reload_attempts"]]
     return [(call["method"], call["reloaded"]) for call in calls]
 
 

@@ -284,5 +284,5 @@ def test_role(balancer: Balancer, aws: MotoServer, taken: str) -> None:
 
 
 def reloads(run: PlaybookRun) -> list[dict[str, t.Any]]:
-    """Results of all calls of haproxy_reload, those in loops too."""
-    return [call for task in run.of("haproxy_reload") for call in task.result.get("results", [task.result])]
+    """Of the rotation, and of calls of haproxy_reload."""
+    return [*run.result("haproxy_rotation")["reload_attempts"], *(task.result for task in run.of("haproxy_reload"))]

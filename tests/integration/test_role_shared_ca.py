@@ -14,6 +14,7 @@ import pytest
 import yaml
 from ansible_collections.certops.rotation.tests.support.aws_faults import AwsFaults
 from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
+from ansible_collections.certops.rotation.tests.support.haproxy import free_port
 from ansible_collections.certops.rotation.tests.support.instance_metadata import PATHS, InstanceMetadataService
 from ansible_collections.certops.rotation.tests.support.moto import MotoServer
 from ansible_collections.certops.rotation.tests.support.playbook import PlaybookRun, run_playbook
@@ -364,3 +365,34 @@ def test_options_of_the_play_and_of_the_role_are_added(fleet: Fleet, shared: Sha
         )
         assert given["aws_config"]["user_agent"] == "of-the-play"
     shared.assert_whole()
+
+
+def test_other_strategies_and_a_host_that_is_down(fleet: Fleet) -> None:
+    """Hosts that do not wait for each other, and a play that goes on without those that cannot be reached."""
+    copy = fleet.directory / "copy.yml"
+    configuration = {
+        "template": "rnx-config.yml.j2",
+        "dest": f"{fleet.directory}/{{{{ inventory_hostname }}}}/config/rnx-config.yml",
+        "fetch": str(copy),
+    }
+    variables = {"shared_ca_configurations": [configuration], "shared_ca_member_clients": ["admin"]}
+    role = {"hosts": "haproxy", "gather_facts": False, "roles": [{"role": "certops.rotation.shared_ca"}]}
+    run = fleet.good(playbook=[{**role, "strategy": "free"}], **variables)
+    assert copy.read_text() == (fleet.directory / "one/config/rnx-config.yml").read_text()
+    assert [each.host for each in run.tasks if each.action.endswith("fetch") and each.status == "ok"] == ["one"]
+    for member in fleet.members:
+        member.assert_whole()
+
+    down = {
+        "ansible_connection": "{{ 'ssh' if inventory_hostname == 'one' else 'local' }}",
+        "ansible_port": free_port(),
+    }
+    down["ansible_host"] = "127.0.0.1"
+    going_on = {**role, "strategy": "host_pinned", "serial": 1, "ignore_unreachable": True}
+    run = fleet.good(playbook=[going_on], **variables, **down, shared_ca_additional_names=["new"])
+    assert fleet.summary(run, "one")[0].startswith("Not known: ")
+    assert fleet.summary(run, "two")[-1].startswith("server: generated on this host (names_changed), until ")
+    stopping = {**role, "any_errors_fatal": True}
+    run = fleet.run(playbook=[stopping], **variables, **down, shared_ca_additional_names=["newer"])
+    assert run.returncode != 0
+    assert not run.of("shared_ca_member")

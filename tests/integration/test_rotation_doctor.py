@@ -43,7 +43,7 @@ def test_a_healthy_host(patient: Patient) -> None:
         re.sub(r"^library .*", "library NAME", re.sub(r"^reload by .*", "reload by METHOD", name)) for name in checks
     }
     # These are shown only where something is wrong.
-    assert made == documented - {"secret NAME", "certificate NAME", "layout", "prove"}
+    assert made == documented - {"variables", "secret NAME", "certificate NAME", "layout", "prove"}
     assert "hot update" in checks["haproxy version"]["message"]
     assert patient.ailments(names=[], tags={"Environment": "production"}) == {}
     assert patient.ailments(names=[], name_prefix="web/") == {}
@@ -115,7 +115,7 @@ def test_no_region(patient: Patient) -> None:
     assert set(found) == {"region", "secrets"}
     severity, message = found["region"]
     assert severity == "error"
-    assert "Set haproxy_certificates_aws.region" in message
+    assert "Set option region" in message
 
 
 def test_an_endpoint_that_nobody_listens_on(patient: Patient) -> None:
@@ -214,7 +214,7 @@ def test_options_without_meaning(patient: Patient) -> None:
     found = patient.ailments(mode="0644", min_remaining="soon", names=[])
     assert found["options"][0] == "error"
     assert "Nothing is selected" in found["secrets"][1]
-    assert "Set haproxy_certificates_tags" in found["secrets"][1]
+    assert "Set option tags" in found["secrets"][1]
     boolean = patient.ailments(tags={"Production": True})
     assert set(boolean) == {"options"}
     assert "Quote it as AWS has it" in boolean["options"][1]

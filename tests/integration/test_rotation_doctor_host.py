@@ -104,7 +104,7 @@ def test_an_endpoint_that_reloads(patient: Patient) -> None:
     assert "refused" in message
     assert "hidden-word" not in message
     check, severity, message = patient.only_ailment(**ways, reload_url="")
-    assert "haproxy_certificates_reload_url is not set" in message
+    assert "option reload_url is not set" in message
 
 
 def test_haproxy_in_docker(patient: Patient) -> None:

@@ -103,22 +103,25 @@ def run_playbook(
     inside: SystemdHost | None = None,
     extra: t.Mapping[str, t.Any] | None = None,
     verbosity: int = 4,
+    inventory: pathlib.Path | None = None,
 ) -> PlaybookRun:
     """Run a playbook on hosts that are all this machine, or inside of it. playbook: a name, or plays; timeout: seconds.
 
     extra: variables of the command line, for what a play itself is told; verbosity: how many -v.
+    inventory: a further one.
 
     Raises AssertionError when any private key material is printed.
     """
     everywhere = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
-    inventory = {"haproxy": {"hosts": {host: {} for host in hosts}, "vars": {**everywhere, **variables}}}
+    hosts_and_variables = {"haproxy": {"hosts": {host: {} for host in hosts}, "vars": {**everywhere, **variables}}}
     with tempfile.TemporaryDirectory(dir=inside.shared if inside else None) as directory:
         folder = pathlib.Path(directory)
-        (folder / "inventory.json").write_text(json.dumps(inventory))
+        (folder / "inventory.json").write_text(json.dumps(hosts_and_variables))
         if not isinstance(playbook, str):
             (folder / "play.yml").write_text(json.dumps(playbook))
             playbook = str(folder / "play.yml")
         arguments = [playbook, "-i", str(folder / "inventory.json"), *([f"-{'v' * verbosity}"] if verbosity else [])]
+        arguments += ["-i", str(inventory)] if inventory else []
         arguments += ["--diff", *(["--check"] if check else []), "--extra-vars", json.dumps(extra or {})]
         returncode, output = _run(arguments, {"TASK_LOG": str(folder / "tasks"), **(env or {})}, timeout, inside)
         log = folder / "tasks"

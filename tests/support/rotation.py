@@ -68,10 +68,17 @@ class Scene:
 
     def runtime_connections(self) -> int:
         """Connections to HAProxy's Runtime API so far, this one included."""
+        return self._count("CumConns")
+
+    def handshakes(self) -> int:
+        """TLS connections to HAProxy's worker so far."""
+        return self._count("CumSslConns")
+
+    def _count(self, name: str) -> int:
         for line in self.haproxy.execute("show info").splitlines():
-            if line.startswith("CumConns:"):
+            if line.startswith(f"{name}:"):
                 return int(line.split(":")[1])
-        raise AssertionError("HAProxy does not count its connections")
+        raise AssertionError(f"HAProxy does not count {name}")
 
 
 def assert_converges(scene: Scene, issued: pki.IssuedCertificate, **variables: t.Any) -> None:

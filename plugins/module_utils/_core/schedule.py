@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import posixpath
 import re
 import shlex
 import typing as t
 from dataclasses import dataclass
+from posixpath import dirname
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,7 @@ class Schedule:
         """Where the rotation writes: new files are made beside those that they replace."""
         names = ("path", "crt_list", "metrics_textfile")
         files = [str(self._given.variables.get(f"haproxy_certificates_{name}", "")) for name in names]
-        paths = [*self._given.writable, files[0], *map(posixpath.dirname, files)]
+        paths = [*self._given.writable, files[0], *map(dirname, files)]
         return [path for path in dict.fromkeys(paths) if path not in ("", "/")]
 
     # -- when ---------------------------------------------------------------------------------------------------

@@ -23,18 +23,23 @@ def shown(text: str) -> str:
 
 def harmless(value: t.Any) -> t.Any:
     """The same for all texts in a value of dictionaries, lists, tuples and dataclasses."""
+    return each_text(value, shown)
+
+
+def each_text(value: t.Any, change: t.Callable[[str], str]) -> t.Any:
+    """The value with all its texts changed, those in dictionaries, lists, tuples and dataclasses."""
     if isinstance(value, str):
-        return shown(value)
+        return change(value)
     if isinstance(value, dict):
-        return {harmless(key): harmless(item) for key, item in value.items()}
+        return {each_text(key, change): each_text(item, change) for key, item in value.items()}
     if isinstance(value, list):
-        return [harmless(item) for item in value]
+        return [each_text(item, change) for item in value]
     if isinstance(value, tuple):
         make = getattr(value, "_make", tuple)  # of a named one
-        return make(harmless(item) for item in value)
+        return make(each_text(item, change) for item in value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         # Since ansible-core 2.19 a warning or an exception is one.
-        fields = {field.name: harmless(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        fields = {field.name: each_text(getattr(value, field.name), change) for field in dataclasses.fields(value)}
         return dataclasses.replace(value, **fields)
     return value
 

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 
 from .._ports.host.libraries import MINIMUM_VERSIONS, missing_library
 
-_FILES_ONLY = "To write the files only, set haproxy_certificates_activate: false."
+_FILES_ONLY = "To write the files only, set option activate: false."
 _SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"  # not on every user's PATH
 
 
@@ -25,7 +25,7 @@ _SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"  # not on every user's PATH
 class Check:
     """One thing looked at. problem: what is wrong and what to do, "" when all is well.
 
-    name: the role's variable without its prefix, or a library; required: without it the rotation can do nothing.
+    name: the option, or a library; required: without it the rotation can do nothing.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Check:
         return {**asdict(self), "ok": not self.problem}
 
     def __str__(self) -> str:
-        return self.problem if self.name in MINIMUM_VERSIONS else f"haproxy_certificates_{self.name}: {self.problem}"
+        return self.problem if self.name in MINIMUM_VERSIONS else f"option {self.name}: {self.problem}"
 
 
 def preflight(params: t.Mapping[str, t.Any]) -> list[Check]:
@@ -78,9 +78,7 @@ def _activation_checks(params: t.Mapping[str, t.Any]) -> t.Iterator[Check]:
         # Files alone are also what the first delivery is, before HAProxy was ever started.
         yield Check("socket", problem if updatable or reloadable else f"{problem} {_FILES_ONLY}", not reloadable)
     elif not reload_problems:
-        yield Check(
-            "socket", f"Neither this nor haproxy_certificates_reload_methods is set. Set one of them. {_FILES_ONLY}"
-        )
+        yield Check("socket", f"Neither this nor option reload_methods is set. Set one of them. {_FILES_ONLY}")
     if reload_problems:
         problems = "" if reloadable else " ".join(f"{method}: {text}" for method, text in reload_problems.items())
         yield Check("reload_methods", problems, not updatable)
@@ -131,8 +129,8 @@ def reload_problem(method: str, params: t.Mapping[str, t.Any]) -> str:
     if params["check_config"]:
         if not _find_program(binary):
             return (
-                f"{binary}, which checks the configuration first, is not found. Set haproxy_certificates_binary, or"
-                " haproxy_certificates_check_config: false where HAProxy is in a container."
+                f"{binary}, which checks the configuration first, is not found. Set option binary, or"
+                " option check_config: false where HAProxy is in a container."
             )
         unreadable = _config_problems(params["config"])
         if unreadable:
@@ -142,37 +140,34 @@ def reload_problem(method: str, params: t.Mapping[str, t.Any]) -> str:
 
 def _master_problem(params: t.Mapping[str, t.Any]) -> str:
     if not params["master_socket"]:
-        return "haproxy_certificates_master_socket is not set, the address after HAProxy's option -S."
+        return "option master_socket is not set, the address after HAProxy's option -S."
     return _socket_problem(params["master_socket"])
 
 
 def _docker_problem(params: t.Mapping[str, t.Any]) -> str:
     if not params["container"]:
-        return "haproxy_certificates_container is not set."
+        return "option container is not set."
     scheme, _separator, path = params["docker_host"].partition("://")
     if scheme != "unix" or os.access(path, os.R_OK | os.W_OK):
         return ""
     if os.path.exists(path):
-        return (
-            f"This user may not use {path}. Run as root (become: true), or set haproxy_certificates_docker_host to a"
-            " proxy."
-        )
-    return f"{path} does not exist. Start Docker, or set haproxy_certificates_docker_host."
+        return f"This user may not use {path}. Run as root (become: true), or set option docker_host to a proxy."
+    return f"{path} does not exist. Start Docker, or set option docker_host."
 
 
 def _http_problem(params: t.Mapping[str, t.Any]) -> str:
-    return "" if params["reload_url"] else "haproxy_certificates_reload_url is not set."
+    return "" if params["reload_url"] else "option reload_url is not set."
 
 
 def _signal_problem(params: t.Mapping[str, t.Any]) -> str:
     path = params["pid_file"]
     if not path:
-        return "haproxy_certificates_pid_file is not set, the file after HAProxy's option -p."
+        return "option pid_file is not set, the file after HAProxy's option -p."
     if os.access(path, os.R_OK):
         return ""
     if os.path.exists(path):
         return f"This user may not read {path}. Run as root (become: true)."
-    return f"{path} does not exist. Start HAProxy, or set haproxy_certificates_pid_file to the file that it writes."
+    return f"{path} does not exist. Start HAProxy, or set option pid_file to the file that it writes."
 
 
 def _systemd_problem(_params: t.Mapping[str, t.Any]) -> str:
@@ -196,15 +191,12 @@ def _proof_problem(params: t.Mapping[str, t.Any]) -> str:
         return ""
     if params["config"]:
         return _config_problems(params["config"])
-    return (
-        "Where does HAProxy serve the certificates? Set haproxy_certificates_config or haproxy_certificates_binds, or"
-        " this to false."
-    )
+    return "Where does HAProxy serve the certificates? Set option config or option binds, or this to false."
 
 
 def _config_problems(paths: t.Sequence[str]) -> str:
     problems = [
-        f"{path} does not exist. Name HAProxy's configuration in haproxy_certificates_config."
+        f"{path} does not exist. Name HAProxy's configuration in option config."
         if not os.path.exists(path)
         else f"This user may not read {path}. Run as root (become: true)."
         for path in paths

@@ -11,7 +11,6 @@ from datetime import datetime, timezone
 
 from .._errors import InvalidOption
 from .._flows.rotate.rollback import go_back, has_changed, stage_moves, take_back
-from .._ports.host.libraries import require_library
 from .._ports.store.directory import CertificateDirectory
 from .boundary import module_boundary
 from .options import duration_option
@@ -53,23 +52,8 @@ def _rolled_back(params: t.Mapping[str, t.Any], check_mode: bool) -> list[dict[s
     return go_back(
         directory,
         names,
-        describe=_described,
         now=datetime.now(timezone.utc),
         allow_expired=params["allow_expired"],
         lock_timeout=timeout,
         check_mode=check_mode,
     )
-
-
-def _described(pem: bytes) -> dict[str, t.Any]:
-    """Of a file that somebody else wrote. Raises RotationError when its leaf cannot be told."""
-    require_library("cryptography")
-    from .._core.x509.chain import find_leaf
-    from .._core.x509.document import parse_secret
-    from .._core.x509.problems import MaterialError, Problem
-    from .._ports.openssl.opener import ProcessOpener
-
-    leaf = find_leaf(tuple(dict.fromkeys(parse_secret(pem, ProcessOpener()).certificates)))
-    if isinstance(leaf, Problem):
-        raise MaterialError(leaf.code, leaf.message)
-    return leaf.summary()

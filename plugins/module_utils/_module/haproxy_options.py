@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._core.pipeline.layouts import LAYOUTS
+from .._core.x509.layouts import LAYOUTS
 
 DOCKER_HOST: t.Final = "unix:///var/run/docker.sock"
 CONFIG: t.Final = "/etc/haproxy/haproxy.cfg"

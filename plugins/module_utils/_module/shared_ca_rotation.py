@@ -47,7 +47,7 @@ def run(module: AwsModule) -> None:
         require_library("cryptography")
         from .._core.ca.keys import generate_key, quick_key
         from .._flows.shared_ca.overlay import Overlay
-        from .._flows.shared_ca.rotation import Rotation
+        from .._flows.shared_ca.rotation import AuthorityRotation
         from .._flows.shared_ca.steward import ClientWish, Steward
 
         params, check_mode, warn = module.params, module.check_mode, warn_before(module.params)
@@ -56,7 +56,7 @@ def run(module: AwsModule) -> None:
         clients = list(dict.fromkeys([*(params["clients"] or []), *known]))
         store = Overlay(source) if check_mode else source
         steward = Steward(store, names, now(), quick_key if check_mode else generate_key)
-        rotation = Rotation(steward, [ClientWish(name) for name in clients])
+        rotation = AuthorityRotation(steward, [ClientWish(name) for name in clients])
         before = steward.look(clients)
         if params["step"] == "publish":
             after = rotation.publish(_profile(params, before))

@@ -18,8 +18,6 @@ from jinja2 import nodes
 
 ROOT = pathlib.Path(__file__).parents[3]
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir())
-#: Its tasks are modules alone, which convert what they are given.
-CONVERTED = sorted({*ROLES} - {"haproxy_certificates"})
 #: Of the playbooks; "hosts", "strategy" and names of files are text.
 OF_PLAYBOOKS = {
     "rotation_batches": "batches",
@@ -121,7 +119,7 @@ def converted_by(given: nodes.Node) -> list[nodes.Node]:
     return [given]
 
 
-@pytest.mark.parametrize("role", CONVERTED)
+@pytest.mark.parametrize("role", ROLES)
 def test_text_becomes_the_type_where_a_role_computes_with_it(role: str) -> None:
     types = {name: facts["type"] for each in ROLES for name, facts in specifications(each)["main"]["options"].items()}
     folder = ROOT / "roles" / role

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import collections
 import pathlib
+import re
 import typing as t
 
 import pytest
@@ -19,6 +20,8 @@ PLUGINS = pathlib.Path(__file__).parents[3] / "plugins"
 OF_ANSIBLE = {"ActionModule", "CallbackModule", "FilterModule", "LookupModule", "ModuleDocFragment", "TestModule"}
 # What is returned under a name of long ago keeps it.
 RETURNED = {"stage_moves"}
+# Programs of one role, which no module uses.
+OF_A_ROLE = {"module_utils/_core/schedule.py", "lookup/_shared_ca_configurations.py"}
 
 
 def _trees() -> t.Iterator[tuple[str, ast.Module]]:
@@ -27,15 +30,15 @@ def _trees() -> t.Iterator[tuple[str, ast.Module]]:
 
 
 def _types(tree: ast.Module) -> t.Iterator[str]:
-    """Classes, and other names of a type, whether public or not."""
+    """Classes, public or not, and public names of other types. (A private one is an abbreviation in its file.)"""
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef):
             yield node.name.lstrip("_")
     for statement in tree.body:
         if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Subscript):
             for target in statement.targets:
-                if isinstance(target, ast.Name) and not target.id.isupper() and target.id.lstrip("_")[:1].isupper():
-                    yield target.id.lstrip("_")
+                if isinstance(target, ast.Name) and not target.id.isupper() and target.id[:1].isupper():
+                    yield target.id
 
 
 def _identifiers(tree: ast.Module) -> t.Iterator[str]:
@@ -94,3 +97,22 @@ def test_an_option_means_the_same_in_all_modules(specifications, option: str) ->
     }
     assert len(found) > 1
     assert len({repr(sorted(facts.items())) for facts in found.values()}) == 1, found
+
+
+def test_modules_know_no_role() -> None:
+    """They speak of options; who calls a role reads its variables, by plugin_utils/_host_action.py."""
+    roles = [path.parent.parent.name for path in (PLUGINS.parent / "roles").glob("*/defaults/main.yml")]
+    variables = {
+        line.partition(":")[0]
+        for role in roles
+        for line in (PLUGINS.parent / f"roles/{role}/defaults/main.yml").read_text().splitlines()
+        if line.startswith(f"{role}_")
+    }
+    assert len(variables) > 100
+    found = {
+        str(path.relative_to(PLUGINS)): sorted(named)
+        for folder in ("modules", "module_utils", "lookup")
+        for path in (PLUGINS / folder).rglob("*.py")
+        if (named := variables & set(re.findall(r"\w+", path.read_text(encoding="utf-8"))))
+    }
+    assert {path: named for path, named in found.items() if path not in OF_A_ROLE} == {}

@@ -10,7 +10,7 @@ import json
 import typing as t
 from dataclasses import dataclass, field
 
-from .layouts import LAYOUTS, live_paths, main_path
+from ..x509.layouts import LAYOUTS, live_paths, main_path
 
 FORMAT = 1
 _HEXADECIMAL = frozenset("0123456789abcdef")

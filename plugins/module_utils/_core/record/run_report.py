@@ -17,10 +17,10 @@ OUTCOMES = ("unchanged", "rotated", "refused", "failed", "unreachable", "not_run
 _HEADER = ("host", "outcome", "rotated", "unchanged", "refused", "failed", "proof", "why")
 _NUMBERS = ("rotated", "unchanged", "refused", "failed")
 _REASON = 130  # characters of a reason that are shown; the rest is in the report and above the table
-_TaskResult = t.Mapping[str, t.Any]
+_Result = t.Mapping[str, t.Any]
 
 
-def well_formed(result: t.Any) -> _TaskResult:
+def well_formed(result: t.Any) -> _Result:
     """A host's result, or, where it is not what certificate_sync returns, one that says so: others have their lines."""
     lists = ("certificates", "pending", "proven", "failures")
     is_good = (
@@ -41,7 +41,7 @@ class HostRotation:
     failed: whether Ansible counts it as failed at the end of all plays.
     """
 
-    sync: _TaskResult = field(default_factory=dict)
+    sync: _Result = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     unreachable: str = ""
     failed: bool = False

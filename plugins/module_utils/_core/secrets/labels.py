@@ -77,8 +77,7 @@ def plan_move(
             raise RotationError(
                 f"{described['Name']}: version {move.version_id} is to be the current one, but"
                 f" {wanted or 'no version'} is expected ({_PREVIOUS} is at {previous}). When it is the right one, name"
-                f' it: for the playbook rollback by -e \'{{"rollback_versions": {{"{described["Name"]}":'
-                f' "{move.version_id}"}}}}\'.'
+                f' it in option expected: {{"{described["Name"]}": "{move.version_id}"}}.'
             )
     if move.from_version_id and holder != move.from_version_id:
         raise RotationError(

@@ -21,7 +21,7 @@ from ..._errors import InvalidOption
 Phase = t.Literal["absent", "settled", "published", "trusted", "reissued", "promoting", "promoted", "finishing"]
 #: Where a run may end, in order.
 GOALS: t.Final = ("published", "trusted", "reissued", "promoted", "finished")
-_ModuleResult = t.Mapping[str, t.Any]
+_Result = t.Mapping[str, t.Any]
 _SHOWN = 12  # characters of a fingerprint
 
 
@@ -37,7 +37,7 @@ class HostView:
     clients: t.Mapping[str, str] | None = None
 
     @classmethod
-    def of(cls, host: str, result: _ModuleResult) -> HostView:
+    def of(cls, host: str, result: _Result) -> HostView:
         """result: of shared_ca_member_info or shared_ca_member; {} when it was not asked."""
         if result.get("unreachable"):
             return cls(host, f"cannot be reached: {result.get('msg', 'unknown')}")
@@ -88,7 +88,7 @@ class RunPlan:
 class Rollout:
     """stored: result of shared_ca_info or shared_ca_rotation; members: host -> result of its shared_ca_member_info."""
 
-    def __init__(self, stored: _ModuleResult, members: t.Mapping[str, _ModuleResult]) -> None:
+    def __init__(self, stored: _Result, members: t.Mapping[str, _Result]) -> None:
         self._stored_phase: str = stored["stage"]
         self._trusted = list(stored["trusted_fingerprints"])
         by_role = {item["role"]: item for item in stored["certificates"] if item["name"] == "ca"}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-_Result = t.Mapping[str, t.Any]
+_Told = t.Mapping[str, t.Any]
 _WORDS: t.Final = {
     "generated": "generated and stored in Secrets Manager (shared)",
     "renewed": "renewed and stored in Secrets Manager (shared)",
@@ -16,12 +16,14 @@ _WORDS: t.Final = {
 }
 
 
-def summary(member: _Result, created: _Result) -> list[str]:
+def summary(member: _Told, created: _Told) -> list[str]:
     """A line for each part and each problem.
 
-    member: result of shared_ca_member, which is skipped where check mode has created nothing; created: of shared_ca,
-    {} where it was not called.
+    member: result of shared_ca_member, which is skipped where check mode has created nothing, and has not even a
+    source where a play ignores that a host cannot be reached; created: of shared_ca, {} where it was not called.
     """
+    if not member.get("skipped") and "source" not in member:
+        return [f"Not known: {member.get('msg', 'the host has not told')}"]
     server = member.get("server")
     return [
         *_authority(member, created),
@@ -30,7 +32,7 @@ def summary(member: _Result, created: _Result) -> list[str]:
     ]
 
 
-def _authority(member: _Result, created: _Result) -> list[str]:
+def _authority(member: _Told, created: _Told) -> list[str]:
     if not member.get("skipped") and member["source"] == "embedded":
         return ["authority: of this host alone"]
     if not member.get("skipped") and member["source"] != "secrets_manager":
@@ -47,6 +49,6 @@ def _title(item: str) -> str:
     return f"client {item.partition('client-cert')[2].removeprefix('-') or 'admin'}"
 
 
-def _server(server: _Result) -> str:
+def _server(server: _Told) -> str:
     made = f"generated on this host ({server['reason']})" if server["action"] == "issued" else "unchanged"
     return f"server: {made}, until {server['not_after']}"

@@ -10,8 +10,8 @@ import dataclasses
 import datetime
 import typing as t
 
-from ..pipeline.layouts import Layout
 from .certificate import Certificate, load_certificate
+from .layouts import Layout
 from .pem import CERTIFICATE, parse_pem
 from .problems import MaterialError
 from .reading import material_errors

@@ -22,8 +22,8 @@ if t.TYPE_CHECKING:
     from ..._core.pipeline.verify import SecretVerifier
 
 _GIVE_CREDENTIALS = (
-    "Give the host an instance role, or set haproxy_certificates_aws (profile or access_key and secret_key) or the"
-    " AWS environment variables."
+    "Give the host an instance role, or set option profile, or option access_key and option secret_key, or the AWS"
+    " environment variables."
 )
 _NETWORK = "Check the network path to AWS (proxy, VPC endpoint), the region and endpoint_url."
 
@@ -140,8 +140,8 @@ class AwsDoctor:
             if all(finding.severity != "error" for finding in unavailable):
                 yield error(
                     "secrets",
-                    f"None in region {self.region} matches. Set haproxy_certificates_aws.region to the one where they"
-                    " are stored, or correct haproxy_certificates_names, _name_prefix and _tags.",
+                    f"None in region {self.region} matches. Set option region to the one where they are stored, or"
+                    " correct option names, option name_prefix and option tags.",
                 )
             return
         values = list(self.source.read(secrets))

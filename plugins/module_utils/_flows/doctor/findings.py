@@ -20,6 +20,9 @@ AWS_TOLERANCE = timedelta(minutes=5)
 CLOCK_TOLERANCE = timedelta(seconds=30)
 
 
+_NEXT_LINE: t.Final = "\n" + " " * 45
+
+
 @dataclass(frozen=True)
 class Finding:
     """One check and its result. message: for people, what was found or what to do; never key material."""
@@ -73,3 +76,16 @@ def clock_finding(offset: timedelta | None, newest: tuple[str, datetime] | None,
     if offset is None:
         return warning("clock", "AWS has not answered, so there is nothing to compare this host's clock with.")
     return Finding("clock", f"Agrees with that of AWS, {format_duration(abs(offset))} apart.")
+
+
+def table(findings: t.Iterable[Finding]) -> list[str]:
+    """A line for each, and more where a message has several."""
+    rows = (f"{item.severity:<7}  {item.check:<34}  " + item.message.replace("\n", _NEXT_LINE) for item in findings)
+    return [line for row in rows for line in row.splitlines()]
+
+
+def to_mend(findings: t.Iterable[Finding]) -> str:
+    """What has to be mended before certificates can be rotated; "" when nothing has."""
+    errors = [f"- {finding.check}: {finding.message}" for finding in findings if finding.severity == "error"]
+    begin = ["Something has to be mended before certificates can be rotated on this host:"] if errors else []
+    return "\n".join([*begin, *errors])

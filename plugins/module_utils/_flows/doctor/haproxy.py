@@ -19,7 +19,7 @@ from ..._ports.host.programs import check_configuration, run_program
 from ..._ports.reload.reloader import Reloader
 from .findings import Finding, error, warning
 
-_VERSION = re.compile(r"(\d+)\.(\d+)")
+_MAJOR_MINOR = re.compile(r"(\d+)\.(\d+)")
 _LOG_LINES = 5
 _LONGEST_LEVEL = 20  # characters; HAProxy has user, operator and admin
 
@@ -58,15 +58,15 @@ def look_at_endpoint(url: str, timeout: float) -> str:
     except (OSError, ValueError) as failed:
         reason = getattr(failed, "strerror", None) or "no answer" if isinstance(failed, OSError) else "it is no URL"
         raise ReloadError(
-            f"No connection to the endpoint of haproxy_certificates_reload_url: {reason}. Start the service behind it,"
-            " or correct the address."
+            f"No connection to the endpoint of option reload_url: {reason}. Start the service behind it, or correct"
+            " the address."
         ) from None
     return f"{host}:{port} takes connections. Whether it reloads is seen when it is asked to."
 
 
 def version_finding(version: str) -> Finding:
     """What this version of HAProxy can do. version: as `show info` tells it, such as "2.6.12-1+deb12u2"."""
-    found = _VERSION.match(version)
+    found = _MAJOR_MINOR.match(version)
     if not found:
         return warning("haproxy version", f"HAProxy calls its version '{version}', which is not known here.")
     number = (int(found[1]), int(found[2]))
@@ -90,7 +90,7 @@ def configuration_findings(binary: str, config: t.Sequence[str], timeout: float)
         text = "Without it a bad configuration is found at the reload only."
         yield warning("haproxy program", f"{failed.message} {text}")
         return
-    installed = next((word for word in words if _VERSION.match(word)), "unknown")
+    installed = next((word for word in words if _MAJOR_MINOR.match(word)), "unknown")
     yield Finding("haproxy program", f"{binary} is version {installed}.")
     if not config:
         return

@@ -18,7 +18,7 @@ from ..._ports.haproxy.certificates import CertificateMemory
 from ..._ports.haproxy.crt_list_file import CrtListFile
 from ..._ports.haproxy.errors import UnsupportedCommand
 from ..._ports.openssl.loadable import why_not_loaded
-from ..._ports.store.directory import STATE_DIRECTORY
+from ..._ports.store.live import STATE_DIRECTORY
 
 _LARGEST = 1 << 20  # bytes of a kept version
 

@@ -11,17 +11,17 @@ import typing as t
 from datetime import datetime, timedelta
 
 from ..._core.pipeline.causes import cause_of
-from ..._core.pipeline.layouts import main_path
 from ..._core.pipeline.manifest import Entry, Manifest
 from ..._core.pipeline.naming import certificate_file_stem
 from ..._core.pipeline.plan import NO_NEWER, date_problems
 from ..._core.pipeline.source import SecretVersion, is_arn_of, name_in_arn
 from ..._core.pipeline.sync_report import SyncReport
+from ..._core.x509.layouts import main_path
 from ..._core.x509.problems import Problem
 from ..._errors import RotationError
 
 if t.TYPE_CHECKING:
-    from ..._core.pipeline.layouts import Layout
+    from ..._core.x509.layouts import Layout
 
 FAILURE_POLICIES = {"secret_missing": "on_missing", "secret_deleted": "on_deleted"}
 
@@ -50,11 +50,15 @@ class SyncReporter:
         return dates
 
     def deployed(self, entry: Entry, action: str, **extra: t.Any) -> None:
-        summary = entry.current.summary
         problems: list[dict[str, str]] = []
         if action != "removed":
             self._fail_on(entry.name, entry.problems)
             problems = [*entry.problems, *(problem.as_dict() for problem in self.judge(entry))]
+        self.tell(entry, action, problems, **extra)
+
+    def tell(self, entry: Entry, action: str, problems: t.Sequence[t.Mapping[str, str]], **extra: t.Any) -> None:
+        """Its item, and nothing else."""
+        summary = entry.current.summary
         self.report.items.append(
             {
                 "name": entry.name,

@@ -18,10 +18,8 @@ from datetime import datetime
 from ..._core.instants import isoformat_utc
 from ..._core.pipeline.manifest import Entry, Manifest, StoredVersion
 from ..._errors import InvalidOption, RotationError, StoreError
+from ..._ports.host.libraries import require_library
 from ..._ports.store.directory import CertificateDirectory
-
-#: What is to be told of a version that this collection did not write, from its PEM. Raises RotationError.
-Describe = t.Callable[[bytes], t.Mapping[str, t.Any]]
 
 
 def take_back(
@@ -38,7 +36,7 @@ def take_back(
     A certificate goes back to the version last proven if that is kept, else to the newest kept one; what is taken back
     is not kept, for it was never served. One that was never proven, with nothing in its place before it, is removed.
     One that has no earlier version any more is kept. was_loaded: HAProxy may hold what is taken back, so that what was
-    proven before is proven only when it has been seen served again.
+    proven before is proven only when it has been seen served again, and what is removed is to be taken out of it.
 
     Returns an item for each certificate looked at. Raises InvalidOption for an unknown name, and StoreError when files
     cannot be read or written, but only after all others have gone back (they are in its details).
@@ -69,15 +67,16 @@ def go_back(
     directory: CertificateDirectory,
     names: t.Collection[str],
     *,
-    describe: Describe,
     now: datetime,
     allow_expired: bool,
     lock_timeout: float,
     check_mode: bool,
+    was_loaded: bool = False,
 ) -> list[dict[str, t.Any]]:
     """All of the named certificates, to the version before. Proven or not makes no difference; none is removed.
 
-    now: aware time, by which a version before must still be valid unless allow_expired. Returns an item for each.
+    now: aware time, by which a version before must still be valid unless allow_expired; was_loaded: as of take_back.
+    Returns an item for each.
     Raises InvalidOption when one of them has no version before that could be served: nothing is changed then; and
     StoreError when files cannot be written: those that had gone back are put forth again.
     """
@@ -90,10 +89,13 @@ def go_back(
                 entry = manifest.entries.get(name)
                 if entry is None:
                     raise InvalidOption(_unknown(directory, name))
-                target = _version_before(directory, entry, describe)
+                target = _version_before(directory, entry)
                 if not allow_expired:
                     _refuse_expired(name, target, now)
-                steps.append((entry, _with_current(entry, target)))
+                restored = _with_current(entry, target)
+                if was_loaded:
+                    restored.proven = restored.loaded = None
+                steps.append((entry, restored))
             except RotationError as error:
                 wrong.append(error.message)
         if wrong:
@@ -142,12 +144,14 @@ def _take_back(
         if not check_mode:
             directory.remove(entry)
             del manifest.entries[entry.name]
+            if was_loaded:
+                manifest.retired.add(entry.main_path)
         return _item(directory, entry, "removed", None)
     if not check_mode:
         restored = _with_current(entry, target)
         restored.previous.remove(entry.current)
-        if was_loaded:
-            restored.proven = None
+        if was_loaded or target != entry.previous[0]:  # else what lay there in between may be loaded
+            restored.proven = restored.loaded = None
         directory.restore(restored)
         manifest.entries[entry.name] = restored
     return _item(directory, entry, "restored", target)
@@ -159,7 +163,7 @@ def _last_good(entry: Entry) -> StoredVersion | None:
     return proven or next(iter(entry.previous), None)
 
 
-def _version_before(directory: CertificateDirectory, entry: Entry, describe: Describe) -> StoredVersion:
+def _version_before(directory: CertificateDirectory, entry: Entry) -> StoredVersion:
     """Raises RotationError when there is none that is whole."""
     target = _last_good(entry)
     if target is None:
@@ -177,7 +181,7 @@ def _version_before(directory: CertificateDirectory, entry: Entry, describe: Des
     if target.summary:
         return target
     try:
-        summary = describe(content["fullchain" if entry.layout == "lineage" else "pem"])
+        summary = _described(content["fullchain" if entry.layout == "lineage" else "pem"])
     except RotationError as error:
         raise InvalidOption(f"{entry.name}: the file before is no certificate to go back to. {error.message}") from None
     return target._replace(summary=summary)
@@ -235,3 +239,17 @@ def _item(directory: CertificateDirectory, entry: Entry, action: str, live: Stor
         "version_id": live.version_id if live else None,
         "fingerprint_sha256": live.summary.get("fingerprint_sha256") if live else None,
     }
+
+
+def _described(pem: bytes) -> dict[str, t.Any]:
+    """Of a file that somebody else wrote. Raises RotationError when its leaf cannot be told."""
+    require_library("cryptography")
+    from ..._core.x509.chain import find_leaf
+    from ..._core.x509.document import parse_secret
+    from ..._core.x509.problems import MaterialError, Problem
+    from ..._ports.openssl.opener import ProcessOpener
+
+    leaf = find_leaf(tuple(dict.fromkeys(parse_secret(pem, ProcessOpener()).certificates)))
+    if isinstance(leaf, Problem):
+        raise MaterialError(leaf.code, leaf.message)
+    return leaf.summary()

@@ -16,7 +16,6 @@ from ..._core.pipeline.source import CertificateSource, requests_of
 from ..._core.pipeline.sync_report import SyncReport
 from ..._core.unexpected import only_rotation_errors
 from ..._errors import HaproxyError, ReloadError, RotationError
-from ..._ports.host.signals import finishing
 from ..._ports.provided import NotProvided
 from ..._ports.store.directory import CertificateDirectory
 from ..preflight import in_check_mode, not_ready, preflight
@@ -25,9 +24,7 @@ from .sync import CertificateSync
 from .sync_options import SyncOptions
 
 if t.TYPE_CHECKING:
-    from .activate import MemorySettings
-    from .prove import ProofSettings
-    from .reload import ReloadSettings
+    from .settings import MemorySettings, ProofSettings, ReloadSettings
 
 _Result = dict[str, t.Any]
 
@@ -40,7 +37,7 @@ class RotationSettings(t.NamedTuple):
     memory: for hot updates, None without a stats socket; crt_list: for new certificates, None for where the others are;
     proof: None for none; allow_unreferenced, on_unproven: what of it is no failure; textfile, metrics_names: for
     node_exporter, None for no metrics; fail_late: leave it to others to fail for what is wrong with the content of
-    certificates.
+    certificates. rollback_names, rollback_expired: for a way back by hand.
     """
 
     needs: t.Mapping[str, t.Any]
@@ -56,6 +53,8 @@ class RotationSettings(t.NamedTuple):
     textfile: str | None
     metrics_names: str
     fail_late: bool
+    rollback_names: t.Sequence[str] = ()
+    rollback_expired: bool = False
 
 
 class Rotation(CertificateSync):
@@ -63,8 +62,11 @@ class Rotation(CertificateSync):
 
     What goes wrong with one certificate, or at one stage, is told in the result, and the run goes on as far as it can:
     the pure Progress says, from what was done so far, what is to be done next. connect: makes the source, once the host
-    is known to have what that needs; now: aware time at which the run began.
+    is known to have what that needs; now: aware time at which the run began; before_change: called before the first
+    change, and perhaps again. From then on the run is to come to its end.
     """
+
+    _goes_back = True
 
     def __init__(
         self,
@@ -75,12 +77,14 @@ class Rotation(CertificateSync):
         *,
         now: datetime,
         check_mode: bool = False,
+        before_change: t.Callable[[], None] = lambda: None,
     ) -> None:
-        super().__init__(None, directory, options, now=now, check_mode=check_mode)
+        super().__init__(None, directory, options, now=now, check_mode=check_mode, before_change=before_change)
         self._connect = connect
         self._settings = settings
         self._done: _Result = {}
         self._errors: list[str] = []
+        self._reloads: list[_Result] = []
         self._metrics_error = ""
         self._is_news = False
 
@@ -92,18 +96,18 @@ class Rotation(CertificateSync):
             self.preflight()
             if self._options.selection is None:
                 self.look_at_deployed()
+                self.record()
                 return self.report
             found = self.discover()
-            with self._finishing():
-                with self.opened():
-                    plan = self.plan(found)
-                    for secrets in self.fetch(plan):
-                        self.write(self.verify(secrets))
-                    self.settle(found)
-                self.activate()
-                self.prove()
-                self.go_back()
-                self.record()
+            with self.opened():
+                plan = self.plan(found)
+                for secrets in self.fetch(plan):
+                    self.write(self.verify(secrets))
+                self.settle(found)
+            self.activate()
+            self.prove()
+            self.go_back()
+            self.record()
         return self.report
 
     def result(self) -> _Result:
@@ -115,6 +119,7 @@ class Rotation(CertificateSync):
             "changed": self.report.changed or self._changes_haproxy(progress),
             **requests_of(self._source),
             "activation": progress.activation,
+            "reload_attempts": self._reloads,
             "needs_reload": self.needs_reload,
             "proven": progress.proven if self._is_active else [],
             "rolled_back": progress.rolled_back,
@@ -146,6 +151,7 @@ class Rotation(CertificateSync):
             allow_unreferenced=settings.allow_unreferenced,
             on_unproven=settings.on_unproven,
             more_errors=self._errors,
+            goes_back=self._goes_back,
         )
 
     @property
@@ -176,7 +182,7 @@ class Rotation(CertificateSync):
             return
         if self._settings.memory is not None and self.progress.update_items:
             self._done["update"] = self._hot_update()
-        if self.progress.refused:
+        if self.progress.refused and self._goes_back:
             self._done["taken_back"], error = self._taken_back(self.progress.refused)
             self._errors += [error] if error else []
         if self.progress.needs_reload:
@@ -196,8 +202,8 @@ class Rotation(CertificateSync):
         """On disk and in HAProxy, where a handshake got something else or a reload was refused, and prove that."""
         if not (self._is_active and self.progress.unproven):
             return
-        was_loaded = self.progress.activation != "none"
-        self._done["rollback"], error = self._taken_back(self.progress.unproven, was_loaded=was_loaded)
+        # If not by this run, then perhaps by one before it that was killed.
+        self._done["rollback"], error = self._taken_back(self.progress.unproven, was_loaded=True)
         try:
             if self.progress.activation == "hot_update":
                 self._restore_memory()
@@ -220,7 +226,7 @@ class Rotation(CertificateSync):
         from .record import RunOutcome, record
 
         progress = self.progress
-        if not (self._is_active and progress.has_work):
+        if not (self._is_active and (progress.has_work or self.report.failures)):
             return
         outcomes = [
             RunOutcome(
@@ -309,14 +315,6 @@ class Rotation(CertificateSync):
         self.metrics()
 
     @contextlib.contextmanager
-    def _finishing(self) -> t.Iterator[None]:
-        """What was begun is finished, or taken back, whoever asks the process to end."""
-        with finishing() as asked:
-            yield
-        if asked:
-            self.report.warnings.append(f"{' and '.join(dict.fromkeys(asked))} came; what was begun is finished.")
-
-    @contextlib.contextmanager
     def _noting_errors(self) -> t.Iterator[None]:
         """Of what must not keep the run from going on."""
         try:
@@ -333,7 +331,8 @@ class Rotation(CertificateSync):
 
     def _updated(self, items: t.Sequence[t.Mapping[str, str]]) -> _Result:
         """As the module haproxy_certificate returns it, failures too. Raises RotationError without any answer."""
-        from .activate import of_files, update_memory
+        from .activate import update_memory
+        from .memory_items import of_files
 
         memory = self._settings.memory
         if memory is None:
@@ -346,7 +345,9 @@ class Rotation(CertificateSync):
     def _reload(self) -> _Result:
         from .reload import reload_by_first_way
 
-        return {"results": [attempt.as_result() for attempt in reload_by_first_way(self._settings.reload)]}
+        attempts = [attempt.as_result() for attempt in reload_by_first_way(self._settings.reload)]
+        self._reloads += attempts
+        return {"results": [{"item": attempt["method"], **attempt} for attempt in attempts]}
 
     def _taken_back(self, names: t.Sequence[str], *, was_loaded: bool = False) -> tuple[_Result, str]:
         """As the module certificate_rollback returns it, and what could not go back, while the others did."""
@@ -382,9 +383,10 @@ class Rotation(CertificateSync):
             proof = prove_deployed(certificates, settings.proof, only=only, reloaded=reloaded)
         message = proof.message(allow_unreferenced)
         result = proof.as_result(allow_unreferenced)
-        if not result["proven"] and not proof.report.failures(allow_unreferenced, settings.on_unproven == "warn"):
+        failures = proof.report.failures(allow_unreferenced, settings.on_unproven == "warn")
+        if not result["proven"] and not failures:
             self.report.warnings.append(message)
-        return {**result, "msg": message}
+        return {**result, "msg": message, "failing": [failure.certificate.name for failure in failures]}
 
 
 def _reloaded_by_others(settings: RotationSettings) -> _Result:

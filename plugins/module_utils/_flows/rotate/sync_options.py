@@ -13,8 +13,8 @@ from ..._core.pipeline.source import Selection
 from ..._core.x509.changes import GUARDED_CHANGES
 
 if t.TYPE_CHECKING:
-    from ..._core.pipeline.layouts import Layout
     from ..._core.pipeline.verify import SecretVerifier
+    from ..._core.x509.layouts import Layout
 
 
 class SyncOptions(t.NamedTuple):

@@ -16,7 +16,7 @@ from ..._core.ca.profiles import Profile
 from ..._core.instants import isoformat_utc
 from ..._core.shared_ca.state import State
 from ..._errors import RotationError
-from .rotation import Rotation
+from .rotation import AuthorityRotation
 from .steward import ClientWish, Steward, Write
 
 
@@ -49,7 +49,7 @@ def bring_about(steward: Steward, wish: Wish, state: State, known_clients: t.Ite
     if _is_to_be_replaced(state, wish, steward.at):
         every = tuple(dict.fromkeys([*clients, *known_clients]))
         wishes = {client.name: client for client in wish.clients}
-        rotation = Rotation(steward, [wishes.get(name) or ClientWish(name) for name in every])
+        rotation = AuthorityRotation(steward, [wishes.get(name) or ClientWish(name) for name in every])
         if state.phase == "settled":
             rotation.publish(wish.authority, wish.imported)
         if state.phase != "promoted":

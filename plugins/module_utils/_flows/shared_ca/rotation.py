@@ -26,7 +26,7 @@ from ..._errors import RotationError
 from .steward import ClientWish, Steward, Write, profile_of
 
 
-class Rotation:
+class AuthorityRotation:
     """clients: all that follow the authority."""
 
     def __init__(self, steward: Steward, clients: t.Sequence[ClientWish]) -> None:

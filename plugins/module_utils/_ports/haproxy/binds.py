@@ -15,42 +15,17 @@ import typing as t
 
 from ..._core.haproxy.addresses import endpoint_label, listening_address, unix_path
 from ..._core.haproxy.bind_options import bind_options
-from ..._core.haproxy.config_words import UnknownVariable, expand_address, split_words
+from ..._core.haproxy.config_words import SECTIONS, UnknownVariable, expand_address, split_words
 from ..._core.pipeline.prove import CertificateReference, TlsBind
-from ..._errors import HaproxyError
-from ..store.atomic import read_regular_file
+from .config_files import config_files, config_lines, directory_names
 from .loaded import Loaded
 
-_SECTIONS = frozenset(
-    [
-        "acme",
-        "backend",
-        "cache",
-        "crt-store",
-        "defaults",
-        "fcgi-app",
-        "frontend",
-        "global",
-        "healthcheck",
-        "http-errors",
-        "listen",
-        "log-forward",
-        "log-profile",
-        "mailers",
-        "peers",
-        "program",
-        "resolvers",
-        "ring",
-        "traces",
-        "userlist",
-    ]
-)
 _PATH_KEYWORDS = frozenset(("crt-base", "default-path", "load", "unix-bind"))
 _ENVIRONMENT_KEYWORDS = frozenset(("setenv", "presetenv", "unsetenv"))
 _CONDITIONS = frozenset((".if", ".elif", ".else", ".endif"))
 _SERVERS = frozenset(("server", "default-server", "server-template"))
 _KEYWORDS = (
-    _SECTIONS
+    SECTIONS
     | _PATH_KEYWORDS
     | _ENVIRONMENT_KEYWORDS
     | _CONDITIONS
@@ -94,13 +69,6 @@ def _read(config_paths: t.Sequence[str], reader: _BindReader) -> _BindReader:
     return reader
 
 
-def config_files(path: str) -> list[str]:
-    """The files that HAProxy's option -f reads for this path. Raises HaproxyError."""
-    if not os.path.isdir(path):
-        return [path]
-    return [os.path.join(path, name) for name in _names(path) if name.endswith(".cfg") and not name.startswith(".")]
-
-
 class _BindReader:
     def __init__(self, environment: t.Mapping[str, str], loaded: Loaded | None = None) -> None:
         self.binds: list[TlsBind] = []
@@ -121,7 +89,7 @@ class _BindReader:
         self._first_bind = 0
 
     def read(self, path: str) -> None:
-        for number, line in enumerate(_lines(path), 1):
+        for number, line in enumerate(config_lines(path), 1):
             keyword = line.split("#", 1)[0].split(None, 1)[:1]
             if keyword and keyword[0] in _KEYWORDS:
                 self._line(keyword[0], line, path, f"{path}:{number}")
@@ -136,7 +104,7 @@ class _BindReader:
             if keyword == "bind" and "ssl" in line.split():
                 self._add(place, line, line.split()[1], (), _unknown(unknown))
             return
-        if keyword in _SECTIONS:
+        if keyword in SECTIONS:
             self._enter(words)
         elif keyword == "bind":
             self._bind(words, line, place)
@@ -280,7 +248,11 @@ class _BindReader:
 
     def _on_disk(self, path: str) -> list[str]:
         if os.path.isdir(path):
-            names = [name for name in _names(path) if not name.startswith(".") and not name.endswith(_IGNORED_SUFFIXES)]
+            names = [
+                name
+                for name in directory_names(path)
+                if not name.startswith(".") and not name.endswith(_IGNORED_SUFFIXES)
+            ]
             return [os.path.realpath(os.path.join(path, name)) for name in names]
         if not os.path.exists(path):
             bundle = [path + suffix for suffix in _BUNDLE_SUFFIXES if os.path.exists(path + suffix)]
@@ -292,7 +264,7 @@ class _BindReader:
         if listed is not None:
             return listed
         references: list[CertificateReference] = []
-        for line in _lines(path):
+        for line in config_lines(path):
             if not line.strip() or line.lstrip().startswith("#"):
                 continue
             certificate, filters = _crt_list_entry(line)
@@ -346,17 +318,3 @@ def _crt_list_entry(line: str) -> tuple[str, list[str]]:
     filters = words[1:]
     comment = next((index for index, word in enumerate(filters) if word.startswith("#")), len(filters))
     return words[0], filters[:comment]
-
-
-def _names(directory: str) -> list[str]:
-    try:
-        return sorted(os.listdir(directory))
-    except OSError as error:
-        raise HaproxyError(f"Cannot list {directory}, which HAProxy's configuration names: {error.strerror}") from None
-
-
-def _lines(path: str) -> list[str]:
-    try:
-        return read_regular_file(path).decode("utf-8", "surrogateescape").splitlines()
-    except OSError as error:
-        raise HaproxyError(f"Cannot read {path}, a part of HAProxy's configuration: {error.strerror}") from None

@@ -12,9 +12,9 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ..._core.haproxy.config_words import UnknownVariable, split_words
+from ..._core.haproxy.config_words import SECTIONS, UnknownVariable, split_words
 from ..._errors import HaproxyError
-from .binds import _SECTIONS, config_files
+from .config_files import config_files
 
 _GLOBAL_WORDS = ("crt-base", "default-path", "load")
 _BLOCKS = (".if", ".endif")
@@ -141,7 +141,7 @@ class _LoadPathReader:
                 keyword = (line.split(None, 1) or [""])[0]
                 if keyword in _BLOCKS:
                     self._conditions += 1 if keyword == ".if" else -1
-                elif keyword in _GLOBAL_WORDS or keyword in _SECTIONS or keyword == "bind":
+                elif keyword in _GLOBAL_WORDS or keyword in SECTIONS or keyword == "bind":
                     self._line(keyword, line, path)
 
     def _line(self, keyword: str, line: str, path: str) -> None:
@@ -149,7 +149,7 @@ class _LoadPathReader:
             words = split_words(line, {})
         except UnknownVariable:
             words = [keyword]
-        if keyword in _SECTIONS:
+        if keyword in SECTIONS:
             self._section, self._store, self._store_base = keyword, " ".join(words[1:2]), ""
         elif keyword == "bind":
             paths = [value for option, value in zip(words, words[1:]) if option == "crt-list"]

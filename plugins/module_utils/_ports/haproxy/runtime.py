@@ -22,7 +22,7 @@ from .errors import UnsupportedCommand
 
 RESTART_PATIENCE = 3.0  # seconds: a restart or a reload of HAProxy closes its sockets for a moment
 _PAUSE = 0.05
-_SPECIAL = frozenset(" \t\\;\"'<#")
+_SPECIAL = re.compile(r"""[ \t\\;"'<#]""")
 _LONGEST_ANSWER = 32 << 20  # bytes: 100,000 certificates with long paths need a third of it
 _READING = 30  # time-outs, for all that is read from one socket: who is asked may have named what he is asked for
 _LONGEST_FACT = 100  # characters of a field of `show info`
@@ -64,7 +64,7 @@ def escape(argument: str) -> str:
             f"{argument!a} holds a line break, a zero byte or another character that HAProxy's command line cannot"
             " carry."
         )
-    return "".join(f"\\{character}" if character in _SPECIAL else character for character in argument)
+    return _SPECIAL.sub(r"\\\g<0>", argument)
 
 
 def check_payload(payload: str) -> None:

@@ -19,8 +19,8 @@ import contextlib
 import os
 import typing as t
 
-from ..._core.pipeline.layouts import live_paths
 from ..._core.pipeline.manifest import Entry, Manifest, StoredVersion
+from ..._core.x509.layouts import live_paths
 from ..._errors import StoreError
 from . import atomic
 from .content import digest_of, digests_of, file_digest, foreign_content, version_digest

@@ -12,7 +12,7 @@ import stat
 import typing as t
 from dataclasses import dataclass
 
-from ..._core.pipeline.layouts import live_paths
+from ..._core.x509.layouts import live_paths
 from .places import Place
 
 STATE_DIRECTORY = ".certops"

@@ -27,7 +27,7 @@ _PATIENCE = 60.0  # seconds of all pauses for one listener
 _LONG_ANSWER = 0.25  # seconds for a question, on average, beyond which a listener is too slow to ask it everything
 
 
-_Asked = tuple[t.Optional[str], str]
+_Question = tuple[t.Optional[str], str]
 
 
 class Inquiry:
@@ -75,7 +75,7 @@ class _Listener:
         self._patience = _PATIENCE
         self._pause = _FIRST_PAUSE
         self._failures = 0
-        self._suspects: set[_Asked] = set()
+        self._suspects: set[_Question] = set()
         self.asked = 0
 
     def ask(self, endpoints: t.Sequence[Endpoint], most_lanes: int) -> list[Observation]:
@@ -128,6 +128,6 @@ class _Listener:
         return True
 
 
-def _question(endpoint: Endpoint) -> _Asked:
+def _question(endpoint: Endpoint) -> _Question:
     """What sets it apart from the others of its listener."""
     return endpoint.server_name, endpoint.key_type

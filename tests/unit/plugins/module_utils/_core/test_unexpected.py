@@ -21,15 +21,13 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.unexpected 
     UnexpectedFailure,
     only_rotation_errors,
 )
-from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.activate import (
-    CertificateRun,
-    WantedCertificate,
-)
+from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.activate import CertificateRun
 from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.installer import Installer
+from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.memory_items import WantedCertificate
 from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.sync import CertificateSync, SyncReport
 from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.sync_options import SyncOptions
+from ansible_collections.certops.rotation.plugins.module_utils._flows.stored_certificates import certificates_of
 from ansible_collections.certops.rotation.plugins.module_utils._module.boundary import module_boundary
-from ansible_collections.certops.rotation.plugins.module_utils._module.certificate_lookup import certificates_of
 from ansible_collections.certops.rotation.plugins.module_utils._ports.store.directory import (
     CertificateDirectory,
     DirectorySettings,
@@ -74,7 +72,7 @@ def good() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
-@pytest.mark.parametrize("stage", ["verify", "put_aside", "publish"])
+@pytest.mark.parametrize("step", ["verify", "put_aside", "publish"])
 def test_one_that_fails_while_it_is_installed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path, good: dict[str, str], step: str, failure: BaseException
 ) -> None:
@@ -113,6 +111,7 @@ def test_the_lookup_goes_on(good: dict[str, str]) -> None:
         secret_verifier(),
         dict.fromkeys(("on_missing", "on_denied", "on_deleted", "on_invalid"), "warn"),
         warn=warned.append,
+        mask=lambda _key: None,
         now=datetime.datetime.now(datetime.timezone.utc),
     )
     assert [item["name"] for item in found] == [*NAMES, "z"]
@@ -128,6 +127,9 @@ def test_haproxy_gets_the_others(monkeypatch: pytest.MonkeyPatch, failure: BaseE
     class Memory:
         def list_names(self) -> tuple[None, list[str]]:
             return None, []
+
+        def expect(self, names: t.Iterable[str]) -> None:
+            list(names)
 
     monkeypatch.setattr(CertificateRun, "_apply_one", fail_for_b)
     run = CertificateRun(t.cast("t.Any", Memory()), "3.0", remove_stale_ocsp=False, check_mode=False)

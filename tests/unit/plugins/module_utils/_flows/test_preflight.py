@@ -74,7 +74,7 @@ def test_directory(host: dict[str, t.Any], path: str, said: str) -> None:
 def test_no_way_to_haproxy(host: dict[str, t.Any]) -> None:
     required, problem = problems(host, socket="", reload_methods=[])["socket"]
     assert required
-    assert "haproxy_certificates_reload_methods" in problem
+    assert "option reload_methods" in problem
 
 
 def test_one_of_two_ways_is_enough_but_the_other_is_told(host: dict[str, t.Any]) -> None:
@@ -83,14 +83,14 @@ def test_one_of_two_ways_is_enough_but_the_other_is_told(host: dict[str, t.Any])
     assert "does not exist" in problem
     required, problem = problems(host, master_socket="")["reload_methods"]
     assert not required
-    assert "haproxy_certificates_master_socket is not set" in problem
+    assert "option master_socket is not set" in problem
 
 
 def test_neither_of_two_ways(host: dict[str, t.Any]) -> None:
     found = problems(host, socket=host["config"][0], master_socket="/nonexistent.sock")
     assert [required for required, _problem in found.values()] == [True, True]
     assert "is not a socket" in found["socket"][1]
-    assert "haproxy_certificates_activate: false" in found["socket"][1]
+    assert "option activate: false" in found["socket"][1]
 
 
 def test_one_of_several_reload_methods_is_enough(host: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,12 +104,12 @@ def test_one_of_several_reload_methods_is_enough(host: dict[str, t.Any], monkeyp
 @pytest.mark.parametrize(
     ("method", "bad", "said"),
     [
-        ("docker", {"container": ""}, "haproxy_certificates_container is not set"),
+        ("docker", {"container": ""}, "option container is not set"),
         ("docker", {"docker_host": "unix:///nonexistent/docker.sock"}, "/nonexistent/docker.sock does not exist"),
-        ("http", {"reload_url": ""}, "haproxy_certificates_reload_url is not set"),
-        ("signal", {"pid_file": ""}, "haproxy_certificates_pid_file is not set"),
+        ("http", {"reload_url": ""}, "option reload_url is not set"),
+        ("signal", {"pid_file": ""}, "option pid_file is not set"),
         ("signal", {"pid_file": "/nonexistent.pid"}, "/nonexistent.pid does not exist"),
-        ("http", {"check_config": True, "binary": "no-such-haproxy"}, "haproxy_certificates_check_config: false"),
+        ("http", {"check_config": True, "binary": "no-such-haproxy"}, "option check_config: false"),
     ],
 )
 def test_other_reload_methods(host: dict[str, t.Any], method: str, bad: dict[str, t.Any], said: str) -> None:
@@ -128,7 +128,7 @@ def test_other_reload_methods(host: dict[str, t.Any], method: str, bad: dict[str
 
 
 def test_where_to_prove(host: dict[str, t.Any]) -> None:
-    assert "haproxy_certificates_binds" in problems(host, config=[])["prove"][1]
+    assert "option binds" in problems(host, config=[])["prove"][1]
     assert problems(host, config=[], binds=["127.0.0.1:443"]) == {}
     assert "does not exist" in problems(host, config=["/nonexistent.cfg"], reload_methods=[])["prove"][1]
     assert problems(host, config=[], prove=False) == {}
@@ -147,7 +147,7 @@ def test_the_module(host: dict[str, t.Any]) -> None:
     missing = {**options, "path": "/nonexistent/certs", "layout": "split"}
     failed = run_module("rotation_preflight_info", missing)
     assert failed.failed
-    assert "2 things are missing:\n- haproxy_certificates_path: " in failed.result["msg"]
+    assert "2 things are missing:\n- option path: " in failed.result["msg"]
     predicted = run_module("rotation_preflight_info", missing, check=True)
     assert not predicted.failed
     assert "2 things are missing" in predicted.output

@@ -10,12 +10,12 @@ import json
 import typing as t
 
 import pytest
-from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.layouts import live_paths, main_path
 from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.manifest import (
     Entry,
     Manifest,
     StoredVersion,
 )
+from ansible_collections.certops.rotation.plugins.module_utils._core.x509.layouts import live_paths, main_path
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -47,6 +47,10 @@ def test_a_host_without_secrets_manager():
     ]
 
 
+def test_a_host_that_could_not_be_reached():
+    assert summary({"unreachable": True, "msg": "No route to host"}, {}) == ["Not known: No route to host"]
+
+
 def test_check_mode_that_has_created_nothing():
     assert summary({"skipped": True}, {"items": {"ca-cert": "generated"}}) == [
         "authority: generated and stored in Secrets Manager (shared)"

@@ -10,11 +10,11 @@ import ssl
 import typing as t
 
 import pytest
-from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.layouts import LAYOUTS, Layout
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.bundle import (
     CertificateBundle,
     describe_pem,
 )
+from ansible_collections.certops.rotation.plugins.module_utils._core.x509.layouts import LAYOUTS, Layout
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.problems import MaterialError
 from ansible_collections.certops.rotation.tests.support import pki, secrets_scan
 from ansible_collections.certops.rotation.tests.support.content import judged, parsed

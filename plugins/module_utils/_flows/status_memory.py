@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""rotation_status_info, the layer memory: what every worker of HAProxy that is alive holds. It only looks."""
+"""The layer memory of a status: what every worker of HAProxy that is alive holds. It only looks."""
 
 from __future__ import annotations
 
@@ -34,17 +34,28 @@ class Memory(t.NamedTuple):
     unasked: str = ""
 
 
-def look_at_memory(manifest: Manifest, directory: str, params: t.Mapping[str, t.Any]) -> Memory:
-    """params: socket, master_socket, timeout and config of the module. For the current worker either socket will do."""
-    timeout, socket, master = params["timeout"], params["socket"], params["master_socket"]
+def look_at_memory(
+    manifest: Manifest,
+    directory: str,
+    socket: str | None,
+    master_socket: str | None,
+    config: t.Sequence[str],
+    timeout: float,
+) -> Memory:
+    """config: HAProxy's files and directories; timeout: seconds for one answer. For the current worker either socket
+    will do; without both nothing is asked."""
+    master = master_socket
     if master and not _exists(master):
         absent, master = f"there is no master socket {master}.", None
     else:
         absent = "that takes HAProxy's master socket, see master_socket."
-    if not socket and not master:
-        return Memory(None, {}, None, unasked=absent if params["master_socket"] else "")
-    api = RuntimeApi(socket, timeout) if socket else WorkerApi(master, CURRENT, timeout)
-    files = FileNames(read_load_paths(params["config"] or []))
+    if socket:
+        api = RuntimeApi(socket, timeout)
+    elif master:
+        api = WorkerApi(master, CURRENT, timeout)
+    else:
+        return Memory(None, {}, None, unasked=absent if master_socket else "")
+    files = FileNames(read_load_paths(config))
     names: t.Sequence[str] = ()
     unasked = ""
     try:

@@ -18,7 +18,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.shared_ca.s
 from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
 from ansible_collections.certops.rotation.plugins.module_utils._flows.shared_ca.overlay import Overlay
 from ansible_collections.certops.rotation.plugins.module_utils._flows.shared_ca.present import Wish, bring_about
-from ansible_collections.certops.rotation.plugins.module_utils._flows.shared_ca.rotation import Rotation
+from ansible_collections.certops.rotation.plugins.module_utils._flows.shared_ca.rotation import AuthorityRotation
 from ansible_collections.certops.rotation.plugins.module_utils._flows.shared_ca.steward import ClientWish, Steward
 
 AT = datetime.datetime(2026, 11, 22, 3, 0, tzinfo=datetime.timezone.utc)
@@ -85,7 +85,7 @@ def present(store, *revoked, at=AT, **options):
 
 
 def rotation(store):
-    return Rotation(steward(store), [ClientWish(name) for name in CLIENTS])
+    return AuthorityRotation(steward(store), [ClientWish(name) for name in CLIENTS])
 
 
 def seen(store):
@@ -292,7 +292,7 @@ def test_a_revoked_client_does_not_come_back_with_the_next_authority():
     assert_whole(state)
 
 
-# Rotation
+# AuthorityRotation
 
 WAYS = [
     (("publish",), "published", 2),
