@@ -161,7 +161,7 @@ ok:
   returned: always
   type: bool
 checks:
-  description: What was looked at, in the order in which to mend it.
+  description: What was looked at. In the order in which to mend it.
   returned: always
   type: list
   elements: dict
@@ -178,7 +178,7 @@ checks:
       type: str
       sample: error
     message:
-      description: What was found, or what is wrong and what to do. It may have several lines.
+      description: What is wrong and what to do. Where all is well, what was found. It may have several lines.
       type: str
       sample: Allowed.
 table:

@@ -96,7 +96,7 @@ ca_certificate:
   returned: success
   type: str
 fingerprint_sha256:
-  description: SHA-256 of it, in lower-case hexadecimal.
+  description: SHA-256 of the certificate, in lower-case hexadecimal.
   returned: success
   type: str
 trust_bundle:
@@ -104,7 +104,7 @@ trust_bundle:
   returned: success
   type: str
 trusted_fingerprints:
-  description: SHA-256 of each certificate in the bundle.
+  description: SHA-256 of each trusted authority, in lower-case hexadecimal.
   returned: success
   type: list
   elements: str
@@ -131,29 +131,29 @@ certificates:
       description: Version of the secret.
       type: str
     valid:
-      description: Whether it can be used now.
+      description: Whether the certificate may be used.
       type: bool
     revoked:
       description: Whether it is in the revocation list.
       type: bool
     problems:
-      description: What is wrong, or noteworthy, with C(code), C(severity) and C(message).
+      description: What is wrong, or noteworthy. Each with C(code), C(severity) and C(message).
       type: list
       elements: dict
     subject:
-      description: Its subject, as RFC 4514 writes it.
+      description: Subject of the certificate. As RFC 4514 writes it.
       type: str
     fingerprint_sha256:
       description: SHA-256 of the certificate, in lower-case hexadecimal.
       type: str
     not_before:
-      description: Start of its validity, ISO 8601 in UTC.
+      description: Start of the certificate's validity, ISO 8601 in UTC.
       type: str
     not_after:
-      description: End of its validity, ISO 8601 in UTC.
+      description: End of the certificate's validity, ISO 8601 in UTC.
       type: str
     serial_number:
-      description: Serial number, hexadecimal.
+      description: Serial number of the certificate, hexadecimal.
       type: str
     key:
       description: Kind and size of the key.
@@ -166,7 +166,7 @@ certificates:
       returned: when O(include_keys=true)
       type: str
 problems:
-  description: The problems of all certificates, each with the C(name) of its certificate.
+  description: What is wrong, or noteworthy. Of all certificates, each with the C(name) of its certificate.
   returned: success
   type: list
   elements: dict

@@ -119,6 +119,7 @@ def _read(path: str) -> bytes:
 
 def _write(path: str, data: bytes) -> None:
     with store_errors(f"write {path}"), _place(path) as place:
+        place.remove_temporaries_of(os.path.basename(path))
         # The temporary file must not end in .prom: node_exporter would read it.
         place.write(os.path.basename(path), data, FileAttributes(0o644), temporary_suffix=".tmp")
         place.sync()

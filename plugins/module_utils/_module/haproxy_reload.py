@@ -9,7 +9,8 @@ from __future__ import annotations
 import typing as t
 
 from .._errors import InvalidOption
-from .._flows.rotate.reload import Attempt, ReloadSettings, reload_by_first_way
+from .._flows.rotate.reload import Attempt, reload_by_first_way
+from .._flows.rotate.settings import ReloadSettings
 from .boundary import module_boundary
 from .masking import mask_in_url
 from .reload_options import ReloadOptions, reloader_of

@@ -6,26 +6,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import gc
+import os
+import sys
 import typing as t
 from datetime import datetime, timezone
 
 from .._errors import InvalidOption, RotationError
-from .._flows.rotate.activate import MemorySettings
-from .._flows.rotate.prove import ProofSettings
-from .._flows.rotate.reload import ReloadSettings
 from .._flows.rotate.rotation import Rotation, RotationSettings
-from .._flows.rotate.way_back import WayBack
+from .._flows.rotate.settings import MemorySettings, ProofSettings, ReloadSettings
+from .._ports.host.signals import Requests, asked_to_end
 from .._ports.provided import NotProvided
 from .._ports.store.directory import CertificateDirectory
 from .boundary import module_boundary
 from .haproxy_options import BINARY_OPTION, CONFIG, DOCKER_HOST_OPTION, RELOAD_METHODS, SERVICE_OPTION
 from .masking import mask_in_url
 from .options import directory_settings
-from .reload_options import ReloadOptions, reloader_of
 from .sync_options import SYNC_OPTIONS, certificate_source, sync_options
 
 if t.TYPE_CHECKING:
+    from .._ports.reload.reloader import Reloader
     from .aws import AwsModule
 
 _RELOAD_HTTP: dict[str, dict[str, t.Any]] = {
@@ -89,25 +91,25 @@ def run(module: AwsModule) -> None:
     gc.freeze()
     for option in ("docker_host", "reload_url"):
         mask_in_url(module, option)
-    with module_boundary(module):
+    with asked_to_end(lambda name: _end_at_once(module, name)) as requests, module_boundary(module):
         params = module.params
-        walk = WayBack if params["rollback_names"] is not None else Rotation
-        rotation = walk(
+        rotation = _walk(params)(
             lambda: certificate_source(module),
             CertificateDirectory(params["path"], directory_settings(params)),
             sync_options(params if params["rollback_names"] is None else {**params, **_NOTHING_SELECTED}),
             rotation_settings(params),
             now=now,
             check_mode=module.check_mode,
+            before_change=requests.hold,
         )
         try:
             rotation.run()
         except NotProvided as missing:
             module.exit_json(changed=False, questions=missing.questions)
         except RotationError:
-            _warn(module, rotation)
+            _warn(module, rotation, requests)
             raise
-        _warn(module, rotation)
+        _warn(module, rotation, requests)
         diff = {"diff": rotation.report.diff()} if module._diff else {}
         result = {**rotation.result(), "source": params["source"], **diff}
         if rotation.failure:
@@ -115,9 +117,29 @@ def run(module: AwsModule) -> None:
         module.exit_json(**result)
 
 
-def _warn(module: AwsModule, rotation: Rotation) -> None:
+def _walk(params: t.Mapping[str, t.Any]) -> type[Rotation]:
+    if params["rollback_names"] is None:
+        return Rotation
+    from .._flows.rotate.way_back import WayBack
+
+    return WayBack
+
+
+def _warn(module: AwsModule, rotation: Rotation, requests: Requests) -> None:
     for warning in rotation.report.warnings:
         module.warn(warning)
+    if requests.held:
+        module.warn(f"{' and '.join(requests.held)} came while something was changed: the run went on to its end.")
+
+
+def _end_at_once(module: AwsModule, name: str) -> None:
+    """Not by an exception: threads that wait for AWS would be waited for."""
+    try:
+        module.fail_json(msg=f"{name} came before anything was changed, so the run ended there.", changed=False)
+    finally:
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+        os._exit(1)
 
 
 def rotation_settings(params: t.Mapping[str, t.Any]) -> RotationSettings:
@@ -168,12 +190,26 @@ def _libraries(params: t.Mapping[str, t.Any]) -> list[str]:
 
 
 def _reload_settings(params: t.Mapping[str, t.Any]) -> ReloadSettings:
+    return ReloadSettings(
+        methods=params["reload_methods"],
+        reloader=functools.partial(_reloader, params),
+        check_config=params["check_config"],
+        binary=params["binary"],
+        config=params["config"],
+        timeout=params["reload_timeout"],
+    )
+
+
+def _reloader(params: t.Mapping[str, t.Any], method: str) -> Reloader:
     """The master's socket is for the method master alone, as the others may be there because it is not."""
+    from .reload_options import ReloadOptions, reloader_of
+
     http = {name: value for name, value in (params["reload_http"] or {}).items() if value is not None}
     if "timeout" in http:
         http["url_timeout"] = http.pop("timeout")
     options = ReloadOptions(
         timeout=params["reload_timeout"],
+        socket=params["master_socket"] if method == "master" else None,
         service=params["service"],
         container=params["container"],
         docker_host=params["docker_host"],
@@ -182,12 +218,4 @@ def _reload_settings(params: t.Mapping[str, t.Any]) -> ReloadSettings:
         url=params["reload_url"],
         **http,
     )
-    with_master = options._replace(socket=params["master_socket"])
-    return ReloadSettings(
-        methods=params["reload_methods"],
-        reloader=lambda method: reloader_of(method, with_master if method == "master" else options),
-        check_config=params["check_config"],
-        binary=params["binary"],
-        config=params["config"],
-        timeout=params["reload_timeout"],
-    )
+    return reloader_of(method, options)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import pathlib
+import re
 
 import pytest
 import yaml
@@ -68,6 +69,14 @@ def test_ansible_finds_the_same_imports(tree: Tree) -> None:
                 rest = found[len(prefix) :]
                 theirs.add(next(known for known in map(".".join, (rest, rest[:-1])) if known in tree.modules))
         assert theirs == {each.what for each in tree.imports[name] if each.what in tree.modules}, name
+
+
+def test_contributing_names_what_there_is() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    named = re.findall(r"`((?:_core|_ports|_flows|_module|plugins|tests|scripts|docs|meta)/[^`<>]*)`", text)
+    places = [ROOT / "plugins" / "module_utils" / path if path.startswith("_") else ROOT / path for path in named]
+    assert len(places) > 20
+    assert [str(place) for place in places if not place.exists()] == []
 
 
 # The rules themselves, on a small collection

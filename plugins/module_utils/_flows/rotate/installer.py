@@ -130,6 +130,12 @@ class Installer:
             return []
         return change_problems(old.current.summary, new.summary, now=self._now, allowed=self._options.allow_changes)
 
+    def _is_still_served(self, old: Entry, version: StoredVersion) -> bool:
+        """False for one that was proven, and then was not what lay there: HAProxy may have loaded that instead."""
+        if old.proven != version.digest:
+            return True  # another one was proven, of which nothing is claimed
+        return old.current.digest == version.digest and self._directory.intact(old)
+
     def _entry(
         self, secret: SecretVersion, stem: str, version: StoredVersion, problems: list[Problem], old: Entry | None
     ) -> Entry:
@@ -146,7 +152,7 @@ class Installer:
         if old and not moved:
             candidates = [old.current, *old.previous]
             entry.previous = [candidate for candidate in candidates if candidate.digest != version.digest]
-            entry.proven = old.proven
+            entry.proven = old.proven if self._is_still_served(old, version) else None
         if old:
             served = moved or old.proven is not None
             entry.replaced = old.replaced or served or old.current.digest != version.digest

@@ -98,9 +98,10 @@ def record(
             for name, entry in sorted(manifest.entries.items())
         }
         if not check_mode:
+            # The manifest last: a run that was killed in between is then repeated by the next one.
+            directory.write_own_file(STATE_FILE, (json.dumps(state, indent=1, sort_keys=True) + "\n").encode())
             if newly_proven or gone or loading:
                 directory.save(manifest)
-            directory.write_own_file(STATE_FILE, (json.dumps(state, indent=1, sort_keys=True) + "\n").encode())
         return True, state
 
 

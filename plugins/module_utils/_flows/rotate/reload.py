@@ -11,21 +11,7 @@ import typing as t
 from ..._core.unexpected import only_rotation_errors
 from ..._errors import RotationError
 from ..._ports.host.programs import check_configuration
-from ..._ports.reload.reloader import Reloader
-
-
-class ReloadSettings(t.NamedTuple):
-    """methods: ways to reload, the first one that works is used; reloader: of a method, raises InvalidOption.
-
-    check_config: whether the configuration is checked first, with binary and config; timeout: seconds for a reload.
-    """
-
-    methods: t.Sequence[str]
-    reloader: t.Callable[[str], Reloader]
-    check_config: bool
-    binary: str
-    config: t.Sequence[str]
-    timeout: float
+from .settings import ReloadSettings
 
 
 class Attempt(t.NamedTuple):

@@ -36,7 +36,7 @@ def take_back(
     A certificate goes back to the version last proven if that is kept, else to the newest kept one; what is taken back
     is not kept, for it was never served. One that was never proven, with nothing in its place before it, is removed.
     One that has no earlier version any more is kept. was_loaded: HAProxy may hold what is taken back, so that what was
-    proven before is proven only when it has been seen served again.
+    proven before is proven only when it has been seen served again, and what is removed is to be taken out of it.
 
     Returns an item for each certificate looked at. Raises InvalidOption for an unknown name, and StoreError when files
     cannot be read or written, but only after all others have gone back (they are in its details).
@@ -144,11 +144,13 @@ def _take_back(
         if not check_mode:
             directory.remove(entry)
             del manifest.entries[entry.name]
+            if was_loaded:
+                manifest.retired.add(entry.main_path)
         return _item(directory, entry, "removed", None)
     if not check_mode:
         restored = _with_current(entry, target)
         restored.previous.remove(entry.current)
-        if was_loaded:
+        if was_loaded or target != entry.previous[0]:  # else what lay there in between may be loaded
             restored.proven = restored.loaded = None
         directory.restore(restored)
         manifest.entries[entry.name] = restored

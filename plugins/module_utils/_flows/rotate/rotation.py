@@ -16,7 +16,6 @@ from ..._core.pipeline.source import CertificateSource, requests_of
 from ..._core.pipeline.sync_report import SyncReport
 from ..._core.unexpected import only_rotation_errors
 from ..._errors import HaproxyError, ReloadError, RotationError
-from ..._ports.host.signals import finishing
 from ..._ports.provided import NotProvided
 from ..._ports.store.directory import CertificateDirectory
 from ..preflight import in_check_mode, not_ready, preflight
@@ -25,9 +24,7 @@ from .sync import CertificateSync
 from .sync_options import SyncOptions
 
 if t.TYPE_CHECKING:
-    from .activate import MemorySettings
-    from .prove import ProofSettings
-    from .reload import ReloadSettings
+    from .settings import MemorySettings, ProofSettings, ReloadSettings
 
 _Result = dict[str, t.Any]
 
@@ -65,7 +62,8 @@ class Rotation(CertificateSync):
 
     What goes wrong with one certificate, or at one stage, is told in the result, and the run goes on as far as it can:
     the pure Progress says, from what was done so far, what is to be done next. connect: makes the source, once the host
-    is known to have what that needs; now: aware time at which the run began.
+    is known to have what that needs; now: aware time at which the run began; before_change: called before the first
+    change, and perhaps again. From then on the run is to come to its end.
     """
 
     _goes_back = True
@@ -79,8 +77,9 @@ class Rotation(CertificateSync):
         *,
         now: datetime,
         check_mode: bool = False,
+        before_change: t.Callable[[], None] = lambda: None,
     ) -> None:
-        super().__init__(None, directory, options, now=now, check_mode=check_mode)
+        super().__init__(None, directory, options, now=now, check_mode=check_mode, before_change=before_change)
         self._connect = connect
         self._settings = settings
         self._done: _Result = {}
@@ -100,16 +99,15 @@ class Rotation(CertificateSync):
                 self.record()
                 return self.report
             found = self.discover()
-            with self._finishing():
-                with self.opened():
-                    plan = self.plan(found)
-                    for secrets in self.fetch(plan):
-                        self.write(self.verify(secrets))
-                    self.settle(found)
-                self.activate()
-                self.prove()
-                self.go_back()
-                self.record()
+            with self.opened():
+                plan = self.plan(found)
+                for secrets in self.fetch(plan):
+                    self.write(self.verify(secrets))
+                self.settle(found)
+            self.activate()
+            self.prove()
+            self.go_back()
+            self.record()
         return self.report
 
     def result(self) -> _Result:
@@ -204,8 +202,8 @@ class Rotation(CertificateSync):
         """On disk and in HAProxy, where a handshake got something else or a reload was refused, and prove that."""
         if not (self._is_active and self.progress.unproven):
             return
-        was_loaded = self.progress.activation != "none"
-        self._done["rollback"], error = self._taken_back(self.progress.unproven, was_loaded=was_loaded)
+        # If not by this run, then perhaps by one before it that was killed.
+        self._done["rollback"], error = self._taken_back(self.progress.unproven, was_loaded=True)
         try:
             if self.progress.activation == "hot_update":
                 self._restore_memory()
@@ -317,14 +315,6 @@ class Rotation(CertificateSync):
         self.metrics()
 
     @contextlib.contextmanager
-    def _finishing(self) -> t.Iterator[None]:
-        """What was begun is finished, or taken back, whoever asks the process to end."""
-        with finishing() as asked:
-            yield
-        if asked:
-            self.report.warnings.append(f"{' and '.join(dict.fromkeys(asked))} came; what was begun is finished.")
-
-    @contextlib.contextmanager
     def _noting_errors(self) -> t.Iterator[None]:
         """Of what must not keep the run from going on."""
         try:
@@ -341,7 +331,8 @@ class Rotation(CertificateSync):
 
     def _updated(self, items: t.Sequence[t.Mapping[str, str]]) -> _Result:
         """As the module haproxy_certificate returns it, failures too. Raises RotationError without any answer."""
-        from .activate import of_files, update_memory
+        from .activate import update_memory
+        from .memory_items import of_files
 
         memory = self._settings.memory
         if memory is None:

@@ -51,7 +51,8 @@ class Found(t.NamedTuple):
 
 
 class CertificateSync:
-    """The pipeline up to the disk. now: aware time that validity is judged by; check_mode: plan and report only."""
+    """The pipeline up to the disk. now: aware time that validity is judged by; check_mode: plan and report only;
+    before_change: called before the first change to what is deployed, and perhaps again."""
 
     def __init__(
         self,
@@ -61,12 +62,14 @@ class CertificateSync:
         *,
         now: datetime,
         check_mode: bool = False,
+        before_change: t.Callable[[], None] = lambda: None,
     ) -> None:
         self._source = source
         self._directory = directory
         self._options = options
         self._now = now
         self._check_mode = check_mode
+        self._before_change = before_change
         policies = {name: str(getattr(options, name)) for name in ("on_invalid", "on_missing", "on_deleted")}
         self._reporter = SyncReporter(directory.path, options.layout, policies, options.min_remaining, now)
         self._manifest = Manifest()
@@ -172,6 +175,7 @@ class CertificateSync:
 
     def write(self, installations: t.Sequence[Installation]) -> None:
         """Put them on disk so that no reader ever sees half of one. Aside first, where they wait for it together."""
+        self._before_change()
         aside = []
         for installation in installations:
             with self._answering_for(installation.entry):
@@ -183,6 +187,7 @@ class CertificateSync:
 
     def settle(self, found: Found) -> None:
         """All else that lies there: what has vanished, what nobody renews, what expires."""
+        self._before_change()
         self._look_for_nothing(found.discovery)
         if self._options.prune:
             self._prune(found)
@@ -250,6 +255,7 @@ class CertificateSync:
         with self._answering_for(entry):
             action = "unchanged" if self._directory.attributes_match(entry) else "updated"
             if action == "updated" and not self._check_mode:
+                self._before_change()
                 self._directory.set_attributes(entry)
             self._reporter.deployed(entry, action, **self._before(entry if action == "updated" else None))
 

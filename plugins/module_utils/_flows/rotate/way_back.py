@@ -25,11 +25,11 @@ class WayBack(Rotation):
         """Raises InvalidOption where one of them has no version before that could be served, and StoreError: nothing is
         changed then.
         """
-        with self._finishing():
-            self.write_previous()
-            self.activate()
-            self.prove()
-            self.record()
+        self._before_change()
+        self.write_previous()
+        self.activate()
+        self.prove()
+        self.record()
         return self.report
 
     def write_previous(self) -> None:

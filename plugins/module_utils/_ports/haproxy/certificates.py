@@ -198,9 +198,7 @@ class CertificateMemory:
         try:
             for name in names:
                 removed += [(crt_list, self.unlink(name, crt_list)) for crt_list in self.lists_with(name)]
-            pending = self._transaction.open_name()
-            if pending in names:
-                raise transaction_open(str(pending), str(pending), CERTIFICATES)
+            self._transaction.end(names)
             for name in names:
                 # Once one is deleted, there is no way back: its key is not known here.
                 stored = self.describe(name) if len(names) > 1 else None

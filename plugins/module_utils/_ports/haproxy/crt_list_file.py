@@ -119,6 +119,7 @@ class CrtListFile:
                     raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self._path)
                 # Its permissions for people, and no bits that make programs more powerful.
                 attributes = FileAttributes(status.st_mode & 0o777, status.st_uid, status.st_gid)
+                place.remove_temporaries_of(name)
                 place.write(name, b"".join(lines), attributes)
                 place.sync()
 

@@ -127,6 +127,15 @@ class Transaction:
         """The name that a transaction is open about."""
         return self._whose(self.ask(*self._probe))
 
+    def end(self, names: t.Collection[str]) -> None:
+        """See that no transaction of these names is open. One that stays was left by a run that was killed."""
+        deadline = time.monotonic() + self._patience
+        while (name := self.open_name()) is not None and name in names:
+            if time.monotonic() >= deadline:
+                self._abort(name)
+                return
+            time.sleep(0.1)
+
     # One step each
 
     def _try(self, change: Change, last_try: bool) -> HaproxyError | None:

@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import selectors
+import signal
 import subprocess
 import time
 import typing as t
@@ -32,7 +35,12 @@ def run_program(command: t.Sequence[str], timeout: float) -> Completed:
     end = time.monotonic() + timeout
     try:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            bufsize=0,
+            start_new_session=True,  # a terminal asks all processes of its session to end
         )
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error.__class__.__name__
@@ -42,11 +50,17 @@ def run_program(command: t.Sequence[str], timeout: float) -> Completed:
             output = _output_of(process, end)
             process.wait(max(end - time.monotonic(), 0))
         except subprocess.TimeoutExpired:
-            process.kill()
+            _kill(process)
             raise ReloadError(
                 f"'{' '.join(command)}' took more than {timeout:g} seconds. Raise the timeout if it needs more."
             ) from None
     return Completed(process.returncode, output.decode("utf-8", "replace").strip())
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """With all that it has started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _output_of(process: subprocess.Popen[bytes], end: float) -> bytes:

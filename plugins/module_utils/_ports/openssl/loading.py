@@ -126,7 +126,13 @@ def _wait(pipe: int, event: int) -> None:
 def _start() -> subprocess.Popen[bytes]:
     # Isolated: it takes no module from the working directory, whoever may write there.
     command = [sys.executable, "-I", "-S", "-c", _PROGRAM]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # a terminal asks all processes of its session to end
+    )
     questions = t.cast("t.IO[bytes]", process.stdin)
     os.set_blocking(questions.fileno(), False)
     with contextlib.suppress(OSError):  # a smaller one makes the questions wait

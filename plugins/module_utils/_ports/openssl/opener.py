@@ -24,7 +24,7 @@ LIMIT: float = 15
 
 # It uses nothing of this collection, which Ansible sends to hosts in a form that another process cannot import.
 _PROGRAM: t.Final = """
-import sys
+import signal, sys
 sys.path[:] = sys.argv[1:]
 import warnings
 from cryptography.hazmat.primitives.serialization import (
@@ -52,10 +52,12 @@ while True:
     if not kind:
         break
     given, passphrase, data = take(), take(), take()
+    signal.alarm(30)  # should the one that asks be gone
     try:
         parts = opened(kind, passphrase if given else None, data)
     except BaseException:
         parts = []
+    signal.alarm(0)
     answer.write(len(parts).to_bytes(4, "big") + b"".join(len(part).to_bytes(4, "big") + part for part in parts))
     answer.flush()
 """
@@ -126,7 +128,13 @@ class ProcessOpener:
 def _start() -> subprocess.Popen[bytes]:
     # Isolated: it takes no module from the working directory, whoever may write there.
     command = [sys.executable, "-I", "-c", _PROGRAM, *filter(None, sys.path)]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # a terminal asks all processes of its session to end
+    )
 
 
 def _end(process: subprocess.Popen[bytes]) -> int:

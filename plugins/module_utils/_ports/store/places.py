@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
+import hashlib
 import os
 import secrets
 import stat
@@ -213,9 +214,15 @@ class Place:
             if name.startswith(TEMPORARY_MARK):
                 self.remove(name)
 
+    def remove_temporaries_of(self, name: str) -> None:
+        """The same for one file in a directory of others. Only by who alone writes that file."""
+        for each in self.names():
+            if each.startswith(_mark_of(name)):
+                self.unlink(each)
+
     @contextlib.contextmanager
     def _put_in_place(self, name: str, suffix: str = "") -> t.Iterator[str]:
-        temporary = f"{TEMPORARY_MARK}{secrets.token_hex(8)}{suffix}"
+        temporary = f"{_mark_of(name)}{secrets.token_hex(8)}{suffix}"
         try:
             yield temporary
             os.rename(temporary, name, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
@@ -223,6 +230,11 @@ class Place:
             # rename(2) of two names of one file does nothing and leaves both.
             with contextlib.suppress(OSError):
                 os.unlink(temporary, dir_fd=self._descriptor)
+
+
+def _mark_of(name: str) -> str:
+    """What the names of temporary files for this one begin with."""
+    return f"{TEMPORARY_MARK}{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}."
 
 
 def open_place(path: str, *, private: bool, given_to: int | None = None, to_make_in: bool = False) -> Place:

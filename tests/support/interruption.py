@@ -1,0 +1,179 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Rotations that send themselves a signal just before a chosen call to the system: each a process of its own, by fork.
+
+The calls are those that change something, or wait for somebody; they are counted from the start of the run.
+"""
+
+from __future__ import annotations
+
+import builtins
+import fcntl
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import typing as t
+
+from . import secrets_scan
+from .forking import ForkServer
+from .module import FORKED, ModuleRun, module_request, parse_result
+
+# The walk's methods. opened is around those that work on the directory; what they fetch is read as they need it.
+_STAGES = {
+    **dict.fromkeys(("preflight", "discover", "opened", "plan", "fetch", "verify", "write", "settle")),
+    **dict.fromkeys(("activate", "prove", "go_back", "record", "metrics")),
+    "_some_at_a_time": "fetch",
+}
+_BEGIN, _END = "begin", "end"
+_CALLS: t.Mapping[t.Any, t.Sequence[str]] = {
+    os: (
+        *("open", "write", "mkdir", "rename", "link", "symlink", "unlink", "rmdir", "fchmod", "fchown", "fsync"),
+        *("memfd_create",),
+    ),
+    fcntl: ("flock",),
+    socket.socket: ("connect", "sendall", "recv", "shutdown"),
+    subprocess: ("Popen",),
+    builtins: ("print",),
+}
+_CHANGING = os.O_CREAT | os.O_WRONLY | os.O_RDWR
+_PROGRAM = f"""{FORKED}
+import functools, botocore.loaders
+# What boto3 knows of AWS is read once for all, which is the larger part of a run in which nothing changed.
+botocore.loaders.create_loader = functools.lru_cache(botocore.loaders.create_loader)
+boto3.client("secretsmanager", region_name="eu-central-1", aws_access_key_id="none", aws_secret_access_key="none")
+from ansible_collections.certops.rotation.tests.support import interruption
+plain = run
+
+def run(request):
+    interruption.prepare(request["interruption"])
+    plain(request)
+"""
+
+
+class Point(t.NamedTuple):
+    """stage: the walk's, or before and after it; call: what it was about to call; signalled: whether it was here."""
+
+    stage: str
+    call: str
+    signalled: bool
+
+
+class _Counter:
+    """In the process itself. plan: signals to send, at which numbers (None: at each), and where to tell of it."""
+
+    def __init__(self, plan: t.Mapping[str, t.Any]) -> None:
+        self._signals = [signal.Signals[name] for name in plan["signals"]]
+        self._numbers = None if plan["numbers"] is None else frozenset(plan["numbers"])
+        self._report = os.open(plan["report"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+        self._write = os.write
+        self._stage = _BEGIN
+        self._lock = threading.Lock()
+        self._count = 0
+
+    def reach(self, call: str) -> None:
+        if threading.current_thread() is threading.main_thread():
+            self._stage = self._stage_now() or (
+                _END if self._stage not in (_BEGIN, "preflight", "discover") else _BEGIN
+            )
+        with self._lock:
+            number, self._count = self._count, self._count + 1
+        is_due = bool(self._signals) and (self._numbers is None or number in self._numbers)
+        self._write(self._report, f"{json.dumps([self._stage, call, is_due])}\n".encode())
+        if is_due:
+            os.kill(os.getpid(), self._signals[number % len(self._signals)])
+
+    @staticmethod
+    def _stage_now() -> str | None:
+        """The outermost method of the walk that is being run."""
+        frame, found = t.cast(t.Any, sys._getframe(2)), None
+        while frame is not None:
+            code = frame.f_code
+            if code.co_name in _STAGES and code.co_filename.endswith(("/rotation.py", "/sync.py", "/way_back.py")):
+                found = _STAGES[code.co_name] or code.co_name
+            frame = frame.f_back
+        return found
+
+
+def prepare(plan: t.Mapping[str, t.Any]) -> None:
+    """From now on this process interrupts itself. Waits that are only there for the sake of others are shortened."""
+    counter = _Counter(plan)
+    for owner, names in _CALLS.items():
+        for name in names:
+            _count(counter, owner, name)
+    if plan["hurried"]:
+        pause = time.sleep
+        time.sleep = lambda seconds: pause(min(seconds, 0.02))
+    from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.certificates import CertificateMemory
+
+    t.cast(t.Any, CertificateMemory.__init__).__kwdefaults__["patience"] = 0.2
+
+
+def _count(counter: _Counter, owner: t.Any, name: str) -> None:
+    original = getattr(owner, name)
+
+    def call(*arguments: t.Any, **named: t.Any) -> t.Any:
+        if name != "open" or arguments[1] & _CHANGING:
+            counter.reach(name)
+        # No signal loses what the system has been given, and here a disk would be waited for thousands of times.
+        return None if name == "fsync" else original(*arguments, **named)
+
+    class Counted(original if name == "Popen" else object):  # type: ignore[misc]  # it is used as a type, too
+        def __init__(self, *arguments: t.Any, **named: t.Any) -> None:
+            counter.reach(name)
+            super().__init__(*arguments, **named)
+
+    setattr(owner, name, Counted if name == "Popen" else call)
+
+
+class InterruptedRun(t.NamedTuple):
+    """returncode: negative for the signal that ended it; points: all that it came to; result: None when it told none."""
+
+    returncode: int
+    output: str
+    points: list[Point]
+    result: ModuleRun | None
+
+    @property
+    def signalled(self) -> list[Point]:
+        return [point for point in self.points if point.signalled]
+
+
+class Interruptions:
+    """Runs the module haproxy_rotation, one at a time. To be closed."""
+
+    def __init__(self) -> None:
+        self._server = ForkServer(_PROGRAM)
+        self._directory = tempfile.TemporaryDirectory()
+        self._report = pathlib.Path(self._directory.name) / "report"
+
+    def close(self) -> None:
+        self._server.close()
+        self._directory.cleanup()
+
+    def run(
+        self,
+        args: t.Mapping[str, t.Any],
+        env: t.Mapping[str, str],
+        *,
+        signals: t.Sequence[str] = (),
+        numbers: t.Sequence[int] | None = (),
+        hurried: bool = False,
+    ) -> InterruptedRun:
+        """signals: names, sent by turns; numbers: of the calls, None for each. Raises AssertionError for a key in what
+        it printed."""
+        plan = {"signals": signals, "numbers": numbers, "hurried": hurried, "report": str(self._report)}
+        request = {**json.loads(module_request("haproxy_rotation", args)), "interruption": plan}
+        returncode, output = self._server.run(request, env)
+        secrets_scan.assert_no_private_key(output)
+        points = [Point(*json.loads(line)) for line in self._report.read_text().splitlines()]
+        result = parse_result("haproxy_rotation", returncode, output) if "{" in output else None
+        return InterruptedRun(returncode, output, points, result)
