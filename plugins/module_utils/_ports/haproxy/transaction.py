@@ -26,7 +26,7 @@ CERTIFICATES = "ssl cert"
 SUCCESS = "Success!"
 _LOCKED = "currently locked"
 SMALL = 4096  # bytes that fit any buffer, with the command
-_FRESH = 0.02  # seconds; what was seen so lately is as good as what was seen now
+_FRESH = 0.05  # seconds; what was seen so lately is as good as what was seen now
 # No file has this name. Asked to abort its transaction, HAProxy says whose is open, and does nothing. The list of all
 # files says it too, but holds HAProxy's lock until the last of them has been read.
 _NOBODY = "@nobody"
