@@ -222,7 +222,7 @@ method:
   sample: master
 reload_attempts:
   description:
-    - Each way to reload HAProxy that was tried, in order. C(msg) says why it did not work, the other fields are those of
+    - Each way to reload HAProxy that was tried, in order. C(msg) says why it failed, the other fields are those of
       M(certops.rotation.haproxy_reload).
   returned: always
   type: list

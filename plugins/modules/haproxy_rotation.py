@@ -245,7 +245,7 @@ options:
       - File for node_exporter's textfile collector, for example C(/var/lib/prometheus/node-exporter/rotation.prom).
         Every run replaces it, failed ones too. No metrics are written when it is empty.
       - Needs the Python library C(prometheus_client) on the host.
-    type: str
+    type: path
   metrics_names:
     description:
       - V(conforming) for metrics that follow the conventions of Prometheus, V(compatible) for those with the names of
@@ -303,8 +303,6 @@ requirements:
   - prometheus_client (only for O(metrics_textfile); without it the task rotates, and fails at its end)
   - HAProxy >= 2.2 with a stats socket of level admin, or >= 2.5 in master-worker mode for reloads
 seealso:
-  - plugin: certops.rotation.haproxy_certificates
-    plugin_type: role
   - module: certops.rotation.certificate_sync
 """
 
@@ -474,7 +472,7 @@ activation:
   choices: [none, hot_update, reload]
 reload_attempts:
   description:
-    - Each way to reload HAProxy that was tried, in order. C(msg) says why it did not work, the other fields are those of
+    - Each way to reload HAProxy that was tried, in order. C(msg) says why it failed, the other fields are those of
       M(certops.rotation.haproxy_reload).
   returned: always
   type: list

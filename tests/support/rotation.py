@@ -99,6 +99,22 @@ def scene(aws: MotoServer, **haproxy: t.Any) -> t.Iterator[Scene]:
         yield Scene(aws, instance, authority)
 
 
+@contextlib.contextmanager
+def second_bind(aws: MotoServer) -> t.Iterator[tuple[Scene, pathlib.Path, pki.IssuedCertificate]]:
+    """The scene, a file outside the role's directory, and the secret web/a.
+
+    A second bind loads that file first, and so serves it for a.example.com; so far it is the same certificate.
+    """
+    first = pki.self_signed("first.example.com").combined_pem
+    binds = ("crt {certs}", "crt {dir}/first.pem crt {certs}")
+    with scene(aws, tls=binds, certificates={"../first.pem": first}) as made:
+        issued = made.store("a")
+        path = made.haproxy.directory / "first.pem"
+        path.write_text(issued.combined_pem)
+        assert made.haproxy.reload()
+        yield made, path, issued
+
+
 class Client(threading.Thread):
     """Makes handshakes all the time while it is used as a context. served: fingerprints, in the order first seen."""
 

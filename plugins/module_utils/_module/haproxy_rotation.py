@@ -14,6 +14,7 @@ import sys
 import typing as t
 from datetime import datetime, timezone
 
+from .._core.record.textfile import NAME_SETS
 from .._errors import InvalidOption, RotationError
 from .._flows.rotate.rotation import Rotation, RotationSettings
 from .._flows.rotate.settings import MemorySettings, ProofSettings, ReloadSettings
@@ -77,7 +78,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "on_unproven": {"type": "str", "choices": ["fail", "warn"], "default": "fail"},
     "proof_timeout": {"type": "float", "default": 5},
     "metrics_textfile": {"type": "path"},
-    "metrics_names": {"type": "str", "choices": ["all", "conforming", "compatible"], "default": "all"},
+    "metrics_names": {"type": "str", "choices": [*NAME_SETS], "default": "all"},
     "rollback_names": {"type": "list", "elements": "str"},
     "rollback_expired": {"type": "bool", "default": False},
 }
