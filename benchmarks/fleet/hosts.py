@@ -20,8 +20,7 @@ ADDRESSES_PER_SERVER = 16  # sshd listens on no more
 
 
 class Fleet:
-    """size: number of hosts; variables: of the role, for all of them. inventory: a file, while it is a
-    context; addresses: of the hosts, which are their names."""
+    """size: number of hosts; variables: of the role, for all of them. addresses: of the hosts, and their names."""
 
     def __init__(self, size: int, variables: t.Mapping[str, t.Any], authority: pki.CertificateAuthority) -> None:
         self.addresses = [f"127.0.1.{number}" for number in range(1, size + 1)]
@@ -31,7 +30,7 @@ class Fleet:
         self._stack = contextlib.ExitStack()
         self.haproxies: list[HaproxyInstance] = []
         self.directory = pathlib.Path()
-        self.inventory = pathlib.Path()
+        self._connection: dict[str, t.Any] = {}
 
     def __enter__(self) -> Fleet:
         with contextlib.ExitStack() as stack:
@@ -42,15 +41,21 @@ class Fleet:
             for _address in self.addresses:
                 instance = HaproxyInstance({"default.pem": self._default})
                 self.haproxies.append(stack.enter_context(instance))
-            self.inventory = self.directory / "inventory.json"
-            self.inventory.write_text(json.dumps(self._inventory(server.variables)))
+            self._connection = server.variables
             self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *_exception: object) -> None:
         self._stack.close()
 
-    def _inventory(self, connection: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    def inventory(self, size: int) -> pathlib.Path:
+        """A file with so many of the hosts, the first ones."""
+        path = self.directory / f"inventory-{size}.json"
+        if not path.exists():
+            path.write_text(json.dumps(self._inventory(size)))
+        return path
+
+    def _inventory(self, size: int) -> dict[str, t.Any]:
         hosts = {
             address: {
                 "haproxy_certificates_path": str(haproxy.certs_dir),
@@ -59,6 +64,6 @@ class Fleet:
                 "haproxy_certificates_binary": haproxy.binary,
                 "haproxy_certificates_config": [str(haproxy.config_path)],
             }
-            for address, haproxy in zip(self.addresses, self.haproxies)
+            for address, haproxy in zip(self.addresses[:size], self.haproxies)
         }
-        return {"haproxy": {"hosts": hosts, "vars": {**connection, **self._variables}}}
+        return {"haproxy": {"hosts": hosts, "vars": {**self._connection, **self._variables}}}

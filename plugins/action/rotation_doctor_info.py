@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.certops.rotation.plugins.module_utils._flows.doctor.findings import warning
+from ansible_collections.certops.rotation.plugins.module_utils._flows.doctor.findings import table, warning
 from ansible_collections.certops.rotation.plugins.module_utils._module.rotation_doctor_info import ARGUMENT_SPEC
 from ansible_collections.certops.rotation.plugins.plugin_utils._host_action import HostAction
 from ansible_collections.certops.rotation.plugins.plugin_utils._misspelt import misspelt_variables
@@ -20,6 +20,7 @@ class ActionModule(HostAction):
     def run(self, tmp: t.Any = None, task_vars: t.Any = None) -> dict[str, t.Any]:
         result = super().run(tmp, task_vars)
         if "checks" in result:
-            sentences = misspelt_variables(self._task, task_vars or {})
-            result["checks"] = [warning("variables", text).as_result() for text in sentences] + result["checks"]
+            found = [warning("variables", text) for text in misspelt_variables(self._task, task_vars or {})]
+            result["checks"] = [finding.as_result() for finding in found] + result["checks"]
+            result["table"] = table(found) + result["table"]
         return result

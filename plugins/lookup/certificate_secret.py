@@ -151,8 +151,9 @@ from ansible.errors import AnsibleLookupError
 from ansible_collections.amazon.aws.plugins.plugin_utils.lookup import AWSLookupBase
 from ansible_collections.certops.rotation.plugins.module_utils._core.text import shown
 from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
+from ansible_collections.certops.rotation.plugins.module_utils._flows.stored_certificates import certificates_of
 from ansible_collections.certops.rotation.plugins.module_utils._module.aws import repeating
-from ansible_collections.certops.rotation.plugins.module_utils._module.certificate_lookup import certificates_of
+from ansible_collections.certops.rotation.plugins.module_utils._module.masking import mask_private_key
 from ansible_collections.certops.rotation.plugins.module_utils._module.selection import CONTENT_OPTIONS, secret_verifier
 from ansible_collections.certops.rotation.plugins.module_utils._ports.aws.secrets_manager import SecretsManager
 from ansible_collections.certops.rotation.plugins.plugin_utils._key_keeping import refuse_misplaced_keys
@@ -173,6 +174,7 @@ class LookupModule(AWSLookupBase):
                 secret_verifier({name: self.get_option(name) for name in CONTENT_OPTIONS}),
                 {name: self.get_option(name) for name in ("on_missing", "on_denied", "on_deleted", "on_invalid")},
                 warn=lambda text: self.warn(shown(text)),
+                mask=mask_private_key,
                 now=datetime.now(timezone.utc),
             )
         except RotationError as error:

@@ -207,7 +207,7 @@ certificates:
       description: The file, with symbolic links resolved.
       type: str
     fingerprint_sha256:
-      description: SHA-256 of the leaf that must be served.
+      description: SHA-256 of the certificate, in lower-case hexadecimal. The one that must be served.
       type: str
     outcome:
       description: V(right), V(wrong) or V(unasked).

@@ -105,12 +105,14 @@ certificates:
       description: The PEM file, or the lineage's directory.
       type: str
     action:
-      description: Whether an earlier version was restored, the certificate was removed because it was new and never
-        proven, or it was kept because there was an earlier version that is not there any more.
+      description:
+        - What was done, or would be done in check mode.
+        - Whether an earlier version was restored, the certificate was removed because it was new and never proven, or
+          it was kept because there was an earlier version that is not there any more.
       type: str
       choices: [restored, removed, kept]
     subject_alternative_names:
-      description: Names of the certificate that was live before.
+      description: DNS names and IP addresses of the certificate. Of the one that was live before.
       type: list
       elements: str
     rolled_back_version_id:
@@ -120,11 +122,12 @@ certificates:
       description: Fingerprint of the certificate that was taken back. Null for a certificate that was kept.
       type: str
     version_id:
-      description: Version of the secret that is live now. Null for a removed certificate, empty for a file that was
-        there before this collection.
+      description: Version of the secret. The one that is live now. Null for a removed certificate, empty for a file
+        that was there before this collection.
       type: str
     fingerprint_sha256:
-      description: Fingerprint of the certificate that is live now. Null where it is not known.
+      description: SHA-256 of the certificate, in lower-case hexadecimal. The one that is live now. Null where it is not
+        known.
       type: str
 stage_moves:
   description:

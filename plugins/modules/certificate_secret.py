@@ -168,11 +168,11 @@ changes:
   elements: str
   sample: [PutSecretValue, TagResource]
 version_id:
-  description: The version that holds the certificate.
+  description: Version of the secret. The one that holds the certificate.
   returned: when O(state=present)
   type: str
 previous_version_id:
-  description: The version that had the stage before. Null when it has it still, or there was none.
+  description: Version that had the label before. Null when it has it still, or there was none.
   returned: when O(state=present)
   type: str
 stage:
@@ -180,28 +180,28 @@ stage:
   returned: when O(state=present)
   type: str
 fingerprint_sha256:
-  description: SHA-256 of the leaf, in lower-case hexadecimal.
+  description: SHA-256 of the certificate, in lower-case hexadecimal.
   returned: when O(state=present)
   type: str
 not_before:
-  description: Start of the leaf's validity, ISO 8601 in UTC.
+  description: Start of the certificate's validity, ISO 8601 in UTC.
   returned: when O(state=present)
   type: str
 not_after:
-  description: End of the leaf's validity, ISO 8601 in UTC.
+  description: End of the certificate's validity, ISO 8601 in UTC.
   returned: when O(state=present)
   type: str
 subject_alternative_names:
-  description: DNS names and IP addresses of the leaf.
+  description: DNS names and IP addresses of the certificate.
   returned: when O(state=present)
   type: list
   elements: str
 issuer:
-  description: Issuer of the leaf, as RFC 4514 writes it.
+  description: Issuer of the certificate. As RFC 4514 writes it.
   returned: when O(state=present)
   type: str
 serial_number:
-  description: Serial number of the leaf, hexadecimal.
+  description: Serial number of the certificate, hexadecimal.
   returned: when O(state=present)
   type: str
 key:
@@ -209,7 +209,7 @@ key:
   returned: when O(state=present)
   type: str
 problems:
-  description: What is wrong, or noteworthy, with C(code), C(severity) and C(message). The codes are stable.
+  description: What is wrong, or noteworthy. Each with C(code), C(severity) and C(message). The codes are stable.
   returned: when O(state=present)
   type: list
   elements: dict

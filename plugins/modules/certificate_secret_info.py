@@ -103,7 +103,7 @@ secrets:
       type: str
       sample: my-web-cert
     arn:
-      description: ARN of the secret, when known.
+      description: ARN of the secret. Null when it is not known.
       type: str
     description:
       description: Description of the secret.
@@ -116,7 +116,7 @@ secrets:
       returned: when O(include_tags=true)
       type: dict
     version_id:
-      description: Version with the label C(AWSCURRENT), if any.
+      description: Version of the secret. The one with the label C(AWSCURRENT), if any.
       type: str
     versions:
       description: Stages by version id.
@@ -134,22 +134,22 @@ secrets:
       description: Since when it is marked for deletion.
       type: str
     valid:
-      description: Whether the certificate may be served. Null when no value was read.
+      description: Whether the certificate may be used. Null when no value was read.
       type: bool
     problems:
-      description: What is wrong, or noteworthy, with C(code), C(severity) and C(message). The codes are stable.
+      description: What is wrong, or noteworthy. Each with C(code), C(severity) and C(message). The codes are stable.
       type: list
       elements: dict
     fingerprint_sha256:
       description:
-        - SHA-256 of the leaf, in lower-case hexadecimal.
+        - SHA-256 of the certificate, in lower-case hexadecimal.
         - Null when there is no certificate that can be read, like the other facts. An expired one has them.
       type: str
     not_before:
-      description: Start of the leaf's validity, ISO 8601 in UTC.
+      description: Start of the certificate's validity, ISO 8601 in UTC.
       type: str
     not_after:
-      description: End of the leaf's validity, ISO 8601 in UTC.
+      description: End of the certificate's validity, ISO 8601 in UTC.
       type: str
       sample: "2027-01-30T00:00:00Z"
     days_remaining:
@@ -157,14 +157,14 @@ secrets:
       type: int
       sample: 69
     subject_alternative_names:
-      description: DNS names and IP addresses of the leaf.
+      description: DNS names and IP addresses of the certificate.
       type: list
       elements: str
     issuer:
-      description: Issuer of the leaf, as RFC 4514 writes it.
+      description: Issuer of the certificate. As RFC 4514 writes it.
       type: str
     serial_number:
-      description: Serial number of the leaf, hexadecimal.
+      description: Serial number of the certificate, hexadecimal.
       type: str
     key:
       description: Kind and size of the key.
@@ -175,7 +175,7 @@ secrets:
       type: list
       elements: str
     certificate:
-      description: The leaf as PEM.
+      description: The certificate as PEM. The leaf alone.
       returned: when O(include_private_key=true) and valid
       type: str
     certificate_chain:

@@ -99,16 +99,16 @@ secrets:
       description: Name of the secret.
       type: str
     arn:
-      description: Its ARN.
+      description: ARN of the secret.
       type: str
     version_id:
-      description: Version that has the label.
+      description: Version of the secret. The one that has the label.
       type: str
     previous_version_id:
       description: Version that had the label before. V(null) when none had it.
       type: str
     action:
-      description: Whether the label moved, or was there already.
+      description: What was done, or would be done in check mode.
       type: str
       choices: [moved, unchanged]
 """

@@ -117,10 +117,10 @@ certificates:
       type: str
       sample: my-web-cert
     arn:
-      description: ARN of the secret, when known.
+      description: ARN of the secret. Null when it is not known.
       type: str
     version_id:
-      description: Version of the secret that carries the stage C(AWSCURRENT).
+      description: Version of the secret. The one with the label C(AWSCURRENT).
       type: str
     path:
       description: The PEM file, or the lineage's directory.
@@ -141,26 +141,26 @@ certificates:
       type: str
       choices: [content, host, source]
     fingerprint_sha256:
-      description: SHA-256 of the leaf, in lower-case hexadecimal. Null for a refused or failed certificate.
+      description: SHA-256 of the certificate, in lower-case hexadecimal. Null for a refused or failed certificate.
       type: str
     previous_fingerprint_sha256:
       description: The same for the certificate that was there before.
       returned: when updated
       type: str
     deployed_fingerprint_sha256:
-      description: For a refused or failed certificate, what stays on disk.
+      description: SHA-256 of the certificate that stays on disk. For a refused or failed one.
       returned: when refused or failed
       type: str
     not_before:
-      description: Start of the leaf's validity, ISO 8601 in UTC.
+      description: Start of the certificate's validity, ISO 8601 in UTC.
       type: str
       sample: "2026-11-01T00:00:00Z"
     not_after:
-      description: End of the leaf's validity, ISO 8601 in UTC.
+      description: End of the certificate's validity, ISO 8601 in UTC.
       type: str
       sample: "2027-01-30T00:00:00Z"
     subject_alternative_names:
-      description: DNS names and IP addresses of the leaf.
+      description: DNS names and IP addresses of the certificate.
       type: list
       elements: str
       sample: [www.example.com, example.com]
@@ -169,7 +169,7 @@ certificates:
       type: str
       sample: RSA 2048
     proven:
-      description: Whether this very version has been seen served, see M(certops.rotation.rotation_record).
+      description: Whether this very version has been seen served. See M(certops.rotation.rotation_record).
       type: bool
     loaded:
       description:
@@ -186,7 +186,7 @@ certificates:
           type: str
           sample: private_key_mismatch
         severity:
-          description: An error refuses the certificate, a warning does not.
+          description: V(error) or V(warning). An error refuses the certificate, a warning does not.
           type: str
           choices: [error, warning]
         message:

@@ -121,11 +121,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 valid:
-  description: Whether none of the problems is an error.
+  description: Whether the certificate may be used. None of the problems is an error then.
   returned: always
   type: bool
 problems:
-  description: All that is wrong, or noteworthy. The codes are stable.
+  description: What is wrong, or noteworthy. The codes are stable.
   returned: always
   type: list
   elements: dict
@@ -135,7 +135,7 @@ problems:
       type: str
       sample: domain_not_covered
     severity:
-      description: An error makes the certificate invalid, a warning does not.
+      description: V(error) or V(warning). An error makes the certificate invalid, a warning does not.
       type: str
       choices: [error, warning]
     message:

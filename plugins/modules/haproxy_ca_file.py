@@ -113,14 +113,14 @@ files:
       description: The file's name in HAProxy.
       type: str
     names:
-      description: All names in HAProxy's memory that are the same file, which are updated together.
+      description: All names in HAProxy's memory that are the same file. They are updated together.
       type: list
       elements: str
     kind:
       description: V(ca) or V(crl).
       type: str
     action:
-      description: What was done, or in check mode would be done.
+      description: What was done, or would be done in check mode.
       type: str
       choices: [updated, unchanged, failed]
     authorities:
@@ -129,18 +129,19 @@ files:
       elements: dict
       contains:
         subject:
-          description: Subject. Null where HAProxy does not show it, which is so for keys of Ed25519 and Ed448.
+          description: Subject of the certificate. Null where HAProxy does not show it, which is so for keys of Ed25519
+            and Ed448.
           type: str
           sample: /CN=Example Client CA
         serial_number:
-          description: Serial number in hexadecimal.
+          description: Serial number of the certificate, hexadecimal.
           type: str
         not_after:
-          description: End of the validity.
+          description: End of the certificate's validity, ISO 8601 in UTC.
           type: str
           sample: "2036-11-19T01:51:34Z"
         fingerprint_sha1:
-          description: SHA-1 fingerprint, the one that HAProxy reports. Null where it does not.
+          description: SHA-1 of the certificate, the one fingerprint that HAProxy reports. Null where it does not.
           type: str
     crls:
       description: The revocation lists that HAProxy holds in a CRL file, or in check mode would hold.
@@ -148,7 +149,7 @@ files:
       elements: dict
       contains:
         issuer:
-          description: Issuer.
+          description: Issuer of the revocation list.
           type: str
           sample: /CN=Example Client CA
         last_update:
@@ -169,10 +170,10 @@ files:
           V(crl_expired) or V(crl_not_yet_valid).
       type: str
     message:
-      description: Why it failed and what to do.
+      description: What is wrong and what to do. Null when nothing is.
       type: str
 needs_reload:
-  description: Whether a reload would bring a file that failed here, because this HAProxy cannot take it at run time.
+  description: Whether a reload would bring what failed here, because this HAProxy cannot take it at run time.
   returned: when HAProxy answered
   type: bool
 haproxy:

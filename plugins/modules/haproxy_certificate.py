@@ -160,26 +160,27 @@ certificates:
       type: str
     names:
       description:
-        - All names in HAProxy's memory that are the same file, RV(certificates[].name) among them. Empty when HAProxy
-          does not hold it.
+        - All names in HAProxy's memory that are the same file. RV(certificates[].name) is among them. Empty when
+          HAProxy does not hold it.
         - When it was removed, those that it had.
       type: list
       elements: str
     action:
-      description: What was done, or in check mode would be done.
+      description: What was done, or would be done in check mode.
       type: str
       choices: [added, updated, unchanged, removed, failed]
     fingerprint_sha1:
-      description: SHA-1 fingerprint of the leaf, the one that HAProxy reports. Null when removed.
+      description: SHA-1 of the certificate, the one fingerprint that HAProxy reports. Null when removed.
       type: str
     fingerprint_sha256:
-      description: SHA-256 fingerprint of the leaf. HAProxy does not report it, so it is known only for given content.
+      description: SHA-256 of the certificate, in lower-case hexadecimal. HAProxy does not report it, so it is known
+        only for given content.
       type: str
     serial_number:
-      description: Serial number of the leaf in hexadecimal.
+      description: Serial number of the certificate, hexadecimal.
       type: str
     not_after:
-      description: End of the leaf's validity.
+      description: End of the certificate's validity, ISO 8601 in UTC.
       type: str
       sample: "2027-02-20T00:26:48Z"
     previous_fingerprint_sha1:
@@ -194,14 +195,13 @@ certificates:
           V(certificate_invalid).
       type: str
     message:
-      description: Why it failed and what to do, or a remark.
+      description: What is wrong and what to do. Otherwise a remark, or null.
       type: str
     removed_ocsp:
       description: Path of the stale OCSP response that was removed, or in check mode would be, else null.
       type: str
 needs_reload:
-  description: Whether a reload would bring a certificate that failed here, because this HAProxy cannot take it at
-    run time.
+  description: Whether a reload would bring what failed here, because this HAProxy cannot take it at run time.
   returned: when HAProxy answered
   type: bool
 haproxy:

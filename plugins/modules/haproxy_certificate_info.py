@@ -62,33 +62,33 @@ certificates:
       description: The certificate's name in HAProxy.
       type: str
     names:
-      description: All names in HAProxy's memory that are the same file, this one first.
+      description: All names in HAProxy's memory that are the same file. This one is the first.
       type: list
       elements: str
     status:
       description: V(Used), V(Unused), V(Empty) or V(Uncommitted).
       type: str
     fingerprint_sha1:
-      description: SHA-1 fingerprint of the leaf. HAProxy reports no other. Null for an empty one, like the fields
-        below.
+      description: SHA-1 of the certificate, the one fingerprint that HAProxy reports. Null for an empty one, like the
+        fields below.
       type: str
     serial_number:
-      description: Serial number of the leaf in hexadecimal.
+      description: Serial number of the certificate, hexadecimal.
       type: str
     not_before:
-      description: Start of the leaf's validity.
+      description: Start of the certificate's validity, ISO 8601 in UTC.
       type: str
     not_after:
-      description: End of the leaf's validity.
+      description: End of the certificate's validity, ISO 8601 in UTC.
       type: str
     subject:
-      description: Subject of the leaf in OpenSSL's one-line form.
+      description: Subject of the certificate. In OpenSSL's one-line form.
       type: str
     issuer:
-      description: Issuer of the leaf in OpenSSL's one-line form.
+      description: Issuer of the certificate. In OpenSSL's one-line form.
       type: str
     subject_alternative_names:
-      description: DNS names of the leaf. HAProxy reports IP addresses only in newer versions.
+      description: DNS names and IP addresses of the certificate. HAProxy reports IP addresses only in newer versions.
       type: list
       elements: str
     chain:
@@ -97,10 +97,10 @@ certificates:
       elements: dict
       contains:
         subject:
-          description: Subject.
+          description: Subject of the certificate. In OpenSSL's one-line form.
           type: str
         issuer:
-          description: Issuer.
+          description: Issuer of the certificate. In OpenSSL's one-line form.
           type: str
 crt_lists:
   description: crt-list files and certificate directories in memory.
@@ -126,7 +126,7 @@ crt_lists:
           description: Options and SNI filters, empty when there are none.
           type: str
 open_transaction:
-  description: Name of the certificate that someone is updating at this moment, else null.
+  description: Certificate that somebody has begun to change in HAProxy, without committing it. Null when there is none.
   returned: success
   type: str
 haproxy:

@@ -220,6 +220,14 @@ method:
   returned: always
   type: str
   sample: master
+reload_attempts:
+  description:
+    - Each way to reload HAProxy that was tried, in order. C(msg) says why it failed, the other fields are those of
+      M(certops.rotation.haproxy_reload).
+  returned: always
+  type: list
+  elements: dict
+  sample: [{method: master, reloaded: true, log: "", worker_pid_before: 4711, worker_pid_after: 4712}]
 worker_pid_before:
   description: Process id of the worker before the reload. V(null) for O(method=http) without O(socket).
   returned: success

@@ -245,7 +245,7 @@ options:
       - File for node_exporter's textfile collector, for example C(/var/lib/prometheus/node-exporter/rotation.prom).
         Every run replaces it, failed ones too. No metrics are written when it is empty.
       - Needs the Python library C(prometheus_client) on the host.
-    type: str
+    type: path
   metrics_names:
     description:
       - V(conforming) for metrics that follow the conventions of Prometheus, V(compatible) for those with the names of
@@ -266,7 +266,6 @@ options:
     default: false
 extends_documentation_fragment:
   - certops.rotation.attributes
-  - certops.rotation.attributes.actiongroup_aws
   - certops.rotation.certificate_sync
   - certops.rotation.certificate_files
   - certops.rotation.certificate_secrets
@@ -277,6 +276,13 @@ extends_documentation_fragment:
   - amazon.aws.boto3
   - certops.rotation.certificate_changes
 attributes:
+  action_group:
+    description: Use these in C(module_defaults) to set defaults for this module.
+    support: full
+    membership:
+      - certops.rotation.aws
+      - certops.rotation.haproxy
+      - certops.rotation.all
   check_mode:
     support: full
     details:
@@ -297,8 +303,6 @@ requirements:
   - prometheus_client (only for O(metrics_textfile); without it the task rotates, and fails at its end)
   - HAProxy >= 2.2 with a stats socket of level admin, or >= 2.5 in master-worker mode for reloads
 seealso:
-  - plugin: certops.rotation.haproxy_certificates
-    plugin_type: role
   - module: certops.rotation.certificate_sync
 """
 
@@ -340,10 +344,10 @@ certificates:
       type: str
       sample: my-web-cert
     arn:
-      description: ARN of the secret, when known.
+      description: ARN of the secret. Null when it is not known.
       type: str
     version_id:
-      description: Version of the secret that carries the stage C(AWSCURRENT).
+      description: Version of the secret. The one with the label C(AWSCURRENT).
       type: str
     path:
       description: The PEM file, or the lineage's directory.
@@ -364,26 +368,26 @@ certificates:
       type: str
       choices: [content, host, source]
     fingerprint_sha256:
-      description: SHA-256 of the leaf, in lower-case hexadecimal. Null for a refused or failed certificate.
+      description: SHA-256 of the certificate, in lower-case hexadecimal. Null for a refused or failed certificate.
       type: str
     previous_fingerprint_sha256:
       description: The same for the certificate that was there before.
       returned: when updated
       type: str
     deployed_fingerprint_sha256:
-      description: For a refused or failed certificate, what stays on disk.
+      description: SHA-256 of the certificate that stays on disk. For a refused or failed one.
       returned: when refused or failed
       type: str
     not_before:
-      description: Start of the leaf's validity, ISO 8601 in UTC.
+      description: Start of the certificate's validity, ISO 8601 in UTC.
       type: str
       sample: "2026-11-01T00:00:00Z"
     not_after:
-      description: End of the leaf's validity, ISO 8601 in UTC.
+      description: End of the certificate's validity, ISO 8601 in UTC.
       type: str
       sample: "2027-01-30T00:00:00Z"
     subject_alternative_names:
-      description: DNS names and IP addresses of the leaf.
+      description: DNS names and IP addresses of the certificate.
       type: list
       elements: str
       sample: [www.example.com, example.com]
@@ -392,7 +396,7 @@ certificates:
       type: str
       sample: RSA 2048
     proven:
-      description: Whether this very version has been seen served, see M(certops.rotation.rotation_record).
+      description: Whether this very version has been seen served. See M(certops.rotation.rotation_record).
       type: bool
     loaded:
       description:
@@ -409,7 +413,7 @@ certificates:
           type: str
           sample: private_key_mismatch
         severity:
-          description: An error refuses the certificate, a warning does not.
+          description: V(error) or V(warning). An error refuses the certificate, a warning does not.
           type: str
           choices: [error, warning]
         message:
@@ -466,8 +470,16 @@ activation:
   returned: always
   type: str
   choices: [none, hot_update, reload]
+reload_attempts:
+  description:
+    - Each way to reload HAProxy that was tried, in order. C(msg) says why it failed, the other fields are those of
+      M(certops.rotation.haproxy_reload).
+  returned: always
+  type: list
+  elements: dict
+  sample: [{method: master, reloaded: true, log: "", worker_pid_before: 4711, worker_pid_after: 4712}]
 proven:
-  description: Certificates that were seen served by this run.
+  description: Whether this very version has been seen served. See M(certops.rotation.rotation_record).
   returned: always
   type: list
   elements: str
@@ -477,7 +489,8 @@ rolled_back:
   type: list
   elements: str
 not_proven:
-  description: Certificates that are in place and could not be asked for, with the reasons. The next run asks again.
+  description: Certificates that could not be asked for, with the reasons. They are in place, and the next run asks
+    again.
   returned: always
   type: dict
   sample: {}

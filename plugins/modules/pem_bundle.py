@@ -118,7 +118,7 @@ action:
   type: str
   choices: [created, updated, unchanged, refused, failed]
 fingerprint_sha256:
-  description: SHA-256 of the leaf, in lower-case hexadecimal. Null when refused, like the other facts.
+  description: SHA-256 of the certificate, in lower-case hexadecimal. Null when refused, like the other facts.
   returned: always
   type: str
 previous_fingerprint_sha256:
@@ -126,21 +126,21 @@ previous_fingerprint_sha256:
   returned: when updated
   type: str
 deployed_fingerprint_sha256:
-  description: What stays on disk.
+  description: SHA-256 of the certificate that stays on disk.
   returned: when refused
   type: str
 not_before:
-  description: Start of the leaf's validity, ISO 8601 in UTC.
+  description: Start of the certificate's validity, ISO 8601 in UTC.
   returned: always
   type: str
   sample: "2026-11-01T00:00:00Z"
 not_after:
-  description: End of the leaf's validity, ISO 8601 in UTC.
+  description: End of the certificate's validity, ISO 8601 in UTC.
   returned: always
   type: str
   sample: "2027-01-30T00:00:00Z"
 subject_alternative_names:
-  description: DNS names and IP addresses of the leaf.
+  description: DNS names and IP addresses of the certificate.
   returned: always
   type: list
   elements: str
@@ -151,7 +151,7 @@ key:
   type: str
   sample: EC P-256
 proven:
-  description: Whether this very version has been seen served, see M(certops.rotation.rotation_record).
+  description: Whether this very version has been seen served. See M(certops.rotation.rotation_record).
   returned: always
   type: bool
 problems:
@@ -165,7 +165,7 @@ problems:
       type: str
       sample: private_key_mismatch
     severity:
-      description: An error refuses the certificate, a warning does not.
+      description: V(error) or V(warning). An error refuses the certificate, a warning does not.
       type: str
       choices: [error, warning]
     message:

@@ -112,7 +112,7 @@ state:
       description: When it ended, ISO 8601 in UTC.
       type: str
     last_success_at:
-      description: When a run last ended well.
+      description: When a run last ended well, ISO 8601 in UTC.
       type: str
     newly_proven:
       description: Names of the certificates first seen served by that run.
@@ -126,7 +126,7 @@ state:
       description: Certificates that could not be asked for, with the reasons.
       type: dict
     recent_errors:
-      description: The last five errors.
+      description: The last five errors, with their times.
       type: list
       elements: dict
     certificates:

@@ -118,24 +118,25 @@ healthy:
   returned: success
   type: bool
 problems:
-  description: What is not as it should be.
+  description: What is wrong, or noteworthy.
   returned: success
   type: list
   elements: dict
   contains:
     code:
       description:
+        - Stable code of the problem.
         - V(nothing_deployed) for a directory without certificates of this collection, V(sources_absent) when none of
           their secrets is there any more.
         - V(last_run_failed), V(never_succeeded), V(last_success_too_old), V(manifest_damaged), V(expired),
-          V(renewal_due), V(open_transaction), V(old_worker_differs), V(old_worker_unknown), V(old_workers_unknown),
-          or layer and verdict, such as V(memory_differs).
+          V(renewal_due), V(open_transaction), V(old_worker_differs), V(old_worker_unknown), V(old_workers_unknown), or
+          layer and verdict, such as V(memory_differs).
       type: str
     severity:
       description: V(error) or V(warning). That the source has another version is a warning, as the next run takes it.
       type: str
     message:
-      description: The same for people.
+      description: What is wrong and what to do.
       type: str
 msg:
   description: All of it as a table for people.
@@ -163,7 +164,7 @@ recent_errors:
   type: list
   elements: dict
 open_transaction:
-  description: Certificate of HAProxy's current worker that somebody has begun to change without committing it.
+  description: Certificate that somebody has begun to change in HAProxy, without committing it. Of the current worker.
   returned: success
   type: str
 old_workers:
@@ -182,7 +183,7 @@ old_workers:
       description: Time since it was started. V(null) when that is not known.
       type: int
     open_transaction:
-      description: Certificate that somebody has begun to change in it.
+      description: Certificate that somebody has begun to change in HAProxy, without committing it. Of this worker.
       type: str
     differing:
       description: Names of the secrets whose certificates it holds in another version than the deployed one.
@@ -205,22 +206,22 @@ certificates:
       description: Name of the secret.
       type: str
     path:
-      description: The file.
+      description: The PEM file, or the lineage's directory.
       type: str
     version_id:
-      description: Version of the secret that the file was made from.
+      description: Version of the secret. The one that the file was made from.
       type: str
     proven:
-      description: Whether this version was seen served.
+      description: Whether this very version has been seen served.
       type: bool
     fingerprint_sha256:
-      description: Of the leaf that was written.
+      description: SHA-256 of the certificate, in lower-case hexadecimal. The one that was written.
       type: str
     not_before:
-      description: Begin of the validity.
+      description: Start of the certificate's validity, ISO 8601 in UTC.
       type: str
     not_after:
-      description: End of the validity.
+      description: End of the certificate's validity, ISO 8601 in UTC.
       type: str
     expired:
       description: Whether it has expired.

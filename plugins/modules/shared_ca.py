@@ -22,10 +22,6 @@ description:
   - All certificates are X.509 v3. The authority may issue leaves only. Certificates of clients are for TLS clients
     only.
 options:
-  prefix:
-    description: What the names of the secrets begin with, before a slash. It may hold slashes itself.
-    type: str
-    default: joblet
   state:
     description: Whether the authority should be there. V(absent) marks all its secrets for deletion.
     type: str
@@ -82,10 +78,6 @@ options:
       - A client's certificate that has expired is always renewed, with the same key.
     type: bool
     default: false
-  warn_days:
-    description: Warn when a certificate ends within so many days.
-    type: int
-    default: 30
   validity_days:
     description: Lifetime of an authority that is generated.
     type: int
@@ -181,6 +173,7 @@ options:
 extends_documentation_fragment:
   - certops.rotation.attributes
   - certops.rotation.attributes.actiongroup_aws
+  - certops.rotation.shared_ca
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
@@ -276,7 +269,7 @@ ca_certificate:
   returned: when O(state=present)
   type: str
 fingerprint_sha256:
-  description: SHA-256 of it, in lower-case hexadecimal.
+  description: SHA-256 of the certificate, in lower-case hexadecimal.
   returned: when O(state=present)
   type: str
 trust_bundle:
@@ -284,7 +277,7 @@ trust_bundle:
   returned: when O(state=present)
   type: str
 trusted_fingerprints:
-  description: SHA-256 of each certificate in the bundle.
+  description: SHA-256 of each trusted authority, in lower-case hexadecimal.
   returned: when O(state=present)
   type: list
   elements: str
@@ -311,29 +304,29 @@ certificates:
       description: Version of the secret.
       type: str
     valid:
-      description: Whether it can be used now.
+      description: Whether the certificate may be used.
       type: bool
     revoked:
       description: Whether it is in the revocation list.
       type: bool
     problems:
-      description: What is wrong, or noteworthy, with C(code), C(severity) and C(message).
+      description: What is wrong, or noteworthy. Each with C(code), C(severity) and C(message).
       type: list
       elements: dict
     subject:
-      description: Its subject, as RFC 4514 writes it.
+      description: Subject of the certificate. As RFC 4514 writes it.
       type: str
     fingerprint_sha256:
       description: SHA-256 of the certificate, in lower-case hexadecimal.
       type: str
     not_before:
-      description: Start of its validity, ISO 8601 in UTC.
+      description: Start of the certificate's validity, ISO 8601 in UTC.
       type: str
     not_after:
-      description: End of its validity, ISO 8601 in UTC.
+      description: End of the certificate's validity, ISO 8601 in UTC.
       type: str
     serial_number:
-      description: Serial number, hexadecimal.
+      description: Serial number of the certificate, hexadecimal.
       type: str
     key:
       description: Kind and size of the key.
@@ -342,7 +335,7 @@ certificates:
       description: The certificate as PEM.
       type: str
 problems:
-  description: The problems of all certificates, each with the C(name) of its certificate.
+  description: What is wrong, or noteworthy. Of all certificates, each with the C(name) of its certificate.
   returned: when O(state=present)
   type: list
   elements: dict

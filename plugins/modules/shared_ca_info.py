@@ -17,20 +17,12 @@ description:
   - An authority that is not there is a result, with the stage V(absent). Only a failure of AWS, or a secret that is
     marked for deletion, fails the task.
 options:
-  prefix:
-    description: What the names of the secrets begin with, before a slash.
-    type: str
-    default: joblet
   clients:
     description:
       - Names of the clients to tell about. By default all that are stored.
       - Finding them needs C(secretsmanager:ListSecrets), which may be some minutes late.
     type: list
     elements: str
-  warn_days:
-    description: Warn when a certificate ends within so many days.
-    type: int
-    default: 30
   include_keys:
     description:
       - Whether to return the private keys, to export the authority or to write them into configuration files.
@@ -42,6 +34,7 @@ extends_documentation_fragment:
   - certops.rotation.attributes
   - certops.rotation.attributes.info_module
   - certops.rotation.attributes.actiongroup_aws
+  - certops.rotation.shared_ca
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
@@ -96,7 +89,7 @@ ca_certificate:
   returned: success
   type: str
 fingerprint_sha256:
-  description: SHA-256 of it, in lower-case hexadecimal.
+  description: SHA-256 of the certificate, in lower-case hexadecimal.
   returned: success
   type: str
 trust_bundle:
@@ -104,7 +97,7 @@ trust_bundle:
   returned: success
   type: str
 trusted_fingerprints:
-  description: SHA-256 of each certificate in the bundle.
+  description: SHA-256 of each trusted authority, in lower-case hexadecimal.
   returned: success
   type: list
   elements: str
@@ -131,29 +124,29 @@ certificates:
       description: Version of the secret.
       type: str
     valid:
-      description: Whether it can be used now.
+      description: Whether the certificate may be used.
       type: bool
     revoked:
       description: Whether it is in the revocation list.
       type: bool
     problems:
-      description: What is wrong, or noteworthy, with C(code), C(severity) and C(message).
+      description: What is wrong, or noteworthy. Each with C(code), C(severity) and C(message).
       type: list
       elements: dict
     subject:
-      description: Its subject, as RFC 4514 writes it.
+      description: Subject of the certificate. As RFC 4514 writes it.
       type: str
     fingerprint_sha256:
       description: SHA-256 of the certificate, in lower-case hexadecimal.
       type: str
     not_before:
-      description: Start of its validity, ISO 8601 in UTC.
+      description: Start of the certificate's validity, ISO 8601 in UTC.
       type: str
     not_after:
-      description: End of its validity, ISO 8601 in UTC.
+      description: End of the certificate's validity, ISO 8601 in UTC.
       type: str
     serial_number:
-      description: Serial number, hexadecimal.
+      description: Serial number of the certificate, hexadecimal.
       type: str
     key:
       description: Kind and size of the key.
@@ -166,7 +159,7 @@ certificates:
       returned: when O(include_keys=true)
       type: str
 problems:
-  description: The problems of all certificates, each with the C(name) of its certificate.
+  description: What is wrong, or noteworthy. Of all certificates, each with the C(name) of its certificate.
   returned: success
   type: list
   elements: dict

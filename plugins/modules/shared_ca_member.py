@@ -22,10 +22,6 @@ description:
   - Files that other programs want, with certificates and keys in their text, can be written in the same run, so that no
     key passes through Ansible's results. See O(configurations).
 options:
-  prefix:
-    description: What the names of the secrets begin with, before a slash.
-    type: str
-    default: joblet
   path:
     description:
       - Directory for the files. It is made when it is missing.
@@ -190,13 +186,10 @@ options:
     description: How long to wait for another run on the same directory, for example V(60s).
     type: str
     default: 60s
-  warn_days:
-    description: Tell about a certificate that ends within so many days, in RV(problems).
-    type: int
-    default: 30
 extends_documentation_fragment:
   - certops.rotation.attributes
   - certops.rotation.attributes.actiongroup_aws
+  - certops.rotation.shared_ca
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
@@ -284,7 +277,7 @@ server:
   type: dict
   contains:
     action:
-      description: Whether it was issued now. In check mode whether it would be.
+      description: What was done, or would be done in check mode.
       type: str
       choices: [unchanged, issued]
     reason:
@@ -292,13 +285,13 @@ server:
       type: str
       choices: [missing, key_broken, ca_changed, names_changed, purpose, expiring]
     fingerprint_sha256:
-      description: SHA-256 in lower-case hexadecimal. Null when check mode predicts another one.
+      description: SHA-256 of the certificate, in lower-case hexadecimal. Null when check mode predicts another one.
       type: str
     not_after:
-      description: End of its validity, ISO 8601 in UTC.
+      description: End of the certificate's validity, ISO 8601 in UTC.
       type: str
     subject_alternative_names:
-      description: Its names.
+      description: DNS names and IP addresses of the certificate.
       type: list
       elements: str
     issuer_fingerprint_sha256:
@@ -310,16 +303,17 @@ clients:
   type: dict
   contains:
     fingerprint_sha256:
-      description: SHA-256 in lower-case hexadecimal.
+      description: SHA-256 of the certificate, in lower-case hexadecimal.
       type: str
     not_after:
-      description: End of its validity, ISO 8601 in UTC.
+      description: End of the certificate's validity, ISO 8601 in UTC.
       type: str
     subject:
-      description: Its subject, as RFC 4514 writes it.
+      description: Subject of the certificate. As RFC 4514 writes it.
       type: str
 trusted_fingerprints:
-  description: SHA-256 of each authority in C(ca.pem), the one that issues first.
+  description: SHA-256 of each trusted authority, in lower-case hexadecimal. Those in C(ca.pem), the one that issues
+    first.
   returned: success
   type: list
   elements: str
@@ -335,7 +329,7 @@ changed_files:
   type: list
   elements: str
 problems:
-  description: What is wrong, or noteworthy, with C(code), C(severity) and C(message).
+  description: What is wrong, or noteworthy. Each with C(code), C(severity) and C(message).
   returned: success
   type: list
   elements: dict

@@ -49,7 +49,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 trusted_fingerprints:
-  description: SHA-256 of each certificate in the trust bundle C(ca.pem), in lower-case hexadecimal.
+  description: SHA-256 of each trusted authority, in lower-case hexadecimal. Those in the trust bundle C(ca.pem).
   returned: success
   type: list
   elements: str
@@ -59,16 +59,16 @@ server:
   type: dict
   contains:
     fingerprint_sha256:
-      description: SHA-256 of it.
+      description: SHA-256 of the certificate, in lower-case hexadecimal.
       type: str
     issuer_fingerprint_sha256:
-      description: SHA-256 of the authority that has issued it, when it is trusted here, else null.
+      description: SHA-256 of the authority that issued it. Null when that is not trusted here.
       type: str
     not_after:
-      description: End of its validity, ISO 8601 in UTC.
+      description: End of the certificate's validity, ISO 8601 in UTC.
       type: str
     subject:
-      description: Its subject, as RFC 4514 writes it.
+      description: Subject of the certificate. As RFC 4514 writes it.
       type: str
 clients:
   description: The certificates of clients by name, each with the same as RV(server).

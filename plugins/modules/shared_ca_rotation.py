@@ -19,10 +19,6 @@ description:
     C(RETIRING) is the one before, which is trusted still, C(ABORTED) a successor that was given up.
   - Each step can be repeated, also by several hosts at once, and completes what a run that was killed has begun.
 options:
-  prefix:
-    description: What the names of the secrets begin with, before a slash.
-    type: str
-    default: joblet
   step:
     description:
       - V(publish) stores a successor with a key of its own. It is to be trusted and issues nothing yet.
@@ -49,13 +45,10 @@ options:
   key_size:
     description: Bits of the successor's key, see M(certops.rotation.shared_ca). By default as before.
     type: int
-  warn_days:
-    description: Report certificates that end within so many days.
-    type: int
-    default: 30
 extends_documentation_fragment:
   - certops.rotation.attributes
   - certops.rotation.attributes.actiongroup_aws
+  - certops.rotation.shared_ca
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
@@ -105,7 +98,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 items:
-  description: What became of each secret that was written, by its name without the prefix.
+  description: What became of each secret, by its name without the prefix. Of those that were written.
   returned: success
   type: dict
   sample: {ca-cert: renewed, ca-key: renewed}
@@ -134,7 +127,7 @@ ca_certificate:
   returned: success
   type: str
 fingerprint_sha256:
-  description: SHA-256 of it, in lower-case hexadecimal.
+  description: SHA-256 of the certificate, in lower-case hexadecimal.
   returned: success
   type: str
 trust_bundle:
@@ -142,7 +135,7 @@ trust_bundle:
   returned: success
   type: str
 trusted_fingerprints:
-  description: SHA-256 of each certificate in the bundle.
+  description: SHA-256 of each trusted authority, in lower-case hexadecimal.
   returned: success
   type: list
   elements: str
@@ -169,29 +162,29 @@ certificates:
       description: Version of the secret.
       type: str
     valid:
-      description: Whether it can be used now.
+      description: Whether the certificate may be used.
       type: bool
     revoked:
       description: Whether it is in the revocation list.
       type: bool
     problems:
-      description: What is wrong, or noteworthy, with C(code), C(severity) and C(message).
+      description: What is wrong, or noteworthy. Each with C(code), C(severity) and C(message).
       type: list
       elements: dict
     subject:
-      description: Its subject, as RFC 4514 writes it.
+      description: Subject of the certificate. As RFC 4514 writes it.
       type: str
     fingerprint_sha256:
       description: SHA-256 of the certificate, in lower-case hexadecimal.
       type: str
     not_before:
-      description: Start of its validity, ISO 8601 in UTC.
+      description: Start of the certificate's validity, ISO 8601 in UTC.
       type: str
     not_after:
-      description: End of its validity, ISO 8601 in UTC.
+      description: End of the certificate's validity, ISO 8601 in UTC.
       type: str
     serial_number:
-      description: Serial number, hexadecimal.
+      description: Serial number of the certificate, hexadecimal.
       type: str
     key:
       description: Kind and size of the key.
@@ -200,7 +193,7 @@ certificates:
       description: The certificate as PEM.
       type: str
 problems:
-  description: The problems of all certificates, each with the C(name) of its certificate.
+  description: What is wrong, or noteworthy. Of all certificates, each with the C(name) of its certificate.
   returned: success
   type: list
   elements: dict

@@ -169,32 +169,32 @@ endpoints:
       returned: with O(client_cert)
       type: bool
     fingerprint_sha256:
-      description: SHA-256 of the leaf, lower-case hexadecimal. Null when not reachable, like the other facts of the
-        leaf.
+      description: SHA-256 of the certificate, in lower-case hexadecimal. Null when not reachable, like the other facts
+        of the leaf.
       type: str
     not_before:
-      description: Start of the leaf's validity, ISO 8601 in UTC.
+      description: Start of the certificate's validity, ISO 8601 in UTC.
       type: str
       sample: "2026-11-01T00:00:00Z"
     not_after:
-      description: End of the leaf's validity, ISO 8601 in UTC.
+      description: End of the certificate's validity, ISO 8601 in UTC.
       type: str
       sample: "2027-01-30T00:00:00Z"
     subject_alternative_names:
-      description: DNS names and IP addresses of the leaf.
+      description: DNS names and IP addresses of the certificate.
       type: list
       elements: str
       sample: [www.example.com, 192.0.2.10]
     issuer:
-      description: Issuer of the leaf, as RFC 4514 writes it.
+      description: Issuer of the certificate. As RFC 4514 writes it.
       type: str
       sample: CN=Example CA
     subject:
-      description: Subject of the leaf, as RFC 4514 writes it.
+      description: Subject of the certificate. As RFC 4514 writes it.
       type: str
       sample: CN=www.example.com
     serial_number:
-      description: Serial number of the leaf, hexadecimal.
+      description: Serial number of the certificate, hexadecimal.
       type: str
     chain:
       description: All certificates as the server sent them, the leaf first.
@@ -202,19 +202,19 @@ endpoints:
       elements: dict
       contains:
         subject:
-          description: Subject, as RFC 4514 writes it.
+          description: Subject of the certificate. As RFC 4514 writes it.
           type: str
         issuer:
-          description: Issuer, as RFC 4514 writes it.
+          description: Issuer of the certificate. As RFC 4514 writes it.
           type: str
         fingerprint_sha256:
-          description: SHA-256, lower-case hexadecimal.
+          description: SHA-256 of the certificate, in lower-case hexadecimal.
           type: str
         not_before:
-          description: Start of validity, ISO 8601 in UTC.
+          description: Start of the certificate's validity, ISO 8601 in UTC.
           type: str
         not_after:
-          description: End of validity, ISO 8601 in UTC.
+          description: End of the certificate's validity, ISO 8601 in UTC.
           type: str
     protocol:
       description: Protocol version of the completed handshake.

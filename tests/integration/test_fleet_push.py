@@ -101,7 +101,7 @@ def test_four_hosts_cost_as_many_requests_as_one(fleet: Fleet, scene: rotation.S
     written = fleet.rotate(4)
     assert (written.returncode, fleet.faults.counts()) == (0, TWO_BATCHES), written.output
     assert fleet.contents("n0") == [issued[0].combined_pem] * 4
-    calls = [task.result["api_calls"] for task in written.of("certificate_sync")]
+    calls = [task.result["api_calls"] for task in written.of("haproxy_rotation")]
     assert sum(call.get("BatchGetSecretValue", 0) for call in calls) == 2
     assert (fleet.elsewhere / "log").stat().st_size > 0
 
@@ -128,7 +128,7 @@ def test_an_error_of_aws_is_told_to_all_hosts_and_asked_for_once(fleet: Fleet, s
     run = fleet.rotate(2)
     assert run.returncode == 2
     assert "secret_access_denied" in run.error
-    assert len(run.of("certificate_sync")) == 2
+    assert len(run.of("haproxy_rotation")) == 2
     assert fleet.faults.counts() == {"ListSecrets": 1, "BatchGetSecretValue": 1}
 
 
@@ -164,12 +164,12 @@ def test_what_is_not_found_or_cannot_be_asked_is_told_on_every_host(fleet: Fleet
     fleet.variables |= {"haproxy_certificates_name_prefix": "wev/", "haproxy_certificates_min_remaining": "100d"}
     run = fleet.rotate(2)
     assert (run.returncode, fleet.faults.counts()) == (2, ONE_LISTING)
-    for task in run.of("certificate_sync"):
+    for task in run.of("haproxy_rotation"):
         assert "No secret was found by name_prefix 'wev/' in region eu-central-1" in task.result["msg"]
         assert "web/a: The deployed certificate expires at" in task.result["msg"]
-    assert len(run.of("certificate_sync")) == 2, "what the controller cannot find is no failure of the first host"
+    assert len(run.of("haproxy_rotation")) == 2, "what the controller cannot find is no failure of the first host"
     fleet.variables |= {"haproxy_certificates_aws": {"profile": "nobody"}}
     run = fleet.rotate(2)
     assert (run.returncode, fleet.faults.counts()) == (2, {})
-    assert "profile" in run.of("certificate_sync")[0].result["msg"]
-    assert "web/a: The deployed certificate expires at" in run.of("certificate_sync")[0].result["msg"]
+    assert "profile" in run.of("haproxy_rotation")[0].result["msg"]
+    assert "web/a: The deployed certificate expires at" in run.of("haproxy_rotation")[0].result["msg"]

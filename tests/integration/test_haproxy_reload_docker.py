@@ -295,8 +295,9 @@ def scene(engine: DockerEngineHost, aws: MotoServer) -> t.Iterator[rotation.Scen
 
 
 def reloads(run: PlaybookRun) -> list[tuple[str, bool]]:
-    """Method and outcome of all calls of haproxy_reload, those in loops too."""
-    calls = [call for task in run.of("haproxy_reload") for call in task.result.get("results", [task.result])]
+    """Method and outcome of all that the rotation and haproxy_reload have tried."""
+    tasks = run.of("haproxy_rotation") + run.of("haproxy_reload")
+    calls = [attempt for task in tasks for attempt in task.result["reload_attempts"]]
     return [(call["method"], call["reloaded"]) for call in calls]
 
 
@@ -337,3 +338,12 @@ def test_handlers(scene: rotation.Scene) -> None:
     run = run_playbook(scene.variables, playbook=[play], env=scene.aws.env)
     assert run.returncode == 0, run.output
     assert reloads(run) == [("http", False), ("signal", False), ("docker", True), ("docker", True)]
+
+    # Certificates that wait for the handlers: one reload, by the first way that works, and the proof.
+    issued = scene.store("a")
+    run = scene.rotate(activation="handlers")
+    assert run.returncode == 0, run.output
+    assert run.modules == ["haproxy_rotation", "haproxy_reload", "haproxy_rotation"]
+    assert reloads(run) == [("http", False), ("signal", False), ("docker", True)]
+    assert scene.served("a") == issued.fingerprint_sha256
+    assert scene.state()["newly_proven"] == ["web/a"]

@@ -27,7 +27,9 @@ from ansible_collections.certops.rotation.tests.support.playbook import run_play
 from ansible_collections.certops.rotation.tests.support.signing import certificate_pem_of
 from ansible_collections.certops.rotation.tests.support.sync import SyncTarget, actions, problem_codes
 from ansible_collections.certops.rotation.tests.support.tls_server import server
-from ansible_collections.certops.rotation.tests.unit.plugins.module_utils._core.x509.test_mutations import damage
+from ansible_collections.certops.rotation.tests.unit.plugins.module_utils._core.x509.test_examine_mutations import (
+    damage,
+)
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 SOON = 60  # seconds, for what takes a few

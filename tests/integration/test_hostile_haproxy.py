@@ -150,6 +150,10 @@ class Liar:
             facts = {"Serial": "01", "SHA1 FingerPrint": "0" * 40, "Subject": held, "notAfter": held}
             facts |= {self._where.partition(" ")[2]: held} if held == self._secret else {}
             return "".join(f"{fact}: {text}\n" for fact, text in {"Filename": held, "Status": "Used", **facts}.items())
+        if command.startswith("abort") and self._secret and self._where == "pending":
+            return (
+                f"The ongoing transaction is about '{said}' but you are trying to abort a transaction for '@nobody'\n\n"
+            )
         if command.startswith("set"):
             return {
                 "taken": f"Transaction created for certificate {said}!\n\n",

@@ -63,10 +63,11 @@ def test_no_metrics_unless_they_are_wanted(scene: rotation.Scene, tmp_path: path
     scene.store("a")
     without = scene.rotate()
     assert without.returncode == 0, without.output
-    assert "rotation_metrics" not in without.modules
-    assert not (scene.haproxy.certs_dir / ".certops" / "metrics.json").exists()
+    memory = scene.haproxy.certs_dir / ".certops" / "metrics.json"
+    assert not memory.exists()
     textfile = tmp_path / "rotation.prom"
-    assert "rotation_metrics" in scene.rotate(metrics_textfile=str(textfile)).modules
+    assert scene.rotate(metrics_textfile=str(textfile)).modules == ["haproxy_rotation"]
+    assert memory.exists()
     assert textfile.exists()
 
 

@@ -45,7 +45,9 @@ def test_no_socket_at_all(scene: rotation.Scene) -> None:
     scene.store("a")
     run = scene.rotate(socket="/nonexistent/admin.sock", config=["/nonexistent/haproxy.cfg"])
     assert run.returncode != 0
-    assert run.modules == ["rotation_preflight_info"]
+    assert run.modules == ["haproxy_rotation"]
+    assert run.result("haproxy_rotation")["api_calls"] == {}
+    assert not (scene.haproxy.certs_dir / ".certops").exists()
     assert "2 things are missing" in run.error
     assert "haproxy_certificates_socket: /nonexistent/admin.sock does not exist" in run.error
     assert "/nonexistent/haproxy.cfg does not exist" in run.error
@@ -124,7 +126,7 @@ def test_reload_when_the_payload_does_not_fit(aws: MotoServer) -> None:
         assert alone.returncode != 0
         assert "tune.bufsize" in alone.error
         assert scene.served("b") == small.fingerprint_sha256
-        assert scene.rotate(check=True).result("certificate_sync")["pending"] == ["web/a"]
+        assert scene.rotate(check=True).result("haproxy_rotation")["pending"] == ["web/a"]
 
         run = scene.rotate(reload_methods=["master"])
         assert run.returncode == 0, run.output

@@ -6,37 +6,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import pathlib
 import threading
 import time
-import typing as t
 
-from ansible_collections.certops.rotation.tests.support import pki, rotation
+from ansible_collections.certops.rotation.tests.support import rotation
 from ansible_collections.certops.rotation.tests.support.moto import MotoServer
 
 BOUND = 60  # seconds: far more than any wait of the role here, far less than waiting for ever
 
 
-@contextlib.contextmanager
-def second_bind(aws: MotoServer) -> t.Iterator[tuple[rotation.Scene, pathlib.Path, pki.IssuedCertificate]]:
-    """The scene, a file outside the role's directory, and the secret web/a.
-
-    A second bind loads that file first, and so serves it for a.example.com; so far it is the same certificate.
-    """
-    first = pki.self_signed("first.example.com").combined_pem
-    binds = ("crt {certs}", "crt {dir}/first.pem crt {certs}")
-    with rotation.scene(aws, tls=binds, certificates={"../first.pem": first}) as scene:
-        issued = scene.store("a")
-        path = scene.haproxy.directory / "first.pem"
-        path.write_text(issued.combined_pem)
-        assert scene.haproxy.reload()
-        yield scene, path, issued
-
-
 def test_another_certificate_answers_for_the_name(aws: MotoServer) -> None:
     """Rolled back on disk and in memory, the old one served, both fingerprints told; other certificates stay new."""
-    with second_bind(aws) as (scene, first, old):
+    with rotation.second_bind(aws) as (scene, first, old):
         scene.store("b")
         assert scene.rotate().returncode == 0
 
@@ -82,7 +63,7 @@ def test_reload_alone_and_its_rollback(aws: MotoServer) -> None:
         reload = {"socket": "", "reload_methods": ["master"]}
         run = scene.rotate(**reload)
         assert run.returncode == 0, run.output
-        assert run.modules.count("haproxy_certificate") == 0
+        assert run.result("haproxy_rotation")["activation"] == "reload"
         assert scene.served("a") == old.fingerprint_sha256
 
         # From the reload on, this file answers for the name.
@@ -122,7 +103,7 @@ def test_configuration_that_does_not_load(aws: MotoServer) -> None:
 
 
 def test_rollback_that_fails_shows_both_errors(aws: MotoServer) -> None:
-    with second_bind(aws) as (scene, _first, _old):
+    with rotation.second_bind(aws) as (scene, _first, _old):
         assert scene.rotate().returncode == 0
         new = scene.store("a")
         versions = scene.haproxy.certs_dir / ".certops/versions"

@@ -18,8 +18,8 @@ def test_from_first_run_to_renewal(scene: rotation.Scene) -> None:
 
     predicted = scene.rotate(check=True)
     assert predicted.returncode == 0, predicted.output
-    assert predicted.modules == ["rotation_preflight_info", "certificate_sync"]
-    assert [item["action"] for item in predicted.result("certificate_sync")["certificates"]] == ["created", "created"]
+    assert predicted.modules == ["haproxy_rotation"]
+    assert [item["action"] for item in predicted.result("haproxy_rotation")["certificates"]] == ["created", "created"]
     assert not scene.file("a").exists()
 
     deployed = scene.rotate()
@@ -33,14 +33,14 @@ def test_from_first_run_to_renewal(scene: rotation.Scene) -> None:
     for check in (True, False):
         unchanged = scene.rotate(check=check)
         assert unchanged.returncode == 0, unchanged.output
-        assert unchanged.modules == ["rotation_preflight_info", "certificate_sync"]
+        assert unchanged.modules == ["haproxy_rotation"]
         assert unchanged.changed == []
-        assert unchanged.result("certificate_sync")["api_calls"] == {"ListSecrets": 1}
+        assert unchanged.result("haproxy_rotation")["api_calls"] == {"ListSecrets": 1}
     assert scene.disk() == disk
     assert scene.runtime_connections() == connections + 1, "HAProxy was asked for something"
 
     renewed = scene.store("a")
-    assert scene.rotate(check=True).changed == ["Bring the certificates to the host"]
+    assert scene.rotate(check=True).changed == ["Rotate certificates"]
     with rotation.Client(scene, "a") as client:
         run = scene.rotate()
         assert run.returncode == 0, run.output
@@ -77,7 +77,7 @@ def test_seven_bad_ones_among_300(scene: rotation.Scene) -> None:
     run = scene.rotate()
 
     assert run.returncode != 0
-    items = {item["name"]: item for item in run.of("certificate_sync")[0].result["certificates"]}
+    items = {item["name"]: item for item in run.of("haproxy_rotation")[0].result["certificates"]}
     refused = {name: item for name, item in items.items() if item["action"] == "refused"}
     assert set(refused) == {f"{rotation.PREFIX}bad-{code}" for code in bad}
     assert len({item["problems"][0]["code"] for item in refused.values()}) == len(bad)
@@ -110,7 +110,7 @@ def test_a_key_that_does_not_match_never_reaches_haproxy(scene: rotation.Scene) 
     assert run.returncode != 0
     assert "web/a: " in run.error
     assert "private_key_mismatch" in run.error
-    assert run.of("haproxy_certificate") == []
+    assert run.result("haproxy_rotation")["activation"] == "none"
     assert scene.runtime_connections() == connections + 1
     assert scene.file("a").read_text() == served.combined_pem
     assert scene.served("a") == served.fingerprint_sha256
@@ -162,7 +162,7 @@ def test_files_only(scene: rotation.Scene) -> None:
     connections = scene.runtime_connections()
     run = scene.rotate(activate=False, socket="/nonexistent/socket")
     assert run.returncode == 0, run.output
-    assert run.modules == ["rotation_preflight_info", "certificate_sync"]
+    assert run.modules == ["haproxy_rotation"]
     assert scene.file("a").read_text() == issued.combined_pem
     assert scene.runtime_connections() == connections + 1
     assert scene.rotate(activate=False).changed == []
@@ -174,8 +174,9 @@ def test_files_only(scene: rotation.Scene) -> None:
 
 def test_without_proof_haproxys_word_counts(scene: rotation.Scene) -> None:
     issued = scene.store("a")
+    handshakes = scene.handshakes()
     run = scene.rotate(prove=False, config=[])
     assert run.returncode == 0, run.output
-    assert "certificate_proof_info" not in run.modules
+    assert scene.handshakes() == handshakes, "it was asked what it serves"
     assert scene.served("a") == issued.fingerprint_sha256
     assert scene.rotate(prove=False, config=[]).changed == []

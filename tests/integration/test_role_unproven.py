@@ -13,6 +13,7 @@ import typing as t
 from ansible_collections.certops.rotation.tests.support import rotation
 from ansible_collections.certops.rotation.tests.support.haproxy import free_port
 from ansible_collections.certops.rotation.tests.support.moto import MotoServer
+from ansible_collections.certops.rotation.tests.support.playbook import PlaybookRun
 
 UNPROVEN = "certops_certificate_unproven"
 
@@ -33,8 +34,15 @@ def configure(scene: rotation.Scene, binds: str) -> None:
 def manifest_mark(scene: rotation.Scene, name: str) -> tuple[bool, bool]:
     """Whether its current version is marked as proven, and as loaded."""
     run = scene.rotate(check=True)
-    (item,) = [item for item in run.result("certificate_sync")["certificates"] if item["name"] == name]
+    (item,) = [item for item in run.result("haproxy_rotation")["certificates"] if item["name"] == name]
     return item["proven"], item["loaded"]
+
+
+def changes(run: PlaybookRun) -> tuple[list[str], str, list[str]]:
+    """Certificates whose files are others now, how HAProxy was told, and what went back."""
+    result = run.result("haproxy_rotation")
+    written = [item["name"] for item in result["certificates"] if item["action"] != "unchanged"]
+    return written, result["activation"], result["rolled_back"]
 
 
 def test_a_listener_that_does_not_answer_takes_nothing_back(aws: MotoServer, tmp_path: pathlib.Path) -> None:
@@ -63,7 +71,7 @@ def test_a_listener_that_does_not_answer_takes_nothing_back(aws: MotoServer, tmp
         assert scene.state()["certificates"]["web/a"]["proven"] is False
         assert metric(textfile, UNPROVEN, 'cause="unanswered"') == 1
         assert metric(textfile, "certops_last_run_success") == 0
-        assert "certificate_rollback" not in run.modules
+        assert run.result("haproxy_rotation")["rolled_back"] == []
         (host,) = json.loads(report.read_text())["hosts"].values()
         assert (host["outcome"], list(host["not_proven"])) == ("failed", ["web/a"])
         assert "0 of 1, 1 unasked" in run.output
@@ -71,7 +79,8 @@ def test_a_listener_that_does_not_answer_takes_nothing_back(aws: MotoServer, tmp
         worker = scene.haproxy.worker_pid()
         lax = scene.rotate(**metrics, on_unproven="warn")
         assert lax.returncode == 0, lax.output
-        assert lax.changed == ["Record what is served"], "how it ended is news, nothing else is"
+        assert lax.changed == ["Rotate certificates"]
+        assert changes(lax) == ([], "none", []), "how it ended is news, nothing else is"
         assert "not proven, because" in lax.output
         assert (scene.haproxy.worker_pid(), scene.state()["outcome"]) == (worker, "proven")
         assert manifest_mark(scene, "web/a") == (False, True)
@@ -79,7 +88,7 @@ def test_a_listener_that_does_not_answer_takes_nothing_back(aws: MotoServer, tmp
         configure(scene, "")
         run = scene.rotate(**metrics)
         assert run.returncode == 0, run.output
-        assert run.modules.count("haproxy_certificate") == 0, "it is loaded; only the proof was missing"
+        assert changes(run) == ([], "none", []), "it is loaded; only the proof was missing"
         assert scene.state()["newly_proven"] == ["web/a"]
         assert scene.state()["not_proven"] == {}
         assert metric(textfile, UNPROVEN, 'cause="unanswered"') == 0
@@ -105,7 +114,7 @@ def test_what_cannot_be_asked_by_its_nature_is_no_failure(aws: MotoServer, tmp_p
         worker = scene.haproxy.worker_pid()
         again = scene.rotate(**variables)
         assert (again.returncode, again.changed) == (0, []), again.output
-        assert "certificate_proof_info" in again.modules, "it asks again"
+        assert list(again.result("haproxy_rotation")["not_proven"]) == ["web/a"], "it asks again"
         assert scene.haproxy.worker_pid() == worker, "and does not reload for it"
         assert manifest_mark(scene, "web/a") == (False, True)
 
@@ -155,7 +164,7 @@ def test_a_proof_that_ends_early_leaves_record_metrics_and_a_message(aws: MotoSe
         assert scene.state()["outcome"] == "unproven"
         assert "ended early" in scene.state()["recent_errors"][-1]["message"]
         assert metric(textfile, "certops_last_run_success") == 0
-        assert "certificate_rollback" not in run.modules
+        assert run.result("haproxy_rotation")["rolled_back"] == []
         scene.haproxy.write_config()
         run = scene.rotate(**metrics)
         assert run.returncode == 0, run.output

@@ -281,7 +281,7 @@ def test_the_role_counts_every_run(scene: rotation.Scene, tmp_path: pathlib.Path
         assert found[series] == 0
 
     unchanged = scene.rotate()
-    assert unchanged.modules == ["rotation_preflight_info", "certificate_sync", "rotation_metrics"]
+    assert unchanged.modules == ["haproxy_rotation"]
     assert unchanged.changed == []
 
     scene.store("a")

@@ -124,6 +124,7 @@ def test_a_misspelt_variable_is_named(scene: rotation.Scene) -> None:
     for sentence in sentences:
         assert f"[WARNING]: {sentence}" in warned
         assert found[sentence] == "warning"
+        assert any(sentence in line for line in run.result("rotation_doctor_info")["table"])
     # What the role itself has registered by now is none.
     assert f"{ROLE}_result is no variable" not in run.output
 
@@ -138,3 +139,25 @@ def test_what_an_ini_inventory_says(scene: rotation.Scene, tmp_path: pathlib.Pat
     run = run_playbook({}, env={**scene.aws.env, **ELSEWHERE}, hosts=(), inventory=inventory)
     assert run.returncode == 0, run.output[-3000:]
     assert scene.file("a").exists(), run.output
+
+
+def test_a_schedule_as_text() -> None:
+    """With the defaults of the others, which the role computes with. Check mode: this machine gets no schedule."""
+    texts = {
+        "rotation_schedule_scheduler": "cron",
+        "rotation_schedule_interval": "30",
+        "rotation_schedule_retries": "2",
+        "rotation_schedule_at_start": "false",
+        "rotation_schedule_hardening": "no",
+        "rotation_schedule_variables": '{"haproxy_certificates_path": "/srv/certs"}',
+        "rotation_schedule_requirements": "",
+        "rotation_schedule_collections": "[]",
+    }
+    run = run_playbook({}, playbook="certops.rotation.schedule", check=True, extra=texts)
+    assert run.returncode == 0, run.output[-3000:]
+    assert "Write the entry of cron" in run.changed
+    assert "Write what lets the watch include new directories" in run.changed
+    refused = run_playbook(
+        {}, playbook="certops.rotation.schedule", check=True, extra={**texts, "rotation_schedule_interval": "7"}
+    )
+    assert refused.error == "cron cannot run every 7 minutes: use a divisor of 60 or of 1440 in whole hours."

@@ -20,12 +20,21 @@ class LyingSocket:
 
     reply: the answer to a command, as text or piece by piece; None: what the HAProxy at behind answers. It gets the
     request without the line that asks for the interactive mode.
-    requests: all that was sent to it.
+    passes: what of a request gets to that HAProxy. requests: all that was sent to it; most_at_once: connections.
     """
 
-    def __init__(self, path: pathlib.Path, reply: Reply, behind: str | None = None) -> None:
+    def __init__(
+        self,
+        path: pathlib.Path,
+        reply: Reply = lambda _request: None,
+        behind: str | None = None,
+        passes: t.Callable[[str], str] = str,
+    ) -> None:
         self.address = str(path)
         self.requests: list[str] = []
+        self.most_at_once = 0
+        self._open = 0
+        self._passes = passes
         self._reply = reply
         self._behind = behind
         self._listener = socket.socket(socket.AF_UNIX)
@@ -46,6 +55,8 @@ class LyingSocket:
                 connection = self._listener.accept()[0]
             except OSError:
                 return
+            self._open += 1
+            self.most_at_once = max(self.most_at_once, self._open)
             threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
 
     def _answer(self, connection: socket.socket) -> None:
@@ -56,10 +67,10 @@ class LyingSocket:
             if answer is None:
                 with socket.socket(socket.AF_UNIX) as behind:
                     behind.connect(self._behind or "")
-                    behind.sendall(request)
+                    behind.sendall(self._passes(request.decode()).encode())
                     behind.shutdown(socket.SHUT_WR)
-                    connection.sendall(_everything(behind))
-                return
+                    answer = [_everything(behind)]
+            self._open -= 1  # before the peer can see its end
             for piece in [answer.encode()] if isinstance(answer, str) else answer:
                 connection.sendall(piece)
 

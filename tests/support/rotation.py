@@ -68,10 +68,17 @@ class Scene:
 
     def runtime_connections(self) -> int:
         """Connections to HAProxy's Runtime API so far, this one included."""
+        return self._count("CumConns")
+
+    def handshakes(self) -> int:
+        """TLS connections to HAProxy's worker so far."""
+        return self._count("CumSslConns")
+
+    def _count(self, name: str) -> int:
         for line in self.haproxy.execute("show info").splitlines():
-            if line.startswith("CumConns:"):
+            if line.startswith(f"{name}:"):
                 return int(line.split(":")[1])
-        raise AssertionError("HAProxy does not count its connections")
+        raise AssertionError(f"HAProxy does not count {name}")
 
 
 def assert_converges(scene: Scene, issued: pki.IssuedCertificate, **variables: t.Any) -> None:
@@ -90,6 +97,22 @@ def scene(aws: MotoServer, **haproxy: t.Any) -> t.Iterator[Scene]:
     certificates = {"default.pem": default, **haproxy.pop("certificates", {})}
     with HaproxyInstance(certificates, **haproxy) as instance:
         yield Scene(aws, instance, authority)
+
+
+@contextlib.contextmanager
+def second_bind(aws: MotoServer) -> t.Iterator[tuple[Scene, pathlib.Path, pki.IssuedCertificate]]:
+    """The scene, a file outside the role's directory, and the secret web/a.
+
+    A second bind loads that file first, and so serves it for a.example.com; so far it is the same certificate.
+    """
+    first = pki.self_signed("first.example.com").combined_pem
+    binds = ("crt {certs}", "crt {dir}/first.pem crt {certs}")
+    with scene(aws, tls=binds, certificates={"../first.pem": first}) as made:
+        issued = made.store("a")
+        path = made.haproxy.directory / "first.pem"
+        path.write_text(issued.combined_pem)
+        assert made.haproxy.reload()
+        yield made, path, issued
 
 
 class Client(threading.Thread):

@@ -12,6 +12,7 @@ import typing as t
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from .._core.limits import check_limits
 from .._core.pipeline.manifest import Entry, Manifest
 from .._core.pipeline.proof_report import CertificateProof, DeployedCertificate
 from .._core.pipeline.source import CertificateSource, Selection
@@ -19,10 +20,10 @@ from .._core.record.status import UNASKED, CertificateStatus, LayerFinding, Stat
 from .._errors import InvalidOption, RotationError, SecretsManagerError
 from .._ports.store.atomic import store_errors
 from .._ports.store.directory import CertificateDirectory
-from .._ports.tls.probe import check_limits
 from .metrics import load_totals
-from .rotate.prove import ProofSettings, ask_listeners, find_binds, kind_of_key
+from .rotate.prove import ask_listeners, find_binds, kind_of_key
 from .rotate.record import read_state
+from .rotate.settings import ProofSettings
 from .status_memory import look_at_memory
 
 _LayerFindings = t.Mapping[str, LayerFinding]

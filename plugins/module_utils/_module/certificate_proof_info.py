@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
-from .._flows.rotate.prove import ProofSettings, prove_deployed
+from .._flows.rotate.prove import prove_deployed
+from .._flows.rotate.settings import ProofSettings
 from .._ports.host.libraries import require_library
 from .boundary import module_boundary
 from .haproxy_options import CONFIG

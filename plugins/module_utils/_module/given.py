@@ -6,11 +6,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import typing as t
 
-from .._core.pipeline.source import Discovery, SecretValue, SecretVersion, Selection
 from .._errors import InvalidOption
 from .._ports.store.atomic import is_unfit, read_regular_file
 
@@ -82,21 +80,3 @@ def _part(params: t.Mapping[str, t.Any], name: str) -> str | bytes | None:
         return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError:
         raise InvalidOption(f"{name}_src: {path} is neither PEM nor PKCS#12.") from None
-
-
-class GivenCertificate:
-    """A source beside SecretsManager that knows one certificate, and always delivers it."""
-
-    def __init__(self, name: str, content: str | bytes) -> None:
-        self._name = name
-        self._content = content
-
-    def discover(self, selection: Selection) -> Discovery:  # noqa: ARG002
-        """No version id: whatever is on disk, the content is verified again."""
-        return Discovery((SecretVersion(self._name, "", ""),))
-
-    def read(self, secrets: t.Sequence[SecretVersion]) -> t.Iterator[SecretValue]:
-        content = self._content if isinstance(self._content, bytes) else self._content.encode("utf-8", "replace")
-        version = hashlib.sha256(content).hexdigest()[:32]
-        for secret in secrets:
-            yield SecretValue(SecretVersion(secret.name, secret.arn, version), self._content)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import typing as t
 
 from .._errors import InvalidOption
-from .._flows.rotate.activate import MemorySettings, WantedCertificate, update_memory
+from .._flows.rotate.activate import update_memory
+from .._flows.rotate.memory_items import WantedCertificate
+from .._flows.rotate.settings import MemorySettings
 from .boundary import module_boundary
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import typing as t
 
 from .._errors import InvalidOption
-from .._flows.rotate.reload import Attempt, ReloadSettings, reload_by_first_way
+from .._flows.rotate.reload import Attempt, reload_by_first_way
+from .._flows.rotate.settings import ReloadSettings
 from .boundary import module_boundary
 from .masking import mask_in_url
 from .reload_options import ReloadOptions, reloader_of
@@ -22,7 +23,12 @@ def run(module: t.Any) -> None:
     with module_boundary(module):
         attempts = reload_by_first_way(reload_settings(module.params), check_mode=module.check_mode)
         last = attempts[-1]
-        result = {"reloaded": last.reloaded, "log": last.log, "method": last.method}
+        result = {
+            "reloaded": last.reloaded,
+            "log": last.log,
+            "method": last.method,
+            "reload_attempts": [attempt.as_result() for attempt in attempts],
+        }
         if last.error is not None:
             module.fail_json(msg=_message(attempts), **{**last.error.details, **result})
         module.exit_json(

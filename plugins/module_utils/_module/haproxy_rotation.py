@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import os
 import sys
@@ -14,22 +15,19 @@ import typing as t
 from datetime import datetime, timezone
 
 from .._errors import InvalidOption, RotationError
-from .._flows.rotate.activate import MemorySettings
-from .._flows.rotate.prove import ProofSettings
-from .._flows.rotate.reload import ReloadSettings
 from .._flows.rotate.rotation import Rotation, RotationSettings
-from .._flows.rotate.way_back import WayBack
+from .._flows.rotate.settings import MemorySettings, ProofSettings, ReloadSettings
 from .._ports.host.signals import Requests, asked_to_end
 from .._ports.provided import NotProvided
 from .._ports.store.directory import CertificateDirectory
 from .boundary import module_boundary
 from .haproxy_options import BINARY_OPTION, CONFIG, DOCKER_HOST_OPTION, RELOAD_METHODS, SERVICE_OPTION
 from .masking import mask_in_url
-from .options import directory_settings
-from .reload_options import ReloadOptions, reloader_of
+from .options import METRIC_NAMES_OPTION, directory_settings
 from .sync_options import SYNC_OPTIONS, certificate_source, sync_options
 
 if t.TYPE_CHECKING:
+    from .._ports.reload.reloader import Reloader
     from .aws import AwsModule
 
 _RELOAD_HTTP: dict[str, dict[str, t.Any]] = {
@@ -79,7 +77,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "on_unproven": {"type": "str", "choices": ["fail", "warn"], "default": "fail"},
     "proof_timeout": {"type": "float", "default": 5},
     "metrics_textfile": {"type": "path"},
-    "metrics_names": {"type": "str", "choices": ["all", "conforming", "compatible"], "default": "all"},
+    "metrics_names": METRIC_NAMES_OPTION,
     "rollback_names": {"type": "list", "elements": "str"},
     "rollback_expired": {"type": "bool", "default": False},
 }
@@ -95,8 +93,7 @@ def run(module: AwsModule) -> None:
         mask_in_url(module, option)
     with asked_to_end(lambda name: _end_at_once(module, name)) as requests, module_boundary(module):
         params = module.params
-        walk = WayBack if params["rollback_names"] is not None else Rotation
-        rotation = walk(
+        rotation = _walk(params)(
             lambda: certificate_source(module),
             CertificateDirectory(params["path"], directory_settings(params)),
             sync_options(params if params["rollback_names"] is None else {**params, **_NOTHING_SELECTED}),
@@ -118,6 +115,14 @@ def run(module: AwsModule) -> None:
         if rotation.failure:
             module.fail_json(msg=rotation.failure, **result)
         module.exit_json(**result)
+
+
+def _walk(params: t.Mapping[str, t.Any]) -> type[Rotation]:
+    if params["rollback_names"] is None:
+        return Rotation
+    from .._flows.rotate.way_back import WayBack
+
+    return WayBack
 
 
 def _warn(module: AwsModule, rotation: Rotation, requests: Requests) -> None:
@@ -185,12 +190,26 @@ def _libraries(params: t.Mapping[str, t.Any]) -> list[str]:
 
 
 def _reload_settings(params: t.Mapping[str, t.Any]) -> ReloadSettings:
+    return ReloadSettings(
+        methods=params["reload_methods"],
+        reloader=functools.partial(_reloader, params),
+        check_config=params["check_config"],
+        binary=params["binary"],
+        config=params["config"],
+        timeout=params["reload_timeout"],
+    )
+
+
+def _reloader(params: t.Mapping[str, t.Any], method: str) -> Reloader:
     """The master's socket is for the method master alone, as the others may be there because it is not."""
+    from .reload_options import ReloadOptions, reloader_of
+
     http = {name: value for name, value in (params["reload_http"] or {}).items() if value is not None}
     if "timeout" in http:
         http["url_timeout"] = http.pop("timeout")
     options = ReloadOptions(
         timeout=params["reload_timeout"],
+        socket=params["master_socket"] if method == "master" else None,
         service=params["service"],
         container=params["container"],
         docker_host=params["docker_host"],
@@ -199,12 +218,4 @@ def _reload_settings(params: t.Mapping[str, t.Any]) -> ReloadSettings:
         url=params["reload_url"],
         **http,
     )
-    with_master = options._replace(socket=params["master_socket"])
-    return ReloadSettings(
-        methods=params["reload_methods"],
-        reloader=lambda method: reloader_of(method, with_master if method == "master" else options),
-        check_config=params["check_config"],
-        binary=params["binary"],
-        config=params["config"],
-        timeout=params["reload_timeout"],
-    )
+    return reloader_of(method, options)

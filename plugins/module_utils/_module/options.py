@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import pwd
-import ssl
 import typing as t
 from datetime import timedelta
 
@@ -43,6 +42,13 @@ VERIFY_OPTIONS: dict[str, dict[str, t.Any]] = {
     "min_rsa_bits": {"type": "int", "default": 2048},
     "trust_anchors": {"type": "str"},
     "system_trust": {"type": "bool", "default": False},
+}
+
+#: By which conventions the metrics of a textfile are named.
+METRIC_NAMES_OPTION: dict[str, t.Any] = {
+    "type": "str",
+    "choices": ["all", "conforming", "compatible"],
+    "default": "all",
 }
 
 
@@ -128,6 +134,8 @@ def verification_policy(params: t.Mapping[str, t.Any]) -> VerificationPolicy:
 
 def system_trust_pem() -> str:
     """This host's CA bundle. Raises InvalidOption when it has none."""
+    import ssl  # slow to load, and seldom needed
+
     cafile = ssl.get_default_verify_paths().cafile
     candidates = (cafile, "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
     for path in filter(None, candidates):

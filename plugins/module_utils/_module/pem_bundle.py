@@ -16,10 +16,11 @@ from .._core.x509.layouts import live_paths
 from .._errors import InvalidOption, RotationError
 from .._flows.rotate.sync import CertificateSync
 from .._flows.rotate.sync_options import SyncOptions
+from .._ports.given import GivenCertificate
 from .._ports.host.libraries import require_library
 from .._ports.store.directory import CertificateDirectory
 from .boundary import module_boundary
-from .given import GIVEN_EXCLUSIVE, GIVEN_OPTIONS, GivenCertificate, given_content
+from .given import GIVEN_EXCLUSIVE, GIVEN_OPTIONS, given_content
 from .haproxy_options import LAYOUT_OPTION
 from .options import (
     CHANGE_OPTIONS,

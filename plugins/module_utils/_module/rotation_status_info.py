@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime, timezone
 
-from .._flows.rotate.prove import ProofSettings
+from .._flows.rotate.settings import ProofSettings
 from .._flows.status import StatusSettings, look_at_status
 from .._ports.aws.secrets_manager import SecretsManager
 from .boundary import module_boundary

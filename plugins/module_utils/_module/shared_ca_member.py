@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""shared_ca_member: what this host takes from the shared authority, and a server certificate of its own, in files."""
+"""shared_ca_member: parameters to what this host is to take, what it has taken to the result."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ import os
 import typing as t
 
 from .._core.instants import isoformat_utc
-from .._errors import InvalidOption, RotationError, SecretsManagerError
+from .._errors import InvalidOption
 from .._ports.aws.instance_metadata import Instance, look_up_instance
-from .._ports.aws.shared_secrets import SharedSecrets, failure_kind
 from .._ports.host.libraries import require_library
 from .._ports.host.own_address import own_address
-from .._ports.store.atomic import FileAttributes, store_errors
+from .._ports.store.atomic import FileAttributes
 from .._ports.store.directory import CertificateDirectory
-from .._ports.store.places import make_place
 from .boundary import module_boundary
 from .options import directory_settings, duration_option
 from .shared_ca_common import (
@@ -35,8 +33,11 @@ from .shared_ca_common import (
 if t.TYPE_CHECKING:
     from .._core.ca.profiles import Subject
     from .._core.shared_ca.material import Material
-    from .._core.x509.problems import Problem
-    from .._flows.shared_ca.member import MemberWish, ServerWish, Taken
+    from .._flows.shared_ca.install import Configuration, MemberFiles
+    from .._flows.shared_ca.member import MemberWish, ServerWish
+    from .._flows.shared_ca.supply import Supplier
+    from .._ports.aws.shared_secrets import SharedSecrets
+    from .._ports.store.shared_ca import MemberDirectory
     from .aws import AwsModule
 
 _FILE: dict[str, dict[str, t.Any]] = {"owner": {"type": "str"}, "group": {"type": "str"}}
@@ -88,155 +89,89 @@ def run(module: AwsModule) -> None:
     """module: an AwsModule with ARGUMENT_SPEC."""
     with module_boundary(module):
         require_library("cryptography")
-        job = _MemberJob(module)
-        directory = CertificateDirectory(module.params["path"], job.settings)
-        with directory.locked(job.lock_timeout, create=not module.check_mode):
-            result = job.run()
-        diff = result.pop("diff")
-        module.exit_json(**result, **({"diff": diff} if module._diff else {}))
-
-
-class _Unavailable(Exception):
-    """Secrets Manager cannot be used now. reason: "denied", "unreachable", "other", "no_region" or "not_ec2"."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.message = message
-
-
-class _MemberJob:
-    """One call of the module. Raises InvalidOption when it is made, before anything is read or written."""
-
-    def __init__(self, module: AwsModule) -> None:
-        from .._core.ca.keys import generate_key, quick_key
-        from .._ports.store.embedded import EmbeddedAuthority
+        from .._flows.shared_ca.install import install
+        from .._flows.shared_ca.member import problems
         from .._ports.store.shared_ca import MemberDirectory
 
+        wanted = _Wanted(module)
+        settings = directory_settings({**module.params, "keep_previous": 0})
+        lock_timeout = duration_option(module.params, "lock_timeout").total_seconds()
+        supplier, configurations = wanted.supplier(), wanted.configurations()
+        directory = MemberDirectory(module.params["path"])
+        with CertificateDirectory(directory.path, settings).locked(lock_timeout, create=not module.check_mode):
+            files = install(directory, supplier, settings.attributes or FileAttributes(), configurations)
+        if files.supply.warning:
+            module.warn(files.supply.warning)
+        found = problems(files.material, supplier.at, supplier.warn_before)
+        module.exit_json(
+            **_result(files, directory, has_server=supplier.wish.server is not None, predicted=module.check_mode),
+            problems=[problem.as_dict() for problem in found],
+            instance=wanted.instance_facts,
+            api_calls=wanted.api_calls,
+            **({"diff": {"before": _shown(files.before), "after": _shown(files.material)}} if module._diff else {}),
+        )
+
+
+class _Wanted:
+    """What the options ask for. Everything raises InvalidOption, before anything is read or written."""
+
+    def __init__(self, module: AwsModule) -> None:
         self._module = module
         self._params: t.Mapping[str, t.Any] = module.params
-        self._check_mode: bool = module.check_mode
-        self._warn = module.warn
-        self._make_key = quick_key if self._check_mode else generate_key
-        self._at = now()
-        self._warn_before = warn_before(self._params)
-        self._names = secret_names(self._params)
         self._source: SharedSecrets | None = None
-        self.settings = directory_settings({**self._params, "keep_previous": 0})
-        self.lock_timeout = duration_option(self._params, "lock_timeout").total_seconds()
-        self._attributes = self.settings.attributes or FileAttributes()
         self._instance = self._look_up_instance()
-        self._wish = self._member_wish()
-        self._directory = MemberDirectory(self._params["path"])
-        self._embedded = EmbeddedAuthority(self._params["path"])
-        self._configuration_attributes = [self._attributes_of(each) for each in self._params["configurations"]]
 
-    def run(self) -> dict[str, t.Any]:
-        from .._core.shared_ca.file_names import SERVER
+    @property
+    def instance_facts(self) -> dict[str, t.Any] | None:
+        return {"id": self._instance.instance_id, "region": self._instance.region} if self._instance else None
+
+    @property
+    def api_calls(self) -> dict[str, int]:
+        return dict(self._source.api_calls) if self._source else {}
+
+    def supplier(self) -> Supplier:
+        from .._core.ca.keys import generate_key, quick_key
+        from .._flows.shared_ca.supply import Supplier
+        from .._ports.store.embedded import EmbeddedAuthority
 
         params = self._params
-        installed = self._directory.read(self._wish.clients)
-        taken: Taken | None
-        why_kept: _Unavailable | None = None
-        if params["use_secrets_manager"] == "false":
-            source, taken = "embedded", self._take_embedded(installed.material)
-        else:
-            try:
-                source, taken = "secrets_manager", self._take_shared(installed.material)
-            except _Unavailable as unavailable:
-                why_kept = unavailable
-                source, taken = self._fall_back(installed.material, unavailable)
-        material = taken.material if taken else installed.material
-        reason: str | None = taken.reason if taken else None
-        if reason == "missing" and installed.broken:
-            reason = "key_broken"
-        stale = self._directory.changes(material, self._attributes) if taken else []
-        configurations = self._configurations(material)
-        if not self._check_mode:
-            self._directory.write(stale, material, self._attributes)
-            self._write_configurations(configurations)
-        problems = self._problems(material)
-        changed = [self._directory.file(name) for name in stale] + [dest for dest, _text, _attributes in configurations]
-        return {
-            "changed": bool(changed),
-            "source": source,
-            "reason": why_kept.reason if why_kept else None,
-            "stage": taken.state.phase if taken else None,
-            "server": self._server_facts(material, reason, SERVER in stale),
-            "clients": {
-                name: {**_facts(client.certificate), "subject": client.certificate.subject}
-                for name, client in material.clients.items()
-            },
-            "trusted_fingerprints": [authority.fingerprint_sha256 for authority in material.authorities],
-            "files": self._files(material),
-            "changed_files": changed,
-            "problems": [problem.as_dict() for problem in problems],
-            "instance": {"id": self._instance.instance_id, "region": self._instance.region} if self._instance else None,
-            "api_calls": dict(self._source.api_calls) if self._source else {},
-            "diff": {"before": _shown(installed.material), "after": _shown(material)},
-        }
+        return Supplier(
+            wish=self._member_wish(),
+            names=secret_names(params),
+            store=None if params["use_secrets_manager"] == "false" else self._shared_secrets,
+            on_unavailable=params["on_unavailable"],
+            embedded=EmbeddedAuthority(params["path"]),
+            subject=self._subject(),
+            key_type=params["key_type"],
+            at=now(),
+            warn_before=warn_before(params),
+            make_key=quick_key if self._module.check_mode else generate_key,
+            check_mode=self._module.check_mode,
+        )
 
-    # -- sources ------------------------------------------------------------------------------------------------
+    def configurations(self) -> list[Configuration]:
+        from .._flows.shared_ca.install import Configuration
 
-    def _take_shared(self, installed: Material) -> Taken:
-        """Raises _Unavailable, and RotationError for what is absent, deleted, expired or torn."""
-        from .._flows.shared_ca.member import take
-        from .._flows.shared_ca.steward import Steward
+        return [
+            Configuration(item["content"], item["dest"], self._attributes_of(item))
+            for item in self._params["configurations"]
+        ]
 
-        self._require_secrets_manager()
-        self._source = shared_secrets(self._module)
-        try:
-            return take(Steward(self._source, self._names, self._at), self._make_key, self._wish, installed)
-        except SecretsManagerError as error:
-            reason = failure_kind(error)
-            if reason in ("deleted", "absent"):
-                raise RotationError(error.message, **error.details, reason=reason) from None
-            raise _Unavailable(reason, error.message) from None
+    def _shared_secrets(self) -> SharedSecrets:
+        """Raises Unavailable."""
+        from .._flows.shared_ca.supply import require_a_way
 
-    def _require_secrets_manager(self) -> None:
-        """Raises _Unavailable when it is clear without asking that it cannot be used."""
-        params = self._module.params
-        if params["use_secrets_manager"] == "auto" and self._instance is None:
-            text = (
-                "This host does not seem to be on EC2: no instance metadata (IMDSv2) within 2 seconds. To use Secrets"
-                " Manager from here, set use_secrets_manager: true; for an authority of this host alone, false."
-            )
-            raise _Unavailable("not_ec2", text)
-        if not self._module.region:
-            if self._instance is None:
-                raise _Unavailable("no_region", "There is no region: give region, or set AWS_REGION.")
-            params["region"] = self._instance.region
+        params, instance = self._module.params, self._instance
+        require_a_way(
+            params["use_secrets_manager"],
+            on_ec2=instance is not None,
+            has_region=lambda: bool(self._module.region),
+        )
+        if instance is not None and not self._module.region:
+            params["region"] = instance.region
         params["aws_config"] = params["aws_config"] or _AWS_CONFIG
-
-    def _fall_back(self, installed: Material, why: _Unavailable) -> tuple[str, Taken | None]:
-        """What this host has goes on, if it is good; else an authority of its own, if that is allowed."""
-        from .._flows.shared_ca.member import missing
-
-        choice, authority = self._params["on_unavailable"], self._embedded.authority()
-        broken = [problem for problem in self._problems(installed) if problem.severity == "error"]
-        broken += missing(installed, self._wish)
-        if choice == "embedded" and (broken or (authority and installed.authorities == (authority.certificate,))):
-            self._warn(f"{why.message} This host uses an authority of its own, which no other host trusts.")
-            return "embedded", self._take_embedded(installed)
-        if choice == "fail" or broken:
-            has_not = f" And this host cannot go on: {broken[0].message}" if broken and choice != "fail" else ""
-            raise RotationError(f"{why.message}{has_not}", reason=why.reason)
-        self._warn(f"{why.message} What this host has is good, and stays as it is.")
-        return "kept", None
-
-    def _take_embedded(self, installed: Material) -> Taken:
-        from .._flows.shared_ca.embedded import NAMES, bring_about_embedded, save, stored
-        from .._flows.shared_ca.member import take
-        from .._flows.shared_ca.steward import Steward
-
-        steward = Steward(stored(self._embedded, self._wish.clients), NAMES, self._at, self._make_key)
-        state = bring_about_embedded(steward, self._wish.clients, self._subject(), self._params["key_type"])
-        taken = take(steward, self._make_key, self._wish, installed)
-        if steward.changed and not self._check_mode:
-            save(self._embedded, state)
-        return taken
-
-    # -- what is wanted -----------------------------------------------------------------------------------------
+        self._source = shared_secrets(self._module)
+        return self._source
 
     def _look_up_instance(self) -> Instance | None:
         params = self._params
@@ -280,82 +215,70 @@ class _MemberJob:
         given = {name: text for name, text in (self._params["subject"] or {}).items() if text is not None}
         return Subject(**{"organizational_unit": "Server", "common_name": "joblet-server", **given})
 
-    # -- configuration files ------------------------------------------------------------------------------------
-
     def _attributes_of(self, item: t.Mapping[str, t.Any]) -> FileAttributes:
         """Raises InvalidOption."""
         given = {name: item[name] for name in ("owner", "group", "mode") if item[name] is not None}
         settings = directory_settings({**self._params, "keep_previous": 0, **given})
         return settings.attributes or FileAttributes()
 
-    def _configurations(self, material: Material) -> list[tuple[str, str, FileAttributes]]:
-        """Those that differ from what is there. Raises InvalidOption."""
-        from .._core.shared_ca.configuration import fill_in
-        from .._ports.store.shared_ca import is_stale, member_place
 
-        found = []
-        for item, attributes in zip(self._params["configurations"], self._configuration_attributes):
-            try:
-                text = fill_in(item["content"], material)
-            except InvalidOption as error:
-                raise InvalidOption(f"configurations: {item['dest']}: {error.message}") from None
-            directory, name = os.path.split(item["dest"])
-            with member_place(directory) as place:
-                if is_stale(place, name, text, attributes):
-                    found.append((item["dest"], text, attributes))
-        return found
+def _result(files: MemberFiles, directory: MemberDirectory, *, has_server: bool, predicted: bool) -> dict[str, t.Any]:
+    """has_server: whether this host is to have a certificate of its own; predicted: in check mode."""
+    from .._core.shared_ca.file_names import SERVER
 
-    def _write_configurations(self, configurations: t.Iterable[tuple[str, str, FileAttributes]]) -> None:
-        for dest, text, attributes in configurations:
-            with store_errors(f"write {dest}"):
-                directory, name = os.path.split(dest)
-                with make_place(directory) as place:
-                    place.write(name, text.encode(), attributes)
-
-    # -- what results tell --------------------------------------------------------------------------------------
-
-    def _problems(self, material: Material) -> list[Problem]:
-        from .._flows.shared_ca.member import problems
-
-        return problems(material, self._at, self._warn_before)
-
-    def _server_facts(self, material: Material, reason: str | None, stale: bool) -> dict[str, t.Any] | None:
-        server = material.server
-        if server is None or (self._wish.server is None and not stale):
-            return None
-        issuer = next((each for each in material.authorities if _issued(server.certificate, each)), None)
-        facts = _facts(server.certificate)
-        if reason and self._check_mode:
-            facts["fingerprint_sha256"] = None
-        return {
-            "action": "issued" if reason else "unchanged",
-            "reason": reason,
-            **facts,
-            "subject_alternative_names": list(server.certificate.subject_alternative_names),
-            "issuer_fingerprint_sha256": issuer.fingerprint_sha256 if issuer else None,
-        }
-
-    def _files(self, material: Material) -> dict[str, t.Any]:
-        from .._core.shared_ca import file_names as names
-
-        file, server = self._directory.file, material.server
-        return {
-            "ca": file(names.CA),
-            "crl": file(names.CRL) if material.crl is not None else None,
-            "server": file(names.SERVER) if server else None,
-            "server_cert": file(names.SERVER_CERT) if server else None,
-            "server_key": file(names.SERVER_KEY) if server else None,
-            "clients": {
-                name: {"cert": file(names.client_cert(name)), "key": file(names.client_key(name))}
-                for name in material.clients
-            },
-        }
+    supply, material = files.supply, files.material
+    changed = [*map(directory.file, files.stale), *files.configurations]
+    return {
+        "changed": bool(changed),
+        "source": supply.source,
+        "reason": supply.why.reason if supply.why else None,
+        "stage": supply.taken.state.phase if supply.taken else None,
+        "server": _server_facts(files, predicted) if has_server or SERVER in files.stale else None,
+        "clients": {
+            name: {**_facts(client.certificate), "subject": client.certificate.subject}
+            for name, client in material.clients.items()
+        },
+        "trusted_fingerprints": [authority.fingerprint_sha256 for authority in material.authorities],
+        "files": _paths(directory, material),
+        "changed_files": changed,
+    }
 
 
-def _issued(leaf: t.Any, authority: t.Any) -> bool:
+def _server_facts(files: MemberFiles, predicted: bool) -> dict[str, t.Any] | None:
     from .._core.ca.judge import is_issued_by
 
-    return is_issued_by(leaf, authority)
+    server, reason = files.material.server, files.reason
+    if server is None:
+        return None
+    authorities = files.material.authorities
+    issuer = next((each for each in authorities if is_issued_by(server.certificate, each)), None)
+    facts = _facts(server.certificate)
+    if reason and predicted:
+        facts["fingerprint_sha256"] = None
+    return {
+        "action": "issued" if reason else "unchanged",
+        "reason": reason,
+        **facts,
+        "subject_alternative_names": list(server.certificate.subject_alternative_names),
+        "issuer_fingerprint_sha256": issuer.fingerprint_sha256 if issuer else None,
+    }
+
+
+def _paths(directory: MemberDirectory, material: Material) -> dict[str, t.Any]:
+    from .._core.shared_ca import file_names as names
+
+    file, server = directory.file, material.server
+    return {
+        "ca": file(names.CA),
+        "crl": file(names.CRL) if material.crl is not None else None,
+        "server": file(names.SERVER) if server else None,
+        "server_cert": file(names.SERVER_CERT) if server else None,
+        "server_key": file(names.SERVER_KEY) if server else None,
+        "clients": {
+            name: {"cert": file(names.client_cert(name)), "key": file(names.client_key(name))}
+            for name in material.clients
+        },
+    }
 
 
 def _facts(certificate: t.Any) -> dict[str, t.Any]:

@@ -10,11 +10,12 @@ import hashlib
 import typing as t
 
 from .._core.instants import isoformat_utc
+from .._core.limits import check_limits
 from .._core.x509.certificate import load_certificate
 from .._errors import InvalidOption, RotationError
 from .._ports.host.libraries import require_library
 from .._ports.tls.endpoint import Endpoint, parse_endpoint
-from .._ports.tls.probe import Observation, Trust, check_limits, probe_many
+from .._ports.tls.probe import Observation, Trust, probe_many
 from .boundary import module_boundary
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {

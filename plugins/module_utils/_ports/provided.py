@@ -21,7 +21,7 @@ from .._core.x509.problems import Problem
 from .._errors import RotationError, SecretsManagerError
 
 
-class NotProvided(Exception):
+class NotProvided(RotationError):
     """The controller has not answered these yet. questions: of discovery_question or value_question."""
 
     def __init__(self, questions: list[str]) -> None:

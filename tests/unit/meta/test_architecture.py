@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-import ast
 import pathlib
+import re
 
 import pytest
 import yaml
@@ -60,14 +60,22 @@ def test_the_picture_is_current(tree: Tree) -> None:
 def test_ansible_finds_the_same_imports(tree: Tree) -> None:
     """By which it decides what to pack."""
     prefix = (*COLLECTION.split("."), "plugins", "module_utils")
-    for name, path in tree.modules.items():
-        finder = ModuleDepFinder(".".join([*prefix, name]), ast.parse(path.read_text("utf-8")))
+    for name in tree.modules:
+        finder = ModuleDepFinder(".".join([*prefix, name]), tree.trees[name])
         theirs = set()
         for found in finder.submodules:
             if found[: len(prefix)] == prefix:
                 rest = found[len(prefix) :]
                 theirs.add(next(known for known in map(".".join, (rest, rest[:-1])) if known in tree.modules))
         assert theirs == {each.what for each in tree.imports[name] if each.what in tree.modules}, name
+
+
+def test_contributing_names_what_there_is() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    named = re.findall(r"`((?:_core|_ports|_flows|_module|plugins|tests|scripts|docs|meta)/[^`<>]*)`", text)
+    places = [ROOT / "plugins" / "module_utils" / path if path.startswith("_") else ROOT / path for path in named]
+    assert len(places) > 20
+    assert [str(place) for place in places if not place.exists()] == []
 
 
 # The rules themselves, on a small collection

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import typing as t
 from dataclasses import dataclass
@@ -66,7 +67,11 @@ class CertificateContent:
     chain: tuple[tuple[str | None, str | None], ...]
     issuer: Certificate | None = None
 
-    @property
+    @functools.cached_property
+    def not_before(self) -> str:
+        return isoformat_utc(self.leaf.not_before)
+
+    @functools.cached_property
     def not_after(self) -> str:
         return isoformat_utc(self.leaf.not_after)
 
@@ -74,7 +79,7 @@ class CertificateContent:
         """Does HAProxy hold this leaf? Of Ed25519 and Ed448 ones it reports no fingerprint, only serial and dates."""
         if stored.fingerprint_sha1 is not None and stored.fingerprint_sha1 != self.fingerprint_sha1:
             return False
-        ours = (self.leaf.serial_number, isoformat_utc(self.leaf.not_before), self.not_after)
+        ours = (self.leaf.serial_number, self.not_before, self.not_after)
         return ours == (stored.serial_number, stored.not_before, stored.not_after)
 
     def matches(self, stored: StoredCertificate) -> bool:

@@ -35,12 +35,6 @@ def fill_in(template: str, material: Material) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def clients_in(template: str) -> list[str]:
-    """The clients whose certificates or keys a template asks for."""
-    found = (name.partition(":")[2] for name in _PLACEHOLDER.findall(template))
-    return list(dict.fromkeys(filter(None, found)))
-
-
 def _value(name: str, material: Material) -> str:
     kind, _colon, client = name.partition(":")
     if kind == "ca":

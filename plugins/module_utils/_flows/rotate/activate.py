@@ -9,9 +9,8 @@ from __future__ import annotations
 import contextlib
 import os
 import typing as t
-from dataclasses import dataclass, field, replace
 
-from ..._core.haproxy.content import CertificateContent, parse_content
+from ..._core.haproxy.content import CertificateContent
 from ..._core.haproxy.parsing import StoredCertificate
 from ..._core.unexpected import only_rotation_errors
 from ..._errors import InvalidOption, RotationError, StoreError
@@ -30,86 +29,12 @@ from ..._ports.haproxy.ocsp_file import find_stale_response
 from ..._ports.haproxy.runtime import RuntimeApi, escape
 from ..._ports.haproxy.turn import take_turn
 from ..._ports.openssl.key_checks import KeyChecks
-from ..._ports.store.atomic import read_regular_file
-from ..haproxy_failures import HOPELESS, RELOAD_HELPS, error_code, failure_message, process_facts
+from ..haproxy_failures import HOPELESS, process_facts
+from .memory_items import MemoryReport, Outcome, WantedCertificate
 from .memory_steps import add_step, carry_out, line_step, link_step, update_step
+from .settings import MemorySettings
 
 _AHEAD = 8  # certificates
-
-
-@dataclass(frozen=True, repr=False)
-class WantedCertificate:
-    """One item of the module's certificates. content: PEM, None when it is read from source."""
-
-    name: str
-    state: str
-    source: str | None
-    content: str | None
-    crt_list: str | None
-    force: bool
-
-    def read(self) -> CertificateContent:
-        """Raises MaterialError, InvalidOption."""
-        if self.content is not None:
-            return parse_content(self.content)
-        try:
-            return parse_content(read_regular_file(self.source or ""))
-        except OSError as error:
-            raise InvalidOption(f"Cannot read {self.source}: {error.strerror or error}.") from None
-
-
-@dataclass
-class Outcome:
-    """What happened to one certificate; as_result is what the module returns."""
-
-    name: str
-    names: list[str] = field(default_factory=list)
-    action: str = "unchanged"
-    fingerprint_sha1: str | None = None
-    fingerprint_sha256: str | None = None
-    serial_number: str | None = None
-    not_after: str | None = None
-    previous_fingerprint_sha1: str | None = None
-    error_code: str | None = None
-    message: str | None = None
-    removed_ocsp: str | None = None
-    entered: bool = field(default=False, repr=False)
-    needs_reload: bool = field(default=False, repr=False)
-    before: dict[str, t.Any] = field(default_factory=dict, repr=False)
-    removed: dict[str, t.Any] = field(default_factory=dict, repr=False)
-    warning: str | None = field(default=None, repr=False)
-
-    def as_result(self) -> dict[str, t.Any]:
-        internal = ("entered", "needs_reload", "before", "removed", "warning")
-        return {name: value for name, value in vars(self).items() if name not in internal}
-
-    @property
-    def changed(self) -> bool:
-        return self.action in ("added", "updated", "removed") or self.removed_ocsp is not None or self.entered
-
-    def failed(self, error: RotationError) -> Outcome:
-        return replace(
-            self,
-            action="failed",
-            error_code=error_code(error),
-            message=error.message,
-            needs_reload=isinstance(error, RELOAD_HELPS),
-        )
-
-    def holds(self, stored: StoredCertificate) -> None:
-        """Take over what HAProxy holds."""
-        self.fingerprint_sha1 = stored.fingerprint_sha1
-        self.serial_number = stored.serial_number
-        self.not_after = stored.not_after
-        self.previous_fingerprint_sha1 = stored.fingerprint_sha1
-        self.before = _summary(self)
-
-    def wants(self, content: CertificateContent) -> None:
-        """Take over what the content says."""
-        self.fingerprint_sha1 = content.fingerprint_sha1
-        self.fingerprint_sha256 = content.leaf.fingerprint_sha256
-        self.serial_number = content.leaf.serial_number
-        self.not_after = content.not_after
 
 
 class CertificateRun:
@@ -135,7 +60,7 @@ class CertificateRun:
         self._check_mode = check_mode
         self._files = FileNames(paths)
         self._keys = KeyChecks()
-        self._contents: dict[str, CertificateContent] = {}  # of those that come next
+        self._has_changed = False
         self._pending, names = memory.list_names()
         self._known = KnownNames(self._files, names)
 
@@ -158,7 +83,7 @@ class CertificateRun:
         return [outcomes[number] for number in range(len(wanted))]
 
     def _in_turn(self, wanted: t.Sequence[WantedCertificate]) -> t.Iterator[int]:
-        """Their numbers in the order of work. Meanwhile the key pairs of some that follow are checked."""
+        """Their numbers in the order of work. Some that follow are read and checked meanwhile."""
         names = [self._names_of(one) for one in wanted]
         # A transaction left open by a killed run blocks all others: its certificate goes first.
         order = sorted(range(len(wanted)), key=lambda number: self._pending not in names[number])
@@ -166,7 +91,7 @@ class CertificateRun:
         begun = 0
         for position, number in enumerate(order, 1):
             begun = max(begun, position)
-            while begun < min(position + _AHEAD, len(order)) and self._begin_check(wanted[order[begun]]):
+            while begun < min(position + _AHEAD, len(order)) and self._begin(wanted[order[begun]], names[order[begun]]):
                 begun += 1
             yield number
 
@@ -178,17 +103,17 @@ class CertificateRun:
             return []
         return self._known.of(wanted.name)
 
-    def _begin_check(self, wanted: WantedCertificate) -> bool:
-        """If this one will be changed. False as long as that is not known."""
-        names = self._names_of(wanted)
+    def _begin(self, wanted: WantedCertificate, names: t.Sequence[str]) -> bool:
+        """False as long as it is not known what HAProxy holds of it."""
         held = [self._memory.read_ahead(name) for name in names]
-        if None in held:
+        if None in held or not self._has_changed:  # where nothing changes, HAProxy is not waited for either
             return False
         if wanted.state == "present":
-            with contextlib.suppress(RotationError), only_rotation_errors():  # said in its turn, too
-                content = self._contents[wanted.name] = wanted.read()
-                if wanted.force or not held or not all(content.matches(one) for one in held if one is not None):
-                    self._keys.begin(content)
+
+            def is_needed(content: CertificateContent) -> bool:
+                return wanted.force or not held or not all(content.matches(one) for one in held if one is not None)
+
+            self._keys.begin(wanted.name, wanted.read, is_needed)
         return True
 
     def _apply_one(self, wanted: WantedCertificate, outcome: Outcome) -> None:
@@ -203,7 +128,7 @@ class CertificateRun:
         if wanted.state == "absent":
             self._remove(wanted, outcome)
             return
-        content = self._contents.pop(wanted.name, None) or wanted.read()
+        content = self._keys.content(wanted.name) or wanted.read()
         if self._remove_stale_ocsp and wanted.source:
             self._remove_ocsp(wanted.source, outcome, content)  # on disk first, whatever becomes of the memory
         self._bring(wanted, outcome, content, {name: one for name, one in held.items() if one.status != "Empty"})
@@ -224,6 +149,7 @@ class CertificateRun:
                 new.setdefault(name, crt_list)
         links = [(crt_list, name) for crt_list, name in places if self._needs_link(crt_list, name, outcome.names, new)]
         if stale or new:
+            self._has_changed = True
             self._keys.require(content)
         if stale:
             outcome.holds(next(iter(stale.values())))
@@ -355,43 +281,6 @@ class CertificateRun:
         return lacking
 
 
-@dataclass(frozen=True)
-class MemorySettings:
-    """Which HAProxy, and how to deal with it.
-
-    socket: its stats socket, as a path or host:port; timeout: seconds for one answer; config: its configuration files
-    and directories, for the names that certificates have in it; remove_stale_ocsp: beside files that are loaded.
-    """
-
-    socket: str
-    timeout: float
-    config: t.Sequence[str] = ()
-    remove_stale_ocsp: bool = True
-
-
-class MemoryReport(t.NamedTuple):
-    """outcomes: in the order of what was wanted; process: facts of the HAProxy process that answered."""
-
-    outcomes: list[Outcome]
-    process: dict[str, t.Any]
-
-    @property
-    def message(self) -> str:
-        """What failed; "" when nothing did."""
-        failed = [(outcome.name, outcome.message) for outcome in self.outcomes if outcome.action == "failed"]
-        return failure_message(failed, len(self.outcomes), "certificates") if failed else ""
-
-    def as_result(self) -> dict[str, t.Any]:
-        """What the module haproxy_certificate returns."""
-        return {
-            "changed": any(outcome.changed for outcome in self.outcomes),
-            "certificates": [outcome.as_result() for outcome in self.outcomes],
-            "needs_reload": any(outcome.needs_reload for outcome in self.outcomes),
-            "haproxy": self.process,
-            "diff": _diff(self.outcomes),
-        }
-
-
 def update_memory(settings: MemorySettings, wanted: t.Sequence[WantedCertificate], *, check_mode: bool) -> MemoryReport:
     """Raises HaproxyError when HAProxy cannot be reached or asked at all."""
     api = RuntimeApi(settings.socket, settings.timeout)
@@ -407,33 +296,8 @@ def update_memory(settings: MemorySettings, wanted: t.Sequence[WantedCertificate
         return MemoryReport(certificates.apply(wanted), process_facts(info))
 
 
-def of_files(items: t.Iterable[t.Mapping[str, str]], crt_list: str | None) -> list[WantedCertificate]:
-    """For files on disk: items have src, which is the name, too, and state. What HAProxy holds is loaded again."""
-    return [WantedCertificate(item["src"], item["state"], item["src"], None, crt_list, force=True) for item in items]
-
-
 def _name_in(crt_list: str, path: str, name: str) -> str:
     """In its directory a certificate gets the name that a reload would give it; else it keeps its name."""
     directory, base = os.path.split(path)
     is_directory = directory == crt_list or os.path.realpath(directory) == os.path.realpath(crt_list)
     return os.path.join(crt_list, base) if is_directory else name
-
-
-def _summary(outcome: Outcome) -> dict[str, t.Any]:
-    fields = {
-        "fingerprint_sha1": outcome.fingerprint_sha1,
-        "serial_number": outcome.serial_number,
-        "not_after": outcome.not_after,
-    }
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def _diff(outcomes: t.Iterable[Outcome]) -> dict[str, t.Any]:
-    before: dict[str, t.Any] = {}
-    after: dict[str, t.Any] = {}
-    for outcome in outcomes:
-        before.update(outcome.removed)
-        if outcome.action in ("added", "updated", "removed"):
-            before.update({outcome.name: outcome.before} if outcome.before else {})
-            after.update({outcome.name: _summary(outcome)} if outcome.action != "removed" else {})
-    return {"before": before, "after": after}

@@ -24,36 +24,11 @@ from ..._ports.host.own_address import is_own_address
 from ..._ports.store.atomic import read_regular_file
 from ..._ports.tls.endpoint import Endpoint, is_ip
 from ..._ports.tls.inquiry import Inquiry
-from ..._ports.tls.probe import Observation, check_limits
+from ..._ports.tls.probe import Observation
+from .settings import ProofSettings
 
 _KEY_TYPES = {"RSA": "rsa", "EC": "ecdsa"}
 _MEMORY_TIMEOUT = 10.0  # seconds for one answer of HAProxy
-
-
-class ProofSettings(t.NamedTuple):
-    """Where HAProxy listens, and how patiently to ask.
-
-    config: its configuration files and directories; environment: variables that they use; binds: address:port or unix
-    sockets, in their place; socket: a stats socket that tells what is loaded, or None; max_names: of a certificate,
-    None for all; timeout, delay: seconds, for one answer and before what was not answered rightly is asked again.
-    """
-
-    config: t.Sequence[str]
-    environment: t.Mapping[str, t.Any] = {}
-    binds: t.Sequence[str] | None = None
-    socket: str | None = None
-    max_names: int | None = None
-    timeout: float = 5.0
-    concurrency: int = 32
-    retries: int = 3
-    delay: float = 0.5
-
-    def check(self) -> ProofSettings:
-        """Itself. Raises InvalidOption for numbers that mean nothing."""
-        check_limits(self.timeout, self.concurrency)
-        if self.retries < 0 or self.delay < 0 or (self.max_names or 1) < 1:
-            raise InvalidOption("retries and delay must not be negative, and max_names must be at least 1.")
-        return self
 
 
 class Proof(t.NamedTuple):

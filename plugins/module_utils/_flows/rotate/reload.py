@@ -11,21 +11,7 @@ import typing as t
 from ..._core.unexpected import only_rotation_errors
 from ..._errors import RotationError
 from ..._ports.host.programs import check_configuration
-from ..._ports.reload.reloader import Reloader
-
-
-class ReloadSettings(t.NamedTuple):
-    """methods: ways to reload, the first one that works is used; reloader: of a method, raises InvalidOption.
-
-    check_config: whether the configuration is checked first, with binary and config; timeout: seconds for a reload.
-    """
-
-    methods: t.Sequence[str]
-    reloader: t.Callable[[str], Reloader]
-    check_config: bool
-    binary: str
-    config: t.Sequence[str]
-    timeout: float
+from .settings import ReloadSettings
 
 
 class Attempt(t.NamedTuple):
@@ -39,9 +25,11 @@ class Attempt(t.NamedTuple):
     worker_pid_after: int | None = None
 
     def as_result(self) -> dict[str, t.Any]:
-        """As Progress wants it."""
-        result = {"item": self.method, "reloaded": self.reloaded, "log": self.log}
-        return result if self.error is None else {**result, "msg": self.error.message}
+        """What modules return of it."""
+        result: dict[str, t.Any] = {"method": self.method, "reloaded": self.reloaded, "log": self.log}
+        if self.error is not None:
+            return {**result, "msg": self.error.message}
+        return {**result, "worker_pid_before": self.worker_pid_before, "worker_pid_after": self.worker_pid_after}
 
 
 def reload_by_first_way(settings: ReloadSettings, *, check_mode: bool = False) -> list[Attempt]:

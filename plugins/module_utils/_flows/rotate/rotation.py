@@ -24,9 +24,7 @@ from .sync import CertificateSync
 from .sync_options import SyncOptions
 
 if t.TYPE_CHECKING:
-    from .activate import MemorySettings
-    from .prove import ProofSettings
-    from .reload import ReloadSettings
+    from .settings import MemorySettings, ProofSettings, ReloadSettings
 
 _Result = dict[str, t.Any]
 
@@ -86,6 +84,7 @@ class Rotation(CertificateSync):
         self._settings = settings
         self._done: _Result = {}
         self._errors: list[str] = []
+        self._reloads: list[_Result] = []
         self._metrics_error = ""
         self._is_news = False
 
@@ -97,6 +96,7 @@ class Rotation(CertificateSync):
             self.preflight()
             if self._options.selection is None:
                 self.look_at_deployed()
+                self.record()
                 return self.report
             found = self.discover()
             with self.opened():
@@ -119,6 +119,7 @@ class Rotation(CertificateSync):
             "changed": self.report.changed or self._changes_haproxy(progress),
             **requests_of(self._source),
             "activation": progress.activation,
+            "reload_attempts": self._reloads,
             "needs_reload": self.needs_reload,
             "proven": progress.proven if self._is_active else [],
             "rolled_back": progress.rolled_back,
@@ -225,7 +226,7 @@ class Rotation(CertificateSync):
         from .record import RunOutcome, record
 
         progress = self.progress
-        if not (self._is_active and progress.has_work):
+        if not (self._is_active and (progress.has_work or self.report.failures)):
             return
         outcomes = [
             RunOutcome(
@@ -330,7 +331,8 @@ class Rotation(CertificateSync):
 
     def _updated(self, items: t.Sequence[t.Mapping[str, str]]) -> _Result:
         """As the module haproxy_certificate returns it, failures too. Raises RotationError without any answer."""
-        from .activate import of_files, update_memory
+        from .activate import update_memory
+        from .memory_items import of_files
 
         memory = self._settings.memory
         if memory is None:
@@ -343,7 +345,9 @@ class Rotation(CertificateSync):
     def _reload(self) -> _Result:
         from .reload import reload_by_first_way
 
-        return {"results": [attempt.as_result() for attempt in reload_by_first_way(self._settings.reload)]}
+        attempts = [attempt.as_result() for attempt in reload_by_first_way(self._settings.reload)]
+        self._reloads += attempts
+        return {"results": [{"item": attempt["method"], **attempt} for attempt in attempts]}
 
     def _taken_back(self, names: t.Sequence[str], *, was_loaded: bool = False) -> tuple[_Result, str]:
         """As the module certificate_rollback returns it, and what could not go back, while the others did."""

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Key pairs are checked while HAProxy is busy with the certificates before them.
+"""Certificates are read, and their key pairs checked, while HAProxy is busy with those before them.
 
 OpenSSL takes about as long for a certificate as HAProxy does, and lets another thread run meanwhile.
 """
@@ -23,26 +23,44 @@ class KeyChecks:
 
     def __init__(self) -> None:
         self._thread: ThreadPoolExecutor | None = None
-        self._begun: dict[CertificateContent, Future[None]] = {}
+        self._begun: dict[str, tuple[Future[CertificateContent], Future[bool]]] = {}
+        self._checks: dict[CertificateContent, Future[bool]] = {}
 
-    def begin(self, content: CertificateContent) -> None:
-        """It will be asked for soon."""
+    def begin(
+        self, name: str, read: t.Callable[[], CertificateContent], is_needed: t.Callable[[CertificateContent], bool]
+    ) -> None:
+        """It will be asked for soon. is_needed: whether its key pair will be, too."""
         from concurrent.futures import ThreadPoolExecutor  # only by a run that changes several certificates
 
         self._thread = self._thread or ThreadPoolExecutor(1)
-        if content not in self._begun:
-            self._begun[content] = self._thread.submit(check_key, content, why_not_loaded)
+        content = self._thread.submit(read)
+        self._begun[name] = content, self._thread.submit(_check, content, is_needed)
+
+    def content(self, name: str) -> CertificateContent | None:
+        """None for one that was not begun, or could not be read: whoever reads it learns why."""
+        content, check = self._begun.pop(name, (None, None))
+        if content is None or check is None or content.exception() is not None:
+            return None
+        self._checks[content.result()] = check
+        return content.result()
 
     def require(self, content: CertificateContent) -> None:
-        """Raises what check_key does, now or when it was begun."""
-        begun = self._begun.pop(content, None)
-        if begun is None:
+        """Raises what check_key does, now or meanwhile."""
+        begun = self._checks.pop(content, None)
+        if begun is None or not begun.result():
             check_key(content, why_not_loaded)
-        else:
-            begun.result()
 
     def close(self) -> None:
         if self._thread is not None:
             self._thread.shutdown(cancel_futures=True)
         self._thread = None
         self._begun.clear()
+        self._checks.clear()
+
+
+def _check(content: Future[CertificateContent], is_needed: t.Callable[[CertificateContent], bool]) -> bool:
+    """Whether it was checked."""
+    if not is_needed(content.result()):
+        return False
+    check_key(content.result(), why_not_loaded)
+    return True

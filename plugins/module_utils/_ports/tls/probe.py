@@ -16,7 +16,7 @@ import ssl
 import threading
 import typing as t
 
-from ..._errors import InvalidOption, ProbeError
+from ..._errors import ProbeError
 from .endpoint import Endpoint, is_ip
 from .handshake import Deadline, Handshake, permissive_context, shake_hands, verifying_context
 from .starttls import UpgradeRefused, upgrade
@@ -271,11 +271,3 @@ def _os_error_text(error: OSError, phase: str) -> str:
     if error.errno in _RESETS:
         return f"connection reset during {phase}"
     return _ERRNO_TEXTS.get(error.errno or 0, f"{error.strerror or type(error).__name__} during {phase}")
-
-
-def check_limits(timeout: float, concurrency: int) -> None:
-    """timeout: seconds for an answer; concurrency: questions at a time. Raises InvalidOption for what means nothing."""
-    if not 0 < timeout <= 3600:
-        raise InvalidOption(f"timeout must be more than 0 and at most 3600 seconds, not {timeout:g}.")
-    if not 0 < concurrency <= 1024:
-        raise InvalidOption(f"concurrency must be between 1 and 1024, not {concurrency}.")

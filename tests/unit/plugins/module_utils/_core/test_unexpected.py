@@ -21,15 +21,13 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.unexpected 
     UnexpectedFailure,
     only_rotation_errors,
 )
-from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.activate import (
-    CertificateRun,
-    WantedCertificate,
-)
+from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.activate import CertificateRun
 from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.installer import Installer
+from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.memory_items import WantedCertificate
 from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.sync import CertificateSync, SyncReport
 from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.sync_options import SyncOptions
+from ansible_collections.certops.rotation.plugins.module_utils._flows.stored_certificates import certificates_of
 from ansible_collections.certops.rotation.plugins.module_utils._module.boundary import module_boundary
-from ansible_collections.certops.rotation.plugins.module_utils._module.certificate_lookup import certificates_of
 from ansible_collections.certops.rotation.plugins.module_utils._ports.store.directory import (
     CertificateDirectory,
     DirectorySettings,
@@ -113,6 +111,7 @@ def test_the_lookup_goes_on(good: dict[str, str]) -> None:
         secret_verifier(),
         dict.fromkeys(("on_missing", "on_denied", "on_deleted", "on_invalid"), "warn"),
         warn=warned.append,
+        mask=lambda _key: None,
         now=datetime.datetime.now(datetime.timezone.utc),
     )
     assert [item["name"] for item in found] == [*NAMES, "z"]

@@ -12,10 +12,8 @@ import pathlib
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.content import parse_content
 from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.parsing import StoredCertificate
-from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.activate import (
-    CertificateRun,
-    WantedCertificate,
-)
+from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.activate import CertificateRun
+from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.memory_items import WantedCertificate
 from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.certificates import CertificateMemory
 from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.runtime import RuntimeApi
 from ansible_collections.certops.rotation.tests.support import pki

@@ -11,14 +11,16 @@ import typing as t
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.content import parse_content
 from ansible_collections.certops.rotation.plugins.module_utils._errors import HaproxyError, HaproxyUnavailable
+from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy import transaction
 from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.certificates import CertificateMemory
 from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.errors import (
     CertificateInUse,
     CertificateRefused,
     PayloadTooLarge,
+    ReloadRequired,
     TransactionOpen,
 )
-from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.runtime import RuntimeApi
+from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.runtime import RuntimeApi, escape
 from ansible_collections.certops.rotation.tests.support import pki
 
 CONTENT = parse_content(pki.self_signed("a.example.com").combined_pem)
@@ -58,6 +60,7 @@ class ScriptedApi(RuntimeApi):
         }
         self.answers = {**usual, **{key.replace("_", " "): answer for key, answer in answers.items()}}
         self.commands: list[str] = []
+        self.lines = 0  # of several commands
         self.at_once: int | None = None  # that many commands of a line are run; None: all
 
     def execute(self, command: str, *arguments: str, **_options: t.Any) -> str:
@@ -75,6 +78,9 @@ class ScriptedApi(RuntimeApi):
         return t.cast("str", answer)
 
     def execute_all(self, *commands: t.Sequence[str], payload: str | None = None) -> list[str]:
+        for name in (name for _command, *names in commands for name in names):
+            escape(name)
+        self.lines += 1
         return [self.execute(*command) for command in commands[: self.at_once]]
 
     def count(self, command: str) -> int:
@@ -106,6 +112,93 @@ def test_order_of_an_update(at_once: int | None) -> None:
         f"show ssl cert {NAME}",
     ]
     assert api.commands[5:] == ([PROBE] if at_once is None else [])
+
+
+def test_what_the_commit_showed_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next update begins with what was asked for behind the commit of this one, if it is fresh."""
+    monkeypatch.setattr(transaction, "_FRESH", 60)
+    api = ScriptedApi()
+    certificates = memory(api)
+    for _update in range(3):
+        certificates.update(NAME, CONTENT)
+    assert api.count(PROBE) == 4
+    api.answers[PROBE] = open_about("/c/other.pem")
+    certificates.update(NAME, CONTENT)
+    with pytest.raises(TransactionOpen, match="another's transaction"):
+        certificates.update(NAME, CONTENT)
+    assert api.count(f"set ssl cert {NAME}") == 4
+
+
+def test_what_was_seen_before_a_pause_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transaction, "_FRESH", -1)
+    api = ScriptedApi()
+    certificates = memory(api)
+    certificates.update(NAME, CONTENT)
+    api.answers[PROBE] = open_about("/c/other.pem")
+    with pytest.raises(TransactionOpen):
+        certificates.update(NAME, CONTENT)
+    assert api.count(f"set ssl cert {NAME}") == 1
+
+
+def test_a_peer_that_does_not_say_whose_transaction_is_open() -> None:
+    with pytest.raises(HaproxyError, match="does not say whether"):
+        memory(ScriptedApi(**{PROBE: "Success!"})).update(NAME, CONTENT)
+
+
+def test_a_condition_is_asked_for_before_each_update() -> None:
+    """Others may change CA files meanwhile: issue 3165 of HAProxy."""
+    api = ScriptedApi(show_ssl_ca_file=["# filename", "# filename", "# filename\n@changed-at-run-time"])
+    api.answers["show ssl ca-file"] = api.answers.pop("show ssl ca file")
+    certificates = memory(api)
+    certificates.check_effective("2.6.12")
+    certificates.check_effective("2.6.12")
+    assert api.count("show ssl ca-file") == 1
+    certificates.update(NAME, CONTENT)
+    with pytest.raises(ReloadRequired, match="3165"):
+        certificates.update(NAME, CONTENT)
+    assert api.count("commit") == 1
+
+
+def described(name: str) -> str:
+    return f"Filename: {name}\n{DETAILS}"
+
+
+def test_several_are_described_in_one_go() -> None:
+    names = [f"/c/{number}.pem" for number in range(120)]
+    api = ScriptedApi(**{"show_ssl_cert_*": [described(name) for name in names]})
+    certificates = memory(api)
+    certificates.expect(names)
+    assert certificates.read_ahead(names[0]) is None
+    for name in names:
+        stored = certificates.describe(name)
+        assert stored is not None
+        assert stored.name == name
+    assert api.lines < 10
+    assert len(api.commands) == len(names)
+    # What has been told is told anew.
+    api.answers["show ssl cert *"] = "Can't display the certificate: Not found or the certificate is a bundle!"
+    assert certificates.describe(names[0]) is None
+
+
+def test_descriptions_that_are_not_clear_are_asked_for_one_by_one() -> None:
+    names = ["/c/0.pem", "/c/1.pem", NAME, "/c/3.pem"]
+    wrong, locked = described("/c/else.pem"), f"Can't show!\n{LOCKED}"
+    answers: list[str | Exception] = [described(names[0]), wrong, locked, *(described(name) for name in names[2:])]
+    api = ScriptedApi(**{"show_ssl_cert_*": [*answers, described(names[1])]})
+    certificates = memory(api)
+    api.at_once = 3
+    certificates.expect(names)
+    assert certificates.describe(names[0]) is not None
+    assert [certificates.read_ahead(name) is not None for name in names] == [False, False, True, True]
+    assert certificates.describe(names[1]) is not None
+    certificates.update(names[2], CONTENT)
+    assert certificates.read_ahead(names[2]) is None  # it is another one now
+
+
+def test_a_name_that_no_command_can_carry_harms_no_other() -> None:
+    certificates = memory(ScriptedApi(**{"show_ssl_cert_*": described("/c/0.pem")}))
+    certificates.expect(["/c/0.pem", "/c/\0.pem"])
+    assert certificates.describe("/c/0.pem") is not None
 
 
 @pytest.mark.parametrize("step", ["set", "commit"])
@@ -153,6 +246,17 @@ def test_reload_between_set_and_commit_is_tried_again() -> None:
     api = ScriptedApi(commit=["No ongoing transaction! !\nCan't commit /c/a.pem!", "Committing\nSuccess!"])
     memory(api).update(NAME, CONTENT)
     assert api.count("set") == 2
+
+
+def test_another_transaction_in_place_of_ours_at_the_commit() -> None:
+    """Seen with three runs at once on one TCP socket, where they do not take turns."""
+    theirs = f"The ongoing transaction is about '/c/other.pem' but you are trying to set '{NAME}'\nCan't commit {NAME}!"
+    api = ScriptedApi(commit=[theirs, "Committing\nSuccess!"])
+    memory(api).update(NAME, CONTENT)
+    assert api.count("set") == 2
+    assert api.count("abort ssl cert /c/other.pem") == 0
+    with pytest.raises(TransactionOpen):
+        memory(ScriptedApi(commit=theirs)).update(NAME, CONTENT)
 
 
 def test_payload_that_2_6_drops_in_silence() -> None:

@@ -2,25 +2,17 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Answers of the master process (2.6.12, 2.8.25) and of systemctl, read into data."""
+"""Answers of the master process (2.6.12, 2.8.25), read into data."""
 
 from __future__ import annotations
 
-import pathlib
-import sys
-
 import pytest
-from ansible_collections.certops.rotation.plugins.module_utils._errors import HaproxyError, ReloadError
-from ansible_collections.certops.rotation.plugins.module_utils._ports.host.programs import (
-    check_configuration,
-    run_program,
-)
+from ansible_collections.certops.rotation.plugins.module_utils._errors import HaproxyError
 from ansible_collections.certops.rotation.plugins.module_utils._ports.reload.master import (
     Processes,
     parse_processes,
     parse_reload_answer,
 )
-from ansible_collections.certops.rotation.plugins.module_utils._ports.reload.systemd import parse_properties
 
 SHOW_PROC = """#<PID>          <type>          <reloads>       <uptime>        <version>
 6194            master          2 [failed: 1]   0d00h00m03s     2.6.12-1+deb12u4
@@ -55,24 +47,3 @@ def test_reload_answer() -> None:
     assert log.endswith("Loading failure!")
     assert parse_reload_answer("Success=1") == (True, "")
     assert parse_reload_answer("") is None
-
-
-def test_systemctl_show() -> None:
-    text = "LoadState=loaded\nActiveState=active\nMainPID=12\nExecReload={ path=/usr/sbin/haproxy ; argv[]=-c }"
-    assert parse_properties(text)["MainPID"] == "12"
-    assert parse_properties(text)["ExecReload"] == "{ path=/usr/sbin/haproxy ; argv[]=-c }"
-    assert parse_properties("") == {}
-
-
-def test_programs(tmp_path: pathlib.Path) -> None:
-    assert run_program([sys.executable, "-c", "import os; os.write(2, b'\\xff')"], 20).output == "\ufffd"
-    with pytest.raises(ReloadError, match=r"took more than 0\.2 seconds"):
-        run_program([sys.executable, "-c", "import time; time.sleep(20)"], 0.2)
-    with pytest.raises(ReloadError, match="Cannot run"):
-        run_program([str(tmp_path)], 1)
-    fake = tmp_path / "haproxy"
-    fake.write_text('#!/bin/sh\necho "$@"\nexit 1\n')
-    fake.chmod(0o755)
-    with pytest.raises(ReloadError) as caught:
-        check_configuration(str(fake), ["/a.cfg", "/b.cfg"], 20)
-    assert caught.value.details["log"] == "-c -f /a.cfg -f /b.cfg"

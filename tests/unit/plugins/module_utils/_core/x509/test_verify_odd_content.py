@@ -25,14 +25,13 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.x509.pem im
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.problems import MaterialError, Problem
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.reading import material_errors
 from ansible_collections.certops.rotation.plugins.module_utils._module.tls_endpoint_info import _facts
-from ansible_collections.certops.rotation.plugins.module_utils._ports.openssl import loadable
 from ansible_collections.certops.rotation.plugins.module_utils._ports.openssl.loadable import why_not_loaded
 from ansible_collections.certops.rotation.tests.support import odd, pki, secrets_scan
 from ansible_collections.certops.rotation.tests.support.content import judged, parsed, secret_verifier
 from ansible_collections.certops.rotation.tests.support.signing import certificate_pem_of
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
-from .test_mutations import damage
+from .test_examine_mutations import damage
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of cryptography, about just what is odd
 
@@ -134,7 +133,7 @@ def test_whatever_verification_raises_is_that_content_s_problem(
     assert bundle is None
     assert [problem.code for problem in problems] == ["certificate_unreadable"]
     assert type(failure).__name__ in problems[0].message
-    assert "test_odd_content.py" in problems[0].message
+    assert "test_verify_odd_content.py" in problems[0].message
     assert "'key'" not in problems[0].message
     assert "(key)" not in problems[0].message
 
@@ -208,39 +207,6 @@ def test_what_openssl_does_not_load_is_refused(monkeypatch: pytest.MonkeyPatch, 
     assert bundle is not None
     with pytest.raises(ssl.SSLError):
         loads(bundle, tmp_path)
-
-
-@pytest.mark.parametrize("proc", [True, False])
-def test_without_memory_files_a_pipe_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: t.Any, *, proc: bool) -> None:
-    """As on other systems than Linux, or where /proc is not there. Nothing stays, and nothing holds a key meanwhile."""
-    monkeypatch.setattr(loadable.tempfile, "tempdir", str(tmp_path))
-    if proc:
-        monkeypatch.delattr(loadable.os, "memfd_create")
-    else:
-        exists = loadable.os.path.exists
-        monkeypatch.setattr(
-            loadable.os.path, "exists", lambda path: not str(path).startswith("/proc/") and exists(path)
-        )
-    made: list[int] = []
-    mkfifo = loadable.os.mkfifo
-    monkeypatch.setattr(loadable.os, "mkfifo", lambda path, mode: (made.append(mode), mkfifo(path, mode)))
-    issued = pki.CertificateAuthority("Root").issue("a.example.com")
-    for value, good in ((issued.secret_string(), True), (odd.secret("time as a name"), False)):
-        bundle, _problems = verified(value)
-        assert (bundle is not None) == good
-    assert made == [0o600] * 4
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_host_that_cannot_ask_openssl_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No descriptor is left, for instance: that is not the certificate's fault."""
-
-    def none_left(_name: str) -> t.NoReturn:
-        raise OSError(24, "Too many open files")
-
-    monkeypatch.setattr(loadable.os, "memfd_create", none_left)
-    with pytest.raises(OSError, match="Too many open files"):
-        verified(pki.CertificateAuthority("Root").issue("a.example.com").secret_string())
 
 
 @pytest.mark.parametrize("key_format", ["pkcs8", "traditional"])

@@ -68,6 +68,50 @@ def test_names_that_no_path_can_have_are_no_names() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "answers"),
+    [
+        ("Success!\n\nFilename: a\nStatus: Used\n\n", ["Success!", "Filename: a\nStatus: Used"]),
+        ("\nName: HAProxy\n\n", ["", "Name: HAProxy"]),  # as 2.8 says that it has no CA files
+        ("Success!\n\n", ["Success!"]),  # one that runs only the first
+        ("Success!\n\nFilename: a\nStat", ["Success!"]),  # cut off
+        ("Committing.a warning\n\nSuccess!\n\nFilename: a\n\n", ["Committing.a warning\n\nSuccess!", "Filename: a"]),
+        ("No.\n", ["No.\n"]),
+        ("", []),
+    ],
+)
+def test_answers_to_two_commands(text: str, answers: list[str]) -> None:
+    assert parsing.split_answers(text, 2) == answers
+
+
+@given(st.lists(st.lists(st.text(st.characters(blacklist_characters="\n"), min_size=1)), min_size=1))
+def test_answers_are_told_apart(answers: list[list[str]]) -> None:
+    text = "".join("".join(f"{line}\n" for line in lines) + "\n" for lines in answers)
+    assert parsing.split_answers(text, len(answers)) == ["\n".join(lines) for lines in answers]
+
+
+@pytest.mark.parametrize(
+    ("answer", "name"),
+    [
+        ("No ongoing transaction!", None),
+        ("The ongoing transaction is about '/c/it's a.pem' but you are trying to set '/c/b.pem'", "/c/it's a.pem"),
+        ("The ongoing transaction is about '/c/a' but you are trying to abort a transaction for '@nobody'", "/c/a"),
+        ("Transaction aborted for certificate '/c/a'!", None),
+    ],
+)
+def test_whose_transaction_is_in_the_way(answer: str, name: str | None) -> None:
+    assert parsing.parse_open_transaction(answer) == name
+
+
+@pytest.mark.parametrize(
+    ("version", "limit"), [("2.6.12-1", 16384), ("3.3.0", 16384), ("3.4-dev2", None), ("4.0", None), ("", None)]
+)
+def test_room_for_a_payload(version: str, limit: int | None) -> None:
+    pools = "Dumping pools usage.\n  - Pool buffer (16384 bytes) : 3 allocated\n  - Pool buffers (32 bytes) : 1"
+    assert parsing.parse_payload_limit(f"Name: HAProxy\nVersion: {version}\n", pools) == limit
+    assert parsing.parse_payload_limit(f"Version: {version}", "nothing") is None
+
+
+@pytest.mark.parametrize(
     "payload", ["", "\n", "a\n", "\na", "a\n\nb", "a\n \nb", "a\r\nb", "a\n\tb", "a <<", "\0", "\x7f"]
 )
 def test_payloads_that_are_not_sent(payload: str) -> None:

@@ -1,0 +1,139 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is wanted of a running HAProxy's memory, and what became of it, certificate by certificate."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field, replace
+
+from ..._core.haproxy.content import CertificateContent, parse_content
+from ..._core.haproxy.parsing import StoredCertificate
+from ..._errors import InvalidOption, RotationError
+from ..._ports.store.atomic import read_regular_file
+from ..haproxy_failures import RELOAD_HELPS, error_code, failure_message
+
+
+@dataclass(frozen=True, repr=False)
+class WantedCertificate:
+    """One item of the module's certificates. content: PEM, None when it is read from source."""
+
+    name: str
+    state: str
+    source: str | None
+    content: str | None
+    crt_list: str | None
+    force: bool
+
+    def read(self) -> CertificateContent:
+        """Raises MaterialError, InvalidOption."""
+        if self.content is not None:
+            return parse_content(self.content)
+        try:
+            return parse_content(read_regular_file(self.source or ""))
+        except OSError as error:
+            raise InvalidOption(f"Cannot read {self.source}: {error.strerror or error}.") from None
+
+
+@dataclass
+class Outcome:
+    """What happened to one certificate; as_result is what the module returns."""
+
+    name: str
+    names: list[str] = field(default_factory=list)
+    action: str = "unchanged"
+    fingerprint_sha1: str | None = None
+    fingerprint_sha256: str | None = None
+    serial_number: str | None = None
+    not_after: str | None = None
+    previous_fingerprint_sha1: str | None = None
+    error_code: str | None = None
+    message: str | None = None
+    removed_ocsp: str | None = None
+    entered: bool = field(default=False, repr=False)
+    needs_reload: bool = field(default=False, repr=False)
+    before: dict[str, t.Any] = field(default_factory=dict, repr=False)
+    removed: dict[str, t.Any] = field(default_factory=dict, repr=False)
+    warning: str | None = field(default=None, repr=False)
+
+    def as_result(self) -> dict[str, t.Any]:
+        internal = ("entered", "needs_reload", "before", "removed", "warning")
+        return {name: value for name, value in vars(self).items() if name not in internal}
+
+    @property
+    def changed(self) -> bool:
+        return self.action in ("added", "updated", "removed") or self.removed_ocsp is not None or self.entered
+
+    def failed(self, error: RotationError) -> Outcome:
+        return replace(
+            self,
+            action="failed",
+            error_code=error_code(error),
+            message=error.message,
+            needs_reload=isinstance(error, RELOAD_HELPS),
+        )
+
+    def holds(self, stored: StoredCertificate) -> None:
+        """Take over what HAProxy holds."""
+        self.fingerprint_sha1 = stored.fingerprint_sha1
+        self.serial_number = stored.serial_number
+        self.not_after = stored.not_after
+        self.previous_fingerprint_sha1 = stored.fingerprint_sha1
+        self.before = _summary(self)
+
+    def wants(self, content: CertificateContent) -> None:
+        """Take over what the content says."""
+        self.fingerprint_sha1 = content.fingerprint_sha1
+        self.fingerprint_sha256 = content.leaf.fingerprint_sha256
+        self.serial_number = content.leaf.serial_number
+        self.not_after = content.not_after
+
+
+class MemoryReport(t.NamedTuple):
+    """outcomes: in the order of what was wanted; process: facts of the HAProxy process that answered."""
+
+    outcomes: list[Outcome]
+    process: dict[str, t.Any]
+
+    @property
+    def message(self) -> str:
+        """What failed; "" when nothing did."""
+        failed = [(outcome.name, outcome.message) for outcome in self.outcomes if outcome.action == "failed"]
+        return failure_message(failed, len(self.outcomes), "certificates") if failed else ""
+
+    def as_result(self) -> dict[str, t.Any]:
+        """What the module haproxy_certificate returns."""
+        return {
+            "changed": any(outcome.changed for outcome in self.outcomes),
+            "certificates": [outcome.as_result() for outcome in self.outcomes],
+            "needs_reload": any(outcome.needs_reload for outcome in self.outcomes),
+            "haproxy": self.process,
+            "diff": _diff(self.outcomes),
+        }
+
+
+def of_files(items: t.Iterable[t.Mapping[str, str]], crt_list: str | None) -> list[WantedCertificate]:
+    """For files on disk: items have src, which is the name, too, and state. What HAProxy holds is loaded again."""
+    return [WantedCertificate(item["src"], item["state"], item["src"], None, crt_list, force=True) for item in items]
+
+
+def _summary(outcome: Outcome) -> dict[str, t.Any]:
+    fields = {
+        "fingerprint_sha1": outcome.fingerprint_sha1,
+        "serial_number": outcome.serial_number,
+        "not_after": outcome.not_after,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _diff(outcomes: t.Iterable[Outcome]) -> dict[str, t.Any]:
+    before: dict[str, t.Any] = {}
+    after: dict[str, t.Any] = {}
+    for outcome in outcomes:
+        before.update(outcome.removed)
+        if outcome.action in ("added", "updated", "removed"):
+            before.update({outcome.name: outcome.before} if outcome.before else {})
+            after.update({outcome.name: _summary(outcome)} if outcome.action != "removed" else {})
+    return {"before": before, "after": after}

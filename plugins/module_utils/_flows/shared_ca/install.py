@@ -1,0 +1,82 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a host takes, into its files: those of the authority, and configurations with certificates in them."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ..._core.shared_ca.configuration import fill_in
+from ..._core.shared_ca.material import Material
+from ..._errors import InvalidOption
+from ..._ports.store.atomic import FileAttributes, store_errors
+from ..._ports.store.places import make_place
+from ..._ports.store.shared_ca import MemberDirectory, is_stale, member_place
+from .supply import Supplier, Supply
+
+
+class Configuration(t.NamedTuple):
+    """A file that is made of a text in which certificates and keys are filled in."""
+
+    content: str
+    dest: str
+    attributes: FileAttributes
+
+
+class MemberFiles(t.NamedTuple):
+    """before, material: what the host had and has (in check mode: would have); reason: why its server certificate is
+    a new one; stale, configurations: names and paths of the files that are written."""
+
+    supply: Supply
+    before: Material
+    material: Material
+    reason: str | None
+    stale: t.Sequence[str]
+    configurations: t.Sequence[str]
+
+
+def install(
+    directory: MemberDirectory,
+    supplier: Supplier,
+    attributes: FileAttributes,
+    configurations: t.Iterable[Configuration],
+) -> MemberFiles:
+    """attributes: of the files in the directory. Raises InvalidOption and RotationError; then nothing is written."""
+    installed = directory.read(supplier.wish.clients)
+    supply = supplier.supply(installed.material)
+    taken = supply.taken
+    material = taken.material if taken else installed.material
+    reason: str | None = taken.reason if taken else None
+    if reason == "missing" and installed.broken:
+        reason = "key_broken"
+    stale = directory.changes(material, attributes) if taken else []
+    filled = list(_stale_configurations(configurations, material))
+    if not supplier.check_mode:
+        directory.write(stale, material, attributes)
+        for configuration in filled:
+            _write(configuration)
+    paths = [configuration.dest for configuration in filled]
+    return MemberFiles(supply, installed.material, material, reason, stale, paths)
+
+
+def _stale_configurations(configurations: t.Iterable[Configuration], material: Material) -> t.Iterator[Configuration]:
+    """Those that differ from what is there, filled in."""
+    for configuration in configurations:
+        try:
+            text = fill_in(configuration.content, material)
+        except InvalidOption as error:
+            raise InvalidOption(f"configurations: {configuration.dest}: {error.message}") from None
+        directory, name = os.path.split(configuration.dest)
+        with member_place(directory) as place:
+            if is_stale(place, name, text, configuration.attributes):
+                yield configuration._replace(content=text)
+
+
+def _write(configuration: Configuration) -> None:
+    with store_errors(f"write {configuration.dest}"):
+        directory, name = os.path.split(configuration.dest)
+        with make_place(directory) as place:
+            place.write(name, configuration.content.encode(), configuration.attributes)

@@ -1,0 +1,96 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A field that several modules return is one thing, and told in one wording; what is special to a module follows it."""
+
+from __future__ import annotations
+
+import ast
+import collections
+import pathlib
+import re
+import typing as t
+
+import yaml
+
+MODULES = pathlib.Path(__file__).parents[3] / "plugins/modules"
+# Words that mean another thing with each module's subject.
+DIFFERENT = {
+    "bind",
+    "certificates",
+    "chain",
+    "changes",
+    "clients",
+    "error",
+    "failures",
+    "files",
+    "msg",
+    "name",
+    "ok",
+    "old_workers",
+    "outcome",
+    "reason",
+    "secrets",
+    "server",
+    "source",
+    "stage",
+}
+# Fields of one module that only share their name with those of the others.
+OF_ONE_MODULE = {
+    ("certificate_proof_info", "path"),
+    ("certificate_proof_info", "proven"),
+    ("certificate_proof_info", "server_name"),
+    ("haproxy_ca_file", "issuer"),
+    ("haproxy_rotation", "needs_reload"),
+    ("rotation_doctor_info", "severity"),
+    ("shared_ca_member_info", "problems"),
+}
+
+
+class Field(t.NamedTuple):
+    module: str
+    name: str
+    type: str
+    description: str
+
+    @property
+    def first_sentence(self) -> str:
+        return re.split(r"(?<=\.)\s", self.description, maxsplit=1)[0]
+
+
+def fields(module: str, documented: t.Mapping[str, t.Any] | None) -> t.Iterator[Field]:
+    for name, facts in (documented or {}).items():
+        description = facts["description"]
+        yield Field(module, name, facts["type"], description if isinstance(description, str) else " ".join(description))
+        yield from fields(module, facts.get("contains"))
+
+
+def all_fields() -> list[Field]:
+    found: list[Field] = []
+    for path in sorted(MODULES.glob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "RETURN":
+                found += fields(path.stem, yaml.safe_load(ast.literal_eval(node.value)))
+    return found
+
+
+def test_one_field_has_one_wording() -> None:
+    wordings: dict[tuple[str, str], dict[str, set[str]]] = collections.defaultdict(lambda: collections.defaultdict(set))
+    for field in all_fields():
+        if field.name not in DIFFERENT and (field.module, field.name) not in OF_ONE_MODULE:
+            wordings[field.name, field.type][field.first_sentence].add(field.module)
+    assert len(wordings) > 80
+    several = {field: dict(told) for field, told in wordings.items() if len(told) > 1}
+    assert not several, "\n".join(f"{field}: {told}" for field, told in several.items())
+
+
+def test_exceptions_are_needed() -> None:
+    """None of a field that is gone, or that has the same wording everywhere by now."""
+    told: dict[str, dict[str, set[str]]] = collections.defaultdict(lambda: collections.defaultdict(set))
+    for field in all_fields():
+        told[field.name][field.first_sentence].add(field.module)
+    assert {name for name in DIFFERENT if len(told[name]) < 2} == set()
+    for module, name in OF_ONE_MODULE:
+        assert any(module in modules for modules in told[name].values()), f"{module} returns no {name}"
+        assert len(told[name]) > 1, f"{name} has one wording"
