@@ -14,7 +14,7 @@ import typing as t
 import pytest
 from ansible_collections.certops.rotation.tests.support import pki, rotation
 from ansible_collections.certops.rotation.tests.support.interrupted_host import Host, host, kill_at, spread
-from ansible_collections.certops.rotation.tests.support.interruption import Interruptions
+from ansible_collections.certops.rotation.tests.support.interruption import Interruptions, Place, Point
 from ansible_collections.certops.rotation.tests.support.moto import MotoServer
 
 #: How often each test kills one; together more than a hundred times.
@@ -76,7 +76,8 @@ def test_new_ones_and_their_removal(aws: MotoServer, interruptions: Interruption
 
         ways = []
         for way in (come, go):
-            ways.append(spread(made.points(way), KILLS[way.__name__]))
+            points = made.points(way)
+            ways.append([*renames(points, "activate"), *spread(points, KILLS[way.__name__])])
             made.assert_the_next_run_converges()
         for turn, places in enumerate(zip(*ways)):
             for way, place in zip((come, go), places):
@@ -202,3 +203,67 @@ def test_killed_twice(aws: MotoServer, interruptions: Interruptions) -> None:
             made.kill(second)
             made.assert_the_next_run_converges(twice=first == second)
         made.assert_killed(KILLS["twice"], ALL)
+
+
+def renames(points: t.Sequence[Point], stage: str) -> list[Place]:
+    """When a file of this stage is about to be put in its place."""
+    return [point.place for point in points if (point.stage, point.call) == (stage, "rename")]
+
+
+def test_between_two_files_that_belong_together(aws: MotoServer, interruptions: Interruptions) -> None:
+    """The state and the manifest; the counters and the textfile."""
+    with host(aws, interruptions, {}) as made:
+        made.store("a")
+        made.assert_the_next_run_converges()
+        points = made.points(lambda: made.store("a"))
+        made.assert_the_next_run_converges()
+        for place in [*renames(points, "record"), *renames(points, "metrics")]:
+            made.store("a")
+            made.kill(place)
+            made.assert_the_next_run_converges()
+        made.assert_killed(4, {"record", "metrics"})
+
+
+def test_what_a_killed_run_may_have_loaded(aws: MotoServer, interruptions: Interruptions) -> None:
+    """The version before that one is not called proven again until it has been seen, in whatever way it comes back."""
+    strict = {"extra_global": ("ssl-default-bind-ciphers DEFAULT:@SECLEVEL=2",)}
+    rules = {"min_rsa_bits": 1024, "allow_changes": ["key_type_changed"], "keep_previous": 2}
+    with host(aws, interruptions, rules, **strict) as made:
+        haproxy = made.scene.haproxy
+        made.store("a")
+        made.assert_the_next_run_converges()
+        good = made.issued["a"]
+        made.went_back = True
+
+        made.store("a")
+        made.kill(Place("record", 0))
+        made.put("a", made.scene.authority.issue("a.example.com", key_type="rsa1024"))
+        assert "The previous file is back" in made.rotate().told["msg"]
+        assert made.scene.file("a").read_text() == good.combined_pem
+        made.put("a", good)
+        made.assert_the_next_run_converges(twice=True)
+
+        made.store("a")
+        made.kill(Place("record", 0))
+        haproxy.write_config("    bogus keyword")
+        broken = made.rotate(socket="", reload_methods=["master"])
+        assert "bogus" in broken.told["msg"]
+        assert made.scene.file("a").read_text() == good.combined_pem
+        haproxy.write_config()
+        made.put("a", good)
+        made.assert_the_next_run_converges(twice=True)
+
+
+def test_what_somebody_else_had_put_there(aws: MotoServer, interruptions: Interruptions) -> None:
+    """It was replaced by a run that was killed before it could remember that; it is not taken away as a new one is."""
+    theirs = {name: pki.self_signed(f"{name}.example.com").combined_pem for name in "ab"}
+    binds = ("crt {certs}", "crt {dir}/first.pem crt {certs}")
+    files = {**{f"web_{name}.pem": pem for name, pem in theirs.items()}, "../first.pem": theirs["a"]}
+    with rotation.scene(aws, tls=binds, certificates=files) as scene:
+        made = Host(scene, interruptions, hurried=True)
+        points = made.points(lambda: made.store("b"))
+        made.store("a")
+        made.kill([point.place for point in points if point.stage == "write"][-1])
+        assert scene.file("a").read_text() == made.issued["a"].combined_pem
+        assert "Rolled back" in made.rotate().told["msg"]
+        assert scene.file("a").read_text() == theirs["a"]
