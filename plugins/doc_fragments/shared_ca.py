@@ -6,7 +6,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Of all modules of a shared authority: PREFIX_OPTION and WARN_OPTION in module_utils/_module/shared_ca_common.py."""
+    """All modules of a shared authority: PREFIX_OPTION and WARN_OPTION in module_utils/_module/shared_ca_common.py."""
 
     DOCUMENTATION = r"""
 options:

@@ -338,3 +338,12 @@ def test_handlers(scene: rotation.Scene) -> None:
     run = run_playbook(scene.variables, playbook=[play], env=scene.aws.env)
     assert run.returncode == 0, run.output
     assert reloads(run) == [("http", False), ("signal", False), ("docker", True), ("docker", True)]
+
+    # Certificates that wait for the handlers: one reload, by the first way that works, and the proof.
+    issued = scene.store("a")
+    run = scene.rotate(activation="handlers")
+    assert run.returncode == 0, run.output
+    assert run.modules == ["haproxy_rotation", "haproxy_reload", "haproxy_rotation"]
+    assert reloads(run) == [("http", False), ("signal", False), ("docker", True)]
+    assert scene.served("a") == issued.fingerprint_sha256
+    assert scene.state()["newly_proven"] == ["web/a"]

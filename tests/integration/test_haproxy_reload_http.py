@@ -261,3 +261,16 @@ def test_handlers_of_the_role(aws: MotoServer) -> None:
         assert endpoint.seen[0][2]["X-Token"] == "tok-4711-en"
         signalled = run.of("haproxy_reload")[1].result
         assert worker != signalled["worker_pid_before"] != signalled["worker_pid_after"] == scene.haproxy.worker_pid()
+
+        # Certificates that wait for the handlers, by each of these ways.
+        for method, requests in (("http", 2), ("signal", 2)):
+            issued, worker = scene.store("a"), scene.haproxy.worker_pid()
+            waiting = {"activation": "handlers", "reload_methods": [method]}
+            more = {f"haproxy_certificates_{name}": value for name, value in waiting.items()}
+            run = run_playbook({**variables, **more}, env=aws.env)
+            assert run.returncode == 0, run.output
+            assert run.modules == ["haproxy_rotation", "haproxy_reload", "haproxy_rotation"]
+            assert [task.result["method"] for task in run.of("haproxy_reload")] == [method]
+            assert (len(endpoint.seen), scene.haproxy.worker_pid() != worker) == (requests, True)
+            assert scene.served("a") == issued.fingerprint_sha256
+            assert scene.state()["newly_proven"] == ["web/a"]

@@ -247,7 +247,8 @@ def test_units_that_cannot_be_reloaded(balancer: Balancer, check: bool) -> None:
 def test_role(balancer: Balancer, aws: MotoServer, taken: str) -> None:
     """Without a socket to update HAProxy by, systemd is the only way, in a rotation and in the role's handlers."""
     balancer.host.run("rm", "-rf", CERTIFICATES)
-    issued = pki.CertificateAuthority("Intermediate", parent=pki.CertificateAuthority()).issue("a.example.com")
+    authority = pki.CertificateAuthority("Intermediate", parent=pki.CertificateAuthority())
+    issued = authority.issue("a.example.com")
     aws.put_secret("web/a", issued.secret_document())
     variables = {
         "haproxy_certificates_name_prefix": "web/",
@@ -281,6 +282,17 @@ def test_role(balancer: Balancer, aws: MotoServer, taken: str) -> None:
     assert [call["worker_pid_before"] for call in (rotation, first_way, systemd)] == [worker, *workers[:2]]
     assert len({worker, *workers}) == 4
     assert balancer.worker() == workers[2]
+
+    # Certificates that wait for the handlers.
+    issued = authority.issue("a.example.com")
+    aws.put_secret("web/a", issued.secret_document())
+    waiting = {**variables, "haproxy_certificates_activation": "handlers"}
+    run = run_playbook(waiting, env=aws.env, inside=balancer.host)
+    assert run.returncode == 0, run.output
+    assert run.modules == ["haproxy_rotation", "haproxy_reload", "haproxy_rotation"]
+    assert run.of("haproxy_rotation")[1].result["proven"] == ["web/a"]
+    assert balancer.served() == issued.fingerprint_sha256
+    assert balancer.worker() == run.result("haproxy_reload")["worker_pid_after"] != workers[2]
 
 
 def reloads(run: PlaybookRun) -> list[dict[str, t.Any]]:

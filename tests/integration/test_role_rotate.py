@@ -40,7 +40,7 @@ def test_from_first_run_to_renewal(scene: rotation.Scene) -> None:
     assert scene.runtime_connections() == connections + 1, "HAProxy was asked for something"
 
     renewed = scene.store("a")
-    assert scene.rotate(check=True).changed == ["Rotate"]
+    assert scene.rotate(check=True).changed == ["Rotate certificates"]
     with rotation.Client(scene, "a") as client:
         run = scene.rotate()
         assert run.returncode == 0, run.output

@@ -79,7 +79,7 @@ def test_a_listener_that_does_not_answer_takes_nothing_back(aws: MotoServer, tmp
         worker = scene.haproxy.worker_pid()
         lax = scene.rotate(**metrics, on_unproven="warn")
         assert lax.returncode == 0, lax.output
-        assert lax.changed == ["Rotate"]
+        assert lax.changed == ["Rotate certificates"]
         assert changes(lax) == ([], "none", []), "how it ended is news, nothing else is"
         assert "not proven, because" in lax.output
         assert (scene.haproxy.worker_pid(), scene.state()["outcome"]) == (worker, "proven")

@@ -14,7 +14,6 @@ import sys
 import typing as t
 from datetime import datetime, timezone
 
-from .._core.record.textfile import NAME_SETS
 from .._errors import InvalidOption, RotationError
 from .._flows.rotate.rotation import Rotation, RotationSettings
 from .._flows.rotate.settings import MemorySettings, ProofSettings, ReloadSettings
@@ -24,7 +23,7 @@ from .._ports.store.directory import CertificateDirectory
 from .boundary import module_boundary
 from .haproxy_options import BINARY_OPTION, CONFIG, DOCKER_HOST_OPTION, RELOAD_METHODS, SERVICE_OPTION
 from .masking import mask_in_url
-from .options import directory_settings
+from .options import METRIC_NAMES_OPTION, directory_settings
 from .sync_options import SYNC_OPTIONS, certificate_source, sync_options
 
 if t.TYPE_CHECKING:
@@ -78,7 +77,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "on_unproven": {"type": "str", "choices": ["fail", "warn"], "default": "fail"},
     "proof_timeout": {"type": "float", "default": 5},
     "metrics_textfile": {"type": "path"},
-    "metrics_names": {"type": "str", "choices": [*NAME_SETS], "default": "all"},
+    "metrics_names": METRIC_NAMES_OPTION,
     "rollback_names": {"type": "list", "elements": "str"},
     "rollback_expired": {"type": "bool", "default": False},
 }
@@ -112,7 +111,7 @@ def run(module: AwsModule) -> None:
             raise
         _warn(module, rotation, requests)
         diff = {"diff": rotation.report.diff()} if module._diff else {}
-        result = {**rotation.result(), "source": params["source"], **diff}
+        result = {**rotation.result(), **diff}
         if rotation.failure:
             module.fail_json(msg=rotation.failure, **result)
         module.exit_json(**result)
@@ -161,6 +160,7 @@ def rotation_settings(params: t.Mapping[str, t.Any]) -> RotationSettings:
             "libraries": _libraries(params),
             "wished_libraries": ["prometheus_client"] if textfile else [],
         },
+        source=params["source"],
         activation=params["activation"] if params["activate"] else "none",
         reload_error=params["reload_error"],
         reload_log=params["reload_log"],
