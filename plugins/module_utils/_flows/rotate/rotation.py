@@ -32,15 +32,16 @@ _Result = dict[str, t.Any]
 class RotationSettings(t.NamedTuple):
     """All but what a sync does.
 
-    needs: options of the preflight; activation: how HAProxy is made to use the files: "direct"; "handlers", later, by
-    somebody else; "reloaded", just now, by somebody else (reload_error, reload_log: when that failed); or "none".
-    memory: for hot updates, None without a stats socket; crt_list: for new certificates, None for where the others are;
-    proof: None for none; allow_unreferenced, on_unproven: what of it is no failure; textfile, metrics_names: for
-    node_exporter, None for no metrics; fail_late: leave it to others to fail for what is wrong with the content of
-    certificates. rollback_names, rollback_expired: for a way back by hand.
+    needs: options of the preflight; source: who asks AWS, "host" or "controller"; activation: how HAProxy is made to
+    use the files: "direct"; "handlers", later, by somebody else; "reloaded", just now, by somebody else (reload_error,
+    reload_log: when that failed); or "none". memory: for hot updates, None without a stats socket; crt_list: for new
+    certificates, None for where the others are; proof: None for none; allow_unreferenced, on_unproven: what of it is no
+    failure; textfile, metrics_names: for node_exporter, None for no metrics; fail_late: leave it to others to fail for
+    what is wrong with the content of certificates. rollback_names, rollback_expired: for a way back by hand.
     """
 
     needs: t.Mapping[str, t.Any]
+    source: str
     activation: str
     reload_error: str
     reload_log: str
@@ -115,7 +116,7 @@ class Rotation(CertificateSync):
         progress = self.progress
         plan = plan_table(self.report.items, self.report.unselected, self._now) if self._check_mode else None
         return {
-            **self.report.as_result(),
+            **self._sync_result,
             "changed": self.report.changed or self._changes_haproxy(progress),
             **requests_of(self._source),
             "activation": progress.activation,
@@ -146,13 +147,18 @@ class Rotation(CertificateSync):
         """Where the run stands."""
         settings = self._settings
         return Progress(
-            self.report.as_result(),
+            self._sync_result,
             **self._done,
             allow_unreferenced=settings.allow_unreferenced,
             on_unproven=settings.on_unproven,
             more_errors=self._errors,
             goes_back=self._goes_back,
         )
+
+    @property
+    def _sync_result(self) -> _Result:
+        """As the module certificate_sync returns it."""
+        return {**self.report.as_result(), "source": self._settings.source}
 
     @property
     def needs_reload(self) -> bool:
