@@ -245,7 +245,7 @@ options:
       - File for node_exporter's textfile collector, for example C(/var/lib/prometheus/node-exporter/rotation.prom).
         Every run replaces it, failed ones too. No metrics are written when it is empty.
       - Needs the Python library C(prometheus_client) on the host.
-    type: str
+    type: path
   metrics_names:
     description:
       - V(conforming) for metrics that follow the conventions of Prometheus, V(compatible) for those with the names of
@@ -303,8 +303,6 @@ requirements:
   - prometheus_client (only for O(metrics_textfile); without it the task rotates, and fails at its end)
   - HAProxy >= 2.2 with a stats socket of level admin, or >= 2.5 in master-worker mode for reloads
 seealso:
-  - plugin: certops.rotation.haproxy_certificates
-    plugin_type: role
   - module: certops.rotation.certificate_sync
 """
 

@@ -44,37 +44,10 @@ options:
     type: str
     choices: [fail, skip]
     default: fail
-  activate:
-    description: Is HAProxy told about new files? Otherwise nothing of it is looked at.
-    type: bool
-    default: true
-  prove:
-    description: Is it proven that HAProxy serves them? Then a TLS listener must load files of O(path).
-    type: bool
-    default: true
-  socket:
-    description: HAProxy's stats socket, as a path or C(host:port). It is connected to, and must be of level admin.
-    type: str
-  reload_methods:
-    description: Ways to reload HAProxy. Each is tried as far as that is possible without a reload.
-    type: list
-    elements: str
-    choices: [master, systemd, docker, http, signal]
-    default: []
-  master_socket:
-    description: The socket of HAProxy's master process, for the method V(master).
-    type: str
   service:
     description: HAProxy's systemd unit, for the method V(systemd).
     type: str
     default: haproxy
-  container:
-    description: HAProxy's container, for the method V(docker).
-    type: str
-  docker_host:
-    description: Address of the Docker Engine or of a proxy of its API, for the method V(docker).
-    type: str
-    default: unix:///var/run/docker.sock
   ca_path:
     description: CA of the Docker Engine, as a PEM file, where O(docker_host) is C(https://).
     type: path
@@ -84,30 +57,6 @@ options:
   client_key:
     description: The private key of O(client_cert), as a PEM file.
     type: path
-  pid_file:
-    description: File with the process id of HAProxy's master, for the method V(signal).
-    type: path
-  reload_url:
-    description: What a request is sent to for the method V(http). It is connected to, and nothing is sent.
-    type: str
-  check_config:
-    description: Whether O(binary) checks the configuration. Not where HAProxy is in a container.
-    type: bool
-    default: true
-  binary:
-    description: The HAProxy program, which checks the configuration.
-    type: str
-    default: haproxy
-  config:
-    description: HAProxy's configuration, files or directories in the order of its option C(-f).
-    type: list
-    elements: path
-    default: []
-  binds:
-    description: Where HAProxy serves the certificates. When given, its configuration is not searched for listeners.
-    type: list
-    elements: str
-    default: []
   environment:
     description: Variables of HAProxy's process that its configuration uses.
     type: dict
@@ -119,6 +68,7 @@ options:
 extends_documentation_fragment:
   - certops.rotation.attributes
   - certops.rotation.attributes.info_module
+  - certops.rotation.haproxy_host
   - certops.rotation.attributes.actiongroup_aws
   - certops.rotation.certificate_files
   - certops.rotation.certificate_secrets

@@ -34,60 +34,10 @@ options:
     elements: str
     choices: [boto3, botocore, cryptography, jmespath, prometheus_client]
     default: []
-  activate:
-    description: Will HAProxy be told about new files? Then O(socket) or one of O(reload_methods) must be usable.
-    type: bool
-    default: true
-  prove:
-    description: Will it be proven that HAProxy serves them? Then O(binds) or O(config) must say where.
-    type: bool
-    default: true
-  socket:
-    description: HAProxy's stats socket, as a path or C(host:port).
-    type: str
-  reload_methods:
-    description: Ways to reload HAProxy.
-    type: list
-    elements: str
-    choices: [master, systemd, docker, http, signal]
-    default: []
-  master_socket:
-    description: The socket of HAProxy's master process, for the method V(master).
-    type: str
-  container:
-    description: HAProxy's container, for the method V(docker). Whether it runs is not looked at.
-    type: str
-  docker_host:
-    description: Where the Docker Engine API is, for the method V(docker).
-    type: str
-    default: unix:///var/run/docker.sock
-  pid_file:
-    description: The file with the process id of HAProxy's master, for the method V(signal).
-    type: path
-  reload_url:
-    description: Where the method V(http) posts to. It is not connected to.
-    type: str
-  check_config:
-    description: Will the configuration be checked before a reload? Then O(binary) and O(config) must be there.
-    type: bool
-    default: true
-  binary:
-    description: The HAProxy program, which checks the configuration before a reload.
-    type: str
-    default: haproxy
-  config:
-    description: HAProxy's configuration files.
-    type: list
-    elements: path
-    default: []
-  binds:
-    description: Where HAProxy serves the certificates. Whether anything listens there is not looked at.
-    type: list
-    elements: str
-    default: []
 extends_documentation_fragment:
   - certops.rotation.attributes
   - certops.rotation.attributes.info_module
+  - certops.rotation.haproxy_host
 seealso:
   - module: certops.rotation.certificate_sync
 """

@@ -22,10 +22,6 @@ description:
   - All certificates are X.509 v3. The authority may issue leaves only. Certificates of clients are for TLS clients
     only.
 options:
-  prefix:
-    description: What the names of the secrets begin with, before a slash. It may hold slashes itself.
-    type: str
-    default: joblet
   state:
     description: Whether the authority should be there. V(absent) marks all its secrets for deletion.
     type: str
@@ -82,10 +78,6 @@ options:
       - A client's certificate that has expired is always renewed, with the same key.
     type: bool
     default: false
-  warn_days:
-    description: Warn when a certificate ends within so many days.
-    type: int
-    default: 30
   validity_days:
     description: Lifetime of an authority that is generated.
     type: int
@@ -181,6 +173,7 @@ options:
 extends_documentation_fragment:
   - certops.rotation.attributes
   - certops.rotation.attributes.actiongroup_aws
+  - certops.rotation.shared_ca
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3

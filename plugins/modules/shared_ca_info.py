@@ -17,20 +17,12 @@ description:
   - An authority that is not there is a result, with the stage V(absent). Only a failure of AWS, or a secret that is
     marked for deletion, fails the task.
 options:
-  prefix:
-    description: What the names of the secrets begin with, before a slash.
-    type: str
-    default: joblet
   clients:
     description:
       - Names of the clients to tell about. By default all that are stored.
       - Finding them needs C(secretsmanager:ListSecrets), which may be some minutes late.
     type: list
     elements: str
-  warn_days:
-    description: Warn when a certificate ends within so many days.
-    type: int
-    default: 30
   include_keys:
     description:
       - Whether to return the private keys, to export the authority or to write them into configuration files.
@@ -42,6 +34,7 @@ extends_documentation_fragment:
   - certops.rotation.attributes
   - certops.rotation.attributes.info_module
   - certops.rotation.attributes.actiongroup_aws
+  - certops.rotation.shared_ca
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3

@@ -22,10 +22,6 @@ description:
   - Files that other programs want, with certificates and keys in their text, can be written in the same run, so that no
     key passes through Ansible's results. See O(configurations).
 options:
-  prefix:
-    description: What the names of the secrets begin with, before a slash.
-    type: str
-    default: joblet
   path:
     description:
       - Directory for the files. It is made when it is missing.
@@ -190,13 +186,10 @@ options:
     description: How long to wait for another run on the same directory, for example V(60s).
     type: str
     default: 60s
-  warn_days:
-    description: Tell about a certificate that ends within so many days, in RV(problems).
-    type: int
-    default: 30
 extends_documentation_fragment:
   - certops.rotation.attributes
   - certops.rotation.attributes.actiongroup_aws
+  - certops.rotation.shared_ca
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3

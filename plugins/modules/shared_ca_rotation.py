@@ -19,10 +19,6 @@ description:
     C(RETIRING) is the one before, which is trusted still, C(ABORTED) a successor that was given up.
   - Each step can be repeated, also by several hosts at once, and completes what a run that was killed has begun.
 options:
-  prefix:
-    description: What the names of the secrets begin with, before a slash.
-    type: str
-    default: joblet
   step:
     description:
       - V(publish) stores a successor with a key of its own. It is to be trusted and issues nothing yet.
@@ -49,13 +45,10 @@ options:
   key_size:
     description: Bits of the successor's key, see M(certops.rotation.shared_ca). By default as before.
     type: int
-  warn_days:
-    description: Report certificates that end within so many days.
-    type: int
-    default: 30
 extends_documentation_fragment:
   - certops.rotation.attributes
   - certops.rotation.attributes.actiongroup_aws
+  - certops.rotation.shared_ca
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3

@@ -48,10 +48,15 @@ class Selected:
             may_be_asked.remove(question)
         return None
 
+    def values(self, answers: t.Mapping[str, t.Any]) -> dict[str, str]:
+        """Question for the value of each secret that was found -> the version that it is about."""
+        asked = [*self.first_questions, *self._fallback]
+        found = [secret for question in asked for secret in answers.get(question, {}).get("secrets", ())]
+        return {value_question(SecretVersion(*secret)): secret[2] for secret in found}
+
     def _allowed(self, answers: t.Mapping[str, t.Any]) -> set[str]:
         first = [answers[question] for question in self.first_questions if question in answers]
-        found = [*first, *(answers[question] for question in self._fallback if question in answers)]
-        values = {value_question(SecretVersion(*secret)) for answer in found for secret in answer.get("secrets", ())}
+        values = set(self.values(answers))
         fallback = {question for question in self._fallback if any("error" in answer for answer in first)}
         return (values | fallback) - answers.keys()
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import typing as t
 
@@ -19,6 +20,8 @@ from ansible_collections.certops.rotation.plugins.module_utils._module.selection
     SELECTION_OPTIONS,
     secret_selection,
 )
+from ansible_collections.certops.rotation.plugins.module_utils._ports.store.directory import MANIFEST_FILE
+from ansible_collections.certops.rotation.plugins.module_utils._ports.store.live import STATE_DIRECTORY
 from ansible_collections.certops.rotation.plugins.plugin_utils._controller_source import ControllerSource, Selected
 from ansible_collections.certops.rotation.plugins.plugin_utils._host_action import HostAction, refuse_facts
 from ansible_collections.certops.rotation.plugins.plugin_utils._key_keeping import refuse_misplaced_keys
@@ -27,6 +30,10 @@ from ansible_collections.certops.rotation.plugins.plugin_utils._spool import Spo
 # Ansible imports this in the process that all workers are forked from.
 _SPOOL = Spool()
 _CALLS = range(3)  # with what was discovered, perhaps by names instead of tags, with values
+# One that the host's shell takes as it is, and that means the same there as for the module.
+_PLAIN_PATH = re.compile(r"/[^~$\\\n\0]*")
+_VERSION_ID = re.compile(r'"version_id": "([^"]*)"')
+_MOST_VERSIONS = 8 << 20  # bytes of a host's answer
 _QUOTED = 200  # characters of what a host asked for
 _T = t.Mapping[str, t.Any]
 
@@ -47,8 +54,8 @@ class SourceAction(HostAction):
         options = {name: value for name, value in self._task.args.items() if name not in arguments}
         source = ControllerSource(options, _SPOOL, self._task._uuid)
         selected = Selected(_selection(arguments), may_fall_back=arguments.get("on_discovery_error") == "fallback")
-        questions = selected.first_questions
-        answers: dict[str, t.Any] = {}
+        answers = source.answer(selected.first_questions)
+        questions = self._foreseen(selected.values(answers))
         for _call in _CALLS:
             answers.update(source.answer(questions))
             if any("value" in answer for answer in answers.values()):
@@ -71,6 +78,22 @@ class SourceAction(HostAction):
         raise AnsibleActionFail(
             f"Host {task_vars['inventory_hostname']} goes on asking for what it has been given. Run it again."
         )
+
+    def _foreseen(self, found: t.Mapping[str, str]) -> list[str]:
+        """Questions that the module will have, so that one run of it is enough. found: question -> version id.
+
+        The host's manifest names the versions that lie there. It is only looked at, in bounded size: where it cannot be
+        read, or is no use, the module asks as it does anyway.
+        """
+        path = str(self._task.args.get("path") or "")
+        if not found or not _PLAIN_PATH.fullmatch(path):
+            return []
+        manifest = self._connection._shell.quote(f"{path}/{STATE_DIRECTORY}/{MANIFEST_FILE}")
+        looked = self._low_level_execute_command(
+            f'grep -o \'"version_id": "[^"]*"\' {manifest} | head -c {_MOST_VERSIONS}'
+        )
+        there = set(_VERSION_ID.findall(str(looked.get("stdout") or "")))
+        return [question for question, version in found.items() if version not in there] if there else []
 
 
 def _known(arguments: _T, spec: _T) -> dict[str, t.Any]:

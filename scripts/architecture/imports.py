@@ -48,15 +48,15 @@ class Import(t.NamedTuple):
 class Tree:
     """The files of a collection. root: where its plugins/ is.
 
-    modules: the files of module_utils, by their dotted name in there; imports: those of each of them.
+    modules: the files of module_utils, by their dotted name in there; trees, imports: those of each of them.
     """
 
     def __init__(self, root: pathlib.Path) -> None:
         self._root = root
         self._module_utils = root / _MODULE_UTILS
         self.modules = {self._name(path): path for path in sorted(self._module_utils.rglob("*.py"))}
-        self._trees = {name: ast.parse(path.read_text("utf-8")) for name, path in self.modules.items()}
-        self.imports = {name: self._imports(tree, self.modules[name]) for name, tree in self._trees.items()}
+        self.trees = {name: ast.parse(path.read_text("utf-8")) for name, path in self.modules.items()}
+        self.imports = {name: self._imports(tree, self.modules[name]) for name, tree in self.trees.items()}
 
     # -- rules --------------------------------------------------------------------------------------------------
 
@@ -81,7 +81,7 @@ class Tree:
     def impurities(self) -> list[str]:
         """The core decides, and touches nothing."""
         found = []
-        for name, tree in self._trees.items():
+        for name, tree in self.trees.items():
             if not name.startswith("_core."):
                 continue
             for each in self.imports[name]:

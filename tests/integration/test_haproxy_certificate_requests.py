@@ -57,7 +57,9 @@ def test_requests_of_a_run(crowded: HaproxyInstance, made: tuple[Made, Made]) ->
             proxy.requests.clear()
             run = deploy(crowded, *items(crowded, wanted), socket=proxy.address)
             assert set(actions(run)) == {action}, run.output
-            assert len(proxy.requests) <= most, proxy.requests
+            # On a busy machine, what a commit showed besides may be too old for the next one, and is asked for again.
+            requests = [request for request in proxy.requests if "commit" in request or "@nobody" not in request]
+            assert len(requests) <= most, requests
     assert proxy.most_at_once == 1
     assert not not_served(crowded, second)
 

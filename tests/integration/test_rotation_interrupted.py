@@ -39,7 +39,7 @@ class Host:
         self, scene: rotation.Scene, interruptions: Interruptions, *, hurried: bool = False, **args: t.Any
     ) -> None:
         haproxy = scene.haproxy
-        self.good: pki.IssuedCertificate | None = None
+        self.went_back = False
         self.is_served = args.get("activate", True)
         self.hurried = hurried
         self.scene = scene
@@ -132,8 +132,12 @@ class Host:
         assert versions == kept
         assert list(self.scene.haproxy.directory.rglob(f"{TEMPORARY_MARK}*")) == []
         if self.is_served:
-            if self.good is None:  # else the last run that had anything to do went back, and recorded that
+            if not self.went_back:  # else the last run that had anything to do may have recorded that
                 assert self.scene.state()["outcome"] == "proven"
+                told = self.scene.state()["certificates"]
+                assert {
+                    name.removeprefix(rotation.PREFIX): one["fingerprint_sha256"] for name, one in told.items()
+                } == {name: issued.fingerprint_sha256 for name, issued in self.issued.items()}
             assert "# transaction" not in self.scene.haproxy.execute("show ssl cert")
             gone = [name for name in self.before if name not in self.issued]
             assert not any(str(self.scene.file(name)) in self.scene.haproxy.execute("show ssl cert") for name in gone)
@@ -177,7 +181,7 @@ def kill_at(made: Host, count: int, stir: t.Callable[[], object]) -> None:
 
 def test_renewals(aws: MotoServer, interruptions: Interruptions) -> None:
     with host(aws, interruptions, {}) as made:
-        kill_at(made, 24, lambda: made.store("a"))
+        kill_at(made, 20, lambda: made.store("a"))
 
 
 def test_several_renewals(aws: MotoServer, interruptions: Interruptions) -> None:
@@ -230,7 +234,8 @@ def test_refused_by_haproxy(aws: MotoServer, interruptions: Interruptions) -> No
     with host(aws, interruptions, {"min_rsa_bits": 1024, "allow_changes": ["key_type_changed"]}, **strict) as made:
         made.store("a", "b")
         made.assert_the_next_run_converges()
-        good = made.good = made.issued["a"]
+        good = made.issued["a"]
+        made.went_back = True
         weak = made.scene.authority.issue("a.example.com", key_type="rsa1024")
 
         def stir() -> None:
@@ -264,9 +269,10 @@ def test_wrong_on_the_wire(aws: MotoServer, interruptions: Interruptions) -> Non
         (scene.haproxy.directory / "first.pem").write_text(made.issued["a"].combined_pem)
         assert scene.haproxy.reload()
         made.assert_the_next_run_converges()
-        good = made.good = made.issued["a"]
+        good = made.issued["a"]
+        made.went_back = True
         points = made.points(lambda: made.store("a"))
-        numbers = sorted({*spread(points, 8), *spread(points, 22, {"go_back", "record"})})
+        numbers = sorted({*spread(points, 6), *spread(points, 18, {"go_back", "record"})})
         made.put("a", good)
         made.assert_the_next_run_converges()
         for turn, number in enumerate(numbers):
@@ -283,8 +289,121 @@ def test_wrong_on_the_wire(aws: MotoServer, interruptions: Interruptions) -> Non
             made.assert_the_next_run_converges(twice=turn % 5 == 0)
 
 
+def test_new_ones_whose_secret_is_gone_before_the_next_run(aws: MotoServer, interruptions: Interruptions) -> None:
+    """HAProxy keeps neither the certificate nor a transaction about it, whether it was being added or taken back."""
+    with host(aws, interruptions, {}) as made:
+        made.hurried = True
+        made.store("stays")
+        made.assert_the_next_run_converges()
+        shadow = made.scene.haproxy.certs_dir / "aaa.pem"
+        for stage in ("activate", "go_back"):
+            if stage == "go_back":
+                made.went_back = True
+                shadow.write_text(made.scene.authority.issue("new.example.com").combined_pem)
+                assert made.scene.haproxy.reload()
+            numbers = spread(made.points(lambda: made.store("new")), 8, {stage})
+            for number in numbers:
+                made.delete("new")
+                made.assert_the_next_run_converges()
+                made.store("new")
+                made.kill(number)
+            made.delete("new")
+            made.assert_the_next_run_converges(twice=True)
+
+
+def test_killed_twice(aws: MotoServer, interruptions: Interruptions) -> None:
+    with host(aws, interruptions, {}) as made:
+        numbers = spread(made.points(lambda: made.store("a", "b")), 5)
+        made.assert_the_next_run_converges()
+        for first, second in zip(numbers, reversed(numbers)):
+            made.store("a", "b")
+            made.kill(first)
+            made.assert_nothing_is_lost()
+            made.store("b")
+            made.kill(second)
+            made.assert_the_next_run_converges(twice=first == second)
+
+
 def test_every_stage_was_killed_at() -> None:
     """Of all tests above together."""
     print(dict(_hit))
     assert set(_hit) >= STAGES
     assert sum(_hit.values()) >= KILLS
+
+
+# -- asked to end -------------------------------------------------------------------------------------------------
+
+
+def test_asked_to_end_before_the_first_change(aws: MotoServer, interruptions: Interruptions) -> None:
+    """It ends there, says so, and nothing is changed; HAProxy is not even asked."""
+    with host(aws, interruptions, {}) as made:
+        points = made.points(lambda: made.store("a"))
+        made.store("a")
+        earlier = [number for number, point in enumerate(points) if point.stage in ("discover", "opened", "fetch")]
+        first = next(number for number, point in enumerate(points) if point.stage == "write")
+        disk = made.scene.disk()
+        for number in [one for one in earlier if one < first]:
+            for name in ("SIGTERM", "SIGHUP", "SIGINT"):
+                run = made.rotate(name, at=[number])
+                assert (run.returncode, len(run.signalled)) == (1, 1), run.output
+                assert run.result is not None
+                assert run.result.result["msg"] == f"{name} came before anything was changed, so the run ended there."
+                assert run.result.result["changed"] is False
+        assert made.scene.disk() == disk
+        made.assert_the_next_run_converges()
+
+
+def test_asked_to_end_later_on(aws: MotoServer, interruptions: Interruptions) -> None:
+    """Again and again, at every call from the first change on: it goes on to its end, and tells that."""
+    binds = ("crt {certs}", "crt {dir}/first.pem crt {certs}")
+    first = pki.self_signed("first.example.com").combined_pem
+    asked = ("SIGTERM", "SIGHUP", "SIGINT", "SIGHUP")
+    with rotation.scene(aws, tls=binds, certificates={"../first.pem": first}) as scene:
+        made = Host(scene, interruptions, hurried=True)
+        for way in ({}, {"socket": "", "reload_methods": ["master"]}):
+            points = made.points(lambda: made.store("a"), **way)
+            begin = next(number for number, point in enumerate(points) if point.stage == "write")
+            made.store("a")
+            run = made.rotate(*asked, at=[*range(begin, 1000)], **way)
+            assert run.returncode == 0, run.output
+            assert {point.stage for point in run.signalled} >= {
+                "write",
+                "opened",
+                "activate",
+                "prove",
+                "record",
+                "metrics",
+                "end",
+            }
+            assert run.result is not None
+            assert "came while something was changed: the run went on to its end." in str(run.result.result["warnings"])
+            made.assert_converged()
+
+        (scene.haproxy.directory / "first.pem").write_text(made.issued["a"].combined_pem)
+        assert scene.haproxy.reload()
+        good = made.issued["a"]
+        made.went_back = True
+        made.store("a")
+        run = made.rotate(*asked, at=[*range(begin, 1000)])
+        assert run.returncode == 1
+        assert "go_back" in {point.stage for point in run.signalled}
+        assert run.result is not None and "Rolled back 1 certificate" in run.result.result["msg"]
+        assert "the run went on to its end" in str(run.result.result["warnings"])
+        made.put("a", good)
+        made.assert_converged()
+
+
+def test_a_terminal_asks_all_processes(aws: MotoServer, interruptions: Interruptions) -> None:
+    """Programs that the run has started are not ended by what is sent to all processes of its group."""
+    with host(aws, interruptions, {"socket": "", "reload_methods": ["master"]}) as made:
+        binary = made.scene.haproxy.directory / "check"
+        group = "$(ps -o pgid= -p $PPID | tr -d ' ')"
+        lines = ["#!/bin/sh", f"kill -HUP -{group}", f"kill -INT -{group}", f'exec {made.scene.haproxy.binary} "$@"']
+        binary.write_text("\n".join(lines) + "\n")
+        binary.chmod(0o755)
+        made.store("a")
+        run = made.rotate(binary=str(binary))
+        assert run.returncode == 0, run.output
+        assert run.result is not None
+        assert "SIGHUP and SIGINT came while something was changed" in str(run.result.result["warnings"])
+        made.assert_converged()

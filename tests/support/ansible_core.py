@@ -9,6 +9,7 @@ All run in the same Python, with the same collections: python_path() puts one's 
 
 from __future__ import annotations
 
+import functools
 import os
 import pathlib
 import subprocess
@@ -27,6 +28,7 @@ def versions() -> list[str]:
     return [installed, *(name for name in _OTHER if name != installed)]
 
 
+@functools.cache
 def full_version(name: str) -> str:
     """What one of versions() says of itself, as 2.18.19. Raises AssertionError when it is not there."""
     environment = {**os.environ, "PYTHONPATH": python_path(name)}

@@ -19,9 +19,28 @@ import time
 import typing as t
 
 # After what a server loads in advance, which defines run(request). Nothing of it starts a thread, so forking is safe.
+# The collector leaves alone what was loaded, and a run ends like one of multiprocessing: its threads have ended, and
+# what is to do at exit is done. To take the whole interpreter apart would take longer than most modules do.
 _LOOP = r"""
-import json, os, sys
+import atexit, gc, json, os, sys, threading, traceback
 
+def end(request):
+    status = 0
+    try:
+        run(request)
+    except SystemExit as exit:
+        status = exit.code if isinstance(exit.code, int) else int(exit.code is not None)
+    except BaseException:
+        traceback.print_exc()
+        status = 1
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+gc.collect()
+gc.freeze()
 for line in sys.stdin:
     request = json.loads(line)
     child = os.fork()
@@ -37,8 +56,7 @@ for line in sys.stdin:
             os.dup2(opened, descriptor)
             os.close(opened)
         os.dup2(1, 2)
-        run(request)
-        sys.exit(0)
+        end(request)
     print(child, flush=True)
     _pid, status, usage = os.wait4(child, 0)
     print(json.dumps([os.waitstatus_to_exitcode(status), usage.ru_maxrss]), flush=True)
@@ -103,6 +121,11 @@ class ForkServer:
         finally:
             limit.cancel()
         return status, self.output
+
+    @property
+    def directory(self) -> pathlib.Path:
+        """What its runs may share; gone when it is closed."""
+        return pathlib.Path(self._directory.name)
 
     @property
     def output(self) -> str:

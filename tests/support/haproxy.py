@@ -10,6 +10,7 @@ The program is HAPROXY_BINARY of the environment, else "haproxy". The fixture ha
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import pathlib
 import re
@@ -48,6 +49,7 @@ class Version(t.NamedTuple):
 _ROOT = pathlib.Path(__file__).parents[2]
 
 
+@functools.cache
 def full_version(program: str) -> str:
     """What a program says of itself, as 2.6.12-1+deb12u4; AssertionError when it is no HAProxy that runs."""
     try:

@@ -46,10 +46,6 @@ _CALLS: t.Mapping[t.Any, t.Sequence[str]] = {
 }
 _CHANGING = os.O_CREAT | os.O_WRONLY | os.O_RDWR
 _PROGRAM = f"""{FORKED}
-import functools, botocore.loaders
-# What boto3 knows of AWS is read once for all, which is the larger part of a run in which nothing changed.
-botocore.loaders.create_loader = functools.lru_cache(botocore.loaders.create_loader)
-boto3.client("secretsmanager", region_name="eu-central-1", aws_access_key_id="none", aws_secret_access_key="none")
 from ansible_collections.certops.rotation.tests.support import interruption
 plain = run
 

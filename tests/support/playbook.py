@@ -26,18 +26,16 @@ _ALWAYS = {
     "ANSIBLE_RETRY_FILES_ENABLED": "false",
 }
 # Ansible reads its settings and makes its temporary directory while it is imported, and each run removes that one. What
-# it packs of a module for its host, which takes as long as the module itself, is kept for all runs: only code is in it.
-_FORKED = """
+# it packs of a module for a host, which takes as long as the module itself, is kept for all runs: only code is in it.
+_PROGRAM = """
 import os, sys
 sys.argv = ["ansible-playbook"]
 import ansible.cli.playbook
 from ansible import constants
 
 def run(request):
-    packed = os.path.join(os.path.dirname(request["output"]), "packed")
-    os.makedirs(packed, exist_ok=True)
     os.makedirs(constants.DEFAULT_LOCAL_TMP, mode=0o700, exist_ok=True)
-    os.symlink(packed, os.path.join(constants.DEFAULT_LOCAL_TMP, "ansiballz_cache"))
+    os.symlink(request["packed"], os.path.join(constants.DEFAULT_LOCAL_TMP, "ansiballz_cache"))
     sys.argv = ["ansible-playbook", *request["arguments"]]
     ansible.cli.playbook.main(sys.argv)
 """
@@ -134,13 +132,17 @@ def run_playbook(
 
 def _run(arguments: list[str], env: t.Mapping[str, str], timeout: float, inside: SystemdHost | None) -> tuple[int, str]:
     """ansible-playbook's exit code and output: by fork where it is run here with nothing but the usual settings."""
-    if not inside and not any(name.startswith("ANSIBLE_") for name in env):
-        with forking.borrowed(_FORKED, _ALWAYS) as server:
-            return server.run({"arguments": arguments}, {**_ALWAYS, **env}, timeout)
-    command = [sys.executable, "-m", "ansible", "playbook", *arguments]
     settings = {**_ALWAYS, **env}
+    if inside:
+        program = f"{_PROGRAM}\nrun({_request(arguments, inside.shared)!r})"
+        command = inside.command([sys.executable, "-c", program], settings)
+    elif any(name.startswith("ANSIBLE_") for name in env):
+        command = [sys.executable, "-m", "ansible", "playbook", *arguments]
+    else:
+        with forking.borrowed(_PROGRAM, _ALWAYS) as server:
+            return server.run(_request(arguments, server.directory), settings, timeout)
     process = subprocess.run(
-        inside.command(command, settings) if inside else command,
+        command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -150,3 +152,9 @@ def _run(arguments: list[str], env: t.Mapping[str, str], timeout: float, inside:
         env={**os.environ, **settings},
     )
     return process.returncode, process.stdout
+
+
+def _request(arguments: list[str], directory: pathlib.Path) -> dict[str, t.Any]:
+    packed = directory / "packed"
+    packed.mkdir(exist_ok=True)
+    return {"arguments": arguments, "packed": str(packed)}

@@ -23,7 +23,7 @@ from .._ports.store.directory import CertificateDirectory
 from .boundary import module_boundary
 from .haproxy_options import BINARY_OPTION, CONFIG, DOCKER_HOST_OPTION, RELOAD_METHODS, SERVICE_OPTION
 from .masking import mask_in_url
-from .options import directory_settings
+from .options import METRIC_NAMES_OPTION, directory_settings
 from .sync_options import SYNC_OPTIONS, certificate_source, sync_options
 
 if t.TYPE_CHECKING:
@@ -77,7 +77,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "on_unproven": {"type": "str", "choices": ["fail", "warn"], "default": "fail"},
     "proof_timeout": {"type": "float", "default": 5},
     "metrics_textfile": {"type": "path"},
-    "metrics_names": {"type": "str", "choices": ["all", "conforming", "compatible"], "default": "all"},
+    "metrics_names": METRIC_NAMES_OPTION,
     "rollback_names": {"type": "list", "elements": "str"},
     "rollback_expired": {"type": "bool", "default": False},
 }

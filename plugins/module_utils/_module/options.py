@@ -44,6 +44,13 @@ VERIFY_OPTIONS: dict[str, dict[str, t.Any]] = {
     "system_trust": {"type": "bool", "default": False},
 }
 
+#: By which conventions the metrics of a textfile are named.
+METRIC_NAMES_OPTION: dict[str, t.Any] = {
+    "type": "str",
+    "choices": ["all", "conforming", "compatible"],
+    "default": "all",
+}
+
 
 def directory_settings(params: t.Mapping[str, t.Any]) -> DirectorySettings:
     """From FILE_OPTIONS. Raises InvalidOption for an unknown owner or a mode that gives keys away."""

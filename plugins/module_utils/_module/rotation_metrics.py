@@ -14,13 +14,13 @@ from .._core.record.status import LAYERS, VERDICTS
 from .._errors import InvalidOption
 from .._flows.metrics import write_metrics
 from .boundary import module_boundary
-from .options import duration_option
+from .options import METRIC_NAMES_OPTION, duration_option
 
 _COUNTS: dict[str, t.Any] = {"type": "dict", "default": {}}
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "path": {"type": "path", "required": True},
     "textfile": {"type": "path", "required": True},
-    "names": {"type": "str", "choices": ["all", "conforming", "compatible"], "default": "all"},
+    "names": METRIC_NAMES_OPTION,
     "succeeded": {"type": "bool"},
     "started_at": {"type": "float"},
     "requests": dict(_COUNTS),

@@ -27,14 +27,14 @@ if t.TYPE_CHECKING:
     from prometheus_client import Metric
     from prometheus_client.registry import Collector
 
+NAME_SETS = ("all", "conforming", "compatible")
 _SECONDS_PER_DAY = 86400
 
 
 def render(
     directory: str, certificates: t.Sequence[CertificateNumbers], totals: Totals, *, names: str, now: datetime
 ) -> bytes:
-    """The whole textfile. directory: absolute path, the label of the conforming set; names: "all", "conforming" or
-    "compatible"."""
+    """The whole textfile. directory: absolute path, the label of the conforming set; names: one of NAME_SETS."""
     families: list[Metric] = []
     if names != "compatible":
         families += [*_conforming_certificates(directory, certificates), *_conforming_totals(directory, totals)]

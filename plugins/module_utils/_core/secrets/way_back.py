@@ -29,7 +29,9 @@ def moves(plans: t.Iterable[t.Any]) -> list[t.Any]:
     """What certificate_secret_stage is to do for these results of certificate_rollback, each once."""
     found: list[t.Any] = []
     for plan in plans:
-        found += [move for move in _result(plan).get("stage_moves") or [] if move not in found]
+        wanted = _result(plan).get("stage_moves")
+        wanted = wanted if isinstance(wanted, list) else []
+        found += [move for move in wanted if isinstance(move, dict) and "name" in move and move not in found]
     return found
 
 

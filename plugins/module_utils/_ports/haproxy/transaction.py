@@ -26,9 +26,9 @@ CERTIFICATES = "ssl cert"
 SUCCESS = "Success!"
 _LOCKED = "currently locked"
 SMALL = 4096  # bytes that fit any buffer, with the command
+_FRESH = 0.05  # seconds; what was seen so lately is as good as what was seen now
 # No file has this name. Asked to abort its transaction, HAProxy says whose is open, and does nothing. The list of all
 # files says it too, but holds HAProxy's lock until the last of them has been read.
-_FRESH = 0.1  # seconds; what was seen so lately is as good as what was seen now
 _NOBODY = "@nobody"
 _TAKEN = re.compile(r"^[Tt]ransaction (?:created|updated) for (?:certificate|CA|CRL) (?P<name>.+)!$", re.MULTILINE)
 
@@ -257,6 +257,9 @@ class Transaction:
                 f"HAProxy does not hold the new content as {name} although it said so: it was reloaded, or"
                 " another one changes it at the same time. Try again."
             )
+        other = parse_open_transaction(committed)
+        if other is not None:  # ours was ended, by another one or with its process, and theirs was opened since
+            return self._other_open(name, other)
         if _LOCKED in committed or "No ongoing transaction" in committed:
             return HaproxyError(f"HAProxy did not commit {name}: {reason(committed)} Try again.")
         raise CertificateRefused(f"HAProxy refused {name} and still serves what it had: {reason(committed)}")

@@ -30,7 +30,7 @@ from .places import Place
 
 __all__ = ["STATE_DIRECTORY", "CertificateDirectory", "DirectorySettings", "version_digest"]
 
-_MANIFEST = "manifest.json"
+MANIFEST_FILE = "manifest.json"
 _OWN_FILE = atomic.FileAttributes(0o600)
 
 
@@ -63,11 +63,11 @@ class CertificateDirectory:
     def load(self) -> tuple[Manifest, str | None]:
         """The manifest (empty when there is none) and a warning when an unreadable one is being disregarded."""
         try:
-            data = self.read_own_file(_MANIFEST)
+            data = self.read_own_file(MANIFEST_FILE)
             return (Manifest() if data is None else Manifest.from_json(data)), None
         except ValueError as error:
             return Manifest(), (
-                f"{os.path.join(self.path, STATE_DIRECTORY, _MANIFEST)} is damaged ({error}): all certificates are read"
+                f"{os.path.join(self.path, STATE_DIRECTORY, MANIFEST_FILE)} is damaged ({error}): all certificates are read"
                 " and checked again, and what was kept of earlier versions is forgotten."
             )
 
@@ -224,7 +224,7 @@ class CertificateDirectory:
         with atomic.store_errors(f"write the manifest of {self.path}"):
             self._versions().sync()
             self._base().sync()
-            self.write_own_file(_MANIFEST, manifest.to_json())
+            self.write_own_file(MANIFEST_FILE, manifest.to_json())
             self._drop_unreferenced(manifest)
 
     def write_own_file(self, name: str, data: bytes) -> None:

@@ -16,7 +16,14 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.ma
     StoredVersion,
 )
 from ansible_collections.certops.rotation.plugins.module_utils._flows.doctor.files import directory_findings
-from ansible_collections.certops.rotation.plugins.module_utils._flows.doctor.findings import clock_finding
+from ansible_collections.certops.rotation.plugins.module_utils._flows.doctor.findings import (
+    Finding,
+    clock_finding,
+    error,
+    table,
+    to_mend,
+    warning,
+)
 from ansible_collections.certops.rotation.plugins.module_utils._flows.doctor.haproxy import version_finding
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=timezone.utc)
@@ -100,3 +107,25 @@ def test_what_is_deployed_and_has_expired(tmp_path: pathlib.Path) -> None:
 
 def test_no_place_at_all() -> None:
     assert list(directory_findings("/nonexistent/certs", NOW)) == []
+
+
+def test_what_people_read() -> None:
+    found = [
+        Finding("python", "It is 3.11."),
+        warning("socket", "Absent."),
+        error("path", "Two things:\n- this\n- that"),
+    ]
+    assert table(found) == [
+        "ok       python                              It is 3.11.",
+        "warning  socket                              Absent.",
+        "error    path                                Two things:",
+        " " * 45 + "- this",
+        " " * 45 + "- that",
+    ]
+    assert to_mend(found[:2]) == ""
+    assert to_mend(found).splitlines() == [
+        "Something has to be mended before certificates can be rotated on this host:",
+        "- path: Two things:",
+        "- this",
+        "- that",
+    ]

@@ -248,6 +248,17 @@ def test_reload_between_set_and_commit_is_tried_again() -> None:
     assert api.count("set") == 2
 
 
+def test_another_transaction_in_place_of_ours_at_the_commit() -> None:
+    """Seen with three runs at once on one TCP socket, where they do not take turns."""
+    theirs = f"The ongoing transaction is about '/c/other.pem' but you are trying to set '{NAME}'\nCan't commit {NAME}!"
+    api = ScriptedApi(commit=[theirs, "Committing\nSuccess!"])
+    memory(api).update(NAME, CONTENT)
+    assert api.count("set") == 2
+    assert api.count("abort ssl cert /c/other.pem") == 0
+    with pytest.raises(TransactionOpen):
+        memory(ScriptedApi(commit=theirs)).update(NAME, CONTENT)
+
+
 def test_payload_that_2_6_drops_in_silence() -> None:
     for answer in ("", "The command is too big for the buffer size. Please change tune.bufsize."):
         api = ScriptedApi(set=answer)
