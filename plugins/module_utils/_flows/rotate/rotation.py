@@ -371,9 +371,11 @@ class Rotation(CertificateSync):
             if answer["msg"]:
                 raise HaproxyError(answer["msg"])
         elif self.progress.activation == "reload":
-            last = self._reload()["results"][-1]
-            if not last["reloaded"]:
-                raise ReloadError(last["msg"])
+            results = self._reload()["results"]
+            if not results:
+                raise ReloadError("There is no way to reload HAProxy: reload_methods is empty.")
+            if not results[-1]["reloaded"]:
+                raise ReloadError(results[-1]["msg"])
 
     def _proof(self, certificates: t.Sequence[t.Mapping[str, t.Any]], only: t.Sequence[str]) -> _Result:
         """As the module certificate_proof_info returns it; {} without a proof. Raises RotationError."""
