@@ -4,12 +4,14 @@
 
 """Rotations that send themselves a signal just before a chosen call to the system: each a process of its own, by fork.
 
-The calls are those that change something, or wait for somebody; they are counted from the start of the run.
+The calls are those that change something, or wait for somebody. They are counted in each stage, as HAProxy's answers
+come in one piece or in two.
 """
 
 from __future__ import annotations
 
 import builtins
+import collections
 import fcntl
 import json
 import os
@@ -25,7 +27,7 @@ import typing as t
 
 from . import secrets_scan
 from .forking import ForkServer
-from .module import FORKED, ModuleRun, module_request, parse_result
+from .module import FORKED, module_request, parse_result
 
 # The walk's methods. opened is around those that work on the directory; what they fetch is read as they need it.
 _STAGES = {
@@ -46,8 +48,11 @@ _CALLS: t.Mapping[t.Any, t.Sequence[str]] = {
 }
 _CHANGING = os.O_CREAT | os.O_WRONLY | os.O_RDWR
 _PROGRAM = f"""{FORKED}
+import gc
 from ansible_collections.certops.rotation.tests.support import interruption
 plain = run
+gc.collect()
+gc.freeze()
 
 def run(request):
     interruption.prepare(request["interruption"])
@@ -55,25 +60,38 @@ def run(request):
 """
 
 
-class Point(t.NamedTuple):
-    """stage: the walk's, or before and after it; call: what it was about to call; signalled: whether it was here."""
+class Place(t.NamedTuple):
+    """The so-manieth call of a stage, from 0; None: each of them."""
 
     stage: str
+    number: int | None = None
+
+
+class Point(t.NamedTuple):
+    """Where a run was about to call something. stage: the walk's, or what is before and after it ("begin", "end");
+    signalled: whether it was signalled there."""
+
+    stage: str
+    number: int
     call: str
     signalled: bool
 
+    @property
+    def place(self) -> Place:
+        return Place(self.stage, self.number)
+
 
 class _Counter:
-    """In the process itself. plan: signals to send, at which numbers (None: at each), and where to tell of it."""
+    """In the process itself. plan: signals to send, by turns, at which places, and where to tell of it."""
 
     def __init__(self, plan: t.Mapping[str, t.Any]) -> None:
         self._signals = [signal.Signals[name] for name in plan["signals"]]
-        self._numbers = None if plan["numbers"] is None else frozenset(plan["numbers"])
+        self._places = {Place(*place) for place in plan["places"]}
         self._report = os.open(plan["report"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
         self._write = os.write
         self._stage = _BEGIN
         self._lock = threading.Lock()
-        self._count = 0
+        self._counts: collections.Counter[str] = collections.Counter()
 
     def reach(self, call: str) -> None:
         if threading.current_thread() is threading.main_thread():
@@ -81,9 +99,10 @@ class _Counter:
                 _END if self._stage not in (_BEGIN, "preflight", "discover") else _BEGIN
             )
         with self._lock:
-            number, self._count = self._count, self._count + 1
-        is_due = bool(self._signals) and (self._numbers is None or number in self._numbers)
-        self._write(self._report, f"{json.dumps([self._stage, call, is_due])}\n".encode())
+            stage, number = self._stage, self._counts[self._stage]
+            self._counts[stage] += 1
+        is_due = not self._places.isdisjoint((Place(stage, number), Place(stage)))
+        self._write(self._report, f"{json.dumps([stage, number, call, is_due])}\n".encode())
         if is_due:
             os.kill(os.getpid(), self._signals[number % len(self._signals)])
 
@@ -131,12 +150,16 @@ def _count(counter: _Counter, owner: t.Any, name: str) -> None:
 
 
 class InterruptedRun(t.NamedTuple):
-    """returncode: negative for the signal that ended it; points: all that it came to; result: None when it told none."""
+    """returncode: negative for the signal that ended it; output: all it printed; points: all that it came to."""
 
     returncode: int
     output: str
     points: list[Point]
-    result: ModuleRun | None
+
+    @property
+    def told(self) -> dict[str, t.Any]:
+        """Its result. AssertionError when there is none."""
+        return parse_result("haproxy_rotation", self.returncode, self.output).result
 
     @property
     def signalled(self) -> list[Point]:
@@ -161,15 +184,13 @@ class Interruptions:
         env: t.Mapping[str, str],
         *,
         signals: t.Sequence[str] = (),
-        numbers: t.Sequence[int] | None = (),
+        places: t.Collection[Place] = (),
         hurried: bool = False,
     ) -> InterruptedRun:
-        """signals: names, sent by turns; numbers: of the calls, None for each. Raises AssertionError for a key in what
-        it printed."""
-        plan = {"signals": signals, "numbers": numbers, "hurried": hurried, "report": str(self._report)}
+        """signals: names, sent by turns. Raises AssertionError for a key in what it printed."""
+        plan = {"signals": signals, "places": [*places], "hurried": hurried, "report": str(self._report)}
         request = {**json.loads(module_request("haproxy_rotation", args)), "interruption": plan}
         returncode, output = self._server.run(request, env)
         secrets_scan.assert_no_private_key(output)
         points = [Point(*json.loads(line)) for line in self._report.read_text().splitlines()]
-        result = parse_result("haproxy_rotation", returncode, output) if "{" in output else None
-        return InterruptedRun(returncode, output, points, result)
+        return InterruptedRun(returncode, output, points)

@@ -353,6 +353,8 @@ class CertificateDirectory:
         parts = {part: data for part, path in entry.paths.items() if (data := foreign_content(base, path)) is not None}
         files = digests_of(parts)
         if files == entry.current.files:
+            if not entry.replaced:
+                self._find_foreign(entry)
             return
         entry.replaced = bool(present)
         if len(files) < len(entry.paths):  # half of a pair is nothing to go back to
@@ -360,6 +362,18 @@ class CertificateDirectory:
         foreign = StoredVersion(version_digest(files), "", files, {})
         atomic.sync_and_close(self._store_version(entry, foreign, parts))
         entry.previous.append(foreign)
+
+    def _find_foreign(self, entry: Entry) -> None:
+        """What a run that was killed before it saved the manifest has kept of somebody else's."""
+        found = {name.rpartition("~") for name in self._version_names()}
+        others = {digest.partition(".")[0] for stem, _mark, digest in found if stem == entry.stem}
+        for digest in sorted(others - {entry.current.digest[:16]}):
+            paths = live_paths(entry.layout, f"{entry.stem}~{digest}")
+            parts = {part: data for part, path in paths.items() if (data := self._versions().read(path)) is not None}
+            version = StoredVersion(version_digest(digests_of(parts)), "", digests_of(parts), {})
+            if version.digest.startswith(digest):
+                entry.replaced = True
+                entry.previous.append(version)
 
     def _version_names(self) -> list[str]:
         with self.looking() as places, atomic.store_errors(f"list the versions in {self.path}"):

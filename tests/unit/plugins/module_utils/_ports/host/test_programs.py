@@ -11,6 +11,7 @@ import sys
 
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._errors import ReloadError
+from ansible_collections.certops.rotation.plugins.module_utils._ports.host.processes import find_process
 from ansible_collections.certops.rotation.plugins.module_utils._ports.host.programs import (
     check_configuration,
     run_program,
@@ -29,3 +30,15 @@ def test_programs(tmp_path: pathlib.Path) -> None:
     with pytest.raises(ReloadError) as caught:
         check_configuration(str(fake), ["/a.cfg", "/b.cfg"], 20)
     assert caught.value.details["log"] == "-c -f /a.cfg -f /b.cfg"
+
+
+def test_a_program_has_a_session_of_its_own_and_ends_with_all_that_it_started(tmp_path: pathlib.Path) -> None:
+    """What a terminal sends to all processes of its session is not for it; its time limit is for all of them."""
+    fake, pids = tmp_path / "haproxy", tmp_path / "pids"
+    fake.write_text(f"#!/bin/sh\nsleep 300 &\necho $! >{pids}\nwait\n")
+    fake.chmod(0o755)
+    with pytest.raises(ReloadError, match="took more than 1 seconds"):
+        run_program([str(fake)], 1)
+    assert find_process(int(pids.read_text())) is None
+    said = run_program([sys.executable, "-c", "import os; print(os.getsid(0) == os.getpid())"], 20)
+    assert said.output == "True"

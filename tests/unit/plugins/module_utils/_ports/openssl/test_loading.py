@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import typing as t
 
@@ -101,3 +102,11 @@ def test_no_content_is_among_its_arguments(bundles: list[CertificateBundle]) -> 
         check.ask(bundles[0])()
         assert check._process is not None
         assert "-----BEGIN" not in " ".join(map(str, check._process.args))
+
+
+def test_the_process_has_a_session_of_its_own() -> None:
+    """A terminal asks all processes of its session to end."""
+    with contextlib.closing(LoadingCheck(expected=1000)) as check:
+        process = check._process
+        assert process is not None
+        assert os.getsid(process.pid) == process.pid

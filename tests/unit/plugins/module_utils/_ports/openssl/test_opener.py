@@ -67,3 +67,9 @@ def test_an_opener_that_cannot_start_is_no_content_s_fault(monkeypatch: pytest.M
     monkeypatch.setattr(opener.sys, "path", [])
     with pytest.raises(OSError, match="cannot be loaded"):
         OPENER.open("pkcs12", costly.container(PKCS8, SECRET))
+
+
+def test_the_opener_has_a_session_of_its_own() -> None:
+    """A terminal asks all processes of its session to end."""
+    OPENER.open("pkcs12", costly.container(PKCS8, SECRET, hidden=True))
+    assert os.getsid(pid_of_opener()) == pid_of_opener()
