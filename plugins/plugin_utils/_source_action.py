@@ -89,7 +89,9 @@ class SourceAction(HostAction):
         if not found or not _PLAIN_PATH.fullmatch(path):
             return []
         manifest = self._connection._shell.quote(f"{path}/{STATE_DIRECTORY}/{MANIFEST_FILE}")
-        looked = self._low_level_execute_command(f"grep -o '\"version_id\": \"[^\"]*\"' {manifest} | head -c {_MOST_VERSIONS}")
+        looked = self._low_level_execute_command(
+            f'grep -o \'"version_id": "[^"]*"\' {manifest} | head -c {_MOST_VERSIONS}'
+        )
         there = set(_VERSION_ID.findall(str(looked.get("stdout") or "")))
         return [question for question, version in found.items() if version not in there] if there else []
 

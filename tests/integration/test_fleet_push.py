@@ -165,8 +165,8 @@ def test_what_is_not_found_or_cannot_be_asked_is_told_on_every_host(fleet: Fleet
     run = fleet.rotate(2)
     assert (run.returncode, fleet.faults.counts()) == (2, ONE_LISTING)
     for task in run.of("haproxy_rotation"):
-        assert "No secret was found by name_prefix 'wev/' in region eu-central-1" in task.result["msg"]
-        assert "web/a: The deployed certificate expires at" in task.result["msg"]
+        assert "No secret was found by name_prefix 'wev/' in region eu-central-1" in task.result["error"]
+        assert "web/a: The deployed certificate expires at" in task.result["error"]
     assert len(run.of("haproxy_rotation")) == 2, "what the controller cannot find is no failure of the first host"
     fleet.variables |= {"haproxy_certificates_aws": {"profile": "nobody"}}
     run = fleet.rotate(2)

@@ -185,3 +185,54 @@ def test_systemd_refusals(haproxy: HaproxyInstance, systemd: dict[str, str]) -> 
     single = reload(haproxy, env={**systemd, "HAPROXY_MASTER": str(haproxy.worker_pid())}, **options)
     assert "master-worker mode" in single.result["msg"]
     assert all(run.failed and not run.result["reloaded"] for run in (refused, inactive, cannot, single))
+
+
+@pytest.mark.installed_haproxy
+def test_of_several_methods_the_next_is_tried_where_haproxy_was_not_reached(
+    haproxy: HaproxyInstance, systemd: dict[str, str]
+) -> None:
+    """And not where it has refused: no other way would help. The socket is that of the method master alone."""
+
+    def tried(*methods: str, check: bool = False, fakes: dict[str, str] | None = None, **options: t.Any) -> ModuleRun:
+        given = {"method": None, "methods": list(methods), "pid_file": "/nonexistent/haproxy.pid", **options}
+        return reload(haproxy, check=check, env={**systemd, **(fakes or {})}, **given)
+
+    def attempts(run: ModuleRun) -> list[tuple[str, bool]]:
+        assert run.result["method"] == run.result["reload_attempts"][-1]["method"]
+        return [(each["method"], each["reloaded"]) for each in run.result["reload_attempts"]]
+
+    worker, new = haproxy.worker_pid(), renew(haproxy)
+    predicted = tried("signal", "master", "systemd", check=True)
+    assert (predicted.failed, attempts(predicted)) == (False, [("signal", False), ("master", False)])
+    assert predicted.result["worker_pid_after"] == worker == haproxy.worker_pid()
+    run = tried("signal", "master", "systemd")
+    assert (run.failed, attempts(run)) == (False, [("signal", False), ("master", True)]), run.output
+    assert (run.result["worker_pid_before"], run.result["worker_pid_after"]) == (worker, haproxy.worker_pid())
+    assert served(haproxy) == new
+    assert "/nonexistent/haproxy.pid" in run.result["reload_attempts"][0]["msg"]
+    assert not pathlib.Path(systemd["SYSTEMCTL_LOG"]).exists()
+
+    unreached = tried("signal", "master", socket="/nonexistent/master.sock")
+    assert (unreached.failed, attempts(unreached)) == (True, [("signal", False), ("master", False)])
+    first, second = unreached.result["msg"].splitlines()
+    assert first.startswith("Reload by signal: ")
+    assert second.startswith("Reload by master: HAProxy cannot be reached at /nonexistent/master.sock")
+    assert attempts(tried("systemd", socket="/nonexistent/master.sock")) == [("systemd", True)]
+
+    refused = tried("systemd", "master", fakes={"FAKE_RELOAD_FAILS": "1"})
+    assert (refused.failed, attempts(refused)) == (True, [("systemd", False)])
+    worker = haproxy.worker_pid()
+    haproxy.write_config("garbage here")
+    refused = tried("signal", "master", "systemd")
+    assert (refused.failed, attempts(refused)) == (True, [("signal", False)])
+    assert "garbage" in refused.result["log"]
+    assert (haproxy.worker_pid(), haproxy.failed_reloads()) == (worker, 0)
+
+    for options, words in (
+        ({"methods": []}, "methods is empty"),
+        ({"methods": ["master"], "method": "master"}, "mutually exclusive"),
+        ({"methods": None}, "one of the following is required: method, methods"),
+    ):
+        wrong = reload(haproxy, **{"method": None, **options})
+        assert wrong.failed
+        assert words in wrong.result["msg"]

@@ -274,6 +274,10 @@ def test_going_back_is_told(walk: Walk) -> None:
         ("master", True),
     ] * 2
     assert (shadowed["activation"], shadowed["rolled_back"], shadowed["proven"]) == ("reload", ["web/a"], [])
+    # Somebody else has reloaded HAProxy, and there is no way to do it again.
+    alone = walk.bad(activation="reloaded", reload_methods=[])
+    assert (alone["activation"], alone["reload_attempts"], alone["rolled_back"]) == ("reload", [], ["web/a"])
+    assert "failed as well: There is no way to reload HAProxy" in alone["msg"]
     (scene.haproxy.certs_dir / "aaa.pem").unlink()
     assert walk.good(**by_reload)["proven"] == ["web/a"]
 

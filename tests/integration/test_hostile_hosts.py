@@ -115,6 +115,40 @@ def test_a_host_gets_the_version_that_was_found_and_each_once(
     assert faults.counts() == {"ListSecrets": 1}
 
 
+def test_what_a_host_lacks_is_foreseen(
+    liar: LyingHost, sync: t.Callable[..., PlaybookRun], aws: MotoServer, faults: AwsFaults, tmp_path: pathlib.Path
+) -> None:
+    """By the manifest on the host, whatever that says: the module runs once, and asks for what it was not given."""
+    manifest = tmp_path / "certs/.certops/manifest.json"
+
+    def run_of_the_module(**renewed: pki.IssuedCertificate) -> tuple[int, dict[str, int]]:
+        for name, issued in renewed.items():
+            aws.put_secret(f"web/{name}", issued.secret_document())
+        liar.lies()
+        faults.requests.clear()
+        run = sync()
+        assert run.returncode == 0, run.output
+        for name, issued in renewed.items():
+            assert (tmp_path / f"certs/web_{name}.pem").read_text() == issued.combined_pem
+        return liar.calls("certificate_sync"), faults.counts()
+
+    def issued(name: str) -> pki.IssuedCertificate:
+        return pki.self_signed(f"{name}.example.com")
+
+    read = {"ListSecrets": 1, "BatchGetSecretValue": 1}
+    assert run_of_the_module(a=issued("a"), b=issued("b")) == (2, read), "nothing is known of a new host"
+    assert run_of_the_module() == (1, {"ListSecrets": 1})
+    assert not secrets_scan.private_key_findings(liar.received()), "an unchanged host gets no key"
+    assert run_of_the_module(a=issued("a")) == (1, read)
+    assert liar.received().count("BEGIN CERTIFICATE") == 1, "and no other than what it lacks"
+    # A manifest that says anything: all that the controller may lose is one more run.
+    known = manifest.read_bytes()
+    manifest.write_bytes(known + b'"version_id": "x' * 700_000)
+    assert run_of_the_module(b=issued("b"))[0] == 2
+    manifest.write_bytes(b'{"version_id": "\x1b[2J$(touch here)"}')
+    assert run_of_the_module()[0] == 1
+
+
 SHADOWING = {
     "haproxy_certificates_name_prefix": "other/",
     "haproxy_certificates_rollback_delegate": "localhost",

@@ -160,7 +160,8 @@ def test_a_reload_that_is_refused_or_does_not_reach_haproxy(scene: rotation.Scen
     # With nothing that waits for it, the reload that fails fails the play itself.
     run = play(scene, configures(scene, "    bogus keyword"))
     assert (run.returncode, run.modules) == (2, ["haproxy_rotation", "haproxy_reload"])
-    assert "bogus" in run.error
+    assert "is not valid, so it was not reloaded" in run.error
+    assert "bogus" in run.result("haproxy_reload")["log"]
 
 
 def test_a_handshake_gets_another_one_after_the_reload(aws: MotoServer) -> None:

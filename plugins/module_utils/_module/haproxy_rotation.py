@@ -111,7 +111,7 @@ def run(module: AwsModule) -> None:
             raise
         _warn(module, rotation, requests)
         diff = {"diff": rotation.report.diff()} if module._diff else {}
-        result = {**rotation.result(), "source": params["source"], **diff}
+        result = {**rotation.result(), **diff}
         if rotation.failure:
             module.fail_json(msg=rotation.failure, **result)
         module.exit_json(**result)
@@ -160,6 +160,7 @@ def rotation_settings(params: t.Mapping[str, t.Any]) -> RotationSettings:
             "libraries": _libraries(params),
             "wished_libraries": ["prometheus_client"] if textfile else [],
         },
+        source=params["source"],
         activation=params["activation"] if params["activate"] else "none",
         reload_error=params["reload_error"],
         reload_log=params["reload_log"],

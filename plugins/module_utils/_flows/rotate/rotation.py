@@ -32,8 +32,9 @@ _Result = dict[str, t.Any]
 class RotationSettings(t.NamedTuple):
     """All but what a sync does.
 
-    needs: options of the preflight; activation: how HAProxy is made to use the files: "direct"; "handlers", later, by
-    somebody else; "reloaded", just now, by somebody else (reload_error, reload_log: when that failed); or "none".
+    needs: options of the preflight; source: who asks AWS, host or controller; activation: how HAProxy is made to use
+    the files: "direct"; "handlers", later, by somebody else; "reloaded", just now, by somebody else (reload_error,
+    reload_log: when that failed); or "none".
     memory: for hot updates, None without a stats socket; crt_list: for new certificates, None for where the others are;
     proof: None for none; allow_unreferenced, on_unproven: what of it is no failure; textfile, metrics_names: for
     node_exporter, None for no metrics; fail_late: leave it to others to fail for what is wrong with the content of
@@ -41,6 +42,7 @@ class RotationSettings(t.NamedTuple):
     """
 
     needs: t.Mapping[str, t.Any]
+    source: str
     activation: str
     reload_error: str
     reload_log: str
@@ -115,7 +117,7 @@ class Rotation(CertificateSync):
         progress = self.progress
         plan = plan_table(self.report.items, self.report.unselected, self._now) if self._check_mode else None
         return {
-            **self.report.as_result(),
+            **self._synced,
             "changed": self.report.changed or self._changes_haproxy(progress),
             **requests_of(self._source),
             "activation": progress.activation,
@@ -146,7 +148,7 @@ class Rotation(CertificateSync):
         """Where the run stands."""
         settings = self._settings
         return Progress(
-            self.report.as_result(),
+            self._synced,
             **self._done,
             allow_unreferenced=settings.allow_unreferenced,
             on_unproven=settings.on_unproven,
@@ -205,10 +207,7 @@ class Rotation(CertificateSync):
         # If not by this run, then perhaps by one before it that was killed.
         self._done["rollback"], error = self._taken_back(self.progress.unproven, was_loaded=True)
         try:
-            if self.progress.activation == "hot_update":
-                self._restore_memory()
-            elif self.progress.activation == "reload":
-                self._reload_again()
+            self._restore_haproxy()
             progress = self.progress
             if progress.restored:
                 names = [item["name"] for item in progress.restored]
@@ -296,6 +295,10 @@ class Rotation(CertificateSync):
     # -- parts of them ------------------------------------------------------------------------------------------
 
     @property
+    def _synced(self) -> _Result:
+        return {**self.report.as_result(), "source": self._settings.source}
+
+    @property
     def _is_active(self) -> bool:
         return not self._check_mode and self._settings.activation != "none" and not self.needs_reload
 
@@ -361,15 +364,18 @@ class Rotation(CertificateSync):
             return {"certificates": error.details.get("certificates", [])}, error.message
         return {"certificates": items}, ""
 
-    def _restore_memory(self) -> None:
-        answer = self._updated(self.progress.restore_items)
-        if answer["msg"]:
-            raise HaproxyError(answer["msg"])
-
-    def _reload_again(self) -> None:
-        last = self._reload()["results"][-1]
-        if not last["reloaded"]:
-            raise ReloadError(last["msg"])
+    def _restore_haproxy(self) -> None:
+        """In the way in which it was changed. Raises RotationError."""
+        if self.progress.activation == "hot_update":
+            answer = self._updated(self.progress.restore_items)
+            if answer["msg"]:
+                raise HaproxyError(answer["msg"])
+        elif self.progress.activation == "reload":
+            results = self._reload()["results"]
+            if not results:
+                raise ReloadError("There is no way to reload HAProxy: reload_methods is empty.")
+            if not results[-1]["reloaded"]:
+                raise ReloadError(results[-1]["msg"])
 
     def _proof(self, certificates: t.Sequence[t.Mapping[str, t.Any]], only: t.Sequence[str]) -> _Result:
         """As the module certificate_proof_info returns it; {} without a proof. Raises RotationError."""

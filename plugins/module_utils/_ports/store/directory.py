@@ -66,9 +66,10 @@ class CertificateDirectory:
             data = self.read_own_file(MANIFEST_FILE)
             return (Manifest() if data is None else Manifest.from_json(data)), None
         except ValueError as error:
+            file = os.path.join(self.path, STATE_DIRECTORY, MANIFEST_FILE)
             return Manifest(), (
-                f"{os.path.join(self.path, STATE_DIRECTORY, MANIFEST_FILE)} is damaged ({error}): all certificates are read"
-                " and checked again, and what was kept of earlier versions is forgotten."
+                f"{file} is damaged ({error}): all certificates are read and checked again,"
+                " and what was kept of earlier versions is forgotten."
             )
 
     def read_own_file(self, name: str) -> bytes | None:
