@@ -28,7 +28,6 @@ from ansible_collections.certops.rotation.tests.support.moto import MotoServer
 from ansible_collections.certops.rotation.tests.support.playbook import ROTATE
 from ansible_collections.certops.rotation.tests.support.ssh_server import SshServer, ssh_server
 
-
 _PATIENCE = 120  # seconds, for what takes one
 
 
@@ -39,9 +38,7 @@ def interruptions() -> t.Iterator[Interruptions]:
     made.close()
 
 
-def test_asked_to_end_before_the_first_change(
-    aws: MotoServer, faults: AwsFaults, interruptions: Interruptions
-) -> None:
+def test_asked_to_end_before_the_first_change(aws: MotoServer, faults: AwsFaults, interruptions: Interruptions) -> None:
     """It ends there, says so, and nothing is changed; neither is AWS waited for, which does not answer."""
     answer = threading.Event()
 
@@ -117,8 +114,9 @@ def test_a_terminal_asks_all_processes(aws: MotoServer, interruptions: Interrupt
     """Programs that the run has started are not ended by what is sent to all processes of its group."""
     with host(aws, interruptions, {"socket": "", "reload_methods": ["master"]}) as made:
         binary = made.scene.haproxy.directory / "check"
-        group = "$(ps -o pgid= -p $PPID | tr -d ' ')"
-        lines = ["#!/bin/sh", f"kill -HUP -{group}", f"kill -INT -{group}", f'exec {made.scene.haproxy.binary} "$@"']
+        group = "set -- $(cat /proc/$PPID/stat)"  # the fifth field, see proc(5)
+        lines = ["#!/bin/sh", 'check="$*"', group, "kill -HUP -$5", "kill -INT -$5"]
+        lines.append(f"exec {made.scene.haproxy.binary} $check")
         binary.write_text("\n".join(lines) + "\n")
         binary.chmod(0o755)
         made.store("a")
@@ -129,7 +127,6 @@ def test_a_terminal_asks_all_processes(aws: MotoServer, interruptions: Interrupt
 
 
 # -- the controller goes away -------------------------------------------------------------------------------------
-
 
 
 @pytest.fixture(scope="module")

@@ -23,9 +23,9 @@ from .sync import TEMPORARY_MARK, assert_loadable
 class Host:
     """A scene whose rotations are interrupted.
 
-    env: how AWS is reached; issued: what each secret holds now, by its name without the prefix, and before: what else may be served; hit: the
-    stages at which a rotation was killed; went_back: whether the last one that had anything to do may have gone back;
-    hurried: see prepare in interruption.py.
+    env: how AWS is reached; issued: what each secret holds now, by its name without the prefix, and before: what else
+    may be served; hit: the stages at which a rotation was killed; went_back: whether the last one that had anything to
+    do may have gone back; hurried: see prepare in interruption.py.
     """
 
     def __init__(
