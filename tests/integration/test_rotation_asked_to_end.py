@@ -48,11 +48,11 @@ def test_asked_to_end_before_the_first_change(aws: MotoServer, faults: AwsFaults
 
     with host(aws, interruptions, {}) as made, contextlib.ExitStack() as stack:
         stack.callback(answer.set)
+        made.env = faults.env
         earlier, _later = before_and_after(made.points(lambda: made.store("a")))
         assert {place.stage for place in earlier} == {"discover", "opened", "fetch"}
         made.store("a")
         disk = made.scene.disk()
-        made.env = faults.env
         faults.change("BatchGetSecretValue", wait)
         for place in earlier:
             for name in ("SIGTERM", "SIGHUP", "SIGINT"):
