@@ -23,8 +23,8 @@ description:
     M(certops.rotation.rotation_record) and M(certops.rotation.rotation_metrics) do, each by itself, is done here in one
     process on the host, so that nothing lies between the steps. Those modules are for playbooks of one's own.
   - From its first change on, the process finishes what it began, or takes it back, also when the controller goes away
-    or it is asked to end (C(SIGTERM), C(SIGHUP), C(SIGINT)). After it was killed (C(SIGKILL)), the next run puts all
-    right.
+    or it is asked to end (C(SIGTERM), C(SIGHUP), C(SIGINT)), and warns of that. Before its first change it ends at once
+    when it is asked to, and fails. After it was killed (C(SIGKILL)), the next run puts all right.
   - A host where nothing changed costs one C(ListSecrets) call for every 100 secrets, and HAProxy is not touched.
 options:
   path:

@@ -13,18 +13,22 @@ import pathlib
 import signal
 import subprocess
 import sys
+import threading
 import time
 import typing as t
 
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._ports.host.processes import Process, children_of
 from ansible_collections.certops.rotation.tests.support import pki, rotation
+from ansible_collections.certops.rotation.tests.support.aws_faults import AwsFaults
 from ansible_collections.certops.rotation.tests.support.haproxy import free_port
 from ansible_collections.certops.rotation.tests.support.interrupted_host import Host, host
 from ansible_collections.certops.rotation.tests.support.interruption import Interruptions, Place, Point
 from ansible_collections.certops.rotation.tests.support.moto import MotoServer
 from ansible_collections.certops.rotation.tests.support.playbook import ROTATE
 from ansible_collections.certops.rotation.tests.support.ssh_server import SshServer, ssh_server
+
+_PATIENCE = 120  # seconds, for what takes one
 
 
 @pytest.fixture(scope="module")
@@ -34,13 +38,22 @@ def interruptions() -> t.Iterator[Interruptions]:
     made.close()
 
 
-def test_asked_to_end_before_the_first_change(aws: MotoServer, interruptions: Interruptions) -> None:
-    """It ends there, says so, and nothing is changed; HAProxy is not even asked."""
-    with host(aws, interruptions, {}) as made:
+def test_asked_to_end_before_the_first_change(aws: MotoServer, faults: AwsFaults, interruptions: Interruptions) -> None:
+    """It ends there, says so, and nothing is changed; neither is AWS waited for, which does not answer."""
+    answer = threading.Event()
+
+    def wait(_request: dict[str, t.Any], reply: dict[str, t.Any]) -> dict[str, t.Any]:
+        answer.wait(_PATIENCE)
+        return reply
+
+    with host(aws, interruptions, {}) as made, contextlib.ExitStack() as stack:
+        stack.callback(answer.set)
         earlier, _later = before_and_after(made.points(lambda: made.store("a")))
         assert {place.stage for place in earlier} == {"discover", "opened", "fetch"}
         made.store("a")
         disk = made.scene.disk()
+        made.env = faults.env
+        faults.change("BatchGetSecretValue", wait)
         for place in earlier:
             for name in ("SIGTERM", "SIGHUP", "SIGINT"):
                 run = made.rotate(name, at=[place])
@@ -48,6 +61,7 @@ def test_asked_to_end_before_the_first_change(aws: MotoServer, interruptions: In
                 assert run.told["msg"] == f"{name} came before anything was changed, so the run ended there."
                 assert run.told["changed"] is False
         assert made.scene.disk() == disk
+        answer.set()
         made.assert_the_next_run_converges()
 
 
@@ -100,8 +114,9 @@ def test_a_terminal_asks_all_processes(aws: MotoServer, interruptions: Interrupt
     """Programs that the run has started are not ended by what is sent to all processes of its group."""
     with host(aws, interruptions, {"socket": "", "reload_methods": ["master"]}) as made:
         binary = made.scene.haproxy.directory / "check"
-        group = "$(ps -o pgid= -p $PPID | tr -d ' ')"
-        lines = ["#!/bin/sh", f"kill -HUP -{group}", f"kill -INT -{group}", f'exec {made.scene.haproxy.binary} "$@"']
+        group = "set -- $(cat /proc/$PPID/stat)"  # the fifth field, see proc(5)
+        lines = ["#!/bin/sh", 'check="$*"', group, "kill -HUP -$5", "kill -INT -$5"]
+        lines.append(f"exec {made.scene.haproxy.binary} $check")
         binary.write_text("\n".join(lines) + "\n")
         binary.chmod(0o755)
         made.store("a")
@@ -112,8 +127,6 @@ def test_a_terminal_asks_all_processes(aws: MotoServer, interruptions: Interrupt
 
 
 # -- the controller goes away -------------------------------------------------------------------------------------
-
-_PATIENCE = 120  # seconds, for what takes one
 
 
 @pytest.fixture(scope="module")

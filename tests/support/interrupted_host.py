@@ -23,9 +23,9 @@ from .sync import TEMPORARY_MARK, assert_loadable
 class Host:
     """A scene whose rotations are interrupted.
 
-    issued: what each secret holds now, by its name without the prefix, and before: what else may be served; hit: the
-    stages at which a rotation was killed; went_back: whether the last one that had anything to do may have gone back;
-    hurried: see prepare in interruption.py.
+    env: how AWS is reached; issued: what each secret holds now, by its name without the prefix, and before: what else
+    may be served; hit: the stages at which a rotation was killed; went_back: whether the last one that had anything to
+    do may have gone back; hurried: see prepare in interruption.py.
     """
 
     def __init__(
@@ -39,6 +39,7 @@ class Host:
         self.scene = scene
         self.issued: dict[str, pki.IssuedCertificate] = {}
         self.before: dict[str, pki.IssuedCertificate] = {}
+        self.env = scene.aws.env
         self._interruptions = interruptions
         self._args = {
             "name_prefix": rotation.PREFIX,
@@ -75,7 +76,7 @@ class Host:
     def rotate(self, *signals: str, at: t.Collection[Place] = (), **args: t.Any) -> InterruptedRun:
         """signals: that it sends itself; at: just before which calls."""
         given = {**self._args, **args}
-        return self._interruptions.run(given, self.scene.aws.env, signals=signals, places=at, hurried=self.hurried)
+        return self._interruptions.run(given, self.env, signals=signals, places=at, hurried=self.hurried)
 
     def points(self, stir: t.Callable[[], object], **args: t.Any) -> list[Point]:
         """All that a whole run comes to when this has been changed before it."""
