@@ -112,10 +112,10 @@ def _uses_secrets_manager(module: AwsModule) -> bool:
 
 def _report(module: AwsModule, source: SharedSecrets) -> Presence | Removal | Restoration:
     """Raises RotationError; InvalidOption before anything is stored."""
-    from .._flows.shared_ca.stored_authority import StoredAuthority
+    from .._flows.shared_ca.stored_authority import AuthorityProvider
 
     params = module.params
-    authority = StoredAuthority(source, secret_names(params), now, module.warn, module.check_mode)
+    authority = AuthorityProvider(source, secret_names(params), now, module.warn, module.check_mode)
     if params["state"] == "absent":
         listed = [client["name"] for client in params["clients"] or [_DEFAULT_CLIENT]]
         return authority.remove(listed, _recovery_window(params))

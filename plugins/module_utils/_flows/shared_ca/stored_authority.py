@@ -77,7 +77,7 @@ class Presence:
 
 
 @dataclass(frozen=True)
-class StoredAuthority:
+class AuthorityProvider:
     """source, names: where it is; now: the clock; warn: told what the user should know.
 
     check_mode: write nothing, and tell what a run would do.

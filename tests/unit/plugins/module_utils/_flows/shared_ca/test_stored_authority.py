@@ -18,7 +18,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._flows.shared_ca.
 from ansible_collections.certops.rotation.plugins.module_utils._flows.shared_ca.stored_authority import (
     Presence,
     Restoration,
-    StoredAuthority,
+    AuthorityProvider,
 )
 
 AT = datetime.datetime(2026, 11, 22, 3, 0, tzinfo=datetime.timezone.utc)
@@ -60,7 +60,7 @@ def wish(*clients, days=365, **options):
 
 def asked(source, check_mode=False, warnings=None):
     told = [] if warnings is None else warnings
-    return StoredAuthority(source, Names("joblet"), lambda: AT, told.append, check_mode)
+    return AuthorityProvider(source, Names("joblet"), lambda: AT, told.append, check_mode)
 
 
 def provide(source, wanted=None, *, check_mode=False, warnings=None, warn_before=DAY, properties=False, restore=False):
@@ -113,7 +113,7 @@ def test_clients_whom_nobody_has_named_follow_a_replaced_authority(options):
     source = provided("admin", "ci")
     before = source.fetch("joblet/client-cert-ci").labels["AWSCURRENT"]
     at = AT if "force" in options else AT + 1100 * DAY
-    authority = StoredAuthority(source, Names("joblet"), lambda: at, [].append, check_mode=False)
+    authority = AuthorityProvider(source, Names("joblet"), lambda: at, [].append, check_mode=False)
     report = authority.provide(wish("admin", **options), DAY, properties=False, restore=False)
     assert report.as_result()["items"]["client-cert-ci"] == "renewed"
     assert source.fetch("joblet/client-cert-ci").labels["AWSCURRENT"] != before
