@@ -35,8 +35,8 @@ options:
     default: /etc/haproxy/certs
   fail_late:
     description:
-      - Do not fail at the end for what is wrong with the content of certificates. Whoever uses the module does that
-        later, by RV(failures).
+      - Do not fail at the end for what is wrong with the content of certificates, or because the metrics could not be
+        written. Whoever uses the module does that later, by RV(error).
       - What a host has failed at by itself, such as a file that it cannot write or a selection that finds nothing
         there, fails the task at once nevertheless.
       - The playbook C(certops.rotation.rotate) does so, in order that a bad certificate, which is bad on every host,

@@ -106,6 +106,20 @@ def test_a_canary_that_fails_keeps_the_others_as_they_are(scene: rotation.Scene,
     assert sorted(path.name for path in tmp_path.glob("*/*.pem")) == []
 
 
+def test_metrics_that_cannot_be_written_stop_nothing(scene: rotation.Scene, tmp_path: pathlib.Path) -> None:
+    """It rotates on all hosts, and fails on each at the end."""
+    scene.store("a")
+    fleet = Fleet(scene, tmp_path, ["lb1", "lb2"])
+    textfile = {"haproxy_certificates_metrics_textfile": "/nonexistent/rotation.prom"}
+    run = fleet.rotate(**textfile)
+    assert run.returncode == 2
+    assert sorted(path.parent.name for path in tmp_path.glob("*/web_a.pem")) == ["lb1", "lb2"]
+    assert fleet.outcomes() == {"lb1": "failed", "lb2": "failed"}
+    for host in fleet.report()["hosts"].values():
+        assert host["rotated"] == ["web/a"]
+        assert host["message"].startswith("The metrics were not written: ")
+
+
 def deploy(scene: rotation.Scene, modules: ModuleServer, directory: pathlib.Path) -> None:
     options = {"path": str(directory), "name_prefix": rotation.PREFIX}
     assert not modules.run("certificate_sync", options, env=scene.aws.env).failed

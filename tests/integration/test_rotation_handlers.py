@@ -214,3 +214,27 @@ def test_two_roles_in_one_play(aws: MotoServer) -> None:
         assert one.served("a") == issued.fingerprint_sha256
         assert one.state()["outcome"] == "proven"
         assert two.state()["outcome"] == "rolled_back"
+
+
+def test_calls_that_ansible_cannot_tell_apart_need_a_flush_each(aws: MotoServer) -> None:
+    """Facts of the host make the difference, and the handlers of the last call would stand for both: that is told."""
+    with rotation.scene(aws) as one, rotation.scene(aws) as two:
+        issued = one.store("a")
+        names = with_handlers(one)
+        include = {
+            "ansible.builtin.include_role": {"name": ROLE},
+            "vars": {name: f"{{{{ this[{name!r}] }}}}" for name in names},
+        }
+        calls = [[{"ansible.builtin.set_fact": {"this": with_handlers(each)}}, include] for each in (one, two)]
+        together = [{"hosts": "haproxy", "gather_facts": False, "tasks": [*calls[0], *calls[1]]}]
+        run = run_playbook({}, playbook=together, env=aws.env)
+        assert run.returncode == 2
+        assert f"{one.haproxy.certs_dir} web/ still wait for a reload" in run.error
+        assert two.state()["outcome"] == "proven"
+        assert one.served("a") != issued.fingerprint_sha256
+
+        each = [{"hosts": "haproxy", "gather_facts": False, "tasks": [*calls[0], FLUSH, *calls[1], FLUSH]}]
+        run = run_playbook({}, playbook=each, env=aws.env)
+        assert run.returncode == 0, run.output
+        assert one.served("a") == two.served("a") == issued.fingerprint_sha256
+        assert one.state()["outcome"] == "proven"

@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import typing as t
 
-from .._errors import InvalidOption, RotationError
+from .._errors import InvalidOption
 from .._ports.aws.instance_metadata import look_up_instance
-from .._ports.aws.shared_secrets import SharedSecrets
 from .._ports.host.libraries import require_library
 from .boundary import module_boundary
 from .given import given_content
@@ -21,23 +21,21 @@ from .shared_ca_common import (
     PREFIX_OPTION,
     SUBJECT_DEFAULTS,
     WARN_OPTION,
-    facts,
     failures_told_apart,
     key_spec,
-    known_clients,
     now,
     secret_names,
     shared_secrets,
-    shown,
     warn_before,
 )
 
 if t.TYPE_CHECKING:
     from .._core.ca.issue import Issuer
-    from .._core.ca.profiles import Profile, Subject
-    from .._core.shared_ca.state import State
+    from .._core.ca.profiles import Subject
     from .._flows.shared_ca.present import Wish
     from .._flows.shared_ca.steward import ClientWish
+    from .._flows.shared_ca.stored_authority import Presence, Removal, Restoration
+    from .._ports.aws.shared_secrets import SharedSecrets
     from .aws import AwsModule
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
@@ -86,6 +84,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
 }
 _CA_SIZES = {"rsa": 4096, "ec": 256}
 _CLIENT_SIZES = {"rsa": 2048, "ec": 256}
+_DEFAULT_CLIENT = {"name": "admin", "role": None, "common_name": None, "validity_days": 365, "state": "present"}
 
 
 def run(module: AwsModule) -> None:
@@ -94,10 +93,10 @@ def run(module: AwsModule) -> None:
         if not _uses_secrets_manager(module):
             module.exit_json(changed=False, skipped=True, prefix=module.params["prefix"], items={}, api_calls={})
         require_library("cryptography")
-        job = _AuthorityJob(module, shared_secrets(module))
-        result = job.absent() if module.params["state"] == "absent" else job.present()
-        diff = result.pop("diff")
-        module.exit_json(**result, api_calls=dict(job.source.api_calls), **({"diff": diff} if module._diff else {}))
+        source = shared_secrets(module)
+        report = _report(module, source)
+        diff = {"diff": report.diff()} if module._diff else {}
+        module.exit_json(**report.as_result(), api_calls=dict(source.api_calls), **diff)
 
 
 def _uses_secrets_manager(module: AwsModule) -> bool:
@@ -111,161 +110,82 @@ def _uses_secrets_manager(module: AwsModule) -> bool:
     return choice == "true" or instance is not None
 
 
-class _AuthorityJob:
-    """One call of the module."""
+def _report(module: AwsModule, source: SharedSecrets) -> Presence | Removal | Restoration:
+    """Raises RotationError; InvalidOption before anything is stored."""
+    from .._flows.shared_ca.stored_authority import AuthorityProvider
 
-    def __init__(self, module: AwsModule, source: SharedSecrets) -> None:
-        self.source = source
-        self._params: t.Mapping[str, t.Any] = module.params
-        self._check_mode: bool = module.check_mode
-        self._warn = module.warn
-        self._hidden: set[str] = module.no_log_values
-        self._names = secret_names(module.params)
-
-    def absent(self) -> dict[str, t.Any]:
-        window = self._params["recovery_window_days"]
-        if not 7 <= window <= 30:
-            raise InvalidOption("recovery_window_days: AWS keeps a deleted secret for 7 to 30 days.")
-        listed = [client["name"] for client in self._params["clients"] or [{"name": "admin"}]]
-        clients = dict.fromkeys([*listed, *known_clients(self.source, self._names, self._warn)])
-        removed = [name for name in self._secrets(clients) if self.source.delete(name, window, dry=self._check_mode)]
-        return {
-            "changed": bool(removed),
-            "prefix": self._names.prefix,
-            "items": {self._names.item(name): "removed" for name in removed},
-            "diff": {"before": {"secrets": removed}, "after": {"secrets": []}},
-        }
-
-    def present(self) -> dict[str, t.Any]:
-        from .._core.ca.keys import generate_key, quick_key
-        from .._flows.shared_ca.overlay import Overlay
-        from .._flows.shared_ca.present import bring_about
-        from .._flows.shared_ca.steward import Steward
-
-        params, warn = self._params, warn_before(self._params)
-        wish = self._wish()
-        clients = [client.name for client in wish.clients]
-        changes = self._bring_properties(clients)
-        store = Overlay(self.source) if self._check_mode else self.source
-        steward = Steward(store, self._names, now(), quick_key if self._check_mode else generate_key)
-        if self._check_mode and "RestoreSecret" in changes:  # what a deleted secret holds cannot be read
-            return self._restored_later(changes)
-        others: list[str] = []
-        if params["force"] or params["renew_expired"]:
-            others = known_clients(self.source, self._names, self._warn)
-        before = steward.look(clients)
-        after = bring_about(steward, wish, before, others)
-        if self._check_mode and steward.changed:
-            result = facts(before, steward.at, warn, with_keys=False)
-        else:
-            result = facts(after, steward.at, warn, with_keys=False)
-            for problem in result["problems"]:
-                self._warn(f"{problem['name']}: {problem['message']} [{problem['code']}]")
-        return {
-            "changed": steward.changed or bool(changes),
-            **result,
-            "items": self._items(after, clients, steward.outcomes),
-            "changes": changes,
-            "diff": {"before": shown(before), "after": shown(after)},
-        }
-
-    def _items(self, state: State, clients: t.Sequence[str], outcomes: t.Mapping[str, str]) -> dict[str, str]:
-        """Secret, without the prefix -> generated, retrieved or renewed."""
-        there = {self._names.ca_cert, self._names.ca_key, *outcomes}
-        there |= {self._names.crl} if state.crl else set()
-        for name in clients:
-            if state.clients[name].pair:
-                there |= {self._names.client_cert(name), self._names.client_key(name)}
-        return {self._names.item(name): outcomes.get(name, "retrieved") for name in sorted(there)}
-
-    def _bring_properties(self, clients: t.Iterable[str]) -> list[str]:
-        """Restore what is deleted, and bring tags, key and replicas of existing secrets up to date, where asked for."""
-        params, restore = self._params, self._params["on_deleted"] == "restore"
-        if not restore and all(params[name] is None for name in CREATION_OPTIONS):
-            return []
-        names = self._secrets(clients)
-        found = [self.source.bring_properties(name, restore=restore, dry=self._check_mode) for name in names]
-        return [operation for operations in found for operation in operations]
-
-    def _restored_later(self, changes: list[str]) -> dict[str, t.Any]:
-        return {
-            "changed": True,
-            "prefix": self._names.prefix,
-            "items": {},
-            "changes": changes,
-            "diff": {"before": {}, "after": {"changes": changes}},
-        }
-
-    def _secrets(self, clients: t.Iterable[str]) -> list[str]:
-        """All names, in the reverse order of their making."""
-        names = self._names
-        pairs = [name for client in clients for name in (names.client_cert(client), names.client_key(client))]
-        return [names.crl, *pairs, names.ca_cert, names.ca_key]
-
-    # -- what is wanted -----------------------------------------------------------------------------------------
-
-    def _wish(self) -> Wish:
-        """Raises InvalidOption, before anything is stored."""
-        from .._core.ca.profiles import Profile, Subject, days
-        from .._flows.shared_ca.present import Wish
-
-        params = self._params
-        given = {name: text for name, text in (params["subject"] or {}).items() if text is not None}
-        own = {"common_name": "Joblet-CA", "organizational_unit": "CA", **given}
-        key = key_spec(params["key_type"], params["key_size"], _CA_SIZES)
-        subject = Subject(**own)
-        clients = params["clients"] if params["clients"] is not None else [_DEFAULT_CLIENT]
-        names = [client["name"] for client in clients]
-        if len(set(names)) < len(names):
-            raise InvalidOption("clients: a name is there more than once.")
-        return Wish(
-            authority=Profile(subject.name(), key, days(params["validity_days"])),
-            clients=tuple(self._client(client, subject) for client in clients),
-            imported=self._imported(),
-            force=params["force"],
-            renew_expired=params["renew_expired"],
-        )
-
-    def _client(self, client: t.Mapping[str, t.Any], authority: Subject) -> ClientWish:
-        import dataclasses
-
-        from .._flows.shared_ca.steward import ClientWish
-
-        name = client["name"]
-        if not name or not set(name) <= CLIENT_NAME_CHARACTERS:
-            raise InvalidOption(f"clients: {name!r} cannot be part of a secret's name: use letters, digits and _.@+=-.")
-        subject = dataclasses.replace(
-            authority,
-            organizational_unit=client["role"] or name,
-            common_name=client["common_name"] or f"{name}-client",
-        )
-        return ClientWish(name, self._client_profile(subject, client), client["state"] == "revoked")
-
-    def _client_profile(self, subject: Subject, client: t.Mapping[str, t.Any]) -> Profile:
-        from .._core.ca.profiles import Profile, days
-
-        key = key_spec(self._params["key_type"], self._params["client_key_size"], _CLIENT_SIZES)
-        return Profile(subject.name(), key, days(client["validity_days"], "clients: validity_days"))
-
-    def _imported(self) -> Issuer | None:
-        """Raises InvalidOption, or MaterialError when it cannot be read."""
-        from .._core.ca.issue import Issuer
-        from .._core.x509.document import parse_secret
-        from .._ports.openssl.opener import ProcessOpener
-
-        given = self._params["import_from"]
-        if given is None:
-            return None
-        if given["certificate"] and "PRIVATE KEY" not in given["certificate"]:
-            # Hidden only in case that somebody pastes the key along: the certificate itself is returned.
-            self._hidden.discard(given["certificate"])
-        content = given_content({**given, "certificate_chain": None, "certificate_chain_src": None})
-        material = parse_secret(content, ProcessOpener(given["passphrase"]))
-        if len(material.certificates) != 1:
-            raise RotationError(
-                f"import_from: there are {len(material.certificates)} certificates: give one authority."
-            )
-        return Issuer(material.certificates[0], material.private_key)
+    params = module.params
+    authority = AuthorityProvider(source, secret_names(params), now, module.warn, module.check_mode)
+    if params["state"] == "absent":
+        listed = [client["name"] for client in params["clients"] or [_DEFAULT_CLIENT]]
+        return authority.remove(listed, _recovery_window(params))
+    warn = warn_before(params)
+    return authority.provide(
+        _wish(module),
+        warn,
+        properties=any(params[name] is not None for name in CREATION_OPTIONS),
+        restore=params["on_deleted"] == "restore",
+    )
 
 
-_DEFAULT_CLIENT = {"name": "admin", "role": None, "common_name": None, "validity_days": 365, "state": "present"}
+def _recovery_window(params: t.Mapping[str, t.Any]) -> int:
+    """Days. Raises InvalidOption."""
+    window: int = params["recovery_window_days"]
+    if not 7 <= window <= 30:
+        raise InvalidOption("recovery_window_days: AWS keeps a deleted secret for 7 to 30 days.")
+    return window
+
+
+def _wish(module: AwsModule) -> Wish:
+    """Raises InvalidOption, or MaterialError for an authority to import that cannot be read."""
+    from .._core.ca.profiles import Profile, Subject, days
+    from .._flows.shared_ca.present import Wish
+
+    params = module.params
+    given = {name: text for name, text in (params["subject"] or {}).items() if text is not None}
+    key = key_spec(params["key_type"], params["key_size"], _CA_SIZES)
+    subject = Subject(**{"common_name": "Joblet-CA", "organizational_unit": "CA", **given})
+    clients = params["clients"] if params["clients"] is not None else [_DEFAULT_CLIENT]
+    names = [client["name"] for client in clients]
+    if len(set(names)) < len(names):
+        raise InvalidOption("clients: a name is there more than once.")
+    return Wish(
+        authority=Profile(subject.name(), key, days(params["validity_days"])),
+        clients=tuple(_client_wish(params, client, subject) for client in clients),
+        imported=_imported(module),
+        force=params["force"],
+        renew_expired=params["renew_expired"],
+    )
+
+
+def _client_wish(params: t.Mapping[str, t.Any], client: t.Mapping[str, t.Any], authority: Subject) -> ClientWish:
+    """Raises InvalidOption."""
+    from .._core.ca.profiles import Profile, days
+    from .._flows.shared_ca.steward import ClientWish
+
+    name = client["name"]
+    if not name or not set(name) <= CLIENT_NAME_CHARACTERS:
+        raise InvalidOption(f"clients: {name!r} cannot be part of a secret's name: use letters, digits and _.@+=-.")
+    subject = dataclasses.replace(
+        authority,
+        organizational_unit=client["role"] or name,
+        common_name=client["common_name"] or f"{name}-client",
+    )
+    key = key_spec(params["key_type"], params["client_key_size"], _CLIENT_SIZES)
+    profile = Profile(subject.name(), key, days(client["validity_days"], "clients: validity_days"))
+    return ClientWish(name, profile, client["state"] == "revoked")
+
+
+def _imported(module: AwsModule) -> Issuer | None:
+    """Raises InvalidOption, MaterialError when it cannot be read, or RotationError."""
+    from .._flows.shared_ca.present import authority_to_import
+    from .._ports.openssl.opener import ProcessOpener
+
+    given = module.params["import_from"]
+    if given is None:
+        return None
+    if given["certificate"] and "PRIVATE KEY" not in given["certificate"]:
+        # Hidden only in case that somebody pastes the key along: the certificate itself is returned.
+        module.no_log_values.discard(given["certificate"])
+    content = given_content({**given, "certificate_chain": None, "certificate_chain_src": None})
+    return authority_to_import(content, ProcessOpener(given["passphrase"]))

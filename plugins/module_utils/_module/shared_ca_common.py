@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the modules of the shared authority have in common: its options, its store, what they return of it."""
+"""What the modules of the shared authority have in common: its options, its store, how it fails."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from .options import tag_texts
 
 if t.TYPE_CHECKING:
     from .._core.ca.profiles import KeySpec
-    from .._core.shared_ca.state import Client, Names, Pair, State
-    from .._core.x509.problems import Problem
+    from .._core.shared_ca.state import Names
     from .aws import AwsModule
 
 DEFAULT_TAGS = {"Application": "Joblet", "Type": "Certificate"}
@@ -81,20 +80,6 @@ def shared_secrets(module: AwsModule) -> SharedSecrets:
     return SharedSecrets(module.client("secretsmanager"), module.retry, properties, LABELS)
 
 
-def known_clients(source: SharedSecrets, names: Names, warn: t.Callable[[str], None]) -> list[str]:
-    """Those that are stored, as far as a listing is allowed."""
-    try:
-        return names.clients(source.names(f"{names.prefix}/client-cert"))
-    except SecretsManagerError as error:
-        if failure_kind(error) != "denied":
-            raise
-        warn(
-            "secretsmanager:ListSecrets is denied, so only the clients that are named are seen. Allow it on resource *,"
-            " or name all of them."
-        )
-        return []
-
-
 @contextlib.contextmanager
 def failures_told_apart() -> t.Iterator[None]:
     """Add ``reason`` to the result when AWS fails: "denied", "unreachable", "deleted", "absent" or "other"."""
@@ -102,102 +87,3 @@ def failures_told_apart() -> t.Iterator[None]:
         yield
     except SecretsManagerError as error:
         raise RotationError(error.message, **error.details, reason=failure_kind(error)) from None
-
-
-def facts(state: State, at: datetime, warn: timedelta, *, with_keys: bool) -> dict[str, t.Any]:
-    """What results tell of what is stored."""
-    certificates = [
-        *_authority_facts(state, at, warn, with_keys),
-        *(
-            _client_facts(state, client, client.pair, at, warn, with_keys)
-            for client in state.clients.values()
-            if client.pair
-        ),
-    ]
-    current = state.current.certificate if state.current else None
-    return {
-        "prefix": state.names.prefix,
-        "stage": state.phase,
-        "ca_certificate": current.pem.decode() if current else None,
-        "fingerprint_sha256": current.fingerprint_sha256 if current else None,
-        "trust_bundle": state.trust_bundle,
-        "trusted_fingerprints": [certificate.fingerprint_sha256 for certificate in state.trusted],
-        "crl": state.crl.text if state.crl else None,
-        "certificates": certificates,
-        "problems": [
-            {"name": certificate["name"], **problem}
-            for certificate in certificates
-            for problem in certificate["problems"]
-        ],
-    }
-
-
-def shown(state: State) -> dict[str, t.Any]:
-    """For a diff: names, fingerprints and dates."""
-    found = facts(state, now(), timedelta(0), with_keys=False)
-    keys = ("fingerprint_sha256", "not_after", "revoked")
-    return {
-        "stage": found["stage"],
-        "certificates": {
-            f"{each['secret']} ({each['role']})": {key: each[key] for key in keys} for each in found["certificates"]
-        },
-    }
-
-
-def _authority_facts(state: State, at: datetime, warn: timedelta, with_keys: bool) -> t.Iterator[dict[str, t.Any]]:
-    from .._core.ca.judge import authority_problems
-
-    roles = {"current": state.current, "successor": state.successor, "retiring": state.retiring}
-    for role, pair in roles.items():
-        if pair:
-            certificate = pair.certificate
-            found = authority_problems(certificate, pair.key, at, warn) if certificate and pair.key is not None else []
-            yield _pair_facts("ca", state.names.ca_cert, role, pair, found, False, with_keys)
-
-
-def _client_facts(
-    state: State, client: Client, pair: Pair, at: datetime, warn: timedelta, with_keys: bool
-) -> dict[str, t.Any]:
-    from .._core.ca.judge import leaf_problems
-
-    certificate, found, revoked = pair.certificate, [], False
-    if certificate and pair.key is not None:
-        found = leaf_problems(certificate, pair.key, "client", state.trusted, at, warn)
-        revoked = state.is_revoked(certificate)
-    secret = state.names.client_cert(client.name)
-    return _pair_facts(client.name, secret, "client", pair, found, revoked, with_keys)
-
-
-def _pair_facts(
-    name: str, secret: str, role: str, pair: Pair, found: t.Sequence[Problem], revoked: bool, with_keys: bool
-) -> dict[str, t.Any]:
-    problems = [*pair.problems, *found]
-    item: dict[str, t.Any] = {
-        "name": name,
-        "secret": secret,
-        "role": role,
-        "version_id": pair.version_id,
-        "valid": not revoked and not any(problem.severity == "error" for problem in problems),
-        "revoked": revoked,
-        "problems": [problem.as_dict() for problem in problems],
-        "subject": None,
-        "fingerprint_sha256": None,
-        "not_before": None,
-        "not_after": None,
-        "serial_number": None,
-        "key": None,
-        "certificate": None,
-    }
-    if pair.certificate:
-        summary = pair.certificate.summary()
-        item.update({key: summary[key] for key in summary if key in item})
-        item.update(subject=pair.certificate.subject, certificate=pair.certificate.pem.decode())
-    if with_keys:
-        item["private_key"] = None
-        if pair.key is not None:
-            from .._core.ca.keys import key_pem
-            from .masking import mask_private_key
-
-            item["private_key"] = key_pem(pair.key)
-            mask_private_key(item["private_key"])
-    return item

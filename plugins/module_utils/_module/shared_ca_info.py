@@ -11,13 +11,11 @@ import typing as t
 from .._errors import InvalidOption
 from .._ports.host.libraries import require_library
 from .boundary import module_boundary
-from .masking import can_mask
+from .masking import can_mask, mask_private_key
 from .shared_ca_common import (
     PREFIX_OPTION,
     WARN_OPTION,
-    facts,
     failures_told_apart,
-    known_clients,
     now,
     secret_names,
     shared_secrets,
@@ -44,6 +42,8 @@ def run(module: AwsModule) -> None:
                 "include_keys: set no_log: true on this task, or Ansible prints the private keys it returns."
             )
         require_library("cryptography")
+        from .._core.shared_ca.facts import facts
+        from .._flows.shared_ca.known_clients import known_clients
         from .._flows.shared_ca.steward import Steward
 
         names, source = secret_names(params), shared_secrets(module)
@@ -52,5 +52,5 @@ def run(module: AwsModule) -> None:
             clients = known_clients(source, names, module.warn)
         steward = Steward(source, names, now())
         state = steward.look(clients)
-        result = facts(state, steward.at, warn_before(params), with_keys=params["include_keys"])
+        result = facts(state, steward.at, warn_before(params), mask_private_key if params["include_keys"] else None)
         module.exit_json(changed=False, **result, api_calls=dict(source.api_calls))

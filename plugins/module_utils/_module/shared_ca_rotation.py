@@ -13,14 +13,11 @@ from .boundary import module_boundary
 from .shared_ca_common import (
     PREFIX_OPTION,
     WARN_OPTION,
-    facts,
     failures_told_apart,
     key_spec,
-    known_clients,
     now,
     secret_names,
     shared_secrets,
-    shown,
     warn_before,
 )
 
@@ -46,6 +43,8 @@ def run(module: AwsModule) -> None:
     with module_boundary(module), failures_told_apart():
         require_library("cryptography")
         from .._core.ca.keys import generate_key, quick_key
+        from .._core.shared_ca.facts import facts, shown
+        from .._flows.shared_ca.known_clients import known_clients
         from .._flows.shared_ca.overlay import Overlay
         from .._flows.shared_ca.rotation import AuthorityRotation
         from .._flows.shared_ca.steward import ClientWish, Steward
@@ -63,7 +62,7 @@ def run(module: AwsModule) -> None:
         else:
             after = {"promote": rotation.promote, "finish": rotation.finish, "abort": rotation.abort}[params["step"]]()
         told = before if check_mode and steward.changed else after
-        result = facts(told, steward.at, warn, with_keys=False)
+        result = facts(told, steward.at, warn)
         diff = {"diff": {"before": shown(before), "after": shown(after)}} if module._diff else {}
         module.exit_json(
             changed=steward.changed,

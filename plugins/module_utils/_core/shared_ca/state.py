@@ -58,6 +58,11 @@ class Names:
         found = [FIRST_CLIENT] if first in names else []
         return found + sorted(name[len(first) + 1 :] for name in names if name.startswith(f"{first}-"))
 
+    def secrets(self, clients: t.Iterable[str]) -> list[str]:
+        """All secrets of an authority with these clients, in the reverse order of their making."""
+        pairs = [name for client in clients for name in (self.client_cert(client), self.client_key(client))]
+        return [self.crl, *pairs, self.ca_cert, self.ca_key]
+
     def item(self, secret: str) -> str:
         """What results call a secret: its name without the prefix."""
         return secret[len(self.prefix) + 1 :]

@@ -38,7 +38,7 @@ class RotationSettings(t.NamedTuple):
     memory: for hot updates, None without a stats socket; crt_list: for new certificates, None for where the others are;
     proof: None for none; allow_unreferenced, on_unproven: what of it is no failure; textfile, metrics_names: for
     node_exporter, None for no metrics; fail_late: leave it to others to fail for what is wrong with the content of
-    certificates. rollback_names, rollback_expired: for a way back by hand.
+    certificates, and with the metrics. rollback_names, rollback_expired: for a way back by hand.
     """
 
     needs: t.Mapping[str, t.Any]
@@ -140,8 +140,9 @@ class Rotation(CertificateSync):
     def failure(self) -> str:
         """What the run fails with at its end; "" when it does not."""
         progress = self.progress
-        late = self._settings.fail_late and not progress.own_failure
-        return "\n".join(filter(None, ("" if late else progress.message, self._metrics_error)))
+        if self._settings.fail_late and not progress.own_failure:
+            return ""
+        return "\n".join(filter(None, (progress.message, self._metrics_error)))
 
     @property
     def progress(self) -> Progress:

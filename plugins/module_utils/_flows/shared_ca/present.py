@@ -15,6 +15,7 @@ from ..._core.ca.judge import authority_problems
 from ..._core.ca.profiles import Profile
 from ..._core.instants import isoformat_utc
 from ..._core.shared_ca.state import State
+from ..._core.x509.document import Opener, parse_secret
 from ..._errors import RotationError
 from .rotation import AuthorityRotation
 from .steward import ClientWish, Steward, Write
@@ -102,6 +103,14 @@ def _refuse_torn(state: State) -> None:
             f"{' '.join(torn)} Nothing was generated, for that would cut off all who trust what is stored. Restore what"
             " is missing, or replace the authority and all clients at once with force: true."
         )
+
+
+def authority_to_import(content: str | bytes, opener: Opener) -> Issuer:
+    """content: as a secret may hold it. Raises MaterialError when it cannot be read, and RotationError."""
+    material = parse_secret(content, opener)
+    if len(material.certificates) != 1:
+        raise RotationError(f"import_from: there are {len(material.certificates)} certificates: give one authority.")
+    return Issuer(material.certificates[0], material.private_key)
 
 
 def refuse_unusable_import(imported: Issuer, at: datetime.datetime) -> None:

@@ -1,0 +1,143 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is stored of a shared authority, judged, as results and diffs show it."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import datetime, timedelta
+
+from ..ca.judge import authority_problems, leaf_problems
+from ..ca.keys import key_pem
+from ..instants import isoformat_utc
+from ..x509.problems import Problem
+from .state import Pair, State
+
+
+class _Stored(t.NamedTuple):
+    """name: of the client, or "ca"; secret: of the certificate; role: what it is for."""
+
+    name: str
+    secret: str
+    role: str
+    pair: Pair
+
+
+def facts(
+    state: State, at: datetime, warn_before: timedelta, mask: t.Callable[[str], None] | None = None
+) -> dict[str, t.Any]:
+    """What results tell of what is stored. mask: told of each private key before it is returned, None to return none.
+
+    Raises RotationError for a CRL that cannot be read.
+    """
+    certificates = [_certificate_facts(state, stored, at, warn_before, mask) for stored in _stored(state)]
+    current = state.current.certificate if state.current else None
+    return {
+        "prefix": state.names.prefix,
+        "stage": state.phase,
+        "ca_certificate": current.pem.decode() if current else None,
+        "fingerprint_sha256": current.fingerprint_sha256 if current else None,
+        "trust_bundle": state.trust_bundle,
+        "trusted_fingerprints": [certificate.fingerprint_sha256 for certificate in state.trusted],
+        "crl": state.crl.text if state.crl else None,
+        "certificates": certificates,
+        "problems": [
+            {"name": certificate["name"], **problem}
+            for certificate in certificates
+            for problem in certificate["problems"]
+        ],
+    }
+
+
+def shown(state: State) -> dict[str, t.Any]:
+    """For a diff: names, fingerprints and dates. Raises RotationError for a CRL that cannot be read."""
+    return {
+        "stage": state.phase,
+        "certificates": {
+            f"{stored.secret} ({stored.role})": {
+                "fingerprint_sha256": certificate.fingerprint_sha256 if certificate else None,
+                "not_after": isoformat_utc(certificate.not_after) if certificate else None,
+                "revoked": _is_revoked(state, stored),
+            }
+            for stored in _stored(state)
+            for certificate in (stored.pair.certificate,)
+        },
+    }
+
+
+def outcome_items(state: State, outcomes: t.Mapping[str, str]) -> dict[str, str]:
+    """Secret, without the prefix -> generated, renewed or retrieved. outcomes: of those that a run has written."""
+    names = state.names
+    there = {names.ca_cert, names.ca_key, *outcomes}
+    there |= {names.crl} if state.crl else set()
+    for client in state.clients.values():
+        if client.pair:
+            there |= {names.client_cert(client.name), names.client_key(client.name)}
+    return {names.item(name): outcomes.get(name, "retrieved") for name in sorted(there)}
+
+
+def _stored(state: State) -> t.Iterator[_Stored]:
+    roles = {"current": state.current, "successor": state.successor, "retiring": state.retiring}
+    for role, pair in roles.items():
+        if pair:
+            yield _Stored("ca", state.names.ca_cert, role, pair)
+    for client in state.clients.values():
+        if client.pair:
+            yield _Stored(client.name, state.names.client_cert(client.name), "client", client.pair)
+
+
+def _is_revoked(state: State, stored: _Stored) -> bool:
+    pair = stored.pair
+    return (
+        stored.role == "client"
+        and pair.certificate is not None
+        and pair.key is not None
+        and state.is_revoked(pair.certificate)
+    )
+
+
+def _problems(state: State, stored: _Stored, at: datetime, warn_before: timedelta) -> list[Problem]:
+    pair = stored.pair
+    if pair.certificate is None or pair.key is None:
+        return [*pair.problems]
+    if stored.role == "client":
+        found = leaf_problems(pair.certificate, pair.key, "client", state.trusted, at, warn_before)
+    else:
+        found = authority_problems(pair.certificate, pair.key, at, warn_before)
+    return [*pair.problems, *found]
+
+
+def _certificate_facts(
+    state: State, stored: _Stored, at: datetime, warn_before: timedelta, mask: t.Callable[[str], None] | None
+) -> dict[str, t.Any]:
+    pair = stored.pair
+    problems, revoked = _problems(state, stored, at, warn_before), _is_revoked(state, stored)
+    item: dict[str, t.Any] = {
+        "name": stored.name,
+        "secret": stored.secret,
+        "role": stored.role,
+        "version_id": pair.version_id,
+        "valid": not revoked and not any(problem.severity == "error" for problem in problems),
+        "revoked": revoked,
+        "problems": [problem.as_dict() for problem in problems],
+        "subject": None,
+        "fingerprint_sha256": None,
+        "not_before": None,
+        "not_after": None,
+        "serial_number": None,
+        "key": None,
+        "certificate": None,
+    }
+    if pair.certificate:
+        summary = pair.certificate.summary()
+        item.update({key: summary[key] for key in summary if key in item})
+        item.update(subject=pair.certificate.subject, certificate=pair.certificate.pem.decode())
+    if mask:
+        item["private_key"] = None
+        if pair.key is not None:
+            pem = key_pem(pair.key)
+            mask(pem)
+            item["private_key"] = pem
+    return item
