@@ -16,9 +16,9 @@ from ansible_collections.certops.rotation.plugins.module_utils._flows.shared_ca.
 from ansible_collections.certops.rotation.plugins.module_utils._flows.shared_ca.present import Wish
 from ansible_collections.certops.rotation.plugins.module_utils._flows.shared_ca.steward import ClientWish
 from ansible_collections.certops.rotation.plugins.module_utils._flows.shared_ca.stored_authority import (
+    AuthorityProvider,
     Presence,
     Restoration,
-    AuthorityProvider,
 )
 
 AT = datetime.datetime(2026, 11, 22, 3, 0, tzinfo=datetime.timezone.utc)
