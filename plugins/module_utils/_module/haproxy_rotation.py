@@ -15,8 +15,8 @@ import typing as t
 from datetime import datetime, timezone
 
 from .._errors import InvalidOption, RotationError
-from .._flows.rotate.rotation import Rotation, RotationSettings
-from .._flows.rotate.settings import MemorySettings, ProofSettings, ReloadSettings
+from .._flows.rotate.rotation import Rotation
+from .._flows.rotate.settings import MemorySettings, ProofSettings, ReloadSettings, RotationSettings
 from .._ports.host.signals import Requests, asked_to_end
 from .._ports.provided import NotProvided
 from .._ports.store.directory import CertificateDirectory

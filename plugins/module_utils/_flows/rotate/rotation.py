@@ -24,39 +24,9 @@ from .sync import CertificateSync
 from .sync_options import SyncOptions
 
 if t.TYPE_CHECKING:
-    from .settings import MemorySettings, ProofSettings, ReloadSettings
+    from .settings import RotationSettings
 
 _Result = dict[str, t.Any]
-
-
-class RotationSettings(t.NamedTuple):
-    """All but what a sync does.
-
-    needs: options of the preflight; source: who asks AWS, host or controller; activation: how HAProxy is made to use
-    the files: "direct"; "handlers", later, by somebody else; "reloaded", just now, by somebody else (reload_error,
-    reload_log: when that failed); or "none".
-    memory: for hot updates, None without a stats socket; crt_list: for new certificates, None for where the others are;
-    proof: None for none; allow_unreferenced, on_unproven: what of it is no failure; textfile, metrics_names: for
-    node_exporter, None for no metrics; fail_late: leave it to others to fail for what is wrong with the content of
-    certificates, and with the metrics. rollback_names, rollback_expired: for a way back by hand.
-    """
-
-    needs: t.Mapping[str, t.Any]
-    source: str
-    activation: str
-    reload_error: str
-    reload_log: str
-    memory: MemorySettings | None
-    crt_list: str | None
-    reload: ReloadSettings
-    proof: ProofSettings | None
-    allow_unreferenced: bool
-    on_unproven: str
-    textfile: str | None
-    metrics_names: str
-    fail_late: bool
-    rollback_names: t.Sequence[str] = ()
-    rollback_expired: bool = False
 
 
 class Rotation(CertificateSync):
