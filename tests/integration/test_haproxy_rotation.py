@@ -181,7 +181,8 @@ def test_what_fails_for_one_certificate_does_not_hold_up_the_others(walk: Walk) 
         for name, code in codes.items():
             (line,) = [line for line in failed["failures"] if line.startswith(f"web/{name}: ")]
             assert f"[{code}]" in line
-            assert line in failed["msg"] == failed["error"]
+            assert line in failed["msg"]
+        assert failed["msg"] == failed["error"]
         assert (failed["activation"], failed["proven"], failed["activation_error"]) == ("hot_update", ["web/good"], "")
         assert scene.served("good") == good.fingerprint_sha256
         disk = scene.disk()
@@ -239,7 +240,8 @@ def test_what_fails_after_the_files_is_told_and_the_next_run_goes_on(walk: Walk,
     newer = scene.store("a")
     unmeasured = walk.bad(metrics_textfile=str(textfile))
     assert unmeasured["msg"].startswith("The metrics were not written: ")
-    assert str(textfile.parent) in unmeasured["msg"] == unmeasured["error"]
+    assert str(textfile.parent) in unmeasured["msg"]
+    assert unmeasured["msg"] == unmeasured["error"]
     assert unmeasured["activation_error"] == ""
     assert unmeasured["proven"] == ["web/a"]
     assert scene.served("a") == newer.fingerprint_sha256

@@ -120,6 +120,8 @@ class _Counter:
 
 def prepare(plan: t.Mapping[str, t.Any]) -> None:
     """From now on this process interrupts itself. Waits that are only there for the sake of others are shortened."""
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):  # nohup and background jobs ignore some of them
+        signal.signal(number, signal.SIG_DFL)
     counter = _Counter(plan)
     for owner, names in _CALLS.items():
         for name in names:

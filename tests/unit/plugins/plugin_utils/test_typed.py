@@ -59,7 +59,8 @@ MEANS_NOTHING = {
 
 
 def cases(table):
-    return [pytest.param(kind, *(case if type(case) is tuple else [case])) for kind in table for case in table[kind]]
+    pairs = ((kind, case) for kind, each in table.items() for case in each)
+    return [pytest.param(kind, *(case if isinstance(case, tuple) else [case])) for kind, case in pairs]
 
 
 @pytest.mark.parametrize(("kind", "value", "meant"), cases(MEANT))

@@ -9,12 +9,24 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import typing as t
 
+import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._ports.host.signals import asked_to_end
 
 ASKING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
+@pytest.fixture
+def unignored() -> t.Iterator[None]:
+    """Where the tests are run by nohup, or in the background, some of them are ignored."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in ASKING}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("unignored")
 def test_obeyed_until_held_and_kept_from_then_on() -> None:
     before = [signal.getsignal(number) for number in ASKING]
     ended: list[str] = []
