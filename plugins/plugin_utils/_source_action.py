@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import contextvars
 import json
 import re
 import time
@@ -36,10 +38,13 @@ _VERSION_ID = re.compile(r'"version_id": "([^"]*)"')
 _MOST_VERSIONS = 8 << 20  # bytes of a host's answer
 _QUOTED = 200  # characters of what a host asked for
 _T = t.Mapping[str, t.Any]
+_R = t.TypeVar("_R")
 
 
 class SourceAction(HostAction):
     """For a module with the option source: for source=controller it asks AWS in the hosts' place."""
+
+    _is_connected = False
 
     def run(self, tmp: t.Any = None, task_vars: t.Any = None) -> dict[str, t.Any]:
         if self._task.args.get("source") != "controller":
@@ -54,8 +59,14 @@ class SourceAction(HostAction):
         options = {name: value for name, value in self._task.args.items() if name not in arguments}
         source = ControllerSource(options, _SPOOL, self._task._uuid)
         selected = Selected(_selection(arguments), may_fall_back=arguments.get("on_discovery_error") == "fallback")
-        answers = source.answer(selected.first_questions)
-        questions = self._foreseen(selected.values(answers))
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            asked = _beside(pool, source.answer, selected.first_questions)
+            there = self._versions_there()
+            answers = asked.result()
+        # What the module will ask for, so that one run of it is enough.
+        questions = [
+            question for question, version in selected.values(answers).items() if there and version not in there
+        ]
         for _call in _CALLS:
             answers.update(source.answer(questions))
             if any("value" in answer for answer in answers.values()):
@@ -79,21 +90,43 @@ class SourceAction(HostAction):
             f"Host {task_vars['inventory_hostname']} goes on asking for what it has been given. Run it again."
         )
 
-    def _foreseen(self, found: t.Mapping[str, str]) -> list[str]:
-        """Questions that the module will have, so that one run of it is enough. found: question -> version id.
+    def _versions_there(self) -> set[str]:
+        """Versions of secrets that the manifest on the host names; none where that cannot be told.
 
-        The host's manifest names the versions that lie there. It is only looked at, in bounded size: where it cannot be
-        read, or is no use, the module asks as it does anyway.
+        It is only looked at, in bounded size: where it is no use, the module asks as it does anyway.
         """
         path = str(self._task.args.get("path") or "")
-        if not found or not _PLAIN_PATH.fullmatch(path):
-            return []
+        if not _PLAIN_PATH.fullmatch(path):
+            return set()
         manifest = self._connection._shell.quote(f"{path}/{STATE_DIRECTORY}/{MANIFEST_FILE}")
+        self._is_connected = True
         looked = self._low_level_execute_command(
             f'grep -o \'"version_id": "[^"]*"\' {manifest} | head -c {_MOST_VERSIONS}'
         )
-        there = set(_VERSION_ID.findall(str(looked.get("stdout") or "")))
-        return [question for question, version in found.items() if version not in there] if there else []
+        return set(_VERSION_ID.findall(str(looked.get("stdout") or "")))
+
+    def _configure_module(self, *arguments: t.Any, **named: t.Any) -> t.Any:
+        """For the first host of a run Ansible packs the module, which takes a while, and so does connecting."""
+        connection, is_connected = self._connection, self._is_connected
+        self._is_connected = True
+        if (
+            is_connected
+            or connection.transport != "ssh"
+            or "ControlPersist" not in str(connection.get_option("ssh_args"))
+        ):
+            return super()._configure_module(*arguments, **named)
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            connected = _beside(pool, connection.exec_command, "exit 0", sudoable=False)
+            packed = super()._configure_module(*arguments, **named)
+            connected.result()
+        return packed
+
+
+def _beside(
+    pool: concurrent.futures.Executor, work: t.Callable[..., _R], *arguments: t.Any, **named: t.Any
+) -> concurrent.futures.Future[_R]:
+    """In another thread, with what Ansible knows of the task in this one."""
+    return pool.submit(contextvars.copy_context().run, work, *arguments, **named)
 
 
 def _known(arguments: _T, spec: _T) -> dict[str, t.Any]:
