@@ -9,10 +9,12 @@ from __future__ import annotations
 import concurrent.futures
 import contextvars
 import json
+import pathlib
 import re
 import time
 import typing as t
 
+from ansible import constants
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.source import Selection
@@ -107,19 +109,22 @@ class SourceAction(HostAction):
 
     def _configure_module(self, *arguments: t.Any, **named: t.Any) -> t.Any:
         """For the first host of a run Ansible packs the module, which takes a while, and so does connecting."""
-        connection, is_connected = self._connection, self._is_connected
-        self._is_connected = True
-        if (
-            is_connected
-            or connection.transport != "ssh"
-            or "ControlPersist" not in str(connection.get_option("ssh_args"))
-        ):
+        if self._is_connected or self._is_packed() or not self._keeps_connections():
             return super()._configure_module(*arguments, **named)
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            connected = _beside(pool, connection.exec_command, "exit 0", sudoable=False)
+            connected = _beside(pool, self._connection.exec_command, "exit 0", sudoable=False)
             packed = super()._configure_module(*arguments, **named)
             connected.result()
         return packed
+
+    def _is_packed(self) -> bool:
+        """Whether Ansible has done so for another host. That it has not, where it has, costs one command more."""
+        packs = pathlib.Path(constants.DEFAULT_LOCAL_TMP, "ansiballz_cache")
+        return any(packs.glob(f"*.{self._task.action.rpartition('.')[2]}-*"))
+
+    def _keeps_connections(self) -> bool:
+        """Whether a connection that one command has made is there for the next one."""
+        return self._connection.transport == "ssh" and "ControlPersist" in str(self._connection.get_option("ssh_args"))
 
 
 def _beside(
