@@ -296,3 +296,26 @@ def test_certificates_without_haproxy_on_the_host(
         assert of_haproxy(run.result) == (changed, "none", [], [], False)
         assert run.result["pending"] == ["web/a"]
     assert not (tmp_path / "certs/.certops/state.json").exists()
+
+
+def test_options_that_mean_nothing_are_a_failed_run(walk: Walk, scene: rotation.Scene, tmp_path: pathlib.Path) -> None:
+    """It does not begin, and the metrics count it nevertheless; what is wrong with them is told, too."""
+    scene.store("a")
+    textfile = tmp_path / "rotation.prom"
+    metrics = {"metrics_textfile": str(textfile), "metrics_names": "conforming"}
+    walk.good(**metrics)
+    succeeded = f'certops_last_run_success{{directory="{scene.haproxy.certs_dir}"}}'
+    assert f"{succeeded} 1.0\n" in textfile.read_text()
+    disk = scene.disk()
+    for wrong in ({"min_rsa_bits": 512}, {"mode": "0644"}, {"proof_timeout": 0}, {"tags": {"Environment": None}}):
+        textfile.unlink()
+        refused = walk.bad(**metrics, **wrong)
+        assert next(iter(wrong)).removeprefix("proof_") in refused["msg"]
+        assert "certificates" not in refused
+        assert f"{succeeded} 0.0\n" in textfile.read_text(), wrong
+    assert {path: found for path, found in scene.disk().items() if ".certops" not in path} == {
+        path: found for path, found in disk.items() if ".certops" not in path
+    }
+    both = walk.bad(metrics_textfile=str(tmp_path / "nowhere/rotation.prom"), mode="0644")["msg"]
+    assert "mode 0644 would let every user" in both
+    assert "The metrics were not written: " in both

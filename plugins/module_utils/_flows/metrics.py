@@ -13,7 +13,8 @@ import typing as t
 from datetime import datetime
 
 from .._core.record.metrics import Run, Totals, certificate_numbers
-from .._errors import InvalidOption
+from .._core.unexpected import only_rotation_errors
+from .._errors import InvalidOption, RotationError
 from .._ports.host.libraries import require_library
 from .._ports.store.atomic import FileAttributes, is_unfit, store_errors
 from .._ports.store.directory import STATE_DIRECTORY, CertificateDirectory
@@ -89,6 +90,17 @@ def write_metrics(
                 directory.write_own_file(TOTALS_FILE, totals.to_json())
             _write(textfile, text)
     return MetricsReport(changed, len(certificates), before, text, warnings)
+
+
+def count_failure(path: str, textfile: str, names: str, now: datetime) -> str:
+    """A run that broke off at once, by its options. Returns what went wrong with that; "" when nothing did."""
+    run = Run(succeeded=False, duration=0.0, problems={"host": 1})
+    try:
+        with only_rotation_errors():
+            write_metrics(path, textfile, names=names, run=run, layers={}, lock_timeout=60, now=now)
+    except RotationError as error:
+        return f"The metrics were not written: {error.message}"
+    return ""
 
 
 def load_totals(path: str) -> tuple[Totals, str | None]:

@@ -12,9 +12,11 @@ import gc
 import os
 import sys
 import typing as t
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 from .._errors import InvalidOption, RotationError
+from .._flows.metrics import count_failure
+from .._flows.rotate.deployed import also_deployed
 from .._flows.rotate.rotation import Rotation
 from .._flows.rotate.settings import MemorySettings, ProofSettings, ReloadSettings, RotationSettings
 from .._ports.host.signals import Requests, asked_to_end
@@ -92,16 +94,11 @@ def run(module: AwsModule) -> None:
     for option in ("docker_host", "reload_url"):
         mask_in_url(module, option)
     with asked_to_end(lambda name: _end_at_once(module, name)) as requests, module_boundary(module):
-        params = module.params
-        rotation = _walk(params)(
-            lambda: certificate_source(module),
-            CertificateDirectory(params["path"], directory_settings(params)),
-            sync_options(params if params["rollback_names"] is None else {**params, **_NOTHING_SELECTED}),
-            rotation_settings(params),
-            now=now,
-            check_mode=module.check_mode,
-            before_change=requests.hold,
-        )
+        try:
+            rotation = _rotation(module, now, requests)
+        except RotationError as error:
+            _tell_of_options(error, module, now)
+            raise
         try:
             rotation.run()
         except NotProvided as missing:
@@ -115,6 +112,29 @@ def run(module: AwsModule) -> None:
         if rotation.failure:
             module.fail_json(msg=rotation.failure, **result)
         module.exit_json(**result)
+
+
+def _rotation(module: AwsModule, now: datetime, requests: Requests) -> Rotation:
+    """Raises InvalidOption."""
+    params = module.params
+    return _walk(params)(
+        lambda: certificate_source(module),
+        CertificateDirectory(params["path"], directory_settings(params)),
+        sync_options(params if params["rollback_names"] is None else {**params, **_NOTHING_SELECTED}),
+        rotation_settings(params),
+        now=now,
+        check_mode=module.check_mode,
+        before_change=requests.hold,
+    )
+
+
+def _tell_of_options(error: RotationError, module: AwsModule, now: datetime) -> None:
+    """A run that does not even begin has failed, too: the metrics count it, and what is deployed goes on to expire."""
+    params = module.params
+    also_deployed(error, CertificateDirectory(params["path"]), now=now, min_remaining=timedelta(0))
+    if params["metrics_textfile"] and not module.check_mode and params["rollback_names"] is None:
+        wrong = count_failure(params["path"], params["metrics_textfile"], params["metrics_names"], now)
+        error.message = "\n".join(filter(None, (error.message, wrong)))
 
 
 def _walk(params: t.Mapping[str, t.Any]) -> type[Rotation]:
