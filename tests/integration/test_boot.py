@@ -24,9 +24,9 @@ import pytest
 import yaml
 from ansible_collections.certops.rotation.tests.support import pki, secrets_scan
 from ansible_collections.certops.rotation.tests.support.aws_faults import AwsFaults
-from ansible_collections.certops.rotation.tests.support.haproxy import free_port
 from ansible_collections.certops.rotation.tests.support.instance_metadata import PATHS, InstanceMetadataService
 from ansible_collections.certops.rotation.tests.support.moto import MotoServer
+from ansible_collections.certops.rotation.tests.support.ports import free_port
 from ansible_collections.certops.rotation.tests.support.systemd_host import SystemdHost, visible_in_services
 
 ROOT = pathlib.Path(__file__).parents[2]

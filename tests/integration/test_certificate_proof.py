@@ -14,7 +14,8 @@ import typing as t
 
 import pytest
 from ansible_collections.certops.rotation.tests.support import module, pki
-from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance, free_port
+from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance
+from ansible_collections.certops.rotation.tests.support.ports import free_port
 
 ROOT = pki.CertificateAuthority("Test Root")
 Files = dict[str, pki.IssuedCertificate]

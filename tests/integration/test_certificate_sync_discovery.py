@@ -10,8 +10,9 @@ import typing as t
 
 import pytest
 from ansible_collections.certops.rotation.tests.support.aws_faults import AwsFaults
-from ansible_collections.certops.rotation.tests.support.moto import MotoServer, free_port
+from ansible_collections.certops.rotation.tests.support.moto import MotoServer
 from ansible_collections.certops.rotation.tests.support.pki import CertificateAuthority
+from ansible_collections.certops.rotation.tests.support.ports import free_port
 from ansible_collections.certops.rotation.tests.support.sync import SyncTarget, actions, problem_codes, warnings
 
 Document = dict[str, t.Any]

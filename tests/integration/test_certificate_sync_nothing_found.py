@@ -24,8 +24,9 @@ from ansible_collections.certops.rotation.plugins.module_utils._ports.provided i
     value_question,
 )
 from ansible_collections.certops.rotation.tests.support.aws_faults import AwsFaults
-from ansible_collections.certops.rotation.tests.support.moto import MotoServer, free_port
+from ansible_collections.certops.rotation.tests.support.moto import MotoServer
 from ansible_collections.certops.rotation.tests.support.pki import CertificateAuthority
+from ansible_collections.certops.rotation.tests.support.ports import free_port
 from ansible_collections.certops.rotation.tests.support.sync import SyncTarget, actions, warnings
 
 Document = dict[str, t.Any]

@@ -22,7 +22,7 @@ import jinja2
 import pytest
 import yaml
 from ansible_collections.certops.rotation.tests.support import rotation, secrets_scan
-from ansible_collections.certops.rotation.tests.support.moto import free_port
+from ansible_collections.certops.rotation.tests.support.ports import free_port
 
 RULEBOOK = pathlib.Path(__file__).parents[2] / "extensions" / "eda" / "rulebooks" / "rotate.yml"
 TOKEN = "a-token-that-nobody-guesses"

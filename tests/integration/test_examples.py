@@ -16,8 +16,9 @@ import typing as t
 import pytest
 import yaml
 from ansible_collections.certops.rotation.tests.support import pki, secrets_scan
-from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance, free_port
+from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance
 from ansible_collections.certops.rotation.tests.support.moto import MotoServer
+from ansible_collections.certops.rotation.tests.support.ports import free_port
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 PROGRAMS = pathlib.Path(sys.executable).parent

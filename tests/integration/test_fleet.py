@@ -13,8 +13,8 @@ import typing as t
 
 from ansible_collections.certops.rotation.tests.support import disk, rotation
 from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
-from ansible_collections.certops.rotation.tests.support.haproxy import free_port
 from ansible_collections.certops.rotation.tests.support.playbook import PlaybookRun, run_playbook
+from ansible_collections.certops.rotation.tests.support.ports import free_port
 
 ALL_AT_ONCE = {"rotation_batches": ["100%"]}
 

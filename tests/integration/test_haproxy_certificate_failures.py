@@ -20,7 +20,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.ce
 from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.errors import CertificateRefused
 from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.runtime import RuntimeApi
 from ansible_collections.certops.rotation.tests.support import pki
-from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance, free_port
+from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance
 from ansible_collections.certops.rotation.tests.support.haproxy_memory import (
     actions,
     deploy,
@@ -29,6 +29,7 @@ from ansible_collections.certops.rotation.tests.support.haproxy_memory import (
     served,
 )
 from ansible_collections.certops.rotation.tests.support.module import ModuleRun
+from ansible_collections.certops.rotation.tests.support.ports import free_port
 
 pytestmark = pytest.mark.usefixtures("haproxy_version")
 

@@ -23,10 +23,10 @@ from ansible_collections.certops.rotation.plugins.module_utils._errors import Re
 from ansible_collections.certops.rotation.plugins.module_utils._ports.reload.docker import DockerEngine
 from ansible_collections.certops.rotation.tests.support import pki, rotation
 from ansible_collections.certops.rotation.tests.support.docker_engine import DockerEngineHost, HaproxyContainer
-from ansible_collections.certops.rotation.tests.support.haproxy import free_port
 from ansible_collections.certops.rotation.tests.support.module import ModuleRun, run_module
 from ansible_collections.certops.rotation.tests.support.moto import MotoServer
 from ansible_collections.certops.rotation.tests.support.playbook import PlaybookRun, run_playbook
+from ansible_collections.certops.rotation.tests.support.ports import free_port
 
 BOUND = 60  # seconds: how long a failure may take at most on a busy machine
 

@@ -14,7 +14,6 @@ import typing as t
 
 import pytest
 from ansible_collections.certops.rotation.tests.support import pki, secrets_scan
-from ansible_collections.certops.rotation.tests.support.haproxy import free_port
 from ansible_collections.certops.rotation.tests.support.module import (
     ModuleRun,
     module_command,
@@ -23,6 +22,7 @@ from ansible_collections.certops.rotation.tests.support.module import (
 )
 from ansible_collections.certops.rotation.tests.support.moto import MotoServer
 from ansible_collections.certops.rotation.tests.support.playbook import PlaybookRun, run_playbook
+from ansible_collections.certops.rotation.tests.support.ports import free_port
 from ansible_collections.certops.rotation.tests.support.systemd_host import SystemdHost
 
 CONFIG = "/etc/haproxy/haproxy.cfg"

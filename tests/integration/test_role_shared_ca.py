@@ -14,10 +14,10 @@ import pytest
 import yaml
 from ansible_collections.certops.rotation.tests.support.aws_faults import AwsFaults
 from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
-from ansible_collections.certops.rotation.tests.support.haproxy import free_port
 from ansible_collections.certops.rotation.tests.support.instance_metadata import PATHS, InstanceMetadataService
 from ansible_collections.certops.rotation.tests.support.moto import MotoServer
 from ansible_collections.certops.rotation.tests.support.playbook import PlaybookRun, run_playbook
+from ansible_collections.certops.rotation.tests.support.ports import free_port
 from ansible_collections.certops.rotation.tests.support.shared_authority import FIRST_FOUR, SharedAuthority
 from ansible_collections.certops.rotation.tests.support.shared_member import Member
 

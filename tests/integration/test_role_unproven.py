@@ -11,9 +11,9 @@ import pathlib
 import typing as t
 
 from ansible_collections.certops.rotation.tests.support import rotation
-from ansible_collections.certops.rotation.tests.support.haproxy import free_port
 from ansible_collections.certops.rotation.tests.support.moto import MotoServer
 from ansible_collections.certops.rotation.tests.support.playbook import PlaybookRun
+from ansible_collections.certops.rotation.tests.support.ports import free_port
 
 UNPROVEN = "certops_certificate_unproven"
 

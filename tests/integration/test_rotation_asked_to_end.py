@@ -21,11 +21,11 @@ import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._ports.host.processes import Process, children_of
 from ansible_collections.certops.rotation.tests.support import pki, rotation
 from ansible_collections.certops.rotation.tests.support.aws_faults import AwsFaults
-from ansible_collections.certops.rotation.tests.support.haproxy import free_port
 from ansible_collections.certops.rotation.tests.support.interrupted_host import Host, host
 from ansible_collections.certops.rotation.tests.support.interruption import Interruptions, Place, Point
 from ansible_collections.certops.rotation.tests.support.moto import MotoServer
 from ansible_collections.certops.rotation.tests.support.playbook import ROTATE
+from ansible_collections.certops.rotation.tests.support.ports import free_port
 from ansible_collections.certops.rotation.tests.support.ssh_server import SshServer, ssh_server
 
 _PATIENCE = 120  # seconds, for what takes one

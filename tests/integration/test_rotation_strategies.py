@@ -11,8 +11,8 @@ import typing as t
 
 import pytest
 from ansible_collections.certops.rotation.tests.support import rotation
-from ansible_collections.certops.rotation.tests.support.haproxy import free_port
 from ansible_collections.certops.rotation.tests.support.playbook import PlaybookRun, run_playbook
+from ansible_collections.certops.rotation.tests.support.ports import free_port
 
 HOSTS = ("good", "dead", "broken", "last")
 

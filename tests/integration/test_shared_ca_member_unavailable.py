@@ -17,7 +17,8 @@ from ansible_collections.certops.rotation.tests.support.instance_metadata import
     PATHS,
     InstanceMetadataService,
 )
-from ansible_collections.certops.rotation.tests.support.moto import MotoServer, free_port
+from ansible_collections.certops.rotation.tests.support.moto import MotoServer
+from ansible_collections.certops.rotation.tests.support.ports import free_port
 from ansible_collections.certops.rotation.tests.support.shared_authority import SharedAuthority
 from ansible_collections.certops.rotation.tests.support.shared_member import NAMES, Member
 

@@ -18,7 +18,8 @@ from ansible_collections.certops.rotation.tests.support import pki
 from ansible_collections.certops.rotation.tests.support.aws_faults import AwsFaults
 from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
 from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance
-from ansible_collections.certops.rotation.tests.support.moto import MotoServer, free_port
+from ansible_collections.certops.rotation.tests.support.moto import MotoServer
+from ansible_collections.certops.rotation.tests.support.ports import free_port
 from ansible_collections.certops.rotation.tests.support.shared_authority import FIRST_FOUR, SharedAuthority
 from ansible_collections.certops.rotation.tests.support.shared_member import Member
 from cryptography.x509.oid import ExtendedKeyUsageOID

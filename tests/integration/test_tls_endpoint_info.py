@@ -19,7 +19,8 @@ import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._ports.tls.endpoint import Endpoint
 from ansible_collections.certops.rotation.plugins.module_utils._ports.tls.probe import Trust, probe, probe_many
 from ansible_collections.certops.rotation.tests.support import module, pki
-from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance, free_port
+from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance
+from ansible_collections.certops.rotation.tests.support.ports import free_port
 from ansible_collections.certops.rotation.tests.support.tls_server import Talk, server, tls
 
 ROOT = pki.CertificateAuthority("Test Root")

@@ -10,7 +10,6 @@ import contextlib
 import functools
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,8 @@ import typing as t
 import urllib.request
 
 import boto3
+
+from .ports import free_port
 
 REGION = "eu-central-1"
 
@@ -31,12 +32,6 @@ def _client(service: str, endpoint_url: str, region: str) -> t.Any:
         aws_access_key_id="test",
         aws_secret_access_key="emulated-secret-key",
     )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class MotoServer:

@@ -276,14 +276,10 @@ def _issue(
 ) -> IssuedCertificate:
     if common_name is None:
         common_name = names[0] if names and len(names[0]) <= 64 else ""
-    builder = _builder(
-        _subject(common_name),
-        issuer_name,
-        key,
-        not_before or now() - datetime.timedelta(days=1),
-        not_after or now() + datetime.timedelta(days=90),
-        serial_number,
-    )
+    not_after = not_after or now() + datetime.timedelta(days=90)
+    # A day before its end at the latest, for one that has ended: the clock goes on between two calls.
+    not_before = not_before or min(now(), not_after) - datetime.timedelta(days=1)
+    builder = _builder(_subject(common_name), issuer_name, key, not_before, not_after, serial_number)
     builder = builder.add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
     builder = builder.add_extension(_key_usage(ca=is_ca), critical=True)
     builder = builder.add_extension(_authority_key_identifier(issuer_key), critical=False)

@@ -14,7 +14,7 @@ import time
 import typing as t
 import urllib.request
 
-from .moto import free_port
+from .ports import free_port
 
 
 def promtool(*arguments: str, text: str = "") -> tuple[int, str]:

@@ -17,9 +17,9 @@ import time
 import typing as t
 
 from ansible_collections.certops.rotation.tests.support import pki, secrets_scan
-from ansible_collections.certops.rotation.tests.support.haproxy import free_port
 from ansible_collections.certops.rotation.tests.support.moto import MotoServer
 from ansible_collections.certops.rotation.tests.support.playbook import PlaybookRun, run_playbook
+from ansible_collections.certops.rotation.tests.support.ports import free_port
 from ansible_collections.certops.rotation.tests.support.systemd_host import SystemdHost, visible_in_services
 
 ROOT = pathlib.Path(__file__).parents[2]

@@ -18,8 +18,9 @@ import typing as t
 
 from cryptography import x509
 
-from .haproxy import HaproxyInstance, free_port
+from .haproxy import HaproxyInstance
 from .playbook import PlaybookRun, run_playbook
+from .ports import free_port
 from .shared_authority import SharedAuthority
 from .shared_member import NAMES, Member
 
