@@ -56,3 +56,43 @@ class ReloadError(RotationError):
 
 class ProbeError(RotationError):
     """A TLS endpoint could not be probed because the question was wrong (not because of the endpoint)."""
+
+
+class DnsError(RotationError):
+    """A DNS zone could not be read or changed, or does not show what was written. names: those concerned, if any."""
+
+    def __init__(self, message: str, names: t.Sequence[str] = ()) -> None:
+        super().__init__(message, dns_names=list(names))
+        self.names = tuple(names)
+
+
+AcmeFault = t.Literal["authority", "rate_limited", "identifier", "account", "request", "gone"]
+
+
+class AcmeError(RotationError):
+    """An ACME request failed for good.
+
+    fault: whose it is. ``authority``: the CA's (5xx, no answer, silence, nonsense), so that another CA may do;
+    ``rate_limited``: see retry_after; ``identifier``: of a name (validation, CAA, policy); ``account``: it does not
+    exist, is deactivated, or the terms or the external account binding are missing; ``request``: ours, such as an
+    unknown profile or a bad CSR; ``gone``: the order or certificate is not known (any more). problem_type: the CA's,
+    without its prefix, "" when there was none; retry_after: seconds, None when not said; url: the CA's page for
+    people, if it named one; identifiers: the names concerned, if told.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        fault: AcmeFault,
+        *,
+        problem_type: str = "",
+        retry_after: float | None = None,
+        url: str | None = None,
+        identifiers: t.Sequence[str] = (),
+    ) -> None:
+        super().__init__(message, acme_error=problem_type)
+        self.fault: AcmeFault = fault
+        self.problem_type = problem_type
+        self.retry_after = retry_after
+        self.url = url
+        self.identifiers = tuple(identifiers)
