@@ -23,7 +23,7 @@ except ImportError:  # the module boundary says so
 from ..._errors import InvalidOption, RotationError
 from ..ca.keys import key_pem, read_key
 from ..instants import isoformat_utc, parse_isoformat_utc
-from ..x509.document import MaterialError
+from ..x509.problems import MaterialError
 
 if t.TYPE_CHECKING:
     from .account_binding import ExternalBinding
