@@ -17,8 +17,8 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ..._core.acme.account import AccountAuthority, AccountDocument, AccountFacts, read_account
-from ..._core.acme.account_binding import ExternalBinding, read_binding
+from ..._core.acme.account_secret import AccountAuthority, AccountDocument, AccountFacts, read_account
+from ..._core.acme.account_terms import ExternalBinding, read_binding
 from ..._core.ca.keys import KeyMaker, generate_key, key_pem
 from ..._core.ca.profiles import KeySpec
 from ..._core.secrets.plan import CURRENT

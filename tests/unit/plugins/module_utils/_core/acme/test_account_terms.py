@@ -10,7 +10,7 @@ import base64
 import json
 
 import pytest
-from ansible_collections.certops.rotation.plugins.module_utils._core.acme.account_binding import (
+from ansible_collections.certops.rotation.plugins.module_utils._core.acme.account_terms import (
     ExternalBinding,
     contact_urls,
     read_binding,

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 
 import josepy
 import pytest
-from ansible_collections.certops.rotation.plugins.module_utils._core.acme.account import (
+from ansible_collections.certops.rotation.plugins.module_utils._core.acme.account_secret import (
     AccountDocument,
     key_thumbprint,
     read_account,

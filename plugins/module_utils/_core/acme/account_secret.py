@@ -26,7 +26,7 @@ from ..instants import isoformat_utc, parse_isoformat_utc
 from ..x509.problems import MaterialError
 
 if t.TYPE_CHECKING:
-    from .account_binding import ExternalBinding
+    from .account_terms import ExternalBinding
     from .authority import DirectoryFacts
 
 _KEY_FIELDS: t.Final = ("account_key", "private_key", "key")
