@@ -22,7 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Quickstart(t.Protocol):
+class Show(t.Protocol):
     """What is performed."""
 
     def run(self) -> None:
@@ -37,7 +37,7 @@ class Occasion(t.NamedTuple):
 
     title: str
     lines: t.Sequence[str]
-    make: t.Callable[[Screen, pathlib.Path], Quickstart]
+    make: t.Callable[[Screen, pathlib.Path], Show]
     next_commands: t.Sequence[str]
 
 
@@ -66,7 +66,7 @@ def stop(number: int, _frame: object) -> t.NoReturn:
     raise SystemExit(128 + number)
 
 
-def perform(screen: Screen, make: t.Callable[[Screen, pathlib.Path], Quickstart]) -> int:
+def perform(screen: Screen, make: t.Callable[[Screen, pathlib.Path], Show]) -> int:
     """The whole quickstart in a directory of its own. Returns the exit code."""
     # Below /tmp, for the path of a unix socket must be short.
     directory = pathlib.Path(tempfile.mkdtemp(prefix="quickstart-", dir="/tmp"))
