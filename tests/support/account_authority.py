@@ -9,7 +9,10 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.certops.rotation.plugins.module_utils._core.acme.account_secret import AccountAuthority, AccountFacts
+from ansible_collections.certops.rotation.plugins.module_utils._core.acme.account_secret import (
+    AccountAuthority,
+    AccountFacts,
+)
 from ansible_collections.certops.rotation.plugins.module_utils._core.acme.account_terms import ExternalBinding
 from ansible_collections.certops.rotation.plugins.module_utils._core.acme.authority import DirectoryFacts
 from ansible_collections.certops.rotation.plugins.module_utils._errors import AcmeError

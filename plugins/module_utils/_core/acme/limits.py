@@ -4,8 +4,9 @@
 
 """How much a CA lets an account order, counted as Boulder, Let's Encrypt's software, counts it.
 
-A limit is a bucket that refills evenly (the generic cell rate algorithm): 300 orders in three hours are 300 at once, and
-one more every 36 seconds. Of each bucket one instant is remembered, when it will be full again, in seconds since 1970.
+A limit is a bucket that refills evenly (the generic cell rate algorithm): 300 orders in three hours are 300 at once,
+and one more every 36 seconds. Of each bucket one instant is remembered, when it will be full again, in seconds since
+1970.
 Source: https://letsencrypt.org/docs/rate-limits/ and .../docs/staging-environment/. Of other CAs no limit is known
 beforehand: what they answer counts.
 """
@@ -81,7 +82,7 @@ def names_digest(identifiers: t.Iterable[str]) -> str:
     return hashlib.sha256(" ".join(sorted(identifiers)).encode()).hexdigest()[:16]
 
 
-# Second levels under which country domains are registered. The Public Suffix List has thousands more, and changes daily.
+# Second levels under which country domains are registered. The Public Suffix List has thousands more, and changes.
 _SECOND_LEVELS: t.Final = frozenset({"ac", "co", "com", "edu", "gob", "go", "gov", "ne", "net", "nom", "or", "org"})
 
 

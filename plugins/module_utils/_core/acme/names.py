@@ -207,7 +207,7 @@ class _Reading:
         unknown = [name for name in names if self.known_stores is not None and name not in self.known_stores]
         if unknown:
             raise InvalidOption(
-                f"There is no store {_quoted(unknown[0])}: {', '.join(self.known_stores or ()) or 'none is configured'}."
+                f"There is no store {_quoted(unknown[0])}, but {', '.join(self.known_stores or ()) or 'none at all'}."
             )
         return names
 

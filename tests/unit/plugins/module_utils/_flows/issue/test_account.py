@@ -13,7 +13,10 @@ import typing as t
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from ansible_collections.certops.rotation.plugins.module_utils._core.acme.account_secret import AccountDocument, read_account
+from ansible_collections.certops.rotation.plugins.module_utils._core.acme.account_secret import (
+    AccountDocument,
+    read_account,
+)
 from ansible_collections.certops.rotation.plugins.module_utils._core.ca.keys import quick_key
 from ansible_collections.certops.rotation.plugins.module_utils._errors import AcmeError, InvalidOption, RotationError
 from ansible_collections.certops.rotation.plugins.module_utils._flows.issue.account import (
