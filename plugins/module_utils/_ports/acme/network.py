@@ -176,7 +176,9 @@ class AcmeNetwork(ClientNetwork):
 
         return self._patiently(once, repeating)
 
-    def _patiently(self, once: t.Callable[[float], HttpAnswer], repeating: Repeating, *, for_all: bool = False) -> HttpAnswer:
+    def _patiently(
+        self, once: t.Callable[[float], HttpAnswer], repeating: Repeating, *, for_all: bool = False
+    ) -> HttpAnswer:
         self._let_through()
         end = self._clock.monotonic() + self._limits.request
         tried = {"unsent": 0, "broken": 0, "silent": 0}
