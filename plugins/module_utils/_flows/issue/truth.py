@@ -26,7 +26,7 @@ if t.TYPE_CHECKING:
     from ..._ports.aws.shared_secrets import Properties
 
 
-class StoredVersion(t.NamedTuple):
+class TruthVersion(t.NamedTuple):
     """arn, version_id: of the secret; written: whether it was this call that made the version the current one."""
 
     arn: str
@@ -80,7 +80,7 @@ class SecretsTruth:
 
     def put(
         self, wanted: WantedCertificate, bundle: CertificateBundle, directory: str | None, profile: str | None
-    ) -> StoredVersion:
+    ) -> TruthVersion:
         """The certificate as the current version of its secret: one version, however often this is called.
 
         directory, profile: by which and for which it was issued. Raises RotationError, also when the secret has come
@@ -180,14 +180,14 @@ class SecretsTruth:
             replicas=None if regions is None else dict.fromkeys(regions),
         )
 
-    def _create(self, name: str, secret: WantedSecret) -> StoredVersion | None:
+    def _create(self, name: str, secret: WantedSecret) -> TruthVersion | None:
         """None when there is a secret of this name already."""
         (request,) = plan_present(None, secret, same_content=False)
         created = self.secrets.create(request, secret.name)
         if created is None:
             return None
         self._remember(name, secret)
-        return StoredVersion(*created, True)
+        return TruthVersion(*created, True)
 
     def _fields(self, name: str, described: t.Mapping[str, t.Any]) -> Fields:
         """Of the document that is to be replaced, which is read again when it is another one than was looked at."""
@@ -203,7 +203,7 @@ class SecretsTruth:
             raise RotationError(refusal)
         return document_fields(value)
 
-    def _replace(self, name: str, described: t.Mapping[str, t.Any], secret: WantedSecret) -> StoredVersion:
+    def _replace(self, name: str, described: t.Mapping[str, t.Any], secret: WantedSecret) -> TruthVersion:
         requests = plan_present(described, secret, same_content=False)
         for request in requests:
             if request.operation == "put_secret_value":
@@ -211,7 +211,7 @@ class SecretsTruth:
             else:
                 self.secrets.apply([request], secret.name)
         self._remember(name, secret)
-        return StoredVersion(described["ARN"], secret.token, any(each.operation in _MAKE_CURRENT for each in requests))
+        return TruthVersion(described["ARN"], secret.token, any(each.operation in _MAKE_CURRENT for each in requests))
 
     def _remember(self, name: str, secret: WantedSecret) -> None:
         with self._lock:
