@@ -155,6 +155,7 @@ def _unmet(
 
 def _end(parameters: tuple[tuple[str, str], ...] | None) -> datetime | None:
     text = dict(parameters or ()).get("persistuntil", "")
-    if not (text.isascii() and text.isdigit()) or len(text) > len(str(_LAST_SECOND)):
+    if not (text.isascii() and text.isdigit()):
         return None
-    return datetime.fromtimestamp(min(int(text), _LAST_SECOND), timezone.utc)
+    seconds = int(text) if len(text) <= len(str(_LAST_SECOND)) else _LAST_SECOND
+    return datetime.fromtimestamp(min(seconds, _LAST_SECOND), timezone.utc)
