@@ -30,9 +30,11 @@ ORDERS = RateLimit(300, 10800)
 
 
 def test_the_documented_limits() -> None:
-    """300 orders in 3 hours, one more every 36 seconds; 50 in 7 days, every 202 minutes; 5 in 7 days, every 34 hours."""
+    """One more order every 36 seconds, for a domain every 202 minutes, for one set of names every 34 hours."""
     orders, certificates, names = LETS_ENCRYPT.orders, LETS_ENCRYPT.certificates, LETS_ENCRYPT.same_names
-    assert orders and certificates and names
+    assert orders is not None
+    assert certificates is not None
+    assert names is not None
     assert orders.refill == 36
     assert round(certificates.refill / 60) == 202
     assert round(names.refill / 3600) == 34
@@ -111,34 +113,28 @@ def test_registered_domains_as_far_as_can_be_guessed(identifier: str, domain: st
 
 
 SEE = "see https://letsencrypt.org/docs/rate-limits/"
+ORDERS_REFUSED = f"too many new orders (300) from this account in the last 3h0m0s: {SEE}#new-orders-per-account"
+DOMAIN_REFUSED = (
+    'too many certificates (50) already issued for "Example.com" in the last 168h0m0s, retry after 2026-11-27'
+    f" 09:18:47 UTC: {SEE}#new-certificates-per-registered-domain"
+)
+NAMES_REFUSED = (
+    "too many certificates (5) already issued for this exact set of identifiers in the last 168h0m0s:"
+    f" {SEE}#new-certificates-per-exact-set-of-identifiers"
+)
+VALIDATION_REFUSED = (
+    'too many failed authorizations (5) for "a.example.com" in the last 1h0m0s:'
+    f" {SEE}#authorization-failures-per-identifier-per-account"
+)
 
 
 @pytest.mark.parametrize(
     ("message", "more", "scope"),
     [
-        (
-            f"too many new orders (300) from this account in the last 3h0m0s: {SEE}#new-orders-per-account",
-            {},
-            "account",
-        ),
-        (
-            'too many certificates (50) already issued for "Example.com" in the last 168h0m0s, retry after 2026-11-27'
-            f" 09:18:47 UTC: {SEE}#new-certificates-per-registered-domain",
-            {},
-            "example.com",
-        ),
-        (
-            "too many certificates (5) already issued for this exact set of identifiers in the last 168h0m0s:"
-            f" {SEE}#new-certificates-per-exact-set-of-identifiers",
-            {},
-            "certificate",
-        ),
-        (
-            'too many failed authorizations (5) for "a.example.com" in the last 1h0m0s:'
-            f" {SEE}#authorization-failures-per-identifier-per-account",
-            {},
-            "certificate",
-        ),
+        (ORDERS_REFUSED, {}, "account"),
+        (DOMAIN_REFUSED, {}, "example.com"),
+        (NAMES_REFUSED, {}, "certificate"),
+        (VALIDATION_REFUSED, {}, "certificate"),
         ("slow down", {"identifiers": ["a.example.com"]}, "certificate"),
         ("Service busy; retry later.", {}, "account"),
         ("", {}, "account"),
