@@ -13,10 +13,12 @@ import typing as t
 import pytest
 import requests
 from acme import messages
+from ansible_collections.certops.rotation.plugins.module_utils._core.x509.examine import Examination, examine
 from ansible_collections.certops.rotation.tests.support.acme_client import AcmeClient
 from ansible_collections.certops.rotation.tests.support.acme_dns import AwsWithDns
 from ansible_collections.certops.rotation.tests.support.acme_faults import AcmeFaults
 from ansible_collections.certops.rotation.tests.support.pebble import Pebble
+from ansible_collections.certops.rotation.tests.support.second_ca import SecondCa
 from cryptography import x509
 
 NOW = datetime.datetime(2026, 11, 26, tzinfo=datetime.timezone.utc)
@@ -211,3 +213,40 @@ class TestFaults:
             assert self.get(proxy).status_code == 502
             server.start()
             assert self.get(proxy).status_code == 200
+
+
+class TestSecondCa:
+    def test_issues_and_remembers(self, aws_dns: AwsWithDns) -> None:
+        """Behind the proxy, too, which it takes for itself."""
+        secret = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
+        zone = aws_dns.zone("example.com")
+        with (
+            SecondCa(
+                aws_dns.nameservers[0], days=30, caa_identities=["second.example"], external_accounts={"kid-1": secret}
+            ) as second,
+            AcmeFaults(second.directory_url, second.ca_bundle) as proxy,
+        ):
+            with pytest.raises(messages.Error, match="externalAccountRequired"):
+                AcmeClient(second.directory_url, second.ca_bundle)
+            client = AcmeClient(proxy.directory_url, proxy.ca_bundle, ("kid-1", secret))
+            assert client.acme.directory.meta.caa_identities == ("second.example",)
+            chain = client.issue(["a.example.com", "*.b.example.com"], publish_in(aws_dns, zone))
+            leaf = x509.load_pem_x509_certificates(chain.encode())[0]
+            leaf.verify_directly_issued_by(second.authority.certificate)
+            assert leaf.not_valid_after_utc - leaf.not_valid_before_utc == datetime.timedelta(days=30)
+            problems = examine(
+                Examination(
+                    chain,
+                    trust_anchors=second.root(),
+                    certificate_chain=second.authority.chain_pem,
+                    server_names=("a.example.com", "x.b.example.com"),
+                    at=datetime.datetime.now(datetime.timezone.utc),
+                )
+            )
+            assert [problem for problem in problems if problem.severity == "error"] == []
+            assert second.counts() == {"orders": 1, "certificates": 1}
+            assert proxy.counts()["finalize"] == 1
+            second.stop()
+            second.start()
+            client.order(["c.example.com"])
+            assert second.counts() == {"orders": 2, "certificates": 1}
