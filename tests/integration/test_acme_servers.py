@@ -10,6 +10,10 @@ import datetime
 import time
 import typing as t
 
+import dns.message
+import dns.query
+import dns.rcode
+import dns.update
 import pytest
 import requests
 from acme import messages
@@ -18,6 +22,7 @@ from ansible_collections.certops.rotation.tests.support.acme_client import AcmeC
 from ansible_collections.certops.rotation.tests.support.acme_dns import AwsWithDns
 from ansible_collections.certops.rotation.tests.support.acme_faults import AcmeFaults
 from ansible_collections.certops.rotation.tests.support.pebble import Pebble
+from ansible_collections.certops.rotation.tests.support.rfc2136_server import DnsUpdateServer
 from ansible_collections.certops.rotation.tests.support.second_ca import SecondCa
 from cryptography import x509
 
@@ -250,3 +255,30 @@ class TestSecondCa:
             second.start()
             client.order(["c.example.com"])
             assert second.counts() == {"orders": 2, "certificates": 1}
+
+
+class TestDnsUpdates:
+    @pytest.mark.parametrize("algorithm", ["hmac-sha256", "hmac-sha512"])
+    def test_accepts_signed_updates_only(self, algorithm: str) -> None:
+        with DnsUpdateServer(["example.com", "validation.example"], algorithm) as server:
+            server.add("example.com", "_acme-challenge.www.example.com", "CNAME", "www.validation.example.")
+            server.add("validation.example", "www.validation.example", "TXT", "one", '"two words"')
+            assert server.txt("validation.example") == {"www.validation.example": ["one", "two words"]}
+            query = dns.message.make_query("www.validation.example", "TXT")
+            assert len(dns.query.udp(query, "127.0.0.1", port=server.port, timeout=10).answer[0]) == 2
+            unsigned = dns.update.UpdateMessage("example.com")
+            unsigned.add("x.example.com.", 60, "TXT", "value")
+            signed_by_reader = dns.update.UpdateMessage("example.com", keyring=server.reader.key)
+            signed_by_reader.add("x.example.com.", 60, "TXT", "value")
+            for update in (unsigned, signed_by_reader):
+                refused = dns.query.tcp(update, "127.0.0.1", port=server.port, timeout=10)
+                assert refused.rcode() in (dns.rcode.REFUSED, dns.rcode.NOTAUTH)
+            server.stop()
+            server.start()
+            assert server.txt("validation.example") == {"www.validation.example": ["one", "two words"]}
+            assert ("x.example.com", "TXT") not in server.records("example.com")
+
+    def test_pebble_asks_it(self) -> None:
+        with DnsUpdateServer() as server, Pebble(server.nameserver) as pebble:
+            client = AcmeClient(pebble.directory_url, pebble.ca_bundle)
+            client.issue(["a.example.com"], lambda name, value: server.add("example.com", name, "TXT", value))
