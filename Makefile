@@ -31,6 +31,11 @@ quickstart: ## rotate a certificate under load in a real HAProxy, with an emulat
 	@scripts/bootstrap --minimal
 	@scripts/quickstart
 
+.PHONY: quickstart-issue
+quickstart-issue: ## issue a certificate with a real ACME server, store, serve and renew it, with an emulated AWS
+	@scripts/bootstrap --minimal
+	@scripts/quickstart-issue
+
 .PHONY: test
 test: setup ## everything that must pass: lint, types, docs, sanity, unit, integration, molecule
 	@python scripts/stages.py $(test_stages)

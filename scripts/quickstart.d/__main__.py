@@ -15,38 +15,26 @@ import collections
 import contextlib
 import os
 import pathlib
-import shutil
-import signal
 import sys
-import tempfile
 import time
 import typing as t
 
 import boto3
 from authority import Authority, Issued, secret_document
+from claims import claim, snapshot, wait_until
+from occasion import Occasion, hold
 from playbook import COMMAND_LINE, INVENTORY, Playbook, inventory
 from screen import Screen
-from stage import EmulatedAws, Haproxy, StageError
+from stage import EmulatedAws, Haproxy
 from visitors import Client, Visitors
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 DOMAINS = ("shop.example.com", "api.example.com")
 RENEWED = DOMAINS[0]
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 NEXT_COMMANDS = (
     "less docs/getting-started.md",
     "ANSIBLE_COLLECTIONS_PATH=.dev/collections .dev/venv/bin/ansible-doc certops.rotation.certificate_sync",
     "make test",
 )
-
-
-class NotTrue(Exception):
-    """A claim that the check did not confirm."""
-
-
-def claim(truth: bool, otherwise: str) -> None:
-    if not truth:
-        raise NotTrue(otherwise)
 
 
 class Quickstart:
@@ -181,86 +169,14 @@ class Quickstart:
         return issued
 
 
-def wait_until(condition: t.Callable[[], bool], otherwise: str, seconds: float = 30) -> None:
-    """Raises NotTrue(otherwise) when the condition does not come true in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        claim(time.monotonic() < deadline, otherwise)
-        time.sleep(0.02)
-
-
-def snapshot(directory: pathlib.Path) -> dict[str, tuple[int, int]]:
-    """Inode and time of change of every file below the directory."""
-    files = [path for path in directory.rglob("*") if path.is_file()]
-    return {str(path): (path.stat().st_ino, path.stat().st_mtime_ns) for path in files}
-
-
-def isolate(directory: pathlib.Path) -> None:
-    """Let nothing of the user's settings in (above all no AWS account), and leave nothing in the user's home."""
-    for name in [name for name in os.environ if name.startswith(("ANSIBLE_", "AWS_", "BOTO_"))]:
-        del os.environ[name]
-    (directory / "ansible.cfg").touch()
-    os.environ.update(
-        ANSIBLE_COLLECTIONS_PATH=str(ROOT / ".dev" / "collections"),
-        ANSIBLE_CONFIG=str(directory / "ansible.cfg"),
-        ANSIBLE_HOME=str(directory / "ansible"),
-        ANSIBLE_NOCOLOR="1",
-        ANSIBLE_NOCOWS="1",
-        LC_ALL="C.UTF-8",
-        NO_PROXY="127.0.0.1",
-        no_proxy="127.0.0.1",
-        PATH=os.pathsep.join([str(ROOT / ".dev/venv/bin"), os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"]),
-    )
-
-
-def stop(number: int, _frame: object) -> t.NoReturn:
-    """Signals end the quickstart like an exception: everything is cleaned up on the way out, undisturbed."""
-    for each in SIGNALS:
-        signal.signal(each, signal.SIG_IGN)
-    raise SystemExit(128 + number)
-
-
-def perform(screen: Screen) -> int:
-    """The whole quickstart in a directory of its own. Returns the exit code."""
-    # Below /tmp, for the path of a unix socket must be short.
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="quickstart-", dir="/tmp"))
-    try:
-        isolate(directory)
-        quickstart = Quickstart(screen, directory, Authority())
-        try:
-            quickstart.run()
-        except (NotTrue, StageError, OSError) as error:
-            screen.failure(str(error), quickstart.logs())
-            return 1
-        return 0
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
-
-
-def main() -> int:
-    for number in SIGNALS:
-        signal.signal(number, stop)
-    screen = Screen()
-    start = time.monotonic()
-    screen.title(
-        "certops.rotation: from Secrets Manager to a certificate that HAProxy is proven to serve",
-        "All of it on this machine, on loopback, as your user, in half a minute.",
-    )
-    try:
-        code = perform(screen)
-    except SystemExit:
-        screen.gap()
-        screen.text("Interrupted. Whatever was started has been stopped and removed.")
-        raise
-    if code:
-        return code
-    screen.gap()
-    screen.text(f"Done in {time.monotonic() - start:.0f} s. What was started is stopped and removed. To go on:")
-    screen.gap()
-    for command in NEXT_COMMANDS:
-        screen.command(command)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(
+        hold(
+            Occasion(
+                "certops.rotation: from Secrets Manager to a certificate that HAProxy is proven to serve",
+                ["All of it on this machine, on loopback, as your user, in half a minute."],
+                lambda screen, directory: Quickstart(screen, directory, Authority()),
+                NEXT_COMMANDS,
+            )
+        )
+    )

@@ -54,11 +54,11 @@ class Playbook:
         self._directory = directory
         self.log = ""
 
-    def run(self) -> Run:
+    def run(self, command: t.Sequence[str] = COMMAND) -> Run:
         """Raises StageError when it fails or takes too long."""
         start = time.monotonic()
         process = subprocess.Popen(
-            COMMAND,
+            command,
             cwd=self._directory,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -38,6 +38,8 @@ DIFFERENT = {
 }
 # Fields of one module that only share their name with those of the others.
 OF_ONE_MODULE = {
+    ("certificate_issue", "message"),
+    ("certificate_issue", "status"),
     ("certificate_proof_info", "path"),
     ("certificate_proof_info", "proven"),
     ("certificate_proof_info", "server_name"),

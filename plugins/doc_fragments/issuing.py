@@ -1,0 +1,125 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """What is to be issued, by whom and when: mirrors ISSUING_OPTIONS in module_utils/_module/issuing_options.py."""
+
+    DOCUMENTATION = r"""
+options:
+  certificates:
+    description: The certificates that should be there. One that is not listed is left alone.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description:
+          - Name of its secret, by which it is known everywhere.
+          - By default the first domain, in which C(*.) becomes C(wildcard.).
+        type: str
+      domains:
+        description:
+          - Its names, as a list, or as one text with commas between them. DNS names, with a wildcard as the first label
+            at most, or IP addresses.
+          - The certificate has exactly these names. Their order is kept, and counts for nothing later. A name that is
+            added or removed is a reason to issue it again.
+        type: raw
+        required: true
+      key_type:
+        description: Kind and size of its private key, which is a new one whenever the certificate is issued.
+        type: str
+        choices: [ec256, ec384, rsa2048, rsa3072, rsa4096]
+        default: ec256
+      profile:
+        description: Profile of the CA, such as V(tlsserver) or V(shortlived). By default that of the issuer.
+        type: str
+      stores:
+        description:
+          - Names of the stores that get it. By default all of O(stores).
+          - Secrets Manager always gets it. It needs not be listed.
+        type: list
+        elements: str
+      renew_before_days:
+        description: As O(renew_before_days), for this certificate.
+        type: int
+  issuers:
+    description:
+      - The certificate authorities (ACME, RFC 8555). The first one issues.
+      - Another one is asked, in this order and in the same run, for what is left when one does not answer, or answers
+        with errors that are its own. A name that is refused, or a limit of the CA, is no reason for that.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      directory:
+        description: URL of its directory.
+        type: str
+        required: true
+      account_secret:
+        description:
+          - Name of the secret with the account's key and URL. When it does not exist, an account is registered, which
+            needs O(terms_agreed).
+        type: str
+        required: true
+      eab_secret:
+        description:
+          - Name of a secret with C(kid) and C(hmac_key), the external account binding that the CA has given. It is used
+            once, to register.
+        type: str
+      profile:
+        description: Profile that is asked for where the certificate names none.
+        type: str
+      preferred_chain:
+        description:
+          - Common name of the issuer at the top of the chain that is wanted. When the CA offers no such chain, its
+            default one is taken.
+        type: str
+      ca_bundle:
+        description: File of PEM certificates on the controller that the CA's HTTPS is verified with.
+        type: path
+  renew_before_days:
+    description:
+      - Renew a certificate of which so many days or less are left. V(30) is what many other tools use.
+      - It is capped by the lifetime, with a warning, for otherwise a certificate that lives a week would be renewed in
+        each run.
+      - Without it, the CA is asked (O(renewal_info)), and where it does not say, a certificate is renewed when less
+        than a third of its lifetime is left, and 30 days at most; or half of it, when it lives less than 10 days.
+    type: int
+  renewal_info:
+    description:
+      - Whether the CA is asked when a certificate should be renewed (ARI, RFC 9773), where it answers that. The
+        instant within the window that it names is chosen by the certificate, and is the same in every run.
+      - The CA is asked again when it says so. Until then its last answer counts, which O(ledger) keeps.
+    type: bool
+    default: true
+  emergency_floor:
+    description:
+      - When no more than this is left of a certificate, it is renewed whatever else says that it should wait, such as
+        the CA's window or a limit that the CA has told.
+      - A duration such as V(3d), or a share of the lifetime such as V(10%).
+    type: str
+    default: 10%
+  journal_secret:
+    description:
+      - Name of the secret in which a run keeps what it has begun, with the private keys of certificates that the CA is
+        about to issue, so that nothing is lost when it is killed. It is empty whenever nothing is under way.
+      - The next run with the same journal finishes what is in it.
+      - Runs that may be at work at the same time need one each.
+    type: str
+    default: certops/issuance/journal
+  ledger:
+    description:
+      - Where it is remembered which orders were made, which names failed and until when the CA wants to be left alone.
+      - Name of a secret, or an object in S3 as V(s3://bucket/key). It holds no keys.
+    type: str
+    default: certops/issuance/ledger
+  kms_key_id:
+    description:
+      - The KMS key that encrypts the secrets which are created, by id, alias or ARN. By default that of Secrets
+        Manager.
+    type: str
+"""

@@ -1,0 +1,68 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""certificate_issue: parameters to what is to be issued, what became of it to the result."""
+
+from __future__ import annotations
+
+import gc
+import typing as t
+from datetime import timedelta
+
+from .._core.acme.wanted import CHALLENGES
+from .._errors import InvalidOption
+from .._ports.host.libraries import require_library
+from .._ports.host.signals import asked_to_end
+from .boundary import module_boundary
+from .dns_options import DNS_OPTIONS
+from .issuing_options import ISSUING_OPTIONS
+from .store_options import STORE_OPTIONS
+
+if t.TYPE_CHECKING:
+    from .aws import AwsModule
+
+ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
+    **ISSUING_OPTIONS,
+    "contacts": {"type": "list", "elements": "str", "default": []},
+    "terms_agreed": {"type": "bool", "default": False},
+    "challenge": {"type": "str", "choices": [*CHALLENGES], "default": "dns-01"},
+    "dns": {
+        "type": "list",
+        "elements": "dict",
+        "options": DNS_OPTIONS,
+        "default": [{"provider": "route53"}],
+    },
+    "nameservers": {"type": "list", "elements": "str", "default": []},
+    "caa": {"type": "str", "choices": ["warn", "refuse", "ignore"], "default": "warn"},
+    "stores": {"type": "list", "elements": "dict", "options": STORE_OPTIONS, "default": []},
+    "force": {"type": "bool", "default": False},
+    "concurrency": {"type": "int", "default": 16},
+    "timeout": {"type": "int", "default": 1800},
+}
+
+
+def run(module: AwsModule) -> None:
+    """module: an AwsModule with ARGUMENT_SPEC."""
+    # All that is imported lives as long as the process: spare the collector from looking at it again and again.
+    gc.freeze()
+    with module_boundary(module):
+        for library in ("cryptography", "acme"):
+            require_library(library)
+        from .._flows.issue.issuance import Issuance
+        from .._flows.issue.run_time import RunTime
+        from .issuing import ports_of, settings_of, wanted_of
+
+        params = module.params
+        if params["timeout"] < 1:
+            raise InvalidOption("timeout is a number of seconds from 1.")
+        run_time = RunTime(timedelta(seconds=params["timeout"]))
+        with asked_to_end(run_time.ask_to_end):
+            settings = settings_of(params)
+            ports = ports_of(module, settings.issuers, run_time)
+            report = Issuance(wanted_of(params), settings, ports, run_time, check_mode=module.check_mode).run()
+        diff = {"diff": report.diff()} if module._diff else {}
+        result = {**report.as_result(), "api_calls": dict(module.api_calls), **diff}
+        if report.failure:
+            module.fail_json(msg=report.failure, **result)
+        module.exit_json(**result)
