@@ -232,6 +232,7 @@ def test_the_emergency_floor_overrides_the_window(scene: Scene) -> None:
 
 def test_names_as_sets(scene: Scene) -> None:
     """Another order is no change; one more name is, and one less."""
+    acm = [{"type": "acm"}]
     good(scene.issue([{"name": "web", "domains": "a.example.com, b.example.com"}], stores=acm))
     same = good(scene.issue([{"name": "web", "domains": ["b.example.com", " A.example.com."]}], stores=acm))
     assert not same.result["changed"]
