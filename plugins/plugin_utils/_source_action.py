@@ -61,10 +61,13 @@ class SourceAction(HostAction):
         options = {name: value for name, value in self._task.args.items() if name not in arguments}
         source = ControllerSource(options, _SPOOL, self._task._uuid)
         selected = Selected(_selection(arguments), may_fall_back=arguments.get("on_discovery_error") == "fallback")
-        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            looked = _beside(pool, self._versions_there)
             asked = _beside(pool, source.answer, selected.first_questions)
-            there = self._versions_there()
-            answers = asked.result()
+            if not self._is_packed():
+                # Ansible keeps the pack, and adds the arguments to it anew.
+                super()._configure_module(self._task.action, arguments, task_vars=task_vars)
+            there, answers = looked.result(), asked.result()
         # What the module will ask for, so that one run of it is enough.
         questions = [
             question for question, version in selected.values(answers).items() if there and version not in there

@@ -49,11 +49,7 @@ def write_metrics(
 
     Raises InvalidOption for a textfile that nobody would read, RotationError without prometheus_client, and StoreError.
     """
-    if not os.path.isabs(textfile) or not textfile.endswith(".prom"):
-        raise InvalidOption(
-            f"textfile: {textfile} must be an absolute path that ends in .prom; node_exporter reads no other."
-        )
-    require_library("prometheus_client")
+    require_textfile(textfile)
     from .._core.record.textfile import render
 
     warnings = []
@@ -83,12 +79,12 @@ def write_metrics(
             totals.unproven,
         )
         text = render(directory.path, certificates, totals, names=names, now=now)
-        before = _read(textfile)
+        before = read_textfile(textfile)
         changed = text != before or keep
         if changed and not check_mode:
             if keep and exists:
                 directory.write_own_file(TOTALS_FILE, totals.to_json())
-            _write(textfile, text)
+            write_textfile(textfile, text)
     return MetricsReport(changed, len(certificates), before, text, warnings)
 
 
@@ -117,7 +113,16 @@ def _totals_in(directory: CertificateDirectory) -> tuple[Totals, str | None]:
         return Totals(), f"{file} is damaged ({error}): all counters of the metrics start again at zero."
 
 
-def _read(path: str) -> bytes:
+def require_textfile(path: str) -> None:
+    """Raises InvalidOption for one that nobody would read, and RotationError without prometheus_client."""
+    if not os.path.isabs(path) or not path.endswith(".prom"):
+        raise InvalidOption(
+            f"textfile: {path} must be an absolute path that ends in .prom; node_exporter reads no other."
+        )
+    require_library("prometheus_client")
+
+
+def read_textfile(path: str) -> bytes:
     """What this user wrote there before. Anything else is replaced, and never shown: it may be another file's name."""
     with store_errors(f"read {path}"):
         try:
@@ -129,7 +134,8 @@ def _read(path: str) -> bytes:
             raise
 
 
-def _write(path: str, data: bytes) -> None:
+def write_textfile(path: str, data: bytes) -> None:
+    """In one step. Raises StoreError."""
     with store_errors(f"write {path}"), _place(path) as place:
         place.remove_temporaries_of(os.path.basename(path))
         # The temporary file must not end in .prom: node_exporter would read it.

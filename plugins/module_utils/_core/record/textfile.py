@@ -40,6 +40,11 @@ def render(
         families += [*_conforming_certificates(directory, certificates), *_conforming_totals(directory, totals)]
     if names != "conforming":
         families += _compatible(certificates, totals, now.timestamp())
+    return exposition(families)
+
+
+def exposition(families: t.Sequence[Metric]) -> bytes:
+    """The text format of Prometheus."""
     registry = CollectorRegistry()
     registry.register(t.cast("Collector", _Families(families)))
     return generate_latest(registry)
