@@ -8,7 +8,7 @@ those that issue, a real ACME server and an emulated AWS whose zone really resol
 services.py serve FILE [crt-list | acme]   start them in this process, tell in FILE (JSON) where they are
 services.py renew FILE NAME                a new certificate for NAME.example.com in web/NAME, tell its fingerprint
 services.py add FILE DOMAINS               a row of the table of domains
-services.py stored FILE                    tell (JSON) what is in the zone, in ACM and in S3, and how many orders were made
+services.py stored FILE                    tell (JSON) what is in the zone, in ACM and in S3, and the number of orders
 services.py stop FILE                      end them
 """
 
