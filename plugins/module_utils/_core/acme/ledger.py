@@ -64,9 +64,13 @@ class Hold:
 
 
 class Ledger:
-    """changes: noted in this run, for replay(). Instants are aware datetimes; in the document they are seconds."""
+    """changes: noted in this run, for replay(); foreign: it stands for something that must not be overwritten.
 
-    def __init__(self, document: dict[str, t.Any] | None = None) -> None:
+    Instants are aware datetimes; in the document they are seconds.
+    """
+
+    def __init__(self, document: dict[str, t.Any] | None = None, *, foreign: bool = False) -> None:
+        self.foreign = foreign
         self._accounts: dict[str, dict[str, t.Any]] = (document or {}).get("accounts", {})
         self._windows: dict[str, dict[str, t.Any]] = (document or {}).get("windows", {})
         self.changes: list[tuple[str, tuple[t.Any, ...]]] = []
@@ -78,12 +82,17 @@ class Ledger:
         """A ledger, and a warning when the text is none: then it begins anew, for nothing may keep a renewal back."""
         try:
             document = json.loads(text)
-            if not isinstance(document, dict) or "format" not in document:
-                return cls(), "It holds something else than a ledger."
-            if document["format"] != FORMAT:
-                return cls(), f"Its format is {document['format']!r}, and this version knows {FORMAT}."
+            is_ledger = isinstance(document, dict) and {"accounts", "format", "windows"} <= document.keys()
         except (ValueError, RecursionError):
-            return cls(), "It is damaged."
+            document, is_ledger = None, False
+        if not is_ledger:
+            # A cut or garbled ledger begins as one, and is replaced. Anything else is somebody's.
+            ours = (text if isinstance(text, str) else text.decode("utf-8", "replace")).strip()
+            if not ours or ours.startswith('{"accounts":'):
+                return cls(), "It is damaged, and begun anew." if ours else None
+            return cls(foreign=True), "It holds something else than a ledger, which is left as it is."
+        if document["format"] != FORMAT:
+            return cls(foreign=True), f"Its format is {document['format']!r}, and this version knows {FORMAT}."
         accounts, windows = accounts_of(document.get("accounts")), windows_of(document.get("windows"))
         damaged = accounts != document.get("accounts", {}) or windows != document.get("windows", {})
         ledger = cls({"accounts": accounts, "windows": windows})
