@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the tests of issuing stand on does what it promises: the emulated AWS with its DNS, and the ACME servers."""
+"""The emulated AWS with a DNS, on which the tests of issuing stand, does what it promises."""
 
 from __future__ import annotations
 
@@ -14,12 +14,8 @@ import dns.message
 import dns.query
 import dns.rcode
 import pytest
-from acme import messages
-from ansible_collections.certops.rotation.tests.support.acme_client import AcmeClient
 from ansible_collections.certops.rotation.tests.support.acme_dns import AwsWithDns
-from ansible_collections.certops.rotation.tests.support.pebble import Pebble
 from botocore.exceptions import ClientError
-from cryptography import x509
 
 
 def ask(aws: AwsWithDns, name: str, kind: str = "TXT", server: int = 0, tcp: bool = False) -> tuple[str, list[str]]:
@@ -261,78 +257,3 @@ class TestRoute53:
             "PutObject": 1,
         }
         assert aws_dns.batches() == [{"zone": "example.com.", "CREATE": 1}] * 2
-
-
-class TestPebble:
-    @pytest.mark.parametrize("version", ["2.6", "2.10"])
-    def test_validates_what_the_dns_says(self, aws_dns: AwsWithDns, version: str) -> None:
-        """By way of a CNAME into another zone; a wildcard and its apex with one record set. Nothing is always valid."""
-        zone, validation = aws_dns.zone("example.com"), aws_dns.zone("validation.example")
-        aws_dns.put_record(zone, "_acme-challenge.www.example.com", "CNAME", ["www.validation.example"])
-        published: dict[str, list[str]] = {}
-
-        def publish(name: str, value: str) -> None:
-            if name == "_acme-challenge.www.example.com":
-                aws_dns.put_record(validation, "www.validation.example", "TXT", [value])
-            else:
-                published.setdefault(name, []).append(value)
-                aws_dns.put_record(zone, name, "TXT", published[name])
-
-        with Pebble(aws_dns.nameservers[0], version, validity=8 * 86400) as pebble:
-            client = AcmeClient(pebble.directory_url, pebble.ca_bundle)
-            names = ["example.com", "*.example.com", "www.example.com"]
-            chain = x509.load_pem_x509_certificates(client.issue(names, publish, "classic").encode())
-            found = chain[0].extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-            assert sorted(found.get_values_for_type(x509.DNSName)) == sorted(names)
-            chain[0].verify_directly_issued_by(x509.load_pem_x509_certificate(pebble.intermediate().encode()))
-            days = 8 if version == "2.6" else 90
-            assert round((chain[0].not_valid_after_utc - chain[0].not_valid_before_utc).total_seconds() / 86400) == days
-            assert pebble.status_of(chain[0].serial_number)["Status"] == "Valid"
-            with pytest.raises(messages.Error, match="unauthorized"):
-                _issue_failing(client, ["no.example.com"])
-            counts = pebble.counts()
-            assert (counts["orders"], counts["certificates"]) == (2, 1)
-            assert counts["requests"] >= 10
-            root = pebble.root_name()
-            pebble.restart()
-            assert pebble.root_name() != root
-            AcmeClient(pebble.directory_url, pebble.ca_bundle)
-
-    def test_profiles_external_accounts_and_identities(self, aws_dns: AwsWithDns) -> None:
-        secret = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
-        zone = aws_dns.zone("example.com")
-
-        def publish(name: str, value: str) -> None:
-            aws_dns.put_record(zone, name, "TXT", [value])
-
-        with Pebble(
-            aws_dns.nameservers[0],
-            "2.10",
-            external_accounts={"kid-1": secret},
-            external_account_required=True,
-            caa_identities=["ca.example"],
-            alternate_roots=1,
-        ) as pebble:
-            with pytest.raises(messages.Error, match="externalAccountRequired"):
-                AcmeClient(pebble.directory_url, pebble.ca_bundle)
-            client = AcmeClient(pebble.directory_url, pebble.ca_bundle, ("kid-1", secret))
-            assert client.acme.directory.meta.caa_identities == ("ca.example",)
-            short = x509.load_pem_x509_certificate(client.issue(["a.example.com"], publish, "shortlived").encode())
-            assert round((short.not_valid_after_utc - short.not_valid_before_utc).total_seconds() / 3600) == 160
-            assert pebble.root_name(0) != pebble.root_name(1)
-            with pytest.raises(messages.Error, match="invalidProfile"):
-                client.order(["a.example.com"], "unheard-of")
-
-
-def _issue_failing(client: AcmeClient, names: list[str]) -> None:
-    """The order is invalid as its names have no TXT record; raises the error of the CA."""
-    order = client.order(names)
-    body = next(body for body in order.authorizations[0].body.challenges if body.chall.typ == "dns-01")
-    client.acme.answer_challenge(body, body.response(client.key))
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        polled, _response = client.acme.poll(order.authorizations[0])
-        failed = [challenge.error for challenge in polled.body.challenges if challenge.error]
-        if failed:
-            raise failed[0]
-        time.sleep(0.2)

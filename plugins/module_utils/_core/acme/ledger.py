@@ -103,13 +103,13 @@ class Ledger:
         which are asked for again, and then without what was counted."""
         self._prune(_seconds(now))
         text = self._text()
+        surplus = len(text) - max_bytes
         for key in sorted(self._windows, key=lambda key: float(self._windows[key]["ask_again"])):
-            if len(text) <= max_bytes:
-                return text
-            # Each entry's length is known, so the text is written anew only when that should be enough.
-            del self._windows[key]
-            if self._estimate() <= max_bytes:
-                text = self._text()
+            if surplus <= 0:
+                break
+            surplus -= len(_compact({key: self._windows.pop(key)})) - 1  # its braces, and a comma
+            text = ""
+        text = text or self._text()
         for part in ("domains", "names", "failures", "held"):
             if len(text) <= max_bytes:
                 return text
@@ -119,11 +119,7 @@ class Ledger:
         return text if len(text) <= max_bytes else Ledger()._text()
 
     def _text(self) -> str:
-        document = {"format": FORMAT, "accounts": self._accounts, "windows": self._windows}
-        return json.dumps(document, sort_keys=True, separators=(",", ":"))
-
-    def _estimate(self) -> int:
-        return len(json.dumps(self._windows)) + len(json.dumps(self._accounts)) + 64
+        return _compact({"format": FORMAT, "accounts": self._accounts, "windows": self._windows})
 
     # -- what happened ------------------------------------------------------------------------------------------
 
@@ -373,6 +369,10 @@ class Ledger:
         self._windows = {
             key: window for key, window in self._windows.items() if window["ask_again"] > at - _FORGET_WINDOWS
         }
+
+
+def _compact(value: t.Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def _bounded(instant: datetime) -> int:

@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
     from ..._core.acme.wanted import Issuer
 
 #: Raises RotationError; None where there is no account yet and none is to be registered.
-OpenAuthority = t.Callable[[Issuer, bool], "CertificateAuthority | None"] if t.TYPE_CHECKING else object
+OpenAuthority = t.Callable[["Issuer", bool], "CertificateAuthority | None"]
 
 
 class Authorities:

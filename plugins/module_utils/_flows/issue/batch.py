@@ -173,9 +173,7 @@ class Batch:
         identities = () if rule == "ignore" else self._authority.facts().caa_identities
         if not identities:
             return {}
-        names = {
-            each: each.removeprefix("*.") for one in wanted for each in one.identifiers if not is_address(each)
-        }
+        names = {each: each.removeprefix("*.") for one in wanted for each in one.identifiers if not is_address(each)}
         try:
             found = self._work.ports.resolver().caa(dict.fromkeys(names.values()))
         except RotationError as error:
@@ -183,7 +181,9 @@ class Batch:
             return {}
         failures: dict[str, RotationError] = {}
         for one in wanted:
-            told = (self._caa_problem(each, found.get(names[each]), identities) for each in one.identifiers if each in names)
+            told = (
+                self._caa_problem(each, found.get(names[each]), identities) for each in one.identifiers if each in names
+            )
             problems = list(filter(None, told))
             if problems and rule == "refuse":
                 failures[one.name] = RotationError(" ".join(problems))

@@ -2,11 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Any number of certificates, as they should be: looked at, planned, issued by ACME, stored; or finished, or waiting."""
+"""Any number of certificates, as they should be: looked at, planned, issued by ACME, stored, or left to wait."""
 
 from __future__ import annotations
 
+import functools
 import typing as t
+from dataclasses import replace
 from datetime import timedelta
 
 from ..._core.acme.faults import consequence
@@ -20,7 +22,7 @@ from ..._errors import AcmeError, InvalidOption, RotationError
 from .batch import Batch, Work
 from .book import Book
 from .proofs import proofs_for
-from .report import TRUTH, IssueReport, Outcome, StoreState
+from .report import IssueReport, Outcome, StoreState
 from .run_time import RunTime, concurrently
 from .stores import as_found
 
@@ -69,7 +71,9 @@ class Issuance:
         self._time = run_time
         self._check_mode = check_mode
         self._now = run_time.now()
-        self._outcomes = {each.name: Outcome(each.name, each.identifiers) for each in wanted.wanted}
+        self._outcomes = {
+            each.name: Outcome(each.name, each.identifiers, truth=ports.truth_name) for each in wanted.wanted
+        }
         refused = [Outcome(each.name, each.domains) for each in wanted.refused]
         for outcome, each in zip(refused, wanted.refused):
             outcome.fail(each.message)
@@ -77,6 +81,7 @@ class Issuance:
         self._plans: dict[str, CertificatePlan] = {}
         self._left: dict[str, CertificatePlan] = {}
         self._errors: dict[str, list[RotationError]] = {}
+        self._asked: dict[str, set[str]] = {}
         for warning in wanted.warnings:
             ports.warn(warning)
 
@@ -168,7 +173,7 @@ class Issuance:
             written = self._work.standings[name] if plan.action in ("renew", "issue", "resume") else plan.stores
             outcome.stores.update(dict.fromkeys(written, "stored"))
             if plan.action in ("renew", "issue", "resume"):
-                outcome.stores[TRUTH] = "stored"
+                outcome.stores[outcome.truth] = "stored"
 
     def issue(self) -> None:
         """What is to be resumed or ordered. Raises RotationError when the journal cannot be written."""
@@ -180,10 +185,11 @@ class Issuance:
         for issuer in self._settings.issuers:
             here = [entry for entry in entries.values() if self._issuer_of(entry.directory) == issuer]
             if here:
-                self._at(issuer, lambda batch, here=here: self._resume(batch, here))
+                self._at(issuer, [entry.name for entry in here], functools.partial(self._resume, here))
         for issuer in self._settings.issuers:
-            if self._left and self._time.why_over is None:
-                self._at(issuer, self._order)
+            names = [name for name in self._left if issuer.directory not in self._asked.get(name, ())]
+            if names and self._time.why_over is None:
+                self._at(issuer, names, functools.partial(self._order, [self._left[name] for name in names]))
         for name in list(self._left):
             self._end(name, *self._errors.get(name, [RotationError(self._time.why_over or "No issuer was asked.")]))
 
@@ -192,7 +198,7 @@ class Issuance:
         rest = [
             (self._outcomes[name], plan, held.bundle)
             for name, plan in self._plans.items()
-            if self._outcomes[name].version_id is None and (held := self._held.get(name)) and held.bundle
+            if not self._outcomes[name].is_done and (held := self._held.get(name)) and held.bundle
         ]
 
         def fill(item: t.Any) -> None:
@@ -204,8 +210,6 @@ class Issuance:
                 outcome.beside({store: as_found(standing) for store, standing in standings.items()})
 
         for (outcome, plan, _bundle), error in zip(rest, concurrently(fill, rest, self._settings.threads, None)):
-            held = self._held[plan.wanted.name]
-            outcome.version_id = held.version_id
             if isinstance(error, RotationError):
                 outcome.fail(error.message)
             elif plan.action == "store" and not outcome.problems:
@@ -234,32 +238,33 @@ class Issuance:
 
     # -- issuing ------------------------------------------------------------------------------------------------
 
-    def _at(self, issuer: Issuer, work: t.Callable[[Batch], dict[str, RotationError]]) -> None:
+    def _at(
+        self, issuer: Issuer, names: t.Sequence[str], work: t.Callable[[Batch], dict[str, RotationError]]
+    ) -> None:
         """One batch at one issuer, and what follows from its failures."""
         try:
             authority = self._ports.authorities.get(issuer, register=True)
             if authority is None:
                 raise RotationError(f"There is no account at {issuer.directory}.")
         except RotationError as error:
-            for name in list(self._left):
+            for name in names:
                 self._settle(name, issuer, error)
             return
-        before = set(self._left)
         failures = work(Batch(self._work, issuer, authority))
-        for name in before:
+        for name in names:
             if name in failures:
                 self._settle(name, issuer, failures[name], authority)
-            elif self._outcomes[name].version_id is not None:
+            elif self._outcomes[name].is_done:
                 plan = self._left.pop(name)
                 outcome = self._outcomes[name]
                 if outcome.action != "failed":  # a store did not take it
                     outcome.action = _ACTIONS[plan.action]
 
-    def _order(self, batch: Batch) -> dict[str, RotationError]:
-        attempts, failures = batch.place(list(self._left.values()), self._held)
+    def _order(self, plans: t.Sequence[CertificatePlan], batch: Batch) -> dict[str, RotationError]:
+        attempts, failures = batch.place(plans, self._held)
         return {**failures, **batch.pursue(attempts)}
 
-    def _resume(self, batch: Batch, entries: t.Sequence[JournalEntry]) -> dict[str, RotationError]:
+    def _resume(self, entries: t.Sequence[JournalEntry], batch: Batch) -> dict[str, RotationError]:
         """Orders that lead nowhere any more are made anew."""
         attempts, failures = batch.resume(entries, self._wanted)
         lost = {name for name, error in failures.items() if _is_worthless(error)}
@@ -268,7 +273,7 @@ class Issuance:
                 self._book.drop(entry.order_url)
                 plan = self._plans[entry.name]
                 usable = self._outcomes[entry.name].before is not None
-                self._left[entry.name] = plan._replace(action="renew" if usable else "issue")
+                self._left[entry.name] = replace(plan, action="renew" if usable else "issue")
         kept = {name: error for name, error in failures.items() if name not in lost}
         return {**kept, **batch.pursue(attempts)}
 
@@ -279,6 +284,7 @@ class Issuance:
         what = consequence(error)
         self._errors.setdefault(name, []).append(error)
         if what == "failover":
+            self._asked.setdefault(name, set()).add(issuer.directory)
             return
         plan = self._left[name]
         if what == "hold" and not plan.due.urgent and isinstance(error, AcmeError):
@@ -297,7 +303,7 @@ class Issuance:
 
     def _give_up(self, error: RotationError) -> None:
         for name in list(self._left):
-            if self._outcomes[name].version_id is None:
+            if not self._outcomes[name].is_done:
                 self._end(name, error)
 
     # -- looking ------------------------------------------------------------------------------------------------
@@ -318,7 +324,7 @@ class Issuance:
             authority = self._ports.authorities.find(issuer)
             window = authority.renewal_window(identity) if authority else None
             if window is not None:
-                self._ledger.note_window(identity, window)
+                self._ledger.note_window(identity, window, self._now)
 
         to_ask = [item for item in ids.values() if self._ledger.must_ask(item[0], self._now)]
         for issuer in {item[1].directory: item[1] for item in to_ask}.values():
@@ -367,12 +373,12 @@ class Issuance:
         outcome.reason, outcome.held_until = plan.why, plan.held_until
         outcome.kinds = dict(self._ports.kinds)
         states: dict[str, StoreState] = {store: at.kind for store, at in self._work.standings[name].items()}
-        outcome.stores = {TRUTH: "current" if held and held.bundle else "other" if held else "absent", **states}
+        outcome.stores = {outcome.truth: "current" if held and held.bundle else "other" if held else "absent", **states}
         for standing in self._work.standings[name].values():
             if standing.arn and ":acm:" in standing.arn:
                 outcome.acm_arn = standing.arn
         if held is not None:
-            outcome.arn, outcome.issuer = held.arn, held.directory
+            outcome.arn, outcome.version_id, outcome.issuer = held.arn, held.version_id, held.directory
             outcome.before = outcome.bundle = held.bundle
         if plan.action == "hold":
             outcome.action = "held"
@@ -383,14 +389,12 @@ class Issuance:
 
     def _next_due(self) -> t.Any:
         """When somebody should look again, at the latest."""
-        rest = [plan for name, plan in self._plans.items() if self._outcomes[name].bundle is self._outcomes[name].before]
+        rest = [plan for name, plan in self._plans.items() if not self._outcomes[name].is_done]
         coming = [next_due(rest, self._now)]
         for name, outcome in self._outcomes.items():
-            if outcome.bundle is not None and outcome.bundle is not outcome.before:
+            if outcome.is_done and outcome.bundle is not None:
                 held = HeldCertificate(outcome.bundle, outcome.issuer, self._wanted[name].profile)
-                when = due(
-                    self._wanted[name], held, now=self._now, issuers=(), policy=self._settings.policy
-                )
+                when = due(self._wanted[name], held, now=self._now, issuers=(), policy=self._settings.policy)
                 coming.append(when.at)
         return min((at for at in coming if at is not None), default=None)
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How the CA is shown that the names of a batch are ours: TXT values that are written and withdrawn, or what is there."""
+"""How the CA is shown that the names of a batch are ours: by TXT values, written and withdrawn, or by what is there."""
 
 from __future__ import annotations
 
@@ -99,10 +99,10 @@ class DnsProofs:
 class NoProofs(DnsProofs):
     """http-01: what answers at the names has the account's thumbprint already. Values of earlier runs are withdrawn."""
 
-    def impossible(self, wanted: t.Sequence[WantedCertificate]) -> dict[str, RotationError]:
+    def impossible(self, _wanted: t.Sequence[WantedCertificate]) -> dict[str, RotationError]:
         return {}
 
-    def values(self, attempt: Attempt) -> tuple[PlacedValue, ...]:
+    def values(self, _attempt: Attempt) -> tuple[PlacedValue, ...]:
         return ()
 
 

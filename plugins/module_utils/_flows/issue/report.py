@@ -17,10 +17,8 @@ if t.TYPE_CHECKING:
 
     from ..._core.x509.bundle import CertificateBundle
     from .stores import StoreOutcome
-    from .truth import StoredVersion
+    from .truth import TruthVersion
 
-#: How results call Secrets Manager.
-TRUTH: t.Final = "secrets_manager"
 Action = t.Literal["issued", "renewed", "stored", "resumed", "held", "unchanged", "failed"]
 StoreState = t.Literal["stored", "current", "absent", "other", "unknown", "failed"]
 _CHANGING: t.Final = ("issued", "renewed", "resumed", "stored")
@@ -28,8 +26,11 @@ _CHANGING: t.Final = ("issued", "renewed", "resumed", "stored")
 
 @dataclass
 class Outcome:
-    """Of one certificate. arns: of its entries by store; kinds: of the stores that have it, such as acm; before, bundle:
-    what the truth held, and holds now; problems: sentences; threshold: the user's, where there is one."""
+    """Of one certificate.
+
+    truth: name of the truth among the stores; kinds: of the stores by name, such as acm; before, bundle: what the truth
+    held, and holds now; is_done: it holds a new one; problems: sentences; threshold: the user's, where there is one.
+    """
 
     name: str
     domains: tuple[str, ...]
@@ -46,12 +47,15 @@ class Outcome:
     held_until: datetime | None = None
     problems: list[str] = field(default_factory=list)
     threshold: timedelta | None = None
+    truth: str = "secrets_manager"
+    is_done: bool = False
 
-    def stored(self, version: StoredVersion, bundle: CertificateBundle, directory: str | None) -> None:
+    def stored(self, version: TruthVersion, bundle: CertificateBundle, directory: str | None) -> None:
         """The truth has it."""
         self.arn, self.version_id = version.arn, version.version_id
         self.bundle, self.issuer = bundle, directory
-        self.stores[TRUTH] = "stored" if version.written else "current"
+        self.stores[self.truth] = "stored" if version.written else "current"
+        self.is_done = True
 
     def beside(self, found: t.Mapping[str, StoreOutcome]) -> None:
         """What the other stores have, by name."""

@@ -25,7 +25,7 @@ if t.TYPE_CHECKING:
     from .authorities import Authorities
     from .dns import Located, PlacedRecords
     from .stores import CertificateStores
-    from .truth import StoredVersion
+    from .truth import TruthVersion
 
 CaaRule = t.Literal["warn", "refuse", "ignore"]
 
@@ -51,7 +51,7 @@ class Truth(t.Protocol):
 
     def put(
         self, wanted: WantedCertificate, bundle: CertificateBundle, directory: str | None, profile: str | None
-    ) -> StoredVersion: ...
+    ) -> TruthVersion: ...
 
 
 class Journal(t.Protocol):
@@ -98,7 +98,8 @@ class Resolver(t.Protocol):
 
 @dataclass(frozen=True)
 class IssuePorts:
-    """kinds: of the stores, by name; publisher, resolver: made when they are needed; warn: for people."""
+    """truth_name: how results call the truth; kinds: of the stores, by name; publisher, resolver: made when they are
+    needed; warn: for people."""
 
     truth: Truth
     stores: CertificateStores
@@ -109,4 +110,5 @@ class IssuePorts:
     resolver: t.Callable[[], Resolver]
     warn: t.Callable[[str], None]
     make_key: KeyMaker = generate_key
+    truth_name: str = "secrets_manager"
     kinds: t.Mapping[str, str] = field(default_factory=dict)

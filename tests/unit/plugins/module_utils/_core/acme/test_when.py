@@ -123,7 +123,7 @@ def test_another_issuer_key_or_profile_is_a_reissue(has: t.Any, wants: t.Any, is
             ("a.example.com", "b.example.com"),
             ("a.example.com",),
             False,
-        ),  # a subset is not enough, as it was in the seed
+        ),  # a subset is not enough
         (("*.example.com",), ("a.example.com",), False),
         (("*.example.com", "example.com"), ("example.com", "*.example.com"), True),
         (("xn--strae-oqa.example",), ("xn--strae-oqa.example",), True),
@@ -275,6 +275,22 @@ def test_a_floor_never_makes_a_fresh_certificate_an_emergency() -> None:
     assert not fresh.urgent
     assert fresh.at == NOW + days(3)
     assert decide(held(bundle(lifetime=6, left=2)), policy=policy).urgent
+
+
+@pytest.mark.parametrize(
+    ("floor", "lifetime", "days_left"),
+    [
+        (EmergencyFloor(), 90, 9),
+        (EmergencyFloor(), 6, 0.6),
+        (EmergencyFloor(), 398, 20),  # a tenth would be more than the notice
+        (EmergencyFloor(duration=days(3)), 90, 3),
+        (EmergencyFloor(duration=days(30)), 90, 20),
+        (EmergencyFloor(duration=days(30)), 6, 2),
+        (EmergencyFloor(duration=days(3)), -1, 0),
+    ],
+)
+def test_the_floor_is_below_the_notice(floor: EmergencyFloor, lifetime: float, days_left: float) -> None:
+    assert floor.of(NOW, NOW + days(lifetime)) == days(days_left)
 
 
 @pytest.mark.parametrize(
