@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The role acme_certificates and the playbook issue: from a table to three stores, by a real ACME server and real DNS."""
+"""The role acme_certificates and the playbook issue: from a table to three stores, by a real ACME server and DNS."""
 
 from __future__ import annotations
 
