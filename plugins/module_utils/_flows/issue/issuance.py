@@ -238,9 +238,7 @@ class Issuance:
 
     # -- issuing ------------------------------------------------------------------------------------------------
 
-    def _at(
-        self, issuer: Issuer, names: t.Sequence[str], work: t.Callable[[Batch], dict[str, RotationError]]
-    ) -> None:
+    def _at(self, issuer: Issuer, names: t.Sequence[str], work: t.Callable[[Batch], dict[str, RotationError]]) -> None:
         """One batch at one issuer, and what follows from its failures."""
         try:
             authority = self._ports.authorities.get(issuer, register=True)
