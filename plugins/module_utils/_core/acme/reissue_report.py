@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How far the replacement of many certificates is: issued, seen served by the hosts that have them, still to do. Pure."""
+"""How far the replacement of many certificates is: issued, seen served by hosts that have them, still to do. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 _Result = t.Mapping[str, t.Any]
 
-#: to do; replaced: no host has it; not proven: a host has the old one, or has not been seen to serve the new one; proven.
+#: replaced: no host has it; not proven: a host has the old one, or has not been seen to serve the new one.
 State = t.Literal["to do", "not proven", "replaced", "proven"]
 _ORDER: t.Final[tuple[State, ...]] = ("to do", "not proven", "replaced", "proven")
 
