@@ -9,12 +9,18 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+import signal
 import typing as t
 
 import pytest
+from ansible_collections.certops.rotation.plugins.module_utils._core.acme.wanted import Issuer
+from ansible_collections.certops.rotation.plugins.module_utils._ports.acme.account import find_account
 from ansible_collections.certops.rotation.tests.support import secrets_scan
+from ansible_collections.certops.rotation.tests.support.acme_faults import AcmeFaults
+from ansible_collections.certops.rotation.tests.support.acme_proxy import Handler, Seen
 from ansible_collections.certops.rotation.tests.support.aws_faults import AwsFaults
 from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
+from ansible_collections.certops.rotation.tests.support.forking import Running
 from ansible_collections.certops.rotation.tests.support.module import ModuleRun
 from ansible_collections.certops.rotation.tests.support.moto import MotoServer
 from ansible_collections.certops.rotation.tests.support.pebble import Pebble
@@ -42,17 +48,15 @@ class Account:
         self.client = aws.client()
         self.put = aws.put_secret
 
+    def arguments(self, **args: t.Any) -> dict[str, t.Any]:
+        there = {"directory": self.pebble.directory_url, "ca_bundle": self.pebble.ca_bundle}
+        return {**there, "account_secret": SECRET, "terms_agreed": True, **args}
+
     def run(self, *, check: bool = False, **args: t.Any) -> ModuleRun:
-        wanted = {
-            "directory": self.pebble.directory_url,
-            "ca_bundle": self.pebble.ca_bundle,
-            "account_secret": SECRET,
-            "terms_agreed": True,
-            **args,
-        }
+        wanted = self.arguments(**args)
         run = self.modules.run("acme_account", wanted, check=check, env=self.faults.env)
         # Whatever was stored until now must not be in what was printed.
-        self.register_keys()
+        self.register_keys(wanted["account_secret"])
         secrets_scan.assert_no_private_key(run.output)
         assert HMAC_KEY not in run.output
         return run
@@ -92,10 +96,10 @@ class Account:
         text = self.client.get_secret_value(SecretId=name, VersionId=version)["SecretString"]
         return dict(json.loads(text))
 
-    def register_keys(self) -> None:
-        for version in self.versions():
-            text = self.client.get_secret_value(SecretId=SECRET, VersionId=version)["SecretString"]
-            key = json.loads(text)["account_key"] if text.startswith("{") else text
+    def register_keys(self, name: str) -> None:
+        for version in self.versions(name):
+            text = self.client.get_secret_value(SecretId=name, VersionId=version)["SecretString"]
+            key = json.loads(text).get("account_key", "") if text.startswith("{") else text
             secrets_scan.register_private_key("\n".join(key.splitlines()[:2]))
 
 
@@ -161,7 +165,7 @@ def test_the_terms_are_shown(account: Account) -> None:
     for check in (True, False):
         message = account.message(terms_agreed=False, check=check)
         assert "terms_agreed" in message
-        assert "http" in message.partition("Read ")[2], "the page"
+        assert "Read data:text/plain,Do%20what%20thou%20wilt, and" in message, "Pebble's page"
         assert account.versions() == {}
 
 
@@ -239,40 +243,102 @@ def test_a_binding_that_the_ca_refuses(modules, faults, aws) -> None:
         assert account.document()["account_key"] == kept, "the key that was stored is used"
 
 
-def _fails_at(account: Account, operation: str, number: int) -> None:
-    """From this request on, AWS is gone, as for a process that is no more."""
+class Ended(t.NamedTuple):
+    """Where a process is killed. where: a request to AWS, or kind of a request to the CA; skip: of these before;
+    late: the request is served still."""
+
+    where: str
+    skip: int = 0
+    late: bool = False
+
+
+def ended(account: Account, proxy: AcmeFaults, point: Ended, **args: t.Any) -> None:
+    """A real process, killed by SIGKILL when the request arrives, or when it has been served."""
+    running: list[Running] = []
     counter = itertools.count()
-    account.faults.fail(operation, "AccessDeniedException", when=lambda body: next(counter) >= number)
 
+    def kill(*_request: t.Any) -> bool:
+        is_due = next(counter) == point.skip
+        if is_due:
+            running[0].kill()
+        return is_due  # and so the request is not passed on
 
-@pytest.mark.parametrize(("operation", "number"), [("CreateSecret", 0), ("PutSecretValue", 0)])
-def test_ended_while_registering(account: Account, operation: str, number: int) -> None:
-    _fails_at(account, operation, number)
-    assert account.run(contacts=[ALICE]).failed
-    stored = account.document()["account_key"] if account.versions() else None
+    def kill_served(_request: t.Any, reply: t.Any) -> t.Any:
+        kill()
+        return reply
+
+    def kill_at_ca(handler: Handler, seen: Seen) -> bool:
+        if point.late:
+            handler.pass_on(seen)
+        kill()
+        handler.drop()
+        return True
+
+    if point.where[0].isupper():
+        if point.late:
+            account.faults.change(point.where, kill_served)
+        else:
+            account.faults.fail(point.where, "Unreachable", when=kill)
+    else:
+        proxy.rule(point.where, kill_at_ca, skip=point.skip, times=1)
+        counter = itertools.count(point.skip)
+    wanted = account.arguments(directory=proxy.directory_url, ca_bundle=proxy.ca_bundle, **args)
+    running.append(account.modules.start("acme_account", wanted, env=account.faults.env))
+    status, _memory = running[0].wait()
     account.faults.heal()
-    result = account.good(contacts=[ALICE])
-    assert result["action"] in ("registered", "found")
-    assert stored in (None, account.document()["account_key"]), "an account was lost"
-    assert account.good(contacts=[ALICE])["changed"] is False
+    proxy.heal()
+    assert status == -signal.SIGKILL, f"it was not killed at {point}"
 
 
-@pytest.mark.parametrize(
-    ("operation", "number"),
-    [("PutSecretValue", 0), ("UpdateSecretVersionStage", 0), ("UpdateSecretVersionStage", 1)],
-)
-def test_ended_while_rolling_over(account: Account, operation: str, number: int) -> None:
-    before = account.good()
-    _fails_at(account, operation, number)
-    assert account.run(rotate_key_after="0").failed
-    account.faults.heal()
-    check = account.good(check=True)
-    result = account.good()
-    assert (check["action"], result["account_url"]) == (result["action"], before["account_url"])
-    assert "AWSPENDING" not in str(account.versions())
-    if operation != "PutSecretValue":
-        assert (result["action"], result["thumbprint"] != before["thumbprint"]) == ("key_changed", True)
-    assert account.good()["changed"] is False
+@pytest.fixture(scope="module")
+def proxy(pebble: Pebble) -> t.Iterator[AcmeFaults]:
+    with AcmeFaults(pebble.directory_url, pebble.ca_bundle) as faults:
+        yield faults
+
+
+def test_killed_at_every_step_of_a_registration(account: Account, proxy: AcmeFaults) -> None:
+    """No account is lost: whatever key the CA has heard of is stored, and used by the next run."""
+    steps = [("CreateSecret", 0), ("newAccount", 0), ("newAccount", 1), ("newAccount", 2), ("PutSecretValue", 0)]
+    for number, (step, late) in enumerate(itertools.product(steps, (False, True))):
+        name = f"acme/killed-{number}"
+        ended(account, proxy, Ended(*step, late), account_secret=name)
+        before = account.document(name=name)["account_key"] if account.versions(name) else None
+        heard_of = proxy_accounts(account, proxy, before)
+        result = account.good(directory=proxy.directory_url, ca_bundle=proxy.ca_bundle, account_secret=name)
+        assert before in (None, account.document(name=name)["account_key"]), step
+        assert heard_of in (None, result["account_url"]), f"an account was lost at {step}"
+        assert account.document(name=name)["account_url"] == result["account_url"]
+
+
+def proxy_accounts(account: Account, proxy: AcmeFaults, key: str | None) -> str | None:
+    """The account that the CA has for a key."""
+    if key is None:
+        return None
+    found = find_account(Issuer(proxy.directory_url, SECRET, ca_bundle=proxy.ca_bundle), key)
+    return found.url if found else None
+
+
+def test_killed_at_every_step_of_a_rollover(account: Account, proxy: AcmeFaults) -> None:
+    """The next run finds out which key is valid, and ends it."""
+    steps = [("PutSecretValue", 0), ("keyChange", 0), ("UpdateSecretVersionStage", 0), ("UpdateSecretVersionStage", 1)]
+    there = {"directory": proxy.directory_url, "ca_bundle": proxy.ca_bundle}
+    before = account.good(**there)
+    for step, late in itertools.product(steps, (False, True)):
+        point = Ended(*step, late)
+        ended(account, proxy, point, rotate_key_after="0")
+        result = account.good(**there)
+        assert result["account_url"] == before["account_url"], point
+        assert proxy_accounts(account, proxy, account.document()["account_key"]) == before["account_url"], point
+        assert "AWSPENDING" not in str(account.versions()), point
+        is_begun = point != Ended("PutSecretValue", 0, False)
+        assert (result["action"] == "key_changed") is (is_begun and not _is_over(point)), point
+        assert (result["thumbprint"] != before["thumbprint"]) is is_begun, point
+        before = result
+    assert account.good(**there)["changed"] is False
+
+
+def _is_over(point: Ended) -> bool:
+    return point == Ended("UpdateSecretVersionStage", 1, True)
 
 
 def test_a_ca_that_does_not_answer(account: Account) -> None:

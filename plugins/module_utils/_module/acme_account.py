@@ -18,7 +18,7 @@ from .options import duration_option
 
 if t.TYPE_CHECKING:
     from .._core.acme.account_secret import AccountDocument
-    from .._flows.issue.account import AccountReport, AccountWish
+    from .._core.acme.account_wish import AccountReport, AccountWish
     from .aws import AwsModule
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
@@ -69,7 +69,7 @@ def run(module: AwsModule) -> None:
 def _wish(params: t.Mapping[str, t.Any]) -> AccountWish:
     """Raises InvalidOption."""
     from .._core.acme.account_terms import contact_urls
-    from .._flows.issue.account import AccountWish
+    from .._core.acme.account_wish import AccountWish
 
     for name in ("directory", "account_secret"):
         if not params[name].strip():

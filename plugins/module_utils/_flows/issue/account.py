@@ -15,73 +15,23 @@ import time
 import typing as t
 import uuid
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from ..._core.acme.account import AccountStatus, AcmeAccount, ExternalAccount
 from ..._core.acme.account_secret import AccountAuthority, AccountDocument, read_account
 from ..._core.acme.account_terms import read_external_account
+from ..._core.acme.account_wish import AccountAction, AccountReport, AccountWish
+from ..._core.acme.csr import key_spec
 from ..._core.ca.keys import KeyMaker, generate_key, key_pem
-from ..._core.ca.profiles import KeySpec
 from ..._core.secrets.plan import CURRENT
 from ..._core.secrets.shared import PENDING, SecretStore, SharedSecret
 from ..._errors import AcmeError, InvalidOption, RotationError, SecretsManagerError
 
-if t.TYPE_CHECKING:
-    from ..._core.acme.wanted import KeyType
-
-AccountAction = t.Literal["registered", "found", "contacts_changed", "key_changed", "deactivated", "unchanged"]
 _TOKENS: t.Final = uuid.UUID("0c6c1b3e-6a51-5c0e-9f1e-7b8f5d1e2a90")
 _MOST_STEPS: t.Final = 20  # five are needed; others who keep changing the secret must not hold us for ever
 _GENERATIONS: t.Final = 5
 #: What CAs answer who is asked for an account that is none, when they want more than that to make one.
 _NO_ACCOUNT: t.Final = ("accountDoesNotExist", "externalAccountRequired", "userActionRequired")
-_KEYS: t.Final[dict[str, KeySpec]] = {
-    "ec256": KeySpec("ec", 256),
-    "ec384": KeySpec("ec", 384),
-    "rsa2048": KeySpec("rsa", 2048),
-    "rsa3072": KeySpec("rsa", 3072),
-    "rsa4096": KeySpec("rsa", 4096),
-}
-
-
-@dataclass(frozen=True)
-class AccountWish:
-    """directory: its URL; secret, eab_secret: names; contacts: URLs, None to leave them as they are; terms_agreed: to
-    the terms of service, which a registration needs; key_type: of new keys; key_lifetime: after which the key is
-    exchanged, None for never."""
-
-    directory: str
-    secret: str
-    eab_secret: str | None = None
-    contacts: tuple[str, ...] | None = None
-    terms_agreed: bool = False
-    key_type: KeyType = "ec256"
-    key_lifetime: timedelta | None = None
-
-
-@dataclass(frozen=True)
-class AccountReport:
-    """directory: as it was asked for; document: None when there is no account, also where check mode predicts one;
-    status: as the CA says it; before: the document as it was found."""
-
-    directory: str
-    document: AccountDocument | None
-    status: AccountStatus | None
-    action: AccountAction
-    warnings: tuple[str, ...] = ()
-    before: AccountDocument | None = None
-
-    @property
-    def account(self) -> AcmeAccount | None:
-        """As a CertificateAuthority is opened with it; None when there is none to order with."""
-        document = self.document
-        if document is None or document.url is None or self.status != "valid":
-            return None
-        return AcmeAccount(self.directory, document.url, document.key_pem, document.contacts or ())
-
-    @property
-    def changed(self) -> bool:
-        return self.action != "unchanged"
 
 
 @dataclass(frozen=True)
@@ -389,7 +339,7 @@ class AccountKeeper:
         return read_external_account(current.text, name)
 
     def _new_key(self) -> str:
-        return key_pem(self._make_key(_KEYS[self._wish.key_type]))
+        return key_pem(self._make_key(key_spec(self._wish.key_type)))
 
     def _is_deactivated(self, status: str = "deactivated") -> str:
         return (

@@ -18,12 +18,14 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.acme.accoun
     AccountDocument,
     read_account,
 )
+from ansible_collections.certops.rotation.plugins.module_utils._core.acme.account_wish import (
+    AccountReport,
+    AccountWish,
+)
 from ansible_collections.certops.rotation.plugins.module_utils._core.ca.keys import quick_key
 from ansible_collections.certops.rotation.plugins.module_utils._errors import AcmeError, InvalidOption, RotationError
 from ansible_collections.certops.rotation.plugins.module_utils._flows.issue.account import (
     AccountKeeper,
-    AccountReport,
-    AccountWish,
     find_or_register,
 )
 from ansible_collections.certops.rotation.tests.support.account_authority import DIRECTORY, TERMS, MemoryAccounts
