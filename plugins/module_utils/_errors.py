@@ -74,6 +74,10 @@ class DnsError(RotationError):
         self.names = tuple(names)
 
 
+class RunOvertaken(RotationError):
+    """Another run has taken over what this one was about: this one must not go on."""
+
+
 AcmeFault = t.Literal["authority", "rate_limited", "identifier", "account", "request", "gone"]
 
 

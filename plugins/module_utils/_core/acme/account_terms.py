@@ -20,16 +20,19 @@ from ..x509.names import a_labels
 #: Google (keyId, b64MacKey), cert-manager, lego and others.
 _KEY_ID_FIELDS: t.Final = ("keyid", "kid", "eabkid", "eabkeyid")
 _MAC_KEY_FIELDS: t.Final = ("mackey", "hmac", "hmackey", "eabhmackey", "eabhmac", "b64mackey", "key", "secret")
+_ALGORITHM_FIELDS: t.Final = ("alg", "algorithm", "hmacalg", "hmacalgorithm", "eabalg", "eabhmacalg")
+HMAC_ALGORITHMS: t.Final = ("HS256", "HS384", "HS512")
 _ADDRESS: t.Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@([^@\s,;?<>]+)")
 _HOST: t.Final = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
 @dataclass(frozen=True)
 class ExternalBinding:
-    """RFC 8555 section 7.3.4. key_id: not secret; mac_key: for HMAC, decoded."""
+    """RFC 8555 section 7.3.4. key_id: not secret; mac_key: for HMAC, decoded; algorithm: one of HMAC_ALGORITHMS."""
 
     key_id: str
     mac_key: bytes = field(repr=False)
+    algorithm: str = "HS256"
 
 
 def read_binding(text: str, secret: str) -> ExternalBinding:
@@ -51,7 +54,10 @@ def read_binding(text: str, secret: str) -> ExternalBinding:
             f"Secret {secret} is no external account binding. Store what the CA gave you as JSON with the fields"
             ' "kid" and "hmac" (or "key_id" and "hmac_key", or "KeyId" and "MacKey" as AWS has them).'
         )
-    return ExternalBinding(key_id, _mac_key(mac_key, secret))
+    algorithm = (_field(fields, _ALGORITHM_FIELDS) or HMAC_ALGORITHMS[0]).upper()
+    if algorithm not in HMAC_ALGORITHMS:
+        raise RotationError(f"Secret {secret}: its algorithm is none of {', '.join(HMAC_ALGORITHMS)}.")
+    return ExternalBinding(key_id, _mac_key(mac_key, secret), algorithm)
 
 
 def contact_urls(contacts: t.Iterable[str]) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ if t.TYPE_CHECKING:
 FORMAT: t.Final = 1
 MAX_BYTES: t.Final = 65536  # of a secret's value
 #: What an entry may still grow by: stores, its progress.
-_GROWTH: t.Final = 512
+_GROWTH: t.Final = 200
 #: Characters of a key that is not made yet, by csr.compact_key.
 _KEY_CHARACTERS: t.Final[t.Mapping[str, int]] = {
     "ec256": 190, "ec384": 260, "rsa2048": 1700, "rsa3072": 2500, "rsa4096": 3300,

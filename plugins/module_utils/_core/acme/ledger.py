@@ -64,9 +64,13 @@ class Hold:
 
 
 class Ledger:
-    """changes: noted in this run, for replay(). Instants are aware datetimes; in the document they are seconds."""
+    """changes: noted in this run, for replay(); foreign: it stands for something that must not be overwritten.
 
-    def __init__(self, document: dict[str, t.Any] | None = None) -> None:
+    Instants are aware datetimes; in the document they are seconds.
+    """
+
+    def __init__(self, document: dict[str, t.Any] | None = None, *, foreign: bool = False) -> None:
+        self.foreign = foreign
         self._accounts: dict[str, dict[str, t.Any]] = (document or {}).get("accounts", {})
         self._windows: dict[str, dict[str, t.Any]] = (document or {}).get("windows", {})
         self.changes: list[tuple[str, tuple[t.Any, ...]]] = []
@@ -78,12 +82,17 @@ class Ledger:
         """A ledger, and a warning when the text is none: then it begins anew, for nothing may keep a renewal back."""
         try:
             document = json.loads(text)
-            if not isinstance(document, dict) or "format" not in document:
-                return cls(), "It holds something else than a ledger."
-            if document["format"] != FORMAT:
-                return cls(), f"Its format is {document['format']!r}, and this version knows {FORMAT}."
+            is_ledger = isinstance(document, dict) and {"accounts", "format", "windows"} <= document.keys()
         except (ValueError, RecursionError):
-            return cls(), "It is damaged."
+            document, is_ledger = None, False
+        if not is_ledger:
+            # A cut or garbled ledger begins as one, and is replaced. Anything else is somebody's.
+            ours = (text if isinstance(text, str) else text.decode("utf-8", "replace")).strip()
+            if not ours or ours.startswith('{"accounts":'):
+                return cls(), "It is damaged, and begun anew." if ours else None
+            return cls(foreign=True), "It holds something else than a ledger, which is left as it is."
+        if document["format"] != FORMAT:
+            return cls(foreign=True), f"Its format is {document['format']!r}, and this version knows {FORMAT}."
         accounts, windows = accounts_of(document.get("accounts")), windows_of(document.get("windows"))
         damaged = accounts != document.get("accounts", {}) or windows != document.get("windows", {})
         ledger = cls({"accounts": accounts, "windows": windows})
@@ -94,13 +103,13 @@ class Ledger:
         which are asked for again, and then without what was counted."""
         self._prune(_seconds(now))
         text = self._text()
+        surplus = len(text) - max_bytes
         for key in sorted(self._windows, key=lambda key: float(self._windows[key]["ask_again"])):
-            if len(text) <= max_bytes:
-                return text
-            # Each entry's length is known, so the text is written anew only when that should be enough.
-            del self._windows[key]
-            if self._estimate() <= max_bytes:
-                text = self._text()
+            if surplus <= 0:
+                break
+            surplus -= len(_compact({key: self._windows.pop(key)})) - 1  # its braces, and a comma
+            text = ""
+        text = text or self._text()
         for part in ("domains", "names", "failures", "held"):
             if len(text) <= max_bytes:
                 return text
@@ -110,11 +119,7 @@ class Ledger:
         return text if len(text) <= max_bytes else Ledger()._text()
 
     def _text(self) -> str:
-        document = {"format": FORMAT, "accounts": self._accounts, "windows": self._windows}
-        return json.dumps(document, sort_keys=True, separators=(",", ":"))
-
-    def _estimate(self) -> int:
-        return len(json.dumps(self._windows)) + len(json.dumps(self._accounts)) + 64
+        return _compact({"format": FORMAT, "accounts": self._accounts, "windows": self._windows})
 
     # -- what happened ------------------------------------------------------------------------------------------
 
@@ -364,6 +369,10 @@ class Ledger:
         self._windows = {
             key: window for key, window in self._windows.items() if window["ask_again"] > at - _FORGET_WINDOWS
         }
+
+
+def _compact(value: t.Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def _bounded(instant: datetime) -> int:

@@ -65,9 +65,11 @@ class EmergencyFloor:
     share: float = 0.1
     duration: timedelta | None = None
 
-    def of(self, lifetime: timedelta) -> timedelta:
-        """At most a third of the lifetime: a floor of 30 days would make each certificate of six an emergency."""
-        return min(self.duration if self.duration is not None else lifetime * self.share, lifetime / 3)
+    def of(self, not_before: datetime, not_after: datetime) -> timedelta:
+        """At most two thirds of the notice that the lifetime asks for: below it there is time to renew in peace, and a
+        floor of 30 days does not make each certificate of six an emergency."""
+        wanted = self.duration if self.duration is not None else (not_after - not_before) * self.share
+        return max(timedelta(0), min(wanted, renewal_notice(not_before, not_after) * 2 / 3))
 
 
 DEFAULT_FLOOR: t.Final = EmergencyFloor()
@@ -127,8 +129,8 @@ def due(
     bundle = held.bundle
     if bundle is None:
         return Due("unusable", f"What is stored cannot be served: {held.why or 'it cannot be read'}", now, urgent=True)
-    remaining, lifetime = bundle.not_after - now, _lifetime(bundle)
-    urgent = remaining <= policy.floor.of(lifetime)
+    remaining, floor = bundle.not_after - now, policy.floor.of(bundle.not_before, bundle.not_after)
+    urgent = remaining <= floor
     if remaining <= timedelta(0):
         return Due("expired", f"It expired at {isoformat_utc(bundle.not_after)}.", now, urgent=True)
     if force:
@@ -137,8 +139,8 @@ def due(
     if reason is not None:
         return Due(reason[0], reason[1], now, urgent)
     if urgent:
-        floor = format_duration(policy.floor.of(lifetime))
-        return Due("emergency", f"It ends at {isoformat_utc(bundle.not_after)}, in less than {floor}.", now, True)
+        text = f"It ends at {isoformat_utc(bundle.not_after)}, in {format_duration(floor)} or less."
+        return Due("emergency", text, now, True)
     return _by_time(wanted, bundle, policy, window, now)
 
 
@@ -197,13 +199,13 @@ def _by_time(
     window: RenewalWindow | None,
     now: datetime,
 ) -> Due:
-    lifetime, end = _lifetime(bundle), bundle.not_after
+    end = bundle.not_after
     days = timedelta(days=wanted.renew_before) if wanted.renew_before is not None else policy.renew_before
     found: list[Due] = []
     if window is not None and policy.renewal_info and window.start < window.end and window.start < end:
         found.append(_by_window(window, bundle, policy, now))
     if days is not None:
-        found.append(_by_threshold(days, lifetime, end))
+        found.append(_by_threshold(days, end - bundle.not_before, end))
     if not found:
         notice = renewal_notice(bundle.not_before, end)
         text = f"It ends at {isoformat_utc(end)}, and is renewed {format_duration(notice)} before."
@@ -211,7 +213,7 @@ def _by_time(
     earliest = min(found, key=lambda each: each.at)
     # A warning about the threshold is one, whoever comes first; below the floor nobody is asked.
     warning = next((each.warning for each in found if each.warning), None)
-    floor = end - policy.floor.of(lifetime)
+    floor = end - policy.floor.of(bundle.not_before, end)
     return dataclasses.replace(earliest, at=min(earliest.at, floor), warning=_clock_warning(bundle, now) or warning)
 
 
@@ -245,10 +247,6 @@ def _clock_warning(bundle: CertificateBundle, now: datetime) -> str | None:
         f"It is not valid before {isoformat_utc(bundle.not_before)}, and this host's clock says {isoformat_utc(now)}:"
         " check the clock."
     )
-
-
-def _lifetime(bundle: CertificateBundle) -> timedelta:
-    return max(bundle.not_after - bundle.not_before, timedelta(0))
 
 
 def _difference(has: frozenset[str], wants: frozenset[str]) -> str:

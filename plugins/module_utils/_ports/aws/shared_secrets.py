@@ -32,6 +32,7 @@ class Properties:
     tags: t.Mapping[str, str] = field(default_factory=dict)
     tags_given: bool = False
     kms_key_id: str | None = None
+    description: str | None = None
     replica_regions: tuple[str, ...] | None = None
 
 
@@ -136,6 +137,7 @@ class SharedSecrets(SecretWriter):
         return WantedSecret(
             name=name,
             document=text,
+            description=None if existing else properties.description,
             tags=properties.tags if properties.tags_given or not existing else None,
             purge_tags=False,
             kms_key_id=properties.kms_key_id,
