@@ -23,7 +23,7 @@ options:
     suboptions:
       provider:
         description:
-          - V(route53) writes public zones of AWS Route53, by region and credentials of this task if nothing else is said.
+          - V(route53) writes public zones of AWS Route53, by the credentials of this task if nothing else is said.
           - V(rfc2136) sends dynamic updates to a DNS server such as BIND, Knot, PowerDNS or that of Windows.
           - V(command) runs a program of yours.
           - V(lexicon) uses the Python library C(dns-lexicon), which knows the DNS services of many companies.
@@ -32,7 +32,7 @@ options:
         default: route53
       hosted_zone_ids:
         description:
-          - Only these zones of Route53, by id. They are described one by one, so C(route53:ListHostedZones) is not needed.
+          - Only these zones of Route53, by id. They are described singly, and C(route53:ListHostedZones) is not needed.
           - Needed to tell apart two public zones of the same name.
         type: list
         elements: str
@@ -48,7 +48,7 @@ options:
       zones:
         description:
           - Names of the zones that may be written by V(rfc2136), V(command) or V(lexicon).
-          - When there are none, V(rfc2136) finds the zone of each name by asking the server, and V(command) asks the program.
+          - When there are none, V(rfc2136) asks the server in which zone each name is, and V(command) the program.
         type: list
         elements: str
       server:
@@ -69,7 +69,7 @@ options:
       command:
         description:
           - The program for V(command) and its first arguments. It runs on the host on which this module runs.
-          - It is called with one more argument, C(zones), C(add), C(wait) or C(remove), and gets JSON on standard input.
+          - It is called with one more argument, C(zones), C(add), C(wait) or C(remove), and reads JSON from its input.
         type: list
         elements: str
       command_timeout:
