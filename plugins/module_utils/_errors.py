@@ -34,6 +34,14 @@ class SecretsManagerError(RotationError):
         self.secret = secret
 
 
+class AwsError(RotationError):
+    """A call of another service than Secrets Manager failed for good. code: AWS's, or the name of botocore's error."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message, aws_error_code=code)
+        self.code = code
+
+
 class StoreError(RotationError):
     """The certificate directory could not be read or written."""
 

@@ -17,6 +17,7 @@ import typing as t
 import pytest
 from ansible_collections.certops.rotation.tests.support import ansible_core, rotation
 from ansible_collections.certops.rotation.tests.support import haproxy as haproxy_support
+from ansible_collections.certops.rotation.tests.support.acme_dns import AwsWithDns, aws_with_dns
 from ansible_collections.certops.rotation.tests.support.aws_faults import AwsFaults
 from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
 from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance
@@ -121,6 +122,20 @@ def aws(moto: MotoServer) -> MotoServer:
     """An emulated AWS that holds nothing."""
     moto.reset()
     return moto
+
+
+@pytest.fixture(scope="session")
+def aws_dns_server() -> t.Iterator[AwsWithDns]:
+    """An emulated AWS with a DNS that answers from its zones; it may still hold what earlier tests stored."""
+    with aws_with_dns() as server:
+        yield server
+
+
+@pytest.fixture
+def aws_dns(aws_dns_server: AwsWithDns) -> AwsWithDns:
+    """The same, holding nothing."""
+    aws_dns_server.reset()
+    return aws_dns_server
 
 
 @pytest.fixture

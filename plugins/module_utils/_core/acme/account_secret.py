@@ -24,14 +24,14 @@ from ..._errors import InvalidOption, RotationError
 from ..ca.keys import key_pem, read_key
 from ..instants import isoformat_utc, parse_isoformat_utc
 from ..x509.problems import MaterialError
+from .when import same_directory
 
 if t.TYPE_CHECKING:
-    from .account_terms import ExternalBinding
+    from .account import AcmeAccount, ExternalAccount
     from .authority import DirectoryFacts
 
 _KEY_FIELDS: t.Final = ("account_key", "private_key", "key")
 _PEM_KEY: t.Final = re.compile(r"\s*-----BEGIN [A-Z ]*PRIVATE KEY-----")
-_ORIGIN: t.Final = re.compile(r"([a-z][a-z0-9+.-]*)://([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class AccountDocument:
     def thumbprint(self) -> str:
         return key_thumbprint(self.key_pem)
 
-    def registered(self, url: str, **changes: t.Any) -> AccountDocument:
+    def registered(self, url: str | None, **changes: t.Any) -> AccountDocument:
         return dataclasses.replace(self, url=url, **changes)
 
     def with_key(self, pem: str, at: datetime) -> AccountDocument:
@@ -78,41 +78,31 @@ class AccountDocument:
         return dataclasses.replace(self, key_pem=pem, key_created=at)
 
 
-@dataclass(frozen=True)
-class AccountFacts:
-    """What a CA says of an account. status: valid, deactivated or revoked (RFC 8555 section 7.1.2)."""
-
-    url: str
-    status: str
-    contacts: tuple[str, ...] = ()
-
-
 class AccountAuthority(t.Protocol):
-    """One directory that is asked about accounts. Keys are PEM. All raise AcmeError, and end in bounded time."""
-
-    @property
-    def directory(self) -> str: ...
-
-    @property
-    def requests(self) -> int:
-        """HTTP requests sent to it so far, repeated ones included."""
+    """One directory that is asked about accounts. Keys are PEM, contacts URLs. All raise AcmeError, and end in bounded
+    time."""
 
     def facts(self) -> DirectoryFacts: ...
 
-    def find(self, key_pem: str) -> AccountFacts | None:
-        """newAccount with onlyReturnExisting. None when no account has this key; one that is deactivated may also be
-        an AcmeError with the fault account."""
+    def find(self, key_pem: str) -> AcmeAccount | None:
+        """newAccount with onlyReturnExisting. None when no account has this key; AcmeError (account) for one that is
+        deactivated."""
 
     def register(
-        self, key_pem: str, *, contacts: t.Sequence[str], terms_agreed: bool, binding: ExternalBinding | None
-    ) -> AccountFacts:
-        """newAccount. contacts: URLs. Returns the existing one when there is one with this key."""
+        self,
+        key_pem: str,
+        *,
+        contacts: t.Sequence[str],
+        terms_agreed: bool,
+        external_account: ExternalAccount | None,
+    ) -> AcmeAccount:
+        """newAccount. Returns the existing one when there is one with this key."""
 
-    def set_contacts(self, key_pem: str, url: str, contacts: t.Sequence[str]) -> AccountFacts: ...
+    def set_contacts(self, account: AcmeAccount, contacts: t.Sequence[str]) -> AcmeAccount: ...
 
-    def deactivate(self, key_pem: str, url: str) -> None: ...
+    def deactivate(self, account: AcmeAccount) -> None: ...
 
-    def change_key(self, key_pem: str, url: str, new_key_pem: str) -> None:
+    def change_key(self, account: AcmeAccount, new_key_pem: str) -> AcmeAccount:
         """keyChange, RFC 8555 section 7.3.5."""
 
 
@@ -150,11 +140,6 @@ def read_account(text: str, secret: str, directory: str) -> AccountDocument:
         key_created=_instant(content, "key_created") or _instant(content, "created"),
         deactivated=_instant(content, "deactivated"),
     )
-
-
-def same_directory(one: str, other: str) -> bool:
-    """Whether two URLs are of one directory: scheme and host in any case, the default port and a last slash aside."""
-    return _comparable(one) == _comparable(other)
 
 
 def key_thumbprint(pem: str) -> str:
@@ -216,15 +201,6 @@ def _instant(content: t.Mapping[str, t.Any], name: str) -> datetime | None:
         return parse_isoformat_utc(content.get(name) or "")
     except (InvalidOption, AttributeError):
         return None
-
-
-def _comparable(url: str) -> str:
-    parts = _ORIGIN.fullmatch(url.strip())
-    if not parts:
-        return url.strip()
-    scheme, host, path = parts[1].lower(), parts[2].lower(), parts[3].rstrip("/")
-    port = {"https": ":443", "http": ":80"}.get(scheme, "")
-    return f"{scheme}://{host.removesuffix(port) if port else host}{path}"
 
 
 def _base64url_number(number: int, size: int | None = None) -> str:

@@ -44,13 +44,15 @@ class Order:
 
 @dataclass(frozen=True)
 class Challenge:
-    """type: as the CA calls it, also of kinds unknown here; token: "" for kinds without."""
+    """type: as the CA calls it, also of kinds unknown here; token: "" for kinds without; issuer_domain_names: what the
+    record of dns-persist-01 may name."""
 
     type: str
     url: str
     token: str
     status: str
     problem: AcmeProblem | None = None
+    issuer_domain_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,8 @@ class Issuer:
 class HeldCertificate:
     """What the truth (Secrets Manager) holds for a name. bundle: None when what is there cannot be served any more, or
     read at all (then why tells it); directory, profile: by which CA and for which profile it was issued, None when the
-    document does not say; version_id: of the secret."""
+    document does not say; version_id: of the secret; refusal: why nothing may be stored under this name, so that
+    nothing may be issued for it either."""
 
     bundle: CertificateBundle | None
     directory: str | None = None
@@ -70,3 +71,4 @@ class HeldCertificate:
     version_id: str | None = None
     arn: str | None = None
     why: str | None = None
+    refusal: str | None = None

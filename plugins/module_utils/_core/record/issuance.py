@@ -138,6 +138,13 @@ def render_issuance(numbers: IssuanceNumbers, journal: str) -> bytes:
 
 def read_issuance(text: str, journal: str) -> IssuanceNumbers:
     """What render_issuance wrote for this journal. Raises ValueError for what is no such text."""
+    try:
+        return _read(text, journal)
+    except (LookupError, TypeError, AttributeError, OverflowError) as error:
+        raise ValueError(type(error).__name__) from None
+
+
+def _read(text: str, journal: str) -> IssuanceNumbers:
     numbers = IssuanceNumbers()
     limits: dict[tuple[str, str], dict[str, int]] = {}
     for family in text_string_to_metric_families(text):

@@ -52,7 +52,7 @@ class WantedSecret:
         return hashlib.sha256(self.document.encode()).hexdigest()
 
 
-def secret_document(parts: t.Mapping[str, str]) -> str:
+def secret_document(parts: t.Mapping[str, t.Any]) -> str:
     """The JSON document, the same text for the same parts. Raises RotationError when AWS would not take it."""
     document = json.dumps(dict(parts), sort_keys=True)
     size = len(document.encode())

@@ -208,6 +208,17 @@ class Certificate:
         return constraints is not None and constraints.ca
 
     @property
+    def authority_key_identifier(self) -> bytes | None:
+        """Of the issuer's key."""
+        extension = self._extension(x509.AuthorityKeyIdentifier)
+        return None if extension is None else extension.key_identifier
+
+    @property
+    def issuer_common_names(self) -> list[str]:
+        found = self.issuer_name.get_attributes_for_oid(x509.NameOID.COMMON_NAME) if self.issuer_name else []
+        return [str(attribute.value) for attribute in found]
+
+    @property
     def constrains_policies(self) -> bool:
         """Whether it demands or forbids certificate policies below it (RFC 5280, 4.2.1.11 and 4.2.1.14)."""
         return any(self._extension(kind) is not None for kind in (x509.PolicyConstraints, x509.InhibitAnyPolicy))

@@ -38,7 +38,7 @@ def record_issuance(
     before, warnings = read_textfile(textfile), []
     try:
         numbers = read_issuance(before.decode(), journal)
-    except (ValueError, KeyError):
+    except ValueError:
         numbers = IssuanceNumbers()
         warnings.append(f"{textfile} is damaged: all counters of the metrics start again at zero.")
     numbers.add(succeeded, now)

@@ -18,8 +18,6 @@ if t.TYPE_CHECKING:
     from ..._core.acme.authority import Authorization, CertificateAuthority, Challenge, Order
     from ..._core.acme.wanted import ChallengeType, Issuer, WantedCertificate
 
-#: After so many failures of the CA in a row, without any success, it is asked no more.
-_BREAKER: t.Final = 5
 #: Failures of the CA that the question after an order outlives, for what it has issued is not to be lost.
 _PATIENCE: t.Final = 3
 _FIRST_POLL: t.Final = 1.0
@@ -89,16 +87,14 @@ class Orders:
         self._time = run_time
         self._threads = threads
         self._make_key = make_key
-        self._failures = 0
-        self._is_down: AcmeError | None = None
 
     def place(self, wishes: t.Sequence[Wish]) -> list[Attempt | RotationError]:
         """An order for each, in order, or why there is none."""
-        return concurrently(self._guarded(self._place), wishes, self._threads, self._time)
+        return concurrently(self._place, wishes, self._threads, self._time)
 
     def resume(self, attempts: t.Sequence[Attempt]) -> list[Attempt | RotationError]:
         """Orders that an earlier run has made, as they stand now. AcmeError "gone" for those that lead nowhere."""
-        return concurrently(self._guarded(self._resume), attempts, self._threads, self._time)
+        return concurrently(self._resume, attempts, self._threads, self._time)
 
     def answer(self, attempts: t.Sequence[Attempt]) -> None:
         """Tell the CA that the proofs are there."""
@@ -231,35 +227,15 @@ class Orders:
         self, function: t.Callable[[Attempt], None], attempts: t.Sequence[Attempt], patience: int = _PATIENCE
     ) -> None:
         """An error of one is its own. patience: failures of the CA after which it is asked again."""
-        for attempt, outcome in zip(
-            attempts, concurrently(self._guarded(function), attempts, self._threads, self._time)
-        ):
+        for attempt, outcome in zip(attempts, concurrently(function, attempts, self._threads, self._time)):
             if not isinstance(outcome, RotationError):
                 continue
             is_of_authority = isinstance(outcome, AcmeError) and outcome.fault == "authority"
-            if is_of_authority and attempt.misses < patience and not self._is_down:
+            if is_of_authority and attempt.misses < patience:
                 attempt.misses += 1
                 attempt.next_poll = self._time.monotonic() + attempt.misses * _FIRST_POLL
             else:
                 attempt.error = outcome
-
-    def _guarded(self, function: t.Callable[[t.Any], t.Any]) -> t.Callable[[t.Any], t.Any]:
-        """A CA that is down is not asked for each certificate, which would take as many time-outs."""
-
-        def ask(item: t.Any) -> t.Any:
-            if self._is_down:
-                raise self._is_down
-            try:
-                answer = function(item)
-            except AcmeError as error:
-                if error.fault == "authority":
-                    self._failures += 1
-                    self._is_down = error if self._failures >= _BREAKER else None
-                raise
-            self._failures = 0
-            return answer
-
-        return ask
 
 
 def _shown(authorization: Authorization) -> str:

@@ -86,16 +86,17 @@ class RunTime:
 
 
 def concurrently(
-    function: t.Callable[[T], R], items: t.Sequence[T], threads: int, run_time: RunTime
+    function: t.Callable[[T], R], items: t.Sequence[T], threads: int, run_time: RunTime | None
 ) -> list[R | RotationError]:
     """For each, in order, its result, or why it has none: one that fails does not stop the others.
 
-    What has not begun when the run is over ends with RunEnds.
+    run_time: what has not begun when that is over ends with RunEnds; None for what has to be done in any case.
     """
 
     def attempt(item: T) -> R | RotationError:
         try:
-            run_time.check()
+            if run_time is not None:
+                run_time.check()
             with only_rotation_errors():
                 return function(item)
         except RotationError as error:

@@ -13,6 +13,7 @@ import sys
 from ..._errors import RotationError
 
 MINIMUM_VERSIONS = {
+    "acme": "5.9.0",
     "boto3": "1.34.0",
     "botocore": "1.34.0",
     "cryptography": "42.0.0",

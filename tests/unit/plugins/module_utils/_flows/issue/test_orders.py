@@ -173,16 +173,6 @@ def test_who_may_not_go_on_finalizes_nothing(authority: FakeAuthority, clock: Fa
     assert authority.calls["finalize"] == 0
 
 
-def test_a_ca_that_is_down_is_not_asked_for_each_certificate(authority: FakeAuthority, clock: FakeClock) -> None:
-    def down(operation: str, names: tuple[str, ...]) -> None:
-        raise AcmeError("It does not answer.", "authority")
-
-    authority.fail = down
-    outcomes = desk(authority, clock).run(*[wanted(f"{number}.example.com") for number in range(100)])
-    assert all(isinstance(each, AcmeError) and each.fault == "authority" for each in outcomes.values())
-    assert authority.requests < 15
-
-
 def test_what_was_finalized_outlives_some_failures_of_the_ca(authority: FakeAuthority, clock: FakeClock) -> None:
     authority.processing = 2
     failures = iter([True, True, False])

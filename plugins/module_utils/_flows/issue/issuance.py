@@ -1,0 +1,402 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Any number of certificates, as they should be: looked at, planned, issued by ACME, stored, or left to wait."""
+
+from __future__ import annotations
+
+import functools
+import typing as t
+from dataclasses import replace
+from datetime import timedelta
+
+from ..._core.acme.faults import consequence
+from ..._core.acme.journal import resumption
+from ..._core.acme.ledger import AccountKey
+from ..._core.acme.limits import limits_of
+from ..._core.acme.plan import CertificatePlan, Considered, next_due, plan_batch
+from ..._core.acme.wanted import HeldCertificate
+from ..._core.acme.when import certificate_id, due
+from ..._errors import AcmeError, InvalidOption, RotationError
+from .batch import Batch, Work
+from .book import Book
+from .proofs import proofs_for
+from .report import IssueReport, Outcome, StoreState
+from .run_time import RunTime, concurrently
+from .stores import as_found
+
+if t.TYPE_CHECKING:
+    from ..._core.acme.authority import CertificateAuthority, RenewalWindow
+    from ..._core.acme.journal import JournalEntry
+    from ..._core.acme.names import WantedCertificates
+    from ..._core.acme.wanted import Issuer, WantedCertificate
+    from .report import Action
+    from .settings import IssuePorts, IssueSettings
+
+_ACTIONS: t.Final[t.Mapping[str, Action]] = {
+    "none": "unchanged",
+    "store": "stored",
+    "resume": "resumed",
+    "renew": "renewed",
+    "issue": "issued",
+    "hold": "held",
+    "refuse": "failed",
+}
+#: Seconds that a run has at its end, whatever has ended it.
+_TIDYING: t.Final = 60.0
+
+
+class Issuance:
+    """look, plan, issue, fill, tidy.
+
+    What goes wrong with one certificate is told in its outcome, and the others go on. What a run leaves unfinished is
+    in the journal, and the next run goes on from there.
+    """
+
+    def __init__(
+        self,
+        wanted: WantedCertificates,
+        settings: IssueSettings,
+        ports: IssuePorts,
+        run_time: RunTime,
+        *,
+        check_mode: bool = False,
+    ) -> None:
+        if not settings.issuers:
+            raise InvalidOption("issuers: name at least one.")
+        self._wanted = {each.name: each for each in wanted.wanted}
+        self._settings = settings
+        self._ports = ports
+        self._time = run_time
+        self._check_mode = check_mode
+        self._now = run_time.now()
+        self._outcomes = {
+            each.name: Outcome(each.name, each.identifiers, truth=ports.truth_name) for each in wanted.wanted
+        }
+        refused = [Outcome(each.name, each.domains) for each in wanted.refused]
+        for outcome, each in zip(refused, wanted.refused):
+            outcome.fail(each.message)
+        self.report = IssueReport([*self._outcomes.values(), *refused], self._now)
+        self._plans: dict[str, CertificatePlan] = {}
+        self._left: dict[str, CertificatePlan] = {}
+        self._errors: dict[str, list[RotationError]] = {}
+        self._asked: dict[str, set[str]] = {}
+        for warning in wanted.warnings:
+            ports.warn(warning)
+
+    def run(self) -> IssueReport:
+        """Raises RotationError where nothing can be told of any certificate."""
+        self.look()
+        self.plan()
+        if self._check_mode:
+            self.predict()
+        else:
+            try:
+                self.issue()
+            except RotationError as error:  # of the journal: another run has it, or nothing can be written there
+                self._give_up(error)
+            finally:
+                self.fill()
+                self.tidy()
+        self.report.acme_requests = self._ports.authorities.requests
+        self.report.next_due = self._next_due()
+        return self.report
+
+    # -- stages -------------------------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """What is held, where, what an earlier run has left, and what is remembered. Raises RotationError."""
+        ports, wanted = self._ports, self._wanted
+        self._held = ports.truth.look(wanted, now=self._now)
+        bundles = {name: held.bundle for name, held in self._held.items()}
+        standings = ports.stores.look(wanted.values(), bundles)
+        self._book = Book(ports.journal, ports.journal.read())
+        self._ledger, warning = ports.ledger.read()
+        for text in (*ports.journal.damaged, *filter(None, [warning])):
+            ports.warn(text)
+        self._work = Work(
+            self._settings,
+            ports,
+            self._time,
+            self._book,
+            self._ledger,
+            proofs_for(self._settings, ports, self._time),
+            standings,
+            self._outcomes,
+        )
+
+    def plan(self) -> None:
+        """What is to be done about each."""
+        settings, windows = self._settings, self._windows()
+        dues = {
+            name: due(
+                wanted,
+                self._held.get(name),
+                now=self._now,
+                issuers=settings.issuers,
+                policy=settings.policy,
+                window=windows.get(name),
+                force=settings.force,
+            )
+            for name, wanted in self._wanted.items()
+        }
+        resumed = self._resumable()
+        considered = [
+            Considered(
+                wanted,
+                self._held.get(name),
+                dues[name],
+                self._work.standings[name],
+                resumed.get(name),
+                self._refusals(wanted) if dues[name].is_due(self._now) else (),
+            )
+            for name, wanted in self._wanted.items()
+        ]
+        first = settings.issuers[0]
+        is_any_due = any(each.is_due(self._now) for each in dues.values())
+        authority = self._ports.authorities.find(first) if is_any_due else None
+        account = AccountKey(first.directory, authority.account_url if authority else "")
+        limits = limits_of(first.directory)
+        plans = plan_batch(considered, self._ledger, account, limits, self._now, force=settings.force)
+        for plan in plans:
+            self._plans[plan.wanted.name] = plan
+            self._begin_outcome(plan)
+
+    def predict(self) -> None:
+        """For check mode: what a run would make of each."""
+        for name, plan in self._plans.items():
+            outcome = self._outcomes[name]
+            if outcome.problems:
+                continue
+            outcome.action = _ACTIONS[plan.action]
+            written = self._work.standings[name] if plan.action in ("renew", "issue", "resume") else plan.stores
+            outcome.stores.update(dict.fromkeys(written, "stored"))
+            if plan.action in ("renew", "issue", "resume"):
+                outcome.stores[outcome.truth] = "stored"
+
+    def issue(self) -> None:
+        """What is to be resumed or ordered. Raises RotationError when the journal cannot be written."""
+        entries = {name: plan.entry for name, plan in self._plans.items() if plan.entry is not None}
+        self._left = {name: plan for name, plan in self._plans.items() if plan.orders or plan.action == "resume"}
+        impossible = self._work.proofs.impossible([plan.wanted for plan in self._left.values() if plan.orders])
+        for name, error in impossible.items():
+            self._end(name, error)
+        for issuer in self._settings.issuers:
+            here = [entry for entry in entries.values() if self._issuer_of(entry.directory) == issuer]
+            if here:
+                self._at(issuer, [entry.name for entry in here], functools.partial(self._resume, here))
+        for issuer in self._settings.issuers:
+            names = [name for name in self._left if issuer.directory not in self._asked.get(name, ())]
+            if names and self._time.why_over is None:
+                self._at(issuer, names, functools.partial(self._order, [self._left[name] for name in names]))
+        for name in list(self._left):
+            self._end(name, *self._errors.get(name, [RotationError(self._time.why_over or "No issuer was asked.")]))
+
+    def fill(self) -> None:
+        """Stores that lack what the truth has, also of certificates whose order has failed or waits."""
+        rest = [
+            (self._outcomes[name], plan, held.bundle)
+            for name, plan in self._plans.items()
+            if not self._outcomes[name].is_done and (held := self._held.get(name)) and held.bundle
+        ]
+
+        def fill(item: t.Any) -> None:
+            outcome, plan, bundle = item
+            standings = self._work.standings[plan.wanted.name]
+            if self._time.why_over is None:
+                outcome.beside(self._ports.stores.put(plan.wanted, bundle, standings, is_new=False))
+            else:
+                outcome.beside({store: as_found(standing) for store, standing in standings.items()})
+
+        for (outcome, plan, _bundle), error in zip(rest, concurrently(fill, rest, self._settings.threads, None)):
+            if isinstance(error, RotationError):
+                outcome.fail(error.message)
+            elif plan.action == "store" and not outcome.problems:
+                if "stored" in outcome.stores.values():
+                    outcome.action = "stored"
+                else:
+                    outcome.fail(f"Not finished: {self._time.why_over}.")
+
+    def tidy(self) -> None:
+        """Our values out of the DNS, those of earlier runs too; the journal true, the ledger written."""
+        self._time.tidy_up(_TIDYING)
+        ports, book = self._ports, self._book
+        try:
+            if book.values and not book.is_lost:
+                book.own()
+                still_there = self._work.proofs.withdraw(tuple(book.values))
+                for text in dict.fromkeys(error.message for error in still_there.values()):
+                    ports.warn(f"TXT values of this run are still in the DNS, and the next run withdraws them: {text}")
+                book.withdrawn(still_there)
+            book.close()
+        except RotationError as error:
+            ports.warn(error.message)
+        warning = ports.ledger.write(self._ledger, self._time.now())
+        if warning:
+            ports.warn(warning)
+
+    # -- issuing ------------------------------------------------------------------------------------------------
+
+    def _at(self, issuer: Issuer, names: t.Sequence[str], work: t.Callable[[Batch], dict[str, RotationError]]) -> None:
+        """One batch at one issuer, and what follows from its failures."""
+        try:
+            authority = self._ports.authorities.get(issuer, register=True)
+            if authority is None:
+                raise RotationError(f"There is no account at {issuer.directory}.")
+        except RotationError as error:
+            for name in names:
+                self._settle(name, issuer, error)
+            return
+        failures = work(Batch(self._work, issuer, authority))
+        for name in names:
+            if name in failures:
+                self._settle(name, issuer, failures[name], authority)
+            elif self._outcomes[name].is_done:
+                plan = self._left.pop(name)
+                outcome = self._outcomes[name]
+                if outcome.action != "failed":  # a store did not take it
+                    outcome.action = _ACTIONS[plan.action]
+
+    def _order(self, plans: t.Sequence[CertificatePlan], batch: Batch) -> dict[str, RotationError]:
+        attempts, failures = batch.place(plans, self._held)
+        return {**failures, **batch.pursue(attempts)}
+
+    def _resume(self, entries: t.Sequence[JournalEntry], batch: Batch) -> dict[str, RotationError]:
+        """Orders that lead nowhere any more are made anew."""
+        attempts, failures = batch.resume(entries, self._wanted)
+        lost = {name for name, error in failures.items() if _is_worthless(error)}
+        for entry in entries:
+            if entry.name in lost:
+                self._book.drop(entry.order_url)
+                plan = self._plans[entry.name]
+                usable = self._outcomes[entry.name].before is not None
+                self._left[entry.name] = replace(plan, action="renew" if usable else "issue")
+        kept = {name: error for name, error in failures.items() if name not in lost}
+        return {**kept, **batch.pursue(attempts)}
+
+    def _settle(
+        self, name: str, issuer: Issuer, error: RotationError, authority: CertificateAuthority | None = None
+    ) -> None:
+        """What follows from a failure: another issuer, waiting, or the end."""
+        what = consequence(error)
+        self._errors.setdefault(name, []).append(error)
+        if what == "failover":
+            self._asked.setdefault(name, set()).add(issuer.directory)
+            return
+        plan = self._left[name]
+        if what == "hold" and not plan.due.urgent and isinstance(error, AcmeError):
+            account = AccountKey(issuer.directory, authority.account_url if authority else "")
+            hold = self._ledger.hold(account, plan.wanted, limits_of(issuer.directory), self._time.now())
+            outcome = self._outcomes[name]
+            outcome.action, outcome.reason = "held", error.message
+            outcome.held_until = hold.until if hold else self._time.now() + timedelta(seconds=error.retry_after or 3600)
+            del self._left[name]
+            return
+        self._end(name, *self._errors[name])
+
+    def _end(self, name: str, *errors: RotationError) -> None:
+        self._left.pop(name, None)
+        self._outcomes[name].fail(" ".join(dict.fromkeys(error.message for error in errors)))
+
+    def _give_up(self, error: RotationError) -> None:
+        for name in list(self._left):
+            if not self._outcomes[name].is_done:
+                self._end(name, error)
+
+    # -- looking ------------------------------------------------------------------------------------------------
+
+    def _windows(self) -> dict[str, RenewalWindow]:
+        """What the CAs suggest for the certificates that are held. They are asked when they want to be, all at once."""
+        if not self._settings.policy.renewal_info:
+            return {}
+        ids: dict[str, tuple[str, Issuer]] = {}
+        for name, held in self._held.items():
+            issuer = self._issuer_of(held.directory)
+            identity = certificate_id(held.bundle.leaf) if held.bundle and issuer else None
+            if issuer is not None and identity is not None:
+                ids[name] = identity, issuer
+
+        def ask(item: tuple[str, Issuer]) -> None:
+            identity, issuer = item
+            authority = self._ports.authorities.find(issuer)
+            window = authority.renewal_window(identity) if authority else None
+            if window is not None:
+                self._ledger.note_window(identity, window, self._now)
+
+        to_ask = [item for item in ids.values() if self._ledger.must_ask(item[0], self._now)]
+        for issuer in {item[1].directory: item[1] for item in to_ask}.values():
+            self._ports.authorities.find(issuer)
+        answers = concurrently(ask, to_ask, self._settings.threads, self._time)
+        for text in dict.fromkeys(each.message for each in answers if isinstance(each, RotationError)):
+            self._ports.warn(f"Renewals go by the lifetime, as the CA did not say when: {text}")
+        windows = {name: self._ledger.window(identity) for name, (identity, _issuer) in ids.items()}
+        return {name: window for name, window in windows.items() if window is not None}
+
+    def _resumable(self) -> dict[str, JournalEntry]:
+        """Of this run's certificates. What is of others stays for their run."""
+        entries = [entry for entry in self._book.entries if entry.name in self._wanted]
+        if not entries:
+            return {}
+        accounts, profiles = {}, {}
+        for entry in entries:
+            issuer = self._issuer_of(entry.directory)
+            if issuer is not None:
+                authority = self._ports.authorities.find(issuer)
+                accounts[entry.directory] = authority.account_url if authority else entry.account_url
+                profiles[entry.directory] = issuer.profile
+        found = resumption(entries, self._wanted, self._held, accounts, profiles, self._now)
+        for text in found.dropped:
+            self._ports.warn(text)
+        for entry in entries:
+            if found.resumed.get(entry.name) is not entry:
+                self._book.drop(entry.order_url)
+        return dict(found.resumed)
+
+    def _refusals(self, wanted: WantedCertificate) -> tuple[str, ...]:
+        held, profile = self._held.get(wanted.name), wanted.profile or self._settings.issuers[0].profile
+        why = self._ports.stores.why_not(wanted, self._work.standings[wanted.name], profile)
+        return tuple(filter(None, (held.refusal if held else None, why)))
+
+    def _issuer_of(self, directory: str | None) -> Issuer | None:
+        return self._ports.authorities.issuer_of(directory)
+
+    # -- telling ------------------------------------------------------------------------------------------------
+
+    def _begin_outcome(self, plan: CertificatePlan) -> None:
+        name, wanted = plan.wanted.name, plan.wanted
+        outcome, held = self._outcomes[name], self._held.get(name)
+        days = wanted.renew_before
+        outcome.threshold = timedelta(days=days) if days is not None else self._settings.policy.renew_before
+        outcome.reason, outcome.held_until = plan.why, plan.held_until
+        outcome.kinds = dict(self._ports.kinds)
+        states: dict[str, StoreState] = {store: at.kind for store, at in self._work.standings[name].items()}
+        outcome.stores = {outcome.truth: "current" if held and held.bundle else "other" if held else "absent", **states}
+        for standing in self._work.standings[name].values():
+            if standing.arn and ":acm:" in standing.arn:
+                outcome.acm_arn = standing.arn
+        if held is not None:
+            outcome.arn, outcome.version_id, outcome.issuer = held.arn, held.version_id, held.directory
+            outcome.before = outcome.bundle = held.bundle
+        if plan.action == "hold":
+            outcome.action = "held"
+        elif plan.action == "refuse":
+            outcome.fail(plan.why)
+        if plan.due.warning:
+            self._ports.warn(f"{name}: {plan.due.warning}")
+
+    def _next_due(self) -> t.Any:
+        """When somebody should look again, at the latest."""
+        rest = [plan for name, plan in self._plans.items() if not self._outcomes[name].is_done]
+        coming = [next_due(rest, self._now)]
+        for name, outcome in self._outcomes.items():
+            if outcome.is_done and outcome.bundle is not None:
+                held = HeldCertificate(outcome.bundle, outcome.issuer, self._wanted[name].profile)
+                when = due(self._wanted[name], held, now=self._now, issuers=(), policy=self._settings.policy)
+                coming.append(when.at)
+        return min((at for at in coming if at is not None), default=None)
+
+
+def _is_worthless(error: RotationError) -> bool:
+    """Of an order of an earlier run: nothing will ever come of it."""
+    return isinstance(error, AcmeError) and error.fault in ("gone", "identifier", "account", "request")

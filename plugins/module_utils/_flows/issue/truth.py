@@ -1,0 +1,243 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Secrets Manager as the store of record: what it holds of many certificates, and one more version of each issued."""
+
+from __future__ import annotations
+
+import threading
+import typing as t
+from datetime import datetime
+
+from ..._core.acme.document import Fields, document_fields, issued_by, issued_document, why_not_replaced
+from ..._core.acme.wanted import HeldCertificate, WantedCertificate
+from ..._core.pipeline.source import SecretFailure, SecretValue
+from ..._core.secrets.plan import CURRENT, WantedSecret, plan_present, version_with
+from ..._core.x509.problems import MaterialError, Problem
+from ..._core.x509.verify import build_bundle
+from ..._errors import RotationError, SecretsManagerError
+
+if t.TYPE_CHECKING:
+    from ..._core.pipeline.verify import SecretVerifier
+    from ..._core.x509.bundle import CertificateBundle
+    from ..._core.x509.document import CertificateMaterial
+    from ..._ports.aws.certificate_secrets import CertificateSecrets
+    from ..._ports.aws.shared_secrets import Properties
+
+
+class TruthVersion(t.NamedTuple):
+    """arn, version_id: of the secret; written: whether it was this call that made the version the current one."""
+
+    arn: str
+    version_id: str
+    written: bool
+
+
+class _LookedAt(t.NamedTuple):
+    """A version of a secret, "" for none that could be read, with the fields of its document: never shown.
+
+    refusal: why it must not be replaced.
+    """
+
+    version_id: str
+    fields: Fields
+    refusal: str | None = None
+
+
+class SecretsTruth:
+    """Certificates are called by their names, which the prefix makes names of secrets. What writes may be called from
+    many threads at once.
+
+    verifier: what is held has to keep its rules; restore: whether deletions are taken back before values are read.
+    """
+
+    def __init__(
+        self,
+        secrets: CertificateSecrets,
+        verifier: SecretVerifier,
+        properties: Properties,
+        *,
+        prefix: str = "",
+        restore: bool = False,
+    ) -> None:
+        self.secrets = secrets
+        self.prefix = prefix
+        self._verifier = verifier
+        self._properties = properties
+        self._restore = restore
+        self._lock = threading.Lock()
+        self._seen: dict[str, _LookedAt] = {}
+        self._tags: dict[str, dict[str, str]] | None = None
+
+    def look(self, names: t.Iterable[str], *, now: datetime) -> dict[str, HeldCertificate]:
+        """By name; what has no secret yet is left out. Raises nothing: see HeldCertificate's refusal."""
+        secrets = {self.prefix + name: name for name in names}
+        found = self.secrets.values(secrets)
+        if self._restore:
+            self._restore_deleted(found)
+        there = {secrets[secret]: each for secret, each in found.items() if _code(each) != "secret_missing"}
+        held = {name: self._held(each, now) for name, each in there.items()}
+        with self._lock:
+            self._tags = None
+            self._seen = {name: _looked_at(each, held[name].refusal) for name, each in there.items()}
+        return held
+
+    def put(
+        self, wanted: WantedCertificate, bundle: CertificateBundle, directory: str | None, profile: str | None
+    ) -> TruthVersion:
+        """The certificate as the current version of its secret: one version, however often this is called.
+
+        directory, profile: by which and for which it was issued. Raises RotationError, also when the secret has come
+        to hold what is no certificate.
+        """
+        name = self.prefix + wanted.name
+
+        def secret(before: Fields) -> WantedSecret:
+            return self._secret(name, issued_document(before, bundle, wanted.first_domain, directory, profile))
+
+        described = self.secrets.describe(name) if wanted.name in self._seen else None
+        if described is None:
+            stored = self._create(wanted.name, secret({}))
+            if stored is not None:
+                return stored
+            described = self.secrets.describe(name)  # somebody was quicker
+        if described is None:
+            raise RotationError(f"Secret {name}: somebody creates and deletes it meanwhile. Run again.")
+        if described.get("DeletedDate"):
+            raise RotationError(f"Secret {name} is marked for deletion. Restore it (RestoreSecret), and run again.")
+        return self._replace(wanted.name, described, secret(self._fields(wanted.name, described)))
+
+    def tags(self, name: str) -> t.Mapping[str, str]:
+        """Of the secret, if it was there when it was looked at. All are listed when the first one is asked for.
+
+        Raises SecretsManagerError.
+        """
+        with self._lock:
+            if self._tags is None:
+                found = self.secrets.tags([self.prefix + seen for seen in self._seen])
+                self._tags = {secret[len(self.prefix) :]: dict(tags) for secret, tags in found.items()}
+            return self._tags.get(name, {})
+
+    def tag(self, name: str, key: str, value: str) -> None:
+        """Raises SecretsManagerError."""
+        self.secrets.tag(self.prefix + name, {key: value})
+        with self._lock:
+            if self._tags is not None:
+                self._tags.setdefault(name, {})[key] = value
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def _restore_deleted(self, found: dict[str, SecretValue | SecretFailure]) -> None:
+        restored = []
+        for name in [name for name, each in found.items() if _code(each) == "secret_deleted"]:
+            try:
+                self.secrets.restore(name)
+                restored.append(name)
+            except SecretsManagerError as error:
+                found[name] = SecretFailure(name, Problem("secret_deleted", "error", error.message))
+        found.update(self.secrets.values(restored))
+
+    def _held(self, found: SecretValue | SecretFailure, now: datetime) -> HeldCertificate:
+        if isinstance(found, SecretFailure):
+            why = found.problem.message
+            return HeldCertificate(
+                None, arn=found.arn, why=why, refusal=None if _code(found) == "secret_no_current_version" else why
+            )
+        secret = found.secret
+        directory, profile = issued_by(document_fields(found.value))
+        material = self._material(found.value)
+        refusal = _refusal(secret.name, found.value, material)
+        bundle, problems = None, []
+        if isinstance(material, MaterialError):
+            problems = [material.problem]
+        else:
+            policy, why_not_loaded = self._verifier.policy, self._verifier.why_not_loaded
+            bundle, problems = build_bundle(material, policy, at=now, why_not_loaded=why_not_loaded)
+        why = "\n".join(f"{problem.message} [{problem.code}]" for problem in problems if problem.severity == "error")
+        return HeldCertificate(
+            None if refusal else bundle,
+            directory,
+            profile,
+            secret.version_id,
+            secret.arn,
+            why=refusal or why or None,
+            refusal=refusal,
+        )
+
+    def _material(self, value: str | bytes) -> CertificateMaterial | MaterialError:
+        try:
+            return self._verifier.parse(value)
+        except MaterialError as error:
+            return error
+
+    # -- writing ------------------------------------------------------------------------------------------------
+
+    def _secret(self, name: str, document: str) -> WantedSecret:
+        properties = self._properties
+        regions = properties.replica_regions
+        return WantedSecret(
+            name=name,
+            document=document,
+            tags=properties.tags,
+            purge_tags=False,
+            kms_key_id=properties.kms_key_id,
+            replicas=None if regions is None else dict.fromkeys(regions),
+        )
+
+    def _create(self, name: str, secret: WantedSecret) -> TruthVersion | None:
+        """None when there is a secret of this name already."""
+        (request,) = plan_present(None, secret, same_content=False)
+        created = self.secrets.create(request, secret.name)
+        if created is None:
+            return None
+        self._remember(name, secret)
+        return TruthVersion(*created, True)
+
+    def _fields(self, name: str, described: t.Mapping[str, t.Any]) -> Fields:
+        """Of the document that is to be replaced, which is read again when it is another one than was looked at."""
+        holder = version_with(described, CURRENT)
+        seen = self._seen.get(name)
+        if holder is None:
+            return {}
+        if seen is None or seen.version_id != holder:
+            value = self.secrets.value_of(described, holder)
+            refusal = _refusal(described["Name"], value, self._material(value))
+            seen = _LookedAt(holder, document_fields(value), refusal)
+        if seen.refusal:
+            raise RotationError(seen.refusal)
+        return seen.fields
+
+    def _replace(self, name: str, described: t.Mapping[str, t.Any], secret: WantedSecret) -> TruthVersion:
+        requests = plan_present(described, secret, same_content=False)
+        for request in requests:
+            if request.operation == "put_secret_value":
+                self.secrets.put(request, secret)
+            else:
+                self.secrets.apply([request], secret.name)
+        self._remember(name, secret)
+        return TruthVersion(described["ARN"], secret.token, any(each.operation in _MAKE_CURRENT for each in requests))
+
+    def _remember(self, name: str, secret: WantedSecret) -> None:
+        with self._lock:
+            self._seen[name] = _LookedAt(secret.token, document_fields(secret.document))
+
+
+_MAKE_CURRENT: t.Final = ("put_secret_value", "update_secret_version_stage")
+
+
+def _code(found: SecretValue | SecretFailure) -> str:
+    return found.problem.code if isinstance(found, SecretFailure) else ""
+
+
+def _looked_at(found: SecretValue | SecretFailure, refusal: str | None) -> _LookedAt:
+    if isinstance(found, SecretFailure):
+        return _LookedAt("", {})
+    return _LookedAt(found.secret.version_id, document_fields(found.value), refusal)
+
+
+def _refusal(secret: str, value: str | bytes, material: CertificateMaterial | MaterialError) -> str | None:
+    why = why_not_replaced(value, material)
+    if why is None:
+        return None
+    return f"Secret {secret} is not one for a certificate, and stays as it is: {why}. Use another name for one of them."
