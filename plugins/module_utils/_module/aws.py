@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
+import threading
 import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
@@ -45,6 +47,9 @@ class AwsModule(AnsibleAWSModule):
         super().__init__(argument_spec=argument_spec, supports_check_mode=True, check_boto3=False, **arguments)
         #: For the ports behind a client.
         self.retry = repeating(attempts)
+        #: Requests sent so far through all clients, by operation, repeated ones included.
+        self.api_calls: collections.Counter[str] = collections.Counter()
+        self._counting = threading.Lock()
 
     def warn(self, warning: str) -> None:
         # AnsibleAWSModule also returns the warning, which Ansible deprecates with a warning of its own.
@@ -53,7 +58,13 @@ class AwsModule(AnsibleAWSModule):
     def client(self, service: str, **settings: t.Any) -> t.Any:
         """Of boto3. Raises RotationError without boto3, or when the options or the host's configuration give none."""
         with self._failures_raised():
-            return super().client(service, **settings)
+            made = super().client(service, **settings)
+        made.meta.events.register_first("before-send", self._count)
+        return made
+
+    def _count(self, event_name: str, **_event: t.Any) -> None:
+        with self._counting:
+            self.api_calls[event_name.rpartition(".")[2]] += 1
 
     @property
     def region(self) -> str | None:

@@ -6,27 +6,22 @@
 
 from __future__ import annotations
 
+import gc
 import typing as t
+from datetime import timedelta
 
 from .._core.acme.wanted import CHALLENGES
+from .._errors import InvalidOption
+from .._ports.host.libraries import require_library
+from .._ports.host.signals import asked_to_end
 from .boundary import module_boundary
+from .dns_options import DNS_OPTIONS
 from .issuing_options import ISSUING_OPTIONS
+from .store_options import STORE_OPTIONS
 
 if t.TYPE_CHECKING:
     from .aws import AwsModule
 
-DNS_OPTIONS: dict[str, dict[str, t.Any]] = {
-    "provider": {"type": "str", "choices": ["route53", "rfc2136", "command", "lexicon"], "default": "route53"},
-}
-STORE_OPTIONS: dict[str, dict[str, t.Any]] = {
-    "type": {"type": "str", "choices": ["secrets_manager", "acm", "s3"], "required": True},
-    "name": {"type": "str"},
-    "prefix": {"type": "str"},
-    "bucket": {"type": "str"},
-    "region": {"type": "str"},
-    "kms_key_id": {"type": "str", "no_log": False},
-    "tags": {"type": "dict"},
-}
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     **ISSUING_OPTIONS,
     "contacts": {"type": "list", "elements": "str", "default": []},
@@ -49,5 +44,25 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
 
 def run(module: AwsModule) -> None:
     """module: an AwsModule with ARGUMENT_SPEC."""
+    # All that is imported lives as long as the process: spare the collector from looking at it again and again.
+    gc.freeze()
     with module_boundary(module):
-        module.exit_json(changed=False)
+        for library in ("cryptography", "acme"):
+            require_library(library)
+        from .._flows.issue.issuance import Issuance
+        from .._flows.issue.run_time import RunTime
+        from .issuing import ports_of, settings_of, wanted_of
+
+        params = module.params
+        if params["timeout"] < 1:
+            raise InvalidOption("timeout is a number of seconds from 1.")
+        run_time = RunTime(timedelta(seconds=params["timeout"]))
+        with asked_to_end(run_time.ask_to_end):
+            settings = settings_of(params)
+            ports = ports_of(module, settings.issuers, run_time)
+            report = Issuance(wanted_of(params), settings, ports, run_time, check_mode=module.check_mode).run()
+        diff = {"diff": report.diff()} if module._diff else {}
+        result = {**report.as_result(), "api_calls": dict(module.api_calls), **diff}
+        if report.failure:
+            module.fail_json(msg=report.failure, **result)
+        module.exit_json(**result)

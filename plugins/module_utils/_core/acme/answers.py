@@ -16,7 +16,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from .account import AccountStanding, AccountStatus
+from .account_secret import AccountFacts
 from .authority import (
     Authorization,
     AuthorizationStatus,
@@ -33,6 +33,7 @@ _MOST_IDENTIFIERS: t.Final = 1000
 _MOST_CHALLENGES: t.Final = 50
 _MOST_PROFILES: t.Final = 50
 _LONGEST_TEXT: t.Final = 500
+_ACCOUNT_STATUSES: t.Final = ("valid", "deactivated", "revoked")
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,512}")
 _INSTANT = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:[.,]\d+)?(?:[Zz]|([+-])(\d\d):(\d\d))", re.ASCII
@@ -189,13 +190,13 @@ def _challenge(item: t.Any, places: TrustedPlaces) -> Challenge | None:
     )
 
 
-def parse_account(document: t.Any) -> AccountStanding:
-    """Raises UnreadableAnswer."""
+def parse_account(document: t.Any, url: str) -> AccountFacts:
+    """url: of the account. Raises UnreadableAnswer."""
     fields = _fields(document, "an account")
     # Some CAs leave out the status of one that they have just made.
-    status = _status({"status": "valid", **fields}, "an account", t.get_args(AccountStatus))
+    status = _status({"status": "valid", **fields}, "an account", _ACCOUNT_STATUSES)
     contacts = (bounded_text(contact, _LONGEST_TEXT) for contact in _texts(fields.get("contact"))[:50])
-    return AccountStanding(t.cast(AccountStatus, status), tuple(contact for contact in contacts if contact))
+    return AccountFacts(url, status, tuple(contact for contact in contacts if contact))
 
 
 def parse_renewal_window(document: t.Any, now: datetime.datetime, retry_after: float | None) -> RenewalWindow:

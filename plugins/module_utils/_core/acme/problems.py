@@ -18,7 +18,7 @@ _MOST_SUBPROBLEMS: t.Final = 100  # a certificate has no more names at the publi
 _LONGEST_TYPE: t.Final = 100
 _LONGEST_DETAIL: t.Final = 1000
 _LONGEST_URL: t.Final = 2048
-_URL_IN_TEXT = re.compile(r"https://[^\s<>\"']{4,}")
+_URL_IN_TEXT = re.compile(r"https://[!#-&(-;=?-~]{4,}")  # no quotation marks, no <>
 
 #: RFC 8555 section 6.7, RFC 8739, RFC 9773 section 7.4, draft-ietf-acme-profiles. "unauthorized" is decided apart.
 _FAULTS: t.Final[dict[str, AcmeFault]] = {

@@ -81,6 +81,7 @@ class Issuance:
         self._plans: dict[str, CertificatePlan] = {}
         self._left: dict[str, CertificatePlan] = {}
         self._errors: dict[str, list[RotationError]] = {}
+        self._asked: dict[str, set[str]] = {}
         for warning in wanted.warnings:
             ports.warn(warning)
 
@@ -184,10 +185,11 @@ class Issuance:
         for issuer in self._settings.issuers:
             here = [entry for entry in entries.values() if self._issuer_of(entry.directory) == issuer]
             if here:
-                self._at(issuer, functools.partial(self._resume, here))
+                self._at(issuer, [entry.name for entry in here], functools.partial(self._resume, here))
         for issuer in self._settings.issuers:
-            if self._left and self._time.why_over is None:
-                self._at(issuer, self._order)
+            names = [name for name in self._left if issuer.directory not in self._asked.get(name, ())]
+            if names and self._time.why_over is None:
+                self._at(issuer, names, functools.partial(self._order, [self._left[name] for name in names]))
         for name in list(self._left):
             self._end(name, *self._errors.get(name, [RotationError(self._time.why_over or "No issuer was asked.")]))
 
@@ -236,19 +238,18 @@ class Issuance:
 
     # -- issuing ------------------------------------------------------------------------------------------------
 
-    def _at(self, issuer: Issuer, work: t.Callable[[Batch], dict[str, RotationError]]) -> None:
+    def _at(self, issuer: Issuer, names: t.Sequence[str], work: t.Callable[[Batch], dict[str, RotationError]]) -> None:
         """One batch at one issuer, and what follows from its failures."""
         try:
             authority = self._ports.authorities.get(issuer, register=True)
             if authority is None:
                 raise RotationError(f"There is no account at {issuer.directory}.")
         except RotationError as error:
-            for name in list(self._left):
+            for name in names:
                 self._settle(name, issuer, error)
             return
-        before = set(self._left)
         failures = work(Batch(self._work, issuer, authority))
-        for name in before:
+        for name in names:
             if name in failures:
                 self._settle(name, issuer, failures[name], authority)
             elif self._outcomes[name].is_done:
@@ -257,8 +258,8 @@ class Issuance:
                 if outcome.action != "failed":  # a store did not take it
                     outcome.action = _ACTIONS[plan.action]
 
-    def _order(self, batch: Batch) -> dict[str, RotationError]:
-        attempts, failures = batch.place(list(self._left.values()), self._held)
+    def _order(self, plans: t.Sequence[CertificatePlan], batch: Batch) -> dict[str, RotationError]:
+        attempts, failures = batch.place(plans, self._held)
         return {**failures, **batch.pursue(attempts)}
 
     def _resume(self, entries: t.Sequence[JournalEntry], batch: Batch) -> dict[str, RotationError]:
@@ -281,6 +282,7 @@ class Issuance:
         what = consequence(error)
         self._errors.setdefault(name, []).append(error)
         if what == "failover":
+            self._asked.setdefault(name, set()).add(issuer.directory)
             return
         plan = self._left[name]
         if what == "hold" and not plan.due.urgent and isinstance(error, AcmeError):

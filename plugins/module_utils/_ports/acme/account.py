@@ -2,20 +2,21 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Accounts at an ACME CA (RFC 8555 section 7.3): found, registered, changed, given another key, given up."""
+"""The accounts of one ACME CA (RFC 8555 section 7.3): found, registered, changed, given another key, given up."""
 
 from __future__ import annotations
 
-import binascii
+import threading
 import typing as t
 
-from ..._core.acme.account import HMAC_ALGORITHMS, AccountStanding, AcmeAccount, ExternalAccount
+from ..._core.acme.account_secret import AccountFacts
 from ..._core.acme.answers import UnreadableAnswer, parse_account
 from ..._core.acme.breaker import ONCE
-from ..._core.acme.urls import UnsafeUrl
+from ..._core.acme.urls import TrustedPlaces, UnsafeUrl
 from ..._errors import AcmeError, InvalidOption
+from .bounded import trusted_certificates
 from .client import AcmeClient, signing_key
-from .network import AcmeLimits, Payload, algorithm_of
+from .network import AcmeClock, AcmeLimits, Payload, algorithm_of
 
 try:
     import josepy
@@ -24,177 +25,179 @@ except ImportError:  # require_library says so, in the runner
     pass
 
 if t.TYPE_CHECKING:
-    from ..._core.acme.wanted import Issuer
+    from ..._core.acme.account_terms import ExternalBinding
+    from ..._core.acme.authority import DirectoryFacts
     from .network import HttpAnswer
 
 
-def find_account(issuer: Issuer, key_pem: str, *, limits: AcmeLimits | None = None) -> AcmeAccount | None:
-    """The account that the key has at the CA, None when it has none. Nothing is made.
+class AcmeAccounts:
+    """An AccountAuthority (see there). Close it, or use it as a context.
 
-    Raises AcmeError (account for one that is deactivated), InvalidOption.
+    directory: its URL; ca_bundle: path of PEM trust anchors, None for the system's. Raises InvalidOption for those that
+    are none.
     """
-    with _client(issuer, key_pem, None, limits) as client:
-        return _find(client, key_pem)
 
+    def __init__(
+        self,
+        directory: str,
+        *,
+        ca_bundle: str | None = None,
+        limits: AcmeLimits | None = None,
+        clock: AcmeClock | None = None,
+    ) -> None:
+        TrustedPlaces.of_directory(directory)
+        trusted_certificates(ca_bundle)
+        self._url = directory
+        self._ca_bundle = ca_bundle
+        self._limits = limits
+        self._clock = clock
+        # Keys and addresses of accounts are part of what is signed with, so each has a client of its own.
+        self._clients: dict[tuple[str, str | None], AcmeClient] = {}
+        self._lock = threading.Lock()
 
-def register_account(
-    issuer: Issuer,
-    key_pem: str,
-    *,
-    contacts: t.Sequence[str] = (),
-    terms_agreed: bool = False,
-    external_account: ExternalAccount | None = None,
-    limits: AcmeLimits | None = None,
-) -> AcmeAccount:
-    """The account that the key has already, else a new one. contacts: URLs, or mail addresses; external_account: used
-    for a new one only, for CAs take each once; terms_agreed: that the user has agreed to the CA's terms.
+    def __enter__(self) -> AcmeAccounts:
+        return self
 
-    Raises AcmeError (account where the terms or the external account are missing), InvalidOption.
-    """
-    urls = contact_urls(contacts)
-    with _client(issuer, key_pem, None, limits) as client:
-        found = _find(client, key_pem)
-        if found is not None:
-            return found
-        directory = client.directory_document()
-        facts = directory.facts
-        if facts.terms_of_service and not terms_agreed:
-            raise AcmeError(
-                f"The CA at {client.url} wants its terms agreed to: read {facts.terms_of_service}, then set"
-                " terms_agreed.",
-                "account",
-                problem_type="userActionRequired",
-                url=facts.terms_of_service,
-            )
-        if facts.eab_required and external_account is None:
-            raise AcmeError(
-                f"The CA at {client.url} registers its customers' accounts only: let eab_secret name the key id and"
-                " HMAC key that it has made for you.",
-                "account",
-                problem_type="externalAccountRequired",
-            )
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """The connections."""
+        for client in self._opened():
+            client.close()
+
+    @property
+    def directory(self) -> str:
+        return self._url
+
+    @property
+    def requests(self) -> int:
+        return sum(client.requests for client in self._opened())
+
+    def _opened(self) -> list[AcmeClient]:
+        with self._lock:
+            return list(self._clients.values())
+
+    def facts(self) -> DirectoryFacts:
+        return self._any_client().directory_document().facts
+
+    def find(self, key_pem: str) -> AccountFacts | None:
+        client = self._client(key_pem)
+        payload = Payload(onlyReturnExisting=True)
+        try:
+            answer = client.post(client.directory_document().new_account, payload, "to find the account of the key")
+        except AcmeError as error:
+            if error.problem_type == "accountDoesNotExist":
+                return None
+            raise
+        return _facts(client, answer)
+
+    def register(
+        self, key_pem: str, *, contacts: t.Sequence[str], terms_agreed: bool, binding: ExternalBinding | None
+    ) -> AccountFacts:
+        client = self._client(key_pem)
+        url = client.directory_document().new_account
         payload = Payload()
         if terms_agreed:
             payload["termsOfServiceAgreed"] = True
-        if urls:
-            payload["contact"] = list(urls)
-        if external_account is not None:
-            payload["externalAccountBinding"] = _binding(client.key, external_account, directory.new_account)
-        answer = client.post(directory.new_account, payload, "to register the account")
-        return _account_of(client, answer, key_pem)
+        if contacts:
+            payload["contact"] = list(contacts)
+        if binding is not None:
+            payload["externalAccountBinding"] = _bound(client.key, binding, url)
+        return _facts(client, client.post(url, payload, "to register the account"))
 
+    def set_contacts(self, key_pem: str, url: str, contacts: t.Sequence[str]) -> AccountFacts:
+        return self._change(key_pem, url, Payload(contact=list(contacts)), "the contacts of the account")
 
-def account_standing(issuer: Issuer, account: AcmeAccount, *, limits: AcmeLimits | None = None) -> AccountStanding:
-    """What the CA says of it. Raises AcmeError: of many, one that is deactivated is refused an answer."""
-    with _client(issuer, account.key_pem, account.url, limits) as client:
-        answer = client.post(account.url, None, f"to show the account {account.url}")
-        return client.read(answer, parse_account)
+    def deactivate(self, key_pem: str, url: str) -> None:
+        self._change(key_pem, url, Payload(status="deactivated"), "to deactivate the account")
 
+    def _change(self, key_pem: str, url: str, payload: Payload, what: str) -> AccountFacts:
+        client = self._client(key_pem, url)
+        _checked(client, url)
+        return client.read(client.post(url, payload, what), lambda document: parse_account(document, url))
 
-def update_contacts(
-    issuer: Issuer, account: AcmeAccount, contacts: t.Sequence[str], *, limits: AcmeLimits | None = None
-) -> AcmeAccount:
-    """contacts: as register_account's, instead of those that it has. Returns the account as it is then."""
-    payload = Payload(contact=list(contact_urls(contacts)))
-    with _client(issuer, account.key_pem, account.url, limits) as client:
-        answer = client.post(account.url, payload, "the contacts of the account")
-        standing = client.read(answer, parse_account)
-    return AcmeAccount(account.directory, account.url, account.key_pem, standing.contacts)
-
-
-def roll_over(
-    issuer: Issuer, account: AcmeAccount, new_key_pem: str, *, limits: AcmeLimits | None = None
-) -> AcmeAccount:
-    """Give the account another key (RFC 8555 section 7.3.5). Keep the new key before this is called: when it ends,
-    however it ends, one of both is the account's, and find_account tells which.
-
-    No answer is no failure where the CA has done it.
-    """
-    new_key = signing_key(new_key_pem)
-    with _client(issuer, account.key_pem, account.url, limits) as client:
-        url = client.directory_document().key_change
-        if url is None:
-            raise AcmeError(f"The CA at {client.url} does not change keys of accounts: register another.", "request")
-        if new_key.thumbprint() == client.key.thumbprint():
-            raise InvalidOption("The account has this key already: give it another.")
-        inner = Payload(account=account.url, oldKey=client.key.public_key().to_json())
-        # Signed by the new key, without a nonce, for the outer request's URL.
-        signed = jws.JWS.sign(inner.json_dumps().encode(), key=new_key, alg=algorithm_of(new_key), nonce=None, url=url)
+    def change_key(self, key_pem: str, url: str, new_key_pem: str) -> None:
+        """No answer is no failure where the CA has done it all the same."""
+        client = self._client(key_pem, url)
+        change_url = client.directory_document().key_change
+        if change_url is None:
+            raise AcmeError(f"The CA at {self._url} does not change keys of accounts: register another one.", "request")
+        new_key = signing_key(new_key_pem)
+        old = client.key.public_key().to_json()
+        if new_key.public_key().to_json() == old:
+            raise InvalidOption("The account has this key already: give it another one.")
+        # Signed with the new key, without a nonce, for the outer request's URL.
+        inner = jws.JWS.sign(
+            Payload(account=url, oldKey=old).json_dumps().encode(),
+            key=new_key,
+            alg=algorithm_of(new_key),
+            nonce=None,
+            url=change_url,
+        )
         try:
-            client.post(url, Payload(signed.to_json()), "to change the account's key", repeating=ONCE)
+            client.post(change_url, Payload(inner.to_json()), "to change the account's key", repeating=ONCE)
         except AcmeError as error:
             if error.fault != "authority":
                 raise
             try:
-                found = find_account(issuer, new_key_pem, limits=limits)
+                found = self.find(new_key_pem)
             except AcmeError:
-                raise error from None
-            if found is None or found.url != account.url:
+                found = None
+            if found is None or found.url != url:
                 raise
-    return AcmeAccount(account.directory, account.url, new_key_pem, account.contacts)
+
+    def _client(self, key_pem: str, account_url: str | None = None) -> AcmeClient:
+        key = signing_key(key_pem)
+        name = josepy.b64encode(key.thumbprint()).decode()
+        with self._lock:
+            client = self._clients.get((name, account_url))
+            if client is None:
+                client = AcmeClient(
+                    self._url, key, account_url, ca_bundle=self._ca_bundle, limits=self._limits, clock=self._clock
+                )
+                for other in self._clients.values():
+                    client.share_directory(other)
+                self._clients[name, account_url] = client
+        return client
+
+    def _any_client(self) -> AcmeClient:
+        with self._lock:
+            known = next(iter(self._clients.values()), None)
+            if known is None:
+                known = AcmeClient(
+                    self._url, None, None, ca_bundle=self._ca_bundle, limits=self._limits, clock=self._clock
+                )
+                self._clients["", None] = known
+        return known
 
 
-def deactivate_account(issuer: Issuer, account: AcmeAccount, *, limits: AcmeLimits | None = None) -> None:
-    """For good (RFC 8555 section 7.3.6)."""
-    with _client(issuer, account.key_pem, account.url, limits) as client:
-        client.post(account.url, Payload(status="deactivated"), "to deactivate the account")
+def _facts(client: AcmeClient, answer: HttpAnswer) -> AccountFacts:
+    url = _checked(client, answer.headers.get("Location"))
+    facts = client.read(answer, lambda document: parse_account(document, url))
+    if facts.status != "valid":
+        raise AcmeError(
+            f"The account {url} at the CA at {client.url} is {facts.status}: register one with another key.", "account"
+        )
+    return facts
 
 
-def contact_urls(contacts: t.Sequence[str]) -> tuple[str, ...]:
-    """mailto: is put before mail addresses. Raises InvalidOption."""
-    urls = []
-    for contact in (contact.strip() for contact in contacts):
-        url = contact if ":" in contact else f"mailto:{contact}"
-        if not contact or not url.isprintable() or " " in url or (url.startswith("mailto:") and "@" not in url):
-            raise InvalidOption(
-                f"The contact {contact[:100]!r} is neither a mail address nor a URL such as mailto:a@b.example."
-            )
-        urls.append(url)
-    return tuple(dict.fromkeys(urls))
-
-
-def _client(issuer: Issuer, key_pem: str, account_url: str | None, limits: AcmeLimits | None) -> AcmeClient:
-    return AcmeClient(issuer.directory, signing_key(key_pem), account_url, ca_bundle=issuer.ca_bundle, limits=limits)
-
-
-def _find(client: AcmeClient, key_pem: str) -> AcmeAccount | None:
-    url = client.directory_document().new_account
+def _checked(client: AcmeClient, url: str | None) -> str:
     try:
-        answer = client.post(url, Payload(onlyReturnExisting=True), "to find the account of the key")
-    except AcmeError as error:
-        if error.problem_type == "accountDoesNotExist":
-            return None
-        raise
-    return _account_of(client, answer, key_pem)
-
-
-def _account_of(client: AcmeClient, answer: HttpAnswer, key_pem: str) -> AcmeAccount:
-    try:
-        url = client.directory_document().places.checked(answer.headers.get("Location"))
+        return client.directory_document().places.checked(url)
     except UnsafeUrl as error:
         raise client.nonsense(UnreadableAnswer(f"answers with an account that has for its URL {error}")) from None
-    standing = client.read(answer, parse_account)
-    if standing.status != "valid":
-        raise AcmeError(
-            f"The account {url} at the CA at {client.url} is {standing.status}: register one with another key.",
-            "account",
-        )
-    return AcmeAccount(client.url, url, key_pem, standing.contacts)
 
 
-def _binding(key: t.Any, external: ExternalAccount, url: str) -> dict[str, t.Any]:
-    """Raises InvalidOption, which does not quote the HMAC key."""
-    if external.algorithm not in HMAC_ALGORITHMS:
-        raise InvalidOption(f"The algorithm of an external account is one of {', '.join(HMAC_ALGORITHMS)}.")
+def _bound(key: t.Any, binding: ExternalBinding, url: str) -> dict[str, t.Any]:
+    """RFC 8555 section 7.3.4. Raises InvalidOption, which quotes no value."""
     try:
-        if not josepy.b64decode(external.hmac_key.strip().rstrip("=")):
-            raise ValueError
         return messages.ExternalAccountBinding.from_data(
             key.public_key(),
-            external.key_id,
-            external.hmac_key.strip().rstrip("="),
+            binding.key_id,
+            josepy.b64encode(binding.mac_key).decode(),
             messages.Directory({"newAccount": url}),
-            external.algorithm,
+            binding.algorithm,
         )
-    except (ValueError, binascii.Error, josepy.errors.Error):
-        raise InvalidOption("The external account's HMAC key is not base64url: store it as the CA gave it.") from None
+    except ValueError:
+        raise InvalidOption("The external account binding has an algorithm other than HS256, HS384, HS512.") from None

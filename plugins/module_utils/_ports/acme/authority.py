@@ -16,7 +16,8 @@ from ..._core.acme.answers import UnreadableAnswer, parse_authorization, parse_o
 from ..._core.acme.breaker import ONCE, ORDERING
 from ..._core.acme.chains import chain_text, leads_to, parse_chain
 from ..._core.acme.urls import UnsafeUrl
-from ..._errors import AcmeError, InvalidOption
+from ..._core.acme.when import same_directory
+from ..._errors import AcmeError, AcmeFault, InvalidOption
 from .client import AcmeClient, signing_key
 from .network import AcmeClock, AcmeLimits, Payload
 
@@ -58,7 +59,7 @@ class AcmeAuthority:
         clock: AcmeClock | None = None,
     ) -> AcmeAuthority:
         """Asks for nothing yet. Raises InvalidOption for a directory, key or ca_bundle that is none."""
-        if account.directory != issuer.directory:
+        if not same_directory(account.directory, issuer.directory):
             raise InvalidOption(
                 f"The account in {issuer.account_secret} is one at {account.directory}, not at {issuer.directory}:"
                 " name another account_secret for this issuer."
@@ -127,7 +128,7 @@ class AcmeAuthority:
 
     def _order_anew(self, payload: Payload, identifiers: t.Sequence[str]) -> Order:
         directory = self._client.directory_document()
-        names = ", ".join(identifiers[:5]) + (f" and {len(identifiers) - 5} more" if len(identifiers) > 5 else "")
+        names = _some(identifiers)
         answer = self._client.post(
             directory.new_order, payload, f"an order for {names}", repeating=ORDERING, identifiers=identifiers
         )
@@ -168,11 +169,13 @@ class AcmeAuthority:
         except AcmeError as error:
             if error.problem_type != "unauthorized":
                 raise
-            # Another account's, or this account is not valid any more: only asking for the account tells.
-            self._client.post(self.account_url, None, f"to show the account {self.account_url}")
-            raise AcmeError(
-                error.message, "gone", problem_type=error.problem_type, url=error.url, identifiers=error.identifiers
-            ) from None
+            self._check_account()
+            raise _with_fault(error, "gone") from None
+
+    def _check_account(self) -> None:
+        """What is another account's is refused as "unauthorized", and everything where this account is not valid any
+        more: only asking for the account tells which. Raises AcmeError when it is not."""
+        self._client.post(self.account_url, None, f"to show the account {self.account_url}")
 
     # -- challenges ----------------------------------------------------------------------------------------------
 
@@ -191,33 +194,40 @@ class AcmeAuthority:
     # -- certificates --------------------------------------------------------------------------------------------
 
     def finalize(self, order: Order, csr_der: bytes) -> Order:
-        """Also where an earlier try has arrived already: then the order as it stands."""
-        payload = Payload(csr=_base64url(csr_der))
-        names = ", ".join(order.identifiers[:5])
-        for is_last in (False, True):
-            try:
-                answer = self._client.post(
-                    order.finalize_url,
-                    payload,
-                    f"to issue the certificate for {names}",
-                    repeating=ONCE,
-                    identifiers=order.identifiers,
-                )
-                return self._order_of(answer, order.url)
-            except AcmeError as error:
-                if error.fault not in ("authority", "request", "account"):
-                    raise
-                try:
-                    standing = self.order(order.url)
-                except AcmeError:
-                    raise error from None
-                if standing.status in ("processing", "valid") or (
-                    standing.status == "invalid" and standing.problem is not None
-                ):
-                    return standing
-                if is_last or error.fault != "authority" or standing.status != "ready":
-                    raise
-        raise AssertionError
+        """Also where an earlier try has arrived already, or no answer came: then the order as it stands."""
+        try:
+            return self._finalize(order, csr_der)
+        except AcmeError as error:
+            standing = self._standing_after(error, order)
+            if standing.status != "ready":
+                return standing
+        return self._finalize(order, csr_der)
+
+    def _finalize(self, order: Order, csr_der: bytes) -> Order:
+        names = _some(order.identifiers)
+        answer = self._client.post(
+            order.finalize_url,
+            Payload(csr=_base64url(csr_der)),
+            f"to issue the certificate for {names}",
+            repeating=ONCE,
+            identifiers=order.identifiers,
+        )
+        return self._order_of(answer, order.url)
+
+    def _standing_after(self, error: AcmeError, order: Order) -> Order:
+        """The order, where finalize has done something, or may do so yet. Raises the error where not."""
+        if error.fault == "rate_limited":
+            raise error
+        try:
+            standing = self.order(order.url)
+        except AcmeError as other:
+            raise (other if error.problem_type == "unauthorized" else error) from None
+        if standing.status in ("processing", "valid"):
+            return standing
+        if error.fault == "authority" and (standing.status == "ready" or standing.problem is not None):
+            return standing
+        # The order is this account's, so it is not the account that is unauthorized.
+        raise _with_fault(error, "identifier") if error.problem_type == "unauthorized" else error
 
     def certificate(self, order: Order, preferred_chain: str | None) -> str:
         if order.certificate_url is None:
@@ -238,8 +248,7 @@ class AcmeAuthority:
             raise self._nonsense(str(error)) from None
         missing = set(order.identifiers) - {name.lower() for name in chain[0].subject_alternative_names}
         if missing:
-            names = ", ".join(sorted(missing)[:5])
-            raise self._nonsense(f"answers with a certificate that is not for {names}")
+            raise self._nonsense(f"answers with a certificate that is not for {_some(sorted(missing))}")
         return chain
 
     def _alternates(self, answer: HttpAnswer, url: str) -> list[str]:
@@ -274,6 +283,21 @@ class AcmeAuthority:
         except AcmeError as error:
             if error.problem_type != "alreadyRevoked":
                 raise
+
+
+def _some(names: t.Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def _with_fault(error: AcmeError, fault: AcmeFault) -> AcmeError:
+    return AcmeError(
+        error.message,
+        fault,
+        problem_type=error.problem_type,
+        retry_after=error.retry_after,
+        url=error.url,
+        identifiers=error.identifiers,
+    )
 
 
 def _base64url(data: bytes) -> str:

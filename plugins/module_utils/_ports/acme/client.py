@@ -12,7 +12,7 @@ from datetime import datetime
 
 from ..._core.acme.answers import AcmeDirectory, UnreadableAnswer, parse_directory
 from ..._core.acme.breaker import ALWAYS, Repeating
-from ..._core.acme.problems import problem_error, problem_fault
+from ..._core.acme.problems import problem_error
 from ..._core.acme.urls import TrustedPlaces
 from ..._core.ca.keys import read_key
 from ..._core.x509.problems import MaterialError
@@ -84,6 +84,12 @@ class AcmeClient:
         """HTTP requests sent so far, repeated ones included."""
         return self._network.sent
 
+    def share_directory(self, other: AcmeClient) -> None:
+        """What the other one knows of the CA need not be asked for again."""
+        self._directory = self._directory or other._directory
+        if self._directory is not None:
+            self._network.new_nonce_url = self._directory.new_nonce
+
     def now(self) -> datetime:
         return self._clock.now()
 
@@ -128,8 +134,6 @@ class AcmeClient:
         problem = answer.problem()
         beginning = f"The CA at {self.url} refuses {what}"
         if problem is not None:
-            if fault is None and answer.status == 409 and problem_fault(problem) == "account":
-                fault = "request"
             return problem_error(
                 problem, beginning, fault=fault, retry_after=answer.retry_after, identifiers=identifiers
             )

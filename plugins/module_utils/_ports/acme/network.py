@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import logging
 import random
@@ -35,7 +36,7 @@ except ImportError:  # require_library says so, in the runner
 if t.TYPE_CHECKING:
     from ..._core.acme.authority import AcmeProblem
 
-_USER_AGENT: t.Final = "certops.rotation/1 (+https://github.com/certops/rotation) acme-python"
+_VERSION: t.Final = "1.0.0"
 #: One CA in two that are refused would end one request of 2,000 with ten; with this, one of 30 million.
 _MOST_BAD_NONCES: t.Final = 24
 _MOST_NONCES_KEPT: t.Final = 64
@@ -113,7 +114,8 @@ class HttpAnswer(t.NamedTuple):
 class AcmeNetwork(ClientNetwork):
     """The library's network, for many threads, with patience and an end.
 
-    directory: how messages call the CA; key: josepy's; account_url: None for requests that are signed with the key
+    directory: how messages call the CA; key: josepy's, None where nothing is
+    signed; account_url: None for requests that are signed with the key
     alone; verify: as trusted_certificates gives it.
     """
 
@@ -129,9 +131,8 @@ class AcmeNetwork(ClientNetwork):
         account = None
         if account_url is not None:
             account = messages.RegistrationResource(uri=account_url, body=messages.Registration())
-        super().__init__(
-            key, account=account, alg=algorithm_of(key), verify_ssl=t.cast(bool, verify), user_agent=_USER_AGENT
-        )
+        algorithm = algorithm_of(key) if key is not None else josepy.ES256
+        super().__init__(key, account=account, alg=algorithm, verify_ssl=t.cast(bool, verify), user_agent=user_agent())
         self._called = directory
         self._limits = limits or AcmeLimits()
         self._clock = clock or AcmeClock()
@@ -306,6 +307,14 @@ class AcmeNetwork(ClientNetwork):
         header = response.headers.get
         retry_after = parse_retry_after(header("Retry-After"), header("Date"), self._clock.now())
         return HttpAnswer(response.status_code, response.headers, body, retry_after)
+
+
+def user_agent() -> str:
+    """Whom the CA's people have to do with, and by what it speaks (RFC 8555 section 6.1)."""
+    return (
+        f"certops.rotation/{_VERSION} (+https://github.com/certops/rotation)"
+        f" acme/{importlib.metadata.version('acme')} requests/{importlib.metadata.version('requests')}"
+    )
 
 
 def _read(response: requests.Response) -> bytes:
