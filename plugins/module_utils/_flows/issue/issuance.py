@@ -225,7 +225,7 @@ class Issuance:
         try:
             if book.values and not book.is_lost:
                 book.own()
-                still_there = self._work.proofs.withdraw(tuple(book.values))
+                still_there = self._work.proofs.withdraw(book.values)
                 for text in dict.fromkeys(error.message for error in still_there.values()):
                     ports.warn(f"TXT values of this run are still in the DNS, and the next run withdraws them: {text}")
                 book.withdrawn(still_there)
