@@ -40,6 +40,8 @@ class DnsProofs:
     def impossible(self, wanted: t.Sequence[WantedCertificate]) -> dict[str, RotationError]:
         """By name of the certificate, why one of its names cannot be shown, before anything is ordered."""
         places = {each.name: [challenge_name(identifier) for identifier in each.identifiers] for each in wanted}
+        if not places:
+            return {}
         try:
             located = self._publisher.locate(dict.fromkeys(place for some in places.values() for place in some))
         except RotationError as error:

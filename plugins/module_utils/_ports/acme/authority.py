@@ -129,9 +129,7 @@ class AcmeAuthority:
     def _order_anew(self, payload: Payload, identifiers: t.Sequence[str]) -> Order:
         directory = self._client.directory_document()
         names = _some(identifiers)
-        answer = self._client.post(
-            directory.new_order, payload, f"an order for {names}", repeating=ORDERING, identifiers=identifiers
-        )
+        answer = self._client.post(directory.new_order, payload, f"an order for {names}", repeating=ORDERING)
         try:
             url = directory.places.checked(answer.headers.get("Location"))
         except UnsafeUrl as error:
@@ -210,7 +208,6 @@ class AcmeAuthority:
             Payload(csr=_base64url(csr_der)),
             f"to issue the certificate for {names}",
             repeating=ONCE,
-            identifiers=order.identifiers,
         )
         return self._order_of(answer, order.url)
 
