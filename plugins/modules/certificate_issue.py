@@ -42,26 +42,6 @@ options:
     type: str
     choices: [dns-01, http-01, dns-persist-01]
     default: dns-01
-  dns:
-    description:
-      - Who writes TXT records. Each name is written by the provider which has the longest matching zone. Of two with
-        the same zone the first one does.
-    type: list
-    elements: dict
-    default: [{provider: route53}]
-    suboptions:
-      provider:
-        description: Kind of the provider. V(route53) takes region and credentials of this task.
-        type: str
-        choices: [route53, rfc2136, command, lexicon]
-        default: route53
-  nameservers:
-    description:
-      - Name servers as C(host) or C(host:port) that are asked instead of the zones' own whether a record is there.
-      - For networks in which the zones' own servers cannot be reached.
-    type: list
-    elements: str
-    default: []
   caa:
     description:
       - What to do about a name whose CAA records (RFC 8659, RFC 8657) do not let the CA issue. V(warn) orders all the
@@ -114,6 +94,7 @@ options:
     type: int
     default: 1800
 extends_documentation_fragment:
+  - certops.rotation.dns_providers
   - certops.rotation.attributes
   - certops.rotation.attributes.actiongroup_aws
   - certops.rotation.issuing

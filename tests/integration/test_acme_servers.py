@@ -10,13 +10,21 @@ import datetime
 import time
 import typing as t
 
+import dns.message
+import dns.query
+import dns.rcode
+import dns.tsig
+import dns.update
 import pytest
 import requests
 from acme import messages
+from ansible_collections.certops.rotation.plugins.module_utils._core.x509.examine import Examination, examine
 from ansible_collections.certops.rotation.tests.support.acme_client import AcmeClient
 from ansible_collections.certops.rotation.tests.support.acme_dns import AwsWithDns
 from ansible_collections.certops.rotation.tests.support.acme_faults import AcmeFaults
 from ansible_collections.certops.rotation.tests.support.pebble import Pebble
+from ansible_collections.certops.rotation.tests.support.rfc2136_server import DnsUpdateServer
+from ansible_collections.certops.rotation.tests.support.second_ca import SecondCa
 from cryptography import x509
 
 NOW = datetime.datetime(2026, 11, 26, tzinfo=datetime.timezone.utc)
@@ -211,3 +219,68 @@ class TestFaults:
             assert self.get(proxy).status_code == 502
             server.start()
             assert self.get(proxy).status_code == 200
+
+
+class TestSecondCa:
+    def test_issues_and_remembers(self, aws_dns: AwsWithDns) -> None:
+        """Behind the proxy, too, which it takes for itself."""
+        secret = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
+        zone = aws_dns.zone("example.com")
+        with (
+            SecondCa(
+                aws_dns.nameservers[0], days=30, caa_identities=["second.example"], external_accounts={"kid-1": secret}
+            ) as second,
+            AcmeFaults(second.directory_url, second.ca_bundle) as proxy,
+        ):
+            with pytest.raises(messages.Error, match="externalAccountRequired"):
+                AcmeClient(second.directory_url, second.ca_bundle)
+            client = AcmeClient(proxy.directory_url, proxy.ca_bundle, ("kid-1", secret))
+            assert client.acme.directory.meta.caa_identities == ("second.example",)
+            chain = client.issue(["a.example.com", "*.b.example.com"], publish_in(aws_dns, zone))
+            leaf = x509.load_pem_x509_certificates(chain.encode())[0]
+            leaf.verify_directly_issued_by(second.authority.certificate)
+            assert leaf.not_valid_after_utc - leaf.not_valid_before_utc == datetime.timedelta(days=30)
+            problems = examine(
+                Examination(
+                    chain,
+                    trust_anchors=second.root(),
+                    certificate_chain=second.authority.chain_pem,
+                    server_names=("a.example.com", "x.b.example.com"),
+                    at=datetime.datetime.now(datetime.timezone.utc),
+                )
+            )
+            assert [problem for problem in problems if problem.severity == "error"] == []
+            assert second.counts() == {"orders": 1, "certificates": 1}
+            assert proxy.counts()["finalize"] == 1
+            second.stop()
+            second.start()
+            client.order(["c.example.com"])
+            assert second.counts() == {"orders": 2, "certificates": 1}
+
+
+class TestDnsUpdates:
+    @pytest.mark.parametrize("algorithm", ["hmac-sha256", "hmac-sha512"])
+    def test_accepts_signed_updates_only(self, algorithm: str) -> None:
+        with DnsUpdateServer(["example.com", "validation.example"], algorithm) as server:
+            server.add("example.com", "_acme-challenge.www.example.com", "CNAME", "www.validation.example.")
+            server.add("validation.example", "www.validation.example", "TXT", "one", '"two words"')
+            assert server.txt("validation.example") == {"www.validation.example": ["one", "two words"]}
+            query = dns.message.make_query("www.validation.example", "TXT")
+            assert len(dns.query.udp(query, "127.0.0.1", port=server.port, timeout=10).answer[0]) == 2
+            unsigned = dns.update.UpdateMessage("example.com")
+            unsigned.add("x.example.com.", 60, "TXT", "value")
+            signed_by_reader = dns.update.UpdateMessage("example.com", keyring=server.reader.key)
+            signed_by_reader.add("x.example.com.", 60, "TXT", "value")
+            refused = dns.query.tcp(unsigned, "127.0.0.1", port=server.port, timeout=10)
+            assert refused.rcode() == dns.rcode.NOTAUTH
+            with pytest.raises(dns.tsig.PeerBadKey):
+                dns.query.tcp(signed_by_reader, "127.0.0.1", port=server.port, timeout=10)
+            server.stop()
+            server.start()
+            assert server.txt("validation.example") == {"www.validation.example": ["one", "two words"]}
+            assert ("x.example.com", "TXT") not in server.records("example.com")
+
+    def test_pebble_asks_it(self) -> None:
+        with DnsUpdateServer() as server, Pebble(server.nameserver) as pebble:
+            client = AcmeClient(pebble.directory_url, pebble.ca_bundle)
+            client.issue(["a.example.com"], lambda name, value: server.add("example.com", name, "TXT", value))

@@ -10,23 +10,15 @@ Its versions are what scripts/pebble_versions brings: 2.6 (renewal information; 
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import pathlib
 import re
-import shutil
-import ssl
-import subprocess
-import tempfile
-import time
 import typing as t
-import urllib.request
 
-import trustme
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from .https_program import HttpsProgram
 from .ports import free_port
 
 _ROOT = pathlib.Path(__file__).parents[2]
@@ -51,7 +43,7 @@ def program(version: str) -> str:
     raise AssertionError(f"scripts/pebble_versions does not bring Pebble {version}")
 
 
-class Pebble:
+class Pebble(HttpsProgram):
     """Started on __enter__, killed and gone with its directory on __exit__. What it knows is in its memory alone.
 
     dns: "host:port" that it resolves with; bad_nonces: per cent of good nonces that it refuses; validity: seconds of
@@ -81,28 +73,24 @@ class Pebble:
         blocked: t.Sequence[str] = (),
         strict: bool = True,
     ) -> None:
+        super().__init__("pebble", ["/dir"])
         self.version = version
-        self.port, self.management_port = free_port(), free_port()
+        self.management_port = free_port()
         self.http_port = http_port or free_port()
-        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="pebble", dir="/tmp"))
         self.directory_url = f"https://127.0.0.1:{self.port}/dir"
-        self.ca_bundle = str(self.directory / "https-ca.pem")
         self.environment = {
             "PEBBLE_VA_NOSLEEP": "1",
             "PEBBLE_WFE_NONCEREJECT": str(bad_nonces),
             "PEBBLE_AUTHZREUSE": str(reuse_authorizations),
             "PEBBLE_ALTERNATE_ROOTS": str(alternate_roots),
         }
-        self._command = [program(version), "-config", str(self.directory / "config.json"), "-dnsserver", dns]
-        self._command += ["-strict"] if strict else []
-        self._process: subprocess.Popen[bytes] | None = None
-        self._log_path = self.directory / "pebble.log"
-        certificate, key = self._https()
+        config = str(self.directory / "config.json")
+        self.command = [program(version), "-config", config, "-dnsserver", dns, f"-strict={strict}"]
         listening: dict[str, t.Any] = {
             "listenAddress": f"127.0.0.1:{self.port}",
             "managementListenAddress": f"127.0.0.1:{self.management_port}",
-            "certificate": str(certificate),
-            "privateKey": str(key),
+            "certificate": self.certificate,
+            "privateKey": self.key,
             "httpPort": self.http_port,
             "tlsPort": free_port(),
         }
@@ -122,57 +110,12 @@ class Pebble:
                 for name, (text, seconds) in profiles.items()
             }
 
-    def _https(self) -> tuple[pathlib.Path, pathlib.Path]:
-        authority = trustme.CA()
-        leaf = authority.issue_cert("127.0.0.1", "localhost")
-        certificate, key = self.directory / "https.pem", self.directory / "https-key.pem"
-        leaf.cert_chain_pems[0].write_to_path(certificate)
-        leaf.private_key_pem.write_to_path(key)
-        authority.cert_pem.write_to_path(self.ca_bundle)
-        return certificate, key
-
     # -- life ---------------------------------------------------------------------------------------------------
 
-    def __enter__(self) -> Pebble:
-        try:
-            self.start()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self.stop()
-        shutil.rmtree(self.directory, ignore_errors=True)
-
     def start(self) -> None:
-        """Start it (again, on the same ports, and with an empty memory) and wait until it answers."""
+        """With an empty memory, and what config and environment say now."""
         (self.directory / "config.json").write_text(json.dumps({"pebble": self.config}))
-        with self._log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env={**os.environ, **self.environment},
-                start_new_session=True,
-            )
-        deadline = time.monotonic() + 30
-        while True:
-            with contextlib.suppress(OSError):
-                self.get("/dir")
-                self.manage("/roots/0")
-                return
-            assert self._process.poll() is None, f"Pebble ended:\n{self.log}"
-            assert time.monotonic() < deadline, f"Pebble needs too long to start:\n{self.log}"
-            time.sleep(0.02)
-
-    def stop(self) -> None:
-        """Kill it. Its log stays."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait(10)
-            self._process = None
+        super().start()
 
     def restart(self, **environment: str) -> None:
         """Forget all accounts, orders and its root. environment: more variables, as PEBBLE_AUTHZREUSE."""
@@ -182,13 +125,9 @@ class Pebble:
 
     # -- talk ---------------------------------------------------------------------------------------------------
 
-    def get(self, path: str) -> bytes:
-        """Of the ACME server."""
-        return self._get(self.port, path)
-
     def manage(self, path: str) -> bytes:
         """Of its management interface."""
-        return self._get(self.management_port, path)
+        return self.get(path, self.management_port)
 
     def root(self, number: int = 0) -> str:
         """PEM of the root of a chain; those above 0 are of alternate chains."""
@@ -206,17 +145,7 @@ class Pebble:
         """Of a certificate: {"Status": "Valid" or "Revoked", "Certificate": PEM ...}."""
         return dict(json.loads(self.manage(f"/cert-status-by-serial/{serial:x}")))
 
-    def _get(self, port: int, path: str) -> bytes:
-        context = ssl.create_default_context(cafile=self.ca_bundle)
-        with urllib.request.urlopen(f"https://127.0.0.1:{port}{path}", timeout=10, context=context) as reply:
-            return bytes(reply.read())
-
     # -- what was seen ------------------------------------------------------------------------------------------
-
-    @property
-    def log(self) -> str:
-        """All that it has printed, in all its lives."""
-        return self._log_path.read_text(errors="replace") if self._log_path.exists() else ""
 
     def counts(self) -> dict[str, int]:
         """Since the fixture was made: "orders" and "certificates" made, and "requests" of ACME."""

@@ -113,16 +113,12 @@ def test_full_names_exist(page):
     assert named - known - groups == set()
 
 
-@pytest.fixture(scope="module")
-def role_options():
-    specs = yaml.safe_load(text_of(f"roles/{ROLE}/meta/argument_specs.yml"))["argument_specs"]
-    return specs["main"]["options"]
-
-
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
-def test_role_variables_exist(page, role_options):
-    named = set(re.findall(rf"\b{ROLE}_[a-z_]+\b", page.read_text()))
-    assert named - set(role_options) == set()
+@pytest.mark.parametrize("role", [ROLE, "acme_certificates"])
+def test_role_variables_exist(page, role):
+    specs = yaml.safe_load(text_of(f"roles/{role}/meta/argument_specs.yml"))["argument_specs"]
+    named = set(re.findall(rf"\b{role}_[a-z_]+\b", page.read_text()))
+    assert named - set(specs["main"]["options"]) - {"acme_certificates_result", "acme_certificates_output"} == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)

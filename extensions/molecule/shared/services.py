@@ -2,15 +2,19 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the scenarios run against: an emulated AWS with secrets in it, and a real HAProxy, until they are stopped.
+"""What the scenarios run against: an emulated AWS with secrets in it, and a real HAProxy, until they are stopped; for
+those that issue, a real ACME server and an emulated AWS whose zone really resolves.
 
-services.py serve FILE [crt-list]   start both in this process, tell in FILE (JSON) where they are
-services.py renew FILE NAME         a new certificate for NAME.example.com in the secret web/NAME, tell its fingerprint
-services.py stop FILE               end them
+services.py serve FILE [crt-list | acme]   start them in this process, tell in FILE (JSON) where they are
+services.py renew FILE NAME                a new certificate for NAME.example.com in web/NAME, tell its fingerprint
+services.py add FILE DOMAINS               a row of the table of domains
+services.py stored FILE                    tell (JSON) what is in the zone, in ACM and in S3, and the number of orders
+services.py stop FILE                      end them
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -18,14 +22,23 @@ import pathlib
 import signal
 import sys
 import time
+import typing as t
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / ".dev" / "collections"))
 os.environ["PATH"] += os.pathsep + "/usr/sbin:/sbin"  # haproxy on Debian
 
 from ansible_collections.certops.rotation.tests.support import pki  # noqa: E402
+from ansible_collections.certops.rotation.tests.support.acme_dns import AwsWithDns, aws_with_dns  # noqa: E402
 from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance  # noqa: E402
 from ansible_collections.certops.rotation.tests.support.moto import REGION, MotoServer, moto_server  # noqa: E402
+from ansible_collections.certops.rotation.tests.support.pebble import Pebble  # noqa: E402
+from cryptography import x509  # noqa: E402
+from cryptography.hazmat.primitives import hashes  # noqa: E402
+
+Facts = dict[str, t.Any]
+BUCKET, TABLE, COLUMN, ZONE = "molecule-certificates", "molecule-domains", "subject_alternative_name", "example.com"
+ROWS = ("shop.example.com, www.shop.example.com", "*.example.com,example.com")
 
 
 def store(aws: MotoServer, name: str) -> str:
@@ -37,38 +50,100 @@ def store(aws: MotoServer, name: str) -> str:
     return issued.fingerprint_sha256
 
 
-def serve(state: pathlib.Path, crt_list: bool) -> None:
+def aws_options(aws: MotoServer) -> dict[str, str]:
+    """Of the modules."""
+    return {"endpoint_url": aws.endpoint_url, "region": REGION, "access_key": "test", "secret_key": "test"}
+
+
+@contextlib.contextmanager
+def rotating(crt_list: bool) -> t.Iterator[Facts]:
+    """AWS and HAProxy. Yields where they are."""
     default = pki.self_signed("default.example.com").combined_pem
     tls = "crt-list {crt_list}" if crt_list else "crt {certs}"
     lines = ["{certs}/default.pem"] if crt_list else None
     with moto_server() as aws, HaproxyInstance({"default.pem": default}, tls=(tls,), crt_list=lines) as haproxy:
         for name in ("a", "b"):
             store(aws, name)
-        facts = {
-            "pid": os.getpid(),
-            "port": haproxy.port,
+        role = {
+            "path": str(haproxy.certs_dir),
+            "socket": haproxy.socket,
+            "crt_list": str(haproxy.crt_list_path) if crt_list else "",
+            "master_socket": haproxy.master_socket,
+            "config": [str(haproxy.config_path)],
+            "aws": aws_options(aws),
+        }
+        yield {"port": haproxy.port, "moto_port": aws.port, "role": role}
+
+
+def add_row(aws: MotoServer, domains: str) -> None:
+    """To the table, as people do."""
+    client = aws.client("dynamodb")
+    with contextlib.suppress(client.exceptions.ResourceInUseException):
+        client.create_table(
+            TableName=TABLE,
+            AttributeDefinitions=[{"AttributeName": COLUMN, "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": COLUMN, "KeyType": "HASH"}],
+            ProvisionedThroughput={"ReadCapacityUnits": 25, "WriteCapacityUnits": 25},
+        )
+    client.put_item(TableName=TABLE, Item={COLUMN: {"S": domains}})
+
+
+@contextlib.contextmanager
+def issuing() -> t.Iterator[Facts]:
+    """AWS with DNS, and Pebble. Yields where they are."""
+    with aws_with_dns() as aws, Pebble(aws.nameservers[0]) as pebble:
+        for domains in ROWS:
+            add_row(aws, domains)
+        aws.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+        yield {
             "moto_port": aws.port,
+            "zone": aws.zone(ZONE),
+            "pebble_log": str(pebble.directory / "pebble.log"),
             "role": {
-                "path": str(haproxy.certs_dir),
-                "socket": haproxy.socket,
-                "crt_list": str(haproxy.crt_list_path) if crt_list else "",
-                "master_socket": haproxy.master_socket,
-                "config": [str(haproxy.config_path)],
-                "aws": {
-                    "endpoint_url": aws.endpoint_url,
-                    "region": REGION,
-                    "access_key": "test",
-                    "secret_key": "test",
-                },
+                "table": TABLE,
+                "directory": pebble.directory_url,
+                "ca_bundle": pebble.ca_bundle,
+                "nameservers": aws.nameservers,
+                "bucket": BUCKET,
+                "aws": aws_options(aws),
             },
         }
+
+
+def serve(state: pathlib.Path, services: contextlib.AbstractContextManager[Facts]) -> None:
+    with services as facts:
         temporary = state.with_suffix(".new")
         with temporary.open("w") as file:
-            json.dump(facts, file)
+            json.dump({"pid": os.getpid(), **facts}, file)
             file.flush()
             fcntl.flock(file, fcntl.LOCK_EX)
             temporary.rename(state)
             signal.pause()
+
+
+def stored(facts: Facts) -> Facts:
+    """What is in the other stores: fingerprints by first domain; TXT records that are left in the zone."""
+    aws = AwsWithDns(facts["moto_port"])
+    acm, s3 = aws.client("acm"), aws.client("s3")
+    held = acm.list_certificates(Includes={"keyTypes": ["EC_prime256v1"]})["CertificateSummaryList"]
+    objects = [item["Key"] for item in s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
+    leaves = {key: s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in objects if key.endswith("/cert.pem")}
+    return {
+        "acm": {
+            item["DomainName"]: fingerprint(
+                acm.get_certificate(CertificateArn=item["CertificateArn"])["Certificate"].encode()
+            )
+            for item in held
+        },
+        "s3": {key.split("/")[1]: fingerprint(pem) for key, pem in leaves.items()},
+        "objects": sorted(objects),
+        "txt": aws.txt(facts["zone"]),
+        "orders": pathlib.Path(facts["pebble_log"]).read_text().count(" Added order "),
+    }
+
+
+def fingerprint(pem: bytes) -> str:
+    return x509.load_pem_x509_certificate(pem).fingerprint(hashes.SHA256()).hex()
 
 
 def stop(state: pathlib.Path) -> None:
@@ -95,9 +170,13 @@ def main(command: str, file: str, *rest: str) -> None:
     if command == "serve":
         signal.signal(signal.SIGTERM, lambda *_signal: sys.exit())  # leaves the contexts that hold both processes
         try:
-            serve(state, crt_list="crt-list" in rest)
+            serve(state, issuing() if "acme" in rest else rotating(crt_list="crt-list" in rest))
         finally:
             state.unlink(missing_ok=True)
+    elif command == "add":
+        add_row(MotoServer(json.loads(state.read_text())["moto_port"]), rest[0])
+    elif command == "stored":
+        json.dump(stored(json.loads(state.read_text())), sys.stdout)
     elif command == "renew":
         sys.stdout.write(store(MotoServer(json.loads(state.read_text())["moto_port"]), rest[0]))
     else:

@@ -43,6 +43,8 @@ OF_ONE_MODULE = {
     ("certificate_proof_info", "path"),
     ("certificate_proof_info", "proven"),
     ("certificate_proof_info", "server_name"),
+    ("domain_table", "api_calls"),
+    ("domain_table_info", "api_calls"),
     ("haproxy_ca_file", "issuer"),
     ("haproxy_rotation", "needs_reload"),
     ("rotation_doctor_info", "severity"),

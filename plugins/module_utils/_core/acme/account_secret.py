@@ -24,6 +24,7 @@ from ..._errors import InvalidOption, RotationError
 from ..ca.keys import key_pem, read_key
 from ..instants import isoformat_utc, parse_isoformat_utc
 from ..x509.problems import MaterialError
+from .when import same_directory
 
 if t.TYPE_CHECKING:
     from .account_terms import ExternalBinding
@@ -31,7 +32,6 @@ if t.TYPE_CHECKING:
 
 _KEY_FIELDS: t.Final = ("account_key", "private_key", "key")
 _PEM_KEY: t.Final = re.compile(r"\s*-----BEGIN [A-Z ]*PRIVATE KEY-----")
-_ORIGIN: t.Final = re.compile(r"([a-z][a-z0-9+.-]*)://([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class AccountDocument:
     def thumbprint(self) -> str:
         return key_thumbprint(self.key_pem)
 
-    def registered(self, url: str, **changes: t.Any) -> AccountDocument:
+    def registered(self, url: str | None, **changes: t.Any) -> AccountDocument:
         return dataclasses.replace(self, url=url, **changes)
 
     def with_key(self, pem: str, at: datetime) -> AccountDocument:
@@ -152,11 +152,6 @@ def read_account(text: str, secret: str, directory: str) -> AccountDocument:
     )
 
 
-def same_directory(one: str, other: str) -> bool:
-    """Whether two URLs are of one directory: scheme and host in any case, the default port and a last slash aside."""
-    return _comparable(one) == _comparable(other)
-
-
 def key_thumbprint(pem: str) -> str:
     """Of an account's key (RFC 7638): what a stateless responder of http-01 adds to each token."""
     public = read_key(pem).public_key()
@@ -216,15 +211,6 @@ def _instant(content: t.Mapping[str, t.Any], name: str) -> datetime | None:
         return parse_isoformat_utc(content.get(name) or "")
     except (InvalidOption, AttributeError):
         return None
-
-
-def _comparable(url: str) -> str:
-    parts = _ORIGIN.fullmatch(url.strip())
-    if not parts:
-        return url.strip()
-    scheme, host, path = parts[1].lower(), parts[2].lower(), parts[3].rstrip("/")
-    port = {"https": ":443", "http": ":80"}.get(scheme, "")
-    return f"{scheme}://{host.removesuffix(port) if port else host}{path}"
 
 
 def _base64url_number(number: int, size: int | None = None) -> str:

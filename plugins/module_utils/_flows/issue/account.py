@@ -19,8 +19,8 @@ from datetime import datetime, timedelta
 
 from ..._core.acme.account_secret import AccountAuthority, AccountDocument, AccountFacts, read_account
 from ..._core.acme.account_terms import ExternalBinding, read_binding
+from ..._core.acme.csr import key_spec
 from ..._core.ca.keys import KeyMaker, generate_key, key_pem
-from ..._core.ca.profiles import KeySpec
 from ..._core.secrets.plan import CURRENT
 from ..._core.secrets.shared import PENDING, SecretStore, SharedSecret
 from ..._errors import AcmeError, InvalidOption, RotationError, SecretsManagerError
@@ -32,13 +32,8 @@ AccountAction = t.Literal["registered", "found", "contacts_changed", "key_change
 _TOKENS: t.Final = uuid.UUID("0c6c1b3e-6a51-5c0e-9f1e-7b8f5d1e2a90")
 _MOST_STEPS: t.Final = 20  # five are needed; others who keep changing the secret must not hold us for ever
 _GENERATIONS: t.Final = 5
-_KEYS: t.Final[dict[str, KeySpec]] = {
-    "ec256": KeySpec("ec", 256),
-    "ec384": KeySpec("ec", 384),
-    "rsa2048": KeySpec("rsa", 2048),
-    "rsa3072": KeySpec("rsa", 3072),
-    "rsa4096": KeySpec("rsa", 4096),
-}
+#: What CAs answer who asks for an account that is none, when they want more than that to make one.
+_NO_ACCOUNT: t.Final = ("accountDoesNotExist", "externalAccountRequired", "userActionRequired")
 
 
 @dataclass(frozen=True)
@@ -58,12 +53,14 @@ class AccountWish:
 
 @dataclass(frozen=True)
 class AccountReport:
-    """document: None when there is no account, also where check mode predicts one; status: as the CA says it."""
+    """document: None when there is no account, also where check mode predicts one; status: as the CA says it;
+    before: the document as it was found."""
 
     document: AccountDocument | None
     status: str | None
     action: AccountAction
     warnings: tuple[str, ...] = ()
+    before: AccountDocument | None = None
 
     @property
     def changed(self) -> bool:
@@ -112,6 +109,7 @@ class AccountKeeper:
         self._known: dict[str, AccountFacts | None] = {}
         self._action: AccountAction = "unchanged"
         self._rolled_over = False
+        self._before: AccountDocument | None = None
         self._warnings: list[str] = []
 
     def present(self, *, manage: bool = True) -> AccountReport:
@@ -130,6 +128,8 @@ class AccountKeeper:
     def _settle(self, plan: t.Callable[[_Held | None], _Planned | None]) -> AccountReport:
         for attempt in range(_MOST_STEPS):
             held = self._look()
+            if attempt == 0:
+                self._before = held.document if held else None
             planned = plan(held)
             if planned is None:
                 return self._report(held)
@@ -145,14 +145,15 @@ class AccountKeeper:
         )
 
     def _report(self, held: _Held | None) -> AccountReport:
+        told = (self._action, tuple(self._warnings), self._before)
         if held is None or (self._dry and self._action == "registered"):
-            return AccountReport(None, None, self._action, tuple(self._warnings))
+            return AccountReport(None, None, *told)
         document = held.document
         facts = self._known.get(document.key_pem)
         status = "deactivated" if document.deactivated else facts.status if facts else None
         if facts and not document.url:
             document = document.registered(facts.url)
-        return AccountReport(document, status, self._action, tuple(self._warnings))
+        return AccountReport(document, status, *told)
 
     def _look(self) -> _Held | None:
         name, directory = self._wish.secret, self._wish.directory
@@ -252,7 +253,7 @@ class AccountKeeper:
             )
         except AcmeError:
             # Another process may have registered this very key meanwhile, and used the binding, which works once.
-            found = self._authority.find(document.key_pem)
+            found = self._done_all_the_same(document.key_pem)
             if found is None:
                 raise
             facts = found
@@ -277,8 +278,8 @@ class AccountKeeper:
         try:
             self._authority.change_key(held.document.key_pem, url, pending.key_pem)
         except AcmeError:
-            # It may have been done all the same: by another process, or with an answer that never came.
-            if self._authority.find(pending.key_pem) is None:
+            # By another process perhaps, or with an answer that never came.
+            if self._done_all_the_same(pending.key_pem) is None:
                 raise
         self._promote(held)
 
@@ -322,13 +323,25 @@ class AccountKeeper:
     def _find(self, document: AccountDocument) -> AccountFacts | None:
         pem = document.key_pem
         if pem not in self._known:
-            try:
-                self._known[pem] = self._authority.find(pem)
-            except AcmeError as error:
-                if error.fault != "account" or error.problem_type != "unauthorized":
-                    raise
-                self._known[pem] = AccountFacts(document.url or "", "deactivated")
+            self._known[pem] = self._ask(document)
         return self._known[pem]
+
+    def _ask(self, document: AccountDocument) -> AccountFacts | None:
+        try:
+            return self._authority.find(document.key_pem)
+        except AcmeError as error:
+            if error.fault != "account":
+                raise
+            if error.problem_type in _NO_ACCOUNT:
+                return None
+            return AccountFacts(document.url or "", "deactivated")
+
+    def _done_all_the_same(self, pem: str) -> AccountFacts | None:
+        """What the CA knows of a key, after a failure that is to be told if nothing is known."""
+        try:
+            return self._authority.find(pem)
+        except AcmeError:
+            return None
 
     def _require_leave_to_register(self) -> None:
         """Before any key is made."""
@@ -358,7 +371,7 @@ class AccountKeeper:
         return read_binding(current.text, name)
 
     def _new_key(self) -> str:
-        return key_pem(self._make_key(_KEYS[self._wish.key_type]))
+        return key_pem(self._make_key(key_spec(self._wish.key_type)))
 
     def _is_deactivated(self, status: str = "deactivated") -> str:
         return (

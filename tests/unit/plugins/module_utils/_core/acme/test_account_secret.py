@@ -15,7 +15,6 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.acme.accoun
     AccountDocument,
     key_thumbprint,
     read_account,
-    same_directory,
 )
 from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
 from ansible_collections.certops.rotation.tests.support import pki
@@ -70,20 +69,8 @@ def test_another_directory_is_another_account() -> None:
     assert "acme/account" in message
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        (DIRECTORY, DIRECTORY, True),
-        (DIRECTORY, "HTTPS://ACME.example.com:443/directory/", True),
-        (DIRECTORY, "https://acme.example.com/Directory", False),
-        (DIRECTORY, "https://acme.example.com:8443/directory", False),
-        (DIRECTORY, "http://acme.example.com/directory", False),
-        (DIRECTORY, STAGING, False),
-        ("nonsense", " nonsense ", True),
-    ],
-)
-def test_same_directory(one: str, other: str, same: bool) -> None:
-    assert same_directory(one, other) is same
+def test_one_directory_may_be_written_in_several_ways() -> None:
+    assert read_account(document().text, "s", "HTTPS://acme.EXAMPLE.com/directory/").key_pem == document().key_pem
 
 
 @pytest.mark.parametrize(
