@@ -187,6 +187,11 @@ key_created:
   description: When the key was made, ISO 8601 in UTC. Null when that is not known.
   returned: success
   type: str
+acme_requests:
+  description: Number of requests sent to the CA, repeated ones included.
+  returned: success
+  type: int
+  sample: 3
 api_calls:
   description: Number of requests sent by operation of AWS Secrets Manager, repeated ones included.
   returned: success
