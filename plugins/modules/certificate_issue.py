@@ -49,36 +49,6 @@ options:
     type: str
     choices: [warn, refuse, ignore]
     default: warn
-  stores:
-    description:
-      - Where certificates are kept. Secrets Manager always is one of them. It is listed to give it options.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      type:
-        description: Kind of the store.
-        type: str
-        choices: [secrets_manager, acm, s3]
-        required: true
-      name:
-        description: How results and certificates call it. By default its type.
-        type: str
-      prefix:
-        description: What names of secrets, or keys of objects in S3, begin with.
-        type: str
-      bucket:
-        description: Bucket of a store in S3.
-        type: str
-      region:
-        description: Its region. By default that of the task.
-        type: str
-      kms_key_id:
-        description: The KMS key that encrypts what is stored. By default O(kms_key_id).
-        type: str
-      tags:
-        description: Tags of what is stored. Others are left as they are.
-        type: dict
   force:
     description: Issue all of them, whether they are due or not. Each run with it makes orders.
     type: bool
@@ -97,6 +67,7 @@ extends_documentation_fragment:
   - certops.rotation.dns_providers
   - certops.rotation.attributes
   - certops.rotation.attributes.actiongroup_aws
+  - certops.rotation.certificate_stores
   - certops.rotation.issuing
   - amazon.aws.common.modules
   - amazon.aws.region.modules
