@@ -188,7 +188,7 @@ key_created:
   returned: success
   type: str
 acme_requests:
-  description: Number of requests sent to the CA, repeated ones included.
+  description: Number of requests sent to the CAs, repeated ones included.
   returned: success
   type: int
   sample: 3
