@@ -14,8 +14,8 @@ author:
 description:
   - Decides as M(certops.rotation.certificate_issue) does with the same options, and tells what that would do now, and
     when it would do more. Nothing is ordered, registered or written.
-  - Tells also what the CAs suggest about renewals, what waits and until when, what the limits of the CAs leave, and what
-    an interrupted run has left to be finished.
+  - Tells also what the CAs suggest about renewals, what waits and until when, what the limits of the CAs leave, and
+    what an interrupted run has left to be finished.
   - With O(reissue) it tells which certificates an incident concerns, and how many hours it takes to replace them.
 options:
   ask:
@@ -157,10 +157,22 @@ certificates:
     urgent:
       description: Whether so little is left of it that nothing keeps it back any more.
       type: bool
-    cause:
+    trigger:
       description: Why it is due, or will be, as a word for programs. Null when the entry itself is wrong.
       type: str
-      choices: [absent, unusable, expired, forced, issuer, names, key_type, profile, emergency, window, threshold, lifetime]
+      choices:
+        - absent
+        - unusable
+        - expired
+        - forced
+        - issuer
+        - names
+        - key_type
+        - profile
+        - emergency
+        - window
+        - threshold
+        - lifetime
     failures:
       description: Number of failures in a row for which it waits.
       type: int

@@ -100,7 +100,7 @@ class Foresight:
         return {
             "is_due": plan.due.is_due(self.now) if plan else None,
             "urgent": plan.due.urgent if plan else None,
-            "cause": plan.due.code if plan else None,
+            "trigger": plan.due.code if plan else None,
             "failures": plan.hold.failures if plan and plan.hold else 0,
             "profile": held.profile if held else None,
             "serial_number": bundle.serial_number if bundle else None,
