@@ -136,8 +136,9 @@ def test_the_rotation_on_request(scene: IssueScene, rotation_scene: rotation.Sce
 
 
 @pytest.fixture
-def rotation_scene(scene: IssueScene, haproxy: t.Any, intermediate: t.Any) -> rotation.Scene:
-    return rotation.Scene(scene.aws, haproxy, intermediate)
+def rotation_scene(scene: IssueScene) -> t.Iterator[rotation.Scene]:
+    with rotation.scene(scene.aws) as made:
+        yield made
 
 
 def test_one_by_its_domains(scene: IssueScene) -> None:
@@ -164,7 +165,7 @@ def test_one_by_its_domains(scene: IssueScene) -> None:
         ({"force": "perhaps"}, {"domains": "a.example.com"}, "acme_certificates_force"),
         ({"aws": "eu-central-1"}, {"domains": "a.example.com"}, "acme_certificates_aws"),
         ({}, {"domains": "a.example.com", "issue_rotate": "perhaps"}, "issue_rotate"),
-        ({}, {"domains": "a.example.com", "issue_rotate": "true"}, "The inventory has no group haproxy"),
+        ({}, {"domains": "a.example.com", "issue_rotate": "true"}, "The inventory has no hosts in the group haproxy"),
     ],
     ids=lambda value: None if isinstance(value, str) else " ".join(map(str, value)),
 )
