@@ -173,7 +173,7 @@ class MemorySecretsManager:
 class _Call:
     """What surrounds an operation."""
 
-    def __init__(self, secrets: MemorySecrets, operation: str, lock: threading.Lock) -> None:
+    def __init__(self, secrets: MemorySecretsManager, operation: str, lock: threading.Lock) -> None:
         self._secrets, self._operation, self._lock = secrets, operation, lock
 
     def __enter__(self) -> None:
