@@ -63,6 +63,14 @@ options:
         next run.
     type: int
     default: 1800
+  metrics_textfile:
+    description:
+      - File for node_exporter's textfile collector, for example
+        C(/var/lib/prometheus/node-exporter/issuance.prom). Every run replaces it, failed ones too. No metrics are
+        written when it is absent.
+      - Needs the Python library C(prometheus_client). Without it, and where the file cannot be written, certificates
+        are issued all the same, and the task fails at its end.
+    type: path
 extends_documentation_fragment:
   - certops.rotation.dns_providers
   - certops.rotation.attributes
@@ -93,6 +101,7 @@ requirements:
   - acme >= 5.0
   - dnspython >= 2.6
   - cryptography >= 42.0
+  - prometheus_client >= 0.16 (only for O(metrics_textfile))
 seealso:
   - module: certops.rotation.certificate_sync
   - module: certops.rotation.haproxy_rotation
@@ -193,6 +202,13 @@ certificates:
         V(failed) that it could not be written.
       type: dict
       sample: {secrets_manager: stored, acm: stored}
+    due:
+      description: From when on the next one is to be issued, ISO 8601 in UTC. Null when that is not known.
+      type: str
+    reissue:
+      description: Of what O(reissue) concerns, whether that is V(replaced), or still V(to do). Null for others.
+      type: str
+      choices: [to do, replaced]
     held_until:
       description: Instant until which it waits, ISO 8601 in UTC. Null when it does not.
       type: str
@@ -215,6 +231,32 @@ next_due:
   description: Instant at which the next certificate is due, ISO 8601 in UTC. Null when none is known.
   returned: always, unless options are wrong
   type: str
+reissue:
+  description:
+    - How far the replacement of what O(reissue) concerns is, after this run, or before it in check mode. Null without
+      O(reissue).
+    - By the limits of the first of the O(issuers), as far as they are known, with a run every hour.
+  returned: always, unless options are wrong
+  type: dict
+  contains:
+    concerned:
+      description: Number of certificates that are or were concerned.
+      type: int
+    replaced:
+      description: How many of them are replaced.
+      type: int
+    to_do:
+      description: How many are not.
+      type: int
+    at_once:
+      description: How many of these the limits allow now.
+      type: int
+    hours:
+      description: In how many hours the last one may be ordered. Null when nobody can tell.
+      type: float
+    last_order_at:
+      description: The same as an instant, ISO 8601 in UTC.
+      type: str
 acme_requests:
   description: Number of requests sent to the CAs, repeated ones included.
   returned: always, unless options are wrong

@@ -16,6 +16,8 @@ from .options import exact_text
 from .store_options import certificate_stores, check_stores, secrets_truth
 
 if t.TYPE_CHECKING:
+    from datetime import datetime
+
     from .._core.acme.authority import CertificateAuthority
     from .._core.acme.names import WantedCertificates
     from .._core.acme.wanted import Issuer
@@ -68,8 +70,9 @@ def policy_of(params: _Params) -> RenewalPolicy:
     )
 
 
-def settings_of(params: _Params) -> IssueSettings:
-    """Raises InvalidOption."""
+def settings_of(params: _Params, now: datetime, *, asks: bool = True) -> IssueSettings:
+    """asks: see IssueSettings. Raises InvalidOption."""
+    from .._core.acme.reissue import read_incident
     from .._flows.issue.settings import IssueSettings
 
     check_dns_options(params["dns"])
@@ -82,11 +85,13 @@ def settings_of(params: _Params) -> IssueSettings:
         policy=policy_of(params),
         force=params["force"],
         threads=params["concurrency"],
+        incident=read_incident(params["reissue"], now),
+        asks=asks,
     )
 
 
-def ports_of(module: AwsModule, issuers: t.Sequence[Issuer], run_time: RunTime) -> IssuePorts:
-    """Raises RotationError."""
+def ports_of(module: AwsModule, issuers: t.Sequence[Issuer], run_time: RunTime, *, dry: bool) -> IssuePorts:
+    """dry: nothing is written. Raises RotationError."""
     from .._flows.issue.authorities import Authorities
     from .._flows.issue.dns import DnsPublisher
     from .._flows.issue.settings import IssuePorts
@@ -96,7 +101,7 @@ def ports_of(module: AwsModule, issuers: t.Sequence[Issuer], run_time: RunTime) 
 
     params = module.params
     stores, key = check_stores(params["stores"]), params["kms_key_id"]
-    truth = secrets_truth(module, stores, kms_key_id=key, restore=not module.check_mode)
+    truth = secrets_truth(module, stores, kms_key_id=key, restore=not dry)
     client = functools.lru_cache(maxsize=None)(module.client)
     resolver = DnsResolver(params["nameservers"])
     return IssuePorts(
