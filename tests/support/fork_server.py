@@ -15,10 +15,10 @@ from .module import FORKED, ModuleRun, module_request, parse_result
 
 
 class ModuleServer:
-    """One module at a time. Its use is that of run_module."""
+    """One module at a time. Its use is that of run_module. program: FORKED, and what more is to be loaded once."""
 
-    def __init__(self) -> None:
-        self._server = ForkServer(FORKED)
+    def __init__(self, program: str = FORKED) -> None:
+        self._server = ForkServer(program)
 
     def close(self) -> None:
         self._server.close()

@@ -38,11 +38,14 @@ DIFFERENT = {
 }
 # Fields of one module that only share their name with those of the others.
 OF_ONE_MODULE = {
+    ("acme_account", "status"),
     ("certificate_issue", "message"),
     ("certificate_issue", "status"),
     ("certificate_proof_info", "path"),
     ("certificate_proof_info", "proven"),
     ("certificate_proof_info", "server_name"),
+    ("domain_table", "api_calls"),
+    ("domain_table_info", "api_calls"),
     ("haproxy_ca_file", "issuer"),
     ("haproxy_rotation", "needs_reload"),
     ("rotation_doctor_info", "severity"),

@@ -165,10 +165,9 @@ def problem_error(
     *,
     fault: AcmeFault | None = None,
     retry_after: float | None = None,
-    identifiers: t.Sequence[str] = (),
 ) -> AcmeError:
     """what: the beginning of the message, such as "The CA at https://... refuses to ..."; fault: where it is known
-    better; identifiers: those concerned where the problem names none."""
+    better."""
     advice = _ADVICE.get(problem.type, "")
     return AcmeError(
         f"{what}: {problem_text(problem)}" + (f" {advice}" if advice else ""),
@@ -176,5 +175,5 @@ def problem_error(
         problem_type=problem.type,
         retry_after=retry_after,
         url=problem.instance,
-        identifiers=problem_identifiers(problem) or identifiers,
+        identifiers=problem_identifiers(problem),
     )

@@ -35,10 +35,14 @@ class TruthVersion(t.NamedTuple):
 
 
 class _LookedAt(t.NamedTuple):
-    """A version of a secret, "" for none that could be read, with the fields of its document: never shown."""
+    """A version of a secret, "" for none that could be read, with the fields of its document: never shown.
+
+    refusal: why it must not be replaced.
+    """
 
     version_id: str
     fields: Fields
+    refusal: str | None = None
 
 
 class SecretsTruth:
@@ -73,10 +77,11 @@ class SecretsTruth:
         if self._restore:
             self._restore_deleted(found)
         there = {secrets[secret]: each for secret, each in found.items() if _code(each) != "secret_missing"}
+        held = {name: self._held(each, now) for name, each in there.items()}
         with self._lock:
             self._tags = None
-            self._seen = {name: _looked_at(each) for name, each in there.items()}
-        return {name: self._held(each, now) for name, each in there.items()}
+            self._seen = {name: _looked_at(each, held[name].refusal) for name, each in there.items()}
+        return held
 
     def put(
         self, wanted: WantedCertificate, bundle: CertificateBundle, directory: str | None, profile: str | None
@@ -195,13 +200,13 @@ class SecretsTruth:
         seen = self._seen.get(name)
         if holder is None:
             return {}
-        if seen and seen.version_id == holder:
-            return seen.fields
-        value = self.secrets.value_of(described, holder)
-        refusal = _refusal(described["Name"], value, self._material(value))
-        if refusal:
-            raise RotationError(refusal)
-        return document_fields(value)
+        if seen is None or seen.version_id != holder:
+            value = self.secrets.value_of(described, holder)
+            refusal = _refusal(described["Name"], value, self._material(value))
+            seen = _LookedAt(holder, document_fields(value), refusal)
+        if seen.refusal:
+            raise RotationError(seen.refusal)
+        return seen.fields
 
     def _replace(self, name: str, described: t.Mapping[str, t.Any], secret: WantedSecret) -> TruthVersion:
         requests = plan_present(described, secret, same_content=False)
@@ -225,10 +230,10 @@ def _code(found: SecretValue | SecretFailure) -> str:
     return found.problem.code if isinstance(found, SecretFailure) else ""
 
 
-def _looked_at(found: SecretValue | SecretFailure) -> _LookedAt:
+def _looked_at(found: SecretValue | SecretFailure, refusal: str | None) -> _LookedAt:
     if isinstance(found, SecretFailure):
         return _LookedAt("", {})
-    return _LookedAt(found.secret.version_id, document_fields(found.value))
+    return _LookedAt(found.secret.version_id, document_fields(found.value), refusal)
 
 
 def _refusal(secret: str, value: str | bytes, material: CertificateMaterial | MaterialError) -> str | None:

@@ -12,11 +12,11 @@ import ipaddress
 import typing as t
 from urllib.parse import urljoin
 
-from ..._core.acme.account_secret import same_directory
 from ..._core.acme.answers import UnreadableAnswer, parse_authorization, parse_order, parse_renewal_window
 from ..._core.acme.breaker import ONCE, ORDERING
 from ..._core.acme.chains import chain_text, leads_to, parse_chain
 from ..._core.acme.urls import UnsafeUrl
+from ..._core.acme.when import same_directory
 from ..._errors import AcmeError, AcmeFault, InvalidOption
 from .client import AcmeClient, signing_key
 from .network import AcmeClock, AcmeLimits, Payload
@@ -129,9 +129,7 @@ class AcmeAuthority:
     def _order_anew(self, payload: Payload, identifiers: t.Sequence[str]) -> Order:
         directory = self._client.directory_document()
         names = _some(identifiers)
-        answer = self._client.post(
-            directory.new_order, payload, f"an order for {names}", repeating=ORDERING, identifiers=identifiers
-        )
+        answer = self._client.post(directory.new_order, payload, f"an order for {names}", repeating=ORDERING)
         try:
             url = directory.places.checked(answer.headers.get("Location"))
         except UnsafeUrl as error:
@@ -210,7 +208,6 @@ class AcmeAuthority:
             Payload(csr=_base64url(csr_der)),
             f"to issue the certificate for {names}",
             repeating=ONCE,
-            identifiers=order.identifiers,
         )
         return self._order_of(answer, order.url)
 

@@ -112,13 +112,12 @@ class AcmeClient:
         *,
         repeating: Repeating = ALWAYS,
         accept: str | None = None,
-        identifiers: t.Sequence[str] = (),
     ) -> HttpAnswer:
         """A good answer. what: it is refused, such as "to show the order". Raises AcmeError."""
         self.directory_document()
         answer = self._network.ask(url, payload, repeating=repeating, accept=accept)
         if not answer.is_good:
-            raise self.refusal(answer, what, identifiers=identifiers)
+            raise self.refusal(answer, what)
         return answer
 
     def look(self, url: str, what: str) -> HttpAnswer:
@@ -128,22 +127,17 @@ class AcmeClient:
             raise self.refusal(answer, what)
         return answer
 
-    def refusal(
-        self, answer: HttpAnswer, what: str, fault: AcmeFault | None = None, *, identifiers: t.Sequence[str] = ()
-    ) -> AcmeError:
+    def refusal(self, answer: HttpAnswer, what: str, fault: AcmeFault | None = None) -> AcmeError:
         problem = answer.problem()
         beginning = f"The CA at {self.url} refuses {what}"
         if problem is not None:
-            return problem_error(
-                problem, beginning, fault=fault, retry_after=answer.retry_after, identifiers=identifiers
-            )
+            return problem_error(problem, beginning, fault=fault, retry_after=answer.retry_after)
         # Not by the CA's own software, it seems.
         by_status: dict[int, AcmeFault] = {404: "gone", 410: "gone", 429: "rate_limited"}
         return AcmeError(
             f"{beginning} with HTTP status {answer.status} and no reason.",
             fault or by_status.get(answer.status, "authority"),
             retry_after=answer.retry_after,
-            identifiers=identifiers,
         )
 
     def read(self, answer: HttpAnswer, parse: t.Callable[[t.Any], _Read]) -> _Read:

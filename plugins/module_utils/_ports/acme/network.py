@@ -345,7 +345,8 @@ def _no_answer(error: BaseException) -> NoAnswer:
     if any(isinstance(cause, urllib3.exceptions.NewConnectionError) for cause in causes) or through:
         told = f" ({reason[:200]})" if reason else ""
         return NoAnswer((through or "cannot be reached") + told, "unsent")
-    if any(isinstance(cause, (TimeoutError, urllib3.exceptions.ReadTimeoutError)) for cause in causes):
+    silences = (TimeoutError, urllib3.exceptions.ReadTimeoutError, requests.exceptions.Timeout)
+    if any(isinstance(cause, silences) for cause in causes):
         return NoAnswer("does not answer in time", "silent")
     if isinstance(error, requests.exceptions.SSLError):
         return NoAnswer(f"does not speak TLS as it should ({reason[:200] or type(error).__name__})", "unsent")

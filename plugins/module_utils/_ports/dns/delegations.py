@@ -25,7 +25,7 @@ except ImportError:  # who needs it reports it
 
 from ..._core.acme.zones import parents
 from ..._errors import DnsError
-from .servers import NameServer, NoAnswer, ask
+from .servers import ANSWER_TIMEOUT, NameServer, NoAnswer, ask
 
 _MOST_REFERRALS = 16
 _MOST_SERVERS = 26  # of one zone: as many as the root has addresses
@@ -44,10 +44,16 @@ class Delegations:
     """May be asked by many threads.
 
     system: the resolver for top-level domains and servers' addresses, None for the system's own; port: of all
-    authoritative servers.
+    authoritative servers; answer_timeout: seconds for each of them, by UDP and again by TCP.
     """
 
-    def __init__(self, system: dns.resolver.Resolver | None = None, port: int = 53) -> None:
+    def __init__(
+        self,
+        system: dns.resolver.Resolver | None = None,
+        port: int = 53,
+        answer_timeout: float = ANSWER_TIMEOUT,
+    ) -> None:
+        self.answer_timeout = answer_timeout
         self._system = system
         self._port = port
         self._lock = threading.Lock()
@@ -69,12 +75,15 @@ class Delegations:
     def of_zone(self, zone: str) -> tuple[NameServer, ...]:
         """All servers that the parent or the zone itself names, with all their addresses. Raises DnsError."""
         answer = self.answer(zone, "NS")
-        own = answer.message.get_rrset(
-            answer.message.answer, dns.name.from_text(f"{zone}."), dns.rdataclass.IN, dns.rdatatype.NS
-        )
-        named = self._found(own, answer.message) if own else ()
         delegated = answer.servers if answer.zone == zone else ()
-        servers = tuple({server.address: server for server in (*delegated, *named)}.values())
+        known = {server.name for server in delegated}
+        own = [
+            _text(record.target)
+            for rrset in answer.message.answer
+            if rrset.rdtype == dns.rdatatype.NS and _text(rrset.name) == zone
+            for record in rrset
+        ]
+        servers = (*delegated, *self._with_addresses(host for host in own if host not in known))
         if not servers:
             raise DnsError(
                 f"The zone {zone} is delegated to no server in the DNS: enter its servers at its parent.", [zone]
@@ -152,7 +161,7 @@ class Delegations:
         reasons = []
         for server in servers:
             try:
-                return ask(server, name, kind, recursive=False)
+                return ask(server, name, kind, recursive=False, timeout=self.answer_timeout)
             except NoAnswer as error:
                 if error.reachable:
                     reasons.append(f"{server} {error.why}")

@@ -47,6 +47,7 @@ class _AskedServer:
     server: NameServer
     pending: list[TxtRecord]
     recursive: bool
+    timeout: float
     strikes: int = 0
     failure: str = ""
     reachable: bool = True
@@ -84,7 +85,9 @@ def wait_until_published(
                 missing.update({record.name: error.message for record in zones[zone]})
                 continue
             recursive = bool(resolver.nameservers)
-            servers += [_AskedServer(zone, server, list(zones[zone]), recursive) for server in named]
+            servers += [
+                _AskedServer(zone, server, list(zones[zone]), recursive, resolver.answer_timeout) for server in named
+            ]
         attempt = 0
         while True:
             _ask_all(pool, [server for server in servers if not server.done])
@@ -119,7 +122,7 @@ def _ask_for(server: _AskedServer, records: t.Sequence[TxtRecord]) -> list[TxtRe
         if server.failure:
             break
         try:
-            message = ask(server.server, record.name, "TXT", recursive=server.recursive)
+            message = ask(server.server, record.name, "TXT", recursive=server.recursive, timeout=server.timeout)
         except NoAnswer as error:
             server.failure, server.reachable = error.why, error.reachable
             break

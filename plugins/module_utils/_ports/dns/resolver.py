@@ -39,6 +39,7 @@ class DnsResolver:
 
     def __init__(self, nameservers: t.Sequence[str] = (), delegations: Delegations | None = None) -> None:
         self._delegations = delegations or Delegations()
+        self.answer_timeout = self._delegations.answer_timeout
         self.nameservers: tuple[NameServer, ...] = tuple(
             server for text in nameservers for server in name_server(text, self._delegations.addresses)
         )
@@ -132,7 +133,7 @@ class DnsResolver:
             if found or end == name:
                 return [record for rrset in found for record in rrset]
             name = end
-        raise DnsError(f"CNAME records lead in a circle, or on and on, from {asked}. Correct them.", [asked])
+        raise DnsError(f"CNAME records lead on and on from {asked}, or in a circle. Correct them.", [asked])
 
     # -- asking -------------------------------------------------------------------------------------------------
 
@@ -142,7 +143,7 @@ class DnsResolver:
         reasons = []
         for server in self.nameservers:
             try:
-                return ask(server, name, kind, recursive=True)
+                return ask(server, name, kind, recursive=True, timeout=self.answer_timeout)
             except NoAnswer as error:
                 reasons.append(f"{server} {error.why}")
         raise DnsError(f"No server of nameservers answers for {name}: {'; '.join(reasons)}.", [name])
@@ -176,10 +177,17 @@ def _cname_of(message: dns.message.Message, name: str) -> str | None:
 
 
 def _end_of_chain(message: dns.message.Message, name: str) -> str:
-    """As far as the answer leads; of a circle, somewhere on it."""
-    for _step in message.answer:
-        name = _cname_of(message, name) or name
-    return name
+    """As far as the answer leads. Raises DnsError for a circle."""
+    seen = [name]
+    while (following := _cname_of(message, seen[-1])) is not None:
+        if following in seen:
+            raise _circle([*seen, following])
+        seen.append(following)
+    return seen[-1]
+
+
+def _circle(chain: t.Sequence[str]) -> DnsError:
+    return DnsError(f"CNAME records lead in a circle: {' -> '.join(chain)}. Correct them.", chain[:1])
 
 
 def _text(name: dns.name.Name) -> str:

@@ -25,7 +25,7 @@ except ImportError:  # who needs it reports it
 from ..._errors import InvalidOption
 
 #: Seconds for an answer by UDP, and again for one by TCP.
-ANSWER_TIMEOUT: t.Final = 3.0
+ANSWER_TIMEOUT: t.Final = 2.0
 _DNS_PORT: t.Final = 53
 _PAYLOAD = 1232  # bytes that no network fragments
 # This host has no such kind of addresses, or no route.
@@ -56,32 +56,32 @@ class NameServer(t.NamedTuple):
         return f"{self.name} ({self.address}{port})" if self.name else f"{self.address}{port}"
 
 
-def name_server(text: str, addresses: t.Callable[[str], t.Sequence[str]]) -> list[NameServer]:
-    """Of the option nameservers: ``host``, ``host:port``, ``[address]:port`` or an IPv6 address; all its addresses.
+def name_server(
+    text: str, addresses: t.Callable[[str], t.Sequence[str]], option: str = "nameservers"
+) -> list[NameServer]:
+    """Of an option: ``host``, ``host:port``, ``[address]:port`` or an IPv6 address; all its addresses.
 
     addresses: of a host name. Raises InvalidOption.
     """
     host, port = text.strip(), str(_DNS_PORT)
     if host.startswith("["):
-        host, _bracket, rest = host[1:].partition("]")
-        port = rest.removeprefix(":") or port
+        host, bracket, rest = host[1:].partition("]")
+        port = rest.removeprefix(":") if rest or not bracket else port
     elif host.count(":") == 1:
         host, _colon, port = host.partition(":")
     if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536) or not host:
-        raise InvalidOption(f"nameservers: {text!r} is no server. Write host, host:port, or [IPv6 address]:port.")
+        raise InvalidOption(f"{option}: {text!r} is no server. Write host, host:port, or [IPv6 address]:port.")
     try:
         return [NameServer(str(ipaddress.ip_address(host)), int(port))]
     except ValueError:
         pass
     found = [NameServer(address, int(port), host) for address in addresses(host)]
     if not found:
-        raise InvalidOption(f"nameservers: the host {host} has no address. Correct it, or give its address.")
+        raise InvalidOption(f"{option}: the host {host} has no address. Correct it, or give its address.")
     return found
 
 
-def ask(
-    server: NameServer, name: str, kind: str, *, recursive: bool, timeout: float = ANSWER_TIMEOUT
-) -> dns.message.Message:
+def ask(server: NameServer, name: str, kind: str, *, recursive: bool, timeout: float) -> dns.message.Message:
     """Its answer: NOERROR or NXDOMAIN. name: without the root's dot; kind: of records, as TXT. Raises NoAnswer."""
     question = dns.message.make_query(_absolute(name), kind, use_edns=0, payload=_PAYLOAD)
     if not recursive:

@@ -112,10 +112,10 @@ def test_subproblems_name_identifiers() -> None:
         subproblems=[subproblem("caa", "a.example"), subproblem("dns", "b.example"), subproblem("tls", "a.example")],
     )
     assert problem_identifiers(found) == ("a.example", "b.example")
-    error = problem_error(found, "The CA refuses it", identifiers=["c.example"])
+    error = problem_error(found, "The CA refuses it")
     assert error.identifiers == ("a.example", "b.example")
     assert "a.example: not a.example; b.example: not b.example" in error.message
-    assert problem_error(problem("caa"), "It", identifiers=["c.example"]).identifiers == ("c.example",)
+    assert problem_error(problem("caa"), "It").identifiers == ()
 
 
 def test_an_error_says_what_and_what_to_do_and_shows_the_cas_page() -> None:
