@@ -39,14 +39,13 @@ class AwsProxy:
                 with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", aws_port)) as emulator:
                     threading.Thread(target=_copy, args=(client, emulator), daemon=True).start()
                     _copy(emulator, client)
-                    client.unwrap()
 
         class Server(socketserver.ThreadingTCPServer):
             daemon_threads = True
 
         self._server = Server(("127.0.0.1", 0), Handler)
         address = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self.env = {"HTTPS_PROXY": address, "SSL_CERT_FILE": str(anchors)}
+        self.env = {"HTTPS_PROXY": address, "AWS_CA_BUNDLE": str(anchors)}
 
     def __enter__(self) -> t.Self:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
