@@ -142,7 +142,7 @@ class Rfc2136:
         key = self._key.name.to_text(omit_final_dot=True) if self._key else ""
         if isinstance(error, dns.tsig.PeerBadKey):
             return (
-                f"does not know the key {key}, or does not let it update the zone (BADKEY). Check key_name, the algorithm"
+                f"does not know the key {key}, or does not let it update the zone (BADKEY). Check key_name, algorithm"
                 " and what the server allows."
             )
         if isinstance(error, dns.tsig.PeerBadSignature):
