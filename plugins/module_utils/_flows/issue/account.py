@@ -68,7 +68,7 @@ class AccountReport:
 
 
 @dataclass(frozen=True)
-class _Held:
+class _StoredAccount:
     """The secret as it is stored. pending: the key of a rollover that has not ended."""
 
     secret: SharedSecret
@@ -125,7 +125,7 @@ class AccountKeeper:
 
     # -- leading ------------------------------------------------------------------------------------------------
 
-    def _settle(self, plan: t.Callable[[_Held | None], _Planned | None]) -> AccountReport:
+    def _settle(self, plan: t.Callable[[_StoredAccount | None], _Planned | None]) -> AccountReport:
         for attempt in range(_MOST_STEPS):
             held = self._look()
             if attempt == 0:
@@ -144,7 +144,7 @@ class AccountKeeper:
             f"Secret {self._wish.secret} does not settle: others keep changing it, or AWS shows writes late. Run again."
         )
 
-    def _report(self, held: _Held | None) -> AccountReport:
+    def _report(self, held: _StoredAccount | None) -> AccountReport:
         told = (self._action, tuple(self._warnings), self._before)
         if held is None or (self._dry and self._action == "registered"):
             return AccountReport(None, None, *told)
@@ -155,7 +155,7 @@ class AccountKeeper:
             document = document.registered(facts.url)
         return AccountReport(document, status, *told)
 
-    def _look(self) -> _Held | None:
+    def _look(self) -> _StoredAccount | None:
         name, directory = self._wish.secret, self._wish.directory
         secret = self._store.fetch(name)
         if secret is None:
@@ -170,11 +170,11 @@ class AccountKeeper:
         successor = None
         if pending is not None and pending.version_id != current.version_id:
             successor = read_account(pending.text, name, directory)
-        return _Held(secret, current.version_id, document, pending.version_id if pending else None, successor)
+        return _StoredAccount(secret, current.version_id, document, pending.version_id if pending else None, successor)
 
     # -- plans --------------------------------------------------------------------------------------------------
 
-    def _towards_present(self, held: _Held | None, manage: bool) -> _Planned | None:
+    def _towards_present(self, held: _StoredAccount | None, manage: bool) -> _Planned | None:
         wish = self._wish
         if held is None:
             self._require_leave_to_register()
@@ -207,7 +207,7 @@ class AccountKeeper:
             return _Planned("key_changed", lambda: self._prepare_key(held))
         return None
 
-    def _towards_absent(self, held: _Held | None) -> _Planned | None:
+    def _towards_absent(self, held: _StoredAccount | None) -> _Planned | None:
         if held is None or held.document.deactivated:
             return None
         document, facts = held.document, self._find(held.document)
@@ -238,7 +238,7 @@ class AccountKeeper:
         if not self._store.create(wish.secret, document.text):
             self._pause(0.2)
 
-    def _register(self, held: _Held) -> None:
+    def _register(self, held: _StoredAccount) -> None:
         wish, document = self._wish, held.document
         if document.url:
             self._warnings.append(
@@ -263,15 +263,15 @@ class AccountKeeper:
             told = document.registered(facts.url, contacts=tuple(contacts), eab_key_id=key_id)
             self._write(held, told, CURRENT)
 
-    def _set_contacts(self, held: _Held, facts: AccountFacts) -> None:
+    def _set_contacts(self, held: _StoredAccount, facts: AccountFacts) -> None:
         contacts = self._wish.contacts or ()
         self._known[held.document.key_pem] = self._authority.set_contacts(held.document.key_pem, facts.url, contacts)
         self._write(held, held.document.registered(facts.url, contacts=contacts), CURRENT)
 
-    def _prepare_key(self, held: _Held) -> None:
+    def _prepare_key(self, held: _StoredAccount) -> None:
         self._write(held, held.document.with_key(self._new_key(), self._at), PENDING)
 
-    def _change_key(self, held: _Held, pending: AccountDocument) -> None:
+    def _change_key(self, held: _StoredAccount, pending: AccountDocument) -> None:
         facts = self._known.pop(held.document.key_pem)
         self._known.pop(pending.key_pem, None)
         url = facts.url if facts else held.document.url or ""
@@ -283,7 +283,7 @@ class AccountKeeper:
                 raise
         self._promote(held)
 
-    def _promote(self, held: _Held) -> None:
+    def _promote(self, held: _StoredAccount) -> None:
         self._rolled_over = True
         self._move(CURRENT, held.pending_id, held.version_id)
         self._move(PENDING, None, held.pending_id)
@@ -292,7 +292,7 @@ class AccountKeeper:
         self._authority.deactivate(document.key_pem, facts.url)
         self._known[document.key_pem] = AccountFacts(facts.url, "deactivated", facts.contacts)
 
-    def _write(self, held: _Held, document: AccountDocument, label: str) -> None:
+    def _write(self, held: _StoredAccount, document: AccountDocument, label: str) -> None:
         """The one successor of a version. Where another process has written it, that one's counts.
 
         A successor that has lost its labels (somebody went back to the version before) does not stand in the way: a key
