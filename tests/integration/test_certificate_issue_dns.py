@@ -2,21 +2,53 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""certificate_issue and the DNS: few calls, the right zone, one bad name alone, and what others have there stays."""
+"""certificate_issue with each kind of DNS provider; a real ACME server validates by what they have written."""
 
 from __future__ import annotations
 
-import time
+import json
+import os
+import pathlib
+import sys
 import typing as t
 
 import pytest
 from ansible_collections.certops.rotation.tests.support.acme_dns import AwsWithDns
 from ansible_collections.certops.rotation.tests.support.acme_faults import AcmeFaults
 from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
-from ansible_collections.certops.rotation.tests.support.issuing_scene import FOREIGN, Scene, actions, items, pebble_for
-from ansible_collections.certops.rotation.tests.support.module import ModuleRun
+from ansible_collections.certops.rotation.tests.support.issuing_scene import Scene, actions, items, pebble_for
+from ansible_collections.certops.rotation.tests.support.pebble import Pebble
+from ansible_collections.certops.rotation.tests.support.rfc2136_server import DnsUpdateServer
 
-A, B = "a.example.com", "b.example.com"
+ROLE = "arn:aws:iam::999999999999:role/dns"
+NAMES = [["example.com", "*.example.com"], "www.example.com"]
+# A user's program, which writes to the server whose key it is given.
+PROGRAM = """
+import json, sys
+import dns.query, dns.tsig, dns.update
+port, name, secret, action = sys.argv[1:]
+given = json.load(sys.stdin)
+if action == "zones":
+    print(json.dumps({"zones": ["example.com"]}))
+for record in given.get("records", []):
+    update = dns.update.UpdateMessage(given["zone"], keyring=dns.tsig.Key(name, secret, "hmac-sha256"))
+    for value in record["values"]:
+        write = update.add if action == "add" else update.delete
+        write(record["name"] + ".", *([5] if action == "add" else []), "TXT", value)
+    assert dns.query.tcp(update, "127.0.0.1", port=int(port), timeout=10).rcode() == 0
+"""
+
+
+@pytest.fixture(scope="module")
+def knot() -> t.Iterator[DnsUpdateServer]:
+    with DnsUpdateServer(["example.com", "sub.example.com"]) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def knots_ca(knot: DnsUpdateServer) -> t.Iterator[Pebble]:
+    with Pebble(knot.nameserver) as pebble:
+        yield pebble
 
 
 @pytest.fixture(scope="module")
@@ -29,152 +61,120 @@ def ca(issuing_aws: AwsWithDns) -> t.Iterator[AcmeFaults]:
 def scene(issuing_aws: AwsWithDns, issuing: ModuleServer, ca: AcmeFaults) -> t.Iterator[Scene]:
     made = Scene(issuing_aws, issuing, ca)
     made.begin()
-    ca.heal()
     yield made
-    issuing_aws.forget()
     made.assert_clean()
 
 
-def good(run: ModuleRun) -> ModuleRun:
-    assert not run.failed, run.result["msg"]
-    return run
+@pytest.fixture
+def knots_scene(
+    issuing_aws: AwsWithDns, issuing: ModuleServer, knots_ca: Pebble, knot: DnsUpdateServer
+) -> t.Iterator[Scene]:
+    """The zone of Route53 is there, too, and nobody looks at it."""
+    made = Scene(issuing_aws, issuing, knots_ca)
+    made.begin()
+    knot.add("example.com", "_acme-challenge.example.com", "TXT", "theirs")
+    yield made
+    made.assert_clean()
+    assert knot.txt("example.com") == {"_acme-challenge.example.com": ["theirs"]}
+    assert knot.txt("sub.example.com") == {}
+    assert "ChangeResourceRecordSets" not in issuing_aws.operations()
 
 
-def test_100_names_cost_few_requests(scene: Scene) -> None:
-    """lego 2180 and certbot 6982: one batch, one wait, zones listed once."""
-    run = good(scene.issue([f"n{number}.example.com" for number in range(100)], stores=[]))
-    assert set(actions(run).values()) == {"issued"}
-    calls = scene.aws.operations()
-    assert calls["ListHostedZones"] == 1
-    assert calls["ChangeResourceRecordSets"] == 2
-    assert calls["GetChange"] == 1
-    route53 = ("ListHostedZones", "ChangeResourceRecordSets", "GetChange", "ListResourceRecordSets")
-    assert sum(calls.get(operation, 0) for operation in route53) <= 6
-    assert run.result["acme_requests"] <= 800
-    again = scene.issue([f"n{number}.example.com" for number in range(100)], stores=[])
-    third = scene.issue([f"n{number}.example.com" for number in range(100)], stores=[])
-    assert not again.result["changed"]
-    assert third.result["acme_requests"] == 0
-    assert sum(third.result["api_calls"].values()) <= 15
+def test_updates_with_a_key_from_secrets_manager(knots_scene: Scene, knot: DnsUpdateServer) -> None:
+    clause = f'key "{knot.key.name}" {{ algorithm {knot.key.algorithm}; secret "{knot.key.secret}"; }};'
+    knots_scene.aws.put_secret("dns/key", clause)
+    provider = {"provider": "rfc2136", "server": knot.nameserver, "key_secret": "dns/key"}
+    names = [*NAMES, "a.b.sub.example.com"]
+    run = knots_scene.issue(names, dns=[provider], nameservers=[knot.nameserver])
+    assert set(actions(run).values()) == {"issued"}, run.result
+    assert len(actions(run)) == 3
 
 
-def test_one_certificate_of_46_names_waits_once(scene: Scene) -> None:
-    good(scene.issue([[f"n{number}.example.com" for number in range(46)]], stores=[]))
-    assert scene.aws.operations()["GetChange"] == 1
-    assert scene.aws.operations()["ChangeResourceRecordSets"] == 2
-
-
-def test_one_failing_name_of_ten_is_named_and_the_others_are_issued(scene: Scene) -> None:
-    """boulder 3276: a bad name sinks its own order only."""
-    zone = scene.aws.zone("hidden.example.com")  # never delegated to: the CA looks into the one above
-    bad = [*[f"n{number}.example.com" for number in range(9)], "bad.hidden.example.com"]
-    scene.aws.put_record(scene.zone, "hidden.example.com", "NS", ["ns1.nowhere.example."])
-    run = scene.issue([A, {"name": "ten", "domains": bad}, B], stores=[])
+def test_a_wrong_key_is_told_and_the_right_one_goes_on(knots_scene: Scene, knot: DnsUpdateServer) -> None:
+    knots_scene.aws.put_secret("dns/key", json.dumps({"key_name": "nobody", "secret": knot.key.secret}))
+    provider = {"provider": "rfc2136", "server": knot.nameserver, "key_secret": "dns/key"}
+    run = knots_scene.issue(["www.example.com"], dns=[provider], nameservers=[knot.nameserver])
     assert run.failed
-    assert actions(run) == {A: "issued", "ten": "failed", B: "issued"}
-    assert "bad.hidden.example.com" in items(run)["ten"]["problem"]
-    assert "n1.example.com" not in items(run)["ten"]["problem"]
-    assert scene.aws.txt(zone) == {}
+    assert "does not know the key nobody" in items(run)["www.example.com"]["problem"]
+    knots_scene.aws.put_secret("dns/key", json.dumps({"key_name": knot.key.name, "secret": knot.key.secret}))
+    run = knots_scene.issue(["www.example.com"], dns=[provider], nameservers=[knot.nameserver])
+    assert not run.failed, run.result
 
 
-def test_a_validation_that_the_ca_refuses_names_the_name(scene: Scene) -> None:
-    """The value is there, and somebody's change takes it away before the CA looks."""
-    wrong = "wrong.example.com"
-
-    def sabotage(handler: t.Any, _seen: t.Any) -> bool:
-        values = scene.aws.txt(scene.zone).get(f"_acme-challenge.{wrong}")
-        if values:
-            scene.aws.change(scene.zone, "DELETE", f"_acme-challenge.{wrong}", "TXT", values, ttl=10)
-        return False
-
-    scene.ca.rule("challenge", sabotage, times=1)
-    names = [*[f"n{number}.example.com" for number in range(9)], wrong]
-    run = scene.issue([{"name": "ten", "domains": names}, A], stores=[])
-    assert actions(run) == {"ten": "failed", A: "issued"}
-    assert wrong in items(run)["ten"]["problem"]
-    assert "n1.example.com" not in items(run)["ten"]["problem"]
-
-
-def test_a_missing_zone_sinks_its_certificate_before_any_order(scene: Scene) -> None:
-    run = scene.issue([A, "www.elsewhere.net"], stores=[])
-    assert actions(run) == {A: "issued", "www.elsewhere.net": "failed"}
-    assert "www.elsewhere.net" in items(run)["www.elsewhere.net"]["problem"]
-    assert "Create the zone" in items(run)["www.elsewhere.net"]["problem"]
-    assert scene.ca.counts()["newOrder"] == 1
-
-
-def test_a_cname_leads_into_another_zone(scene: Scene) -> None:
-    """lego 2058."""
-    other = scene.aws.zone("validation.test")
-    scene.aws.put_record(scene.zone, f"_acme-challenge.{A}", "CNAME", ["a.validation.test."])
-    good(scene.issue([A, B], stores=[]))
-    changed = [batch["zone"].rstrip(".") for batch in scene.aws.batches()]
-    assert {"validation.test", "example.com"} <= set(changed)
-    assert scene.aws.txt(other) == {}
-    scene.aws.change(scene.zone, "DELETE", f"_acme-challenge.{A}", "CNAME", ["a.validation.test."])
-
-
-def test_a_private_zone_of_the_same_name_is_left_alone(scene: Scene) -> None:
-    """lego 192."""
-    private = scene.aws.zone("example.com", private=True)
-    good(scene.issue([A], stores=[]))
-    assert scene.aws.txt(private) == {}
-
-
-def test_others_values_at_the_same_name_survive(scene: Scene) -> None:
-    """terraform-provider-acme 318, caddy 5093: union, and only ours are removed."""
-    good(scene.issue([["example.com", "*.example.com"]], stores=[]))
-    assert scene.aws.txt(scene.zone) == FOREIGN
-
-
-def test_throttled_and_told(scene: Scene) -> None:
-    """acme.sh 2382."""
-    scene.aws.fail("ChangeResourceRecordSets", "Throttling", times=2)
-    good(scene.issue([A], stores=[]))
-
-
-def test_getchange_denied_is_an_error_at_once(scene: Scene) -> None:
-    """cert-manager 538: not a wait until the time-out."""
-    scene.aws.fail("GetChange", "AccessDenied", status=403)
-    began = time.monotonic()
-    run = scene.issue([A], stores=[])
+def test_a_missing_secret_is_told(knots_scene: Scene, knot: DnsUpdateServer) -> None:
+    provider = {"provider": "rfc2136", "server": knot.nameserver, "key_secret": "dns/none"}
+    run = knots_scene.issue(["www.example.com"], dns=[provider], nameservers=[knot.nameserver])
     assert run.failed
-    assert "GetChange" in run.result["msg"]
-    assert time.monotonic() - began < 30
+    assert "there is no secret dns/none (key_secret)" in json.dumps(run.result)
 
 
-def test_zones_that_cannot_be_listed_are_told_of_all(scene: Scene) -> None:
-    scene.aws.fail("ListHostedZones", "AccessDenied", status=403)
-    run = scene.issue([A, B], stores=[])
-    assert set(actions(run).values()) == {"failed"}
-    assert "ListHostedZones" in run.result["msg"]
-    assert "newOrder" not in scene.ca.counts()
+def test_a_program_of_the_user(knots_scene: Scene, knot: DnsUpdateServer, tmp_path: pathlib.Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    key = tmp_path / "key"
+    key.write_text(knot.key.secret)
+    # What is on a command line may be seen, so the key is in a file.
+    text = PROGRAM.replace("port, name, secret, action = sys.argv[1:]", "port, name, path, action = sys.argv[1:]")
+    program.write_text(text.replace("given = json", "secret = open(path).read()\ngiven = json", 1))
+    command = [sys.executable, str(program), str(knot.port), knot.key.name, str(key)]
+    provider = {"provider": "command", "command": command}
+    run = knots_scene.issue(NAMES, dns=[provider], nameservers=[knot.nameserver])
+    assert set(actions(run).values()) == {"issued"}, run.result
 
 
-def test_every_server_is_waited_for(scene: Scene) -> None:
-    scene.aws.configure(lags=(0.0, 3.0))
-    began = time.monotonic()
-    good(scene.issue([A], stores=[]))
-    assert time.monotonic() - began >= 3
+def test_zones_of_another_account_by_a_role(scene: Scene) -> None:
+    """Its own zone, and one that a CNAME record of ours leads into."""
+    credentials = scene.aws.client("sts").assume_role(RoleArn=ROLE, RoleSessionName="test")["Credentials"]
+    other = scene.aws.client_of(credentials, "route53")
+    zones = [scene.aws.zone(name, client=other) for name in ("example.net", "acme.example.org")]
+    scene.aws.put_record(scene.zone, "_acme-challenge.www.example.com", "CNAME", ["www.acme.example.org"])
+    providers = [{"provider": "route53"}, {"provider": "route53", "role_arn": ROLE, "external_id": "agreed"}]
+    run = scene.issue(["www.example.com", "api.example.net", "example.com"], dns=providers)
+    assert set(actions(run).values()) == {"issued"}, run.result
+    for zone in zones:
+        left = other.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
+        assert {found["Type"] for found in left} == {"NS", "SOA"}
+    scene.aws.change(scene.zone, "DELETE", "_acme-challenge.www.example.com", "CNAME", ["www.acme.example.org"])
 
 
-@pytest.mark.parametrize("rule", ["refuse", "warn", "ignore"])
-def test_caa_is_looked_at_before_ordering(issuing_aws: AwsWithDns, scene: Scene, rule: str) -> None:
-    """cert-manager 211."""
-    with (
-        pebble_for(issuing_aws, "2.10", caa_identities=["ca.example"]) as careful,
-        AcmeFaults(careful.directory_url, careful.ca_bundle) as faults,
-    ):
-        scene.ca = faults
-        scene.aws.put_record(scene.zone, "a.example.com", "CAA", ['0 issue "another.example"'])
-        run = scene.issue([A, B], caa=rule, stores=[])
-        assert actions(run)[B] == "issued"
-        warned = any("CAA" in str(warning) for warning in run.result.get("warnings", []))
-        if rule == "refuse":
-            assert actions(run)[A] == "failed"
-            assert 'a.example.com. CAA 0 issue "ca.example"' in run.result["msg"].replace("com CAA", "com. CAA")
-            assert faults.counts()["newOrder"] == 1
-        else:
-            assert faults.counts()["newOrder"] == 2
-            assert warned == (rule == "warn")
-        scene.aws.change(scene.zone, "DELETE", "a.example.com", "CAA", ['0 issue "another.example"'])
+def test_a_profile_in_place_of_the_tasks_credentials(
+    scene: Scene, issuing: ModuleServer, tmp_path: pathlib.Path
+) -> None:
+    credentials = scene.aws.client("sts").assume_role(RoleArn=ROLE, RoleSessionName="test")["Credentials"]
+    other = scene.aws.client_of(credentials, "route53")
+    scene.aws.zone("example.net", client=other)
+    shared = tmp_path / "credentials"
+    shared.touch(mode=0o600)
+    shared.write_text(
+        "[dns]\n"
+        f"aws_access_key_id = {credentials['AccessKeyId']}\n"
+        f"aws_secret_access_key = {credentials['SecretAccessKey']}\n"
+        f"aws_session_token = {credentials['SessionToken']}\n"
+    )
+    args = scene.args(["www.example.net"], dns=[{"provider": "route53", "profile": "dns"}])
+    env = {**scene.aws.env, "AWS_SHARED_CREDENTIALS_FILE": str(shared), "AWS_CONFIG_FILE": os.devnull}
+    run = issuing.run("certificate_issue", args, env=env)
+    assert actions(run) == {"www.example.net": "issued"}, run.result
+
+
+def test_zones_by_id_without_the_right_to_list(scene: Scene) -> None:
+    scene.aws.fail("ListHostedZones", "AccessDenied", "no", status=403)
+    run = scene.issue(["www.example.com"], dns=[{"provider": "route53", "hosted_zone_ids": [scene.zone]}])
+    assert actions(run) == {"www.example.com": "issued"}, run.result
+    assert scene.aws.operations()["GetHostedZone"] == 1
+
+
+@pytest.mark.parametrize(
+    ("provider", "text"),
+    [
+        ({"provider": "rfc2136"}, "rfc2136 needs server"),
+        ({"provider": "lexicon", "lexicon_service": "x"}, "needs zones and credentials_secret"),
+        ({"provider": "route53", "server": "x"}, "no use for server"),
+        ({"provider": "rfc2136", "server": "a:b:c"}, "dns: server: the host a:b:c has no address"),
+    ],
+)
+def test_options_that_mean_nothing(scene: Scene, provider: dict[str, t.Any], text: str) -> None:
+    run = scene.issue(["www.example.com"], dns=[provider])
+    assert run.failed
+    assert text in json.dumps(run.result)
+    assert "ListHostedZones" not in scene.aws.operations()
