@@ -89,6 +89,48 @@ options:
       - Without it, the CA is asked (O(renewal_info)), and where it does not say, a certificate is renewed when less
         than a third of its lifetime is left, and 30 days at most; or half of it, when it lives less than 10 days.
     type: int
+  reissue:
+    description:
+      - Which of the certificates an incident concerns, so that they are issued again besides what is due. Those that
+        end first come before the others, as far as the limits of the CA allow. The rest is held, and done by the next
+        runs.
+      - What is named by its serial number or fingerprint is meant whenever it was issued. Of the rest, all that is
+        given must apply, and an instant is needed with it, so that each is replaced once.
+      - In check mode it is a fire drill, which tells how many hours it takes.
+    type: dict
+    suboptions:
+      issuer:
+        description:
+          - Who has issued them. URL of a CA's directory, or the common name or organization of their issuer, such as
+            V(R3).
+        type: str
+      serial_numbers:
+        description: Serial numbers, hexadecimal, in quotes, with or without colons.
+        type: list
+        elements: str
+      fingerprints:
+        description: SHA-256 of certificates, or of their public keys (SubjectPublicKeyInfo), hexadecimal.
+        type: list
+        elements: str
+      key_types:
+        description: Kinds of their keys.
+        type: list
+        elements: str
+        choices: [ec256, ec384, rsa2048, rsa3072, rsa4096]
+      issued_before:
+        description:
+          - The instant of the incident, ISO 8601 in UTC, such as V(2027-01-31T12:00:00Z). What was issued later is not
+            concerned.
+          - The instant of issuing is that of the certificate's own timestamps of the logs (RFC 6962), where it has any,
+            for many CAs set the begin of its validity back.
+        type: str
+      older_than:
+        description: The same as a duration before now, such as V(30d).
+        type: str
+      all:
+        description: Whether all that are listed are meant.
+        type: bool
+        default: false
   renewal_info:
     description:
       - Whether the CA is asked when a certificate should be renewed (ARI, RFC 9773), where it answers that. The

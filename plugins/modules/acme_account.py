@@ -147,7 +147,7 @@ EXAMPLES = r"""
 RETURN = r"""
 action:
   description:
-    - What was done, or would be done in check mode, of several the first.
+    - What was done, or would be done in check mode. Of several, it is the first.
     - V(registered), there was no account. V(found), the CA has one for the stored key. V(contacts_changed).
       V(key_changed), or a change of the key that was interrupted has been completed. V(deactivated). V(unchanged).
   returned: success
@@ -167,7 +167,7 @@ status:
   type: str
   choices: [valid, deactivated, revoked]
 account_url:
-  description: URL of the account, which C(accounturi) of a CAA record may name. Null when there is none.
+  description: URL of the account. Null when there is none. The parameter C(accounturi) of a CAA record may name it.
   returned: success
   type: str
   sample: https://acme-v02.api.letsencrypt.org/acme/acct/123456789
@@ -187,6 +187,11 @@ key_created:
   description: When the key was made, ISO 8601 in UTC. Null when that is not known.
   returned: success
   type: str
+acme_requests:
+  description: Number of requests sent to the CAs, repeated ones included.
+  returned: success
+  type: int
+  sample: 3
 api_calls:
   description: Number of requests sent by operation of AWS Secrets Manager, repeated ones included.
   returned: success

@@ -42,26 +42,6 @@ options:
     type: str
     choices: [dns-01, http-01, dns-persist-01]
     default: dns-01
-  dns:
-    description:
-      - Who writes TXT records. Each name is written by the provider which has the longest matching zone. Of two with
-        the same zone the first one does.
-    type: list
-    elements: dict
-    default: [{provider: route53}]
-    suboptions:
-      provider:
-        description: Kind of the provider. V(route53) takes region and credentials of this task.
-        type: str
-        choices: [route53, rfc2136, command, lexicon]
-        default: route53
-  nameservers:
-    description:
-      - Name servers as C(host) or C(host:port) that are asked instead of the zones' own whether a record is there.
-      - For networks in which the zones' own servers cannot be reached.
-    type: list
-    elements: str
-    default: []
   caa:
     description:
       - What to do about a name whose CAA records (RFC 8659, RFC 8657) do not let the CA issue. V(warn) orders all the
@@ -69,36 +49,6 @@ options:
     type: str
     choices: [warn, refuse, ignore]
     default: warn
-  stores:
-    description:
-      - Where certificates are kept. Secrets Manager always is one of them. It is listed to give it options.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      type:
-        description: Kind of the store.
-        type: str
-        choices: [secrets_manager, acm, s3]
-        required: true
-      name:
-        description: How results and certificates call it. By default its type.
-        type: str
-      prefix:
-        description: What names of secrets, or keys of objects in S3, begin with.
-        type: str
-      bucket:
-        description: Bucket of a store in S3.
-        type: str
-      region:
-        description: Its region. By default that of the task.
-        type: str
-      kms_key_id:
-        description: The KMS key that encrypts what is stored. By default O(kms_key_id).
-        type: str
-      tags:
-        description: Tags of what is stored. Others are left as they are.
-        type: dict
   force:
     description: Issue all of them, whether they are due or not. Each run with it makes orders.
     type: bool
@@ -113,9 +63,19 @@ options:
         next run.
     type: int
     default: 1800
+  metrics_textfile:
+    description:
+      - File for node_exporter's textfile collector, for example
+        C(/var/lib/prometheus/node-exporter/issuance.prom). Every run replaces it, failed ones too. No metrics are
+        written when it is absent.
+      - Needs the Python library C(prometheus_client). Without it, and where the file cannot be written, certificates
+        are issued all the same, and the task fails at its end.
+    type: path
 extends_documentation_fragment:
+  - certops.rotation.dns_providers
   - certops.rotation.attributes
   - certops.rotation.attributes.actiongroup_aws
+  - certops.rotation.certificate_stores
   - certops.rotation.issuing
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -141,6 +101,7 @@ requirements:
   - acme >= 5.0
   - dnspython >= 2.6
   - cryptography >= 42.0
+  - prometheus_client >= 0.16 (only for O(metrics_textfile))
 seealso:
   - module: certops.rotation.certificate_sync
   - module: certops.rotation.haproxy_rotation
@@ -241,6 +202,13 @@ certificates:
         V(failed) that it could not be written.
       type: dict
       sample: {secrets_manager: stored, acm: stored}
+    due:
+      description: From when on the next one is to be issued, ISO 8601 in UTC. Null when that is not known.
+      type: str
+    reissue:
+      description: Of what O(reissue) concerns, whether that is V(replaced), or still V(to do). Null for others.
+      type: str
+      choices: [to do, replaced]
     held_until:
       description: Instant until which it waits, ISO 8601 in UTC. Null when it does not.
       type: str
@@ -263,6 +231,32 @@ next_due:
   description: Instant at which the next certificate is due, ISO 8601 in UTC. Null when none is known.
   returned: always, unless options are wrong
   type: str
+reissue:
+  description:
+    - How far the replacement of what O(reissue) concerns is, after this run, or before it in check mode. Null without
+      O(reissue).
+    - By the limits of the first of the O(issuers), as far as they are known, with a run every hour.
+  returned: always, unless options are wrong
+  type: dict
+  contains:
+    concerned:
+      description: Number of certificates that are or were concerned.
+      type: int
+    replaced:
+      description: How many of them are replaced.
+      type: int
+    to_do:
+      description: How many are not.
+      type: int
+    at_once:
+      description: How many of these the limits allow now.
+      type: int
+    hours:
+      description: In how many hours the last one may be ordered. Null when nobody can tell.
+      type: float
+    last_order_at:
+      description: The same as an instant, ISO 8601 in UTC.
+      type: str
 acme_requests:
   description: Number of requests sent to the CAs, repeated ones included.
   returned: always, unless options are wrong

@@ -13,6 +13,11 @@ from datetime import datetime, timezone
 
 import pytest
 import yaml
+from ansible_collections.certops.rotation.plugins.module_utils._core.record.issuance import (
+    IssuanceNumbers,
+    LimitLeft,
+    render_issuance,
+)
 from ansible_collections.certops.rotation.plugins.module_utils._core.record.metrics import (
     CertificateNumbers,
     Run,
@@ -38,6 +43,16 @@ def exposed(names: str) -> dict[str, str]:
     totals.add(Run(True, 1.0, {"ListSecrets": 1}), now)
     certificate = CertificateNumbers("a", "/c/a.pem", "a.example.com", 0, 2, 1, True, {"disk": True})
     text = render("/c", [certificate], totals, names=names, now=now).decode()
+    return dict(line.split()[2:] for line in text.splitlines() if line.startswith("# TYPE "))
+
+
+def exposed_of_issuing() -> dict[str, str]:
+    """Metric -> type, of a run that has everything."""
+    now = datetime(2026, 11, 22, tzinfo=timezone.utc)
+    numbers = IssuanceNumbers()
+    numbers.add(True, now)
+    numbers.see({"certificates": [{"name": "a", "action": "held"}]}, [LimitLeft("https://ca/dir", "orders", 1, 300)])
+    text = render_issuance(numbers, "journal").decode()
     return dict(line.split()[2:] for line in text.splitlines() if line.startswith("# TYPE "))
 
 
@@ -89,12 +104,24 @@ def test_the_rules_use_metrics_that_exist() -> None:
     (group,) = yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]
     used = {name for rule in group["rules"] for name in NAME.findall(rule["expr"])}
     assert used
-    assert used <= set(exposed("conforming")) | OF_NODE_EXPORTER
+    assert used <= set(exposed("conforming")) | set(exposed_of_issuing()) | OF_NODE_EXPORTER
 
 
 @pytest.mark.parametrize(("heading", "names"), [("Metrics", "conforming"), ("The names of older tools", "compatible")])
 def test_the_tables_are_complete(heading: str, names: str) -> None:
     assert documented(heading) == exposed(names)
+
+
+def test_the_table_of_issuing_is_complete() -> None:
+    assert documented("Metrics of issuing") == exposed_of_issuing()
+
+
+def test_promtool_accepts_the_metrics_of_issuing() -> None:
+    numbers = IssuanceNumbers()
+    numbers.add(True, datetime(2026, 11, 22, tzinfo=timezone.utc))
+    item = {"name": "a", "action": "held", "not_after": "2027-02-24T07:00:00Z", "held_until": "2026-11-26T11:00:00Z"}
+    numbers.see({"certificates": [item]}, [LimitLeft("https://ca/dir", "orders", 1, 300)])
+    assert promtool("check", "metrics", text=render_issuance(numbers, "journal").decode()) == (0, "")
 
 
 def test_the_dashboard_uses_metrics_that_exist() -> None:
@@ -103,7 +130,7 @@ def test_the_dashboard_uses_metrics_that_exist() -> None:
     assert len({panel["id"] for panel in panels}) == len(panels)
     queries = [target["expr"] for panel in panels for target in panel["targets"]]
     used = {name.removesuffix("_bucket") for query in queries for name in NAME.findall(query)}
-    assert used <= set(exposed("conforming"))
+    assert used <= set(exposed("conforming")) | set(exposed_of_issuing())
     # Prometheus itself parses every query, once Grafana's variables have values.
     filled = [query.replace("$__rate_interval", "5m") for query in queries]
     rules = {"groups": [{"name": "dashboard", "rules": [{"record": "a:b", "expr": query} for query in filled]}]}

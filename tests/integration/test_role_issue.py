@@ -11,8 +11,9 @@ import pathlib
 import typing as t
 
 import pytest
-from ansible_collections.certops.rotation.tests.support import rotation
+from ansible_collections.certops.rotation.tests.support import pki, rotation
 from ansible_collections.certops.rotation.tests.support.acme_dns import AwsWithDns
+from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance
 from ansible_collections.certops.rotation.tests.support.pebble import Pebble
 from ansible_collections.certops.rotation.tests.support.ports import free_port
 from ansible_collections.certops.rotation.tests.support.role_issue import BUCKET, TABLE, IssueScene, by_name, fact
@@ -136,8 +137,10 @@ def test_the_rotation_on_request(scene: IssueScene, rotation_scene: rotation.Sce
 
 
 @pytest.fixture
-def rotation_scene(scene: IssueScene, haproxy: t.Any, intermediate: t.Any) -> rotation.Scene:
-    return rotation.Scene(scene.aws, haproxy, intermediate)
+def rotation_scene(scene: IssueScene) -> t.Iterator[rotation.Scene]:
+    authority = pki.CertificateAuthority()
+    with HaproxyInstance({"default.pem": authority.issue("default.example.com").combined_pem}) as haproxy:
+        yield rotation.Scene(scene.aws, haproxy, authority)
 
 
 def test_one_by_its_domains(scene: IssueScene) -> None:
@@ -164,7 +167,7 @@ def test_one_by_its_domains(scene: IssueScene) -> None:
         ({"force": "perhaps"}, {"domains": "a.example.com"}, "acme_certificates_force"),
         ({"aws": "eu-central-1"}, {"domains": "a.example.com"}, "acme_certificates_aws"),
         ({}, {"domains": "a.example.com", "issue_rotate": "perhaps"}, "issue_rotate"),
-        ({}, {"domains": "a.example.com", "issue_rotate": "true"}, "The inventory has no group haproxy"),
+        ({}, {"domains": "a.example.com", "issue_rotate": "true"}, "The inventory has no hosts in the group haproxy"),
     ],
     ids=lambda value: None if isinstance(value, str) else " ".join(map(str, value)),
 )
@@ -217,11 +220,11 @@ def test_once_for_all_hosts_whatever_the_strategy(scene: IssueScene) -> None:
     tell = {"ansible.builtin.debug": {"msg": "{{ acme_certificates_result.certificates | map(attribute='name') }}"}}
     for strategy, calls in (("linear", 1), ("free", 3)):
         name = f"{strategy}.example.com"
-        plays = play({"acme_certificates_domains": name}, hosts="haproxy", strategy=strategy)
-        plays[0]["tasks"].append(tell)
+        role = {"role": ROLE, "acme_certificates_domains": name}
+        plays = play(hosts="haproxy", strategy=strategy, roles=[role], tasks=[tell])
         before = scene.pebble.counts()["orders"]
         run = scene.issue(playbook=plays, hosts=["h1", "h2", "h3"])
-        assert run.returncode == 0, run.output[-3000:]
+        assert run.returncode == 0, run.error
         assert len(run.of("certificate_issue")) == calls
         told = {task.host: task.result["msg"] for task in run.tasks if task.result.get("msg") == [name]}
         assert set(told) == {"h1", "h2", "h3"}
@@ -230,7 +233,7 @@ def test_once_for_all_hosts_whatever_the_strategy(scene: IssueScene) -> None:
 
 def test_it_is_tried_again_when_aws_does_not_answer(scene: IssueScene) -> None:
     """Until it does; and a certificate that cannot be issued is not tried again at once."""
-    scene.aws.fail("ListSecrets", "AccessDeniedException", times=2)
+    scene.aws.fail("DescribeSecret", "AccessDeniedException", times=2, containing="issuance/journal")
     run = scene.issue(list=[{"domains": "late.example.com"}], retries=2)
     assert run.returncode == 0, run.output[-3000:]
     assert scene.names() == ["late.example.com"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime, timezone
 
-from .._core.acme.wanted import KEY_TYPES, Issuer
+from .._core.acme.wanted import KEY_TYPES
 from .._core.instants import isoformat_utc
 from .._errors import InvalidOption
 from .._ports.host.libraries import require_library
@@ -18,7 +18,7 @@ from .options import duration_option
 
 if t.TYPE_CHECKING:
     from .._core.acme.account_secret import AccountDocument
-    from .._core.acme.account_wish import AccountReport, AccountWish
+    from .._flows.issue.account import AccountReport, AccountWish
     from .aws import AwsModule
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
@@ -42,16 +42,16 @@ def run(module: AwsModule) -> None:
         for library in ("cryptography", "acme"):
             require_library(library)
         from .._flows.issue.account import AccountKeeper
-        from .._ports.acme.account_authority import AcmeAccounts
+        from .._ports.acme.account import AcmeAccounts
         from .._ports.aws.shared_secrets import Properties, SharedSecrets
 
         wish = _wish(params)
         store = SharedSecrets(
             module.client("secretsmanager"), module.retry, Properties(kms_key_id=params["kms_key_id"])
         )
-        issuer = Issuer(wish.directory, wish.secret, eab_secret=wish.eab_secret, ca_bundle=params["ca_bundle"])
-        keeper = AccountKeeper(store, AcmeAccounts(issuer), wish, now, dry=module.check_mode)
-        report = keeper.present() if params["state"] == "present" else keeper.absent()
+        with AcmeAccounts(wish.directory, ca_bundle=params["ca_bundle"]) as authority:
+            keeper = AccountKeeper(store, authority, wish, now, dry=module.check_mode)
+            report = keeper.present() if params["state"] == "present" else keeper.absent()
         for warning in report.warnings:
             module.warn(warning)
         module.exit_json(
@@ -61,6 +61,7 @@ def run(module: AwsModule) -> None:
             account_secret=wish.secret,
             status=report.status,
             **_facts(report.document),
+            acme_requests=authority.requests,
             api_calls=dict(store.api_calls),
             **({"diff": _diff(report, wish)} if module._diff else {}),
         )
@@ -69,7 +70,7 @@ def run(module: AwsModule) -> None:
 def _wish(params: t.Mapping[str, t.Any]) -> AccountWish:
     """Raises InvalidOption."""
     from .._core.acme.account_terms import contact_urls
-    from .._core.acme.account_wish import AccountWish
+    from .._flows.issue.account import AccountWish
 
     for name in ("directory", "account_secret"):
         if not params[name].strip():

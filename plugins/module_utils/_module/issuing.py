@@ -11,10 +11,13 @@ import typing as t
 from datetime import timedelta
 
 from .._errors import InvalidOption
+from .dns_options import check_dns_options, dns_providers
 from .options import exact_text
 from .store_options import certificate_stores, check_stores, secrets_truth
 
 if t.TYPE_CHECKING:
+    from datetime import datetime
+
     from .._core.acme.authority import CertificateAuthority
     from .._core.acme.names import WantedCertificates
     from .._core.acme.wanted import Issuer
@@ -67,10 +70,12 @@ def policy_of(params: _Params) -> RenewalPolicy:
     )
 
 
-def settings_of(params: _Params) -> IssueSettings:
-    """Raises InvalidOption."""
+def settings_of(params: _Params, now: datetime, *, asks: bool = True) -> IssueSettings:
+    """asks: see IssueSettings. Raises InvalidOption."""
+    from .._core.acme.reissue import read_incident
     from .._flows.issue.settings import IssueSettings
 
+    check_dns_options(params["dns"])
     if not 1 <= params["concurrency"] <= 64:
         raise InvalidOption("concurrency is a number of requests at the same time from 1 to 64.")
     return IssueSettings(
@@ -80,32 +85,33 @@ def settings_of(params: _Params) -> IssueSettings:
         policy=policy_of(params),
         force=params["force"],
         threads=params["concurrency"],
+        incident=read_incident(params["reissue"], now),
+        asks=asks,
     )
 
 
-def ports_of(module: AwsModule, issuers: t.Sequence[Issuer], run_time: RunTime) -> IssuePorts:
-    """Raises RotationError."""
+def ports_of(module: AwsModule, issuers: t.Sequence[Issuer], run_time: RunTime, *, dry: bool) -> IssuePorts:
+    """dry: nothing is written. Raises RotationError."""
     from .._flows.issue.authorities import Authorities
     from .._flows.issue.dns import DnsPublisher
     from .._flows.issue.settings import IssuePorts
     from .._ports.aws.issuance_journal import IssuanceJournal
     from .._ports.aws.issuance_ledger import IssuanceLedger, ledger_place
     from .._ports.dns.resolver import DnsResolver
-    from .dns_options import dns_providers
 
     params = module.params
     stores, key = check_stores(params["stores"]), params["kms_key_id"]
-    truth = secrets_truth(module, stores, kms_key_id=key, restore=not module.check_mode)
+    truth = secrets_truth(module, stores, kms_key_id=key, restore=not dry)
     client = functools.lru_cache(maxsize=None)(module.client)
-    resolver = functools.lru_cache(maxsize=1)(lambda: DnsResolver(params["nameservers"]))
+    resolver = DnsResolver(params["nameservers"])
     return IssuePorts(
         truth=truth,
         stores=certificate_stores(module, stores, truth, kms_key_id=key),
         journal=IssuanceJournal(client("secretsmanager"), module.retry, params["journal_secret"], kms_key_id=key),
         ledger=IssuanceLedger(ledger_place(params["ledger"], client, module.retry, key)),
         authorities=Authorities(issuers, _Accounts(module, client, run_time).open),
-        publisher=lambda: DnsPublisher(dns_providers(module, params["dns"]), resolver(), module.warn),
-        resolver=resolver,
+        publisher=lambda: DnsPublisher(dns_providers(module, params["dns"]), resolver, module.warn),
+        resolver=lambda: resolver,
         warn=module.warn,
         truth_name=stores[0]["name"],
         kinds={store["name"]: store["type"] for store in stores},

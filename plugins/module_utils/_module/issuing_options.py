@@ -26,11 +26,21 @@ ISSUER_OPTIONS: dict[str, dict[str, t.Any]] = {
     "preferred_chain": {"type": "str", "no_log": False},
     "ca_bundle": {"type": "path"},
 }
+REISSUE_OPTIONS: dict[str, dict[str, t.Any]] = {
+    "issuer": {"type": "str"},
+    "serial_numbers": {"type": "list", "elements": "str"},
+    "fingerprints": {"type": "list", "elements": "str"},
+    "key_types": {"type": "list", "elements": "str", "choices": [*KEY_TYPES], "no_log": False},
+    "issued_before": {"type": "str"},
+    "older_than": {"type": "str"},
+    "all": {"type": "bool", "default": False},
+}
 #: What is to be issued, by whom and when; where it is remembered.
 ISSUING_OPTIONS: dict[str, dict[str, t.Any]] = {
     "certificates": {"type": "list", "elements": "dict", "required": True, "options": CERTIFICATE_OPTIONS},
     "issuers": {"type": "list", "elements": "dict", "required": True, "options": ISSUER_OPTIONS},
     "renew_before_days": {"type": "int"},
+    "reissue": {"type": "dict", "options": REISSUE_OPTIONS},
     "renewal_info": {"type": "bool", "default": True},
     "emergency_floor": {"type": "str", "default": "10%"},
     "journal_secret": {"type": "str", "default": "certops/issuance/journal", "no_log": False},

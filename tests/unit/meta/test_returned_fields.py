@@ -38,6 +38,7 @@ DIFFERENT = {
 }
 # Fields of one module that only share their name with those of the others.
 OF_ONE_MODULE = {
+    ("acme_account", "status"),
     ("certificate_issue", "message"),
     ("certificate_issue", "status"),
     ("certificate_proof_info", "path"),

@@ -27,7 +27,7 @@ from ..x509.problems import MaterialError
 from .when import same_directory
 
 if t.TYPE_CHECKING:
-    from .account import AcmeAccount, ExternalAccount
+    from .account_terms import ExternalBinding
     from .authority import DirectoryFacts
 
 _KEY_FIELDS: t.Final = ("account_key", "private_key", "key")
@@ -78,31 +78,41 @@ class AccountDocument:
         return dataclasses.replace(self, key_pem=pem, key_created=at)
 
 
+@dataclass(frozen=True)
+class AccountFacts:
+    """What a CA says of an account. status: valid, deactivated or revoked (RFC 8555 section 7.1.2)."""
+
+    url: str
+    status: str
+    contacts: tuple[str, ...] = ()
+
+
 class AccountAuthority(t.Protocol):
-    """One directory that is asked about accounts. Keys are PEM, contacts URLs. All raise AcmeError, and end in bounded
-    time."""
+    """One directory that is asked about accounts. Keys are PEM. All raise AcmeError, and end in bounded time."""
+
+    @property
+    def directory(self) -> str: ...
+
+    @property
+    def requests(self) -> int:
+        """HTTP requests sent to it so far, repeated ones included."""
 
     def facts(self) -> DirectoryFacts: ...
 
-    def find(self, key_pem: str) -> AcmeAccount | None:
-        """newAccount with onlyReturnExisting. None when no account has this key; AcmeError (account) for one that is
-        deactivated."""
+    def find(self, key_pem: str) -> AccountFacts | None:
+        """newAccount with onlyReturnExisting. None when no account has this key; one that is deactivated may also be
+        an AcmeError with the fault account."""
 
     def register(
-        self,
-        key_pem: str,
-        *,
-        contacts: t.Sequence[str],
-        terms_agreed: bool,
-        external_account: ExternalAccount | None,
-    ) -> AcmeAccount:
-        """newAccount. Returns the existing one when there is one with this key."""
+        self, key_pem: str, *, contacts: t.Sequence[str], terms_agreed: bool, binding: ExternalBinding | None
+    ) -> AccountFacts:
+        """newAccount. contacts: URLs. Returns the existing one when there is one with this key."""
 
-    def set_contacts(self, account: AcmeAccount, contacts: t.Sequence[str]) -> AcmeAccount: ...
+    def set_contacts(self, key_pem: str, url: str, contacts: t.Sequence[str]) -> AccountFacts: ...
 
-    def deactivate(self, account: AcmeAccount) -> None: ...
+    def deactivate(self, key_pem: str, url: str) -> None: ...
 
-    def change_key(self, account: AcmeAccount, new_key_pem: str) -> AcmeAccount:
+    def change_key(self, key_pem: str, url: str, new_key_pem: str) -> None:
         """keyChange, RFC 8555 section 7.3.5."""
 
 

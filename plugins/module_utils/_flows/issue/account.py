@@ -15,27 +15,60 @@ import time
 import typing as t
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from ..._core.acme.account import AccountStatus, AcmeAccount, ExternalAccount
-from ..._core.acme.account_secret import AccountAuthority, AccountDocument, read_account
-from ..._core.acme.account_terms import read_external_account
-from ..._core.acme.account_wish import AccountAction, AccountReport, AccountWish
+from ..._core.acme.account_secret import AccountAuthority, AccountDocument, AccountFacts, read_account
+from ..._core.acme.account_terms import ExternalBinding, read_binding
 from ..._core.acme.csr import key_spec
 from ..._core.ca.keys import KeyMaker, generate_key, key_pem
 from ..._core.secrets.plan import CURRENT
 from ..._core.secrets.shared import PENDING, SecretStore, SharedSecret
 from ..._errors import AcmeError, InvalidOption, RotationError, SecretsManagerError
 
+if t.TYPE_CHECKING:
+    from ..._core.acme.wanted import KeyType
+
+AccountAction = t.Literal["registered", "found", "contacts_changed", "key_changed", "deactivated", "unchanged"]
 _TOKENS: t.Final = uuid.UUID("0c6c1b3e-6a51-5c0e-9f1e-7b8f5d1e2a90")
 _MOST_STEPS: t.Final = 20  # five are needed; others who keep changing the secret must not hold us for ever
 _GENERATIONS: t.Final = 5
-#: What CAs answer who is asked for an account that is none, when they want more than that to make one.
+#: What CAs answer who asks for an account that is none, when they want more than that to make one.
 _NO_ACCOUNT: t.Final = ("accountDoesNotExist", "externalAccountRequired", "userActionRequired")
 
 
 @dataclass(frozen=True)
-class _Held:
+class AccountWish:
+    """directory: its URL; secret, eab_secret: names; contacts: URLs, None to leave them as they are; terms_agreed: to
+    the terms of service, which a registration needs; key_type: of new keys; key_lifetime: after which the key is
+    exchanged, None for never."""
+
+    directory: str
+    secret: str
+    eab_secret: str | None = None
+    contacts: tuple[str, ...] | None = None
+    terms_agreed: bool = False
+    key_type: KeyType = "ec256"
+    key_lifetime: timedelta | None = None
+
+
+@dataclass(frozen=True)
+class AccountReport:
+    """document: None when there is no account, also where check mode predicts one; status: as the CA says it;
+    before: the document as it was found."""
+
+    document: AccountDocument | None
+    status: str | None
+    action: AccountAction
+    warnings: tuple[str, ...] = ()
+    before: AccountDocument | None = None
+
+    @property
+    def changed(self) -> bool:
+        return self.action != "unchanged"
+
+
+@dataclass(frozen=True)
+class _StoredAccount:
     """The secret as it is stored. pending: the key of a rollover that has not ended."""
 
     secret: SharedSecret
@@ -43,13 +76,6 @@ class _Held:
     document: AccountDocument
     pending_id: str | None
     pending: AccountDocument | None
-
-
-class _Standing(t.NamedTuple):
-    """What the CA knows of a key."""
-
-    account: AcmeAccount
-    status: AccountStatus = "valid"
 
 
 class _Planned(t.NamedTuple):
@@ -80,7 +106,7 @@ class AccountKeeper:
         self._dry = dry
         self._make_key = make_key
         self._pause = pause
-        self._known: dict[str, _Standing | None] = {}
+        self._known: dict[str, AccountFacts | None] = {}
         self._action: AccountAction = "unchanged"
         self._rolled_over = False
         self._before: AccountDocument | None = None
@@ -99,7 +125,7 @@ class AccountKeeper:
 
     # -- leading ------------------------------------------------------------------------------------------------
 
-    def _settle(self, plan: t.Callable[[_Held | None], _Planned | None]) -> AccountReport:
+    def _settle(self, plan: t.Callable[[_StoredAccount | None], _Planned | None]) -> AccountReport:
         for attempt in range(_MOST_STEPS):
             held = self._look()
             if attempt == 0:
@@ -118,18 +144,18 @@ class AccountKeeper:
             f"Secret {self._wish.secret} does not settle: others keep changing it, or AWS shows writes late. Run again."
         )
 
-    def _report(self, held: _Held | None) -> AccountReport:
+    def _report(self, held: _StoredAccount | None) -> AccountReport:
         told = (self._action, tuple(self._warnings), self._before)
         if held is None or (self._dry and self._action == "registered"):
-            return AccountReport(self._wish.directory, None, None, *told)
+            return AccountReport(None, None, *told)
         document = held.document
-        found = self._known.get(document.key_pem)
-        status = "deactivated" if document.deactivated else found.status if found else None
-        if found and not document.url:
-            document = document.registered(found.account.url)
-        return AccountReport(self._wish.directory, document, status, *told)
+        facts = self._known.get(document.key_pem)
+        status = "deactivated" if document.deactivated else facts.status if facts else None
+        if facts and not document.url:
+            document = document.registered(facts.url)
+        return AccountReport(document, status, *told)
 
-    def _look(self) -> _Held | None:
+    def _look(self) -> _StoredAccount | None:
         name, directory = self._wish.secret, self._wish.directory
         secret = self._store.fetch(name)
         if secret is None:
@@ -144,11 +170,11 @@ class AccountKeeper:
         successor = None
         if pending is not None and pending.version_id != current.version_id:
             successor = read_account(pending.text, name, directory)
-        return _Held(secret, current.version_id, document, pending.version_id if pending else None, successor)
+        return _StoredAccount(secret, current.version_id, document, pending.version_id if pending else None, successor)
 
     # -- plans --------------------------------------------------------------------------------------------------
 
-    def _towards_present(self, held: _Held | None, manage: bool) -> _Planned | None:
+    def _towards_present(self, held: _StoredAccount | None, manage: bool) -> _Planned | None:
         wish = self._wish
         if held is None:
             self._require_leave_to_register()
@@ -156,47 +182,46 @@ class AccountKeeper:
         document = held.document
         if document.deactivated:
             raise RotationError(self._is_deactivated())
-        found = self._find(document)
-        if found is None and held.pending and self._find(held.pending):
+        facts = self._find(document)
+        if facts is None and held.pending and self._find(held.pending):
             return _Planned("key_changed", lambda: self._promote(held))
-        if found is None:
+        if facts is None:
             self._require_leave_to_register()
             return _Planned("registered", lambda: self._register(held))
-        account, status = found
-        if status != "valid":
-            raise RotationError(self._is_deactivated(status))
+        if facts.status != "valid":
+            raise RotationError(self._is_deactivated(facts.status))
         if held.pending is not None:
             pending = held.pending
-            return _Planned("key_changed", lambda: self._change_key(held, account, pending)) if manage else None
+            return _Planned("key_changed", lambda: self._change_key(held, pending)) if manage else None
         if held.pending_id is not None and manage:
             # The label of a rollover that was interrupted at its very end.
             return _Planned("key_changed", lambda: self._move(PENDING, None, held.pending_id))
-        if document.url != account.url:
-            return _Planned("found", lambda: self._write(held, document.registered(account.url), CURRENT))
+        if document.url != facts.url:
+            return _Planned("found", lambda: self._write(held, document.registered(facts.url), CURRENT))
         if wish.contacts is not None and set(wish.contacts) != set(document.contacts or ()):
-            if document.contacts is None and set(wish.contacts) == set(account.contacts):
-                told = document.registered(account.url, contacts=wish.contacts)
+            if document.contacts is None and set(wish.contacts) == set(facts.contacts):
+                told = document.registered(facts.url, contacts=wish.contacts)
                 return _Planned("found", lambda: self._write(held, told, CURRENT))
-            return _Planned("contacts_changed", lambda: self._set_contacts(held, account))
+            return _Planned("contacts_changed", lambda: self._set_contacts(held, facts))
         if manage and self._rollover_due(document):
             return _Planned("key_changed", lambda: self._prepare_key(held))
         return None
 
-    def _towards_absent(self, held: _Held | None) -> _Planned | None:
+    def _towards_absent(self, held: _StoredAccount | None) -> _Planned | None:
         if held is None or held.document.deactivated:
             return None
-        document, found = held.document, self._find(held.document)
-        if found is None and held.pending and self._find(held.pending):
+        document, facts = held.document, self._find(held.document)
+        if facts is None and held.pending and self._find(held.pending):
             return _Planned("deactivated", lambda: self._promote(held))
-        if found is None:
+        if facts is None:
             return None
-        account, status = found
         if held.pending_id is not None:
             return _Planned("deactivated", lambda: self._move(PENDING, None, held.pending_id))
-        if status == "valid":
-            return _Planned("deactivated", lambda: self._deactivate(account))
-        marked = document.registered(account.url or document.url, deactivated=self._at)
-        return _Planned("deactivated", lambda: self._write(held, marked, CURRENT))
+        if facts.status == "valid":
+            return _Planned("deactivated", lambda: self._deactivate(document, facts))
+        return _Planned(
+            "deactivated", lambda: self._write(held, document.registered(facts.url, deactivated=self._at), CURRENT)
+        )
 
     def _rollover_due(self, document: AccountDocument) -> bool:
         lifetime = self._wish.key_lifetime
@@ -213,59 +238,61 @@ class AccountKeeper:
         if not self._store.create(wish.secret, document.text):
             self._pause(0.2)
 
-    def _register(self, held: _Held) -> None:
+    def _register(self, held: _StoredAccount) -> None:
         wish, document = self._wish, held.document
         if document.url:
             self._warnings.append(
                 f"The CA {wish.directory} does not know the account {document.url} of secret {wish.secret} any more; it"
                 " was registered again, with the same key."
             )
-        external = self._external_account()
+        binding = self._binding()
         contacts = wish.contacts if wish.contacts is not None else document.contacts or ()
         try:
-            account = self._authority.register(
-                document.key_pem, contacts=contacts, terms_agreed=wish.terms_agreed, external_account=external
+            facts = self._authority.register(
+                document.key_pem, contacts=contacts, terms_agreed=wish.terms_agreed, binding=binding
             )
         except AcmeError:
             # Another process may have registered this very key meanwhile, and used the binding, which works once.
-            found = self._authority.find(document.key_pem)
+            found = self._done_all_the_same(document.key_pem)
             if found is None:
                 raise
-            account = found
-        self._known[document.key_pem] = _Standing(account)
+            facts = found
+        self._known[document.key_pem] = facts
         if held.pending_id is None:
-            key_id = external.key_id if external else document.eab_key_id
-            told = document.registered(account.url, contacts=tuple(contacts), eab_key_id=key_id)
+            key_id = binding.key_id if binding else document.eab_key_id
+            told = document.registered(facts.url, contacts=tuple(contacts), eab_key_id=key_id)
             self._write(held, told, CURRENT)
 
-    def _set_contacts(self, held: _Held, account: AcmeAccount) -> None:
+    def _set_contacts(self, held: _StoredAccount, facts: AccountFacts) -> None:
         contacts = self._wish.contacts or ()
-        self._known[account.key_pem] = _Standing(self._authority.set_contacts(account, contacts))
-        self._write(held, held.document.registered(account.url, contacts=contacts), CURRENT)
+        self._known[held.document.key_pem] = self._authority.set_contacts(held.document.key_pem, facts.url, contacts)
+        self._write(held, held.document.registered(facts.url, contacts=contacts), CURRENT)
 
-    def _prepare_key(self, held: _Held) -> None:
+    def _prepare_key(self, held: _StoredAccount) -> None:
         self._write(held, held.document.with_key(self._new_key(), self._at), PENDING)
 
-    def _change_key(self, held: _Held, account: AcmeAccount, pending: AccountDocument) -> None:
-        self._known.clear()
+    def _change_key(self, held: _StoredAccount, pending: AccountDocument) -> None:
+        facts = self._known.pop(held.document.key_pem)
+        self._known.pop(pending.key_pem, None)
+        url = facts.url if facts else held.document.url or ""
         try:
-            self._authority.change_key(account, pending.key_pem)
+            self._authority.change_key(held.document.key_pem, url, pending.key_pem)
         except AcmeError:
-            # It may have been done all the same: by another process, or with an answer that never came.
-            if self._find(pending) is None:
+            # By another process perhaps, or with an answer that never came.
+            if self._done_all_the_same(pending.key_pem) is None:
                 raise
         self._promote(held)
 
-    def _promote(self, held: _Held) -> None:
+    def _promote(self, held: _StoredAccount) -> None:
         self._rolled_over = True
         self._move(CURRENT, held.pending_id, held.version_id)
         self._move(PENDING, None, held.pending_id)
 
-    def _deactivate(self, account: AcmeAccount) -> None:
-        self._authority.deactivate(account)
-        self._known[account.key_pem] = _Standing(account, "deactivated")
+    def _deactivate(self, document: AccountDocument, facts: AccountFacts) -> None:
+        self._authority.deactivate(document.key_pem, facts.url)
+        self._known[document.key_pem] = AccountFacts(facts.url, "deactivated", facts.contacts)
 
-    def _write(self, held: _Held, document: AccountDocument, label: str) -> None:
+    def _write(self, held: _StoredAccount, document: AccountDocument, label: str) -> None:
         """The one successor of a version. Where another process has written it, that one's counts.
 
         A successor that has lost its labels (somebody went back to the version before) does not stand in the way: a key
@@ -293,23 +320,28 @@ class AccountKeeper:
 
     # -- what is asked ------------------------------------------------------------------------------------------
 
-    def _find(self, document: AccountDocument) -> _Standing | None:
+    def _find(self, document: AccountDocument) -> AccountFacts | None:
         pem = document.key_pem
         if pem not in self._known:
             self._known[pem] = self._ask(document)
         return self._known[pem]
 
-    def _ask(self, document: AccountDocument) -> _Standing | None:
+    def _ask(self, document: AccountDocument) -> AccountFacts | None:
         try:
-            found = self._authority.find(document.key_pem)
+            return self._authority.find(document.key_pem)
         except AcmeError as error:
             if error.fault != "account":
                 raise
             if error.problem_type in _NO_ACCOUNT:
                 return None
-            account = AcmeAccount(self._wish.directory, document.url or "", document.key_pem)
-            return _Standing(account, "deactivated")
-        return _Standing(found) if found else None
+            return AccountFacts(document.url or "", "deactivated")
+
+    def _done_all_the_same(self, pem: str) -> AccountFacts | None:
+        """What the CA knows of a key, after a failure that is to be told if nothing is known."""
+        try:
+            return self._authority.find(pem)
+        except AcmeError:
+            return None
 
     def _require_leave_to_register(self) -> None:
         """Before any key is made."""
@@ -325,7 +357,7 @@ class AccountKeeper:
                 " and the HMAC key that it gave you in a secret, and name that in eab_secret."
             )
 
-    def _external_account(self) -> ExternalAccount | None:
+    def _binding(self) -> ExternalBinding | None:
         name = self._wish.eab_secret
         if not name:
             return None
@@ -336,7 +368,7 @@ class AccountKeeper:
                 f"Secret {name}, which eab_secret names, does not exist or has no current version. Store the key id and"
                 " the HMAC key of the external account binding there as JSON."
             )
-        return read_external_account(current.text, name)
+        return read_binding(current.text, name)
 
     def _new_key(self) -> str:
         return key_pem(self._make_key(key_spec(self._wish.key_type)))

@@ -83,7 +83,8 @@ class Batch:
         self, plans: t.Sequence[CertificatePlan], held: t.Mapping[str, HeldCertificate]
     ) -> tuple[list[Attempt], dict[str, RotationError]]:
         """New orders, for what the CA may issue."""
-        failures = self._refused_by_caa([plan.wanted for plan in plans])
+        everything = [plan.wanted for plan in plans]
+        failures = {**self._refused_by_caa(everything), **self._work.proofs.refused(everything, self._authority)}
         plans = [plan for plan in plans if plan.wanted.name not in failures]
         wishes = [Wish(plan.wanted, self._replaced(held.get(plan.wanted.name))) for plan in plans]
         self._exempt = {plan.wanted.name for plan in plans if plan.due.code == "window"}

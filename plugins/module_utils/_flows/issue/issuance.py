@@ -16,11 +16,13 @@ from ..._core.acme.journal import resumption
 from ..._core.acme.ledger import AccountKey
 from ..._core.acme.limits import limits_of
 from ..._core.acme.plan import CertificatePlan, Considered, next_due, plan_batch
+from ..._core.acme.reissue import due_again
 from ..._core.acme.wanted import HeldCertificate
 from ..._core.acme.when import certificate_id, due
 from ..._errors import AcmeError, InvalidOption, RotationError
 from .batch import Batch, Work
 from .book import Book
+from .foresight import Foresight
 from .proofs import proofs_for
 from .report import IssueReport, Outcome, StoreState
 from .run_time import RunTime, concurrently
@@ -101,6 +103,8 @@ class Issuance:
                 self.tidy()
         self.report.acme_requests = self._ports.authorities.requests
         self.report.next_due = self._next_due()
+        if self._settings.incident is not None:
+            self.report.reissue = self.foresight().reissue(self.report)
         return self.report
 
     # -- stages -------------------------------------------------------------------------------------------------
@@ -111,7 +115,8 @@ class Issuance:
         self._held = ports.truth.look(wanted, now=self._now)
         bundles = {name: held.bundle for name, held in self._held.items()}
         standings = ports.stores.look(wanted.values(), bundles)
-        self._book = Book(ports.journal, ports.journal.read())
+        self._found = tuple(ports.journal.read())
+        self._book = Book(ports.journal, self._found)
         self._ledger, warning = ports.ledger.read()
         for text in (*ports.journal.damaged, *filter(None, [warning])):
             ports.warn(text)
@@ -128,7 +133,8 @@ class Issuance:
 
     def plan(self) -> None:
         """What is to be done about each."""
-        settings, windows = self._settings, self._windows()
+        settings = self._settings
+        windows = self._suggested = self._windows()
         dues = {
             name: due(
                 wanted,
@@ -141,6 +147,8 @@ class Issuance:
             )
             for name, wanted in self._wanted.items()
         }
+        for name, why in self._concerned().items():
+            dues[name] = due_again(dues[name], why, self._now)
         resumed = self._resumable()
         considered = [
             Considered(
@@ -155,8 +163,7 @@ class Issuance:
         ]
         first = settings.issuers[0]
         is_any_due = any(each.is_due(self._now) for each in dues.values())
-        authority = self._ports.authorities.find(first) if is_any_due else None
-        account = AccountKey(first.directory, authority.account_url if authority else "")
+        account = self._account_of(first) if is_any_due else AccountKey(first.directory)
         limits = limits_of(first.directory)
         plans = plan_batch(considered, self._ledger, account, limits, self._now, force=settings.force)
         for plan in plans:
@@ -235,6 +242,11 @@ class Issuance:
         warning = ports.ledger.write(self._ledger, self._time.now())
         if warning:
             ports.warn(warning)
+
+    def foresight(self) -> Foresight:
+        """What is known once it has looked and planned."""
+        accounts = [self._account_of(issuer) for issuer in self._settings.issuers]
+        return Foresight(self._plans, self._held, self._suggested, self._ledger, accounts, self._found, self._now)
 
     # -- issuing ------------------------------------------------------------------------------------------------
 
@@ -324,7 +336,8 @@ class Issuance:
             if window is not None:
                 self._ledger.note_window(identity, window, self._now)
 
-        to_ask = [item for item in ids.values() if self._ledger.must_ask(item[0], self._now)]
+        asks, ledger = self._settings.asks, self._ledger
+        to_ask = [item for item in ids.values() if asks and ledger.must_ask(item[0], self._now)]
         for issuer in {item[1].directory: item[1] for item in to_ask}.values():
             self._ports.authorities.find(issuer)
         answers = concurrently(ask, to_ask, self._settings.threads, self._time)
@@ -358,6 +371,22 @@ class Issuance:
         why = self._ports.stores.why_not(wanted, self._work.standings[wanted.name], profile)
         return tuple(filter(None, (held.refusal if held else None, why)))
 
+    def _concerned(self) -> dict[str, str]:
+        """What an incident wants to be replaced, by name with the reason."""
+        incident, found = self._settings.incident, {}
+        for name, outcome in self._outcomes.items() if incident else ():
+            held = self._held.get(name)
+            why = incident.concerns(held) if incident else None
+            if why is not None:
+                outcome.reissue, found[name] = "to do", why
+            elif incident and incident.was_replaced(held):
+                outcome.reissue = "replaced"
+        return found
+
+    def _account_of(self, issuer: Issuer) -> AccountKey:
+        authority = self._ports.authorities.find(issuer)
+        return AccountKey(issuer.directory, authority.account_url if authority else "")
+
     def _issuer_of(self, directory: str | None) -> Issuer | None:
         return self._ports.authorities.issuer_of(directory)
 
@@ -368,7 +397,7 @@ class Issuance:
         outcome, held = self._outcomes[name], self._held.get(name)
         days = wanted.renew_before
         outcome.threshold = timedelta(days=days) if days is not None else self._settings.policy.renew_before
-        outcome.reason, outcome.held_until = plan.why, plan.held_until
+        outcome.reason, outcome.held_until, outcome.due = plan.why, plan.held_until, plan.due.at
         outcome.kinds = dict(self._ports.kinds)
         states: dict[str, StoreState] = {store: at.kind for store, at in self._work.standings[name].items()}
         outcome.stores = {outcome.truth: "current" if held and held.bundle else "other" if held else "absent", **states}
@@ -393,6 +422,7 @@ class Issuance:
             if outcome.is_done and outcome.bundle is not None:
                 held = HeldCertificate(outcome.bundle, outcome.issuer, self._wanted[name].profile)
                 when = due(self._wanted[name], held, now=self._now, issuers=(), policy=self._settings.policy)
+                outcome.due = when.at
                 coming.append(when.at)
         return min((at for at in coming if at is not None), default=None)
 

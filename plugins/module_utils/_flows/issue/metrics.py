@@ -9,8 +9,6 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime
 
-from ..._core.unexpected import only_rotation_errors
-from ..._errors import RotationError
 from ..metrics import MetricsReport, read_textfile, require_textfile, write_textfile
 
 if t.TYPE_CHECKING:
@@ -48,13 +46,3 @@ def record_issuance(
     if not check_mode:
         write_textfile(textfile, text)
     return MetricsReport(text != before, len(numbers.certificates), before, text, warnings)
-
-
-def count_failed_issuance(textfile: str, journal: str, now: datetime) -> str:
-    """A run that broke off before it had a result. Returns what went wrong with that; "" when nothing did."""
-    try:
-        with only_rotation_errors():
-            record_issuance(None, textfile, journal=journal, succeeded=False, now=now)
-    except RotationError as error:
-        return f"The metrics were not written: {error.message}"
-    return ""

@@ -10,15 +10,18 @@ import functools
 import typing as t
 
 from ..._core.acme.journal import PlacedValue
+from ..._core.acme.names import is_address
+from ..._core.acme.persist import PersistAccount, persist_name, persist_standing
 from ..._core.acme.txt import txt_records
 from ..._core.acme.zones import challenge_name, zone_of
 from ..._errors import DnsError, RotationError
 
 if t.TYPE_CHECKING:
+    from ..._core.acme.authority import CertificateAuthority
     from ..._core.acme.wanted import WantedCertificate
     from .orders import Attempt
     from .run_time import RunTime
-    from .settings import IssuePorts, IssueSettings, Publisher
+    from .settings import IssuePorts, IssueSettings, Publisher, Resolver
 
 
 class DnsProofs:
@@ -52,6 +55,12 @@ class DnsProofs:
             for name, some in places.items()
             if any(place in located.failures for place in some)
         }
+
+    def refused(
+        self, _wanted: t.Sequence[WantedCertificate], _authority: CertificateAuthority
+    ) -> dict[str, RotationError]:
+        """By name of the certificate, what this CA would not accept, before it is asked for it."""
+        return {}
 
     def values(self, attempt: Attempt) -> tuple[PlacedValue, ...]:
         """That will be written for it. Raises DnsError where a name that the CA wants to see has no zone."""
@@ -108,6 +117,41 @@ class NoProofs(DnsProofs):
         return ()
 
 
+class PersistProofs(NoProofs):
+    """dns-persist-01: a TXT record of each name is there for good."""
+
+    def __init__(
+        self, publisher: t.Callable[[], Publisher], run_time: RunTime, propagation: float, resolver: Resolver
+    ) -> None:
+        super().__init__(publisher, run_time, propagation)
+        self._resolver = resolver
+
+    def refused(
+        self, wanted: t.Sequence[WantedCertificate], authority: CertificateAuthority
+    ) -> dict[str, RotationError]:
+        issuers = authority.facts().caa_identities
+        if not issuers:  # then the CA does not say by which name its records are known
+            return {}
+        account = PersistAccount(issuers, authority.account_url, authority.account_thumbprint)
+        identifiers = {each: persist_name(each) for one in wanted for each in one.identifiers if not is_address(each)}
+        found = self._resolver.txt(dict.fromkeys(identifiers.values()))
+        failures: dict[str, RotationError] = {}
+        for one in wanted:
+            names = [each for each in one.identifiers if each in identifiers]
+            problems = filter(None, (self._problem(each, found[identifiers[each]], account) for each in names))
+            text = " ".join(problems)
+            if text:
+                failures[one.name] = RotationError(text)
+        return failures
+
+    def _problem(self, identifier: str, values: tuple[str, ...] | DnsError, account: PersistAccount) -> str | None:
+        if isinstance(values, DnsError):
+            return values.message
+        return persist_standing(identifier, values, account, self._time.now()).problem
+
+
 def proofs_for(settings: IssueSettings, ports: IssuePorts, run_time: RunTime) -> DnsProofs:
+    if settings.challenge == "dns-persist-01":
+        return PersistProofs(ports.publisher, run_time, settings.propagation, ports.resolver())
     kind = DnsProofs if settings.challenge == "dns-01" else NoProofs
     return kind(ports.publisher, run_time, settings.propagation)

@@ -20,6 +20,8 @@ if t.TYPE_CHECKING:
     from .truth import TruthVersion
 
 Action = t.Literal["issued", "renewed", "stored", "resumed", "held", "unchanged", "failed"]
+#: Of what an incident concerns.
+ReissueState = t.Literal["to do", "replaced"]
 StoreState = t.Literal["stored", "current", "absent", "other", "unknown", "failed"]
 _CHANGING: t.Final = ("issued", "renewed", "resumed", "stored")
 
@@ -29,7 +31,8 @@ class Outcome:
     """Of one certificate.
 
     truth: name of the truth among the stores; kinds: of the stores by name, such as acm; before, bundle: what the truth
-    held, and holds now; is_done: it holds a new one; problems: sentences; threshold: the user's, where there is one.
+    held, and holds now; is_done: it holds a new one; due: from when on the next one is to be issued; reissue: as it was
+    found; problems: sentences; threshold: the user's, where there is one.
     """
 
     name: str
@@ -45,6 +48,8 @@ class Outcome:
     stores: dict[str, StoreState] = field(default_factory=dict)
     kinds: dict[str, str] = field(default_factory=dict)
     held_until: datetime | None = None
+    due: datetime | None = None
+    reissue: ReissueState | None = None
     problems: list[str] = field(default_factory=list)
     threshold: timedelta | None = None
     truth: str = "secrets_manager"
@@ -81,6 +86,10 @@ class Outcome:
         return self.action in _CHANGING or "stored" in self.stores.values()
 
     @property
+    def reissue_state(self) -> ReissueState | None:
+        return "replaced" if self.reissue is not None and self.is_done else self.reissue
+
+    @property
     def problem(self) -> str | None:
         return " ".join(self.problems) or None
 
@@ -99,7 +108,9 @@ class Outcome:
             "not_after": isoformat_utc(bundle.not_after) if bundle else None,
             "issuer": self.issuer,
             "stores": dict(self.stores),
+            "due": isoformat_utc(self.due) if self.due else None,
             "held_until": isoformat_utc(self.held_until) if self.held_until else None,
+            "reissue": self.reissue_state,
             "problem": self.problem,
             "message": self._message(now),
             "status": "failed" if self.problems else "success",
@@ -133,12 +144,13 @@ class Outcome:
 
 @dataclass
 class IssueReport:
-    """outcomes: in the order given, then those of earlier runs."""
+    """outcomes: in the order given, then those of earlier runs; reissue: see Foresight, None without an incident."""
 
     outcomes: list[Outcome]
     now: datetime
     next_due: datetime | None = None
     acme_requests: int = 0
+    reissue: dict[str, t.Any] | None = None
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -161,6 +173,7 @@ class IssueReport:
             "changes": [outcome.name for outcome in self.outcomes if outcome.is_changed],
             "next_due": isoformat_utc(self.next_due) if self.next_due else None,
             "acme_requests": self.acme_requests,
+            "reissue": self.reissue,
         }
 
     def diff(self) -> dict[str, t.Any]:

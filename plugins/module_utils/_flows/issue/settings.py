@@ -19,6 +19,7 @@ if t.TYPE_CHECKING:
     from ..._core.acme.dns import TxtRecord, Zone
     from ..._core.acme.journal import JournalEntry
     from ..._core.acme.ledger import Ledger
+    from ..._core.acme.reissue import Incident
     from ..._core.acme.wanted import ChallengeType, HeldCertificate, Issuer, WantedCertificate
     from ..._core.x509.bundle import CertificateBundle
     from ..._errors import DnsError
@@ -33,7 +34,8 @@ CaaRule = t.Literal["warn", "refuse", "ignore"]
 @dataclass(frozen=True)
 class IssueSettings:
     """issuers: in order of failover; threads: requests at the same time; propagation: seconds for the DNS to show what
-    was written."""
+    was written; incident: what is to be replaced besides what is due; asks: whether CAs may be asked for windows of
+    renewal, or what the ledger knows of them is enough."""
 
     issuers: tuple[Issuer, ...]
     challenge: ChallengeType = "dns-01"
@@ -42,6 +44,8 @@ class IssueSettings:
     force: bool = False
     threads: int = 16
     propagation: float = 300.0
+    incident: Incident | None = None
+    asks: bool = True
 
 
 class Truth(t.Protocol):

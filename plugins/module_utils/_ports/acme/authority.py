@@ -12,11 +12,11 @@ import ipaddress
 import typing as t
 from urllib.parse import urljoin
 
-from ..._core.acme.account_secret import same_directory
 from ..._core.acme.answers import UnreadableAnswer, parse_authorization, parse_order, parse_renewal_window
 from ..._core.acme.breaker import ONCE, ORDERING
 from ..._core.acme.chains import chain_text, leads_to, parse_chain
 from ..._core.acme.urls import UnsafeUrl
+from ..._core.acme.when import same_directory
 from ..._errors import AcmeError, AcmeFault, InvalidOption
 from .client import AcmeClient, signing_key
 from .network import AcmeClock, AcmeLimits, Payload

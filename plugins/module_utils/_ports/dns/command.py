@@ -113,9 +113,8 @@ class DnsCommand:
         except (ValueError, RecursionError):
             document = None
         found = document.get(field, []) if isinstance(document, dict) else None
-        if not isinstance(found, list) or not all(
-            isinstance(text, str) and 0 < len(text) <= _LONGEST_ID for text in found
-        ):
+        texts = [text for text in found if isinstance(text, str)] if isinstance(found, list) else []
+        if texts != found or not all(0 < len(text) <= _LONGEST_ID for text in texts):
             raise DnsError(self._said(action, f'printed something else than {{"{field}": [texts]}}'))
         return texts
 

@@ -141,7 +141,10 @@ class Rfc2136:
         """Behind the server's name. Texts of these errors may quote what the server sent, and are left out."""
         key = self._key.name.to_text(omit_final_dot=True) if self._key else ""
         if isinstance(error, dns.tsig.PeerBadKey):
-            return f"does not know the key {key} (BADKEY). Check key_name and the algorithm."
+            return (
+                f"does not know the key {key}, or does not let it update the zone (BADKEY). Check key_name, algorithm"
+                " and what the server allows."
+            )
         if isinstance(error, dns.tsig.PeerBadSignature):
             return f"does not accept the signature by the key {key} (BADSIG). Its secret differs: check key_secret."
         if isinstance(error, dns.tsig.PeerBadTime):
@@ -150,6 +153,8 @@ class Rfc2136:
             return f"did not answer within {self._timeout:g} seconds."
         if isinstance(error, ConnectionError) or (isinstance(error, OSError) and error.strerror):
             return f"cannot be reached ({error.strerror or type(error).__name__})."
+        if isinstance(error, dns.exception.FormError) and self._key:
+            return "answers without a signature, as servers do about a zone that is not theirs. Check server and zones."
         return f"gave an answer that is not to be trusted ({type(error).__name__})."
 
     # -- questions ----------------------------------------------------------------------------------------------

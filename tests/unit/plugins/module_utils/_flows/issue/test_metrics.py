@@ -10,9 +10,8 @@ import pathlib
 from datetime import datetime, timezone
 
 import pytest
-from ansible_collections.certops.rotation.plugins.module_utils._errors import InvalidOption
+from ansible_collections.certops.rotation.plugins.module_utils._errors import InvalidOption, StoreError
 from ansible_collections.certops.rotation.plugins.module_utils._flows.issue.metrics import (
-    count_failed_issuance,
     record_issuance,
 )
 from ansible_collections.certops.rotation.tests.support.prometheus import samples
@@ -46,7 +45,7 @@ def test_check_mode_writes_nothing(textfile: pathlib.Path) -> None:
 
 def test_a_run_that_broke_off_is_counted_and_forgets_no_certificate(textfile: pathlib.Path) -> None:
     record(textfile)
-    assert count_failed_issuance(str(textfile), "j", NOW) == ""
+    record_issuance(None, str(textfile), journal="j", succeeded=False, now=NOW)
     found = samples(textfile.read_text())
     assert found['certops_issuance_last_run_success{journal="j"}'] == 0
     assert found['certops_issuance_runs_total{journal="j",status="error"}'] == 1
@@ -65,8 +64,8 @@ def test_a_damaged_file_begins_anew(textfile: pathlib.Path, content: bytes) -> N
 def test_a_file_that_nobody_would_read(path: str) -> None:
     with pytest.raises(InvalidOption, match=r"\.prom"):
         record_issuance(REPORT, path, journal="j", succeeded=True, now=NOW)
-    assert "not written" in count_failed_issuance(path, "j", NOW)
 
 
 def test_a_directory_that_is_missing(tmp_path: pathlib.Path) -> None:
-    assert "not written" in count_failed_issuance(str(tmp_path / "no" / "a.prom"), "j", NOW)
+    with pytest.raises(StoreError, match="no"):
+        record_issuance(REPORT, str(tmp_path / "no" / "a.prom"), journal="j", succeeded=True, now=NOW)
