@@ -189,7 +189,7 @@ def test_few_need_one_part_only() -> None:
 def test_an_entry_stays_in_its_part() -> None:
     entries = many(100)
     before = allotted(entries, {})
-    places = {each.name: number for number, part in before.items() for each in part}
+    places = {each.order_url: number for number, part in before.items() for each in part}
     made = [each for part in with_keys(before) for each in part.entries]
     fewer = [each for each in made if each.name != "n000"]
     after = allotted([entry("new"), *fewer], places)
