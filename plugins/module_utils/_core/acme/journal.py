@@ -158,8 +158,8 @@ class JournalPart:
 def allotted(
     entries: t.Iterable[JournalEntry], places: t.Mapping[str, int], full: int = _FULL
 ) -> dict[int, list[JournalEntry]]:
-    """Part -> its entries. places: URL of the order -> part of entries that have one already, where they stay, so that no
-    write moves an entry from one secret to another: a run that is killed between two writes would lose it."""
+    """Part -> its entries. places: URL of the order -> part of entries that have one already, where they stay: no write
+    moves an entry from one secret to another, for a run that is killed between two writes would lose it."""
     entries = list(entries)
     parts: dict[int, list[JournalEntry]] = {1: []}
     room: dict[int, int] = {}
