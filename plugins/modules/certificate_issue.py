@@ -42,26 +42,6 @@ options:
     type: str
     choices: [dns-01, http-01, dns-persist-01]
     default: dns-01
-  dns:
-    description:
-      - Who writes TXT records. Each name is written by the provider which has the longest matching zone. Of two with
-        the same zone the first one does.
-    type: list
-    elements: dict
-    default: [{provider: route53}]
-    suboptions:
-      provider:
-        description: Kind of the provider. V(route53) takes region and credentials of this task.
-        type: str
-        choices: [route53, rfc2136, command, lexicon]
-        default: route53
-  nameservers:
-    description:
-      - Name servers as C(host) or C(host:port) that are asked instead of the zones' own whether a record is there.
-      - For networks in which the zones' own servers cannot be reached.
-    type: list
-    elements: str
-    default: []
   caa:
     description:
       - What to do about a name whose CAA records (RFC 8659, RFC 8657) do not let the CA issue. V(warn) orders all the
@@ -69,36 +49,6 @@ options:
     type: str
     choices: [warn, refuse, ignore]
     default: warn
-  stores:
-    description:
-      - Where certificates are kept. Secrets Manager always is one of them. It is listed to give it options.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      type:
-        description: Kind of the store.
-        type: str
-        choices: [secrets_manager, acm, s3]
-        required: true
-      name:
-        description: How results and certificates call it. By default its type.
-        type: str
-      prefix:
-        description: What names of secrets, or keys of objects in S3, begin with.
-        type: str
-      bucket:
-        description: Bucket of a store in S3.
-        type: str
-      region:
-        description: Its region. By default that of the task.
-        type: str
-      kms_key_id:
-        description: The KMS key that encrypts what is stored. By default O(kms_key_id).
-        type: str
-      tags:
-        description: Tags of what is stored. Others are left as they are.
-        type: dict
   force:
     description: Issue all of them, whether they are due or not. Each run with it makes orders.
     type: bool
@@ -122,8 +72,10 @@ options:
         are issued all the same, and the task fails at its end.
     type: path
 extends_documentation_fragment:
+  - certops.rotation.dns_providers
   - certops.rotation.attributes
   - certops.rotation.attributes.actiongroup_aws
+  - certops.rotation.certificate_stores
   - certops.rotation.issuing
   - amazon.aws.common.modules
   - amazon.aws.region.modules

@@ -109,6 +109,11 @@ class Pebble(_Program):
         """PEM of the authority that its certificates come from, another one each time that it starts."""
         return self._ask("/roots/0")
 
+    @property
+    def orders(self) -> int:
+        """That were placed so far."""
+        return self.log.count(" Added order ")
+
     def status(self, serial: int) -> str:
         """Of a certificate: Valid or Revoked."""
         return str(json.loads(self._ask(f"/cert-status-by-serial/{serial:x}"))["Status"])

@@ -21,6 +21,7 @@ from ansible_collections.certops.rotation.tests.support.acme_dns import AwsWithD
 from ansible_collections.certops.rotation.tests.support.aws_faults import AwsFaults
 from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
 from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance
+from ansible_collections.certops.rotation.tests.support.issuing_scene import PROGRAM as ISSUING_PROGRAM
 from ansible_collections.certops.rotation.tests.support.moto import MotoServer, moto_server
 from ansible_collections.certops.rotation.tests.support.pki import CertificateAuthority
 from ansible_collections.certops.rotation.tests.support.sync import SyncTarget
@@ -185,3 +186,18 @@ def haproxy(intermediate: CertificateAuthority) -> t.Iterator[HaproxyInstance]:
         crt_list=["{certs}/a.pem"],
     ) as instance:
         yield instance
+
+
+@pytest.fixture(scope="module")
+def issuing_aws() -> t.Iterator[AwsWithDns]:
+    """An emulated AWS whose zones real DNS servers answer for."""
+    with aws_with_dns() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def issuing() -> t.Iterator[ModuleServer]:
+    """Runs certificate_issue, each time in a process of its own, without the time that imports take."""
+    server = ModuleServer(ISSUING_PROGRAM)
+    yield server
+    server.close()

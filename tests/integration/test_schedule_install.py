@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -15,10 +17,13 @@ import typing as t
 import zipfile
 
 import pytest
-from ansible_collections.certops.rotation.tests.support import pki
+import yaml
+from ansible_collections.certops.rotation.tests.support import documented, pki, secrets_scan
+from ansible_collections.certops.rotation.tests.support.acme_dns import AwsWithDns
 from ansible_collections.certops.rotation.tests.support.moto import MotoServer
+from ansible_collections.certops.rotation.tests.support.pebble import Pebble
 from ansible_collections.certops.rotation.tests.support.playbook import PlaybookRun, run_playbook
-from ansible_collections.certops.rotation.tests.support.systemd_host import SystemdHost
+from ansible_collections.certops.rotation.tests.support.systemd_host import SystemdHost, visible_in_services
 
 ROOT = pathlib.Path(__file__).parents[2]
 CRON = "/etc/cron.d/certops-rotation"
@@ -190,3 +195,42 @@ def test_what_has_no_meaning_is_refused(host: SystemdHost, options: dict[str, t.
     run = schedule(host, check=True, **prepared(**options))
     assert run.returncode == 2
     assert named in run.output
+
+
+def test_issuing_is_scheduled_every_day(host: SystemdHost, aws_dns: AwsWithDns) -> None:
+    """As docs/issuing.md has it: the timer's time, the packages, no watch; and a run of the service issues."""
+    page = yaml.safe_load(documented.files("issuing.md")["schedule.yml"])["issuer"]["vars"]
+    options = {name.removeprefix("rotation_schedule_"): value for name, value in page.items()}
+    assert options["playbook"] == "certops.rotation.issue"
+    unprepared = schedule(host, check=True, **options)
+    assert unprepared.returncode == 0, unprepared.output
+    commands = [task.result.get("cmd", []) for task in unprepared.tasks if task.task == "Install the Python packages"]
+    packages = {word.partition("==")[0] for word in commands[0] if "==" in word}
+    assert {"acme", "boto3", "dnspython", "ansible-core"} <= packages
+
+    zone = aws_dns.zone("example.com")
+    with Pebble(aws_dns.nameservers[0]) as pebble:
+        shutil.copy(pebble.ca_bundle, host.shared / "https-ca.pem")
+        issuer = {**options["variables"]["acme_certificates_issuers"][0], "directory": pebble.directory_url}
+        issuer["ca_bundle"] = str(host.shared / "https-ca.pem")
+        variables = {
+            **options["variables"],
+            "acme_certificates_issuers": [issuer],
+            "acme_certificates_nameservers": aws_dns.nameservers,
+            "acme_certificates_list": [{"domains": "daily.example.com"}],
+        }
+        local = {"environment": aws_dns.env, "service_options": visible_in_services(), "at_start": False}
+        made = schedule(host, **prepared(**{**options, "variables": variables, **local}))
+        assert made.returncode == 0, made.output
+        name = options["name"]
+        timer = host.run("systemctl", "show", "--property=TimersCalendar", f"{name}.timer").stdout
+        assert "OnCalendar=*-*-* 17:00:00 UTC" in timer
+        assert host.run("systemctl", "cat", f"{name}.path", check=False).returncode != 0, "nothing to watch"
+        ended = host.run("systemctl", "start", f"{name}.service", check=False)
+        log = host.run("journalctl", "--no-pager", "--unit", f"{name}.service").stdout
+        assert ended.returncode == 0, log
+        secrets_scan.assert_no_private_key(log)
+    document = json.loads(aws_dns.client().get_secret_value(SecretId="daily.example.com")["SecretString"])
+    assert document["domain_name"] == "daily.example.com"
+    assert aws_dns.txt(zone) == {}
+    assert schedule(host, **prepared(name=name, state="absent")).returncode == 0

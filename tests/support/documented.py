@@ -27,6 +27,13 @@ def commands(page: str) -> list[str]:
     return ["\n".join(line[4:] for line in block) + "\n" for is_code, block in lines if is_code]
 
 
+def files(page: str) -> dict[str, str]:
+    """The blocks of YAML of docs/PAGE that begin with a comment which names the file that they are: name -> content."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    found = re.findall(r"^```yaml\n(# ([\w.-]+\.yml)\b.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return {name: content for content, name in found}
+
+
 def shell(
     script: str, directory: pathlib.Path, env: t.Mapping[str, str], timeout: float = 300
 ) -> subprocess.CompletedProcess[str]:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where certificate_issue is tested with everything real: an ACME server whose validation resolves the emulated zone."""
+"""Where certificate_issue is tested with everything real: ACME servers whose validation resolves the emulated zone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ import acme.client, dns.resolver, josepy, requests
 from ansible_collections.certops.rotation.plugins.module_utils._flows.issue import issuance
 from ansible_collections.certops.rotation.plugins.module_utils._module import dns_options, issuing
 from ansible_collections.certops.rotation.plugins.module_utils._ports.acme import account, authority
-from ansible_collections.certops.rotation.plugins.module_utils._ports.aws import acm, issuance_journal, s3_lineages
+from ansible_collections.certops.rotation.plugins.module_utils._ports.aws import acm, issuance_journal
 from ansible_collections.certops.rotation.plugins.module_utils._ports.dns import resolver, route53
 """
 BUCKET: t.Final = "certificates"

@@ -281,7 +281,8 @@ def _issue(
     not_before = not_before or min(now(), not_after) - datetime.timedelta(days=1)
     builder = _builder(_subject(common_name), issuer_name, key, not_before, not_after, serial_number)
     builder = builder.add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
-    builder = builder.add_extension(_key_usage(ca=is_ca), critical=True)
+    if not any(isinstance(extension, x509.KeyUsage) for extension, _critical in extra_extensions):
+        builder = builder.add_extension(_key_usage(ca=is_ca), critical=True)
     builder = builder.add_extension(_authority_key_identifier(issuer_key), critical=False)
     if usages:
         builder = builder.add_extension(x509.ExtendedKeyUsage(list(usages)), critical=False)

@@ -11,6 +11,7 @@ import typing as t
 from datetime import timedelta
 
 from .._errors import InvalidOption
+from .dns_options import check_dns_options, dns_providers
 from .options import exact_text
 from .store_options import certificate_stores, check_stores, secrets_truth
 
@@ -74,6 +75,7 @@ def settings_of(params: _Params, now: datetime, *, asks: bool = True) -> IssueSe
     from .._core.acme.reissue import read_incident
     from .._flows.issue.settings import IssueSettings
 
+    check_dns_options(params["dns"])
     if not 1 <= params["concurrency"] <= 64:
         raise InvalidOption("concurrency is a number of requests at the same time from 1 to 64.")
     return IssueSettings(
@@ -98,20 +100,19 @@ def ports_of(
     from .._ports.aws.issuance_journal import IssuanceJournal
     from .._ports.aws.issuance_ledger import IssuanceLedger, ledger_place
     from .._ports.dns.resolver import DnsResolver
-    from .dns_options import dns_providers
 
     stores, key = check_stores(params["stores"]), params["kms_key_id"]
     truth = secrets_truth(module, stores, kms_key_id=key, restore=not dry)
     client = functools.lru_cache(maxsize=None)(module.client)
-    resolver = functools.lru_cache(maxsize=1)(lambda: DnsResolver(params["nameservers"]))
+    resolver = DnsResolver(params["nameservers"])
     return IssuePorts(
         truth=truth,
         stores=certificate_stores(module, stores, truth, kms_key_id=key),
         journal=IssuanceJournal(client("secretsmanager"), module.retry, params["journal_secret"], kms_key_id=key),
         ledger=IssuanceLedger(ledger_place(params["ledger"], client, module.retry, key)),
         authorities=Authorities(issuers, _Accounts(module, params, client, run_time).open),
-        publisher=lambda: DnsPublisher(dns_providers(module, params["dns"]), resolver(), module.warn),
-        resolver=resolver,
+        publisher=lambda: DnsPublisher(dns_providers(module, params["dns"]), resolver, module.warn),
+        resolver=lambda: resolver,
         warn=module.warn,
         truth_name=stores[0]["name"],
         kinds={store["name"]: store["type"] for store in stores},

@@ -15,7 +15,6 @@ from .options import exact_text, tag_texts
 
 if t.TYPE_CHECKING:
     from .._core.acme.stores import CertificateStore
-    from .._core.acme.wanted import WantedCertificate
     from .._flows.issue.stores import CertificateStores
     from .._flows.issue.truth import SecretsTruth
     from .aws import AwsModule
@@ -59,15 +58,6 @@ def check_stores(stores: t.Sequence[_Options]) -> list[_Options]:
             raise InvalidOption(f"stores: two of them are called {name}. Give each a name of its own (name).")
     _check_apart(others)
     return [*truths, *others]
-
-
-def check_chosen(wanted: t.Iterable[WantedCertificate], stores: t.Sequence[_Options]) -> None:
-    """stores: of check_stores. Raises InvalidOption for a certificate that names a store which there is not."""
-    names = [store["name"] for store in stores]
-    for each in wanted:
-        for name in each.stores or ():
-            if name not in names:
-                raise InvalidOption(f"certificates: {each.name}: there is no store {name}, but {', '.join(names)}.")
 
 
 def secrets_truth(

@@ -74,9 +74,14 @@ def compact_key(key: t.Any) -> str:
 
 
 def expand_key(text: str) -> t.Any:
-    """The inverse of compact_key. Raises RotationError, whose text has nothing of the key."""
+    """The inverse of compact_key. Raises RotationError, whose text has nothing of the key.
+
+    Whether its numbers are prime is not looked at: for a hundred RSA keys that takes a minute, and each is compared
+    with its certificate before anything is served.
+    """
     try:
-        return serialization.load_der_private_key(base64.b64decode(text, validate=True), None)
+        der = base64.b64decode(text, validate=True)
+        return serialization.load_der_private_key(der, None, unsafe_skip_rsa_key_validation=True)
     except (ValueError, TypeError):
         raise RotationError("A private key in the journal cannot be read: it is damaged.") from None
 

@@ -71,6 +71,7 @@ class Ledger:
 
     def __init__(self, document: dict[str, t.Any] | None = None, *, foreign: bool = False) -> None:
         self.foreign = foreign
+        self._run = ""
         self._accounts: dict[str, dict[str, t.Any]] = (document or {}).get("accounts", {})
         self._windows: dict[str, dict[str, t.Any]] = (document or {}).get("windows", {})
         self.changes: list[tuple[str, tuple[t.Any, ...]]] = []
@@ -98,9 +99,10 @@ class Ledger:
         ledger = cls({"accounts": accounts, "windows": windows})
         return ledger, "Parts of it are damaged, and forgotten." if damaged else None
 
-    def to_json(self, now: datetime, max_bytes: int = MAX_BYTES) -> str:
+    def to_json(self, now: datetime, max_bytes: int = MAX_BYTES, run: str = "") -> str:
         """Without what time has made meaningless; where that is too long, without the CA's suggestions (oldest first),
-        which are asked for again, and then without what was counted."""
+        which are asked for again, and then without what was counted. run: makes it another text than other runs'."""
+        self._run = run
         self._prune(_seconds(now))
         text = self._text()
         surplus = len(text) - max_bytes
@@ -119,7 +121,8 @@ class Ledger:
         return text if len(text) <= max_bytes else Ledger()._text()
 
     def _text(self) -> str:
-        return _compact({"format": FORMAT, "accounts": self._accounts, "windows": self._windows})
+        document = {"format": FORMAT, "accounts": self._accounts, "windows": self._windows}
+        return _compact({**document, **({"run": self._run} if self._run else {})})
 
     # -- what happened ------------------------------------------------------------------------------------------
 

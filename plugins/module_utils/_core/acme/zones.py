@@ -69,10 +69,11 @@ def zone_of(name: str, zones: t.Sequence[t.Sequence[Zone]]) -> ZoneOfName | None
     return None
 
 
-def no_zone(validation_name: str, record_name: str, zones: t.Iterable[Zone]) -> DnsError:
+def no_zone(validation_name: str, record_name: str, zones: t.Iterable[Zone], unknown: str = "") -> DnsError:
     """That there is none.
 
-    validation_name: where the CA looks; record_name: where that leads through CNAMEs, or the same.
+    validation_name: where the CA looks; record_name: where that leads through CNAMEs, or the same; unknown: why it
+    could not be learned where it leads.
     """
     domain = validation_name.partition(".")[2]
     names = sorted(collections.Counter(zone.name for zone in zones))
@@ -81,6 +82,7 @@ def no_zone(validation_name: str, record_name: str, zones: t.Iterable[Zone]) -> 
     return DnsError(
         f"{domain}: the CA will look for a TXT record at {validation_name}{leads}, and none of the zones that may be"
         f" written holds that name. There are: {known or 'none'}. Create the zone, give the provider that has it (dns),"
-        f" or lead {validation_name} into one of these zones by a CNAME record.",
+        f" or lead {validation_name} into one of these zones by a CNAME record."
+        + (f" (Whether one leads somewhere could not be learned: {unknown})" if unknown else ""),
         [validation_name],
     )

@@ -20,7 +20,7 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from ..._core.acme.dns import DnsProvider, TxtRecord, Zone
+from ..._core.acme.dns import DnsProvider, TxtRecord, Zone, ZoneFinder
 from ..._core.acme.zones import ZoneOfName, no_zone, zone_of
 from ..._errors import DnsError
 from ..._ports.dns.propagation import wait_until_published
@@ -63,32 +63,50 @@ class DnsPublisher:
         self._resolver = resolver
         self._warn = warn
         self._zones: tuple[tuple[Zone, ...], ...] | None = None
+        self._looked_up: set[str] = set()
 
     def zones(self) -> tuple[tuple[Zone, ...], ...]:
-        """Of each provider, asked once. Raises DnsError when one of them cannot tell."""
+        """Of each provider, asked once, and those that have been found since. Raises DnsError when one cannot tell."""
         if self._zones is None:
             with ThreadPoolExecutor(_CONCURRENT_ZONES) as pool:
                 self._zones = tuple(map(tuple, pool.map(lambda provider: provider.zones(), self._providers)))
         return self._zones
 
+    def _zones_for(self, names: t.Sequence[str]) -> tuple[tuple[Zone, ...], ...]:
+        """Those that providers find for these names, too. Raises DnsError."""
+        zones = self.zones()
+        unknown = [name for name in names if name not in self._looked_up]
+        if unknown:
+            self._zones = zones = tuple(
+                tuple(dict.fromkeys([*known, *provider.find_zones(unknown)]))
+                if isinstance(provider, ZoneFinder)
+                else known
+                for provider, known in zip(self._providers, zones)
+            )
+            self._looked_up.update(unknown)
+        return zones
+
     def locate(self, names: t.Iterable[str]) -> Located:
         """names: where the CA will look (challenge_name). Changes nothing. Raises DnsError as zones does."""
-        zones = self.zones()
+        targets = self._resolver.targets(names)
+        zones = self._zones_for([name if isinstance(target, DnsError) else target for name, target in targets.items()])
         records: dict[str, str] = {}
         failures: dict[str, DnsError] = {}
-        for name, target in self._resolver.targets(names).items():
-            if isinstance(target, DnsError):
-                failures[name] = target
-                continue
+        for name, target in targets.items():
+            unknown = target.message if isinstance(target, DnsError) else ""
+            record = name if isinstance(target, DnsError) else target
             try:
-                found = zone_of(target, zones)
+                found = zone_of(record, zones)
             except DnsError as error:
                 failures[name] = error
                 continue
-            if found:
-                records[name] = target
+            if found is None:
+                every = [zone for offered in zones for zone in offered]
+                failures[name] = no_zone(name, record, every, unknown)
+            elif isinstance(target, DnsError):
+                failures[name] = target
             else:
-                failures[name] = no_zone(name, target, [zone for offered in zones for zone in offered])
+                records[name] = record
         return Located(records, failures)
 
     def place(self, records: t.Sequence[TxtRecord]) -> PlacedRecords:
@@ -151,7 +169,7 @@ class DnsPublisher:
     def _by_zone(
         self, records: t.Sequence[TxtRecord], failures: dict[str, DnsError]
     ) -> dict[ZoneOfName, list[TxtRecord]]:
-        zones = self.zones()
+        zones = self._zones_for([record.name for record in records])
         work: dict[ZoneOfName, list[TxtRecord]] = {}
         for record in records:
             try:

@@ -118,7 +118,9 @@ class AcmeAccounts:
         return client.read(client.post(url, payload, what), lambda document: parse_account(document, url))
 
     def change_key(self, key_pem: str, url: str, new_key_pem: str) -> None:
-        """No answer is no failure where the CA has done it all the same."""
+        """Looked at afterwards: no answer is no failure where it was done, and Pebble says that it has given an account
+        the key of another one, and does not.
+        """
         client = self._client(key_pem, url)
         change_url = client.directory_document().key_change
         if change_url is None:
@@ -135,17 +137,29 @@ class AcmeAccounts:
             nonce=None,
             url=change_url,
         )
+        failure = None
         try:
             client.post(change_url, Payload(inner.to_json()), "to change the account's key", repeating=ONCE)
         except AcmeError as error:
             if error.fault != "authority":
                 raise
-            try:
-                found = self.find(new_key_pem)
-            except AcmeError:
-                found = None
-            if found is None or found.url != url:
-                raise
+            failure = error
+        if not self._has_key(url, new_key_pem, failure):
+            raise failure or AcmeError(
+                f"The CA at {self._url} says that it has changed the key of the account {url}, and has not: the new key"
+                " is perhaps another account's.",
+                "request",
+            )
+
+    def _has_key(self, url: str, key_pem: str, failure: AcmeError | None) -> bool:
+        """Raises the failure, if there was one, where the CA does not even answer this."""
+        try:
+            found = self.find(key_pem)
+        except AcmeError:
+            if failure is not None:
+                raise failure from None
+            raise
+        return found is not None and found.url == url
 
     def _client(self, key_pem: str, account_url: str | None = None) -> AcmeClient:
         key = signing_key(key_pem)

@@ -18,7 +18,7 @@ import uuid
 
 from ..._core.acme.journal import JournalEntry, JournalPart, allotted
 from ..._errors import RotationError, RunOvertaken, SecretsManagerError
-from .secret_chain import SecretChain
+from .secret_chain import SecretChain, chain_store
 from .secrets_manager import Retry
 from .shared_secrets import Properties
 
@@ -46,21 +46,13 @@ class IssuanceJournal:
     ) -> None:
         self.name = name
         self.damaged: tuple[str, ...] = ()
-        self._client, self._retry = client, retry
-        self._properties = Properties(tags=tags or {}, kms_key_id=kms_key_id, description=_DESCRIPTION)
+        properties = Properties(tags=tags or {}, kms_key_id=kms_key_id, description=_DESCRIPTION)
+        self._store = chain_store(client, retry, properties)
         self._run = uuid.uuid4().hex
         self._generation = 0
         self._chains: list[SecretChain] = []
         self._places: dict[str, int] = {}
         self._is_empty = True
-
-    @property
-    def api_calls(self) -> dict[str, int]:
-        calls: dict[str, int] = {}
-        for chain in self._chains:
-            for operation, count in chain.api_calls.items():
-                calls[operation] = calls.get(operation, 0) + count
-        return calls
 
     def read(self) -> tuple[JournalEntry, ...]:
         """The entries of runs before. Writes nothing."""
@@ -101,7 +93,8 @@ class IssuanceJournal:
         if text is None and number == 1:
             return JournalPart()
         if text is None:
-            return JournalPart(damaged=(f"{chain.name}: a part of the journal, is not there any more.",))
+            why = "a run was killed before it wrote it, or it was deleted"
+            return JournalPart(damaged=(f"{chain.name}: a part of the journal is not there: {why}.",))
         return JournalPart.from_json(text, chain.name)
 
     def _write_part(self, number: int, text: str) -> None:
@@ -118,8 +111,7 @@ class IssuanceJournal:
     def _chain(self, number: int) -> SecretChain:
         while len(self._chains) < number:
             name = self.name if not self._chains else f"{self.name}.{len(self._chains) + 1}"
-            chain = SecretChain(self._client, self._retry, name, self._properties)
-            self._chains.append(chain)
+            self._chains.append(SecretChain(self._store, name))
         return self._chains[number - 1]
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 import typing as t
+import uuid
 from datetime import datetime
 
 try:
@@ -22,7 +23,7 @@ except ImportError:  # who makes the client reports it
 
 from ..._core.acme.ledger import MAX_BYTES, Ledger
 from ..._errors import InvalidOption, RotationError
-from .secret_chain import SecretChain
+from .secret_chain import SecretChain, chain_store
 from .secrets_manager import Retry
 from .shared_secrets import Properties
 
@@ -103,6 +104,7 @@ class IssuanceLedger:
 
     def __init__(self, place: LedgerPlace) -> None:
         self._place = place
+        self._run = uuid.uuid4().hex  # Secrets Manager takes the same text of two runs for one
         self._is_known = False
 
     def read(self) -> tuple[Ledger, str | None]:
@@ -124,7 +126,7 @@ class IssuanceLedger:
         latest = ledger
         try:
             for _attempt in range(_ATTEMPTS):
-                if self._place.succeed(latest.to_json(now, self._place.max_bytes)):
+                if self._place.succeed(latest.to_json(now, self._place.max_bytes, self._run)):
                     return None
                 text = self._place.read()
                 latest = Ledger.from_json(text)[0] if text is not None else Ledger()
@@ -141,9 +143,8 @@ def ledger_place(
 ) -> LedgerPlace:
     """address: name of a secret, or s3://bucket/key; client: makes one of boto3 for a service. Raises InvalidOption."""
     if not address.startswith("s3://"):
-        return SecretPlace(
-            client("secretsmanager"), retry, address, Properties(kms_key_id=kms_key_id, description=_DESCRIPTION)
-        )
+        properties = Properties(kms_key_id=kms_key_id, description=_DESCRIPTION)
+        return SecretPlace(chain_store(client("secretsmanager"), retry, properties), address)
     bucket, _slash, key = address[len("s3://") :].partition("/")
     if not _BUCKET.fullmatch(bucket) or not key or key.endswith("/"):
         raise InvalidOption(f"ledger {address!r} names no object: write s3://BUCKET/KEY, or the name of a secret.")

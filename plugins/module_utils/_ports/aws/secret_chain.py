@@ -21,25 +21,20 @@ from .shared_secrets import Properties, SharedSecrets, failure_kind
 PREVIOUS = "AWSPREVIOUS"
 
 
-class SecretChain:
-    """client, retry: as of SecretsManager; name: of the secret, which is created at the first write, if need be;
-    properties: of a new one. All methods raise SecretsManagerError."""
+def chain_store(client: t.Any, retry: Retry, properties: Properties) -> SharedSecrets:
+    """For SecretChains. client, retry: as of SecretsManager; properties: of new secrets."""
+    return SharedSecrets(client, retry, properties, labels=(CURRENT,))
 
-    def __init__(self, client: t.Any, retry: Retry, name: str, properties: Properties) -> None:
+
+class SecretChain:
+    """name: of the secret, which is created at the first write, if need be. All methods raise SecretsManagerError."""
+
+    def __init__(self, store: SharedSecrets, name: str) -> None:
         self.name = name
-        self._store = SharedSecrets(client, retry, properties, labels=(CURRENT,))
+        self._store = store
         self._arn: str | None = None
         self._version: str | None = None
         self._previous: str | None = None
-
-    @property
-    def api_calls(self) -> t.Mapping[str, int]:
-        return self._store.api_calls
-
-    @property
-    def has_previous(self) -> bool:
-        """Whether the version before the current one has a label still."""
-        return self._previous is not None
 
     def read(self) -> str | None:
         """The current text; None when there is no secret, or none in it. Raises RotationError when it is marked for

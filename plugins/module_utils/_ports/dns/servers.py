@@ -56,8 +56,10 @@ class NameServer(t.NamedTuple):
         return f"{self.name} ({self.address}{port})" if self.name else f"{self.address}{port}"
 
 
-def name_server(text: str, addresses: t.Callable[[str], t.Sequence[str]]) -> list[NameServer]:
-    """Of the option nameservers: ``host``, ``host:port``, ``[address]:port`` or an IPv6 address; all its addresses.
+def name_server(
+    text: str, addresses: t.Callable[[str], t.Sequence[str]], option: str = "nameservers"
+) -> list[NameServer]:
+    """Of an option: ``host``, ``host:port``, ``[address]:port`` or an IPv6 address; all its addresses.
 
     addresses: of a host name. Raises InvalidOption.
     """
@@ -68,14 +70,14 @@ def name_server(text: str, addresses: t.Callable[[str], t.Sequence[str]]) -> lis
     elif host.count(":") == 1:
         host, _colon, port = host.partition(":")
     if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536) or not host:
-        raise InvalidOption(f"nameservers: {text!r} is no server. Write host, host:port, or [IPv6 address]:port.")
+        raise InvalidOption(f"{option}: {text!r} is no server. Write host, host:port, or [IPv6 address]:port.")
     try:
         return [NameServer(str(ipaddress.ip_address(host)), int(port))]
     except ValueError:
         pass
     found = [NameServer(address, int(port), host) for address in addresses(host)]
     if not found:
-        raise InvalidOption(f"nameservers: the host {host} has no address. Correct it, or give its address.")
+        raise InvalidOption(f"{option}: the host {host} has no address. Correct it, or give its address.")
     return found
 
 

@@ -17,6 +17,8 @@ MINIMUM_VERSIONS = {
     "boto3": "1.34.0",
     "botocore": "1.34.0",
     "cryptography": "42.0.0",
+    "dns-lexicon": "3.17.0",
+    "dnspython": "2.4.0",
     "jmespath": "0.10.0",
     "prometheus_client": "0.16.0",
 }

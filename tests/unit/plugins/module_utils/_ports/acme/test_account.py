@@ -225,6 +225,19 @@ def test_a_change_without_an_answer_is_asked_about(
         accounts.change_key(key, ACCOUNT, new_key)
 
 
+def test_a_change_that_was_not_made_is_no_success(
+    accounts: AcmeAccounts, ca: ScriptedCa, key: str, new_key: str
+) -> None:
+    ca.says("/keyChange", Reply())
+    ca.says("/newAccount", Reply({}, 200, {"Location": f"{ORIGIN}/account/2"}))
+    with pytest.raises(AcmeError, match=r"says that it has changed the key .* and has not") as raised:
+        accounts.change_key(key, ACCOUNT, new_key)
+    assert raised.value.fault == "request"
+    ca.says("/newAccount", Reply(b"", 500))
+    with pytest.raises(AcmeError, match="fails with HTTP status 500"):
+        accounts.change_key(key, ACCOUNT, new_key)
+
+
 def test_a_refused_change(accounts: AcmeAccounts, ca: ScriptedCa, key: str, new_key: str) -> None:
     ca.says("/keyChange", refusal("malformed", 409))
     with pytest.raises(AcmeError, match="to change the account's key") as raised:

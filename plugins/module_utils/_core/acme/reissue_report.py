@@ -1,0 +1,105 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How far the replacement of many certificates is: issued, seen served by hosts that have them, still to do. Pure."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+_Result = t.Mapping[str, t.Any]
+
+#: replaced: no host has it; not proven: a host has the old one, or has not been seen to serve the new one.
+State = t.Literal["to do", "not proven", "replaced", "proven"]
+_ORDER: t.Final[tuple[State, ...]] = ("to do", "not proven", "replaced", "proven")
+
+
+@dataclass(frozen=True)
+class Replaced:
+    """One certificate that the incident concerns. where: for people."""
+
+    name: str
+    state: State
+    where: str
+
+
+def reissue_report(issued: _Result, hosts: t.Mapping[str, _Result | None]) -> dict[str, t.Any]:
+    """issued: as certificate_issue returns it; hosts: name -> as haproxy_rotation returns it, None or empty for a host
+    of which nothing is known.
+
+    Returns table (lines for people), left (names that are to do or not proven), and a sentence: summary.
+    """
+    silent = sorted(host for host, result in hosts.items() if not (result or {}).get("certificates"))
+    concerned = [found for found in issued.get("certificates") or () if found.get("reissue")]
+    rows = sorted((_row(found, hosts) for found in concerned), key=lambda row: (_ORDER.index(row.state), row.name))
+    left = [row.name for row in rows if row.state in ("to do", "not proven")]
+    return {
+        "table": _table(rows, silent),
+        "left": left,
+        "summary": _summary(rows, issued.get("reissue") or {}, silent),
+    }
+
+
+def _row(found: _Result, hosts: t.Mapping[str, _Result | None]) -> Replaced:
+    name = str(found["name"])
+    if found["reissue"] != "replaced":
+        until = f"held until {found['held_until']}: " if found.get("held_until") else ""
+        return Replaced(name, "to do", until + str(found.get("problem") or found.get("reason") or ""))
+    having = {host: item for host, result in hosts.items() if (item := _deployed(found, result))}
+    unproven = [
+        f"{host} {_why_not(found, item)}"
+        for host, item in sorted(having.items())
+        if item.get("fingerprint_sha256") != found["fingerprint_sha256"] or not item.get("proven")
+    ]
+    if unproven:
+        return Replaced(name, "not proven", ", ".join(unproven))
+    return Replaced(name, "proven" if having else "replaced", ", ".join(sorted(having)))
+
+
+def _deployed(found: _Result, result: _Result | None) -> _Result | None:
+    """What a host has of a secret. One that has none of its own to tell has vanished, or is not for this host."""
+    for item in (result or {}).get("certificates") or ():
+        is_same = item["arn"] == found["arn"] if item.get("arn") and found.get("arn") else item["name"] == found["name"]
+        if is_same and item.get("action") != "removed":
+            return dict(item)
+    return None
+
+
+def _why_not(found: _Result, item: _Result) -> str:
+    if item.get("action") in ("refused", "failed"):
+        return f"has {item['action']} it"
+    if item.get("fingerprint_sha256") != found["fingerprint_sha256"]:
+        return "has another one"
+    return "has not been seen to serve it"
+
+
+def _table(rows: t.Sequence[Replaced], silent: t.Sequence[str]) -> list[str]:
+    if not rows:
+        return []
+    width = max(len(row.name) for row in rows)
+    lines = [f"{row.state:<10}  {row.name:<{width}}  {row.where}".rstrip() for row in rows]
+    return lines + [f"Nothing is known of {host}: its rotation failed, or was not asked for." for host in silent]
+
+
+def _summary(rows: t.Sequence[Replaced], estimate: _Result, silent: t.Sequence[str]) -> str:
+    count = {state: sum(row.state == state for row in rows) for state in _ORDER}
+    if not rows:
+        return "No certificate is concerned."
+    done = len(rows) - count["to do"]
+    text = f"Of {_certificates(len(rows))} that are concerned, {done} {'is' if done == 1 else 'are'} replaced"
+    text += f", {count['proven']} of them proven on the wire" if done else ""
+    text += f", {count['not proven']} not proven" if count["not proven"] else ""
+    text += f". {count['to do']} to do" if count["to do"] else ""
+    hours = estimate.get("hours")
+    if count["to do"] and hours is not None:
+        at_once = estimate.get("at_once")
+        text += f", which the limits allow within {hours} hours" + (f", {at_once} of them now" if at_once else "")
+    elif count["to do"]:
+        text += ", and nobody can tell when the limits allow the last one"
+    return f"{text}." + (f" Nothing is known of {', '.join(silent)}." if silent else "")
+
+
+def _certificates(count: int) -> str:
+    return f"{count} certificate{'' if count == 1 else 's'}"

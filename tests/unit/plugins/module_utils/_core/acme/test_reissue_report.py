@@ -1,0 +1,95 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.certops.rotation.plugins.module_utils._core.acme.reissue_report import reissue_report
+
+NEW, OLD = "ab" * 32, "cd" * 32
+
+
+def certificate(name: str, reissue: str | None = "replaced", **more: t.Any) -> dict[str, t.Any]:
+    found = {"name": name, "arn": f"arn:{name}", "fingerprint_sha256": NEW, "reason": "why", "reissue": reissue}
+    return {**found, **more}
+
+
+def host(*items: tuple[str, str, bool], **more: t.Any) -> dict[str, t.Any]:
+    """name, fingerprint, proven."""
+    return {
+        "certificates": [
+            {"name": name, "arn": f"arn:{name}", "fingerprint_sha256": found, "proven": proven, **more}
+            for name, found, proven in items
+        ]
+    }
+
+
+def report(*certificates: dict[str, t.Any], hosts: t.Any = None, **estimate: t.Any) -> dict[str, t.Any]:
+    return reissue_report({"certificates": list(certificates), "reissue": estimate}, hosts or {})
+
+
+def test_nothing_is_concerned() -> None:
+    assert report(certificate("a", None)) == {"table": [], "left": [], "summary": "No certificate is concerned."}
+
+
+def test_what_is_proven_everywhere_is_done() -> None:
+    both = {"lb2": host(("a", NEW, True)), "lb1": host(("a", NEW, True), ("other", OLD, True))}
+    told = report(certificate("a"), certificate("in-acm"), hosts=both)
+    assert told["table"] == ["replaced    in-acm", "proven      a       lb1, lb2"]
+    assert told["left"] == []
+    assert told["summary"] == "Of 2 certificates that are concerned, 2 are replaced, 1 of them proven on the wire."
+
+
+@pytest.mark.parametrize(
+    ("there", "why"),
+    [
+        (host(("a", OLD, True)), "lb1 has another one"),
+        (host(("a", NEW, False)), "lb1 has not been seen to serve it"),
+        (host(("a", OLD, True), action="refused"), "lb1 has refused it"),
+    ],
+)
+def test_what_one_host_does_not_serve_is_left(there: dict[str, t.Any], why: str) -> None:
+    told = report(certificate("a"), hosts={"lb1": there, "lb2": host(("a", NEW, True))})
+    assert told["table"] == [f"not proven  a  {why}"]
+    assert told["left"] == ["a"]
+    assert "1 not proven" in told["summary"]
+
+
+def test_what_a_host_has_removed_is_not_its_own() -> None:
+    told = report(certificate("a"), hosts={"lb1": host(("a", OLD, True), action="removed")})
+    assert told["table"] == ["replaced    a"]
+
+
+def test_hosts_that_say_nothing_are_named() -> None:
+    for silence in (None, {}, {"failed": True}):
+        told = report(certificate("a"), hosts={"lb1": host(("a", NEW, True)), "lb2": silence})
+        assert told["table"][-1] == "Nothing is known of lb2: its rotation failed, or was not asked for."
+        assert told["summary"].endswith(" Nothing is known of lb2.")
+
+
+def test_what_is_to_do_comes_first_with_the_estimate() -> None:
+    held = certificate("b", "to replace", held_until="2026-11-27T00:00:00Z", reason="The CA allows 300 orders.")
+    failed = certificate("c", "to replace", problem="No zone.")
+    told = report(certificate("a"), held, failed, hours=10.5, at_once=1)
+    assert told["table"] == [
+        "to do       b  held until 2026-11-27T00:00:00Z: The CA allows 300 orders.",
+        "to do       c  No zone.",
+        "replaced    a",
+    ]
+    assert told["left"] == ["b", "c"]
+    assert told["summary"] == (
+        "Of 3 certificates that are concerned, 1 is replaced, 0 of them proven on the wire."
+        " 2 to do, which the limits allow within 10.5 hours, 1 of them now."
+    )
+    assert report(held)["summary"].endswith("1 to do, and nobody can tell when the limits allow the last one.")
+
+
+def test_secrets_are_told_apart_by_their_arns() -> None:
+    """Two of one name are in two accounts or regions."""
+    elsewhere = {"certificates": [{"name": "a", "arn": "arn:elsewhere", "fingerprint_sha256": OLD, "proven": True}]}
+    assert report(certificate("a"), hosts={"lb1": elsewhere})["table"] == ["replaced    a"]
+    unknown = {"certificates": [{"name": "a", "arn": None, "fingerprint_sha256": NEW, "proven": True}]}
+    assert report(certificate("a"), hosts={"lb1": unknown})["table"] == ["proven      a  lb1"]
