@@ -163,6 +163,15 @@ class TestOrders:
                 assert finish(authority, authority.order(order.url), key) == chain
         assert leaf_of(chain).public_key() == key.public_key()
 
+    def test_an_order_that_is_ready_at_once(self, aws_dns: AwsWithDns, publisher: TxtPublisher) -> None:
+        """As with AWS's own authority, where names are approved beforehand."""
+        with Pebble(aws_dns.nameservers[0], "2.6", reuse_authorizations=100) as pebble, opened(pebble) as authority:
+            issue(authority, ["known.example.com"], publisher)
+            order = authority.new_order(["known.example.com"], profile=None, replaces=None)
+            assert order.status == "ready"
+            assert authority.authorization(order.authorizations[0]).status == "valid"
+            assert _names(finish(authority, order)) == ["known.example.com"]
+
     def test_what_is_not_ours_or_not_there_is_gone(self, older: Pebble) -> None:
         with opened(older) as one, opened(older) as other:
             order = one.new_order(["a.example.com"], profile=None, replaces=None)
@@ -296,6 +305,16 @@ class TestChallenges:
                 chain = finish(authority, wait_for(authority, order, "pending"))
             assert authority.key_authorization("token") == f"token.{authority.account_thumbprint}"
         assert _names(chain) == ["web.example.com"]
+
+    def test_an_address_has_no_challenge_of_the_dns(self, older: Pebble) -> None:
+        with opened(older) as authority, _ThumbprintServer(older.http_port, authority.account_thumbprint):
+            order = authority.new_order(["127.0.0.1"], profile=None, replaces=None)
+            assert order.identifiers == ("127.0.0.1",)
+            found = authority.authorization(order.authorizations[0])
+            assert {each.type for each in found.challenges} == {"http-01", "tls-alpn-01"}
+            authority.answer(next(each for each in found.challenges if each.type == "http-01"))
+            chain = finish(authority, wait_for(authority, order, "pending"))
+        assert parse_chain(chain.encode())[0].ip_addresses == ("127.0.0.1",)
 
 
 class TestSecrets:

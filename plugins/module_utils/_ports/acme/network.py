@@ -10,6 +10,7 @@ import importlib.metadata
 import json
 import logging
 import random
+import socket
 import ssl
 import threading
 import time
@@ -330,15 +331,15 @@ def _read(response: requests.Response) -> bytes:
 def _no_answer(error: BaseException) -> NoAnswer:
     """In words of our own: the text of such an error has the URL and may have a proxy's password in it."""
     causes = list(_causes(error))
+    through = "cannot be reached through the proxy" if isinstance(error, requests.exceptions.ProxyError) else ""
     for cause in causes:
         if isinstance(cause, AnswerTooLong):
             return NoAnswer("sends more than any answer has", "final")
         if isinstance(cause, ssl.SSLCertVerificationError):
             reason = shown(str(cause.verify_message))[:200]
             return NoAnswer(f"has a certificate that is not trusted ({reason}): set ca_bundle if it is right", "final")
-        if isinstance(cause, urllib3.exceptions.NameResolutionError):
+        if isinstance(cause, socket.gaierror) and not through:
             return NoAnswer("has a name that cannot be resolved", "unsent")
-    through = "cannot be reached through the proxy" if isinstance(error, requests.exceptions.ProxyError) else ""
     reason = next((shown(each.strerror) for each in causes if isinstance(each, OSError) and each.strerror), "")
     if isinstance(error, requests.exceptions.ConnectTimeout):
         return NoAnswer(through or "takes no connection in time", "unsent")
