@@ -95,7 +95,7 @@ def wait_for(authority: AcmeAuthority, order: Order, *statuses: str) -> Order:
     deadline = time.monotonic() + 120
     while order.status in statuses:
         assert time.monotonic() < deadline, order
-        time.sleep(0.1)
+        time.sleep(0.2)
         order = authority.order(order.url)
     return order
 
