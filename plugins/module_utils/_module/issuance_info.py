@@ -47,11 +47,11 @@ def run(module: AwsModule) -> None:
         from .._flows.issue.run_time import RunTime
         from .issuing import ports_of, settings_of, wanted_of
 
-        params = module.params = {**module.params, **_OF_ORDERS}
+        params = {**module.params, **_OF_ORDERS}
         run_time = RunTime(_LIMIT)
         now = run_time.now()
         settings = settings_of(params, now, asks=params["ask"])
-        ports = ports_of(module, settings.issuers, run_time, dry=True)
+        ports = ports_of(module, params, settings.issuers, run_time, dry=True)
         issuance = Issuance(wanted_of(params), settings, ports, run_time, check_mode=True)
         report = issuance.run()
         foresight = issuance.foresight()
