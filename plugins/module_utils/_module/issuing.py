@@ -140,9 +140,16 @@ class _Accounts:
         from .._flows.issue.account import AccountWish, find_or_register
         from .._ports.acme.account import AcmeAccounts
         from .._ports.acme.authority import AcmeAuthority
+        from .._ports.acme.network import AcmeLimits
 
+        params, usual = self._params, AcmeLimits()
+        # One request must not take longer than the whole run may.
+        limits = AcmeLimits(
+            answer=min(usual.answer, params["timeout"] / 3),
+            request=min(usual.request, params["timeout"] / 2),
+            connections=params["concurrency"],
+        )
         if register:
-            params = self._params
             wish = AccountWish(
                 directory=issuer.directory,
                 secret=issuer.account_secret,
@@ -150,7 +157,7 @@ class _Accounts:
                 contacts=contact_urls(params["contacts"]) or None,
                 terms_agreed=params["terms_agreed"],
             )
-            with AcmeAccounts(issuer.directory, ca_bundle=issuer.ca_bundle) as accounts:
+            with AcmeAccounts(issuer.directory, ca_bundle=issuer.ca_bundle, limits=limits) as accounts:
                 report = find_or_register(self._store, accounts, wish, self._time.now())
             for warning in report.warnings:
                 self._module.warn(warning)
@@ -161,4 +168,5 @@ class _Accounts:
             document = read_account(current.text, issuer.account_secret, issuer.directory) if current else None
         if document is None or not document.url or document.deactivated:
             return None
-        return AcmeAuthority.open(issuer, AcmeAccount(issuer.directory, document.url, document.key_pem))
+        account = AcmeAccount(issuer.directory, document.url, document.key_pem)
+        return AcmeAuthority.open(issuer, account, limits=limits)
