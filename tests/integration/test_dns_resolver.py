@@ -12,6 +12,7 @@ import typing as t
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.acme.caa import CaaRecord, CaaSet
 from ansible_collections.certops.rotation.plugins.module_utils._core.acme.dns import TxtRecord
+from ansible_collections.certops.rotation.plugins.module_utils._core.acme.zones import challenge_name
 from ansible_collections.certops.rotation.plugins.module_utils._errors import DnsError, InvalidOption
 from ansible_collections.certops.rotation.plugins.module_utils._ports.dns.propagation import (
     Propagation,
@@ -86,6 +87,24 @@ class TestCnames:
         assert f"ns1.broken.test ({broken[0].address} port {world.port}) answers SERVFAIL" in error.message
         # The delegation is asked for once or so, not once a name.
         assert len([name for name in world.top.asked("CNAME") if name.endswith("corp.test")]) <= 16
+
+    def test_a_name_that_is_too_long_with_the_label_is_out_alone(
+        self, corp: list[DnsServer], resolver: DnsResolver
+    ) -> None:
+        """As a name of a certificate it is legal."""
+        longest = ".".join(["a" * 63, "b" * 63, "c" * 63, "d" * 51, "corp.test"])
+        assert len(longest) == 253
+        name = challenge_name(longest)
+        found = resolver.targets([name, NAME, "a..b"])
+        assert found[NAME] == NAME
+        for bad in (name, "a..b"):
+            assert isinstance(found[bad], DnsError)
+            assert found[bad].names == (bad,)  # type: ignore[union-attr]
+        assert resolver.caa([longest]) == {longest: None}
+        put(corp, "*.corp.test", "CNAME", "web.corp.test.")
+        close = ".".join(["x", "b" * 63, "c" * 63, "d" * 63, "e" * 49, "corp.test"])
+        assert len(close) == 253
+        assert isinstance(resolver.targets([close])[close], (DnsError, str))
 
 
 class TestDelegations:

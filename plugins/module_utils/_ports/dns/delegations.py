@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import threading
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 
 try:
     import dns.exception
@@ -29,7 +30,8 @@ from .servers import ANSWER_TIMEOUT, NameServer, NoAnswer, ask
 
 _MOST_REFERRALS = 16
 _MOST_SERVERS = 26  # of one zone: as many as the root has addresses
-_SYSTEM_TIMEOUT = 10.0
+_SYSTEM_TIMEOUT = 5.0
+_CONCURRENT_LOOKUPS = 8
 
 
 class DnsAnswer(t.NamedTuple):
@@ -57,6 +59,7 @@ class Delegations:
         self._system = system
         self._port = port
         self._lock = threading.Lock()
+        self._starting = threading.Lock()
         self._known: dict[str, tuple[NameServer, ...]] = {}
         self._addresses: dict[str, tuple[str, ...]] = {}
 
@@ -116,7 +119,13 @@ class Delegations:
             known = next(((zone, self._known[zone]) for zone in parents(name) if zone in self._known), None)
         if known:
             return known
-        top = name.rpartition(".")[2]
+        with self._starting:  # of many threads, one asks
+            return self._top_level(name.rpartition(".")[2], name)
+
+    def _top_level(self, top: str, name: str) -> tuple[str, tuple[NameServer, ...]]:
+        with self._lock:
+            if top in self._known:
+                return top, self._known[top]
         hosts = [host.removesuffix(".").lower() for host in self._looked_up(top, "NS")]
         servers = self._with_addresses(hosts)
         if not servers:
@@ -150,10 +159,11 @@ class Delegations:
     def _with_addresses(
         self, hosts: t.Iterable[str], glue: t.Mapping[str, t.Sequence[str]] | None = None
     ) -> tuple[NameServer, ...]:
+        named = list(hosts)
+        with ThreadPoolExecutor(_CONCURRENT_LOOKUPS) as pool:
+            found = list(pool.map(lambda host: (glue or {}).get(host) or self.addresses(host), named))
         servers = [
-            NameServer(address, self._port, host)
-            for host in hosts
-            for address in (glue or {}).get(host) or self.addresses(host)
+            NameServer(address, self._port, host) for host, addresses in zip(named, found) for address in addresses
         ]
         return tuple(servers[:_MOST_SERVERS])
 

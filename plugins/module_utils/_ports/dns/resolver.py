@@ -19,7 +19,7 @@ except ImportError:  # who needs it reports it
     pass
 
 from ..._core.acme.caa import CaaRecord, CaaSet
-from ..._core.acme.zones import parents
+from ..._core.acme.zones import parents, plain_name
 from ..._errors import DnsError
 from .delegations import Delegations
 from .servers import NameServer, NoAnswer, ask, name_server
@@ -151,7 +151,7 @@ class DnsResolver:
     def _each(self, function: t.Callable[[str], T], names: t.Iterable[str]) -> dict[str, T | DnsError]:
         def outcome(name: str) -> T | DnsError:
             try:
-                return function(name)
+                return function(plain_name(name))
             except DnsError as error:
                 return error
 

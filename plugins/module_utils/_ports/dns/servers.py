@@ -83,7 +83,10 @@ def name_server(
 
 def ask(server: NameServer, name: str, kind: str, *, recursive: bool, timeout: float) -> dns.message.Message:
     """Its answer: NOERROR or NXDOMAIN. name: without the root's dot; kind: of records, as TXT. Raises NoAnswer."""
-    question = dns.message.make_query(_absolute(name), kind, use_edns=0, payload=_PAYLOAD)
+    try:
+        question = dns.message.make_query(_absolute(name), kind, use_edns=0, payload=_PAYLOAD)
+    except dns.exception.DNSException as error:  # a label in front may have made it too long
+        raise NoAnswer(f"cannot be asked for that: {error}") from None
     if not recursive:
         question.flags &= ~dns.flags.RD
     reply = _reply(question, server, timeout)
