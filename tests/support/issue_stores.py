@@ -119,7 +119,8 @@ class Cloud:
 
         def change(_request: dict[str, t.Any], reply: dict[str, t.Any]) -> dict[str, t.Any]:
             for summary in reply["CertificateSummaryList"]:
-                summary["SubjectAlternativeNameSummaries"] = summary["SubjectAlternativeNames"]
+                described = self.acm.describe_certificate(CertificateArn=summary["CertificateArn"])["Certificate"]
+                summary["SubjectAlternativeNameSummaries"] = described["SubjectAlternativeNames"]
                 summary["HasAdditionalSubjectAlternativeNames"] = False
             return reply
 

@@ -141,9 +141,7 @@ class SecretsTruth:
     def _held(self, found: SecretValue | SecretFailure, now: datetime) -> HeldCertificate:
         if isinstance(found, SecretFailure):
             why = found.problem.message
-            return HeldCertificate(
-                None, arn=found.arn, why=why, refusal=None if _code(found) == "secret_no_current_version" else why
-            )
+            return HeldCertificate(None, why=why, refusal=None if _code(found) == "secret_no_current_version" else why)
         secret = found.secret
         directory, profile = issued_by(document_fields(found.value))
         material = self._material(found.value)
