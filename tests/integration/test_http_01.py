@@ -87,6 +87,13 @@ def test_certificates_are_issued_and_all_else_is_redirected(pebble: Pebble) -> N
             assert (status, leads) == (302, f"https://www.example.com{other}")
 
 
+def test_the_documentation_shows_the_example() -> None:
+    text = (EXAMPLE.parents[1] / "docs" / "issuing.md").read_text(encoding="utf-8")
+    shown = [line.removeprefix("    ") for line in text.splitlines() if "acme_challenge" in line]
+    assert len(shown) == 2
+    assert set(shown) <= set(EXAMPLE.read_text(encoding="utf-8").splitlines())
+
+
 def test_another_accounts_thumbprint_is_refused(pebble: Pebble) -> None:
     client = AcmeClient(pebble.directory_url, pebble.ca_bundle)
     with AcmeHaproxy("someone-elses", pebble.http_port), pytest.raises(errors.ValidationError):

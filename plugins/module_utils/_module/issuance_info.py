@@ -30,7 +30,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
 _OF_ORDERS: t.Final[dict[str, t.Any]] = {
     "caa": "ignore",
     "contacts": [],
-    "dns": [],
+    "dns": [{"provider": "route53"}],
     "force": False,
     "nameservers": [],
     "terms_agreed": False,
@@ -41,7 +41,7 @@ _LIMIT: t.Final = timedelta(minutes=10)
 def run(module: AwsModule) -> None:
     """module: an AwsModule with ARGUMENT_SPEC."""
     with module_boundary(module):
-        for library in ("cryptography", "acme"):
+        for library in ("cryptography", "acme", "dnspython"):
             require_library(library)
         from .._flows.issue.issuance import Issuance
         from .._flows.issue.run_time import RunTime
