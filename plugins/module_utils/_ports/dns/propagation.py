@@ -100,10 +100,10 @@ def wait_until_published(
 
 
 def _ask_all(pool: ThreadPoolExecutor, servers: t.Sequence[_AskedServer]) -> None:
-    """One round: each server in a few threads. One that did not answer the last time is asked one question first."""
+    """One round: each server in a few threads."""
     tasks = []
     for server in servers:
-        records = server.pending[:1] if server.failure else server.pending
+        records = server.pending
         parts = [records[start : start + _NAMES_A_TASK] for start in range(0, len(records), _NAMES_A_TASK)]
         server.failure = ""
         tasks += [(server, pool.submit(_ask_for, server, part)) for part in parts]
