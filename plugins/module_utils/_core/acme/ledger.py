@@ -41,6 +41,9 @@ GIVE_UP_AFTER: t.Final = 10
 _FORGET_FAILURES: t.Final = 90 * 86400
 _FORGET_WINDOWS: t.Final = 14 * 86400
 _LONGEST_HOLD: t.Final = 31 * 86400  # a CA that says next century is not believed
+#: Instants further ahead than they can be were written by a clock that is wrong, and do not count.
+_CLOCKS_DIFFER: t.Final = 3600
+_LONGEST_PATIENCE: t.Final = timedelta(days=1, seconds=_CLOCKS_DIFFER)
 _LONGEST_TEXT: t.Final = 300
 
 
@@ -188,7 +191,7 @@ class Ledger:
     def must_ask(self, certificate_id: str, now: datetime) -> bool:
         """Whether the CA is to be asked for its suggestion: not before the instant that it named (Retry-After)."""
         held = self.window(certificate_id)
-        return held is None or held.ask_again <= now
+        return held is None or not now < held.ask_again <= now + _LONGEST_PATIENCE
 
     def orders_left(self, account: AccountKey, limits: RateLimits, now: datetime) -> int | None:
         """None when the limit is not known."""
@@ -238,7 +241,7 @@ class Ledger:
                 f"It has failed {count} times in a row, and is not tried again until its domains change or force: {why}"
             )
             return Hold(None, text, url=url, failures=count)
-        if at >= until:
+        if not at < until <= at + wait + _CLOCKS_DIFFER:
             return None
         return Hold(_instant(until), f"It has failed {count} times in a row: {why}", url=url, failures=count)
 
@@ -253,7 +256,7 @@ class Ledger:
                 or (scope == "certificate" and name == wanted.name)
                 or (scope == "domain" and not exempt and any(is_below(each, name) for each in wanted.identifiers))
             )
-            if concerns and float(hold["until"]) > at:
+            if concerns and at < float(hold["until"]) <= at + _LONGEST_HOLD + _CLOCKS_DIFFER:
                 found.append(Hold(_instant(hold["until"]), hold["why"], by_ca=True, url=hold.get("url")))
         return max(found, key=lambda hold: hold.until or datetime.max.replace(tzinfo=timezone.utc), default=None)
 

@@ -249,6 +249,38 @@ def test_what_two_runs_write_at_once_is_merged() -> None:
     assert merged.hold(ONES, wanted(), UNKNOWN, NOW)
 
 
+# A clock that is wrong
+
+
+@pytest.mark.parametrize("ahead", [days(40), days(4000)])
+def test_what_a_clock_that_is_ahead_has_written_keeps_nothing_back(ahead: datetime.timedelta) -> None:
+    """One controller's clock was wrong for a day; the others share its ledger."""
+    ledger, then = Ledger(), NOW + ahead
+    for _order in range(300):
+        ledger.note_order(ONES, LETS_ENCRYPT, then)
+    for _certificate in range(5):
+        ledger.note_certificate(ONES, wanted(), LETS_ENCRYPT, then)
+    ledger.note_hold(ONES, "account", "", "too many new orders", then, retry_after=600)
+    ledger.note_failure(ONES, wanted(), "no TXT record", then)
+    ledger.note_failure(ONES, wanted(), "no TXT record", then)
+    ledger.note_window("id.1", RenewalWindow(then, then + days(1), then + seconds(600)), then)
+    ledger = again(ledger)
+    assert ledger.hold(ONES, wanted(), LETS_ENCRYPT, NOW) is None
+    assert ledger.orders_left(ONES, LETS_ENCRYPT, NOW) == 300
+    assert ledger.must_ask("id.1", NOW)
+    ledger.note_order(ONES, LETS_ENCRYPT, NOW)
+    assert again(ledger).orders_left(ONES, LETS_ENCRYPT, NOW) == 299
+
+
+def test_a_clock_that_is_a_little_ahead_is_believed() -> None:
+    ledger, then = Ledger(), NOW + seconds(120)
+    ledger.note_hold(ONES, "account", "", "no", then, retry_after=600)
+    ledger.note_failure(ONES, wanted(name="b"), "no TXT record", then)
+    ledger.note_failure(ONES, wanted(name="b"), "no TXT record", then)
+    assert ledger.hold(ONES, wanted(), UNKNOWN, NOW)
+    assert ledger.hold(ONES, wanted(name="b"), UNKNOWN, NOW)
+
+
 # As a document
 
 
