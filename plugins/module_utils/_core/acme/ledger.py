@@ -208,12 +208,14 @@ class Ledger:
         urgent: bool = False,
         force: bool = False,
         exempt: bool = False,
+        foreseen: bool = False,
     ) -> Hold | None:
         """Why it is not to be ordered now, None when it may be.
 
         What a CA has said counts until it is urgent. force takes back what was concluded here: failures in a row, and
         limits that are near. exempt: a renewal in the CA's window, to which limits of certificates do not apply. What
-        is urgent is tried again after each failure, but once a day at most: nobody tries for ever.
+        is urgent is tried again after each failure, but once a day at most: nobody tries for ever. foreseen: for an
+        estimate, with the limits of registered domains, which are guessed: otherwise the CA itself tells of those.
         """
         at, known = _seconds(now), self._of(account)
         failed = self._failure_hold(known["failures"].get(wanted.name), wanted, at, urgent)
@@ -223,7 +225,7 @@ class Ledger:
             return None
         return (
             self._said(known["held"], wanted, at, exempt)
-            or (None if force or exempt else self._near(known, wanted, limits, at))
+            or (None if force or exempt else self._near(known, wanted, limits, at, foreseen))
         )  # fmt: skip
 
     @staticmethod
@@ -261,15 +263,16 @@ class Ledger:
         return max(found, key=lambda hold: hold.until or datetime.max.replace(tzinfo=timezone.utc), default=None)
 
     @staticmethod
-    def _near(known: t.Mapping[str, t.Any], wanted: WantedCertificate, limits: RateLimits, at: float) -> Hold | None:
-        buckets = (
+    def _near(
+        known: t.Mapping[str, t.Any], wanted: WantedCertificate, limits: RateLimits, at: float, foreseen: bool
+    ) -> Hold | None:
+        same_names = known["names"].get(names_digest(wanted.identifiers), 0)
+        buckets = [
             (known["orders"], limits.orders, "orders of this account"),
-            (
-                known["names"].get(names_digest(wanted.identifiers), 0),
-                limits.same_names,
-                "certificates for exactly these names",
-            ),
-        )
+            (same_names, limits.same_names, "certificates for exactly these names"),
+        ]
+        for domain in sorted(set(map(likely_registered_domain, wanted.identifiers))) if foreseen else ():
+            buckets.append((known["domains"].get(domain, 0), limits.certificates, f"certificates for {domain}"))
         for full_at, limit, what in buckets:
             if limit is not None and left(float(full_at), limit, at) < 1:
                 period = str(timedelta(seconds=limit.period)).removesuffix(", 0:00:00").removesuffix(":00")

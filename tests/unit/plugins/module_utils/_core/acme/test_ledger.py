@@ -91,6 +91,21 @@ def test_five_certificates_for_one_set_of_names() -> None:
     assert ledger.hold(ONES, wanted("a.example"), LETS_ENCRYPT, NOW) is None
 
 
+def test_the_limit_of_a_domain_is_foreseen_but_holds_nothing_before_the_ca_says_so() -> None:
+    """Which domain is registered is in a list that is not here."""
+    ledger = Ledger()
+    for number in range(50):
+        ledger.note_certificate(ONES, wanted(f"n{number}.example.com"), LETS_ENCRYPT, NOW)
+    ledger, more = again(ledger), wanted("more.example.com")
+    assert ledger.hold(ONES, more, LETS_ENCRYPT, NOW) is None
+    hold = ledger.hold(ONES, more, LETS_ENCRYPT, NOW, foreseen=True)
+    assert hold is not None
+    assert hold.until == NOW + days(7) / 50
+    assert "50 certificates for example.com in 7 days" in hold.why
+    assert ledger.hold(ONES, wanted("more.example.org"), LETS_ENCRYPT, NOW, foreseen=True) is None
+    assert ledger.hold(ONES, more, LETS_ENCRYPT, NOW, foreseen=True, exempt=True) is None
+
+
 def test_what_a_ca_without_known_limits_issues_is_not_counted() -> None:
     ledger = Ledger()
     for _certificate in range(1000):
