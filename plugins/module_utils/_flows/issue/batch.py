@@ -19,7 +19,7 @@ from ..._core.unexpected import only_rotation_errors
 from ..._errors import AcmeError, DnsError, RotationError
 from .book import attempt_of, entry_of
 from .orders import Attempt, Orders, Wish
-from .received import received
+from .received import NotServable, received
 from .run_time import RunEnds, concurrently
 
 if t.TYPE_CHECKING:
@@ -218,9 +218,9 @@ class Batch:
         return certificate_id(held.bundle.leaf)
 
     def _note(self, failures: t.Mapping[str, RotationError], wanted: t.Mapping[str, WantedCertificate]) -> None:
-        """What the CA has said counts at the next run, and so does that a name could not be shown."""
+        """What counts at the next run: what the CA has said, that a name could not be shown, or what it has issued."""
         for name, error in failures.items():
-            if name in wanted and isinstance(error, (AcmeError, DnsError)):
+            if name in wanted and isinstance(error, (AcmeError, DnsError, NotServable)):
                 note_error(self._work.ledger, self._account, wanted[name], error, self._work.time.now())
 
     @staticmethod
