@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import datetime
+import threading
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.acme.stores import StoreStanding
@@ -340,6 +342,37 @@ def test_throttling_is_waited_for(cloud: Cloud, intermediate: CertificateAuthori
         cloud.faults.fail(operation, "ThrottlingException", times=1)
     arn = Acm(cloud).put(WANTED, bundle_of(intermediate.issue(NAMES)))
     assert list(cloud.imported()) == [arn]
+
+
+def test_few_are_imported_at_once(cloud: Cloud, intermediate: CertificateAuthority) -> None:
+    """ACM takes one a second or so, and what is throttled too often fails."""
+    names = [f"{number}.example.com" for number in range(8)]
+    bundles = {name: bundle_of(intermediate.issue(name)) for name in names}
+    acm = Acm(cloud, *names)
+    standings = acm.store.look({name: (wanted_of(name), None) for name in names})
+    for name in names:
+        acm.truth.put(wanted_of(name), bundles[name], DIRECTORY, None)
+    under_way = [0, 0]  # now, at most
+    counting = threading.Lock()
+
+    def begins(_body: t.Any) -> bool:
+        with counting:
+            under_way[0] += 1
+            under_way[1] = max(under_way)
+        return False
+
+    def ends(_request: t.Any, reply: t.Any) -> t.Any:
+        with counting:
+            under_way[0] -= 1
+        return reply
+
+    cloud.faults.fail("ImportCertificate", "never", when=begins)
+    cloud.faults.change("ImportCertificate", ends)
+    with ThreadPoolExecutor(8) as pool:
+        arns = list(pool.map(lambda name: acm.store.put(wanted_of(name), bundles[name], standings[name]), names))
+    assert set(cloud.imported()) == set(arns)
+    assert len(set(arns)) == 8
+    assert 1 <= under_way[1] <= 2
 
 
 # What happens meanwhile

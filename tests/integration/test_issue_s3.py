@@ -13,11 +13,18 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.acme.stores
 from ansible_collections.certops.rotation.plugins.module_utils._core.acme.wanted import WantedCertificate
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.bundle import CertificateBundle
 from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
+from ansible_collections.certops.rotation.plugins.module_utils._flows.issue.stores import CertificateStores
+from ansible_collections.certops.rotation.plugins.module_utils._module.store_options import (
+    certificate_stores,
+    check_stores,
+    secrets_truth,
+)
 from ansible_collections.certops.rotation.plugins.module_utils._ports.aws.s3_lineages import S3Lineages
 from ansible_collections.certops.rotation.tests.support.aws_faults import AwsFaults
 from ansible_collections.certops.rotation.tests.support.issue_stores import (
     ACCOUNT,
     BUCKET,
+    RETRY,
     Cloud,
     Interrupted,
     bundle_of,
@@ -25,7 +32,7 @@ from ansible_collections.certops.rotation.tests.support.issue_stores import (
     sent_headers,
     wanted_of,
 )
-from ansible_collections.certops.rotation.tests.support.moto import MotoServer
+from ansible_collections.certops.rotation.tests.support.moto import REGION, MotoServer
 from ansible_collections.certops.rotation.tests.support.pki import CertificateAuthority
 from ansible_collections.certops.rotation.tests.support.secrets_scan import assert_no_private_key
 
@@ -228,3 +235,61 @@ def test_no_error_shows_a_key(cloud: Cloud, bundles: list[CertificateBundle]) ->
         store.put(WANTED, bundles[0], StoreStanding("absent"))
     assert "ParamValidationError" in caught.value.message
     assert_no_private_key(repr(caught.value) + caught.value.message)
+
+
+# As the options say
+
+
+class Module:
+    """What the options need of a module."""
+
+    retry = staticmethod(RETRY)
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self.asked: list[tuple[str, str]] = []
+
+    def client(self, service: str, region: str = REGION) -> t.Any:
+        self.asked.append((service, region))
+        return self._cloud.client(service, region)
+
+
+def of_options(module: Module, *stores: dict[str, t.Any]) -> CertificateStores:
+    checked = check_stores(stores)
+    truth = secrets_truth(module, checked)  # type: ignore[arg-type]
+    return certificate_stores(module, checked, truth, kms_key_id=KEY)  # type: ignore[arg-type]
+
+
+def test_the_account_of_the_credentials_is_the_buckets(cloud: Cloud, bundles: list[CertificateBundle]) -> None:
+    cloud.s3_store()
+    stores = of_options(Module(cloud), {"type": "s3", "bucket": BUCKET, "prefix": "tls"})
+    outcome = stores.put(WANTED, bundles[0], {"s3": StoreStanding("absent")}, is_new=True)["s3"]
+    assert (outcome.state, outcome.address) == ("stored", f"s3://{BUCKET}/tls/{NAME}/")
+    assert cloud.faults.counts() == {"GetCallerIdentity": 1}
+    told = cloud.s3.head_object(Bucket=BUCKET, Key=f"tls/{NAME}/cert.pem")
+    assert told["SSEKMSKeyId"] == KEY, "the task's own key counts where the store names none"
+
+
+def test_who_cannot_tell_the_account_names_it(cloud: Cloud, bundles: list[CertificateBundle]) -> None:
+    cloud.s3_store()
+    cloud.faults.fail("GetCallerIdentity", "AccessDenied", "no")
+    stores = of_options(Module(cloud), {"type": "s3", "bucket": BUCKET})
+    (standing,) = stores.look([WANTED], {})["web"].values()
+    assert standing.kind == "unknown"
+    assert "name the account that the bucket belongs to (bucket_owner)" in str(standing.why)
+    assert stores.put(WANTED, bundles[0], {"s3": standing}, is_new=True)["s3"].state == "failed"
+    assert cloud.objects() == {}
+    named = of_options(Module(cloud), {"type": "s3", "bucket": BUCKET, "bucket_owner": ACCOUNT})
+    assert named.look([WANTED], {})["web"]["s3"].kind == "absent"
+
+
+def test_each_store_has_its_region(cloud: Cloud) -> None:
+    module = Module(cloud)
+    stores = of_options(
+        module,
+        {"type": "acm"},
+        {"type": "acm", "name": "cloudfront", "region": "us-east-1"},
+        {"type": "secrets_manager", "region": "eu-west-1"},
+    )
+    assert stores.names == ("acm", "cloudfront")
+    assert module.asked == [("secretsmanager", "eu-west-1"), ("acm", REGION), ("acm", "us-east-1")]

@@ -208,9 +208,11 @@ def test_what_is_marked_for_deletion_is_left_alone_or_restored(cloud: Cloud, iss
     with pytest.raises(RotationError, match="marked for deletion"):
         truth.put(wanted_of(NAME), bundle_of(issued), DIRECTORY, None)
     assert cloud.secrets.describe_secret(SecretId=NAME).get("DeletedDate")
+    predicted = cloud.truth(on_deleted="predict").look([NAME], now=now())[NAME]
+    assert "A run restores it" in str(predicted.refusal)
     cloud.faults.fail("RestoreSecret", "AccessDeniedException", "no", times=1)
-    assert "Allow the operation" in str(cloud.truth(restore=True).look([NAME], now=now())[NAME].refusal)
-    held = cloud.truth(restore=True).look([NAME], now=now())[NAME]
+    assert "Allow the operation" in str(cloud.truth(on_deleted="restore").look([NAME], now=now())[NAME].refusal)
+    held = cloud.truth(on_deleted="restore").look([NAME], now=now())[NAME]
     assert held.bundle == bundle_of(issued), "what was deleted is there again: nothing is to be ordered"
     assert not cloud.secrets.describe_secret(SecretId=NAME).get("DeletedDate")
 

@@ -26,7 +26,7 @@ except ImportError:  # who needs it reports it
 
 from ..._core.acme.zones import parents
 from ..._errors import DnsError
-from .servers import ANSWER_TIMEOUT, NameServer, NoAnswer, ask
+from .servers import ANSWER_TIMEOUT, FirstAnswer, NameServer, NoAnswer
 
 _MOST_REFERRALS = 16
 _MOST_SERVERS = 26  # of one zone: as many as the root has addresses
@@ -56,6 +56,7 @@ class Delegations:
         answer_timeout: float = ANSWER_TIMEOUT,
     ) -> None:
         self.answer_timeout = answer_timeout
+        self._one_of = FirstAnswer(answer_timeout)
         self._system = system
         self._port = port
         self._lock = threading.Lock()
@@ -167,24 +168,15 @@ class Delegations:
         ]
         return tuple(servers[:_MOST_SERVERS])
 
-    def _first_answer(self, zone: str, servers: t.Sequence[NameServer], name: str, kind: str) -> dns.message.Message:
-        reasons = []
-        for server in servers:
-            try:
-                return ask(server, name, kind, recursive=False, timeout=self.answer_timeout)
-            except NoAnswer as error:
-                if error.reachable:
-                    reasons.append(f"{server} {error.why}")
-                if len(reasons) >= _ENOUGH:
-                    break
-        raise DnsError(
-            f"No server of the zone {zone} answers for {name}: {'; '.join(reasons) or 'none can be reached from here'}."
-            " Where this host may not ask servers outside, name one that it may in nameservers.",
-            [name],
-        )
-
-
-_ENOUGH = 6
+    def _first_answer(self, zone: str, servers: tuple[NameServer, ...], name: str, kind: str) -> dns.message.Message:
+        try:
+            return self._one_of.ask(servers, name, kind, recursive=False)
+        except NoAnswer as error:
+            raise DnsError(
+                f"No server of the zone {zone} answers for {name}: {error.why}. Where this host may not ask servers"
+                " outside, name one that it may in nameservers.",
+                [name],
+            ) from None
 
 
 def _referral_in(message: dns.message.Message, zone: str, name: str) -> dns.rrset.RRset | None:
