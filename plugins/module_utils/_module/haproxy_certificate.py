@@ -10,7 +10,7 @@ import typing as t
 
 from .._errors import InvalidOption
 from .._flows.rotate.activate import update_memory
-from .._flows.rotate.memory_items import WantedCertificate
+from .._flows.rotate.memory_items import MemoryItem
 from .._flows.rotate.settings import MemorySettings
 from .boundary import module_boundary
 
@@ -31,7 +31,7 @@ def run(module: t.Any) -> None:
         module.exit_json(**report.as_result())
 
 
-def wanted_certificates(params: t.Mapping[str, t.Any]) -> list[WantedCertificate]:
+def wanted_certificates(params: t.Mapping[str, t.Any]) -> list[MemoryItem]:
     """The module's options as items. Raises InvalidOption."""
     items = []
     for number, item in enumerate(params["certificates"], start=1):
@@ -44,7 +44,7 @@ def wanted_certificates(params: t.Mapping[str, t.Any]) -> list[WantedCertificate
         if state == "present" and (item["src"] is None) == (item["content"] is None):
             raise InvalidOption(f"{name}: give either src or content.")
         items.append(
-            WantedCertificate(
+            MemoryItem(
                 name=name,
                 state=state,
                 source=item["src"],

@@ -30,7 +30,7 @@ from .shared_ca_common import (
 )
 
 if t.TYPE_CHECKING:
-    from .._core.ca.issue import Issuer
+    from .._core.ca.issue import SigningAuthority
     from .._core.ca.profiles import Subject
     from .._flows.shared_ca.present import Wish
     from .._flows.shared_ca.steward import ClientWish
@@ -176,7 +176,7 @@ def _client_wish(params: t.Mapping[str, t.Any], client: t.Mapping[str, t.Any], a
     return ClientWish(name, profile, client["state"] == "revoked")
 
 
-def _imported(module: AwsModule) -> Issuer | None:
+def _imported(module: AwsModule) -> SigningAuthority | None:
     """Raises InvalidOption, MaterialError when it cannot be read, or RotationError."""
     from .._flows.shared_ca.present import authority_to_import
     from .._ports.openssl.opener import ProcessOpener

@@ -19,13 +19,13 @@ from ..._errors import RotationError
 from ..x509.certificate import Certificate
 from ..x509.problems import MaterialError
 from ..x509.reading import material_errors
-from .issue import BACKDATING, Issuer, authority_key_identifier
+from .issue import BACKDATING, SigningAuthority, authority_key_identifier
 
 #: Serial number -> when it was revoked.
 Revoked = t.Mapping[int, datetime.datetime]
 
 
-def build_crl(issuer: Issuer, revoked: Revoked, at: datetime.datetime, number: int) -> str:
+def build_crl(issuer: SigningAuthority, revoked: Revoked, at: datetime.datetime, number: int) -> str:
     """As PEM. number: of this list, higher than that of the one before.
 
     It needs no next one before the authority itself ends: a list that runs out would cut off every client.

@@ -27,7 +27,7 @@ BACKDATING: t.Final = datetime.timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
-class Issuer:
+class SigningAuthority:
     """An authority that can sign: its certificate and the key that belongs to it."""
 
     certificate: Certificate
@@ -44,7 +44,7 @@ def issue_authority(key: t.Any, subject: x509.Name, validity: datetime.timedelta
 
 
 def issue_client(
-    issuer: Issuer, public_key: t.Any, subject: x509.Name, validity: datetime.timedelta, at: datetime.datetime
+    issuer: SigningAuthority, public_key: t.Any, subject: x509.Name, validity: datetime.timedelta, at: datetime.datetime
 ) -> Certificate:
     """For TLS clients only. Raises RotationError when the authority has expired."""
     builder = _leaf_builder(issuer, public_key, subject, validity, at)
@@ -55,7 +55,7 @@ def issue_client(
 
 
 def issue_server(
-    issuer: Issuer,
+    issuer: SigningAuthority,
     public_key: t.Any,
     subject: x509.Name,
     validity: datetime.timedelta,
@@ -76,7 +76,7 @@ def issue_server(
 
 
 def _leaf_builder(
-    issuer: Issuer, public_key: t.Any, subject: x509.Name, validity: datetime.timedelta, at: datetime.datetime
+    issuer: SigningAuthority, public_key: t.Any, subject: x509.Name, validity: datetime.timedelta, at: datetime.datetime
 ) -> x509.CertificateBuilder:
     authority = issuer.certificate
     if authority.not_after <= at:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from ..._errors import RotationError
 from ..ca.crl import StoredCrl
-from ..ca.issue import Issuer
+from ..ca.issue import SigningAuthority
 from ..ca.keys import read_key
 from ..secrets.plan import CURRENT
 from ..secrets.shared import PENDING, SecretStore, SecretText, SharedSecret
@@ -79,8 +79,8 @@ class Pair:
     problems: tuple[Problem, ...] = ()
 
     @property
-    def issuer(self) -> Issuer | None:
-        return Issuer(self.certificate, self.key) if self.certificate and self.key is not None else None
+    def issuer(self) -> SigningAuthority | None:
+        return SigningAuthority(self.certificate, self.key) if self.certificate and self.key is not None else None
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class State:
         stored, serial = self.revocations, certificate.x509.serial_number
         return stored is not None and any(serial in stored.revoked(authority) for authority in self.trusted)
 
-    def issuers(self) -> list[Issuer]:
+    def issuers(self) -> list[SigningAuthority]:
         """The trusted authorities whose key is there, the one that issues first."""
         found = [pair.issuer for pair in (self.current, self.successor, self.retiring) if pair and pair.issuer]
         return list({issuer.certificate: issuer for issuer in found}.values())

@@ -30,7 +30,7 @@ from ..._ports.haproxy.runtime import RuntimeApi, escape
 from ..._ports.haproxy.turn import take_turn
 from ..._ports.openssl.key_checks import KeyChecks
 from ..haproxy_failures import HOPELESS, process_facts
-from .memory_items import MemoryReport, Outcome, WantedCertificate
+from .memory_items import MemoryItem, MemoryReport, Outcome
 from .memory_steps import add_step, carry_out, line_step, link_step, update_step
 from .settings import MemorySettings
 
@@ -64,7 +64,7 @@ class CertificateRun:
         self._pending, names = memory.list_names()
         self._known = KnownNames(self._files, names)
 
-    def apply(self, wanted: t.Sequence[WantedCertificate]) -> list[Outcome]:
+    def apply(self, wanted: t.Sequence[MemoryItem]) -> list[Outcome]:
         """Outcomes in the order of wanted. One failure does not stop the others, unless it would be theirs too."""
         outcomes: dict[int, Outcome] = {}
         hopeless: RotationError | None = None
@@ -82,7 +82,7 @@ class CertificateRun:
                 outcomes[number] = outcome
         return [outcomes[number] for number in range(len(wanted))]
 
-    def _in_turn(self, wanted: t.Sequence[WantedCertificate]) -> t.Iterator[int]:
+    def _in_turn(self, wanted: t.Sequence[MemoryItem]) -> t.Iterator[int]:
         """Their numbers in the order of work. Some that follow are read and checked meanwhile."""
         names = [self._names_of(one) for one in wanted]
         # A transaction left open by a killed run blocks all others: its certificate goes first.
@@ -95,7 +95,7 @@ class CertificateRun:
                 begun += 1
             yield number
 
-    def _names_of(self, wanted: WantedCertificate) -> list[str]:
+    def _names_of(self, wanted: MemoryItem) -> list[str]:
         """None for what is no name: that is said in its turn."""
         try:
             escape(wanted.name)
@@ -103,7 +103,7 @@ class CertificateRun:
             return []
         return self._known.of(wanted.name)
 
-    def _begin(self, wanted: WantedCertificate, names: t.Sequence[str]) -> bool:
+    def _begin(self, wanted: MemoryItem, names: t.Sequence[str]) -> bool:
         """False as long as it is not known what HAProxy holds of it."""
         held = [self._memory.read_ahead(name) for name in names]
         if None in held or not self._has_changed:  # where nothing changes, HAProxy is not waited for either
@@ -116,7 +116,7 @@ class CertificateRun:
             self._keys.begin(wanted.name, wanted.read, is_needed)
         return True
 
-    def _apply_one(self, wanted: WantedCertificate, outcome: Outcome) -> None:
+    def _apply_one(self, wanted: MemoryItem, outcome: Outcome) -> None:
         for name in filter(None, (wanted.name, wanted.crt_list)):
             escape(name)  # refuses one that is no name, before it is looked for
         outcome.names = self._known.of(wanted.name)
@@ -135,7 +135,7 @@ class CertificateRun:
 
     def _bring(
         self,
-        wanted: WantedCertificate,
+        wanted: MemoryItem,
         outcome: Outcome,
         content: CertificateContent,
         held: t.Mapping[str, StoredCertificate],
@@ -185,7 +185,7 @@ class CertificateRun:
             outcome.action = "updated"
 
     def _places(
-        self, wanted: WantedCertificate, outcome: Outcome, held: t.Mapping[str, StoredCertificate]
+        self, wanted: MemoryItem, outcome: Outcome, held: t.Mapping[str, StoredCertificate]
     ) -> list[tuple[str, str]]:
         """crt-list and name in it, of all places where this certificate is to be used and may not be yet."""
         path = wanted.name if wanted.name.startswith("/") else outcome.name
@@ -207,7 +207,7 @@ class CertificateRun:
         is_directory = os.path.dirname(name) == crt_list
         return is_directory or not any(self._memory.is_listed(other, crt_list) for other in names)
 
-    def _remove(self, wanted: WantedCertificate, outcome: Outcome) -> None:
+    def _remove(self, wanted: MemoryItem, outcome: Outcome) -> None:
         lists = {crt_list for name in outcome.names for crt_list in self._memory.lists_with(name)}
         named = {*self._files.paths.crt_lists, *([os.path.realpath(wanted.crt_list)] if wanted.crt_list else [])}
         for crt_list in sorted(lists):
@@ -261,9 +261,7 @@ class CertificateRun:
         outcome.removed_ocsp = stale.path
         outcome.removed = {stale.path: {"serial_numbers": list(stale.serial_numbers)}}
 
-    def _lines(
-        self, wanted: WantedCertificate, outcome: Outcome, places: t.Iterable[tuple[str, str]]
-    ) -> list[CrtListFile]:
+    def _lines(self, wanted: MemoryItem, outcome: Outcome, places: t.Iterable[tuple[str, str]]) -> list[CrtListFile]:
         """The crt-list files that need a line for it, so that it outlives a reload; of those that crt_list names."""
         files = {file.path: file for file in map(self._list_file, (crt_list for crt_list, _name in places))}
         lacking = []
@@ -281,7 +279,7 @@ class CertificateRun:
         return lacking
 
 
-def update_memory(settings: MemorySettings, wanted: t.Sequence[WantedCertificate], *, check_mode: bool) -> MemoryReport:
+def update_memory(settings: MemorySettings, wanted: t.Sequence[MemoryItem], *, check_mode: bool) -> MemoryReport:
     """Raises HaproxyError when HAProxy cannot be reached or asked at all."""
     api = RuntimeApi(settings.socket, settings.timeout)
     info = api.info()

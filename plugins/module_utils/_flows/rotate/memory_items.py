@@ -17,7 +17,7 @@ from ..haproxy_failures import RELOAD_HELPS, error_code, failure_message
 
 
 @dataclass(frozen=True, repr=False)
-class WantedCertificate:
+class MemoryItem:
     """One item of the module's certificates. content: PEM, None when it is read from source."""
 
     name: str
@@ -114,9 +114,9 @@ class MemoryReport(t.NamedTuple):
         }
 
 
-def of_files(items: t.Iterable[t.Mapping[str, str]], crt_list: str | None) -> list[WantedCertificate]:
+def of_files(items: t.Iterable[t.Mapping[str, str]], crt_list: str | None) -> list[MemoryItem]:
     """For files on disk: items have src, which is the name, too, and state. What HAProxy holds is loaded again."""
-    return [WantedCertificate(item["src"], item["state"], item["src"], None, crt_list, force=True) for item in items]
+    return [MemoryItem(item["src"], item["state"], item["src"], None, crt_list, force=True) for item in items]
 
 
 def _summary(outcome: Outcome) -> dict[str, t.Any]:

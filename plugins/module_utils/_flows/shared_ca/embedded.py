@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ..._core.ca.issue import Issuer
+from ..._core.ca.issue import SigningAuthority
 from ..._core.ca.keys import key_pem
 from ..._core.ca.profiles import KeySpec, Profile, Subject, days
 from ..._core.shared_ca.material import Identity, pem
@@ -43,7 +43,7 @@ def save(embedded: EmbeddedAuthority, state: State) -> None:
     )
 
 
-def _identity(issuer: Issuer | None) -> Identity | None:
+def _identity(issuer: SigningAuthority | None) -> Identity | None:
     return Identity(issuer.certificate, issuer.key) if issuer else None
 
 

@@ -10,7 +10,7 @@ import datetime
 import typing as t
 from dataclasses import dataclass
 
-from ..._core.ca.issue import Issuer
+from ..._core.ca.issue import SigningAuthority
 from ..._core.ca.judge import authority_problems
 from ..._core.ca.profiles import Profile
 from ..._core.instants import isoformat_utc
@@ -30,7 +30,7 @@ class Wish:
 
     authority: Profile
     clients: tuple[ClientWish, ...]
-    imported: Issuer | None = None
+    imported: SigningAuthority | None = None
     force: bool = False
     renew_expired: bool = False
 
@@ -105,15 +105,15 @@ def _refuse_torn(state: State) -> None:
         )
 
 
-def authority_to_import(content: str | bytes, opener: Opener) -> Issuer:
+def authority_to_import(content: str | bytes, opener: Opener) -> SigningAuthority:
     """content: as a secret may hold it. Raises MaterialError when it cannot be read, and RotationError."""
     material = parse_secret(content, opener)
     if len(material.certificates) != 1:
         raise RotationError(f"import_from: there are {len(material.certificates)} certificates: give one authority.")
-    return Issuer(material.certificates[0], material.private_key)
+    return SigningAuthority(material.certificates[0], material.private_key)
 
 
-def refuse_unusable_import(imported: Issuer, at: datetime.datetime) -> None:
+def refuse_unusable_import(imported: SigningAuthority, at: datetime.datetime) -> None:
     """Raises RotationError."""
     problems = authority_problems(imported.certificate, imported.key, at, datetime.timedelta(0))
     if problems:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..._core.ca.issue import Issuer
+from ..._core.ca.issue import SigningAuthority
 from ..._core.ca.keys import key_pem
 from ..._core.ca.profiles import Profile
 from ..._core.instants import isoformat_utc
@@ -35,7 +35,7 @@ class AuthorityRotation:
         self._clients = [client.name for client in clients]
         self._ca_cert, self._ca_key = steward.names.ca_cert, steward.names.ca_key
 
-    def publish(self, profile: Profile | None = None, imported: Issuer | None = None) -> State:
+    def publish(self, profile: Profile | None = None, imported: SigningAuthority | None = None) -> State:
         """Store a successor that is to be trusted. profile: None to make it like the authority that there is."""
         return self._steward.settle(self._clients, lambda state: self._publish_steps(state, profile, imported))
 
@@ -53,7 +53,9 @@ class AuthorityRotation:
 
     # -- the steps ----------------------------------------------------------------------------------------------
 
-    def _publish_steps(self, state: State, profile: Profile | None, imported: Issuer | None) -> t.Iterator[Write]:
+    def _publish_steps(
+        self, state: State, profile: Profile | None, imported: SigningAuthority | None
+    ) -> t.Iterator[Write]:
         steward, current = self._steward, self._current(state)
         if state.phase == "promoted":
             raise RotationError("The rotation before is not finished: finish it, then publish a successor.")

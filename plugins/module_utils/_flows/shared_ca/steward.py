@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ..._core.ca.crl import build_crl
-from ..._core.ca.issue import Issuer, issue_authority, issue_client
+from ..._core.ca.issue import SigningAuthority, issue_authority, issue_client
 from ..._core.ca.judge import is_issued_by
 from ..._core.ca.keys import KeyMaker, generate_key, key_pem, spec_of
 from ..._core.ca.profiles import Profile
@@ -140,7 +140,7 @@ class Steward:
     def new_key(self, profile: Profile) -> str:
         return key_pem(self._make_key(profile.key))
 
-    def authority_steps(self, state: State, profile: Profile, imported: Issuer | None) -> t.Iterator[Write]:
+    def authority_steps(self, state: State, profile: Profile, imported: SigningAuthority | None) -> t.Iterator[Write]:
         """Where there is no authority yet: its key, then its certificate. imported: to be used instead of a new one."""
         names = self.names
         if state.current is None and state.keys is None:
@@ -152,7 +152,7 @@ class Steward:
                 raise RotationError(f"{names.ca_key} holds another key than the one to import: delete it first.")
             yield lambda: self.create(names.ca_cert, self.authority_for(key, profile, imported))
 
-    def authority_for(self, key: t.Any, profile: Profile, imported: Issuer | None) -> t.Callable[[], str]:
+    def authority_for(self, key: t.Any, profile: Profile, imported: SigningAuthority | None) -> t.Callable[[], str]:
         """Makes the certificate, as PEM."""
 
         def make() -> str:
@@ -201,7 +201,7 @@ class Steward:
         if labels.get(PENDING) == version_id:
             yield lambda: self.move(name, PENDING, None, labels)
 
-    def _first_steps(self, client: Client, wish: ClientWish, issuer: Issuer) -> t.Iterator[Write]:
+    def _first_steps(self, client: Client, wish: ClientWish, issuer: SigningAuthority) -> t.Iterator[Write]:
         profile = wish.profile
         if profile is None:
             return
@@ -213,7 +213,7 @@ class Steward:
             yield lambda: self.create(self.names.client_cert(client.name), certificate)
 
     def _reissue_steps(
-        self, client: Client, pair: Pair, wish: ClientWish, current: Pair, issuer: Issuer
+        self, client: Client, pair: Pair, wish: ClientWish, current: Pair, issuer: SigningAuthority
     ) -> t.Iterator[Write]:
         """A new key beside the old one, then its certificate: until that is there, the old pair is whole."""
         yield from self.tidy_client_steps(client)
@@ -229,7 +229,7 @@ class Steward:
             own = self.token(pair.version_id, current.version_id, "certificate")
             yield lambda: self.put(self.names.client_cert(client.name), certificate, token=own, label=CURRENT)
 
-    def _client_certificate(self, key: t.Any, profile: Profile, issuer: Issuer) -> t.Callable[[], str]:
+    def _client_certificate(self, key: t.Any, profile: Profile, issuer: SigningAuthority) -> t.Callable[[], str]:
         def make() -> str:
             return issue_client(issuer, key.public_key(), profile.subject, profile.validity, self.at).pem.decode()
 

@@ -23,7 +23,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.unexpected 
 )
 from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.activate import CertificateRun
 from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.installer import Installer
-from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.memory_items import WantedCertificate
+from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.memory_items import MemoryItem
 from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.sync import CertificateSync, SyncReport
 from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.sync_options import SyncOptions
 from ansible_collections.certops.rotation.plugins.module_utils._flows.stored_certificates import certificates_of
@@ -120,7 +120,7 @@ def test_the_lookup_goes_on(good: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
 def test_haproxy_gets_the_others(monkeypatch: pytest.MonkeyPatch, failure: BaseException) -> None:
-    def fail_for_b(_self: CertificateRun, wanted: WantedCertificate, _outcome: t.Any) -> None:
+    def fail_for_b(_self: CertificateRun, wanted: MemoryItem, _outcome: t.Any) -> None:
         if wanted.name == "b":
             raise failure
 
@@ -133,7 +133,7 @@ def test_haproxy_gets_the_others(monkeypatch: pytest.MonkeyPatch, failure: BaseE
 
     monkeypatch.setattr(CertificateRun, "_apply_one", fail_for_b)
     run = CertificateRun(t.cast("t.Any", Memory()), "3.0", remove_stale_ocsp=False, check_mode=False)
-    outcomes = run.apply([WantedCertificate(name, "present", None, "", None, force=False) for name in NAMES])
+    outcomes = run.apply([MemoryItem(name, "present", None, "", None, force=False) for name in NAMES])
     assert [(outcome.name, outcome.error_code) for outcome in outcomes] == [
         ("a", None),
         ("b", "unexpected"),

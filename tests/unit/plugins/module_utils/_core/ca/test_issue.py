@@ -11,7 +11,7 @@ import datetime
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.ca.crl import StoredCrl, build_crl
 from ansible_collections.certops.rotation.plugins.module_utils._core.ca.issue import (
-    Issuer,
+    SigningAuthority,
     issue_authority,
     issue_client,
     issue_server,
@@ -39,7 +39,7 @@ DAY = datetime.timedelta(days=1)
 
 def authority(key_type="ec", validity=1095 * DAY, at=AT):
     key = pki.shared_key(key_type)
-    return Issuer(issue_authority(key, Subject("Joblet-CA", "CA").name(), validity, at), key)
+    return SigningAuthority(issue_authority(key, Subject("Joblet-CA", "CA").name(), validity, at), key)
 
 
 def extension(certificate, kind):
@@ -124,7 +124,7 @@ def test_the_identifier_of_an_imported_authority_is_used():
     builder = x509.CertificateBuilder(name, name, key.public_key(), 1, AT, AT + DAY)
     builder = builder.add_extension(x509.BasicConstraints(True, None), True)
     builder = builder.add_extension(x509.SubjectKeyIdentifier(b"chosen"), False)
-    issuer = Issuer(load_certificate(builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)), key)
+    issuer = SigningAuthority(load_certificate(builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)), key)
     leaf = issue_client(issuer, pki.shared_key().public_key(), Subject("a").name(), DAY, AT)
     assert extension(leaf, x509.AuthorityKeyIdentifier)[0].key_identifier == b"chosen"
 
@@ -211,9 +211,9 @@ def test_a_subject_that_does_not_fit():
 def test_revocation_lists():
     first, second = (
         authority(),
-        Issuer(issue_authority(pki.new_key(), Subject("Joblet-CA", "CA").name(), DAY, AT), pki.new_key()),
+        SigningAuthority(issue_authority(pki.new_key(), Subject("Joblet-CA", "CA").name(), DAY, AT), pki.new_key()),
     )
-    second = Issuer(issue_authority(second.key, Subject("Joblet-CA", "CA").name(), DAY, AT), second.key)
+    second = SigningAuthority(issue_authority(second.key, Subject("Joblet-CA", "CA").name(), DAY, AT), second.key)
     text = build_crl(first, {5: AT, 7: AT}, AT, 3) + build_crl(second, {}, AT, 4)
     stored = StoredCrl(text)
     assert stored.revoked(first.certificate) == {5: AT, 7: AT}

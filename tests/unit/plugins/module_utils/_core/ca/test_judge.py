@@ -10,7 +10,7 @@ import datetime
 
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.ca.issue import (
-    Issuer,
+    SigningAuthority,
     issue_authority,
     issue_client,
     issue_server,
@@ -32,7 +32,7 @@ NAMES = ("joblet", "localhost", "127.0.0.1", "::1")
 
 def new_authority(validity=1095 * DAY):
     key = pki.new_key()
-    return Issuer(issue_authority(key, Subject("Joblet-CA", "CA").name(), validity, AT), key)
+    return SigningAuthority(issue_authority(key, Subject("Joblet-CA", "CA").name(), validity, AT), key)
 
 
 @pytest.fixture(scope="module")

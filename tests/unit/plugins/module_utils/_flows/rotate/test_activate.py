@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.content import parse_content
 from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.parsing import StoredCertificate
 from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.activate import CertificateRun
-from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.memory_items import WantedCertificate
+from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.memory_items import MemoryItem
 from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.certificates import CertificateMemory
 from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.runtime import RuntimeApi
 from ansible_collections.certops.rotation.tests.support import pki
@@ -47,7 +47,7 @@ def test_stale_response_that_cannot_be_removed(tmp_path: pathlib.Path, monkeypat
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "unlink", refuse)
-    wanted = WantedCertificate(str(path), "present", str(path), None, None, force=False)
+    wanted = MemoryItem(str(path), "present", str(path), None, None, force=False)
     run = CertificateRun(UpToDateMemory(path), "2.6.12", remove_stale_ocsp=True, check_mode=False)
     (outcome,) = run.apply([wanted])
     assert (outcome.action, outcome.changed, outcome.removed_ocsp) == ("unchanged", False, None)

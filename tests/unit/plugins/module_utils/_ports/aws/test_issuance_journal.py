@@ -22,21 +22,25 @@ from ansible_collections.certops.rotation.plugins.module_utils._errors import (
 from ansible_collections.certops.rotation.plugins.module_utils._ports.aws.issuance_journal import IssuanceJournal
 from ansible_collections.certops.rotation.tests.support import pki
 from ansible_collections.certops.rotation.tests.support.issuance import entry
-from ansible_collections.certops.rotation.tests.support.memory_secrets import Killed, MemorySecrets, client_error
+from ansible_collections.certops.rotation.tests.support.memory_secrets_manager import (
+    Killed,
+    MemorySecretsManager,
+    client_error,
+)
 
 NAME = "acme/journal"
 
 
 @pytest.fixture
-def secrets() -> MemorySecrets:
-    return MemorySecrets()
+def secrets() -> MemorySecretsManager:
+    return MemorySecretsManager()
 
 
-def journal(secrets: MemorySecrets, **more: t.Any) -> IssuanceJournal:
+def journal(secrets: MemorySecretsManager, **more: t.Any) -> IssuanceJournal:
     return IssuanceJournal(secrets, lambda function: function, NAME, **more)
 
 
-def opened(secrets: MemorySecrets) -> tuple[IssuanceJournal, tuple[JournalEntry, ...]]:
+def opened(secrets: MemorySecretsManager) -> tuple[IssuanceJournal, tuple[JournalEntry, ...]]:
     """As a run begins."""
     one = journal(secrets)
     return one, one.read()
@@ -46,12 +50,12 @@ def with_key(each: JournalEntry) -> JournalEntry:
     return dataclasses.replace(entry(key=pki.shared_key()), name=each.name, values=each.values).at("validated")
 
 
-def has_keys(secrets: MemorySecrets) -> bool:
+def has_keys(secrets: MemorySecretsManager) -> bool:
     """Whether a version that has a label holds one."""
     return any('"key"' in text for text in secrets.labelled_texts().values())
 
 
-def test_the_next_run_reads_what_one_has_written(secrets: MemorySecrets) -> None:
+def test_the_next_run_reads_what_one_has_written(secrets: MemorySecretsManager) -> None:
     run, entries = opened(secrets)
     assert entries == ()
     assert secrets.writes == []
@@ -62,7 +66,7 @@ def test_the_next_run_reads_what_one_has_written(secrets: MemorySecrets) -> None
     assert follower.damaged == ()
 
 
-def test_a_new_secret_has_its_key_and_says_what_it_is(secrets: MemorySecrets) -> None:
+def test_a_new_secret_has_its_key_and_says_what_it_is(secrets: MemorySecretsManager) -> None:
     run = journal(secrets, kms_key_id="alias/acme", tags={"team": "edge"})
     run.read()
     run.write([entry()])
@@ -77,7 +81,7 @@ def test_a_new_secret_has_its_key_and_says_what_it_is(secrets: MemorySecrets) ->
 # Emptied
 
 
-def test_in_the_end_no_version_with_a_key_has_a_label(secrets: MemorySecrets) -> None:
+def test_in_the_end_no_version_with_a_key_has_a_label(secrets: MemorySecretsManager) -> None:
     run, _entries = opened(secrets)
     run.write([entry()])
     run.write([with_key(entry())])
@@ -87,7 +91,7 @@ def test_in_the_end_no_version_with_a_key_has_a_label(secrets: MemorySecrets) ->
     assert {label for _name, label in secrets.labelled_texts()} == {"AWSCURRENT"}
 
 
-def test_a_run_with_nothing_to_do_writes_nothing(secrets: MemorySecrets) -> None:
+def test_a_run_with_nothing_to_do_writes_nothing(secrets: MemorySecretsManager) -> None:
     opened(secrets)[0].clear()
     assert secrets.secrets == {}
     run, _entries = opened(secrets)
@@ -100,7 +104,7 @@ def test_a_run_with_nothing_to_do_writes_nothing(secrets: MemorySecrets) -> None
     assert secrets.calls[-2:] == ["describe_secret", "get_secret_value"]
 
 
-def test_a_label_that_a_killed_run_has_left_is_removed_by_the_next_one(secrets: MemorySecrets) -> None:
+def test_a_label_that_a_killed_run_has_left_is_removed_by_the_next_one(secrets: MemorySecretsManager) -> None:
     run, _entries = opened(secrets)
     run.write([with_key(entry())])
     secrets.kill_at(2)
@@ -114,7 +118,7 @@ def test_a_label_that_a_killed_run_has_left_is_removed_by_the_next_one(secrets: 
     assert not has_keys(secrets)
 
 
-def test_a_label_that_another_run_has_removed_is_no_error(secrets: MemorySecrets) -> None:
+def test_a_label_that_another_run_has_removed_is_no_error(secrets: MemorySecretsManager) -> None:
     run, _entries = opened(secrets)
     run.write([with_key(entry())])
     secrets.kill_at(2)
@@ -130,7 +134,7 @@ def test_a_label_that_another_run_has_removed_is_no_error(secrets: MemorySecrets
 # Two runs
 
 
-def test_who_comes_second_ends_before_it_does_harm(secrets: MemorySecrets) -> None:
+def test_who_comes_second_ends_before_it_does_harm(secrets: MemorySecretsManager) -> None:
     one, two = opened(secrets)[0], opened(secrets)[0]
     one.write([entry("a")])
     with pytest.raises(RunOvertaken, match="Another run has written secret acme/journal"):
@@ -146,7 +150,7 @@ def test_who_comes_second_ends_before_it_does_harm(secrets: MemorySecrets) -> No
 
 
 @pytest.mark.parametrize("is_there", [False, True])
-def test_of_many_at_one_instant_exactly_one_goes_on(secrets: MemorySecrets, is_there: bool) -> None:
+def test_of_many_at_one_instant_exactly_one_goes_on(secrets: MemorySecretsManager, is_there: bool) -> None:
     if is_there:
         opened(secrets)[0].write([entry("before")])
     runs = [opened(secrets)[0] for _run in range(12)]
@@ -166,7 +170,7 @@ def test_of_many_at_one_instant_exactly_one_goes_on(secrets: MemorySecrets, is_t
     assert [each.name for each in opened(secrets)[1]] == [f"run-{winners[0]}"]
 
 
-def test_two_runs_that_write_the_same_are_told_apart(secrets: MemorySecrets) -> None:
+def test_two_runs_that_write_the_same_are_told_apart(secrets: MemorySecretsManager) -> None:
     """AWS takes a repetition of the same content for a success."""
     opened(secrets)[0].write([entry()])
     one, two = opened(secrets)[0], opened(secrets)[0]
@@ -175,7 +179,7 @@ def test_two_runs_that_write_the_same_are_told_apart(secrets: MemorySecrets) -> 
         two.write([])
 
 
-def test_an_answer_that_got_lost_is_no_other_run(secrets: MemorySecrets) -> None:
+def test_an_answer_that_got_lost_is_no_other_run(secrets: MemorySecretsManager) -> None:
     """botocore sends the request again."""
 
     def twice(function: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
@@ -192,7 +196,7 @@ def test_an_answer_that_got_lost_is_no_other_run(secrets: MemorySecrets) -> None
     assert opened(secrets)[1] == (with_key(entry()),)
 
 
-def test_a_label_that_somebody_has_moved_back_is_told(secrets: MemorySecrets) -> None:
+def test_a_label_that_somebody_has_moved_back_is_told(secrets: MemorySecretsManager) -> None:
     run, _entries = opened(secrets)
     run.write([entry("a")])
     first = secrets.secrets[NAME].labels["AWSCURRENT"]
@@ -209,7 +213,7 @@ def test_a_label_that_somebody_has_moved_back_is_told(secrets: MemorySecrets) ->
         run.write([entry("c")])
 
 
-def test_a_secret_that_infrastructure_code_has_made_without_a_value(secrets: MemorySecrets) -> None:
+def test_a_secret_that_infrastructure_code_has_made_without_a_value(secrets: MemorySecretsManager) -> None:
     secrets.create_secret(Name=NAME, ClientRequestToken="x" * 32, SecretString="")
     secrets.secrets[NAME].texts.clear()
     secrets.secrets[NAME].labels.clear()
@@ -232,14 +236,14 @@ def test_a_secret_that_infrastructure_code_has_made_without_a_value(secrets: Mem
         ('{"kind": "certops.rotation issuance journal", "format": 2}', "a newer one is at work"),
     ],
 )
-def test_another_secret_is_not_overwritten(secrets: MemorySecrets, text: str, told: str) -> None:
+def test_another_secret_is_not_overwritten(secrets: MemorySecretsManager, text: str, told: str) -> None:
     secrets.create_secret(Name=NAME, ClientRequestToken="x" * 32, SecretString=text)
     with pytest.raises(RotationError, match=told):
         opened(secrets)
     assert secrets.labelled_texts() == {(NAME, "AWSCURRENT"): text}
 
 
-def test_a_deleted_secret_is_told_before_anything_is_ordered(secrets: MemorySecrets) -> None:
+def test_a_deleted_secret_is_told_before_anything_is_ordered(secrets: MemorySecretsManager) -> None:
     run, _entries = opened(secrets)
     run.write([entry()])
     secrets.secrets[NAME].deleted = True
@@ -249,7 +253,7 @@ def test_a_deleted_secret_is_told_before_anything_is_ordered(secrets: MemorySecr
         run.write([entry()])
 
 
-def test_a_secret_that_is_deleted_after_it_was_not_found(secrets: MemorySecrets) -> None:
+def test_a_secret_that_is_deleted_after_it_was_not_found(secrets: MemorySecretsManager) -> None:
     run, _entries = opened(secrets)
     opened(secrets)[0].write([entry()])
     secrets.secrets[NAME].deleted = True
@@ -261,7 +265,7 @@ def test_a_secret_that_is_deleted_after_it_was_not_found(secrets: MemorySecrets)
     "denied",
     ["describe_secret", "get_secret_value", "create_secret", "put_secret_value", "update_secret_version_stage"],
 )
-def test_what_is_denied_is_told_with_what_to_do(secrets: MemorySecrets, denied: str) -> None:
+def test_what_is_denied_is_told_with_what_to_do(secrets: MemorySecretsManager, denied: str) -> None:
     if denied != "create_secret":
         opened(secrets)[0].write([with_key(entry())])
 
@@ -281,7 +285,7 @@ def test_what_is_denied_is_told_with_what_to_do(secrets: MemorySecrets, denied: 
     assert caught.value.code == "AccessDeniedException"
 
 
-def test_a_damaged_entry_is_told_and_gone_in_the_end(secrets: MemorySecrets) -> None:
+def test_a_damaged_entry_is_told_and_gone_in_the_end(secrets: MemorySecretsManager) -> None:
     run, _entries = opened(secrets)
     run.write([with_key(entry("a")), entry("b")])
     version = secrets.secrets[NAME].labels["AWSCURRENT"]
@@ -297,7 +301,7 @@ def test_a_damaged_entry_is_told_and_gone_in_the_end(secrets: MemorySecrets) -> 
     assert opened(secrets)[0].damaged == ()
 
 
-def test_only_damaged_entries_are_gone_in_the_end_too(secrets: MemorySecrets) -> None:
+def test_only_damaged_entries_are_gone_in_the_end_too(secrets: MemorySecretsManager) -> None:
     run, _entries = opened(secrets)
     run.write([with_key(entry("a"))])
     version = secrets.secrets[NAME].labels["AWSCURRENT"]
@@ -337,7 +341,7 @@ def test_killed_at_any_call_no_entry_is_lost_and_no_key_stays(after: bool) -> No
     write = 0
     while total is None or write < total:
         write += 1
-        secrets = MemorySecrets()
+        secrets = MemorySecretsManager()
         run, _entries = opened(secrets)
         secrets.kill_at(write, after=after)
         reached: list[str] = []
@@ -370,7 +374,7 @@ def test_killed_at_any_call_no_entry_is_lost_and_no_key_stays(after: bool) -> No
 
 
 @pytest.mark.usefixtures("quick_keys")
-def test_parts_are_used_again_and_emptied_with_the_first_one(secrets: MemorySecrets) -> None:
+def test_parts_are_used_again_and_emptied_with_the_first_one(secrets: MemorySecretsManager) -> None:
     run, _entries = opened(secrets)
     run.write(finished(batch()))
     assert sorted(secrets.secrets) == [NAME, f"{NAME}.2", f"{NAME}.3"]
@@ -387,7 +391,7 @@ def test_parts_are_used_again_and_emptied_with_the_first_one(secrets: MemorySecr
 
 
 @pytest.mark.usefixtures("quick_keys")
-def test_a_part_of_an_older_journal_is_taken_over_and_a_strangers_secret_is_not(secrets: MemorySecrets) -> None:
+def test_a_part_of_an_older_journal_is_taken_over_and_a_strangers_secret_is_not(secrets: MemorySecretsManager) -> None:
     run, _entries = opened(secrets)
     run.write(finished(batch()))
     del secrets.secrets[NAME]  # by hand
@@ -395,7 +399,7 @@ def test_a_part_of_an_older_journal_is_taken_over_and_a_strangers_secret_is_not(
     assert entries == ()
     run.write(finished(batch()))
     assert len(opened(secrets)[1]) == 40
-    other = MemorySecrets()
+    other = MemorySecretsManager()
     other.create_secret(Name=f"{NAME}.2", ClientRequestToken="x" * 32, SecretString="not ours")
     run, _entries = opened(other)
     with pytest.raises(RotationError, match=rf"{NAME}\.2 holds something else"):
@@ -403,7 +407,7 @@ def test_a_part_of_an_older_journal_is_taken_over_and_a_strangers_secret_is_not(
 
 
 @pytest.mark.usefixtures("quick_keys")
-def test_a_part_that_is_gone_is_told(secrets: MemorySecrets) -> None:
+def test_a_part_that_is_gone_is_told(secrets: MemorySecretsManager) -> None:
     run, _entries = opened(secrets)
     run.write(finished(batch()))
     del secrets.secrets[f"{NAME}.2"]

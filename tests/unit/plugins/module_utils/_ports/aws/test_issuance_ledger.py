@@ -21,18 +21,18 @@ from ansible_collections.certops.rotation.plugins.module_utils._ports.aws.issuan
     ledger_place,
 )
 from ansible_collections.certops.rotation.tests.support.issuance import ACCOUNT, NOW, ONE
-from ansible_collections.certops.rotation.tests.support.memory_secrets import MemorySecrets, client_error
+from ansible_collections.certops.rotation.tests.support.memory_secrets_manager import MemorySecretsManager, client_error
 
 NAME = "acme/ledger"
 ONES = AccountKey(ONE.directory, ACCOUNT)
 
 
 @pytest.fixture
-def secrets() -> MemorySecrets:
-    return MemorySecrets()
+def secrets() -> MemorySecretsManager:
+    return MemorySecretsManager()
 
 
-def opened(secrets: MemorySecrets) -> tuple[IssuanceLedger, Ledger, str | None]:
+def opened(secrets: MemorySecretsManager) -> tuple[IssuanceLedger, Ledger, str | None]:
     place = ledger_place(NAME, lambda service: secrets, lambda function: function)
     port = IssuanceLedger(place)
     return port, *port.read()
@@ -43,13 +43,13 @@ def ordered(port: IssuanceLedger, ledger: Ledger) -> str | None:
     return port.write(ledger, NOW)
 
 
-def orders(secrets: MemorySecrets) -> int:
+def orders(secrets: MemorySecretsManager) -> int:
     left = opened(secrets)[1].orders_left(ONES, LETS_ENCRYPT, NOW)
     assert left is not None
     return 300 - left
 
 
-def test_what_a_run_has_noted_the_next_one_knows(secrets: MemorySecrets) -> None:
+def test_what_a_run_has_noted_the_next_one_knows(secrets: MemorySecretsManager) -> None:
     port, ledger, warning = opened(secrets)
     assert warning is None
     assert ordered(port, ledger) is None
@@ -58,13 +58,13 @@ def test_what_a_run_has_noted_the_next_one_knows(secrets: MemorySecrets) -> None
     assert "Ledger of certificate issuance" in secrets.secrets[NAME].properties["Description"]
 
 
-def test_a_run_that_changes_nothing_writes_nothing(secrets: MemorySecrets) -> None:
+def test_a_run_that_changes_nothing_writes_nothing(secrets: MemorySecretsManager) -> None:
     port, ledger, _warning = opened(secrets)
     assert port.write(ledger, NOW) is None
     assert secrets.writes == []
 
 
-def test_runs_at_one_instant_are_merged(secrets: MemorySecrets) -> None:
+def test_runs_at_one_instant_are_merged(secrets: MemorySecretsManager) -> None:
     runs = [opened(secrets)[:2] for _run in range(5)]
     together = threading.Barrier(len(runs))
 
@@ -80,7 +80,7 @@ def test_runs_at_one_instant_are_merged(secrets: MemorySecrets) -> None:
 @pytest.mark.parametrize(
     "text", ["-----BEGIN PRIVATE KEY-----", '{"certificate": "x"}', '{"format": 2, "accounts": {}}']
 )
-def test_a_strangers_secret_is_left_as_it_is(secrets: MemorySecrets, text: str) -> None:
+def test_a_strangers_secret_is_left_as_it_is(secrets: MemorySecretsManager, text: str) -> None:
     secrets.create_secret(Name=NAME, ClientRequestToken="x" * 32, SecretString=text)
     port, ledger, warning = opened(secrets)
     assert warning is not None
@@ -90,7 +90,7 @@ def test_a_strangers_secret_is_left_as_it_is(secrets: MemorySecrets, text: str) 
     assert secrets.labelled_texts() == {(NAME, "AWSCURRENT"): text}
 
 
-def test_a_damaged_one_begins_anew_with_a_warning(secrets: MemorySecrets) -> None:
+def test_a_damaged_one_begins_anew_with_a_warning(secrets: MemorySecretsManager) -> None:
     secrets.create_secret(Name=NAME, ClientRequestToken="x" * 32, SecretString='{"accounts":{"htt')
     port, ledger, warning = opened(secrets)
     assert warning is not None
@@ -101,7 +101,9 @@ def test_a_damaged_one_begins_anew_with_a_warning(secrets: MemorySecrets) -> Non
 
 
 @pytest.mark.parametrize("denied", ["describe_secret", "get_secret_value"])
-def test_one_that_cannot_be_read_keeps_nothing_back_and_is_not_overwritten(secrets: MemorySecrets, denied: str) -> None:
+def test_one_that_cannot_be_read_keeps_nothing_back_and_is_not_overwritten(
+    secrets: MemorySecretsManager, denied: str
+) -> None:
     assert ordered(*opened(secrets)[:2]) is None
     before = secrets.labelled_texts()
 
@@ -118,7 +120,7 @@ def test_one_that_cannot_be_read_keeps_nothing_back_and_is_not_overwritten(secre
     assert secrets.labelled_texts() == before
 
 
-def test_one_that_cannot_be_written_is_a_warning(secrets: MemorySecrets) -> None:
+def test_one_that_cannot_be_written_is_a_warning(secrets: MemorySecretsManager) -> None:
     port, ledger, _warning = opened(secrets)
 
     def deny(operation: str) -> None:
@@ -131,7 +133,7 @@ def test_one_that_cannot_be_written_is_a_warning(secrets: MemorySecrets) -> None
     assert "cannot be written" in warning
 
 
-def test_a_deleted_secret_is_a_warning(secrets: MemorySecrets) -> None:
+def test_a_deleted_secret_is_a_warning(secrets: MemorySecretsManager) -> None:
     assert ordered(*opened(secrets)[:2]) is None
     secrets.secrets[NAME].deleted = True
     assert "marked for deletion" in str(opened(secrets)[2])
@@ -151,7 +153,7 @@ def test_somebody_who_always_writes_first_ends_in_a_warning() -> None:
     assert "too many runs" in str(ordered(port, port.read()[0]))
 
 
-def test_a_stranger_who_comes_meanwhile_is_left_alone(secrets: MemorySecrets) -> None:
+def test_a_stranger_who_comes_meanwhile_is_left_alone(secrets: MemorySecretsManager) -> None:
     port, ledger, _warning = opened(secrets)
     secrets.create_secret(Name=NAME, ClientRequestToken="x" * 32, SecretString="mine")
     assert ordered(port, ledger) is None
@@ -159,7 +161,7 @@ def test_a_stranger_who_comes_meanwhile_is_left_alone(secrets: MemorySecrets) ->
 
 
 def place(address: str) -> t.Any:
-    return ledger_place(address, lambda service: MemorySecrets(), lambda function: function)
+    return ledger_place(address, lambda service: MemorySecretsManager(), lambda function: function)
 
 
 def test_addresses() -> None:
