@@ -26,6 +26,7 @@ import typing as t
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / ".dev" / "collections"))
+os.environ["PYTHONPATH"] = sys.path[0]  # of the process that is AWS and DNS
 os.environ["PATH"] += os.pathsep + "/usr/sbin:/sbin"  # haproxy on Debian
 
 from ansible_collections.certops.rotation.tests.support import pki  # noqa: E402
