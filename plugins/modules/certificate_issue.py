@@ -142,6 +142,18 @@ EXAMPLES = r"""
     terms_agreed: true
     caa: refuse
 
+- name: Zones of another account, and of a name server that takes signed updates
+  certops.rotation.certificate_issue:
+    certificates: "{{ certificates }}"
+    issuers: "{{ issuers }}"
+    dns:
+      - provider: route53
+        role_arn: arn:aws:iam::210987654321:role/certops-dns
+      - provider: rfc2136
+        server: ns1.example.net
+        zones: [example.net]
+        key_secret: certops/dns/example-net
+
 - name: What is due, and why
   certops.rotation.certificate_issue:
     certificates: "{{ certificates }}"

@@ -50,6 +50,7 @@ attributes:
 requirements:
   - Python >= 3.10
   - acme >= 5.9
+  - dnspython >= 2.6
   - cryptography >= 42.0
 notes:
   - O(kms_key_id) has no effect. It is there so that all options of M(certops.rotation.certificate_issue) that it shares

@@ -15,7 +15,7 @@ import pathlib
 import typing as t
 
 import pytest
-from ansible_collections.certops.rotation.tests.support import ansible_core, rotation
+from ansible_collections.certops.rotation.tests.support import ansible_core, pebble, rotation
 from ansible_collections.certops.rotation.tests.support import haproxy as haproxy_support
 from ansible_collections.certops.rotation.tests.support.acme_dns import AwsWithDns, aws_with_dns
 from ansible_collections.certops.rotation.tests.support.aws_faults import AwsFaults
@@ -37,7 +37,13 @@ def pytest_report_header() -> list[str]:
     found = haproxy_support.versions()
     tested = ", ".join(version.text for version in found if version.program)
     missing = [f"HAProxy {version.name} is NOT TESTED: {version.text}" for version in found if not version.program]
-    return [f"ansible-core: {', '.join(map(_ansible_core, ansible_core.versions()))}", f"HAProxy: {tested}", *missing]
+    servers = [text if program else f"{name} is MISSING: {text}" for name, (program, text) in pebble.versions().items()]
+    return [
+        f"ansible-core: {', '.join(map(_ansible_core, ansible_core.versions()))}",
+        f"HAProxy: {tested}",
+        f"Pebble: {', '.join(servers)}",
+        *missing,
+    ]
 
 
 def _ansible_core(name: str) -> str:

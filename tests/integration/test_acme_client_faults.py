@@ -35,6 +35,7 @@ from ansible_collections.certops.rotation.tests.support.acme_orders import (
     validate,
     wait_for,
 )
+from ansible_collections.certops.rotation.tests.support.connect_proxy import ConnectProxy
 from ansible_collections.certops.rotation.tests.support.pebble import Pebble
 from ansible_collections.certops.rotation.tests.support.ports import free_port
 
@@ -121,6 +122,20 @@ class TestSilence:
         ):
             authority.facts()
 
+    def test_of_each_of_many_addresses(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Each of which takes no connection and says nothing."""
+        with contextlib.ExitStack() as stack:
+            full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+            for _number in range(3):  # what does not fit into its queue is not answered
+                waiting = stack.enter_context(socket.socket())
+                waiting.setblocking(False)
+                waiting.connect_ex(full.getsockname())
+            found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", full.getsockname())]
+            monkeypatch.setattr(socket, "getaddrinfo", lambda *_asked, **_more: found * 100)
+            authority = stack.enter_context(_stranger(Issuer("https://ca.example/dir", "account"), SHORTEST))
+            with failing("takes no connection in time"):
+                authority.facts()
+
     def test_within_the_handshake(self, tmp_path: pathlib.Path) -> None:
         with bad_server.BadServer(bad_server.drips(b"\x16\x03\x03\x40\x00", b"\x00"), reads_request=False) as server:
             issuer = Issuer(f"https://{server.address}/dir", "account", ca_bundle=_any_bundle(tmp_path))
@@ -144,10 +159,19 @@ class TestTooMuch:
         ):
             authority.facts()
 
-    def test_of_beginnings(self, tmp_path: pathlib.Path) -> None:
-        """http.client reads 100 Continue without end."""
-        behaviour = bad_server.floods("", "HTTP/1.1 100 Continue\r\n\r\n")
-        with _tls_server(behaviour, tmp_path) as issuer, _stranger(issuer, SHORTEST) as authority, failing("The CA at"):
+    @pytest.mark.parametrize(
+        ("head", "forever"),
+        [
+            ("", "HTTP/1.1 100 Continue\r\n\r\n"),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", "X: y\r\n"),
+        ],
+    )
+    def test_of_what_libraries_read_without_end(self, head: str, forever: str, tmp_path: pathlib.Path) -> None:
+        with (
+            _tls_server(bad_server.floods(head, forever), tmp_path) as issuer,
+            _stranger(issuer) as authority,
+            failing("sends more than any answer has"),
+        ):
             authority.facts()
 
     def test_of_a_small_body_that_grows(self, tmp_path: pathlib.Path) -> None:
@@ -265,7 +289,7 @@ class TestTrust:
 
 class TestProxies:
     def test_of_the_environment_are_used(self, pebble: Pebble, monkeypatch: pytest.MonkeyPatch) -> None:
-        with _ConnectProxy() as tunnel:
+        with ConnectProxy() as tunnel:
             monkeypatch.setenv("HTTPS_PROXY", f"http://user:hunter2@127.0.0.1:{tunnel.port}")
             with opened(pebble) as authority:
                 assert order(authority).status == "pending"
@@ -315,7 +339,7 @@ class TestOutage:
 
     def test_connections_are_kept(self, pebble: Pebble, publisher: TxtPublisher) -> None:
         """A handshake for each request would cost more than all else."""
-        with _ConnectProxy() as tunnel, pytest.MonkeyPatch.context() as patch, opened(pebble) as authority:
+        with ConnectProxy() as tunnel, pytest.MonkeyPatch.context() as patch, opened(pebble) as authority:
             patch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{tunnel.port}")
             issue(authority, ["kept.example.com"], publisher)
             assert authority.requests > 6
@@ -348,40 +372,3 @@ def _tls_server(behaviour: bad_server.Behaviour, directory: pathlib.Path) -> t.I
 
     with bad_server.BadServer(behave, reads_request=False) as server:
         yield Issuer(f"https://{server.address}/dir", "account", ca_bundle=str(directory / "ca.pem"))
-
-
-class _ConnectProxy:
-    """An HTTP proxy for CONNECT. targets: what it was asked to connect to; head: of the last request."""
-
-    def __init__(self) -> None:
-        self.targets: list[str] = []
-        self.head = ""
-        self._server = bad_server.BadServer(self._behave)
-        self.port = int(self._server.address.rpartition(":")[2])
-
-    def __enter__(self) -> t.Self:
-        self._server.__enter__()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._server.__exit__(*exception)
-
-    def _behave(self, connection: socket.socket, request: bytes) -> None:
-        self.head = request.decode()
-        target = self.head.split(" ")[1]
-        self.targets.append(target)
-        host, _colon, port = target.rpartition(":")
-        with socket.create_connection((host, int(port)), 10) as behind:
-            connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            back = threading.Thread(target=_pump, args=(behind, connection), daemon=True)
-            back.start()
-            _pump(connection, behind)
-            back.join(10)
-
-
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    source.settimeout(60)
-    with contextlib.suppress(OSError):
-        while some := source.recv(65536):
-            sink.sendall(some)
-        sink.shutdown(socket.SHUT_WR)

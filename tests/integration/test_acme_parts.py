@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 
 import dns.message
 import dns.query
@@ -114,6 +115,15 @@ class TestDns:
         reply = dns.query.udp(dns.message.make_query("t.example.com", "TXT"), "127.0.0.1", port=aws_dns.dns_port)
         assert reply.flags & dns.flags.TC
         assert len(ask(aws_dns, "t.example.com", tcp=True)[1]) == 120
+
+    def test_many_questions_at_once(self, aws_dns: AwsWithDns) -> None:
+        """As a CA asks that validates a hundred names: none is lost."""
+        zone = aws_dns.zone("example.com")
+        aws_dns.put_record(zone, "*.example.com", "TXT", ["value"])
+        with ThreadPoolExecutor(50) as pool:
+            answers = list(pool.map(lambda number: ask(aws_dns, f"w{number}.example.com"), range(500)))
+        assert [len(found) for _code, found in answers] == [1] * 500
+        assert len(aws_dns.queries("TXT")) == 500
 
     def test_a_server_that_lags(self, aws_dns: AwsWithDns) -> None:
         zone = aws_dns.zone("example.com")

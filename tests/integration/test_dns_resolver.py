@@ -12,6 +12,7 @@ import typing as t
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.acme.caa import CaaRecord, CaaSet
 from ansible_collections.certops.rotation.plugins.module_utils._core.acme.dns import TxtRecord
+from ansible_collections.certops.rotation.plugins.module_utils._core.acme.zones import challenge_name
 from ansible_collections.certops.rotation.plugins.module_utils._errors import DnsError, InvalidOption
 from ansible_collections.certops.rotation.plugins.module_utils._ports.dns.propagation import (
     Propagation,
@@ -87,6 +88,24 @@ class TestCnames:
         # The delegation is asked for once or so, not once a name.
         assert len([name for name in world.top.asked("CNAME") if name.endswith("corp.test")]) <= 16
 
+    def test_a_name_that_is_too_long_with_the_label_is_out_alone(
+        self, corp: list[DnsServer], resolver: DnsResolver
+    ) -> None:
+        """As a name of a certificate it is legal."""
+        longest = ".".join(["a" * 63, "b" * 63, "c" * 63, "d" * 51, "corp.test"])
+        assert len(longest) == 253
+        name = challenge_name(longest)
+        found = resolver.targets([name, NAME, "a..b"])
+        assert found[NAME] == NAME
+        for bad in (name, "a..b"):
+            assert isinstance(found[bad], DnsError)
+            assert found[bad].names == (bad,)  # type: ignore[union-attr]
+        assert resolver.caa([longest]) == {longest: None}
+        put(corp, "*.corp.test", "CNAME", "web.corp.test.")
+        close = ".".join(["x", "b" * 63, "c" * 63, "d" * 63, "e" * 49, "corp.test"])
+        assert len(close) == 253
+        assert isinstance(resolver.targets([close])[close], (DnsError, str))
+
 
 class TestDelegations:
     def test_the_systems_resolver_is_not_asked_for_content(
@@ -132,6 +151,25 @@ class TestDelegations:
         begun = time.monotonic()
         assert resolver.target(NAME) == NAME
         assert time.monotonic() - begun < 5
+
+    def test_silent_servers_cost_their_time_once_and_not_once_a_name(self, world: DnsWorld) -> None:
+        dead, half = world.zone("dead.test"), world.zone("half.test")
+        for server in (*dead, half[0]):
+            server.behaviour = "silent"
+        names = [f"_acme-challenge.n{number}.{zone}.test" for number in range(60) for zone in ("dead", "half")]
+        begun = time.monotonic()
+        found = world.resolver().targets(names)
+        assert time.monotonic() - begun < 15  # 30 of them would wait for 48 s
+        for name in names:
+            if "half" in name:
+                assert found[name] == name
+            else:
+                error = found[name]
+                assert isinstance(error, DnsError)
+                assert "ns1.dead.test" in error.message
+                assert "ns2.dead.test" in error.message
+        assert len(dead[0].asked("CNAME")) < 40
+        assert len(half[0].asked("CNAME")) < 40
 
     def test_servers_without_edns_are_understood(self, corp: list[DnsServer], resolver: DnsResolver) -> None:
         put(corp, NAME, "CNAME", "a.corp.test.")
@@ -291,7 +329,7 @@ class TestNameservers:
         resolver = world.resolver(*(f"{server.address}:{world.port}" for server in corp))
         assert resolver.target(NAME) == "a.corp.test"
         corp[1].behaviour = "REFUSED"
-        with pytest.raises(DnsError, match=r"No server of nameservers answers for .* is silent .*; .* answers REFUSED"):
+        with pytest.raises(DnsError, match=r"No server of nameservers answers for .* answers REFUSED; .* is silent"):
             resolver.target(NAME)
 
     def test_one_that_caches_is_told(self, world: DnsWorld, corp: list[DnsServer]) -> None:

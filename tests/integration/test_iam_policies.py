@@ -98,4 +98,4 @@ def test_the_documentation_shows_the_files_as_they_are() -> None:
     shown = re.search(r"^```json\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     assert shown
     assert json.loads(shown[1])["Statement"] == statements("read-by-tag.json")
-    assert {path.name for path in (DOCS / "iam").iterdir()} == set(re.findall(r"\(iam/([a-z-]+\.json)\)", page))
+    assert {path.name for path in (DOCS / "iam").iterdir()} == set(re.findall(r"\(iam/([a-z0-9-]+\.json)\)", page))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import ipaddress
 import threading
 import time
 import typing as t
@@ -62,9 +63,16 @@ class TxtPublisher:
 
 def csr(names: t.Sequence[str], key: t.Any = None) -> bytes:
     """DER; of a new key where none is given."""
-    subject = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
-    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).add_extension(subject, critical=False)
+    found = x509.SubjectAlternativeName([_general_name(name) for name in names])
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).add_extension(found, critical=False)
     return builder.sign(key or pki.new_key(), hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
 
 
 def challenge_of(authority: AcmeAuthority, url: str, kind: str = "dns-01") -> tuple[str, Challenge]:
@@ -87,7 +95,7 @@ def wait_for(authority: AcmeAuthority, order: Order, *statuses: str) -> Order:
     deadline = time.monotonic() + 120
     while order.status in statuses:
         assert time.monotonic() < deadline, order
-        time.sleep(0.1)
+        time.sleep(0.2)
         order = authority.order(order.url)
     return order
 

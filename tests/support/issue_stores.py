@@ -74,9 +74,9 @@ class Cloud:
 
     # -- the stores -----------------------------------------------------------------------------------------------
 
-    def truth(self, *, prefix: str = "", restore: bool = False, **properties: t.Any) -> SecretsTruth:
+    def truth(self, *, prefix: str = "", on_deleted: t.Any = "fail", **properties: t.Any) -> SecretsTruth:
         secrets = CertificateSecrets(self.client("secretsmanager"), RETRY)
-        return SecretsTruth(secrets, VERIFIER, Properties(**properties), prefix=prefix, restore=restore)
+        return SecretsTruth(secrets, VERIFIER, Properties(**properties), prefix=prefix, on_deleted=on_deleted)
 
     def acm_store(self, truth: SecretsTruth, region: str = REGION, **options: t.Any) -> AcmStore:
         return AcmStore(self.client("acm", region), RETRY, SecretPointers(truth, region), **options)
@@ -119,7 +119,8 @@ class Cloud:
 
         def change(_request: dict[str, t.Any], reply: dict[str, t.Any]) -> dict[str, t.Any]:
             for summary in reply["CertificateSummaryList"]:
-                summary["SubjectAlternativeNameSummaries"] = summary["SubjectAlternativeNames"]
+                described = self.acm.describe_certificate(CertificateArn=summary["CertificateArn"])["Certificate"]
+                summary["SubjectAlternativeNameSummaries"] = described["SubjectAlternativeNames"]
                 summary["HasAdditionalSubjectAlternativeNames"] = False
             return reply
 

@@ -31,16 +31,19 @@ PROFILES: t.Mapping[str, tuple[str, int]] = {
 }
 
 
-def program(version: str) -> str:
-    """The path of Pebble 2.6 or 2.10. AssertionError when it could not be had, which says why."""
+def versions() -> dict[str, tuple[str, str]]:
+    """2.6 and 2.10 -> program and full version, or "" and why it could not be had."""
     found = _ROOT / ".dev/pebble/versions"
     assert found.exists(), "Pebble is missing: scripts/bootstrap brings it"
-    for line in found.read_text().splitlines():
-        name, path, text = line.split(" ", 2)
-        if name == version:
-            assert path != "-", f"Pebble {version} could not be had: {text}"
-            return str(_ROOT / path)
-    raise AssertionError(f"scripts/pebble_versions does not bring Pebble {version}")
+    lines = [line.split(" ", 2) for line in found.read_text().splitlines()]
+    return {name: ("" if path == "-" else str(_ROOT / path), text) for name, path, text in lines}
+
+
+def program(version: str) -> str:
+    """The path of Pebble 2.6 or 2.10. AssertionError when it could not be had, which says why."""
+    path, text = versions().get(version, ("", "scripts/pebble_versions does not know it"))
+    assert path, f"Pebble {version} is needed and could not be had: {text}"
+    return path
 
 
 class Pebble(HttpsProgram):

@@ -74,7 +74,7 @@ def _issue(module: AwsModule) -> tuple[str, dict[str, t.Any]]:
     run_time = RunTime(timedelta(seconds=params["timeout"]))
     with asked_to_end(run_time.ask_to_end):
         settings = settings_of(params, run_time.now())
-        ports = ports_of(module, settings.issuers, run_time, dry=module.check_mode)
+        ports = ports_of(module, params, settings.issuers, run_time, dry=module.check_mode)
         issuance = Issuance(wanted_of(params), settings, ports, run_time, check_mode=module.check_mode)
         report = issuance.run()
     diff = {"diff": report.diff()} if module._diff else {}

@@ -30,7 +30,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
 _OF_ORDERS: t.Final[dict[str, t.Any]] = {
     "caa": "ignore",
     "contacts": [],
-    "dns": [],
+    "dns": [{"provider": "route53"}],
     "force": False,
     "nameservers": [],
     "terms_agreed": False,
@@ -41,17 +41,17 @@ _LIMIT: t.Final = timedelta(minutes=10)
 def run(module: AwsModule) -> None:
     """module: an AwsModule with ARGUMENT_SPEC."""
     with module_boundary(module):
-        for library in ("cryptography", "acme"):
+        for library in ("cryptography", "acme", "dnspython"):
             require_library(library)
         from .._flows.issue.issuance import Issuance
         from .._flows.issue.run_time import RunTime
         from .issuing import ports_of, settings_of, wanted_of
 
-        params = module.params = {**module.params, **_OF_ORDERS}
+        params = {**module.params, **_OF_ORDERS}
         run_time = RunTime(_LIMIT)
         now = run_time.now()
         settings = settings_of(params, now, asks=params["ask"])
-        ports = ports_of(module, settings.issuers, run_time, dry=True)
+        ports = ports_of(module, params, settings.issuers, run_time, dry=True)
         issuance = Issuance(wanted_of(params), settings, ports, run_time, check_mode=True)
         report = issuance.run()
         foresight = issuance.foresight()

@@ -90,8 +90,10 @@ def settings_of(params: _Params, now: datetime, *, asks: bool = True) -> IssueSe
     )
 
 
-def ports_of(module: AwsModule, issuers: t.Sequence[Issuer], run_time: RunTime, *, dry: bool) -> IssuePorts:
-    """dry: nothing is written. Raises RotationError."""
+def ports_of(
+    module: AwsModule, params: _Params, issuers: t.Sequence[Issuer], run_time: RunTime, *, dry: bool
+) -> IssuePorts:
+    """params: certificate_issue's; dry: nothing is written. Raises RotationError."""
     from .._flows.issue.authorities import Authorities
     from .._flows.issue.dns import DnsPublisher
     from .._flows.issue.settings import IssuePorts
@@ -99,7 +101,6 @@ def ports_of(module: AwsModule, issuers: t.Sequence[Issuer], run_time: RunTime, 
     from .._ports.aws.issuance_ledger import IssuanceLedger, ledger_place
     from .._ports.dns.resolver import DnsResolver
 
-    params = module.params
     stores, key = check_stores(params["stores"]), params["kms_key_id"]
     truth = secrets_truth(module, stores, kms_key_id=key, restore=not dry)
     client = functools.lru_cache(maxsize=None)(module.client)
@@ -109,7 +110,7 @@ def ports_of(module: AwsModule, issuers: t.Sequence[Issuer], run_time: RunTime, 
         stores=certificate_stores(module, stores, truth, kms_key_id=key),
         journal=IssuanceJournal(client("secretsmanager"), module.retry, params["journal_secret"], kms_key_id=key),
         ledger=IssuanceLedger(ledger_place(params["ledger"], client, module.retry, key)),
-        authorities=Authorities(issuers, _Accounts(module, client, run_time).open),
+        authorities=Authorities(issuers, _Accounts(module, params, client, run_time).open),
         publisher=lambda: DnsPublisher(dns_providers(module, params["dns"]), resolver, module.warn),
         resolver=lambda: resolver,
         warn=module.warn,
@@ -121,11 +122,12 @@ def ports_of(module: AwsModule, issuers: t.Sequence[Issuer], run_time: RunTime, 
 class _Accounts:
     """CAs with the accounts of their secrets."""
 
-    def __init__(self, module: AwsModule, client: t.Callable[[str], t.Any], run_time: RunTime) -> None:
+    def __init__(self, module: AwsModule, params: _Params, client: t.Callable[[str], t.Any], run_time: RunTime) -> None:
         from .._ports.aws.shared_secrets import Properties, SharedSecrets
 
         self._module = module
-        properties = Properties(kms_key_id=module.params["kms_key_id"])
+        self._params = params
+        properties = Properties(kms_key_id=params["kms_key_id"])
         self._store = SharedSecrets(client("secretsmanager"), module.retry, properties)
         self._time = run_time
 
@@ -138,9 +140,16 @@ class _Accounts:
         from .._flows.issue.account import AccountWish, find_or_register
         from .._ports.acme.account import AcmeAccounts
         from .._ports.acme.authority import AcmeAuthority
+        from .._ports.acme.network import AcmeLimits
 
+        params, usual = self._params, AcmeLimits()
+        # One request must not take longer than the whole run may.
+        limits = AcmeLimits(
+            answer=min(usual.answer, params["timeout"] / 3),
+            request=min(usual.request, params["timeout"] / 2),
+            connections=params["concurrency"],
+        )
         if register:
-            params = self._module.params
             wish = AccountWish(
                 directory=issuer.directory,
                 secret=issuer.account_secret,
@@ -148,7 +157,7 @@ class _Accounts:
                 contacts=contact_urls(params["contacts"]) or None,
                 terms_agreed=params["terms_agreed"],
             )
-            with AcmeAccounts(issuer.directory, ca_bundle=issuer.ca_bundle) as accounts:
+            with AcmeAccounts(issuer.directory, ca_bundle=issuer.ca_bundle, limits=limits) as accounts:
                 report = find_or_register(self._store, accounts, wish, self._time.now())
             for warning in report.warnings:
                 self._module.warn(warning)
@@ -159,4 +168,5 @@ class _Accounts:
             document = read_account(current.text, issuer.account_secret, issuer.directory) if current else None
         if document is None or not document.url or document.deactivated:
             return None
-        return AcmeAuthority.open(issuer, AcmeAccount(issuer.directory, document.url, document.key_pem))
+        account = AcmeAccount(issuer.directory, document.url, document.key_pem)
+        return AcmeAuthority.open(issuer, account, limits=limits)

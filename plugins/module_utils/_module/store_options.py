@@ -10,7 +10,7 @@ import functools
 import re
 import typing as t
 
-from .._errors import InvalidOption
+from .._errors import InvalidOption, RotationError
 from .options import exact_text, tag_texts
 
 if t.TYPE_CHECKING:
@@ -85,7 +85,7 @@ def secrets_truth(
         SecretVerifier(VerificationPolicy(), ProcessOpener(None), why_not_loaded),
         properties,
         prefix=store.get("prefix") or "",
-        restore=restore and store.get("on_deleted") == "restore",
+        on_deleted="fail" if store.get("on_deleted") != "restore" else "restore" if restore else "predict",
     )
 
 
@@ -129,9 +129,13 @@ def _s3(module: AwsModule, store: _Options, *, kms_key_id: str | None, owner: t.
 
 
 def _own_account(module: AwsModule) -> str:
+    """Raises RotationError."""
     from .._ports.aws.calls import AwsCalls
 
-    return str(AwsCalls(module.client("sts"), module.retry, "sts").call("get_caller_identity")["Account"])
+    try:
+        return str(AwsCalls(module.client("sts"), module.retry, "sts").call("get_caller_identity")["Account"])
+    except RotationError as error:
+        raise RotationError(f"{error.message} Or name the account that the bucket belongs to (bucket_owner).") from None
 
 
 def _client(module: AwsModule, service: str, store: _Options) -> t.Any:

@@ -158,8 +158,8 @@ class JournalPart:
 def allotted(
     entries: t.Iterable[JournalEntry], places: t.Mapping[str, int], full: int = _FULL
 ) -> dict[int, list[JournalEntry]]:
-    """Part -> its entries. places: name -> part of entries that have one already, where they stay, so that no write
-    moves an entry from one secret to another: a run that is killed between two writes would lose it."""
+    """Part -> its entries. places: URL of the order -> part of entries that have one already, where they stay: no write
+    moves an entry from one secret to another, for a run that is killed between two writes would lose it."""
     entries = list(entries)
     parts: dict[int, list[JournalEntry]] = {1: []}
     room: dict[int, int] = {}
@@ -169,10 +169,10 @@ def allotted(
         room[part] = room.get(part, full) - entry.weight
 
     for entry in entries:
-        if entry.name in places:
-            put(entry, places[entry.name])
+        if entry.order_url in places:
+            put(entry, places[entry.order_url])
     for entry in entries:
-        if entry.name not in places:
+        if entry.order_url not in places:
             number = 1
             while room.get(number, full) < entry.weight and parts.get(number):
                 number += 1

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta, timezone
 
 from ..instants import isoformat_utc
 from .ledger import Hold, Ledger
+from .when import same_directory
 
 if t.TYPE_CHECKING:
     from .journal import JournalEntry
@@ -87,7 +88,7 @@ def plan_batch(
         plan = plan_certificate(item, counted, account, limits, now, force=force)
         plans[number] = plan
         if plan.orders:
-            counted.note_order(account, limits, now, exempt=item.due.code == "window")
+            counted.note_order(account, limits, now, exempt=is_exempt(item.due, item.held, account))
     return [plans[number] for number in range(len(items))]
 
 
@@ -114,10 +115,19 @@ def plan_certificate(
         return plan("none", due.text)
     if item.refusals:
         return plan("refuse", f"{due.text} It is not ordered: {' '.join(item.refusals)}")
-    hold = ledger.hold(account, item.wanted, limits, now, urgent=due.urgent, force=force, exempt=due.code == "window")
+    hold = ledger.hold(
+        account, item.wanted, limits, now, urgent=due.urgent, force=force, exempt=is_exempt(due, item.held, account)
+    )
     if hold is not None:
         return plan("hold", f"{due.text} {_held_text(hold)}", hold=hold)
     return plan("renew" if usable else "issue", due.text)
+
+
+def is_exempt(due: Due, held: HeldCertificate | None, account: AccountKey) -> bool:
+    """Whether limits do not count: it replaces a certificate in the window of the CA that is asked (RFC 9773). What
+    another CA has issued, in a failover, is a new certificate there."""
+    issued_by = held.directory if held else None
+    return due.code == "window" and issued_by is not None and same_directory(issued_by, account.directory)
 
 
 def next_due(plans: t.Iterable[CertificatePlan], now: datetime) -> datetime | None:

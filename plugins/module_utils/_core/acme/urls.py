@@ -87,5 +87,5 @@ def _is_address(host: str) -> bool:
 
 
 def _quoted(url: str) -> str:
-    text = shown(url[:200])
+    text = shown(" ".join(url[:200].split()))  # on one line
     return text if len(url) <= 200 else text + "..."

@@ -18,6 +18,7 @@ if t.TYPE_CHECKING:
 #: Before the name whose control is to be shown (RFC 8555 section 8.4).
 CHALLENGE_LABEL: t.Final = "_acme-challenge"
 _SHOWN_ZONES = 10
+_SHOWN_NAME = 300
 
 
 class ZoneOfName(t.NamedTuple):
@@ -28,7 +29,10 @@ class ZoneOfName(t.NamedTuple):
 
 
 def challenge_name(identifier: str) -> str:
-    """Where the CA looks for the TXT value that stands for an identifier, with or without a leading ``*.``."""
+    """Where the CA looks for the TXT value that stands for an identifier, with or without a leading ``*.``.
+
+    Raises DnsError for what is no name. It may be longer than any name of the DNS: that is told when it is looked for.
+    """
     return f"{CHALLENGE_LABEL}.{plain_name(identifier.removeprefix('*.'))}"
 
 
@@ -37,7 +41,9 @@ def plain_name(name: str) -> str:
     plain = a_labels(name.strip())
     labels = plain.split(".")
     if not plain or any(not 0 < len(label) <= 63 for label in labels):
-        raise DnsError(f"{name!r} is no name that the DNS can have: labels have 1 to 63 characters, all together 253.")
+        quoted = repr(name) if len(name) <= _SHOWN_NAME else f"A text of {len(name)} characters"
+        text = f"{quoted} is no name that the DNS can have: labels have 1 to 63 characters, all together 253."
+        raise DnsError(text, [name])
     return plain
 
 

@@ -27,12 +27,14 @@ class Authorities:
         self.issuers = tuple(issuers)
         self._open = open_authority
         self._opened: dict[str, CertificateAuthority] = {}
+        self._believed: set[str] = set()
+        self._left: list[CertificateAuthority] = []
         self._failed: dict[str, RotationError] = {}
 
     @property
     def requests(self) -> int:
         """HTTP requests sent to all of them so far."""
-        return sum(authority.requests for authority in self._opened.values())
+        return sum(authority.requests for authority in (*self._left, *self._opened.values()))
 
     def get(self, issuer: Issuer, *, register: bool) -> CertificateAuthority | None:
         """Raises RotationError: AcmeError where the CA is the reason. What failed once in a run is not tried again."""
@@ -49,7 +51,21 @@ class Authorities:
             if authority is None:
                 return None
             self._opened[key] = authority
+            if not register:
+                self._believed.add(key)
         return self._opened[key]
+
+    def registered_anew(self, issuer: Issuer) -> CertificateAuthority | None:
+        """Where the CA does not know the account that was believed to be there; None where it was asked for already.
+
+        Raises as get does.
+        """
+        key = issuer.directory
+        if key not in self._believed:
+            return None
+        self._believed.discard(key)
+        self._left.append(self._opened.pop(key))
+        return self.get(issuer, register=True)
 
     def find(self, issuer: Issuer) -> CertificateAuthority | None:
         """With an account that is there already; None also where that cannot be told."""

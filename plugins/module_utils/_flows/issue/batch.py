@@ -180,28 +180,31 @@ class Batch:
         except RotationError as error:
             self._work.ports.warn(f"CAA records were not looked at: {error.message}")
             return {}
+        unknown = [(name, answer.message) for name, answer in found.items() if isinstance(answer, RotationError)]
+        for text in dict.fromkeys(message for _name, message in unknown):
+            names_of = [name for name, message in unknown if message == text]
+            more = f" and {len(names_of) - 1} more" if len(names_of) > 1 else ""
+            self._work.ports.warn(f"The CAA records for {names_of[0]}{more} cannot be looked up: {text}")
         failures: dict[str, RotationError] = {}
         for one in wanted:
-            told = (
-                self._caa_problem(each, found.get(names[each]), identities) for each in one.identifiers if each in names
-            )
-            problems = list(filter(None, told))
+            answers = [(each, found[names[each]]) for each in one.identifiers if each in names]
+            told = [
+                caa_problem(
+                    each,
+                    answer,
+                    identities=identities,
+                    account_url=self._authority.account_url,
+                    challenge=self._work.settings.challenge,
+                )
+                for each, answer in answers
+                if not isinstance(answer, RotationError)
+            ]
+            problems = [problem for problem in told if problem]
             if problems and rule == "refuse":
                 failures[one.name] = RotationError(" ".join(problems))
             for problem in problems if rule == "warn" else ():
                 self._work.ports.warn(f"{one.name}: {problem}")
         return failures
-
-    def _caa_problem(self, identifier: str, found: t.Any, identities: t.Sequence[str]) -> str | None:
-        if isinstance(found, RotationError):
-            return f"{identifier}: its CAA records cannot be looked up: {found.message}"
-        return caa_problem(
-            identifier,
-            found,
-            identities=identities,
-            account_url=self._authority.account_url,
-            challenge=self._work.settings.challenge,
-        )
 
     def _replaced(self, held: HeldCertificate | None) -> str | None:
         """The id of the certificate that a new order replaces, for the CA that has issued it."""

@@ -10,7 +10,7 @@ import typing as t
 
 from ..._core.acme.authority import Order
 from ..._core.acme.csr import compact_key, expand_key
-from ..._core.acme.journal import JournalEntry, OrderProgress, PlacedValue
+from ..._core.acme.journal import JournalEntry, OrderProgress, PlacedValue, placed_values
 from ..._errors import RotationError
 from .orders import Attempt
 
@@ -28,29 +28,38 @@ class Book:
 
     def __init__(self, journal: Journal, found: t.Sequence[JournalEntry]) -> None:
         self._journal = journal
-        self._entries = {entry.order_url: entry for entry in found}
-        self._done: dict[str, JournalEntry] = {}
-        self._written = tuple(self._entries.values())
-        self.values: dict[PlacedValue, None] = {value: None for entry in found for value in entry.values}
+        self._entries: dict[str, JournalEntry] = {}
+        #: Of orders that are over: nothing but values that have to be withdrawn.
+        self._over: dict[str, JournalEntry] = {}
+        for entry in found:
+            (self._over if _is_over(entry) else self._entries)[entry.order_url] = entry
+        self._written = self._all
         self.is_ours = False
         self.is_lost = False
 
     @property
     def entries(self) -> tuple[JournalEntry, ...]:
+        """Orders that are under way."""
         return tuple(self._entries.values())
+
+    @property
+    def values(self) -> tuple[PlacedValue, ...]:
+        """Ours, in the DNS or about to be."""
+        return placed_values(self._all)
 
     def enter(self, entries: t.Iterable[JournalEntry]) -> None:
         """Before what they tell is done. Raises RotationError."""
         for entry in entries:
-            self._entries[entry.order_url] = entry
-            self.values.update(dict.fromkeys(entry.values))
+            known = self._entries.get(entry.order_url)
+            values = dict.fromkeys((*(known.values if known else ()), *entry.values))
+            self._entries[entry.order_url] = entry.at(entry.progress, values=tuple(values))
         self.write()
 
     def drop(self, order_url: str) -> None:
-        """Nothing is left to do for it but to withdraw its values."""
+        """Nothing is left to do for it but to withdraw its values, which the journal keeps until then."""
         entry = self._entries.pop(order_url, None)
-        if entry is not None:
-            self._done[order_url] = entry
+        if entry is not None and entry.values:
+            self._over[order_url] = entry.at("stored", key=None)
 
     def drop_certificate(self, name: str) -> None:
         """All its orders, at whichever CA."""
@@ -60,12 +69,12 @@ class Book:
 
     def withdrawn(self, still_there: t.Container[PlacedValue]) -> None:
         """Values are in the DNS no more, apart from these, which the next run withdraws."""
-        self.values = {value: None for value in self.values if value in still_there}
-        for entry in (*self._done.values(), *self.entries):
-            kept = tuple(value for value in entry.values if value in still_there)
-            is_done = entry.order_url in self._done
-            if kept or not is_done:
-                self._entries[entry.order_url] = entry.at("stored" if is_done else entry.progress, values=kept)
+
+        def left(entry: JournalEntry) -> JournalEntry:
+            return entry.at(entry.progress, values=tuple(value for value in entry.values if value in still_there))
+
+        self._entries = {url: left(entry) for url, entry in self._entries.items()}
+        self._over = {url: left(entry) for url, entry in self._over.items() if left(entry).values}
 
     def own(self) -> None:
         """Be the one run that this journal is of. Raises RotationError."""
@@ -74,15 +83,19 @@ class Book:
 
     def write(self) -> None:
         """Raises RotationError."""
-        if not (self.is_ours and self.entries == self._written):
-            self._do(lambda: self._journal.write(self.entries))
+        if not (self.is_ours and self._all == self._written):
+            self._do(lambda: self._journal.write(self._all))
 
     def close(self) -> None:
         """At the end: what is left is for the next run, and where nothing is, no key stays. Raises RotationError."""
-        if self.entries:
+        if self._all:
             self.write()
         else:
             self._do(self._journal.clear)
+
+    @property
+    def _all(self) -> tuple[JournalEntry, ...]:
+        return (*self._entries.values(), *self._over.values())
 
     def _do(self, step: t.Callable[[], None]) -> None:
         if self.is_lost:
@@ -92,7 +105,11 @@ class Book:
         except RotationError:
             self.is_lost = True
             raise
-        self.is_ours, self._written = True, self.entries
+        self.is_ours, self._written = True, self._all
+
+
+def _is_over(entry: JournalEntry) -> bool:
+    return entry.progress == "stored" and entry.key is None
 
 
 def entry_of(

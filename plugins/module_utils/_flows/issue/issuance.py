@@ -6,12 +6,9 @@
 
 from __future__ import annotations
 
-import functools
 import typing as t
-from dataclasses import replace
 from datetime import timedelta
 
-from ..._core.acme.faults import consequence
 from ..._core.acme.journal import resumption
 from ..._core.acme.ledger import AccountKey
 from ..._core.acme.limits import limits_of
@@ -19,9 +16,10 @@ from ..._core.acme.plan import CertificatePlan, Considered, next_due, plan_batch
 from ..._core.acme.reissue import due_again
 from ..._core.acme.wanted import HeldCertificate
 from ..._core.acme.when import certificate_id, due
-from ..._errors import AcmeError, InvalidOption, RotationError
-from .batch import Batch, Work
+from ..._errors import InvalidOption, RotationError
+from .batch import Work
 from .book import Book
+from .failover import ACTIONS, Failover
 from .foresight import Foresight
 from .proofs import proofs_for
 from .report import IssueReport, Outcome, StoreState
@@ -29,22 +27,12 @@ from .run_time import RunTime, concurrently
 from .stores import as_found
 
 if t.TYPE_CHECKING:
-    from ..._core.acme.authority import CertificateAuthority, RenewalWindow
+    from ..._core.acme.authority import RenewalWindow
     from ..._core.acme.journal import JournalEntry
     from ..._core.acme.names import WantedCertificates
     from ..._core.acme.wanted import Issuer, WantedCertificate
-    from .report import Action
     from .settings import IssuePorts, IssueSettings
 
-_ACTIONS: t.Final[t.Mapping[str, Action]] = {
-    "none": "unchanged",
-    "store": "stored",
-    "resume": "resumed",
-    "renew": "renewed",
-    "issue": "issued",
-    "hold": "held",
-    "refuse": "failed",
-}
 #: Seconds that a run has at its end, whatever has ended it.
 _TIDYING: t.Final = 60.0
 
@@ -81,9 +69,6 @@ class Issuance:
             outcome.fail(each.message)
         self.report = IssueReport([*self._outcomes.values(), *refused], self._now)
         self._plans: dict[str, CertificatePlan] = {}
-        self._left: dict[str, CertificatePlan] = {}
-        self._errors: dict[str, list[RotationError]] = {}
-        self._asked: dict[str, set[str]] = {}
         for warning in wanted.warnings:
             ports.warn(warning)
 
@@ -96,8 +81,6 @@ class Issuance:
         else:
             try:
                 self.issue()
-            except RotationError as error:  # of the journal: another run has it, or nothing can be written there
-                self._give_up(error)
             finally:
                 self.fill()
                 self.tidy()
@@ -176,29 +159,19 @@ class Issuance:
             outcome = self._outcomes[name]
             if outcome.problems:
                 continue
-            outcome.action = _ACTIONS[plan.action]
+            outcome.action = ACTIONS[plan.action]
             written = self._work.standings[name] if plan.action in ("renew", "issue", "resume") else plan.stores
             outcome.stores.update(dict.fromkeys(written, "stored"))
             if plan.action in ("renew", "issue", "resume"):
                 outcome.stores[outcome.truth] = "stored"
 
     def issue(self) -> None:
-        """What is to be resumed or ordered. Raises RotationError when the journal cannot be written."""
-        entries = {name: plan.entry for name, plan in self._plans.items() if plan.entry is not None}
-        self._left = {name: plan for name, plan in self._plans.items() if plan.orders or plan.action == "resume"}
-        impossible = self._work.proofs.impossible([plan.wanted for plan in self._left.values() if plan.orders])
-        for name, error in impossible.items():
-            self._end(name, error)
-        for issuer in self._settings.issuers:
-            here = [entry for entry in entries.values() if self._issuer_of(entry.directory) == issuer]
-            if here:
-                self._at(issuer, [entry.name for entry in here], functools.partial(self._resume, here))
-        for issuer in self._settings.issuers:
-            names = [name for name in self._left if issuer.directory not in self._asked.get(name, ())]
-            if names and self._time.why_over is None:
-                self._at(issuer, names, functools.partial(self._order, [self._left[name] for name in names]))
-        for name in list(self._left):
-            self._end(name, *self._errors.get(name, [RotationError(self._time.why_over or "No issuer was asked.")]))
+        """What is to be resumed or ordered; what goes wrong with the journal ends all of it."""
+        failover = Failover(self._work, self._plans, self._held)
+        try:
+            failover.run()
+        except RotationError as error:  # another run has the journal, or nothing can be written there
+            failover.give_up(error)
 
     def fill(self) -> None:
         """Stores that lack what the truth has, also of certificates whose order has failed or waits."""
@@ -232,7 +205,7 @@ class Issuance:
         try:
             if book.values and not book.is_lost:
                 book.own()
-                still_there = self._work.proofs.withdraw(tuple(book.values))
+                still_there = self._work.proofs.withdraw(book.values)
                 for text in dict.fromkeys(error.message for error in still_there.values()):
                     ports.warn(f"TXT values of this run are still in the DNS, and the next run withdraws them: {text}")
                 book.withdrawn(still_there)
@@ -247,74 +220,6 @@ class Issuance:
         """What is known once it has looked and planned."""
         accounts = [self._account_of(issuer) for issuer in self._settings.issuers]
         return Foresight(self._plans, self._held, self._suggested, self._ledger, accounts, self._found, self._now)
-
-    # -- issuing ------------------------------------------------------------------------------------------------
-
-    def _at(self, issuer: Issuer, names: t.Sequence[str], work: t.Callable[[Batch], dict[str, RotationError]]) -> None:
-        """One batch at one issuer, and what follows from its failures."""
-        try:
-            authority = self._ports.authorities.get(issuer, register=True)
-            if authority is None:
-                raise RotationError(f"There is no account at {issuer.directory}.")
-        except RotationError as error:
-            for name in names:
-                self._settle(name, issuer, error)
-            return
-        failures = work(Batch(self._work, issuer, authority))
-        for name in names:
-            if name in failures:
-                self._settle(name, issuer, failures[name], authority)
-            elif self._outcomes[name].is_done:
-                plan = self._left.pop(name)
-                outcome = self._outcomes[name]
-                if outcome.action != "failed":  # a store did not take it
-                    outcome.action = _ACTIONS[plan.action]
-
-    def _order(self, plans: t.Sequence[CertificatePlan], batch: Batch) -> dict[str, RotationError]:
-        attempts, failures = batch.place(plans, self._held)
-        return {**failures, **batch.pursue(attempts)}
-
-    def _resume(self, entries: t.Sequence[JournalEntry], batch: Batch) -> dict[str, RotationError]:
-        """Orders that lead nowhere any more are made anew."""
-        attempts, failures = batch.resume(entries, self._wanted)
-        lost = {name for name, error in failures.items() if _is_worthless(error)}
-        for entry in entries:
-            if entry.name in lost:
-                self._book.drop(entry.order_url)
-                plan = self._plans[entry.name]
-                usable = self._outcomes[entry.name].before is not None
-                self._left[entry.name] = replace(plan, action="renew" if usable else "issue")
-        kept = {name: error for name, error in failures.items() if name not in lost}
-        return {**kept, **batch.pursue(attempts)}
-
-    def _settle(
-        self, name: str, issuer: Issuer, error: RotationError, authority: CertificateAuthority | None = None
-    ) -> None:
-        """What follows from a failure: another issuer, waiting, or the end."""
-        what = consequence(error)
-        self._errors.setdefault(name, []).append(error)
-        if what == "failover":
-            self._asked.setdefault(name, set()).add(issuer.directory)
-            return
-        plan = self._left[name]
-        if what == "hold" and not plan.due.urgent and isinstance(error, AcmeError):
-            account = AccountKey(issuer.directory, authority.account_url if authority else "")
-            hold = self._ledger.hold(account, plan.wanted, limits_of(issuer.directory), self._time.now())
-            outcome = self._outcomes[name]
-            outcome.action, outcome.reason = "held", error.message
-            outcome.held_until = hold.until if hold else self._time.now() + timedelta(seconds=error.retry_after or 3600)
-            del self._left[name]
-            return
-        self._end(name, *self._errors[name])
-
-    def _end(self, name: str, *errors: RotationError) -> None:
-        self._left.pop(name, None)
-        self._outcomes[name].fail(" ".join(dict.fromkeys(error.message for error in errors)))
-
-    def _give_up(self, error: RotationError) -> None:
-        for name in list(self._left):
-            if not self._outcomes[name].is_done:
-                self._end(name, error)
 
     # -- looking ------------------------------------------------------------------------------------------------
 
@@ -425,8 +330,3 @@ class Issuance:
                 outcome.due = when.at
                 coming.append(when.at)
         return min((at for at in coming if at is not None), default=None)
-
-
-def _is_worthless(error: RotationError) -> bool:
-    """Of an order of an earlier run: nothing will ever come of it."""
-    return isinstance(error, AcmeError) and error.fault in ("gone", "identifier", "account", "request")

@@ -49,7 +49,8 @@ class SecretsTruth:
     """Certificates are called by their names, which the prefix makes names of secrets. What writes may be called from
     many threads at once.
 
-    verifier: what is held has to keep its rules; restore: whether deletions are taken back before values are read.
+    verifier: what is held has to keep its rules; on_deleted: whether a deletion is taken back before values are read.
+    With predict it is not, and what a run does then is told.
     """
 
     def __init__(
@@ -59,13 +60,13 @@ class SecretsTruth:
         properties: Properties,
         *,
         prefix: str = "",
-        restore: bool = False,
+        on_deleted: t.Literal["fail", "restore", "predict"] = "fail",
     ) -> None:
         self.secrets = secrets
         self.prefix = prefix
         self._verifier = verifier
         self._properties = properties
-        self._restore = restore
+        self._on_deleted = on_deleted
         self._lock = threading.Lock()
         self._seen: dict[str, _LookedAt] = {}
         self._tags: dict[str, dict[str, str]] | None = None
@@ -74,7 +75,7 @@ class SecretsTruth:
         """By name; what has no secret yet is left out. Raises nothing: see HeldCertificate's refusal."""
         secrets = {self.prefix + name: name for name in names}
         found = self.secrets.values(secrets)
-        if self._restore:
+        if self._on_deleted == "restore":
             self._restore_deleted(found)
         there = {secrets[secret]: each for secret, each in found.items() if _code(each) != "secret_missing"}
         held = {name: self._held(each, now) for name, each in there.items()}
@@ -141,9 +142,9 @@ class SecretsTruth:
     def _held(self, found: SecretValue | SecretFailure, now: datetime) -> HeldCertificate:
         if isinstance(found, SecretFailure):
             why = found.problem.message
-            return HeldCertificate(
-                None, arn=found.arn, why=why, refusal=None if _code(found) == "secret_no_current_version" else why
-            )
+            if _code(found) == "secret_deleted" and self._on_deleted == "predict":
+                why = f"Secret {found.name} is marked for deletion. A run restores it, and knows then what it holds."
+            return HeldCertificate(None, why=why, refusal=None if _code(found) == "secret_no_current_version" else why)
         secret = found.secret
         directory, profile = issued_by(document_fields(found.value))
         material = self._material(found.value)

@@ -11,9 +11,11 @@ all of the answer.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
 import os
+import socket
 import ssl
 import typing as t
 
@@ -79,6 +81,19 @@ class _BoundedResponse(http.client.HTTPResponse):
 
 class _BoundedConnection(HTTPSConnection):
     response_class = _BoundedResponse
+
+    def _new_conn(self) -> socket.socket:
+        """urllib3 gives the time for a connection to each address that the host has, and there may be many."""
+        whole = self.timeout
+        with contextlib.suppress(OSError, ValueError):  # urllib3 meets it again, and tells it in its way
+            addresses = socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM)
+            self.timeout = t.cast(float, whole) / max(1, len(addresses))
+        try:
+            connection: socket.socket = super()._new_conn()
+        finally:
+            self.timeout = whole
+        connection.settimeout(t.cast(float, whole))
+        return connection
 
 
 class _BoundedPool(HTTPSConnectionPool):

@@ -13,7 +13,7 @@ from datetime import datetime
 from ..._core.acme.answers import AcmeDirectory, UnreadableAnswer, parse_directory
 from ..._core.acme.breaker import ALWAYS, Repeating
 from ..._core.acme.problems import problem_error
-from ..._core.acme.urls import TrustedPlaces
+from ..._core.acme.urls import TrustedPlaces, UnsafeUrl
 from ..._core.ca.keys import read_key
 from ..._core.x509.problems import MaterialError
 from ..._errors import AcmeError, AcmeFault, InvalidOption
@@ -113,8 +113,12 @@ class AcmeClient:
         repeating: Repeating = ALWAYS,
         accept: str | None = None,
     ) -> HttpAnswer:
-        """A good answer. what: it is refused, such as "to show the order". Raises AcmeError."""
-        self.directory_document()
+        """A good answer. what: it is refused, such as "to show the order". Raises AcmeError: gone for a URL, of a
+        journal perhaps, that is at none of the CA's places."""
+        try:
+            self.directory_document().places.checked(url)
+        except UnsafeUrl as error:
+            raise AcmeError(f"The CA at {self.url} is not asked {what}: that is at {error}.", "gone") from None
         answer = self._network.ask(url, payload, repeating=repeating, accept=accept)
         if not answer.is_good:
             raise self.refusal(answer, what)

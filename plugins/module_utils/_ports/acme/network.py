@@ -10,6 +10,7 @@ import importlib.metadata
 import json
 import logging
 import random
+import socket
 import ssl
 import threading
 import time
@@ -79,13 +80,13 @@ class Payload(dict[str, t.Any]):
 
 
 #: A field of Repeating; "final": the same would happen again.
-FailureKind = t.Literal["unsent", "broken", "silent", "final"]
+Arrival = t.Literal["unsent", "broken", "silent", "final"]
 
 
-class NoAnswer(Exception):
+class NoGoodAnswer(Exception):
     """Its text tells what happened, as the end of "The CA at https://... ..."."""
 
-    def __init__(self, text: str, how: FailureKind) -> None:
+    def __init__(self, text: str, how: Arrival) -> None:
         super().__init__(text)
         self.how = how
 
@@ -173,7 +174,7 @@ class AcmeNetwork(ClientNetwork):
                 problem = answer.problem()
                 if problem is None or problem.type != "badNonce":
                     return answer
-            raise NoAnswer("refuses one nonce after the other, its own new ones too", "final")
+            raise NoGoodAnswer("refuses one nonce after the other, its own new ones too", "final")
 
         return self._patiently(once, repeating)
 
@@ -200,7 +201,7 @@ class AcmeNetwork(ClientNetwork):
                 said = f": {problem.detail}" if problem and problem.detail else ""
                 failure = f"fails with HTTP status {answer.status}{said}"
                 kind = problem.type if problem else ""
-            except NoAnswer as error:
+            except NoGoodAnswer as error:
                 how, failure, kind = error.how, str(error), ""
             tried[how] = tried.get(how, 0) + 1
             if tried[how] > getattr(repeating, how, 0) or self._clock.monotonic() + pause >= end:
@@ -243,15 +244,15 @@ class AcmeNetwork(ClientNetwork):
             if self._fresh:
                 return self._fresh.pop()
         if self.new_nonce_url is None:
-            raise NoAnswer("has not been asked for its directory", "final")
+            raise NoGoodAnswer("has not been asked for its directory", "final")
         try:
             answer = self._exchange("HEAD", self.new_nonce_url, seconds)
-        except NoAnswer as error:
-            raise NoAnswer(str(error), "final" if error.how == "final" else "unsent") from None
+        except NoGoodAnswer as error:
+            raise NoGoodAnswer(str(error), "final" if error.how == "final" else "unsent") from None
         nonce = self._nonce_of(answer.headers)
         if nonce is None:
-            how: FailureKind = "unsent" if answer.status >= 500 else "final"
-            raise NoAnswer(f"gives no nonce (HTTP status {answer.status})", how)
+            how: Arrival = "unsent" if answer.status >= 500 else "final"
+            raise NoGoodAnswer(f"gives no nonce (HTTP status {answer.status})", how)
         return nonce
 
     def _nonce_of(self, headers: t.Mapping[str, str]) -> str | None:
@@ -280,10 +281,10 @@ class AcmeNetwork(ClientNetwork):
         data: str | None = None,
         headers: t.Mapping[str, str] | None = None,
     ) -> HttpAnswer:
-        """Raises NoAnswer, also for redirections: no ACME CA needs them, and what is signed is for one URL."""
+        """Raises NoGoodAnswer, also for redirections: no ACME CA needs them, and what is signed is for one URL."""
         seconds = min(seconds, self._limits.answer)
         if seconds <= 0:
-            raise NoAnswer("does not answer in time", "silent")
+            raise NoGoodAnswer("does not answer in time", "silent")
         with self._lock:
             self.sent += 1
         try:
@@ -300,10 +301,10 @@ class AcmeNetwork(ClientNetwork):
             with response:
                 body = _read(response)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise _no_answer(error) from None
+            raise _no_good_answer(error) from None
         if 300 <= response.status_code < 400:
             where = bounded_text(response.headers.get("Location"), 200) or "nowhere"
-            raise NoAnswer(f"sends elsewhere, to {where}: give the directory's own URL", "final")
+            raise NoGoodAnswer(f"sends elsewhere, to {where}: give the directory's own URL", "final")
         header = response.headers.get
         retry_after = parse_retry_after(header("Retry-After"), header("Date"), self._clock.now())
         return HttpAnswer(response.status_code, response.headers, body, retry_after)
@@ -327,30 +328,32 @@ def _read(response: requests.Response) -> bytes:
     return b"".join(parts)
 
 
-def _no_answer(error: BaseException) -> NoAnswer:
+def _no_good_answer(error: BaseException) -> NoGoodAnswer:
     """In words of our own: the text of such an error has the URL and may have a proxy's password in it."""
     causes = list(_causes(error))
+    through = "cannot be reached through the proxy" if isinstance(error, requests.exceptions.ProxyError) else ""
     for cause in causes:
         if isinstance(cause, AnswerTooLong):
-            return NoAnswer("sends more than any answer has", "final")
+            return NoGoodAnswer("sends more than any answer has", "final")
         if isinstance(cause, ssl.SSLCertVerificationError):
             reason = shown(str(cause.verify_message))[:200]
-            return NoAnswer(f"has a certificate that is not trusted ({reason}): set ca_bundle if it is right", "final")
-        if isinstance(cause, urllib3.exceptions.NameResolutionError):
-            return NoAnswer("has a name that cannot be resolved", "unsent")
-    through = "cannot be reached through the proxy" if isinstance(error, requests.exceptions.ProxyError) else ""
+            return NoGoodAnswer(
+                f"has a certificate that is not trusted ({reason}): set ca_bundle if it is right", "final"
+            )
+        if isinstance(cause, socket.gaierror) and not through:
+            return NoGoodAnswer("has a name that cannot be resolved", "unsent")
     reason = next((shown(each.strerror) for each in causes if isinstance(each, OSError) and each.strerror), "")
     if isinstance(error, requests.exceptions.ConnectTimeout):
-        return NoAnswer(through or "takes no connection in time", "unsent")
+        return NoGoodAnswer(through or "takes no connection in time", "unsent")
     if any(isinstance(cause, urllib3.exceptions.NewConnectionError) for cause in causes) or through:
         told = f" ({reason[:200]})" if reason else ""
-        return NoAnswer((through or "cannot be reached") + told, "unsent")
+        return NoGoodAnswer((through or "cannot be reached") + told, "unsent")
     silences = (TimeoutError, urllib3.exceptions.ReadTimeoutError, requests.exceptions.Timeout)
     if any(isinstance(cause, silences) for cause in causes):
-        return NoAnswer("does not answer in time", "silent")
+        return NoGoodAnswer("does not answer in time", "silent")
     if isinstance(error, requests.exceptions.SSLError):
-        return NoAnswer(f"does not speak TLS as it should ({reason[:200] or type(error).__name__})", "unsent")
-    return NoAnswer(f"ends the connection without an answer ({reason[:200] or type(error).__name__})", "broken")
+        return NoGoodAnswer(f"does not speak TLS as it should ({reason[:200] or type(error).__name__})", "unsent")
+    return NoGoodAnswer(f"ends the connection without an answer ({reason[:200] or type(error).__name__})", "broken")
 
 
 def _causes(error: BaseException) -> t.Iterator[BaseException]:

@@ -11,6 +11,7 @@ its names, unless that says (acm_rules.OWNER_TAG) that it is another secret's. N
 from __future__ import annotations
 
 import collections
+import threading
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -29,6 +30,7 @@ if t.TYPE_CHECKING:
 
 _PAGE_SIZE = 1000
 _CONCURRENT_CALLS = 4
+_CONCURRENT_IMPORTS = 2  # of which ACM takes one or so a second: more at once would only wait for each other
 _GONE = "ResourceNotFoundException"
 _ADVICE = {
     "LimitExceededException": "Delete certificates that nobody needs, or ask AWS for a higher quota.",
@@ -64,6 +66,7 @@ class AcmStore:
         self._calls = AwsCalls(client, retry, "acm")
         self._pointers = pointers
         self._tags = dict(tags or {})
+        self._importing = threading.BoundedSemaphore(_CONCURRENT_IMPORTS)
         self._entries: dict[str, AcmEntry] = {}
         self._held: dict[str, CertificateBundle] = {}
         self._problems: dict[str, str] = {}
@@ -241,7 +244,8 @@ class AcmStore:
     def _import(self, wanted: WantedCertificate, bundle: CertificateBundle, arn: str | None) -> str:
         request = acm_rules.import_request(bundle, arn, self._wanted_tags(self._pointers.secret(wanted.name)))
         try:
-            reply = self._calls.call("import_certificate", about=wanted.name, **request)
+            with self._importing:
+                reply = self._calls.call("import_certificate", about=wanted.name, **request)
         except AwsError as error:
             if error.code in _ADVICE:
                 raise AwsError(f"{error.message} {_ADVICE[error.code]}", error.code) from None

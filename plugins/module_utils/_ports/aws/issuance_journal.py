@@ -60,7 +60,7 @@ class IssuanceJournal:
         parts += [self._read_part(number) for number in range(2, min(parts[0].of, _MAX_PARTS) + 1)]
         entries = tuple(entry for part in parts for entry in part.entries)
         self._generation = max(part.generation for part in parts)
-        self._places = {entry.name: number for number, part in enumerate(parts, start=1) for entry in part.entries}
+        self._places = {entry.order_url: number for number, part in enumerate(parts, start=1) for entry in part.entries}
         self.damaged = tuple(sentence for part in parts for sentence in part.damaged)
         self._is_empty = not entries and not self.damaged
         return entries
@@ -74,7 +74,7 @@ class IssuanceJournal:
             held = tuple(parts.get(number, ()))
             text = JournalPart(held, number, count, self._generation, self._run).to_json()
             self._write_part(number, text)
-        self._places = {entry.name: number for number, part in parts.items() for entry in part}
+        self._places = {entry.order_url: number for number, part in parts.items() for entry in part}
         self._is_empty = not entries
 
     def clear(self) -> None:

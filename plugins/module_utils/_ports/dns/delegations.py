@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import threading
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 
 try:
     import dns.exception
@@ -25,11 +26,12 @@ except ImportError:  # who needs it reports it
 
 from ..._core.acme.zones import parents
 from ..._errors import DnsError
-from .servers import ANSWER_TIMEOUT, NameServer, NoAnswer, ask
+from .servers import ANSWER_TIMEOUT, FirstAnswer, NameServer, NoAnswer
 
 _MOST_REFERRALS = 16
 _MOST_SERVERS = 26  # of one zone: as many as the root has addresses
-_SYSTEM_TIMEOUT = 10.0
+_SYSTEM_TIMEOUT = 5.0
+_CONCURRENT_LOOKUPS = 8
 
 
 class DnsAnswer(t.NamedTuple):
@@ -54,9 +56,11 @@ class Delegations:
         answer_timeout: float = ANSWER_TIMEOUT,
     ) -> None:
         self.answer_timeout = answer_timeout
+        self._one_of = FirstAnswer(answer_timeout)
         self._system = system
         self._port = port
         self._lock = threading.Lock()
+        self._starting = threading.Lock()
         self._known: dict[str, tuple[NameServer, ...]] = {}
         self._addresses: dict[str, tuple[str, ...]] = {}
 
@@ -116,7 +120,13 @@ class Delegations:
             known = next(((zone, self._known[zone]) for zone in parents(name) if zone in self._known), None)
         if known:
             return known
-        top = name.rpartition(".")[2]
+        with self._starting:  # of many threads, one asks
+            return self._top_level(name.rpartition(".")[2], name)
+
+    def _top_level(self, top: str, name: str) -> tuple[str, tuple[NameServer, ...]]:
+        with self._lock:
+            if top in self._known:
+                return top, self._known[top]
         hosts = [host.removesuffix(".").lower() for host in self._looked_up(top, "NS")]
         servers = self._with_addresses(hosts)
         if not servers:
@@ -150,31 +160,23 @@ class Delegations:
     def _with_addresses(
         self, hosts: t.Iterable[str], glue: t.Mapping[str, t.Sequence[str]] | None = None
     ) -> tuple[NameServer, ...]:
+        named = list(hosts)
+        with ThreadPoolExecutor(_CONCURRENT_LOOKUPS) as pool:
+            found = list(pool.map(lambda host: (glue or {}).get(host) or self.addresses(host), named))
         servers = [
-            NameServer(address, self._port, host)
-            for host in hosts
-            for address in (glue or {}).get(host) or self.addresses(host)
+            NameServer(address, self._port, host) for host, addresses in zip(named, found) for address in addresses
         ]
         return tuple(servers[:_MOST_SERVERS])
 
-    def _first_answer(self, zone: str, servers: t.Sequence[NameServer], name: str, kind: str) -> dns.message.Message:
-        reasons = []
-        for server in servers:
-            try:
-                return ask(server, name, kind, recursive=False, timeout=self.answer_timeout)
-            except NoAnswer as error:
-                if error.reachable:
-                    reasons.append(f"{server} {error.why}")
-                if len(reasons) >= _ENOUGH:
-                    break
-        raise DnsError(
-            f"No server of the zone {zone} answers for {name}: {'; '.join(reasons) or 'none can be reached from here'}."
-            " Where this host may not ask servers outside, name one that it may in nameservers.",
-            [name],
-        )
-
-
-_ENOUGH = 6
+    def _first_answer(self, zone: str, servers: tuple[NameServer, ...], name: str, kind: str) -> dns.message.Message:
+        try:
+            return self._one_of.ask(servers, name, kind, recursive=False)
+        except NoAnswer as error:
+            raise DnsError(
+                f"No server of the zone {zone} answers for {name}: {error.why}. Where this host may not ask servers"
+                " outside, name one that it may in nameservers.",
+                [name],
+            ) from None
 
 
 def _referral_in(message: dns.message.Message, zone: str, name: str) -> dns.rrset.RRset | None:

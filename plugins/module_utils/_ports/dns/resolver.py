@@ -19,10 +19,10 @@ except ImportError:  # who needs it reports it
     pass
 
 from ..._core.acme.caa import CaaRecord, CaaSet
-from ..._core.acme.zones import parents
+from ..._core.acme.zones import parents, plain_name
 from ..._errors import DnsError
 from .delegations import Delegations
-from .servers import NameServer, NoAnswer, ask, name_server
+from .servers import FirstAnswer, NameServer, NoAnswer, name_server
 
 _LONGEST_CHAIN = 10
 _CONCURRENT_QUESTIONS = 16
@@ -40,6 +40,7 @@ class DnsResolver:
     def __init__(self, nameservers: t.Sequence[str] = (), delegations: Delegations | None = None) -> None:
         self._delegations = delegations or Delegations()
         self.answer_timeout = self._delegations.answer_timeout
+        self._one_of = FirstAnswer(self.answer_timeout)
         self.nameservers: tuple[NameServer, ...] = tuple(
             server for text in nameservers for server in name_server(text, self._delegations.addresses)
         )
@@ -140,18 +141,15 @@ class DnsResolver:
     def _answer(self, name: str, kind: str) -> dns.message.Message:
         if not self.nameservers:
             return self._delegations.answer(name, kind).message
-        reasons = []
-        for server in self.nameservers:
-            try:
-                return ask(server, name, kind, recursive=True, timeout=self.answer_timeout)
-            except NoAnswer as error:
-                reasons.append(f"{server} {error.why}")
-        raise DnsError(f"No server of nameservers answers for {name}: {'; '.join(reasons)}.", [name])
+        try:
+            return self._one_of.ask(self.nameservers, name, kind, recursive=True)
+        except NoAnswer as error:
+            raise DnsError(f"No server of nameservers answers for {name}: {error.why}.", [name]) from None
 
     def _each(self, function: t.Callable[[str], T], names: t.Iterable[str]) -> dict[str, T | DnsError]:
         def outcome(name: str) -> T | DnsError:
             try:
-                return function(name)
+                return function(plain_name(name))
             except DnsError as error:
                 return error
 

@@ -27,6 +27,7 @@ from ..._errors import InvalidOption
 #: Seconds for an answer by UDP, and again for one by TCP.
 ANSWER_TIMEOUT: t.Final = 2.0
 _DNS_PORT: t.Final = 53
+_MOST_FAILURES = 6
 _PAYLOAD = 1232  # bytes that no network fragments
 # This host has no such kind of addresses, or no route.
 _NO_WAY = frozenset({errno.EAFNOSUPPORT, errno.ENETUNREACH, errno.EADDRNOTAVAIL})
@@ -35,13 +36,15 @@ _NO_WAY = frozenset({errno.EAFNOSUPPORT, errno.ENETUNREACH, errno.EADDRNOTAVAIL}
 class NoAnswer(Exception):
     """Why a server did not answer the question. Its text goes behind "it": it was silent, it refused.
 
-    reachable: False where this host has no way to the address at all, such as none of IPv6.
+    reachable: False where this host has no way to the address at all, such as none of IPv6; silent: whether that took
+    its time, or would for any other question.
     """
 
-    def __init__(self, why: str, *, reachable: bool = True) -> None:
+    def __init__(self, why: str, *, reachable: bool = True, silent: bool = False) -> None:
         super().__init__(why)
         self.why = why
         self.reachable = reachable
+        self.silent = silent
 
 
 class NameServer(t.NamedTuple):
@@ -83,7 +86,10 @@ def name_server(
 
 def ask(server: NameServer, name: str, kind: str, *, recursive: bool, timeout: float) -> dns.message.Message:
     """Its answer: NOERROR or NXDOMAIN. name: without the root's dot; kind: of records, as TXT. Raises NoAnswer."""
-    question = dns.message.make_query(_absolute(name), kind, use_edns=0, payload=_PAYLOAD)
+    try:
+        question = dns.message.make_query(_absolute(name), kind, use_edns=0, payload=_PAYLOAD)
+    except dns.exception.DNSException as error:  # a label in front may have made it too long
+        raise NoAnswer(f"cannot be asked for that: {error}") from None
     if not recursive:
         question.flags &= ~dns.flags.RD
     reply = _reply(question, server, timeout)
@@ -103,12 +109,45 @@ def _reply(question: dns.message.Message, server: NameServer, timeout: float) ->
     try:
         return dns.query.tcp(question, **where)
     except dns.exception.Timeout:
-        raise NoAnswer(f"is silent for {timeout:g} seconds, by UDP and TCP") from None
+        raise NoAnswer(f"is silent for {timeout:g} seconds, by UDP and TCP", silent=True) from None
     except OSError as error:
         why = f"cannot be reached ({error.strerror or type(error).__name__})"
-        raise NoAnswer(why, reachable=error.errno not in _NO_WAY) from None
+        raise NoAnswer(why, reachable=error.errno not in _NO_WAY, silent=True) from None
     except (dns.exception.DNSException, EOFError, ValueError) as error:
-        raise NoAnswer(f"answers nonsense ({type(error).__name__})") from None
+        raise NoAnswer(f"answers nonsense ({type(error).__name__})", silent=True) from None
+
+
+class FirstAnswer:
+    """Asks one server of several after the other, until one answers. May be used from many threads.
+
+    Those that were silent are asked last from then on; where all were, for a kind of record, nobody waits for them
+    again: a hundred names cost no more time than one.
+    """
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        self._silent: set[NameServer] = set()
+        self._given_up: dict[tuple[tuple[NameServer, ...], str], str] = {}
+
+    def ask(self, servers: tuple[NameServer, ...], name: str, kind: str, *, recursive: bool) -> dns.message.Message:
+        """Raises NoAnswer, with what each of them did."""
+        if (servers, kind) in self._given_up:
+            raise NoAnswer(self._given_up[servers, kind])
+        failures: list[tuple[NameServer, NoAnswer]] = []
+        for server in sorted(servers, key=self._silent.__contains__):
+            try:
+                return ask(server, name, kind, recursive=recursive, timeout=self._timeout)
+            except NoAnswer as error:
+                failures.append((server, error))
+                if error.silent:
+                    self._silent.add(server)
+                if sum(error.reachable for _server, error in failures) >= _MOST_FAILURES:
+                    break
+        told = "; ".join(f"{server} {error.why}" for server, error in failures if error.reachable)
+        told = told or "none can be reached from here"
+        if all(error.silent for _server, error in failures):
+            self._given_up[servers, kind] = told
+        raise NoAnswer(told)
 
 
 def _absolute(name: str) -> dns.name.Name:

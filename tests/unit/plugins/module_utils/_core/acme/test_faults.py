@@ -83,6 +83,9 @@ def test_what_may_be_over_by_the_next_run_is_not(fault: t.Any) -> None:
 
 def test_a_paused_name_waits_for_a_person_and_its_page_is_shown() -> None:
     assert is_paused(PAUSED)
+    assert is_paused(AcmeError("not now", "rate_limited", url=PORTAL))
+    assert is_paused(AcmeError("temporarily prevented from requesting", "rate_limited"))
+    assert not is_paused(AcmeError("see the page to unpause it", "identifier"))
     assert not is_paused(AcmeError("slow down", "rate_limited"))
     hold = hold_after(PAUSED, days(30))
     assert (hold.until, hold.url) == (None, PORTAL)

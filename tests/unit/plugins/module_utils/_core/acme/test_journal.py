@@ -10,7 +10,7 @@ import typing as t
 
 import hypothesis
 import pytest
-from ansible_collections.certops.rotation.plugins.module_utils._core.acme.csr import expand_key
+from ansible_collections.certops.rotation.plugins.module_utils._core.acme.csr import expand_key, key_spec
 from ansible_collections.certops.rotation.plugins.module_utils._core.acme.journal import (
     MAX_BYTES,
     PROGRESS,
@@ -21,6 +21,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.acme.journa
     placed_values,
     resumption,
 )
+from ansible_collections.certops.rotation.plugins.module_utils._core.ca.keys import generate_key
 from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
 from ansible_collections.certops.rotation.tests.support import pki, secrets_scan
 from ansible_collections.certops.rotation.tests.support.issuance import (
@@ -180,6 +181,19 @@ def test_a_hundred_rsa_keys_have_room_before_they_are_made() -> None:
         assert len(part.to_json().encode()) <= MAX_BYTES
 
 
+@pytest.mark.parametrize("key_type", ["ec256", "ec384", "rsa2048"])
+def test_an_entry_never_outgrows_its_weight(key_type: t.Any) -> None:
+    """Which is reckoned before there is a key."""
+    made = generate_key(key_spec(key_type))
+    pki.private_key_pem(made)
+    before, after = entry(key_type=key_type), entry(key_type=key_type, key=made)
+    after = after.at("finalized", owed=("secrets_manager", "acm", "s3", "another-one"))
+    grown = len(JournalPart((after,)).to_json()) - len(JournalPart().to_json())
+    assert grown <= before.weight
+    assert grown <= after.weight
+    assert before.weight < grown + 300
+
+
 def test_few_need_one_part_only() -> None:
     assert list(allotted(many(10), {})) == [1]
     assert list(allotted(many(40, "ec256"), {})) == [1]
@@ -189,7 +203,7 @@ def test_few_need_one_part_only() -> None:
 def test_an_entry_stays_in_its_part() -> None:
     entries = many(100)
     before = allotted(entries, {})
-    places = {each.name: number for number, part in before.items() for each in part}
+    places = {each.order_url: number for number, part in before.items() for each in part}
     made = [each for part in with_keys(before) for each in part.entries]
     fewer = [each for each in made if each.name != "n000"]
     after = allotted([entry("new"), *fewer], places)

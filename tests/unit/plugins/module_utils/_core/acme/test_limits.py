@@ -135,6 +135,7 @@ VALIDATION_REFUSED = (
         (DOMAIN_REFUSED, {}, "example.com"),
         (NAMES_REFUSED, {}, "certificate"),
         (VALIDATION_REFUSED, {}, "certificate"),
+        ("no", {"url": "https://one.example/limits#new-certificates-per-exact-set-of-identifiers"}, "certificate"),
         ("slow down", {"identifiers": ["a.example.com"]}, "certificate"),
         ("Service busy; retry later.", {}, "account"),
         ("", {}, "account"),

@@ -174,6 +174,16 @@ def test_renewals_in_the_cas_window_need_no_room() -> None:
     assert {each.action for each in plans(*items, ledger=ledger, limits=LETS_ENCRYPT)} == {"renew"}
 
 
+def test_a_window_of_another_ca_is_no_exemption() -> None:
+    """What came from the second issuer in a failover is a new certificate for the first one."""
+    ledger = Ledger()
+    for _order in range(300):
+        ledger.note_order(ONES, LETS_ENCRYPT, NOW)
+    in_window = Due("window", "Its issuer suggests it.", NOW)
+    item = considered(held(bundle(left=25), TWO.directory), due=in_window)
+    assert plans(item, ledger=ledger, limits=LETS_ENCRYPT)[0].action == "hold"
+
+
 def test_when_the_next_one_is_due() -> None:
     found = plans(considered(held(bundle(left=60)), name="a"), considered(held(bundle(left=50)), name="b"))
     assert next_due(found, NOW) == NOW + days(20)

@@ -197,6 +197,7 @@ def test_the_instant_in_the_window_is_the_certificates_own() -> None:
     found = decide(has, window=window(10, 12, explanation_url="https://one.example/why"))
     assert found.code == "window"
     assert NOW + days(10) <= found.at < NOW + days(12)
+    assert found.at == instant_in(window(10, 12), certificate_id(has.bundle.leaf))
     assert decide(has, window=window(10, 12), now=NOW + HOUR).at == found.at
     assert "https://one.example/why" in found.text
     others = {decide(held(bundle()), window=window(10, 12)).at for _serial in range(8)}

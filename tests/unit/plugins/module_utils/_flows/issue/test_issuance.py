@@ -319,6 +319,26 @@ def test_killed_at_any_step_and_finished_by_the_next_run(world: World) -> None:
         assert not fresh.run(A, B, C).changed
 
 
+def test_killed_twice_at_any_two_steps_and_finished_by_the_third_run(world: World) -> None:
+    """What the second run forgets about the first one before it has tidied up after it is lost for ever."""
+    world.run(A)
+    steps = len(world.steps)
+    for first in range(1, steps):
+        for second in range(steps):
+            fresh = World(FakeClock(NOW), [FakeAuthority(FakeClock(NOW))], stores=[FakeStore()])
+            fresh.die_before = first
+            with pytest.raises(Killed):
+                fresh.run(A)
+            fresh.die_before = second
+            try:
+                fresh.run(A)
+            except Killed:
+                fresh.run(A)
+            assert fresh.issued() == 1, (first, second)
+            assert fresh.dns.values == {}, (first, second)
+            assert fresh.journal.entries == (), (first, second)
+
+
 def test_values_of_a_killed_run_are_withdrawn_by_one_with_nothing_else_to_do(world: World) -> None:
     world.run(A)
     world.steps.clear()

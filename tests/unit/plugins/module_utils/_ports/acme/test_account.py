@@ -17,12 +17,14 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.acme.accoun
 from ansible_collections.certops.rotation.plugins.module_utils._errors import AcmeError, InvalidOption
 from ansible_collections.certops.rotation.plugins.module_utils._ports.acme.account import AcmeAccounts
 from ansible_collections.certops.rotation.tests.support import pki
+from ansible_collections.certops.rotation.tests.support.fake_authority import FakeClock
 from ansible_collections.certops.rotation.tests.support.scripted_acme import (
     ACCOUNT,
     DIRECTORY,
     ORIGIN,
     Reply,
     ScriptedCa,
+    acme_clock,
     directory,
     instead_of_https,
     refusal,
@@ -42,7 +44,7 @@ def ca(monkeypatch: pytest.MonkeyPatch) -> ScriptedCa:
 
 @pytest.fixture
 def accounts(ca: ScriptedCa) -> t.Iterator[AcmeAccounts]:
-    with AcmeAccounts(DIRECTORY) as accounts:
+    with AcmeAccounts(DIRECTORY, clock=acme_clock(FakeClock(pki.now()))) as accounts:
         yield accounts
 
 

@@ -248,7 +248,7 @@ def test_an_order_that_is_not_known_is_gone(authority: AcmeAuthority) -> None:
 @pytest.mark.parametrize("url", ["https://old.example/order/1", "http://ca.example/order/1", ""])
 def test_an_order_at_another_ca_is_gone(authority: AcmeAuthority, ca: ScriptedCa, url: str) -> None:
     """Of a journal, after the directory has been moved."""
-    with pytest.raises(AcmeError, match="cannot be asked for the order") as raised:
+    with pytest.raises(AcmeError, match="is not asked to show the order") as raised:
         authority.order(url)
     assert raised.value.fault == "gone"
     assert [asked.path for asked in ca.asked] == ["/dir"]
@@ -268,6 +268,18 @@ def test_an_account_that_is_not_valid_is_told_from_that(authority: AcmeAuthority
     with pytest.raises(AcmeError, match="to show the account") as raised:
         authority.order(URL)
     assert raised.value.fault == "account"
+
+
+def test_the_account_is_not_asked_for_elsewhere(ca: ScriptedCa, key: str) -> None:
+    """Its URL comes from a secret."""
+    ca.says("/order/1", refusal("unauthorized", 403))
+    account = AcmeAccount(DIRECTORY, "https://elsewhere.example/account/1", key)
+    with (
+        AcmeAuthority.open(ISSUER, account) as authority,
+        pytest.raises(AcmeError, match="is not asked to show the acc"),
+    ):
+        authority.order(URL)
+    assert {asked.path for asked in ca.asked} == {"/dir", "/newNonce", "/order/1"}
 
 
 # Challenges

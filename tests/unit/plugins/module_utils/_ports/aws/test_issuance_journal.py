@@ -374,6 +374,26 @@ def test_killed_at_any_call_no_entry_is_lost_and_no_key_stays(after: bool) -> No
 
 
 @pytest.mark.usefixtures("quick_keys")
+def test_two_orders_for_one_certificate_stay_each_in_its_part(secrets: MemorySecretsManager) -> None:
+    """At two CAs, after a failover: neither moves to another secret, where a death between two writes would lose it."""
+    run, _entries = opened(secrets)
+    first, others = finished(batch())[0], finished(batch())[1:]
+    run.write([first, *others])
+    second = dataclasses.replace(first, order_url="https://two.example/order/1")
+    run.write([first, *others, second])
+    texts = {name: text for (name, label), text in secrets.labelled_texts().items() if label == "AWSCURRENT"}
+    places = {
+        each.order_url: [name for name, text in texts.items() if each.order_url in text] for each in (first, second)
+    }
+    assert places[first.order_url] != places[second.order_url]
+    run.write([first, *others, second])
+    texts = {name: text for (name, label), text in secrets.labelled_texts().items() if label == "AWSCURRENT"}
+    for url, names in places.items():
+        assert [name for name, text in texts.items() if url in text] == names
+    assert len(opened(secrets)[1]) == 41
+
+
+@pytest.mark.usefixtures("quick_keys")
 def test_parts_are_used_again_and_emptied_with_the_first_one(secrets: MemorySecretsManager) -> None:
     run, _entries = opened(secrets)
     run.write(finished(batch()))

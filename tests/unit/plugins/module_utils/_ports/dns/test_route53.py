@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import collections
 import threading
+import time
 import typing as t
 
 import pytest
@@ -16,6 +17,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._ports.dns.route5
 from ansible_collections.certops.rotation.tests.support.route53_client import Route53Client, client_error
 
 ZONE = Zone("example.com", "Z1")
+OTHER_ZONE = Zone("example.net", "Z2")
 NAME = "_acme-challenge.example.com"
 
 
@@ -223,6 +225,35 @@ def test_limits_of_a_request_are_kept(aws: Route53Client, route53: Route53) -> N
     route53.remove(ZONE, many)
     assert aws.record_sets["Z1"] == {}
     assert len(aws.requests) == 4
+
+
+def test_one_zone_has_one_writer_at_a_time_and_two_zones_have_two(aws: Route53Client, route53: Route53) -> None:
+    """Route53 may refuse a change while another one of the zone is under way."""
+    writing: collections.Counter[str] = collections.Counter()
+    most: dict[str, int] = {}
+    both_zones = threading.Barrier(2, timeout=20)
+    real = aws.change_resource_record_sets
+
+    def change(**request: t.Any) -> dict[str, t.Any]:
+        zone = request["HostedZoneId"]
+        writing[zone] += 1
+        most[zone] = max(most.get(zone, 0), writing[zone])
+        if most[zone] == 1 and len(aws.requests) < 1:
+            both_zones.wait()
+        time.sleep(0.005)
+        reply = real(**request)
+        writing[zone] -= 1
+        return reply
+
+    aws.change_resource_record_sets = change  # type: ignore[method-assign]
+    work = [(zone, f"_acme-challenge.n{number}.{zone.name}") for number in range(6) for zone in (ZONE, OTHER_ZONE)]
+    threads = [threading.Thread(target=route53.add, args=(zone, [record(name, "x")])) for zone, name in work]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert most == {"Z1": 1, "Z2": 1}
+    assert len(aws.requests) == 12
 
 
 # Waiting
