@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import itertools
 import json
 import pathlib
 import re
@@ -24,11 +23,10 @@ from ansible_collections.certops.rotation.tests.support import documented, pki, 
 from ansible_collections.certops.rotation.tests.support.acme_dns import AwsWithDns
 from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance
 from ansible_collections.certops.rotation.tests.support.pebble import Pebble
-from ansible_collections.certops.rotation.tests.support.role_issue import BUCKET, IssueScene
+from ansible_collections.certops.rotation.tests.support.role_issue import IssueScene
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 PAGE = "issuing.md"
-TEXT = (documented.ROOT / "docs" / PAGE).read_text(encoding="utf-8")
 COMMANDS = documented.commands(PAGE)
 STAGING = "https://acme-staging-v02.api.letsencrypt.org/directory"
 PRODUCTION = "https://acme-v02.api.letsencrypt.org/directory"
@@ -53,6 +51,9 @@ class Reader:
         (directory / "group_vars" / "all.yml").write_text(yaml.safe_dump(around))
 
     def adapted(self, text: str) -> str:
+        text = text.replace("/usr/local/bin/", f"{documented.ROOT}/examples/dns/").replace(
+            "/var/lib/dns", str(self.directory)
+        )
         for url, pebble in self.authorities.items():
             text = re.sub(
                 rf"^( +)(- )?directory: {re.escape(url)}$",
@@ -149,6 +150,7 @@ def after_haproxy(reader: Reader, rotated: rotation.Scene, production: Pebble) -
         "certops/dns/ns1", json.dumps({"key_name": "k", "algorithm": "hmac-sha256", "secret": "c2VjcmV0"})
     )
     reader.follow(f"{ISSUE} -e @rfc2136.yml --check")
+    reader.skip("frontend http")  # test_http_01.py has the whole configuration
     by_http(reader, production)
     external = dict(zip(("EAB_KID", "EAB_HMAC_KEY"), EAB))
     reader.follow("umask 077", **external)
@@ -162,7 +164,6 @@ def after_haproxy(reader: Reader, rotated: rotation.Scene, production: Pebble) -
     done = reader.follow("ansible-playbook certops.rotation.reissue -i inventory.yml -e @production.yml")
     assert re.search(r"proven +www.example.com +lb1", done), done
     assert rotated.served("www") == scene.fingerprint("www.example.com") != before
-    assert_the_policy_allows(scene.aws.operations())
 
 
 def by_http(reader: Reader, production: Pebble) -> None:
@@ -172,7 +173,7 @@ def by_http(reader: Reader, production: Pebble) -> None:
         r'"thumbprint": "([\w-]+)"', reader.follow("ansible localhost -m certops.rotation.acme_account")
     )
     assert thumbprint
-    (snippet,) = re.findall(r"^```haproxy\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+    snippet = next(block for block in COMMANDS if block.startswith("frontend http"))
     frontend = snippet.replace("THUMBPRINT", thumbprint[1]).replace(
         "bind :80", f"bind 127.0.0.1:{production.http_port}"
     )
@@ -183,6 +184,7 @@ def by_http(reader: Reader, production: Pebble) -> None:
         assert haproxy.reload(), haproxy.log
         reader.follow(f"{ISSUE} -e @production.yml -e domains=http.example.com")
     assert "http.example.com" in scene.names()
+    reader.skip("_validation-persist.www.example.com. IN TXT")
     assert len(scene.aws.batches()) == changes
 
 
@@ -192,35 +194,3 @@ def failover(reader: Reader, production: Pebble) -> None:
     reader.follow(f"{ISSUE} -e @failover.yml -e domains=second.example.com")
     production.start()
     assert reader.authorities[SECOND].counts()["certificates"] == 1
-
-
-_SERVICES = {
-    "dynamodb": ("DescribeTable", "Scan"),
-    "route53": ("ListHostedZones", "GetHostedZone", "GetChange", "ListResourceRecordSets", "ChangeResourceRecordSets"),
-    "acm": (
-        "ListCertificates",
-        "DescribeCertificate",
-        "GetCertificate",
-        "ImportCertificate",
-        "AddTagsToCertificate",
-        "ListTagsForCertificate",
-    ),
-}
-#: What the page's own table, and nothing of issuing, calls; the emulator's names for S3 and STS.
-_ELSEWHERE = {"CreateTable", "PutItem", "POST /", "CreateBucket", "CreateHostedZone", "ListTables"}
-
-
-def assert_the_policy_allows(operations: t.Mapping[str, int]) -> None:
-    (block,) = re.findall(r"^```json\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
-    allowed = set(itertools.chain(*(statement["Action"] for statement in json.loads(block)["Statement"])))
-    called = set()
-    for operation in operations:
-        service = next((name for name, those in _SERVICES.items() if operation in those), "secretsmanager")
-        if operation in ("ListObjectsV2", "HeadBucket"):
-            called.add("s3:ListBucket")
-        elif operation in ("GetObject", "HeadObject", "PutObject"):
-            called.add(f"s3:{operation.replace('Head', 'Get')}")
-        elif operation not in _ELSEWHERE:
-            called.add(f"{service}:{operation}")
-    assert called - allowed == set()
-    assert BUCKET in block
