@@ -12,8 +12,8 @@ from dataclasses import dataclass
 _Result = t.Mapping[str, t.Any]
 
 #: replaced: no host has it; not proven: a host has the old one, or has not been seen to serve the new one.
-State = t.Literal["to do", "not proven", "replaced", "proven"]
-_ORDER: t.Final[tuple[State, ...]] = ("to do", "not proven", "replaced", "proven")
+ReplacementState = t.Literal["to do", "not proven", "replaced", "proven"]
+_ORDER: t.Final[tuple[ReplacementState, ...]] = ("to do", "not proven", "replaced", "proven")
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Replaced:
     """One certificate that the incident concerns. where: for people."""
 
     name: str
-    state: State
+    state: ReplacementState
     where: str
 
 
