@@ -253,6 +253,17 @@ def test_a_run_ends_in_time(scene: IssueScene) -> None:
     assert issuer["directory"] in run.error
 
 
+def test_the_next_authority_steps_in(scene: IssueScene) -> None:
+    """When the first one is down, whether there was an account already or not."""
+    with Pebble(scene.aws.nameservers[0]) as first:
+        issuers = [scene.issuer(first), scene.issuer(scene.pebble)]
+        for names in ("a.example.com", "b.example.com"):
+            run = scene.issue(domains=names, issuers=issuers)
+            assert run.returncode == 0, run.error
+            first.stop()
+        assert by_name(run)["b.example.com"]["issuer"] == scene.pebble.directory_url
+
+
 def test_a_misspelt_variable_is_named(scene: IssueScene) -> None:
     run = scene.issue(check=True, domains="a.example.com", extra={"acme_certificates_contact": ["a@example.com"]})
     sentence = (

@@ -26,6 +26,7 @@ import typing as t
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / ".dev" / "collections"))
+os.environ["PYTHONPATH"] = sys.path[0]  # of the process that is AWS and DNS
 os.environ["PATH"] += os.pathsep + "/usr/sbin:/sbin"  # haproxy on Debian
 
 from ansible_collections.certops.rotation.tests.support import pki  # noqa: E402
@@ -98,7 +99,7 @@ def issuing() -> t.Iterator[Facts]:
         yield {
             "moto_port": aws.port,
             "zone": aws.zone(ZONE),
-            "pebble_log": str(pebble.directory / "pebble.log"),
+            "pebble_log": str(next(pebble.directory.glob("*log"))),
             "role": {
                 "table": TABLE,
                 "directory": pebble.directory_url,

@@ -32,6 +32,11 @@ OF_PLAYBOOKS = {
     "rollback_secrets": "bool",
     "rollback_versions": "dict",
     "issue_rotate": "bool",
+    "reissue_rotate": "bool",
+    "reissue_all": "bool",
+    "reissue_serial_numbers": "list",
+    "reissue_fingerprints": "list",
+    "reissue_key_types": "list",
 }
 TEXTS_OF_PLAYBOOKS = {
     "rotation_hosts",
@@ -40,6 +45,9 @@ TEXTS_OF_PLAYBOOKS = {
     "rollback_delegate",
     "status_max_age",
     "issue_hosts",
+    "reissue_issuer",
+    "reissue_issued_before",
+    "reissue_older_than",
 }
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 _Result = t.Mapping[str, t.Any]
 
 #: replaced: no host has it; not proven: a host has the old one, or has not been seen to serve the new one.
-State = t.Literal["to do", "not proven", "replaced", "proven"]
-_ORDER: t.Final[tuple[State, ...]] = ("to do", "not proven", "replaced", "proven")
+ReplacementState = t.Literal["to do", "not proven", "replaced", "proven"]
+_ORDER: t.Final[tuple[ReplacementState, ...]] = ("to do", "not proven", "replaced", "proven")
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Replaced:
     """One certificate that the incident concerns. where: for people."""
 
     name: str
-    state: State
+    state: ReplacementState
     where: str
 
 
@@ -63,7 +63,9 @@ def _deployed(found: _Result, result: _Result | None) -> _Result | None:
     for item in (result or {}).get("certificates") or ():
         is_same = item["arn"] == found["arn"] if item.get("arn") and found.get("arn") else item["name"] == found["name"]
         if is_same and item.get("action") != "removed":
-            return dict(item)
+            # What this very run has proven is in a list of its own.
+            newly = item["name"] in ((result or {}).get("proven") or ())
+            return {**item, "proven": bool(item.get("proven")) or newly}
     return None
 
 
@@ -88,7 +90,7 @@ def _summary(rows: t.Sequence[Replaced], estimate: _Result, silent: t.Sequence[s
     if not rows:
         return "No certificate is concerned."
     done = len(rows) - count["to do"]
-    text = f"Of {_certificates(len(rows))} that are concerned, {done} {'is' if done == 1 else 'are'} replaced"
+    text = f"Of {_certificates(len(rows))} that {_are(len(rows))} concerned, {done} {_are(done)} replaced"
     text += f", {count['proven']} of them proven on the wire" if done else ""
     text += f", {count['not proven']} not proven" if count["not proven"] else ""
     text += f". {count['to do']} to do" if count["to do"] else ""
@@ -99,6 +101,10 @@ def _summary(rows: t.Sequence[Replaced], estimate: _Result, silent: t.Sequence[s
     elif count["to do"]:
         text += ", and nobody can tell when the limits allow the last one"
     return f"{text}." + (f" Nothing is known of {', '.join(silent)}." if silent else "")
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def _certificates(count: int) -> str:

@@ -13,6 +13,7 @@ from ..._core.acme.faults import note_error
 from ..._core.acme.ledger import AccountKey
 from ..._core.acme.limits import limits_of
 from ..._core.acme.names import is_address
+from ..._core.acme.plan import is_exempt
 from ..._core.acme.when import certificate_id, same_directory
 from ..._core.unexpected import only_rotation_errors
 from ..._errors import AcmeError, DnsError, RotationError
@@ -87,7 +88,9 @@ class Batch:
         failures = {**self._refused_by_caa(everything), **self._work.proofs.refused(everything, self._authority)}
         plans = [plan for plan in plans if plan.wanted.name not in failures]
         wishes = [OrderWish(plan.wanted, self._replaced(held.get(plan.wanted.name))) for plan in plans]
-        self._exempt = {plan.wanted.name for plan in plans if plan.due.code == "window"}
+        self._exempt = {
+            plan.wanted.name for plan in plans if is_exempt(plan.due, held.get(plan.wanted.name), self._account)
+        }
         attempts, more = self._told_apart([plan.wanted.name for plan in plans], self._orders.place(wishes))
         for attempt in attempts:
             self._work.ledger.note_order(

@@ -58,6 +58,13 @@ def test_what_one_host_does_not_serve_is_left(there: dict[str, t.Any], why: str)
     assert "1 not proven" in told["summary"]
 
 
+def test_what_the_run_has_just_proven_counts() -> None:
+    there = {**host(("a", NEW, False)), "proven": ["a"]}
+    assert report(certificate("a"), hosts={"lb1": there})["table"] == ["proven      a  lb1"]
+    rolled_back = {**host(("a", NEW, False)), "proven": ["b"]}
+    assert report(certificate("a"), hosts={"lb1": rolled_back})["left"] == ["a"]
+
+
 def test_what_a_host_has_removed_is_not_its_own() -> None:
     told = report(certificate("a"), hosts={"lb1": host(("a", OLD, True), action="removed")})
     assert told["table"] == ["replaced    a"]
@@ -84,6 +91,7 @@ def test_what_is_to_do_comes_first_with_the_estimate() -> None:
         "Of 3 certificates that are concerned, 1 is replaced, 0 of them proven on the wire."
         " 2 to do, which the limits allow within 10.5 hours, 1 of them now."
     )
+    assert report(held)["summary"].startswith("Of 1 certificate that is concerned, 0 are replaced.")
     assert report(held)["summary"].endswith("1 to do, and nobody can tell when the limits allow the last one.")
 
 
