@@ -84,7 +84,8 @@ attributes:
   check_mode:
     support: full
     details:
-      - Tells what is due and why. Nothing is ordered, registered or written. The CA is asked about renewals only.
+      - Tells what is due and why, and which names have no zone. Nothing is ordered, registered or written. The CA is
+        asked about renewals only.
   idempotent:
     support: partial
     details:
@@ -178,8 +179,8 @@ certificates:
       elements: str
     action:
       description: >-
-        What was done, or would be done in check mode. V(issued) is new, or not as it was wanted before. V(renewed)
-        replaces one that comes to its end. V(stored) was put into a store that lacked it. V(resumed) was begun by an
+        What was done, or would be done in check mode. V(issued) is the first one, or takes the place of one that cannot
+        be served. V(renewed) replaces one, for whatever reason. V(stored) was put into a store that lacked it. V(resumed) was begun by an
         earlier run. V(held) is due, but has to wait. V(unchanged) is not due. V(failed) has a problem.
       type: str
       choices: [issued, renewed, stored, resumed, held, unchanged, failed]

@@ -155,6 +155,9 @@ class Issuance:
 
     def predict(self) -> None:
         """For check mode: what a run would make of each."""
+        ordered = [plan.wanted for plan in self._plans.values() if plan.orders]
+        for name, error in self._work.proofs.impossible(ordered).items():
+            self._outcomes[name].fail(error.message)
         for name, plan in self._plans.items():
             outcome = self._outcomes[name]
             if outcome.problems:

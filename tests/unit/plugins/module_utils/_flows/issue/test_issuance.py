@@ -85,6 +85,14 @@ def test_check_mode_orders_nothing_and_tells_the_same(world: World) -> None:
     assert not world.run(A, B, check_mode=True).changed
 
 
+def test_check_mode_predicts_that_a_zone_is_missing(world: World) -> None:
+    elsewhere = wanted("www.elsewhere.net")
+    predicted = world.run(A, elsewhere, check_mode=True)
+    assert world.steps == []
+    assert actions(predicted) == actions(world.run(A, elsewhere)) == {A.name: "issued", elsewhere.name: "failed"}
+    assert predicted.failure
+
+
 def test_renewed_at_the_threshold(world: World) -> None:
     world.run(A)
     world.clock.passed += 59 * 86400
