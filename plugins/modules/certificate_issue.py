@@ -179,9 +179,10 @@ certificates:
       elements: str
     action:
       description: >-
-        What was done, or would be done in check mode. V(issued) is the first one, or takes the place of one that cannot
-        be served. V(renewed) replaces one, for whatever reason. V(stored) was put into a store that lacked it. V(resumed) was begun by an
-        earlier run. V(held) is due, but has to wait. V(unchanged) is not due. V(failed) has a problem.
+        What was done, or would be done in check mode. V(issued) is the first one, or takes the place of one that
+        cannot be served. V(renewed) replaces one, for whatever reason. V(stored) was put into a store that lacked it.
+        V(resumed) was begun by an earlier run. V(held) is due, but has to wait. V(unchanged) is not due. V(failed)
+        has a problem.
       type: str
       choices: [issued, renewed, stored, resumed, held, unchanged, failed]
     reason:
