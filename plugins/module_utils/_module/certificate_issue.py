@@ -77,9 +77,10 @@ def _issue(module: AwsModule) -> tuple[str, dict[str, t.Any]]:
         ports = ports_of(module, params, settings.issuers, run_time, dry=module.check_mode)
         issuance = Issuance(wanted_of(params), settings, ports, run_time, check_mode=module.check_mode)
         report = issuance.run()
+    limits = issuance.foresight().limits_left() if params["metrics_textfile"] else []
     diff = {"diff": report.diff()} if module._diff else {}
     result = {**report.as_result(), "api_calls": dict(module.api_calls), **diff}
-    wrong = _count(module, result, issuance.foresight().limits_left(), succeeded=not report.failure)
+    wrong = _count(module, result, limits, succeeded=not report.failure)
     return "\n".join(filter(None, (report.failure, wrong))), result
 
 
