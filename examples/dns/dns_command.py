@@ -1,9 +1,8 @@
-#!/usr/bin/env python3
 """A DNS program for certificate_issue: it keeps TXT records in a JSON file, as yours may keep them in your DNS.
 
     dns:
       - provider: command
-        command: [/usr/local/bin/dns_command.py, /var/lib/dns/records.json]
+        command: [python3, /etc/certops/dns_command.py, /var/lib/dns/records.json]
 
 The last argument is the action; JSON comes by standard input. Exit code 0 means that all is done. Whatever is wrong
 goes to standard error, and the exit code is another one.

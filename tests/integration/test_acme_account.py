@@ -20,7 +20,7 @@ from ansible_collections.certops.rotation.tests.support.acme_proxy import Handle
 from ansible_collections.certops.rotation.tests.support.aws_faults import AwsFaults
 from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
 from ansible_collections.certops.rotation.tests.support.forking import Running
-from ansible_collections.certops.rotation.tests.support.module import ModuleRun
+from ansible_collections.certops.rotation.tests.support.module import ModuleRun, parse_result
 from ansible_collections.certops.rotation.tests.support.moto import MotoServer
 from ansible_collections.certops.rotation.tests.support.pebble import Pebble
 
@@ -339,6 +339,22 @@ def test_killed_at_every_step_of_a_rollover(account: Account, proxy: AcmeFaults)
 
 def _is_over(point: Ended) -> bool:
     return point == Ended("UpdateSecretVersionStage", 1, True)
+
+
+def test_two_controllers_at_once(account: Account, modules: ModuleServer) -> None:
+    """They use one key, and there is one account."""
+    second = ModuleServer()
+    try:
+        for number in range(3):
+            wanted = account.arguments(account_secret=f"acme/shared-{number}", contacts=[ALICE])
+            running = [server.start("acme_account", wanted, env=account.faults.env) for server in (modules, second)]
+            assert [each.wait()[0] for each in running] == [0, 0], [each.server.output for each in running]
+            results = [parse_result("acme_account", 0, each.server.output).result for each in running]
+            assert len({(each["account_url"], each["thumbprint"]) for each in results}) == 1
+            assert account.document(name=f"acme/shared-{number}")["account_url"] == results[0]["account_url"]
+            assert account.good(account_secret=f"acme/shared-{number}", contacts=[ALICE])["changed"] is False
+    finally:
+        second.close()
 
 
 def test_a_ca_that_does_not_answer(account: Account) -> None:

@@ -58,6 +58,16 @@ def test_100_names_cost_few_requests(scene: Scene) -> None:
     assert sum(third.result["api_calls"].values()) <= 15
 
 
+def test_memory_grows_little_with_the_number_of_certificates(scene: Scene, issuing: ModuleServer) -> None:
+    used = []
+    for prefix, count in (("few", 5), ("many", 80)):
+        args = scene.args([f"{prefix}{number}.example.com" for number in range(count)], stores=[])
+        status, memory = issuing.start("certificate_issue", args, env=scene.aws.env).wait()
+        assert status == 0
+        used.append(memory)
+    assert used[1] - used[0] < 48 * 1024, f"{used} KiB"
+
+
 def test_one_certificate_of_46_names_waits_once(scene: Scene) -> None:
     good(scene.issue([[f"n{number}.example.com" for number in range(46)]], stores=[]))
     assert scene.aws.operations()["GetChange"] == 1

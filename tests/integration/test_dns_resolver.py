@@ -281,6 +281,32 @@ class TestPropagation:
         # Its own time limit, a few times; not once for each name.
         assert time.monotonic() - begun < 12
 
+    def test_a_name_that_all_servers_fail_for_is_out_alone(self, corp: list[DnsServer], resolver: DnsResolver) -> None:
+        bad = TxtRecord("_acme-challenge.bad.corp.test", ("ours",))
+        for record in (RECORD, bad):
+            put(corp, record.name, "TXT", '"ours"')
+        for server in corp:
+            server.refused_names = {bad.name}
+        found = waited(resolver, RECORD, bad, timeout=2)
+        assert list(found.missing) == [bad.name]
+        assert "answers SERVFAIL after 2 seconds" in found.missing[bad.name]
+
+    def test_a_server_that_dies_after_it_has_answered(self, corp: list[DnsServer], resolver: DnsResolver) -> None:
+        late = TxtRecord("_acme-challenge.late.corp.test", ("ours",))
+        put(corp, NAME, "TXT", '"ours"')
+        corp[0].records[late.name, "TXT"] = ['"ours"']
+        real = corp[1]._made
+
+        def dies(request: t.Any) -> t.Any:
+            if len(corp[1].asked("TXT")) > 2:
+                corp[1].behaviour = "silent"
+            return real(request)
+
+        corp[1]._made = dies  # type: ignore[method-assign]
+        found = waited(resolver, RECORD, late)
+        assert found.missing == {}
+        assert found.silent[0].startswith("ns2.corp.test")
+
     def test_all_silent_ends_before_the_time_and_says_so(self, corp: list[DnsServer], resolver: DnsResolver) -> None:
         resolver.servers_of("corp.test")
         for server in corp:

@@ -12,6 +12,7 @@ import threading
 import time
 import typing as t
 
+import dns.query
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.acme.dns import TxtRecord, Zone
 from ansible_collections.certops.rotation.plugins.module_utils._core.acme.txt import txt_records
@@ -179,10 +180,24 @@ class TestRefusals:
         provider(knot, servers=servers).add(ZONE, [TxtRecord(NAME, ("value",))])
         assert knot.txt("example.com") == {NAME: ["value"]}
 
-    def test_one_bad_message_does_not_stop_the_others(self, knot: DnsUpdateServer) -> None:
-        """A name that is outside of the zone is refused with its message."""
-        inside = [TxtRecord(f"_acme-challenge.n{number}.example.com", ("v",)) for number in range(100)]
-        with pytest.raises(DnsError) as caught:
-            provider(knot).add(ZONE, [*inside, TxtRecord("_acme-challenge.example.net", ("v",))])
-        assert caught.value.names == ("_acme-challenge.example.net",)
+    @pytest.mark.parametrize("place", [0, 1, 50, 99, 100])
+    def test_one_bad_name_does_not_stop_the_others(self, knot: DnsUpdateServer, place: int) -> None:
+        """A message is refused as a whole."""
+        records = [TxtRecord(f"_acme-challenge.n{number}.example.com", ("v",)) for number in range(100)]
+        outside = TxtRecord("_acme-challenge.example.net", ("v",))
+        with pytest.raises(DnsError, match="NOTZONE") as caught:
+            provider(knot).add(ZONE, [*records[:place], outside, *records[place:]])
+        assert caught.value.names == (outside.name,)
         assert len(knot.txt("example.com")) == 100
+
+    def test_where_all_are_refused_not_each_is_tried(
+        self, knot: DnsUpdateServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sent = []
+        real = dns.query.tcp
+        monkeypatch.setattr("dns.query.tcp", lambda *args, **more: sent.append(1) or real(*args, **more))
+        records = [TxtRecord(f"_acme-challenge.n{number}.example.net", ("v",)) for number in range(50)]
+        with pytest.raises(DnsError) as caught:
+            provider(knot).add(ZONE, records)
+        assert len(caught.value.names) == 50
+        assert len(sent) == 4

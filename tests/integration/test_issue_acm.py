@@ -446,3 +446,35 @@ def test_what_concerns_one_certificate_is_its_own(cloud: Cloud, intermediate: Ce
         "b.example.com": "current",
     }
     assert "Allow acm:DescribeCertificate" in str(standings["a.example.com"].why)
+
+
+@pytest.mark.parametrize("all_of_them", [True, False])
+def test_without_the_tags_of_its_secret_no_entry_is_chosen(
+    cloud: Cloud, intermediate: CertificateAuthority, all_of_them: bool
+) -> None:
+    """It would be a second one, for a certificate that gets another name."""
+    names = [NAME, "b.example.com"]
+    acm = Acm(cloud, *names)
+    bundles = {name: bundle_of(intermediate.issue(name)) for name in names}
+    for name in names:
+        acm.put(wanted_of(name), bundles[name])
+    before = cloud.imported()
+
+    def hide(_request: dict[str, t.Any], reply: dict[str, t.Any]) -> dict[str, t.Any]:
+        return {**reply, "SecretList": [each for each in reply["SecretList"] if each["Name"] != NAME]}
+
+    cloud.faults.change("ListSecrets", hide)
+    if all_of_them:
+        cloud.faults.fail("ListSecrets", "InternalServiceError", "down")
+    else:
+        cloud.faults.fail("DescribeSecret", "AccessDeniedException", "no", when=lambda body: body["SecretId"] == NAME)
+    again = Acm(cloud, *names)
+    wanted = {NAME: wanted_of(NAME, NAME, "new.example.com"), "b.example.com": wanted_of("b.example.com")}
+    standings = again.store.look({name: (wanted[name], bundles[name]) for name in names})
+    assert standings[NAME].kind == "unknown"
+    assert standings["b.example.com"].kind == ("unknown" if all_of_them else "current")
+    new = bundle_of(intermediate.issue([NAME, "new.example.com"]))
+    with pytest.raises(RotationError, match="secretsmanager:"):
+        again.store.put(wanted[NAME], new, standings[NAME])
+    assert cloud.imported() == before
+    assert len(cloud.faults.bodies("ListSecrets")) <= 4, "what does not answer is not asked for each"

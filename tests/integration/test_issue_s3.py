@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 import pytest
@@ -19,6 +20,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._module.store_opt
     check_stores,
     secrets_truth,
 )
+from ansible_collections.certops.rotation.plugins.module_utils._ports.aws.calls import AwsCalls
 from ansible_collections.certops.rotation.plugins.module_utils._ports.aws.s3_lineages import S3Lineages
 from ansible_collections.certops.rotation.tests.support.aws_faults import AwsFaults
 from ansible_collections.certops.rotation.tests.support.issue_stores import (
@@ -35,6 +37,7 @@ from ansible_collections.certops.rotation.tests.support.issue_stores import (
 from ansible_collections.certops.rotation.tests.support.moto import REGION, MotoServer
 from ansible_collections.certops.rotation.tests.support.pki import CertificateAuthority
 from ansible_collections.certops.rotation.tests.support.secrets_scan import assert_no_private_key
+from botocore.exceptions import ParamValidationError
 
 NAME = "www.example.com"
 WANTED = wanted_of("web", NAME, "example.com")
@@ -229,11 +232,14 @@ def test_without_the_owner_nothing_is_sent(cloud: Cloud, bundles: list[Certifica
 
 
 def test_no_error_shows_a_key(cloud: Cloud, bundles: list[CertificateBundle]) -> None:
-    # boto3 quotes parameters that it refuses.
-    store = cloud.s3_store(bucket="no bucket's name")
+    """boto3 quotes parameters that it refuses, here a line of the key without its header."""
+    calls = AwsCalls(cloud.client("s3"), RETRY, "s3")
+    line = bundles[0].private_key_pem.decode().splitlines()[1]
+    with pytest.raises(ParamValidationError, match=re.escape(line[:8])):
+        cloud.s3.put_object(Bucket=BUCKET, Key="x", Body=[line])
     with pytest.raises(RotationError) as caught:
-        store.put(WANTED, bundles[0], StoreStanding("absent"))
-    assert "ParamValidationError" in caught.value.message
+        calls.call("put_object", Bucket=BUCKET, Key="x", Body=[line])
+    assert "ParamValidationError: its message is withheld" in caught.value.message
     assert_no_private_key(repr(caught.value) + caught.value.message)
 
 

@@ -45,6 +45,7 @@ class DnsServer:
         self.delegations: dict[str, list[DnsServer]] = {}
         self.behaviour: Behaviour = "well"
         self.authoritative = True
+        self.refused_names: set[str] = set()  # SERVFAIL
         self.queries: list[tuple[str, str]] = []
         self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._udp.bind((self.address, port))
@@ -105,6 +106,9 @@ class DnsServer:
         if self.behaviour in ("REFUSED", "SERVFAIL", "FORMERR"):
             made = request.reply()
             made.header.rcode = getattr(RCODE, self.behaviour)
+        if str(request.q.qname).rstrip(".") in self.refused_names:
+            made = request.reply()
+            made.header.rcode = RCODE.SERVFAIL
         if self.behaviour == "no EDNS" and request.ar:
             made = request.reply()
             made.header.rcode = RCODE.FORMERR

@@ -197,7 +197,8 @@ class World:
     steps: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     opening: dict[str, RotationError] = field(default_factory=dict)
-    time: RunTime | None = None
+    #: What the account's secret leads to, while the CA has not been asked; None for the same.
+    believed: FakeAuthority | None = None
 
     def step(self, name: str) -> None:
         if self.die_before == 0:
@@ -223,9 +224,11 @@ class World:
         issuers = tuple(Issuer(each.directory, f"account-{each.directory}") for each in self.authorities)
         self.truth.before = self.dns.before = self.step
 
-        def opened(issuer: Issuer, _register: bool) -> FakeAuthority:
+        def opened(issuer: Issuer, register: bool) -> FakeAuthority:
             if issuer.directory in self.opening:
                 raise self.opening[issuer.directory]
+            if self.believed is not None and not register:
+                return self.believed
             return next(each for each in self.authorities if each.directory == issuer.directory)
 
         ports = IssuePorts(

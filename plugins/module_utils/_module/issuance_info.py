@@ -34,8 +34,8 @@ _OF_ORDERS: t.Final[dict[str, t.Any]] = {
     "force": False,
     "nameservers": [],
     "terms_agreed": False,
+    "timeout": 600,
 }
-_LIMIT: t.Final = timedelta(minutes=10)
 
 
 def run(module: AwsModule) -> None:
@@ -48,7 +48,7 @@ def run(module: AwsModule) -> None:
         from .issuing import ports_of, settings_of, wanted_of
 
         params = {**module.params, **_OF_ORDERS}
-        run_time = RunTime(_LIMIT)
+        run_time = RunTime(timedelta(seconds=params["timeout"]))
         now = run_time.now()
         settings = settings_of(params, now, asks=params["ask"])
         ports = ports_of(module, params, settings.issuers, run_time, dry=True)

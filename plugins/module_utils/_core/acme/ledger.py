@@ -41,6 +41,9 @@ GIVE_UP_AFTER: t.Final = 10
 _FORGET_FAILURES: t.Final = 90 * 86400
 _FORGET_WINDOWS: t.Final = 14 * 86400
 _LONGEST_HOLD: t.Final = 31 * 86400  # a CA that says next century is not believed
+#: Instants further ahead than they can be were written by a clock that is wrong, and do not count.
+_CLOCKS_DIFFER: t.Final = 3600
+_LONGEST_PATIENCE: t.Final = timedelta(days=1, seconds=_CLOCKS_DIFFER)
 _LONGEST_TEXT: t.Final = 300
 
 
@@ -188,7 +191,7 @@ class Ledger:
     def must_ask(self, certificate_id: str, now: datetime) -> bool:
         """Whether the CA is to be asked for its suggestion: not before the instant that it named (Retry-After)."""
         held = self.window(certificate_id)
-        return held is None or held.ask_again <= now
+        return held is None or not now < held.ask_again <= now + _LONGEST_PATIENCE
 
     def orders_left(self, account: AccountKey, limits: RateLimits, now: datetime) -> int | None:
         """None when the limit is not known."""
@@ -205,12 +208,14 @@ class Ledger:
         urgent: bool = False,
         force: bool = False,
         exempt: bool = False,
+        foreseen: bool = False,
     ) -> Hold | None:
         """Why it is not to be ordered now, None when it may be.
 
         What a CA has said counts until it is urgent. force takes back what was concluded here: failures in a row, and
         limits that are near. exempt: a renewal in the CA's window, to which limits of certificates do not apply. What
-        is urgent is tried again after each failure, but once a day at most: nobody tries for ever.
+        is urgent is tried again after each failure, but once a day at most: nobody tries for ever. foreseen: for an
+        estimate, with the limits of registered domains, which are guessed: otherwise the CA itself tells of those.
         """
         at, known = _seconds(now), self._of(account)
         failed = self._failure_hold(known["failures"].get(wanted.name), wanted, at, urgent)
@@ -220,7 +225,7 @@ class Ledger:
             return None
         return (
             self._said(known["held"], wanted, at, exempt)
-            or (None if force or exempt else self._near(known, wanted, limits, at))
+            or (None if force or exempt else self._near(known, wanted, limits, at, foreseen))
         )  # fmt: skip
 
     @staticmethod
@@ -238,7 +243,7 @@ class Ledger:
                 f"It has failed {count} times in a row, and is not tried again until its domains change or force: {why}"
             )
             return Hold(None, text, url=url, failures=count)
-        if at >= until:
+        if not at < until <= at + wait + _CLOCKS_DIFFER:
             return None
         return Hold(_instant(until), f"It has failed {count} times in a row: {why}", url=url, failures=count)
 
@@ -253,20 +258,21 @@ class Ledger:
                 or (scope == "certificate" and name == wanted.name)
                 or (scope == "domain" and not exempt and any(is_below(each, name) for each in wanted.identifiers))
             )
-            if concerns and float(hold["until"]) > at:
+            if concerns and at < float(hold["until"]) <= at + _LONGEST_HOLD + _CLOCKS_DIFFER:
                 found.append(Hold(_instant(hold["until"]), hold["why"], by_ca=True, url=hold.get("url")))
         return max(found, key=lambda hold: hold.until or datetime.max.replace(tzinfo=timezone.utc), default=None)
 
     @staticmethod
-    def _near(known: t.Mapping[str, t.Any], wanted: WantedCertificate, limits: RateLimits, at: float) -> Hold | None:
-        buckets = (
+    def _near(
+        known: t.Mapping[str, t.Any], wanted: WantedCertificate, limits: RateLimits, at: float, foreseen: bool
+    ) -> Hold | None:
+        same_names = known["names"].get(names_digest(wanted.identifiers), 0)
+        buckets = [
             (known["orders"], limits.orders, "orders of this account"),
-            (
-                known["names"].get(names_digest(wanted.identifiers), 0),
-                limits.same_names,
-                "certificates for exactly these names",
-            ),
-        )
+            (same_names, limits.same_names, "certificates for exactly these names"),
+        ]
+        for domain in sorted(set(map(likely_registered_domain, wanted.identifiers))) if foreseen else ():
+            buckets.append((known["domains"].get(domain, 0), limits.certificates, f"certificates for {domain}"))
         for full_at, limit, what in buckets:
             if limit is not None and left(float(full_at), limit, at) < 1:
                 period = str(timedelta(seconds=limit.period)).removesuffix(", 0:00:00").removesuffix(":00")

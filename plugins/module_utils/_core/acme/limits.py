@@ -64,17 +64,23 @@ def limits_of(directory: str) -> RateLimits:
 
 def spent(full_at: float, limit: RateLimit, now: float, count: int = 1) -> float:
     """When the bucket is full again after so many more."""
-    return max(full_at, now) + limit.refill * count
+    return _full_at(full_at, limit, now) + limit.refill * count
 
 
 def left(full_at: float, limit: RateLimit, now: float) -> int:
     """How many may be had at once."""
-    return max(0, math.floor((now + limit.period - max(full_at, now)) / limit.refill + 1e-6))
+    return max(0, math.floor((now + limit.period - _full_at(full_at, limit, now)) / limit.refill + 1e-6))
 
 
 def available_at(full_at: float, limit: RateLimit, now: float, count: int = 1) -> float:
     """When the last of so many may be had, when each is taken as soon as it can be; now when all can be at once."""
     return max(now, spent(full_at, limit, now, count) - limit.period)
+
+
+def _full_at(full_at: float, limit: RateLimit, now: float) -> float:
+    """Not before now. What is further ahead than an empty bucket needs, and as much again for what was ordered all the
+    same, was written by a clock that is wrong."""
+    return max(full_at, now) if full_at <= now + 2 * limit.period else now
 
 
 def names_digest(identifiers: t.Iterable[str]) -> str:

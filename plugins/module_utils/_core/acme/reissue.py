@@ -207,7 +207,7 @@ def estimate_reissue(
         full: Hold | None = None
         for each in left:
             hold = None if each.exempt else full
-            hold = hold or counted.hold(account, each.wanted, limits, at, exempt=each.exempt)
+            hold = hold or counted.hold(account, each.wanted, limits, at, exempt=each.exempt, foreseen=True)
             if hold is not None and not each.exempt and counted.orders_left(account, limits, at) == 0:
                 full = hold  # and so it is for all that come after
             if hold is None:

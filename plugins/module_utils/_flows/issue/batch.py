@@ -13,12 +13,13 @@ from ..._core.acme.faults import note_error
 from ..._core.acme.ledger import AccountKey
 from ..._core.acme.limits import limits_of
 from ..._core.acme.names import is_address
+from ..._core.acme.plan import is_exempt
 from ..._core.acme.when import certificate_id, same_directory
 from ..._core.unexpected import only_rotation_errors
 from ..._errors import AcmeError, DnsError, RotationError
 from .book import attempt_of, entry_of
 from .orders import Attempt, Orders, Wish
-from .received import received
+from .received import NotServable, received
 from .run_time import RunEnds, concurrently
 
 if t.TYPE_CHECKING:
@@ -90,7 +91,9 @@ class Batch:
             return [], dict.fromkeys((each.name for each in everything), error)
         plans = [plan for plan in plans if plan.wanted.name not in failures]
         wishes = [Wish(plan.wanted, self._replaced(held.get(plan.wanted.name))) for plan in plans]
-        self._exempt = {plan.wanted.name for plan in plans if plan.due.code == "window"}
+        self._exempt = {
+            plan.wanted.name for plan in plans if is_exempt(plan.due, held.get(plan.wanted.name), self._account)
+        }
         attempts, more = self._told_apart([plan.wanted.name for plan in plans], self._orders.place(wishes))
         for attempt in attempts:
             self._work.ledger.note_order(
@@ -218,9 +221,9 @@ class Batch:
         return certificate_id(held.bundle.leaf)
 
     def _note(self, failures: t.Mapping[str, RotationError], wanted: t.Mapping[str, WantedCertificate]) -> None:
-        """What the CA has said counts at the next run, and so does that a name could not be shown."""
+        """What counts at the next run: what the CA has said, that a name could not be shown, or what it has issued."""
         for name, error in failures.items():
-            if name in wanted and isinstance(error, (AcmeError, DnsError)):
+            if name in wanted and isinstance(error, (AcmeError, DnsError, NotServable)):
                 note_error(self._work.ledger, self._account, wanted[name], error, self._work.time.now())
 
     @staticmethod

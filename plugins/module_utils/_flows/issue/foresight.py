@@ -10,6 +10,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ..._core.acme.limits import limits_of
+from ..._core.acme.plan import is_exempt
 from ..._core.acme.reissue import Replacement, estimate_reissue
 from ..._core.instants import isoformat_utc
 from ..._core.record.issuance import LimitLeft
@@ -55,7 +56,7 @@ class Foresight:
         to_do.sort(key=lambda plan: (not plan.due.urgent, self._end(plan.wanted.name)))
         account = self.accounts[0]
         estimate = estimate_reissue(
-            [Replacement(plan.wanted, plan.due.code == "window") for plan in to_do],
+            [Replacement(plan.wanted, is_exempt(plan.due, self.held.get(plan.wanted.name), account)) for plan in to_do],
             self.ledger,
             account,
             limits_of(account.directory),

@@ -10,6 +10,7 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 from ..._core.acme.csr import csr_der, key_spec
+from ..._core.acme.limits import refused_scope
 from ..._core.ca.keys import KeyMaker, generate_key
 from ..._errors import AcmeError, RotationError
 from .run_time import RunEnds, RunTime, concurrently
@@ -87,6 +88,7 @@ class Orders:
         self._time = run_time
         self._threads = threads
         self._make_key = make_key
+        self._limit: AcmeError | None = None
 
     def place(self, wishes: t.Sequence[Wish]) -> list[Attempt | RotationError]:
         """An order for each, in order, or why there is none."""
@@ -128,10 +130,17 @@ class Orders:
 
     def _place(self, wish: Wish) -> Attempt:
         wanted = wish.wanted
+        if self._limit is not None:  # it was told once, and wants to be left alone
+            raise self._limit
         key = self._make_key(key_spec(wanted.key_type))
-        order = self._authority.new_order(
-            wanted.identifiers, profile=wanted.profile or self._issuer.profile, replaces=wish.replaces
-        )
+        try:
+            order = self._authority.new_order(
+                wanted.identifiers, profile=wanted.profile or self._issuer.profile, replaces=wish.replaces
+            )
+        except AcmeError as error:
+            if error.fault == "rate_limited" and refused_scope(error)[0] == "account":
+                self._limit = error
+            raise
         return self._with_proofs(Attempt(wanted, self._issuer, order, key))
 
     def _resume(self, attempt: Attempt) -> Attempt:

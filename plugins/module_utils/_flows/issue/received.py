@@ -28,8 +28,12 @@ if t.TYPE_CHECKING:
 _POLICY: t.Final = VerificationPolicy()
 
 
+class NotServable(RotationError):
+    """The CA has issued something that must not be stored."""
+
+
 def received(attempt: Attempt, at: datetime) -> CertificateBundle:
-    """Of an attempt with a chain. Raises RotationError that names what is wrong with it."""
+    """Of an attempt with a chain. Raises NotServable that names what is wrong with it."""
     try:
         blocks = parse_pem(attempt.chain or "")
         certificates = tuple(load_certificate(block.der) for block in blocks if block.label == CERTIFICATE)
@@ -49,8 +53,8 @@ def received(attempt: Attempt, at: datetime) -> CertificateBundle:
     return bundle
 
 
-def _refused(attempt: Attempt, why: t.Sequence[str]) -> RotationError:
-    return RotationError(
+def _refused(attempt: Attempt, why: t.Sequence[str]) -> NotServable:
+    return NotServable(
         f"What {attempt.issuer.directory} has issued for {attempt.wanted.first_domain} must not be served, and is not"
         f" stored: {' '.join(why)}"
     )

@@ -69,7 +69,7 @@ class SecretsTruth:
         self._on_deleted = on_deleted
         self._lock = threading.Lock()
         self._seen: dict[str, _LookedAt] = {}
-        self._tags: dict[str, dict[str, str]] | None = None
+        self._tags: dict[str, dict[str, str] | str] | None = None  # text: why they cannot be told
 
     def look(self, names: t.Iterable[str], *, now: datetime) -> dict[str, HeldCertificate]:
         """By name; what has no secret yet is left out. Raises nothing: see HeldCertificate's refusal."""
@@ -112,20 +112,34 @@ class SecretsTruth:
     def tags(self, name: str) -> t.Mapping[str, str]:
         """Of the secret, if it was there when it was looked at. All are listed when the first one is asked for.
 
-        Raises SecretsManagerError.
+        Raises RotationError.
         """
         with self._lock:
             if self._tags is None:
-                found = self.secrets.tags([self.prefix + seen for seen in self._seen])
-                self._tags = {secret[len(self.prefix) :]: dict(tags) for secret, tags in found.items()}
-            return self._tags.get(name, {})
+                self._tags = self._list_tags()
+            tags = self._tags.get(name, {})
+        if isinstance(tags, str):
+            raise RotationError(tags)
+        return tags
 
     def tag(self, name: str, key: str, value: str) -> None:
         """Raises SecretsManagerError."""
         self.secrets.tag(self.prefix + name, {key: value})
         with self._lock:
-            if self._tags is not None:
-                self._tags.setdefault(name, {})[key] = value
+            tags = self._tags.setdefault(name, {}) if self._tags is not None else ""
+            if not isinstance(tags, str):
+                tags[key] = value
+
+    def _list_tags(self) -> dict[str, dict[str, str] | str]:
+        secrets = {self.prefix + name: name for name in self._seen}
+        try:
+            found = self.secrets.tags(secrets)
+        except SecretsManagerError as error:
+            return dict.fromkeys(self._seen, error.message)
+        return {
+            secrets[secret]: tags.problem.message if isinstance(tags, SecretFailure) else dict(tags)
+            for secret, tags in found.items()
+        }
 
     # -- reading ------------------------------------------------------------------------------------------------
 

@@ -81,12 +81,20 @@ class AcmStore:
         self._entries, self._held, self._problems = {}, {}, {}
         if not wanted:
             return {}
-        pointers = {name: self._pointers.get(name) for name in wanted}
+        pointers: dict[str, str | None] = {}
+        unread: dict[str, str] = {}  # without it, another entry might be taken for the one
+        for name in wanted:
+            try:
+                pointers[name] = self._pointers.get(name)
+            except RotationError as error:
+                unread[name] = error.message
         listed = {entry.arn: entry for entry in self._list()}
         taken = collections.Counter(pointer for pointer in pointers.values() if pointer)
 
         def standing(name: str) -> StoreStanding:
             certificate, bundle = wanted[name]
+            if name in unread:
+                return StoreStanding("unknown", why=unread[name])
             pointer = pointers[name]
             try:
                 if pointer and pointer != NEW_ENTRY and taken[pointer] > 1:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ..._core.pipeline.source import SecretFailure, SecretValue, SecretVersion, Selection
-from ..._core.secrets.plan import Request
+from ..._core.secrets.plan import Request, tags_of
 from ..._errors import SecretsManagerError
 from .secret_writer import SecretWriter
 
@@ -22,10 +22,15 @@ class CertificateSecrets(SecretWriter):
         asked = [SecretVersion(name, name, "") for name in dict.fromkeys(names)]
         return dict(zip((secret.name for secret in asked), self.read(asked)))
 
-    def tags(self, names: t.Collection[str]) -> dict[str, t.Mapping[str, str]]:
-        """By name, of those that there are. One call for every 100 secrets that are listed."""
-        discovery = self.discover(Selection(names=tuple(names))) if names else None
-        return {secret.name: secret.tags for secret in discovery.secrets} if discovery else {}
+    def tags(self, names: t.Collection[str]) -> dict[str, t.Mapping[str, str] | SecretFailure]:
+        """By name, or why they cannot be told. One call for every 100 secrets that are listed."""
+        if not names:
+            return {}
+        discovery = self.discover(Selection(names=tuple(names)))
+        found: dict[str, t.Mapping[str, str] | SecretFailure] = {each.name: each.tags for each in discovery.secrets}
+        for failure in discovery.failures:
+            found[failure.name] = tags_of(failure.described) if failure.described else failure
+        return found
 
     def create(self, request: Request, name: str) -> tuple[str, str] | None:
         """Make a request of CreateSecret. Returns ARN and version id, None when there is one of this name already."""

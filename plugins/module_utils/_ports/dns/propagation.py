@@ -41,25 +41,58 @@ class Propagation:
 
 @dataclass
 class _AskedServer:
-    """What one server has not shown yet. failure: why it did not answer the last time; strikes: how often in a row."""
+    """What one server has not shown yet.
+
+    answered: whether it ever gave an answer, to whatever name; failure: why it is as if it was not there, "" when it
+    is; strikes: how often in a row; whys: name of a record -> what it said instead of an answer.
+    """
 
     zone: str
     server: NameServer
     pending: list[TxtRecord]
     recursive: bool
     timeout: float
-    strikes: int = 0
+    answered: bool = False
     failure: str = ""
+    silent: bool = False
     reachable: bool = True
+    strikes: int = 0
+    whys: dict[str, str] = field(default_factory=dict)
     cached_for: dict[str, int] = field(default_factory=dict)
 
     @property
-    def given_up(self) -> bool:
-        return bool(self.failure) and (self.strikes >= _STRIKES or not self.reachable)
-
-    @property
     def done(self) -> bool:
-        return not self.pending or self.given_up
+        given_up = bool(self.failure) and (self.strikes >= _STRIKES or not self.reachable)
+        return not self.pending or given_up
+
+    def ask_for(self, records: t.Sequence[TxtRecord]) -> list[TxtRecord]:
+        """Those that it shows. Ends at the first question on which it is silent, of whichever thread."""
+        shown = []
+        for record in records:
+            if self.silent:
+                break
+            try:
+                message = ask(self.server, record.name, "TXT", recursive=self.recursive, timeout=self.timeout)
+            except NoAnswer as error:
+                self.whys[record.name] = error.why
+                self.silent, self.reachable = error.silent, error.reachable
+                continue
+            self.answered = True
+            self.whys.pop(record.name, None)
+            if set(record.values) <= _values(message):
+                shown.append(record)
+            else:
+                self.cached_for[record.name] = _cached_for(message)
+        return shown
+
+    def judge(self, shown: t.Collection[TxtRecord]) -> None:
+        """After a round. One that refuses all names does not have the zone; one that refuses some, has it."""
+        asked, self.pending = self.pending, [record for record in self.pending if record not in shown]
+        if self.silent or not self.answered:
+            self.failure = next((self.whys[record.name] for record in asked if record.name in self.whys), "")
+            self.strikes += 1
+        else:
+            self.failure, self.strikes = "", 0
 
 
 def wait_until_published(
@@ -100,37 +133,15 @@ def wait_until_published(
 
 
 def _ask_all(pool: ThreadPoolExecutor, servers: t.Sequence[_AskedServer]) -> None:
-    """One round: each server in a few threads. One that did not answer the last time is asked one question first."""
+    """One round: each server in a few threads."""
     tasks = []
     for server in servers:
-        records = server.pending[:1] if server.failure else server.pending
+        server.silent = False
+        records = server.pending
         parts = [records[start : start + _NAMES_A_TASK] for start in range(0, len(records), _NAMES_A_TASK)]
-        server.failure = ""
-        tasks += [(server, pool.submit(_ask_for, server, part)) for part in parts]
-    shown: dict[int, set[TxtRecord]] = {}
-    for server, task in tasks:
-        shown.setdefault(id(server), set()).update(task.result())
-    for server in servers:
-        server.pending = [record for record in server.pending if record not in shown[id(server)]]
-        server.strikes = server.strikes + 1 if server.failure else 0
-
-
-def _ask_for(server: _AskedServer, records: t.Sequence[TxtRecord]) -> list[TxtRecord]:
-    """Those that it shows. Ends at the first question that it does not answer, of whichever thread."""
-    shown = []
-    for record in records:
-        if server.failure:
-            break
-        try:
-            message = ask(server.server, record.name, "TXT", recursive=server.recursive, timeout=server.timeout)
-        except NoAnswer as error:
-            server.failure, server.reachable = error.why, error.reachable
-            break
-        if set(record.values) <= _values(message):
-            shown.append(record)
-        else:
-            server.cached_for[record.name] = _cached_for(message)
-    return shown
+        tasks.append((server, [pool.submit(server.ask_for, part) for part in parts]))
+    for server, parts_of_it in tasks:
+        server.judge({record for part in parts_of_it for record in part.result()})
 
 
 def _values(message: dns.message.Message) -> set[str]:
@@ -151,13 +162,14 @@ def _judged(
     timeout: float,
 ) -> Propagation:
     silent: list[str] = []
-    for zone, records in zones.items():
+    for zone in zones:
         of_zone = [server for server in servers if server.zone == zone]
         answering = [server for server in of_zone if not server.failure]
         told = [f"{server.server} {server.failure}" for server in of_zone if server.failure and server.reachable]
         if of_zone and not answering:
             why = f"No server of the zone {zone} answers: {'; '.join(told) or 'none can be reached from here'}."
-            missing.update(dict.fromkeys((record.name for record in records), why))
+            shown_by_none = set.intersection(*({record.name for record in server.pending} for server in of_zone))
+            missing.update(dict.fromkeys(shown_by_none, why))
             continue
         silent += told
         for server in answering:
@@ -173,7 +185,8 @@ def _not_shown(server: _AskedServer, record: TxtRecord, timeout: float) -> str:
         if seconds > timeout
         else ""
     )
+    did = server.whys.get(record.name) or "does not show the TXT record"
     return (
-        f"{record.name}: the server {server.server} of the zone {server.zone} does not show the TXT record after"
-        f" {timeout:g} seconds.{cached} See whether it follows its primary server, and run this again."
+        f"{record.name}: the server {server.server} of the zone {server.zone} {did} after {timeout:g} seconds.{cached}"
+        " See whether it follows its primary server, and run this again."
     )

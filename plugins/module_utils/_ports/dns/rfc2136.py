@@ -39,6 +39,7 @@ from .servers import ANSWER_TIMEOUT, NameServer, NoAnswer, ask
 UPDATE_TIMEOUT: t.Final = 10.0
 _RECORDS_A_MESSAGE = 100  # far below the 64 KiB of a message
 _CONCURRENT_QUESTIONS = 16
+_MOST_REFUSALS = 3
 _ADVICE = {
     "NOTAUTH": "It is no server of this zone, or does not know the key: name the zone's primary server and its key.",
     "REFUSED": "Allow this key to update TXT records in the zone (BIND: update-policy; Knot: acl).",
@@ -47,6 +48,14 @@ _ADVICE = {
     "NOTIMP": "It takes no dynamic updates.",
     "FORMERR": "See its log.",
 }
+
+
+#: Writes a record with a lifetime into an update.
+_Write = t.Callable[[t.Any, TxtRecord, int], None]
+
+
+class _RefusedUpdate(DnsError):
+    """The server has understood it, and does not do it."""
 
 
 class Rfc2136:
@@ -99,28 +108,40 @@ class Rfc2136:
 
         self._update(zone, [(record, 0) for record in records], delete)
 
-    def _update(
-        self,
-        zone: Zone,
-        records: t.Sequence[tuple[TxtRecord, int]],
-        write: t.Callable[[dns.update.UpdateMessage, TxtRecord, int], None],
-    ) -> None:
+    def _update(self, zone: Zone, records: t.Sequence[tuple[TxtRecord, int]], write: _Write) -> None:
         """Raises DnsError with the names that were not written, when all others were."""
         failures: dict[str, str] = {}
         for start in range(0, len(records), _RECORDS_A_MESSAGE):
             part = records[start : start + _RECORDS_A_MESSAGE]
-            update = dns.update.UpdateMessage(_absolute(zone.name), keyring=self._key)
-            for record, ttl in part:
-                write(update, record, ttl)
             try:
-                self._send(update, zone)
+                self._send(zone, part, write)
+            except _RefusedUpdate as error:
+                failures.update(self._one_by_one(zone, part, write, error))
             except DnsError as error:
                 failures.update({record.name: error.message for record, _ttl in part})
         if failures:
             raise DnsError(" ".join(dict.fromkeys(failures.values())), list(failures))
 
-    def _send(self, update: dns.update.UpdateMessage, zone: Zone) -> None:
-        """To the first server that takes it. Raises DnsError."""
+    def _one_by_one(
+        self, zone: Zone, records: t.Sequence[tuple[TxtRecord, int]], write: _Write, refused: DnsError
+    ) -> dict[str, str]:
+        """A message is refused as a whole, be it for one of its names. Returns what was not written, and why."""
+        failures: dict[str, str] = {}
+        for number, (record, ttl) in enumerate(records):
+            if number == len(failures) and number >= _MOST_REFUSALS:  # none was taken so far: it is not for the names
+                failures[record.name] = refused.message
+                continue
+            try:
+                self._send(zone, [(record, ttl)], write)
+            except DnsError as error:
+                failures[record.name] = error.message
+        return failures
+
+    def _send(self, zone: Zone, records: t.Sequence[tuple[TxtRecord, int]], write: _Write) -> None:
+        """In one message, to the first server that takes it. Raises DnsError."""
+        update = dns.update.UpdateMessage(_absolute(zone.name), keyring=self._key)
+        for record, ttl in records:
+            write(update, record, ttl)
         problems = []
         for server in self._servers:
             try:
@@ -133,8 +154,8 @@ class Rfc2136:
             if reply.rcode() == dns.rcode.NOERROR:
                 return
             code = dns.rcode.to_text(reply.rcode())
-            problems.append(f"{server} answers {code}. {_ADVICE.get(code, 'See its log.')}")
-            break
+            advice = _ADVICE.get(code, "See its log.")
+            raise _RefusedUpdate(f"The DNS zone {zone.name} could not be updated: {server} answers {code}. {advice}")
         raise DnsError(f"The DNS zone {zone.name} could not be updated: {'; '.join(problems)}")
 
     def _failure(self, error: Exception) -> str:

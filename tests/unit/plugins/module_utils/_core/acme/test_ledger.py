@@ -91,6 +91,21 @@ def test_five_certificates_for_one_set_of_names() -> None:
     assert ledger.hold(ONES, wanted("a.example"), LETS_ENCRYPT, NOW) is None
 
 
+def test_the_limit_of_a_domain_is_foreseen_but_holds_nothing_before_the_ca_says_so() -> None:
+    """Which domain is registered is in a list that is not here."""
+    ledger = Ledger()
+    for number in range(50):
+        ledger.note_certificate(ONES, wanted(f"n{number}.example.com"), LETS_ENCRYPT, NOW)
+    ledger, more = again(ledger), wanted("more.example.com")
+    assert ledger.hold(ONES, more, LETS_ENCRYPT, NOW) is None
+    hold = ledger.hold(ONES, more, LETS_ENCRYPT, NOW, foreseen=True)
+    assert hold is not None
+    assert hold.until == NOW + days(7) / 50
+    assert "50 certificates for example.com in 7 days" in hold.why
+    assert ledger.hold(ONES, wanted("more.example.org"), LETS_ENCRYPT, NOW, foreseen=True) is None
+    assert ledger.hold(ONES, more, LETS_ENCRYPT, NOW, foreseen=True, exempt=True) is None
+
+
 def test_what_a_ca_without_known_limits_issues_is_not_counted() -> None:
     ledger = Ledger()
     for _certificate in range(1000):
@@ -247,6 +262,38 @@ def test_what_two_runs_write_at_once_is_merged() -> None:
     assert merged.window("id.1")
     merged.note_failure(ONES, wanted(), "no TXT record", NOW)
     assert merged.hold(ONES, wanted(), UNKNOWN, NOW)
+
+
+# A clock that is wrong
+
+
+@pytest.mark.parametrize("ahead", [days(40), days(4000)])
+def test_what_a_clock_that_is_ahead_has_written_keeps_nothing_back(ahead: datetime.timedelta) -> None:
+    """One controller's clock was wrong for a day; the others share its ledger."""
+    ledger, then = Ledger(), NOW + ahead
+    for _order in range(300):
+        ledger.note_order(ONES, LETS_ENCRYPT, then)
+    for _certificate in range(5):
+        ledger.note_certificate(ONES, wanted(), LETS_ENCRYPT, then)
+    ledger.note_hold(ONES, "account", "", "too many new orders", then, retry_after=600)
+    ledger.note_failure(ONES, wanted(), "no TXT record", then)
+    ledger.note_failure(ONES, wanted(), "no TXT record", then)
+    ledger.note_window("id.1", RenewalWindow(then, then + days(1), then + seconds(600)), then)
+    ledger = again(ledger)
+    assert ledger.hold(ONES, wanted(), LETS_ENCRYPT, NOW) is None
+    assert ledger.orders_left(ONES, LETS_ENCRYPT, NOW) == 300
+    assert ledger.must_ask("id.1", NOW)
+    ledger.note_order(ONES, LETS_ENCRYPT, NOW)
+    assert again(ledger).orders_left(ONES, LETS_ENCRYPT, NOW) == 299
+
+
+def test_a_clock_that_is_a_little_ahead_is_believed() -> None:
+    ledger, then = Ledger(), NOW + seconds(120)
+    ledger.note_hold(ONES, "account", "", "no", then, retry_after=600)
+    ledger.note_failure(ONES, wanted(name="b"), "no TXT record", then)
+    ledger.note_failure(ONES, wanted(name="b"), "no TXT record", then)
+    assert ledger.hold(ONES, wanted(), UNKNOWN, NOW)
+    assert ledger.hold(ONES, wanted(name="b"), UNKNOWN, NOW)
 
 
 # As a document

@@ -206,8 +206,20 @@ def test_what_is_due_by_the_cas_window_stays_exempt_from_its_limits() -> None:
     assert (again.is_due(NOW), again.code, "its key got out" in again.text) == (True, "forced", True)
 
 
-def estimate(count: int, *, ledger: Ledger | None = None, limits: RateLimits = LETS_ENCRYPT, exempt: int = 0):
-    replacements = [Replacement(wanted(number), number < exempt) for number in range(count)]
+def estimate(
+    count: int,
+    *,
+    ledger: Ledger | None = None,
+    limits: RateLimits = LETS_ENCRYPT,
+    exempt: int = 0,
+    one_domain: bool = False,
+):
+    """one_domain: all below one that is registered, else each below its own."""
+    certificates = [
+        wanted(number) if one_domain else WantedCertificate(f"a{number}", (f"www.example{number}.com",))
+        for number in range(count)
+    ]
+    replacements = [Replacement(each, number < exempt) for number, each in enumerate(certificates)]
     return estimate_reissue(replacements, ledger or Ledger(), ACCOUNT, limits, NOW)
 
 
@@ -234,11 +246,19 @@ def test_an_estimate_takes_what_was_ordered_before() -> None:
     assert ledger.orders_left(ACCOUNT, LETS_ENCRYPT, NOW) == 50, "an estimate counts nothing"
 
 
+def test_one_domain_may_take_weeks() -> None:
+    """50 certificates in seven days, and those in the CA's window count for nothing."""
+    many = estimate(150, one_domain=True)
+    assert many.at_once == 50
+    assert many.hours(NOW) == pytest.approx(14 * 24, abs=1)
+    assert estimate(150, one_domain=True, exempt=150).hours(NOW) == 0
+
+
 def test_one_set_of_names_may_take_days() -> None:
     ledger = Ledger()
     for _number in range(5):
         ledger.note_certificate(ACCOUNT, wanted(0), LETS_ENCRYPT, NOW)
-    found = estimate(2, ledger=ledger)
+    found = estimate(2, ledger=ledger, one_domain=True)
     assert found.at_once == 1
     assert found.hours(NOW) == pytest.approx(7 * 24 / 5, abs=1)
 
@@ -246,7 +266,7 @@ def test_one_set_of_names_may_take_days() -> None:
 def test_what_nobody_tries_any_more_has_no_end() -> None:
     ledger = Ledger()
     ledger.note_failure(ACCOUNT, wanted(0), "paused", NOW, for_good=True)
-    found = estimate(2, ledger=ledger)
+    found = estimate(2, ledger=ledger, one_domain=True)
     assert (found.last_at, found.hours(NOW)) == (None, None)
 
 

@@ -462,3 +462,28 @@ def test_a_ca_that_cannot_be_opened_sinks_only_what_it_has_begun(two: World) -> 
     two.opening = {SECOND: AcmeError("The account is deactivated.", "account")}
     report = two.run(A, B)
     assert actions(report) == {A.name: "failed", B.name: "issued"}
+
+
+def test_what_must_not_be_served_is_not_ordered_in_each_run(world: World) -> None:
+    """The CA's limits are not spent on it."""
+    other = World(world.clock, [FakeAuthority(world.clock)])
+    other.run(B)
+    (foreign,) = other.authorities[0].certificates.values()
+    world.authorities[0].certificate = lambda order, chain: foreign  # type: ignore[method-assign]
+    for _run in range(6):
+        assert world.run(A).outcomes[0].action in ("failed", "held")
+    assert world.authorities[0].calls["new_order"] < 4
+
+
+def test_an_account_that_the_ca_has_lost_is_registered_anew(world: World) -> None:
+    lost = FakeAuthority(world.clock)
+
+    def unknown(_operation: str, _names: tuple[str, ...]) -> None:
+        raise AcmeError("No such account.", "account", problem_type="accountDoesNotExist")
+
+    lost.fail = unknown
+    world.believed = lost
+    report = world.run(A)
+    assert actions(report) == {A.name: "issued"}
+    assert lost.calls["new_order"] == 1
+    assert report.acme_requests == lost.requests + world.authorities[0].requests

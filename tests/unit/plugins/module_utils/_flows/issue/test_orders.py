@@ -247,3 +247,24 @@ def test_an_order_that_the_ca_has_forgotten_is_gone(authority: FakeAuthority, cl
 def test_no_key_is_shown(authority: FakeAuthority, clock: FakeClock) -> None:
     begun = placed(authority, clock)
     assert "EllipticCurve" not in repr(begun)
+
+
+def test_a_ca_that_takes_no_more_orders_is_not_asked_for_each(authority: FakeAuthority, clock: FakeClock) -> None:
+    def limited(operation: str, _names: tuple[str, ...]) -> None:
+        if operation == "new_order":
+            raise AcmeError("too many new orders recently", "rate_limited", retry_after=3600)
+
+    authority.fail = limited
+    outcomes = desk(authority, clock).run(*[wanted(f"{number}.example.com") for number in range(100)])
+    assert all(isinstance(each, AcmeError) and each.retry_after == 3600 for each in outcomes.values())
+    assert authority.calls["new_order"] <= 8
+
+
+def test_a_limit_of_one_name_holds_up_no_other(authority: FakeAuthority, clock: FakeClock) -> None:
+    def limited(operation: str, names: tuple[str, ...]) -> None:
+        if operation == "new_order" and names == ("0.example.com",):
+            raise AcmeError("too many certificates already issued for exact set of domains", "rate_limited")
+
+    authority.fail = limited
+    outcomes = desk(authority, clock).run(*[wanted(f"{number}.example.com") for number in range(10)])
+    assert sum(isinstance(each, AcmeError) for each in outcomes.values()) == 1
