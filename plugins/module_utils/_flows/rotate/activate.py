@@ -30,7 +30,7 @@ from ..._ports.haproxy.runtime import RuntimeApi, escape
 from ..._ports.haproxy.turn import take_turn
 from ..._ports.openssl.key_checks import KeyChecks
 from ..haproxy_failures import HOPELESS, process_facts
-from .memory_items import MemoryItem, MemoryReport, MemoryOutcome
+from .memory_items import MemoryItem, MemoryOutcome, MemoryReport
 from .memory_steps import add_step, carry_out, line_step, link_step, update_step
 from .settings import MemorySettings
 
