@@ -85,7 +85,10 @@ class Batch:
     ) -> tuple[list[OrderAttempt], dict[str, RotationError]]:
         """New orders, for what the CA may issue."""
         everything = [plan.wanted for plan in plans]
-        failures = {**self._refused_by_caa(everything), **self._work.proofs.refused(everything, self._authority)}
+        try:
+            failures = {**self._refused_by_caa(everything), **self._work.proofs.refused(everything, self._authority)}
+        except AcmeError as error:  # nothing was ordered: another CA may do
+            return [], dict.fromkeys((each.name for each in everything), error)
         plans = [plan for plan in plans if plan.wanted.name not in failures]
         wishes = [OrderWish(plan.wanted, self._replaced(held.get(plan.wanted.name))) for plan in plans]
         self._exempt = {
