@@ -62,7 +62,7 @@ options:
       account_secret:
         description:
           - Name of the secret with the account's key and URL. When it does not exist, an account is registered, which
-            needs O(terms_agreed).
+            needs O(certops.rotation.certificate_issue#module:terms_agreed).
         type: str
         required: true
       eab_secret:

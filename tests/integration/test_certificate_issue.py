@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import datetime
+import pathlib
 import typing as t
 
 import pytest
@@ -124,7 +125,7 @@ def test_first_issue_then_nothing_to_do(scene: Scene) -> None:
     assert calls == {name: count for name, count in scene.aws.operations().items() if name != "POST /"}
 
 
-def test_what_is_issued_is_what_hosts_sync(scene: Scene, modules: ModuleServer, tmp_path: t.Any) -> None:
+def test_what_is_issued_is_what_hosts_sync(scene: Scene, modules: ModuleServer, tmp_path: pathlib.Path) -> None:
     good(scene.issue(NAMES, stores=[{"type": "secrets_manager", "prefix": "web/", "tags": {"Environment": "test"}}]))
     scene.secret("web/example.com")
     synced = modules.run(
@@ -373,3 +374,9 @@ def test_no_key_is_shown(scene: Scene) -> None:
     run = scene.issue(NAMES, force=True)
     secrets_scan.assert_no_private_key(run.output)
     assert run.result["diff"]["after"]["example.com"]["fingerprint_sha256"]
+
+
+def test_nothing_is_left_on_the_controller(scene: Scene, tmp_path: pathlib.Path) -> None:
+    homes = {name: str(tmp_path) for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")}
+    good(scene.issue(NAMES, env=homes))
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

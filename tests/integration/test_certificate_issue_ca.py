@@ -151,6 +151,20 @@ def test_terms_that_nobody_agreed_to(scene: Scene) -> None:
     assert "newOrder" not in scene.ca.counts()
 
 
+def test_the_ca_is_told_whom_to_write_to(scene: Scene) -> None:
+    good(scene.issue([A], contacts=["ops@example.com", "mailto:second@example.com"], stores=[]))
+    told = [payload for payload in scene.ca.payloads("newAccount") if "contact" in payload]
+    assert [payload["contact"] for payload in told] == [["mailto:ops@example.com", "mailto:second@example.com"]]
+
+
+def test_an_account_that_the_ca_has_lost_is_registered_anew(issuing_aws: AwsWithDns, scene: Scene) -> None:
+    with pebble_for(issuing_aws) as forgetful:
+        scene.ca = forgetful
+        good(scene.issue([A], stores=[]))
+        forgetful.restart()
+        assert actions(good(scene.issue([A, B], stores=[]))) == {A: "unchanged", B: "issued"}
+
+
 # What it offers
 
 

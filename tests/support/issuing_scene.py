@@ -77,8 +77,17 @@ class Scene:
         secret = "accounts/" + ca.directory_url.partition("://")[2].replace(":", "-")
         return {"directory": ca.directory_url, "account_secret": secret, "ca_bundle": ca.ca_bundle, **more}
 
-    def issue(self, certificates: t.Sequence[t.Any], *, check: bool = False, **more: t.Any) -> ModuleRun:
-        return self._modules.run("certificate_issue", self.args(certificates, **more), check=check, env=self.aws.env)
+    def issue(
+        self,
+        certificates: t.Sequence[t.Any],
+        *,
+        check: bool = False,
+        env: t.Mapping[str, str] | None = None,
+        **more: t.Any,
+    ) -> ModuleRun:
+        """env: more of it."""
+        args = self.args(certificates, **more)
+        return self._modules.run("certificate_issue", args, check=check, env={**self.aws.env, **(env or {})})
 
     # -- what came of it ----------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from ..._core.acme.when import certificate_id, same_directory
 from ..._core.unexpected import only_rotation_errors
 from ..._errors import AcmeError, DnsError, RotationError
 from .book import attempt_of, entry_of
-from .orders import Attempt, Orders, Wish
+from .orders import OrderAttempt, Orders, OrderWish
 from .received import NotServable, received
 from .run_time import RunEnds, concurrently
 
@@ -75,14 +75,14 @@ class Batch:
 
     def resume(
         self, entries: t.Sequence[JournalEntry], wanted: t.Mapping[str, WantedCertificate]
-    ) -> tuple[list[Attempt], dict[str, RotationError]]:
+    ) -> tuple[list[OrderAttempt], dict[str, RotationError]]:
         """Orders of an earlier run."""
         begun = [attempt_of(entry, wanted[entry.name], self._issuer) for entry in entries]
         return self._told_apart([entry.name for entry in entries], self._orders.resume(begun))
 
     def place(
         self, plans: t.Sequence[CertificatePlan], held: t.Mapping[str, HeldCertificate]
-    ) -> tuple[list[Attempt], dict[str, RotationError]]:
+    ) -> tuple[list[OrderAttempt], dict[str, RotationError]]:
         """New orders, for what the CA may issue."""
         everything = [plan.wanted for plan in plans]
         try:
@@ -90,7 +90,7 @@ class Batch:
         except AcmeError as error:  # nothing was ordered: another CA may do
             return [], dict.fromkeys((each.name for each in everything), error)
         plans = [plan for plan in plans if plan.wanted.name not in failures]
-        wishes = [Wish(plan.wanted, self._replaced(held.get(plan.wanted.name))) for plan in plans]
+        wishes = [OrderWish(plan.wanted, self._replaced(held.get(plan.wanted.name))) for plan in plans]
         self._exempt = {
             plan.wanted.name for plan in plans if is_exempt(plan.due, held.get(plan.wanted.name), self._account)
         }
@@ -103,7 +103,7 @@ class Batch:
         self._note(failures, {plan.wanted.name: plan.wanted for plan in plans})
         return attempts, failures
 
-    def pursue(self, attempts: t.Sequence[Attempt]) -> dict[str, RotationError]:
+    def pursue(self, attempts: t.Sequence[OrderAttempt]) -> dict[str, RotationError]:
         """To the stores. Raises RotationError when the journal is another run's now."""
         values = self._enter(attempts)
         going_on = [attempt for attempt in attempts if attempt.is_going_on]
@@ -134,7 +134,7 @@ class Batch:
 
     # -- steps --------------------------------------------------------------------------------------------------
 
-    def _enter(self, attempts: t.Sequence[Attempt]) -> dict[str, tuple[PlacedValue, ...]]:
+    def _enter(self, attempts: t.Sequence[OrderAttempt]) -> dict[str, tuple[PlacedValue, ...]]:
         """Into the journal, before anything is shown. Raises RotationError."""
         values: dict[str, tuple[PlacedValue, ...]] = {}
         for attempt in attempts:
@@ -152,14 +152,14 @@ class Batch:
         )
         return values
 
-    def _fence(self, ready: t.Sequence[Attempt], values: t.Mapping[str, tuple[PlacedValue, ...]]) -> None:
+    def _fence(self, ready: t.Sequence[OrderAttempt], values: t.Mapping[str, tuple[PlacedValue, ...]]) -> None:
         """Before they are finalized. Raises RotationError."""
         now = self._work.time.now()
         self._work.book.enter(
             entry_of(attempt, self._authority, values[attempt.wanted.name], "finalized", now) for attempt in ready
         )
 
-    def _store(self, attempt: Attempt) -> None:
+    def _store(self, attempt: OrderAttempt) -> None:
         wanted, now = attempt.wanted, self._work.time.now()
         bundle = received(attempt, now)
         ports, outcome = self._work.ports, self._work.outcomes[wanted.name]
@@ -228,9 +228,9 @@ class Batch:
 
     @staticmethod
     def _told_apart(
-        names: t.Sequence[str], found: t.Sequence[Attempt | RotationError]
-    ) -> tuple[list[Attempt], dict[str, RotationError]]:
-        attempts = [each for each in found if isinstance(each, Attempt)]
+        names: t.Sequence[str], found: t.Sequence[OrderAttempt | RotationError]
+    ) -> tuple[list[OrderAttempt], dict[str, RotationError]]:
+        attempts = [each for each in found if isinstance(each, OrderAttempt)]
         return attempts, {name: each for name, each in zip(names, found) if isinstance(each, RotationError)}
 
 

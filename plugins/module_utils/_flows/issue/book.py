@@ -12,7 +12,7 @@ from ..._core.acme.authority import Order
 from ..._core.acme.csr import compact_key, expand_key
 from ..._core.acme.journal import JournalEntry, OrderProgress, PlacedValue, placed_values
 from ..._errors import RotationError
-from .orders import Attempt
+from .orders import OrderAttempt
 
 if t.TYPE_CHECKING:
     from datetime import datetime
@@ -113,7 +113,7 @@ def _is_over(entry: JournalEntry) -> bool:
 
 
 def entry_of(
-    attempt: Attempt,
+    attempt: OrderAttempt,
     authority: CertificateAuthority,
     values: tuple[PlacedValue, ...],
     progress: OrderProgress,
@@ -136,7 +136,7 @@ def entry_of(
     )
 
 
-def attempt_of(entry: JournalEntry, wanted: WantedCertificate, issuer: Issuer) -> Attempt:
+def attempt_of(entry: JournalEntry, wanted: WantedCertificate, issuer: Issuer) -> OrderAttempt:
     """As it stood: its order is asked for by its URL alone."""
     order = Order(entry.order_url, "pending", entry.identifiers, (), "")
-    return Attempt(wanted, issuer, order, expand_key(entry.key) if entry.key else None)
+    return OrderAttempt(wanted, issuer, order, expand_key(entry.key) if entry.key else None)

@@ -26,7 +26,7 @@ _LONGEST_PAUSE: t.Final = 10.0
 
 
 @dataclass(frozen=True)
-class Wish:
+class OrderWish:
     """An order to be made. replaces: id of the certificate that it renews (RFC 9773), for the CA that issued it."""
 
     wanted: WantedCertificate
@@ -34,7 +34,7 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Proof:
+class NameProof:
     """How to show that a name is ours. identifier: without ``*.``; value: of the TXT record of dns-01, else ""."""
 
     identifier: str
@@ -43,7 +43,7 @@ class Proof:
 
 
 @dataclass
-class Attempt:
+class OrderAttempt:
     """One certificate on its way at one CA. key: its private key; proofs: those that the CA still wants; chain: PEM,
     once it is issued; error: why it is not going on."""
 
@@ -51,7 +51,7 @@ class Attempt:
     issuer: Issuer
     order: Order
     key: t.Any = field(repr=False)
-    proofs: tuple[Proof, ...] = ()
+    proofs: tuple[NameProof, ...] = ()
     is_resumed: bool = False
     chain: str | None = None
     error: RotationError | None = None
@@ -90,20 +90,22 @@ class Orders:
         self._make_key = make_key
         self._limit: AcmeError | None = None
 
-    def place(self, wishes: t.Sequence[Wish]) -> list[Attempt | RotationError]:
+    def place(self, wishes: t.Sequence[OrderWish]) -> list[OrderAttempt | RotationError]:
         """An order for each, in order, or why there is none."""
         return concurrently(self._place, wishes, self._threads, self._time)
 
-    def resume(self, attempts: t.Sequence[Attempt]) -> list[Attempt | RotationError]:
+    def resume(self, attempts: t.Sequence[OrderAttempt]) -> list[OrderAttempt | RotationError]:
         """Orders that an earlier run has made, as they stand now. AcmeError "gone" for those that lead nowhere."""
         return concurrently(self._resume, attempts, self._threads, self._time)
 
-    def answer(self, attempts: t.Sequence[Attempt]) -> None:
+    def answer(self, attempts: t.Sequence[OrderAttempt]) -> None:
         """Tell the CA that the proofs are there."""
         going_on = [attempt for attempt in attempts if attempt.is_going_on]
         self._each(self._answer, going_on, patience=0)
 
-    def finish(self, attempts: t.Sequence[Attempt], before_finalize: t.Callable[[t.Sequence[Attempt]], None]) -> None:
+    def finish(
+        self, attempts: t.Sequence[OrderAttempt], before_finalize: t.Callable[[t.Sequence[OrderAttempt]], None]
+    ) -> None:
         """Poll all in one loop, each when the CA says so, finalize what is ready and fetch what is issued.
 
         before_finalize: called with those that are about to be; what it raises ends all. Afterwards each has its chain
@@ -128,7 +130,7 @@ class Orders:
 
     # -- one of them --------------------------------------------------------------------------------------------
 
-    def _place(self, wish: Wish) -> Attempt:
+    def _place(self, wish: OrderWish) -> OrderAttempt:
         wanted = wish.wanted
         if self._limit is not None:  # it was told once, and wants to be left alone
             raise self._limit
@@ -141,16 +143,16 @@ class Orders:
             if error.fault == "rate_limited" and refused_scope(error)[0] == "account":
                 self._limit = error
             raise
-        return self._with_proofs(Attempt(wanted, self._issuer, order, key))
+        return self._with_proofs(OrderAttempt(wanted, self._issuer, order, key))
 
-    def _resume(self, attempt: Attempt) -> Attempt:
+    def _resume(self, attempt: OrderAttempt) -> OrderAttempt:
         order = self._authority.order(attempt.order.url)
         resumed = self._with_proofs(replace(attempt, order=order, is_resumed=True))
         if resumed.order.status == "invalid":
             raise self._why_invalid(resumed)
         return resumed
 
-    def _with_proofs(self, attempt: Attempt) -> Attempt:
+    def _with_proofs(self, attempt: OrderAttempt) -> OrderAttempt:
         if attempt.order.status == "pending":
             authorizations = [self._authority.authorization(url) for url in attempt.order.authorizations]
             if any(authorization.status not in ("pending", "valid") for authorization in authorizations):
@@ -159,14 +161,14 @@ class Orders:
             attempt.proofs = tuple(self._proof(authorization) for authorization in pending)
         return attempt
 
-    def _proof(self, authorization: Authorization) -> Proof:
+    def _proof(self, authorization: Authorization) -> NameProof:
         """Raises AcmeError where the CA does not offer the kind of challenge. It may offer kinds unknown here."""
         name = _shown(authorization)
         for challenge in authorization.challenges:
             if challenge.type == self._challenge:
                 is_dns = self._challenge == "dns-01"
                 value = self._authority.txt_value(challenge.token) if is_dns else ""
-                return Proof(authorization.identifier, challenge, value)
+                return NameProof(authorization.identifier, challenge, value)
         offered = ", ".join(challenge.type for challenge in authorization.challenges) or "none"
         raise AcmeError(
             f"{self._issuer.directory} does not offer the challenge {self._challenge} for {name}, but {offered}. Choose"
@@ -175,23 +177,23 @@ class Orders:
             identifiers=[name],
         )
 
-    def _answer(self, attempt: Attempt) -> None:
+    def _answer(self, attempt: OrderAttempt) -> None:
         for proof in attempt.proofs:
             if proof.challenge.status == "pending":
                 self._authority.answer(proof.challenge)
         attempt.next_poll = self._time.monotonic() + _FIRST_POLL
 
-    def _poll(self, attempt: Attempt) -> None:
+    def _poll(self, attempt: OrderAttempt) -> None:
         self._take(attempt, self._authority.order(attempt.order.url))
 
-    def _finalize(self, attempt: Attempt) -> None:
+    def _finalize(self, attempt: OrderAttempt) -> None:
         request = csr_der(attempt.key, attempt.wanted, attempt.profile)
         self._take(attempt, self._authority.finalize(attempt.order, request))
 
-    def _fetch(self, attempt: Attempt) -> None:
+    def _fetch(self, attempt: OrderAttempt) -> None:
         attempt.chain = self._authority.certificate(attempt.order, self._issuer.preferred_chain)
 
-    def _take(self, attempt: Attempt, order: Order) -> None:
+    def _take(self, attempt: OrderAttempt, order: Order) -> None:
         """The order as the CA shows it now. When it is to be asked for again: when the CA says so, never earlier."""
         if order.status != attempt.order.status:
             attempt.polls = 0
@@ -207,11 +209,11 @@ class Orders:
 
     # -- what goes wrong ----------------------------------------------------------------------------------------
 
-    def _why_invalid(self, attempt: Attempt) -> AcmeError:
+    def _why_invalid(self, attempt: OrderAttempt) -> AcmeError:
         authorizations = [self._authority.authorization(url) for url in attempt.order.authorizations]
         return self._not_authorized(attempt, authorizations)
 
-    def _not_authorized(self, attempt: Attempt, authorizations: t.Sequence[Authorization]) -> AcmeError:
+    def _not_authorized(self, attempt: OrderAttempt, authorizations: t.Sequence[Authorization]) -> AcmeError:
         bad = [authorization for authorization in authorizations if authorization.status not in ("pending", "valid")]
         problems = [authorization.problem for authorization in bad if authorization.problem]
         problems += [attempt.order.problem] if attempt.order.problem else []
@@ -229,11 +231,11 @@ class Orders:
 
     # -- all of them --------------------------------------------------------------------------------------------
 
-    def _pause_before(self, attempt: Attempt) -> float:
+    def _pause_before(self, attempt: OrderAttempt) -> float:
         return attempt.next_poll - self._time.monotonic()
 
     def _each(
-        self, function: t.Callable[[Attempt], None], attempts: t.Sequence[Attempt], patience: int = _PATIENCE
+        self, function: t.Callable[[OrderAttempt], None], attempts: t.Sequence[OrderAttempt], patience: int = _PATIENCE
     ) -> None:
         """An error of one is its own. patience: failures of the CA after which it is asked again."""
         for attempt, outcome in zip(attempts, concurrently(function, attempts, self._threads, self._time)):

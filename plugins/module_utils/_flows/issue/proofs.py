@@ -19,7 +19,7 @@ from ..._errors import DnsError, RotationError
 if t.TYPE_CHECKING:
     from ..._core.acme.authority import CertificateAuthority
     from ..._core.acme.wanted import WantedCertificate
-    from .orders import Attempt
+    from .orders import OrderAttempt
     from .run_time import RunTime
     from .settings import IssuePorts, IssueSettings, Publisher, Resolver
 
@@ -62,7 +62,7 @@ class DnsProofs:
         """By name of the certificate, what this CA would not accept, before it is asked for it."""
         return {}
 
-    def values(self, attempt: Attempt) -> tuple[PlacedValue, ...]:
+    def values(self, attempt: OrderAttempt) -> tuple[PlacedValue, ...]:
         """That will be written for it. Raises DnsError where a name that the CA wants to see has no zone."""
         found = []
         for proof in attempt.proofs:
@@ -113,7 +113,7 @@ class NoProofs(DnsProofs):
     def impossible(self, _wanted: t.Sequence[WantedCertificate]) -> dict[str, RotationError]:
         return {}
 
-    def values(self, _attempt: Attempt) -> tuple[PlacedValue, ...]:
+    def values(self, _attempt: OrderAttempt) -> tuple[PlacedValue, ...]:
         return ()
 
 

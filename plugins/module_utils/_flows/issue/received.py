@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
     from datetime import datetime
 
     from ..._core.x509.bundle import CertificateBundle
-    from .orders import Attempt
+    from .orders import OrderAttempt
 
 #: Where the chain ends is the CA's matter: it was chosen by its directory, whose HTTPS was verified.
 _POLICY: t.Final = VerificationPolicy()
@@ -32,7 +32,7 @@ class NotServable(RotationError):
     """The CA has issued something that must not be stored."""
 
 
-def received(attempt: Attempt, at: datetime) -> CertificateBundle:
+def received(attempt: OrderAttempt, at: datetime) -> CertificateBundle:
     """Of an attempt with a chain. Raises NotServable that names what is wrong with it."""
     try:
         blocks = parse_pem(attempt.chain or "")
@@ -53,7 +53,7 @@ def received(attempt: Attempt, at: datetime) -> CertificateBundle:
     return bundle
 
 
-def _refused(attempt: Attempt, why: t.Sequence[str]) -> NotServable:
+def _refused(attempt: OrderAttempt, why: t.Sequence[str]) -> NotServable:
     return NotServable(
         f"What {attempt.issuer.directory} has issued for {attempt.wanted.first_domain} must not be served, and is not"
         f" stored: {' '.join(why)}"

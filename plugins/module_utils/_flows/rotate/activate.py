@@ -30,7 +30,7 @@ from ..._ports.haproxy.runtime import RuntimeApi, escape
 from ..._ports.haproxy.turn import take_turn
 from ..._ports.openssl.key_checks import KeyChecks
 from ..haproxy_failures import HOPELESS, process_facts
-from .memory_items import MemoryItem, MemoryReport, Outcome
+from .memory_items import MemoryItem, MemoryOutcome, MemoryReport
 from .memory_steps import add_step, carry_out, line_step, link_step, update_step
 from .settings import MemorySettings
 
@@ -64,13 +64,13 @@ class CertificateRun:
         self._pending, names = memory.list_names()
         self._known = KnownNames(self._files, names)
 
-    def apply(self, wanted: t.Sequence[MemoryItem]) -> list[Outcome]:
+    def apply(self, wanted: t.Sequence[MemoryItem]) -> list[MemoryOutcome]:
         """Outcomes in the order of wanted. One failure does not stop the others, unless it would be theirs too."""
-        outcomes: dict[int, Outcome] = {}
+        outcomes: dict[int, MemoryOutcome] = {}
         hopeless: RotationError | None = None
         with contextlib.closing(self._keys):
             for number in self._in_turn(wanted):
-                outcome = Outcome(wanted[number].name)
+                outcome = MemoryOutcome(wanted[number].name)
                 try:
                     if hopeless is not None:
                         raise hopeless
@@ -116,7 +116,7 @@ class CertificateRun:
             self._keys.begin(wanted.name, wanted.read, is_needed)
         return True
 
-    def _apply_one(self, wanted: MemoryItem, outcome: Outcome) -> None:
+    def _apply_one(self, wanted: MemoryItem, outcome: MemoryOutcome) -> None:
         for name in filter(None, (wanted.name, wanted.crt_list)):
             escape(name)  # refuses one that is no name, before it is looked for
         outcome.names = self._known.of(wanted.name)
@@ -136,7 +136,7 @@ class CertificateRun:
     def _bring(
         self,
         wanted: MemoryItem,
-        outcome: Outcome,
+        outcome: MemoryOutcome,
         content: CertificateContent,
         held: t.Mapping[str, StoredCertificate],
     ) -> None:
@@ -185,7 +185,7 @@ class CertificateRun:
             outcome.action = "updated"
 
     def _places(
-        self, wanted: MemoryItem, outcome: Outcome, held: t.Mapping[str, StoredCertificate]
+        self, wanted: MemoryItem, outcome: MemoryOutcome, held: t.Mapping[str, StoredCertificate]
     ) -> list[tuple[str, str]]:
         """crt-list and name in it, of all places where this certificate is to be used and may not be yet."""
         path = wanted.name if wanted.name.startswith("/") else outcome.name
@@ -207,7 +207,7 @@ class CertificateRun:
         is_directory = os.path.dirname(name) == crt_list
         return is_directory or not any(self._memory.is_listed(other, crt_list) for other in names)
 
-    def _remove(self, wanted: MemoryItem, outcome: Outcome) -> None:
+    def _remove(self, wanted: MemoryItem, outcome: MemoryOutcome) -> None:
         lists = {crt_list for name in outcome.names for crt_list in self._memory.lists_with(name)}
         named = {*self._files.paths.crt_lists, *([os.path.realpath(wanted.crt_list)] if wanted.crt_list else [])}
         for crt_list in sorted(lists):
@@ -244,7 +244,7 @@ class CertificateRun:
         known = (entries for name, entries in self._memory.crt_lists().items() if os.path.realpath(name) == place)
         return CrtListFile(crt_list, self._files, next(known, ()))
 
-    def _remove_ocsp(self, path: str, outcome: Outcome, content: CertificateContent) -> None:
+    def _remove_ocsp(self, path: str, outcome: MemoryOutcome, content: CertificateContent) -> None:
         stale = find_stale_response(path, content)
         if stale is None:
             return
@@ -261,7 +261,9 @@ class CertificateRun:
         outcome.removed_ocsp = stale.path
         outcome.removed = {stale.path: {"serial_numbers": list(stale.serial_numbers)}}
 
-    def _lines(self, wanted: MemoryItem, outcome: Outcome, places: t.Iterable[tuple[str, str]]) -> list[CrtListFile]:
+    def _lines(
+        self, wanted: MemoryItem, outcome: MemoryOutcome, places: t.Iterable[tuple[str, str]]
+    ) -> list[CrtListFile]:
         """The crt-list files that need a line for it, so that it outlives a reload; of those that crt_list names."""
         files = {file.path: file for file in map(self._list_file, (crt_list for crt_list, _name in places))}
         lacking = []

@@ -38,7 +38,7 @@ class MemoryItem:
 
 
 @dataclass
-class Outcome:
+class MemoryOutcome:
     """What happened to one certificate; as_result is what the module returns."""
 
     name: str
@@ -66,7 +66,7 @@ class Outcome:
     def changed(self) -> bool:
         return self.action in ("added", "updated", "removed") or self.removed_ocsp is not None or self.entered
 
-    def failed(self, error: RotationError) -> Outcome:
+    def failed(self, error: RotationError) -> MemoryOutcome:
         return replace(
             self,
             action="failed",
@@ -94,7 +94,7 @@ class Outcome:
 class MemoryReport(t.NamedTuple):
     """outcomes: in the order of what was wanted; process: facts of the HAProxy process that answered."""
 
-    outcomes: list[Outcome]
+    outcomes: list[MemoryOutcome]
     process: dict[str, t.Any]
 
     @property
@@ -119,7 +119,7 @@ def of_files(items: t.Iterable[t.Mapping[str, str]], crt_list: str | None) -> li
     return [MemoryItem(item["src"], item["state"], item["src"], None, crt_list, force=True) for item in items]
 
 
-def _summary(outcome: Outcome) -> dict[str, t.Any]:
+def _summary(outcome: MemoryOutcome) -> dict[str, t.Any]:
     fields = {
         "fingerprint_sha1": outcome.fingerprint_sha1,
         "serial_number": outcome.serial_number,
@@ -128,7 +128,7 @@ def _summary(outcome: Outcome) -> dict[str, t.Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _diff(outcomes: t.Iterable[Outcome]) -> dict[str, t.Any]:
+def _diff(outcomes: t.Iterable[MemoryOutcome]) -> dict[str, t.Any]:
     before: dict[str, t.Any] = {}
     after: dict[str, t.Any] = {}
     for outcome in outcomes:

@@ -11,7 +11,11 @@ import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.acme.wanted import Issuer, WantedCertificate
 from ansible_collections.certops.rotation.plugins.module_utils._core.ca.keys import quick_key
 from ansible_collections.certops.rotation.plugins.module_utils._errors import AcmeError, RotationError
-from ansible_collections.certops.rotation.plugins.module_utils._flows.issue.orders import Attempt, Orders, Wish
+from ansible_collections.certops.rotation.plugins.module_utils._flows.issue.orders import (
+    OrderAttempt,
+    Orders,
+    OrderWish,
+)
 from ansible_collections.certops.rotation.plugins.module_utils._flows.issue.run_time import RunEnds, RunTime
 from ansible_collections.certops.rotation.tests.support.fake_authority import DIRECTORY, FakeAuthority, FakeClock
 
@@ -32,10 +36,10 @@ class Desk(t.NamedTuple):
     orders: Orders
     time: RunTime
 
-    def run(self, *wanted: WantedCertificate) -> dict[str, Attempt | RotationError]:
+    def run(self, *wanted: WantedCertificate) -> dict[str, OrderAttempt | RotationError]:
         """From the order to the certificate."""
-        placed = self.orders.place([Wish(each) for each in wanted])
-        attempts = [each for each in placed if isinstance(each, Attempt)]
+        placed = self.orders.place([OrderWish(each) for each in wanted])
+        attempts = [each for each in placed if isinstance(each, OrderAttempt)]
         self.orders.answer(attempts)
         self.orders.finish(attempts, lambda ready: None)
         return {each.name: outcome for each, outcome in zip(wanted, placed)}
@@ -53,14 +57,14 @@ def wanted(*identifiers: str) -> WantedCertificate:
 
 def test_all_are_issued_together_with_few_requests(authority: FakeAuthority, clock: FakeClock) -> None:
     outcomes = desk(authority, clock).run(*[wanted(f"{number}.example.com") for number in range(20)])
-    assert all(isinstance(each, Attempt) and each.chain for each in outcomes.values())
+    assert all(isinstance(each, OrderAttempt) and each.chain for each in outcomes.values())
     assert authority.requests <= 20 * 6
     assert clock.passed < 5
 
 
 def test_wildcard_and_base_have_a_value_each(authority: FakeAuthority, clock: FakeClock) -> None:
-    (attempt,) = desk(authority, clock).orders.place([Wish(wanted("example.com", "*.example.com"))])
-    assert isinstance(attempt, Attempt)
+    (attempt,) = desk(authority, clock).orders.place([OrderWish(wanted("example.com", "*.example.com"))])
+    assert isinstance(attempt, OrderAttempt)
     assert [(proof.identifier, proof.value) for proof in attempt.proofs] == [
         ("example.com", "txt-token-example.com"),
         ("example.com", "txt-token-*.example.com"),
@@ -71,7 +75,7 @@ def test_an_order_that_is_ready_at_once_wants_no_proof(authority: FakeAuthority,
     authority.ready_at_once = True
     outcomes = desk(authority, clock).run(wanted("a.example.com"))
     attempt = outcomes["a.example.com"]
-    assert isinstance(attempt, Attempt)
+    assert isinstance(attempt, OrderAttempt)
     assert attempt.chain
     assert not attempt.proofs
     assert authority.calls["answer"] == authority.calls["authorization"] == 0
@@ -82,14 +86,14 @@ def test_one_failing_name_sinks_its_certificate_only_and_is_named(authority: Fak
     names = [*[f"{number}.example.com" for number in range(9)], "bad.example.com"]
     outcomes = desk(authority, clock).run(wanted(*names), wanted("other.example.com"))
     sunk, other = outcomes["0.example.com"], outcomes["other.example.com"]
-    assert isinstance(sunk, Attempt)
+    assert isinstance(sunk, OrderAttempt)
     assert isinstance(sunk.error, AcmeError)
     assert sunk.chain is None
     assert sunk.error.fault == "identifier"
     assert sunk.error.identifiers == ("bad.example.com",)
     assert "bad.example.com: No TXT record found" in sunk.error.message
     assert "1.example.com" not in sunk.error.message
-    assert isinstance(other, Attempt)
+    assert isinstance(other, OrderAttempt)
     assert other.chain
 
 
@@ -106,7 +110,7 @@ def test_nobody_asks_before_the_ca_wants_to_be_asked(
 ) -> None:
     authority.processing, authority.retry_after = 3, seconds
     outcome = desk(authority, clock).run(wanted("a.example.com"))["a.example.com"]
-    assert isinstance(outcome, Attempt)
+    assert isinstance(outcome, OrderAttempt)
     assert outcome.chain
     (asked,) = authority.asked_at.values()
     assert all(later - earlier >= seconds for earlier, later in zip(asked[1:], asked[2:]))
@@ -115,7 +119,7 @@ def test_nobody_asks_before_the_ca_wants_to_be_asked(
 def test_without_a_word_of_the_ca_the_pauses_grow(authority: FakeAuthority, clock: FakeClock) -> None:
     authority.processing = 12
     outcome = desk(authority, clock).run(wanted("a.example.com"))["a.example.com"]
-    assert isinstance(outcome, Attempt)
+    assert isinstance(outcome, OrderAttempt)
     assert outcome.chain
     assert 60 < clock.passed < 100
 
@@ -123,7 +127,7 @@ def test_without_a_word_of_the_ca_the_pauses_grow(authority: FakeAuthority, cloc
 def test_processing_for_ten_minutes_is_waited_for(authority: FakeAuthority, clock: FakeClock) -> None:
     authority.processing, authority.retry_after = 60, 10.0
     outcome = desk(authority, clock, limit=1800).run(wanted("a.example.com"))["a.example.com"]
-    assert isinstance(outcome, Attempt)
+    assert isinstance(outcome, OrderAttempt)
     assert outcome.chain
     assert clock.passed >= 590
 
@@ -131,7 +135,7 @@ def test_processing_for_ten_minutes_is_waited_for(authority: FakeAuthority, cloc
 def test_the_time_limit_ends_everything_and_leaves_the_order(authority: FakeAuthority, clock: FakeClock) -> None:
     authority.processing, authority.retry_after = 10_000, 10.0
     outcome = desk(authority, clock, limit=60).run(wanted("a.example.com"))["a.example.com"]
-    assert isinstance(outcome, Attempt)
+    assert isinstance(outcome, OrderAttempt)
     assert isinstance(outcome.error, RunEnds)
     assert "option timeout" in outcome.error.message
     assert 59 <= clock.passed < 62
@@ -141,7 +145,7 @@ def test_a_request_to_end_is_seen_at_the_next_pause(authority: FakeAuthority, cl
     made = desk(authority, clock)
     authority.fail = lambda operation, names: made.time.ask_to_end("SIGTERM") if operation == "answer" else None
     outcome = made.run(wanted("a.example.com"))["a.example.com"]
-    assert isinstance(outcome, Attempt)
+    assert isinstance(outcome, OrderAttempt)
     assert isinstance(outcome.error, RunEnds)
     assert "SIGTERM" in outcome.error.message
     assert authority.calls["finalize"] == 0
@@ -150,11 +154,13 @@ def test_a_request_to_end_is_seen_at_the_next_pause(authority: FakeAuthority, cl
 def test_what_is_about_to_be_finalized_is_told_first(authority: FakeAuthority, clock: FakeClock) -> None:
     made, told = desk(authority, clock), []
 
-    def before(ready: t.Sequence[Attempt]) -> None:
+    def before(ready: t.Sequence[OrderAttempt]) -> None:
         assert authority.calls["finalize"] == 0
         told.extend(attempt.wanted.name for attempt in ready)
 
-    attempts = [each for each in made.orders.place([Wish(wanted("a.example.com"))]) if isinstance(each, Attempt)]
+    attempts = [
+        each for each in made.orders.place([OrderWish(wanted("a.example.com"))]) if isinstance(each, OrderAttempt)
+    ]
     made.orders.answer(attempts)
     made.orders.finish(attempts, before)
     assert told == ["a.example.com"]
@@ -163,10 +169,12 @@ def test_what_is_about_to_be_finalized_is_told_first(authority: FakeAuthority, c
 def test_who_may_not_go_on_finalizes_nothing(authority: FakeAuthority, clock: FakeClock) -> None:
     made = desk(authority, clock)
 
-    def fenced(_ready: t.Sequence[Attempt]) -> None:
+    def fenced(_ready: t.Sequence[OrderAttempt]) -> None:
         raise RotationError("Another run has taken over.")
 
-    attempts = [each for each in made.orders.place([Wish(wanted("a.example.com"))]) if isinstance(each, Attempt)]
+    attempts = [
+        each for each in made.orders.place([OrderWish(wanted("a.example.com"))]) if isinstance(each, OrderAttempt)
+    ]
     made.orders.answer(attempts)
     with pytest.raises(RotationError, match="taken over"):
         made.orders.finish(attempts, fenced)
@@ -183,7 +191,7 @@ def test_what_was_finalized_outlives_some_failures_of_the_ca(authority: FakeAuth
 
     authority.fail = fail
     outcome = desk(authority, clock).run(wanted("a.example.com"))["a.example.com"]
-    assert isinstance(outcome, Attempt)
+    assert isinstance(outcome, OrderAttempt)
     assert outcome.chain
     assert authority.calls["finalize"] == 1
 
@@ -198,16 +206,16 @@ def test_a_rate_limit_is_told_of_each(authority: FakeAuthority, clock: FakeClock
     limited_one, other = outcomes["b.example.com"], outcomes["a.example.com"]
     assert isinstance(limited_one, AcmeError)
     assert limited_one.retry_after == 3600
-    assert isinstance(other, Attempt)
+    assert isinstance(other, OrderAttempt)
     assert other.chain
 
 
 # What an earlier run has begun
 
 
-def placed(authority: FakeAuthority, clock: FakeClock) -> Attempt:
-    (attempt,) = desk(authority, clock).orders.place([Wish(wanted("a.example.com"))])
-    assert isinstance(attempt, Attempt)
+def placed(authority: FakeAuthority, clock: FakeClock) -> OrderAttempt:
+    (attempt,) = desk(authority, clock).orders.place([OrderWish(wanted("a.example.com"))])
+    assert isinstance(attempt, OrderAttempt)
     return attempt
 
 
@@ -226,8 +234,8 @@ def test_an_order_goes_on_from_any_stage(authority: FakeAuthority, clock: FakeCl
     while stage == "valid" and authority.orders[begun.order.url].status != "valid":
         authority.order(begun.order.url)
     made = desk(authority, clock)
-    (resumed,) = made.orders.resume([Attempt(begun.wanted, begun.issuer, begun.order, begun.key)])
-    assert isinstance(resumed, Attempt)
+    (resumed,) = made.orders.resume([OrderAttempt(begun.wanted, begun.issuer, begun.order, begun.key)])
+    assert isinstance(resumed, OrderAttempt)
     assert resumed.is_resumed
     made.orders.answer([resumed])
     made.orders.finish([resumed], lambda ready: None)
