@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import typing as t
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ..._errors import InvalidOption, RotationError
 from ..instants import isoformat_utc, parse_isoformat_utc
@@ -38,6 +38,10 @@ _FULL: t.Final = MAX_BYTES - 2048
 #: truth has it, and other stores are owed.
 OrderProgress = t.Literal["ordered", "validated", "finalized", "issued", "stored"]
 PROGRESS: t.Final[tuple[OrderProgress, ...]] = ("ordered", "validated", "finalized", "issued", "stored")
+
+#: Of a certificate that somebody may still want, and of an order that does not say when it expires.
+_LONGEST_USE: t.Final = timedelta(days=90)
+_LONGEST_ORDER: t.Final = timedelta(days=30)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -214,6 +218,13 @@ def resumption(
         if other is None or PROGRESS.index(other.progress) <= PROGRESS.index(entry.progress):
             resumed[entry.name] = entry
     return Resumption(resumed, tuple(dropped), placed_values(entries))
+
+
+def is_stale(entry: JournalEntry, now: datetime) -> bool:
+    """Whether nothing can come of it any more: its order has expired, or its certificate would by now be renewed."""
+    if entry.is_beyond_validation:
+        return entry.created + _LONGEST_USE <= now
+    return (entry.expires or entry.created + _LONGEST_ORDER) <= now
 
 
 def placed_values(entries: t.Iterable[JournalEntry]) -> tuple[PlacedValue, ...]:

@@ -88,10 +88,10 @@ class Book:
 
     def close(self) -> None:
         """At the end: what is left is for the next run, and where nothing is, no key stays. Raises RotationError."""
-        if self._all:
-            self.write()
-        else:
+        if not self._all:
             self._do(self._journal.clear)
+        elif self._all != self._written:  # what others have left stays as it is
+            self.write()
 
     @property
     def _all(self) -> tuple[JournalEntry, ...]:

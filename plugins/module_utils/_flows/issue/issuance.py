@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from datetime import timedelta
 
-from ..._core.acme.journal import resumption
+from ..._core.acme.journal import is_stale, resumption
 from ..._core.acme.ledger import AccountKey
 from ..._core.acme.limits import limits_of
 from ..._core.acme.plan import CertificatePlan, Considered, next_due, plan_batch
@@ -255,7 +255,10 @@ class Issuance:
         return {name: window for name, window in windows.items() if window is not None}
 
     def _resumable(self) -> dict[str, JournalEntry]:
-        """Of this run's certificates. What is of others stays for their run."""
+        """Of this run's certificates. What is of others stays for their run, as long as something can come of it."""
+        for entry in self._book.entries:
+            if entry.name not in self._wanted and is_stale(entry, self._now):
+                self._book.drop(entry.order_url)
         entries = [entry for entry in self._book.entries if entry.name in self._wanted]
         if not entries:
             return {}

@@ -21,8 +21,10 @@ if t.TYPE_CHECKING:
 
 #: Failures of the CA that the question after an order outlives, for what it has issued is not to be lost.
 _PATIENCE: t.Final = 3
-_FIRST_POLL: t.Final = 1.0
+#: Seconds, where the CA does not say when.
+_FIRST_POLL: t.Final = 0.3
 _LONGEST_PAUSE: t.Final = 10.0
+_AFTER_A_MISS: t.Final = 1.0
 
 
 @dataclass(frozen=True)
@@ -244,7 +246,7 @@ class Orders:
             is_of_authority = isinstance(outcome, AcmeError) and outcome.fault == "authority"
             if is_of_authority and attempt.misses < patience:
                 attempt.misses += 1
-                attempt.next_poll = self._time.monotonic() + attempt.misses * _FIRST_POLL
+                attempt.next_poll = self._time.monotonic() + attempt.misses * _AFTER_A_MISS
             else:
                 attempt.error = outcome
 

@@ -18,6 +18,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.acme.journa
     JournalPart,
     allotted,
     is_held,
+    is_stale,
     placed_values,
     resumption,
 )
@@ -303,3 +304,15 @@ def test_of_two_orders_for_one_certificate_the_further_one_is_resumed() -> None:
 
 def test_values_are_listed_once() -> None:
     assert placed_values([entry("a"), entry("b")]) == (placed(),)
+
+
+@pytest.mark.parametrize(
+    ("progress", "expires", "last"),
+    [("ordered", 0.3, 0.3), ("validated", None, 30), ("finalized", 0.3, 90), ("issued", None, 90)],
+)
+def test_nothing_is_kept_for_ever(progress: t.Any, expires: float | None, last: float) -> None:
+    kept = dataclasses.replace(
+        entry(), progress=progress, created=NOW, expires=NOW + days(expires) if expires else None
+    )
+    assert not is_stale(kept, NOW + days(last - 0.01))
+    assert is_stale(kept, NOW + days(last))

@@ -401,6 +401,22 @@ def test_an_order_of_another_runs_certificate_is_kept(world: World) -> None:
     assert world.issued() == 2
 
 
+def test_what_others_have_left_is_not_written_again_and_not_kept_for_ever(world: World) -> None:
+    world.truth.broken = "Denied."
+    world.run(A)
+    world.truth.broken = None
+    world.run(B)
+    written = len(world.journal.writes)
+    assert actions(world.run(B)) == {B.name: "unchanged"}
+    assert len(world.journal.writes) == written
+    world.clock.passed += 89 * 86400
+    world.run(B)
+    assert [entry.name for entry in world.journal.entries] == [A.name]
+    world.clock.passed += 86400
+    world.run(B)
+    assert not world.journal.entries
+
+
 def test_an_order_that_the_ca_has_forgotten_is_made_anew(world: World) -> None:
     world.truth.broken = "Denied."
     world.run(A)

@@ -121,7 +121,7 @@ def test_without_a_word_of_the_ca_the_pauses_grow(authority: FakeAuthority, cloc
     outcome = desk(authority, clock).run(wanted("a.example.com"))["a.example.com"]
     assert isinstance(outcome, OrderAttempt)
     assert outcome.chain
-    assert 60 < clock.passed < 100
+    assert 45 < clock.passed < 75
 
 
 def test_processing_for_ten_minutes_is_waited_for(authority: FakeAuthority, clock: FakeClock) -> None:
