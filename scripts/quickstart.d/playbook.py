@@ -15,7 +15,7 @@ import typing as t
 
 from stage import StageError, end
 
-COMMAND = ["ansible-playbook", "certops.rotation.rotate", "-i", "inventory.yml"]
+COMMAND = ("ansible-playbook", "certops.rotation.rotate", "-i", "inventory.yml")
 COMMAND_LINE = shlex.join(COMMAND)
 INVENTORY = "inventory.yml"
 _RECAP = re.compile(r"^localhost\s+: ok=\d+ +changed=(\d+) +unreachable=0 +failed=0 ", re.MULTILINE)

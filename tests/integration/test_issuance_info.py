@@ -58,7 +58,7 @@ def scene(real_aws: AwsWithDns, server: ModuleServer, ca: AcmeFaults) -> t.Itera
 
 
 def info(
-    scene: Scene, server: ModuleServer, certificates: t.Sequence[t.Any] = NAMES, **more: t.Any
+    scene: Scene, server: ModuleServer, certificates: t.Sequence[t.Any] = (*NAMES,), **more: t.Any
 ) -> dict[str, t.Any]:
     """Its result. It writes nothing, whether in check mode or not, and both tell the same."""
     args = {name: value for name, value in scene.args(certificates, **more).items() if name not in OF_ORDERS}
@@ -74,7 +74,7 @@ def info(
     return results[1]
 
 
-def issued(scene: Scene, certificates: t.Sequence[t.Any] = NAMES, **more: t.Any) -> dict[str, dict[str, t.Any]]:
+def issued(scene: Scene, certificates: t.Sequence[t.Any] = (*NAMES,), **more: t.Any) -> dict[str, dict[str, t.Any]]:
     run = scene.issue(certificates, **more)
     assert not run.failed, run.result["msg"]
     return items(run)

@@ -89,7 +89,7 @@ def imported(cloud: Cloud, issued: IssuedCertificate, region: str = REGION, **ta
 
 
 def two(intermediate: CertificateAuthority, names: t.Sequence[str] = NAMES) -> list[IssuedCertificate]:
-    return [intermediate.issue(names) for _ in range(2)]
+    return [intermediate.issue(names) for dummy in range(2)]
 
 
 def test_first_and_next_certificate_have_one_entry(cloud: Cloud, intermediate: CertificateAuthority) -> None:

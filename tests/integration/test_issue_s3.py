@@ -53,7 +53,7 @@ def cloud(aws: MotoServer, faults: AwsFaults) -> Cloud:
 
 @pytest.fixture
 def bundles(intermediate: CertificateAuthority) -> list[CertificateBundle]:
-    return [bundle_of(intermediate.issue(WANTED.identifiers)) for _ in range(2)]
+    return [bundle_of(intermediate.issue(WANTED.identifiers)) for dummy in range(2)]
 
 
 def look(

@@ -142,7 +142,7 @@ def test_storing_twice_makes_one_version(cloud: Cloud, issued: IssuedCertificate
 def test_a_renewal_is_the_current_version_and_keeps_what_is_the_users(
     cloud: Cloud, intermediate: CertificateAuthority
 ) -> None:
-    first, second = (intermediate.issue([NAME, "api.example.com"]) for _ in range(2))
+    first, second = (intermediate.issue([NAME, "api.example.com"]) for dummy in range(2))
     cloud.aws.put_secret(NAME, first.secret_document(team="web", domain_name="api.example.com"), {"Owner": "team"})
     truth = cloud.truth(tags={"Environment": "production"})
     truth.look([NAME], now=now())
@@ -324,7 +324,7 @@ def test_missing_stores_are_filled_from_the_truth(cloud: Cloud, intermediate: Ce
 
 
 def test_a_new_one_goes_to_all_stores_whatever_they_have(cloud: Cloud, intermediate: CertificateAuthority) -> None:
-    first, second = (bundle_of(intermediate.issue(NAME)) for _ in range(2))
+    first, second = (bundle_of(intermediate.issue(NAME)) for dummy in range(2))
     wanted, truth = wanted_of(NAME), cloud.truth()
     truth.put(wanted, first, DIRECTORY, None)
     stores = CertificateStores([cloud.acm_store(truth), cloud.s3_store()])

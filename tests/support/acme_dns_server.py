@@ -108,8 +108,16 @@ class StrictRoute53:
             return zone
 
         models.Route53Backend.create_hosted_zone = create_hosted_zone
-        responses.Route53.change_resource_record_sets = lambda response: self._change(response)
-        responses.Route53.get_change = lambda response: self._get_change(response)
+
+        # Functions, so that they are given whose methods they have become.
+        def change_resource_record_sets(response: t.Any) -> t.Any:
+            return self._change(response)
+
+        def get_change(response: t.Any) -> t.Any:
+            return self._get_change(response)
+
+        responses.Route53.change_resource_record_sets = change_resource_record_sets
+        responses.Route53.get_change = get_change
 
     def forget(self) -> None:
         with self._lock:

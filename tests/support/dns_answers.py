@@ -142,7 +142,7 @@ def _record(owner: str, kind: str, ttl: int, value: str) -> RR:
         "CAA": _caa,
         "SOA": lambda text: dnslib.SOA(*text.split()[:2], tuple(map(int, text.split()[2:]))),
         "MX": lambda text: dnslib.MX(text.split()[1], int(text.split()[0])),
-        **dict.fromkeys(("CNAME", "NS", "PTR"), lambda text: dnslib.CNAME(text)),
+        **dict.fromkeys(("CNAME", "NS", "PTR"), dnslib.CNAME),
         "A": dnslib.A,
         "AAAA": dnslib.AAAA,
     }

@@ -50,7 +50,7 @@ class Pebble(HttpsProgram):
     """Started on __enter__, killed and gone with its directory on __exit__. What it knows is in its memory alone.
 
     dns: "host:port" that it resolves with; bad_nonces: per cent of good nonces that it refuses; validity: seconds of
-    its certificates (2.10 with profiles: theirs); profiles: of 2.10, as PROFILES; external_accounts: kid -> HMAC key
+    its certificates (2.10 with profiles: theirs); profiles: of 2.10, PROFILES unless given; external_accounts: kid -> HMAC key
     as base64url; external_account_required: whether an account needs one; alternate_roots: number of further chains;
     retry_after: seconds of authorizations and of orders; reuse_authorizations: per cent; http_port: where it asks for
     http-01; caa_identities: of 2.10; blocked: domains that it refuses; strict: as its option.
@@ -65,7 +65,7 @@ class Pebble(HttpsProgram):
         *,
         bad_nonces: int = 0,
         validity: int = 90 * DAY,
-        profiles: t.Mapping[str, tuple[str, int]] = PROFILES,
+        profiles: t.Mapping[str, tuple[str, int]] | None = None,
         external_accounts: t.Mapping[str, str] | None = None,
         external_account_required: bool = False,
         alternate_roots: int = 0,
@@ -110,7 +110,7 @@ class Pebble(HttpsProgram):
             self.config["caaIdentities"] = list(caa_identities)
             self.config["profiles"] = {
                 name: {"description": text, "validityPeriod": seconds, "promoteCommonName": name == "classic"}
-                for name, (text, seconds) in profiles.items()
+                for name, (text, seconds) in (PROFILES if profiles is None else profiles).items()
             }
 
     # -- life ---------------------------------------------------------------------------------------------------

@@ -99,7 +99,7 @@ def issuing() -> t.Iterator[Facts]:
         yield {
             "moto_port": aws.port,
             "zone": aws.zone(ZONE),
-            "pebble_log": str(next(pebble.directory.glob("*log"))),
+            "pebble_log": str(min(pebble.directory.glob("*log"))),
             "role": {
                 "table": TABLE,
                 "directory": pebble.directory_url,

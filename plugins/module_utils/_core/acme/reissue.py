@@ -75,7 +75,8 @@ class Incident:
         return issued_at(held.bundle.leaf) >= self.before
 
     def _applies(self, held: HeldCertificate) -> bool:
-        assert held.bundle is not None
+        if held.bundle is None:
+            return False
         if self.key_types and key_type_of(held.bundle.key) not in self.key_types:
             return False
         if self.issuer is None:

@@ -40,6 +40,17 @@ PROBLEM = {
     "instance": f"{CA}/why",
     "subproblems": [{"type": "caa", "detail": "no", "identifier": {"type": "dns", "value": "a.example"}}],
 }
+
+
+def _told_of(document: t.Any) -> str:
+    problem = parse_problem(document, None)
+    if problem is None:
+        return ""
+    for validating in (True, False):
+        assert problem_fault(problem, validating=validating)
+    return problem_text(problem)
+
+
 DOCUMENTS: dict[str, tuple[t.Callable[[t.Any], t.Any], dict[str, t.Any]]] = {
     "directory": (
         lambda document: parse_directory(document, f"{CA}/dir"),
@@ -77,19 +88,10 @@ DOCUMENTS: dict[str, tuple[t.Callable[[t.Any], t.Any], dict[str, t.Any]]] = {
         {"suggestedWindow": {"start": "2026-12-01T00:00:00Z", "end": "2026-12-02T00:00:00Z"}, "explanationURL": CA},
     ),
     "account": (lambda document: parse_account(document, f"{CA}/account/1"), {"status": "valid", "contact": ["a"]}),
-    "problem": (lambda document: _told_of(document), PROBLEM),
+    "problem": (_told_of, PROBLEM),
 }
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
 JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4))
-
-
-def _told_of(document: t.Any) -> str:
-    problem = parse_problem(document, None)
-    if problem is None:
-        return ""
-    for validating in (True, False):
-        assert problem_fault(problem, validating=validating)
-    return problem_text(problem)
 
 
 def places_in(document: t.Any) -> t.Iterator[tuple[t.Any, t.Any]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import hashlib
+import typing as t
 
 from ansible_collections.certops.rotation.plugins.module_utils._core.acme import lineages
 from ansible_collections.certops.rotation.plugins.module_utils._core.acme.lineages import PARTS, ListedObject
@@ -18,10 +19,10 @@ CONTENTS = {"privkey": b"key", "chain": b"", "fullchain": b"certificate and chai
 INSTANT = datetime.datetime(2026, 11, 26, 12, tzinfo=datetime.timezone.utc)
 
 
-def listed(contents: dict[str, bytes] = CONTENTS) -> dict[str, ListedObject]:
+def listed(contents: t.Mapping[str, bytes] | None = None) -> dict[str, ListedObject]:
     return {
         part: ListedObject(hashlib.md5(content, usedforsecurity=False).hexdigest(), len(content), INSTANT)
-        for part, content in contents.items()
+        for part, content in (contents or CONTENTS).items()
     }
 
 
