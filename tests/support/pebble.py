@@ -50,7 +50,7 @@ class Pebble(HttpsProgram):
     """Started on __enter__, killed and gone with its directory on __exit__. What it knows is in its memory alone.
 
     dns: "host:port" that it resolves with; bad_nonces: per cent of good nonces that it refuses; validity: seconds of
-    its certificates (2.10 with profiles: theirs); profiles: of 2.10, PROFILES unless given; external_accounts: kid -> HMAC key
+    its certificates (2.10 with profiles: theirs); profiles: of 2.10; external_accounts: kid -> HMAC key
     as base64url; external_account_required: whether an account needs one; alternate_roots: number of further chains;
     retry_after: seconds of authorizations and of orders; reuse_authorizations: per cent; http_port: where it asks for
     http-01; caa_identities: of 2.10; blocked: domains that it refuses; strict: as its option.

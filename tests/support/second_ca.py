@@ -55,7 +55,7 @@ class SecondCa(HttpsProgram):
         super().__init__("acme2certifier", ["/directory"])
         self.directory_url = f"https://127.0.0.1:{self.port}/directory"
         self.authority = CertificateAuthority("Second Intermediate", parent=CertificateAuthority("Second Root"))
-        host, dummy, dns_port = dns.rpartition(":")
+        host, _colon, dns_port = dns.rpartition(":")
         server = str(pathlib.Path(__file__).with_name("second_ca_server.py"))
         self.command = [str(_PYTHON), server, str(self.port), self.certificate, self.key, dns_port]
         self.environment = {"ACME_SRV_CONFIGFILE": str(self.directory / "acme_srv.cfg"), "PYTHONPATH": ""}
