@@ -99,7 +99,7 @@ attributes:
     platforms: posix
 requirements:
   - Python >= 3.10
-  - acme >= 5.0
+  - acme >= 5.9
   - dnspython >= 2.6
   - cryptography >= 42.0
   - prometheus_client >= 0.16 (only for O(metrics_textfile))
