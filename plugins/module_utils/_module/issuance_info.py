@@ -50,7 +50,7 @@ def run(module: AwsModule) -> None:
         params = {**module.params, **_OF_ORDERS}
         run_time = RunTime(timedelta(seconds=params["timeout"]))
         now = run_time.now()
-        settings = settings_of(params, now, asks=params["ask"])
+        settings = settings_of(params, now, asks=params["ask"], locates=False)
         ports = ports_of(module, params, settings.issuers, run_time, dry=True)
         issuance = Issuance(wanted_of(params), settings, ports, run_time, check_mode=True)
         report = issuance.run()

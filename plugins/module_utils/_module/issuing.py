@@ -70,8 +70,8 @@ def policy_of(params: _Params) -> RenewalPolicy:
     )
 
 
-def settings_of(params: _Params, now: datetime, *, asks: bool = True) -> IssueSettings:
-    """asks: see IssueSettings. Raises InvalidOption."""
+def settings_of(params: _Params, now: datetime, *, asks: bool = True, locates: bool = True) -> IssueSettings:
+    """asks, locates: see IssueSettings. Raises InvalidOption."""
     from .._core.acme.reissue import read_incident
     from .._flows.issue.settings import IssueSettings
 
@@ -87,6 +87,7 @@ def settings_of(params: _Params, now: datetime, *, asks: bool = True) -> IssueSe
         threads=params["concurrency"],
         incident=read_incident(params["reissue"], now),
         asks=asks,
+        locates=locates,
     )
 
 

@@ -155,7 +155,7 @@ class Issuance:
 
     def predict(self) -> None:
         """For check mode: what a run would make of each."""
-        ordered = [plan.wanted for plan in self._plans.values() if plan.orders]
+        ordered = [plan.wanted for plan in self._plans.values() if plan.orders and self._settings.locates]
         for name, error in self._work.proofs.impossible(ordered).items():
             self._outcomes[name].fail(error.message)
         for name, plan in self._plans.items():

@@ -35,7 +35,7 @@ CaaRule = t.Literal["warn", "refuse", "ignore"]
 class IssueSettings:
     """issuers: in order of failover; threads: requests at the same time; propagation: seconds for the DNS to show what
     was written; incident: what is to be replaced besides what is due; asks: whether CAs may be asked for windows of
-    renewal, or what the ledger knows of them is enough."""
+    renewal, or what the ledger knows of them is enough; locates: whether check mode looks for zones of the names."""
 
     issuers: tuple[Issuer, ...]
     challenge: ChallengeType = "dns-01"
@@ -46,6 +46,7 @@ class IssueSettings:
     propagation: float = 300.0
     incident: Incident | None = None
     asks: bool = True
+    locates: bool = True
 
 
 class Truth(t.Protocol):

@@ -12,6 +12,7 @@ worked on, another one may be refused (PriorRequestNotComplete); an account has 
 from __future__ import annotations
 
 import collections
+import re
 import threading
 import time
 import typing as t
@@ -47,7 +48,9 @@ _CREDENTIALS = frozenset(
     {"InvalidClientTokenId", "SignatureDoesNotMatch", "ExpiredToken", "UnrecognizedClientException"}
 )
 # Others may change a name between our reading and our writing; more often than this in a row, nobody does by chance.
-_ROUNDS = 8
+_ROUNDS = 9
+# What AWS says where somebody was quicker; that the same is there again may be somebody's doing, too.
+_OVERTAKEN = re.compile("but it was not found|but it already exists|do not match the current values")
 _POLL = (0.5, 1, 2, 3, 5)
 _SHOWN_NAMES = 5
 
@@ -159,7 +162,7 @@ class Route53:
                         following[name] = step(by_name[name], self._read(zone, name))
                     except DnsError as error:
                         failures[name] = error.message
-                    if following[name] == steps[name]:
+                    if following[name] == steps[name] and not _OVERTAKEN.search(why):
                         if name in alone:
                             failures[name] = f"Route53 refused to change {name} in zone {zone.name} ({zone.id}): {why}"
                         alone.add(name)
