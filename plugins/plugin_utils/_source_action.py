@@ -64,8 +64,8 @@ class SourceAction(HostAction):
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             looked = _beside(pool, self._versions_there)
             asked = _beside(pool, source.answer, selected.first_questions)
-            if not self._is_packed():
-                # Ansible keeps the pack, and adds the arguments to it anew.
+            if not self._is_packed() and _SPOOL.is_first():
+                # Ansible keeps the pack, and adds the arguments to it anew. One pack is enough for all hosts.
                 super()._configure_module(self._task.action, arguments, task_vars=task_vars)
             there, answers = looked.result(), asked.result()
         # What the module will ask for, so that one run of it is enough.

@@ -13,6 +13,10 @@ import os
 import tempfile
 import typing as t
 
+# Length and start of what is locked. It need not be there.
+_ENTRIES = (1, 0)
+_FIRST = (1, 1)
+
 
 class Spool:
     """Entries in a file without a name: in memory where the system can do that, else a file that is already unlinked.
@@ -31,11 +35,19 @@ class Spool:
     @contextlib.contextmanager
     def locked(self) -> t.Iterator[None]:
         """One process at a time; the lock of one that dies is free again."""
-        fcntl.lockf(self._descriptor, fcntl.LOCK_EX)
+        fcntl.lockf(self._descriptor, fcntl.LOCK_EX, *_ENTRIES)
         try:
             yield
         finally:
-            fcntl.lockf(self._descriptor, fcntl.LOCK_UN)
+            fcntl.lockf(self._descriptor, fcntl.LOCK_UN, *_ENTRIES)
+
+    def is_first(self) -> bool:
+        """Whether no other process that is still there has been told so."""
+        try:
+            fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, *_FIRST)
+        except OSError:
+            return False
+        return True
 
     def find(self, keys: t.Collection[str]) -> dict[str, t.Any]:
         """Those of the entries that are there. While locked."""
