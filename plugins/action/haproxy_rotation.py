@@ -4,20 +4,12 @@
 
 from __future__ import annotations
 
-import typing as t
-
-from ansible.utils.display import Display
 from ansible_collections.certops.rotation.plugins.module_utils._module.haproxy_rotation import ARGUMENT_SPEC
-from ansible_collections.certops.rotation.plugins.plugin_utils._misspelt import misspelt_variables
+from ansible_collections.certops.rotation.plugins.plugin_utils._misspelt import NamesMisspelt
 from ansible_collections.certops.rotation.plugins.plugin_utils._source_action import SourceAction
 
 
-class ActionModule(SourceAction):
+class ActionModule(NamesMisspelt, SourceAction):
     """Controller's side of certops.rotation.haproxy_rotation."""
 
     argument_spec = ARGUMENT_SPEC
-
-    def run(self, tmp: t.Any = None, task_vars: t.Any = None) -> dict[str, t.Any]:
-        for sentence in misspelt_variables(self._task, task_vars or {}):
-            Display().warning(sentence)
-        return super().run(tmp, task_vars)

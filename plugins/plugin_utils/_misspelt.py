@@ -10,10 +10,21 @@ import pathlib
 import re
 import typing as t
 
+from ansible.utils.display import Display
 from ansible_collections.certops.rotation.plugins.module_utils._core.misspelt import misspelt
+from ansible_collections.certops.rotation.plugins.plugin_utils._host_action import HostAction
 
 # All variables, as each role's specification has them. It takes a hundredth of the time that it takes to parse YAML.
 _OPTION = re.compile(r"^ {6}([a-z]\w*):", re.MULTILINE)
+
+
+class NamesMisspelt(HostAction):
+    """Of the module that a role begins with: warns of variables that look like the role's and are none."""
+
+    def run(self, tmp: t.Any = None, task_vars: t.Any = None) -> dict[str, t.Any]:
+        for sentence in misspelt_variables(self._task, task_vars or {}):
+            Display().warning(sentence)
+        return super().run(tmp, task_vars)
 
 
 def misspelt_variables(task: t.Any, task_vars: t.Mapping[str, t.Any]) -> list[str]:

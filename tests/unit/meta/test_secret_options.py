@@ -69,4 +69,9 @@ def test_modules_that_take_secrets_have_a_controllers_side(module) -> None:
     if any(facts.get("no_log") or option in _CONTENT for _path, option, facts in _options(own)):
         action = importlib.import_module(f"ansible_collections.certops.rotation.plugins.action.{name}")
         assert set(action.ActionModule.argument_spec) == set(own)
-        assert action.ActionModule.run.__qualname__.split(".")[0] in ("ActionModule", "HostAction", "SourceAction")
+        assert action.ActionModule.run.__qualname__.split(".")[0] in (
+            "ActionModule",
+            "HostAction",
+            "NamesMisspelt",
+            "SourceAction",
+        )

@@ -49,3 +49,24 @@ def test_of_many_processes_one_asks(spool):
     assert asked.empty()
     with spool.locked():
         assert spool.find(["answer"]) == {"answer": "x" * 100_000}
+
+
+def test_of_many_processes_one_is_first_until_it_has_ended(spool):
+    """Who reads and writes entries is not kept waiting by it."""
+    fork = multiprocessing.get_context("fork")
+
+    def told() -> bool:
+        receiver, sender = fork.Pipe(duplex=False)
+        process = fork.Process(target=lambda: sender.send(spool.is_first()))
+        process.start()
+        answer = receiver.recv()
+        process.join()
+        return answer
+
+    assert told()
+    assert told(), "the first one has ended"
+    assert spool.is_first()
+    assert spool.is_first(), "it stays so"
+    assert not told()
+    with spool.locked():
+        assert not told()

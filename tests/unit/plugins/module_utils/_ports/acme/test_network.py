@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import datetime
 import logging
+import pathlib
 import ssl
 import threading
 import typing as t
@@ -17,7 +18,11 @@ import yaml
 from ansible_collections.certops.rotation.plugins.module_utils._core.acme.breaker import ONCE, ORDERING
 from ansible_collections.certops.rotation.plugins.module_utils._errors import AcmeError
 from ansible_collections.certops.rotation.plugins.module_utils._ports.acme.client import AcmeClient, signing_key
-from ansible_collections.certops.rotation.plugins.module_utils._ports.acme.network import AcmeLimits, Payload
+from ansible_collections.certops.rotation.plugins.module_utils._ports.acme.network import (
+    AcmeLimits,
+    Payload,
+    user_agent,
+)
 from ansible_collections.certops.rotation.tests.support import pki
 from ansible_collections.certops.rotation.tests.support.fake_authority import FakeClock
 from ansible_collections.certops.rotation.tests.support.scripted_acme import (
@@ -396,3 +401,8 @@ def test_limits_are_the_callers(ca: ScriptedCa) -> None:
     timeout = ca.last("/thing").timeout
     assert timeout.connect_timeout <= 1
     assert timeout.total <= 2
+
+
+def test_the_user_agent_tells_this_version() -> None:
+    galaxy = yaml.safe_load((pathlib.Path(__file__).parents[6] / "galaxy.yml").read_text("utf-8"))
+    assert user_agent().startswith(f"certops.rotation/{galaxy['version']} ")
