@@ -108,3 +108,23 @@ class AcmeError(RotationError):
         self.retry_after = retry_after
         self.url = url
         self.identifiers = tuple(identifiers)
+
+
+PushFault = t.Literal["unreachable", "host_key", "denied", "remote", "local"]
+
+
+class PushError(RotationError):
+    """A host could not be pushed to.
+
+    fault: ``unreachable``: no connection, or silence for too long; ``host_key``: it shows another key than the pinned
+    ones; ``denied``: it does not let us in; ``remote``: it let us in and refused what we did (a full disk, no such
+    directory); ``local``: a key file, agent or program is missing here.
+    """
+
+    def __init__(self, message: str, fault: PushFault) -> None:
+        super().__init__(message, push_fault=fault)
+        self.fault: PushFault = fault
+
+
+class ServiceError(RotationError):
+    """A service could not be told of its new certificate, or refused. details["log"]: what it printed, if anything."""

@@ -1,0 +1,44 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the queue keeps: what is owed, what has been confirmed. Names, fingerprints and times; no settings, no keys."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+#: What a confirmation rests on: the receiver's receipt, a TLS handshake, or no more than that the upload ended well.
+Evidence = t.Literal["receipt", "handshake", "upload"]
+
+
+@dataclass(frozen=True)
+class OwedEntry:
+    """One lineage that is owed to one host. All times are ISO 8601, UTC.
+
+    fingerprint_sha256: of what was owed when this was written: what is pushed is what the lineage holds then. attempts:
+    failed ones since it is owed;
+    last_error: of the last one; next_attempt: not before, None for at once; uploaded: fingerprint that lies at the host
+    and waits for its receipt.
+    """
+
+    host: str
+    lineage: str
+    fingerprint_sha256: str
+    queued_at: str
+    attempts: int = 0
+    last_error: str = ""
+    next_attempt: str | None = None
+    uploaded: str | None = None
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """The host has it. at: ISO 8601, UTC."""
+
+    host: str
+    lineage: str
+    fingerprint_sha256: str
+    at: str
+    evidence: Evidence
