@@ -73,11 +73,17 @@ def test_where_the_other_process_fails_this_one_asks(secrets, capfd):
 
 
 @pytest.mark.usefixtures("secrets")
-def test_what_goes_wrong_meanwhile_leaves_no_process_behind():
-    with (
-        pytest.raises(ZeroDivisionError),
-        ControllerSource({}, Spool(), "run").asking_ahead([QUESTION]),
-    ):
+def test_what_goes_wrong_meanwhile_leaves_no_process_behind(monkeypatch):
+    children = []
+    fork = os.fork
+
+    def noted():
+        children.append(fork())
+        return children[-1]
+
+    monkeypatch.setattr(os, "fork", noted)
+    with pytest.raises(ZeroDivisionError), ControllerSource({}, Spool(), "run").asking_ahead([QUESTION]):
         raise ZeroDivisionError
+    (child,) = children
     with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+        os.waitpid(child, os.WNOHANG)
