@@ -45,8 +45,8 @@ options:
         type: str
       action:
         description:
-          - V(restart) or V(reload) for O(services[].type=systemd) and O(services[].type=rc), V(restart) or V(signal) for
-            O(services[].type=docker_container), V(update) for O(services[].type=docker_service) and
+          - V(restart) or V(reload) for O(services[].type=systemd) and O(services[].type=rc), V(restart) or V(signal)
+            for O(services[].type=docker_container), V(update) for O(services[].type=docker_service) and
             O(services[].type=haproxy), V(run) for O(services[].type=script).
           - By default the first of these, and V(signal) where O(services[].signal) is given.
         type: str
@@ -70,8 +70,8 @@ options:
         default: 60
       on_missing:
         description:
-          - What if there is no such unit, init script, program or running container. V(fail) fails, V(skip) goes on, for
-            one list of services on hosts that do not all have each of them.
+          - What if there is no such unit, init script, program or running container. V(fail) fails, V(skip) goes on,
+            for one list of services on hosts that do not all have each of them.
         type: str
         choices: [fail, skip]
         default: fail
