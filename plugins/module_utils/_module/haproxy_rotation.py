@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""haproxy_rotation: parameters to the walk, what came of it to the result."""
+"""haproxy_rotation: parameters to the walk, what came of it to the result.
+
+The controller wants no more of it than the options. So what only the host needs is imported where it is used.
+"""
 
 from __future__ import annotations
 
@@ -14,20 +17,16 @@ import typing as t
 from datetime import datetime, timedelta, timezone
 
 from .._errors import RotationError
-from .._flows.metrics import count_failure
-from .._flows.rotate.deployed import also_deployed
-from .._flows.rotate.rotation import Rotation
 from .._ports.host.signals import Requests, asked_to_end
 from .._ports.provided import NotProvided
-from .._ports.store.directory import CertificateDirectory
 from .boundary import module_boundary
 from .haproxy_options import BINARY_OPTION, CONFIG, DOCKER_HOST_OPTION, RELOAD_METHODS, SERVICE_OPTION
 from .masking import mask_in_url
 from .options import METRIC_NAMES_OPTION, directory_settings
-from .rotation_settings import rotation_settings
 from .sync_options import SYNC_OPTIONS, certificate_source, sync_options
 
 if t.TYPE_CHECKING:
+    from .._flows.rotate.rotation import Rotation
     from .aws import AwsModule
 
 _RELOAD_HTTP: dict[str, dict[str, t.Any]] = {
@@ -114,6 +113,9 @@ def run(module: AwsModule) -> None:
 
 def _rotation(module: AwsModule, now: datetime, requests: Requests) -> Rotation:
     """Raises InvalidOption."""
+    from .._ports.store.directory import CertificateDirectory
+    from .rotation_settings import rotation_settings
+
     params = module.params
     return _walk(params)(
         lambda: certificate_source(module),
@@ -128,6 +130,10 @@ def _rotation(module: AwsModule, now: datetime, requests: Requests) -> Rotation:
 
 def _tell_of_options(error: RotationError, module: AwsModule, now: datetime) -> None:
     """A run that does not even begin has failed, too: the metrics count it, and what is deployed goes on to expire."""
+    from .._flows.metrics import count_failure
+    from .._flows.rotate.deployed import also_deployed
+    from .._ports.store.directory import CertificateDirectory
+
     params = module.params
     also_deployed(error, CertificateDirectory(params["path"]), now=now, min_remaining=timedelta(0))
     if params["metrics_textfile"] and not module.check_mode and params["rollback_names"] is None:
@@ -137,6 +143,8 @@ def _tell_of_options(error: RotationError, module: AwsModule, now: datetime) -> 
 
 def _walk(params: t.Mapping[str, t.Any]) -> type[Rotation]:
     if params["rollback_names"] is None:
+        from .._flows.rotate.rotation import Rotation
+
         return Rotation
     from .._flows.rotate.way_back import WayBack
 

@@ -10,12 +10,11 @@ import functools
 import typing as t
 
 from .._core.limits import check_limits
-from .._flows.deploy.haproxy_service import HaproxySettings
-from .._flows.rotate.sync_options import SyncOptions
 from .haproxy_options import BINARY_OPTION, CONFIG, DOCKER_HOST, SERVICE_OPTION
 from .options import VERIFY_OPTIONS, directory_settings, duration_option, verification_rules
-from .rotation_settings import rotation_settings
-from .selection import secret_verifier
+
+if t.TYPE_CHECKING:
+    from .._flows.deploy.haproxy_service import HaproxySettings
 
 #: Each as the option of that name of haproxy_rotation.
 HAPROXY_SERVICE_OPTIONS: dict[str, dict[str, t.Any]] = {
@@ -77,6 +76,12 @@ _REST: dict[str, t.Any] = {
 
 def haproxy_settings(given: t.Mapping[str, t.Any]) -> HaproxySettings:
     """Of HAPROXY_SERVICE_OPTIONS, with their defaults where they are null. Raises InvalidOption."""
+    # What only a host needs that has such a service.
+    from .._flows.deploy.haproxy_service import HaproxySettings
+    from .._flows.rotate.sync_options import SyncOptions
+    from .rotation_settings import rotation_settings
+    from .selection import secret_verifier
+
     defaults = {name: option.get("default") for name, option in HAPROXY_SERVICE_OPTIONS.items()}
     params = {**_REST, **defaults, **{name: value for name, value in given.items() if value is not None}}
     check_limits(params["timeout"], 1)
