@@ -38,9 +38,9 @@ _COUNTERS: t.Final[dict[str, tuple[str, str, tuple[str, ...]]]] = {
         ("confirmed", "owed", "dead", "unchanged"),
     ),
     "failures": (
-        "Lineages, once for each host, that a run did not bring there, by whose fault it was.",
+        "Lineages, once for each host, that a run did not bring there, by what was wrong.",
         "fault",
-        ("unreachable", "host_key", "denied", "remote", "local"),
+        ("unreachable", "host_key", "denied", "remote", "refused", "taken_back", "local"),
     ),
 }
 #: gauge of a host -> its text.
@@ -85,7 +85,7 @@ class PushNumbers:
         for target in targets:
             for lineage in target.get("lineages") or ():
                 self._count("lineages", str(lineage.get("outcome")))
-                if lineage.get("fault"):
+                if lineage.get("fault") and not lineage.get("waiting"):
                     self._count("failures", str(lineage["fault"]))
 
     def see_queue(

@@ -22,6 +22,7 @@ QUEUE = "/var/lib/certops-push"
 TARGETS = [
     {"name": "web1", "lineages": [{"outcome": "confirmed", "fault": ""}, {"outcome": "unchanged"}]},
     {"name": "mail", "lineages": [{"outcome": "owed", "fault": "unreachable"}]},
+    {"name": "slow", "lineages": [{"outcome": "owed", "fault": "pending", "waiting": True}]},
     {"name": "idle", "lineages": []},
 ]
 
@@ -51,10 +52,11 @@ def test_numbers_of_a_run() -> None:
     assert value(text, "runs_total", status="success") == 0, "increase() sees the first one"
     assert value(text, "lineages_total", outcome="confirmed") == 1
     assert value(text, "lineages_total", outcome="unchanged") == 1
-    assert value(text, "lineages_total", outcome="owed") == 1
+    assert value(text, "lineages_total", outcome="owed") == 2
     assert value(text, "lineages_total", outcome="dead") == 0
     assert value(text, "failures_total", fault="unreachable") == 1
     assert value(text, "failures_total", fault="host_key") == 0
+    assert value(text, "failures_total", fault="pending") is None, "it lies there, and waits for its turn"
     assert value(text, "last_run_success") == 0
     assert value(text, "last_run_timestamp_seconds") == NOW.timestamp()
     assert value(text, "last_success_timestamp_seconds") is None
