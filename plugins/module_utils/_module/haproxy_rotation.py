@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""haproxy_rotation: parameters to the walk, what came of it to the result."""
+"""haproxy_rotation: parameters to the walk, what came of it to the result.
+
+The controller wants no more of it than the options. So what only the host needs is imported where it is used.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,8 @@ import typing as t
 from datetime import datetime, timedelta, timezone
 
 from .._errors import InvalidOption, RotationError
-from .._flows.metrics import count_failure
-from .._flows.rotate.deployed import also_deployed
-from .._flows.rotate.rotation import Rotation
-from .._flows.rotate.settings import MemorySettings, ProofSettings, ReloadSettings, RotationSettings
 from .._ports.host.signals import Requests, asked_to_end
 from .._ports.provided import NotProvided
-from .._ports.store.directory import CertificateDirectory
 from .boundary import module_boundary
 from .haproxy_options import BINARY_OPTION, CONFIG, DOCKER_HOST_OPTION, RELOAD_METHODS, SERVICE_OPTION
 from .masking import mask_in_url
@@ -29,6 +27,8 @@ from .options import METRIC_NAMES_OPTION, directory_settings
 from .sync_options import SYNC_OPTIONS, certificate_source, sync_options
 
 if t.TYPE_CHECKING:
+    from .._flows.rotate.rotation import Rotation
+    from .._flows.rotate.settings import ReloadSettings, RotationSettings
     from .._ports.reload.reloader import Reloader
     from .aws import AwsModule
 
@@ -116,6 +116,8 @@ def run(module: AwsModule) -> None:
 
 def _rotation(module: AwsModule, now: datetime, requests: Requests) -> Rotation:
     """Raises InvalidOption."""
+    from .._ports.store.directory import CertificateDirectory
+
     params = module.params
     return _walk(params)(
         lambda: certificate_source(module),
@@ -130,6 +132,10 @@ def _rotation(module: AwsModule, now: datetime, requests: Requests) -> Rotation:
 
 def _tell_of_options(error: RotationError, module: AwsModule, now: datetime) -> None:
     """A run that does not even begin has failed, too: the metrics count it, and what is deployed goes on to expire."""
+    from .._flows.metrics import count_failure
+    from .._flows.rotate.deployed import also_deployed
+    from .._ports.store.directory import CertificateDirectory
+
     params = module.params
     also_deployed(error, CertificateDirectory(params["path"]), now=now, min_remaining=timedelta(0))
     if params["metrics_textfile"] and not module.check_mode and params["rollback_names"] is None:
@@ -139,6 +145,8 @@ def _tell_of_options(error: RotationError, module: AwsModule, now: datetime) -> 
 
 def _walk(params: t.Mapping[str, t.Any]) -> type[Rotation]:
     if params["rollback_names"] is None:
+        from .._flows.rotate.rotation import Rotation
+
         return Rotation
     from .._flows.rotate.way_back import WayBack
 
@@ -164,6 +172,8 @@ def _end_at_once(module: AwsModule, name: str) -> None:
 
 def rotation_settings(params: t.Mapping[str, t.Any]) -> RotationSettings:
     """Raises InvalidOption."""
+    from .._flows.rotate.settings import MemorySettings, ProofSettings, RotationSettings
+
     textfile = params["metrics_textfile"] or None
     socket = params["socket"] or None
     proof = ProofSettings(
@@ -211,6 +221,8 @@ def _libraries(params: t.Mapping[str, t.Any]) -> list[str]:
 
 
 def _reload_settings(params: t.Mapping[str, t.Any]) -> ReloadSettings:
+    from .._flows.rotate.settings import ReloadSettings
+
     return ReloadSettings(
         methods=params["reload_methods"],
         reloader=functools.partial(_reloader, params),

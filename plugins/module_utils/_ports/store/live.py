@@ -16,6 +16,7 @@ from ..._core.x509.layouts import live_paths
 from .places import Place
 
 STATE_DIRECTORY = ".certops"
+MANIFEST_FILE = "manifest.json"
 VERSIONS = "versions"
 
 
