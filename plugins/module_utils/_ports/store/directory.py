@@ -24,13 +24,12 @@ from ..._core.x509.layouts import live_paths
 from ..._errors import StoreError
 from . import atomic
 from .content import digest_of, digests_of, file_digest, foreign_content, foreign_lineage, version_digest
-from .live import STATE_DIRECTORY, VERSIONS, Opened, is_directory, link_to
+from .live import MANIFEST_FILE, STATE_DIRECTORY, VERSIONS, Opened, is_directory, link_to
 from .opening import AS_FOUND, DirectorySettings, directory_attributes, lock, looked_at, opened
 from .places import Place
 
 __all__ = ["STATE_DIRECTORY", "CertificateDirectory", "DirectorySettings", "version_digest"]
 
-MANIFEST_FILE = "manifest.json"
 _OWN_FILE = atomic.FileAttributes(0o600)
 
 

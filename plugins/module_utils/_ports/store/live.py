@@ -16,6 +16,7 @@ from ..._core.x509.layouts import LAYOUTS, live_paths
 from .places import Place
 
 STATE_DIRECTORY = ".certops"
+MANIFEST_FILE = "manifest.json"
 VERSIONS = "versions"
 #: certbot adds a README.
 _OF_A_LINEAGE: t.Final = frozenset(("README", *(path.rpartition("/")[2] for path in LAYOUTS["lineage"].values())))
