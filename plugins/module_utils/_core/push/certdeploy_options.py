@@ -117,7 +117,9 @@ class CertdeployOptions:
         for key in sorted(set(self._given) - self._read, key=str):
             advice = f": write {_MISSPELT[key]}" if key in _MISSPELT else ""
             name = str(key)
-            known = name if len(name) <= _LONGEST and name.isidentifier() or name.isdigit() else "an option (not shown)"
+            known = (
+                name if (len(name) <= _LONGEST and name.isidentifier()) or name.isdigit() else "an option (not shown)"
+            )
             self.wrong(known, f"certdeploy has no such option{advice}")
 
 
