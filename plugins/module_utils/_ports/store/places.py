@@ -28,6 +28,7 @@ from .atomic import (
     set_attributes,
     sync_and_close,
 )
+from .exchanging import exchange_names
 from .trust import foreign_link, is_closed, is_sticky, is_trusted, refuse
 
 _MAX_LINKS = 40  # as many as Linux follows
@@ -66,6 +67,11 @@ class Place:
 
     def close(self) -> None:
         os.close(self._descriptor)
+
+    @property
+    def descriptor(self) -> int:
+        """For what is done here by others; to be closed here alone."""
+        return self._descriptor
 
     # -- looking ------------------------------------------------------------------------------------------------
 
@@ -119,9 +125,16 @@ class Place:
         return Place(os.open(name, _LIST, dir_fd=self._descriptor), os.path.join(self.path, name))
 
     @_located
-    def open_lock(self, name: str, *, create: bool) -> int | None:
-        """A descriptor of a regular file. create: it is made when there is none, in place of anything else."""
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | (os.O_CREAT if create else 0)
+    def open_lock(self, name: str, *, create: bool, write: bool = False) -> int | None:
+        """A descriptor of a regular file. create: it is made when there is none, in place of anything else; write: it
+        is opened for writing, without which NFS has no exclusive lock (flock(2))."""
+        flags = (
+            (os.O_RDWR if write else os.O_RDONLY)
+            | os.O_NOFOLLOW
+            | os.O_NONBLOCK
+            | os.O_CLOEXEC
+            | (os.O_CREAT if create else 0)
+        )
         found = self.look(name)
         if found and not (stat.S_ISREG(found.st_mode) and is_trusted(found.st_uid)):
             if not create:
@@ -178,10 +191,25 @@ class Place:
             link(temporary)
 
     @_located
+    def link_new(self, name: str, source: Place, source_name: str) -> None:
+        """The same where there is nothing by this name: a FileExistsError else. Of two who try, one does it."""
+        os.link(source_name, name, src_dir_fd=source._descriptor, dst_dir_fd=self._descriptor, follow_symlinks=False)
+
+    @_located
+    def move(self, name: str, to: Place, new_name: str) -> None:
+        """A file, in one step, in place of what has the new name. Both on one file system."""
+        os.rename(name, new_name, src_dir_fd=self._descriptor, dst_dir_fd=to._descriptor)
+
+    @_located
     def symlink(self, name: str, target: str) -> None:
         """Make name a symbolic link, in one step even where it is one already."""
         with self._put_in_place(name) as temporary:
             os.symlink(target, temporary, dir_fd=self._descriptor)
+
+    @_located
+    def exchange(self, name: str, other: Place, other_name: str) -> None:
+        """Two names change places in one step, whatever each is. Both on one file system, which has to know how."""
+        exchange_names(self._descriptor, name, other._descriptor, other_name)
 
     @_located
     def unlink(self, name: str) -> None:
