@@ -16,7 +16,7 @@ import typing as t
 from .ports import free_port
 
 _CONFIG = """
-daemon on;
+{main}
 pid {directory}/nginx.pid;
 error_log {directory}/error.log;
 events {{}}
@@ -42,16 +42,17 @@ _SERVER = """
 
 
 class NginxServer:
-    """servers: server name -> directory of its lineage. Use it as a context. program, config: for command lines."""
+    """servers: server name -> directory of its lineage; main: more directives. Use it as a context, or start it
+    otherwise by program and config."""
 
-    def __init__(self, directory: pathlib.Path, servers: t.Mapping[str, pathlib.Path]) -> None:
+    def __init__(self, directory: pathlib.Path, servers: t.Mapping[str, pathlib.Path], *, main: str = "") -> None:
         self.directory = directory
         self.port = free_port()
         self.config = directory / "nginx.conf"
         self.program = shutil.which("nginx", path="/usr/sbin:/usr/bin:/sbin:/bin") or "nginx"
         directory.mkdir(exist_ok=True)
         blocks = [_SERVER.format(port=self.port, name=name, lineage=path) for name, path in servers.items()]
-        self.config.write_text(_CONFIG.format(directory=directory, servers="".join(blocks)))
+        self.config.write_text(_CONFIG.format(directory=directory, servers="".join(blocks), main=main))
 
     @property
     def command(self) -> str:
