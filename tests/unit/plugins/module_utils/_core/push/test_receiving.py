@@ -185,4 +185,7 @@ def test_what_has_no_meaning_is_named(changed, named):
 
 def test_what_is_fine():
     assert problems(listen_addresses=[f"127.0.0.{n}" for n in range(16)], path="/srv/up.loads/") == ""
-    assert problems(pushers=[{"user": "a", "public_keys": [KEY], "path": "/srv/ab"}, {"user": "b", "public_keys": KEY}]) == ""
+    assert (
+        problems(pushers=[{"user": "a", "public_keys": [KEY], "path": "/srv/ab"}, {"user": "b", "public_keys": KEY}])
+        == ""
+    )
