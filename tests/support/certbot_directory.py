@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
 import typing as t
 
@@ -50,7 +49,7 @@ class CertbotDirectory:
             link = self.live / name / f"{part}.pem"
             new = link.with_suffix(".new")
             new.symlink_to(f"../../archive/{name}/{part}{number}.pem")
-            os.replace(new, link)
+            new.replace(link)
 
     def number(self, name: str) -> int:
         """Of its newest archive; 0 when there is none."""

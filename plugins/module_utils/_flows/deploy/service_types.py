@@ -10,6 +10,9 @@ import os
 import typing as t
 
 from ..._core.services.definitions import LiveLineage, Service, ServiceDefinition
+from ..._ports.reload.docker import DockerEngine
+from ..._ports.reload.http import client_context
+from ..._ports.services.docker import DockerContainers, SwarmServices
 from ..._ports.services.script import InitScript, ScriptService
 from ..._ports.services.systemd import SystemdUnit
 from .haproxy_service import HaproxyService
@@ -35,13 +38,42 @@ def _rc(definition: ServiceDefinition, _names: t.Sequence[str], _live: t.Sequenc
     return InitScript(definition.name, definition.action, definition.timeout)
 
 
+def _engine(definition: ServiceDefinition) -> DockerEngine:
+    settings = definition.settings
+    address = str(settings["docker_host"])
+    tls = None
+    if address.startswith("https:"):
+        tls = client_context(settings.get("ca_path"), settings.get("client_cert"), settings.get("client_key"))
+    return DockerEngine(address, definition.timeout, tls)
+
+
+def _docker_container(
+    definition: ServiceDefinition, _names: t.Sequence[str], _live: t.Sequence[LiveLineage]
+) -> Service:
+    return DockerContainers(
+        _engine(definition),
+        definition.name,
+        definition.filters,
+        definition.action,
+        definition.signal,
+        definition.timeout,
+    )
+
+
+def _docker_service(definition: ServiceDefinition, _names: t.Sequence[str], _live: t.Sequence[LiveLineage]) -> Service:
+    return SwarmServices(_engine(definition), definition.name, definition.filters, definition.timeout)
+
+
 def _haproxy(definition: ServiceDefinition, _names: t.Sequence[str], live: t.Sequence[LiveLineage]) -> Service:
     return HaproxyService(definition.settings["rotation"], [each for each in live if definition.concerns(each.name)])
 
 
-_MAKERS: t.Final[dict[str, t.Callable[[ServiceDefinition, t.Sequence[str], t.Sequence[LiveLineage]], Service]]] = {
+_Maker = t.Callable[[ServiceDefinition, t.Sequence[str], t.Sequence[LiveLineage]], Service]
+_MAKERS: t.Final[dict[str, _Maker]] = {
     "systemd": _systemd,
     "script": _script,
     "rc": _rc,
+    "docker_container": _docker_container,
+    "docker_service": _docker_service,
     "haproxy": _haproxy,
 }
