@@ -28,15 +28,11 @@ HOST_ALIAS: t.Final = "pinned"
 _SHOWN_KEY: t.Final = re.compile(r"^debug1: Server host key: (\S+) (SHA256:\S+)$", re.MULTILINE)
 _NO_ADDRESS: t.Final = re.compile(r"^ssh: Could not resolve hostname .*?: (.+)$", re.MULTILINE)
 _NO_CONNECTION: t.Final = re.compile(r"^ssh: connect to (?:host|address) .*?: (.+)$", re.MULTILINE)
-_KEY_FILE: t.Final = re.compile(
-    r"^(?:Load key .*: (?!.*No such file).+|.*UNPROTECTED PRIVATE KEY FILE.*)$", re.MULTILINE
-)
+_KEY_FILE: t.Final = re.compile(r"^Load key .*: (?!.*No such file).+$", re.MULTILINE)
 _DENIED: t.Final = re.compile(r"Permission denied \(|Too many authentication failures|No supported authentication")
 _NO_SUCH_KEY_TYPE: t.Final = re.compile(r"no matching host key type found\. Their offer: (\S+)")
 _NO_SFTP: t.Final = re.compile(r"^subsystem request failed", re.MULTILINE)
-_DEBUG: t.Final = re.compile(
-    r"^(?:debug\d: .*|OpenSSH_.*|Authenticated to .*|Pseudo-terminal .*)(?:\n|\Z)", re.MULTILINE
-)
+_DEBUG: t.Final = re.compile(r"^(?:debug\d: .*|OpenSSH_.*|Authenticated to .*)(?:\n|\Z)", re.MULTILINE)
 _LONGEST: t.Final = 300
 
 
@@ -66,8 +62,8 @@ def why_not_connected(target: PushTarget, report: str, *, timed_out: bool) -> Pu
 def no_sftp(target: PushTarget, what: str) -> PushError:
     """what: it does instead."""
     return PushError(
-        f"{target.name}: {_where(target)} let {target.user} in, but does not speak SFTP: {shown(what)}. The account there"
-        " must be confined to internal-sftp; or its shell prints something, which it must not.",
+        f"{target.name}: {_where(target)} let {target.user} in, but does not speak SFTP: {shown(what)}. Confine the"
+        " account there to internal-sftp; if it has a shell, that must print nothing.",
         "remote",
     )
 
@@ -102,8 +98,8 @@ def _denied_fault(target: PushTarget, report: str) -> PushError | None:
         return None
     key = f"the key {target.private_key_file}" if target.private_key_file else "any key of ssh-agent or of this user"
     return PushError(
-        f"{target.name}: {_where(target)} does not let {target.user} in with {key}: {_last_words(report)}. Is its public"
-        " key in that user's authorized_keys there, is the user right, and is the account not locked?",
+        f"{target.name}: {_where(target)} does not let {target.user} in with {key}: {_last_words(report)}. Is its"
+        " public key in that user's authorized_keys there, is the user right, and is the account not locked?",
         "denied",
     )
 
@@ -118,7 +114,7 @@ def _reaching_fault(target: PushTarget, report: str) -> PushError | None:
     refused = _NO_CONNECTION.search(report)
     if refused and "\ndebug1: Connection established." not in report:
         return PushError(
-            f"{target.name}: cannot connect to {_where(target)}: {_clipped(refused[1])}. Does its SSH server run there?",
+            f"{target.name}: cannot connect to {_where(target)}: {_clipped(refused[1])}. Does an SSH server run there?",
             "unreachable",
         )
     return None

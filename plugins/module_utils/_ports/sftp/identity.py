@@ -14,7 +14,6 @@ import binascii
 import contextlib
 import os
 import stat
-import typing as t
 
 from ..._errors import PushError
 
@@ -22,7 +21,7 @@ _BEGINNING = 4096
 _OPENSSH = b"-----BEGIN OPENSSH PRIVATE KEY-----"
 #: After the magic: the cipher's name, "none" for a key without a passphrase (OpenSSH's file PROTOCOL.key).
 _MAGIC = b"openssh-key-v1\0\0\0\0"
-_A_PASSPHRASE = "is protected by a passphrase: give it by the option passphrase"
+_LOCKED = "is protected by a passphrase: give it by the option passphrase"
 
 
 class MemoryFile:
@@ -70,7 +69,7 @@ def key_options(path: str | None, *, has_passphrase: bool) -> list[str]:
         return asks
     has_agent = bool(os.environ.get("SSH_AUTH_SOCK"))
     lack = _lack(path)
-    needs_agent = bool(lack) and not (has_passphrase and lack == _A_PASSPHRASE)
+    needs_agent = bool(lack) and not (has_passphrase and lack == _LOCKED)
     if needs_agent and not has_agent:
         raise PushError(f"{path} {lack}, or put the key into an ssh-agent and set SSH_AUTH_SOCK.", "local")
     agent = [] if needs_agent else ["-oIdentityAgent=none"]
@@ -94,7 +93,7 @@ def _lack(path: str) -> str:
     if status.st_uid == os.getuid() and status.st_mode & 0o077:
         mode = f"{stat.S_IMODE(status.st_mode):04o}"
         raise PushError(f"{path} has mode {mode}, so ssh does not use it. It must be 0600.", "local")
-    return _A_PASSPHRASE if _is_encrypted(content) else ""
+    return _LOCKED if _is_encrypted(content) else ""
 
 
 def _is_encrypted(content: bytes) -> bool:

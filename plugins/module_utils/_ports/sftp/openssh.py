@@ -57,8 +57,8 @@ _OPTIONS: t.Final = (
     "-oPasswordAuthentication=no",
     "-oGSSAPIAuthentication=no",
 )
-# OpenSSH 9.0 to 9.8 prefers sntrup761x25519, which takes either side 50 ms of computing, of 60 in all; ML-KEM (from 9.9)
-# and X25519 take less than one. It guards against who records now and computes backwards in years to come: then no
+# OpenSSH 9.0 to 9.8 prefers sntrup761x25519, which takes either side 50 ms of computing, of 60 in all; ML-KEM (from
+# 9.9) and X25519 take less than one. It guards against who records now and computes backwards in years to come: then no
 # certificate of today is valid any more.
 _SLOW_KEY_EXCHANGE: t.Final = "sntrup761x25519-sha512"
 _QUICK_KEY_EXCHANGES: t.Final = ("mlkem768x25519-sha256", "curve25519-sha256", "curve25519-sha256@libssh.org")
@@ -230,7 +230,7 @@ class _Visit:
             return f"not uploaded to the end, for the host does not speak SFTP rightly: {nonsense}.", "remote"
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _key_exchange_options(program: str) -> list[str]:
     """Raises OSError, SubprocessError."""
     told = subprocess.run(
