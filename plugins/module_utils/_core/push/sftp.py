@@ -175,7 +175,7 @@ def status_of(reply: SftpReply) -> SftpStatus:
         return SftpStatus(code, meaning)
     message, _language = _first_string(reply.body[4:])
     text = message[:_LONGEST_MESSAGE].decode("utf-8", "replace").strip()
-    return SftpStatus(code, f"{meaning}: {text}" if text and text.lower() != meaning else meaning)
+    return SftpStatus(code, meaning if meaning.startswith(text.lower()) else f"{meaning}: {text}")
 
 
 def handle_of(reply: SftpReply) -> bytes | SftpStatus:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import math
 import re
 import typing as t
 
@@ -41,9 +42,18 @@ def known_hosts(target: PushTarget) -> str:
     return "".join(f"{HOST_ALIAS} {key_type} {blob}\n" for key_type, blob in _pinned(target))
 
 
+def connect_timeout(target: PushTarget) -> int:
+    """Seconds until an address has to have begun to speak SSH: of those that a name has, a silent one must not take all
+    the time."""
+    return max(math.ceil(target.timeout / 2), 1)
+
+
 def why_not_connected(target: PushTarget, report: str, *, timed_out: bool) -> PushError:
     """What to tell where SFTP did not begin. report: what ssh wrote to its standard error."""
     report = report.replace("\r\n", "\n")
+    if "\nConnection timed out during banner exchange" in report:
+        text = f"{target.name}: {_silence(target, report)} within {connect_timeout(target)} seconds."
+        return PushError(text, "unreachable")
     for judge in (_host_key_fault, _local_fault, _denied_fault, _reaching_fault):
         found = judge(target, report)
         if found:

@@ -18,7 +18,6 @@ from __future__ import annotations
 import contextlib
 import datetime
 import functools
-import math
 import os
 import secrets
 import subprocess
@@ -28,7 +27,7 @@ import typing as t
 from ..._core.instants import parse_isoformat_utc
 from ..._core.push import sftp, uploads
 from ..._core.push.delivery import Delivery
-from ..._core.push.ssh_report import HOST_ALIAS, known_hosts, no_sftp, why_not_connected
+from ..._core.push.ssh_report import HOST_ALIAS, connect_timeout, known_hosts, no_sftp, why_not_connected
 from ..._core.text import shown
 from ..._errors import PushError
 from .connection import ConnectionEnded, SftpConnection
@@ -134,9 +133,7 @@ class OpensshDeliverer:
             yield connection
 
     def _command(self, target: PushTarget, more: t.Sequence[str]) -> list[str]:
-        # Of an address that leads to several hosts, one that is silent must not take all the time.
-        connecting = max(math.ceil(target.timeout / 2), 1)
-        own = [f"-oConnectTimeout={connecting}", "-p", str(target.port), "-l", target.user]
+        own = [f"-oConnectTimeout={connect_timeout(target)}", "-p", str(target.port), "-l", target.user]
         quick = _key_exchange_options(self._program)
         return [self._program, *_OPTIONS, *quick, *more, *own, "-s", "--", target.address, "sftp"]
 
