@@ -261,8 +261,3 @@ def _named(directory: str) -> str:
 
 def _join(directory: str, name: str) -> str:
     return f"{directory.rstrip('/')}/{name}" if directory else name
-
-
-def dirname(path: str) -> str:
-    """ "" for the login directory."""
-    return path.rpartition("/")[0]
