@@ -13,6 +13,7 @@ from __future__ import annotations
 import typing as t
 from posixpath import dirname
 
+from ..text import harmless
 from . import sftp
 from .lineage import LINEAGE_FILES
 from .receipt import LARGEST_RECEIPT, receipt_file_name, receipt_from_json
@@ -88,14 +89,11 @@ def read_receipt(lineage: str, target: PushTarget) -> Task[Receipt | None]:
         raise UploadRefused(f"cannot use the receipt {path}: {error}. See what writes it there.") from None
     if receipt.lineage != lineage:
         raise UploadRefused(f"cannot use the receipt {path}: it is of {receipt.lineage}. See what writes it there.")
-    return receipt
+    return t.cast("Receipt", harmless(receipt))
 
 
-def answers(receipt: Receipt | None, lineage: Lineage, before: Receipt | None = None) -> bool:
-    """Whether it is about this content of the lineage. before: the receipt that was there before the upload: of an
-    earlier one."""
-    if receipt is None or receipt == before:
-        return False
+def answers(receipt: Receipt, lineage: Lineage) -> bool:
+    """Whether it is about this content of the lineage."""
     return receipt.fingerprint_sha256 == lineage.fingerprint_sha256 or (
         not receipt.fingerprint_sha256 and receipt.state == "refused"
     )
@@ -111,9 +109,9 @@ def _to_receiver(lineage: Lineage, target: PushTarget, extensions: t.Collection[
     if is_there:
         return Uploaded(False, before)
     directory = _join(target.path, f"{UPLOAD_PREFIX}{mark}")
+    files = {_join(directory, name): content for name, content in _files(lineage, target)}
     (reply,) = yield [sftp.make_directory(directory, _DIRECTORY_MODE)]
     _require(sftp.status_of(reply), f"make a directory in {_named(target.path)}", target.path)
-    files = {_join(directory, name): content for name, content in _files(lineage, target)}
     try:
         yield from in_step([_write_file(path, content, extensions, anew=True) for path, content in files.items()])
         (reply,) = yield [sftp.rename(directory, staged)]
@@ -131,8 +129,8 @@ def _to_receiver(lineage: Lineage, target: PushTarget, extensions: t.Collection[
 def _to_directory(lineage: Lineage, target: PushTarget, extensions: t.Collection[str], mark: str) -> Task[Uploaded]:
     """The key first, for what is read when the certificate is new must find the key that belongs to it."""
     directory = _join(target.path, lineage.name)
-    (made,) = yield [sftp.make_directory(directory, _DIRECTORY_MODE)]
     files = dict(_files(lineage, target))
+    (made,) = yield [sftp.make_directory(directory, _DIRECTORY_MODE)]
     try:
         if sftp.POSIX_RENAME not in extensions:  # a certdeploy client's server: it cannot rename
             for name, content in files.items():
