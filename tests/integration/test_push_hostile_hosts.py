@@ -124,8 +124,8 @@ LIARS = {
     "floods": ("cat /dev/zero", "remote", "does not speak SFTP: it announced a packet of 0 bytes"),
     "floods its standard error": ("yes 'Permission denied (publickey).' >&2", "unreachable", "did not begin SFTP"),
     "greets": ("echo Welcome to this machine; sleep 600", "remote", "if it has a shell, that must print nothing"),
-    "ends": ("exit 3", "remote", "does not speak SFTP"),
-    "says why it ends": ("echo 'This account is currently not available.' >&2; exit 1", "remote", "not available"),
+    "ends": ("exit 3", "remote", "does not speak SFTP: what it runs for that ends with 3. Confine the account"),
+    "lets nobody in": ("echo 'This account is currently not available.' >&2; exit 1", "remote", "ends with 1."),
     "another protocol": ("printf '\\000\\000\\000\\005\\002\\000\\000\\000\\001'; sleep 600", "remote", "version 1"),
 }
 

@@ -123,6 +123,7 @@ AUTHENTICATED = f'{KEY_SHOWN}Authenticated to web1.example.com ([192.0.2.1]:2222
             "does not speak SFTP: no shell for you. Confine",
         ),
         (f"{AUTHENTICATED}", "remote", "does not speak SFTP: it said nothing"),
+        (f"{AUTHENTICATED}debug1: Exit status 127\r\n", "remote", "SFTP: what it runs for that ends with 127. Conf"),
         ("", "unreachable", "ended: it said nothing"),
     ],
 )
