@@ -28,7 +28,7 @@ _CONFINED: t.Final = (
     ("HostbasedAuthentication", "no"),
     ("AuthorizedKeysCommand", "none"),
     ("TrustedUserCAKeys", "none"),
-    ("ForceCommand", "internal-sftp -u 0077"),
+    ("ForceCommand", "internal-sftp -d /staging -u 0077"),
     ("DisableForwarding", "yes"),
     ("AllowTcpForwarding", "no"),
     ("AllowStreamLocalForwarding", "no"),

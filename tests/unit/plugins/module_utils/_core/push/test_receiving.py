@@ -81,7 +81,7 @@ def test_settings_are_what_is_asked_for_afterwards():
     block = made["sshd_text"].partition("Match User a\n")[2].partition("\n\n")[0].splitlines()
     written = [line.split(None, 1) for line in block]
     assert [f"{keyword.lower()} {value}" for keyword, value in written] == [*lines.splitlines(), "loglevel INFO"]
-    assert "forcecommand internal-sftp -u 0077" in lines
+    assert "forcecommand internal-sftp -d /staging -u 0077" in lines
     assert "chrootdirectory /var/lib/certops-receiver-a" in lines
 
 
