@@ -198,11 +198,10 @@ def main(command: str, file: str, *rest: str) -> None:
     state = pathlib.Path(file)
     if command == "serve":
         signal.signal(signal.SIGTERM, lambda *_signal: sys.exit())  # leaves the contexts that hold both processes
+        kinds = {"receiver": receiving, "acme": issuing}
+        found = [kinds[name] for name in rest if name in kinds]
         try:
-            serve(
-                state,
-                receiving() if "receiver" in rest else issuing() if "acme" in rest else rotating("crt-list" in rest),
-            )
+            serve(state, found[0]() if found else rotating(crt_list="crt-list" in rest))
         finally:
             state.unlink(missing_ok=True)
     elif command == "add":
