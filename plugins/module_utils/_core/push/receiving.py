@@ -144,7 +144,7 @@ class ReceiverPlan:
             ],
             "sshd_config": f"{CONFIG}/sshd_config" if self._is_own else DROP_IN,
             "sshd_text": text,
-            "sshd_stamp": f"{CONFIG}/.loaded-{hashlib.sha256(text.encode()).hexdigest()[:16]}",
+            "sshd_stamp": f"{CONFIG}/.loaded-{self._given.sshd}-{hashlib.sha256(text.encode()).hexdigest()[:16]}",
             "effective": [part for pusher in self._pushers for part in (pusher.user, "\n".join(pusher.effective))],
             "host_key": host_key,
             "makes_host_key": self._is_own and not self._given.host_key_file and not self._given.host_key,
