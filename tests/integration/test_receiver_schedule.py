@@ -25,7 +25,7 @@ from ansible_collections.certops.rotation.tests.support.receiving_host import (
 from ansible_collections.certops.rotation.tests.support.scheduled_host import eventually
 from ansible_collections.certops.rotation.tests.support.systemd_host import SystemdHost
 
-SCRIPT = "#!/bin/sh\necho told >>/root/told\n"
+SCRIPT = "#!/bin/sh\necho told >>/srv/told\n"
 CERTDEPLOY = ROOT / ".dev" / "certdeploy" / "bin" / "certdeploy-server"
 
 
@@ -61,11 +61,8 @@ class Pushed(ReceivingHost):
         return self.shell(script, check=False).strip().rpartition("=")[2].replace(":", "").lower()
 
     def receipt(self, name: str) -> dict[str, t.Any]:
-        """As the pusher reads it."""
-        copied = self.directory / "receipt"
-        copied.unlink(missing_ok=True)
-        self.sftp("certdeploy", f"get /receipts/{name}.json {copied}")
-        return dict(json.loads(copied.read_text())) if copied.exists() else {}
+        text = self.shell(f"cat {PATH}/receipts/{name}.json 2>/dev/null", check=False)
+        return dict(json.loads(text)) if text else {}
 
     def plays(self) -> int:
         """How often Ansible was started since this boot."""
@@ -106,15 +103,17 @@ def test_an_upload_is_deployed_at_once(receiver: Pushed) -> None:
     eventually(lambda: receiver.live("a.example.com") == issued.fingerprint_sha256)
     eventually(lambda: receiver.receipt("a.example.com").get("state") == "deployed")
     eventually(receiver.is_quiet)
-    assert receiver.receipt("a.example.com")["fingerprint_sha256"] == issued.fingerprint_sha256
-    assert receiver.shell("cat /root/told") == "told\n"
+    copied = receiver.directory / "receipt"
+    assert receiver.sftp("certdeploy", f"get /receipts/a.example.com.json {copied}").returncode == 0
+    assert json.loads(copied.read_text())["fingerprint_sha256"] == issued.fingerprint_sha256
+    assert receiver.shell("cat /srv/told") == "told\n"
     assert "a.example.com" not in receiver.staged()
     assert receiver.plays() == 1
     # The same again: staging is emptied, the pusher is told, and nobody else.
     receiver.upload("a.example.com", issued)
     eventually(lambda: "a.example.com" not in receiver.staged())
     eventually(receiver.is_quiet)
-    assert receiver.shell("cat /root/told") == "told\n"
+    assert receiver.shell("cat /srv/told") == "told\n"
 
 
 def test_a_bad_one_is_refused_and_told(receiver: Pushed) -> None:
@@ -157,6 +156,37 @@ def test_certdeploys_own_server_pushes_here(receiver: Pushed, tmp_path: pathlib.
     assert receiver.receipt("c.example.com")["state"] == "deployed"
 
 
+def test_a_command_takes_what_certdeploys_client_takes(receiver: Pushed) -> None:
+    """Options and environment; services are told now, whatever the delay; an inventory's variables prevail."""
+    command = "/usr/local/bin/certdeploy-client"
+    receiver.role(command=command, update_delay="1w", settle="1h")
+    receiver.shell("systemctl stop certops-deploy.path; rm -f /srv/told /srv/other")
+    assert "is DEBUG, INFO" in receiver.host.run(command, "--log-level", "LOUD", check=False).stderr
+    assert "There is no option --deamon" in receiver.host.run(command, "--deamon", "x", check=False).stderr
+    assert "cannot be read" in receiver.host.run(command, "--config=/nowhere", check=False).stderr
+
+    issued = receiver.authority.issue("g.example.com")
+    receiver.upload("g.example.com", issued)
+    run = receiver.host.run(command, env={"CERTDEPLOY_LOG_LEVEL": "INFO"})
+    assert "g.example.com" in run.stdout, "as with -v, results are shown"
+    assert receiver.live("g.example.com") == issued.fingerprint_sha256
+    assert receiver.shell("cat /srv/told") == "told\n"
+
+    variables = {"certificate_receiver_destination": "/srv/other", "certificate_receiver_services": []}
+    pusher = {"user": "certdeploy", "path": PATH, "destination": "/srv/other"}
+    local = {"ansible_connection": "local", **variables, "certificate_receiver_pushers": [pusher]}
+    receiver.host.write("/root/client.json", json.dumps({"all": {"hosts": {"localhost": local}}}))
+    receiver.upload("g.example.com", issued)
+    run = receiver.host.run(command, "--log-level=ERROR", env={"CERTDEPLOY_CLIENT_CONFIG": "/root/client.json"})
+    assert "lineages" not in run.stdout
+    assert receiver.shell("ls /srv/other/g.example.com/privkey.pem")
+    assert receiver.shell("cat /srv/told") == "told\n"
+
+    receiver.host.run(command, env={"CERTDEPLOY_CLIENT_DAEMON": "true"})
+    assert receiver.shell("systemctl is-active certops-deploy.path certops-deploy.timer") == "active\nactive\n"
+    receiver.role()
+
+
 def test_half_an_upload_waits_and_is_then_refused(receiver: Pushed) -> None:
     plays = receiver.plays()
     receiver.sftp("certdeploy", "mkdir half.example.com", "put /dev/null half.example.com/fullchain.pem")
@@ -169,7 +199,7 @@ def test_half_an_upload_waits_and_is_then_refused(receiver: Pushed) -> None:
 def test_services_are_told_when_they_are_due(receiver: Pushed) -> None:
     """By the timer, and not before; a second push begins the delay anew."""
     receiver.role(update_delay="8s")
-    receiver.shell("rm -f /root/told")
+    receiver.shell("rm -f /srv/told")
     receiver.shell(
         "mkdir -p /run/systemd/system/certops-deploy.timer.d && cd /run/systemd/system/certops-deploy.timer.d"
         " && printf '[Timer]\\nOnUnitActiveSec=\\nOnUnitInactiveSec=2s\\n' >often.conf && systemctl daemon-reload"
@@ -181,7 +211,7 @@ def test_services_are_told_when_they_are_due(receiver: Pushed) -> None:
     assert receiver.live("d.example.com") == issued.fingerprint_sha256
     plays = receiver.plays()
     eventually(lambda: receiver.receipt("d.example.com").get("state") == "deployed")
-    eventually(lambda: receiver.shell("cat /root/told", check=False) == "told\n")
+    eventually(lambda: receiver.shell("cat /srv/told", check=False) == "told\n")
     assert receiver.plays() == plays + 1, "while nothing was due, no Ansible was started"
     receiver.shell("rm -r /run/systemd/system/certops-deploy.timer.d; systemctl daemon-reload")
 
@@ -213,7 +243,7 @@ def test_ansibles_own_connection_brings_lineages_too(receiver: Pushed) -> None:
     lineage.mkdir()
     (lineage / "privkey.pem").write_text(issued.private_key_pem)
     (lineage / "fullchain.pem").write_text(issued.certificate_pem + issued.chain_pem)
-    receiver.shell("rm -f /root/told")
+    receiver.shell("rm -f /srv/told")
     assert deploy(receiver, lineage, check=True).changed
     assert receiver.live("f.example.com") == ""
     run = deploy(receiver, lineage)
@@ -221,7 +251,7 @@ def test_ansibles_own_connection_brings_lineages_too(receiver: Pushed) -> None:
         "f.example.com"
     ]
     assert receiver.live("f.example.com") == issued.fingerprint_sha256
-    assert receiver.shell("cat /root/told") == "told\n"
+    assert receiver.shell("cat /srv/told") == "told\n"
     assert deploy(receiver, lineage, check=True).changed == []
     assert deploy(receiver, lineage).changed == []
     assert receiver.shell("stat -c '%U %a' /var/lib/certops-deploy-brought; ls /var/lib/certops-deploy-brought") == (
