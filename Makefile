@@ -36,6 +36,12 @@ quickstart-issue: ## issue a certificate with a real ACME server, store, serve a
 	@scripts/bootstrap --minimal
 	@scripts/quickstart-issue
 
+.PHONY: quickstart-push
+quickstart-push: ## push what certbot issues to three hosts, with nginx and HAProxy, while one of them is down
+	@scripts/bootstrap --minimal nginx ssh sshd
+	@scripts/certbot
+	@scripts/quickstart-push
+
 .PHONY: test
 test: setup ## everything that must pass: lint, types, docs, sanity, unit, integration, molecule
 	@python scripts/stages.py $(test_stages)

@@ -6,9 +6,12 @@
 
 from __future__ import annotations
 
+import collections
+import contextlib
 import functools
 import hashlib
 import json
+import os
 import typing as t
 
 from ansible.errors import AnsibleActionFail
@@ -72,6 +75,7 @@ class ControllerSource:
         self._spool = spool
         account = json.dumps([run, options], sort_keys=True, default=str)
         self._prefix = hashlib.sha256(account.encode()).hexdigest()
+        self._ahead: dict[str, dict[str, int]] = {}
 
     @functools.cached_property
     def _secrets(self) -> SecretsManager:
@@ -83,9 +87,42 @@ class ControllerSource:
     @property
     def requests(self) -> dict[str, dict[str, int]]:
         """For the module's result: requests sent for this host, which are none where an answer was there."""
-        if "_secrets" not in vars(self):
-            return {"api_calls": {}, "api_errors": {}}
-        return {"api_calls": dict(self._secrets.api_calls), "api_errors": dict(self._secrets.api_errors)}
+        counts = {kind: collections.Counter(self._ahead.get(kind, {})) for kind in ("api_calls", "api_errors")}
+        if "_secrets" in vars(self):
+            counts["api_calls"].update(self._secrets.api_calls)
+            counts["api_errors"].update(self._secrets.api_errors)
+        return {kind: dict(count) for kind, count in counts.items()}
+
+    @contextlib.contextmanager
+    def asking_ahead(self, questions: t.Sequence[str]) -> t.Iterator[None]:
+        """Meanwhile a process of its own asks AWS, and puts the answers into the spool.
+
+        To load boto3 and Ansible's packing of a module take a core each. If that process fails, answer() asks itself.
+        """
+        with self._spool.locked():
+            there = self._spool.find([self._prefix + question for question in questions])
+        if len(there) == len(questions):
+            yield
+            return
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                self.answer(questions)
+                os.write(writing, json.dumps(self.requests).encode())  # of a few bytes: it does not wait for a reader
+                status = 0
+            finally:
+                os._exit(status)
+        os.close(writing)
+        try:
+            yield
+        finally:
+            with os.fdopen(reading, "rb") as told:
+                requests = told.read()
+            os.waitpid(child, 0)
+            if requests:
+                self._ahead = json.loads(requests)
 
     def answer(self, questions: t.Sequence[str]) -> dict[str, t.Any]:
         """Question -> answer, for all of them."""

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import contextvars
 import json
 import pathlib
@@ -24,8 +25,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._module.selection
     SELECTION_OPTIONS,
     secret_selection,
 )
-from ansible_collections.certops.rotation.plugins.module_utils._ports.store.directory import MANIFEST_FILE
-from ansible_collections.certops.rotation.plugins.module_utils._ports.store.live import STATE_DIRECTORY
+from ansible_collections.certops.rotation.plugins.module_utils._ports.store.live import MANIFEST_FILE, STATE_DIRECTORY
 from ansible_collections.certops.rotation.plugins.plugin_utils._controller_source import ControllerSource, Selected
 from ansible_collections.certops.rotation.plugins.plugin_utils._host_action import HostAction, refuse_facts
 from ansible_collections.certops.rotation.plugins.plugin_utils._key_keeping import refuse_misplaced_keys
@@ -61,13 +61,18 @@ class SourceAction(HostAction):
         options = {name: value for name, value in self._task.args.items() if name not in arguments}
         source = ControllerSource(options, _SPOOL, self._task._uuid)
         selected = Selected(_selection(arguments), may_fall_back=arguments.get("on_discovery_error") == "fallback")
-        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        is_first = not self._is_packed() and _SPOOL.is_first()
+        ahead = source.asking_ahead(selected.first_questions) if is_first else contextlib.nullcontext()
+        # It forks: before there are threads.
+        with ahead, concurrent.futures.ThreadPoolExecutor(2) as pool:
             looked = _beside(pool, self._versions_there)
-            asked = _beside(pool, source.answer, selected.first_questions)
-            if not self._is_packed() and _SPOOL.is_first():
+            if is_first:
                 # Ansible keeps the pack, and adds the arguments to it anew. One pack is enough for all hosts.
                 super()._configure_module(self._task.action, arguments, task_vars=task_vars)
-            there, answers = looked.result(), asked.result()
+            else:
+                asked = _beside(pool, source.answer, selected.first_questions)
+            there = looked.result()
+        answers = source.answer(selected.first_questions) if is_first else asked.result()
         # What the module will ask for, so that one run of it is enough.
         questions = [
             question for question, version in selected.values(answers).items() if there and version not in there

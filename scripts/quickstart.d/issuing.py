@@ -62,7 +62,8 @@ class EmulatedAwsWithDns(EmulatedAws):
 class Pebble(_Program):
     """Let's Encrypt's ACME server for tests (https://github.com/letsencrypt/pebble). It validates for real.
 
-    nameserver: whom it asks; directory_url, ca_bundle: what clients are given.
+    nameserver: whom it asks; directory_url, ca_bundle: what clients are given; http_port: at which it asks for answers
+    to http-01.
     """
 
     name = "pebble"
@@ -81,12 +82,13 @@ class Pebble(_Program):
         key.touch(mode=0o600)
         key.write_text(own.private_key_pem)
         self._config = directory / "pebble.json"
+        self.http_port = free_port()
         config = {
             "listenAddress": f"127.0.0.1:{port}",
             "managementListenAddress": f"127.0.0.1:{self._management}",
             "certificate": str(certificate),
             "privateKey": str(key),
-            "httpPort": free_port(),
+            "httpPort": self.http_port,
             "tlsPort": free_port(),
             "certificateValidityPeriod": _DAYS * 86400,
             "retryAfter": {"authz": 1, "order": 1},

@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 
 import pytest
 import yaml
+from ansible_collections.certops.rotation.plugins.module_utils._core.push.entries import OwedEntry
 from ansible_collections.certops.rotation.plugins.module_utils._core.record.issuance import (
     IssuanceNumbers,
     LimitLeft,
@@ -23,6 +24,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.record.metr
     Run,
     Totals,
 )
+from ansible_collections.certops.rotation.plugins.module_utils._core.record.push import PushNumbers, render_push
 from ansible_collections.certops.rotation.plugins.module_utils._core.record.textfile import render
 from ansible_collections.certops.rotation.tests.support import rotation
 from ansible_collections.certops.rotation.tests.support.prometheus import promtool
@@ -56,10 +58,30 @@ def exposed_of_issuing() -> dict[str, str]:
     return dict(line.split()[2:] for line in text.splitlines() if line.startswith("# TYPE "))
 
 
+def text_of_pushing() -> str:
+    """Of a run that has everything."""
+    now = datetime(2026, 11, 22, tzinfo=timezone.utc)
+    numbers = PushNumbers()
+    numbers.add(True, now)
+    numbers.see_run([{"name": "h", "lineages": [{"outcome": "owed", "fault": "unreachable"}]}])
+    entry = OwedEntry("h", "a", "ab" * 32, "2026-11-21T00:00:00Z")
+    numbers.see_queue(["h"], [entry], [entry], bad=1)
+    numbers.see_lineages({"a": "2027-02-24T07:00:00Z"})
+    return render_push(numbers, "/q").decode()
+
+
+def exposed_of_pushing() -> dict[str, str]:
+    """Metric -> type."""
+    return dict(line.split()[2:] for line in text_of_pushing().splitlines() if line.startswith("# TYPE "))
+
+
 def documented(heading: str) -> dict[str, str]:
     section = PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     rows = [line.split("|")[1:3] for line in section.splitlines() if line.startswith("| `")]
     return {name: kind.strip() for names, kind in rows for name in re.findall(r"`(\w+)`", names)}
+
+
+ALL_EXPOSED = {*exposed("conforming"), *exposed_of_issuing(), *exposed_of_pushing()}
 
 
 def test_promtool_accepts_the_rules() -> None:
@@ -104,7 +126,7 @@ def test_the_rules_use_metrics_that_exist() -> None:
     (group,) = yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]
     used = {name for rule in group["rules"] for name in NAME.findall(rule["expr"])}
     assert used
-    assert used <= set(exposed("conforming")) | set(exposed_of_issuing()) | OF_NODE_EXPORTER
+    assert used <= ALL_EXPOSED | OF_NODE_EXPORTER
 
 
 @pytest.mark.parametrize(("heading", "names"), [("Metrics", "conforming"), ("The names of older tools", "compatible")])
@@ -114,6 +136,14 @@ def test_the_tables_are_complete(heading: str, names: str) -> None:
 
 def test_the_table_of_issuing_is_complete() -> None:
     assert documented("Metrics of issuing") == exposed_of_issuing()
+
+
+def test_the_table_of_pushing_is_complete() -> None:
+    assert documented("Metrics of pushing") == exposed_of_pushing()
+
+
+def test_promtool_accepts_the_metrics_of_pushing() -> None:
+    assert promtool("check", "metrics", text=text_of_pushing()) == (0, "")
 
 
 def test_promtool_accepts_the_metrics_of_issuing() -> None:
@@ -130,7 +160,7 @@ def test_the_dashboard_uses_metrics_that_exist() -> None:
     assert len({panel["id"] for panel in panels}) == len(panels)
     queries = [target["expr"] for panel in panels for target in panel["targets"]]
     used = {name.removesuffix("_bucket") for query in queries for name in NAME.findall(query)}
-    assert used <= set(exposed("conforming")) | set(exposed_of_issuing())
+    assert used <= ALL_EXPOSED
     # Prometheus itself parses every query, once Grafana's variables have values.
     filled = [query.replace("$__rate_interval", "5m") for query in queries]
     rules = {"groups": [{"name": "dashboard", "rules": [{"record": "a:b", "expr": query} for query in filled]}]}

@@ -14,10 +14,11 @@ import typing as t
 
 
 @contextlib.contextmanager
-def tiny_file_system(directory: pathlib.Path) -> t.Iterator[pathlib.Path]:
-    """A tmpfs of 256 KiB on the directory, which is there. Needs root, or sudo without a password."""
+def tiny_file_system(directory: pathlib.Path, uid: int | None = None) -> t.Iterator[pathlib.Path]:
+    """A tmpfs of 256 KiB on the directory, which is there, owned by uid, else by us. Needs root, or sudo without a
+    password."""
     sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
-    options = f"size=256k,mode=0700,uid={os.geteuid()}"
+    options = f"size=256k,mode=0700,uid={os.geteuid() if uid is None else uid}"
     subprocess.run([*sudo, "mount", "-t", "tmpfs", "-o", options, "tmpfs", str(directory)], check=True)
     try:
         yield directory

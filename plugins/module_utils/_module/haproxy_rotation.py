@@ -2,26 +2,23 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""haproxy_rotation: parameters to the walk, what came of it to the result."""
+"""haproxy_rotation: parameters to the walk, what came of it to the result.
+
+The controller wants no more of it than the options. So what only the host needs is imported where it is used.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import gc
 import os
 import sys
 import typing as t
 from datetime import datetime, timedelta, timezone
 
-from .._errors import InvalidOption, RotationError
-from .._flows.metrics import count_failure
-from .._flows.rotate.deployed import also_deployed
-from .._flows.rotate.rotation import Rotation
-from .._flows.rotate.settings import MemorySettings, ProofSettings, ReloadSettings, RotationSettings
+from .._errors import RotationError
 from .._ports.host.signals import Requests, asked_to_end
 from .._ports.provided import NotProvided
-from .._ports.store.directory import CertificateDirectory
 from .boundary import module_boundary
 from .haproxy_options import BINARY_OPTION, CONFIG, DOCKER_HOST_OPTION, RELOAD_METHODS, SERVICE_OPTION
 from .masking import mask_in_url
@@ -29,7 +26,7 @@ from .options import METRIC_NAMES_OPTION, directory_settings
 from .sync_options import SYNC_OPTIONS, certificate_source, sync_options
 
 if t.TYPE_CHECKING:
-    from .._ports.reload.reloader import Reloader
+    from .._flows.rotate.rotation import Rotation
     from .aws import AwsModule
 
 _RELOAD_HTTP: dict[str, dict[str, t.Any]] = {
@@ -116,6 +113,9 @@ def run(module: AwsModule) -> None:
 
 def _rotation(module: AwsModule, now: datetime, requests: Requests) -> Rotation:
     """Raises InvalidOption."""
+    from .._ports.store.directory import CertificateDirectory
+    from .rotation_settings import rotation_settings
+
     params = module.params
     return _walk(params)(
         lambda: certificate_source(module),
@@ -130,6 +130,10 @@ def _rotation(module: AwsModule, now: datetime, requests: Requests) -> Rotation:
 
 def _tell_of_options(error: RotationError, module: AwsModule, now: datetime) -> None:
     """A run that does not even begin has failed, too: the metrics count it, and what is deployed goes on to expire."""
+    from .._flows.metrics import count_failure
+    from .._flows.rotate.deployed import also_deployed
+    from .._ports.store.directory import CertificateDirectory
+
     params = module.params
     also_deployed(error, CertificateDirectory(params["path"]), now=now, min_remaining=timedelta(0))
     if params["metrics_textfile"] and not module.check_mode and params["rollback_names"] is None:
@@ -139,6 +143,8 @@ def _tell_of_options(error: RotationError, module: AwsModule, now: datetime) -> 
 
 def _walk(params: t.Mapping[str, t.Any]) -> type[Rotation]:
     if params["rollback_names"] is None:
+        from .._flows.rotate.rotation import Rotation
+
         return Rotation
     from .._flows.rotate.way_back import WayBack
 
@@ -160,83 +166,3 @@ def _end_at_once(module: AwsModule, name: str) -> None:
         with contextlib.suppress(OSError):
             sys.stdout.flush()
         os._exit(1)
-
-
-def rotation_settings(params: t.Mapping[str, t.Any]) -> RotationSettings:
-    """Raises InvalidOption."""
-    textfile = params["metrics_textfile"] or None
-    socket = params["socket"] or None
-    proof = ProofSettings(
-        config=params["config"],
-        environment=params["environment"],
-        binds=params["binds"] or None,
-        socket=socket,
-        max_names=params["max_names"] or None,
-        timeout=params["proof_timeout"],
-    ).check()
-    return RotationSettings(
-        needs={
-            **params,
-            "libraries": _libraries(params),
-            "wished_libraries": ["prometheus_client"] if textfile else [],
-        },
-        source=params["source"],
-        activation=params["activation"] if params["activate"] else "none",
-        reload_error=params["reload_error"],
-        reload_log=params["reload_log"],
-        memory=MemorySettings(socket, params["timeout"], params["config"]) if socket else None,
-        crt_list=params["crt_list"] or None,
-        reload=_reload_settings(params),
-        proof=proof if params["prove"] else None,
-        allow_unreferenced=params["allow_unreferenced"],
-        on_unproven=params["on_unproven"],
-        textfile=textfile,
-        metrics_names=params["metrics_names"],
-        fail_late=params["fail_late"],
-        rollback_names=_rollback_names(params["rollback_names"]),
-        rollback_expired=params["rollback_expired"],
-    )
-
-
-def _rollback_names(given: t.Sequence[str] | None) -> list[str]:
-    names = [name.strip() for name in given or () if name.strip()]
-    if given is not None and not names:
-        raise InvalidOption("rollback_names: name the secrets whose certificates are to go back to the version before.")
-    return names
-
-
-def _libraries(params: t.Mapping[str, t.Any]) -> list[str]:
-    of_aws = ["boto3", "botocore"] if params["source"] == "host" else []
-    return ["cryptography", *of_aws, *(["jmespath"] if any((params["fields"] or {}).values()) else [])]
-
-
-def _reload_settings(params: t.Mapping[str, t.Any]) -> ReloadSettings:
-    return ReloadSettings(
-        methods=params["reload_methods"],
-        reloader=functools.partial(_reloader, params),
-        check_config=params["check_config"],
-        binary=params["binary"],
-        config=params["config"],
-        timeout=params["reload_timeout"],
-    )
-
-
-def _reloader(params: t.Mapping[str, t.Any], method: str) -> Reloader:
-    """The master's socket is for the method master alone, as the others may be there because it is not."""
-    from .reload_options import ReloadOptions, reloader_of
-
-    http = {name: value for name, value in (params["reload_http"] or {}).items() if value is not None}
-    if "timeout" in http:
-        http["url_timeout"] = http.pop("timeout")
-    options = ReloadOptions(
-        timeout=params["reload_timeout"],
-        socket=params["master_socket"] if method == "master" else None,
-        service=params["service"],
-        container=params["container"],
-        docker_host=params["docker_host"],
-        pid_file=params["pid_file"],
-        signal=params["reload_signal"] or None,
-        url=params["reload_url"],
-        **http,
-    )
-    return reloader_of(method, options)

@@ -19,7 +19,7 @@ from .._core.x509.changes import GUARDED_CHANGES
 from .._core.x509.problems import RULES_VERSION
 from .._errors import InvalidOption
 from .._ports.store.atomic import FileAttributes, read_regular_file
-from .._ports.store.directory import DirectorySettings
+from .._ports.store.opening import DirectorySettings
 
 if t.TYPE_CHECKING:
     from .._core.x509.verify import VerificationPolicy

@@ -21,18 +21,33 @@ LOADED = """
 import importlib, json, sys
 import ansible_collections
 ansible_collections.__path__ = json.loads(sys.argv[1])
-importlib.import_module(sys.argv[2])
+for name in sys.argv[2:]:
+    importlib.import_module(name)
 print(json.dumps(sorted(sys.modules)))
 """
 
 
-def test_an_unchanged_host_loads_little(tmp_path: pathlib.Path) -> None:
+# What it uses on every host, beside what it imports itself.
+OF_UNCHANGED_HOSTS = ("_flows.rotate.rotation", "_flows.rotate.settings", "_ports.store.directory")
+PREFIX = RUNNER.partition("_module.")[0]
+
+
+def loaded_by(directory: pathlib.Path, *names: str) -> set[str]:
     paths = json.dumps([str(path) for path in ansible_collections.__path__])
-    command = [sys.executable, "-c", LOADED, paths, RUNNER]
-    loaded = set(json.loads(subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path).stdout))
-    prefix = RUNNER.partition("_module.")[0]
-    ours = {name.removeprefix(prefix) for name in loaded if name.startswith(prefix)}
-    assert "_flows.rotate.rotation" in ours
+    command = [sys.executable, "-c", LOADED, paths, *names]
+    return set(json.loads(subprocess.run(command, check=True, capture_output=True, text=True, cwd=directory).stdout))
+
+
+def test_an_unchanged_host_loads_little(tmp_path: pathlib.Path) -> None:
+    loaded = loaded_by(tmp_path, RUNNER, *(PREFIX + name for name in OF_UNCHANGED_HOSTS))
+    ours = {name.removeprefix(PREFIX) for name in loaded if name.startswith(PREFIX)}
+    assert ours.issuperset(OF_UNCHANGED_HOSTS)
     assert not loaded.intersection(DEAR)
     assert not ours.intersection(OF_CHANGED_HOSTS)
     assert not {name for name in ours if name.startswith(("_ports.haproxy", "_ports.reload", "_ports.tls"))}
+
+
+def test_the_controller_loads_the_options_alone(tmp_path: pathlib.Path) -> None:
+    ours = {name.removeprefix(PREFIX) for name in loaded_by(tmp_path, RUNNER) if name.startswith(PREFIX)}
+    assert "_module.sync_options" in ours
+    assert not ours.intersection(OF_UNCHANGED_HOSTS)

@@ -1,0 +1,206 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What pushing needs around the collection: names that resolve, certbot, hosts with an SSH server, nginx on one."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import typing as t
+
+import dnslib
+from dnslib.server import BaseResolver, DNSLogger, DNSServer
+from issuing import Pebble
+from occasion import ROOT
+from stage import Haproxy, StageError, _Program, free_port
+
+CERTBOT = ROOT / ".dev/certbot/bin/certbot"
+_SSH_CONFIG = """\
+Port {port}
+ListenAddress 127.0.0.1
+HostKey {directory}/host_key
+AuthorizedKeysFile {authorized}
+AuthenticationMethods publickey
+StrictModes no
+UsePAM no
+PidFile none
+DisableForwarding yes
+Subsystem sftp internal-sftp
+ForceCommand internal-sftp -u 0077
+"""
+
+
+_SILENT = "-recv,-send,-request,-reply,-truncated,-error,-data"
+
+
+class _Everywhere(BaseResolver):
+    """Every name is this machine."""
+
+    def resolve(self, request: dnslib.DNSRecord, handler: t.Any) -> dnslib.DNSRecord:
+        reply = request.reply()
+        if request.q.qtype == dnslib.QTYPE.A:
+            reply.add_answer(dnslib.RR(request.q.qname, rdata=dnslib.A("127.0.0.1")))
+        return reply
+
+
+class Names:
+    """The DNS that the authority asks. address: host:port."""
+
+    def __init__(self) -> None:
+        self._server = DNSServer(_Everywhere(), address="127.0.0.1", port=free_port(), logger=DNSLogger(_SILENT))
+        self.address = f"127.0.0.1:{self._server.server.server_address[1]}"
+
+    def __enter__(self) -> Names:
+        self._server.start_thread()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._server.stop()
+        self._server.server.server_close()
+
+
+class Certbot:
+    """The real one, with an account of its own at the authority. live: the directory of its lineages; log: all that it
+    has printed."""
+
+    def __init__(self, directory: pathlib.Path, pebble: Pebble) -> None:
+        if not CERTBOT.exists():
+            raise StageError("certbot is not there: run 'make quickstart-push', which brings it.")
+        self._pebble = pebble
+        self.directory = directory / "letsencrypt"
+        self.live = self.directory / "live"
+        self.log = ""
+        text = (
+            f"config-dir = {self.directory}\nwork-dir = {directory}/certbot-work\nlogs-dir = {directory}/certbot-logs\n"
+        )
+        text += f"server = {pebble.directory_url}\nhttp-01-port = {pebble.http_port}\n"
+        text += "register-unsafely-without-email = true\nagree-tos = true\nnon-interactive = true\n"
+        text += "no-random-sleep-on-renew = true\n"
+        self.settings = directory / "certbot.ini"
+        self.settings.write_text(text)
+
+    def run(self, command: t.Sequence[str]) -> None:
+        """command: such as certbot renew. Raises StageError when it fails."""
+        process = subprocess.run(
+            [str(CERTBOT), *command[1:]],
+            env={**os.environ, "REQUESTS_CA_BUNDLE": str(self._pebble.ca_bundle), "PYTHONPATH": ""},
+            cwd=self.settings.parent,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        self.log += process.stdout
+        if process.returncode:
+            raise StageError(f"certbot failed with exit code {process.returncode}.")
+
+
+def make_ssh_key(path: pathlib.Path) -> str:
+    """A private key, and the public one beside it, which is returned: type and key."""
+    command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(path)]
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL, timeout=30)
+    return path.with_suffix(".pub").read_text().strip()
+
+
+class ReceivingHost(_Program):
+    """A host with an SSH server for uploads only. staging, receipts, live: its directories; host_key: public."""
+
+    def __init__(self, directory: pathlib.Path, name: str, authorized: pathlib.Path) -> None:
+        """authorized: file with the public key of who may upload."""
+        self.name = f"sshd-{name}"
+        self.host = name
+        super().__init__(directory / name)
+        self.root = directory / name / "receiver"
+        self.staging, self.receipts = self.root / "staging", self.root / "receipts"
+        self.live = directory / name / "live"
+        for path, mode in ((self.staging, 0o700), (self.receipts, 0o755), (self.live, 0o755)):
+            path.mkdir(parents=True, mode=mode)
+        self.port = free_port()
+        self.user = getpass.getuser()
+        self.host_key = make_ssh_key(self.directory / "host_key")
+        self._config = self.directory / "sshd_config"
+        self._config.write_text(_SSH_CONFIG.format(port=self.port, directory=self.directory, authorized=authorized))
+
+    def start(self) -> None:
+        """Raises StageError."""
+        program = shutil.which("sshd")
+        if program is None:
+            raise StageError("sshd is not there: run 'make quickstart-push', which brings it.")
+        if os.geteuid() == 0:
+            pathlib.Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # where root's sshd separates privileges
+        self._start([program, "-D", "-e", "-f", str(self._config)], self._answers)
+
+    def __enter__(self) -> ReceivingHost:
+        return self
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=2) as connection:
+            return connection.recv(4) == b"SSH-"
+        return False
+
+
+_NGINX_CONFIG = """\
+daemon off;
+pid {directory}/nginx.pid;
+error_log stderr warn;
+events {{ worker_connections 256; }}
+http {{
+    access_log off;
+    client_body_temp_path {directory}/tmp;
+    proxy_temp_path {directory}/tmp;
+    fastcgi_temp_path {directory}/tmp;
+    uwsgi_temp_path {directory}/tmp;
+    scgi_temp_path {directory}/tmp;
+    server {{
+        listen 127.0.0.1:{port} ssl;
+        ssl_certificate {lineage}/fullchain.pem;
+        ssl_certificate_key {lineage}/privkey.pem;
+        return 200 "Hello\\n";
+    }}
+}}
+"""
+
+
+class Nginx(_Program):
+    """As an ordinary user. It reads the two files of a lineage."""
+
+    def __init__(self, directory: pathlib.Path, lineage: pathlib.Path) -> None:
+        self.name = f"nginx-{directory.name}"
+        super().__init__(directory)
+        self.port = free_port()
+        self.config = directory / "nginx.conf"
+        self.config.write_text(_NGINX_CONFIG.format(directory=directory, port=self.port, lineage=lineage))
+
+    def __enter__(self) -> Nginx:
+        program = shutil.which("nginx")
+        if program is None:
+            raise StageError("nginx is not there: run 'make quickstart-push', which brings it.")
+        self._start([program, "-c", str(self.config), "-e", "stderr"], self._answers)
+        return self
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", self.port), timeout=2).close()
+            return True
+        return False
+
+
+class LineageHaproxy(Haproxy):
+    """It reads the two files of a lineage, by two links that it expects beside each other: NAME.pem and NAME.pem.key
+    (HAProxy's ssl-load-extra-files)."""
+
+    def __init__(self, directory: pathlib.Path, lineage: pathlib.Path, placeholder_pem: str) -> None:
+        super().__init__(directory, placeholder_pem)
+        (self.certificates / "00-placeholder.pem").unlink()
+        self.linked = self.certificates / f"{lineage.name}.pem"
+        self.linked.symlink_to(lineage / "fullchain.pem")
+        self.linked.with_suffix(".pem.key").symlink_to(lineage / "privkey.pem")
