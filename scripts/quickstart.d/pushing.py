@@ -43,7 +43,7 @@ _SILENT = "-recv,-send,-request,-reply,-truncated,-error,-data"
 class _Everywhere(BaseResolver):
     """Every name is this machine."""
 
-    def resolve(self, request: dnslib.DNSRecord, handler: t.Any) -> dnslib.DNSRecord:
+    def resolve(self, request: dnslib.DNSRecord, _handler: t.Any) -> dnslib.DNSRecord:
         reply = request.reply()
         if request.q.qtype == dnslib.QTYPE.A:
             reply.add_answer(dnslib.RR(request.q.qname, rdata=dnslib.A("127.0.0.1")))

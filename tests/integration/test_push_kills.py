@@ -21,10 +21,10 @@ import time
 import typing as t
 
 import pytest
-from ansible_collections.certops.rotation.tests.support.certbot_directory import CertbotDirectory
 from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
 from ansible_collections.certops.rotation.tests.support.forking import Running
-from ansible_collections.certops.rotation.tests.support.pki import IssuedCertificate
+from ansible_collections.certops.rotation.tests.support.lineages import CertbotDirectory
+from ansible_collections.certops.rotation.tests.support.pki import CertificateAuthority, IssuedCertificate
 from ansible_collections.certops.rotation.tests.support.ssh_hosts import SshHost, ssh_hosts
 from ansible_collections.certops.rotation.tests.support.systemd_host import become
 
@@ -84,7 +84,8 @@ class Scene:
         self.certbot = CertbotDirectory(directory / "letsencrypt")
         self.queue = directory / "queue"
         self.server = ModuleServer()
-        root = self.certbot.authority.root_pem
+        self._authority = CertificateAuthority(parent=CertificateAuthority())
+        root = self._authority.root_pem
         self.receivers = [Receiver(host, directory / f"receiver-{host.name}", root) for host in hosts]
         self.issued: dict[str, list[IssuedCertificate]] = {name: [] for name in LINEAGES}
 
@@ -94,7 +95,9 @@ class Scene:
             receiver.server.close()
 
     def renew(self, name: str) -> None:
-        self.issued[name].append(self.certbot.renew(name))
+        issued = self._authority.issue(name)
+        self.issued[name].append(issued)  # a reader may see it at once
+        self.certbot.issue(name, issued)
 
     def start(self, *, wait: bool = False) -> Running:
         targets = [
