@@ -35,7 +35,7 @@ options:
         certificate, and a DNS name is not.
       - C(address) is an IP address to connect to instead of resolving C(host).
       - C(starttls) upgrades a plain-text connection first. One of C(smtp), C(imap), C(pop3), C(ftp), C(nntp), C(ldap),
-        C(postgres).
+        C(postgres), C(mysql), which is for MariaDB, too.
       - C(key_type) asks for the certificate of one key type where a server holds an RSA and an ECDSA certificate for
         one name. One of C(any) (the default), C(rsa), C(ecdsa). Limits the handshake to TLS 1.2, where the server
         speaks it.

@@ -20,7 +20,7 @@ _ORDERS = ("ansible_facts", "ansible_stats", "add_host", "add_group")
 _INTERPRETER = re.compile(r"discovered_interpreter_\w+")
 # Variables of the roles, playbooks and the callback.
 _VARIABLES = re.compile(
-    r"_*(haproxy_certificates|rotation|shared_ca|rotate_ca)_\w+|rollback_(names|secrets|delegate|versions)|status_max_age"
+    r"_*(haproxy_certificates|certificate_push|certificate_receiver|rotation|shared_ca|rotate_ca)_\w+|rollback_(names|secrets|delegate|versions)|status_max_age"
 )
 _MOST_NAMED = 5
 # How messages of the modules mark an option.

@@ -36,10 +36,13 @@ class Settings:
     on_failure: str
     interval: int
     on_calendar: str
+    cron: str
     at_start: bool
     random_delay: int
     watch: list[str]
     watch_delay: int
+    wake: str
+    check: list[str]
     boot: str
     boot_timeout: int
     python: str
@@ -63,6 +66,9 @@ _VARIABLE_NAME: t.Final = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 _VERIFIES: t.Final = "rotation_schedule_verify_commit verifies what git fetches from rotation_schedule_repository."
 _OWN_INVENTORY: t.Final = "The variables make an inventory of this host."
 _DAY: t.Final = 1440  # minutes
+_CRON_TIME: t.Final = re.compile(r"[A-Za-z0-9*,/-]+(?: [A-Za-z0-9*,/-]+){4}")
+#: Plain, for the unit, the shell and cron read it, each with rules of its own.
+_WAKE: t.Final = re.compile(r"/[A-Za-z0-9/._-]+")
 _HOURS: t.Final = (60, 120, 180, 240, 360, 480, 720)  # minutes of the whole hours that divide a day
 
 
@@ -197,7 +203,7 @@ class Schedule:
         """Where the rotation writes: new files are made beside those that they replace."""
         names = ("path", "crt_list", "metrics_textfile")
         files = [str(self._given.variables.get(f"haproxy_certificates_{name}", "")) for name in names]
-        paths = [*self._given.writable, files[0], *map(dirname, files)]
+        paths = [*self._given.writable, self._given.wake, files[0], *map(dirname, files)]
         return [path for path in dict.fromkeys(paths) if path not in ("", "/")]
 
     # -- when ---------------------------------------------------------------------------------------------------
@@ -205,6 +211,8 @@ class Schedule:
     @property
     def cron_time(self) -> str:
         """No step of cron's is as long as any number of minutes: those that divide an hour or a day. Else ""."""
+        if self._given.cron:
+            return self._given.cron
         interval = self._given.interval
         if 0 < interval < 60 and 60 % interval == 0:
             return f"*/{interval} * * * *"
@@ -223,12 +231,19 @@ class Schedule:
             wanted[self.boot_unit] = "rotation-boot.service.j2"
         if self._given.watch:
             wanted |= {f"{name}-check.service": "rotation-check.service.j2", f"{name}.path": "rotation.path.j2"}
+        if self._given.wake:
+            wanted[f"{name}-wake.path"] = "rotation-wake.path.j2"
         return wanted
+
+    @property
+    def watches_below(self) -> bool:
+        """Whether the directories below those that are watched are looked at, too."""
+        return bool(self._given.watch) and not self._given.check
 
     @property
     def units(self) -> list[str]:
         """All that there may be, in the order in which they are to be stopped."""
-        ends = (".timer", ".path", "-check.service", ".service", "-boot.service", "-failed.service")
+        ends = (".timer", ".path", "-wake.path", "-check.service", ".service", "-boot.service", "-failed.service")
         return [f"{self._given.name}{end}" for end in ends]
 
     # -- what is wrong ------------------------------------------------------------------------------------------
@@ -268,13 +283,21 @@ class Schedule:
         unnamable = [name for name in given.environment if not _VARIABLE_NAME.fullmatch(name)]
         yield f"rotation_schedule_environment: not a name for a variable: {', '.join(unnamable)}", bool(unnamable)
         yield (
-            "cron knows no rotation_schedule_on_calendar: use rotation_schedule_interval.",
-            on_cron and bool(given.on_calendar),
+            "cron knows no rotation_schedule_on_calendar: use rotation_schedule_interval or rotation_schedule_cron.",
+            on_cron and bool(given.on_calendar) and not given.cron,
         )
         yield "cron starts no HAProxy: rotation_schedule_boot takes systemd.", on_cron and given.boot != "ignore"
         yield (
             f"cron cannot run every {given.interval} minutes: use a divisor of 60 or of 1440 in whole hours.",
             on_cron and not given.on_calendar and not self.cron_time,
+        )
+        yield (
+            "rotation_schedule_cron: the five fields of crontab(5), such as 0 15 * * *.",
+            bool(given.cron) and not _CRON_TIME.fullmatch(given.cron),
+        )
+        yield (
+            "rotation_schedule_wake: a path with a slash in front, made of letters, digits and / . _ -",
+            bool(given.wake) and not _WAKE.fullmatch(given.wake),
         )
 
 

@@ -10,14 +10,13 @@ The controller wants no more of it than the options. So what only the host needs
 from __future__ import annotations
 
 import contextlib
-import functools
 import gc
 import os
 import sys
 import typing as t
 from datetime import datetime, timedelta, timezone
 
-from .._errors import InvalidOption, RotationError
+from .._errors import RotationError
 from .._ports.host.signals import Requests, asked_to_end
 from .._ports.provided import NotProvided
 from .boundary import module_boundary
@@ -28,8 +27,6 @@ from .sync_options import SYNC_OPTIONS, certificate_source, sync_options
 
 if t.TYPE_CHECKING:
     from .._flows.rotate.rotation import Rotation
-    from .._flows.rotate.settings import ReloadSettings, RotationSettings
-    from .._ports.reload.reloader import Reloader
     from .aws import AwsModule
 
 _RELOAD_HTTP: dict[str, dict[str, t.Any]] = {
@@ -117,6 +114,7 @@ def run(module: AwsModule) -> None:
 def _rotation(module: AwsModule, now: datetime, requests: Requests) -> Rotation:
     """Raises InvalidOption."""
     from .._ports.store.directory import CertificateDirectory
+    from .rotation_settings import rotation_settings
 
     params = module.params
     return _walk(params)(
@@ -168,87 +166,3 @@ def _end_at_once(module: AwsModule, name: str) -> None:
         with contextlib.suppress(OSError):
             sys.stdout.flush()
         os._exit(1)
-
-
-def rotation_settings(params: t.Mapping[str, t.Any]) -> RotationSettings:
-    """Raises InvalidOption."""
-    from .._flows.rotate.settings import MemorySettings, ProofSettings, RotationSettings
-
-    textfile = params["metrics_textfile"] or None
-    socket = params["socket"] or None
-    proof = ProofSettings(
-        config=params["config"],
-        environment=params["environment"],
-        binds=params["binds"] or None,
-        socket=socket,
-        max_names=params["max_names"] or None,
-        timeout=params["proof_timeout"],
-    ).check()
-    return RotationSettings(
-        needs={
-            **params,
-            "libraries": _libraries(params),
-            "wished_libraries": ["prometheus_client"] if textfile else [],
-        },
-        source=params["source"],
-        activation=params["activation"] if params["activate"] else "none",
-        reload_error=params["reload_error"],
-        reload_log=params["reload_log"],
-        memory=MemorySettings(socket, params["timeout"], params["config"]) if socket else None,
-        crt_list=params["crt_list"] or None,
-        reload=_reload_settings(params),
-        proof=proof if params["prove"] else None,
-        allow_unreferenced=params["allow_unreferenced"],
-        on_unproven=params["on_unproven"],
-        textfile=textfile,
-        metrics_names=params["metrics_names"],
-        fail_late=params["fail_late"],
-        rollback_names=_rollback_names(params["rollback_names"]),
-        rollback_expired=params["rollback_expired"],
-    )
-
-
-def _rollback_names(given: t.Sequence[str] | None) -> list[str]:
-    names = [name.strip() for name in given or () if name.strip()]
-    if given is not None and not names:
-        raise InvalidOption("rollback_names: name the secrets whose certificates are to go back to the version before.")
-    return names
-
-
-def _libraries(params: t.Mapping[str, t.Any]) -> list[str]:
-    of_aws = ["boto3", "botocore"] if params["source"] == "host" else []
-    return ["cryptography", *of_aws, *(["jmespath"] if any((params["fields"] or {}).values()) else [])]
-
-
-def _reload_settings(params: t.Mapping[str, t.Any]) -> ReloadSettings:
-    from .._flows.rotate.settings import ReloadSettings
-
-    return ReloadSettings(
-        methods=params["reload_methods"],
-        reloader=functools.partial(_reloader, params),
-        check_config=params["check_config"],
-        binary=params["binary"],
-        config=params["config"],
-        timeout=params["reload_timeout"],
-    )
-
-
-def _reloader(params: t.Mapping[str, t.Any], method: str) -> Reloader:
-    """The master's socket is for the method master alone, as the others may be there because it is not."""
-    from .reload_options import ReloadOptions, reloader_of
-
-    http = {name: value for name, value in (params["reload_http"] or {}).items() if value is not None}
-    if "timeout" in http:
-        http["url_timeout"] = http.pop("timeout")
-    options = ReloadOptions(
-        timeout=params["reload_timeout"],
-        socket=params["master_socket"] if method == "master" else None,
-        service=params["service"],
-        container=params["container"],
-        docker_host=params["docker_host"],
-        pid_file=params["pid_file"],
-        signal=params["reload_signal"] or None,
-        url=params["reload_url"],
-        **http,
-    )
-    return reloader_of(method, options)

@@ -117,10 +117,16 @@ def over_unix(path: str) -> Connect:
 
 
 def exchange(
-    connect: Connect, request: str, headers: t.Mapping[str, str], *, deadline: Deadline, most: int
+    connect: Connect,
+    request: str,
+    headers: t.Mapping[str, str],
+    *,
+    deadline: Deadline,
+    most: int,
+    body: bytes = b"",
 ) -> Response:
-    """A request without a body. request: method and target, as "GET /a?b"; headers: Host among them; most: bytes of
-    the answer's body, the rest is left.
+    """A request. request: method and target, as "GET /a?b"; headers: Host among them; most: bytes of the answer's body,
+    the rest is left.
 
     Raises OSError, which is TimeoutError when the deadline is over, http.client.HTTPException, and ValueError.
     """
@@ -130,9 +136,9 @@ def exchange(
         with connect(deadline) as connection:
             client.sock = _Stream(connection, deadline, _MOST_OF_A_HEAD + most)
             client.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
-            for name, value in {"Connection": "close", "Content-Length": "0", **headers}.items():
+            for name, value in {"Connection": "close", "Content-Length": str(len(body)), **headers}.items():
                 client.putheader(name, value)
-            client.endheaders()
+            client.endheaders(body)
             response = client.getresponse()
             return Response(response.status, response.read(most))
     except socket.timeout:  # another class before Python 3.10

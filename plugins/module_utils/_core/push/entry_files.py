@@ -10,7 +10,6 @@ import hashlib
 import json
 import re
 import typing as t
-import urllib.parse
 
 from ..._errors import InvalidOption
 from ..instants import parse_isoformat_utc
@@ -20,6 +19,8 @@ SUFFIX: t.Final = ".json"
 #: Characters of a file name: with what is added to it, no file system has too few.
 _LONGEST: t.Final = 200
 _READABLE: t.Final = 120
+_PLAIN: t.Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.+-")
+_QUOTED = re.compile(rb"%([0-9A-F]{2})")
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 _EVIDENCE: t.Final = ("receipt", "handshake", "upload")
 
@@ -32,22 +33,19 @@ def file_name(name: str) -> str:
     """
     if not name:
         raise InvalidOption("A host or lineage without a name cannot be queued: give it one.")
-    quoted = urllib.parse.quote(name, safe="+", errors="surrogatepass").replace("~", "%7E")
+    data = name.encode("utf-8", "surrogatepass")
+    quoted = "".join(chr(byte) if byte in _PLAIN else f"%{byte:02X}" for byte in data)
     if quoted.startswith("."):
         quoted = f"%2E{quoted[1:]}"
-    if len(quoted) <= _LONGEST:
-        return quoted
-    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{quoted[:_READABLE]}~{digest}"
+    return quoted if len(quoted) <= _LONGEST else f"{quoted[:_READABLE]}~{hashlib.sha256(data).hexdigest()}"
 
 
 def named_by(file: str) -> str | None:
     """The inverse of file_name; None for a long name, which only the file's content tells, and for other files."""
-    if "~" in file:
-        return None
     try:
-        name = urllib.parse.unquote(file, errors="surrogatepass")
-    except UnicodeDecodeError:
+        data = _QUOTED.sub(lambda found: bytes.fromhex(found[1].decode()), file.encode("ascii"))
+        name = data.decode("utf-8", "surrogatepass")
+    except UnicodeError:
         return None
     return name if name and file_name(name) == file else None
 
@@ -58,7 +56,7 @@ def to_json(entry: OwedEntry | Confirmation) -> bytes:
 
 def owed_from_json(data: bytes) -> OwedEntry:
     """Raises ValueError for what to_json did not write. What a later version has added is left out."""
-    found = _Fields(data)
+    found = _EntryFields(data)
     attempts = found.value("attempts")
     if not isinstance(attempts, int) or isinstance(attempts, bool) or attempts < 0:
         raise ValueError("attempts")
@@ -76,7 +74,7 @@ def owed_from_json(data: bytes) -> OwedEntry:
 
 def confirmation_from_json(data: bytes) -> Confirmation:
     """Raises ValueError for what to_json did not write."""
-    found = _Fields(data)
+    found = _EntryFields(data)
     evidence = found.value("evidence")
     if evidence not in _EVIDENCE:
         raise ValueError("evidence")
@@ -89,7 +87,7 @@ def confirmation_from_json(data: bytes) -> Confirmation:
     )
 
 
-class _Fields:
+class _EntryFields:
     """Of a JSON document. Each method raises ValueError for what has another form."""
 
     def __init__(self, data: bytes) -> None:

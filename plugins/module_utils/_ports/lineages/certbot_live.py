@@ -102,9 +102,7 @@ class CertbotLive:
                 after = {part: _look(name, file, directory) for part, file in LINEAGE_FILES.items()}
             except FileNotFoundError:
                 if directory is None:
-                    raise LineageError(
-                        f"{name}: there is no such lineage in {self.path}, or a link to nowhere."
-                    ) from None
+                    raise LineageError(f"{name}: there is no such lineage in {self.path}, or a dead link.") from None
                 raise _changes(name) from None
             except OSError as error:
                 what = os.path.basename(error.filename or "") or "it"

@@ -52,13 +52,20 @@ class DockerEngine:
                 "docker_host must be like unix:///var/run/docker.sock, tcp://127.0.0.1:2375 or https://host:2376."
             )
 
-    def request(self, method: str, path: str) -> Response:
-        """Raises ReloadError when there is no answer at all."""
+    def request(
+        self, method: str, path: str, *, timeout: float | None = None, document: t.Mapping[str, t.Any] | None = None
+    ) -> Response:
+        """timeout: seconds, in place of the usual; document: what is sent, as JSON. Raises ReloadError when there is no
+        answer at all."""
+        seconds = self._timeout if timeout is None else timeout
+        headers, body = {"Host": "docker"}, b""
+        if document is not None:
+            headers["Content-Type"], body = "application/json", json.dumps(document).encode()
         try:
-            deadline = Deadline(self._timeout)
-            return exchange(self._connect, f"{method} {path}", {"Host": "docker"}, deadline=deadline, most=_MAX_ANSWER)
+            deadline = Deadline(seconds)
+            return exchange(self._connect, f"{method} {path}", headers, deadline=deadline, most=_MAX_ANSWER, body=body)
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise ReloadError(f"No answer from Docker at {self.address}: {self._reason(error)}") from None
+            raise ReloadError(f"No answer from Docker at {self.address}: {self._reason(error, seconds)}") from None
 
     @property
     def _connect(self) -> Connect:
@@ -68,13 +75,13 @@ class DockerEngine:
             return over_tcp(self._host, self._port or 2376, self._tls or ssl.create_default_context())
         return over_tcp(self._host, self._port or 2375)
 
-    def _reason(self, error: Exception) -> str:
+    def _reason(self, error: Exception, seconds: float) -> str:
         if isinstance(error, PermissionError):
             return "this user may not use it. Run as root (become: true), or put a proxy in front of it."
         if isinstance(error, FileNotFoundError):
             return "no such file. Start Docker, or give its address in docker_host."
         if isinstance(error, TimeoutError):
-            return f"nothing within {self._timeout:g} seconds."
+            return f"nothing within {seconds:.3g} seconds."
         if isinstance(error, ssl.SSLCertVerificationError):
             return f"its certificate is not valid ({error.verify_message}). Give its CA in ca_path."
         if isinstance(error, OSError):
@@ -137,7 +144,7 @@ class ContainerTarget:
             return ""
         if answer.status != 200:
             return ""
-        content = answer.body if self._found.get("tty") else _demultiplexed(answer.body)
+        content = answer.body if self._found.get("tty") else demultiplexed(answer.body)
         return content.decode("utf-8", "replace").replace("\r\n", "\n").strip()[-_MAX_LOG:]
 
     def _processes(self) -> list[Process]:
@@ -169,7 +176,7 @@ class ContainerTarget:
 
     def _refusal(self, answer: Response, purpose: str) -> ReloadError:
         """What an error of the API means, and what to do."""
-        if answer.status == 404 and "no such container" in _message(answer).lower():
+        if answer.status == 404 and "no such container" in message_of(answer).lower():
             return ReloadError(
                 f"Docker at {self._engine.address} has no container {self._container}. Give the name that 'docker ps'"
                 " prints."
@@ -179,14 +186,14 @@ class ContainerTarget:
             advice = " Is it a proxy? It must allow GET and POST below /containers/."
         elif answer.status == 409:
             advice = " Is the container running?"
-        reason = _message(answer).rstrip(".")
+        reason = message_of(answer).rstrip(".")
         return ReloadError(
             f"Docker at {self._engine.address} refused to {purpose} ({self.name}, status {answer.status}): "
             f"{reason}.{advice}"
         )
 
 
-def _message(answer: Response) -> str:
+def message_of(answer: Response) -> str:
     """Docker's reason for an error."""
     try:
         text = str(json.loads(answer.body)["message"])
@@ -195,7 +202,7 @@ def _message(answer: Response) -> str:
     return text[:_MAX_QUOTED]
 
 
-def _demultiplexed(stream: bytes) -> bytes:
+def demultiplexed(stream: bytes) -> bytes:
     """The payloads of a stream of frames (Docker Engine API, ContainerAttach: stream format)."""
     content = []
     while len(stream) >= _FRAME_HEADER:

@@ -99,12 +99,18 @@ def set_attributes(descriptor: int, attributes: FileAttributes) -> None:
 
 
 def read_regular_file(
-    path: str, *, limit: int = LARGEST_FILE, dir_fd: int | None = None, follow: bool = True, own: bool = False
+    path: str,
+    *,
+    limit: int = LARGEST_FILE,
+    dir_fd: int | None = None,
+    follow: bool = True,
+    own: bool = False,
+    owners: t.Collection[int] = (),
 ) -> bytes:
     """The content of a file that may be anything: a FIFO does not hang, a device or a flood does not fill the memory.
 
-    path: or a name in the directory dir_fd; limit: bytes; own: only a file of this user with this name alone. Raises
-    OSError, also for what is no regular file.
+    path: or a name in the directory dir_fd; limit: bytes; own: only a file of this user with this name alone; owners:
+    the same of one of these users. Raises OSError, also for what is no regular file.
     """
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
     try:
@@ -121,6 +127,8 @@ def read_regular_file(
             raise OSError(errno.ENXIO, _NO_FILE, path)
         if own and (status.st_uid != os.geteuid() or status.st_nlink > 1):
             raise OSError(errno.ENXIO, "it is not this user's alone", path)
+        if owners and (status.st_uid not in owners or status.st_nlink > 1):
+            raise OSError(errno.ENXIO, "it is another user's, or has other names", path)
         if status.st_size > limit:
             raise _too_large(path, limit)
         data = b""

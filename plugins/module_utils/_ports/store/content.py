@@ -11,6 +11,7 @@ import hashlib
 import os
 import typing as t
 
+from ..._core.x509.layouts import live_paths
 from ..._errors import StoreError
 from .places import Place, open_file_place
 
@@ -47,3 +48,11 @@ def foreign_content(place: Place, name: str) -> bytes | None:
         with elsewhere:
             return elsewhere.read(name)
     return None
+
+
+def foreign_lineage(place: Place) -> dict[str, bytes]:
+    """Part -> content of what there is in a lineage's directory that someone else has made; {} for half of a pair, to
+    which nobody can go back. Raises OSError."""
+    names = {part: os.path.basename(path) for part, path in live_paths("lineage", "").items()}
+    parts = {part: data for part, name in names.items() if (data := place.read(name)) is not None}
+    return parts if {"fullchain", "privkey"} <= parts.keys() else {}

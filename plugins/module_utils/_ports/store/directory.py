@@ -23,7 +23,7 @@ from ..._core.pipeline.manifest import Entry, Manifest, StoredVersion
 from ..._core.x509.layouts import live_paths
 from ..._errors import StoreError
 from . import atomic
-from .content import digest_of, digests_of, file_digest, foreign_content, version_digest
+from .content import digest_of, digests_of, file_digest, foreign_content, foreign_lineage, version_digest
 from .live import MANIFEST_FILE, STATE_DIRECTORY, VERSIONS, Opened, is_directory, link_to
 from .opening import AS_FOUND, DirectorySettings, directory_attributes, lock, looked_at, opened
 from .places import Place
@@ -54,6 +54,7 @@ class CertificateDirectory:
         with contextlib.ExitStack() as stack:
             with atomic.store_errors(f"look into {self.path}"):
                 self._opened = stack.enter_context(looked_at(self.path))
+                self._opened.adopts = self._settings.adopts
             try:
                 yield self._opened
             finally:
@@ -150,11 +151,24 @@ class CertificateDirectory:
             with atomic.store_errors(f"lock {self.path}"):
                 if places.state:
                     stack.enter_context(lock(places.state, self.path, timeout, create=create))
+            places.adopts = self._settings.adopts
             before, self._opened = self._opened, places
             try:
                 yield
             finally:
                 self._opened = before
+
+    @contextlib.contextmanager
+    def reserved(self, name: str, timeout: float, *, create: bool = True) -> t.Iterator[None]:
+        """Hold another lock than that of ``locked``, for whoever does several things with the directory. Raises as it
+        does."""
+        with contextlib.ExitStack() as stack:
+            with atomic.store_errors(f"{'make' if create else 'open'} the directory {self.path}"):
+                places = stack.enter_context(opened(self.path, self._settings, create=create, write=create))
+            with atomic.store_errors(f"lock {self.path}"):
+                if places.state:
+                    stack.enter_context(lock(places.state, self.path, timeout, create=create, name=name))
+            yield
 
     def put_aside(self, entry: Entry, parts: t.Mapping[str, bytes], *, first: bool) -> list[int]:
         """Write the entry's current version (its content is parts) aside. Returns descriptors, for publish to close.
@@ -338,14 +352,37 @@ class CertificateDirectory:
                 # The link must never point to files that a power cut could still lose.
                 place.sync()
                 self._versions().sync()
-                base.symlink(entry.main_path, link_to(_version_stem(entry, entry.current)))
+                target = link_to(_version_stem(entry, entry.current))
+                if self._settings.adopts and is_directory(base.look(entry.main_path)):
+                    self._adopt(entry, target)
+                else:
+                    base.symlink(entry.main_path, target)
                 return
             for part, path in entry.paths.items():
                 base.link(path, place, names[part])
 
+    def _adopt(self, entry: Entry, target: str) -> None:
+        """Put the link in place of a directory in one step. That directory itself is the version before: who reads in it
+        goes on to find its files."""
+        base, versions = self._base(), self._versions()
+        with base.directory(entry.main_path) as place:
+            files = digests_of(foreign_lineage(place))
+        foreign = StoredVersion(version_digest(files), "", files, {})
+        name = _version_stem(entry, foreign)
+        if is_directory(versions.look(name)):  # the same is kept already
+            name = f"{name}.again"
+            versions.remove(name)
+        versions.symlink(name, target)
+        versions.exchange(name, base, entry.main_path)
+        entry.replaced = True
+        if files and foreign.digest not in (version.digest for version in (entry.current, *entry.previous)):
+            entry.previous.insert(0, foreign)
+
     def _keep_foreign(self, entry: Entry) -> None:
-        """Keep the file that someone else put there as the previous version. (A lineage is never written over one.)"""
+        """Keep the file that someone else put there as the previous version. (A lineage is kept when it is adopted.)"""
         if entry.layout == "lineage":
+            if self.intact(entry):
+                self._find_foreign(entry)
             return
         base = self._base()
         present = [path for path in entry.paths.values() if base.look(path)]
@@ -370,7 +407,7 @@ class CertificateDirectory:
             paths = live_paths(entry.layout, f"{entry.stem}~{digest}")
             parts = {part: data for part, path in paths.items() if (data := self._versions().read(path)) is not None}
             version = StoredVersion(version_digest(digests_of(parts)), "", digests_of(parts), {})
-            if version.digest.startswith(digest):
+            if parts and version.digest.startswith(digest):
                 entry.replaced = True
                 entry.previous.append(version)
 

@@ -12,24 +12,28 @@ import stat
 import typing as t
 from dataclasses import dataclass
 
-from ..._core.x509.layouts import live_paths
+from ..._core.x509.layouts import LAYOUTS, live_paths
 from .places import Place
 
 STATE_DIRECTORY = ".certops"
 MANIFEST_FILE = "manifest.json"
 VERSIONS = "versions"
+#: certbot adds a README.
+_OF_A_LINEAGE: t.Final = frozenset(("README", *(path.rpartition("/")[2] for path in LAYOUTS["lineage"].values())))
 
 
 @dataclass
 class Opened:
     """The directories behind a certificate directory. Methods raise OSError.
 
-    base: the certificate directory itself; state: .certops; versions: below it. None for what is not there.
+    base: the certificate directory itself; state: .certops; versions: below it. None for what is not there. adopts: see
+    DirectorySettings.
     """
 
     base: Place | None = None
     state: Place | None = None
     versions: Place | None = None
+    adopts: bool = False
 
     @contextlib.contextmanager
     def live_place(self, layout: str, stem: str) -> t.Iterator[Place | None]:
@@ -43,6 +47,8 @@ class Opened:
             if version is not None and self.versions:
                 with contextlib.suppress(FileNotFoundError):
                     place = stack.enter_context(self.versions.directory(version))
+            elif self.base and self.adopts and is_directory(self.base.look(stem)) and not self._strange(stem):
+                place = stack.enter_context(self.base.directory(stem))
             yield place
 
     def lineage_version(self, stem: str) -> str | None:
@@ -57,13 +63,30 @@ class Opened:
         if self.base is None:
             return None
         if layout == "lineage":
-            if self.base.look(stem) and self.lineage_version(stem) is None:
-                return f"{os.path.join(self.base.path, stem)} exists and is no symbolic link of this directory's store"
-            return None
+            found, path = self.base.look(stem), os.path.join(self.base.path, stem)
+            if not found or self.lineage_version(stem) is not None:
+                return None
+            if not (self.adopts and is_directory(found)):
+                return f"{path} exists and is no symbolic link of this directory's store"
+            strange = self._strange(stem)
+            return f"{path} holds {strange}, so it is not taken over" if strange else None
         for live in live_paths(layout, stem).values():
             if is_directory(self.base.look(live)):
                 return f"{os.path.join(self.base.path, live)} is a directory"
         return None
+
+    def _strange(self, stem: str) -> str:
+        """What a directory of somebody else's holds beside the regular files of a lineage; "" when it is nothing."""
+        if self.base is None:
+            return ""
+        with self.base.directory(stem) as place:
+            for name in sorted(place.names()):
+                found = place.look(name)
+                if name not in _OF_A_LINEAGE:
+                    return f"{name!r}, which is no file of a lineage"
+                if found and not stat.S_ISREG(found.st_mode):
+                    return f"{name}, which is no regular file"
+        return ""
 
     def names_of(self, version_name: str) -> list[str]:
         """Paths below the certificate directory that are names of this version."""

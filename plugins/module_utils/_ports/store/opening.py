@@ -23,18 +23,20 @@ from .live import STATE_DIRECTORY, VERSIONS, Opened, is_directory
 from .places import Place, make_place, open_place
 from .trust import is_member, is_trusted, primary_group, refuse
 
-_LOCK = "lock"
+LOCK = "lock"
 _LOCK_POLL_SECONDS = 0.05
 
 
 class DirectorySettings(t.NamedTuple):
     """attributes: of the certificate files, None leaves those that are there as they are; directory_mode: of
-    directories made here; keep: previous versions kept; readers_below: whether live files are links into .certops."""
+    directories made here; keep: previous versions kept; readers_below: whether live files are links into .certops;
+    adopts: whether a lineage takes the place of a directory with the same files that somebody else has made."""
 
     attributes: FileAttributes | None
     directory_mode: int = 0o700
     keep: int = 1
     readers_below: bool = False
+    adopts: bool = False
 
 
 #: For who writes no new content: what is there keeps its owner and mode, and everything kept stays.
@@ -88,21 +90,21 @@ def looked_at(path: str) -> t.Iterator[Opened]:
 
 
 @contextlib.contextmanager
-def lock(state: Place, path: str, timeout: float, *, create: bool) -> t.Iterator[None]:
-    """Hold the lock of a certificate directory. Raises StoreError when another run does not give it up in time.
+def lock(state: Place, path: str, timeout: float, *, create: bool, name: str = LOCK) -> t.Iterator[None]:
+    """Hold a lock of a certificate directory. Raises StoreError when another run does not give it up in time.
 
-    create: make the file of the lock; without it nothing is locked where there is none.
+    create: make the file of the lock; without it nothing is locked where there is none. name: of that file.
     """
     deadline = time.monotonic() + timeout
     with contextlib.ExitStack() as stack:
         while True:
             attempt = stack.enter_context(contextlib.ExitStack())
-            descriptor = state.open_lock(_LOCK, create=create)
+            descriptor = state.open_lock(name, create=create)
             if descriptor is None:
                 break
             attempt.callback(os.close, descriptor)
             _wait_for_lock(descriptor, path, timeout, deadline)
-            named = state.look(_LOCK)
+            named = state.look(name)
             if named and os.path.samestat(named, os.fstat(descriptor)):
                 break
             attempt.close()  # what was locked is no longer what others will lock

@@ -28,6 +28,7 @@ from .atomic import (
     set_attributes,
     sync_and_close,
 )
+from .exchanging import exchange_names
 from .trust import foreign_link, is_closed, is_sticky, is_trusted, refuse
 
 _MAX_LINKS = 40  # as many as Linux follows
@@ -66,6 +67,11 @@ class Place:
 
     def close(self) -> None:
         os.close(self._descriptor)
+
+    @property
+    def descriptor(self) -> int:
+        """For what is done here by others; to be closed here alone."""
+        return self._descriptor
 
     # -- looking ------------------------------------------------------------------------------------------------
 
@@ -199,6 +205,11 @@ class Place:
         """Make name a symbolic link, in one step even where it is one already."""
         with self._put_in_place(name) as temporary:
             os.symlink(target, temporary, dir_fd=self._descriptor)
+
+    @_located
+    def exchange(self, name: str, other: Place, other_name: str) -> None:
+        """Two names change places in one step, whatever each is. Both on one file system, which has to know how."""
+        exchange_names(self._descriptor, name, other._descriptor, other_name)
 
     @_located
     def unlink(self, name: str) -> None:

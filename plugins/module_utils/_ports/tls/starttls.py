@@ -25,22 +25,26 @@ class _Line(t.NamedTuple):
     ignored: str = r"(?!)"
 
 
-# RFC 5321 and RFC 959: every line of an answer but the last is anything that is not "code, space".
-_UNFINISHED = r"(?!\d{3} )"
+# Of the last line of an answer: "code, space, text", or the code alone, which servers should not send and clients must
+# take (RFC 5321, 4.2; RFC 959, 4.2). Every other line is anything else.
+_END = r"(?=[ \r\n])"
+_UNFINISHED = rf"(?!\d{{3}}{_END})"
 
 _LINE_PROTOCOLS: dict[str, tuple[_Line, ...]] = {
     "smtp": (  # RFC 3207
-        _Line(None, r"220 ", _UNFINISHED),
-        _Line("EHLO probe.invalid", r"250 ", _UNFINISHED),
-        _Line("STARTTLS", r"220 ", _UNFINISHED),
+        _Line(None, rf"220{_END}", _UNFINISHED),
+        _Line("EHLO probe.invalid", rf"250{_END}", _UNFINISHED),
+        _Line("STARTTLS", rf"220{_END}", _UNFINISHED),
     ),
     "imap": (_Line(None, r"\* OK"), _Line("a1 STARTTLS", r"a1 OK", r"\* ")),  # RFC 3501
     "pop3": (_Line(None, r"\+OK"), _Line("STLS", r"\+OK")),  # RFC 2595
-    "ftp": (_Line(None, r"220 ", _UNFINISHED), _Line("AUTH TLS", r"234 ", _UNFINISHED)),  # RFC 4217
-    "nntp": (_Line(None, r"20[01] "), _Line("STARTTLS", r"382 ")),  # RFC 4642
+    "ftp": (_Line(None, rf"220{_END}", _UNFINISHED), _Line("AUTH TLS", rf"234{_END}", _UNFINISHED)),  # RFC 4217
+    "nntp": (_Line(None, rf"20[01]{_END}"), _Line("STARTTLS", rf"382{_END}")),  # RFC 4642
 }
-
-PROTOCOLS = frozenset(_LINE_PROTOCOLS) | {"postgres", "ldap"}
+# Capability flags of MySQL's and MariaDB's protocol: CLIENT_PROTOCOL_41, CLIENT_SSL, CLIENT_SECURE_CONNECTION.
+_MYSQL_41, _MYSQL_SSL, _MYSQL_SECURE = 0x200, 0x800, 0x8000
+_MYSQL_VERSION = 10
+_NOT_MYSQL = "server does not speak MySQL's protocol"
 
 Receive = t.Callable[[int], bytes]
 Send = t.Callable[[bytes], None]
@@ -52,10 +56,8 @@ def upgrade(protocol: str, receive: Receive, send: Send) -> None:
     receive(n): 1 to n bytes, b"" at the end of the stream; both callables keep the deadline.
     Raises UpgradeRefused.
     """
-    if protocol == "postgres":
-        _postgres(receive, send)
-    elif protocol == "ldap":
-        _ldap(receive, send)
+    if protocol in _BINARY_PROTOCOLS:
+        _BINARY_PROTOCOLS[protocol](receive, send)
     else:
         for step in _LINE_PROTOCOLS[protocol]:
             _talk(step, receive, send)
@@ -106,6 +108,31 @@ def _ldap(receive: Receive, send: Send) -> None:
         raise UpgradeRefused("server does not offer TLS")
 
 
+def _mysql(receive: Receive, send: Send) -> None:
+    """SSLRequest after the server's greeting (MySQL, Protocol::HandshakeV10 and Protocol::SSLRequest).
+
+    A packet is its length in 3 bytes, little-endian, its number in 1, and its content.
+    """
+    header = _exactly(4, receive)
+    size = int.from_bytes(header[:3], "little")
+    if not 0 < size <= _MAX_LINE:
+        raise UpgradeRefused(_NOT_MYSQL)
+    greeting = _exactly(size, receive)
+    if greeting[:1] == b"\xff":  # an error: number, perhaps # and SQL state, text
+        shown = re.sub(r"[^ -~]", "?", greeting[3:].decode("latin-1"))[:100]
+        raise UpgradeRefused(f"server answered {shown!r} to the connection")
+    # Version of the protocol and of the server, up to a zero byte; thread id (4), salt (8), a zero; capabilities.
+    flags = greeting[greeting.find(b"\0", 1) + 14 :][:2]
+    if greeting[:1] != bytes([_MYSQL_VERSION]) or len(flags) < 2:
+        raise UpgradeRefused(_NOT_MYSQL)
+    if not int.from_bytes(flags, "little") & _MYSQL_SSL:
+        raise UpgradeRefused("server does not offer TLS")
+    capabilities = _MYSQL_41 | _MYSQL_SSL | _MYSQL_SECURE
+    # Capabilities, the largest packet, the character set (utf8), nothing.
+    content = capabilities.to_bytes(4, "little") + (2**24 - 1).to_bytes(4, "little") + bytes([33]) + bytes(23)
+    send(len(content).to_bytes(3, "little") + bytes([(header[3] + 1) & 0xFF]) + content)
+
+
 def _exactly(size: int, receive: Receive) -> bytes:
     data = b""
     while len(data) < size:
@@ -114,3 +141,11 @@ def _exactly(size: int, receive: Receive) -> bytes:
             raise UpgradeRefused("server closed the connection")
         data += part
     return data
+
+
+_BINARY_PROTOCOLS: dict[str, t.Callable[[Receive, Send], None]] = {
+    "postgres": _postgres,
+    "ldap": _ldap,
+    "mysql": _mysql,
+}
+PROTOCOLS = frozenset(_LINE_PROTOCOLS) | frozenset(_BINARY_PROTOCOLS)

@@ -112,7 +112,22 @@ def test_what_is_installed_again_when_it_changes():
 
 def test_the_units_that_are_wanted():
     assert list(plan(watch=[])["unit_templates"]) == ["certops-rotation.service", "certops-rotation.timer"]
-    assert set(plan(on_failure="true", boot="try")["unit_templates"]) == set(plan()["units"])
+    assert set(plan(on_failure="true", boot="try", wake="/w")["unit_templates"]) == set(plan()["units"])
+
+
+def test_below_what_is_watched_only_where_certificates_are_compared():
+    assert plan()["watches_below"]
+    assert not plan(watch=[])["watches_below"]
+    assert not plan(check=["/x/check"])["watches_below"]
+
+
+def test_what_wakes_it_is_emptied_by_the_confined_service():
+    assert plan(wake="/var/lib/x/wake")["writable"] == ["/etc/haproxy", "/var/lib/x/wake"]
+
+
+def test_cron_has_a_time_of_its_own():
+    given = plan(has_systemd=False, on_calendar="Mon 09:00", cron="0 9 * * 1", interval=7)
+    assert (given["cron_time"], given["problems"]) == ("0 9 * * 1", [])
 
 
 @pytest.mark.parametrize(
@@ -144,6 +159,12 @@ def test_the_scheduler_and_what_it_needs():
         ({"inventory": "i", "variables": {"a": 1}}, "rotation_schedule_inventory and rotation_schedule_variables"),
         ({"environment": {"1a": 1, "b": 2}}, "not a name for a variable: 1a"),
         ({"scheduler": "cron", "on_calendar": "daily"}, "cron knows no"),
+        ({"cron": "daily"}, "five fields"),
+        ({"cron": "0 9 * * 1;reboot"}, "five fields"),
+        ({"cron": "0 9 * * 1\n* * * * * root x"}, "five fields"),
+        ({"wake": "wake"}, "rotation_schedule_wake: a path"),
+        ({"wake": "/w%x"}, "rotation_schedule_wake: a path"),
+        ({"wake": "/w x"}, "rotation_schedule_wake: a path"),
         ({"scheduler": "cron", "boot": "try"}, "cron starts no HAProxy"),
         ({"scheduler": "cron", "interval": 7}, "cron cannot run every 7 minutes"),
     ],

@@ -1,0 +1,82 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The proof of any service: its endpoints are asked, until they show the new leaf or have had their time."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from ..._core.services.definitions import LiveLineage, ServiceDefinition
+from ..._core.services.expected import (
+    EndpointAnswer,
+    EndpointQuestion,
+    EndpointVerdict,
+    candidates_for,
+    is_right,
+    judge_endpoints,
+)
+from ..._ports.tls.endpoint import Endpoint, parse_endpoint
+from ..._ports.tls.probe import Observation, probe_many
+
+_CONCURRENCY = 16
+_HANDSHAKE = 5.0  # seconds for one
+_PAUSE, _LONGEST_PAUSE = 0.2, 2.0  # seconds between two rounds, in between they double
+
+
+class ServiceProof:
+    """Of several services. Made before any of them is told: which endpoints answer then, is part of the proof."""
+
+    def __init__(self, services: t.Iterable[ServiceDefinition], *, handshake: float = _HANDSHAKE) -> None:
+        self._handshake = handshake
+        endpoints = {endpoint for service in services for endpoint in _endpoints(service)}
+        self._answering = {
+            observation.endpoint for observation in self._ask(list(endpoints), handshake) if observation.reachable
+        }
+
+    def prove(
+        self, service: ServiceDefinition, told: t.Collection[str], live: t.Sequence[LiveLineage]
+    ) -> EndpointVerdict:
+        """Asks again what is not answered rightly, up to service.prove_within seconds: it may just be starting."""
+        endpoints = _endpoints(service)
+        questions = [_question(service, endpoint, live) for endpoint in endpoints]
+        # Nobody knows what is right for one without candidates: it is not waited for.
+        answers: dict[int, EndpointAnswer] = {}
+        wanting = list(range(len(endpoints)))
+        end, pause = time.monotonic() + service.prove_within, _PAUSE
+        while wanting:
+            left = max(end - time.monotonic(), 0.5)
+            observations = self._ask([endpoints[index] for index in wanting], min(self._handshake, left))
+            answers.update((index, self._answer(seen)) for index, seen in zip(wanting, observations))
+            wanting = [
+                index
+                for index in wanting
+                if questions[index].candidates and not is_right(questions[index], answers[index])
+            ]
+            if time.monotonic() + pause >= end:
+                break
+            if wanting:
+                time.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+        return judge_endpoints(questions, [answers[index] for index in range(len(endpoints))], told)
+
+    def _answer(self, observation: Observation) -> EndpointAnswer:
+        return EndpointAnswer(
+            observation.fingerprint_sha256, observation.error or "", observation.endpoint in self._answering
+        )
+
+    @staticmethod
+    def _ask(endpoints: t.Sequence[Endpoint], timeout: float) -> list[Observation]:
+        return probe_many(endpoints, timeout, _CONCURRENCY)
+
+
+def _endpoints(service: ServiceDefinition) -> list[Endpoint]:
+    return [parse_endpoint(entry, position) for position, entry in enumerate(service.endpoints)]
+
+
+def _question(service: ServiceDefinition, endpoint: Endpoint, live: t.Iterable[LiveLineage]) -> EndpointQuestion:
+    name = endpoint.server_name or ""
+    label = str(endpoint) if name in ("", endpoint.host) else f"{endpoint} ({name})"
+    return EndpointQuestion(label, name, candidates_for(service, endpoint.host, name, live))
