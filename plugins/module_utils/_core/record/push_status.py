@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import collections
 import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -28,9 +29,10 @@ class _Row(t.NamedTuple):
 
 @dataclass(frozen=True)
 class PushStatus:
-    """debts: of all targets; owed: of the queue, those that are being pushed just now too; given_up: likewise;
-    claimed: names of hosts that a run is at; bad: damaged files; unreadable: lineage -> why; woken: of hooks that no run
-    has heard yet; last_success: None when none is known; max_age: of the last success, and of what is owed."""
+    """debts: of all targets; owed, given_up: in the queue, what is being pushed just now too; max_age: of the last
+    success, and of what is owed; last_success: None when none is known; knows_runs: whether that can be known; claimed:
+    names of hosts that a run is at; bad: damaged files; unreadable: lineage -> why; woken: of hooks that no run has
+    heard yet."""
 
     hosts: t.Sequence[str]
     debts: Debts
@@ -62,18 +64,22 @@ class PushStatus:
             yield _found("never_succeeded", "error", "No run that pushes has ended well yet.")
         elif self.now - self.last_success > self.max_age:
             age = format_duration(self.now - self.last_success)
-            yield _found("last_success_too_old", "error", f"No run that pushes ended well for {age}, the limit is {limit}.")
+            text = f"No run that pushes ended well for {age}, the limit is {limit}."
+            yield _found("last_success_too_old", "error", text)
 
     def _host_problems(self) -> t.Iterator[dict[str, t.Any]]:
-        for entry in self.given_up:
-            text = f"{entry.lineage} is not pushed to {entry.host} any more, after {entry.attempts} attempts: "
+        for host, entries in _by_host(self.given_up).items():
+            names = listed([entry.lineage for entry in entries])
+            text = f"{names}: not pushed to {host} any more, after {entries[0].attempts} attempts: "
             advice = "Mend that, then bring it back by push_queue with state=requeued."
-            yield _found("given_up", "error", f"{text}{_sentence(entry.last_error)} {advice}")
-        for entry in self._owed_to_targets:
-            age = self.now - parse_isoformat_utc(entry.queued_at)
+            yield _found("given_up", "error", f"{text}{_sentence(entries[0].last_error)} {advice}")
+        for host, entries in _by_host(self._owed_to_targets).items():
+            oldest = min(entries, key=lambda entry: entry.queued_at)
+            age = self.now - parse_isoformat_utc(oldest.queued_at)
             is_late = self.max_age is not None and age > self.max_age
-            text = f"{entry.host} has been owed {entry.lineage} for {format_duration(max(age, timedelta()))}"
-            why = f", {entry.attempts} attempts failed: {_sentence(entry.last_error)}" if entry.attempts else "."
+            names = listed([entry.lineage for entry in entries])
+            text = f"{host} has been owed {names} for {format_duration(max(age, timedelta()))}"
+            why = f", {oldest.attempts} attempts failed: {_sentence(oldest.last_error)}" if oldest.attempts else "."
             yield _found("owed", "error" if is_late else "warning", f"{text}{why}")
         if self.debts.new:
             names = listed([f"{debt.host} ({debt.lineage})" for debt in self.debts.new])
@@ -117,16 +123,12 @@ class PushStatus:
         }
 
     def _rows(self) -> dict[str, _Row]:
-        owed = {(entry.host, entry.lineage) for entry in self.owed} | {debt.key for debt in self.debts.new}
-        given_up = {(entry.host, entry.lineage) for entry in self.given_up}
-        names = dict.fromkeys([*self.hosts, *(host for host, _lineage in sorted(owed | given_up))])
-        paid = [debt.host for debt in self.debts.paid]
-        return {
-            name: _Row(
-                paid.count(name), sum(host == name for host, _ in owed), sum(host == name for host, _ in given_up)
-            )
-            for name in names
-        }
+        keys = {(entry.host, entry.lineage) for entry in self.owed} | {debt.key for debt in self.debts.new}
+        owed = collections.Counter(host for host, _lineage in keys)
+        given_up = collections.Counter(entry.host for entry in self.given_up)
+        paid = collections.Counter(debt.host for debt in self.debts.paid)
+        names = dict.fromkeys([*self.hosts, *sorted({*owed, *given_up})])
+        return {name: _Row(paid[name], owed[name], given_up[name]) for name in names}
 
     def _text(self, problems: t.Sequence[t.Mapping[str, t.Any]]) -> str:
         """A table for people, worst news first."""
@@ -141,6 +143,13 @@ class PushStatus:
         widths = [max(map(len, column)) for column in zip(*table)]
         lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in table]
         return "\n".join(lines)
+
+
+def _by_host(entries: t.Iterable[OwedEntry]) -> dict[str, list[OwedEntry]]:
+    found: dict[str, list[OwedEntry]] = {}
+    for entry in entries:
+        found.setdefault(entry.host, []).append(entry)
+    return found
 
 
 def _sentence(text: str) -> str:
