@@ -5,9 +5,9 @@
 """The quickstart of pushing: from certbot to three hosts, one of which is down, and a renewal under load.
 
 certbot and the ACME server (Pebble), the SSH servers, nginx and HAProxy are real. The playbooks certops.rotation.push
-and certops.rotation.deploy do what they do in production. There the second one is started by a path unit of systemd when
-something is uploaded; here a thread does that. As in the other quickstarts, every line that the screen marks was checked
-before it was printed.
+and certops.rotation.deploy do what they do in production. There a path unit of systemd starts the second one when
+something is uploaded; here a thread does that. As in the other quickstarts, every line that the screen marks was
+checked before it was printed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives import hashes
 from issuing import Pebble
 from occasion import Occasion, hold
 from playbook import INVENTORY, Playbook
-from pushing import Certbot, Deployer, LineageHaproxy, Names, Nginx, ReceivingHost, make_ssh_key
+from pushing import Balancer, Certbot, Deployer, Names, Nginx, ReceivingHost, make_ssh_key, put_lineage
 from screen import Screen
 from visitors import Client, Visitors
 
@@ -129,17 +129,17 @@ class PushQuickstart:
             hosts[name] = host = ReceivingHost(self._directory, name, self._directory / "id_ed25519.pub")
             self._logs[f"sshd of {name}"] = lambda host=host: host.log
             life.enter_context(host)
-            lineage = host.live / LINEAGE
-            lineage.mkdir(mode=0o700)
             placeholder = authority.issue("placeholder.invalid", days=1)
-            (lineage / "fullchain.pem").write_text(placeholder.certificate_pem)
-            (lineage / "privkey.pem").touch(mode=0o600)
-            (lineage / "privkey.pem").write_text(placeholder.private_key_pem)
-            server = LineageHaproxy(host.directory, lineage) if name == BALANCER else Nginx(host.directory, lineage)
+            server: Balancer | Nginx
+            if name == BALANCER:
+                self._haproxy = server = Balancer(
+                    host.directory, placeholder.certificate_pem + placeholder.private_key_pem
+                )
+            else:
+                put_lineage(host.live / LINEAGE, placeholder)
+                server = Nginx(host.directory, host.live / LINEAGE)
             self._logs[server.name] = lambda server=server: server.log
             life.enter_context(server)
-            if isinstance(server, LineageHaproxy):
-                self._haproxy = server
             endpoint = {"host": "127.0.0.1", "port": server.port, "server_name": LINEAGE}
             self._served[name] = Served(server.port, {**server.service, "endpoints": [endpoint]})
             if name != LATE:

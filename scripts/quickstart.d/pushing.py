@@ -18,6 +18,7 @@ import threading
 import typing as t
 
 import dnslib
+from authority import Issued
 from dnslib.server import BaseResolver, DNSLogger, DNSServer
 from issuing import Pebble
 from occasion import ROOT
@@ -114,6 +115,14 @@ def make_ssh_key(path: pathlib.Path) -> str:
     return path.with_suffix(".pub").read_text().strip()
 
 
+def put_lineage(directory: pathlib.Path, issued: Issued) -> None:
+    """Two files as certbot names them, without an archive."""
+    directory.mkdir(mode=0o700)
+    (directory / "fullchain.pem").write_text(issued.certificate_pem)
+    (directory / "privkey.pem").touch(mode=0o600)
+    (directory / "privkey.pem").write_text(issued.private_key_pem)
+
+
 class ReceivingHost(_Program):
     """A host with an SSH server for uploads only. staging, receipts, live: its directories; host_key: public."""
 
@@ -203,23 +212,18 @@ class Nginx(_Program):
         return False
 
 
-class LineageHaproxy(Haproxy):
-    """It reads the two files of a lineage, by two links that lie beside each other: NAME.pem and NAME.pem.key
-    (HAProxy's ssl-load-extra-files). service: how it is told of a new one."""
-
-    def __init__(self, directory: pathlib.Path, lineage: pathlib.Path) -> None:
-        super().__init__(directory, "")
-        (self.certificates / "00-placeholder.pem").unlink()
-        self._linked = self.certificates / f"{lineage.name}.pem"
-        self._linked.symlink_to(lineage / "fullchain.pem")
-        self._linked.with_suffix(".pem.key").symlink_to(lineage / "privkey.pem")
+class Balancer(Haproxy):
+    """service: how it is told of a new lineage, which it reads from a file of its own."""
 
     @property
     def service(self) -> dict[str, t.Any]:
-        return {
-            "type": "haproxy",
-            "haproxy": {"socket": str(self.socket), "config": [str(self.config)], "reload_methods": []},
+        own = {
+            "path": str(self.certificates),
+            "socket": str(self.socket),
+            "config": [str(self.config)],
+            "reload_methods": [],
         }
+        return {"type": "haproxy", "haproxy": own}
 
 
 class Deployer:
