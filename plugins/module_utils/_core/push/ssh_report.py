@@ -32,7 +32,6 @@ _NO_CONNECTION: t.Final = re.compile(r"^ssh: connect to (?:host|address) .*?: (.
 _KEY_FILE: t.Final = re.compile(r"^Load key .*: (?!.*No such file).+$", re.MULTILINE)
 _DENIED: t.Final = re.compile(r"Permission denied \(|Too many authentication failures|No supported authentication")
 _NO_SUCH_KEY_TYPE: t.Final = re.compile(r"no matching host key type found\. Their offer: (\S+)")
-_NO_SFTP: t.Final = re.compile(r"^subsystem request failed", re.MULTILINE)
 _DEBUG: t.Final = re.compile(r"^(?:debug\d: .*|OpenSSH_.*|Authenticated to .*)(?:\n|\Z)", re.MULTILINE)
 _LONGEST: t.Final = 300
 

@@ -10,9 +10,10 @@ go on in step over one connection: a round trip to the host moves all of them on
 
 from __future__ import annotations
 
-import posixpath
 import typing as t
+from posixpath import dirname
 
+from ..text import harmless
 from . import sftp
 from .lineage import LINEAGE_FILES
 from .receipt import LARGEST_RECEIPT, receipt_file_name, receipt_from_json
@@ -78,7 +79,7 @@ def upload(lineage: Lineage, target: PushTarget, extensions: t.Collection[str], 
 
 def read_receipt(lineage: str, target: PushTarget) -> Task[Receipt | None]:
     """None: there is none. Raises UploadRefused for one that cannot be read, or is none."""
-    path = posixpath.join(target.receipts, receipt_file_name(lineage))
+    path = _join(target.receipts, receipt_file_name(lineage))
     content = yield from _read_file(path, LARGEST_RECEIPT)
     if content is None:
         return None
@@ -88,14 +89,11 @@ def read_receipt(lineage: str, target: PushTarget) -> Task[Receipt | None]:
         raise UploadRefused(f"cannot use the receipt {path}: {error}. See what writes it there.") from None
     if receipt.lineage != lineage:
         raise UploadRefused(f"cannot use the receipt {path}: it is of {receipt.lineage}. See what writes it there.")
-    return receipt
+    return t.cast("Receipt", harmless(receipt))
 
 
-def answers(receipt: Receipt | None, lineage: Lineage, before: Receipt | None = None) -> bool:
-    """Whether it is about this content of the lineage. before: the receipt that was there before the upload: of an
-    earlier one."""
-    if receipt is None or receipt == before:
-        return False
+def answers(receipt: Receipt, lineage: Lineage) -> bool:
+    """Whether it is about this content of the lineage."""
     return receipt.fingerprint_sha256 == lineage.fingerprint_sha256 or (
         not receipt.fingerprint_sha256 and receipt.state == "refused"
     )
@@ -106,14 +104,14 @@ def answers(receipt: Receipt | None, lineage: Lineage, before: Receipt | None = 
 
 def _to_receiver(lineage: Lineage, target: PushTarget, extensions: t.Collection[str], mark: str) -> Task[Uploaded]:
     """In a directory of its own, which gets its name when it is complete."""
-    staged = posixpath.join(target.path, staged_name(lineage.name, lineage.fingerprint_sha256))
+    staged = _join(target.path, staged_name(lineage.name, lineage.fingerprint_sha256))
     before, is_there = yield from _receipt_and(lineage.name, target, staged)
     if is_there:
         return Uploaded(False, before)
-    directory = posixpath.join(target.path, f"{UPLOAD_PREFIX}{mark}")
+    directory = _join(target.path, f"{UPLOAD_PREFIX}{mark}")
+    files = {_join(directory, name): content for name, content in _files(lineage, target)}
     (reply,) = yield [sftp.make_directory(directory, _DIRECTORY_MODE)]
     _require(sftp.status_of(reply), f"make a directory in {_named(target.path)}", target.path)
-    files = {posixpath.join(directory, name): content for name, content in _files(lineage, target)}
     try:
         yield from in_step([_write_file(path, content, extensions, anew=True) for path, content in files.items()])
         (reply,) = yield [sftp.rename(directory, staged)]
@@ -130,20 +128,20 @@ def _to_receiver(lineage: Lineage, target: PushTarget, extensions: t.Collection[
 
 def _to_directory(lineage: Lineage, target: PushTarget, extensions: t.Collection[str], mark: str) -> Task[Uploaded]:
     """The key first, for what is read when the certificate is new must find the key that belongs to it."""
-    directory = posixpath.join(target.path, lineage.name)
-    (made,) = yield [sftp.make_directory(directory, _DIRECTORY_MODE)]
+    directory = _join(target.path, lineage.name)
     files = dict(_files(lineage, target))
+    (made,) = yield [sftp.make_directory(directory, _DIRECTORY_MODE)]
     try:
         if sftp.POSIX_RENAME not in extensions:  # a certdeploy client's server: it cannot rename
             for name, content in files.items():
-                yield from _write_file(posixpath.join(directory, name), content, extensions, anew=False)
+                yield from _write_file(_join(directory, name), content, extensions, anew=False)
             return Uploaded(True)
         # No name that ends with .pem: a certdeploy client takes those.
-        beside = {posixpath.join(directory, f".{name}.{mark}"): name for name in files}
+        beside = {_join(directory, f".{name}.{mark}"): name for name in files}
         try:
             yield from in_step([_write_file(path, files[name], extensions, anew=True) for path, name in beside.items()])
             for path, name in beside.items():
-                (reply,) = yield [sftp.posix_rename(path, posixpath.join(directory, name))]
+                (reply,) = yield [sftp.posix_rename(path, _join(directory, name))]
                 _require(sftp.status_of(reply), f"rename {path} to {name}", directory)
         except UploadRefused:
             yield [sftp.remove(path) for path in beside]
@@ -169,7 +167,7 @@ def _files(lineage: Lineage, target: PushTarget) -> list[tuple[str, bytes]]:
 
 
 def _write_file(path: str, content: bytes, extensions: t.Collection[str], *, anew: bool) -> Task[None]:
-    directory = posixpath.dirname(path)
+    directory = dirname(path)
     (reply,) = yield [sftp.open_for_writing(path, _FILE_MODE, anew=anew)]
     handle = sftp.handle_of(reply)
     if not isinstance(handle, bytes):
@@ -190,7 +188,7 @@ def _read_file(path: str, limit: int) -> Task[bytes | None]:
     if not isinstance(handle, bytes):
         if handle.code == sftp.NO_SUCH_FILE:
             return None
-        raise _refusal(handle, f"read {path}", posixpath.dirname(path))
+        raise _refusal(handle, f"read {path}", dirname(path))
     content = b""
     while True:
         (reply,) = yield [sftp.read(handle, len(content))]
@@ -202,7 +200,7 @@ def _read_file(path: str, limit: int) -> Task[bytes | None]:
     if isinstance(some, bytes):
         raise UploadRefused(f"cannot use {path}: it has more than {limit} bytes. See what writes it there.")
     if some.code != sftp.END_OF_FILE:
-        raise _refusal(some, f"read {path}", posixpath.dirname(path))
+        raise _refusal(some, f"read {path}", dirname(path))
     return content
 
 
@@ -211,7 +209,7 @@ def _exists(path: str) -> Task[bool]:
     found = sftp.exists(reply)
     if isinstance(found, bool):
         return found
-    raise _refusal(found, f"look at {path}", posixpath.dirname(path))
+    raise _refusal(found, f"look at {path}", dirname(path))
 
 
 def _clear(directory: str, files: t.Iterable[str]) -> Task[None]:
@@ -237,7 +235,7 @@ def _receipt_and(lineage: str, target: PushTarget, staged: str) -> Task[tuple[Re
 def _require_room(status: sftp.SftpStatus, path: str, size: int, extensions: t.Collection[str]) -> Task[None]:
     """A server says no more than "failure" when its disk is full. Raises UploadRefused when it is."""
     if status.code == sftp.FAILURE and sftp.STATVFS in extensions:
-        (reply,) = yield [sftp.statvfs(posixpath.dirname(path) or ".")]
+        (reply,) = yield [sftp.statvfs(dirname(path) or ".")]
         if sftp.is_full(reply, size):
             raise UploadRefused(f"cannot write {path}: its disk is full. Make room there.")
 
@@ -257,3 +255,7 @@ def _refusal(status: sftp.SftpStatus, what: str, directory: str) -> UploadRefuse
 
 def _named(directory: str) -> str:
     return directory or "the login directory"
+
+
+def _join(directory: str, name: str) -> str:
+    return f"{directory.rstrip('/')}/{name}" if directory else name
