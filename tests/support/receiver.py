@@ -6,9 +6,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
+import socket
+import ssl
 import typing as t
 
 from cryptography import x509
@@ -18,6 +21,7 @@ from .fork_server import ModuleServer
 from .module import ModuleRun, module_request
 from .pki import IssuedCertificate
 from .sync import TEMPORARY_MARK
+from .tls_server import server
 
 
 class Receiver:
@@ -29,7 +33,7 @@ class Receiver:
         self.staging = root / "staging"
         self.live = root / "live"
         self.receipts = root / "receipts"
-        self.staging.mkdir(mode=0o700, exist_ok=True)
+        self.staging.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.args = {
             "source": str(self.staging),
             "path": str(self.live),
@@ -120,3 +124,61 @@ def read_lineage(directory: pathlib.Path) -> str:
     key = serialization.load_pem_private_key(parts["privkey"], None)
     assert key.public_key() == leaf.public_key(), "the key is not the leaf's"
     return leaf.fingerprint(hashes.SHA256()).hex()
+
+
+class LoadingService:
+    """A TLS server that serves what it has loaded, and loads a lineage when it is told to: by a program of its own.
+
+    stuck: a file; while it is there, the program ends well and has loaded nothing.
+    """
+
+    def __init__(self, directory: pathlib.Path, lineage: pathlib.Path) -> None:
+        directory.mkdir(exist_ok=True)
+        self.program = directory / "load"
+        self.stuck = directory / "stuck"
+        self.broken = directory / "broken"
+        self._log = directory / "log"
+        self._served = directory / "served.pem"
+        put(
+            self.program,
+            f"""#!/bin/sh
+echo "$CERTOPS_LINEAGES" >> {self._log}
+[ ! -e {self.broken} ] || {{ echo broken; exit 1; }}
+[ ! -e {self.stuck} ] || exit 0
+cat {lineage}/fullchain.pem {lineage}/privkey.pem > {directory}/new.$$ && mv {directory}/new.$$ {self._served}
+""",
+        )
+        self.program.chmod(0o700)
+
+    def definition(self, *ports: int, **more: t.Any) -> dict[str, t.Any]:
+        """An entry of services."""
+        endpoints = [{"host": "127.0.0.1", "port": port, "server_name": "a.example.com"} for port in ports]
+        return {"type": "script", "name": str(self.program), "endpoints": endpoints, "prove_within": 1, **more}
+
+    def load(self, issued: IssuedCertificate) -> None:
+        put(self._served, issued.combined_pem)
+
+    @property
+    def told(self) -> list[str]:
+        """What it was told, by turns."""
+        return self._log.read_text().splitlines() if self._log.exists() else []
+
+    @property
+    def loaded(self) -> str:
+        """Fingerprint of the leaf, "" for none."""
+        if not self._served.exists():
+            return ""
+        return x509.load_pem_x509_certificate(self._served.read_bytes()).fingerprint(hashes.SHA256()).hex()
+
+    def talk(self, connection: socket.socket) -> None:
+        """With whoever comes: see server."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self._served)
+        with context.wrap_socket(connection, server_side=True) as secured:
+            secured.recv(1)
+
+    @contextlib.contextmanager
+    def serving(self) -> t.Iterator[int]:
+        """Its port."""
+        with server(self.talk) as port:
+            yield port

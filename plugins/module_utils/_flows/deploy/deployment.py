@@ -29,7 +29,7 @@ from .intake import Intake, Refusal, claimed_fingerprint, lineage_of, staged_nam
 from .recording import receipts_for, record_served
 from .settings import DeploymentSettings
 from .telling import Telling
-from .unfinished import UNFINISHED_FILE, fingerprint_of, load_unfinished
+from .unfinished import UnfinishedFile, fingerprint_of
 from .verdicts import UploadVerdict, reasons
 
 if t.TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Deployment(CertificateSync):
         self._staging = staging
         self._settings = settings
         self._unfinished = Unfinished()
-        self._recalled = b""
+        self._file = UnfinishedFile(directory, options.lock_timeout)
         self._verdicts: list[UploadVerdict] = []
         self._receipts: list[Receipt] = []
         self._is_saved = True
@@ -119,9 +119,8 @@ class Deployment(CertificateSync):
 
     def recall(self) -> None:
         """What have earlier runs left to be done?"""
-        self._unfinished, damage = load_unfinished(self._directory, self._manifest.entries, self._now)
+        self._unfinished, damage = self._file.load(self._manifest.entries, self._now)
         self.report.warnings += [damage] if damage else []
-        self._recalled = self._unfinished.to_json() if not damage else b""
 
     def fetch(self, plan: Plan[SecretVersion]) -> t.Iterator[list[SecretValue | SecretFailure]]:
         """All uploads of a lineage together."""
@@ -190,7 +189,7 @@ class Deployment(CertificateSync):
             return
         for line in telling.failures:
             self.report.fail(line, "host")
-        if self._is_saved and (self._verdicts or telling.has_work or self._recalled != unfinished.to_json()):
+        if self._is_saved and (self._verdicts or telling.has_work or self._file.is_news(unfinished)):
             with self._noting_errors():
                 record_served(
                     self._directory, telling, unfinished, self.report.failures, lock_timeout=self._options.lock_timeout
@@ -201,7 +200,7 @@ class Deployment(CertificateSync):
             if self._settings.receipts is not None:
                 self._settings.receipts.write(self._receipts)
             unfinished.receipts.clear()
-            self._leave()
+            self._file.save_alone(unfinished)
             self._empty_staging()
 
     # -- parts of them ------------------------------------------------------------------------------------------
@@ -223,6 +222,7 @@ class Deployment(CertificateSync):
             self._directory,
             self._settings,
             self._unfinished,
+            self._file,
             self._manifest.entries,
             lock_timeout=self._options.lock_timeout,
             now=self._now,
@@ -245,7 +245,7 @@ class Deployment(CertificateSync):
             return list(installations)
         self._before_change()
         try:
-            self._directory.write_own_file(UNFINISHED_FILE, self._unfinished.to_json())
+            self._file.save(self._unfinished)
         except StoreError as error:
             for each in news:
                 self._unfinished.recall(each.entry.name, before)
@@ -294,13 +294,6 @@ class Deployment(CertificateSync):
         self._is_saved = len(self.report.failures) == failures
         for verdict in self._verdicts if not self._is_saved else ():
             verdict.give_up(self.report.failures[-1])
-
-    def _leave(self) -> None:
-        """What is left to do, where that is news. Raises StoreError."""
-        document = self._unfinished.to_json()
-        if document != self._recalled:
-            with self._directory.locked(self._options.lock_timeout):
-                self._directory.write_own_file(UNFINISHED_FILE, document)
 
     def _empty_staging(self) -> None:
         for verdict in self._verdicts:

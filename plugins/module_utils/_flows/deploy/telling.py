@@ -14,11 +14,12 @@ from ..._core.pipeline.manifest import Entry
 from ..._core.push.deployments import TakenBack, Unfinished
 from ..._core.services.debounce import debounce
 from ..._core.services.definitions import LiveLineage, ServiceDefinition, ServiceOutcome
+from ..._core.services.expected import EndpointVerdict
 from ..._core.services.pending import PendingLineage, pushed, still_pending
 from ..._core.unexpected import only_rotation_errors
 from ..._errors import RotationError, StoreError
 from ..._ports.store.directory import CertificateDirectory
-from .unfinished import UNFINISHED_FILE, fingerprint_of, live_lineages
+from .unfinished import UnfinishedFile, fingerprint_of, live_lineages
 
 if t.TYPE_CHECKING:
     from .settings import DeploymentSettings
@@ -38,6 +39,7 @@ class Telling:
         directory: CertificateDirectory,
         settings: DeploymentSettings,
         unfinished: Unfinished,
+        file: UnfinishedFile,
         entries: t.Mapping[str, Entry],
         *,
         lock_timeout: float,
@@ -47,6 +49,7 @@ class Telling:
         self._directory = directory
         self._settings = settings
         self._unfinished = unfinished
+        self._file = file
         self._lock_timeout = lock_timeout
         self.now = now
         self._check_mode = check_mode
@@ -55,6 +58,8 @@ class Telling:
         self.rolled_back: list[str] = []
         self.failures: list[str] = []
         self.due: datetime | None = None
+        #: Lineages that a handshake got, and none did not, as far as they have been asked for.
+        self.proven: set[str] = set()
 
     # -- stages -------------------------------------------------------------------------------------------------
 
@@ -104,12 +109,6 @@ class Telling:
         return live_lineages(self._directory, self.entries)
 
     @property
-    def proven(self) -> set[str]:
-        """Lineages that a handshake got, and none did not."""
-        seen = {name for outcome in self.outcomes for name in outcome.proven}
-        return seen - {name for outcome in self.outcomes for name in (*outcome.wrong, *outcome.unasked)}
-
-    @property
     def has_work(self) -> bool:
         """Whether anybody was told, or went back."""
         return bool(self.rolled_back) or any(outcome.outcome in ("ran", "failed") for outcome in self.outcomes)
@@ -131,26 +130,33 @@ class Telling:
 
         outcomes = run_services(services, pending, self.live, due=due, check_mode=self._check_mode)
         self.failures += [f"{one.service}: {one.message}" for one in outcomes if one.outcome == "failed"]
+        self.proven.update(*(one.proven for one in outcomes))
+        self.proven.difference_update(*((*one.wrong, *one.unasked) for one in outcomes))
         return outcomes
 
     def _ask_again(self) -> None:
         """Whether what was not shown is shown now: nobody is told anew of what he was told already."""
-        waiting = [name for name in self._unfinished.unproven if not self._unfinished.is_pending(name)]
+        unproven = self._unfinished.unproven
+        waiting = [name for name in unproven if name in self.entries and not self._unfinished.is_pending(name)]
+        wrong: set[str] = set()
         for service in self._settings.services if waiting else ():
             names = [name for name in waiting if service.concerns(name)]
             if names and service.endpoints:
-                wrong = self._still_wrong(service, names)
-                waiting = [name for name in waiting if name not in names or name in wrong]
-        for name in [name for name in self._unfinished.unproven if name not in waiting]:
-            if not self._unfinished.is_pending(name):
-                del self._unfinished.unproven[name]
+                verdict = self._asked(service, names)
+                self.proven.update(verdict.proven)
+                wrong.update(verdict.wrong)
+        self.proven -= wrong
+        for name in waiting:
+            if name in wrong:
+                self.failures.append(f"{name}: {unproven[name]}")
+            else:
+                del unproven[name]
                 self._unfinished.receipts.add(name)
-        self.failures += [f"{name}: {self._unfinished.unproven[name]}" for name in waiting]
 
-    def _still_wrong(self, service: ServiceDefinition, names: t.Sequence[str]) -> tuple[str, ...]:
+    def _asked(self, service: ServiceDefinition, names: t.Sequence[str]) -> EndpointVerdict:
         from .prove_services import ServiceProof
 
-        return ServiceProof([service]).prove(service, names, self.live).wrong
+        return ServiceProof([service]).prove(service, names, self.live)
 
     def _wrong(self) -> dict[str, str]:
         """Lineage -> why. With those that a killed run was about to take back."""
@@ -184,8 +190,7 @@ class Telling:
     def _save(self) -> bool:
         """Whether it is remembered now."""
         try:
-            with self._directory.locked(self._lock_timeout):
-                self._directory.write_own_file(UNFINISHED_FILE, self._unfinished.to_json())
+            self._file.save_alone(self._unfinished)
         except StoreError as error:
             self.failures.append(error.message)
             return False

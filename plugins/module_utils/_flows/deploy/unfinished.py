@@ -16,21 +16,48 @@ from ..._core.services.definitions import LiveLineage
 from ..._core.services.pending import PendingLineage
 from ..._ports.store.directory import STATE_DIRECTORY, CertificateDirectory
 
-UNFINISHED_FILE: t.Final = "deployment.json"
+_FILE: t.Final = "deployment.json"
 
 
-def load_unfinished(
-    directory: CertificateDirectory, entries: t.Mapping[str, Entry], now: datetime
-) -> tuple[Unfinished, str]:
-    """With a warning where the file is damaged: then services are told of all that is live. Raises StoreError."""
-    try:
-        data = directory.read_own_file(UNFINISHED_FILE)
-        return (Unfinished() if data is None else Unfinished.from_json(data)), ""
-    except ValueError as error:
-        file = os.path.join(directory.path, STATE_DIRECTORY, UNFINISHED_FILE)
-        pending = tuple(PendingLineage(name, fingerprint_of(entry), now) for name, entry in sorted(entries.items()))
-        text = f"{file} is damaged ({error}): the services are told of all that is live."
-        return Unfinished(pending, receipts=set(entries)), text
+class UnfinishedFile:
+    """Methods raise StoreError. Written is only what is news."""
+
+    def __init__(self, directory: CertificateDirectory, lock_timeout: float) -> None:
+        self._directory = directory
+        self._lock_timeout = lock_timeout
+        self._known = Unfinished().to_json()
+
+    def load(self, entries: t.Mapping[str, Entry], now: datetime) -> tuple[Unfinished, str]:
+        """With a warning where the file is damaged: then services are told of all that is live."""
+        try:
+            data = self._directory.read_own_file(_FILE)
+            if data is None:
+                return Unfinished(), ""
+            found = Unfinished.from_json(data)
+        except ValueError as error:
+            file = os.path.join(self._directory.path, STATE_DIRECTORY, _FILE)
+            pending = tuple(PendingLineage(name, fingerprint_of(entry), now) for name, entry in sorted(entries.items()))
+            text = f"{file} is damaged ({error}): the services are told of all that is live."
+            self._known = b""
+            return Unfinished(pending, receipts=set(entries)), text
+        self._known = data
+        return found, ""
+
+    def is_news(self, unfinished: Unfinished) -> bool:
+        return unfinished.to_json() != self._known
+
+    def save(self, unfinished: Unfinished) -> None:
+        """While the directory is locked by this run."""
+        if self.is_news(unfinished):
+            data = unfinished.to_json()
+            self._directory.write_own_file(_FILE, data)
+            self._known = data
+
+    def save_alone(self, unfinished: Unfinished) -> None:
+        """While it is not."""
+        if self.is_news(unfinished):
+            with self._directory.locked(self._lock_timeout):
+                self.save(unfinished)
 
 
 def fingerprint_of(entry: Entry) -> str:
