@@ -7,13 +7,14 @@ lets others do everything."""
 
 from __future__ import annotations
 
+import os
 import pathlib
 import subprocess
 import typing as t
 
 import pytest
 from ansible_collections.certops.rotation.tests.support.ports import free_port
-from ansible_collections.certops.rotation.tests.support.receiving_host import LIVE, ReceivingHost
+from ansible_collections.certops.rotation.tests.support.receiving_host import DROP_IN, LIVE, ReceivingHost
 from ansible_collections.certops.rotation.tests.support.systemd_host import SystemdHost
 
 #: Whose pushers alice and bob are.
@@ -164,3 +165,50 @@ def test_it_runs_nothing_and_forwards_nothing(receiver: ReceivingHost, kind: str
     assert not works(receiver, "alice", kind, tmp_path)
     if KINDS[kind]:
         assert works(receiver, "root", kind, tmp_path)
+
+
+def test_it_gets_in_by_its_key_alone(receiver: ReceivingHost) -> None:
+    """Although the same server takes passwords of others, and other files with keys."""
+    process = subprocess.run(
+        ["ssh", "-v", *receiver.options("bob"), "-oLogLevel=VERBOSE", "alice@127.0.0.1"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert "alice@127.0.0.1: Permission denied (publickey)." in process.stderr
+    receiver.shell(f"mkdir -p {ALICE}/staging/.ssh; cp /root/.ssh/authorized_keys {ALICE}/staging/.ssh/")
+    assert receiver.sftp("alice", "-mkdir /staging/.ssh").returncode == 0
+    refused = subprocess.run(["ssh", *receiver.options("root"), "alice@127.0.0.1"], capture_output=True, check=False)
+    assert refused.returncode == 255
+    owner = receiver.shell("stat -c '%U %a' /etc/certops-receiver/keys/alice /etc/certops-receiver/keys")
+    assert owner == "root 644\nroot 755\n"
+    assert receiver.shell("cut -d' ' -f1 /etc/certops-receiver/keys/alice") == "restrict\n"
+
+
+def test_neither_agent_nor_display_are_taken(receiver: ReceivingHost) -> None:
+    """While it is connected: no socket of an agent, and a display is refused."""
+    command = ["ssh", *receiver.options("alice"), "-oLogLevel=VERBOSE", "-AX", "-oForwardX11Trusted=yes", "-s"]
+    with subprocess.Popen(
+        [*command, "alice@127.0.0.1", "sftp"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "DISPLAY": ":77"},
+    ) as session:
+        assert session.stdin
+        assert session.stdout
+        session.stdin.write(b"\0\0\0\5\1\0\0\0\3")  # SSH_FXP_INIT
+        session.stdin.flush()
+        assert session.stdout.read(5)[4] == 2  # SSH_FXP_VERSION: it is up
+        assert receiver.shell("ls -d /tmp/ssh-* 2>/dev/null", check=False) == ""
+        _out, said = session.communicate(timeout=30)
+    assert b"X11 forwarding request failed" in said
+
+
+def test_others_are_let_in_as_before(receiver: ReceivingHost) -> None:
+    effective = receiver.shell("/usr/sbin/sshd -T -C user=root,host=localhost,addr=127.0.0.1").splitlines()
+    for line in ("forcecommand none", "chrootdirectory none", "passwordauthentication yes", "permittty yes"):
+        assert line in effective
+    assert receiver.shell(f"stat -c '%U %a' {DROP_IN}") == "root 600\n"
+    assert receiver.ssh("root", "id", "-u").stdout == "0\n"
