@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import pathlib
@@ -193,6 +195,35 @@ def test_one_run_at_a_time_pushes_to_a_host(queue: PushQueue) -> None:
             queue.forget([("web1", "example.com")])
     with queue.claim("web1") as after:
         assert after is not None
+
+
+def open_files() -> dict[int, pathlib.Path]:
+    found = {}
+    for link in pathlib.Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):  # the one by which they are listed
+            found[int(link.name)] = link.readlink()
+    return found
+
+
+def test_the_lock_is_one_for_nfs(queue: PushQueue) -> None:
+    """Which has exclusive ones only for files that are open for writing (flock(2)), and none for directories."""
+    queue.enqueue([entry()])
+    path = pathlib.Path(queue.path, "claimed/web1/.lock")
+    with queue.claim("web1"):
+        held = [descriptor for descriptor, file in open_files().items() if file == path]
+        assert [fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE for descriptor in held] == [os.O_RDWR]
+
+
+def test_no_file_is_left_open(queue: PushQueue) -> None:
+    before = open_files()
+    queue.enqueue([entry(), entry("web2"), entry(lineage="b.org")])
+    for _turn in range(3):
+        claimed(queue)
+        queue.content()
+        with queue.claim("web1"), queue.claim("web1"):
+            pass
+    queue.forget([("web1", "b.org")])
+    assert open_files() == before
 
 
 DIES = """
