@@ -19,7 +19,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.push.entrie
 from ansible_collections.certops.rotation.plugins.module_utils._errors import StoreError
 from ansible_collections.certops.rotation.plugins.module_utils._ports.queue.push_queue import PushQueue
 from ansible_collections.certops.rotation.tests.support import pki
-from ansible_collections.certops.rotation.tests.support.certbot_directory import CertbotDirectory
+from ansible_collections.certops.rotation.tests.support.lineages import CertbotSteps
 from ansible_collections.certops.rotation.tests.support.disk import fill, tiny_file_system
 from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
 from ansible_collections.certops.rotation.tests.support.module import ModuleRun
@@ -37,7 +37,7 @@ class Pusher:
 
     def __init__(self, modules: ModuleServer, directory: pathlib.Path) -> None:
         self._modules = modules
-        self.certbot = CertbotDirectory(directory / "letsencrypt")
+        self.certbot = CertbotSteps(directory / "letsencrypt")
         self.path = directory / "queue"
         self.queue = PushQueue(str(self.path))
 
