@@ -404,6 +404,11 @@ def test_a_directory_in_which_others_may_write_is_refused(queue: PushQueue) -> N
     assert queue.content().owed == (entry(),)
 
 
+def test_a_path_may_end_in_a_slash(queue: PushQueue) -> None:
+    PushQueue(f"{queue.path}/").enqueue([entry()])
+    assert queue.content().owed == (entry(),)
+
+
 def test_a_queue_below_nothing_says_what_to_do(tmp_path: pathlib.Path) -> None:
     with pytest.raises(StoreError, match="Create the parent directory"):
         PushQueue(str(tmp_path / "no" / "queue")).enqueue([entry()])
