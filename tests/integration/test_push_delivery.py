@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import os
 import pathlib
+import shutil
 import stat
 import subprocess
 import threading
@@ -213,12 +214,23 @@ def test_a_receipt_of_an_earlier_upload_is_none_of_this_one(host: SshHost) -> No
 def test_who_was_uploaded_before_is_only_asked_about(host: SshHost) -> None:
     lineage = new_lineage("asked.example.com")
     target = host.target(receipt_timeout=1)
+    deliver(target, lineage)
     assert deliver(target, lineage, uploaded=[lineage.name], wait=True) == [Delivery(lineage.name)]
+    shutil.rmtree(host.staging / f"{lineage.name}@{lineage.fingerprint_sha256}")  # the receiving side has taken it
     pending = receipt_for(lineage, "pending", due="2099-01-01T00:00:00Z")
     place(host, pending)
     far = host.target(receipt_timeout=600)  # it is due much later: nobody waits for it
     assert deliver(far, lineage, uploaded=[lineage.name], wait=True) == [Delivery(lineage.name, receipt=pending)]
     assert not list(host.staging.glob("asked.example.com*"))
+
+
+def test_what_a_host_has_lost_is_uploaded_again(host: SshHost) -> None:
+    """It was installed anew before it has deployed: it would never answer."""
+    lineage = new_lineage("lost.example.com")
+    place(host, dataclasses.replace(receipt_for(lineage), fingerprint_sha256="00" * 32))  # of the certificate before
+    (delivery,) = deliver(host.target(), lineage, uploaded=[lineage.name])
+    assert (delivery.uploaded, delivery.error) == (True, "")
+    assert (host.staging / f"{lineage.name}@{lineage.fingerprint_sha256}").is_dir()
 
 
 def test_what_is_due_soon_is_waited_for(host: SshHost) -> None:

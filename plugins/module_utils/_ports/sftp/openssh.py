@@ -99,8 +99,7 @@ class OpensshDeliverer:
         """As Deliverer says. Within target.timeout, and target.receipt_timeout where it waits."""
         with self._connection(target) as connection:
             visit = _Visit(target, lineages, connection)
-            reached = visit.upload([lineage for lineage in lineages if lineage.name not in uploaded])
-            if reached and target.protocol == "receiver":
+            if visit.upload(uploaded) and target.protocol == "receiver":
                 visit.read_receipts(target.receipt_timeout if wait else 0)
             return visit.deliveries()
 
@@ -147,12 +146,17 @@ class _Visit:
         self._receipts: dict[str, Receipt] = {}
         self._failures: dict[str, tuple[str, PushFault]] = {}
 
-    def upload(self, lineages: t.Sequence[Lineage]) -> bool:
-        """False: the connection has ended."""
-        ended = self._go_on([self._upload(lineage) for lineage in lineages])
+    def upload(self, uploaded: t.Collection[str]) -> bool:
+        """uploaded: names of those that were before. False: the connection has ended."""
+        new = [lineage for lineage in self._lineages if lineage.name not in uploaded]
+        asked = [lineage for lineage in self._lineages if lineage.name in uploaded]
+        tasks = [self._upload(lineage) for lineage in new]
+        if self._target.protocol == "receiver":
+            tasks += [self._upload_what_was_lost(lineage) for lineage in asked]
+        ended = self._go_on(tasks)
         if ended is None:
             return True
-        for lineage in lineages:
+        for lineage in new:
             if lineage.name not in self._uploads:
                 self._failures.setdefault(lineage.name, ended)
         return False
@@ -191,6 +195,13 @@ class _Visit:
             )
         except uploads.UploadRefused as refused:
             self._failures[lineage.name] = str(refused), "remote"
+
+    def _upload_what_was_lost(self, lineage: Lineage) -> uploads.Task[None]:
+        """A host that was set up anew has neither the upload nor a receipt for it, and would never have one."""
+        yield from self._read_receipt(lineage)
+        receipt = self._receipts.get(lineage.name)
+        if lineage.name not in self._failures and not (receipt and uploads.answers(receipt, lineage)):
+            yield from self._upload(lineage)
 
     def _read_receipt(self, lineage: Lineage) -> uploads.Task[None]:
         earlier = self._uploads[lineage.name].before if lineage.name in self._uploads else None
