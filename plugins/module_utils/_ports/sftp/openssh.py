@@ -116,13 +116,17 @@ class OpensshDeliverer:
         with contextlib.ExitStack() as resources:
             try:
                 pinned = resources.enter_context(contextlib.closing(MemoryFile(keys.encode())))
+            except OSError as error:
+                raise PushError(
+                    f"{target.name}: cannot hand ssh the pinned host keys through /proc: {error.strerror}.", "local"
+                ) from None
+            try:
                 command = self._command(target, [*identity, f"-oUserKnownHostsFile={pinned.path}"])
                 connection = resources.enter_context(SftpConnection(command, environment, deadline))
             except (OSError, ValueError, subprocess.SubprocessError) as error:
                 reason = getattr(error, "strerror", None) or type(error).__name__
-                raise PushError(
-                    f"{target.name}: cannot run {self._program}: {reason}. Install OpenSSH's client here.", "local"
-                ) from None
+                advice = " Install OpenSSH's client here." if isinstance(error, FileNotFoundError) else ""
+                raise PushError(f"{target.name}: cannot run {self._program}: {reason}.{advice}", "local") from None
             try:
                 connection.begin()
             except ConnectionEnded as ended:
