@@ -56,7 +56,7 @@ _OPTIONS: t.Final = (
     "-oPasswordAuthentication=no",
     "-oGSSAPIAuthentication=no",
 )
-# OpenSSH 9.0 to 9.8 prefers sntrup761x25519, which takes either side 50 ms of computing, of 60 in all; ML-KEM (from
+# OpenSSH 9.0 to 9.9 prefers sntrup761x25519, which takes either side 50 ms of computing, of 60 in all; ML-KEM (from
 # 9.9) and X25519 take less than one. It guards against who records now and computes backwards in years to come: then no
 # certificate of today is valid any more.
 _SLOW_KEY_EXCHANGE: t.Final = "sntrup761x25519-sha512"
