@@ -96,7 +96,8 @@ class OpensshDeliverer:
     def deliver(
         self, target: PushTarget, lineages: t.Sequence[Lineage], *, uploaded: t.Collection[str], wait: bool
     ) -> list[Delivery]:
-        """As Deliverer says. Within target.timeout, and target.receipt_timeout where it waits."""
+        """As Deliverer says. Within target.timeout, and target.receipt_timeout where it waits. What was uploaded before
+        is uploaded again when the host has neither it nor a receipt for it."""
         with self._connection(target) as connection:
             visit = _Visit(target, lineages, connection)
             if visit.upload(uploaded) and target.protocol == "receiver":
