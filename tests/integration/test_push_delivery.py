@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import os
 import pathlib
+import re
 import shutil
 import stat
 import subprocess
@@ -283,6 +284,19 @@ def test_keys_of_any_type(tmp_path: pathlib.Path, key_type: t.Any) -> None:
 def test_any_of_the_pinned_keys_will_do(host: SshHost) -> None:
     for key in host.host_keys:
         assert deliver(host.target(host_keys=(key,)), new_lineage("pinned.example.com"))[0].uploaded
+
+
+def test_a_quick_key_exchange_where_the_host_has_one(tmp_path: pathlib.Path) -> None:
+    """And any other where it has not: Streamlined NTRU Prime takes most of the time of a push."""
+    slow = "sntrup761x25519-sha512@openssh.com"
+    known = subprocess.run(["ssh", "-Q", "kex"], capture_output=True, text=True, check=True).stdout.split()
+    assert slow in known
+    for name, settings in (("both", []), ("slow", [f"KexAlgorithms {slow}"])):
+        with SshHost(tmp_path, name, settings=["LogLevel DEBUG1", *settings]) as host:
+            assert deliver(host.target(), new_lineage())[0].uploaded
+            agreed = re.findall(r"kex: algorithm: (\S+)", host.log.read_text())
+            assert agreed
+            assert (slow in agreed) is (name == "slow")
 
 
 @pytest.fixture
