@@ -22,9 +22,12 @@ DIFFERENT = {
     "chain",
     "changes",
     "clients",
+    "counts",
+    "entries",
     "error",
     "failures",
     "files",
+    "host",
     "msg",
     "name",
     "ok",
@@ -35,6 +38,7 @@ DIFFERENT = {
     "server",
     "source",
     "stage",
+    "state",
 }
 # Fields of one module that only share their name with those of the others.
 OF_ONE_MODULE = {
