@@ -97,6 +97,13 @@ def test_nothing_starts_no_ansible(receiver: Pushed) -> None:
     assert receiver.shell("ls /var/lib/certops-deploy/last-success")
 
 
+def test_only_root_decides_what_is_run(receiver: Pushed) -> None:
+    places = "/etc/certops-deploy /opt/certops-deploy /etc/certops-receiver /etc/certops"
+    assert receiver.shell(f"find {places} ! -user 0 -o -perm /022 ! -type l") == ""
+    files = "/etc/certops-deploy /etc/certops-deploy/inventory.json /opt/certops-deploy/run /etc/certops/live"
+    assert receiver.shell(f"stat -c %a {files}").split() == ["700", "600", "700", "700"]
+
+
 def test_an_upload_is_deployed_at_once(receiver: Pushed) -> None:
     issued = receiver.authority.issue("a.example.com")
     receiver.upload("a.example.com", issued)
