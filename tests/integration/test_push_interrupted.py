@@ -56,6 +56,9 @@ class HostsOnDisk:
             for lineage in lineages
         ]
 
+    def cut(self) -> None:
+        """Nothing here waits."""
+
     def had(self, host: str, lineage: str) -> list[str]:
         """Fingerprints, the last one is what it has."""
         path = self.directory / host / lineage

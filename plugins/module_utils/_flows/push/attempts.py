@@ -140,6 +140,7 @@ class HostAttempts:
             told = self._ports.deliverer.deliver(target, [*lineages.values()], uploaded=lying, wait=self._waits)
         except PushError as error:
             told = [Delivery(name, error=error.message, fault=error.fault) for name in lineages]
+        why_over = self._time.why_over  # then connections are cut
         deliveries = {each.lineage: each for each in told}
         judged = {}
         for name, lineage in lineages.items():
@@ -149,6 +150,8 @@ class HostAttempts:
             verdict = verdict_on(
                 delivery, entries[name], lineage.fingerprint_sha256, target, self._time.now(), waited=self._waits
             )
+            if why_over and verdict.fault == "unreachable":
+                verdict = failed(f"Not finished: {why_over}.", "ended", verdict.uploaded)
             judged[name] = _Judged(verdict, lineage)
         return judged
 
@@ -206,7 +209,7 @@ class HostAttempts:
         return dataclasses.replace(
             entry,
             fingerprint_sha256=fingerprint,
-            attempts=entry.attempts + (verdict.outcome == "failed"),
+            attempts=entry.attempts + (verdict.outcome == "failed" and verdict.fault != "ended"),
             last_error=verdict.error,
             next_attempt=again_at,
             uploaded=verdict.uploaded,

@@ -73,6 +73,7 @@ class OpensshDeliverer:
     def __init__(self, passphrase: str | None = None, program: str = "ssh") -> None:
         """Raises PushError (local)."""
         self._program = program
+        self._connections: set[SftpConnection] = set()
         self._passphrase: Passphrase | None = None
         if passphrase:
             try:
@@ -92,6 +93,11 @@ class OpensshDeliverer:
         if self._passphrase:
             self._passphrase.close()
             self._passphrase = None
+
+    def cut(self) -> None:
+        """End the connections there are, at once, from another thread: what is under way there fails."""
+        for connection in tuple(self._connections):
+            connection.cut()
 
     def deliver(
         self, target: PushTarget, lineages: t.Sequence[Lineage], *, uploaded: t.Collection[str], wait: bool
@@ -124,6 +130,8 @@ class OpensshDeliverer:
                 raise PushError(
                     f"{target.name}: cannot run {self._program}: {reason}. Install OpenSSH's client here.", "local"
                 ) from None
+            self._connections.add(connection)
+            resources.callback(self._connections.discard, connection)
             try:
                 connection.begin()
             except ConnectionEnded as ended:
