@@ -191,7 +191,7 @@ targets:
           description: SHA-256 of the certificate, in lower-case hexadecimal.
           type: str
         attempts:
-          description: Failed attempts since it is owed.
+          description: Number of failed ones since it is owed.
           type: int
         uploaded:
           description: Whether this run has sent it.
@@ -206,7 +206,7 @@ targets:
           description: >-
             What kind of error that is. The connection, V(unreachable), V(host_key), V(denied); the host, V(remote), for
             instance for a full disk, V(refused), V(taken_back), V(no_receipt), V(overdue), V(endpoint); this machine,
-            V(local), V(lineage); this run, V(canary), V(stopped), V(ended), V(busy); the queue, V(pending),
+            V(local), V(lineage), V(expired); this run, V(canary), V(stopped), V(ended), V(busy); the queue, V(pending),
             V(not_a_target), V(given_up). Empty without an error.
           type: str
         evidence:

@@ -34,6 +34,7 @@ DebtFault = t.Literal[
     "pending",
     "endpoint",
     "lineage",
+    "expired",
     "canary",
     "stopped",
     "ended",

@@ -47,6 +47,7 @@ class OpeningStand:
             self._note(report, debt.key, "dead", debt.fingerprint_sha256, self.dead[debt.key])
         for debt in self.debts.paid:
             self._note(report, debt.key, "unchanged", debt.fingerprint_sha256)
+        self._note_expired(report)
         report.problems += self.unreadable.values()
         report.warnings += [*self.damaged, *map(_expired, self.debts.expired)]
         report.warnings += [_idle(host) for host in self.debts.idle if host in report.targets]
@@ -77,6 +78,19 @@ class OpeningStand:
             before=before.fingerprint_sha256 if before else "",
             was_dead=is_dead,
         )
+
+    def _note_expired(self, report: PushReport) -> None:
+        """What is owed, and no host would take any more."""
+        for (host, lineage), entry in self.queued.items():
+            if host in report.targets and lineage in self.debts.expired:
+                report.targets[host].lineages[lineage] = LineageReport(
+                    lineage,
+                    "owed",
+                    entry.fingerprint_sha256,
+                    attempts=entry.attempts,
+                    error="It has expired before it was pushed. Renew it.",
+                    fault="expired",
+                )
 
     def _note_strays(self, report: PushReport) -> None:
         """What is queued and nobody wants any more: a host was removed, one of its domains, or the lineage."""

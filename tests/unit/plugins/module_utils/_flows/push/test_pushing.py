@@ -14,7 +14,9 @@ import typing as t
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.push.push_report import PushReport
 from ansible_collections.certops.rotation.plugins.module_utils._core.push.turns import TurnRules
+from ansible_collections.certops.rotation.plugins.module_utils._errors import StoreError
 from ansible_collections.certops.rotation.plugins.module_utils._flows.issue.run_time import RunTime
+from ansible_collections.certops.rotation.plugins.module_utils._ports.queue.claim import QueueClaim
 from ansible_collections.certops.rotation.tests.support.pusher_machine import (
     PusherMachine,
     broken,
@@ -251,17 +253,21 @@ def test_only_what_may_go_better_is_tried_again(machine) -> None:
 
 
 def test_the_run_after_one_that_was_killed_between_attempts_keeps_the_interval(machine) -> None:
-    machine.add("web1", retries=3, retry_interval=30)
+    machine.add("web1", retries=3, retry_interval=300)
     machine.hosts.answers["web1"] = [broken(), taken()]
-    run_time = RunTime(datetime.timedelta(seconds=60))
-    threading.Timer(0.2, run_time.ask_to_end, ["SIGTERM"]).start()
-    assert machine.planned(run_time=run_time).run().failure
+    ended = RunTime(datetime.timedelta(seconds=60))
+    threading.Timer(0.2, ended.ask_to_end, ["SIGTERM"]).start()
+    assert machine.planned(run_time=ended).run().failure
     (entry,) = machine.queue.content().owed
     assert entry.next_attempt is not None
-    machine.now = lambda: datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=29)
-    machine.push()
-    first, second = machine.hosts.visits
-    assert 0 < second.at - first.at < 29  # the clock was moved: the second or so that is left is waited for
+    clock = [0.0]
+    waited = RunTime(
+        datetime.timedelta(seconds=600),
+        monotonic=lambda: clock[0],
+        sleep=lambda seconds: clock.__setitem__(0, clock[0] + seconds),
+    )
+    assert outcomes(machine.planned(run_time=waited).run()) == {"web1": "confirmed"}
+    assert 290 < clock[0] <= 300
 
 
 def test_a_clock_that_was_wrong_delays_nobody(machine) -> None:
@@ -640,6 +646,44 @@ def test_an_expired_lineage_is_told_and_pushed_to_nobody(machine) -> None:
     report = machine.push()
     assert machine.hosts.visits == []
     assert any("expired" in warning for warning in report.warnings)
+
+
+def test_what_expires_while_it_is_owed_is_a_failure(machine) -> None:
+    machine.add("web1")
+    machine.hosts.answers["web1"] = [broken()]
+    machine.push()
+    machine.now = lambda: datetime.datetime.now(datetime.timezone.utc) + 4000 * DAY
+    report = machine.push()
+    assert machine.hosts.visited() == ["web1"]
+    assert faults(report) == {"web1": ["expired"]}
+    assert "web1 (example.com): It has expired" in report.failure
+
+
+def test_a_host_that_nothing_is_for_is_told(machine) -> None:
+    machine.add("web1", domains=("typo.example",))
+    report = machine.push()
+    assert not report.failure
+    assert any("web1: no lineage has any of its domains" in warning for warning in report.warnings)
+
+
+def test_a_queue_that_cannot_be_written_loses_nothing_and_stops_no_other(machine, monkeypatch) -> None:
+    """A full disk here: the host has it, and is asked once more."""
+    machine.issue("b.example")
+    machine.add("web1")
+    confirm = QueueClaim.confirm
+
+    def full(self: QueueClaim, confirmation: t.Any) -> None:
+        if confirmation.lineage == "b.example":
+            raise StoreError("Cannot use the push queue: No space left on device.")
+        confirm(self, confirmation)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(QueueClaim, "confirm", full)
+        report = machine.push()
+    assert "web1 (b.example): Cannot use the push queue: No space left" in report.failure
+    assert machine.stand("confirmed") == [("web1", "example.com")]
+    assert machine.stand("owed") == [("web1", "b.example")]
+    assert not machine.push().failure
 
 
 def test_no_directory_of_lineages_is_an_error_that_names_it(machine) -> None:
