@@ -30,7 +30,10 @@ options:
     type: path
     default: /etc/letsencrypt/live
   hosts:
-    description: Names of the O(targets) that this run is about. By default all of them.
+    description:
+      - Names of the O(targets) that this run is about. By default all of them.
+      - What such a host took back is pushed again at once. Otherwise it is left alone for an hour at first, then for
+        two, and for a day at most, for its services are told each time.
     type: list
     elements: str
     default: []

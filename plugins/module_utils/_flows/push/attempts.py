@@ -14,7 +14,7 @@ from ..._core.instants import isoformat_utc
 from ..._core.push.debts import gives_up
 from ..._core.push.delivery import Delivery
 from ..._core.push.entries import Confirmation, OwedEntry
-from ..._core.push.verdict import PushVerdict, failed, verdict_on
+from ..._core.push.verdict import PushVerdict, failed, postponed_for, verdict_on
 from ..._core.unexpected import only_rotation_errors
 from ..._errors import PushError, RotationError
 from ..issue.run_time import RunEnds
@@ -205,13 +205,14 @@ class HostAttempts:
         self, entry: OwedEntry, fingerprint: str, verdict: PushVerdict, now: datetime, *, is_again: bool
     ) -> OwedEntry:
         """What is owed after an attempt in vain. A run that follows one that was killed keeps to next_attempt."""
-        again_at = isoformat_utc(now + timedelta(seconds=self._target.retry_interval)) if is_again else None
+        attempts = entry.attempts + (verdict.outcome == "failed" and verdict.fault != "ended")
+        pause = timedelta(seconds=self._target.retry_interval) if is_again else postponed_for(verdict, attempts)
         return dataclasses.replace(
             entry,
             fingerprint_sha256=fingerprint,
-            attempts=entry.attempts + (verdict.outcome == "failed" and verdict.fault != "ended"),
+            attempts=attempts,
             last_error=verdict.error,
-            next_attempt=again_at,
+            next_attempt=isoformat_utc(now + pause) if pause else None,
             uploaded=verdict.uploaded,
         )
 

@@ -339,6 +339,51 @@ def test_a_refusal_is_told_in_the_hosts_words(machine, state) -> None:
     assert "Its chain is incomplete." in report.failure
 
 
+def test_what_was_taken_back_is_not_pushed_by_each_run(machine) -> None:
+    """It would have its services told, and told again, every few minutes."""
+    machine.add("web1")
+    machine.hosts.answers["web1"] = [taken("taken_back", message="www.example.com shows another one.")]
+    machine.push()
+    report = machine.push()
+    assert machine.hosts.visited() == ["web1"]
+    assert faults(report) == {"web1": ["taken_back"]}
+    assert "www.example.com shows another one. It is tried again at" in report.failure
+    machine.now = lambda: datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=61)
+    machine.push()
+    machine.now = lambda: datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=150)
+    machine.push()
+    assert machine.hosts.visited() == ["web1"] * 2
+    machine.now = lambda: datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=190)
+    machine.hosts.answers["web1"] = [taken()]
+    assert outcomes(machine.push()) == {"web1": "confirmed"}
+
+
+def test_what_was_taken_back_is_pushed_when_its_host_is_named_or_it_is_renewed(machine) -> None:
+    machine.add("web1")
+    machine.hosts.answers["web1"] = [taken("taken_back"), taken("taken_back"), taken()]
+    machine.push()
+    machine.push(hosts=["web1"])
+    assert machine.hosts.visited() == ["web1"] * 2
+    machine.issue("example.com", "example.com")
+    assert outcomes(machine.push()) == {"web1": "confirmed"}
+
+
+def test_an_endpoint_that_proves_nothing_is_told(machine) -> None:
+    machine.add("web1", endpoints=("wwww.example.com:443", "www.example.com:444"))
+    report = machine.planned().predict()
+    assert [warning for warning in report.warnings if "never asked" in warning] == [
+        "web1: no lineage that it gets has the name wwww.example.com, so wwww.example.com:443 is never asked."
+    ]
+
+
+def test_a_canary_that_has_only_taken_it_has_proven_nothing(machine) -> None:
+    machine.add("web1")
+    machine.add("canary", canary=True, protocol="directory", endpoints=("elsewhere.example:443",))
+    report = machine.push()
+    assert machine.hosts.visited() == ["canary"]
+    assert faults(report)["web1"] == ["canary"]
+
+
 # Giving up
 
 
@@ -451,7 +496,7 @@ def test_nobody_gets_what_a_canary_has_not_proven(machine, answer) -> None:
     assert faults(report)["web1"] == ["canary"]
     assert "web1" in report.failure
     machine.hosts.answers["canary"] = [taken()]
-    assert set(outcomes(machine.push()).values()) == {"confirmed"}
+    assert set(outcomes(machine.push(hosts=["canary", "web1"])).values()) == {"confirmed"}
 
 
 def test_a_canary_that_waits_for_its_services_fails_nobody(machine) -> None:
