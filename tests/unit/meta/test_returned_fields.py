@@ -52,6 +52,7 @@ OF_ONE_MODULE = {
     ("certificate_proof_info", "path"),
     ("certificate_proof_info", "proven"),
     ("certificate_proof_info", "server_name"),
+    ("certificate_push", "counts"),
     ("domain_table", "api_calls"),
     ("domain_table_info", "api_calls"),
     ("haproxy_ca_file", "issuer"),

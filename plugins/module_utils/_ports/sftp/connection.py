@@ -91,6 +91,12 @@ class SftpConnection:
             with contextlib.suppress(OSError):
                 pipe.close()
 
+    def cut(self) -> None:
+        """End it at once, from another thread."""
+        if self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
     @property
     def report(self) -> str:
         """What ssh told: its beginning and its end."""
