@@ -196,12 +196,13 @@ class Deployment(CertificateSync):
                 )
                 telling.look_again()
         self._receipts = receipts_for(self._verdicts, telling, unfinished)
-        with self._noting_errors():
-            if self._settings.receipts is not None:
-                self._settings.receipts.write(self._receipts)
+        are_written = self._write_receipts()
+        if are_written:
             unfinished.receipts.clear()
+        with self._noting_errors():
             self._file.save_alone(unfinished)
-            self._empty_staging()
+            if are_written:
+                self._empty_staging()
 
     # -- parts of them ------------------------------------------------------------------------------------------
 
@@ -294,6 +295,13 @@ class Deployment(CertificateSync):
         self._is_saved = len(self.report.failures) == failures
         for verdict in self._verdicts if not self._is_saved else ():
             verdict.give_up(self.report.failures[-1])
+
+    def _write_receipts(self) -> bool:
+        with self._noting_errors():
+            if self._settings.receipts is not None:
+                self._settings.receipts.write(self._receipts)
+            return True
+        return False
 
     def _empty_staging(self) -> None:
         for verdict in self._verdicts:
