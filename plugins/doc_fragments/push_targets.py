@@ -57,9 +57,6 @@ options:
       private_key_file:
         description: File of the private key to log in with. By default O(private_key_file).
         type: path
-      passphrase:
-        description: Passphrase of C(private_key_file).
-        type: str
       protocol:
         description:
           - How the host takes lineages. V(receiver) is a host with the role C(certops.rotation.certificate_receiver),
@@ -120,7 +117,9 @@ options:
     description: File of the private key to log in with. Without it ssh uses its agent and its own defaults.
     type: path
   passphrase:
-    description: Passphrase of O(private_key_file). It is handed to ssh without a file or a command line.
+    description:
+      - Passphrase of the private keys, O(private_key_file) and those of the targets. It is handed to ssh without a file
+        or a command line. Keys with several passphrases are for an ssh-agent.
     type: str
   retries:
     description:

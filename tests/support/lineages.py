@@ -2,26 +2,24 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Lineages as certbot keeps them: links in live that lead to the files of one issue in archive."""
+"""Lineages step by step: what a reader finds while certbot renews one, or after it was broken off."""
 
 from __future__ import annotations
 
 import pathlib
 import typing as t
 
+from .certbot_directory import CertbotDirectory
 from .pki import IssuedCertificate
 
 PARTS = ("cert", "privkey", "chain", "fullchain")  # in the order in which certbot changes its links
 
 
-class CertbotDirectory:
-    """root: in the place of /etc/letsencrypt."""
+class CertbotSteps(CertbotDirectory):
+    """directory: in the place of /etc/letsencrypt."""
 
-    def __init__(self, root: pathlib.Path) -> None:
-        self.live = root / "live"
-        self.archive = root / "archive"
-        for directory in (self.live, self.archive):
-            directory.mkdir(mode=0o700, parents=True)
+    def __init__(self, directory: pathlib.Path) -> None:
+        super().__init__(directory)
         (self.live / "README").write_text("This directory contains your keys and certificates.\n")
 
     def issue(self, name: str, issued: IssuedCertificate) -> int:
@@ -33,16 +31,15 @@ class CertbotDirectory:
 
     def write(self, name: str, issued: IssuedCertificate, *, reuse_key: bool = False) -> int:
         """The first half of a renewal: its files are in the archive. reuse_key: by a link to the key before."""
-        archive = self.archive / name
+        archive, number = self.archive / name, self.number(name) + 1
         archive.mkdir(mode=0o700, exist_ok=True)
-        number = len(list(archive.glob("cert*.pem"))) + 1
         for part, content in contents(issued).items():
             path = archive / f"{part}{number}.pem"
             if part == "privkey" and reuse_key:
                 path.symlink_to(f"privkey{number - 1}.pem")
             else:
+                path.touch(mode=0o600)
                 path.write_bytes(content)
-                path.chmod(0o600)
         return number
 
     def link(self, name: str, part: str, number: int) -> None:

@@ -25,7 +25,6 @@ TARGET_OPTIONS: dict[str, dict[str, t.Any]] = {
     "wildcards": {"type": "bool", "default": False},
     "host_key": {"type": "list", "elements": "str", "required": True, "no_log": False},
     "private_key_file": {"type": "path"},
-    "passphrase": {"type": "str", "no_log": True},
     "protocol": {"type": "str", "choices": ["receiver", "directory"], "default": "receiver"},
     "path": {"type": "str"},
     "receipts": {"type": "str", "default": "/receipts"},
@@ -67,18 +66,3 @@ def targets_of(params: t.Mapping[str, t.Any]) -> list[PushTarget]:
             except ProbeError as error:
                 raise InvalidOption(f"targets: {target.name}: {error.message}") from None
     return targets
-
-
-def passphrases_of(params: t.Mapping[str, t.Any]) -> dict[str, str]:
-    """Path of a private key -> its passphrase. Raises InvalidOption for two of one key, or one of none."""
-    found: dict[str, str] = {}
-    for title, given in (("", params), *((f"targets: {each['name']}: ", each) for each in params["targets"])):
-        passphrase = given.get("passphrase")
-        if not passphrase:
-            continue
-        path = given.get("private_key_file") or (params.get("private_key_file") if title else None)
-        if not path:
-            raise InvalidOption(f"{title}passphrase is that of a private_key_file, which is missing.")
-        if found.setdefault(path, passphrase) != passphrase:
-            raise InvalidOption(f"{title}passphrase: another one is given elsewhere for the same key, {path}.")
-    return found

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from ..._errors import InvalidOption
 from ..x509.names import a_labels
-from .targets import PushTarget
+from .targets import Protocol, PushTarget
 
 #: Where each protocol's receiving side has its uploads, as SFTP shows it.
 DEFAULT_PATHS: t.Final[t.Mapping[str, str]] = {"receiver": "/staging", "directory": "/var/cache/certdeploy"}
@@ -27,7 +27,7 @@ _KEY_TYPE = re.compile(r"[a-z0-9@.-]{1,64}\Z")
 _LONGEST_TIME: t.Final = 86400.0
 _MOST_RETRIES: t.Final = 100
 
-Given = t.Mapping[str, t.Any]
+_Given = t.Mapping[str, t.Any]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class TargetDefaults:
     retry_interval: float = 30
 
 
-def push_targets(given: t.Sequence[Given], defaults: TargetDefaults) -> list[PushTarget]:
+def push_targets(given: t.Sequence[_Given], defaults: TargetDefaults) -> list[PushTarget]:
     """In the order given. Raises InvalidOption that names the host and the option."""
     targets: dict[str, PushTarget] = {}
     for position, each in enumerate(given):
@@ -85,8 +85,8 @@ def canonical_host_key(text: str) -> str:
     )
 
 
-def _target(name: str, each: Given, defaults: TargetDefaults) -> PushTarget:
-    protocol = each.get("protocol") or "receiver"
+def _target(name: str, each: _Given, defaults: TargetDefaults) -> PushTarget:
+    protocol: Protocol = each.get("protocol") or "receiver"
     path = each.get("path")
     address = _text(each, "address") or name
     user = _text(each, "user") or "certdeploy"
@@ -151,7 +151,7 @@ def _names_itself(key: str, key_type: str) -> bool:
     return len(data) > 4 + length and data[4 : 4 + length] == key_type.encode()
 
 
-def _text(each: Given, option: str) -> str | None:
+def _text(each: _Given, option: str) -> str | None:
     value = each.get(option)
     return None if value is None else str(value).strip()
 

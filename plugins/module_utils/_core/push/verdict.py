@@ -49,7 +49,7 @@ _GRACE: t.Final = datetime.timedelta(hours=1)
 
 
 @dataclass(frozen=True)
-class Verdict:
+class PushVerdict:
     """Of one attempt. outcome: ``waiting``: it lies at the host, and that is all right so far; evidence: for confirmed;
     uploaded: fingerprint that lies there and is only asked about from now on; error, fault: why it is still owed."""
 
@@ -65,17 +65,17 @@ class Verdict:
         return self.outcome == "failed" and self.fault in _PASSING
 
 
-def failed(error: str, fault: str, uploaded: str | None = None) -> Verdict:
+def failed(error: str, fault: str, uploaded: str | None = None) -> PushVerdict:
     """fault: of PushError, or one of ours."""
     known = t.get_args(DebtFault)
-    return Verdict(
+    return PushVerdict(
         "failed", error, t.cast("DebtFault", fault if fault in known and fault else "remote"), None, uploaded
     )
 
 
 def verdict_on(
     delivery: Delivery, entry: OwedEntry, fingerprint: str, target: PushTarget, now: datetime.datetime, *, waited: bool
-) -> Verdict:
+) -> PushVerdict:
     """Before any endpoint is asked. fingerprint: of what was delivered; waited: for the receipt.
 
     What is said to lie there, and is answered by nothing, is looked at again the next time: a host may have been
@@ -86,7 +86,7 @@ def verdict_on(
     if delivery.error:
         return failed(delivery.error, delivery.fault, entry.uploaded if was_asked_only else None)
     if target.protocol == "directory":
-        return Verdict("confirmed", evidence="upload", uploaded=fingerprint)
+        return PushVerdict("confirmed", evidence="upload", uploaded=fingerprint)
     receipt = delivery.receipt
     if receipt is None or not _is_about(receipt, fingerprint):
         if waited:
@@ -96,9 +96,9 @@ def verdict_on(
                 "no_receipt",
                 lies_there,
             )
-        return Verdict("waiting", "It was uploaded, and waits for the receipt.", "pending", uploaded=lies_there)
+        return PushVerdict("waiting", "It was uploaded, and waits for the receipt.", "pending", uploaded=lies_there)
     if receipt.state in FINAL_STATES:
-        return Verdict("confirmed", evidence="receipt", uploaded=fingerprint)
+        return PushVerdict("confirmed", evidence="receipt", uploaded=fingerprint)
     if receipt.state == "pending":
         return _pending(receipt, fingerprint, target, now)
     what = "refused it" if receipt.state == "refused" else "took it back"
@@ -110,7 +110,7 @@ def _is_about(receipt: Receipt, fingerprint: str) -> bool:
     return receipt.fingerprint_sha256 == fingerprint or (receipt.state == "refused" and not receipt.fingerprint_sha256)
 
 
-def _pending(receipt: Receipt, fingerprint: str, target: PushTarget, now: datetime.datetime) -> Verdict:
+def _pending(receipt: Receipt, fingerprint: str, target: PushTarget, now: datetime.datetime) -> PushVerdict:
     due = _instant(receipt.due)
     if due is not None and due + _GRACE < now:
         return failed(
@@ -120,7 +120,7 @@ def _pending(receipt: Receipt, fingerprint: str, target: PushTarget, now: dateti
             fingerprint,
         )
     when = f" at {isoformat_utc(due)}" if due else ""
-    return Verdict(
+    return PushVerdict(
         "waiting",
         f"It is live on {target.name}. Its services are told{when}.",
         "pending",

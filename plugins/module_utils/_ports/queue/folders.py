@@ -124,8 +124,8 @@ def write_new_entries(place: Place, entries: t.Iterable[OwedEntry]) -> list[Owed
             name = f"{TEMPORARY_MARK}{os.urandom(8).hex()}"
             descriptors.append(place.create(name, to_json(entry), _ATTRIBUTES))
             temporary[name] = entry
-        sync_and_close(descriptors)
-        descriptors = []
+        written, descriptors = descriptors, []
+        sync_and_close(written)
         for name, entry in temporary.items():
             try:
                 place.link_new(file_name(entry.lineage) + SUFFIX, place, name)

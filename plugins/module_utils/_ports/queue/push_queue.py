@@ -136,12 +136,10 @@ class PushQueue:
         owed, claimed = found.entries(OWED), found.entries(CLAIMED)
         dead, confirmed = found.entries(DEAD), found.confirmations()
         pushed = {key: entry for key, entry in claimed.items() if entry.host in found.locked}
-        waiting = {**claimed, **owed}
-        for key in pushed:
-            waiting.pop(key)
-        for key, confirmation in confirmed.items():
-            if key in waiting and waiting[key].fingerprint_sha256 == confirmation.fingerprint_sha256:
-                del waiting[key]  # see QueueClaim
+        left = {
+            key: entry for key, entry in claimed.items() if key not in pushed and not _is_same(entry, dead.get(key))
+        }
+        waiting = {key: entry for key, entry in {**left, **owed}.items() if not _is_same(entry, confirmed.get(key))}
         for key in {*waiting, *pushed}:
             dead.pop(key, None)
         return QueueContent(
@@ -230,6 +228,11 @@ class PushQueue:
 
 
 _Entry = t.TypeVar("_Entry")
+
+
+def _is_same(entry: OwedEntry, end: OwedEntry | Confirmation | None) -> bool:
+    """Whether that is where it has ended, however it comes to be there still. See QueueClaim."""
+    return end is not None and entry.fingerprint_sha256 == end.fingerprint_sha256
 
 
 def _in_order(entries: t.Mapping[DebtKey, _Entry]) -> tuple[_Entry, ...]:

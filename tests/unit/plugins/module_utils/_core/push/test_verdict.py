@@ -13,7 +13,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.push.delive
 from ansible_collections.certops.rotation.plugins.module_utils._core.push.entries import OwedEntry
 from ansible_collections.certops.rotation.plugins.module_utils._core.push.receipt import Receipt
 from ansible_collections.certops.rotation.plugins.module_utils._core.push.targets import PushTarget
-from ansible_collections.certops.rotation.plugins.module_utils._core.push.verdict import Verdict, failed, verdict_on
+from ansible_collections.certops.rotation.plugins.module_utils._core.push.verdict import PushVerdict, failed, verdict_on
 
 NOW = datetime.datetime(2026, 6, 1, 12, tzinfo=datetime.timezone.utc)
 NEW, OLD = "ab" * 32, "cd" * 32
@@ -26,7 +26,9 @@ def receipt(state: t.Any, fingerprint: str = NEW, **more: t.Any) -> Receipt:
     return Receipt("example.com", fingerprint, state, at="2026-06-01T12:00:00Z", **more)
 
 
-def judged(delivery: Delivery, *, asked: bool = False, waited: bool = True, protocol: t.Any = "receiver") -> Verdict:
+def judged(
+    delivery: Delivery, *, asked: bool = False, waited: bool = True, protocol: t.Any = "receiver"
+) -> PushVerdict:
     """asked: it lay there already, and was only asked about."""
     entry = dataclasses.replace(ENTRY, uploaded=NEW if asked else None)
     return verdict_on(delivery, entry, NEW, dataclasses.replace(TARGET, protocol=protocol), NOW, waited=waited)

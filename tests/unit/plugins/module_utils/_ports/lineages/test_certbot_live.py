@@ -12,27 +12,22 @@ import time
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._errors import LineageError
 from ansible_collections.certops.rotation.plugins.module_utils._ports.lineages.certbot_live import CertbotLive
-from ansible_collections.certops.rotation.tests.support.lineages import (
-    PARTS,
-    CertbotDirectory,
-    contents,
-    plain_lineage,
-)
+from ansible_collections.certops.rotation.tests.support.lineages import PARTS, CertbotSteps, contents, plain_lineage
 from ansible_collections.certops.rotation.tests.support.pki import CertificateAuthority
 
 INTERMEDIATE = CertificateAuthority("Test Intermediate", parent=CertificateAuthority())
 
 
 @pytest.fixture
-def certbot(tmp_path: pathlib.Path) -> CertbotDirectory:
-    return CertbotDirectory(tmp_path / "letsencrypt")
+def certbot(tmp_path: pathlib.Path) -> CertbotSteps:
+    return CertbotSteps(tmp_path / "letsencrypt")
 
 
-def reader(certbot: CertbotDirectory, patience: float = 0.1) -> CertbotLive:
+def reader(certbot: CertbotSteps, patience: float = 0.1) -> CertbotLive:
     return CertbotLive(str(certbot.live), patience=patience)
 
 
-def test_the_current_issue_is_read(certbot: CertbotDirectory) -> None:
+def test_the_current_issue_is_read(certbot: CertbotSteps) -> None:
     certbot.issue("example.com", INTERMEDIATE.issue("example.com"))
     issued = INTERMEDIATE.issue(["example.com", "www.example.com"])
     assert certbot.issue("example.com", issued) == 2
@@ -42,7 +37,7 @@ def test_the_current_issue_is_read(certbot: CertbotDirectory) -> None:
     assert found.domains == ("example.com", "www.example.com")
 
 
-def test_what_is_no_lineage_is_left_out(certbot: CertbotDirectory) -> None:
+def test_what_is_no_lineage_is_left_out(certbot: CertbotSteps) -> None:
     certbot.issue("example.com", INTERMEDIATE.issue("example.com"))
     certbot.issue("example.com-0001", INTERMEDIATE.issue("example.com"))
     (certbot.live / "empty").mkdir()
@@ -53,14 +48,14 @@ def test_what_is_no_lineage_is_left_out(certbot: CertbotDirectory) -> None:
     assert found.failures == {}
 
 
-def test_plain_files_make_a_lineage_without_a_number(certbot: CertbotDirectory) -> None:
+def test_plain_files_make_a_lineage_without_a_number(certbot: CertbotSteps) -> None:
     issued = INTERMEDIATE.issue("example.com")
     plain_lineage(certbot.live / "example.com", issued)
     found = reader(certbot).read("example.com")
     assert (found.number, found.fingerprint_sha256) == (None, issued.fingerprint_sha256)
 
 
-def test_links_of_other_programs_make_a_lineage(certbot: CertbotDirectory) -> None:
+def test_links_of_other_programs_make_a_lineage(certbot: CertbotSteps) -> None:
     """dehydrated's: cert.pem -> cert-1700000000.pem, in the same directory."""
     directory = certbot.live / "example.com"
     directory.mkdir()
@@ -70,14 +65,14 @@ def test_links_of_other_programs_make_a_lineage(certbot: CertbotDirectory) -> No
     assert reader(certbot).read("example.com").number is None
 
 
-def test_a_directory_that_is_switched_as_one_is_followed(certbot: CertbotDirectory, tmp_path: pathlib.Path) -> None:
+def test_a_directory_that_is_switched_as_one_is_followed(certbot: CertbotSteps, tmp_path: pathlib.Path) -> None:
     issued = INTERMEDIATE.issue("example.com")
     plain_lineage(tmp_path / "versions" / "1", issued)
     (certbot.live / "example.com").symlink_to(tmp_path / "versions" / "1")
     assert reader(certbot).read_all().lineages[0].fingerprint_sha256 == issued.fingerprint_sha256
 
 
-def test_a_key_that_is_used_again_belongs_to_its_issue(certbot: CertbotDirectory) -> None:
+def test_a_key_that_is_used_again_belongs_to_its_issue(certbot: CertbotSteps) -> None:
     """certbot --reuse-key: privkey2.pem is a link to privkey1.pem."""
     first = INTERMEDIATE.issue("example.com")
     certbot.issue("example.com", first)
@@ -88,7 +83,7 @@ def test_a_key_that_is_used_again_belongs_to_its_issue(certbot: CertbotDirectory
 
 
 @pytest.mark.parametrize("done", [1, 2, 3])
-def test_a_renewal_is_waited_for(certbot: CertbotDirectory, done: int) -> None:
+def test_a_renewal_is_waited_for(certbot: CertbotSteps, done: int) -> None:
     certbot.issue("example.com", INTERMEDIATE.issue("example.com"))
     number = certbot.write("example.com", INTERMEDIATE.issue("example.com"))
     for part in PARTS[:done]:
@@ -107,7 +102,7 @@ def test_a_renewal_is_waited_for(certbot: CertbotDirectory, done: int) -> None:
         thread.join()
 
 
-def test_no_reading_is_of_two_issues(certbot: CertbotDirectory) -> None:
+def test_no_reading_is_of_two_issues(certbot: CertbotSteps) -> None:
     """While one renewal comes after the other, key and certificate always belong together."""
     issues = [INTERMEDIATE.issue("example.com") for _number in range(40)]
     certbot.issue("example.com", issues[0])
@@ -133,7 +128,7 @@ def test_no_reading_is_of_two_issues(certbot: CertbotDirectory) -> None:
     }
 
 
-def test_a_renewal_that_was_broken_off_is_told(certbot: CertbotDirectory) -> None:
+def test_a_renewal_that_was_broken_off_is_told(certbot: CertbotSteps) -> None:
     certbot.issue("example.com", INTERMEDIATE.issue("example.com"))
     certbot.link("example.com", "cert", certbot.write("example.com", INTERMEDIATE.issue("example.com")))
     with pytest.raises(LineageError, match=r"different issues \(cert 2, chain 1, fullchain 1, privkey 1\): certbot"):
@@ -141,7 +136,7 @@ def test_a_renewal_that_was_broken_off_is_told(certbot: CertbotDirectory) -> Non
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_a_link_that_leads_nowhere_is_told(certbot: CertbotDirectory, part: str) -> None:
+def test_a_link_that_leads_nowhere_is_told(certbot: CertbotSteps, part: str) -> None:
     certbot.issue("example.com", INTERMEDIATE.issue("example.com"))
     (certbot.archive / "example.com" / f"{part}1.pem").unlink()
     with pytest.raises(LineageError, match=rf"^example.com: {part}\.pem leads to .*{part}1\.pem, which is not there"):
@@ -149,7 +144,7 @@ def test_a_link_that_leads_nowhere_is_told(certbot: CertbotDirectory, part: str)
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_a_file_that_is_missing_is_told(certbot: CertbotDirectory, part: str) -> None:
+def test_a_file_that_is_missing_is_told(certbot: CertbotSteps, part: str) -> None:
     """CD62."""
     certbot.issue("example.com", INTERMEDIATE.issue("example.com"))
     (certbot.live / "example.com" / f"{part}.pem").unlink()
@@ -157,7 +152,7 @@ def test_a_file_that_is_missing_is_told(certbot: CertbotDirectory, part: str) ->
         reader(certbot).read("example.com")
 
 
-def test_one_bad_lineage_stops_no_other(certbot: CertbotDirectory) -> None:
+def test_one_bad_lineage_stops_no_other(certbot: CertbotSteps) -> None:
     good = INTERMEDIATE.issue("good.org")
     certbot.issue("good.org", good)
     certbot.issue("stolen.org", INTERMEDIATE.issue("stolen.org").replace(private_key_pem=good.private_key_pem))
@@ -179,7 +174,7 @@ def test_one_bad_lineage_stops_no_other(certbot: CertbotDirectory) -> None:
     assert "'my lineage' is no name of a lineage" in found.failures["my lineage"]
 
 
-def test_a_flood_does_not_fill_the_memory(certbot: CertbotDirectory) -> None:
+def test_a_flood_does_not_fill_the_memory(certbot: CertbotSteps) -> None:
     certbot.issue("example.com", INTERMEDIATE.issue("example.com"))
     os.truncate(certbot.archive / "example.com" / "chain1.pem", 1 << 40)
     with pytest.raises(LineageError, match=r"example\.com: cannot read chain\.pem: it has more than"):
@@ -191,12 +186,12 @@ def test_a_directory_that_is_not_there_is_told(tmp_path: pathlib.Path) -> None:
         CertbotLive(str(tmp_path / "none")).read_all()
 
 
-def test_a_path_that_is_no_directory_is_told(certbot: CertbotDirectory) -> None:
+def test_a_path_that_is_no_directory_is_told(certbot: CertbotSteps) -> None:
     with pytest.raises(LineageError, match=r"Cannot read .*README: Not a directory"):
         CertbotLive(str(certbot.live / "README")).read_all()
 
 
-def test_only_the_named_ones_are_read(certbot: CertbotDirectory) -> None:
+def test_only_the_named_ones_are_read(certbot: CertbotSteps) -> None:
     for name in ("a.org", "b.org"):
         certbot.issue(name, INTERMEDIATE.issue(name))
     found = reader(certbot).read_all(["b.org", "c.org"])
