@@ -286,3 +286,25 @@ def test_what_cannot_be_asked_is_not_held_against_it(
         result = receiver.deployed(services=[service.definition(port)])
         assert result["services"][0]["unasked"] == [A]
     assert receiver.receipt(A)["state"] == "deployed"
+
+
+# Several pushers
+
+
+def test_each_pusher_gets_its_own_receipts(
+    receiver: Receiver, service: LoadingService, authority: CertificateAuthority
+) -> None:
+    """Two staging directories, one destination: whoever tells the services of what the other has pushed tells him."""
+    other = Receiver(receiver.modules, receiver.root / "other", path=str(receiver.live))
+    given: dict[str, t.Any] = {"services": [service.definition()], "update_delay": "1h"}
+    issued = authority.issue(B)
+    other.stage(issued)
+    other.deployed(**given)
+    receiver.stage(authority.issue(A))
+    receiver.deployed(**given)
+    assert other.receipt(B)["due"] == receiver.receipt(A)["due"]
+    receiver.deployed(**given, run_pending=True)
+    assert other.receipt(B)["state"] == receiver.receipt(A)["state"] == "deployed"
+    assert [path.name for path in receiver.receipts.iterdir()] == [f"{A}.json"]
+    assert [path.name for path in other.receipts.iterdir()] == [f"{B}.json"]
+    assert receiver.unfinished()["origins"] == {}

@@ -24,7 +24,6 @@ from .._flows.deploy.settings import DeploymentSettings
 from .._flows.rotate.sync_options import SyncOptions
 from .._ports.host.signals import asked_to_end
 from .._ports.staging.directory import StagingDirectory
-from .._ports.staging.receipts import ReceiptDirectory
 from .._ports.store.directory import CertificateDirectory
 from .boundary import module_boundary
 from .options import (
@@ -99,7 +98,7 @@ def make_deployment(
         lock_timeout=duration_option(params, "lock_timeout").total_seconds(),
     )
     settings = DeploymentSettings(
-        receipts=ReceiptDirectory(params["receipts"]) if params["receipts"] else None,
+        receipts=os.path.abspath(params["receipts"]) if params["receipts"] else None,
         settle=duration_option(params, "settle"),
         services=service_definitions(params["services"]),
         update_delay=parse_update_delay(params["update_delay"]),

@@ -18,10 +18,11 @@ from ..._core.pipeline.plan import date_problems
 from ..._core.pipeline.source import SecretFailure, SecretValue, SecretVersion
 from ..._core.pipeline.sync_report import SyncReport
 from ..._core.push.deployments import Unfinished
-from ..._core.services.pending import PendingLineage, pushed
+from ..._core.services.pending import PendingLineage
 from ..._core.unexpected import only_rotation_errors
 from ..._errors import RotationError, StoreError
 from ..._ports.staging.directory import StagingDirectory
+from ..._ports.staging.receipts import ReceiptDirectory
 from ..._ports.store.directory import CertificateDirectory
 from ..rotate.sync import CertificateSync, Found
 from ..rotate.sync_options import SyncOptions
@@ -196,13 +197,11 @@ class Deployment(CertificateSync):
                 )
                 telling.look_again()
         self._receipts = receipts_for(self._verdicts, telling, unfinished)
-        are_written = self._write_receipts()
-        if are_written:
-            unfinished.receipts.clear()
+        written = self._write_receipts()
+        unfinished.tell(written)
         with self._noting_errors():
             self._file.save_alone(unfinished)
-            if are_written:
-                self._empty_staging()
+            self._empty_staging(written)
 
     # -- parts of them ------------------------------------------------------------------------------------------
 
@@ -237,11 +236,8 @@ class Deployment(CertificateSync):
         for each in installations:
             self._unfinished.taken_back.pop(each.entry.name, None)
         for each in news:
-            name = each.entry.name
-            pending = PendingLineage(name, fingerprint_of(each.entry), self._now)
-            self._unfinished.pending = pushed(self._unfinished.pending, pending)
-            self._unfinished.unproven.pop(name, None)
-            self._unfinished.receipts.add(name)
+            pending = PendingLineage(each.entry.name, fingerprint_of(each.entry), self._now)
+            self._unfinished.become_live(pending, self._settings.receipts or "")
         if not news or self._check_mode:
             return list(installations)
         self._before_change()
@@ -296,16 +292,27 @@ class Deployment(CertificateSync):
         for verdict in self._verdicts if not self._is_saved else ():
             verdict.give_up(self.report.failures[-1])
 
-    def _write_receipts(self) -> bool:
-        with self._noting_errors():
-            if self._settings.receipts is not None:
-                self._settings.receipts.write(self._receipts)
-            return True
-        return False
+    def _write_receipts(self) -> set[str]:
+        """Returns the lineages of which nothing more has to be written. Each pusher looks in a directory of its own."""
+        pushed_now = {verdict.lineage for verdict in self._verdicts}
+        by_place: dict[str, list[Receipt]] = {}
+        for receipt in self._receipts:
+            own = self._settings.receipts or ""
+            place = own if receipt.lineage in pushed_now else self._unfinished.origins.get(receipt.lineage, own)
+            by_place.setdefault(place, []).append(receipt)
+        left: set[str] = set()
+        for place, receipts in by_place.items():
+            names = {receipt.lineage for receipt in receipts}
+            left |= names
+            with self._noting_errors():
+                if place:
+                    ReceiptDirectory(place).write(receipts)
+                left -= names
+        return {*pushed_now, *self._unfinished.receipts} - left
 
-    def _empty_staging(self) -> None:
+    def _empty_staging(self, told: t.Collection[str]) -> None:
         for verdict in self._verdicts:
-            if verdict.is_over:
+            if verdict.is_over and verdict.lineage in told:
                 with self._noting_errors():
                     self._staging.remove(verdict.staged)
         with self._noting_errors():
