@@ -30,7 +30,7 @@ from .intake import Intake, Refusal, claimed_fingerprint, lineage_of, staged_nam
 from .recording import receipts_for, record_served
 from .settings import DeploymentSettings
 from .telling import Telling
-from .unfinished import UnfinishedFile, fingerprint_of
+from .unfinished import UnfinishedFile, fingerprint_of, is_untold
 from .verdicts import UploadVerdict, reasons
 
 if t.TYPE_CHECKING:
@@ -122,6 +122,10 @@ class Deployment(CertificateSync):
         """What have earlier runs left to be done?"""
         self._unfinished, damage = self._file.load(self._manifest.entries, self._now)
         self.report.warnings += [damage] if damage else []
+        for name, entry in sorted(self._manifest.entries.items()):
+            # Gone back to by hand, for one, or written by another module.
+            if is_untold(entry) and not self._unfinished.is_pending(name) and name not in self._unfinished.unproven:
+                self._become_live(entry)
 
     def fetch(self, plan: Plan[SecretVersion]) -> t.Iterator[list[SecretValue | SecretFailure]]:
         """All uploads of a lineage together."""
@@ -236,8 +240,7 @@ class Deployment(CertificateSync):
         for each in installations:
             self._unfinished.taken_back.pop(each.entry.name, None)
         for each in news:
-            pending = PendingLineage(each.entry.name, fingerprint_of(each.entry), self._now)
-            self._unfinished.become_live(pending, self._settings.receipts or "")
+            self._become_live(each.entry)
         if not news or self._check_mode:
             return list(installations)
         self._before_change()
@@ -250,6 +253,10 @@ class Deployment(CertificateSync):
                 self._taken(each.entry.name).fail(self._refusal_of(each.entry.name))
             return [each for each in installations if each not in news]
         return list(installations)
+
+    def _become_live(self, entry: Entry) -> None:
+        pending = PendingLineage(entry.name, fingerprint_of(entry), self._now)
+        self._unfinished.become_live(pending, self._settings.receipts or "")
 
     def _is_news(self, installation: Installation) -> bool:
         """For services: another owner or mode is none."""
