@@ -13,7 +13,8 @@ import threading
 import typing as t
 
 import pytest
-from ansible_collections.certops.rotation.tests.support import disk, hostile
+from ansible_collections.certops.rotation.plugins.module_utils._ports.staging import receipts
+from ansible_collections.certops.rotation.tests.support import disk, hostile, pki
 from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
 from ansible_collections.certops.rotation.tests.support.pki import CertificateAuthority
 from ansible_collections.certops.rotation.tests.support.receiver import Receiver, put
@@ -115,6 +116,20 @@ def test_names_that_no_lineage_has(receiver: Receiver, authority: CertificateAut
     (warning,) = [text for text in map(str, result["warnings"]) if "no lineage" in text]
     assert "\x1b" not in warning
     assert receiver.staged() == [name]
+
+
+def test_some_refused_names_are_remembered_and_not_all(
+    receiver: Receiver, authority: CertificateAuthority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receipts, "_MOST_REFUSED", 10)
+    receiver.stage(authority.issue("good.example.com"))
+    receiver.deployed()
+    for number in range(30):
+        (receiver.staging / f"{number}.example.com@{0:064x}").mkdir()
+    assert len(receiver.deploy_here(now=pki.now())["failures"]) == 30
+    assert len(list(receiver.receipts.iterdir())) == 11
+    assert receiver.receipt("good.example.com")["state"] == "deployed"
+    assert receiver.staged() == []
 
 
 def test_a_name_in_another_encoding(receiver: Receiver, authority: CertificateAuthority) -> None:

@@ -314,6 +314,8 @@ class Deployment(CertificateSync):
             with self._noting_errors():
                 if place:
                     ReceiptDirectory(place).write(receipts)
+                    if any(receipt.state == "refused" for receipt in receipts):
+                        ReceiptDirectory(place).forget(self._telling.entries)
                 left -= names
         return {*pushed_now, *self._unfinished.receipts} - left
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pathlib
 import stat
@@ -13,6 +14,7 @@ import stat
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.push.receipt import Receipt
 from ansible_collections.certops.rotation.plugins.module_utils._errors import StoreError
+from ansible_collections.certops.rotation.plugins.module_utils._ports.staging import receipts as module
 from ansible_collections.certops.rotation.plugins.module_utils._ports.staging.receipts import ReceiptDirectory
 
 RECEIPT = Receipt("a.example.com", "0" * 64, "deployed", "2026-11-26T12:00:00Z")
@@ -61,6 +63,20 @@ def test_a_link_is_no_receipt(tmp_path: pathlib.Path) -> None:
     receipts.write([RECEIPT])
     assert not file.is_symlink()
     assert (tmp_path / "victim").read_text() == "precious"
+
+
+def test_whoever_uploads_does_not_fill_the_disk_with_names(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Receipts of live lineages stay, and so do the newest of the others."""
+    monkeypatch.setattr(module, "_MOST_REFUSED", 3)
+    receipts = ReceiptDirectory(str(tmp_path / "receipts"))
+    for number in range(6):
+        receipts.write([dataclasses.replace(RECEIPT, lineage=f"{number}.example.com", state="refused")])
+        os.utime(tmp_path / "receipts" / f"{number}.example.com.json", (number, number))
+    receipts.forget({"0.example.com"})
+    left = sorted(file.name.removesuffix(".example.com.json") for file in (tmp_path / "receipts").iterdir())
+    assert left == ["0", "3", "4", "5"]
 
 
 def test_no_parent(tmp_path: pathlib.Path) -> None:
