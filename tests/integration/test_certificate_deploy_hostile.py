@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import pathlib
 import shutil
+import tempfile
 import threading
 import typing as t
 
@@ -86,20 +87,21 @@ def test_a_file_of_ten_gigabytes(receiver: Receiver, authority: CertificateAutho
     assert receiver.staged() == []
 
 
-def test_a_hundred_thousand_entries(receiver: Receiver, authority: CertificateAuthority) -> None:
-    good, bad = authority.issue("good.example.com"), authority.issue(BAD)
-    receiver.stage(good)
-    directory = receiver.stage(bad)
-    for place, count in ((receiver.staging, 100_000), (directory, 1_000)):
-        descriptor = os.open(place, os.O_RDONLY)
-        for number in range(count):
-            os.mknod(f"!{number}", dir_fd=descriptor)
-        os.close(descriptor)
-    result = receiver.deployed()
-    assert set(receiver.fingerprints()) == {"good.example.com", BAD}
-    (warning,) = [text for text in map(str, result["warnings"]) if "no lineage" in text]
-    assert len(warning) < 1000
-    assert not [name for name in receiver.staged() if not name.startswith("!")]
+def test_a_hundred_thousand_entries(modules: ModuleServer, authority: CertificateAuthority) -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as in_memory:
+        receiver = Receiver(modules, pathlib.Path(in_memory))
+        receiver.stage(authority.issue("good.example.com"))
+        directory = receiver.stage(authority.issue(BAD))
+        for place, count in ((receiver.staging, 100_000), (directory, 1_000)):
+            descriptor = os.open(place, os.O_RDONLY)
+            for number in range(count):
+                os.mknod(f"!{number}", dir_fd=descriptor)
+            os.close(descriptor)
+        result = receiver.deployed()
+        assert set(receiver.fingerprints()) == {"good.example.com", BAD}
+        (warning,) = [text for text in map(str, result["warnings"]) if "no lineage" in text]
+        assert len(warning) < 1000
+        assert not [name for name in receiver.staged() if not name.startswith("!")]
 
 
 @pytest.mark.parametrize(
