@@ -46,6 +46,7 @@ OF_ONE_MODULE = {
     ("certificate_deploy", "lineages"),
     ("certificate_deploy", "message"),
     ("certificate_deploy", "proven"),
+    ("certificate_deploy", "state"),
     ("certificate_deploy", "unasked"),
     ("certificate_issue", "message"),
     ("certificate_issue", "status"),
