@@ -4,11 +4,11 @@
 
 """What it takes to push one renewed lineage to 1, 10 and 50 hosts: certdeploy in its parallel mode, and ours.
 
-Each host is a real sshd with SFTP in a chroot, the same for all. Every round begins with a lineage that no host has, and
-ends with a look at each host. Ours does the same job for the ratio: chain and key in a directory of the lineage's name
-(protocol directory). Beside it stands the job that it usually does: uploaded beside, renamed, and confirmed by the
-host's receipt (protocol receiver). Then: how long a hook takes while a push is under way, and a queue with 10,000
-entries.
+certdeploy pushes to its own clients, as it is meant to be used, and to the SSH servers that ours pushes to: real ones,
+with SFTP in a chroot. Every round begins with a lineage that no host has, and ends with a look at each host. For the
+ratio ours does the same job: chain and key in a directory of the lineage's name (protocol directory). Beside it stands
+the job that it usually does: uploaded beside, renamed, and confirmed by the host's receipt (protocol receiver). Then:
+how long a hook takes while a push is under way, and a queue with 10,000 entries.
 """
 
 from __future__ import annotations
@@ -28,11 +28,19 @@ import typing as t
 
 from ansible_collections.certops.rotation.benchmarks import measuring
 from ansible_collections.certops.rotation.benchmarks.push.receipts import Receivers
-from ansible_collections.certops.rotation.benchmarks.push.rival import PROGRAM, Certdeploy
-from ansible_collections.certops.rotation.tests.support.certbot_directory import CertbotDirectory
+from ansible_collections.certops.rotation.benchmarks.push.rival import (
+    SERVER,
+    CertdeployPeer,
+    CertdeployServer,
+    certdeploy_clients,
+)
+from ansible_collections.certops.rotation.tests.support import pki
+from ansible_collections.certops.rotation.tests.support.lineages import CertbotDirectory
+from ansible_collections.certops.rotation.tests.support.ports import free_port
 from ansible_collections.certops.rotation.tests.support.ssh_hosts import SshHost, ssh_hosts
 
 LINEAGE = "www.example.com"
+FILES = ("fullchain.pem", "privkey.pem")
 DOMAINS = ("www.example.com", "example.com")
 LIMIT = 0.5  # of certdeploy's time
 HOOK_SECONDS = 0.05
@@ -48,25 +56,34 @@ class Scene:
         self.hosts = hosts
         self.certbot = CertbotDirectory(directory / "letsencrypt")
         self.lineage = self.certbot.live / LINEAGE
+        self._authority = pki.CertificateAuthority(parent=pki.CertificateAuthority())
         self._number = 0
 
     def fresh(self) -> pathlib.Path:
         """A renewed lineage, hosts without any, and a new directory for whatever a push needs."""
-        self.certbot.renew(LINEAGE, DOMAINS)
+        self.certbot.issue(LINEAGE, self._authority.issue(DOMAINS))
         for host in self.hosts:
             for left in host.staging.iterdir():
                 shutil.rmtree(left)
         self._number += 1
         return self.directory / f"push-{self._number}"
 
+    def require_at(self, directories: t.Iterable[pathlib.Path], seconds: float = 10) -> None:
+        """RuntimeError unless this very lineage is in, or comes to, each of these directories."""
+        wanted = [(self.lineage / name).read_bytes() for name in FILES]
+        deadline = time.monotonic() + seconds
+        for directory in directories:
+            while (held := self._held(directory)) != wanted:
+                if time.monotonic() > deadline:
+                    raise RuntimeError(f"{directory} holds {len(held)} files, and not these")
+                time.sleep(0.01)
+
     def require_pushed(self, size: int) -> None:
-        """RuntimeError unless each host has this very lineage."""
-        wanted = [(self.lineage / name).read_bytes() for name in ("fullchain.pem", "privkey.pem")]
-        for host in self.hosts[:size]:
-            directories = [path for path in host.staging.iterdir() if path.name.startswith(LINEAGE)]
-            held = [(path / name).read_bytes() for path in directories for name in ("fullchain.pem", "privkey.pem")]
-            if held != wanted:
-                raise RuntimeError(f"{host.name} does not have it: {directories}")
+        self.require_at([host.staging for host in self.hosts[:size]])
+
+    def _held(self, directory: pathlib.Path) -> list[bytes]:
+        below = [path for path in directory.iterdir() if path.name.startswith(LINEAGE)]
+        return [(path / name).read_bytes() for path in below for name in FILES if (path / name).exists()]
 
     def targets(self, size: int, **more: t.Any) -> list[dict[str, t.Any]]:
         """As certificate_push takes them."""
@@ -132,41 +149,56 @@ def require_confirmed(result: t.Mapping[str, t.Any], size: int) -> None:
         raise RuntimeError(f"not every host is confirmed: {result}"[:2000])
 
 
-def compare(scene: Scene, size: int, rounds: int, measured: dict[str, t.Any], reaches: measuring.Reaches) -> None:
-    """All ways in turns."""
-    rival, module, playbook, receipts = (measuring.Series() for _way in range(4))
+def push_by_certdeploy(scene: Scene, peers: t.Sequence[CertdeployPeer]) -> measuring.Cost:
+    server = CertdeployServer(scene.fresh(), peers, scene.hosts[0].private_key_file, DOMAINS)
+    cost = server.push(scene.lineage)
+    scene.require_at([peer.directory for peer in peers])
+    return cost
+
+
+def compare(
+    scene: Scene,
+    clients: t.Sequence[CertdeployPeer],
+    rounds: int,
+    measured: dict[str, t.Any],
+    reaches: measuring.Reaches,
+) -> None:
+    """All ways in turns, to as many hosts as there are clients. clients: of certdeploy."""
+    size = len(clients)
+    rival, same_hosts, module, receipts, playbook = (measuring.Series() for _way in range(5))
     for _round in range(rounds):
-        certdeploy = Certdeploy(scene.fresh(), scene.hosts[:size], DOMAINS)
-        rival.costs.append(certdeploy.push(scene.lineage))
-        scene.require_pushed(size)
+        rival.costs.append(push_by_certdeploy(scene, clients))
+        same_hosts.costs.append(push_by_certdeploy(scene, [as_peer(host) for host in scene.hosts[:size]]))
         module.costs.append(push_by_module(scene, size, protocol="directory", path="/staging"))
-        playbook.costs.append(push_by_playbook(scene, size))
         receipts.costs.append(push_by_module(scene, size, protocol="receiver"))
+        playbook.costs.append(push_by_playbook(scene, size))
     rows = []
     for label, series in (
-        ("certdeploy, parallel", rival),
+        ("certdeploy to its clients", rival),
+        ("certdeploy to sshd", same_hosts),
         ("certificate_push", module),
-        ("playbook push", playbook),
         ("certificate_push, with receipts", receipts),
+        ("playbook push", playbook),
     ):
         measured[f"{label}, {size}"] = series.as_dict(rival)
-        ratio = "1x" if series is rival else measuring.spread(series.ratios_to(rival))
         rows.append(
             [
                 f"{size}: {label}",
                 f"{series.seconds:.2f} s",
                 f"{series.seconds / size:.3f} s",
-                ratio,
+                "1x" if series is rival else measuring.spread(series.ratios_to(rival)),
+                "" if series in (rival, same_hosts) else measuring.spread(series.ratios_to(same_hosts)),
                 f"{series.cpu_seconds:.1f} s",
                 f"{series.peak_mb:.0f} MB",
             ]
         )
-    print(
-        measuring.table("A renewed lineage to hosts", ["hosts", "seconds", "a host", "ratio", "CPU", "peak"], rows),
-        flush=True,
-    )
-    for label, series in (("certificate_push", module), ("playbook push", playbook)):
-        reaches.at_most(f"{size} hosts, {label} to certdeploy", series.ratio_to(rival), LIMIT, digits=2)
+    header = ["hosts", "seconds", "a host", "to its clients", "to sshd", "CPU", "peak"]
+    print(measuring.table("One renewed lineage, from the command to its end", header, rows), flush=True)
+    reaches.at_most(f"{size} hosts, certificate_push to certdeploy", module.ratio_to(rival), LIMIT, digits=2)
+
+
+def as_peer(host: SshHost) -> CertdeployPeer:
+    return CertdeployPeer(host.address, host.port, host.user, host.host_keys[0], "/staging", host.staging)
 
 
 @contextlib.contextmanager
@@ -210,8 +242,8 @@ def main() -> int:
     parser.add_argument("--sizes", type=int, nargs="+", default=[1, 10, 50], help="numbers of hosts")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    if not PROGRAM.exists():
-        parser.error(f"{PROGRAM} is missing: benchmarks/push/run brings it")
+    if not SERVER.exists():
+        parser.error(f"{SERVER} is missing: benchmarks/push/run brings it")
     measured: dict[str, t.Any] = {}
     reaches = measuring.Reaches()
     measure(options, measured, reaches)
@@ -219,12 +251,17 @@ def main() -> int:
 
 
 def measure(options: argparse.Namespace, measured: dict[str, t.Any], reaches: measuring.Reaches) -> None:
-    with tempfile.TemporaryDirectory(dir="/tmp") as directory:
-        with ssh_hosts(pathlib.Path(directory, "hosts"), max(options.sizes)) as hosts:
-            scene = Scene(pathlib.Path(directory), hosts)
-            for size in options.sizes:
-                compare(scene, size, options.rounds, measured, reaches)
-            measure_hook(scene, measured, reaches)
+    with (
+        tempfile.TemporaryDirectory(dir="/tmp") as directory,
+        ssh_hosts(pathlib.Path(directory, "hosts"), max(options.sizes)) as hosts,
+        certdeploy_clients(
+            pathlib.Path(directory, "clients"), max(options.sizes), free_port(), hosts[0].private_key_file
+        ) as clients,
+    ):
+        scene = Scene(pathlib.Path(directory), hosts)
+        for size in options.sizes:
+            compare(scene, clients[:size], options.rounds, measured, reaches)
+        measure_hook(scene, measured, reaches)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 import typing as t
 
@@ -37,7 +36,7 @@ class Receivers:
     def _work(self) -> None:
         while not self._ending.wait(_PAUSE):
             for host in self._hosts:
-                for name in os.listdir(host.staging):
+                for name in sorted(path.name for path in host.staging.iterdir()):
                     staged = parse_staged_name(name)
                     if staged and staged.fingerprint_sha256 and (host.name, name) not in self._told:
                         self._told.add((host.name, name))

@@ -4,12 +4,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import typing as t
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.certops.rotation.plugins.module_utils._core.schedule import Schedule, Settings
-from ansible_collections.certops.rotation.plugins.plugin_utils._typed import Kind, typed
+from ansible_collections.certops.rotation.plugins.plugin_utils._typed import typed_fields
 
 DOCUMENTATION = r"""
 name: _rotation_schedule
@@ -46,21 +45,10 @@ _value:
 
 def rotation_schedule(variables: t.Mapping[str, t.Any], has_systemd: bool) -> dict[str, t.Any]:
     try:
-        settings = Settings(
-            **{
-                field.name: _setting(variables[field.name], str(field.type), f"rotation_schedule_{field.name}")
-                for field in dataclasses.fields(Settings)
-            }
-        )
+        settings = Settings(**typed_fields(Settings, variables, "rotation_schedule_"))
     except ValueError as error:
         raise AnsibleFilterError(str(error)) from None
     return Schedule(settings, has_systemd=has_systemd).as_dict()
-
-
-def _setting(value: t.Any, annotation: str, name: str) -> t.Any:
-    kind, _bracket, elements = annotation.partition("[")
-    found = typed(value, t.cast(Kind, kind), name)
-    return [typed(item, "str", name) for item in found] if elements == "str]" else found
 
 
 class FilterModule:

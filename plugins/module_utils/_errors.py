@@ -110,6 +110,10 @@ class AcmeError(RotationError):
         self.identifiers = tuple(identifiers)
 
 
+class LineageError(RotationError):
+    """A lineage could not be read as one, or not at all."""
+
+
 PushFault = t.Literal["unreachable", "host_key", "denied", "remote", "local"]
 
 

@@ -10,6 +10,7 @@ Ansible checks a role's variables by its argument specification, and converts th
 from __future__ import annotations
 
 import ast
+import dataclasses
 import json
 import math
 import re
@@ -45,6 +46,23 @@ def typed(value: t.Any, kind: Kind, name: str) -> t.Any:
     except (TypeError, ValueError, AttributeError):
         # From None: the exceptions of Ansible's own checks quote the value.
         raise ValueError(f"{name} is to be {_MEANINGS[kind]}.") from None
+
+
+def typed_fields(kind: type[t.Any], variables: t.Mapping[str, t.Any], prefix: str) -> dict[str, t.Any]:
+    """The variables that a dataclass is made of, each as its annotation says. prefix: of their names in messages.
+
+    Raises ValueError, as typed does.
+    """
+    return {
+        field.name: _typed_field(variables[field.name], str(field.type), f"{prefix}{field.name}")
+        for field in dataclasses.fields(kind)
+    }
+
+
+def _typed_field(value: t.Any, annotation: str, name: str) -> t.Any:
+    kind, _bracket, elements = annotation.partition("[")
+    found = typed(value, t.cast(Kind, kind), name)
+    return [typed(item, "str", name) for item in found] if elements == "str]" else found
 
 
 def _is_text(value: t.Any) -> bool:

@@ -42,6 +42,7 @@ class Settings:
     watch: list[str]
     watch_delay: int
     wake: str
+    check: list[str]
     boot: str
     boot_timeout: int
     python: str
@@ -233,6 +234,11 @@ class Schedule:
         if self._given.wake:
             wanted[f"{name}-wake.path"] = "rotation-wake.path.j2"
         return wanted
+
+    @property
+    def watches_below(self) -> bool:
+        """Whether the directories below those that are watched are looked at, too."""
+        return bool(self._given.watch) and not self._given.check
 
     @property
     def units(self) -> list[str]:

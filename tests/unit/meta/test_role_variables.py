@@ -102,7 +102,13 @@ def templates(content: t.Any, key: str = "") -> t.Iterator[str]:
         yield f"{{% if {content} %}}{{% endif %}}" if key in _EXPRESSIONS and "{{" not in content else content
 
 
-_CONVERSIONS = ("bool", "int", "certops.rotation._typed", "certops.rotation._rotation_schedule")
+_CONVERSIONS = (
+    "bool",
+    "int",
+    "certops.rotation._typed",
+    "certops.rotation._rotation_schedule",
+    "certops.rotation._certificate_receiver",
+)
 
 
 def used_as_they_came(text: str, types: t.Mapping[str, str]) -> list[str]:

@@ -65,6 +65,16 @@ class RenewSchedule:
         """Whether the minute matters to whoever wrote it."""
         return self.unit in ("minute", "hour") or (self.hour, self.minute) != (0, 0)
 
+    def is_look(self, now: datetime) -> bool:
+        """Whether its minute is one in which on_calendar and cron say to look. now: in the host's time zone."""
+        if self.unit == "minute":
+            return now.minute % self._step == 0
+        if now.minute != self.minute:
+            return False
+        if self.unit == "hour":
+            return now.hour % self._step == 0
+        return now.hour == self.hour and (not self._weekday or WEEKDAYS[now.weekday()] == self._weekday)
+
     def is_due(self, last: datetime | None, now: datetime) -> bool:
         """last: when it was run last, None for never. Both in the host's time zone, as aware datetimes.
 

@@ -28,12 +28,13 @@ class RunEnds(RotationError):
 
 
 class RunTime:
-    """limit: of the whole run. now: the aware time; monotonic, sleep: as time's."""
+    """limit: of the whole run; option: which sets it. now: the aware time; monotonic, sleep: as time's."""
 
     def __init__(
         self,
         limit: timedelta,
         *,
+        option: str = "timeout",
         now: t.Callable[[], datetime] = lambda: datetime.now(timezone.utc),
         monotonic: t.Callable[[], float] = time.monotonic,
         sleep: t.Callable[[float], object] = time.sleep,
@@ -42,6 +43,7 @@ class RunTime:
         self.monotonic = monotonic
         self._sleep = sleep
         self._limit = limit
+        self._option = option
         self._end = monotonic() + limit.total_seconds()
         self._asked_by = ""
         self._is_tidying = False
@@ -60,7 +62,7 @@ class RunTime:
         if self._asked_by and not self._is_tidying:
             return f"{self._asked_by} came, so the run ended before it was finished"
         if self._end <= self.monotonic():
-            return f"the time limit of the run ({format_duration(self._limit)}) is over (option timeout)"
+            return f"the time limit of the run ({format_duration(self._limit)}) is over (option {self._option})"
         return None
 
     def check(self) -> None:

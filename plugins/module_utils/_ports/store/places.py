@@ -125,9 +125,16 @@ class Place:
         return Place(os.open(name, _LIST, dir_fd=self._descriptor), os.path.join(self.path, name))
 
     @_located
-    def open_lock(self, name: str, *, create: bool) -> int | None:
-        """A descriptor of a regular file. create: it is made when there is none, in place of anything else."""
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | (os.O_CREAT if create else 0)
+    def open_lock(self, name: str, *, create: bool, write: bool = False) -> int | None:
+        """A descriptor of a regular file. create: it is made when there is none, in place of anything else; write: it
+        is opened for writing, without which NFS has no exclusive lock (flock(2))."""
+        flags = (
+            (os.O_RDWR if write else os.O_RDONLY)
+            | os.O_NOFOLLOW
+            | os.O_NONBLOCK
+            | os.O_CLOEXEC
+            | (os.O_CREAT if create else 0)
+        )
         found = self.look(name)
         if found and not (stat.S_ISREG(found.st_mode) and is_trusted(found.st_uid)):
             if not create:
@@ -182,6 +189,16 @@ class Place:
             return
         with self._put_in_place(name) as temporary:
             link(temporary)
+
+    @_located
+    def link_new(self, name: str, source: Place, source_name: str) -> None:
+        """The same where there is nothing by this name: a FileExistsError else. Of two who try, one does it."""
+        os.link(source_name, name, src_dir_fd=source._descriptor, dst_dir_fd=self._descriptor, follow_symlinks=False)
+
+    @_located
+    def move(self, name: str, to: Place, new_name: str) -> None:
+        """A file, in one step, in place of what has the new name. Both on one file system."""
+        os.rename(name, new_name, src_dir_fd=self._descriptor, dst_dir_fd=to._descriptor)
 
     @_located
     def symlink(self, name: str, target: str) -> None:

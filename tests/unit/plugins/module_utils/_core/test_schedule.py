@@ -115,6 +115,12 @@ def test_the_units_that_are_wanted():
     assert set(plan(on_failure="true", boot="try", wake="/w")["unit_templates"]) == set(plan()["units"])
 
 
+def test_below_what_is_watched_only_where_certificates_are_compared():
+    assert plan()["watches_below"]
+    assert not plan(watch=[])["watches_below"]
+    assert not plan(check=["/x/check"])["watches_below"]
+
+
 def test_what_wakes_it_is_emptied_by_the_confined_service():
     assert plan(wake="/var/lib/x/wake")["writable"] == ["/etc/haproxy", "/var/lib/x/wake"]
 

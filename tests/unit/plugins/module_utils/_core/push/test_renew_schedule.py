@@ -100,6 +100,24 @@ def test_hours_and_minutes_that_divide_nothing(zone):
     assert runs(renew_schedule(7, "minute"), looks) == looks[::7]
 
 
+@pytest.mark.parametrize("given", TIMES, ids=str)
+def test_when_to_look_is_the_same_for_a_program_that_stays(given):
+    schedule = renew_schedule(*given)
+    fields = [_numbers(field, most) for field, most in zip(schedule.cron.split(), (60, 24, 0, 0, 7))]
+    start = datetime(2027, 3, 1, tzinfo=timezone.utc)
+    for minute in range(8 * 24 * 60):
+        now = start + timedelta(minutes=minute)
+        said = now.minute in fields[0] and now.hour in fields[1] and now.isoweekday() % 7 in fields[4]
+        assert schedule.is_look(now) == said, now
+
+
+def _numbers(field, most):
+    """Of crontab(5)."""
+    if field.startswith("*"):
+        return range(0, most, int(field.partition("/")[2] or 1))
+    return [int(field)]
+
+
 def test_a_wrong_clock_does_not_end_it():
     now = datetime(2027, 3, 1, 15, tzinfo=ZONE)
     assert renew_schedule(2, "day").is_due(now + timedelta(days=4000), now)

@@ -1,0 +1,165 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is owed at the beginning of a push: lineages on disk against the ledger, and what the queue says besides."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from ..._core.instants import isoformat_utc
+from ..._core.push.debts import owed
+from ..._core.push.entries import OwedEntry
+from ..._core.push.push_report import LineageReport, PushReport, TargetReport
+
+if t.TYPE_CHECKING:
+    from datetime import datetime
+
+    from ..._core.push.debts import DebtKey, Debts
+    from ..._core.push.entries import Confirmation
+    from ..._core.push.targets import PushTarget
+    from ..._ports.lineages.certbot_live import CertbotLive
+    from ..._ports.queue.push_queue import PushQueue
+
+
+@dataclass(frozen=True)
+class OpeningStand:
+    """debts: of all targets; queued, dead, confirmed: of the queue, before anything was added; unreadable: lineage ->
+    why; damaged: sentences."""
+
+    debts: Debts
+    queued: t.Mapping[DebtKey, OwedEntry]
+    dead: t.Mapping[DebtKey, OwedEntry]
+    confirmed: t.Mapping[DebtKey, Confirmation]
+    unreadable: t.Mapping[str, str] = field(default_factory=dict)
+    damaged: t.Sequence[str] = ()
+
+    def report(self, hosts: t.Sequence[str], *, of_all: bool, predicted: bool = False) -> PushReport:
+        """As if nothing were pushed. hosts: names of those that it is about; of_all: whether these are all targets."""
+        report = PushReport({name: TargetReport(name) for name in hosts}, predicted=predicted)
+        for debt in sorted((*self.debts.new, *self.debts.waiting)):
+            entry = self.queued.get(debt.key)
+            is_known = entry is not None and entry.fingerprint_sha256 == debt.fingerprint_sha256
+            self._note(report, debt.key, "owed", debt.fingerprint_sha256, entry if is_known else None)
+        for debt in self.debts.given_up:
+            self._note(report, debt.key, "dead", debt.fingerprint_sha256, self.dead[debt.key])
+        for debt in self.debts.paid:
+            self._note(report, debt.key, "unchanged", debt.fingerprint_sha256)
+        report.problems += self.unreadable.values()
+        report.warnings += [*self.damaged, *map(_expired, self.debts.expired)]
+        report.warnings += [_idle(host) for host in self.debts.idle if host in report.targets]
+        if of_all:
+            self._note_strays(report)
+        return report
+
+    def _note(
+        self,
+        report: PushReport,
+        key: DebtKey,
+        outcome: t.Literal["owed", "dead", "unchanged"],
+        fingerprint: str,
+        entry: OwedEntry | None = None,
+    ) -> None:
+        host, lineage = key
+        if host not in report.targets:
+            return
+        before, is_dead = self.confirmed.get(key), outcome == "dead"
+        report.targets[host].lineages[lineage] = LineageReport(
+            lineage,
+            outcome,
+            fingerprint,
+            attempts=entry.attempts if entry else 0,
+            error=_given_up(entry) if entry and is_dead else "",
+            fault="given_up" if is_dead else "",
+            evidence=before.evidence if before and outcome == "unchanged" else None,
+            before=before.fingerprint_sha256 if before else "",
+            was_dead=is_dead,
+        )
+
+    def _note_strays(self, report: PushReport) -> None:
+        """What is queued and nobody wants any more: a host was removed, one of its domains, or the lineage."""
+        known = set(report.targets)
+        for key in self.debts.strays:
+            entry = self.queued.get(key)
+            if not entry:
+                continue
+            host, lineage = key
+            why = "is not among its lineages any more" if host in known else "is owed to a host that is no target"
+            stray = LineageReport(
+                lineage,
+                "owed",
+                entry.fingerprint_sha256,
+                attempts=entry.attempts,
+                error=f"It {why}. Name it in targets, or forget it by push_queue with state=forgotten.",
+                fault="not_a_target",
+            )
+            report.targets.setdefault(host, TargetReport(host)).lineages[lineage] = stray
+
+
+class Collector:
+    """Of the targets given. now: the aware time."""
+
+    def __init__(
+        self,
+        queue: PushQueue,
+        lineages: CertbotLive,
+        targets: t.Sequence[PushTarget],
+        now: t.Callable[[], datetime],
+    ) -> None:
+        self._queue = queue
+        self._lineages = lineages
+        self._targets = targets
+        self._now = now
+
+    def collect(self, *, dry: bool = False) -> OpeningStand:
+        """What is owed and was in no queue is, afterwards; dry: nothing is written. Raises RotationError."""
+        woken = self._queue.woken()  # before anything is looked at: who comes later wakes again
+        damaged = [] if dry else self._queue.set_damaged_aside()
+        content = self._queue.content()
+        queued = {(entry.host, entry.lineage): entry for entry in (*content.owed, *content.claimed)}
+        dead = {(entry.host, entry.lineage): entry for entry in content.dead}
+        confirmed = {(entry.host, entry.lineage): entry for entry in content.confirmed}
+        found = self._lineages.read_all()
+        now = self._now()
+        debts = owed(
+            found.lineages,
+            self._targets,
+            now=now,
+            confirmed={key: each.fingerprint_sha256 for key, each in confirmed.items()},
+            queued={key: each.fingerprint_sha256 for key, each in queued.items()},
+            dead={key: each.fingerprint_sha256 for key, each in dead.items()},
+            unreadable=found.failures,
+        )
+        if not dry:
+            at = isoformat_utc(now)
+            self._queue.enqueue(
+                OwedEntry(debt.host, debt.lineage, debt.fingerprint_sha256, queued_at=at) for debt in debts.new
+            )
+            self._queue.forget_wakes(woken)
+        told = [f"{each.path}: {each.reason}. What it stood for is computed anew." for each in damaged]
+        return OpeningStand(debts, queued, dead, confirmed, found.failures, told)
+
+    def note_work_of_others(self, report: PushReport) -> None:
+        """What another run has taken meanwhile: whether it is owed yet. Raises StoreError."""
+        content = self._queue.content()
+        for confirmation in content.confirmed:
+            each = report.of(confirmation.host, confirmation.lineage)
+            if each and each.fault == "busy" and each.fingerprint_sha256 == confirmation.fingerprint_sha256:
+                each.outcome, each.evidence, each.error, each.fault = "confirmed", confirmation.evidence, "", ""
+
+
+def _given_up(entry: OwedEntry) -> str:
+    return (
+        f"It was given up after {entry.attempts} attempts: {entry.last_error} When that is mended, requeue it by"
+        " push_queue with state=requeued."
+    )
+
+
+def _expired(lineage: str) -> str:
+    return f"{lineage} has expired, so that no host would take it. Renew it."
+
+
+def _idle(host: str) -> str:
+    return f"{host}: no lineage has any of its domains, so it gets nothing. Are they right, and is one issued for them?"
