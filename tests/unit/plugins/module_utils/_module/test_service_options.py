@@ -13,6 +13,7 @@ import typing as t
 import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.certops.rotation.plugins.doc_fragments.deployed_services import ModuleDocFragment
 from ansible_collections.certops.rotation.plugins.module_utils._core.services.definitions import (
     SERVICE_ACTIONS,
     ServiceDefinition,
@@ -182,6 +183,16 @@ def test_a_service_of_haproxy_is_told_by_its_directory() -> None:
     assert settings.path == "/etc/haproxy/a"
     assert settings.rotation.memory.socket == "/run/haproxy/admin.sock"
     assert settings.rotation.needs["libraries"] == ["cryptography"], "a receiving host has no AWS"
+
+
+def test_the_documentation_says_the_same() -> None:
+    def options(documented: dict[str, t.Any], key: str) -> dict[str, t.Any]:
+        facts = {name: documented.get(name) for name in ("elements", "choices", "default")}
+        facts |= {"type": documented.get("type", "str"), "required": documented.get("required", False)}
+        return {**facts, "options": {name: options(each, key) for name, each in documented.get(key, {}).items()}}
+
+    documented = yaml.safe_load(ModuleDocFragment.DOCUMENTATION)["options"]["services"]
+    assert options(documented, "suboptions") == options(SERVICES_OPTION, "options")
 
 
 @pytest.mark.parametrize("text", re.findall(r"```yaml\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL))
