@@ -18,8 +18,10 @@ import typing as t
 import pytest
 from ansible_collections.certops.rotation.tests.support import service_run
 from ansible_collections.certops.rotation.tests.support.live_directory import LiveDirectory
+from ansible_collections.certops.rotation.tests.support.module import module_command, parse_result
 from ansible_collections.certops.rotation.tests.support.nginx_server import NginxServer
 from ansible_collections.certops.rotation.tests.support.ports import free_port
+from ansible_collections.certops.rotation.tests.support.receiver import Receiver
 from ansible_collections.certops.rotation.tests.support.secrets_scan import assert_no_private_key
 from ansible_collections.certops.rotation.tests.support.systemd_host import SystemdHost
 
@@ -340,3 +342,38 @@ def test_rc_restarts_and_reloads_an_init_script(host: Host) -> None:
     assert host.system.run("cat", "/run/rc-test").stdout.split() == ["start", "stop", "start", "reload"]
     assert "There is no init script absent-script" in outcomes[2]["message"]
     assert outcomes[4]["proven"] == [WWW]
+
+
+def test_a_deployment_tells_nginx_and_goes_back_when_it_does_not_serve(host: Host) -> None:
+    """The module, from staging to the handshake: the first one, a renewal, and one that a reload silently ignores."""
+    receiver = Receiver(t.cast("t.Any", None), host.system.shared / "receiver", settle="0")
+    config = host.system.run("cat", "/etc/nginx/nginx.conf").stdout
+    host.system.write("/etc/nginx/nginx.conf", config.replace(str(host.live.path), str(receiver.live)))
+    host.system.run("systemctl", "stop", "nginx")
+    entry = host.unit("nginx", "nginx", WWW, prove_within=10)
+
+    def deploy(**options: t.Any) -> dict[str, t.Any]:
+        receiver.stage(host.live.authority.issue(WWW))
+        request = json.dumps(receiver.request(services=[{**entry, **options}]))
+        done = host.system.run(*module_command(), stdin=request, env={"PYTHONPATH": str(COLLECTIONS)}, check=False)
+        assert_no_private_key(done.stdout + done.stderr)
+        return parse_result("certificate_deploy", done.returncode, done.stdout + done.stderr).result
+
+    try:
+        result = deploy()  # nginx could not run without it
+        assert (result.get("failed"), receiver.receipt(WWW)["state"]) == (None, "proven"), result
+        result = deploy(action="reload")
+        assert (result.get("failed"), receiver.receipt(WWW)["state"]) == (None, "proven"), result
+        good = receiver.fingerprint(WWW)
+        host.drop_in("nginx.service", "[Service]\nExecReload=\nExecReload=/bin/true\n")
+        result = deploy(action="reload", prove_within=1)
+        assert result["failed"]
+        assert result["rolled_back"] == [WWW]
+        assert [service["outcome"] for service in result["services"]] == ["failed", "ran"]
+        assert result["services"][1]["proven"] == [WWW]
+        assert (receiver.fingerprint(WWW), receiver.receipt(WWW)["state"]) == (good, "taken_back")
+        assert "shows another certificate" in receiver.receipt(WWW)["message"]
+    finally:
+        host.drop_in("nginx.service", "")
+        host.system.write("/etc/nginx/nginx.conf", config)
+        host.system.run("systemctl", "restart", "nginx")
