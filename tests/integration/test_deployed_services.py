@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pathlib
 import shlex
+import socket
 import time
 import typing as t
 
@@ -266,10 +266,8 @@ def test_a_service_that_comes_up_slowly_is_asked_again(scene: Scene) -> None:
 
 def test_an_endpoint_that_hangs_costs_the_time_of_its_proof(scene: Scene) -> None:
     scene.live.put(WWW)
-    port = free_port()
-    with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(__import__("socket").create_server(("127.0.0.1", port)))
-        assert listener
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
         began = time.monotonic()
         entry = scene.script("x", endpoints=[{"host": "127.0.0.1", "port": port, "server_name": WWW}], prove_within=1)
         outcome = tell(scene.live, [entry, scene.script("y")], WWW)[0]

@@ -80,7 +80,7 @@ KillMode=mixed
 _MARIADB = """
 [Service]
 Type=notify
-ExecStart=/usr/sbin/mariadbd --no-defaults --user=root --datadir=/run/mariadb-test --port={port} \\
+ExecStart={program} --no-defaults --user=root --datadir=/run/mariadb-test --port={port} \\
     --bind-address=127.0.0.1 --socket=/run/mariadb-test.sock --pid-file=/run/mariadb-test.pid \\
     --ssl-cert={lineage}/fullchain.pem --ssl-key={lineage}/privkey.pem
 """
@@ -149,7 +149,9 @@ class Host:
                 lineage=lineages[DATABASE], port=self.ports["postgres"], binaries=_postgresql()
             ),
             "/run/systemd/system/mariadb-test.service": _MARIADB.format(
-                lineage=lineages[DATABASE], port=self.ports["mysql"]
+                lineage=lineages[DATABASE],
+                port=self.ports["mysql"],
+                program=shutil.which("mariadbd", path="/usr/sbin:/usr/libexec:/usr/bin"),
             ),
         }
         for path, text in files.items():
