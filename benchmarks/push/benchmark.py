@@ -35,7 +35,7 @@ from ansible_collections.certops.rotation.benchmarks.push.rival import (
     certdeploy_clients,
 )
 from ansible_collections.certops.rotation.tests.support import pki
-from ansible_collections.certops.rotation.tests.support.lineages import CertbotDirectory
+from ansible_collections.certops.rotation.tests.support.lineages import CertbotSteps
 from ansible_collections.certops.rotation.tests.support.ports import free_port
 from ansible_collections.certops.rotation.tests.support.ssh_hosts import SshHost, ssh_hosts
 
@@ -54,7 +54,7 @@ class Scene:
     def __init__(self, directory: pathlib.Path, hosts: t.Sequence[SshHost]) -> None:
         self.directory = directory
         self.hosts = hosts
-        self.certbot = CertbotDirectory(directory / "letsencrypt")
+        self.certbot = CertbotSteps(directory / "letsencrypt")
         self.lineage = self.certbot.live / LINEAGE
         self._authority = pki.CertificateAuthority(parent=pki.CertificateAuthority())
         self._number = 0

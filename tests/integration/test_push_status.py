@@ -15,7 +15,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.push.entrie
 from ansible_collections.certops.rotation.plugins.module_utils._flows.push.metrics import record_push
 from ansible_collections.certops.rotation.plugins.module_utils._ports.queue.push_queue import PushQueue
 from ansible_collections.certops.rotation.tests.support import pki
-from ansible_collections.certops.rotation.tests.support.lineages import CertbotDirectory
+from ansible_collections.certops.rotation.tests.support.lineages import CertbotSteps
 from ansible_collections.certops.rotation.tests.support.module import run_module
 from ansible_collections.certops.rotation.tests.support.prometheus import node_exporter, promtool
 
@@ -27,7 +27,7 @@ class Scene:
     """Lineages a and b; web1 and web2 get both."""
 
     def __init__(self, directory: pathlib.Path) -> None:
-        self.certbot = CertbotDirectory(directory / "letsencrypt")
+        self.certbot = CertbotSteps(directory / "letsencrypt")
         self.queue = PushQueue(str(directory / "queue"))
         self.textfile = directory / "push.prom"
         self.issued = {name: pki.CertificateAuthority().issue(f"{name}.example.com") for name in ("a", "b")}
