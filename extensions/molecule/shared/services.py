@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """What the scenarios run against: an emulated AWS with secrets in it, and a real HAProxy, until they are stopped; for
-those that issue, a real ACME server and an emulated AWS whose zone really resolves.
+those that issue, a real ACME server and an emulated AWS whose zone really resolves; for the one that takes
+uploads, a host on a systemd of its own.
 
-services.py serve FILE [crt-list | acme]   start them in this process, tell in FILE (JSON) where they are
+services.py serve FILE [crt-list | acme | receiver]   start them in this process, tell in FILE (JSON) where they are
 services.py renew FILE NAME                a new certificate for NAME.example.com in web/NAME, tell its fingerprint
 services.py add FILE DOMAINS               a row of the table of domains
 services.py stored FILE                    tell (JSON) what is in the zone, in ACM and in S3, and the number of orders
@@ -21,6 +22,7 @@ import os
 import pathlib
 import signal
 import sys
+import tempfile
 import time
 import typing as t
 
@@ -34,6 +36,8 @@ from ansible_collections.certops.rotation.tests.support.acme_dns import AwsWithD
 from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance  # noqa: E402
 from ansible_collections.certops.rotation.tests.support.moto import REGION, MotoServer, moto_server  # noqa: E402
 from ansible_collections.certops.rotation.tests.support.pebble import Pebble  # noqa: E402
+from ansible_collections.certops.rotation.tests.support.receiving_host import ReceivingHost  # noqa: E402
+from ansible_collections.certops.rotation.tests.support.systemd_host import SystemdHost, visible_in_services  # noqa: E402
 from cryptography import x509  # noqa: E402
 from cryptography.hazmat.primitives import hashes  # noqa: E402
 
@@ -111,6 +115,30 @@ def issuing() -> t.Iterator[Facts]:
         }
 
 
+@contextlib.contextmanager
+def receiving() -> t.Iterator[Facts]:
+    """A host with a systemd, and a lineage for it. Yields where they are."""
+    with SystemdHost() as host, tempfile.TemporaryDirectory() as keys:
+        receiver = ReceivingHost(host, pathlib.Path(keys))
+        receiver.prepare()
+        issued = pki.CertificateAuthority("Molecule Intermediate", parent=pki.CertificateAuthority()).issue(
+            "www.example.com"
+        )
+        lineage = pathlib.Path(keys) / "www.example.com"
+        lineage.mkdir()
+        (lineage / "privkey.pem").write_text(issued.private_key_pem)
+        (lineage / "fullchain.pem").write_text(issued.certificate_pem + issued.chain_pem)
+        yield {
+            "port": receiver.port,
+            "keys": keys,
+            "lineage": str(lineage),
+            "fingerprint": issued.fingerprint_sha256,
+            "virtualenv": sys.prefix,
+            "collections_path": str(ROOT / ".dev" / "collections"),
+            "service_options": visible_in_services(),
+        }
+
+
 def serve(state: pathlib.Path, services: contextlib.AbstractContextManager[Facts]) -> None:
     with services as facts:
         temporary = state.with_suffix(".new")
@@ -170,8 +198,10 @@ def main(command: str, file: str, *rest: str) -> None:
     state = pathlib.Path(file)
     if command == "serve":
         signal.signal(signal.SIGTERM, lambda *_signal: sys.exit())  # leaves the contexts that hold both processes
+        kinds = {"receiver": receiving, "acme": issuing}
+        found = [kinds[name] for name in rest if name in kinds]
         try:
-            serve(state, issuing() if "acme" in rest else rotating(crt_list="crt-list" in rest))
+            serve(state, found[0]() if found else rotating(crt_list="crt-list" in rest))
         finally:
             state.unlink(missing_ok=True)
     elif command == "add":
