@@ -11,7 +11,9 @@ import typing as t
 from dataclasses import dataclass
 
 from ..._errors import InvalidOption
+from .debts import matched_domains
 from .renew_schedule import RenewSchedule, renew_command, renew_schedule
+from .targets import PushTarget
 
 #: Of the units, and of directories below /opt, /etc and /var/lib; see the role rotation_schedule.
 PUSH_SCHEDULE: t.Final = "certificate-push"
@@ -45,6 +47,8 @@ class PusherSettings:
     give_up_after: str
     drop_on_failure: bool
     time_limit: int
+    requeue: list[str]
+    requeue_domains: list[str]
     hooks: str
     program: str
     key_create: bool
@@ -87,6 +91,7 @@ class PusherPlan:
         return {
             **vars(given),
             "problems": list(self._problems()),
+            "requeue_hosts": self._requeue_hosts(),
             "wake": f"{given.queue}/wake",
             "stamp": f"/var/lib/{RENEW_SCHEDULE}/last-renewal",
             "renew_on_calendar": self._renewal.on_calendar,
@@ -96,6 +101,15 @@ class PusherPlan:
             "renew_schedule": RENEW_SCHEDULE,
             "of_a_run": {f"{_PREFIX}{name}": getattr(given, name) for name in _OF_A_RUN},
         }
+
+    def _requeue_hosts(self) -> list[str]:
+        """Names of the targets that need one of the domains."""
+        wanted = {domain.strip().lower() for domain in self._given.requeue_domains}
+        return [
+            str(target.get("name"))
+            for target in self._given.targets
+            if isinstance(target, t.Mapping) and (not wanted or _concerned(target, wanted))
+        ]
 
     def _problems(self) -> t.Iterator[str]:
         given = self._given
@@ -110,6 +124,14 @@ class PusherPlan:
             yield self._renewal_problem
         if given.key_create and given.private_key_file and given.passphrase:
             yield f"A key that is made here has no passphrase: set {_PREFIX}key_create: false, and bring the key."
+
+
+def _concerned(target: t.Mapping[str, t.Any], wanted: t.Collection[str]) -> bool:
+    """Whether it needs one of these domains."""
+    domains = target.get("domains") or ()
+    own = tuple(str(domain).strip().lower() for domain in ([domains] if isinstance(domains, str) else domains))
+    asked = PushTarget("", "", own, (), wildcards=target.get("wildcards") in (True, "true", "yes", "on", 1))
+    return bool(matched_domains(asked, wanted))
 
 
 def group_targets(

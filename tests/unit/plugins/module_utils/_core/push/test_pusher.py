@@ -24,7 +24,7 @@ DEFAULTS = {name.removeprefix("certificate_push_"): facts.get("default") for nam
 }
 #: Of the role's tasks alone.
 NOT_PLANNED = {
-    *("state", "purge", "group", "target_defaults", "requeue", "requeue_domains", "config", "on_failure"),
+    *("state", "purge", "group", "target_defaults", "config", "on_failure"),
     "renew_force",
 }
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIP+H3Nk/9uSa7LHNt8fvCPKKkNFnVE5SGC5tnthf6/OK"
@@ -106,6 +106,23 @@ def test_a_time_of_day_is_kept_to():
     assert plan(renew_unit="hour", renew_every=6)["renew_random_delay"] == 0
     made = plan(renew_every=2, renew_at="15:00")
     assert (made["renew_on_calendar"], made["renew_cron"]) == ("*-*-* 15:00:00", "0 15 * * *")
+
+
+def test_hosts_that_need_one_of_the_domains_get_a_lineage_again():
+    targets = [
+        {"name": "exact", "domains": ["WWW.a.example", "b.example"]},
+        {"name": "all", "domains": "*"},
+        {"name": "wildcard", "domains": ["x.a.example"], "wildcards": True},
+        {"name": "other", "domains": ["x.a.example"]},
+    ]
+
+    def hosts(*domains):
+        return plan(targets=targets, requeue=["a"], requeue_domains=list(domains))["requeue_hosts"]
+
+    assert hosts() == ["exact", "all", "wildcard", "other"]
+    assert hosts("www.a.example") == ["exact", "all"]
+    assert hosts("*.a.example", "nowhere.example") == ["all", "wildcard"]
+    assert hosts("nowhere.example") == ["all"]
 
 
 # Of a file
