@@ -34,7 +34,8 @@ from ansible_collections.certops.rotation.benchmarks.push.rival import (
     CertdeployServer,
     certdeploy_clients,
 )
-from ansible_collections.certops.rotation.tests.support.certbot_directory import CertbotDirectory
+from ansible_collections.certops.rotation.tests.support import pki
+from ansible_collections.certops.rotation.tests.support.lineages import CertbotSteps
 from ansible_collections.certops.rotation.tests.support.ports import free_port
 from ansible_collections.certops.rotation.tests.support.ssh_hosts import SshHost, ssh_hosts
 
@@ -53,13 +54,14 @@ class Scene:
     def __init__(self, directory: pathlib.Path, hosts: t.Sequence[SshHost]) -> None:
         self.directory = directory
         self.hosts = hosts
-        self.certbot = CertbotDirectory(directory / "letsencrypt")
+        self.certbot = CertbotSteps(directory / "letsencrypt")
         self.lineage = self.certbot.live / LINEAGE
+        self._authority = pki.CertificateAuthority(parent=pki.CertificateAuthority())
         self._number = 0
 
     def fresh(self) -> pathlib.Path:
         """A renewed lineage, hosts without any, and a new directory for whatever a push needs."""
-        self.certbot.renew(LINEAGE, DOMAINS)
+        self.certbot.issue(LINEAGE, self._authority.issue(DOMAINS))
         for host in self.hosts:
             for left in host.staging.iterdir():
                 shutil.rmtree(left)

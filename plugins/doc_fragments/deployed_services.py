@@ -65,9 +65,9 @@ options:
         elements: str
       timeout:
         description:
-          - Seconds that telling the service may take. A program that takes longer is ended, with all that it started.
+          - Seconds that telling the service may take, V(60) if nothing is said. A program that takes longer is ended,
+            with all that it started.
         type: float
-        default: 60
       on_missing:
         description:
           - What if there is no such unit, init script, program or running container. V(fail) fails, V(skip) goes on,
@@ -91,9 +91,10 @@ options:
         type: list
         elements: raw
       prove_within:
-        description: Seconds within which the endpoints have to answer rightly. They are asked again meanwhile.
+        description:
+          - Seconds within which the endpoints have to answer rightly, V(15) if nothing is said. They are asked again
+            meanwhile, for a service may take its time to come up.
         type: float
-        default: 15
       docker_host:
         description:
           - Where the Docker Engine API is, V(unix:///path), V(tcp://host:port) or V(https://host:port).

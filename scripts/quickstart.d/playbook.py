@@ -18,7 +18,7 @@ from stage import StageError, end
 COMMAND = ("ansible-playbook", "certops.rotation.rotate", "-i", "inventory.yml")
 COMMAND_LINE = shlex.join(COMMAND)
 INVENTORY = "inventory.yml"
-_RECAP = re.compile(r"^localhost\s+: ok=\d+ +changed=(\d+) +unreachable=0 +failed=0 ", re.MULTILINE)
+_RECAP = re.compile(r"^[\w.-]+ +: ok=\d+ +changed=(\d+) +unreachable=0 +failed=0 ", re.MULTILINE)
 _SECONDS = 120
 
 _INVENTORY = """\
@@ -41,7 +41,7 @@ def inventory(names: t.Iterable[str], certificates: pathlib.Path, socket: pathli
 
 
 class Run(t.NamedTuple):
-    """A run that succeeded. changed: as its recap counts, 0 for what has none; seconds: wall time."""
+    """A run that ended as expected. changed: as its recap counts, 0 for what has none; seconds: wall time."""
 
     changed: int
     seconds: float
@@ -54,8 +54,8 @@ class Playbook:
         self._directory = directory
         self.log = ""
 
-    def run(self, command: t.Sequence[str] = COMMAND) -> Run:
-        """command: of Ansible. Raises StageError when it fails or takes too long."""
+    def run(self, command: t.Sequence[str] = COMMAND, *, code: int = 0) -> Run:
+        """command: of Ansible. Raises StageError when it does not end with the code, or takes too long."""
         start = time.monotonic()
         process = subprocess.Popen(
             command,
@@ -73,9 +73,10 @@ class Playbook:
         finally:
             end(process)
         self.log += printed
-        if process.returncode:
-            raise StageError(f"The playbook failed with exit code {process.returncode}.")
+        if process.returncode != code:
+            how = "failed" if process.returncode else "ended well, and should have failed,"
+            raise StageError(f"The playbook {how} with exit code {process.returncode}.")
         recap = _RECAP.search(printed)
-        if not recap and "PLAY RECAP" in printed:
+        if not code and not recap and "PLAY RECAP" in printed:
             raise StageError("The playbook ended well, and says that something failed.")
         return Run(int(recap[1]) if recap else 0, time.monotonic() - start)

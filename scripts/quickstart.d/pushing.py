@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import getpass
 import os
@@ -13,13 +14,16 @@ import pathlib
 import shutil
 import socket
 import subprocess
+import threading
 import typing as t
 
 import dnslib
+from authority import Issued
 from dnslib.server import BaseResolver, DNSLogger, DNSServer
 from issuing import Pebble
 from occasion import ROOT
-from stage import Haproxy, StageError, _Program, free_port
+from playbook import INVENTORY
+from stage import Haproxy, StageError, _Program, end, free_port
 
 CERTBOT = ROOT / ".dev/certbot/bin/certbot"
 _SSH_CONFIG = """\
@@ -43,7 +47,7 @@ _SILENT = "-recv,-send,-request,-reply,-truncated,-error,-data"
 class _Everywhere(BaseResolver):
     """Every name is this machine."""
 
-    def resolve(self, request: dnslib.DNSRecord, handler: t.Any) -> dnslib.DNSRecord:
+    def resolve(self, request: dnslib.DNSRecord, _handler: t.Any) -> dnslib.DNSRecord:
         reply = request.reply()
         if request.q.qtype == dnslib.QTYPE.A:
             reply.add_answer(dnslib.RR(request.q.qname, rdata=dnslib.A("127.0.0.1")))
@@ -111,6 +115,14 @@ def make_ssh_key(path: pathlib.Path) -> str:
     return path.with_suffix(".pub").read_text().strip()
 
 
+def put_lineage(directory: pathlib.Path, issued: Issued) -> None:
+    """Two files as certbot names them, without an archive."""
+    directory.mkdir(mode=0o700)
+    (directory / "fullchain.pem").write_text(issued.certificate_pem)
+    (directory / "privkey.pem").touch(mode=0o600)
+    (directory / "privkey.pem").write_text(issued.private_key_pem)
+
+
 class ReceivingHost(_Program):
     """A host with an SSH server for uploads only. staging, receipts, live: its directories; host_key: public."""
 
@@ -171,7 +183,7 @@ http {{
 
 
 class Nginx(_Program):
-    """As an ordinary user. It reads the two files of a lineage."""
+    """As an ordinary user. It reads the two files of a lineage. service: how it is told of a new one."""
 
     def __init__(self, directory: pathlib.Path, lineage: pathlib.Path) -> None:
         self.name = f"nginx-{directory.name}"
@@ -180,12 +192,18 @@ class Nginx(_Program):
         self.config = directory / "nginx.conf"
         self.config.write_text(_NGINX_CONFIG.format(directory=directory, port=self.port, lineage=lineage))
 
-    def __enter__(self) -> Nginx:
         program = shutil.which("nginx")
         if program is None:
             raise StageError("nginx is not there: run 'make quickstart-push', which brings it.")
-        self._start([program, "-c", str(self.config), "-e", "stderr"], self._answers)
+        self._command = [program, "-c", str(self.config), "-e", "stderr"]
+
+    def __enter__(self) -> Nginx:
+        self._start(self._command, self._answers)
         return self
+
+    @property
+    def service(self) -> dict[str, t.Any]:
+        return {"type": "script", "name": self._command[0], "arguments": [*self._command[1:], "-s", "reload"]}
 
     def _answers(self) -> bool:
         with contextlib.suppress(OSError):
@@ -194,13 +212,62 @@ class Nginx(_Program):
         return False
 
 
-class LineageHaproxy(Haproxy):
-    """It reads the two files of a lineage, by two links that it expects beside each other: NAME.pem and NAME.pem.key
-    (HAProxy's ssl-load-extra-files)."""
+class Balancer(Haproxy):
+    """service: how it is told of a new lineage, which it reads from a file of its own."""
 
-    def __init__(self, directory: pathlib.Path, lineage: pathlib.Path, placeholder_pem: str) -> None:
-        super().__init__(directory, placeholder_pem)
-        (self.certificates / "00-placeholder.pem").unlink()
-        self.linked = self.certificates / f"{lineage.name}.pem"
-        self.linked.symlink_to(lineage / "fullchain.pem")
-        self.linked.with_suffix(".pem.key").symlink_to(lineage / "privkey.pem")
+    @property
+    def service(self) -> dict[str, t.Any]:
+        own = {
+            "path": str(self.certificates),
+            "socket": str(self.socket),
+            "config": [str(self.config)],
+            "reload_methods": [],
+        }
+        return {"type": "haproxy", "haproxy": own}
+
+
+class Deployer:
+    """What the path unit does on each host: when something is uploaded, the playbook deploy runs there.
+
+    runs: by host; log: all that they have printed.
+    """
+
+    def __init__(self, directory: pathlib.Path, hosts: t.Iterable[ReceivingHost]) -> None:
+        self._directory = directory
+        self._ending = threading.Event()
+        self._threads = [threading.Thread(target=self._watch, args=[host], daemon=True) for host in hosts]
+        self.runs: collections.Counter[str] = collections.Counter()
+        self.log = ""
+
+    def __enter__(self) -> Deployer:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._ending.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _watch(self, host: ReceivingHost) -> None:
+        while not self._ending.wait(0.05):
+            if any(not path.name.startswith(".") for path in host.staging.iterdir()):
+                self.runs[host.host] += 1
+                self._deploy(host)
+
+    def _deploy(self, host: ReceivingHost) -> None:
+        process = subprocess.Popen(
+            ["ansible-playbook", "certops.rotation.deploy", "-i", INVENTORY, "--limit", host.host],
+            cwd=self._directory,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            self.log += process.communicate(timeout=60)[0]
+        except subprocess.TimeoutExpired:
+            self.log += f"\nThe playbook deploy on {host.host} takes more than a minute.\n"
+        finally:
+            end(process)

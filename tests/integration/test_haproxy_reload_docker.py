@@ -6,15 +6,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import http.client
-import http.server
 import os
 import pathlib
 import socket
 import tempfile
-import threading
 import time
 import typing as t
 
@@ -23,53 +19,13 @@ from ansible_collections.certops.rotation.plugins.module_utils._errors import Re
 from ansible_collections.certops.rotation.plugins.module_utils._ports.reload.docker import DockerEngine
 from ansible_collections.certops.rotation.tests.support import pki, rotation
 from ansible_collections.certops.rotation.tests.support.docker_engine import DockerEngineHost, HaproxyContainer
+from ansible_collections.certops.rotation.tests.support.docker_proxy import DockerProxy
 from ansible_collections.certops.rotation.tests.support.module import ModuleRun, run_module
 from ansible_collections.certops.rotation.tests.support.moto import MotoServer
 from ansible_collections.certops.rotation.tests.support.playbook import PlaybookRun, run_playbook
 from ansible_collections.certops.rotation.tests.support.ports import free_port
 
 BOUND = 60  # seconds: how long a failure may take at most on a busy machine
-
-
-class Proxy:
-    """A filtering proxy of the Docker socket on TCP. seen: the requests; denied: method and end of their path."""
-
-    def __init__(self, engine: DockerEngineHost) -> None:
-        self.seen: list[str] = []
-        self.denied: list[tuple[str, str]] = []
-        proxy = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def _forward(self) -> None:
-                path = self.path.partition("?")[0]
-                proxy.seen.append(f"{self.command} {self.path}")
-                if any(self.command == method and path.endswith(end) for method, end in proxy.denied):
-                    self.send_error(403, "Forbidden")
-                    return
-                upstream = http.client.HTTPConnection("localhost")
-                with contextlib.closing(upstream):
-                    upstream.sock = socket.socket(socket.AF_UNIX)
-                    upstream.sock.connect(engine.socket)
-                    upstream.request(self.command, self.path)
-                    response = upstream.getresponse()
-                    content = response.read()
-                self.send_response(response.status)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            do_GET = do_POST = _forward  # noqa: N815  # the names of http.server
-
-            def log_message(self, *_arguments: object) -> None:
-                pass
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"tcp://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +35,8 @@ def engine() -> t.Iterator[DockerEngineHost]:
 
 
 @pytest.fixture
-def proxy(engine: DockerEngineHost) -> t.Iterator[Proxy]:
-    made = Proxy(engine)
+def proxy(engine: DockerEngineHost) -> t.Iterator[DockerProxy]:
+    made = DockerProxy(engine)
     yield made
     made.stop()
 
@@ -153,7 +109,7 @@ def test_an_old_worker_that_lingers(haproxy: HaproxyContainer) -> None:
         assert served(haproxy) == new
 
 
-def test_through_a_proxy(haproxy: HaproxyContainer, proxy: Proxy) -> None:
+def test_through_a_proxy(haproxy: HaproxyContainer, proxy: DockerProxy) -> None:
     new = renew(haproxy)
     assert reload(haproxy, check=True, docker_host=proxy.address).result["changed"]
     assert not [request for request in proxy.seen if not request.startswith("GET ")]
@@ -164,7 +120,7 @@ def test_through_a_proxy(haproxy: HaproxyContainer, proxy: Proxy) -> None:
 
 
 @pytest.mark.parametrize(("method", "end"), [("GET", "/json"), ("GET", "/top"), ("POST", "/kill")])
-def test_a_proxy_that_forbids(haproxy: HaproxyContainer, proxy: Proxy, method: str, end: str) -> None:
+def test_a_proxy_that_forbids(haproxy: HaproxyContainer, proxy: DockerProxy, method: str, end: str) -> None:
     worker, old = haproxy.worker_pid(), served(haproxy)
     renew(haproxy)
     proxy.denied.append((method, end))
@@ -174,7 +130,9 @@ def test_a_proxy_that_forbids(haproxy: HaproxyContainer, proxy: Proxy, method: s
     assert "must allow GET and POST" in run.result["msg"]
 
 
-def test_the_list_of_processes_is_not_needed_with_the_masters_socket(haproxy: HaproxyContainer, proxy: Proxy) -> None:
+def test_the_list_of_processes_is_not_needed_with_the_masters_socket(
+    haproxy: HaproxyContainer, proxy: DockerProxy
+) -> None:
     new = renew(haproxy)
     proxy.denied.append(("GET", "/top"))
     run = reload(haproxy, docker_host=proxy.address, socket=haproxy.master_socket)

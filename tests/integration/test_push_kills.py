@@ -14,24 +14,23 @@ import os
 import pathlib
 import random
 import signal
-import stat
 import subprocess
 import threading
 import time
 import typing as t
 
 import pytest
-from ansible_collections.certops.rotation.tests.support.certbot_directory import CertbotDirectory
 from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
 from ansible_collections.certops.rotation.tests.support.forking import Running
-from ansible_collections.certops.rotation.tests.support.pki import IssuedCertificate
+from ansible_collections.certops.rotation.tests.support.lineages import CertbotSteps
+from ansible_collections.certops.rotation.tests.support.pki import CertificateAuthority, IssuedCertificate
 from ansible_collections.certops.rotation.tests.support.ssh_hosts import SshHost, ssh_hosts
 from ansible_collections.certops.rotation.tests.support.systemd_host import become
 
 LINEAGES: t.Final = ("www.example.com", "mail.example.com")
 KILLS: t.Final = 100
 #: So many kills, then all is brought to its end and looked at.
-KILLS_IN_A_ROW: t.Final = 4
+KILLS_IN_A_ROW: t.Final = 5
 #: Of pushes and deployments, each time both, until nothing is left to do.
 MOST_PASSES: t.Final = 4
 _SERVICE = """#!/bin/sh
@@ -66,10 +65,10 @@ class Receiver:
         }
         return self.server.start("certificate_deploy", options)
 
-    def deploy(self) -> None:
-        """To its end. AssertionError when it fails."""
-        status, _memory = self.start().wait()
-        assert status == 0, self.server.output
+    def end(self, running: Running) -> None:
+        """AssertionError when it fails."""
+        run = self.server.result("certificate_deploy", running)
+        assert not run.failed, run.result
 
     def fingerprint_files(self, directory: pathlib.Path, file: str) -> dict[str, str]:
         """Lineage -> the certificate that is there, as PEM."""
@@ -81,10 +80,11 @@ class Scene:
     """One pusher, and hosts that get all lineages."""
 
     def __init__(self, directory: pathlib.Path, hosts: t.Sequence[SshHost]) -> None:
-        self.certbot = CertbotDirectory(directory / "letsencrypt")
+        self.certbot = CertbotSteps(directory / "letsencrypt")
         self.queue = directory / "queue"
         self.server = ModuleServer()
-        root = self.certbot.authority.root_pem
+        self._authority = CertificateAuthority(parent=CertificateAuthority())
+        root = self._authority.root_pem
         self.receivers = [Receiver(host, directory / f"receiver-{host.name}", root) for host in hosts]
         self.issued: dict[str, list[IssuedCertificate]] = {name: [] for name in LINEAGES}
 
@@ -94,7 +94,9 @@ class Scene:
             receiver.server.close()
 
     def renew(self, name: str) -> None:
-        self.issued[name].append(self.certbot.renew(name))
+        issued = self._authority.issue(name)
+        self.issued[name].append(issued)  # a reader may see it at once
+        self.certbot.issue(name, issued)
 
     def start(self, *, wait: bool = False) -> Running:
         targets = [
@@ -116,8 +118,7 @@ class Scene:
 
     def push(self) -> dict[str, t.Any]:
         """To its end. What it returned: it fails while something is owed."""
-        self.start().wait()
-        return dict(json.loads(self.server.output.strip().splitlines()[-1]))
+        return self.server.result("certificate_push", self.start()).result
 
     # What must always be true
 
@@ -142,22 +143,24 @@ class Scene:
         """Runs that nobody kills. AssertionError when something is left over or forgotten."""
         for _pass in range(MOST_PASSES):
             result = self.push()
-            for receiver in self.receivers:
-                receiver.deploy()
-            if not result.get("failed") and not result["changed"]:
+            if not self.unpaid():
                 break
-        else:
-            raise AssertionError(f"{where}: it does not come to an end: {result}")
+            for receiver, running in [(receiver, receiver.start()) for receiver in self.receivers]:
+                receiver.end(running)
+        assert not self.unpaid(), f"{where}: it does not come to an end: {result}"
+        assert not result.get("failed"), f"{where}: {result}"
         self.assert_nothing_wrong(where)
-        for state in ("owed", "claimed"):
-            assert not list(self.queue.glob(f"{state}/**/*.json")), f"{where}: {state} is not empty"
         for receiver in self.receivers:
             newest = {name: issued[-1].certificate_pem for name, issued in self.issued.items()}
             assert receiver.fingerprint_files(receiver.live, "cert.pem") == newest, f"{where}: {receiver.host.name}"
             assert receiver.fingerprint_files(receiver.told, "") == newest, f"{where}: a service was not told"
-            left = [name for name in os.listdir(receiver.host.staging) if not name.startswith(".")]
+            left = [path.name for path in receiver.host.staging.iterdir() if not path.name.startswith(".")]
             assert not left, f"{where}: staging is not empty: {left}"
         assert not self.debris(), where
+
+    def unpaid(self) -> list[str]:
+        """What the queue still has to do."""
+        return [str(path) for state in ("owed", "claimed") for path in self.queue.glob(f"{state}/*/*.json")]
 
     def debris(self) -> list[str]:
         """Temporary files that nobody will need."""
@@ -187,7 +190,7 @@ class Reader:
 
     def _read(self) -> None:
         seen: set[pathlib.Path] = set()
-        while not self._ending.wait(0.001):
+        while not self._ending.wait(0.003):
             for receiver in self._scene.receivers:
                 for name in LINEAGES:
                     self._look(receiver.live / name, name, seen)
@@ -217,8 +220,7 @@ class Reader:
 
 def _content(directory: int, file: str) -> str:
     descriptor = os.open(file, os.O_RDONLY, dir_fd=directory)
-    with open(descriptor, encoding="ascii") as stream:
-        assert stat.S_ISREG(os.fstat(descriptor).st_mode)
+    with os.fdopen(descriptor, encoding="ascii") as stream:
         return stream.read()
 
 
@@ -250,7 +252,7 @@ def kill_at_random(chance: random.Random, running: t.Sequence[tuple[Running, flo
 
 def test_a_hundred_kills(scene: Scene) -> None:
     seed = random.randrange(10**6)
-    chance = random.Random(seed)  # noqa: S311  # no secret
+    chance = random.Random(seed)
     for name in LINEAGES:
         scene.renew(name)
     push_seconds = timed(scene.start)

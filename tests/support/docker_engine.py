@@ -26,6 +26,7 @@ import typing as t
 import urllib.parse
 
 from .haproxy import HaproxyInstance, default_binary
+from .ports import free_port
 from .systemd_host import become
 
 _IMAGE = "certops-test"
@@ -125,14 +126,31 @@ class DockerEngineHost:
         )
 
     def _import_image(self) -> None:
-        """The host's HAProxy with its libraries, and nothing else."""
+        self.import_image(_IMAGE, default_binary(), "usr/sbin/haproxy")
+
+    def import_image(self, name: str, program: str, at: str, files: t.Mapping[str, str] | None = None) -> None:
+        """A program of the host with its libraries, and files of these contents, and nothing else. at: its path there,
+        without the slash in front, as those of files."""
         archive = io.BytesIO()
-        binary = default_binary()
         with tarfile.open(fileobj=archive, mode="w") as tar:
-            for path in (binary, *_libraries(binary)):
-                tar.add(os.path.realpath(path), "usr/sbin/haproxy" if path == binary else path)
-        query = urllib.parse.urlencode({"fromSrc": "-", "repo": _IMAGE, "tag": "latest"})
+            for path in (program, *_libraries(program)):
+                tar.add(os.path.realpath(path), at if path == program else path)
+            for file, text in (files or {}).items():
+                entry = tarfile.TarInfo(file)
+                entry.size = len(text.encode())
+                tar.addfile(entry, io.BytesIO(text.encode()))
+        query = urllib.parse.urlencode({"fromSrc": "-", "repo": name, "tag": "latest"})
         self.request("POST", f"/images/create?{query}", archive.getvalue())
+
+    def init_swarm(self) -> None:
+        """It becomes the manager of a swarm of its own, on loopback."""
+        body = {
+            "ListenAddr": f"127.0.0.1:{free_port()}",
+            "AdvertiseAddr": "127.0.0.1",
+            "DataPathAddr": "127.0.0.1",
+            "DataPathPort": free_port(),
+        }
+        self.request("POST", "/swarm/init", body)
 
 
 def _libraries(binary: str) -> list[str]:

@@ -32,7 +32,11 @@ class ModuleServer:
         self, module: str, args: t.Mapping[str, t.Any], *, check: bool = False, env: t.Mapping[str, str] | None = None
     ) -> ModuleRun:
         """Raises AssertionError when the process prints no JSON result, or any private key material."""
-        status, _memory = self.start(module, args, check=check, env=env).wait()
+        return self.result(module, self.start(module, args, check=check, env=env))
+
+    def result(self, module: str, running: Running) -> ModuleRun:
+        """Of one that was started, when it has ended. Raises AssertionError as run does."""
+        status, _memory = running.wait()
         output = self._server.output
         secrets_scan.assert_no_private_key(output)
         return parse_result(module, status, output)

@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Rotations that send themselves a signal just before a chosen call to the system: each a process of its own, by fork.
+"""Rotations and deployments that send themselves a signal just before a chosen call to the system, each in a process
+of its own, by fork.
 
 The calls are those that change something, or wait for somebody. They are counted in each stage, as HAProxy's answers
 come in one piece or in two.
@@ -32,7 +33,7 @@ from .module import FORKED, module_request, parse_result
 # The walk's methods. opened is around those that work on the directory; what they fetch is read as they need it.
 _STAGES = {
     **dict.fromkeys(("preflight", "discover", "opened", "plan", "fetch", "verify", "write", "settle")),
-    **dict.fromkeys(("activate", "prove", "go_back", "record", "metrics")),
+    **dict.fromkeys(("activate", "prove", "go_back", "record", "metrics", "recall")),
     "_some_at_a_time": "fetch",
 }
 _BEGIN, _END = "begin", "end"
@@ -112,7 +113,9 @@ class _Counter:
         frame, found = t.cast(t.Any, sys._getframe(2)), None
         while frame is not None:
             code = frame.f_code
-            if code.co_name in _STAGES and code.co_filename.endswith(("/rotation.py", "/sync.py", "/way_back.py")):
+            if code.co_name in _STAGES and code.co_filename.endswith(
+                ("/rotation.py", "/sync.py", "/way_back.py", "/deployment.py")
+            ):
                 found = _STAGES[code.co_name] or code.co_name
             frame = frame.f_back
         return found
@@ -161,7 +164,7 @@ class InterruptedRun(t.NamedTuple):
     @property
     def told(self) -> dict[str, t.Any]:
         """Its result. AssertionError when there is none."""
-        return parse_result("haproxy_rotation", self.returncode, self.output).result
+        return parse_result("the module", self.returncode, self.output).result
 
     @property
     def signalled(self) -> list[Point]:
@@ -169,9 +172,10 @@ class InterruptedRun(t.NamedTuple):
 
 
 class Interruptions:
-    """Runs the module haproxy_rotation, one at a time. To be closed."""
+    """Runs a module, one at a time. To be closed."""
 
-    def __init__(self) -> None:
+    def __init__(self, module: str = "haproxy_rotation") -> None:
+        self._module = module
         self._server = ForkServer(_PROGRAM)
         self._directory = tempfile.TemporaryDirectory()
         self._report = pathlib.Path(self._directory.name) / "report"
@@ -191,7 +195,7 @@ class Interruptions:
     ) -> InterruptedRun:
         """signals: names, sent by turns. Raises AssertionError for a key in what it printed."""
         plan = {"signals": signals, "places": [*places], "hurried": hurried, "report": str(self._report)}
-        request = {**json.loads(module_request("haproxy_rotation", args)), "interruption": plan}
+        request = {**json.loads(module_request(self._module, args)), "interruption": plan}
         returncode, output = self._server.run(request, env)
         secrets_scan.assert_no_private_key(output)
         points = [Point(*json.loads(line)) for line in self._report.read_text().splitlines()]

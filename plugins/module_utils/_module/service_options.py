@@ -21,8 +21,9 @@ from .haproxy_service import HAPROXY_SERVICE_OPTIONS, haproxy_settings
 _DOCKER = ("docker_container", "docker_service")
 _MAX_SECONDS = 86400
 _DEFAULT_SIGNAL = "HUP"
+_DEFAULT_SECONDS = {"timeout": 60.0, "prove_within": 15.0}
 
-#: Of one entry. null is the default everywhere.
+#: Of one entry. Without a default where null is to mean it: Ansible takes none for an option with a default.
 SERVICE_OPTIONS: dict[str, dict[str, t.Any]] = {
     "type": {"type": "str", "required": True, "choices": list(SERVICE_ACTIONS)},
     "name": {"type": "str"},
@@ -30,11 +31,11 @@ SERVICE_OPTIONS: dict[str, dict[str, t.Any]] = {
     "filters": {"type": "dict"},
     "signal": {"type": "str"},
     "arguments": {"type": "list", "elements": "str"},
-    "timeout": {"type": "float", "default": 60},
+    "timeout": {"type": "float"},
     "on_missing": {"type": "str", "choices": ["fail", "skip"], "default": "fail"},
     "lineages": {"type": "list", "elements": "str"},
     "endpoints": {"type": "list", "elements": "raw"},
-    "prove_within": {"type": "float", "default": 15},
+    "prove_within": {"type": "float"},
     "docker_host": {"type": "str"},
     "ca_path": {"type": "path"},
     "client_cert": {"type": "path"},
@@ -83,13 +84,13 @@ def _definition(entry: t.Mapping[str, t.Any]) -> ServiceDefinition:
         action=action,
         filters=_filters(entry.get("filters") or {}),
         signal=signal,
-        timeout=_seconds("timeout", entry.get("timeout"), 60),
+        timeout=_seconds("timeout", entry),
         lineages=_lineages(entry.get("lineages") or ()),
         endpoints=_endpoints(entry.get("endpoints") or ()),
         settings=_settings(kind, entry),
         arguments=tuple(entry.get("arguments") or ()),
         on_missing=entry.get("on_missing") or "fail",
-        prove_within=_seconds("prove_within", entry.get("prove_within"), 15),
+        prove_within=_seconds("prove_within", entry),
     )
 
 
@@ -171,9 +172,10 @@ def _endpoints(given: t.Sequence[t.Any]) -> tuple[t.Mapping[str, t.Any], ...]:
     return tuple(found)
 
 
-def _seconds(option: str, value: float | None, default: float) -> float:
+def _seconds(option: str, entry: t.Mapping[str, t.Any]) -> float:
+    value: float | None = entry.get(option)
     if value is None:
-        return default
+        return _DEFAULT_SECONDS[option]
     if not 0 < value <= _MAX_SECONDS:
         raise InvalidOption(f"{option} must be more than 0 and at most {_MAX_SECONDS} seconds, not {value:g}")
     return value

@@ -41,6 +41,10 @@ DIFFERENT = {
 # Fields of one module that only share their name with those of the others.
 OF_ONE_MODULE = {
     ("acme_account", "status"),
+    ("certificate_deploy", "lineages"),
+    ("certificate_deploy", "message"),
+    ("certificate_deploy", "proven"),
+    ("certificate_deploy", "unasked"),
     ("certificate_issue", "message"),
     ("certificate_issue", "status"),
     ("certificate_proof_info", "path"),

@@ -63,6 +63,7 @@ CODES: t.Final[dict[Cause, tuple[str, ...]]] = {
         "key_type_changed",
         "eku_lost",
         "expires_earlier",
+        "issued_earlier",
         "crl_missing",
         "crl_invalid",
         "crl_expired",
@@ -73,6 +74,8 @@ CODES: t.Final[dict[Cause, tuple[str, ...]]] = {
         "secret_no_current_version",
         "file_name_collision",
         "file_name_unsafe",
+        "upload_unusable",
+        "fingerprint_mismatch",
     ),
     "host": ("path_not_ours", "unexpected", "write_failed", "clock_wrong"),
     # Each host has credentials, a region and a way to AWS of its own.

@@ -125,9 +125,11 @@ def render_push(numbers: PushNumbers, queue: str) -> bytes:
         if name in numbers.instants:
             families.append(_push_gauge(name, text, queue, {(): numbers.instants[name]}))
     for name, text in _OF_HOSTS.items():
-        values = {(host,): gauges[name] for host, gauges in sorted(numbers.hosts.items()) if name in gauges}
+        values: dict[tuple[str, ...], float] = {
+            (host,): gauges[name] for host, gauges in sorted(numbers.hosts.items()) if name in gauges
+        }
         families.append(_push_gauge(name, text, queue, values, "host"))
-    ends = {(lineage,): instant for lineage, instant in sorted(numbers.lineages.items())}
+    ends: dict[tuple[str, ...], float] = {(lineage,): instant for lineage, instant in sorted(numbers.lineages.items())}
     families.append(
         _push_gauge(_NOT_AFTER, "End of the validity of what is there to be pushed.", queue, ends, "lineage")
     )

@@ -73,11 +73,13 @@ class ServiceDefinition:
 
 class Activation(t.NamedTuple):
     """What came of telling a service. output: what it printed, as it came: whoever reports it shortens it, and takes
-    keys out of it; proven, unasked: lineages that it has looked after itself, as in a ServiceOutcome."""
+    keys out of it; proven, unasked: lineages that it has looked after itself, as in a ServiceOutcome; error: why it
+    could not be told."""
 
     output: str = ""
     proven: tuple[str, ...] = ()
     unasked: tuple[str, ...] = ()
+    error: str = ""
 
 
 class Service(t.Protocol):

@@ -68,6 +68,7 @@ PROBLEM_CODES: t.Final[dict[str, str]] = {
     "key_type_changed": "The renewed certificate's key is of another type than that of the deployed one.",
     "eku_lost": "The renewed certificate lacks an extended key usage of the deployed one.",
     "expires_earlier": "The renewed certificate expires before the deployed one.",
+    "issued_earlier": "The pushed certificate was issued before the deployed one: an old one that comes late.",
     # Revocation lists.
     "crl_missing": "The content holds no certificate revocation list (CRL).",
     "crl_invalid": "A CRL cannot be read.",
@@ -82,6 +83,8 @@ PROBLEM_CODES: t.Final[dict[str, str]] = {
     "nothing_found": "No secret was found or none was selected, so that nothing renews what is deployed.",
     "file_name_collision": "Two secrets lead to the same file name.",
     "file_name_unsafe": "The secret's name leads to no file name that is safe to use.",
+    "upload_unusable": "A file of the upload is missing, too large, or no regular file of its own.",
+    "fingerprint_mismatch": "The upload is named after another certificate than the one that it holds.",
     "path_not_ours": "There is a file at the path that was not written by this collection.",
     "unexpected": "An unexpected failure, not of the content; its text is withheld, since it may quote a key.",
     "write_failed": "The files could not be written; what was there before is still there.",

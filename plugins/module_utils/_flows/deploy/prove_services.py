@@ -31,9 +31,11 @@ class ServiceProof:
 
     def __init__(self, services: t.Iterable[ServiceDefinition], *, handshake: float = _HANDSHAKE) -> None:
         self._handshake = handshake
+        services = tuple(services)
         endpoints = {endpoint for service in services for endpoint in _endpoints(service)}
+        timeout = min([handshake, *(service.prove_within for service in services)])
         self._answering = {
-            observation.endpoint for observation in self._ask(list(endpoints), handshake) if observation.reachable
+            observation.endpoint for observation in self._ask(list(endpoints), timeout) if observation.reachable
         }
 
     def prove(

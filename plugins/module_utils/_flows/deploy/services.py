@@ -67,11 +67,11 @@ def _run(
         with only_rotation_errors():
             activation = make_service(service, names, live).activate()
     except ServiceMissing as error:
-        activation, is_there, is_told = Activation(error.message), False, service.on_missing == "skip"
+        activation, is_there, is_told = Activation(error=error.message), False, service.on_missing == "skip"
     except RotationError as error:
         details = error.details
-        output = "\n".join(filter(None, (error.message, str(details.get("log") or ""))))
-        activation = Activation(output, details.get("proven", ()), details.get("unasked", ()))
+        log = str(details.get("log") or "")
+        activation = Activation(log, details.get("proven", ()), details.get("unasked", ()), error.message)
         is_told, wrong = False, details.get("wrong", ())
     # Also of one that failed: it may be dead since, or have gone on with what it had.
     verdict = proof.prove(service, names, live) if is_there or not is_told else EndpointVerdict()
@@ -81,7 +81,7 @@ def _run(
     return ServiceOutcome(
         service.title,
         "ran" if is_told and not all_wrong else "failed",
-        "\n".join(filter(None, (told(activation.output, _keys_of(live)), *verdict.complaints))),
+        "\n".join(filter(None, (activation.error, told(activation.output, _keys_of(live)), *verdict.complaints))),
         wrong=tuple(sorted(all_wrong)),
         proven=tuple(sorted(proven)),
         unasked=tuple(sorted(unasked)),

@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import typing as t
 from datetime import datetime
 
+from ..._errors import LineageError
 from ..metrics import MetricsReport, read_textfile, require_textfile, write_textfile
 
 if t.TYPE_CHECKING:
@@ -47,8 +49,9 @@ def count_push(
     content = queue.content()
     bad = len(content.bad) + len(content.damaged)
     numbers.see_queue(hosts, (*content.owed, *content.claimed), content.dead, bad)
-    found = lineages.read_all().lineages
-    numbers.see_lineages({lineage.name: lineage.not_after for lineage in found})
+    with contextlib.suppress(LineageError):  # which the run has told; what was known of them stays
+        found = lineages.read_all().lineages
+        numbers.see_lineages({lineage.name: lineage.not_after for lineage in found})
     text = render_push(numbers, path)
     write_textfile(textfile, text)
-    return MetricsReport(text != before, len(found), before, text, warnings)
+    return MetricsReport(text != before, len(numbers.lineages), before, text, warnings)

@@ -18,6 +18,7 @@ from .programs import run_to_end
 # By which an init script is run, in this order: SysV and BSD, OpenRC.
 _RUNNERS = ("service", "rc-service")
 _INIT_DIRECTORIES = ("/etc/init.d", "/etc/rc.d", "/usr/local/etc/rc.d")
+_NOT_INSTALLED = 5  # of systemctl(1), exit status
 _FOR_ROOT = "/usr/local/sbin:/usr/sbin:/sbin"
 
 
@@ -58,12 +59,23 @@ def find_script(program: str) -> str:
 
 
 class InitScript:
-    """name: of the script; action: restart or reload; timeout: seconds."""
+    """name: of the script; action: restart or reload; timeout: seconds; directories: where the scripts are; systemd:
+    a directory that is there where systemd is the init system, whose units the program service knows as well."""
 
-    def __init__(self, name: str, action: str, timeout: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        action: str,
+        timeout: float,
+        *,
+        directories: t.Sequence[str] = _INIT_DIRECTORIES,
+        systemd: str = "/run/systemd/system",
+    ) -> None:
         self._name = name
         self._action = action
         self._timeout = timeout
+        self._directories = directories
+        self._systemd = systemd
 
     def activate(self) -> Activation:
         """Raises ServiceError; ServiceMissing."""
@@ -71,9 +83,14 @@ class InitScript:
         runner = next(filter(None, (shutil.which(name, path=path) for name in _RUNNERS)), None)
         if runner is None:
             raise ServiceError(f"This host has no program {' or '.join(_RUNNERS)}. Use another type of service.")
-        if not any(os.path.exists(os.path.join(directory, self._name)) for directory in _INIT_DIRECTORIES):
-            raise ServiceMissing(f"There is no init script {self._name} in {' or '.join(_INIT_DIRECTORIES)}.")
+        scripts = [os.path.join(directory, self._name) for directory in self._directories]
+        missing = ServiceMissing(f"There is no init script {self._name} in {' or '.join(self._directories)}.")
+        has_script, has_units = any(map(os.path.exists, scripts)), os.path.isdir(self._systemd)
+        if not has_script and not has_units:
+            raise missing
         result = run_to_end([runner, self._name, self._action], self._timeout, environment={"PATH": path})
+        if not has_script and result.returncode == _NOT_INSTALLED:
+            raise missing
         return _success(f"{runner} {self._name} {self._action}", result.returncode, result.output)
 
 

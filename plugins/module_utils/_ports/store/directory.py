@@ -362,8 +362,8 @@ class CertificateDirectory:
                 base.link(path, place, names[part])
 
     def _adopt(self, entry: Entry, target: str) -> None:
-        """Put the link in place of a directory in one step. That directory itself is the version before: who reads in it
-        goes on to find its files."""
+        """Put the link in place of a directory in one step. That directory itself is the version before: who reads in
+        it goes on to find its files."""
         base, versions = self._base(), self._versions()
         with base.directory(entry.main_path) as place:
             files = digests_of(foreign_lineage(place))

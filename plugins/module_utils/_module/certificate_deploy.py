@@ -1,0 +1,128 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""certificate_deploy: parameters to the deployment, what became of it to the result."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import gc
+import os
+import sys
+import typing as t
+from datetime import datetime, timezone
+
+from .._core.pipeline.source import Selection
+from .._core.services.debounce import parse_update_delay
+from .._core.x509.changes import GUARDED_CHANGES
+from .._errors import InvalidOption
+from .._flows.deploy.deployment import Deployment
+from .._flows.deploy.intake import ISSUED_EARLIER
+from .._flows.deploy.settings import DeploymentSettings
+from .._flows.rotate.sync_options import SyncOptions
+from .._ports.host.signals import Requests, asked_to_end
+from .._ports.staging.directory import StagingDirectory
+from .._ports.staging.receipts import ReceiptDirectory
+from .._ports.store.directory import CertificateDirectory
+from .boundary import module_boundary
+from .options import (
+    FILE_OPTIONS,
+    VERIFY_OPTIONS,
+    allowed_changes,
+    directory_settings,
+    duration_option,
+    verification_rules,
+)
+from .selection import secret_verifier
+from .service_options import SERVICES_OPTION, service_definitions
+
+ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
+    "source": {"type": "path", "required": True},
+    "path": {"type": "path", "required": True},
+    "receipts": {"type": "path"},
+    "services": SERVICES_OPTION,
+    "update_delay": {"type": "str", "default": "0"},
+    "run_pending": {"type": "bool", "default": False},
+    "settle": {"type": "str", "default": "1m"},
+    "allow_changes": {
+        "type": "list",
+        "elements": "str",
+        "choices": [*GUARDED_CHANGES, ISSUED_EARLIER, "all"],
+        "default": list(GUARDED_CHANGES),
+    },
+    **FILE_OPTIONS,
+    **VERIFY_OPTIONS,
+}
+
+
+def run(module: t.Any) -> None:
+    """module: an AnsibleModule with ARGUMENT_SPEC."""
+    gc.freeze()
+    with asked_to_end(lambda name: _end_at_once(module, name)) as requests, module_boundary(module):
+        deployment = _deployment(module, requests)
+        report = deployment.run()
+        for warning in report.warnings:
+            module.warn(warning)
+        if requests.held:
+            module.warn(f"{' and '.join(requests.held)} came while something was changed: the run went on to its end.")
+        diff = {"diff": report.diff()} if module._diff else {}
+        result = {**deployment.result(), **diff}
+        if report.failures:
+            module.fail_json(msg=report.message, **result)
+        module.exit_json(**result)
+
+
+def _deployment(module: t.Any, requests: Requests) -> Deployment:
+    """Raises InvalidOption."""
+    params = {**module.params, "layout": "lineage", "fields": None, "passphrase": None}
+    _keep_apart(params)
+    if params["min_rsa_bits"] < 1024:
+        raise InvalidOption("min_rsa_bits: keys below 1024 bits are broken and never accepted.")
+    duration_option(params, "clock_skew")
+    options = SyncOptions(
+        selection=Selection(),
+        layout="lineage",
+        rules=verification_rules(params, "lineage", None),
+        verifier=functools.lru_cache(maxsize=1)(lambda: secret_verifier(params)),
+        min_remaining=duration_option(params, "min_remaining"),
+        allow_changes=allowed_changes(params),
+        lock_timeout=duration_option(params, "lock_timeout").total_seconds(),
+    )
+    settings = DeploymentSettings(
+        receipts=ReceiptDirectory(params["receipts"]) if params["receipts"] else None,
+        settle=duration_option(params, "settle"),
+        services=service_definitions(params["services"]),
+        update_delay=parse_update_delay(params["update_delay"]),
+        run_pending=params["run_pending"],
+        allow_older=bool({ISSUED_EARLIER, "all"}.intersection(params["allow_changes"])),
+    )
+    return Deployment(
+        StagingDirectory(params["source"]),
+        CertificateDirectory(params["path"], directory_settings(params)._replace(adopts=True)),
+        options,
+        settings,
+        now=datetime.now(timezone.utc),
+        check_mode=module.check_mode,
+        before_change=requests.hold,
+    )
+
+
+def _keep_apart(params: t.Mapping[str, t.Any]) -> None:
+    """What was uploaded, what is live and the receipts: each belongs to somebody else. Raises InvalidOption."""
+    given = {name: os.path.realpath(params[name]) for name in ("source", "path", "receipts") if params[name]}
+    for name, place in given.items():
+        for other, elsewhere in given.items():
+            if name != other and os.path.commonpath((place, elsewhere)) == elsewhere:
+                raise InvalidOption(f"{name} ({place}) is in {other} ({elsewhere}): give it a directory of its own.")
+
+
+def _end_at_once(module: t.Any, name: str) -> None:
+    """As haproxy_rotation does."""
+    try:
+        module.fail_json(msg=f"{name} came before anything was changed, so the run ended there.", changed=False)
+    finally:
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+        os._exit(1)

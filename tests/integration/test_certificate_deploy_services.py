@@ -1,0 +1,288 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""certificate_deploy and the services: told of what changed, when it is due, until they have been; and the way back."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import typing as t
+
+import pytest
+from ansible_collections.certops.rotation.tests.support import pki
+from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
+from ansible_collections.certops.rotation.tests.support.pki import CertificateAuthority
+from ansible_collections.certops.rotation.tests.support.receiver import LoadingService, Receiver, put
+
+A, B = "a.example.com", "b.example.com"
+
+
+@pytest.fixture(scope="module")
+def authority() -> CertificateAuthority:
+    return CertificateAuthority("Test Intermediate", parent=CertificateAuthority())
+
+
+@pytest.fixture
+def receiver(modules: ModuleServer, tmp_path: pathlib.Path) -> Receiver:
+    return Receiver(modules, tmp_path / "host")
+
+
+@pytest.fixture
+def service(receiver: Receiver, tmp_path: pathlib.Path) -> LoadingService:
+    return LoadingService(tmp_path / "one", receiver.live / A)
+
+
+def outcomes(result: dict[str, t.Any]) -> list[str]:
+    return [each["outcome"] for each in result["services"]]
+
+
+# When they are told
+
+
+def test_only_of_what_has_changed(
+    receiver: Receiver, service: LoadingService, authority: CertificateAuthority, tmp_path: pathlib.Path
+) -> None:
+    other = LoadingService(tmp_path / "other", receiver.live / B)
+    services = [service.definition(), other.definition(lineages=[B])]
+    issued = [authority.issue(name) for name in (A, B)]
+    for each in issued:
+        receiver.stage(each)
+    assert outcomes(receiver.deployed(check=True, services=services)) == ["ran", "ran"]
+    assert (service.told, other.told) == ([], [])
+    result = receiver.deployed(services=services)
+    assert outcomes(result) == ["ran", "ran"]
+    assert (service.told, other.told) == ([f"{A} {B}"], [B])
+    for each in issued:  # the same again
+        receiver.stage(each)
+    again = receiver.deployed(services=services)
+    assert (outcomes(again), again["changed"]) == (["unchanged", "unchanged"], False)
+    receiver.stage(authority.issue(A))
+    assert outcomes(receiver.deployed(services=services)) == ["ran", "unchanged"]
+    assert (service.told, other.told) == ([f"{A} {B}", A], [B])
+    assert service.loaded == receiver.fingerprint(A)
+
+
+def test_another_mode_is_no_news_for_them(
+    receiver: Receiver, service: LoadingService, authority: CertificateAuthority
+) -> None:
+    issued = authority.issue(A)
+    for mode in ("0600", "0400"):
+        receiver.stage(issued)
+        receiver.deployed(services=[service.definition()], mode=mode)
+    assert service.told == [A]
+
+
+def test_each_push_restarts_the_delay(
+    receiver: Receiver, service: LoadingService, authority: CertificateAuthority
+) -> None:
+    given: dict[str, t.Any] = {"services": [service.definition()], "update_delay": "1h"}
+    receiver.stage(authority.issue(A))
+    first = receiver.deployed(**given)
+    assert outcomes(first) == ["pending"]
+    assert first["services_due"] > pki.now().isoformat()
+    receipt = receiver.receipt(A)
+    assert (receipt["state"], receipt["due"]) == ("pending", first["services_due"])
+    assert receiver.staged() == []
+    _make_older(receiver, minutes=50)
+    waiting = receiver.deployed(**given)
+    assert (waiting["changed"], outcomes(waiting)) == (False, ["pending"])
+    assert waiting["services_due"] < first["services_due"]
+    receiver.stage(authority.issue(B))
+    second = receiver.deployed(**given)
+    assert second["services_due"] >= first["services_due"]
+    assert service.told == []
+    _make_older(receiver, minutes=61)
+    due = receiver.deployed(**given)
+    assert (due["changed"], outcomes(due), due["services_due"]) == (True, ["ran"], None)
+    assert service.told == [f"{A} {B}"]
+    assert {receiver.receipt(name)["state"] for name in (A, B)} == {"deployed"}
+    assert receiver.deployed(**given)["changed"] is False
+    assert service.told == [f"{A} {B}"]
+
+
+def _make_older(receiver: Receiver, *, minutes: int) -> None:
+    """All that was pushed, as if so much time had gone by."""
+    file = receiver.live / ".certops" / "deployment.json"
+    document = json.loads(file.read_text())
+    for each in document["pending"].values():
+        at = pki.now() - pki.datetime.timedelta(minutes=minutes)
+        each["pushed_at"] = at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    put(file, json.dumps(document))
+
+
+def test_what_waits_is_told_on_request(
+    receiver: Receiver, service: LoadingService, authority: CertificateAuthority
+) -> None:
+    given: dict[str, t.Any] = {"services": [service.definition()], "update_delay": "1w2d3h4m5s"}
+    receiver.stage(authority.issue(A))
+    receiver.deployed(**given)
+    assert outcomes(receiver.deployed(**given, run_pending=True)) == ["ran"]
+    assert receiver.receipt(A)["state"] == "deployed"
+
+
+def test_nobody_waits_for_what_concerns_no_service(
+    receiver: Receiver, service: LoadingService, authority: CertificateAuthority
+) -> None:
+    receiver.stage(authority.issue(B))
+    result = receiver.deployed(services=[service.definition(lineages=[A])], update_delay="1h")
+    assert (outcomes(result), result["services_due"]) == (["unchanged"], None)
+    assert receiver.receipt(B)["state"] == "deployed"
+
+
+@pytest.mark.parametrize("delay", [None, "", "0", "0s", 0])
+def test_no_delay(receiver: Receiver, service: LoadingService, authority: CertificateAuthority, delay: t.Any) -> None:
+    receiver.stage(authority.issue(A))
+    assert outcomes(receiver.deployed(services=[service.definition()], update_delay=delay)) == ["ran"]
+
+
+@pytest.mark.parametrize("delay", ["soon", "1", "-1h", "1h1w"])
+def test_delays_without_meaning(receiver: Receiver, delay: str) -> None:
+    run = receiver.deploy(update_delay=delay)
+    assert run.failed
+    assert "update_delay" in run.result["msg"]
+
+
+# Until they have been
+
+
+def test_one_that_fails_is_told_again_and_no_other(
+    receiver: Receiver, service: LoadingService, authority: CertificateAuthority, tmp_path: pathlib.Path
+) -> None:
+    failing = LoadingService(tmp_path / "failing", receiver.live / A)
+    failing.broken.touch()
+    services = [failing.definition(), service.definition()]
+    receiver.stage(authority.issue(A))
+    run = receiver.deploy(services=services)
+    assert run.failed
+    assert outcomes(run.result) == ["failed", "ran"]
+    assert receiver.fingerprint(A) == service.loaded
+    receipt = receiver.receipt(A)
+    assert receipt["state"] == "pending"
+    assert "broken" in receipt["message"]
+    assert receiver.staged() == []
+    assert receiver.deploy(services=services).failed
+    failing.broken.unlink()
+    assert outcomes(receiver.deployed(services=services)) == ["ran", "unchanged"]
+    assert (failing.told, service.told) == ([A, A, A], [A])
+    assert receiver.receipt(A)["state"] == "deployed"
+    assert receiver.unfinished()["pending"] == {}
+
+
+def test_a_damaged_memory_tells_all_of_everything(
+    receiver: Receiver, service: LoadingService, authority: CertificateAuthority
+) -> None:
+    for name in (A, B):
+        receiver.stage(authority.issue(name))
+    receiver.deployed()
+    put(receiver.live / ".certops" / "deployment.json", "{")
+    result = receiver.deployed(services=[service.definition()])
+    assert "is damaged" in str(result["warnings"])
+    assert service.told == [f"{A} {B}"]
+    assert receiver.deployed(services=[service.definition()])["changed"] is False
+
+
+# What they show
+
+
+def test_a_handshake_proves_it(receiver: Receiver, service: LoadingService, authority: CertificateAuthority) -> None:
+    service.load(pki.self_signed("old.example.com"))
+    with service.serving() as port:
+        receiver.stage(authority.issue(A))
+        result = receiver.deployed(services=[service.definition(port)])
+    assert result["services"][0]["proven"] == [A]
+    assert receiver.receipt(A)["state"] == "proven"
+    manifest = json.loads((receiver.live / ".certops" / "manifest.json").read_text())
+    assert manifest["certificates"][0]["proven"] == manifest["certificates"][0]["current"]["digest"]
+
+
+def test_a_wrong_answer_takes_it_back(
+    receiver: Receiver, service: LoadingService, authority: CertificateAuthority
+) -> None:
+    """On disk and in the service; the other lineage stays, and the pusher learns why."""
+    old, new, other = authority.issue(A), authority.issue(A), authority.issue(B)
+    service.load(old)
+    with service.serving() as port:
+        services = [service.definition(port)]
+        receiver.stage(old)
+        receiver.deployed(services=services)
+        service.stuck.touch()
+        receiver.stage(new)
+        receiver.stage(other)
+        run = receiver.deploy(services=services)
+        assert run.failed
+        assert run.result["rolled_back"] == [A]
+        assert "shows another certificate" in run.result["msg"]
+        assert receiver.fingerprints() == {A: old.fingerprint_sha256, B: other.fingerprint_sha256}
+        assert service.told == [A, f"{A} {B}", A]
+        receipt = receiver.receipt(A)
+        assert (receipt["state"], receipt["fingerprint_sha256"]) == ("taken_back", new.fingerprint_sha256)
+        assert "shows another certificate" in receipt["message"]
+        assert receiver.receipt(B)["state"] in ("deployed", "proven")
+        assert receiver.staged() == []
+        assert receiver.left_over() == []
+        assert receiver.deployed(services=services)["changed"] is False
+        assert receiver.receipt(A)["state"] == "taken_back"
+        service.stuck.unlink()
+        receiver.stage(new)
+        receiver.deployed(services=services)
+    assert receiver.fingerprint(A) == service.loaded == new.fingerprint_sha256
+    assert receiver.receipt(A)["state"] == "proven"
+
+
+def test_the_old_one_pushed_again_after_the_way_back(
+    receiver: Receiver, service: LoadingService, authority: CertificateAuthority
+) -> None:
+    """Whoever pushes what is live learns that it is."""
+    old, new = authority.issue(A), authority.issue(A)
+    service.load(old)
+    with service.serving() as port:
+        services = [service.definition(port)]
+        receiver.stage(old)
+        receiver.deployed(services=services)
+        service.stuck.touch()
+        receiver.stage(new)
+        assert receiver.deploy(services=services).failed
+        receiver.stage(old)
+        receiver.deployed(services=services)
+    receipt = receiver.receipt(A)
+    assert (receipt["state"], receipt["fingerprint_sha256"]) == ("proven", old.fingerprint_sha256)
+
+
+def test_the_first_one_stays_and_is_asked_for_again(
+    receiver: Receiver, service: LoadingService, authority: CertificateAuthority
+) -> None:
+    """A service whose configuration names files that are gone does not start any more."""
+    service.load(pki.self_signed(A))
+    service.stuck.touch()
+    issued = authority.issue(A)
+    with service.serving() as port:
+        services = [service.definition(port)]
+        receiver.stage(issued)
+        run = receiver.deploy(services=services)
+        assert run.failed
+        assert run.result["rolled_back"] == []
+        assert receiver.fingerprint(A) == issued.fingerprint_sha256
+        receipt = receiver.receipt(A)
+        assert receipt["state"] == "pending"
+        assert "no version before" in receipt["message"]
+        assert receiver.deploy(services=services).failed
+        assert service.told == [A]
+        service.load(issued)
+        receiver.deployed(services=services)
+        assert service.told == [A]
+    assert receiver.receipt(A)["state"] == "proven"
+    assert receiver.deployed(services=services)["changed"] is False
+
+
+def test_what_cannot_be_asked_is_not_held_against_it(
+    receiver: Receiver, service: LoadingService, authority: CertificateAuthority
+) -> None:
+    with service.serving() as port:
+        pass
+    for _turn in range(2):
+        receiver.stage(authority.issue(A))
+        result = receiver.deployed(services=[service.definition(port)])
+        assert result["services"][0]["unasked"] == [A]
+    assert receiver.receipt(A)["state"] == "deployed"

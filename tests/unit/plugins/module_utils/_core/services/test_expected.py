@@ -1,0 +1,123 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which leaf an endpoint should show, and what its answers say."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.certops.rotation.plugins.module_utils._core.services.definitions import (
+    LiveLineage,
+    ServiceDefinition,
+)
+from ansible_collections.certops.rotation.plugins.module_utils._core.services.expected import (
+    EndpointAnswer,
+    EndpointQuestion,
+    candidates_for,
+    judge_endpoints,
+)
+
+
+def live(name: str, *names: str) -> LiveLineage:
+    return LiveLineage(name, name.encode().hex(), names or (name,), f"/live/{name}")
+
+
+WWW = live("www.example.com")
+RSA = live("www.example.com-0001", "WWW.example.com")
+WILD = live("example.com", "*.example.com", "example.com")
+MAIL = live("mail.example.org", "mail.example.org", "192.0.2.1")
+ALL = (WWW, RSA, WILD, MAIL)
+ANY = ServiceDefinition("systemd", "nginx.service")
+
+
+def named(*names: str) -> ServiceDefinition:
+    return ServiceDefinition("systemd", "nginx.service", lineages=names)
+
+
+@pytest.mark.parametrize(
+    ("service", "host", "server_name", "known", "expected"),
+    [
+        (ANY, "127.0.0.1", "www.example.com", ALL, [WWW, RSA, WILD]),
+        (ANY, "127.0.0.1", "WWW.Example.com.", ALL, [WWW, RSA, WILD]),
+        (ANY, "127.0.0.1", "other.example.com", ALL, [WILD]),
+        (ANY, "127.0.0.1", "a.b.example.com", ALL, []),
+        (ANY, "192.0.2.1", "", ALL, [MAIL]),
+        # Nobody can tell, unless there is one alone, or the entry says it.
+        (ANY, "127.0.0.1", "", ALL, []),
+        (ANY, "127.0.0.1", "", [MAIL], [MAIL]),
+        (ANY, "127.0.0.1", "db.internal", [MAIL], [MAIL]),
+        (named("mail.example.org"), "127.0.0.1", "", ALL, [MAIL]),
+        (named("mail.example.org"), "127.0.0.1", "www.example.com", ALL, [MAIL]),
+        (named("www.example.com", "mail.example.org"), "127.0.0.1", "www.example.com", ALL, [WWW]),
+        (named("gone.example.com"), "127.0.0.1", "www.example.com", ALL, []),
+        (ANY, "127.0.0.1", "www.example.com", [], []),
+    ],
+)
+def test_the_lineages_that_cover_the_name_are_expected(
+    service: ServiceDefinition,
+    host: str,
+    server_name: str,
+    known: t.Sequence[LiveLineage],
+    expected: list[LiveLineage],
+) -> None:
+    assert list(candidates_for(service, host, server_name, known)) == expected
+
+
+def question(*candidates: LiveLineage) -> EndpointQuestion:
+    return EndpointQuestion("127.0.0.1:443 (www.example.com)", "www.example.com", candidates)
+
+
+def shows(lineage: LiveLineage) -> EndpointAnswer:
+    return EndpointAnswer(lineage.fingerprint_sha256)
+
+
+OLD = EndpointAnswer("0" * 64)
+DEAD = EndpointAnswer(None, "connection refused", answered_before=True)
+UNKNOWN = EndpointAnswer(None, "connection refused")
+
+
+@pytest.mark.parametrize(
+    ("asked", "answers", "told", "wrong", "proven", "unasked"),
+    [
+        ([], [], ["a"], (), (), ()),
+        ([question(WWW)], [shows(WWW)], [WWW.name], (), (WWW.name,), ()),
+        ([question(WWW)], [OLD], [WWW.name], (WWW.name,), (), ()),
+        ([question(WWW)], [DEAD], [WWW.name], (WWW.name,), (), ()),
+        ([question(WWW)], [UNKNOWN], [WWW.name], (), (), (WWW.name,)),
+        ([question()], [OLD], [WWW.name], (), (), (WWW.name,)),
+        # All endpoints have to.
+        ([question(WWW), question(WWW)], [shows(WWW), OLD], [WWW.name], (WWW.name,), (), ()),
+        ([question(WWW), question(WWW)], [shows(WWW), UNKNOWN], [WWW.name], (), (), (WWW.name,)),
+        ([question(WWW), question(WWW)], [UNKNOWN, OLD], [WWW.name], (WWW.name,), (), ()),
+        # The service chooses among those that cover the name; of the other one nothing is known.
+        ([question(WWW, WILD)], [shows(WILD)], [WWW.name, WILD.name], (), (WILD.name,), ()),
+        ([question(WWW, WILD)], [OLD], [WWW.name, WILD.name], (WILD.name, WWW.name), (), ()),
+        # What it has not been told of just now is not this run's.
+        ([question(WWW, WILD)], [OLD], [WWW.name], (WWW.name,), (), ()),
+        ([question(MAIL), question(WWW)], [OLD, shows(WWW)], [WWW.name], (), (WWW.name,), ()),
+        ([question(WWW, WILD)], [shows(WILD)], [WWW.name], (), (), ()),
+    ],
+)
+def test_answers_speak_of_lineages(
+    asked: list[EndpointQuestion],
+    answers: list[EndpointAnswer],
+    told: list[str],
+    wrong: tuple[str, ...],
+    proven: tuple[str, ...],
+    unasked: tuple[str, ...],
+) -> None:
+    assert judge_endpoints(asked, answers, told)[:3] == (wrong, proven, unasked)
+
+
+def test_complaints_name_endpoint_and_lineage_and_say_why() -> None:
+    asked = [question(WWW, WILD), question(WWW), question(WWW), question()]
+    old, dead, unknown, nobody = judge_endpoints(asked, [OLD, DEAD, UNKNOWN, OLD], [WWW.name]).complaints
+    for complaint in (old, dead, unknown, nobody):
+        assert complaint.startswith("127.0.0.1:443 (www.example.com)")
+    assert "shows another certificate (0000000000000000...) than that of www.example.com or example.com" in old
+    assert "answered before, and does not since the service was told of www.example.com: connection refused" in dead
+    assert "could not be asked for www.example.com" in unknown
+    assert "no live lineage covers www.example.com" in nobody
