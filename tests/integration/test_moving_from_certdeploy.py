@@ -220,7 +220,8 @@ def moved(
         server = OldServer(shared, client)
         host.write("/etc/certdeploy/server.yml", server.file.read_text())
         host.write("/etc/certdeploy/client.yml", "destination: /etc/certops/live\nupdate_delay: 5m\n")
-        host.run("install", "-D", "-m600", str(client.private_key_file), str(client.private_key_file))
+        host.write(str(client.private_key_file), client.private_key_file.read_text())
+        host.write(f"{client.private_key_file}.pub", client.private_key_file.with_suffix(".pub").read_text())
         host.run("mkdir", "-p", HOOKS, "/root/run/host_vars")
         host.run("ln", "-s", "/usr/local/bin/certdeploy-server", f"{HOOKS}/certdeploy-hook")
         yield host, server
