@@ -225,11 +225,12 @@ def test_bad_schedules_are_refused_before_anything_changes(pusher: PusherHost) -
             "certificate_push_renew_unit is not to be a weekday",
         ),
         ({"renew": True, "renew_at": "25:00"}, "certificate_push_renew_at is to be HH:MM"),
-        ({"queue": "relative"}, "certificate_push_queue is to begin with a slash"),
+        ({"queue": "relative", "passphrase": "unspoken"}, "certificate_push_queue is to begin with a slash"),
     ):
         refused = pusher.role(**variables)
         assert refused.returncode == 2
         assert said in refused.error
+        assert "unspoken" not in refused.output
     assert pusher.tree() == before
 
 

@@ -122,8 +122,27 @@ class PusherPlan:
             yield f"{_PREFIX}renew_timeout is to be a number of seconds greater than 0."
         if self._renewal_problem:
             yield self._renewal_problem
+        for target in given.targets:
+            yield from _problems_of(target)
         if given.key_create and given.private_key_file and given.passphrase:
             yield f"A key that is made here has no passphrase: set {_PREFIX}key_create: false, and bring the key."
+
+
+def _problems_of(target: t.Any) -> t.Iterator[str]:
+    """What is missing; the rest certificate_push checks."""
+    if not isinstance(target, t.Mapping) or not target.get("name"):
+        yield f"{_PREFIX}targets: each is a dictionary with a name."
+        return
+    if not target.get("domains"):
+        yield (
+            f"{target['name']} gets nothing: name its domains, in {_PREFIX}targets, or as {_PREFIX}target: {{domains: [...]}}"
+            f" of the host; or take it out of the group."
+        )
+    elif not target.get("host_key"):
+        yield (
+            f"{target['name']} could not be told from another host: gather its facts in this play (ansible.builtin.setup),"
+            " or give its host_key, such as [ssh-ed25519 AAAA...]."
+        )
 
 
 def _concerned(target: t.Mapping[str, t.Any], wanted: t.Collection[str]) -> bool:
@@ -138,17 +157,8 @@ def group_targets(
     hosts: t.Mapping[str, t.Mapping[str, t.Any]], defaults: t.Mapping[str, t.Any]
 ) -> list[dict[str, t.Any]]:
     """Targets of the hosts of a group. hosts: name -> their variables and facts that count (see _own); defaults: of the
-    option targets."""
-    targets = []
-    for name, known in hosts.items():
-        target = {"name": name, **_own(name, known), **defaults, **_said(name, known)}
-        if not target.get("host_key"):
-            raise InvalidOption(
-                f"{name}: no host key is known, so it could not be told from another host. Gather its facts in this"
-                f" play (ansible.builtin.setup), or give it {_PREFIX}target: {{host_key: [ssh-ed25519 AAAA...]}}."
-            )
-        targets.append(target)
-    return targets
+    option targets. What is wrong with them PusherPlan says."""
+    return [{"name": name, **_own(name, known), **defaults, **_said(known)} for name, known in hosts.items()]
 
 
 def _own(name: str, known: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -165,15 +175,9 @@ def _own(name: str, known: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     return {**own, "host_key": [f"{kind} {_fact(known, kind)}" for kind in _HOST_KEYS if _fact(known, kind)]}
 
 
-def _said(name: str, known: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """Raises InvalidOption."""
+def _said(known: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     said = known.get(f"{_PREFIX}target")
-    if not isinstance(said, t.Mapping) or not said.get("domains"):
-        raise InvalidOption(
-            f"{name}: it gets nothing. Give it {_PREFIX}target: {{domains: [...]}}, or take it out of the group"
-            f" {_PREFIX}group."
-        )
-    return {str(option): value for option, value in said.items()}
+    return {str(option): value for option, value in said.items()} if isinstance(said, t.Mapping) else {}
 
 
 #: Type of a key -> how it is called in the facts that Ansible gathers.

@@ -20,7 +20,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.push.pusher
 ROLE = pathlib.Path(__file__).parents[6] / "roles/certificate_push"
 OPTIONS = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
 DEFAULTS = {name.removeprefix("certificate_push_"): facts.get("default") for name, facts in OPTIONS.items()} | {
-    "targets": [{"name": "web", "domains": ["a.example"]}]
+    "targets": [{"name": "web", "domains": ["a.example"], "host_key": ["ssh-ed25519 AAAA"]}]
 }
 #: Of the role's tasks alone.
 NOT_PLANNED = {
@@ -221,14 +221,18 @@ def test_hosts_of_the_group_are_targets():
 @pytest.mark.parametrize(
     ("known", "said"),
     [
-        ({}, "web: it gets nothing. Give it certificate_push_target"),
-        ({"certificate_push_target": "a.example"}, "web: it gets nothing"),
-        ({"certificate_push_target": {"domains": []}}, "web: it gets nothing"),
-        ({"certificate_push_target": {"domains": ["a"]}}, "web: no host key is known"),
-        ({"certificate_push_target": {"domains": ["a"]}, "ansible_facts": "x"}, "web: no host key is known"),
+        ({}, "web gets nothing: name its domains"),
+        ({"certificate_push_target": "a.example"}, "web gets nothing"),
+        ({"certificate_push_target": {"domains": []}}, "web gets nothing"),
+        ({"certificate_push_target": {"domains": ["a"]}}, "web could not be told from another host"),
+        ({"certificate_push_target": {"domains": ["a"]}, "ansible_facts": "x"}, "web could not be told from"),
     ],
 )
-def test_hosts_that_cannot_be_targets_are_named(known, said):
-    with pytest.raises(AnsibleFilterError) as refused:
-        push_targets(["web"], {"web": known}, {})
-    assert str(refused.value).startswith(said)
+def test_hosts_that_cannot_be_targets_are_named_before_anything_is_installed(known, said):
+    (problem,) = plan(targets=push_targets(["web"], {"web": known}, {}))["problems"]
+    assert problem.startswith(said)
+
+
+@pytest.mark.parametrize("target", [5, "web", {}, {"domains": ["*"]}])
+def test_what_is_no_target_is_said(target):
+    assert plan(targets=[target])["problems"] == ["certificate_push_targets: each is a dictionary with a name."]
