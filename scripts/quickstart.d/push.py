@@ -21,6 +21,7 @@ import shlex
 import sys
 import typing as t
 
+import yaml
 from authority import Authority
 from claims import claim, snapshot, wait_until
 from cryptography import x509
@@ -43,37 +44,6 @@ NEXT_COMMANDS = (
     "ANSIBLE_COLLECTIONS_PATH=.dev/collections .dev/venv/bin/ansible-doc certops.rotation.certificate_push",
     "make test",
 )
-
-_INVENTORY = """\
-all:
-  vars:
-    ansible_connection: local
-    ansible_python_interpreter: "{{{{ ansible_playbook_python }}}}"
-certificate_pushers:
-  hosts:
-    localhost:
-      certificate_push_lineages: {live}
-      certificate_push_queue: {queue}
-      certificate_push_private_key_file: {key}
-      certificate_push_target_defaults:
-        domains: [{name}]
-        address: 127.0.0.1
-        user: {user}
-        retries: 0
-certificate_receivers:
-  hosts:
-{hosts}\
-  vars:
-    certificate_receiver_path: {directory}/{{{{ inventory_hostname }}}}/receiver
-    certificate_receiver_destination: {directory}/{{{{ inventory_hostname }}}}/live
-    certificate_receiver_trust_anchors: "{{{{ lookup('ansible.builtin.file', '{directory}/authority.pem') }}}}"
-"""
-_HOST = """\
-    {name}:
-      certificate_push_target: {target}
-      certificate_receiver_services:
-        - {service}
-"""
 
 
 class Served(t.NamedTuple):
@@ -162,25 +132,30 @@ class PushQuickstart:
         screen.file(text)
 
     def _inventory(self) -> str:
-        hosts = ""
-        for name, host in self._hosts.items():
-            target = {
-                "port": host.port,
-                "host_key": [host.host_key],
-                "path": str(host.staging),
-                "receipts": str(host.receipts),
-            }
-            service = json.dumps(self._served[name].service)
-            hosts += _HOST.format(name=name, target=json.dumps(target), service=service)
-        return _INVENTORY.format(
-            live=self._certbot.live,
-            queue=self._directory / "queue",
-            key=self._directory / "id_ed25519",
-            name=LINEAGE,
-            user=self._hosts[WEB].user,
-            hosts=hosts,
-            directory=self._directory,
-        )
+        own = f"{self._directory}/{{{{ inventory_hostname }}}}"
+        authority = f"{{{{ lookup('ansible.builtin.file', '{self._directory}/authority.pem') }}}}"
+        pusher = {
+            "certificate_push_lineages": str(self._certbot.live),
+            "certificate_push_queue": str(self._directory / "queue"),
+            "certificate_push_private_key_file": str(self._directory / "id_ed25519"),
+            "certificate_push_retries": 0,
+        }
+        receivers = {
+            "certificate_receiver_path": f"{own}/receiver",
+            "certificate_receiver_destination": f"{own}/live",
+            "certificate_receiver_trust_anchors": authority,
+        }
+        hosts = {
+            name: {"certificate_push_target": host.target([LINEAGE]), "certificate_receiver_services": [service]}
+            for (name, host), (_port, service) in zip(self._hosts.items(), self._served.values())
+        }
+        local = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+        inventory = {
+            "all": {"vars": local},
+            "certificate_pushers": {"hosts": {"localhost": pusher}},
+            "certificate_receivers": {"hosts": hosts, "vars": receivers},
+        }
+        return str(yaml.safe_dump(inventory, sort_keys=False, width=200))
 
     def _issue(self) -> None:
         screen = self._screen

@@ -142,6 +142,18 @@ class ReceivingHost(_Program):
         self._config = self.directory / "sshd_config"
         self._config.write_text(_SSH_CONFIG.format(port=self.port, directory=self.directory, authorized=authorized))
 
+    def target(self, domains: t.Sequence[str]) -> dict[str, t.Any]:
+        """As the role certificate_push takes it."""
+        return {
+            "domains": list(domains),
+            "address": "127.0.0.1",
+            "port": self.port,
+            "user": self.user,
+            "host_key": [self.host_key],
+            "path": str(self.staging),
+            "receipts": str(self.receipts),
+        }
+
     def start(self) -> None:
         """Raises StageError."""
         program = shutil.which("sshd")
