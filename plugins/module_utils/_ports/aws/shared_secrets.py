@@ -164,8 +164,8 @@ def failure_kind(error: SecretsManagerError) -> FailureKind:
 
 def _deleted(name: str) -> SecretsManagerError:
     return SecretsManagerError(
-        f"Secret {name} is marked for deletion. Restore it (aws secretsmanager restore-secret, or the option on_deleted:"
-        " restore where a module has it), or wait until it is gone.",
+        f"Secret {name} is marked for deletion. Restore it (aws secretsmanager restore-secret, or the option"
+        " on_deleted: restore where a module has it), or wait until it is gone.",
         "InvalidRequestException",
         name,
     )

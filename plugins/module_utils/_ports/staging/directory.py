@@ -75,7 +75,8 @@ class StagingDirectory:
                 elif len(others) < _SHOWN and not name.startswith((UPLOAD_PREFIX, _TAKEN_PREFIX, _REMOVED_PREFIX)):
                     others.append(name)
         names.sort(key=lambda each: (each[0].lineage, each[1]))
-        versions = tuple(SecretVersion(parsed.lineage, "", "", described={"upload": name}) for parsed, name in names)
+        # Nothing that is deployed has such a version: each is read.
+        versions = tuple(SecretVersion(parsed.lineage, "", name, described={"upload": name}) for parsed, name in names)
         return Discovery(versions, warnings=tuple(self._warnings(others, left)), where=self.path)
 
     def read(self, secrets: t.Sequence[SecretVersion]) -> t.Iterator[SecretValue | SecretFailure]:
