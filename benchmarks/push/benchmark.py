@@ -35,7 +35,7 @@ from ansible_collections.certops.rotation.benchmarks.push.rival import (
     certdeploy_clients,
 )
 from ansible_collections.certops.rotation.tests.support import pki
-from ansible_collections.certops.rotation.tests.support.lineages import CertbotDirectory
+from ansible_collections.certops.rotation.tests.support.certbot_directory import CertbotDirectory
 from ansible_collections.certops.rotation.tests.support.ports import free_port
 from ansible_collections.certops.rotation.tests.support.ssh_hosts import SshHost, ssh_hosts
 
@@ -61,7 +61,7 @@ class Scene:
 
     def fresh(self) -> pathlib.Path:
         """A renewed lineage, hosts without any, and a new directory for whatever a push needs."""
-        self.certbot.issue(LINEAGE, self._authority.issue(DOMAINS))
+        self.certbot.put(LINEAGE, self._authority.issue(DOMAINS))
         for host in self.hosts:
             for left in host.staging.iterdir():
                 shutil.rmtree(left)

@@ -22,7 +22,7 @@ import typing as t
 import pytest
 from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
 from ansible_collections.certops.rotation.tests.support.forking import Running
-from ansible_collections.certops.rotation.tests.support.lineages import CertbotDirectory
+from ansible_collections.certops.rotation.tests.support.lineages import CertbotSteps
 from ansible_collections.certops.rotation.tests.support.pki import CertificateAuthority, IssuedCertificate
 from ansible_collections.certops.rotation.tests.support.ssh_hosts import SshHost, ssh_hosts
 from ansible_collections.certops.rotation.tests.support.systemd_host import become
@@ -80,7 +80,7 @@ class Scene:
     """One pusher, and hosts that get all lineages."""
 
     def __init__(self, directory: pathlib.Path, hosts: t.Sequence[SshHost]) -> None:
-        self.certbot = CertbotDirectory(directory / "letsencrypt")
+        self.certbot = CertbotSteps(directory / "letsencrypt")
         self.queue = directory / "queue"
         self.server = ModuleServer()
         self._authority = CertificateAuthority(parent=CertificateAuthority())
