@@ -21,7 +21,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.push.receip
 from ansible_collections.certops.rotation.plugins.module_utils._core.push.staging import parse_staged_name
 from ansible_collections.certops.rotation.plugins.module_utils._ports.queue.push_queue import PushQueue, QueueContent
 
-from .certbot_directory import CertbotDirectory
+from .lineages import CertbotSteps
 from .module import ModuleRun, run_module
 from .pki import IssuedCertificate
 from .ssh_hosts import SshHost
@@ -83,7 +83,7 @@ class PushScene:
 
     def __init__(self, directory: pathlib.Path, hosts: t.Sequence[SshHost]) -> None:
         self.directory = directory
-        self.certbot = CertbotDirectory(directory / "letsencrypt")
+        self.certbot = CertbotSteps(directory / "letsencrypt")
         self.queue = PushQueue(str(directory / "queue"))
         self.hosts = list(hosts)
         self.targets = [self.target(host) for host in hosts]

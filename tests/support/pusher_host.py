@@ -13,7 +13,7 @@ import time
 import typing as t
 
 from . import secrets_scan
-from .certbot_directory import CertbotDirectory
+from .lineages import CertbotSteps
 from .playbook import PlaybookRun, run_playbook
 from .ssh_hosts import SshHost
 from .systemd_host import SystemdHost, visible_in_services
@@ -33,7 +33,7 @@ class PusherHost:
 
     def __init__(self, host: SystemdHost, hosts: t.Sequence[SshHost]) -> None:
         self.host, self.hosts = host, hosts
-        self.lineages = CertbotDirectory(host.shared / "letsencrypt")
+        self.lineages = CertbotSteps(host.shared / "letsencrypt")
         self.variables: dict[str, t.Any] = {
             "certificate_push_targets": [self.target(each) for each in hosts],
             "certificate_push_lineages": str(self.lineages.live),

@@ -26,7 +26,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._flows.push.pushi
 from ansible_collections.certops.rotation.plugins.module_utils._ports.lineages.certbot_live import CertbotLive
 from ansible_collections.certops.rotation.plugins.module_utils._ports.queue.push_queue import PushQueue
 
-from .lineages import CertbotDirectory
+from .lineages import CertbotSteps
 from .pki import CertificateAuthority, IssuedCertificate
 
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDzMIvCnpUMhdRUXfaw1Yj8Ml7gIPFj5LgFPBYpBrVjz"
@@ -114,7 +114,7 @@ class PusherMachine:
     def __init__(self, directory: pathlib.Path) -> None:
         root = CertificateAuthority()
         self.authority = CertificateAuthority("Test Intermediate", parent=root)
-        self.certbot = CertbotDirectory(directory / "letsencrypt")
+        self.certbot = CertbotSteps(directory / "letsencrypt")
         self.queue = PushQueue(str(directory / "queue"))
         self.lineages = CertbotLive(str(self.certbot.live), patience=0.2)
         self.hosts = FakeHosts()

@@ -122,8 +122,8 @@ def write_new_entries(place: Place, entries: t.Iterable[OwedEntry]) -> list[Owed
     try:
         for entry in entries:
             name = f"{TEMPORARY_MARK}{os.urandom(8).hex()}"
-            descriptors.append(place.create(name, to_json(entry), _ATTRIBUTES))
             temporary[name] = entry
+            descriptors.append(place.create(name, to_json(entry), _ATTRIBUTES))
         written, descriptors = descriptors, []
         sync_and_close(written)
         for name, entry in temporary.items():
@@ -139,6 +139,13 @@ def write_new_entries(place: Place, entries: t.Iterable[OwedEntry]) -> list[Owed
                 place.unlink(name)
     place.sync()
     return left
+
+
+def move_new(place: Place, to: Place, name: str) -> None:
+    """An entry, unless there is one of this name already: then it is removed alone. A kill in between leaves both."""
+    with contextlib.suppress(FileExistsError):
+        to.link_new(name, place, name)
+    place.unlink(name)
 
 
 def set_aside(path: str, kind: str, host_file: str, place: Place, name: str) -> str:

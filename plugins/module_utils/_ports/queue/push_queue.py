@@ -11,6 +11,7 @@ power cut leaves each step undone or done: at worst a host is asked once more. A
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import os
@@ -30,7 +31,8 @@ if t.TYPE_CHECKING:
     from ..store.places import Place
 
 #: Entries that are written together, each with an open file.
-_AT_ONCE: t.Final = 200
+_AT_ONCE: t.Final = 32
+_THREADS: t.Final = 16
 #: Seconds to wait for a host's lock: for who only looks whether it is held.
 _PATIENCE: t.Final = 0.5
 
@@ -63,18 +65,19 @@ class PushQueue:
     def enqueue(self, entries: t.Iterable[OwedEntry]) -> list[OwedEntry]:
         """Add entries without waiting for anybody. Returns those that made a difference: one with the same fingerprint
         stays as it is, with its attempts; one with another is replaced, and no longer dead."""
-        added: list[OwedEntry] = []
         by_host: dict[str, dict[str, OwedEntry]] = {}
         for entry in entries:
             by_host.setdefault(entry.host, {})[entry.lineage] = entry
-        for host, wanted in by_host.items():
-            host_file = file_name(host)
-            with made_folder(self.path, OWED, host_file) as owed:
-                given = list(wanted.values())
-                for start in range(0, len(given), _AT_ONCE):
-                    added += self._add(owed, host_file, given[start : start + _AT_ONCE])
-            self._unlink(DEAD, host_file, wanted)
-        return added
+        parts = [
+            (file_name(host), list(wanted.values())[start : start + _AT_ONCE])
+            for host, wanted in by_host.items()
+            for start in range(0, len(wanted), _AT_ONCE)
+        ]
+        if len(parts) < 2:
+            return [entry for part in parts for entry in self._add(*part)]
+        # What waits for the disk together waits once.
+        with concurrent.futures.ThreadPoolExecutor(min(_THREADS, len(parts))) as pool:
+            return [entry for added in pool.map(self._add, *zip(*parts)) for entry in added]
 
     @contextlib.contextmanager
     def claim(
@@ -180,19 +183,25 @@ class PushQueue:
                 for name in names:
                     wake.remove(name)
 
-    def _add(self, owed: Place, host_file: str, entries: list[OwedEntry]) -> list[OwedEntry]:
-        there = folders.write_new_entries(owed, entries)
-        added = [entry for entry in entries if entry not in there]
-        for entry in there:
-            name = file_name(entry.lineage) + SUFFIX
-            found = folders.read_owed(owed, host_file, name)
-            if isinstance(found, DamagedEntry):
-                folders.set_aside(self.path, OWED, host_file, owed, name)
-            elif found and found.fingerprint_sha256 == entry.fingerprint_sha256:
-                continue
-            folders.write_entry(owed, entry)
-            added.append(entry)
-        return added
+    def _add(self, host_file: str, entries: list[OwedEntry]) -> list[OwedEntry]:
+        """To one host. Returns those that made a difference."""
+        with made_folder(self.path, OWED, host_file) as owed:
+            others = [entry for entry in entries if not self._is_queued(owed, host_file, entry)]
+            # Whoever has been faster with the same is not replaced.
+            for entry in folders.write_new_entries(owed, others):
+                if not self._is_queued(owed, host_file, entry):
+                    folders.write_entry(owed, entry)
+        self._unlink(DEAD, host_file, [entry.lineage for entry in entries])
+        return others
+
+    def _is_queued(self, owed: Place, host_file: str, entry: OwedEntry) -> bool:
+        """With the same fingerprint. What is no entry is set aside."""
+        name = file_name(entry.lineage) + SUFFIX
+        found = folders.read_owed(owed, host_file, name)
+        if isinstance(found, DamagedEntry):
+            folders.set_aside(self.path, OWED, host_file, owed, name)
+            return False
+        return found is not None and found.fingerprint_sha256 == entry.fingerprint_sha256
 
     def _unlink(self, kind: str, host_file: str, lineages: t.Iterable[str]) -> set[str]:
         """Returns those that were there."""

@@ -205,7 +205,7 @@ with PushQueue(sys.argv[1]).claim("web1") as claim:
     entry = claim.entries[0]
     if sys.argv[3] == "give_up":
         from ansible_collections.certops.rotation.plugins.module_utils._ports.queue import claim as claims
-        claims.QueueClaim._forget = lambda *arguments: os.kill(os.getpid(), 9)
+        claims.QueueClaim._remove = lambda *arguments: os.kill(os.getpid(), 9)
         claim.give_up(entry)
     os.kill(os.getpid(), 9)
 """

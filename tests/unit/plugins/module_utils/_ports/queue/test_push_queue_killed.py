@@ -102,16 +102,16 @@ STEPS: dict[str, t.Callable[[PushQueue], object]] = {
     "set aside": lambda queue: queue.set_damaged_aside(),
 }
 #: What was done before -> what is killed -> what there may be afterwards: the numbers owed, dead, confirmed.
-SCENES: list[tuple[list[str], str, set[tuple[str, int]]]] = [
-    ([], "enqueue", {("nothing", 0), ("owed", 1)}),
-    (["enqueue"], "renew", {("owed", 1), ("owed", 2)}),
-    (["enqueue"], "put back", {("owed", 1)}),
-    (["enqueue"], "confirm", {("owed", 1), ("confirmed", 1)}),
-    (["enqueue"], "give up", {("owed", 1), ("dead", 1)}),
-    (["enqueue", "give up"], "requeue", {("owed", 1), ("dead", 1)}),
-    (["enqueue", "give up"], "renew", {("owed", 2), ("dead", 1)}),
-    (["enqueue", "confirm"], "renew", {("confirmed", 1), ("owed", 2)}),
-    (["enqueue", "confirm", "renew"], "confirm", {("owed", 2), ("confirmed", 2)}),
+SCENES: list[tuple[list[str], str, list[tuple[str, int]]]] = [
+    ([], "enqueue", [("nothing", 0), ("owed", 1)]),
+    (["enqueue"], "renew", [("owed", 1), ("owed", 2)]),
+    (["enqueue"], "put back", [("owed", 1)]),
+    (["enqueue"], "confirm", [("owed", 1), ("confirmed", 1)]),
+    (["enqueue"], "give up", [("owed", 1), ("dead", 1)]),
+    (["enqueue", "give up"], "requeue", [("owed", 1), ("dead", 1)]),
+    (["enqueue", "give up"], "renew", [("owed", 2), ("dead", 1)]),
+    (["enqueue", "confirm"], "renew", [("confirmed", 1), ("owed", 2)]),
+    (["enqueue", "confirm", "renew"], "confirm", [("owed", 2), ("confirmed", 2)]),
 ]
 
 
@@ -128,15 +128,13 @@ def state(content: QueueContent) -> tuple[str, int]:
     return "nothing", 0
 
 
-@pytest.mark.parametrize(
-    ("before", "step", "possible"), SCENES, ids=lambda value: str(sorted(value) if isinstance(value, set) else value)
-)
+@pytest.mark.parametrize(("before", "step", "possible"), SCENES, ids=str)
 def test_a_kill_at_any_call_leaves_a_step_undone_or_done(
     tmp_path: pathlib.Path,
     monkeypatch: pytest.MonkeyPatch,
     before: list[str],
     step: str,
-    possible: set[tuple[str, int]],
+    possible: list[tuple[str, int]],
 ) -> None:
     reaper = Reaper(monkeypatch)
     seen = set()
@@ -159,7 +157,7 @@ def test_a_kill_at_any_call_leaves_a_step_undone_or_done(
         if not reaper.is_dead:
             break
     assert calls > 5
-    assert seen == possible
+    assert seen == set(possible)
 
 
 SCRIPT = """
