@@ -10,7 +10,7 @@ import collections
 import typing as t
 from dataclasses import dataclass, field
 
-from ..record.status import listed
+from ..text import listed
 
 if t.TYPE_CHECKING:
     from .entries import Evidence

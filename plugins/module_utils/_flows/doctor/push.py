@@ -17,7 +17,7 @@ from datetime import datetime
 
 from ..._core.instants import parse_isoformat_utc
 from ..._core.push.debts import matched_domains
-from ..._core.record.status import listed
+from ..._core.text import listed
 from ..._errors import LineageError, RotationError, StoreError
 from .files import room_finding
 from .findings import Finding, error, warning
