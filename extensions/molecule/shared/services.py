@@ -40,8 +40,8 @@ from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyIn
 from ansible_collections.certops.rotation.tests.support.moto import REGION, MotoServer, moto_server  # noqa: E402
 from ansible_collections.certops.rotation.tests.support.pebble import Pebble  # noqa: E402
 from ansible_collections.certops.rotation.tests.support.receiving_host import ReceivingHost  # noqa: E402
-from ansible_collections.certops.rotation.tests.support.systemd_host import SystemdHost, visible_in_services  # noqa: E402
 from ansible_collections.certops.rotation.tests.support.ssh_hosts import SshHost  # noqa: E402
+from ansible_collections.certops.rotation.tests.support.systemd_host import SystemdHost, visible_in_services  # noqa: E402
 from cryptography import x509  # noqa: E402
 from cryptography.hazmat.primitives import hashes  # noqa: E402
 

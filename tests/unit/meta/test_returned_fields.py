@@ -58,6 +58,8 @@ OF_ONE_MODULE = {
     ("domain_table_info", "api_calls"),
     ("haproxy_ca_file", "issuer"),
     ("haproxy_rotation", "needs_reload"),
+    ("push_doctor_info", "check"),
+    ("push_doctor_info", "severity"),
     ("rotation_doctor_info", "severity"),
     ("shared_ca_member_info", "problems"),
 }

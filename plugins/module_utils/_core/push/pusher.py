@@ -61,6 +61,7 @@ class PusherSettings:
     renew_exec: str
     renew_args: list[str]
     renew_timeout: int
+    metrics_textfile: str = ""
 
 
 #: What a scheduled run needs to know.
@@ -68,6 +69,7 @@ _OF_A_RUN: t.Final = (
     *("targets", "lineages", "queue", "private_key_file", "passphrase", "mode", "concurrency", "interval"),
     *("max_fail_percentage", "fail_fast", "retries", "retry_interval", "wait", "give_up_after", "drop_on_failure"),
     *("time_limit", "renew_every", "renew_unit", "renew_at", "renew_exec", "renew_args", "renew_timeout"),
+    "metrics_textfile",
 )
 
 

@@ -26,6 +26,7 @@ DEFAULTS = {name.removeprefix("certificate_push_"): facts.get("default") for nam
 NOT_PLANNED = {
     *("state", "purge", "group", "target_defaults", "config", "on_failure"),
     "renew_force",
+    "status_max_age",
 }
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIP+H3Nk/9uSa7LHNt8fvCPKKkNFnVE5SGC5tnthf6/OK"
 
