@@ -145,7 +145,16 @@ def move_new(place: Place, to: Place, name: str) -> None:
     """An entry, unless there is one of this name already: then it is removed alone. A kill in between leaves both."""
     with contextlib.suppress(FileExistsError):
         to.link_new(name, place, name)
-    place.unlink(name)
+    discard(place, name)
+
+
+def discard(place: Place, name: str) -> bool:
+    """Whether there was one. NFS may say that there was none of what it has just removed, too."""
+    try:
+        place.unlink(name)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def set_aside(path: str, kind: str, host_file: str, place: Place, name: str) -> str:

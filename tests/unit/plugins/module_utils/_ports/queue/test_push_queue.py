@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import collections
+import concurrent.futures
 import contextlib
 import fcntl
 import json
@@ -11,6 +13,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 import typing as t
 from dataclasses import replace
 
@@ -195,6 +198,31 @@ def test_one_run_at_a_time_pushes_to_a_host(queue: PushQueue) -> None:
             queue.forget([("web1", "example.com")])
     with queue.claim("web1") as after:
         assert after is not None
+
+
+def test_many_runs_share_hosts_and_never_one_at_a_time(queue: PushQueue) -> None:
+    hosts = [f"web{number}" for number in range(3)]
+    queue.enqueue([entry(host) for host in hosts])
+    holders: collections.Counter[str] = collections.Counter()
+    seen: list[int] = []
+
+    def run(number: int) -> None:
+        for turn in range(20):
+            host = hosts[(number + turn) % len(hosts)]
+            with queue.claim(host) as claim:
+                if claim is None:
+                    continue
+                holders[host] += 1
+                seen.append(holders[host])
+                assert claim.entries == (entry(host),)
+                time.sleep(0.001)
+                holders[host] -= 1
+
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        list(pool.map(run, range(6)))
+    assert len(seen) > 20
+    assert set(seen) == {1}
+    assert queue.content().owed == tuple(entry(host) for host in hosts)
 
 
 def open_files() -> dict[int, pathlib.Path]:
