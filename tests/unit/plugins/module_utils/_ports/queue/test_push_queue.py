@@ -7,6 +7,7 @@ from __future__ import annotations
 import collections
 import concurrent.futures
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -430,6 +431,20 @@ def test_a_directory_in_which_others_may_write_is_refused(queue: PushQueue) -> N
                 work()
         path.chmod(0o700)
     assert queue.content().owed == (entry(),)
+
+
+def test_a_file_system_without_links_is_told(queue: PushQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As vfat and some network shares are: EPERM (link(2))."""
+
+    def link(*_arguments: t.Any, **_named: t.Any) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", link)
+    with pytest.raises(StoreError, match="without hard links, which the push queue needs"):
+        queue.enqueue([entry()])
+    monkeypatch.undo()
+    assert queue.content().owed == ()
+    assert files(queue) == []
 
 
 def test_a_path_may_end_in_a_slash(queue: PushQueue) -> None:
