@@ -22,6 +22,7 @@ DIFFERENT = {
     "chain",
     "changes",
     "clients",
+    "counts",
     "entries",
     "error",
     "failures",
@@ -37,6 +38,7 @@ DIFFERENT = {
     "server",
     "source",
     "stage",
+    "state",
 }
 # Fields of one module that only share their name with those of the others.
 OF_ONE_MODULE = {

@@ -60,7 +60,7 @@ class PushQueue:
     """
 
     def __init__(self, path: str) -> None:
-        self.path = path
+        self.path = path.rstrip("/") or "/"
 
     def enqueue(self, entries: t.Iterable[OwedEntry]) -> list[OwedEntry]:
         """Add entries without waiting for anybody. Returns those that made a difference: one with the same fingerprint

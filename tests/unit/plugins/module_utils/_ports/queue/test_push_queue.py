@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import pathlib
@@ -195,6 +197,35 @@ def test_one_run_at_a_time_pushes_to_a_host(queue: PushQueue) -> None:
         assert after is not None
 
 
+def open_files() -> dict[int, pathlib.Path]:
+    found = {}
+    for link in pathlib.Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):  # the one by which they are listed
+            found[int(link.name)] = link.readlink()
+    return found
+
+
+def test_the_lock_is_one_for_nfs(queue: PushQueue) -> None:
+    """Which has exclusive ones only for files that are open for writing (flock(2)), and none for directories."""
+    queue.enqueue([entry()])
+    path = pathlib.Path(queue.path, "claimed/web1/.lock")
+    with queue.claim("web1"):
+        held = [descriptor for descriptor, file in open_files().items() if file == path]
+        assert [fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE for descriptor in held] == [os.O_RDWR]
+
+
+def test_no_file_is_left_open(queue: PushQueue) -> None:
+    before = open_files()
+    queue.enqueue([entry(), entry("web2"), entry(lineage="b.org")])
+    for _turn in range(3):
+        claimed(queue)
+        queue.content()
+        with queue.claim("web1"), queue.claim("web1"):
+            pass
+    queue.forget([("web1", "b.org")])
+    assert open_files() == before
+
+
 DIES = """
 import os, sys
 from ansible_collections.certops.rotation.plugins.module_utils._ports.queue.push_queue import PushQueue
@@ -370,6 +401,11 @@ def test_a_directory_in_which_others_may_write_is_refused(queue: PushQueue) -> N
             with pytest.raises(StoreError, match=r"mode 0777, so every user of this host may put something else"):
                 work()
         path.chmod(0o700)
+    assert queue.content().owed == (entry(),)
+
+
+def test_a_path_may_end_in_a_slash(queue: PushQueue) -> None:
+    PushQueue(f"{queue.path}/").enqueue([entry()])
     assert queue.content().owed == (entry(),)
 
 
