@@ -6,12 +6,16 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import os
 import pathlib
+import re
+import shutil
 import stat
 import subprocess
+import sys
 import threading
 import time
 import typing as t
@@ -29,6 +33,7 @@ from ansible_collections.certops.rotation.tests.support.push_lineages import new
 from ansible_collections.certops.rotation.tests.support.secrets_scan import private_key_findings
 from ansible_collections.certops.rotation.tests.support.ssh_hosts import SshHost, make_key
 from ansible_collections.certops.rotation.tests.support.stalling_proxy import StallingProxy
+from ansible_collections.certops.rotation.tests.support.systemd_host import become
 
 PASSPHRASE = "correct horse 'battery' \"staple\" $(id) é"
 
@@ -95,6 +100,21 @@ def test_a_second_delivery_sends_nothing(host: SshHost) -> None:
     before = staged.stat().st_mtime_ns
     assert deliver(host.target(), lineage) == [Delivery("again.example.com")]
     assert staged.stat().st_mtime_ns == before
+
+
+def test_several_pushers_do_not_disturb_each_other(host: SshHost) -> None:
+    lineage = new_lineage("shared.example.com")
+    with concurrent.futures.ThreadPoolExecutor(6) as threads, OpensshDeliverer() as deliverer:
+        pushes = [
+            threads.submit(deliverer.deliver, host.target(), [lineage], uploaded=(), wait=False) for _pusher in range(6)
+        ]
+        deliveries = [push.result()[0] for push in pushes]
+    assert [delivery.error for delivery in deliveries] == [""] * 6
+    assert [delivery.uploaded for delivery in deliveries].count(True) == 1
+    staged = f"{lineage.name}@{lineage.fingerprint_sha256}"
+    assert [path.name for path in host.staging.iterdir() if lineage.name in path.name or "upload" in path.name] == [
+        staged
+    ]
 
 
 def test_many_lineages_take_one_connection_and_few_round_trips(host: SshHost) -> None:
@@ -213,12 +233,23 @@ def test_a_receipt_of_an_earlier_upload_is_none_of_this_one(host: SshHost) -> No
 def test_who_was_uploaded_before_is_only_asked_about(host: SshHost) -> None:
     lineage = new_lineage("asked.example.com")
     target = host.target(receipt_timeout=1)
+    deliver(target, lineage)
     assert deliver(target, lineage, uploaded=[lineage.name], wait=True) == [Delivery(lineage.name)]
+    shutil.rmtree(host.staging / f"{lineage.name}@{lineage.fingerprint_sha256}")  # the receiving side has taken it
     pending = receipt_for(lineage, "pending", due="2099-01-01T00:00:00Z")
     place(host, pending)
     far = host.target(receipt_timeout=600)  # it is due much later: nobody waits for it
     assert deliver(far, lineage, uploaded=[lineage.name], wait=True) == [Delivery(lineage.name, receipt=pending)]
     assert not list(host.staging.glob("asked.example.com*"))
+
+
+def test_what_a_host_has_lost_is_uploaded_again(host: SshHost) -> None:
+    """It was installed anew before it has deployed: it would never answer."""
+    lineage = new_lineage("lost.example.com")
+    place(host, dataclasses.replace(receipt_for(lineage), fingerprint_sha256="00" * 32))  # of the certificate before
+    (delivery,) = deliver(host.target(), lineage, uploaded=[lineage.name])
+    assert (delivery.uploaded, delivery.error) == (True, "")
+    assert (host.staging / f"{lineage.name}@{lineage.fingerprint_sha256}").is_dir()
 
 
 def test_what_is_due_soon_is_waited_for(host: SshHost) -> None:
@@ -253,6 +284,19 @@ def test_keys_of_any_type(tmp_path: pathlib.Path, key_type: t.Any) -> None:
 def test_any_of_the_pinned_keys_will_do(host: SshHost) -> None:
     for key in host.host_keys:
         assert deliver(host.target(host_keys=(key,)), new_lineage("pinned.example.com"))[0].uploaded
+
+
+def test_a_quick_key_exchange_where_the_host_has_one(tmp_path: pathlib.Path) -> None:
+    """And any other where it has not: Streamlined NTRU Prime takes most of the time of a push."""
+    slow = "sntrup761x25519-sha512@openssh.com"
+    known = subprocess.run(["ssh", "-Q", "kex"], capture_output=True, text=True, check=True).stdout.split()
+    assert slow in known
+    for name, settings in (("both", []), ("slow", [f"KexAlgorithms {slow}"])):
+        with SshHost(tmp_path, name, settings=["LogLevel DEBUG1", *settings]) as host:
+            assert deliver(host.target(), new_lineage())[0].uploaded
+            agreed = re.findall(r"kex: algorithm: (\S+)", host.log.read_text())
+            assert agreed
+            assert (slow in agreed) is (name == "slow")
 
 
 @pytest.fixture
@@ -383,15 +427,25 @@ def test_another_host_key_gets_nothing(tmp_path: pathlib.Path) -> None:
         assert "Accepted publickey" not in host.log.read_text().rpartition("Server listening")[2]
 
 
-def test_what_ssh_is_told_elsewhere_does_not_count(
-    host: SshHost, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Neither the user's settings nor a passphrase program of theirs."""
-    (tmp_path / ".ssh").mkdir(mode=0o700)
-    (tmp_path / ".ssh/config").write_text("Host *\n  ProxyCommand false\n  User nobody\n")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("SSH_ASKPASS", "/bin/false")
-    assert deliver(host.target(), new_lineage("settings.example.com"))[0].uploaded
+ELSEWHERE = """
+import sys
+sys.path[:] = {path!r}
+from ansible_collections.certops.rotation.plugins.module_utils._ports.sftp.openssh import OpensshDeliverer
+from ansible_collections.certops.rotation.plugins.module_utils._core.push.targets import PushTarget
+target = PushTarget(**{target!r})
+print(OpensshDeliverer().deliver(target, [], uploaded=(), wait=False))
+"""
+
+
+def test_what_ssh_is_told_elsewhere_does_not_count(host: SshHost, tmp_path: pathlib.Path) -> None:
+    """By the machine's settings, or the user's: here, in a name space of its own, they would reach no host at all."""
+    (tmp_path / "ssh_config").write_text("Host *\n  ProxyCommand false\n  User nobody\n")
+    # It would be asked for a passphrase, and for whether a host key is right.
+    script = 'mount --bind "$1" /etc/ssh/ssh_config; shift; SSH_ASKPASS=/bin/false SSH_ASKPASS_REQUIRE=force exec "$@"'
+    program = ELSEWHERE.format(path=sys.path, target=vars(host.target()))
+    unshare = [*become(), "unshare", "--mount", "sh", "-euc", script, "sh", str(tmp_path / "ssh_config")]
+    found = subprocess.run([*unshare, sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (found.stdout, found.stderr) == ("[]\n", "")
 
 
 def test_hosts_that_are_not_there(host: SshHost) -> None:

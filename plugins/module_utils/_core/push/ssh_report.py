@@ -32,7 +32,10 @@ _NO_CONNECTION: t.Final = re.compile(r"^ssh: connect to (?:host|address) .*?: (.
 _KEY_FILE: t.Final = re.compile(r"^Load key .*: (?!.*No such file).+$", re.MULTILINE)
 _DENIED: t.Final = re.compile(r"Permission denied \(|Too many authentication failures|No supported authentication")
 _NO_SUCH_KEY_TYPE: t.Final = re.compile(r"no matching host key type found\. Their offer: (\S+)")
-_DEBUG: t.Final = re.compile(r"^(?:debug\d: .*|OpenSSH_.*|Authenticated to .*)(?:\n|\Z)", re.MULTILINE)
+_EXIT_STATUS: t.Final = re.compile(r"^debug1: Exit status (-?\d+)$", re.MULTILINE)
+_DEBUG: t.Final = re.compile(
+    r"^(?:debug\d: .*|OpenSSH_.*|Authenticated to .*|Transferred: .*|Bytes per second: .*)(?:\n|\Z)", re.MULTILINE
+)
 _LONGEST: t.Final = 300
 
 
@@ -60,7 +63,11 @@ def why_not_connected(target: PushTarget, report: str, *, timed_out: bool) -> Pu
     if timed_out:
         return PushError(f"{target.name}: {_silence(target, report)} within {target.timeout:g} seconds.", "unreachable")
     if _has_authenticated(report):
-        return no_sftp(target, _last_words(report))
+        # Of what a subsystem writes to its standard error, an OpenSSH server passes nothing on.
+        status = _EXIT_STATUS.search(report)
+        has_words = bool(_without_debug(report).strip())
+        ended = f"what it runs for that ends with {status[1]}" if status and not has_words else _last_words(report)
+        return no_sftp(target, ended)
     return PushError(
         f"{target.name}: the connection to {_where(target)} ended: {_last_words(report)}. Is it an SSH server that"
         " takes connections from here? See its log.",

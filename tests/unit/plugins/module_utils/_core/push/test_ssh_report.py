@@ -114,7 +114,16 @@ AUTHENTICATED = f'{KEY_SHOWN}Authenticated to web1.example.com ([192.0.2.1]:2222
             "remote",
             "let certdeploy in, but does not speak SFTP: subsystem request failed on channel 0. Confine",
         ),
+        (
+            (
+                f"{AUTHENTICATED}no shell for you\r\nTransferred: sent 1, received 2 bytes, in 0.0 seconds\r\n"
+                "Bytes per second: sent 1.0, received 2.0\r\ndebug1: Exit status 1\r\n"
+            ),
+            "remote",
+            "does not speak SFTP: no shell for you. Confine",
+        ),
         (f"{AUTHENTICATED}", "remote", "does not speak SFTP: it said nothing"),
+        (f"{AUTHENTICATED}debug1: Exit status 127\r\n", "remote", "SFTP: what it runs for that ends with 127. Conf"),
         ("", "unreachable", "ended: it said nothing"),
     ],
 )

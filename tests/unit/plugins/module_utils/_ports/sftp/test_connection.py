@@ -108,6 +108,13 @@ def test_a_flood_that_nobody_asked_for_ends() -> None:
             connection.pause(600)
 
 
+def test_a_flood_while_we_send_ends() -> None:
+    with connect(f"{SERVER}\nwhile True: os.write(1, bytes(65536))") as connection:
+        connection.begin()
+        with pytest.raises(sftp.SftpNonsense, match="more than it was asked for"):
+            connection.exchange(sftp.writes(b"h", bytes(10_000_000)))
+
+
 @pytest.mark.parametrize(
     "does",
     [
