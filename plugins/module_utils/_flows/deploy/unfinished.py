@@ -63,6 +63,11 @@ def fingerprint_of(entry: Entry) -> str:
     return str(entry.current.summary.get("fingerprint_sha256") or "")
 
 
+def is_untold(entry: Entry) -> bool:
+    """Whether another version was the last one that services are known to have been told of."""
+    return entry.layout == "lineage" and (entry.loaded or entry.proven) != entry.current.digest
+
+
 def live_lineages(directory: CertificateDirectory, entries: t.Mapping[str, Entry]) -> list[LiveLineage]:
     """As services see them."""
     return [
@@ -73,4 +78,5 @@ def live_lineages(directory: CertificateDirectory, entries: t.Mapping[str, Entry
             os.path.join(directory.path, entry.main_path),
         )
         for name, entry in sorted(entries.items())
+        if entry.layout == "lineage"
     ]
