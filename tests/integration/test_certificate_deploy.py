@@ -288,6 +288,14 @@ def test_odd_names(receiver: Receiver, authority: CertificateAuthority, lineage:
     assert receiver.receipt(lineage)["lineage"] == lineage
 
 
+def test_names_that_differ_in_case(receiver: Receiver, authority: CertificateAuthority) -> None:
+    issued = {name: authority.issue("example.com") for name in ("example.com", "Example.com")}
+    for name, each in issued.items():
+        receiver.stage(each, name)
+    receiver.deployed()
+    assert receiver.fingerprints() == {name: each.fingerprint_sha256 for name, each in issued.items()}
+
+
 # Several, and older ones
 
 
