@@ -11,7 +11,7 @@ import pathlib
 import typing as t
 
 import pytest
-from ansible_collections.certops.rotation.tests.support import pki
+from ansible_collections.certops.rotation.tests.support import pki, secrets_scan
 from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
 from ansible_collections.certops.rotation.tests.support.pki import CertificateAuthority
 from ansible_collections.certops.rotation.tests.support.receiver import LoadingService, Receiver, put
@@ -168,6 +168,19 @@ def test_one_that_fails_is_told_again_and_no_other(
     assert (failing.told, service.told) == ([A, A, A], [A])
     assert receiver.receipt(A)["state"] == "deployed"
     assert receiver.unfinished()["pending"] == {}
+
+
+def test_what_a_service_prints_goes_to_the_pusher_without_keys(
+    receiver: Receiver, service: LoadingService, authority: CertificateAuthority
+) -> None:
+    put(service.program, f"#!/bin/sh\ncat {receiver.live / A}/*.pem >&2; echo nonsense >&2; exit 3\n")
+    service.program.chmod(0o700)
+    receiver.stage(authority.issue(A))
+    assert receiver.deploy(services=[service.definition()]).failed
+    message = receiver.receipt(A)["message"]
+    assert "nonsense" in message
+    secrets_scan.assert_no_private_key(message)
+    secrets_scan.assert_no_private_key((receiver.live / ".certops" / "deployment.json").read_text())
 
 
 def test_a_damaged_memory_tells_all_of_everything(
