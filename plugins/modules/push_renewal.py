@@ -94,7 +94,7 @@ ran:
   description: Whether the program was run, or would be in check mode.
   returned: always
   type: bool
-rc:
+exit_code:
   description: Its exit code. Null when it was not run.
   returned: always
   type: int

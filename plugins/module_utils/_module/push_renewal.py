@@ -48,7 +48,7 @@ def run(module: t.Any) -> None:
         output = done.output[-_MOST_OUTPUT:]
         if holds_private_key(done.output):
             output = "It is not shown, for there is a private key in it."
-        result = {"ran": done.ran, "rc": done.returncode, "output": output, "last": done.last}
+        result = {"ran": done.ran, "exit_code": done.returncode, "output": output, "last": done.last}
         if done.error:
             raise RotationError(done.error, changed=True, **result)
         module.exit_json(changed=done.ran, **result)

@@ -53,10 +53,13 @@ OF_ONE_MODULE = {
     ("certificate_proof_info", "path"),
     ("certificate_proof_info", "proven"),
     ("certificate_proof_info", "server_name"),
+    ("certificate_push", "counts"),
     ("domain_table", "api_calls"),
     ("domain_table_info", "api_calls"),
     ("haproxy_ca_file", "issuer"),
     ("haproxy_rotation", "needs_reload"),
+    ("push_doctor_info", "check"),
+    ("push_doctor_info", "severity"),
     ("rotation_doctor_info", "severity"),
     ("shared_ca_member_info", "problems"),
 }

@@ -18,6 +18,8 @@ from ..instants import isoformat_utc
 from ..services.pending import PendingLineage, pending_document, pushed, read_pending
 from .receipt import Receipt
 
+#: Its name in the directory that remembers what was deployed.
+UNFINISHED_FILE: t.Final = "deployment.json"
 _FORMAT: t.Final = 1
 
 

@@ -138,10 +138,9 @@ class QueueKeeper:
 
     def _look(self) -> QueueContent:
         content = self._queue.content()
-        if self._check_mode:
-            self._report.set_aside += [damaged.path for damaged in content.damaged]
-        else:
-            self._report.set_aside += [damaged.path for damaged in self._queue.set_damaged_aside()]
+        if content.damaged:
+            moved = content.damaged if self._check_mode else self._queue.set_damaged_aside()
+            self._report.set_aside += [damaged.path for damaged in moved]
         self._report.warnings += [
             f"{damaged.path}: {damaged.reason}. It is kept in {self._queue.path}/bad, and what it stood for is computed"
             " anew."
