@@ -299,6 +299,7 @@ def test_what_cannot_be_asked_is_not_held_against_it(
         result = receiver.deployed(services=[service.definition(port)])
         assert result["services"][0]["unasked"] == [A]
     assert receiver.receipt(A)["state"] == "deployed"
+    assert "could not be asked" in receiver.receipt(A)["message"]
 
 
 # Several pushers
