@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.certops.rotation.tests.support import pki, secrets_scan
 from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
 from ansible_collections.certops.rotation.tests.support.pki import CertificateAuthority
+from ansible_collections.certops.rotation.tests.support.playbook import run_playbook
 from ansible_collections.certops.rotation.tests.support.receiver import LoadingService, Receiver, put
 
 A, B = "a.example.com", "b.example.com"
@@ -344,6 +345,28 @@ def test_who_goes_back_by_hand_has_the_services_told_by_the_next_run(
         assert service.loaded == first.fingerprint_sha256
         assert receiver.deployed(services=services)["changed"] is False
     assert service.told == [A, A, A]
+
+
+def test_the_playbook_rollback_on_a_receiving_host(
+    receiver: Receiver, service: LoadingService, authority: CertificateAuthority
+) -> None:
+    """It knows lineages, and leaves the services to the next deployment."""
+    first, second = authority.issue(A), authority.issue(A)
+    services = [service.definition()]
+    for issued in (first, second):
+        receiver.stage(issued)
+        receiver.deployed(services=services)
+    variables = {
+        "rollback_names": [A],
+        "haproxy_certificates_path": str(receiver.live),
+        "haproxy_certificates_layout": "lineage",
+        "haproxy_certificates_activate": False,
+    }
+    run = run_playbook(variables, playbook="certops.rotation.rollback")
+    assert run.returncode == 0, run.output
+    assert receiver.fingerprint(A) == first.fingerprint_sha256
+    receiver.deployed(services=services)
+    assert service.loaded == first.fingerprint_sha256
 
 
 def test_what_another_module_has_written_there(
