@@ -84,7 +84,7 @@ MEANINGS: dict[tuple[tuple[str, ...], tuple[tuple[str, str], ...]], tuple[dict[s
     (("--push",), ()): ({}, []),
     (("--lineage", LINEAGE, "--domains", DOMAINS), ()): (QUEUED, ["--tags", "queue"]),
     (("--lineage", f"{LINEAGE}/", "--domains", DOMAINS, "--push"), ()): (QUEUED, []),
-    (("--push", "--lineage", LINEAGE), ()): ({}, []),
+    (("--push", "--lineage", LINEAGE), ()): ({**QUEUED, "certificate_push_requeue_domains": []}, []),
     (("--renew",), ()): ({"certificate_push_renew_force": True}, ["--tags", "renew"]),
     (("--renew", "--push"), ()): ({"certificate_push_renew_force": True}, ["--tags", "renew"]),
     (("--daemon", "--push"), ()): ({}, []),
