@@ -219,7 +219,7 @@ def test_killed_while_it_uploads(scene, module_server) -> None:
         target.update(timeout=300)
     running = module_server.start("certificate_push", scene.options(mode="parallel"))
     wait_until(lambda: len(scene.content.claimed) == 4)
-    assert clients(scene.hosts[0])
+    wait_until(lambda: bool(clients(scene.hosts[0])))
     os.kill(running.pid, signal.SIGKILL)
     running.wait()
     wait_until(lambda: not clients(scene.hosts[0]))
