@@ -762,6 +762,8 @@ def test_a_damaged_entry_is_told_and_what_it_stood_for_is_pushed(machine, tmp_pa
     machine.hosts.answers["web1"] = [broken(), taken()]
     machine.push()
     (tmp_path / "queue" / "owed" / "web1" / "example.com.json").write_text('{"host": "we')
+    (warning,) = machine.planned().predict().warnings
+    assert "owed/web1/example.com.json" in warning
     report = machine.push()
     assert outcomes(report) == {"web1": "confirmed", "web2": "unchanged"}
     assert any("bad/" in warning for warning in report.warnings)
