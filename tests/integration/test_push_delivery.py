@@ -6,13 +6,16 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import os
 import pathlib
+import re
 import shutil
 import stat
 import subprocess
+import sys
 import threading
 import time
 import typing as t
@@ -30,6 +33,7 @@ from ansible_collections.certops.rotation.tests.support.push_lineages import new
 from ansible_collections.certops.rotation.tests.support.secrets_scan import private_key_findings
 from ansible_collections.certops.rotation.tests.support.ssh_hosts import SshHost, make_key
 from ansible_collections.certops.rotation.tests.support.stalling_proxy import StallingProxy
+from ansible_collections.certops.rotation.tests.support.systemd_host import become
 
 PASSPHRASE = "correct horse 'battery' \"staple\" $(id) é"
 
@@ -96,6 +100,21 @@ def test_a_second_delivery_sends_nothing(host: SshHost) -> None:
     before = staged.stat().st_mtime_ns
     assert deliver(host.target(), lineage) == [Delivery("again.example.com")]
     assert staged.stat().st_mtime_ns == before
+
+
+def test_several_pushers_do_not_disturb_each_other(host: SshHost) -> None:
+    lineage = new_lineage("shared.example.com")
+    with concurrent.futures.ThreadPoolExecutor(6) as threads, OpensshDeliverer() as deliverer:
+        pushes = [
+            threads.submit(deliverer.deliver, host.target(), [lineage], uploaded=(), wait=False) for _pusher in range(6)
+        ]
+        deliveries = [push.result()[0] for push in pushes]
+    assert [delivery.error for delivery in deliveries] == [""] * 6
+    assert [delivery.uploaded for delivery in deliveries].count(True) == 1
+    staged = f"{lineage.name}@{lineage.fingerprint_sha256}"
+    assert [path.name for path in host.staging.iterdir() if lineage.name in path.name or "upload" in path.name] == [
+        staged
+    ]
 
 
 def test_many_lineages_take_one_connection_and_few_round_trips(host: SshHost) -> None:
@@ -267,6 +286,19 @@ def test_any_of_the_pinned_keys_will_do(host: SshHost) -> None:
         assert deliver(host.target(host_keys=(key,)), new_lineage("pinned.example.com"))[0].uploaded
 
 
+def test_a_quick_key_exchange_where_the_host_has_one(tmp_path: pathlib.Path) -> None:
+    """And any other where it has not: Streamlined NTRU Prime takes most of the time of a push."""
+    slow = "sntrup761x25519-sha512@openssh.com"
+    known = subprocess.run(["ssh", "-Q", "kex"], capture_output=True, text=True, check=True).stdout.split()
+    assert slow in known
+    for name, settings in (("both", []), ("slow", [f"KexAlgorithms {slow}"])):
+        with SshHost(tmp_path, name, settings=["LogLevel DEBUG1", *settings]) as host:
+            assert deliver(host.target(), new_lineage())[0].uploaded
+            agreed = re.findall(r"kex: algorithm: (\S+)", host.log.read_text())
+            assert agreed
+            assert (slow in agreed) is (name == "slow")
+
+
 @pytest.fixture
 def protected_key(tmp_path: pathlib.Path, host: SshHost) -> t.Iterator[str]:
     key, public = tmp_path / "protected", host.private_key_file.with_suffix(".pub").read_text()
@@ -395,15 +427,25 @@ def test_another_host_key_gets_nothing(tmp_path: pathlib.Path) -> None:
         assert "Accepted publickey" not in host.log.read_text().rpartition("Server listening")[2]
 
 
-def test_what_ssh_is_told_elsewhere_does_not_count(
-    host: SshHost, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Neither the user's settings nor a passphrase program of theirs."""
-    (tmp_path / ".ssh").mkdir(mode=0o700)
-    (tmp_path / ".ssh/config").write_text("Host *\n  ProxyCommand false\n  User nobody\n")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("SSH_ASKPASS", "/bin/false")
-    assert deliver(host.target(), new_lineage("settings.example.com"))[0].uploaded
+ELSEWHERE = """
+import sys
+sys.path[:] = {path!r}
+from ansible_collections.certops.rotation.plugins.module_utils._ports.sftp.openssh import OpensshDeliverer
+from ansible_collections.certops.rotation.plugins.module_utils._core.push.targets import PushTarget
+target = PushTarget(**{target!r})
+print(OpensshDeliverer().deliver(target, [], uploaded=(), wait=False))
+"""
+
+
+def test_what_ssh_is_told_elsewhere_does_not_count(host: SshHost, tmp_path: pathlib.Path) -> None:
+    """By the machine's settings, or the user's: here, in a name space of its own, they would reach no host at all."""
+    (tmp_path / "ssh_config").write_text("Host *\n  ProxyCommand false\n  User nobody\n")
+    # It would be asked for a passphrase, and for whether a host key is right.
+    script = 'mount --bind "$1" /etc/ssh/ssh_config; shift; SSH_ASKPASS=/bin/false SSH_ASKPASS_REQUIRE=force exec "$@"'
+    program = ELSEWHERE.format(path=sys.path, target=vars(host.target()))
+    unshare = [*become(), "unshare", "--mount", "sh", "-euc", script, "sh", str(tmp_path / "ssh_config")]
+    found = subprocess.run([*unshare, sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (found.stdout, found.stderr) == ("[]\n", "")
 
 
 def test_hosts_that_are_not_there(host: SshHost) -> None:

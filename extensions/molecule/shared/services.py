@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """What the scenarios run against: an emulated AWS with secrets in it, and a real HAProxy, until they are stopped; for
-those that issue, a real ACME server and an emulated AWS whose zone really resolves.
+those that issue, a real ACME server and an emulated AWS whose zone really resolves; for the one that takes
+uploads, a host on a systemd of its own.
 
-services.py serve FILE [crt-list | acme | push] start them in this process, tell in FILE (JSON) where they are
+services.py serve FILE [crt-list | acme | receiver | push]   start them here, tell in FILE (JSON) where they are
 services.py renew FILE NAME                a new certificate for NAME.example.com in web/NAME, tell its fingerprint
 services.py add FILE DOMAINS               a row of the table of domains
 services.py stored FILE                    tell (JSON) what is in the zone, in ACM and in S3, and the number of orders
@@ -38,7 +39,9 @@ from ansible_collections.certops.rotation.tests.support.certbot_directory import
 from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance  # noqa: E402
 from ansible_collections.certops.rotation.tests.support.moto import REGION, MotoServer, moto_server  # noqa: E402
 from ansible_collections.certops.rotation.tests.support.pebble import Pebble  # noqa: E402
+from ansible_collections.certops.rotation.tests.support.receiving_host import ReceivingHost  # noqa: E402
 from ansible_collections.certops.rotation.tests.support.ssh_hosts import SshHost  # noqa: E402
+from ansible_collections.certops.rotation.tests.support.systemd_host import SystemdHost, visible_in_services  # noqa: E402
 from cryptography import x509  # noqa: E402
 from cryptography.hazmat.primitives import hashes  # noqa: E402
 
@@ -113,6 +116,30 @@ def issuing() -> t.Iterator[Facts]:
                 "bucket": BUCKET,
                 "aws": aws_options(aws),
             },
+        }
+
+
+@contextlib.contextmanager
+def receiving() -> t.Iterator[Facts]:
+    """A host with a systemd, and a lineage for it. Yields where they are."""
+    with SystemdHost() as host, tempfile.TemporaryDirectory() as keys:
+        receiver = ReceivingHost(host, pathlib.Path(keys))
+        receiver.prepare()
+        issued = pki.CertificateAuthority("Molecule Intermediate", parent=pki.CertificateAuthority()).issue(
+            "www.example.com"
+        )
+        lineage = pathlib.Path(keys) / "www.example.com"
+        lineage.mkdir()
+        (lineage / "privkey.pem").write_text(issued.private_key_pem)
+        (lineage / "fullchain.pem").write_text(issued.certificate_pem + issued.chain_pem)
+        yield {
+            "port": receiver.port,
+            "keys": keys,
+            "lineage": str(lineage),
+            "fingerprint": issued.fingerprint_sha256,
+            "virtualenv": sys.prefix,
+            "collections_path": str(ROOT / ".dev" / "collections"),
+            "service_options": visible_in_services(),
         }
 
 
@@ -217,18 +244,14 @@ def stop(state: pathlib.Path) -> None:
         time.sleep(0.1)
 
 
-def chosen(names: t.Sequence[str]) -> contextlib.AbstractContextManager[Facts]:
-    if "acme" in names:
-        return issuing()
-    return pushing() if "push" in names else rotating(crt_list="crt-list" in names)
-
-
 def main(command: str, file: str, *rest: str) -> None:
     state = pathlib.Path(file)
     if command == "serve":
         signal.signal(signal.SIGTERM, lambda *_signal: sys.exit())  # leaves the contexts that hold both processes
+        kinds = {"receiver": receiving, "acme": issuing, "push": pushing}
+        found = [kinds[name] for name in rest if name in kinds]
         try:
-            serve(state, chosen(rest))
+            serve(state, found[0]() if found else rotating(crt_list="crt-list" in rest))
         finally:
             state.unlink(missing_ok=True)
     elif command == "add":

@@ -26,6 +26,7 @@ OF_A_ROLE = {
     "module_utils/_core/push/certdeploy.py",
     "module_utils/_core/push/certdeploy_client.py",
     "module_utils/_core/push/pusher.py",
+    "module_utils/_core/push/receiving.py",
     "lookup/_shared_ca_configurations.py",
 }
 

@@ -60,7 +60,7 @@ class PushQueue:
     """
 
     def __init__(self, path: str) -> None:
-        self.path = path
+        self.path = path.rstrip("/") or "/"
 
     def enqueue(self, entries: t.Iterable[OwedEntry]) -> list[OwedEntry]:
         """Add entries without waiting for anybody. Returns those that made a difference: one with the same fingerprint
@@ -209,10 +209,7 @@ class PushQueue:
         with folder(self.path, kind, host_file) as place:
             if place is None:
                 return removed
-            for lineage in lineages:
-                with contextlib.suppress(FileNotFoundError):
-                    place.unlink(file_name(lineage) + SUFFIX)
-                    removed.add(lineage)
+            removed.update(lineage for lineage in lineages if folders.discard(place, file_name(lineage) + SUFFIX))
             if removed:
                 place.sync()
         return removed

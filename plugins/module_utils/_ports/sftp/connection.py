@@ -60,6 +60,7 @@ class SftpConnection:
         self._report = bytearray()
         self._early_report = b""
         self._is_well = False
+        self._selector = selectors.DefaultSelector()  # before the child, for it may fail
         parent = os.getpid()
         # Between fork and exec only prctl and getppid are called, so threads do no harm. No other means ends the child
         # with us at every step: one that waits for a host in its key exchange looks at none of its pipes.
@@ -75,7 +76,6 @@ class SftpConnection:
         )
         self._pipes = [t.cast("t.IO[bytes]", pipe) for pipe in (self._process.stdin, self._process.stdout)]
         self._errors = t.cast("t.IO[bytes]", self._process.stderr)
-        self._selector = selectors.DefaultSelector()
         for pipe in (*self._pipes, self._errors):
             os.set_blocking(pipe.fileno(), False)
         self._selector.register(self._pipes[1], selectors.EVENT_READ)
@@ -90,6 +90,12 @@ class SftpConnection:
         for pipe in (*self._pipes, self._errors):
             with contextlib.suppress(OSError):
                 pipe.close()
+
+    def cut(self) -> None:
+        """End it at once, from another thread."""
+        if self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     @property
     def report(self) -> str:

@@ -56,7 +56,7 @@ _OPTIONS: t.Final = (
     "-oPasswordAuthentication=no",
     "-oGSSAPIAuthentication=no",
 )
-# OpenSSH 9.0 to 9.8 prefers sntrup761x25519, which takes either side 50 ms of computing, of 60 in all; ML-KEM (from
+# OpenSSH 9.0 to 9.9 prefers sntrup761x25519, which takes either side 50 ms of computing, of 60 in all; ML-KEM (from
 # 9.9) and X25519 take less than one. It guards against who records now and computes backwards in years to come: then no
 # certificate of today is valid any more.
 _SLOW_KEY_EXCHANGE: t.Final = "sntrup761x25519-sha512"
@@ -73,6 +73,7 @@ class OpensshDeliverer:
     def __init__(self, passphrase: str | None = None, program: str = "ssh") -> None:
         """Raises PushError (local)."""
         self._program = program
+        self._connections: set[SftpConnection] = set()
         self._passphrase: Passphrase | None = None
         if passphrase:
             try:
@@ -93,10 +94,16 @@ class OpensshDeliverer:
             self._passphrase.close()
             self._passphrase = None
 
+    def cut(self) -> None:
+        """End the connections there are, at once, from another thread: what is under way there fails."""
+        for connection in tuple(self._connections):
+            connection.cut()
+
     def deliver(
         self, target: PushTarget, lineages: t.Sequence[Lineage], *, uploaded: t.Collection[str], wait: bool
     ) -> list[Delivery]:
-        """As Deliverer says. Within target.timeout, and target.receipt_timeout where it waits."""
+        """As Deliverer says. Within target.timeout, and target.receipt_timeout where it waits. What was uploaded before
+        is uploaded again when the host has neither it nor a receipt for it."""
         with self._connection(target) as connection:
             visit = _Visit(target, lineages, connection)
             if visit.upload(uploaded) and target.protocol == "receiver":
@@ -127,6 +134,8 @@ class OpensshDeliverer:
                 reason = getattr(error, "strerror", None) or type(error).__name__
                 advice = " Install OpenSSH's client here." if isinstance(error, FileNotFoundError) else ""
                 raise PushError(f"{target.name}: cannot run {self._program}: {reason}.{advice}", "local") from None
+            self._connections.add(connection)
+            resources.callback(self._connections.discard, connection)
             try:
                 connection.begin()
             except ConnectionEnded as ended:

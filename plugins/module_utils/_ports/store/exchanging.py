@@ -13,6 +13,7 @@ import platform
 import typing as t
 
 _RENAME_EXCHANGE: t.Final = 2
+_UNABLE: t.Final = "two names cannot be exchanged on this file system; move the directory away by hand"
 #: Numbers of the system call, for a C library that does not have the function (musl).
 _NUMBERS: t.Final[t.Mapping[str, int]] = {
     **dict.fromkeys(("x86_64", "amd64"), 316),
@@ -31,7 +32,8 @@ def exchange_names(directory: int, name: str, other_directory: int, other_name: 
     elif platform.machine() in _NUMBERS:
         failed = library.syscall(_NUMBERS[platform.machine()], *arguments)
     else:
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), name)
+        raise OSError(errno.ENOSYS, _UNABLE, other_name)
     if failed:
         number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), name)
+        text = _UNABLE if number in (errno.EINVAL, errno.ENOSYS) else os.strerror(number)
+        raise OSError(number, text, other_name)

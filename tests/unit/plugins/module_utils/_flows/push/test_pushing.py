@@ -14,7 +14,9 @@ import typing as t
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.push.push_report import PushReport
 from ansible_collections.certops.rotation.plugins.module_utils._core.push.turns import TurnRules
+from ansible_collections.certops.rotation.plugins.module_utils._errors import StoreError
 from ansible_collections.certops.rotation.plugins.module_utils._flows.issue.run_time import RunTime
+from ansible_collections.certops.rotation.plugins.module_utils._ports.queue.claim import QueueClaim
 from ansible_collections.certops.rotation.tests.support.pusher_machine import (
     PusherMachine,
     broken,
@@ -251,17 +253,21 @@ def test_only_what_may_go_better_is_tried_again(machine) -> None:
 
 
 def test_the_run_after_one_that_was_killed_between_attempts_keeps_the_interval(machine) -> None:
-    machine.add("web1", retries=3, retry_interval=30)
+    machine.add("web1", retries=3, retry_interval=300)
     machine.hosts.answers["web1"] = [broken(), taken()]
-    run_time = RunTime(datetime.timedelta(seconds=60))
-    threading.Timer(0.2, run_time.ask_to_end, ["SIGTERM"]).start()
-    assert machine.planned(run_time=run_time).run().failure
+    ended = RunTime(datetime.timedelta(seconds=60))
+    threading.Timer(0.2, ended.ask_to_end, ["SIGTERM"]).start()
+    assert machine.planned(run_time=ended).run().failure
     (entry,) = machine.queue.content().owed
     assert entry.next_attempt is not None
-    machine.now = lambda: datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=29)
-    machine.push()
-    first, second = machine.hosts.visits
-    assert 0 < second.at - first.at < 29  # the clock was moved: the second or so that is left is waited for
+    clock = [0.0]
+    waited = RunTime(
+        datetime.timedelta(seconds=600),
+        monotonic=lambda: clock[0],
+        sleep=lambda seconds: clock.__setitem__(0, clock[0] + seconds),
+    )
+    assert outcomes(machine.planned(run_time=waited).run()) == {"web1": "confirmed"}
+    assert 290 < clock[0] <= 300
 
 
 def test_a_clock_that_was_wrong_delays_nobody(machine) -> None:
@@ -331,6 +337,51 @@ def test_a_refusal_is_told_in_the_hosts_words(machine, state) -> None:
     report = machine.push()
     assert faults(report) == {"web1": [state]}
     assert "Its chain is incomplete." in report.failure
+
+
+def test_what_was_taken_back_is_not_pushed_by_each_run(machine) -> None:
+    """It would have its services told, and told again, every few minutes."""
+    machine.add("web1")
+    machine.hosts.answers["web1"] = [taken("taken_back", message="www.example.com shows another one.")]
+    machine.push()
+    report = machine.push()
+    assert machine.hosts.visited() == ["web1"]
+    assert faults(report) == {"web1": ["taken_back"]}
+    assert "www.example.com shows another one. It is tried again at" in report.failure
+    machine.now = lambda: datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=61)
+    machine.push()
+    machine.now = lambda: datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=150)
+    machine.push()
+    assert machine.hosts.visited() == ["web1"] * 2
+    machine.now = lambda: datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=190)
+    machine.hosts.answers["web1"] = [taken()]
+    assert outcomes(machine.push()) == {"web1": "confirmed"}
+
+
+def test_what_was_taken_back_is_pushed_when_its_host_is_named_or_it_is_renewed(machine) -> None:
+    machine.add("web1")
+    machine.hosts.answers["web1"] = [taken("taken_back"), taken("taken_back"), taken()]
+    machine.push()
+    machine.push(hosts=["web1"])
+    assert machine.hosts.visited() == ["web1"] * 2
+    machine.issue("example.com", "example.com")
+    assert outcomes(machine.push()) == {"web1": "confirmed"}
+
+
+def test_an_endpoint_that_proves_nothing_is_told(machine) -> None:
+    machine.add("web1", endpoints=("wwww.example.com:443", "www.example.com:444"))
+    report = machine.planned().predict()
+    assert [warning for warning in report.warnings if "never asked" in warning] == [
+        "web1: no lineage that it gets has the name wwww.example.com, so wwww.example.com:443 is never asked."
+    ]
+
+
+def test_a_canary_that_has_only_taken_it_has_proven_nothing(machine) -> None:
+    machine.add("web1")
+    machine.add("canary", canary=True, protocol="directory", endpoints=("elsewhere.example:443",))
+    report = machine.push()
+    assert machine.hosts.visited() == ["canary"]
+    assert faults(report)["web1"] == ["canary"]
 
 
 # Giving up
@@ -445,7 +496,7 @@ def test_nobody_gets_what_a_canary_has_not_proven(machine, answer) -> None:
     assert faults(report)["web1"] == ["canary"]
     assert "web1" in report.failure
     machine.hosts.answers["canary"] = [taken()]
-    assert set(outcomes(machine.push()).values()) == {"confirmed"}
+    assert set(outcomes(machine.push(hosts=["canary", "web1"])).values()) == {"confirmed"}
 
 
 def test_a_canary_that_waits_for_its_services_fails_nobody(machine) -> None:
@@ -640,6 +691,44 @@ def test_an_expired_lineage_is_told_and_pushed_to_nobody(machine) -> None:
     report = machine.push()
     assert machine.hosts.visits == []
     assert any("expired" in warning for warning in report.warnings)
+
+
+def test_what_expires_while_it_is_owed_is_a_failure(machine) -> None:
+    machine.add("web1")
+    machine.hosts.answers["web1"] = [broken()]
+    machine.push()
+    machine.now = lambda: datetime.datetime.now(datetime.timezone.utc) + 4000 * DAY
+    report = machine.push()
+    assert machine.hosts.visited() == ["web1"]
+    assert faults(report) == {"web1": ["expired"]}
+    assert "web1 (example.com): It has expired" in report.failure
+
+
+def test_a_host_that_nothing_is_for_is_told(machine) -> None:
+    machine.add("web1", domains=("typo.example",))
+    report = machine.push()
+    assert not report.failure
+    assert any("web1: no lineage has any of its domains" in warning for warning in report.warnings)
+
+
+def test_a_queue_that_cannot_be_written_loses_nothing_and_stops_no_other(machine, monkeypatch) -> None:
+    """A full disk here: the host has it, and is asked once more."""
+    machine.issue("b.example")
+    machine.add("web1")
+    confirm = QueueClaim.confirm
+
+    def full(self: QueueClaim, confirmation: t.Any) -> None:
+        if confirmation.lineage == "b.example":
+            raise StoreError("Cannot use the push queue: No space left on device.")
+        confirm(self, confirmation)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(QueueClaim, "confirm", full)
+        report = machine.push()
+    assert "web1 (b.example): Cannot use the push queue: No space left" in report.failure
+    assert machine.stand("confirmed") == [("web1", "example.com")]
+    assert machine.stand("owed") == [("web1", "b.example")]
+    assert not machine.push().failure
 
 
 def test_no_directory_of_lineages_is_an_error_that_names_it(machine) -> None:
