@@ -196,7 +196,7 @@ def test_it_stays_where_it_is_asked_to_and_sees_what_hooks_drop(program: Program
         eventually(lambda: program.calls == [[]])
         (program.wake / "renewed").touch()
         eventually(lambda: program.calls == [[], []])
-        assert not list(program.wake.iterdir())
+        eventually(lambda: not list(program.wake.iterdir()))
         assert staying.end() == 128 + signal.SIGTERM
 
 

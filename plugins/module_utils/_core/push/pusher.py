@@ -47,7 +47,6 @@ class PusherSettings:
     give_up_after: str
     drop_on_failure: bool
     time_limit: int
-    metrics_textfile: str
     requeue: list[str]
     requeue_domains: list[str]
     hooks: str
@@ -68,16 +67,8 @@ class PusherSettings:
 _OF_A_RUN: t.Final = (
     *("targets", "lineages", "queue", "private_key_file", "passphrase", "mode", "concurrency", "interval"),
     *("max_fail_percentage", "fail_fast", "retries", "retry_interval", "wait", "give_up_after", "drop_on_failure"),
-    *(
-        "time_limit",
-        "metrics_textfile",
-        "renew_every",
-        "renew_unit",
-        "renew_at",
-        "renew_exec",
-        "renew_args",
-        "renew_timeout",
-    ),
+    *("time_limit", "renew_every", "renew_unit", "renew_at", "renew_exec", "renew_args", "renew_timeout"),
+    "metrics_textfile",
 )
 
 
@@ -103,7 +94,6 @@ class PusherPlan:
             "problems": list(self._problems()),
             "requeue_hosts": self._requeue_hosts(),
             "wake": f"{given.queue}/wake",
-            "writable": [given.queue, *filter(None, [given.metrics_textfile.rpartition("/")[0]])],
             "stamp": f"{given.queue}.last-renewal",
             "renew_on_calendar": self._renewal.on_calendar,
             "renew_cron": self._renewal.cron,

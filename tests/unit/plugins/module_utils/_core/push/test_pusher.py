@@ -62,11 +62,6 @@ def test_all_of_them_as_text_mean_the_same():
     assert {**changed, "interval": 0} == {**expected, "interval": 0}
 
 
-def test_the_confined_run_may_write_the_queue_and_the_metrics():
-    assert plan()["writable"] == ["/var/lib/certops-push"]
-    assert plan(metrics_textfile="/var/lib/m/push.prom")["writable"] == ["/var/lib/certops-push", "/var/lib/m"]
-
-
 def test_a_run_is_told_all_that_it_needs():
     told = plan(passphrase="x")["of_a_run"]
     assert told["certificate_push_passphrase"] == "x"
