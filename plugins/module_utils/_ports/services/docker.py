@@ -9,6 +9,7 @@ One of several that fails does not keep the others from being told.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import time
@@ -23,6 +24,7 @@ from .missing import ServiceMissing
 
 _QUESTION = 10.0  # seconds for an answer that changes nothing
 _PAUSE = 0.5  # seconds between two looks at an update
+_EARLY_END = 1.0  # seconds in which a container that cannot start has ended again
 _ATTEMPTS = 5  # of an update that somebody else's overtakes
 _SETTLED = 5.0  # seconds after which a service without tasks is one that needs none
 _LOG_LINES = 20
@@ -91,7 +93,16 @@ class DockerContainers:
     def activate(self) -> Activation:
         """Raises ServiceError; ServiceMissing where no container that fits is running."""
         calls = _Calls(self._engine, self._timeout)
-        return _each(self._find(calls), lambda container: self._tell(calls, container), _container_name)
+        several = _Several()
+        found = self._find(calls)
+        for container in found:
+            several.tell(_container_name(container), functools.partial(self._tell, calls, container))
+        if self._action == "restart" and several.done:
+            time.sleep(min(_EARLY_END, max(calls.left, 0)))
+            for container in found:
+                if _container_name(container) in several.done:
+                    several.tell(_container_name(container), functools.partial(self._look_at, calls, container))
+        return several.result()
 
     def _find(self, calls: _Calls) -> list[_Found]:
         path = "/containers/json?all=true"
@@ -113,12 +124,16 @@ class DockerContainers:
         raise ServiceMissing(f"Docker at {self._engine.address} has no container {what}. See 'docker ps --all'.")
 
     def _tell(self, calls: _Calls, container: _Found) -> str:
-        path = f"/containers/{urllib.parse.quote(str(container.get('Id')), safe='')}"
-        name = _container_name(container)
+        path = _container_path(container)
         if self._action == "signal":
             calls.call("POST", f"{path}/kill?signal=SIG{urllib.parse.quote(self._signal)}")
-            return f"{name}: SIG{self._signal} sent"
+            return f"SIG{self._signal} sent"
         calls.call("POST", f"{path}/restart")
+        return "restarted"
+
+    def _look_at(self, calls: _Calls, container: _Found) -> str:
+        """Docker has restarted one when its program has been started, whatever becomes of that."""
+        path = _container_path(container)
         details = calls.get(f"{path}/json")
         state = details.get("State", {}) if isinstance(details, dict) else {}
         if not state.get("Running") or state.get("Restarting"):
@@ -127,7 +142,7 @@ class DockerContainers:
                 f"it is {state.get('Status')} after its restart (exit code {state.get('ExitCode')}).",
                 log=self._log(calls, path, tty=tty),
             )
-        return f"{name}: restarted"
+        return "restarted"
 
     @staticmethod
     def _log(calls: _Calls, path: str, *, tty: bool) -> str:
@@ -151,7 +166,10 @@ class SwarmServices:
     def activate(self) -> Activation:
         """Raises ServiceError; ServiceMissing."""
         calls = _Calls(self._engine, self._timeout)
-        return _each(self._find(calls), lambda service: self._update(calls, service), _swarm_name)
+        several = _Several()
+        for service in self._find(calls):
+            several.tell(_swarm_name(service), functools.partial(self._update, calls, service))
+        return several.result()
 
     def _find(self, calls: _Calls) -> list[_Found]:
         filters = dict(self._filters)
@@ -175,7 +193,7 @@ class SwarmServices:
         before = self._force(calls, path)
         mode = (before.get("Spec") or {}).get("Mode") or {}
         if not {"Replicated", "Global"} & set(mode):
-            return f"{_swarm_name(service)}: started again"  # a job, which ends
+            return "started again"  # a job, which ends
         replicas = (mode.get("Replicated") or {}).get("Replicas")
         began = time.monotonic()
         while calls.left > 0:
@@ -183,15 +201,15 @@ class SwarmServices:
             is_new = status.get("StartedAt") != (before.get("UpdateStatus") or {}).get("StartedAt")
             state = status.get("State") if is_new else None
             if state == "completed":
-                return f"{_swarm_name(service)}: updated"
+                return "updated"
             if state in _FAILED:
                 why = str(status.get("Message") or state).rstrip(".")
                 raise ServiceError(f"its update failed: {why}. {self._last_error(calls, service)}".strip())
             # Swarm tells nothing of an update that has nothing to do.
             if state is None and time.monotonic() - began > _SETTLED and not self._tasks(calls, service):
-                return f"{_swarm_name(service)}: updated, without a task"
+                return "updated, without a task"
             if replicas == 0:
-                return f"{_swarm_name(service)}: updated, without a task"
+                return "updated, without a task"
             time.sleep(min(_PAUSE, max(calls.left, 0)))
         raise ServiceError(
             f"its update was not complete after {self._timeout:g} seconds. {self._last_error(calls, service)} The"
@@ -239,20 +257,33 @@ class SwarmServices:
         return f"A task said: {max(errors)[1]}." if errors else ""
 
 
-def _each(found: t.Sequence[_Found], tell: t.Callable[[_Found], str], name_of: t.Callable[[_Found], str]) -> Activation:
-    """Tell all of them. Raises ServiceError that names those that failed."""
-    done: list[str] = []
-    failed: list[str] = []
-    logs: list[str] = []
-    for one in found:
+class _Several:
+    """What came of telling several. done: by name, those that were told."""
+
+    def __init__(self) -> None:
+        self.done: dict[str, str] = {}
+        self._failed: dict[str, str] = {}
+        self._logs: list[str] = []
+
+    def tell(self, name: str, action: t.Callable[[], str]) -> None:
+        """One that fails does not keep the others from being told."""
         try:
-            done.append(tell(one))
+            self.done[name] = action()
         except ServiceError as error:
-            failed.append(f"{name_of(one)}: {error.message}")
-            logs += filter(None, [str(error.details.get("log") or "")])
-    if failed:
-        raise ServiceError("\n".join([*failed, *done]), log="\n".join(logs))
-    return Activation("\n".join(done))
+            self.done.pop(name, None)
+            self._failed[name] = error.message
+            self._logs += filter(None, [str(error.details.get("log") or "")])
+
+    def result(self) -> Activation:
+        """Raises ServiceError that names those that failed."""
+        failed, done = ([f"{name}: {text}" for name, text in each.items()] for each in (self._failed, self.done))
+        if failed:
+            raise ServiceError("\n".join([*failed, *done]), log="\n".join(self._logs))
+        return Activation("\n".join(done))
+
+
+def _container_path(container: _Found) -> str:
+    return f"/containers/{urllib.parse.quote(str(container.get('Id')), safe='')}"
 
 
 def _container_name(container: _Found) -> str:
