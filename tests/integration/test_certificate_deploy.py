@@ -373,6 +373,10 @@ def test_what_expires_and_is_not_pushed_is_told(receiver: Receiver, authority: C
     warnings = str(receiver.deployed(min_remaining="7d")["warnings"])
     assert "a.example.com" in warnings
     assert "no newer one has been pushed" in warnings
+    receiver.staging.rmdir()
+    run = receiver.deploy(min_remaining="7d")
+    assert "there is no directory" in run.result["msg"]
+    assert "a.example.com: The deployed certificate expires at" in run.result["msg"]
 
 
 # Uploads by somebody who cannot rename

@@ -457,6 +457,32 @@ def test_what_the_real_receiving_side_refuses_is_told_and_goes_when_that_is_mend
     assert not run.failed, run.output
 
 
+def test_what_the_real_receiving_side_takes_back_is_told(scene, tmp_path) -> None:
+    """The service there goes on with the old one: its endpoint says so, and the host goes back."""
+    host, live = scene.hosts[0], tmp_path / "live"
+    scene.targets = [scene.target(host)]
+    old = scene.renew(NAME)
+    with tls_server.server(tls_server.tls(tmp_path, old)) as port:
+        endpoint = {"host": "127.0.0.1", "port": port, "server_name": NAME}
+        options = {
+            "source": str(host.staging),
+            "receipts": str(host.receipts),
+            "path": str(live),
+            "services": [{"type": "script", "name": "true", "prove_within": 1, "endpoints": [endpoint]}],
+        }
+        scene.push(wait=False)
+        assert not run_module("certificate_deploy", options).failed
+        run = scene.push()
+        assert outcomes_of(run) == {"host1": "confirmed"}, run.output
+        scene.renew(NAME)
+        scene.push(wait=False)
+        assert run_module("certificate_deploy", options).failed
+        run = scene.push()
+    assert lineages_of(run, "host1")[NAME]["fault"] == "taken_back"
+    assert "host1" in run.result["msg"]
+    assert (live / NAME / "cert.pem").read_text() == old.certificate_pem
+
+
 def deploy_when_there(host: SshHost, options: t.Mapping[str, t.Any]) -> None:
     end = time.monotonic() + 30
     while time.monotonic() < end and not any("@" in path.name for path in host.staging.iterdir()):

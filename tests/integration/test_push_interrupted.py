@@ -111,9 +111,15 @@ def _kill_at(number: int) -> None:
 
     for name in CALLS:
         setattr(os, name, counting(getattr(os, name)))
-    os.fsync = lambda _descriptor: None  # no signal loses what the system has been given
 
 
+@pytest.fixture
+def no_waiting_for_disks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No signal loses what the system has been given."""
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
+
+
+@pytest.mark.usefixtures("no_waiting_for_disks")
 def test_killed_at_every_step_and_finished_by_the_next_run(tmp_path: pathlib.Path) -> None:
     number, kills = 0, 0
     while True:
@@ -138,6 +144,7 @@ def test_killed_at_every_step_and_finished_by_the_next_run(tmp_path: pathlib.Pat
     assert kills > 30
 
 
+@pytest.mark.usefixtures("no_waiting_for_disks")
 def test_killed_again_and_again_without_a_run_between(tmp_path: pathlib.Path) -> None:
     """Each run comes a step further than the one before, and the renewals go on meanwhile."""
     pusher = Pusher(tmp_path)
@@ -179,7 +186,7 @@ def module_server() -> t.Iterator[ModuleServer]:
     server.close()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_asked_to_end_while_a_host_hangs(scene, module_server, number) -> None:
     """It ends soon, tells what it has come to, and leaves no claim and no ssh."""
     scene.hosts[0].hang()

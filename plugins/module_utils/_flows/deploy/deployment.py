@@ -181,6 +181,8 @@ class Deployment(CertificateSync):
 
     def activate(self) -> None:
         """Tell the services of what has become live, and prove that they serve it."""
+        if not self._check_mode:
+            self._before_change()
         self._telling.activate()
 
     def go_back(self) -> None:

@@ -88,6 +88,26 @@ def test_a_lineage_that_is_renewed_while_it_is_queued_is_pushed_as_it_is_now(mac
     assert machine.stand("owed") == []
 
 
+def test_a_lineage_that_is_renewed_while_the_run_begins_is_one_debt(machine, monkeypatch) -> None:
+    """What was delivered is what is asked about, whatever was owed when it was queued."""
+    machine.add("web1")
+    machine.hosts.answers["web1"] = [taken("pending")]
+    enqueue = machine.queue.enqueue
+
+    def renewed(entries: t.Any) -> t.Any:
+        added = enqueue(entries)
+        machine.issue("example.com", "example.com")
+        return added
+
+    with monkeypatch.context() as patched:
+        patched.setattr(machine.queue, "enqueue", renewed)
+        machine.push()
+    machine.push()
+    assert [visit.asked for visit in machine.hosts.visits] == [(), ("example.com",)]
+    (entry,) = machine.queue.content().owed
+    assert entry.fingerprint_sha256 == entry.uploaded == machine.fingerprint("example.com")
+
+
 def test_hosts_get_what_their_domains_are_in_and_nothing_else(machine) -> None:
     machine.issue("other.example", "other.example")
     machine.add("web1", domains=("www.example.com",))
@@ -376,6 +396,17 @@ def test_an_endpoint_that_proves_nothing_is_told(machine) -> None:
     ]
 
 
+def test_failures_of_canaries_count(machine) -> None:
+    """Also for hosts that get something else."""
+    machine.issue("b.example")
+    machine.add("canary", canary=True, domains=("example.com",))
+    machine.add("web1", "web2", domains=("b.example",))
+    machine.hosts.answers["canary"] = [broken()]
+    report = machine.push(rules=TurnRules(lanes=2, max_fail_percentage=20))
+    assert machine.hosts.visited() == ["canary"]
+    assert faults(report)["web1"] == ["stopped"]
+
+
 def test_a_canary_that_has_only_taken_it_has_proven_nothing(machine) -> None:
     machine.add("web1")
     machine.add("canary", canary=True, protocol="directory", endpoints=("elsewhere.example:443",))
@@ -632,6 +663,16 @@ def test_who_asks_for_the_end_gets_it_and_nothing_is_lost(machine) -> None:
     assert machine.stand("claimed") == []
     assert "SIGTERM" in report.failure
     assert set(outcomes(machine.push()).values()) == {"confirmed", "unchanged"}
+
+
+def test_what_a_run_had_no_time_for_is_not_given_up(machine) -> None:
+    machine.add("web1", endpoints=("127.0.0.1:1",), receipt_timeout=60)
+    run_time = RunTime(datetime.timedelta(seconds=60))
+    threading.Timer(0.5, run_time.ask_to_end, ["SIGTERM"]).start()
+    report = machine.planned(run_time=run_time, drop_on_failure=True).run()
+    assert faults(report) == {"web1": ["ended"]}
+    (entry,) = machine.queue.content().owed
+    assert (entry.attempts, entry.uploaded) == (0, machine.fingerprint("example.com"))
 
 
 def test_the_time_limit_ends_the_run_and_not_the_debts(machine) -> None:
