@@ -6,10 +6,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.server
 import itertools
 import pathlib
 import socket
 import tempfile
+import threading
 import time
 import typing as t
 
@@ -293,6 +296,50 @@ def test_where_no_docker_is(scene: Scene, tmp_path: pathlib.Path) -> None:
                 outcome = scene.tell({**entry, "docker_host": address, "timeout": 1})[0]
                 assert (outcome.outcome, outcome.wrong) == ("failed", ())
                 assert f"No answer from Docker at {address}: {why}" in outcome.message
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>hello</html>",
+        b"{}",
+        b"[1]",
+        b"[" * 100_000,
+        b'[{"Id": 1, "State": "running", "Names": 1}]',
+        b'[{"ID": 1, "Spec": {"Name": "web"}}]',
+        b'{"Spec": 1, "Version": []}',
+    ],
+)
+def test_what_answers_and_is_no_docker(scene: Scene, body: bytes) -> None:
+    """Whatever it says, it is that service's failure, and no other's."""
+    with answering(body) as address:
+        entries = [container("web", endpoints=[]), service("web"), service(filters={"label": "a"})]
+        for outcome in scene.tell(*({**entry, "docker_host": address, "timeout": 5} for entry in entries)):
+            assert (outcome.outcome, outcome.wrong) == ("failed", ())
+            assert "Unexpected" not in outcome.message
+            assert outcome.message
+
+
+@contextlib.contextmanager
+def answering(body: bytes) -> t.Iterator[str]:
+    """An HTTP server that says this to everybody; its address for docker_host."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def _answer(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST = _answer  # noqa: N815  # the names of http.server
+
+        def log_message(self, *_arguments: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"tcp://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
 
 
 def test_a_docker_that_is_no_manager_has_no_services(scene: Scene) -> None:

@@ -65,14 +65,23 @@ class _Calls:
         try:
             return json.loads(answer.body)
         except (ValueError, RecursionError):
-            raise ServiceError(f"What answers at {self._engine.address} is not Docker. Correct docker_host.") from None
+            raise self._not_docker() from None
+
+    def described(self, path: str) -> _Found:
+        found = self.get(path)
+        if not isinstance(found, dict):
+            raise self._not_docker()
+        return found
+
+    def _not_docker(self) -> ServiceError:
+        return ServiceError(f"What answers at {self._engine.address} is not Docker. Correct docker_host.")
 
     def listed(self, path: str, filters: _Filters) -> list[_Found]:
         query = urllib.parse.quote(json.dumps({name: list(values) for name, values in filters.items()}))
         separator = "&" if "?" in path else "?"
         found = self.get(f"{path}{separator}filters={query}")
         if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
-            raise ServiceError(f"What answers at {self._engine.address} is not Docker. Correct docker_host.")
+            raise self._not_docker()
         return found
 
 
@@ -134,10 +143,10 @@ class DockerContainers:
     def _look_at(self, calls: _Calls, container: _Found) -> str:
         """Docker has restarted one when its program has been started, whatever becomes of that."""
         path = _container_path(container)
-        details = calls.get(f"{path}/json")
-        state = details.get("State", {}) if isinstance(details, dict) else {}
+        details = calls.described(f"{path}/json")
+        state = _below(details, "State")
         if not state.get("Running") or state.get("Restarting"):
-            tty = bool((details.get("Config") or {}).get("Tty"))
+            tty = bool(_below(details, "Config").get("Tty"))
             raise ServiceError(
                 f"it is {state.get('Status')} after its restart (exit code {state.get('ExitCode')}).",
                 log=self._log(calls, path, tty=tty),
@@ -191,14 +200,14 @@ class SwarmServices:
     def _update(self, calls: _Calls, service: _Found) -> str:
         path = f"/services/{urllib.parse.quote(str(service.get('ID')), safe='')}"
         before = self._force(calls, path)
-        mode = (before.get("Spec") or {}).get("Mode") or {}
+        mode = _below(_below(before, "Spec"), "Mode")
         if not {"Replicated", "Global"} & set(mode):
             return "started again"  # a job, which ends
-        replicas = (mode.get("Replicated") or {}).get("Replicas")
+        replicas = _below(mode, "Replicated").get("Replicas")
         began = time.monotonic()
         while calls.left > 0:
-            status = calls.get(path).get("UpdateStatus") or {}
-            is_new = status.get("StartedAt") != (before.get("UpdateStatus") or {}).get("StartedAt")
+            status = _below(calls.described(path), "UpdateStatus")
+            is_new = status.get("StartedAt") != _below(before, "UpdateStatus").get("StartedAt")
             state = status.get("State") if is_new else None
             if state == "completed":
                 return "updated"
@@ -220,7 +229,7 @@ class SwarmServices:
     def _force(calls: _Calls, path: str) -> _Found:
         """The service before the update. Who updates it meanwhile makes its version another one."""
         for attempt in range(_ATTEMPTS):
-            before: _Found = calls.get(path)
+            before = calls.described(path)
             try:
                 spec = before["Spec"]
                 template = {
@@ -251,7 +260,7 @@ class SwarmServices:
             return ""
         errors = [
             (str(status.get("Timestamp")), str(status.get("Err")))
-            for status in (task.get("Status") or {} for task in tasks)
+            for status in (_below(task, "Status") for task in tasks)
             if status.get("Err")
         ]
         return f"A task said: {max(errors)[1]}." if errors else ""
@@ -282,18 +291,25 @@ class _Several:
         return Activation("\n".join(done))
 
 
+def _below(found: _Found, name: str) -> _Found:
+    """{} where it is not there, null, or something else."""
+    value = found.get(name)
+    return value if isinstance(value, dict) else {}
+
+
 def _container_path(container: _Found) -> str:
     return f"/containers/{urllib.parse.quote(str(container.get('Id')), safe='')}"
 
 
 def _container_name(container: _Found) -> str:
     """The shortest of its names: others are links to it."""
-    names = [str(name).removeprefix("/") for name in container.get("Names") or ()]
+    given = container.get("Names")
+    names = [str(name).removeprefix("/") for name in given] if isinstance(given, list) else []
     return min(names, key=len, default=str(container.get("Id"))[:12])
 
 
 def _swarm_name(service: _Found) -> str:
-    return str((service.get("Spec") or {}).get("Name"))
+    return str(_below(service, "Spec").get("Name"))
 
 
 def _filters_shown(filters: _Filters) -> str:
