@@ -61,6 +61,7 @@ class PusherSettings:
     renew_exec: str
     renew_args: list[str]
     renew_timeout: int
+    metrics_textfile: str = ""
 
 
 #: What a scheduled run needs to know.
