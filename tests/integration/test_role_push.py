@@ -198,7 +198,7 @@ def test_what_renews_has_a_timer_of_its_own_and_its_failure_stops_no_push(
     assert renewals(written) == ["renew --quiet"]
     assert pusher.host.run("systemctl", "start", RENEW, check=False).returncode == 0
     assert len(renewals(written)) == 1, "tomorrow is not yet the second day"
-    stamp = f"/var/lib/{RENEW}/last-renewal"
+    stamp = f"{QUEUE}.last-renewal"
     pusher.shell(f"date -u -d '2 days ago' +%Y-%m-%dT%H:%M:%SZ | tr -d '\\n' > {stamp}")
 
     pusher.host.write("/root/does", f"{HOOKS}/certops-push; echo no luck; exit 3")

@@ -49,7 +49,7 @@ def test_every_variable_of_the_role_is_planned_or_of_the_tasks():
 def test_nothing_is_wrong_with_the_defaults_and_what_follows_from_them():
     made = plan()
     assert made["problems"] == []
-    assert (made["wake"], made["stamp"]) == ("/var/lib/certops-push/wake", "/var/lib/certificate-renew/last-renewal")
+    assert (made["wake"], made["stamp"]) == ("/var/lib/certops-push/wake", "/var/lib/certops-push.last-renewal")
     assert made["renew_on_calendar"] == "*-*-* 00:00:00"
     assert made["renew_random_delay"] == 3600
 
