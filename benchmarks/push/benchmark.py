@@ -18,6 +18,7 @@ import contextlib
 import json
 import os
 import pathlib
+import shlex
 import shutil
 import statistics
 import subprocess
@@ -34,8 +35,10 @@ from ansible_collections.certops.rotation.benchmarks.push.rival import (
     CertdeployServer,
     certdeploy_clients,
 )
+from ansible_collections.certops.rotation.plugins.module_utils._core.push.entries import OwedEntry
+from ansible_collections.certops.rotation.plugins.module_utils._ports.queue.push_queue import PushQueue
 from ansible_collections.certops.rotation.tests.support import pki
-from ansible_collections.certops.rotation.tests.support.lineages import CertbotSteps
+from ansible_collections.certops.rotation.tests.support.certbot_directory import CertbotDirectory
 from ansible_collections.certops.rotation.tests.support.ports import free_port
 from ansible_collections.certops.rotation.tests.support.ssh_hosts import SshHost, ssh_hosts
 
@@ -44,7 +47,8 @@ FILES = ("fullchain.pem", "privkey.pem")
 DOMAINS = ("www.example.com", "example.com")
 LIMIT = 0.5  # of certdeploy's time
 HOOK_SECONDS = 0.05
-OWED = 10_000
+LONG_HOSTS, LONG_LINEAGES = 200, 50
+ROOT = pathlib.Path(__file__).parents[2]
 ENV = {"ANSIBLE_HOST_KEY_CHECKING": "0"}
 
 
@@ -54,14 +58,14 @@ class Scene:
     def __init__(self, directory: pathlib.Path, hosts: t.Sequence[SshHost]) -> None:
         self.directory = directory
         self.hosts = hosts
-        self.certbot = CertbotSteps(directory / "letsencrypt")
+        self.certbot = CertbotDirectory(directory / "letsencrypt")
         self.lineage = self.certbot.live / LINEAGE
         self._authority = pki.CertificateAuthority(parent=pki.CertificateAuthority())
         self._number = 0
 
     def fresh(self) -> pathlib.Path:
         """A renewed lineage, hosts without any, and a new directory for whatever a push needs."""
-        self.certbot.issue(LINEAGE, self._authority.issue(DOMAINS))
+        self.certbot.put(LINEAGE, self._authority.issue(DOMAINS))
         for host in self.hosts:
             for left in host.staging.iterdir():
                 shutil.rmtree(left)
@@ -116,10 +120,12 @@ def push_by_module(scene: Scene, size: int, **target: t.Any) -> measuring.Cost:
     """The module's whole process, as Ansible starts it."""
     directory = scene.fresh()
     options = scene.options(directory, scene.targets(size, **target))
-    with tempfile.TemporaryDirectory() as built:
+    hosts = scene.hosts[:size] if target["protocol"] == "receiver" else ()
+    with tempfile.TemporaryDirectory() as built, Receivers(hosts):
         module = measuring.module_file("certificate_push", options, pathlib.Path(built), env=ENV)
-        with Receivers(scene.hosts[:size] if target["protocol"] == "receiver" else ()):
-            cost, output = measuring.run_measured([sys.executable, str(module)], env=ENV)
+        shutil.rmtree(options["queue"])  # to have the file Ansible runs it
+        scene.fresh()
+        cost, output = measuring.run_measured([sys.executable, str(module)], env=ENV)
     require_confirmed(json.loads(output), size)
     scene.require_pushed(size)
     return cost
@@ -140,7 +146,7 @@ def push_by_playbook(scene: Scene, size: int) -> measuring.Cost:
 def playbook_inventory(options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     variables = {f"certificate_push_{name}": value for name, value in options.items()}
-    return {"certificate_push": {"hosts": {"localhost": local}, "vars": variables}}
+    return {"certificate_pushers": {"hosts": {"localhost": local}, "vars": variables}}
 
 
 def require_confirmed(result: t.Mapping[str, t.Any], size: int) -> None:
@@ -214,17 +220,17 @@ def measure_hook(scene: Scene, measured: dict[str, t.Any], reaches: measuring.Re
     """certbot's hook, again and again, from the beginning to the end of a push to all hosts."""
     directory = scene.fresh()
     options = scene.options(directory, scene.targets(len(scene.hosts), protocol="directory", path="/staging"))
-    hook = [str(HOOK)]
     env = {**os.environ, "RENEWED_LINEAGE": str(scene.lineage), "RENEWED_DOMAINS": " ".join(DOMAINS)}
-    env |= hook_environment(options["queue"])
     seconds = []
     with tempfile.TemporaryDirectory() as built:
         module = measuring.module_file("certificate_push", options, pathlib.Path(built), env=ENV)
-        pathlib.Path(options["queue"], "wake").mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(options["queue"])  # to have the file Ansible runs it
+        scene.fresh()
+        hook = write_hook(directory, pathlib.Path(options["queue"], "wake"))
         with running([sys.executable, str(module)]) as push:
             while push.poll() is None:
                 start = time.monotonic()
-                subprocess.run(hook, env=env, check=True)
+                subprocess.run([hook], env=env, check=True)
                 seconds.append(time.monotonic() - start)
     scene.require_pushed(len(scene.hosts))
     median, most = statistics.median(seconds), max(seconds)
@@ -235,6 +241,67 @@ def measure_hook(scene: Scene, measured: dict[str, t.Any], reaches: measuring.Re
         flush=True,
     )
     reaches.at_most("seconds of a hook during a push, median", median, HOOK_SECONDS, digits=3)
+
+
+def write_hook(directory: pathlib.Path, wake: pathlib.Path) -> pathlib.Path:
+    """The hook of the role certificate_push. wake: where it says that there is something to push."""
+    wake.mkdir(mode=0o700, parents=True)
+    wake.parent.chmod(0o700)
+    text = (ROOT / "roles/certificate_push/templates/hook.j2").read_text()
+    text = text.replace("{{ ansible_managed | comment }}", "#")
+    text = text.replace("{{ __certificate_push_plan.wake | quote }}", shlex.quote(str(wake)))
+    hook = directory / "certops-push"
+    hook.write_text(text)
+    hook.chmod(0o755)
+    return hook
+
+
+def measure_long_queue(directory: pathlib.Path, measured: dict[str, t.Any], reaches: measuring.Reaches) -> None:
+    """So many entries, of hosts that are down and wait for their next attempt: what a look takes, and a run."""
+    certbot = CertbotDirectory(directory / "long")
+    authority = pki.CertificateAuthority(parent=pki.CertificateAuthority())
+    names = [f"w{number:02}.example.com" for number in range(LONG_LINEAGES)]
+    fingerprints = {}
+    for name in names:
+        issued = authority.issue(name)
+        certbot.put(name, issued)
+        fingerprints[name] = issued.fingerprint_sha256
+    queue = PushQueue(str(directory / "long-queue"))
+    start = time.monotonic()
+    for number in range(LONG_HOSTS):
+        host, at = f"host{number:03}", "2026-11-26T08:00:00Z"
+        queue.enqueue(OwedEntry(host, name, fingerprints[name], at) for name in names)
+    enqueued = time.monotonic() - start
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDzMIvCnpUMhdRUXfaw1Yj8Ml7gIPFj5LgFPBYpBrVjz"
+    targets = [
+        {"name": f"host{number:03}", "address": "127.0.0.1", "port": 1, "domains": ["*"], "host_key": [key]}
+        for number in range(LONG_HOSTS)
+    ]
+    options: dict[str, t.Any] = {"queue": queue.path, "lineages": str(certbot.live), "targets": targets}
+    look = run_module("push_status_info", options)
+    push = run_module("certificate_push", {**options, "retries": 0})
+    left = len(queue.content().owed)
+    entries = LONG_HOSTS * LONG_LINEAGES
+    if left != entries:
+        raise RuntimeError(f"{left} of {entries} are owed still")
+    measured["long queue"] = {"enqueued": enqueued, "look": look._asdict(), "push": push._asdict()}
+    print(
+        f"\n{entries:,} owed entries ({LONG_HOSTS} hosts, {LONG_LINEAGES} lineages): written in {enqueued:.1f} s,"
+        f" looked at in {look.seconds:.1f} s ({look.peak_mb:.0f} MB),"
+        f" tried in vain at all hosts in {push.seconds:.1f} s ({push.peak_mb:.0f} MB)",
+        flush=True,
+    )
+    reaches.at_most(f"MB for a run with {entries:,} owed entries", push.peak_mb, 200)
+    reaches.at_most(f"seconds to look at {entries:,} owed entries", look.seconds, 10, digits=1)
+
+
+def run_module(name: str, options: t.Mapping[str, t.Any]) -> measuring.Cost:
+    """Whether it fails or not."""
+    with tempfile.TemporaryDirectory() as built:
+        with contextlib.suppress(RuntimeError):
+            measuring.module_file(name, options, pathlib.Path(built), env=ENV)
+        (module,) = pathlib.Path(built).rglob(f"AnsiballZ_{name}.py")
+        return measuring.run_measured(["sh", "-c", '"$@" || :', "sh", sys.executable, str(module)], env=ENV)[0]
 
 
 def main() -> int:
@@ -262,6 +329,7 @@ def measure(options: argparse.Namespace, measured: dict[str, t.Any], reaches: me
         for size in options.sizes:
             compare(scene, clients[:size], options.rounds, measured, reaches)
         measure_hook(scene, measured, reaches)
+        measure_long_queue(scene.directory, measured, reaches)
 
 
 if __name__ == "__main__":

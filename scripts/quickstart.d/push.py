@@ -19,8 +19,10 @@ import pathlib
 import re
 import shlex
 import sys
+import time
 import typing as t
 
+import yaml
 from authority import Authority
 from claims import claim, snapshot, wait_until
 from cryptography import x509
@@ -28,7 +30,18 @@ from cryptography.hazmat.primitives import hashes
 from issuing import Pebble
 from occasion import Occasion, hold
 from playbook import INVENTORY, Playbook
-from pushing import Balancer, Certbot, Deployer, Names, Nginx, ReceivingHost, make_ssh_key, put_lineage
+from pushing import (
+    Balancer,
+    Certbot,
+    Names,
+    Nginx,
+    ReceivingHost,
+    Watch,
+    Watchers,
+    install_hook,
+    make_ssh_key,
+    put_lineage,
+)
 from screen import Screen
 from visitors import Client, Visitors
 
@@ -37,43 +50,13 @@ LINEAGE = DOMAINS[0]
 WEB, BALANCER, LATE = HOSTS = ("web1", "lb1", "web2")
 ISSUE = ["certbot", "certonly", "-c", "certbot.ini", "--standalone", *(f"--domain={domain}" for domain in DOMAINS)]
 RENEW = ["certbot", "renew", "-c", "certbot.ini", "--force-renewal"]
+DEPLOY = ["ansible-playbook", "certops.rotation.deploy", "-i", INVENTORY]
 PUSH = ["ansible-playbook", "certops.rotation.push", "-i", INVENTORY]
 NEXT_COMMANDS = (
     "less docs/pushing.md",
     "ANSIBLE_COLLECTIONS_PATH=.dev/collections .dev/venv/bin/ansible-doc certops.rotation.certificate_push",
     "make test",
 )
-
-_INVENTORY = """\
-all:
-  vars:
-    ansible_connection: local
-    ansible_python_interpreter: "{{{{ ansible_playbook_python }}}}"
-certificate_pushers:
-  hosts:
-    localhost:
-      certificate_push_lineages: {live}
-      certificate_push_queue: {queue}
-      certificate_push_private_key_file: {key}
-      certificate_push_target_defaults:
-        domains: [{name}]
-        address: 127.0.0.1
-        user: {user}
-        retries: 0
-certificate_receivers:
-  hosts:
-{hosts}\
-  vars:
-    certificate_receiver_path: {directory}/{{{{ inventory_hostname }}}}/receiver
-    certificate_receiver_destination: {directory}/{{{{ inventory_hostname }}}}/live
-    certificate_receiver_trust_anchors: "{{{{ lookup('ansible.builtin.file', '{directory}/authority.pem') }}}}"
-"""
-_HOST = """\
-    {name}:
-      certificate_push_target: {target}
-      certificate_receiver_services:
-        - {service}
-"""
 
 
 class Served(t.NamedTuple):
@@ -108,9 +91,11 @@ class PushQuickstart:
             self._hosts = self._start_hosts(life, authority)
             self._playbook = Playbook(self._directory)
             self._logs["Ansible"] = lambda: self._playbook.log
-            self._deployer = Deployer(self._directory, self._hosts.values())
-            self._logs["Ansible, on the hosts"] = lambda: self._deployer.log
-            life.enter_context(self._deployer)
+            self._queue = self._directory / "queue"
+            self._hook = install_hook(self._certbot, self._queue / "wake")
+            self._watchers = Watchers(self._directory, self._watches())
+            self._logs["Ansible, started by watches"] = lambda: self._watchers.log
+            life.enter_context(self._watchers)
             self._client = {name: Client(port, self._pebble.root) for name, (port, _service) in self._served.items()}
 
             self._set_the_stage()
@@ -146,6 +131,12 @@ class PushQuickstart:
                 host.start()
         return hosts
 
+    def _watches(self) -> t.Iterator[Watch]:
+        """What the path units are there for that the roles install: on the pusher, and on each host."""
+        yield Watch("push", self._queue / "wake", PUSH)
+        for name, host in self._hosts.items():
+            yield Watch(name, host.staging, [*DEPLOY, "--limit", name])
+
     def _set_the_stage(self) -> None:
         screen = self._screen
         screen.step(1, "Set the stage")
@@ -162,25 +153,30 @@ class PushQuickstart:
         screen.file(text)
 
     def _inventory(self) -> str:
-        hosts = ""
-        for name, host in self._hosts.items():
-            target = {
-                "port": host.port,
-                "host_key": [host.host_key],
-                "path": str(host.staging),
-                "receipts": str(host.receipts),
-            }
-            service = json.dumps(self._served[name].service)
-            hosts += _HOST.format(name=name, target=json.dumps(target), service=service)
-        return _INVENTORY.format(
-            live=self._certbot.live,
-            queue=self._directory / "queue",
-            key=self._directory / "id_ed25519",
-            name=LINEAGE,
-            user=self._hosts[WEB].user,
-            hosts=hosts,
-            directory=self._directory,
-        )
+        own = f"{self._directory}/{{{{ inventory_hostname }}}}"
+        authority = f"{{{{ lookup('ansible.builtin.file', '{self._directory}/authority.pem') }}}}"
+        pusher = {
+            "certificate_push_lineages": str(self._certbot.live),
+            "certificate_push_queue": str(self._queue),
+            "certificate_push_private_key_file": str(self._directory / "id_ed25519"),
+            "certificate_push_retries": 0,
+        }
+        receivers = {
+            "certificate_receiver_path": f"{own}/receiver",
+            "certificate_receiver_destination": f"{own}/live",
+            "certificate_receiver_trust_anchors": authority,
+        }
+        hosts = {
+            name: {"certificate_push_target": host.target([LINEAGE]), "certificate_receiver_services": [service]}
+            for (name, host), (_port, service) in zip(self._hosts.items(), self._served.values())
+        }
+        local = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+        inventory = {
+            "all": {"vars": local},
+            "certificate_pushers": {"hosts": {"localhost": pusher}},
+            "certificate_receivers": {"hosts": hosts, "vars": receivers},
+        }
+        return str(yaml.safe_dump(inventory, sort_keys=False, width=200))
 
     def _issue(self) -> None:
         screen = self._screen
@@ -200,7 +196,7 @@ class PushQuickstart:
         for name in (WEB, BALANCER):
             self._require_served(name, self._first)
             screen.proven(name, "serves it, trusted by the client")
-        owed = json.loads((self._directory / "queue" / "owed" / LATE / f"{LINEAGE}.json").read_text())
+        owed = json.loads((self._queue / "owed" / LATE / f"{LINEAGE}.json").read_text())
         claim(owed["fingerprint_sha256"] == self._first, f"The queue says {owed}.")
         claim(bool(owed["last_error"]), "The queue does not say why.")
         screen.proven(LATE, f"is owed it: {owed['last_error'].splitlines()[0][:90]}")
@@ -209,14 +205,14 @@ class PushQuickstart:
         screen = self._screen
         screen.step(4, f"{LATE} comes back")
         self._hosts[LATE].start()
-        uploads = {name: self._deployer.runs[name] for name in (WEB, BALANCER)}
+        uploads = {name: self._watchers.runs[name] for name in (WEB, BALANCER)}
         screen.command(shlex.join(PUSH))
         run = self._playbook.run(PUSH)
         screen.fact("done in", f"{run.seconds:.0f} s")
         screen.gap()
         self._require_served(LATE, self._first)
         screen.proven(LATE, "serves it")
-        claim(uploads == {name: self._deployer.runs[name] for name in uploads}, "The others were pushed to again.")
+        claim(uploads == {name: self._watchers.runs[name] for name in uploads}, "The others were pushed to again.")
         screen.proven("the others", "nothing was uploaded to them again")
         self._require_nothing_owed()
 
@@ -232,14 +228,15 @@ class PushQuickstart:
             self._certbot.run(RENEW)
             second = self._issued()
             claim(second != self._first, "It was not renewed.")
-            screen.command(shlex.join(PUSH))
-            run = self._playbook.run(PUSH)
+            start = time.monotonic()
+            wait_until(lambda: self._serve(second) and not self._owed(), "Not all hosts have the new one.", 120)
+            seconds = time.monotonic() - start
             after = {name: each.total for name, each in visitors.items()}
             for name, each in visitors.items():
                 wait_until(
                     lambda name=name, each=each: each.total >= after[name] + 50, f"{name} takes no handshakes any more."
                 )
-        screen.fact("done in", f"{run.seconds:.0f} s")
+        screen.fact("hook", f"{self._hook.name} has started the push; {seconds:.0f} s later all hosts have confirmed")
         screen.gap()
         failures = [failure for each in visitors.values() for failure in each.failures]
         claim(not failures, f"{len(failures)} handshakes failed, the first with {failures[:1]}.")
@@ -272,9 +269,15 @@ class PushQuickstart:
             served = self._client[name].handshake(domain).fingerprint
             claim(served == fingerprint, f"{name} serves {served} for {domain}.")
 
+    def _serve(self, fingerprint: str) -> bool:
+        """All of them, now."""
+        return all(self._client[name].handshake(LINEAGE).fingerprint == fingerprint for name in HOSTS)
+
+    def _owed(self) -> list[str]:
+        return [str(path) for state in ("owed", "claimed") for path in (self._queue / state).rglob("*.json")]
+
     def _require_nothing_owed(self) -> None:
-        owed = [str(path) for path in (self._directory / "queue" / "owed").rglob("*.json")]
-        claim(not owed, f"Something is owed still: {owed}.")
+        claim(not self._owed(), f"Something is owed still: {self._owed()}.")
         self._screen.proven("queue", "empty: every host has confirmed what it has")
 
     def _issued(self) -> str:

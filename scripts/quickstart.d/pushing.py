@@ -11,6 +11,7 @@ import contextlib
 import getpass
 import os
 import pathlib
+import shlex
 import shutil
 import socket
 import subprocess
@@ -22,9 +23,9 @@ from authority import Issued
 from dnslib.server import BaseResolver, DNSLogger, DNSServer
 from issuing import Pebble
 from occasion import ROOT
-from playbook import INVENTORY
 from stage import Haproxy, StageError, _Program, end, free_port
 
+_LONGEST = 60  # seconds, for one run
 CERTBOT = ROOT / ".dev/certbot/bin/certbot"
 _SSH_CONFIG = """\
 Port {port}
@@ -142,6 +143,18 @@ class ReceivingHost(_Program):
         self._config = self.directory / "sshd_config"
         self._config.write_text(_SSH_CONFIG.format(port=self.port, directory=self.directory, authorized=authorized))
 
+    def target(self, domains: t.Sequence[str]) -> dict[str, t.Any]:
+        """As the role certificate_push takes it."""
+        return {
+            "domains": list(domains),
+            "address": "127.0.0.1",
+            "port": self.port,
+            "user": self.user,
+            "host_key": [self.host_key],
+            "path": str(self.staging),
+            "receipts": str(self.receipts),
+        }
+
     def start(self) -> None:
         """Raises StageError."""
         program = shutil.which("sshd")
@@ -226,20 +239,41 @@ class Balancer(Haproxy):
         return {"type": "haproxy", "haproxy": own}
 
 
-class Deployer:
-    """What the path unit does on each host: when something is uploaded, the playbook deploy runs there.
+def install_hook(certbot: Certbot, wake: pathlib.Path) -> pathlib.Path:
+    """The one of the role certificate_push, which a renewal runs. wake: where it says so."""
+    wake.mkdir(parents=True, mode=0o700)
+    wake.parent.chmod(0o700)
+    text = (ROOT / "roles/certificate_push/templates/hook.j2").read_text()
+    text = text.replace("{{ ansible_managed | comment }}", "#")
+    text = text.replace("{{ __certificate_push_plan.wake | quote }}", shlex.quote(str(wake)))
+    hook = certbot.directory / "renewal-hooks/deploy/certops-push"
+    hook.parent.mkdir(parents=True)
+    hook.write_text(text)
+    hook.chmod(0o755)
+    return hook
 
-    runs: by host; log: all that they have printed.
-    """
 
-    def __init__(self, directory: pathlib.Path, hosts: t.Iterable[ReceivingHost]) -> None:
+class Watch(t.NamedTuple):
+    """What a path unit of systemd does. directory: when something is in it that does not begin with a dot, the command
+    is run."""
+
+    name: str
+    directory: pathlib.Path
+    command: t.Sequence[str]
+
+
+class Watchers:
+    """runs: by the watch's name; log: all that they have printed."""
+
+    def __init__(self, directory: pathlib.Path, watches: t.Iterable[Watch]) -> None:
+        """directory: that of the inventory."""
         self._directory = directory
         self._ending = threading.Event()
-        self._threads = [threading.Thread(target=self._watch, args=[host], daemon=True) for host in hosts]
+        self._threads = [threading.Thread(target=self._watch, args=[watch], daemon=True) for watch in watches]
         self.runs: collections.Counter[str] = collections.Counter()
         self.log = ""
 
-    def __enter__(self) -> Deployer:
+    def __enter__(self) -> Watchers:
         for thread in self._threads:
             thread.start()
         return self
@@ -249,15 +283,15 @@ class Deployer:
         for thread in self._threads:
             thread.join()
 
-    def _watch(self, host: ReceivingHost) -> None:
+    def _watch(self, watch: Watch) -> None:
         while not self._ending.wait(0.05):
-            if any(not path.name.startswith(".") for path in host.staging.iterdir()):
-                self.runs[host.host] += 1
-                self._deploy(host)
+            if any(not path.name.startswith(".") for path in watch.directory.iterdir()):
+                self.runs[watch.name] += 1
+                self._run(watch)
 
-    def _deploy(self, host: ReceivingHost) -> None:
+    def _run(self, watch: Watch) -> None:
         process = subprocess.Popen(
-            ["ansible-playbook", "certops.rotation.deploy", "-i", INVENTORY, "--limit", host.host],
+            watch.command,
             cwd=self._directory,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -266,8 +300,8 @@ class Deployer:
             start_new_session=True,
         )
         try:
-            self.log += process.communicate(timeout=60)[0]
+            self.log += process.communicate(timeout=_LONGEST)[0]
         except subprocess.TimeoutExpired:
-            self.log += f"\nThe playbook deploy on {host.host} takes more than a minute.\n"
+            self.log += f"\n{watch.name}: it takes more than {_LONGEST} s.\n"
         finally:
             end(process)

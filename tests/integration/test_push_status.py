@@ -12,10 +12,12 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.push.entries import Confirmation, OwedEntry
-from ansible_collections.certops.rotation.plugins.module_utils._flows.push.metrics import record_push
+from ansible_collections.certops.rotation.plugins.module_utils._flows.metrics import MetricsReport
+from ansible_collections.certops.rotation.plugins.module_utils._flows.push.counting import count_push
+from ansible_collections.certops.rotation.plugins.module_utils._ports.lineages.certbot_live import CertbotLive
 from ansible_collections.certops.rotation.plugins.module_utils._ports.queue.push_queue import PushQueue
 from ansible_collections.certops.rotation.tests.support import pki
-from ansible_collections.certops.rotation.tests.support.lineages import CertbotSteps
+from ansible_collections.certops.rotation.tests.support.certbot_directory import CertbotDirectory
 from ansible_collections.certops.rotation.tests.support.module import run_module
 from ansible_collections.certops.rotation.tests.support.prometheus import node_exporter, promtool
 
@@ -27,12 +29,12 @@ class Scene:
     """Lineages a and b; web1 and web2 get both."""
 
     def __init__(self, directory: pathlib.Path) -> None:
-        self.certbot = CertbotSteps(directory / "letsencrypt")
+        self.certbot = CertbotDirectory(directory / "letsencrypt")
         self.queue = PushQueue(str(directory / "queue"))
         self.textfile = directory / "push.prom"
         self.issued = {name: pki.CertificateAuthority().issue(f"{name}.example.com") for name in ("a", "b")}
         for name, issued in self.issued.items():
-            self.certbot.issue(name, issued)
+            self.certbot.put(name, issued)
 
     def owe(self, host: str, lineage: str, hours: float, **more: t.Any) -> None:
         at = (NOW - timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -59,15 +61,15 @@ class Scene:
         assert not run.result["changed"]
         return run.result
 
-    def record(self, **changed: t.Any) -> str:
+    def record(self, **changed: t.Any) -> MetricsReport:
         options: dict[str, t.Any] = {
-            "queue": self.queue.path,
-            "lineages": str(self.certbot.live),
+            "queue": self.queue,
+            "lineages": CertbotLive(str(self.certbot.live)),
             "hosts": ["web1", "web2"],
             "succeeded": True,
             "now": NOW,
         }
-        return record_push([], str(self.textfile), **{**options, **changed}).text.decode()
+        return count_push([], str(self.textfile), **{**options, **changed})
 
 
 @pytest.fixture
@@ -141,7 +143,7 @@ def test_the_textfile(scene: Scene) -> None:
     scene.owe("web2", "a", 5)
     scene.give_up("web2", "b")
     scene.record(succeeded=False)
-    text = scene.record()
+    text = scene.record().text.decode()
     assert promtool("check", "metrics", text=text) == (0, "")
     with node_exporter(scene.textfile.parent) as exporter:
         served = exporter.scrape()
@@ -157,8 +159,7 @@ def test_the_textfile(scene: Scene) -> None:
 
 def test_a_damaged_textfile_begins_anew(scene: Scene) -> None:
     scene.textfile.write_text('certops_push_owed{queue="' + scene.queue.path + '"} 1\n')
-    options: dict[str, t.Any] = {"queue": scene.queue.path, "lineages": str(scene.certbot.live), "hosts": []}
-    report = record_push(None, str(scene.textfile), succeeded=True, now=NOW, **options)
+    report = scene.record()
     assert "damaged" in report.warnings[0]
     assert 'status="success"} 1.0' in report.text.decode()
 
@@ -167,6 +168,8 @@ def test_what_cannot_be_looked_at_stays_as_it_was(scene: Scene) -> None:
     scene.owe("web2", "a", 5)
     scene.record()
     pathlib.Path(scene.queue.path).chmod(0o777)  # anybody may have written in it
-    text = scene.record(succeeded=False)
+    report = scene.record(succeeded=False)
+    assert "as it was last seen" in report.warnings[0]
+    text = report.text.decode()
     assert f'certops_push_owed{{host="web2",queue="{scene.queue.path}"}} 1.0' in text
     assert 'status="error"} 1.0' in text

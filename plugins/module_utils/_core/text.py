@@ -15,10 +15,18 @@ import unicodedata
 # Unicode. A line's end stays, as does a tabulator.
 _UNPRINTABLE = re.compile(r"\r(?!\n)|[^\r\n\t\x20-\x7e]")
 
+_LISTED = 10  # names in one message
+
 
 def shown(text: str) -> str:
     """The text, with an escape such as \\x1b in the place of each character that is not to be sent to a terminal."""
     return text if text.isprintable() else _UNPRINTABLE.sub(_escape, text)
+
+
+def listed(names: t.Sequence[str]) -> str:
+    """Some of them, and how many more."""
+    more = len(names) - _LISTED
+    return ", ".join(names[:_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def harmless(value: t.Any) -> t.Any:

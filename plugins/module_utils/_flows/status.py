@@ -16,7 +16,8 @@ from .._core.limits import check_limits
 from .._core.pipeline.manifest import Entry, Manifest
 from .._core.pipeline.proof_report import CertificateProof, DeployedCertificate
 from .._core.pipeline.source import CertificateSource, Selection
-from .._core.record.status import UNASKED, CertificateStatus, LayerFinding, Status, Verdict, listed, run_status
+from .._core.record.status import UNASKED, CertificateStatus, LayerFinding, Status, Verdict, run_status
+from .._core.text import listed
 from .._errors import InvalidOption, RotationError, SecretsManagerError
 from .._ports.store.atomic import store_errors
 from .._ports.store.directory import CertificateDirectory

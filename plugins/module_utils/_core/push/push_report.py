@@ -10,6 +10,8 @@ import collections
 import typing as t
 from dataclasses import dataclass, field
 
+from ..text import listed
+
 if t.TYPE_CHECKING:
     from .entries import Evidence
     from .verdict import DebtFault
@@ -117,7 +119,7 @@ class PushReport:
                 if each.has_failed and not (self.predicted and each.fault != "not_a_target"):
                     by_error.setdefault(each.error, []).append(each.lineage)
             for error, lineages in by_error.items():
-                lines.setdefault(error, []).append(f"{target.name} ({', '.join(lineages)})")
+                lines.setdefault(error, []).append(f"{target.name} ({listed(lineages)})")
         return "\n".join([*self.problems, *(f"{', '.join(whose)}: {error}" for error, whose in lines.items())])
 
     def as_result(self) -> dict[str, t.Any]:

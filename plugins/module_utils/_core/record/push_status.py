@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from ..instants import format_duration, isoformat_utc, parse_isoformat_utc
-from .status import listed
+from ..text import listed
 
 if t.TYPE_CHECKING:
     from ..push.debts import Debts

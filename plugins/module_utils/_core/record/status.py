@@ -12,10 +12,10 @@ from datetime import datetime, timedelta, timezone
 
 from ..instants import format_duration, isoformat_utc, parse_isoformat_utc
 from ..renewal import renewal_due
+from ..text import listed
 
 #: From where a certificate comes to who asks for it.
 LAYERS: t.Final = ("source", "disk", "memory", "wire")
-_SHOWN = 10  # names in one message
 Verdict = t.Literal["ok", "differs", "absent", "unknown", "unanswered", "unasked"]
 VERDICTS: t.Final[tuple[str, ...]] = t.get_args(Verdict)
 
@@ -292,12 +292,6 @@ def _instant(value: str | int | None) -> datetime | None:
     if isinstance(value, str):
         return parse_isoformat_utc(value)
     return datetime.fromtimestamp(value, timezone.utc)
-
-
-def listed(names: t.Sequence[str]) -> str:
-    """Some of them, and how many more."""
-    more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _problem(code: str, severity: str, message: str) -> dict[str, t.Any]:

@@ -31,7 +31,7 @@ def directory_findings(path: str, now: datetime) -> t.Iterator[Finding]:
     place = path if os.path.isdir(path) else os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(place):
         return
-    yield _room(place)
+    yield room_finding(place)
     if place != path:
         return
     yield from _files(path, now)
@@ -45,7 +45,7 @@ def directory_findings(path: str, now: datetime) -> t.Iterator[Finding]:
         yield error("path mode", f"{path} cannot be looked into: {failed.strerror or failed}.")
 
 
-def _room(place: str) -> Finding:
+def room_finding(place: str) -> Finding:
     room = os.statvfs(place)
     free = room.f_bavail * room.f_frsize
     if room.f_files and not room.f_favail:

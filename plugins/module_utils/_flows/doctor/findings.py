@@ -84,8 +84,8 @@ def table(findings: t.Iterable[Finding]) -> list[str]:
     return [line for row in rows for line in row.splitlines()]
 
 
-def to_mend(findings: t.Iterable[Finding]) -> str:
-    """What has to be mended before certificates can be rotated; "" when nothing has."""
+def to_mend(findings: t.Iterable[Finding], aim: str = "rotated on") -> str:
+    """What has to be mended before certificates can be that (``rotated on``, ``pushed from``); "" when nothing has."""
     errors = [f"- {finding.check}: {finding.message}" for finding in findings if finding.severity == "error"]
-    begin = ["Something has to be mended before certificates can be rotated on this host:"] if errors else []
+    begin = [f"Something has to be mended before certificates can be {aim} this host:"] if errors else []
     return "\n".join([*begin, *errors])

@@ -11,7 +11,7 @@ import os
 import typing as t
 from datetime import datetime
 
-from ..._errors import LineageError
+from ..._errors import LineageError, StoreError
 from ..metrics import MetricsReport, read_textfile, require_textfile, write_textfile
 
 if t.TYPE_CHECKING:
@@ -32,6 +32,8 @@ def count_push(
     """Count a run that ends now. targets: as certificate_push returns them, () for a run that has come to nothing;
     hosts: names of all that there are.
 
+    What cannot be looked at stays as it was last seen.
+
     Raises InvalidOption for a textfile that nobody would read, RotationError without prometheus_client, and StoreError.
     """
     require_textfile(textfile)
@@ -46,9 +48,12 @@ def count_push(
         warnings.append(f"{textfile} is damaged: all counters of the metrics start again at zero.")
     numbers.add(succeeded, now)
     numbers.see_run(targets)
-    content = queue.content()
-    bad = len(content.bad) + len(content.damaged)
-    numbers.see_queue(hosts, (*content.owed, *content.claimed), content.dead, bad)
+    try:
+        content = queue.content()
+        bad = len(content.bad) + len(content.damaged)
+        numbers.see_queue(hosts, (*content.owed, *content.claimed), content.dead, bad)
+    except StoreError as error:
+        warnings.append(f"The metrics tell what is owed as it was last seen: {error.message}")
     with contextlib.suppress(LineageError):  # which the run has told; what was known of them stays
         found = lineages.read_all().lineages
         numbers.see_lineages({lineage.name: lineage.not_after for lineage in found})

@@ -73,6 +73,7 @@ class OpensshDeliverer:
     def __init__(self, passphrase: str | None = None, program: str = "ssh") -> None:
         """Raises PushError (local)."""
         self._program = program
+        self._connections: set[SftpConnection] = set()
         self._passphrase: Passphrase | None = None
         if passphrase:
             try:
@@ -92,6 +93,11 @@ class OpensshDeliverer:
         if self._passphrase:
             self._passphrase.close()
             self._passphrase = None
+
+    def cut(self) -> None:
+        """End the connections there are, at once, from another thread: what is under way there fails."""
+        for connection in tuple(self._connections):
+            connection.cut()
 
     def deliver(
         self, target: PushTarget, lineages: t.Sequence[Lineage], *, uploaded: t.Collection[str], wait: bool
@@ -128,6 +134,8 @@ class OpensshDeliverer:
                 reason = getattr(error, "strerror", None) or type(error).__name__
                 advice = " Install OpenSSH's client here." if isinstance(error, FileNotFoundError) else ""
                 raise PushError(f"{target.name}: cannot run {self._program}: {reason}.{advice}", "local") from None
+            self._connections.add(connection)
+            resources.callback(self._connections.discard, connection)
             try:
                 connection.begin()
             except ConnectionEnded as ended:
