@@ -11,9 +11,10 @@ import pathlib
 import typing as t
 
 import pytest
-from ansible_collections.certops.rotation.tests.support import pki
+from ansible_collections.certops.rotation.tests.support import pki, secrets_scan
 from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
 from ansible_collections.certops.rotation.tests.support.pki import CertificateAuthority
+from ansible_collections.certops.rotation.tests.support.playbook import run_playbook
 from ansible_collections.certops.rotation.tests.support.receiver import LoadingService, Receiver, put
 
 A, B = "a.example.com", "b.example.com"
@@ -170,6 +171,19 @@ def test_one_that_fails_is_told_again_and_no_other(
     assert receiver.unfinished()["pending"] == {}
 
 
+def test_what_a_service_prints_goes_to_the_pusher_without_keys(
+    receiver: Receiver, service: LoadingService, authority: CertificateAuthority
+) -> None:
+    put(service.program, f"#!/bin/sh\ncat {receiver.live / A}/*.pem >&2; echo nonsense >&2; exit 3\n")
+    service.program.chmod(0o700)
+    receiver.stage(authority.issue(A))
+    assert receiver.deploy(services=[service.definition()]).failed
+    message = receiver.receipt(A)["message"]
+    assert "nonsense" in message
+    secrets_scan.assert_no_private_key(message)
+    secrets_scan.assert_no_private_key((receiver.live / ".certops" / "deployment.json").read_text())
+
+
 def test_a_damaged_memory_tells_all_of_everything(
     receiver: Receiver, service: LoadingService, authority: CertificateAuthority
 ) -> None:
@@ -286,6 +300,7 @@ def test_what_cannot_be_asked_is_not_held_against_it(
         result = receiver.deployed(services=[service.definition(port)])
         assert result["services"][0]["unasked"] == [A]
     assert receiver.receipt(A)["state"] == "deployed"
+    assert "could not be asked" in receiver.receipt(A)["message"]
 
 
 # Several pushers
@@ -330,6 +345,28 @@ def test_who_goes_back_by_hand_has_the_services_told_by_the_next_run(
         assert service.loaded == first.fingerprint_sha256
         assert receiver.deployed(services=services)["changed"] is False
     assert service.told == [A, A, A]
+
+
+def test_the_playbook_rollback_on_a_receiving_host(
+    receiver: Receiver, service: LoadingService, authority: CertificateAuthority
+) -> None:
+    """It knows lineages, and leaves the services to the next deployment."""
+    first, second = authority.issue(A), authority.issue(A)
+    services = [service.definition()]
+    for issued in (first, second):
+        receiver.stage(issued)
+        receiver.deployed(services=services)
+    variables = {
+        "rollback_names": [A],
+        "haproxy_certificates_path": str(receiver.live),
+        "haproxy_certificates_layout": "lineage",
+        "haproxy_certificates_activate": False,
+    }
+    run = run_playbook(variables, playbook="certops.rotation.rollback")
+    assert run.returncode == 0, run.output
+    assert receiver.fingerprint(A) == first.fingerprint_sha256
+    receiver.deployed(services=services)
+    assert service.loaded == first.fingerprint_sha256
 
 
 def test_what_another_module_has_written_there(

@@ -91,6 +91,10 @@ def test_lineages_arrive_whole_in_one_connection(host: SshHost) -> None:
         assert {path.stat().st_uid for path in (staged, *staged.iterdir())} == {host.uid}
     assert not list(host.staging.glob(".upload-*"))
     assert host.log.read_text().count("Accepted publickey") == connections + 1
+    deadline = time.monotonic() + 30
+    while host.sessions():  # the connection is closed, there too
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_a_second_delivery_sends_nothing(host: SshHost) -> None:

@@ -115,11 +115,11 @@ def test_strangers_cost_their_own_time_only(host: SshHost) -> None:
 # After the login
 
 LIARS = {
-    "silent": ("sleep 600", "unreachable", "let certdeploy in, but did not begin SFTP within 8 seconds"),
+    "silent": ("sleep 600", "unreachable", "let certdeploy in, but did not begin SFTP within 12 seconds"),
     "drips": (
         "printf '\\000\\000\\100\\000\\002'; while sleep 0.2; do printf x; done",
         "unreachable",
-        "did not begin SFTP within 8 seconds",
+        "did not begin SFTP within 12 seconds",
     ),
     "floods": ("cat /dev/zero", "remote", "does not speak SFTP: it announced a packet of 0 bytes"),
     "floods its standard error": ("yes 'Permission denied (publickey).' >&2", "unreachable", "did not begin SFTP"),
@@ -137,7 +137,7 @@ def test_liars_cost_their_own_time_only(host: SshHost, tmp_path: pathlib.Path) -
         make_key(key)
         quoted = command.replace('"', '\\"')
         lines.append(f'command="{quoted}" {key.with_suffix(".pub").read_text()}')
-        targets.append(host.target(name=name, private_key_file=str(key), timeout=8))
+        targets.append(host.target(name=name, private_key_file=str(key), timeout=12))
     host.authorize(*lines)
     for name, outcome in zip(LIARS, at_once(targets)):
         _command, fault, said = LIARS[name]

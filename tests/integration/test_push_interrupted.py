@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
@@ -111,9 +112,15 @@ def _kill_at(number: int) -> None:
 
     for name in CALLS:
         setattr(os, name, counting(getattr(os, name)))
-    os.fsync = lambda _descriptor: None  # no signal loses what the system has been given
 
 
+@pytest.fixture
+def no_waiting_for_disks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No signal loses what the system has been given."""
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
+
+
+@pytest.mark.usefixtures("no_waiting_for_disks")
 def test_killed_at_every_step_and_finished_by_the_next_run(tmp_path: pathlib.Path) -> None:
     number, kills = 0, 0
     while True:
@@ -138,6 +145,7 @@ def test_killed_at_every_step_and_finished_by_the_next_run(tmp_path: pathlib.Pat
     assert kills > 30
 
 
+@pytest.mark.usefixtures("no_waiting_for_disks")
 def test_killed_again_and_again_without_a_run_between(tmp_path: pathlib.Path) -> None:
     """Each run comes a step further than the one before, and the renewals go on meanwhile."""
     pusher = Pusher(tmp_path)
@@ -179,7 +187,7 @@ def module_server() -> t.Iterator[ModuleServer]:
     server.close()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_asked_to_end_while_a_host_hangs(scene, module_server, number) -> None:
     """It ends soon, tells what it has come to, and leaves no claim and no ssh."""
     scene.hosts[0].hang()
@@ -198,6 +206,7 @@ def test_asked_to_end_while_a_host_hangs(scene, module_server, number) -> None:
     assert outcomes_of(run) == {"host1": "owed", "host2": "confirmed"}
     assert scene.content.claimed == ()
     assert [entry.attempts for entry in scene.content.owed] == [0, 0]
+    assert not clients(scene.hosts[0])
     scene.hosts[0].resume()
     with ScriptedReceiver(scene.hosts[0]):
         assert outcomes_of(scene.push()) == {"host1": "confirmed", "host2": "unchanged"}
@@ -210,8 +219,10 @@ def test_killed_while_it_uploads(scene, module_server) -> None:
         target.update(timeout=300)
     running = module_server.start("certificate_push", scene.options(mode="parallel"))
     wait_until(lambda: len(scene.content.claimed) == 4)
+    wait_until(lambda: bool(clients(scene.hosts[0])))
     os.kill(running.pid, signal.SIGKILL)
     running.wait()
+    wait_until(lambda: not clients(scene.hosts[0]))
     assert scene.content.claimed == ()
     assert len(scene.content.owed) == 4
     scene.hosts[0].resume()
@@ -220,6 +231,17 @@ def test_killed_while_it_uploads(scene, module_server) -> None:
         assert set(outcomes_of(scene.push()).values()) == {"confirmed"}
     assert time.monotonic() - begin < 60
     assert all(json.loads(path.read_text()) for path in pathlib.Path(scene.queue.path).rglob("*.json"))
+
+
+def clients(host: SshHost) -> list[str]:
+    """Command lines of the programs that talk to its SSH server."""
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = path.read_text().split("\0")
+            if words[0].endswith("ssh") and str(host.port) in words and host.address in words:
+                found.append(" ".join(words))
+    return found
 
 
 def wait_until(condition: t.Callable[[], bool], seconds: float = 30) -> None:

@@ -97,6 +97,13 @@ def test_nothing_starts_no_ansible(receiver: Pushed) -> None:
     assert receiver.shell("ls /var/lib/certops-deploy/last-success")
 
 
+def test_only_root_decides_what_is_run(receiver: Pushed) -> None:
+    places = "/etc/certops-deploy /opt/certops-deploy /etc/certops-receiver /etc/certops"
+    assert receiver.shell(f"find {places} ! -user 0 -o -perm /022 ! -type l") == ""
+    files = "/etc/certops-deploy /etc/certops-deploy/inventory.json /opt/certops-deploy/run /etc/certops/live"
+    assert receiver.shell(f"stat -c %a {files}").split() == ["700", "600", "700", "700"]
+
+
 def test_an_upload_is_deployed_at_once(receiver: Pushed) -> None:
     issued = receiver.authority.issue("a.example.com")
     receiver.upload("a.example.com", issued)
@@ -156,6 +163,15 @@ def test_certdeploys_own_server_pushes_here(receiver: Pushed, tmp_path: pathlib.
     assert receiver.receipt("c.example.com")["state"] == "deployed"
 
 
+def test_half_an_upload_waits_and_is_then_refused(receiver: Pushed) -> None:
+    plays = receiver.plays()
+    receiver.sftp("certdeploy", "mkdir half.example.com", "put /dev/null half.example.com/fullchain.pem")
+    eventually(lambda: receiver.receipt("half.example.com").get("state") == "refused")
+    eventually(receiver.is_quiet)
+    assert receiver.plays() == plays + 1
+    assert "half.example.com" not in receiver.staged()
+
+
 def test_a_command_takes_what_certdeploys_client_takes(receiver: Pushed) -> None:
     """Options and environment; services are told now, whatever the delay; an inventory's variables prevail."""
     command = "/usr/local/bin/certdeploy-client"
@@ -184,16 +200,6 @@ def test_a_command_takes_what_certdeploys_client_takes(receiver: Pushed) -> None
 
     receiver.host.run(command, env={"CERTDEPLOY_CLIENT_DAEMON": "true"})
     assert receiver.shell("systemctl is-active certops-deploy.path certops-deploy.timer") == "active\nactive\n"
-    receiver.role()
-
-
-def test_half_an_upload_waits_and_is_then_refused(receiver: Pushed) -> None:
-    plays = receiver.plays()
-    receiver.sftp("certdeploy", "mkdir half.example.com", "put /dev/null half.example.com/fullchain.pem")
-    eventually(lambda: receiver.receipt("half.example.com").get("state") == "refused")
-    eventually(receiver.is_quiet)
-    assert receiver.plays() == plays + 1
-    assert "half.example.com" not in receiver.staged()
 
 
 def test_services_are_told_when_they_are_due(receiver: Pushed) -> None:
@@ -219,7 +225,6 @@ def test_services_are_told_when_they_are_due(receiver: Pushed) -> None:
 def test_cron_does_it_too(receiver: Pushed) -> None:
     """Its line, as cron runs it."""
     receiver.role(schedule="cron")
-    assert receiver.role(schedule="cron").changed == []
     line = receiver.shell("grep '^[*]/5 ' /etc/cron.d/certops-deploy").removeprefix("*/5 * * * * root ")
     minimal = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "PYTHONPATH": "", "ANSIBLE_COLLECTIONS_PATH": ""}
     issued = receiver.authority.issue("e.example.com")
@@ -267,4 +272,3 @@ def test_absent_leaves_what_is_live(receiver: Pushed) -> None:
     assert receiver.live("a.example.com")
     left = "find /etc /opt /var/lib -name '*certops-deploy*' -o -name '*certops-receiver*' -o -name certdeploy"
     assert receiver.shell(left) == ""
-    assert receiver.role(state="absent").changed == []

@@ -17,10 +17,11 @@ from datetime import datetime, timezone
 from .._core.pipeline.source import Selection
 from .._core.services.debounce import parse_update_delay
 from .._core.x509.changes import GUARDED_CHANGES
-from .._errors import InvalidOption
+from .._errors import InvalidOption, RotationError
 from .._flows.deploy.deployment import Deployment
 from .._flows.deploy.intake import ISSUED_EARLIER
 from .._flows.deploy.settings import DeploymentSettings
+from .._flows.rotate.deployed import also_deployed
 from .._flows.rotate.sync_options import SyncOptions
 from .._ports.host.signals import asked_to_end
 from .._ports.staging.directory import StagingDirectory
@@ -63,7 +64,15 @@ def run(module: t.Any) -> None:
         deployment = make_deployment(
             module.params, now=datetime.now(timezone.utc), check_mode=module.check_mode, before_change=requests.hold
         )
-        report = deployment.run()
+        try:
+            report = deployment.run()
+        except RotationError as error:
+            directory, min_remaining = (
+                CertificateDirectory(module.params["path"]),
+                duration_option(module.params, "min_remaining"),
+            )
+            also_deployed(error, directory, now=datetime.now(timezone.utc), min_remaining=min_remaining)
+            raise
         for warning in report.warnings:
             module.warn(warning)
         if requests.held:

@@ -107,9 +107,7 @@ class HostAttempts:
     def _push(self, claim: QueueClaim, *, is_last: bool) -> None:
         self._time.check()
         entries = {entry.lineage: entry for entry in claim.entries}
-        gone = self._open - entries.keys()
-        self._tell("Another run has taken it.", "busy", gone)
-        self._open -= gone
+        self._tell("Another run has taken it.", "busy", self._open - entries.keys())
         again = set()
         for name, judged in self._judged(entries).items():
             try:

@@ -55,23 +55,26 @@ def run_to_end(command: t.Sequence[str], timeout: float, *, environment: t.Mappi
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error.__class__.__name__
         raise ServiceError(f"Cannot run {command[0]}: {reason}.{_advice(error)}") from None
-    with process, _Output(t.cast("t.IO[bytes]", process.stdout)) as output:
+    with _Output(t.cast("t.IO[bytes]", process.stdout)) as output:
         try:
             is_over = output.read_until_end_of(process, end)
         except BaseException:  # somebody asks this process to end
             _end_group(process, signal.SIGKILL)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_GRACE)
             raise
         if not is_over:
             _end_group(process, signal.SIGTERM)
             output.read_until_end_of(process, end + _GRACE)
             _end_group(process, signal.SIGKILL)
-            process.wait()
-            output.read_what_is_there(_LAST_WORDS)
-            raise ServiceError(
-                f"{command[0]} took more than {timeout:g} seconds and was ended. Raise the timeout if it needs more.",
-                log=output.text,
-            )
+            # Not for ever: one that waits for a disk cannot be ended.
+            output.read_until_end_of(process, time.monotonic() + _GRACE)
         output.read_what_is_there(_LAST_WORDS)
+    if not is_over:
+        raise ServiceError(
+            f"{command[0]} took more than {timeout:g} seconds and was ended. Raise the timeout if it needs more.",
+            log=output.text,
+        )
     return Ended(process.returncode, output.text)
 
 

@@ -138,7 +138,7 @@ class SftpConnection:
         self._is_well = True
 
     def _exchange(self, requests: t.Sequence[sftp.SftpRequest]) -> list[sftp.SftpReply]:
-        numbers = [next(self._numbers) & 0xFFFFFFFF for _ in requests]
+        numbers = [next(self._numbers) & 0xFFFFFFFF for _request in requests]
         unanswered = set(numbers)
         self._send(b"".join(map(sftp.SftpRequest.packet, requests, numbers)))
         replies = {}
@@ -193,7 +193,7 @@ class SftpConnection:
     def _turn(self, until: float) -> list[t.IO[bytes]]:
         """Wait until a pipe is ready, read what there is. Returns those ready. Raises ConnectionEnded."""
         ready = [
-            t.cast("t.IO[bytes]", key.fileobj) for key, _ in self._selector.select(max(until - time.monotonic(), 0))
+            t.cast("t.IO[bytes]", key.fileobj) for key, _mask in self._selector.select(max(until - time.monotonic(), 0))
         ]
         if self._errors in ready:
             self._hear()

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import platform
@@ -25,6 +24,10 @@ _NUMBERS: t.Final[t.Mapping[str, int]] = {
 
 def exchange_names(directory: int, name: str, other_directory: int, other_name: str) -> None:
     """By the descriptors of the directories. Raises OSError: ENOSYS or EINVAL where it cannot be done."""
+    try:
+        import ctypes  # a Python may be built without
+    except ImportError:
+        raise OSError(errno.ENOSYS, _UNABLE, other_name) from None
     library = ctypes.CDLL(None, use_errno=True)
     arguments = (directory, os.fsencode(name), other_directory, os.fsencode(other_name), _RENAME_EXCHANGE)
     if hasattr(library, "renameat2"):
@@ -35,5 +38,6 @@ def exchange_names(directory: int, name: str, other_directory: int, other_name: 
         raise OSError(errno.ENOSYS, _UNABLE, other_name)
     if failed:
         number = ctypes.get_errno()
-        text = _UNABLE if number in (errno.EINVAL, errno.ENOSYS) else os.strerror(number)
+        # EXDEV: of an overlay, where a directory comes from a layer below (a container's image).
+        text = _UNABLE if number in (errno.EINVAL, errno.ENOSYS, errno.EXDEV) else os.strerror(number)
         raise OSError(number, text, other_name)

@@ -10,10 +10,10 @@ import ctypes
 import os
 import pathlib
 import platform
+import sys
 import typing as t
 
 import pytest
-from ansible_collections.certops.rotation.plugins.module_utils._ports.store import exchanging
 from ansible_collections.certops.rotation.plugins.module_utils._ports.store.exchanging import exchange_names
 
 
@@ -44,17 +44,36 @@ def test_a_link_and_a_directory(
     places: tuple[int, int], tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, library: str
 ) -> None:
     if library == "musl":
-        monkeypatch.setattr(exchanging.ctypes, "CDLL", Musl)
+        monkeypatch.setattr(ctypes, "CDLL", Musl)
     exchange_names(places[0], "link", places[1], "directory")
     assert (tmp_path / "one" / "link" / "file").exists()
     assert os.readlink(tmp_path / "two" / "directory") == "nowhere"  # noqa: PTH115
 
 
 def test_where_there_is_no_way(places: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exchanging.ctypes, "CDLL", Musl)
+    monkeypatch.setattr(ctypes, "CDLL", Musl)
     monkeypatch.setattr(platform, "machine", lambda: "abacus")
     with pytest.raises(OSError, match="move the directory away"):
         exchange_names(places[0], "link", places[1], "directory")
+
+
+def test_a_python_without_it(places: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ctypes", None)
+    with pytest.raises(OSError, match="move the directory away"):
+        exchange_names(places[0], "link", places[1], "directory")
+
+
+def test_two_file_systems(places: tuple[int, int]) -> None:
+    """Or one of layers, such as that of a container."""
+    memory = os.open("/dev/shm", os.O_RDONLY)
+    name = f"certops-{os.getpid()}"
+    os.mkdir(name, dir_fd=memory)
+    try:
+        with pytest.raises(OSError, match="move the directory away"):
+            exchange_names(memory, name, places[1], "directory")
+    finally:
+        os.rmdir(name, dir_fd=memory)
+        os.close(memory)
 
 
 def test_what_is_not_there(places: tuple[int, int]) -> None:
