@@ -66,7 +66,8 @@ options:
       timeout:
         description:
           - Seconds that telling the service may take, V(60) if nothing is said. A program that takes longer is ended,
-            with all that it started.
+            with all that it started. A container has its own time to stop, which has to be shorter.
+          - Not for V(haproxy), which has time-outs of its own.
         type: float
       on_missing:
         description:

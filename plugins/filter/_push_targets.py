@@ -8,7 +8,6 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.certops.rotation.plugins.module_utils._core.push.pusher import KNOWN_OF_HOSTS, group_targets
-from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
 from ansible_collections.certops.rotation.plugins.plugin_utils._typed import typed
 
 DOCUMENTATION = r"""
@@ -59,8 +58,6 @@ def push_targets(
     }
     try:
         return group_targets(hosts, typed(defaults, "dict", "certificate_push_target_defaults"))
-    except RotationError as error:
-        raise AnsibleFilterError(error.message) from None
     except ValueError as error:
         raise AnsibleFilterError(str(error)) from None
 

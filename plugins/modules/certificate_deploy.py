@@ -22,7 +22,8 @@ description:
     lineages go on. The task then fails with the full list. What fails for reasons of this host, such as a full disk,
     stays staged, and the next run tries again.
   - Identical content changes nothing and tells no service, but staging is emptied all the same.
-  - A run that was killed at any point leaves all that the next one needs to finish.
+  - A run that was killed at any point leaves all that the next one needs to finish. The next run also tells services of
+    what was made live in another way, by M(certops.rotation.certificate_rollback) for instance.
   - Whoever uploads is not trusted. Nothing but regular files of bounded size is read, links are not followed, and names
     are those of lineages.
 options:

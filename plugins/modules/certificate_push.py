@@ -30,7 +30,10 @@ options:
     type: path
     default: /etc/letsencrypt/live
   hosts:
-    description: Names of the O(targets) that this run is about. By default all of them.
+    description:
+      - Names of the O(targets) that this run is about. By default all of them.
+      - What such a host took back is pushed again at once. Otherwise it is left alone for an hour at first, then for
+        two, and for a day at most, for its services are told each time.
     type: list
     elements: str
     default: []
@@ -40,10 +43,11 @@ options:
     choices: [parallel, serial]
     default: parallel
   concurrency:
-    description: Number of hosts at a time with O(mode=parallel). Each takes an ssh process, and the most of a core
-      while it connects.
+    description:
+      - Number of hosts at a time with O(mode=parallel). Each takes an ssh process of some 10 MB, which mostly waits, for
+        the host or its receipt.
     type: int
-    default: 8
+    default: 16
   interval:
     description: Seconds between the start of one host and of the next one, in both modes. Further attempts are not
       delayed by it.
@@ -191,7 +195,7 @@ targets:
           description: SHA-256 of the certificate, in lower-case hexadecimal.
           type: str
         attempts:
-          description: Failed attempts since it is owed.
+          description: Number of failed ones since it is owed.
           type: int
         uploaded:
           description: Whether this run has sent it.
@@ -206,7 +210,7 @@ targets:
           description: >-
             What kind of error that is. The connection, V(unreachable), V(host_key), V(denied); the host, V(remote), for
             instance for a full disk, V(refused), V(taken_back), V(no_receipt), V(overdue), V(endpoint); this machine,
-            V(local), V(lineage); this run, V(canary), V(stopped), V(ended), V(busy); the queue, V(pending),
+            V(local), V(lineage), V(expired); this run, V(canary), V(stopped), V(ended), V(busy); the queue, V(pending),
             V(not_a_target), V(given_up). Empty without an error.
           type: str
         evidence:

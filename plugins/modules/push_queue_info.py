@@ -94,7 +94,7 @@ entries:
       description: Since when it is owed, ISO 8601 in UTC. Null for what is confirmed.
       type: str
     attempts:
-      description: Number of failed ones since then.
+      description: Number of failed ones since it is owed.
       type: int
     last_error:
       description: Why the last one failed, or what it waits for. Empty when nothing was tried.

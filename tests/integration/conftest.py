@@ -57,6 +57,8 @@ def _ansible_core(name: str) -> str:
 LONGEST = (
     "test_schedule_systemd",
     "test_boot",
+    "test_receiver_schedule",
+    "test_role_certificate_receiver",
     "test_rotate_ca",
     "test_schedule_install",
     "test_certificate_issue_interrupted",

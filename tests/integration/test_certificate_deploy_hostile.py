@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import pathlib
 import shutil
+import tempfile
 import threading
 import typing as t
 
 import pytest
-from ansible_collections.certops.rotation.tests.support import disk, hostile
+from ansible_collections.certops.rotation.plugins.module_utils._ports.staging import receipts
+from ansible_collections.certops.rotation.tests.support import disk, hostile, pki
 from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
 from ansible_collections.certops.rotation.tests.support.pki import CertificateAuthority
 from ansible_collections.certops.rotation.tests.support.receiver import Receiver, put
@@ -63,12 +65,13 @@ def test_what_is_no_upload(
         target.unlink()
     hostile.PLANTS[plant](target, victim)
     before = contents(victim)
+    is_no_upload = place == "upload" or (place == "plain" and plant != "directory")
     run = receiver.deploy(settle="0")
-    assert run.failed is (place != "upload"), run.result
+    assert run.failed is not is_no_upload, run.result
     assert receiver.fingerprints() == {"good.example.com": good.fingerprint_sha256}
     assert contents(victim) == before
-    if place == "upload":
-        assert receiver.staged() == [".upload-1"]
+    if is_no_upload:
+        assert receiver.staged() == [target.name]
         return
     assert receiver.staged() == []
     assert receiver.receipt(BAD)["state"] == "refused"
@@ -84,20 +87,21 @@ def test_a_file_of_ten_gigabytes(receiver: Receiver, authority: CertificateAutho
     assert receiver.staged() == []
 
 
-def test_a_hundred_thousand_entries(receiver: Receiver, authority: CertificateAuthority) -> None:
-    good, bad = authority.issue("good.example.com"), authority.issue(BAD)
-    receiver.stage(good)
-    directory = receiver.stage(bad)
-    for place, count in ((receiver.staging, 100_000), (directory, 1_000)):
-        descriptor = os.open(place, os.O_RDONLY)
-        for number in range(count):
-            os.mknod(f"!{number}", dir_fd=descriptor)
-        os.close(descriptor)
-    result = receiver.deployed()
-    assert set(receiver.fingerprints()) == {"good.example.com", BAD}
-    (warning,) = [text for text in map(str, result["warnings"]) if "no lineage" in text]
-    assert len(warning) < 1000
-    assert not [name for name in receiver.staged() if not name.startswith("!")]
+def test_a_hundred_thousand_entries(modules: ModuleServer, authority: CertificateAuthority) -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as in_memory:
+        receiver = Receiver(modules, pathlib.Path(in_memory))
+        receiver.stage(authority.issue("good.example.com"))
+        directory = receiver.stage(authority.issue(BAD))
+        for place, count in ((receiver.staging, 100_000), (directory, 1_000)):
+            descriptor = os.open(place, os.O_RDONLY)
+            for number in range(count):
+                os.mknod(f"!{number}", dir_fd=descriptor)
+            os.close(descriptor)
+        result = receiver.deployed()
+        assert set(receiver.fingerprints()) == {"good.example.com", BAD}
+        (warning,) = [text for text in map(str, result["warnings"]) if "no lineage" in text]
+        assert len(warning) < 1000
+        assert not [name for name in receiver.staged() if not name.startswith("!")]
 
 
 @pytest.mark.parametrize(
@@ -114,6 +118,20 @@ def test_names_that_no_lineage_has(receiver: Receiver, authority: CertificateAut
     (warning,) = [text for text in map(str, result["warnings"]) if "no lineage" in text]
     assert "\x1b" not in warning
     assert receiver.staged() == [name]
+
+
+def test_some_refused_names_are_remembered_and_not_all(
+    receiver: Receiver, authority: CertificateAuthority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receipts, "_MOST_REFUSED", 10)
+    receiver.stage(authority.issue("good.example.com"))
+    receiver.deployed()
+    for number in range(30):
+        (receiver.staging / f"{number}.example.com@{0:064x}").mkdir()
+    assert len(receiver.deploy_here(now=pki.now())["failures"]) == 30
+    assert len(list(receiver.receipts.iterdir())) == 11
+    assert receiver.receipt("good.example.com")["state"] == "deployed"
+    assert receiver.staged() == []
 
 
 def test_a_name_in_another_encoding(receiver: Receiver, authority: CertificateAuthority) -> None:

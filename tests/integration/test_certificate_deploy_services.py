@@ -11,9 +11,10 @@ import pathlib
 import typing as t
 
 import pytest
-from ansible_collections.certops.rotation.tests.support import pki
+from ansible_collections.certops.rotation.tests.support import pki, secrets_scan
 from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
 from ansible_collections.certops.rotation.tests.support.pki import CertificateAuthority
+from ansible_collections.certops.rotation.tests.support.playbook import run_playbook
 from ansible_collections.certops.rotation.tests.support.receiver import LoadingService, Receiver, put
 
 A, B = "a.example.com", "b.example.com"
@@ -170,6 +171,19 @@ def test_one_that_fails_is_told_again_and_no_other(
     assert receiver.unfinished()["pending"] == {}
 
 
+def test_what_a_service_prints_goes_to_the_pusher_without_keys(
+    receiver: Receiver, service: LoadingService, authority: CertificateAuthority
+) -> None:
+    put(service.program, f"#!/bin/sh\ncat {receiver.live / A}/*.pem >&2; echo nonsense >&2; exit 3\n")
+    service.program.chmod(0o700)
+    receiver.stage(authority.issue(A))
+    assert receiver.deploy(services=[service.definition()]).failed
+    message = receiver.receipt(A)["message"]
+    assert "nonsense" in message
+    secrets_scan.assert_no_private_key(message)
+    secrets_scan.assert_no_private_key((receiver.live / ".certops" / "deployment.json").read_text())
+
+
 def test_a_damaged_memory_tells_all_of_everything(
     receiver: Receiver, service: LoadingService, authority: CertificateAuthority
 ) -> None:
@@ -286,3 +300,84 @@ def test_what_cannot_be_asked_is_not_held_against_it(
         result = receiver.deployed(services=[service.definition(port)])
         assert result["services"][0]["unasked"] == [A]
     assert receiver.receipt(A)["state"] == "deployed"
+    assert "could not be asked" in receiver.receipt(A)["message"]
+
+
+# Several pushers
+
+
+def test_each_pusher_gets_its_own_receipts(
+    receiver: Receiver, service: LoadingService, authority: CertificateAuthority
+) -> None:
+    """Two staging directories, one destination: whoever tells the services of what the other has pushed tells him."""
+    other = Receiver(receiver.modules, receiver.root / "other", path=str(receiver.live))
+    given: dict[str, t.Any] = {"services": [service.definition()], "update_delay": "1h"}
+    issued = authority.issue(B)
+    other.stage(issued)
+    other.deployed(**given)
+    receiver.stage(authority.issue(A))
+    receiver.deployed(**given)
+    assert other.receipt(B)["due"] == receiver.receipt(A)["due"]
+    receiver.deployed(**given, run_pending=True)
+    assert other.receipt(B)["state"] == receiver.receipt(A)["state"] == "deployed"
+    assert [path.name for path in receiver.receipts.iterdir()] == [f"{A}.json"]
+    assert [path.name for path in other.receipts.iterdir()] == [f"{B}.json"]
+    assert receiver.unfinished()["origins"] == {}
+
+
+# What others do
+
+
+def test_who_goes_back_by_hand_has_the_services_told_by_the_next_run(
+    receiver: Receiver, service: LoadingService, authority: CertificateAuthority
+) -> None:
+    first, second = authority.issue(A), authority.issue(A)
+    service.load(first)
+    with service.serving() as port:
+        services = [service.definition(port)]
+        for issued in (first, second):
+            receiver.stage(issued)
+            receiver.deployed(services=services)
+        assert not receiver.rollback(names=[A]).failed
+        assert service.loaded == second.fingerprint_sha256
+        assert outcomes(receiver.deployed(services=services, check=True)) == ["ran"]
+        assert outcomes(receiver.deployed(services=services)) == ["ran"]
+        assert service.loaded == first.fingerprint_sha256
+        assert receiver.deployed(services=services)["changed"] is False
+    assert service.told == [A, A, A]
+
+
+def test_the_playbook_rollback_on_a_receiving_host(
+    receiver: Receiver, service: LoadingService, authority: CertificateAuthority
+) -> None:
+    """It knows lineages, and leaves the services to the next deployment."""
+    first, second = authority.issue(A), authority.issue(A)
+    services = [service.definition()]
+    for issued in (first, second):
+        receiver.stage(issued)
+        receiver.deployed(services=services)
+    variables = {
+        "rollback_names": [A],
+        "haproxy_certificates_path": str(receiver.live),
+        "haproxy_certificates_layout": "lineage",
+        "haproxy_certificates_activate": False,
+    }
+    run = run_playbook(variables, playbook="certops.rotation.rollback")
+    assert run.returncode == 0, run.output
+    assert receiver.fingerprint(A) == first.fingerprint_sha256
+    receiver.deployed(services=services)
+    assert service.loaded == first.fingerprint_sha256
+
+
+def test_what_another_module_has_written_there(
+    receiver: Receiver, service: LoadingService, authority: CertificateAuthority
+) -> None:
+    issued = authority.issue(A)
+    content = {"certificate": issued.certificate_pem + issued.chain_pem, "private_key": issued.private_key_pem}
+    receiver.live.mkdir()
+    receiver.modules.run("pem_bundle", {"path": str(receiver.live / A), "layout": "lineage", **content})
+    receiver.modules.run("pem_bundle", {"path": str(receiver.live / "c.pem"), "layout": "haproxy", **content})
+    receiver.deployed(services=[service.definition()])
+    assert service.told == [A]
+    assert service.loaded == issued.fingerprint_sha256
+    assert receiver.deployed(services=[service.definition()])["changed"] is False

@@ -187,8 +187,11 @@ def test_refused_taken_back_and_pending(scene, receivers) -> None:
     receivers[0].state = receivers[1].state = "deployed"
     receivers[2].say(NAME, "proven")
     run = scene.push()
+    assert outcomes_of(run) == {"host1": "confirmed", "host2": "owed", "host3": "confirmed"}
+    assert "It is tried again at" in run.result["msg"]
+    run = scene.push(hosts=["host2"])
     assert not run.failed, run.output
-    assert set(outcomes_of(run).values()) == {"confirmed"}
+    assert outcomes_of(run) == {"host2": "confirmed"}
     assert [len(receiver.fingerprints[NAME]) for receiver in receivers] == [2, 2, 1]
 
 
@@ -226,7 +229,7 @@ def test_endpoints_have_to_show_it(scene, receivers, tmp_path: pathlib.Path) -> 
     old, new = scene.renew(NAME), scene.renew(NAME)
     with tls_server.server(tls_server.tls(tmp_path, old)) as port:
         endpoint = {"host": "127.0.0.1", "port": port, "server_name": NAME}
-        scene.targets = [scene.target(scene.hosts[0], endpoints=[endpoint], receipt_timeout=2)]
+        scene.targets = [scene.target(scene.hosts[0], endpoints=[endpoint], receipt_timeout=5)]
         run = scene.push()
         assert run.failed
         assert lineages_of(run, "host1")[NAME]["fault"] == "endpoint"
@@ -241,7 +244,7 @@ def test_endpoints_have_to_show_it(scene, receivers, tmp_path: pathlib.Path) -> 
 
 def test_an_endpoint_that_cannot_be_asked_confirms_nothing(scene, receivers) -> None:
     endpoint = {"host": "127.0.0.1", "port": free_port(), "server_name": NAME}
-    scene.targets = [scene.target(scene.hosts[0], endpoints=[endpoint], receipt_timeout=1)]
+    scene.targets = [scene.target(scene.hosts[0], endpoints=[endpoint], receipt_timeout=5)]
     run = scene.push()
     assert "cannot be asked: connection refused" in run.result["msg"]
     assert [entry.host for entry in scene.content.owed] == ["host1"]
@@ -452,6 +455,32 @@ def test_what_the_real_receiving_side_refuses_is_told_and_goes_when_that_is_mend
     run = scene.push()
     thread.join()
     assert not run.failed, run.output
+
+
+def test_what_the_real_receiving_side_takes_back_is_told(scene, tmp_path) -> None:
+    """The service there goes on with the old one: its endpoint says so, and the host goes back."""
+    host, live = scene.hosts[0], tmp_path / "live"
+    scene.targets = [scene.target(host)]
+    old = scene.renew(NAME)
+    with tls_server.server(tls_server.tls(tmp_path, old)) as port:
+        endpoint = {"host": "127.0.0.1", "port": port, "server_name": NAME}
+        options = {
+            "source": str(host.staging),
+            "receipts": str(host.receipts),
+            "path": str(live),
+            "services": [{"type": "script", "name": "true", "prove_within": 1, "endpoints": [endpoint]}],
+        }
+        scene.push(wait=False)
+        assert not run_module("certificate_deploy", options).failed
+        run = scene.push()
+        assert outcomes_of(run) == {"host1": "confirmed"}, run.output
+        scene.renew(NAME)
+        scene.push(wait=False)
+        assert run_module("certificate_deploy", options).failed
+        run = scene.push()
+    assert lineages_of(run, "host1")[NAME]["fault"] == "taken_back"
+    assert "host1" in run.result["msg"]
+    assert (live / NAME / "cert.pem").read_text() == old.certificate_pem
 
 
 def deploy_when_there(host: SshHost, options: t.Mapping[str, t.Any]) -> None:

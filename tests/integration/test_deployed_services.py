@@ -6,16 +6,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pathlib
 import shlex
+import socket
 import time
 import typing as t
 
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.services.definitions import ServiceOutcome
-from ansible_collections.certops.rotation.plugins.module_utils._core.services.pending import still_pending
+from ansible_collections.certops.rotation.plugins.module_utils._core.services.pending import (
+    PendingLineage,
+    pending_document,
+    read_pending,
+    still_pending,
+)
 from ansible_collections.certops.rotation.plugins.module_utils._flows.deploy.services import run_services
 from ansible_collections.certops.rotation.tests.support.live_directory import LiveDirectory, definitions, tell
 from ansible_collections.certops.rotation.tests.support.nginx_server import NginxServer
@@ -226,6 +231,24 @@ def test_one_service_may_be_the_end_of_another(scene: Scene) -> None:
     assert outcomes[1].wrong == (WWW,)
 
 
+def test_what_a_killed_run_has_been_the_end_of_is_wrong(scene: Scene) -> None:
+    """It was killed after it had told the service. The next one finds nobody who answers."""
+    scene.live.put(WWW)
+    kept: list[tuple[PendingLineage, ...]] = []
+    services = definitions(scene.nginx_by(scene.kill, WWW))
+
+    def remember(pending: tuple[PendingLineage, ...]) -> None:
+        assert scene.ran() == [], "it is remembered before anybody is told"
+        kept.append(read_pending(pending_document(pending)))
+
+    run_services(services, scene.live.pending(WWW), scene.live.live, remember=remember)
+    assert scene.ran() == ["nginx"]
+    (pending,) = kept
+    (outcome,) = run_services(definitions(scene.nginx_by("true", WWW)), pending, scene.live.live)
+    assert (outcome.outcome, outcome.wrong) == ("failed", (WWW,))
+    assert "answered before" in outcome.message
+
+
 def test_who_did_not_answer_before_proves_nothing(scene: Scene) -> None:
     scene.nginx.__exit__()
     scene.live.put(WWW)
@@ -243,10 +266,8 @@ def test_a_service_that_comes_up_slowly_is_asked_again(scene: Scene) -> None:
 
 def test_an_endpoint_that_hangs_costs_the_time_of_its_proof(scene: Scene) -> None:
     scene.live.put(WWW)
-    port = free_port()
-    with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(__import__("socket").create_server(("127.0.0.1", port)))
-        assert listener
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
         began = time.monotonic()
         entry = scene.script("x", endpoints=[{"host": "127.0.0.1", "port": port, "server_name": WWW}], prove_within=1)
         outcome = tell(scene.live, [entry, scene.script("y")], WWW)[0]

@@ -14,8 +14,10 @@ import typing as t
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.services.definitions import ServiceOutcome
 from ansible_collections.certops.rotation.tests.support import pki
+from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
 from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance
 from ansible_collections.certops.rotation.tests.support.live_directory import LiveDirectory, tell
+from ansible_collections.certops.rotation.tests.support.receiver import Receiver
 
 WWW, SHOP = "www.example.com", "shop.example.com"
 
@@ -25,9 +27,10 @@ class Scene:
         self.live = live
         self.haproxy = haproxy
 
-    def tell(self, *names: str, check_mode: bool = False, **options: t.Any) -> ServiceOutcome:
-        """That these lineages, or all, have become live. options: of haproxy."""
-        settings = {
+    @property
+    def settings(self) -> dict[str, t.Any]:
+        """The option haproxy."""
+        return {
             "path": str(self.haproxy.certs_dir),
             "socket": self.haproxy.socket,
             "crt_list": str(self.haproxy.certs_dir),
@@ -36,9 +39,12 @@ class Scene:
             "config": [str(self.haproxy.config_path)],
             "binary": self.haproxy.binary,
             "timeout": 5,
-            **options,
         }
-        return tell(self.live, [{"type": "haproxy", "haproxy": settings}], *names, check_mode=check_mode)[0]
+
+    def tell(self, *names: str, check_mode: bool = False, **options: t.Any) -> ServiceOutcome:
+        """That these lineages, or all, have become live. options: of haproxy."""
+        entry = {"type": "haproxy", "haproxy": {**self.settings, **options}}
+        return tell(self.live, [entry], *names, check_mode=check_mode)[0]
 
     def served(self, name: str) -> str:
         return hashlib.sha256(self.haproxy.served_leaf(name)).hexdigest()
@@ -149,14 +155,7 @@ def test_a_haproxy_that_does_not_run_is_told_next_time(scene: Scene) -> None:
 def test_only_lineages_that_concern_it_become_its_files(scene: Scene) -> None:
     for name in (WWW, SHOP):
         scene.live.put(name)
-    settings = {
-        "path": str(scene.haproxy.certs_dir),
-        "socket": scene.haproxy.socket,
-        "crt_list": str(scene.haproxy.certs_dir),
-        "config": [str(scene.haproxy.config_path)],
-        "reload_methods": [],
-    }
-    outcome = tell(scene.live, [{"type": "haproxy", "lineages": [SHOP], "haproxy": settings}])[0]
+    outcome = tell(scene.live, [{"type": "haproxy", "lineages": [SHOP], "haproxy": scene.settings}])[0]
     assert (outcome.outcome, outcome.proven) == ("ran", (SHOP,)), outcome.message
     assert sorted(scene.disk()) == ["0-fallback.pem", f"{SHOP}.pem"]
 
@@ -179,3 +178,29 @@ def test_a_socket_that_hangs_costs_its_time(scene: Scene) -> None:
         listener.listen()
         outcome = scene.tell(socket=str(silent), reload_methods=[], timeout=1)
     assert (outcome.outcome, outcome.wrong) == ("failed", ())
+
+
+def test_a_deployment_brings_it_to_haproxy_and_back(modules: ModuleServer, tmp_path: pathlib.Path) -> None:
+    """The module, from staging to the handshake. What HAProxy does not serve is live nowhere, and the pusher learns."""
+    receiver = Receiver(modules, tmp_path / "receiver", settle="0")
+    fallback = pki.self_signed("fallback.example.com")
+    with HaproxyInstance({"0-fallback.pem": fallback.combined_pem}) as haproxy:
+        scene = Scene(LiveDirectory(tmp_path / "live"), haproxy)
+        services = [{"type": "haproxy", "haproxy": scene.settings}]
+        first, second, third = (scene.live.authority.issue(WWW) for _number in range(3))
+        for issued in (first, second):
+            receiver.stage(issued)
+            result = receiver.deployed(services=services)
+            assert result["services"][0]["proven"] == [WWW]
+            assert (scene.served(WWW), receiver.receipt(WWW)["state"]) == (issued.fingerprint_sha256, "proven")
+        assert not receiver.deployed(services=services)["changed"]
+        receiver.stage(third)
+        with HaproxyInstance({"a.pem": pki.self_signed(WWW).combined_pem}) as other:
+            elsewhere = {**scene.settings, "binds": [f"127.0.0.1:{other.port}"]}
+            run = receiver.deploy(services=[{"type": "haproxy", "haproxy": elsewhere}])
+        assert run.failed, run.result
+        assert run.result["rolled_back"] == [WWW]
+        assert receiver.fingerprint(WWW) == second.fingerprint_sha256
+        assert scene.served(WWW) == second.fingerprint_sha256
+        assert receiver.receipt(WWW)["state"] == "taken_back"
+        assert second.certificate_pem.strip() in scene.disk()[f"{WWW}.pem"]

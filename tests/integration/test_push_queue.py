@@ -19,9 +19,9 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.push.entrie
 from ansible_collections.certops.rotation.plugins.module_utils._errors import StoreError
 from ansible_collections.certops.rotation.plugins.module_utils._ports.queue.push_queue import PushQueue
 from ansible_collections.certops.rotation.tests.support import pki
-from ansible_collections.certops.rotation.tests.support.lineages import CertbotSteps
 from ansible_collections.certops.rotation.tests.support.disk import fill, tiny_file_system
 from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
+from ansible_collections.certops.rotation.tests.support.lineages import CertbotSteps
 from ansible_collections.certops.rotation.tests.support.module import ModuleRun
 
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIO1nRjYbA5ZGJbWbYNGWCwLgC5VNXpAPZ3Hh1ZQy1Vd4"
@@ -120,7 +120,7 @@ def test_what_is_owed_is_queued(pusher: Pusher) -> None:
     ]
     assert run.result["diff"]["before"] == ""
     assert run.result["diff"]["after"].startswith(f"web1 a.org {a.fingerprint_sha256}\n")
-    assert "web3: no lineage has any of its domains" in str(run.result["warnings"])
+    assert "web3: no lineage has any of the domains" in str(run.result["warnings"])
     found = pusher.info()
     assert found["counts"] == {"owed": 4, "claimed": 0, "dead": 0, "confirmed": 0}
     assert [(each["state"], each["host"], each["lineage"]) for each in found["entries"]] == [
@@ -216,7 +216,7 @@ def test_a_host_that_is_gone_is_told_and_forgotten_on_request_only(pusher: Pushe
         {"host": host, "lineage": lineage}
         for host, lineage in [("web1", "b.org"), ("web2", "a.org"), ("web2", "b.org")]
     ]
-    assert "web2: a.org is in the queue, and no target wants it any more" in str(run.result["warnings"])
+    assert "no target wants it any more: b.org for web1, a.org for web2, b.org for web2." in str(run.result["warnings"])
     assert pusher.info()["counts"] == {"owed": 4, "claimed": 0, "dead": 0, "confirmed": 1}
     run = pusher.four_times(state="forgotten", host="web2", lineage="b.org")
     assert actions(run) == {("web2", "b.org"): "forgotten"}
@@ -264,7 +264,7 @@ def test_a_directory_of_lineages_that_is_not_there_is_told(pusher: Pusher) -> No
     ("args", "message"),
     [
         ({"targets": []}, None),
-        ({"targets": "web1"}, "targets"),
+        ({"targets": "web1"}, "dictionary requested"),
         ({"targets": [{"name": "web1"}]}, "domains"),
         ({"targets": [target("web1", "*", naem="x")]}, "naem"),
         ({"targets": [target("web1", "*"), target("web1", "*")]}, "two of the name web1"),

@@ -56,10 +56,10 @@ def renewing(modules: ModuleServer, tmp_path: pathlib.Path) -> Renewing:
 def test_check_run_check_run(renewing: Renewing) -> None:
     args = {"renew_every": 2, "renew_args": ["renew", "--a b", "$(x)"]}
     predicted = renewing.run(check=True, **args)
-    assert (predicted.result["changed"], predicted.result["ran"], predicted.result["rc"]) == (True, True, None)
+    assert (predicted.result["changed"], predicted.result["ran"], predicted.result["exit_code"]) == (True, True, None)
     assert (renewing.runs, renewing.stamp.exists()) == ([], False)
     done = renewing.run(**args)
-    assert (done.result["changed"], done.result["rc"], done.result["last"]) == (True, 0, None)
+    assert (done.result["changed"], done.result["exit_code"], done.result["last"]) == (True, 0, None)
     assert renewing.runs == ["renew --a b $(x)"]
     assert renewing.stamp.stat().st_mode & 0o777 == 0o600
     for again in (renewing.run(check=True, **args), renewing.run(**args)):
@@ -90,7 +90,7 @@ def test_a_failure_is_told_with_its_output_and_not_repeated_at_once(renewing: Re
     failed = renewing.run(renew_every=2)
     assert failed.failed
     assert failed.result["msg"] == f"{renewing.program} ended with exit code 3. See its output."
-    assert (failed.result["rc"], failed.result["output"]) == (3, "out\nSome challenges have failed.")
+    assert (failed.result["exit_code"], failed.result["output"]) == (3, "out\nSome challenges have failed.")
     assert not renewing.run(renew_every=2).result["ran"]
 
 
@@ -131,7 +131,7 @@ def test_a_private_key_in_its_output_is_not_shown(renewing: Renewing) -> None:
 def test_it_renews_where_nothing_can_be_remembered(renewing: Renewing) -> None:
     (renewing.directory / "file").touch()
     run = renewing.run(stamp=str(renewing.directory / "file" / "stamp"))
-    assert run.result["rc"] == 0
+    assert run.result["exit_code"] == 0
     assert "Cannot remember the time in" in str(run.result["warnings"])
 
 

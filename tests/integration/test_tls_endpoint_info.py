@@ -333,6 +333,16 @@ def script(*steps: tuple[bytes, bytes]) -> Talk:
 
 
 LDAP_REQUEST = b"\x30\x1d\x02\x01\x01\x77\x18\x80\x16" + b"1.3.6.1.4.1.1466.20037"
+MYSQL_REQUEST = b"\x20\0\0\x01" + b"\0\x8a\0\0" + b"\xff\xff\xff\0" + b"\x21" + bytes(23)
+
+
+def mysql_greeting(flags: int, version: int = 10) -> bytes:
+    """Protocol::HandshakeV10, up to the capabilities, and something behind them."""
+    content = bytes([version]) + b"11.4.5-MariaDB\0" + b"\x08\0\0\0" + b"saltsalt\0"
+    content += flags.to_bytes(2, "little") + b"\x21\x02\0" + bytes(30)
+    return len(content).to_bytes(3, "little") + b"\0" + content
+
+
 GOOD_TALKS = {
     "smtp": script(
         (b"220-mail ESMTP\r\n220 ready\r\n", b"EHLO probe.invalid\r\n"),
@@ -345,6 +355,19 @@ GOOD_TALKS = {
     "nntp": script((b"201 ready\r\n", b"STARTTLS\r\n"), (b"382 begin\r\n", b"")),
     "postgres": script((b"", b"\x00\x00\x00\x08\x04\xd2\x16\x2f"), (b"S", b"")),
     "ldap": script((b"", LDAP_REQUEST), (b"\x30\x0c\x02\x01\x01\x78\x07\x0a\x01\x00\x04\x00\x04\x00", b"")),
+    "mysql": script((mysql_greeting(0xFFFE), MYSQL_REQUEST)),
+}
+# Lines without a text, and even without a space: RFC 5321, 4.2.
+TERSE_TALKS = {
+    "smtp": script(
+        (b"220-\r\n220\r\n", b"EHLO probe.invalid\r\n"),
+        (b"250-\r\n250-2200\r\n250\r\n", b"STARTTLS\r\n"),
+        (b"220\r\n", b""),
+    ),
+    "ftp": script((b"220-a\r\n220a\r\n2201 b\r\n220\n", b"AUTH TLS\r\n"), (b"234\r\n", b"")),
+    "nntp": script((b"200\r\n", b"STARTTLS\r\n"), (b"382\r\n", b"")),
+    "imap": script((b"* OK\r\n", b"a1 STARTTLS\r\n"), (b"a1 OK\r\n", b"")),
+    "pop3": script((b"+OK\r\n", b"STLS\r\n"), (b"+OK\r\n", b"")),
 }
 BAD_TALKS = {
     "smtp": script((b"554 go away\r\n", b"")),
@@ -354,6 +377,16 @@ BAD_TALKS = {
     "nntp": script((b"201 ready\r\n", b"STARTTLS\r\n"), (b"580 no\r\n", b"")),
     "postgres": script((b"", b"\x00\x00\x00\x08\x04\xd2\x16\x2f"), (b"N", b"")),
     "ldap": script((b"", LDAP_REQUEST), (b"\x30\x0c\x02\x01\x01\x78\x07\x0a\x01\x02\x04\x00\x04\x00", b"")),
+    "mysql": script((mysql_greeting(0xFFFE & ~0x800), b"")),
+}
+# A MySQL server that is full, has blocked this host, is none, or ends early.
+BAD_MYSQL = {
+    b"\x17\0\0\0\xff\x10\x04Too many connections": "server answered 'Too many connections' to the connection",
+    mysql_greeting(0xFFFE, version=9): "server does not speak MySQL's protocol",
+    b"220 mail ESMTP\r\n": "server does not speak MySQL's protocol",
+    b"\0\0\0\0": "server does not speak MySQL's protocol",
+    b"\x05\0\0\0\x0a5.5\0": "server does not speak MySQL's protocol",
+    mysql_greeting(0xFFFE)[:20]: "server closed the connection",
 }
 
 
@@ -362,6 +395,20 @@ def test_starttls(tmp_path: pathlib.Path, protocol: str) -> None:
     with server(tls(tmp_path, LOCAL, before=GOOD_TALKS[protocol])) as port:
         seen = probe(Endpoint("localhost", port, "localhost", starttls=protocol), 5, Trust(ROOT.root_pem))
     assert (seen.error, seen.trusted, seen.fingerprint_sha256) == (None, True, LOCAL.fingerprint_sha256)
+
+
+@pytest.mark.parametrize("protocol", TERSE_TALKS)
+def test_starttls_with_replies_that_have_no_text(tmp_path: pathlib.Path, protocol: str) -> None:
+    with server(tls(tmp_path, LOCAL, before=TERSE_TALKS[protocol])) as port:
+        seen = probe(Endpoint("localhost", port, "localhost", starttls=protocol), 5, Trust(ROOT.root_pem))
+    assert (seen.error, seen.trusted) == (None, True)
+
+
+@pytest.mark.parametrize("said", BAD_MYSQL)
+def test_starttls_of_a_mysql_that_does_not_let_us_in(said: bytes) -> None:
+    with server(script((said, b""))) as port:
+        seen = probe(Endpoint("127.0.0.1", port, starttls="mysql"), 5)
+    assert seen.error == f"STARTTLS refused: {BAD_MYSQL[said]}"
 
 
 @pytest.mark.parametrize("protocol", BAD_TALKS)

@@ -21,7 +21,7 @@ class CertbotDirectory:
         self.authority = authority or pki.CertificateAuthority(parent=pki.CertificateAuthority())
         self._domains: dict[str, list[str]] = {}
         for path in (self.live, self.archive):
-            path.mkdir(parents=True, mode=0o700)
+            path.mkdir(parents=True, mode=0o700, exist_ok=True)
 
     def renew(self, name: str, domains: t.Sequence[str] = ()) -> pki.IssuedCertificate:
         """Also for the first time. domains: those of before, or at first its name."""

@@ -39,12 +39,12 @@ class LiveDirectory:
         self._group = group
         self._numbers = itertools.count(1)
         self._served: dict[str, list[pki.IssuedCertificate]] = {}
-        self._authority = pki.CertificateAuthority(parent=pki.CertificateAuthority())
+        self.authority = pki.CertificateAuthority(parent=pki.CertificateAuthority())
         (path / ".versions").mkdir(parents=True)
 
     def put(self, name: str, issued: pki.IssuedCertificate | None = None, *names: str) -> pki.IssuedCertificate:
         """Make it live, in one step. Without one, a new one for these names, or for its own."""
-        issued = issued or self._authority.issue(names or (name,))
+        issued = issued or self.authority.issue(names or (name,))
         version = self.path / ".versions" / f"{name}~{next(self._numbers)}"
         version.mkdir()
         contents = {"cert": issued.certificate_pem, "chain": issued.chain_pem, "privkey": issued.private_key_pem}

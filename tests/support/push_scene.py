@@ -33,8 +33,8 @@ _PAUSE = 0.02
 class ScriptedReceiver:
     """Takes what is uploaded to a host, and writes receipts, while the context is open. taken: lineage -> its files.
 
-    state: of its receipts, None for none; of a lineage, where states has it; more: of its fields. Staging is emptied by it, as by the real
-    one.
+    state: of its receipts, None for none; of a lineage, where states has it; more: of its fields. Staging is emptied by
+    it, as by the real one.
     """
 
     def __init__(self, host: SshHost, state: ReceiptState | None = "deployed", **more: t.Any) -> None:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import json
 import os
 import pathlib
@@ -14,6 +15,10 @@ import socket
 import ssl
 import typing as t
 
+from ansible_collections.certops.rotation.plugins.module_utils._module.certificate_deploy import (
+    ARGUMENT_SPEC,
+    make_deployment,
+)
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
@@ -67,8 +72,15 @@ class Receiver:
     def deployed(self, **args: t.Any) -> dict[str, t.Any]:
         """The result of one that has to succeed."""
         run = self.deploy(**args)
-        assert not run.failed, run.result
+        assert not run.failed, run.result["msg"]
         return run.result
+
+    def deploy_here(self, *, now: datetime.datetime, **args: t.Any) -> dict[str, t.Any]:
+        """The result of a deployment in this process, at that time."""
+        defaults = {name: option.get("default") for name, option in ARGUMENT_SPEC.items()}
+        deployment = make_deployment({**defaults, **self.args, **args}, now=now, check_mode=False)
+        deployment.run()
+        return deployment.result()
 
     def rollback(self, **args: t.Any) -> ModuleRun:
         return self.modules.run("certificate_rollback", {"path": str(self.live), **args})
@@ -80,7 +92,7 @@ class Receiver:
         return read_lineage(self.live / lineage)
 
     def fingerprints(self) -> dict[str, str]:
-        found = [path.name for path in self.live.iterdir()] if self.live.exists() else []
+        found = [path.name for path in self.live.iterdir() if path.is_dir()] if self.live.exists() else []
         return {name: self.fingerprint(name) for name in found if not name.startswith(".")}
 
     def receipt(self, lineage: str) -> dict[str, t.Any]:
@@ -107,21 +119,26 @@ def put(path: pathlib.Path, content: str | bytes) -> None:
     path.chmod(0o600)
 
 
-def read_lineage(directory: pathlib.Path) -> str:
-    """As a careful service reads it: the directory is resolved once, and all is read from what it was then. Returns the
-    leaf's fingerprint; AssertionError when the files do not belong together."""
+def lineage_files(directory: pathlib.Path) -> tuple[str, str, str, str]:
+    """cert, chain, fullchain and privkey, as a careful service reads them: the directory is resolved once, and all is
+    read from what it was then."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        parts = {}
+        parts = []
         for name in ("cert", "chain", "fullchain", "privkey"):
-            file = os.open(f"{name}.pem", os.O_RDONLY, dir_fd=descriptor)
-            with os.fdopen(file, "rb") as stream:
-                parts[name] = stream.read()
+            with os.fdopen(os.open(f"{name}.pem", os.O_RDONLY, dir_fd=descriptor)) as stream:
+                parts.append(stream.read())
     finally:
         os.close(descriptor)
-    assert parts["fullchain"] == parts["cert"] + parts["chain"]
-    leaf = x509.load_pem_x509_certificate(parts["cert"])
-    key = serialization.load_pem_private_key(parts["privkey"], None)
+    return parts[0], parts[1], parts[2], parts[3]
+
+
+def read_lineage(directory: pathlib.Path) -> str:
+    """Returns the leaf's fingerprint; AssertionError when the files do not belong together."""
+    cert, chain, fullchain, privkey = lineage_files(directory)
+    assert fullchain == cert + chain
+    leaf = x509.load_pem_x509_certificate(cert.encode())
+    key = serialization.load_pem_private_key(privkey.encode(), None)
     assert key.public_key() == leaf.public_key(), "the key is not the leaf's"
     return leaf.fingerprint(hashes.SHA256()).hex()
 

@@ -25,6 +25,7 @@ PATH = "/var/lib/certops-receiver"
 LIVE = "/etc/certops/live"
 DROP_IN = "/etc/ssh/sshd_config.d/00-certops-receiver.conf"
 MAIN_CONFIG = "/etc/ssh/sshd_config"
+_HOSTS = {"rotation_hosts": "all"}
 SERVICE = "certops-deploy.service"
 
 
@@ -61,6 +62,7 @@ class ReceivingHost:
     def play(
         self, playbook: str | list[dict[str, t.Any]], check: bool = False, succeeds: bool = True, **variables: t.Any
     ) -> PlaybookRun:
+        """variables: of the role, without its prefix."""
         changed = {f"certificate_receiver_{name}": value for name, value in {**self.variables, **variables}.items()}
         prepared = {
             "rotation_schedule_virtualenv": sys.prefix,
@@ -70,7 +72,9 @@ class ReceivingHost:
             "rotation_schedule_service_options": visible_in_services(),
         }
         quick = {"ANSIBLE_PIPELINING": "true"}
-        run = run_playbook({**prepared, **changed}, playbook=playbook, inside=self.host, check=check, env=quick)
+        run = run_playbook(
+            {**prepared, **changed}, playbook=playbook, inside=self.host, check=check, env=quick, extra=_HOSTS
+        )
         assert (run.returncode == 0) == succeeds, run.output
         return run
 

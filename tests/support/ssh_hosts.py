@@ -214,7 +214,8 @@ class SshHost:
     def _signal(self, number: signal.Signals) -> None:
         processes = self._processes()
         if processes:
-            subprocess.run([*become(), "kill", f"-{number.value}", *map(str, processes)], check=False)
+            command = [*become(), "kill", f"-{number.value}", *map(str, processes)]
+            subprocess.run(command, stderr=subprocess.DEVNULL, check=False)  # some end by themselves meanwhile
 
     def _answers(self) -> bool:
         with contextlib.suppress(OSError), socket.create_connection((self.address, self.port), timeout=2) as connection:

@@ -3,12 +3,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """What the scenarios run against: an emulated AWS with secrets in it, and a real HAProxy, until they are stopped; for
-those that issue, a real ACME server and an emulated AWS whose zone really resolves.
+those that issue, a real ACME server and an emulated AWS whose zone really resolves; for the one that takes
+uploads, a host on a systemd of its own.
 
-services.py serve FILE [crt-list | acme]   start them in this process, tell in FILE (JSON) where they are
+services.py serve FILE [crt-list | acme | receiver | push]   start them here, tell in FILE (JSON) where they are
 services.py renew FILE NAME                a new certificate for NAME.example.com in web/NAME, tell its fingerprint
 services.py add FILE DOMAINS               a row of the table of domains
 services.py stored FILE                    tell (JSON) what is in the zone, in ACM and in S3, and the number of orders
+services.py lineage FILE NAME              renew NAME and www.NAME as certbot does, tell the fingerprint
+services.py uploaded FILE                  tell (JSON) which fingerprint of which lineage each host has
 services.py stop FILE                      end them
 """
 
@@ -21,6 +24,7 @@ import os
 import pathlib
 import signal
 import sys
+import tempfile
 import time
 import typing as t
 
@@ -31,9 +35,13 @@ os.environ["PATH"] += os.pathsep + "/usr/sbin:/sbin"  # haproxy on Debian
 
 from ansible_collections.certops.rotation.tests.support import pki  # noqa: E402
 from ansible_collections.certops.rotation.tests.support.acme_dns import AwsWithDns, aws_with_dns  # noqa: E402
+from ansible_collections.certops.rotation.tests.support.certbot_directory import CertbotDirectory  # noqa: E402
 from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance  # noqa: E402
 from ansible_collections.certops.rotation.tests.support.moto import REGION, MotoServer, moto_server  # noqa: E402
 from ansible_collections.certops.rotation.tests.support.pebble import Pebble  # noqa: E402
+from ansible_collections.certops.rotation.tests.support.receiving_host import ReceivingHost  # noqa: E402
+from ansible_collections.certops.rotation.tests.support.ssh_hosts import SshHost  # noqa: E402
+from ansible_collections.certops.rotation.tests.support.systemd_host import SystemdHost, visible_in_services  # noqa: E402
 from cryptography import x509  # noqa: E402
 from cryptography.hazmat.primitives import hashes  # noqa: E402
 
@@ -111,6 +119,76 @@ def issuing() -> t.Iterator[Facts]:
         }
 
 
+@contextlib.contextmanager
+def receiving() -> t.Iterator[Facts]:
+    """A host with a systemd, and a lineage for it. Yields where they are."""
+    with SystemdHost() as host, tempfile.TemporaryDirectory() as keys:
+        receiver = ReceivingHost(host, pathlib.Path(keys))
+        receiver.prepare()
+        issued = pki.CertificateAuthority("Molecule Intermediate", parent=pki.CertificateAuthority()).issue(
+            "www.example.com"
+        )
+        lineage = pathlib.Path(keys) / "www.example.com"
+        lineage.mkdir()
+        (lineage / "privkey.pem").write_text(issued.private_key_pem)
+        (lineage / "fullchain.pem").write_text(issued.certificate_pem + issued.chain_pem)
+        yield {
+            "port": receiver.port,
+            "keys": keys,
+            "lineage": str(lineage),
+            "fingerprint": issued.fingerprint_sha256,
+            "virtualenv": sys.prefix,
+            "collections_path": str(ROOT / ".dev" / "collections"),
+            "service_options": visible_in_services(),
+        }
+
+
+@contextlib.contextmanager
+def pushing() -> t.Iterator[Facts]:
+    """Lineages of certbot, and two hosts that take uploads: their directories, and how they are pushed to."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as directory, contextlib.ExitStack() as servers:
+        lineages = CertbotDirectory(pathlib.Path(directory, "letsencrypt"))
+        lineages.renew("shop.example.com", ["shop.example.com", "www.shop.example.com"])
+        lineages.renew("mail.example.com")
+        hosts = [servers.enter_context(SshHost(pathlib.Path(directory), name)) for name in ("web", "mail")]
+        keys = pathlib.Path(directory, "keys")
+        keys.mkdir(mode=0o700)
+        yield {
+            "directory": directory,
+            "hosts": {host.name: str(host.staging) for host in hosts},
+            "role": {
+                "lineages": str(lineages.live),
+                "key": str(keys / "id_ed25519"),
+                "targets": [
+                    {
+                        "name": host.name,
+                        "address": host.address,
+                        "port": host.port,
+                        "domains": domains,
+                        "host_key": list(host.host_keys),
+                        "private_key_file": str(host.private_key_file),
+                        "protocol": "directory",
+                        "path": "/staging",
+                    }
+                    for host, domains in zip(
+                        hosts, (["www.shop.example.com"], ["mail.example.com", "shop.example.com"])
+                    )
+                ],
+            },
+        }
+
+
+def uploaded(facts: Facts) -> Facts:
+    """Fingerprints by host and lineage."""
+    return {
+        host: {
+            path.parent.name: fingerprint(path.read_bytes())
+            for path in sorted(pathlib.Path(staging).glob("*/fullchain.pem"))
+        }
+        for host, staging in facts["hosts"].items()
+    }
+
+
 def serve(state: pathlib.Path, services: contextlib.AbstractContextManager[Facts]) -> None:
     with services as facts:
         temporary = state.with_suffix(".new")
@@ -170,12 +248,20 @@ def main(command: str, file: str, *rest: str) -> None:
     state = pathlib.Path(file)
     if command == "serve":
         signal.signal(signal.SIGTERM, lambda *_signal: sys.exit())  # leaves the contexts that hold both processes
+        kinds = {"receiver": receiving, "acme": issuing, "push": pushing}
+        found = [kinds[name] for name in rest if name in kinds]
         try:
-            serve(state, issuing() if "acme" in rest else rotating(crt_list="crt-list" in rest))
+            serve(state, found[0]() if found else rotating(crt_list="crt-list" in rest))
         finally:
             state.unlink(missing_ok=True)
     elif command == "add":
         add_row(MotoServer(json.loads(state.read_text())["moto_port"]), rest[0])
+    elif command == "lineage":
+        directory = json.loads(state.read_text())["directory"]
+        certbot = CertbotDirectory(pathlib.Path(directory, "letsencrypt"))
+        sys.stdout.write(certbot.renew(rest[0], [rest[0], f"www.{rest[0]}"]).fingerprint_sha256)
+    elif command == "uploaded":
+        json.dump(uploaded(json.loads(state.read_text())), sys.stdout)
     elif command == "stored":
         json.dump(stored(json.loads(state.read_text())), sys.stdout)
     elif command == "renew":

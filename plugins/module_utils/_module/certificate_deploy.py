@@ -17,14 +17,14 @@ from datetime import datetime, timezone
 from .._core.pipeline.source import Selection
 from .._core.services.debounce import parse_update_delay
 from .._core.x509.changes import GUARDED_CHANGES
-from .._errors import InvalidOption
+from .._errors import InvalidOption, RotationError
 from .._flows.deploy.deployment import Deployment
 from .._flows.deploy.intake import ISSUED_EARLIER
 from .._flows.deploy.settings import DeploymentSettings
+from .._flows.rotate.deployed import also_deployed
 from .._flows.rotate.sync_options import SyncOptions
-from .._ports.host.signals import Requests, asked_to_end
+from .._ports.host.signals import asked_to_end
 from .._ports.staging.directory import StagingDirectory
-from .._ports.staging.receipts import ReceiptDirectory
 from .._ports.store.directory import CertificateDirectory
 from .boundary import module_boundary
 from .options import (
@@ -61,8 +61,18 @@ def run(module: t.Any) -> None:
     """module: an AnsibleModule with ARGUMENT_SPEC."""
     gc.freeze()
     with asked_to_end(lambda name: _end_at_once(module, name)) as requests, module_boundary(module):
-        deployment = _deployment(module, requests)
-        report = deployment.run()
+        deployment = make_deployment(
+            module.params, now=datetime.now(timezone.utc), check_mode=module.check_mode, before_change=requests.hold
+        )
+        try:
+            report = deployment.run()
+        except RotationError as error:
+            directory, min_remaining = (
+                CertificateDirectory(module.params["path"]),
+                duration_option(module.params, "min_remaining"),
+            )
+            also_deployed(error, directory, now=datetime.now(timezone.utc), min_remaining=min_remaining)
+            raise
         for warning in report.warnings:
             module.warn(warning)
         if requests.held:
@@ -74,9 +84,15 @@ def run(module: t.Any) -> None:
         module.exit_json(**result)
 
 
-def _deployment(module: t.Any, requests: Requests) -> Deployment:
-    """Raises InvalidOption."""
-    params = {**module.params, "layout": "lineage", "fields": None, "passphrase": None}
+def make_deployment(
+    given: t.Mapping[str, t.Any],
+    *,
+    now: datetime,
+    check_mode: bool,
+    before_change: t.Callable[[], None] = lambda: None,
+) -> Deployment:
+    """given: parameters by ARGUMENT_SPEC. Raises InvalidOption."""
+    params = {**given, "layout": "lineage", "fields": None, "passphrase": None}
     _keep_apart(params)
     if params["min_rsa_bits"] < 1024:
         raise InvalidOption("min_rsa_bits: keys below 1024 bits are broken and never accepted.")
@@ -91,7 +107,7 @@ def _deployment(module: t.Any, requests: Requests) -> Deployment:
         lock_timeout=duration_option(params, "lock_timeout").total_seconds(),
     )
     settings = DeploymentSettings(
-        receipts=ReceiptDirectory(params["receipts"]) if params["receipts"] else None,
+        receipts=os.path.abspath(params["receipts"]) if params["receipts"] else None,
         settle=duration_option(params, "settle"),
         services=service_definitions(params["services"]),
         update_delay=parse_update_delay(params["update_delay"]),
@@ -103,9 +119,9 @@ def _deployment(module: t.Any, requests: Requests) -> Deployment:
         CertificateDirectory(params["path"], directory_settings(params)._replace(adopts=True)),
         options,
         settings,
-        now=datetime.now(timezone.utc),
-        check_mode=module.check_mode,
-        before_change=requests.hold,
+        now=now,
+        check_mode=check_mode,
+        before_change=before_change,
     )
 
 

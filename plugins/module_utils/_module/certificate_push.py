@@ -30,7 +30,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "lineages": {"type": "path", "default": "/etc/letsencrypt/live"},
     "hosts": {"type": "list", "elements": "str", "default": []},
     "mode": {"type": "str", "choices": ["parallel", "serial"], "default": "parallel"},
-    "concurrency": {"type": "int", "default": 8},
+    "concurrency": {"type": "int", "default": 16},
     "interval": {"type": "float", "default": 0.0},
     "max_fail_percentage": {"type": "float", "default": 100.0},
     "fail_fast": {"type": "bool", "default": False},

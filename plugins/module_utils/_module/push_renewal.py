@@ -22,7 +22,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "renew_unit": {"type": "str", "default": "day"},
     "renew_at": {"type": "str", "default": ""},
     "renew_timeout": {"type": "int", "default": 3600},
-    "stamp": {"type": "path", "default": "/var/lib/certificate-renew/last-renewal"},
+    "stamp": {"type": "path", "default": "/var/lib/certops-push.last-renewal"},
     "force": {"type": "bool", "default": False},
 }
 _MOST_OUTPUT: t.Final = 16384  # characters, of the end, where programs say what was wrong
@@ -48,7 +48,7 @@ def run(module: t.Any) -> None:
         output = done.output[-_MOST_OUTPUT:]
         if holds_private_key(done.output):
             output = "It is not shown, for there is a private key in it."
-        result = {"ran": done.ran, "rc": done.returncode, "output": output, "last": done.last}
+        result = {"ran": done.ran, "exit_code": done.returncode, "output": output, "last": done.last}
         if done.error:
             raise RotationError(done.error, changed=True, **result)
         module.exit_json(changed=done.ran, **result)

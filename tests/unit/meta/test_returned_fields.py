@@ -22,6 +22,7 @@ DIFFERENT = {
     "chain",
     "changes",
     "clients",
+    "counts",
     "entries",
     "error",
     "failures",
@@ -37,6 +38,7 @@ DIFFERENT = {
     "server",
     "source",
     "stage",
+    "state",
 }
 # Fields of one module that only share their name with those of the others.
 OF_ONE_MODULE = {
@@ -44,12 +46,14 @@ OF_ONE_MODULE = {
     ("certificate_deploy", "lineages"),
     ("certificate_deploy", "message"),
     ("certificate_deploy", "proven"),
+    ("certificate_deploy", "state"),
     ("certificate_deploy", "unasked"),
     ("certificate_issue", "message"),
     ("certificate_issue", "status"),
     ("certificate_proof_info", "path"),
     ("certificate_proof_info", "proven"),
     ("certificate_proof_info", "server_name"),
+    ("certificate_push", "counts"),
     ("domain_table", "api_calls"),
     ("domain_table_info", "api_calls"),
     ("haproxy_ca_file", "issuer"),

@@ -45,6 +45,7 @@ TEXTS_OF_PLAYBOOKS = {
     "rollback_delegate",
     "status_max_age",
     "issue_hosts",
+    "push_hosts",
     "reissue_issuer",
     "reissue_issued_before",
     "reissue_older_than",
@@ -108,6 +109,7 @@ _CONVERSIONS = (
     "certops.rotation._typed",
     "certops.rotation._rotation_schedule",
     "certops.rotation._certificate_receiver",
+    "certops.rotation._certificate_push",
 )
 
 
@@ -155,7 +157,8 @@ def test_text_becomes_the_type_where_a_role_computes_with_it(role: str) -> None:
 @pytest.mark.parametrize("playbook", sorted(path.name for path in (ROOT / "playbooks").glob("*.yml")))
 def test_text_becomes_the_type_in_the_playbooks(playbook: str) -> None:
     texts = list(templates(loaded(ROOT / "playbooks" / playbook)))
-    named = set(re.findall(r"(?<![\w.])(?:rotation|rotate_ca|rollback|status|issue|reissue)_\w+", "\n".join(texts)))
+    prefixes = "rotation|rotate_ca|rollback|status|issue|reissue|push"
+    named = set(re.findall(rf"(?<![\w.])(?:{prefixes})_\w+", "\n".join(texts)))
     assert named - set(OF_PLAYBOOKS) - TEXTS_OF_PLAYBOOKS == set()
     assert [name for text in texts for name in used_as_they_came(text, OF_PLAYBOOKS)] == []
     for kind, name in re.findall(r"_typed\('(\w+)', '(\w+)'\)", "\n".join(texts)):

@@ -21,7 +21,14 @@ OF_ANSIBLE = {"ActionModule", "CallbackModule", "FilterModule", "LookupModule", 
 # What is returned under a name of long ago keeps it.
 RETURNED = {"stage_moves"}
 # Programs of one role, which no module uses.
-OF_A_ROLE = {"module_utils/_core/schedule.py", "lookup/_shared_ca_configurations.py"}
+OF_A_ROLE = {
+    "module_utils/_core/schedule.py",
+    "module_utils/_core/push/certdeploy.py",
+    "module_utils/_core/push/certdeploy_client.py",
+    "module_utils/_core/push/pusher.py",
+    "module_utils/_core/push/receiving.py",
+    "lookup/_shared_ca_configurations.py",
+}
 
 
 def _trees() -> t.Iterator[tuple[str, ast.Module]]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import posixpath
 import re
 import typing as t
 from dataclasses import dataclass, field
@@ -85,7 +84,7 @@ def import_server(
         given.wrong("client_configs", "there is no client, so nothing would be pushed")
     queue_directory = given.text("queue_dir", "/var/run/certdeploy")
     given.unknown()
-    hosts = [_Client(entry, f"client {number}", problems) for number, entry in enumerate(entries, 1)]
+    hosts = [_CertdeployHost(entry, f"client {number}", problems) for number, entry in enumerate(entries, 1)]
     names = _names(hosts, problems)
     if problems:
         raise InvalidOption("\n".join(problems))
@@ -113,13 +112,17 @@ def queued_lineages(queue: t.Any, names: t.Mapping[str, str], notes: list[str]) 
     found: dict[CertdeployQueued, None] = {}
     for digest, paths in queue.items():
         for path in paths:
-            if not isinstance(path, str) or not posixpath.basename(path.rstrip("/")):
+            if not isinstance(path, str) or not _last_part(path):
                 raise InvalidOption(f"queue.json: {quoted(path)} is no path of a lineage.")
             if digest in names:
-                found[CertdeployQueued(names[digest], posixpath.basename(path.rstrip("/")), path.rstrip("/"))] = None
+                found[CertdeployQueued(names[digest], _last_part(path), path.rstrip("/"))] = None
             else:
                 notes.append(f"queue.json: {path} waits for a client that is not configured any more ({digest[:60]}).")
     return list(found)
+
+
+def _last_part(path: str) -> str:
+    return path.rstrip("/").rpartition("/")[2]
 
 
 def verbosity(
@@ -180,7 +183,7 @@ def _time(unit: t.Any, at: t.Any, notes: list[str]) -> t.Any:
     return at
 
 
-class _Client:
+class _CertdeployHost:
     """One of client_configs."""
 
     def __init__(self, entry: t.Any, title: str, problems: list[str]) -> None:
@@ -251,7 +254,7 @@ class _Client:
         return ""
 
 
-def _names(clients: t.Sequence[_Client], problems: list[str]) -> dict[tuple[str, int, str], str]:
+def _names(clients: t.Sequence[_CertdeployHost], problems: list[str]) -> dict[tuple[str, int, str], str]:
     """Of the targets: the address, and more only where two would have the same."""
     keys = [client.key for client in clients]
     for key in sorted({key for key in keys if keys.count(key) > 1 and key[0]}):

@@ -18,7 +18,8 @@ from ..instants import format_duration
 from .certdeploy import SOURCE, CertdeployImport, verbosity
 from .certdeploy_options import LOG_LEVELS, CertdeployOptions, quoted
 
-_DURATION: t.Final = re.compile(r"\s*(\d+(?:\.\d+)?)([wdhms])\s*")
+_DURATION: t.Final = re.compile(r"(?:[0-9]{1,9}(?:\.[0-9]{1,9})?[wdhms])+")
+_PART: t.Final = re.compile(r"([0-9.]{1,19})([wdhms])")
 _SECONDS: t.Final = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
 _DOCKER: t.Final = ("docker_container", "docker_service")
 _TYPES: t.Final = ("systemd", *_DOCKER, "script", "rc")
@@ -58,10 +59,11 @@ def _update_delay(given: CertdeployOptions) -> str:
     value = given.value("update_delay", "1h")
     if value is None:
         return "0"
-    if not isinstance(value, str) or not _DURATION.search(value) or _DURATION.sub("", value):
+    words = value.split() if isinstance(value, str) else []
+    if not words or not all(map(_DURATION.fullmatch, words)):
         given.wrong("update_delay", f"it is to be like 1w2d3h4m5s, or null, not {quoted(value)}")
         return "0"
-    seconds = sum(float(number) * _SECONDS[unit] for number, unit in _DURATION.findall(value))
+    seconds = sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall("".join(words)))
     return format_duration(timedelta(seconds=int(seconds)))
 
 

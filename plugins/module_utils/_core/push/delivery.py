@@ -39,3 +39,6 @@ class Deliverer(t.Protocol):
         uploaded: names of lineages that lie there already and are only asked about; wait: for receipts, up to
         target.receipt_timeout seconds for all. Raises PushError where there is no connection.
         """
+
+    def cut(self) -> None:
+        """End the connections there are, at once, from another thread: what is under way there fails."""

@@ -15,9 +15,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ..instants import isoformat_utc
-from ..services.pending import PendingLineage, pending_document, read_pending
+from ..services.pending import PendingLineage, pending_document, pushed, read_pending
 from .receipt import Receipt
 
+#: Its name in the directory that remembers what was deployed.
+UNFINISHED_FILE: t.Final = "deployment.json"
 _FORMAT: t.Final = 1
 
 
@@ -32,15 +34,17 @@ class TakenBack:
 
 @dataclass
 class Unfinished:
-    """pending: what services are still to be told; taken_back: by lineage, those whose receipt has not been written;
+    """pending: what services are still to be told; taken_back: by lineage, until another version of it is live;
     unproven: lineages of which the services have been told, and did not show them, though there is no version to go
-    back to, and why; receipts: lineages whose receipts are to be written anew.
+    back to, and why; receipts: lineages of which a receipt is to be written; origins: lineage -> directory in which its
+    pusher looks for receipts, "" for none, as long as there will be another one.
     """
 
     pending: tuple[PendingLineage, ...] = ()
     taken_back: dict[str, TakenBack] = field(default_factory=dict)
     unproven: dict[str, str] = field(default_factory=dict)
     receipts: set[str] = field(default_factory=set)
+    origins: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
         document = {
@@ -49,6 +53,7 @@ class Unfinished:
             "taken_back": {name: vars(each) for name, each in self.taken_back.items()},
             "unproven": self.unproven,
             "receipts": sorted(self.receipts),
+            "origins": self.origins,
         }
         return (json.dumps(document, sort_keys=True) + "\n").encode()
 
@@ -64,6 +69,7 @@ class Unfinished:
                 {str(name): TakenBack(**each) for name, each in document["taken_back"].items()},
                 {str(name): str(why) for name, why in document["unproven"].items()},
                 {str(name) for name in document["receipts"]},
+                {str(name): str(place) for name, place in document["origins"].items()},
             )
         except (AttributeError, KeyError, RecursionError, TypeError) as error:
             raise ValueError(f"not a record of deployments: {type(error).__name__}") from None
@@ -78,6 +84,22 @@ class Unfinished:
             self.unproven[lineage] = before.unproven[lineage]
         if lineage not in before.receipts:
             self.receipts.discard(lineage)
+        self.origins.pop(lineage, None)
+        if lineage in before.origins:
+            self.origins[lineage] = before.origins[lineage]
+
+    def become_live(self, new: PendingLineage, origin: str) -> None:
+        """A version that services are to be told of. All that waits with it waits longer now, which is news, too."""
+        self.pending = pushed(self.pending, new)
+        self.unproven.pop(new.lineage, None)
+        self.origins[new.lineage] = origin
+        self.receipts |= {each.lineage for each in self.pending}
+
+    def tell(self, written: t.Iterable[str]) -> None:
+        """Receipts of these have been written."""
+        self.receipts.difference_update(written)
+        waiting = {*self.receipts, *self.unproven, *(each.lineage for each in self.pending)}
+        self.origins = {name: place for name, place in self.origins.items() if name in waiting}
 
     def is_pending(self, lineage: str) -> bool:
         return any(each.lineage == lineage for each in self.pending)

@@ -21,7 +21,7 @@ DEFAULT_PATHS: t.Final[t.Mapping[str, str]] = {"receiver": "/staging", "director
 _LONGEST_NAME: t.Final = 253
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\Z")
 #: An address goes on ssh's command line: nothing that begins like an option, or holds more than one word.
-_ADDRESS = re.compile(r"[A-Za-z0-9_:\[][A-Za-z0-9_.:%\[\]-]{0,252}\Z")
+_ADDRESS = re.compile(r"[A-Za-z0-9_:][A-Za-z0-9_.:%-]{0,252}\Z")
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.@+\\-]{0,63}\Z")
 _KEY_TYPE = re.compile(r"[a-z0-9@.-]{1,64}\Z")
 _LONGEST_TIME: t.Final = 86400.0
@@ -88,7 +88,7 @@ def canonical_host_key(text: str) -> str:
 def _target(name: str, each: _Given, defaults: TargetDefaults) -> PushTarget:
     protocol: Protocol = each.get("protocol") or "receiver"
     path = each.get("path")
-    address = _text(each, "address") or name
+    address = _address(_text(each, "address") or name)
     user = _text(each, "user") or "certdeploy"
     if not _ADDRESS.match(address):
         raise InvalidOption(f"address: {address!r} is neither a host name nor an IP address.")
@@ -99,7 +99,8 @@ def _target(name: str, each: _Given, defaults: TargetDefaults) -> PushTarget:
         raise InvalidOption(
             "domains is empty, so that it would get nothing. Name its domains, or '*' for all lineages."
         )
-    host_keys = tuple(dict.fromkeys(map(canonical_host_key, filter(None, map(str.strip, each.get("host_key") or ())))))
+    key_lines = [line for text in each.get("host_key") or () for line in text.splitlines()]
+    host_keys = tuple(dict.fromkeys(map(canonical_host_key, filter(None, map(str.strip, key_lines)))))
     if not host_keys:
         raise InvalidOption("host_key is empty. Give the keys that the host may show: no other host is pushed to.")
     files = tuple(dict.fromkeys(each.get("files") or ("fullchain", "privkey")))
@@ -132,6 +133,12 @@ def _target(name: str, each: _Given, defaults: TargetDefaults) -> PushTarget:
         endpoints=endpoints,
         canary=is_canary,
     )
+
+
+def _address(text: str) -> str:
+    """As ssh takes it: a name in A-labels, an IP address without brackets."""
+    inner = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    return inner if inner.isascii() else a_labels(inner) or inner
 
 
 def _remote_path(option: str, path: str) -> str:

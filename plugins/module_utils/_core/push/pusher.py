@@ -11,7 +11,9 @@ import typing as t
 from dataclasses import dataclass
 
 from ..._errors import InvalidOption
+from .debts import matched_domains
 from .renew_schedule import RenewSchedule, renew_command, renew_schedule
+from .targets import PushTarget
 
 #: Of the units, and of directories below /opt, /etc and /var/lib; see the role rotation_schedule.
 PUSH_SCHEDULE: t.Final = "certificate-push"
@@ -45,6 +47,8 @@ class PusherSettings:
     give_up_after: str
     drop_on_failure: bool
     time_limit: int
+    requeue: list[str]
+    requeue_domains: list[str]
     hooks: str
     program: str
     key_create: bool
@@ -89,8 +93,9 @@ class PusherPlan:
         return {
             **vars(given),
             "problems": list(self._problems()),
+            "requeue_hosts": self._requeue_hosts(),
             "wake": f"{given.queue}/wake",
-            "stamp": f"/var/lib/{RENEW_SCHEDULE}/last-renewal",
+            "stamp": f"{given.queue}.last-renewal",
             "renew_on_calendar": self._renewal.on_calendar,
             "renew_cron": self._renewal.cron,
             "renew_random_delay": 0 if time_matters else _RANDOM_DELAY,
@@ -98,6 +103,15 @@ class PusherPlan:
             "renew_schedule": RENEW_SCHEDULE,
             "of_a_run": {f"{_PREFIX}{name}": getattr(given, name) for name in _OF_A_RUN},
         }
+
+    def _requeue_hosts(self) -> list[str]:
+        """Names of the targets that need one of the domains."""
+        wanted = {domain.strip().lower() for domain in self._given.requeue_domains}
+        return [
+            str(target.get("name"))
+            for target in self._given.targets
+            if isinstance(target, t.Mapping) and (not wanted or _concerned(target, wanted))
+        ]
 
     def _problems(self) -> t.Iterator[str]:
         given = self._given
@@ -110,25 +124,43 @@ class PusherPlan:
             yield f"{_PREFIX}renew_timeout is to be a number of seconds greater than 0."
         if self._renewal_problem:
             yield self._renewal_problem
+        for target in given.targets:
+            yield from _problems_of(target)
         if given.key_create and given.private_key_file and given.passphrase:
             yield f"A key that is made here has no passphrase: set {_PREFIX}key_create: false, and bring the key."
+
+
+def _problems_of(target: t.Any) -> t.Iterator[str]:
+    """What is missing; the rest certificate_push checks."""
+    if not isinstance(target, t.Mapping) or not target.get("name"):
+        yield f"{_PREFIX}targets: each is a dictionary with a name."
+        return
+    if not target.get("domains"):
+        yield (
+            f"{target['name']} gets nothing: name its domains, in {_PREFIX}targets, or in the host's {_PREFIX}target;"
+            " or take it out of the group."
+        )
+    elif not target.get("host_key"):
+        yield (
+            f"{target['name']} could not be told from another host: gather its facts in this play"
+            " (ansible.builtin.setup), or give its host_key, such as [ssh-ed25519 AAAA...]."
+        )
+
+
+def _concerned(target: t.Mapping[str, t.Any], wanted: t.Collection[str]) -> bool:
+    """Whether it needs one of these domains."""
+    domains = target.get("domains") or ()
+    own = tuple(str(domain).strip().lower() for domain in ([domains] if isinstance(domains, str) else domains))
+    asked = PushTarget("", "", own, (), wildcards=target.get("wildcards") in (True, "true", "yes", "on", 1))
+    return bool(matched_domains(asked, wanted))
 
 
 def group_targets(
     hosts: t.Mapping[str, t.Mapping[str, t.Any]], defaults: t.Mapping[str, t.Any]
 ) -> list[dict[str, t.Any]]:
     """Targets of the hosts of a group. hosts: name -> their variables and facts that count (see _own); defaults: of the
-    option targets."""
-    targets = []
-    for name, known in hosts.items():
-        target = {"name": name, **_own(name, known), **defaults, **_said(name, known)}
-        if not target.get("host_key"):
-            raise InvalidOption(
-                f"{name}: no host key is known, so it could not be told from another host. Gather its facts in this"
-                f" play (ansible.builtin.setup), or give it {_PREFIX}target: {{host_key: [ssh-ed25519 AAAA...]}}."
-            )
-        targets.append(target)
-    return targets
+    option targets. What is wrong with them PusherPlan says."""
+    return [{"name": name, **_own(name, known), **defaults, **_said(known)} for name, known in hosts.items()]
 
 
 def _own(name: str, known: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -145,15 +177,9 @@ def _own(name: str, known: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     return {**own, "host_key": [f"{kind} {_fact(known, kind)}" for kind in _HOST_KEYS if _fact(known, kind)]}
 
 
-def _said(name: str, known: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """Raises InvalidOption."""
+def _said(known: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     said = known.get(f"{_PREFIX}target")
-    if not isinstance(said, t.Mapping) or not said.get("domains"):
-        raise InvalidOption(
-            f"{name}: it gets nothing. Give it {_PREFIX}target: {{domains: [...]}}, or take it out of the group"
-            f" {_PREFIX}group."
-        )
-    return {str(option): value for option, value in said.items()}
+    return {str(option): value for option, value in said.items()} if isinstance(said, t.Mapping) else {}
 
 
 #: Type of a key -> how it is called in the facts that Ansible gathers.

@@ -2,12 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether what lies in a staging directory is worth a run: names and times alone, so that it costs next to nothing."""
+"""Whether there is work for a deployment: by names and times alone, so that it costs next to nothing to look."""
 
 from __future__ import annotations
 
 import typing as t
+from datetime import datetime, timedelta
 
+from ..services.debounce import debounce
+from .deployments import Unfinished
 from .staging import parse_staged_name
 
 #: ``ready``: a run takes it or refuses it; ``settling``: somebody may still be uploading it; ``nothing``: no lineage,
@@ -34,3 +37,11 @@ def readiness(name: str, files: t.Collection[str], idle: float, settle: float) -
     is_whole = staged.fingerprint_sha256 is not None
     is_quiet = not 0 <= idle < (QUIET if all(each & set(files) for each in _NEEDED) else settle)
     return "ready" if is_whole or is_quiet else "settling"
+
+
+def has_work_left(unfinished: Unfinished, now: datetime, update_delay: timedelta) -> bool:
+    """Whether an earlier run has left something that the next one does now: services that are due, receipts that have
+    not been written, endpoints that did not show what is live.
+    """
+    left = unfinished.taken_back or unfinished.unproven or unfinished.receipts
+    return bool(left) or debounce(unfinished.pending, now, update_delay).due

@@ -184,7 +184,13 @@ def handle_of(reply: SftpReply) -> bytes | SftpStatus:
 
 
 def data_of(reply: SftpReply) -> bytes | SftpStatus:
-    return status_of(reply) if reply.kind != _DATA else _first_string(reply.body)[0]
+    """Never empty: a file's end is a status."""
+    if reply.kind != _DATA:
+        return status_of(reply)
+    data, _rest = _first_string(reply.body)
+    if not data:
+        raise SftpNonsense("it answered a read with nothing")
+    return data
 
 
 def exists(reply: SftpReply) -> bool | SftpStatus:

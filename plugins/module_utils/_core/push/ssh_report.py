@@ -32,7 +32,10 @@ _NO_CONNECTION: t.Final = re.compile(r"^ssh: connect to (?:host|address) .*?: (.
 _KEY_FILE: t.Final = re.compile(r"^Load key .*: (?!.*No such file).+$", re.MULTILINE)
 _DENIED: t.Final = re.compile(r"Permission denied \(|Too many authentication failures|No supported authentication")
 _NO_SUCH_KEY_TYPE: t.Final = re.compile(r"no matching host key type found\. Their offer: (\S+)")
-_DEBUG: t.Final = re.compile(r"^(?:debug\d: .*|OpenSSH_.*|Authenticated to .*)(?:\n|\Z)", re.MULTILINE)
+_EXIT_STATUS: t.Final = re.compile(r"^debug1: Exit status (-?\d+)$", re.MULTILINE)
+_DEBUG: t.Final = re.compile(
+    r"^(?:debug\d: .*|OpenSSH_.*|Authenticated to .*|Transferred: .*|Bytes per second: .*)(?:\n|\Z)", re.MULTILINE
+)
 _LONGEST: t.Final = 300
 
 
@@ -60,7 +63,11 @@ def why_not_connected(target: PushTarget, report: str, *, timed_out: bool) -> Pu
     if timed_out:
         return PushError(f"{target.name}: {_silence(target, report)} within {target.timeout:g} seconds.", "unreachable")
     if _has_authenticated(report):
-        return no_sftp(target, _last_words(report))
+        # Of what a subsystem writes to its standard error, an OpenSSH server passes nothing on.
+        status = _EXIT_STATUS.search(report)
+        has_words = bool(_without_debug(report).strip())
+        ended = f"what it runs for that ends with {status[1]}" if status and not has_words else _last_words(report)
+        return no_sftp(target, ended)
     return PushError(
         f"{target.name}: the connection to {_where(target)} ended: {_last_words(report)}. Is it an SSH server that"
         " takes connections from here? See its log.",
@@ -93,17 +100,26 @@ def _host_key_fault(target: PushTarget, report: str) -> PushError | None:
 
 
 def _local_fault(target: PushTarget, report: str) -> PushError | None:
-    if "incorrect passphrase" in report and _KEY_FILE.search(report):
-        return PushError(f"{target.name}: {target.private_key_file}: the passphrase is not this key's.", "local")
+    """The key that is named cannot be used here, whatever the host thinks of it."""
+    key = target.private_key_file
+    if key is None or _has_authenticated(report) or not _is_denied(report):
+        return None
     unusable = _KEY_FILE.search(report)
-    if unusable and not _has_authenticated(report):
-        why = _clipped(unusable[0].strip("@ "))
-        return PushError(f"{target.name}: ssh cannot use {target.private_key_file}: {why}.", "local")
+    if unusable:
+        return PushError(f"{target.name}: ssh cannot use {key}: {_clipped(unusable[0])}.", "local")
+    offered, accepted = report.rfind("debug1: Offering public key:"), report.rfind("debug1: Server accepts key:")
+    # Of a wrong passphrase ssh says nothing. It shows in a host that has got no signature, so has refused none.
+    if offered < 0 or report.rfind("debug1: Authentications that can continue:") < accepted:
+        return PushError(
+            f"{target.name}: ssh cannot sign with {key}: is the passphrase this key's? If an agent holds it, does that"
+            " still?",
+            "local",
+        )
     return None
 
 
 def _denied_fault(target: PushTarget, report: str) -> PushError | None:
-    if not _DENIED.search(_without_debug(report)) or _has_authenticated(report):
+    if not _is_denied(report) or _has_authenticated(report):
         return None
     key = f"the key {target.private_key_file}" if target.private_key_file else "any key of ssh-agent or of this user"
     return PushError(
@@ -138,6 +154,10 @@ def _silence(target: PushTarget, report: str) -> str:
     if "debug1: Connection established." in report:
         return f"{_where(target)} took the connection, but did not speak SSH"
     return f"no connection to {_where(target)}"
+
+
+def _is_denied(report: str) -> bool:
+    return bool(_DENIED.search(_without_debug(report)))
 
 
 def _has_authenticated(report: str) -> bool:

@@ -193,7 +193,7 @@ def _read_file(path: str, limit: int) -> Task[bytes | None]:
     while True:
         (reply,) = yield [sftp.read(handle, len(content))]
         some = sftp.data_of(reply)
-        if not isinstance(some, bytes) or not some or len(content) + len(some) > limit:
+        if not isinstance(some, bytes) or len(content) + len(some) > limit:
             break
         content += some
     yield [sftp.close(handle)]

@@ -34,6 +34,7 @@ DebtFault = t.Literal[
     "pending",
     "endpoint",
     "lineage",
+    "expired",
     "canary",
     "stopped",
     "ended",
@@ -44,6 +45,7 @@ DebtFault = t.Literal[
 ]
 #: What may go better after a moment.
 _PASSING: t.Final = frozenset({"unreachable", "remote", "endpoint"})
+LONGEST_POSTPONEMENT: t.Final = datetime.timedelta(days=1)
 #: How late a host may be with the services that it has announced. Its clock may differ from ours.
 _GRACE: t.Final = datetime.timedelta(hours=1)
 
@@ -71,6 +73,14 @@ def failed(error: str, fault: str, uploaded: str | None = None) -> PushVerdict:
     return PushVerdict(
         "failed", error, t.cast("DebtFault", fault if fault in known and fault else "remote"), None, uploaded
     )
+
+
+def postponed_for(verdict: PushVerdict, attempts: int) -> datetime.timedelta | None:
+    """How long the next runs leave it alone: what a host took back has told its services twice, and would again. None:
+    not at all. attempts: in vain so far."""
+    if verdict.fault != "taken_back":
+        return None
+    return min(LONGEST_POSTPONEMENT, datetime.timedelta(hours=2 ** min(max(attempts - 1, 0), 10)))
 
 
 def verdict_on(

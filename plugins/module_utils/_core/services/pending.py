@@ -21,13 +21,14 @@ class PendingLineage:
     """A lineage that has become live, and not all services that it concerns have been told.
 
     fingerprint_sha256: of its leaf; pushed_at: aware time of the push that made it live; told: keys of the services
-    that have been told of this leaf.
+    that have been told of this leaf; answering: labels of the endpoints that answered before any of them was.
     """
 
     lineage: str
     fingerprint_sha256: str
     pushed_at: datetime
     told: frozenset[str] = frozenset()
+    answering: frozenset[str] = frozenset()
 
 
 def pushed(pending: t.Iterable[PendingLineage], new: PendingLineage) -> tuple[PendingLineage, ...]:
@@ -61,6 +62,7 @@ def pending_document(pending: t.Iterable[PendingLineage]) -> dict[str, t.Any]:
             "fingerprint_sha256": each.fingerprint_sha256,
             "pushed_at": isoformat_utc(each.pushed_at),
             "told": sorted(each.told),
+            "answering": sorted(each.answering),
         }
         for each in pending
     }
@@ -75,6 +77,7 @@ def read_pending(document: t.Any) -> tuple[PendingLineage, ...]:
                 str(facts["fingerprint_sha256"]),
                 parse_isoformat_utc(facts["pushed_at"]),
                 frozenset(str(key) for key in facts["told"]),
+                frozenset(str(label) for label in facts.get("answering", ())),
             )
             for name, facts in document.items()
         )

@@ -14,14 +14,15 @@ import typing as t
 from datetime import datetime, timedelta
 
 from ..._core.instants import isoformat_utc
-from ..._core.pipeline.plan import date_problems
+from ..._core.pipeline.plan import Plan, date_problems
 from ..._core.pipeline.source import SecretFailure, SecretValue, SecretVersion
 from ..._core.pipeline.sync_report import SyncReport
 from ..._core.push.deployments import Unfinished
-from ..._core.services.pending import PendingLineage, pushed
+from ..._core.services.pending import PendingLineage
 from ..._core.unexpected import only_rotation_errors
 from ..._errors import RotationError, StoreError
 from ..._ports.staging.directory import StagingDirectory
+from ..._ports.staging.receipts import ReceiptDirectory
 from ..._ports.store.directory import CertificateDirectory
 from ..rotate.sync import CertificateSync, Found
 from ..rotate.sync_options import SyncOptions
@@ -29,12 +30,11 @@ from .intake import Intake, Refusal, claimed_fingerprint, lineage_of, staged_nam
 from .recording import receipts_for, record_served
 from .settings import DeploymentSettings
 from .telling import Telling
-from .unfinished import UnfinishedFile, fingerprint_of
+from .unfinished import UnfinishedFile, fingerprint_of, is_untold
 from .verdicts import UploadVerdict, reasons
 
 if t.TYPE_CHECKING:
     from ..._core.pipeline.manifest import Entry
-    from ..._core.pipeline.plan import Plan
     from ..._core.push.receipt import Receipt
     from ..rotate.installer import Installation
 
@@ -121,6 +121,15 @@ class Deployment(CertificateSync):
         """What have earlier runs left to be done?"""
         self._unfinished, damage = self._file.load(self._manifest.entries, self._now)
         self.report.warnings += [damage] if damage else []
+        for name, entry in sorted(self._manifest.entries.items()):
+            # Gone back to by hand, for one, or written by another module.
+            if is_untold(entry) and not self._unfinished.is_pending(name) and name not in self._unfinished.unproven:
+                self._become_live(entry)
+
+    def plan(self, found: Found) -> Plan[SecretVersion]:
+        """Each upload is read. Names of lineages never meet: those that differ in case alone are two directories."""
+        super().plan(found)
+        return Plan(fetch=list(found.discovery.secrets))
 
     def fetch(self, plan: Plan[SecretVersion]) -> t.Iterator[list[SecretValue | SecretFailure]]:
         """All uploads of a lineage together."""
@@ -176,6 +185,8 @@ class Deployment(CertificateSync):
 
     def activate(self) -> None:
         """Tell the services of what has become live, and prove that they serve it."""
+        if not self._check_mode:
+            self._before_change()
         self._telling.activate()
 
     def go_back(self) -> None:
@@ -196,12 +207,11 @@ class Deployment(CertificateSync):
                 )
                 telling.look_again()
         self._receipts = receipts_for(self._verdicts, telling, unfinished)
+        written = self._write_receipts()
+        unfinished.tell(written)
         with self._noting_errors():
-            if self._settings.receipts is not None:
-                self._settings.receipts.write(self._receipts)
-            unfinished.receipts.clear()
             self._file.save_alone(unfinished)
-            self._empty_staging()
+            self._empty_staging(written)
 
     # -- parts of them ------------------------------------------------------------------------------------------
 
@@ -236,11 +246,7 @@ class Deployment(CertificateSync):
         for each in installations:
             self._unfinished.taken_back.pop(each.entry.name, None)
         for each in news:
-            name = each.entry.name
-            pending = PendingLineage(name, fingerprint_of(each.entry), self._now)
-            self._unfinished.pending = pushed(self._unfinished.pending, pending)
-            self._unfinished.unproven.pop(name, None)
-            self._unfinished.receipts.add(name)
+            self._become_live(each.entry)
         if not news or self._check_mode:
             return list(installations)
         self._before_change()
@@ -253,6 +259,10 @@ class Deployment(CertificateSync):
                 self._taken(each.entry.name).fail(self._refusal_of(each.entry.name))
             return [each for each in installations if each not in news]
         return list(installations)
+
+    def _become_live(self, entry: Entry) -> None:
+        pending = PendingLineage(entry.name, fingerprint_of(entry), self._now)
+        self._unfinished.become_live(pending, self._settings.receipts or "")
 
     def _is_news(self, installation: Installation) -> bool:
         """For services: another owner or mode is none."""
@@ -295,9 +305,29 @@ class Deployment(CertificateSync):
         for verdict in self._verdicts if not self._is_saved else ():
             verdict.give_up(self.report.failures[-1])
 
-    def _empty_staging(self) -> None:
+    def _write_receipts(self) -> set[str]:
+        """Returns the lineages of which nothing more has to be written. Each pusher looks in a directory of its own."""
+        pushed_now = {verdict.lineage for verdict in self._verdicts}
+        by_place: dict[str, list[Receipt]] = {}
+        for receipt in self._receipts:
+            own = self._settings.receipts or ""
+            place = own if receipt.lineage in pushed_now else self._unfinished.origins.get(receipt.lineage, own)
+            by_place.setdefault(place, []).append(receipt)
+        left: set[str] = set()
+        for place, receipts in by_place.items():
+            names = {receipt.lineage for receipt in receipts}
+            left |= names
+            with self._noting_errors():
+                if place:
+                    ReceiptDirectory(place).write(receipts)
+                    if any(receipt.state == "refused" for receipt in receipts):
+                        ReceiptDirectory(place).forget(self._telling.entries)
+                left -= names
+        return {*pushed_now, *self._unfinished.receipts} - left
+
+    def _empty_staging(self, told: t.Collection[str]) -> None:
         for verdict in self._verdicts:
-            if verdict.is_over:
+            if verdict.is_over and verdict.lineage in told:
                 with self._noting_errors():
                     self._staging.remove(verdict.staged)
         with self._noting_errors():

@@ -27,16 +27,24 @@ _PAUSE, _LONGEST_PAUSE = 0.2, 2.0  # seconds between two rounds, in between they
 
 
 class ServiceProof:
-    """Of several services. Made before any of them is told: which endpoints answer then, is part of the proof."""
+    """Of several services. Made before any of them is told: which endpoints answer then, is part of the proof.
 
-    def __init__(self, services: t.Iterable[ServiceDefinition], *, handshake: float = _HANDSHAKE) -> None:
+    answered: labels of others that answered, when a run that was killed looked; answering: labels of all of them.
+    """
+
+    def __init__(
+        self,
+        services: t.Iterable[ServiceDefinition],
+        *,
+        answered: t.Iterable[str] = (),
+        handshake: float = _HANDSHAKE,
+    ) -> None:
         self._handshake = handshake
         services = tuple(services)
         endpoints = {endpoint for service in services for endpoint in _endpoints(service)}
         timeout = min([handshake, *(service.prove_within for service in services)])
-        self._answering = {
-            observation.endpoint for observation in self._ask(list(endpoints), timeout) if observation.reachable
-        }
+        seen = self._ask(list(endpoints), timeout)
+        self.answering = frozenset(answered) | {_label(each.endpoint) for each in seen if each.reachable}
 
     def prove(
         self, service: ServiceDefinition, told: t.Collection[str], live: t.Sequence[LiveLineage]
@@ -65,9 +73,8 @@ class ServiceProof:
         return judge_endpoints(questions, [answers[index] for index in range(len(endpoints))], told)
 
     def _answer(self, observation: Observation) -> EndpointAnswer:
-        return EndpointAnswer(
-            observation.fingerprint_sha256, observation.error or "", observation.endpoint in self._answering
-        )
+        answered_before = _label(observation.endpoint) in self.answering
+        return EndpointAnswer(observation.fingerprint_sha256, observation.error or "", answered_before)
 
     @staticmethod
     def _ask(endpoints: t.Sequence[Endpoint], timeout: float) -> list[Observation]:
@@ -80,5 +87,9 @@ def _endpoints(service: ServiceDefinition) -> list[Endpoint]:
 
 def _question(service: ServiceDefinition, endpoint: Endpoint, live: t.Iterable[LiveLineage]) -> EndpointQuestion:
     name = endpoint.server_name or ""
-    label = str(endpoint) if name in ("", endpoint.host) else f"{endpoint} ({name})"
-    return EndpointQuestion(label, name, candidates_for(service, endpoint.host, name, live))
+    return EndpointQuestion(_label(endpoint), name, candidates_for(service, endpoint.host, name, live))
+
+
+def _label(endpoint: Endpoint) -> str:
+    name = endpoint.server_name
+    return str(endpoint) if name in (None, "", endpoint.host) else f"{endpoint} ({name})"

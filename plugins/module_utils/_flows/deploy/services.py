@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import typing as t
+from dataclasses import replace
 
 from ..._core.services.definitions import Activation, LiveLineage, ServiceDefinition, ServiceOutcome
 from ..._core.services.expected import EndpointVerdict
@@ -28,6 +29,7 @@ def run_services(
     *,
     due: bool = True,
     check_mode: bool = False,
+    remember: t.Callable[[tuple[PendingLineage, ...]], object] = lambda _pending: None,
 ) -> list[ServiceOutcome]:
     """An outcome for each service, in their order. Never raises for what a service does; one that fails does not stop
     the rest.
@@ -35,7 +37,9 @@ def run_services(
     pending: lineages that services are to be told of (core.services.pending), also those left by earlier runs; live:
     all lineages that are live now, pending or not: an endpoint may show any of them; due: whether the delay is over
     (core.services.debounce), else nothing is told; check_mode: nothing is told or asked, what would be has the outcome
-    ran.
+    ran; remember: called with pending once, before anybody is told, when that is due: with the endpoints that answer
+    now. Whoever keeps it on disk then, and gives it to the next run, lets that one see which of them a run that was
+    killed has been the end of.
 
     Afterwards, the lineages in ``wrong`` of any outcome are to be taken back, and this is to be called again for them
     alone, as pending with the leaf that is live again and nobody told of it; what is left of pending is what
@@ -44,7 +48,10 @@ def run_services(
     """
     told_of = {id(service): concerned(service, pending) for service in services}
     runs = due and not check_mode
-    proof = ServiceProof([service for service in services if runs and told_of[id(service)]])
+    concerns = [service for service in services if runs and told_of[id(service)]]
+    proof = ServiceProof(concerns, answered=frozenset().union(*(each.answering for each in pending)))
+    if concerns:
+        remember(tuple(replace(each, answering=proof.answering) for each in pending))
     outcomes = []
     for service in services:
         names = tuple(sorted(each.lineage for each in told_of[id(service)]))
@@ -74,7 +81,13 @@ def _run(
         activation = Activation(log, details.get("proven", ()), details.get("unasked", ()), error.message)
         is_told, wrong = False, details.get("wrong", ())
     # Also of one that failed: it may be dead since, or have gone on with what it had.
-    verdict = proof.prove(service, names, live) if is_there or not is_told else EndpointVerdict()
+    verdict = EndpointVerdict()
+    if is_there or not is_told:
+        try:
+            with only_rotation_errors():
+                verdict = proof.prove(service, names, live)
+        except RotationError as error:
+            verdict = EndpointVerdict(unasked=names, complaints=(error.message,))
     all_wrong = set(names) & {*wrong, *verdict.wrong}
     unasked = set(names) & {*activation.unasked, *verdict.unasked} - all_wrong
     proven = set(names) & {*activation.proven, *verdict.proven} - unasked - all_wrong

@@ -10,17 +10,16 @@ import typing as t
 from datetime import timedelta
 
 from ..._core.services.definitions import ServiceDefinition
-from ..._ports.staging.receipts import ReceiptDirectory
 
 
 class DeploymentSettings(t.NamedTuple):
-    """receipts: where the pusher is told, None for nowhere; settle: how long an upload may be without change whose name
-    does not say that it is whole, before it is judged as it is; services: in order; update_delay: after the last push;
-    run_pending: whether services are told now of what waits for that delay; allow_older: whether a certificate that was
-    issued before the deployed one may take its place.
+    """receipts: directory where the pusher is told, None for nowhere; settle: how long an upload may be without change
+    whose name does not say that it is whole, before it is judged as it is; services: in order; update_delay: after the
+    last push; run_pending: whether services are told now of what waits for that delay; allow_older: whether a
+    certificate that was issued before the deployed one may take its place.
     """
 
-    receipts: ReceiptDirectory | None = None
+    receipts: str | None = None
     settle: timedelta = timedelta(minutes=1)
     services: t.Sequence[ServiceDefinition] = ()
     update_delay: timedelta = timedelta(0)

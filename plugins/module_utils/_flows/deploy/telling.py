@@ -118,9 +118,13 @@ class Telling:
         self.entries = self._directory.load()[0].entries
 
     def complaint(self, lineage: str) -> str:
-        """Why services have not been told of it, or do not serve it; "" when there is nothing to complain of."""
-        failed = [one for one in self.outcomes if one.outcome == "failed" and lineage in one.lineages]
-        return " ".join(f"{one.service}: {one.message}" for one in failed)
+        """Why services have not been told of it, do not serve it, or could not be asked; "" when nothing is wrong."""
+        wrong = [
+            one
+            for one in self.outcomes
+            if lineage in one.unasked or (one.outcome == "failed" and lineage in one.lineages)
+        ]
+        return " ".join(f"{one.service}: {one.message}" for one in wrong)
 
     def _told(self, pending: t.Sequence[PendingLineage], *, due: bool) -> list[ServiceOutcome]:
         services = self._settings.services

@@ -11,12 +11,10 @@ import typing as t
 from datetime import datetime
 
 from ..._core.pipeline.manifest import Entry
-from ..._core.push.deployments import Unfinished
+from ..._core.push.deployments import UNFINISHED_FILE, Unfinished
 from ..._core.services.definitions import LiveLineage
 from ..._core.services.pending import PendingLineage
 from ..._ports.store.directory import STATE_DIRECTORY, CertificateDirectory
-
-_FILE: t.Final = "deployment.json"
 
 
 class UnfinishedFile:
@@ -30,12 +28,12 @@ class UnfinishedFile:
     def load(self, entries: t.Mapping[str, Entry], now: datetime) -> tuple[Unfinished, str]:
         """With a warning where the file is damaged: then services are told of all that is live."""
         try:
-            data = self._directory.read_own_file(_FILE)
+            data = self._directory.read_own_file(UNFINISHED_FILE)
             if data is None:
                 return Unfinished(), ""
             found = Unfinished.from_json(data)
         except ValueError as error:
-            file = os.path.join(self._directory.path, STATE_DIRECTORY, _FILE)
+            file = os.path.join(self._directory.path, STATE_DIRECTORY, UNFINISHED_FILE)
             pending = tuple(PendingLineage(name, fingerprint_of(entry), now) for name, entry in sorted(entries.items()))
             text = f"{file} is damaged ({error}): the services are told of all that is live."
             self._known = b""
@@ -50,7 +48,7 @@ class UnfinishedFile:
         """While the directory is locked by this run."""
         if self.is_news(unfinished):
             data = unfinished.to_json()
-            self._directory.write_own_file(_FILE, data)
+            self._directory.write_own_file(UNFINISHED_FILE, data)
             self._known = data
 
     def save_alone(self, unfinished: Unfinished) -> None:
@@ -65,6 +63,11 @@ def fingerprint_of(entry: Entry) -> str:
     return str(entry.current.summary.get("fingerprint_sha256") or "")
 
 
+def is_untold(entry: Entry) -> bool:
+    """Whether another version was the last one that services are known to have been told of."""
+    return entry.layout == "lineage" and (entry.loaded or entry.proven) != entry.current.digest
+
+
 def live_lineages(directory: CertificateDirectory, entries: t.Mapping[str, Entry]) -> list[LiveLineage]:
     """As services see them."""
     return [
@@ -75,4 +78,5 @@ def live_lineages(directory: CertificateDirectory, entries: t.Mapping[str, Entry
             os.path.join(directory.path, entry.main_path),
         )
         for name, entry in sorted(entries.items())
+        if entry.layout == "lineage"
     ]

@@ -14,7 +14,7 @@ from ..._core.instants import isoformat_utc
 from ..._core.push.debts import gives_up
 from ..._core.push.delivery import Delivery
 from ..._core.push.entries import Confirmation, OwedEntry
-from ..._core.push.verdict import PushVerdict, failed, verdict_on
+from ..._core.push.verdict import PushVerdict, failed, postponed_for, verdict_on
 from ..._core.unexpected import only_rotation_errors
 from ..._errors import PushError, RotationError
 from ..issue.run_time import RunEnds
@@ -107,9 +107,7 @@ class HostAttempts:
     def _push(self, claim: QueueClaim, *, is_last: bool) -> None:
         self._time.check()
         entries = {entry.lineage: entry for entry in claim.entries}
-        gone = self._open - entries.keys()
-        self._tell("Another run has taken it.", "busy", gone)
-        self._open -= gone
+        self._tell("Another run has taken it.", "busy", self._open - entries.keys())
         again = set()
         for name, judged in self._judged(entries).items():
             try:
@@ -140,6 +138,7 @@ class HostAttempts:
             told = self._ports.deliverer.deliver(target, [*lineages.values()], uploaded=lying, wait=self._waits)
         except PushError as error:
             told = [Delivery(name, error=error.message, fault=error.fault) for name in lineages]
+        why_over = self._time.why_over  # then connections are cut
         deliveries = {each.lineage: each for each in told}
         judged = {}
         for name, lineage in lineages.items():
@@ -149,6 +148,8 @@ class HostAttempts:
             verdict = verdict_on(
                 delivery, entries[name], lineage.fingerprint_sha256, target, self._time.now(), waited=self._waits
             )
+            if why_over and verdict.fault == "unreachable":
+                verdict = failed(f"Not finished: {why_over}.", "ended", verdict.uploaded)
             judged[name] = _Judged(verdict, lineage)
         return judged
 
@@ -202,13 +203,14 @@ class HostAttempts:
         self, entry: OwedEntry, fingerprint: str, verdict: PushVerdict, now: datetime, *, is_again: bool
     ) -> OwedEntry:
         """What is owed after an attempt in vain. A run that follows one that was killed keeps to next_attempt."""
-        again_at = isoformat_utc(now + timedelta(seconds=self._target.retry_interval)) if is_again else None
+        attempts = entry.attempts + (verdict.outcome == "failed" and verdict.fault != "ended")
+        pause = timedelta(seconds=self._target.retry_interval) if is_again else postponed_for(verdict, attempts)
         return dataclasses.replace(
             entry,
             fingerprint_sha256=fingerprint,
-            attempts=entry.attempts + (verdict.outcome == "failed"),
+            attempts=attempts,
             last_error=verdict.error,
-            next_attempt=again_at,
+            next_attempt=isoformat_utc(now + pause) if pause else None,
             uploaded=verdict.uploaded,
         )
 

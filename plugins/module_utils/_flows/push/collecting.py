@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass, field
+from datetime import timedelta
 
-from ..._core.instants import isoformat_utc
-from ..._core.push.debts import owed
+from ..._core.instants import isoformat_utc, parse_isoformat_utc
+from ..._core.push.debts import matched_domains, owed
 from ..._core.push.entries import OwedEntry
 from ..._core.push.push_report import LineageReport, PushReport, TargetReport
+from ..._core.push.verdict import LONGEST_POSTPONEMENT
+from ..._ports.tls.endpoint import parse_endpoint
+from .endpoints import concerns
 
 if t.TYPE_CHECKING:
     from datetime import datetime
 
     from ..._core.push.debts import DebtKey, Debts
     from ..._core.push.entries import Confirmation
+    from ..._core.push.lineage import Lineage
     from ..._core.push.targets import PushTarget
     from ..._ports.lineages.certbot_live import CertbotLive
     from ..._ports.queue.push_queue import PushQueue
@@ -26,15 +31,16 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OpeningStand:
-    """debts: of all targets; queued, dead, confirmed: of the queue, before anything was added; unreadable: lineage ->
-    why; damaged: sentences."""
+    """debts: of all targets; queued, dead, confirmed: of the queue, before anything was added; postponed: what is not
+    tried before an instant; unreadable: lineage -> why; warnings: sentences."""
 
     debts: Debts
     queued: t.Mapping[DebtKey, OwedEntry]
     dead: t.Mapping[DebtKey, OwedEntry]
     confirmed: t.Mapping[DebtKey, Confirmation]
+    postponed: t.Mapping[DebtKey, str] = field(default_factory=dict)
     unreadable: t.Mapping[str, str] = field(default_factory=dict)
-    damaged: t.Sequence[str] = ()
+    warnings: t.Sequence[str] = ()
 
     def report(self, hosts: t.Sequence[str], *, of_all: bool, predicted: bool = False) -> PushReport:
         """As if nothing were pushed. hosts: names of those that it is about; of_all: whether these are all targets."""
@@ -47,10 +53,12 @@ class OpeningStand:
             self._note(report, debt.key, "dead", debt.fingerprint_sha256, self.dead[debt.key])
         for debt in self.debts.paid:
             self._note(report, debt.key, "unchanged", debt.fingerprint_sha256)
+        self._note_expired(report)
         report.problems += self.unreadable.values()
-        report.warnings += [*self.damaged, *map(_expired, self.debts.expired)]
+        report.warnings += [*self.warnings, *map(_expired, self.debts.expired)]
         report.warnings += [_idle(host) for host in self.debts.idle if host in report.targets]
         if of_all:
+            self._note_postponed(report)
             self._note_strays(report)
         return report
 
@@ -77,6 +85,29 @@ class OpeningStand:
             before=before.fingerprint_sha256 if before else "",
             was_dead=is_dead,
         )
+
+    def _note_postponed(self, report: PushReport) -> None:
+        """Who names a host means it."""
+        for (host, lineage), instant in self.postponed.items():
+            each = report.of(host, lineage)
+            if each and each.outcome == "owed":
+                each.error = (
+                    f"{self.queued[host, lineage].last_error} It is tried again at {instant}, or when hosts names it."
+                )
+                each.fault = "taken_back"
+
+    def _note_expired(self, report: PushReport) -> None:
+        """What is owed, and no host would take any more."""
+        for (host, lineage), entry in self.queued.items():
+            if host in report.targets and lineage in self.debts.expired:
+                report.targets[host].lineages[lineage] = LineageReport(
+                    lineage,
+                    "owed",
+                    entry.fingerprint_sha256,
+                    attempts=entry.attempts,
+                    error="It has expired before it was pushed. Renew it.",
+                    fault="expired",
+                )
 
     def _note_strays(self, report: PushReport) -> None:
         """What is queued and nobody wants any more: a host was removed, one of its domains, or the lineage."""
@@ -116,7 +147,7 @@ class Collector:
     def collect(self, *, dry: bool = False) -> OpeningStand:
         """What is owed and was in no queue is, afterwards; dry: nothing is written. Raises RotationError."""
         woken = self._queue.woken()  # before anything is looked at: who comes later wakes again
-        damaged = [] if dry else self._queue.set_damaged_aside()
+        aside = [] if dry else self._queue.set_damaged_aside()
         content = self._queue.content()
         queued = {(entry.host, entry.lineage): entry for entry in (*content.owed, *content.claimed)}
         dead = {(entry.host, entry.lineage): entry for entry in content.dead}
@@ -138,8 +169,37 @@ class Collector:
                 OwedEntry(debt.host, debt.lineage, debt.fingerprint_sha256, queued_at=at) for debt in debts.new
             )
             self._queue.forget_wakes(woken)
-        told = [f"{each.path}: {each.reason}. What it stood for is computed anew." for each in damaged]
-        return OpeningStand(debts, queued, dead, confirmed, found.failures, told)
+        warnings = [
+            f"{each.path}: {each.reason}. What it stood for is computed anew." for each in (*aside, *content.damaged)
+        ]
+        warnings += self._idle_endpoints(found.lineages)
+        return OpeningStand(
+            debts, queued, dead, confirmed, self._postponed(debts, queued, now), found.failures, warnings
+        )
+
+    def _postponed(self, debts: Debts, queued: t.Mapping[DebtKey, OwedEntry], now: datetime) -> dict[DebtKey, str]:
+        """Beyond the pauses of one run. An instant too far away is that of a clock that was wrong."""
+        pauses = {target.name: timedelta(seconds=target.retry_interval) for target in self._targets}
+        instants = {debt.key: queued[debt.key].next_attempt for debt in debts.waiting if debt.key in queued}
+        return {
+            key: instant
+            for key, instant in instants.items()
+            if instant and pauses[key[0]] < parse_isoformat_utc(instant) - now <= LONGEST_POSTPONEMENT
+        }
+
+    def _idle_endpoints(self, lineages: t.Sequence[Lineage]) -> list[str]:
+        """Sentences about those that prove nothing."""
+        found = []
+        for target in self._targets:
+            gets = [lineage for lineage in lineages if matched_domains(target, lineage.domains)]
+            for position, entry in enumerate(target.endpoints if gets else ()):
+                endpoint = parse_endpoint(entry, position)
+                if not any(concerns(endpoint, lineage) for lineage in gets):
+                    found.append(
+                        f"{target.name}: no lineage that it gets has the name {endpoint.server_name}, so"
+                        f" {endpoint} is never asked."
+                    )
+        return found
 
     def note_work_of_others(self, report: PushReport) -> None:
         """What another run has taken meanwhile: whether it is owed yet. Raises StoreError."""

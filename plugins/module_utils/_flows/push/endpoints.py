@@ -42,7 +42,7 @@ class EndpointProof:
         """Name of a lineage -> "" when all endpoints that it concerns show it, else what is wrong; without those that
         no endpoint concerns. patience: seconds to ask again for; once is always asked. Raises RunEnds."""
         concerned = {
-            lineage.name: [endpoint for endpoint in self._endpoints if self._concerns(endpoint, lineage)]
+            lineage.name: [endpoint for endpoint in self._endpoints if concerns(endpoint, lineage)]
             for lineage in lineages
         }
         wrong: dict[str, str] = {}
@@ -83,6 +83,8 @@ class EndpointProof:
             " told of new certificates."
         )
 
-    def _concerns(self, endpoint: Endpoint, lineage: Lineage) -> bool:
-        name = endpoint.server_name
-        return not name or is_ip(name) or covers(lineage.domains, (), name)
+
+def concerns(endpoint: Endpoint, lineage: Lineage) -> bool:
+    """Whether it has to show the lineage's certificate, if its host gets it."""
+    name = endpoint.server_name
+    return not name or is_ip(name) or covers(lineage.domains, (), name)

@@ -31,6 +31,8 @@ if t.TYPE_CHECKING:
 
 #: Seconds: a signal is seen after a wait, not in it.
 _LONGEST_WAIT: t.Final = 0.2
+#: Seconds that those who are at work have when the run is over, before their connections are cut.
+_GRACE: t.Final = 5.0
 #: Seconds beyond its own time limits for which another run at a host is waited for.
 _MARGIN: t.Final = 10
 
@@ -143,9 +145,13 @@ class Push:
         attempts = {turn.name: self._attempts(report.targets[turn.name]) for turn in turns}
         running: dict[concurrent.futures.Future[AttemptEnd], str] = {}
         with concurrent.futures.ThreadPoolExecutor(min(self._settings.rules.lanes, len(turns))) as pool:
+            cut_at: float | None = None
             while True:
                 if self._time.why_over:
                     state.end()
+                    cut_at = cut_at or self._time.monotonic() + _GRACE
+                    if self._time.monotonic() >= cut_at:
+                        self._ports.deliverer.cut()
                 step = state.next(self._time.monotonic())
                 if isinstance(step, Turn):
                     running[pool.submit(attempts[step.name].attempt, is_last=step.is_last)] = step.name

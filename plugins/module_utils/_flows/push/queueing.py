@@ -73,14 +73,16 @@ class QueueKeeper:
         self._report.failures.update(found.failures)
         if self._scope.is_all:
             self._report.strays += debts.strays
-            self._report.warnings += [
-                f"{host}: {lineage} is in the queue, and no target wants it any more. Forget it with state=forgotten."
-                for host, lineage in debts.strays
-            ]
-        self._report.warnings += [
-            f"{name}: no lineage has any of its domains, so it gets nothing. Correct them, or have one issued."
-            for name in (debts.idle if not self._scope.lineages else ())
-        ]
+            if debts.strays:
+                named = ", ".join(f"{lineage} for {host}" for host, lineage in debts.strays)
+                self._report.warnings.append(
+                    f"In the queue, and no target wants it any more: {named}. Forget it with state=forgotten."
+                )
+        if debts.idle and not self._scope.lineages:
+            self._report.warnings.append(
+                f"{', '.join(debts.idle)}: no lineage has any of the domains, so nothing is pushed there. Correct them,"
+                " or have one issued."
+            )
         self._report.warnings += [
             f"{name} has expired, so no host would take it. Renew it, or remove the lineage." for name in debts.expired
         ]
@@ -136,10 +138,9 @@ class QueueKeeper:
 
     def _look(self) -> QueueContent:
         content = self._queue.content()
-        if self._check_mode:
-            self._report.set_aside += [damaged.path for damaged in content.damaged]
-        else:
-            self._report.set_aside += [damaged.path for damaged in self._queue.set_damaged_aside()]
+        if content.damaged:
+            moved = content.damaged if self._check_mode else self._queue.set_damaged_aside()
+            self._report.set_aside += [damaged.path for damaged in moved]
         self._report.warnings += [
             f"{damaged.path}: {damaged.reason}. It is kept in {self._queue.path}/bad, and what it stood for is computed"
             " anew."

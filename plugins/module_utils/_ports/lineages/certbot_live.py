@@ -49,7 +49,7 @@ class _SeenFile(t.NamedTuple):
 
 
 class CertbotLive:
-    """path: such as /etc/letsencrypt/live; patience: seconds for a renewal to be over, for each lineage."""
+    """path: such as /etc/letsencrypt/live; patience: seconds for renewals to be over."""
 
     def __init__(self, path: str, *, patience: float = 2.0) -> None:
         self.path = path
@@ -65,27 +65,48 @@ class CertbotLive:
 
     def read(self, name: str) -> Lineage:
         """Raises LineageError, which names the lineage."""
-        require_name(name)
-        deadline = time.monotonic() + self._patience
-        while True:
-            try:
-                with only_rotation_errors():
-                    return self._read(name)
-            except _UnsettledLineage:
-                if time.monotonic() >= deadline:
-                    raise
-            time.sleep(_POLL_SECONDS)
+        lineages, failures = self._read_some([name])
+        for error in failures.values():
+            raise error
+        return lineages[name]
 
     def read_all(self, names: t.Collection[str] | None = None) -> FoundLineages:
         """names: only these, None for all. One that cannot be read stops no other. Raises LineageError when the
         directory itself cannot be read."""
-        lineages, failures = [], {}
-        for name in self.names() if names is None else names:
-            try:
-                lineages.append(self.read(name))
-            except RotationError as error:
-                failures[name] = error.message
-        return FoundLineages(tuple(lineages), failures)
+        lineages, failures = self._read_some(self.names() if names is None else names)
+        return FoundLineages(
+            tuple(lineages[name] for name in sorted(lineages)),
+            {name: failures[name].message for name in sorted(failures)},
+        )
+
+    def _read_some(self, names: t.Iterable[str]) -> tuple[dict[str, Lineage], dict[str, LineageError]]:
+        """All renewals that are under way are waited for together."""
+        lineages: dict[str, Lineage] = {}
+        failures: dict[str, LineageError] = {}
+        left, deadline = list(names), time.monotonic() + self._patience
+        while True:
+            for name in left:
+                try:
+                    lineages[name] = self._read_as_expected(name)
+                except LineageError as error:
+                    failures[name] = error
+            left = [name for name in left if isinstance(failures.get(name), _UnsettledLineage)]
+            if not left or time.monotonic() >= deadline:
+                return lineages, failures
+            time.sleep(_POLL_SECONDS)
+            for name in left:
+                del failures[name]
+
+    def _read_as_expected(self, name: str) -> Lineage:
+        """Raises LineageError, whatever there is."""
+        require_name(name)
+        try:
+            with only_rotation_errors():
+                return self._read(name)
+        except LineageError:
+            raise
+        except RotationError as error:
+            raise LineageError(f"{name}: {error.message}") from None
 
     def _read(self, name: str) -> Lineage:
         directory = None

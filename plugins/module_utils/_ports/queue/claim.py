@@ -81,7 +81,7 @@ class QueueClaim:
         self._remove(entry.lineage)
 
     def _remove(self, lineage: str) -> None:
-        with folder(self._path, CLAIMED, self._file) as claimed, contextlib.suppress(FileNotFoundError):
+        with folder(self._path, CLAIMED, self._file) as claimed:
             if claimed:
-                claimed.unlink(file_name(lineage) + SUFFIX)
+                folders.discard(claimed, file_name(lineage) + SUFFIX)
         self._unsettled.discard(lineage)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import time
@@ -26,6 +27,7 @@ FOLDERS: t.Final = frozenset({OWED, CLAIMED, CONFIRMED, DEAD, BAD, WAKE})
 LOCK: t.Final = ".lock"
 _ATTRIBUTES: t.Final = FileAttributes(0o600)
 _POLL_SECONDS: t.Final = 0.01
+_NO_LINKS: t.Final = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS})
 #: Seconds. What is older was left by a process that was killed; one that writes needs a moment.
 _OLD: t.Final = 3600
 
@@ -127,9 +129,7 @@ def write_new_entries(place: Place, entries: t.Iterable[OwedEntry]) -> list[Owed
         written, descriptors = descriptors, []
         sync_and_close(written)
         for name, entry in temporary.items():
-            try:
-                place.link_new(file_name(entry.lineage) + SUFFIX, place, name)
-            except FileExistsError:
+            if not _link_new(place, file_name(entry.lineage) + SUFFIX, place, name):
                 left.append(entry)
     finally:
         for descriptor in descriptors:
@@ -143,9 +143,32 @@ def write_new_entries(place: Place, entries: t.Iterable[OwedEntry]) -> list[Owed
 
 def move_new(place: Place, to: Place, name: str) -> None:
     """An entry, unless there is one of this name already: then it is removed alone. A kill in between leaves both."""
-    with contextlib.suppress(FileExistsError):
-        to.link_new(name, place, name)
-    place.unlink(name)
+    _link_new(to, name, place, name)
+    discard(place, name)
+
+
+def _link_new(place: Place, name: str, source: Place, source_name: str) -> bool:
+    """Whether there was none of this name."""
+    try:
+        place.link_new(name, source, source_name)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno in _NO_LINKS:
+            raise StoreError(
+                f"{place.path} is on a file system without hard links, which the push queue needs. Use another one."
+            ) from None
+        raise
+    return True
+
+
+def discard(place: Place, name: str) -> bool:
+    """Whether there was one. NFS may say that there was none of what it has just removed, too."""
+    try:
+        place.unlink(name)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def set_aside(path: str, kind: str, host_file: str, place: Place, name: str) -> str:

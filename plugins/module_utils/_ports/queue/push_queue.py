@@ -60,11 +60,12 @@ class PushQueue:
     """
 
     def __init__(self, path: str) -> None:
-        self.path = path
+        self.path = path.rstrip("/") or "/"
 
     def enqueue(self, entries: t.Iterable[OwedEntry]) -> list[OwedEntry]:
         """Add entries without waiting for anybody. Returns those that made a difference: one with the same fingerprint
-        stays as it is, with its attempts; one with another is replaced, and no longer dead."""
+        stays as it is, with its attempts; one with another is replaced. Neither is dead any more: what is in dead
+        beside it is left to the next claim, for only who has the lock may tell it from what is given up just now."""
         by_host: dict[str, dict[str, OwedEntry]] = {}
         for entry in entries:
             by_host.setdefault(entry.host, {})[entry.lineage] = entry
@@ -191,7 +192,6 @@ class PushQueue:
             for entry in folders.write_new_entries(owed, others):
                 if not self._is_queued(owed, host_file, entry):
                     folders.write_entry(owed, entry)
-        self._unlink(DEAD, host_file, [entry.lineage for entry in entries])
         return others
 
     def _is_queued(self, owed: Place, host_file: str, entry: OwedEntry) -> bool:
@@ -209,10 +209,7 @@ class PushQueue:
         with folder(self.path, kind, host_file) as place:
             if place is None:
                 return removed
-            for lineage in lineages:
-                with contextlib.suppress(FileNotFoundError):
-                    place.unlink(file_name(lineage) + SUFFIX)
-                    removed.add(lineage)
+            removed.update(lineage for lineage in lineages if folders.discard(place, file_name(lineage) + SUFFIX))
             if removed:
                 place.sync()
         return removed

@@ -45,7 +45,7 @@ class QueueTaking:
             if isinstance(found, DamagedEntry):
                 self._put_aside(CLAIMED, self._claimed, name, found)
             elif found and self._is_there(self._dead, folders.read_owed, found, name):
-                self._claimed.unlink(name)  # it had been given up
+                folders.discard(self._claimed, name)  # it had been given up
             elif found:
                 folders.move_new(self._claimed, self._owed, name)
 
@@ -61,6 +61,8 @@ class QueueTaking:
         if isinstance(found, DamagedEntry):
             self._put_aside(OWED, self._owed, name, found)
         elif found and (due is None or found.next_attempt is None or found.next_attempt <= due):
+            if self._dead:  # of before it was owed again; first, for what is claimed and dead was given up
+                folders.discard(self._dead, name)
             with contextlib.suppress(FileNotFoundError):
                 self._owed.move(name, self._claimed, name)
             self._have(name)
@@ -72,12 +74,9 @@ class QueueTaking:
             self._put_aside(CLAIMED, self._claimed, name, found)
         elif found and self._is_there(self._confirmed, folders.read_confirmation, found, name):
             # It was added while an earlier fingerprint was pushed, and what was pushed was this one.
-            self._claimed.unlink(name)
+            folders.discard(self._claimed, name)
         elif found:
             self.taken.append(found)
-            if self._dead:  # of before it was owed again
-                with contextlib.suppress(FileNotFoundError):
-                    self._dead.unlink(name)
 
     def _is_there(self, place: Place | None, read: _Reader, entry: OwedEntry, name: str) -> bool:
         """Whether an entry with the same fingerprint is."""

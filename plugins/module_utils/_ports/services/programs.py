@@ -25,7 +25,7 @@ _MAX_OUTPUT = 256 * 1024
 _MAX_READ = 65536
 _PAUSE = 0.05  # seconds between two looks whether it has ended
 _LAST_WORDS = 0.2  # seconds for what it printed before it ended
-_GRACE = 2.0  # seconds after SIGTERM, of its time
+_GRACE = 2.0  # seconds after SIGTERM
 
 
 class Ended(t.NamedTuple):
@@ -38,7 +38,8 @@ class Ended(t.NamedTuple):
 def run_to_end(command: t.Sequence[str], timeout: float, *, environment: t.Mapping[str, str] | None = None) -> Ended:
     """Without a shell and without input. timeout: seconds; environment: what is added to that of this process.
 
-    Raises ServiceError when it cannot be started, or takes longer: then it is ended, with its process group.
+    Raises ServiceError when it cannot be started, or takes longer: then it is asked to end, and soon after it is ended,
+    with its process group.
     """
     end = time.monotonic() + timeout
     try:
@@ -54,19 +55,26 @@ def run_to_end(command: t.Sequence[str], timeout: float, *, environment: t.Mappi
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error.__class__.__name__
         raise ServiceError(f"Cannot run {command[0]}: {reason}.{_advice(error)}") from None
-    with process, _Output(t.cast("t.IO[bytes]", process.stdout)) as output:
-        grace = min(_GRACE, timeout / 4)
-        if not output.read_until_end_of(process, end - grace):
-            _end_group(process, signal.SIGTERM)
-            output.read_until_end_of(process, end)
+    with _Output(t.cast("t.IO[bytes]", process.stdout)) as output:
+        try:
+            is_over = output.read_until_end_of(process, end)
+        except BaseException:  # somebody asks this process to end
             _end_group(process, signal.SIGKILL)
-            process.wait()
-            output.read_what_is_there(_LAST_WORDS)
-            raise ServiceError(
-                f"{command[0]} took more than {timeout:g} seconds and was ended. Raise the timeout if it needs more.",
-                log=output.text,
-            )
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_GRACE)
+            raise
+        if not is_over:
+            _end_group(process, signal.SIGTERM)
+            output.read_until_end_of(process, end + _GRACE)
+            _end_group(process, signal.SIGKILL)
+            # Not for ever: one that waits for a disk cannot be ended.
+            output.read_until_end_of(process, time.monotonic() + _GRACE)
         output.read_what_is_there(_LAST_WORDS)
+    if not is_over:
+        raise ServiceError(
+            f"{command[0]} took more than {timeout:g} seconds and was ended. Raise the timeout if it needs more.",
+            log=output.text,
+        )
     return Ended(process.returncode, output.text)
 
 

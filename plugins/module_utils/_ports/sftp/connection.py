@@ -22,6 +22,9 @@ import typing as t
 from ..._core.push import sftp
 
 _MAX_READ = 65536
+#: Requests that wait for their answers; and bytes that these have at most, for none is longer than what one reads.
+_AT_ONCE = 256
+_MOST_RECEIVED = _AT_ONCE * 2 * sftp.CHUNK
 #: Of what ssh tells. Its end is what counts; and the host key, which comes early, is told within so much.
 _KEPT_REPORT = 64 * 1024
 #: Seconds for an orderly goodbye.
@@ -56,6 +59,8 @@ class SftpConnection:
         self._received = bytearray()
         self._report = bytearray()
         self._early_report = b""
+        self._is_well = False
+        self._selector = selectors.DefaultSelector()  # before the child, for it may fail
         parent = os.getpid()
         # Between fork and exec only prctl and getppid are called, so threads do no harm. No other means ends the child
         # with us at every step: one that waits for a host in its key exchange looks at none of its pipes.
@@ -71,7 +76,6 @@ class SftpConnection:
         )
         self._pipes = [t.cast("t.IO[bytes]", pipe) for pipe in (self._process.stdin, self._process.stdout)]
         self._errors = t.cast("t.IO[bytes]", self._process.stderr)
-        self._selector = selectors.DefaultSelector()
         for pipe in (*self._pipes, self._errors):
             os.set_blocking(pipe.fileno(), False)
         self._selector.register(self._pipes[1], selectors.EVENT_READ)
@@ -87,6 +91,12 @@ class SftpConnection:
             with contextlib.suppress(OSError):
                 pipe.close()
 
+    def cut(self) -> None:
+        """End it at once, from another thread."""
+        if self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
     @property
     def report(self) -> str:
         """What ssh told: its beginning and its end."""
@@ -95,8 +105,9 @@ class SftpConnection:
     def begin(self) -> None:
         """Raises ConnectionEnded, when all that ssh has to tell is in the report; SftpNonsense."""
         try:
-            self._send(sftp.init_packet())
-            self.extensions = sftp.parse_version(self._packet())
+            with self._attentive():
+                self._send(sftp.init_packet())
+                self.extensions = sftp.parse_version(self._packet())
         except ConnectionEnded as ended:
             if not ended.timed_out:
                 self._hear_out()
@@ -104,25 +115,40 @@ class SftpConnection:
 
     def exchange(self, requests: t.Sequence[sftp.SftpRequest]) -> list[sftp.SftpReply]:
         """Their replies, in the same order. Raises ConnectionEnded, SftpNonsense."""
-        numbers = [next(self._numbers) & 0xFFFFFFFF for _ in requests]
-        open_numbers = set(numbers)
-        self._send(b"".join(map(sftp.SftpRequest.packet, requests, numbers)))
-        replies = {}
-        while open_numbers:
-            number, reply = sftp.parse_reply(self._packet())
-            if number not in open_numbers:
-                raise sftp.SftpNonsense("it answered what it was not asked")
-            open_numbers.remove(number)
-            replies[number] = reply
-        return [replies[number] for number in numbers]
+        replies: list[sftp.SftpReply] = []
+        with self._attentive():
+            for first in range(0, len(requests), _AT_ONCE):
+                replies += self._exchange(requests[first : first + _AT_ONCE])
+        return replies
 
     def pause(self, seconds: float) -> None:
-        """Raises ConnectionEnded when the connection ends meanwhile, or would be the deadline's to end."""
+        """Raises ConnectionEnded, SftpNonsense when the connection ends meanwhile."""
         end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            self._turn(min(end, self.deadline))
-            if time.monotonic() >= self.deadline:
-                raise ConnectionEnded("it was silent for too long", timed_out=True)
+        with self._attentive():
+            while time.monotonic() < end:
+                self._turn(end)
+                if self._received:
+                    raise sftp.SftpNonsense("it answered what it was not asked")
+
+    @contextlib.contextmanager
+    def _attentive(self) -> t.Iterator[None]:
+        """Who does not answer in time, or rightly, gets no goodbye."""
+        self._is_well = False
+        yield
+        self._is_well = True
+
+    def _exchange(self, requests: t.Sequence[sftp.SftpRequest]) -> list[sftp.SftpReply]:
+        numbers = [next(self._numbers) & 0xFFFFFFFF for _request in requests]
+        unanswered = set(numbers)
+        self._send(b"".join(map(sftp.SftpRequest.packet, requests, numbers)))
+        replies = {}
+        while unanswered:
+            number, reply = sftp.parse_reply(self._packet())
+            if number not in unanswered:
+                raise sftp.SftpNonsense("it answered what it was not asked")
+            unanswered.remove(number)
+            replies[number] = reply
+        return [replies[number] for number in numbers]
 
     # -- pipes --------------------------------------------------------------------------------------------------
 
@@ -167,7 +193,7 @@ class SftpConnection:
     def _turn(self, until: float) -> list[t.IO[bytes]]:
         """Wait until a pipe is ready, read what there is. Returns those ready. Raises ConnectionEnded."""
         ready = [
-            t.cast("t.IO[bytes]", key.fileobj) for key, _ in self._selector.select(max(until - time.monotonic(), 0))
+            t.cast("t.IO[bytes]", key.fileobj) for key, _mask in self._selector.select(max(until - time.monotonic(), 0))
         ]
         if self._errors in ready:
             self._hear()
@@ -176,7 +202,7 @@ class SftpConnection:
             if some == b"":
                 raise ConnectionEnded("it ended the connection")
             self._received += some or b""
-            if len(self._received) > 2 * sftp.MAX_PACKET:
+            if len(self._received) > _MOST_RECEIVED:
                 raise sftp.SftpNonsense("it sends more than it was asked for")
         return ready
 
@@ -208,7 +234,7 @@ class SftpConnection:
         """In order if it can, by force if not, and with all that it has started."""
         with contextlib.suppress(OSError):
             self._pipes[0].close()
-        end = min(self.deadline, time.monotonic() + _GOODBYE)
+        end = min(self.deadline, time.monotonic() + _GOODBYE) if self._is_well else 0
         with contextlib.suppress(ConnectionEnded, sftp.SftpNonsense):
             while time.monotonic() < end:  # what it still has to say must not keep it
                 self._turn(end)

@@ -68,12 +68,15 @@ def key_options(path: str | None, *, has_passphrase: bool) -> list[str]:
     if path is None:
         return asks
     has_agent = bool(os.environ.get("SSH_AUTH_SOCK"))
+    if any(char in path for char in '"\\'):  # which versions of ssh read in different ways
+        raise PushError(f"private_key_file {path}: ssh takes no quotation mark or backslash there. Rename it.", "local")
     lack = _lack(path)
     needs_agent = bool(lack) and not (has_passphrase and lack == _LOCKED)
     if needs_agent and not has_agent:
         raise PushError(f"{path} {lack}, or put the key into an ssh-agent and set SSH_AUTH_SOCK.", "local")
     agent = [] if needs_agent else ["-oIdentityAgent=none"]
-    return [*asks, "-oIdentitiesOnly=yes", *agent, "-i", path.replace("%", "%%")]
+    quoted = path.replace("%", "%%")
+    return [*asks, "-oIdentitiesOnly=yes", *agent, f'-oIdentityFile="{quoted}"']
 
 
 def _lack(path: str) -> str:
@@ -101,6 +104,6 @@ def _is_encrypted(content: bytes) -> bool:
         return b"ENCRYPTED" in content
     lines = content.split(_OPENSSH, 1)[1].split()
     with contextlib.suppress(IndexError, binascii.Error):
-        head = base64.b64decode(lines[0])[: len(_MAGIC) + 5]
+        head = base64.b64decode(lines[0][:40])[: len(_MAGIC) + 5]
         return head.startswith(_MAGIC) and head[len(_MAGIC) :] != b"\x04none"
     return False

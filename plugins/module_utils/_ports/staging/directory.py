@@ -65,9 +65,12 @@ class StagingDirectory:
         names: list[tuple[StagedName, str]] = []
         others: list[str] = []
         left = 0
-        with self._opened("look into") as staging:
-            for name in _names(staging):
-                parsed = parse_staged_name(name)
+        with self._opened("look into") as staging, os.scandir(staging.descriptor) as entries:
+            for entry in entries:
+                name, parsed = entry.name, parse_staged_name(entry.name)
+                # What has a pusher's name keeps him from uploading, whatever it is: it is refused, and removed.
+                if parsed and not parsed.fingerprint_sha256 and not entry.is_dir(follow_symlinks=False):
+                    parsed = None
                 if parsed and len(names) < _MOST_UPLOADS:
                     names.append((parsed, name))
                 elif parsed:

@@ -6,17 +6,27 @@
 
 from __future__ import annotations
 
+import pathlib
+import re
 import typing as t
 
 import pytest
+import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.certops.rotation.plugins.module_utils._core.services.definitions import ServiceDefinition
+from ansible_collections.certops.rotation.plugins.doc_fragments.deployed_services import ModuleDocFragment
+from ansible_collections.certops.rotation.plugins.module_utils._core.services.definitions import (
+    SERVICE_ACTIONS,
+    ServiceDefinition,
+)
 from ansible_collections.certops.rotation.plugins.module_utils._errors import InvalidOption
 from ansible_collections.certops.rotation.plugins.module_utils._module.service_options import (
     SERVICES_OPTION,
     service_definitions,
 )
 from ansible_collections.certops.rotation.plugins.module_utils._ports.tls.endpoint import parse_endpoint
+from ansible_collections.certops.rotation.plugins.module_utils._ports.tls.starttls import PROTOCOLS
+
+PAGE = pathlib.Path(__file__).parents[5] / "docs" / "deployed-services.md"
 
 
 def checked(*entries: t.Any) -> list[ServiceDefinition]:
@@ -173,3 +183,26 @@ def test_a_service_of_haproxy_is_told_by_its_directory() -> None:
     assert settings.path == "/etc/haproxy/a"
     assert settings.rotation.memory.socket == "/run/haproxy/admin.sock"
     assert settings.rotation.needs["libraries"] == ["cryptography"], "a receiving host has no AWS"
+
+
+def test_the_documentation_says_the_same() -> None:
+    def options(documented: dict[str, t.Any], key: str) -> dict[str, t.Any]:
+        facts = {name: documented.get(name) for name in ("elements", "choices", "default")}
+        facts |= {"type": documented.get("type", "str"), "required": documented.get("required", False)}
+        return {**facts, "options": {name: options(each, key) for name, each in documented.get(key, {}).items()}}
+
+    documented = yaml.safe_load(ModuleDocFragment.DOCUMENTATION)["options"]["services"]
+    assert options(documented, "suboptions") == options(SERVICES_OPTION, "options")
+
+
+@pytest.mark.parametrize("text", re.findall(r"```yaml\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL))
+def test_the_examples_of_the_page_are_good(text: str) -> None:
+    entries = yaml.safe_load(text)["services"]
+    assert [definition.type for definition in checked(*entries)] == [entry["type"] for entry in entries]
+
+
+def test_the_page_names_all_types_and_protocols() -> None:
+    text = PAGE.read_text("utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \|.*\| ([^|]*) \|$", text, re.MULTILINE))
+    assert {kind: tuple(re.findall(r"`(\w+)`", cell)) for kind, cell in rows.items()} == dict(SERVICE_ACTIONS)
+    assert all(f"`{protocol}`" in text for protocol in PROTOCOLS)

@@ -151,6 +151,17 @@ def test_nothing_on_sshs_command_line_is_taken_for_an_option_or_two_words() -> N
 @pytest.mark.parametrize("address", ["web1.example.com", "192.0.2.1", "2001:db8::1", "fe80::1%eth0", "localhost"])
 def test_addresses(address: str) -> None:
     assert one(address=address).address == address
+    assert one(name=address).address == address
+
+
+def test_addresses_as_ssh_takes_them() -> None:
+    assert one(address="[2001:db8::1]").address == "2001:db8::1"
+    assert one(address="bücher.example").address == "xn--bcher-kva.example"
+
+
+def test_a_file_of_several_host_keys_is_all_of_them() -> None:
+    other = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDzMIvCnpUMhdRUXfaw1Yj8Ml7gIPFj5LgFPBYpBrVjA"
+    assert one(host_key=[f"{ED25519} a\n\n{other}\n"]).host_keys == (ED25519, other)
 
 
 @pytest.mark.parametrize("name", ["", "  ", "a\nb", "a\0b", "x" * 300])

@@ -20,11 +20,11 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.push.pusher
 ROLE = pathlib.Path(__file__).parents[6] / "roles/certificate_push"
 OPTIONS = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
 DEFAULTS = {name.removeprefix("certificate_push_"): facts.get("default") for name, facts in OPTIONS.items()} | {
-    "targets": [{"name": "web", "domains": ["a.example"]}]
+    "targets": [{"name": "web", "domains": ["a.example"], "host_key": ["ssh-ed25519 AAAA"]}]
 }
 #: Of the role's tasks alone.
 NOT_PLANNED = {
-    *("state", "purge", "group", "target_defaults", "requeue", "requeue_domains", "config", "on_failure"),
+    *("state", "purge", "group", "target_defaults", "config", "on_failure"),
     "renew_force",
     "status_max_age",
 }
@@ -49,7 +49,7 @@ def test_every_variable_of_the_role_is_planned_or_of_the_tasks():
 def test_nothing_is_wrong_with_the_defaults_and_what_follows_from_them():
     made = plan()
     assert made["problems"] == []
-    assert (made["wake"], made["stamp"]) == ("/var/lib/certops-push/wake", "/var/lib/certificate-renew/last-renewal")
+    assert (made["wake"], made["stamp"]) == ("/var/lib/certops-push/wake", "/var/lib/certops-push.last-renewal")
     assert made["renew_on_calendar"] == "*-*-* 00:00:00"
     assert made["renew_random_delay"] == 3600
 
@@ -107,6 +107,23 @@ def test_a_time_of_day_is_kept_to():
     assert plan(renew_unit="hour", renew_every=6)["renew_random_delay"] == 0
     made = plan(renew_every=2, renew_at="15:00")
     assert (made["renew_on_calendar"], made["renew_cron"]) == ("*-*-* 15:00:00", "0 15 * * *")
+
+
+def test_hosts_that_need_one_of_the_domains_get_a_lineage_again():
+    targets = [
+        {"name": "exact", "domains": ["WWW.a.example", "b.example"]},
+        {"name": "all", "domains": "*"},
+        {"name": "wildcard", "domains": ["x.a.example"], "wildcards": True},
+        {"name": "other", "domains": ["x.a.example"]},
+    ]
+
+    def hosts(*domains):
+        return plan(targets=targets, requeue=["a"], requeue_domains=list(domains))["requeue_hosts"]
+
+    assert hosts() == ["exact", "all", "wildcard", "other"]
+    assert hosts("www.a.example") == ["exact", "all"]
+    assert hosts("*.a.example", "nowhere.example") == ["all", "wildcard"]
+    assert hosts("nowhere.example") == ["all"]
 
 
 # Of a file
@@ -205,14 +222,18 @@ def test_hosts_of_the_group_are_targets():
 @pytest.mark.parametrize(
     ("known", "said"),
     [
-        ({}, "web: it gets nothing. Give it certificate_push_target"),
-        ({"certificate_push_target": "a.example"}, "web: it gets nothing"),
-        ({"certificate_push_target": {"domains": []}}, "web: it gets nothing"),
-        ({"certificate_push_target": {"domains": ["a"]}}, "web: no host key is known"),
-        ({"certificate_push_target": {"domains": ["a"]}, "ansible_facts": "x"}, "web: no host key is known"),
+        ({}, "web gets nothing: name its domains"),
+        ({"certificate_push_target": "a.example"}, "web gets nothing"),
+        ({"certificate_push_target": {"domains": []}}, "web gets nothing"),
+        ({"certificate_push_target": {"domains": ["a"]}}, "web could not be told from another host"),
+        ({"certificate_push_target": {"domains": ["a"]}, "ansible_facts": "x"}, "web could not be told from"),
     ],
 )
-def test_hosts_that_cannot_be_targets_are_named(known, said):
-    with pytest.raises(AnsibleFilterError) as refused:
-        push_targets(["web"], {"web": known}, {})
-    assert str(refused.value).startswith(said)
+def test_hosts_that_cannot_be_targets_are_named_before_anything_is_installed(known, said):
+    (problem,) = plan(targets=push_targets(["web"], {"web": known}, {}))["problems"]
+    assert problem.startswith(said)
+
+
+@pytest.mark.parametrize("target", [5, "web", {}, {"domains": ["*"]}])
+def test_what_is_no_target_is_said(target):
+    assert plan(targets=[target])["problems"] == ["certificate_push_targets: each is a dictionary with a name."]

@@ -103,6 +103,8 @@ def test_answers_are_told_from_refusals() -> None:
     for answer in (sftp.handle_of, sftp.data_of, sftp.exists):
         refusal: t.Any = answer(status(3))
         assert refusal.code == sftp.PERMISSION_DENIED
+    with pytest.raises(sftp.SftpNonsense, match="with nothing"):
+        sftp.data_of(sftp.SftpReply(103, string(b"")))  # again and again, it would never end
     assert sftp.exists(sftp.SftpReply(105, bytes(4))) is True
     assert sftp.exists(status(2)) is False
 

@@ -34,6 +34,10 @@ TARGET = PushTarget(
 CONNECTED = "debug1: Connecting to web1.example.com [192.0.2.1] port 2222.\r\ndebug1: Connection established.\r\n"
 SPEAKING = f"{CONNECTED}debug1: Remote protocol version 2.0, remote software version OpenSSH_9.2\r\n"
 KEY_SHOWN = f"{SPEAKING}debug1: Server host key: ssh-ed25519 SHA256:other\r\n"
+GO_ON = "debug1: Authentications that can continue: publickey\r\n"
+OFFERED = f"{KEY_SHOWN}{GO_ON}debug1: Offering public key: /k ED25519 SHA256:mine explicit\r\n"
+ACCEPTED = f"{OFFERED}debug1: Server accepts key: /k ED25519 SHA256:mine explicit\r\n"
+DENIAL = "certdeploy@web1.example.com: Permission denied (publickey).\r\n"
 AUTHENTICATED = f'{KEY_SHOWN}Authenticated to web1.example.com ([192.0.2.1]:2222) using "publickey".\r\n'
 
 
@@ -54,14 +58,14 @@ AUTHENTICATED = f'{KEY_SHOWN}Authenticated to web1.example.com ([192.0.2.1]:2222
             "cannot connect to web1.example.com:2222: Connection refused. Does an SSH server run there?",
         ),
         (
-            f"{CONNECTED}Connection timed out during banner exchange\r\nConnection to 192.0.2.1 port 2222 timed out\r\n",
+            f"{CONNECTED}Connection timed out during banner exchange\r\nConnection to 192.0.2.1 timed out\r\n",
             "unreachable",
             "web1.example.com:2222 took the connection, but did not speak SSH within 30 seconds",
         ),
         (
             f"{CONNECTED}kex_exchange_identification: read: Connection reset by peer\r\n",
             "unreachable",
-            "the connection to web1.example.com:2222 ended: kex_exchange_identification: read: Connection reset by peer",
+            "the connection to web1.example.com:2222 ended: kex_exchange_identification: read: Connection reset by",
         ),
         (
             (
@@ -88,28 +92,20 @@ AUTHENTICATED = f'{KEY_SHOWN}Authenticated to web1.example.com ([192.0.2.1]:2222
             "shows the host key a key of type ssh-dss; pinned is",
         ),
         (
-            f"{KEY_SHOWN}certdeploy@web1.example.com: Permission denied (publickey).\r\n",
+            f"{OFFERED}{GO_ON}{DENIAL}",
             "denied",
             "does not let certdeploy in with the key /k: certdeploy@web1.example.com: Permission denied (publickey)",
         ),
         (
-            f"{KEY_SHOWN}Received disconnect from 192.0.2.1 port 2222:2: Too many authentication failures\r\n",
+            f"{OFFERED}Received disconnect from 192.0.2.1 port 2222:2: Too many authentication failures\r\n",
             "denied",
             "Too many authentication failures",
         ),
+        (f"{ACCEPTED}{DENIAL}", "local", "ssh cannot sign with /k: is the passphrase this key's?"),
+        (f"{KEY_SHOWN}{GO_ON}{DENIAL}", "local", "ssh cannot sign with /k"),  # nor say whose key it is
+        (f"{ACCEPTED}{GO_ON}{DENIAL}", "denied", "does not let certdeploy in"),  # it was sent a signature
         (
-            (
-                f'{KEY_SHOWN}Load key "/k": incorrect passphrase supplied to decrypt private key\r\n'
-                "certdeploy@web1.example.com: Permission denied (publickey).\r\n"
-            ),
-            "local",
-            "/k: the passphrase is not this key's",
-        ),
-        (
-            (
-                f'{KEY_SHOWN}Load key "/k": error in libcrypto\r\n'
-                "certdeploy@web1.example.com: Permission denied (publickey).\r\n"
-            ),
+            f'{ACCEPTED}Load key "/k": error in libcrypto\r\n{DENIAL}',
             "local",
             'ssh cannot use /k: Load key "/k": error in libcrypto',
         ),
@@ -118,7 +114,16 @@ AUTHENTICATED = f'{KEY_SHOWN}Authenticated to web1.example.com ([192.0.2.1]:2222
             "remote",
             "let certdeploy in, but does not speak SFTP: subsystem request failed on channel 0. Confine",
         ),
+        (
+            (
+                f"{AUTHENTICATED}no shell for you\r\nTransferred: sent 1, received 2 bytes, in 0.0 seconds\r\n"
+                "Bytes per second: sent 1.0, received 2.0\r\ndebug1: Exit status 1\r\n"
+            ),
+            "remote",
+            "does not speak SFTP: no shell for you. Confine",
+        ),
         (f"{AUTHENTICATED}", "remote", "does not speak SFTP: it said nothing"),
+        (f"{AUTHENTICATED}debug1: Exit status 127\r\n", "remote", "SFTP: what it runs for that ends with 127. Conf"),
         ("", "unreachable", "ended: it said nothing"),
     ],
 )

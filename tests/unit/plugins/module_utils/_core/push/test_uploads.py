@@ -23,6 +23,8 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.push.upload
     upload,
 )
 from ansible_collections.certops.rotation.tests.support.sftp_server import MemorySftp
+from hypothesis import given
+from hypothesis import strategies as st
 
 FINGERPRINT = "ab" * 32
 EXTENSIONS = {sftp.POSIX_RENAME, sftp.STATVFS}
@@ -216,6 +218,26 @@ def test_both_reasons_are_told_where_there_is_no_directory() -> None:
         UploadRefused, match=r"cannot write /no/example.com/.*could not make /no/example.com either: no"
     ):
         host.run(upload(lineage(), dataclasses.replace(PLAIN, path="/no"), EXTENSIONS, "mark"))
+
+
+STRING = b"\0\0\0\x02ab"
+REPLIES = st.one_of(
+    st.builds(lambda code: sftp.SftpReply(101, bytes([0, 0, 0, code]) + bytes(8)), st.integers(0, 9)),
+    st.sampled_from([sftp.SftpReply(102, STRING), sftp.SftpReply(103, STRING), sftp.SftpReply(105, bytes(4))]),
+    st.builds(sftp.SftpReply, st.integers(0, 255), st.binary(max_size=12)),
+)
+
+
+@given(st.data(), st.sampled_from([TARGET, PLAIN]))
+def test_a_server_that_answers_anything_is_believed_or_not(data: st.DataObject, target: PushTarget) -> None:
+    """No other exception than these, and an end."""
+    task = upload(lineage(), target, EXTENSIONS, "mark")
+    try:
+        requests = next(task)
+        for _round in range(200):
+            requests = task.send([data.draw(REPLIES) for _request in requests])
+    except (StopIteration, UploadRefused, sftp.SftpNonsense):
+        pass
 
 
 # Receipts

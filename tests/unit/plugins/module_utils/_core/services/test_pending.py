@@ -90,7 +90,11 @@ def test_a_new_push_is_to_be_told_to_all() -> None:
 
 def test_it_survives_json() -> None:
     (left,) = still_pending([NGINX, MAIL], [M], [told(NGINX, "mail.example.com")])
-    assert read_pending(json.loads(json.dumps(pending_document([A, left])))) == (A, left)
+    left = dataclasses.replace(left, answering=frozenset(["127.0.0.1:25 (mail.example.com)"]))
+    document = json.loads(json.dumps(pending_document([A, left])))
+    assert read_pending(document) == (A, left)
+    del document["a.example.com"]["answering"]  # was written by an earlier version
+    assert read_pending(document) == (A, left)
 
 
 @pytest.mark.parametrize(

@@ -6,16 +6,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import pathlib
 import threading
+import time
 import typing as t
 
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.push.push_report import PushReport
 from ansible_collections.certops.rotation.plugins.module_utils._core.push.turns import TurnRules
+from ansible_collections.certops.rotation.plugins.module_utils._errors import PushError, StoreError
 from ansible_collections.certops.rotation.plugins.module_utils._flows.issue.run_time import RunTime
+from ansible_collections.certops.rotation.plugins.module_utils._ports.queue.claim import QueueClaim
 from ansible_collections.certops.rotation.tests.support.pusher_machine import (
+    Answer,
     PusherMachine,
     broken,
     silent,
@@ -40,6 +45,41 @@ def outcomes(report: PushReport) -> dict[str, str]:
 
 def faults(report: PushReport) -> dict[str, list[str]]:
     return {name: [each.fault for each in target.lineages.values()] for name, target in report.targets.items()}
+
+
+def asking(run_time: RunTime, then: Answer, *, after: float = 0) -> Answer:
+    """A host during whose answer, or so many seconds later, somebody asks the run to end."""
+
+    def answer(lineage: t.Any) -> t.Any:
+        if after:
+            threading.Timer(after, run_time.ask_to_end, ["SIGTERM"]).start()
+        else:
+            run_time.ask_to_end("SIGTERM")
+        return then(lineage)
+
+    return answer
+
+
+def seen_busy(machine: PusherMachine, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Set when a run finds that another one is at a host."""
+    claim, event = machine.queue.claim, threading.Event()
+
+    @contextlib.contextmanager
+    def watched(host: str, **more: t.Any) -> t.Iterator[t.Any]:
+        with claim(host, **more) as found:
+            if found is None:
+                event.set()
+            yield found
+
+    monkeypatch.setattr(machine.queue, "claim", watched)
+    return event
+
+
+def wait_until(condition: t.Callable[[], bool], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 # What is owed
@@ -84,6 +124,26 @@ def test_a_lineage_that_is_renewed_while_it_is_queued_is_pushed_as_it_is_now(mac
     assert outcomes(machine.push()) == {"web1": "confirmed"}
     assert machine.hosts.has["web1"]["example.com"] == machine.fingerprint("example.com")
     assert machine.stand("owed") == []
+
+
+def test_a_lineage_that_is_renewed_while_the_run_begins_is_one_debt(machine, monkeypatch) -> None:
+    """What was delivered is what is asked about, whatever was owed when it was queued."""
+    machine.add("web1")
+    machine.hosts.answers["web1"] = [taken("pending")]
+    enqueue = machine.queue.enqueue
+
+    def renewed(entries: t.Any) -> t.Any:
+        added = enqueue(entries)
+        machine.issue("example.com", "example.com")
+        return added
+
+    with monkeypatch.context() as patched:
+        patched.setattr(machine.queue, "enqueue", renewed)
+        machine.push()
+    machine.push()
+    assert [visit.asked for visit in machine.hosts.visits] == [(), ("example.com",)]
+    (entry,) = machine.queue.content().owed
+    assert entry.fingerprint_sha256 == entry.uploaded == machine.fingerprint("example.com")
 
 
 def test_hosts_get_what_their_domains_are_in_and_nothing_else(machine) -> None:
@@ -251,24 +311,26 @@ def test_only_what_may_go_better_is_tried_again(machine) -> None:
 
 
 def test_the_run_after_one_that_was_killed_between_attempts_keeps_the_interval(machine) -> None:
-    machine.add("web1", retries=3, retry_interval=30)
-    machine.hosts.answers["web1"] = [broken(), taken()]
-    run_time = RunTime(datetime.timedelta(seconds=60))
-    threading.Timer(0.2, run_time.ask_to_end, ["SIGTERM"]).start()
-    assert machine.planned(run_time=run_time).run().failure
+    machine.add("web1", retries=3, retry_interval=300)
+    ended = RunTime(datetime.timedelta(seconds=60))
+    machine.hosts.answers["web1"] = [asking(ended, broken(), after=0.5), taken()]
+    assert machine.planned(run_time=ended).run().failure
     (entry,) = machine.queue.content().owed
     assert entry.next_attempt is not None
-    machine.now = lambda: datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=29)
-    machine.push()
-    first, second = machine.hosts.visits
-    assert 0 < second.at - first.at < 29  # the clock was moved: the second or so that is left is waited for
+    clock = [0.0]
+    waited = RunTime(
+        datetime.timedelta(seconds=600),
+        monotonic=lambda: clock[0],
+        sleep=lambda seconds: clock.__setitem__(0, clock[0] + seconds),
+    )
+    assert outcomes(machine.planned(run_time=waited).run()) == {"web1": "confirmed"}
+    assert 290 < clock[0] <= 300
 
 
 def test_a_clock_that_was_wrong_delays_nobody(machine) -> None:
     machine.add("web1", retries=3, retry_interval=30)
-    machine.hosts.answers["web1"] = [broken(), taken()]
     run_time = RunTime(datetime.timedelta(seconds=60))
-    threading.Timer(0.2, run_time.ask_to_end, ["SIGTERM"]).start()
+    machine.hosts.answers["web1"] = [asking(run_time, broken(), after=0.5), taken()]
     machine.planned(run_time=run_time).run()
     machine.now = lambda: datetime.datetime.now(datetime.timezone.utc) - DAY
     assert outcomes(machine.push(limit=5)) == {"web1": "confirmed"}
@@ -331,6 +393,62 @@ def test_a_refusal_is_told_in_the_hosts_words(machine, state) -> None:
     report = machine.push()
     assert faults(report) == {"web1": [state]}
     assert "Its chain is incomplete." in report.failure
+
+
+def test_what_was_taken_back_is_not_pushed_by_each_run(machine) -> None:
+    """It would have its services told, and told again, every few minutes."""
+    machine.add("web1")
+    machine.hosts.answers["web1"] = [taken("taken_back", message="www.example.com shows another one.")]
+    machine.push()
+    report = machine.push()
+    assert machine.hosts.visited() == ["web1"]
+    assert faults(report) == {"web1": ["taken_back"]}
+    assert "www.example.com shows another one. It is tried again at" in report.failure
+    machine.now = lambda: datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=61)
+    machine.push()
+    machine.now = lambda: datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=150)
+    machine.push()
+    assert machine.hosts.visited() == ["web1"] * 2
+    machine.now = lambda: datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=190)
+    machine.hosts.answers["web1"] = [taken()]
+    assert outcomes(machine.push()) == {"web1": "confirmed"}
+
+
+def test_what_was_taken_back_is_pushed_when_its_host_is_named_or_it_is_renewed(machine) -> None:
+    machine.add("web1")
+    machine.hosts.answers["web1"] = [taken("taken_back"), taken("taken_back"), taken()]
+    machine.push()
+    machine.push(hosts=["web1"])
+    assert machine.hosts.visited() == ["web1"] * 2
+    machine.issue("example.com", "example.com")
+    assert outcomes(machine.push()) == {"web1": "confirmed"}
+
+
+def test_an_endpoint_that_proves_nothing_is_told(machine) -> None:
+    machine.add("web1", endpoints=("wwww.example.com:443", "www.example.com:444"))
+    report = machine.planned().predict()
+    assert [warning for warning in report.warnings if "never asked" in warning] == [
+        "web1: no lineage that it gets has the name wwww.example.com, so wwww.example.com:443 is never asked."
+    ]
+
+
+def test_failures_of_canaries_count(machine) -> None:
+    """Also for hosts that get something else."""
+    machine.issue("b.example")
+    machine.add("canary", canary=True, domains=("example.com",))
+    machine.add("web1", "web2", domains=("b.example",))
+    machine.hosts.answers["canary"] = [broken()]
+    report = machine.push(rules=TurnRules(lanes=2, max_fail_percentage=20))
+    assert machine.hosts.visited() == ["canary"]
+    assert faults(report)["web1"] == ["stopped"]
+
+
+def test_a_canary_that_has_only_taken_it_has_proven_nothing(machine) -> None:
+    machine.add("web1")
+    machine.add("canary", canary=True, protocol="directory", endpoints=("elsewhere.example:443",))
+    report = machine.push()
+    assert machine.hosts.visited() == ["canary"]
+    assert faults(report)["web1"] == ["canary"]
 
 
 # Giving up
@@ -404,9 +522,9 @@ def test_what_was_spared_goes_on_in_the_next_run_and_failed_ones_come_last(machi
 def test_parallel_is_bounded_and_serial_is_one(machine) -> None:
     names = [f"web{number}" for number in range(9)]
     machine.add(*names)
-    machine.hosts.answers = {name: [slow(0.05)] for name in names}
+    machine.hosts.answers = {name: [slow(0.1)] for name in names}
     machine.push(rules=TurnRules(lanes=3))
-    assert machine.hosts.most_at_once == 3
+    assert 1 < machine.hosts.most_at_once <= 3
     machine.issue("example.com", "example.com")
     machine.hosts.most_at_once = 0
     machine.push(rules=SERIAL)
@@ -415,10 +533,15 @@ def test_parallel_is_bounded_and_serial_is_one(machine) -> None:
 
 def test_a_hanging_host_keeps_nobody_waiting(machine) -> None:
     machine.add("hangs", "web1", "web2", "web3")
-    machine.hosts.answers["hangs"] = [slow(1, broken())]
-    machine.push(rules=TurnRules(lanes=2))
-    hanging = next(visit for visit in machine.hosts.visits if visit.host == "hangs")
-    assert all(visit.ended < hanging.ended for visit in machine.hosts.visits if visit.host != "hangs")
+    others = {"web1", "web2", "web3"}
+
+    def hangs(_lineage: t.Any) -> None:
+        wait_until(lambda: {visit.host for visit in machine.hosts.visits if visit.ended} == others)
+        raise PushError("nothing is heard", "unreachable")
+
+    machine.hosts.answers["hangs"] = [hangs]
+    report = machine.push(rules=TurnRules(lanes=2))
+    assert outcomes(report) == {"hangs": "owed", "web1": "confirmed", "web2": "confirmed", "web3": "confirmed"}
 
 
 # Canaries
@@ -445,7 +568,7 @@ def test_nobody_gets_what_a_canary_has_not_proven(machine, answer) -> None:
     assert faults(report)["web1"] == ["canary"]
     assert "web1" in report.failure
     machine.hosts.answers["canary"] = [taken()]
-    assert set(outcomes(machine.push()).values()) == {"confirmed"}
+    assert set(outcomes(machine.push(hosts=["canary", "web1"])).values()) == {"confirmed"}
 
 
 def test_a_canary_that_waits_for_its_services_fails_nobody(machine) -> None:
@@ -541,15 +664,15 @@ def test_a_run_may_be_about_some_hosts_alone(machine) -> None:
 # Two runs, and ends
 
 
-def test_another_run_at_the_same_host_is_waited_for(machine) -> None:
+def test_another_run_at_the_same_host_is_waited_for(machine, monkeypatch) -> None:
     """And not done again: its confirmation is everybody's."""
     machine.add("web1")
-    machine.hosts.answers["web1"] = [slow(0.5)]
+    machine.hosts.answers["web1"] = [lambda lineage: taken()(lineage) if second_waits.wait(30) else None]
+    second_waits = seen_busy(machine, monkeypatch)
     reports: list[PushReport] = []
     first = threading.Thread(target=lambda: reports.append(machine.push()))
     first.start()
-    while not machine.hosts.visits:
-        pass
+    wait_until(lambda: bool(machine.hosts.visits))
     second = machine.push()
     first.join()
     assert outcomes(second) == outcomes(reports[0]) == {"web1": "confirmed"}
@@ -557,30 +680,40 @@ def test_another_run_at_the_same_host_is_waited_for(machine) -> None:
     assert machine.hosts.visited() == ["web1"]
 
 
-def test_another_run_that_fails_leaves_it_to_this_one(machine) -> None:
+def test_another_run_that_fails_leaves_it_to_this_one(machine, monkeypatch) -> None:
     machine.add("web1")
-    machine.hosts.answers["web1"] = [slow(0.3, broken()), taken()]
+    second_waits = seen_busy(machine, monkeypatch)
+    machine.hosts.answers["web1"] = [
+        lambda lineage: broken()(lineage) if second_waits.wait(30) else taken()(lineage),
+        taken(),
+    ]
     first = threading.Thread(target=machine.push)
     first.start()
-    while not machine.hosts.visits:
-        pass
+    wait_until(lambda: bool(machine.hosts.visits))
     assert outcomes(machine.push()) == {"web1": "confirmed"}
     first.join()
 
 
 def test_who_asks_for_the_end_gets_it_and_nothing_is_lost(machine) -> None:
-    names = [f"web{number}" for number in range(6)]
-    machine.add(*names)
-    machine.hosts.answers = {name: [slow(0.2)] for name in names}
+    machine.add("web1", "web2", "web3", "web4")
     run_time = RunTime(datetime.timedelta(seconds=60))
-    threading.Timer(0.3, run_time.ask_to_end, ["SIGTERM"]).start()
+    machine.hosts.answers["web2"] = [asking(run_time, taken())]
     report = machine.planned(rules=SERIAL, run_time=run_time).run()
-    done = len(machine.stand("confirmed"))
-    assert 1 <= done < 6
-    assert len(machine.stand("owed")) == 6 - done
+    assert machine.stand("confirmed") == [("web1", "example.com"), ("web2", "example.com")]
+    assert machine.stand("owed") == [("web3", "example.com"), ("web4", "example.com")]
     assert machine.stand("claimed") == []
     assert "SIGTERM" in report.failure
     assert set(outcomes(machine.push()).values()) == {"confirmed", "unchanged"}
+
+
+def test_what_a_run_had_no_time_for_is_not_given_up(machine) -> None:
+    machine.add("web1", endpoints=("127.0.0.1:1",), receipt_timeout=60)
+    run_time = RunTime(datetime.timedelta(seconds=60))
+    machine.hosts.answers["web1"] = [asking(run_time, taken(), after=0.5)]
+    report = machine.planned(run_time=run_time, drop_on_failure=True).run()
+    assert faults(report) == {"web1": ["ended"]}
+    (entry,) = machine.queue.content().owed
+    assert (entry.attempts, entry.uploaded) == (0, machine.fingerprint("example.com"))
 
 
 def test_the_time_limit_ends_the_run_and_not_the_debts(machine) -> None:
@@ -629,6 +762,8 @@ def test_a_damaged_entry_is_told_and_what_it_stood_for_is_pushed(machine, tmp_pa
     machine.hosts.answers["web1"] = [broken(), taken()]
     machine.push()
     (tmp_path / "queue" / "owed" / "web1" / "example.com.json").write_text('{"host": "we')
+    (warning,) = machine.planned().predict().warnings
+    assert "owed/web1/example.com.json" in warning
     report = machine.push()
     assert outcomes(report) == {"web1": "confirmed", "web2": "unchanged"}
     assert any("bad/" in warning for warning in report.warnings)
@@ -640,6 +775,44 @@ def test_an_expired_lineage_is_told_and_pushed_to_nobody(machine) -> None:
     report = machine.push()
     assert machine.hosts.visits == []
     assert any("expired" in warning for warning in report.warnings)
+
+
+def test_what_expires_while_it_is_owed_is_a_failure(machine) -> None:
+    machine.add("web1")
+    machine.hosts.answers["web1"] = [broken()]
+    machine.push()
+    machine.now = lambda: datetime.datetime.now(datetime.timezone.utc) + 4000 * DAY
+    report = machine.push()
+    assert machine.hosts.visited() == ["web1"]
+    assert faults(report) == {"web1": ["expired"]}
+    assert "web1 (example.com): It has expired" in report.failure
+
+
+def test_a_host_that_nothing_is_for_is_told(machine) -> None:
+    machine.add("web1", domains=("typo.example",))
+    report = machine.push()
+    assert not report.failure
+    assert any("web1: no lineage has any of its domains" in warning for warning in report.warnings)
+
+
+def test_a_queue_that_cannot_be_written_loses_nothing_and_stops_no_other(machine, monkeypatch) -> None:
+    """A full disk here: the host has it, and is asked once more."""
+    machine.issue("b.example")
+    machine.add("web1")
+    confirm = QueueClaim.confirm
+
+    def full(self: QueueClaim, confirmation: t.Any) -> None:
+        if confirmation.lineage == "b.example":
+            raise StoreError("Cannot use the push queue: No space left on device.")
+        confirm(self, confirmation)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(QueueClaim, "confirm", full)
+        report = machine.push()
+    assert "web1 (b.example): Cannot use the push queue: No space left" in report.failure
+    assert machine.stand("confirmed") == [("web1", "example.com")]
+    assert machine.stand("owed") == [("web1", "b.example")]
+    assert not machine.push().failure
 
 
 def test_no_directory_of_lineages_is_an_error_that_names_it(machine) -> None:

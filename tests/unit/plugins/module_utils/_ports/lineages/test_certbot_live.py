@@ -8,9 +8,11 @@ import os
 import pathlib
 import threading
 import time
+import typing as t
 
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._errors import LineageError
+from ansible_collections.certops.rotation.plugins.module_utils._ports.lineages import certbot_live
 from ansible_collections.certops.rotation.plugins.module_utils._ports.lineages.certbot_live import CertbotLive
 from ansible_collections.certops.rotation.tests.support.lineages import PARTS, CertbotSteps, contents, plain_lineage
 from ansible_collections.certops.rotation.tests.support.pki import CertificateAuthority
@@ -197,3 +199,35 @@ def test_only_the_named_ones_are_read(certbot: CertbotSteps) -> None:
     found = reader(certbot).read_all(["b.org", "c.org"])
     assert [lineage.name for lineage in found.lineages] == ["b.org"]
     assert found.failures == {"c.org": f"c.org: there is no such lineage in {certbot.live}, or a dead link."}
+
+
+def test_many_that_were_broken_off_are_waited_for_together(certbot: CertbotSteps) -> None:
+    for number in range(20):
+        name = f"n{number}.org"
+        certbot.issue(name, INTERMEDIATE.issue(name))
+        certbot.link(name, "cert", certbot.write(name, INTERMEDIATE.issue(name)))
+    certbot.issue("good.org", INTERMEDIATE.issue("good.org"))
+    began = time.monotonic()
+    found = reader(certbot, patience=2).read_all()
+    assert (len(found.lineages), len(found.failures)) == (1, 20)
+    assert time.monotonic() - began < 30  # and not 40
+
+
+def test_what_nobody_expected_is_a_failure_of_one_lineage(
+    certbot: CertbotSteps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its text is withheld: it may quote a key."""
+    for name in ("a.org", "b.org"):
+        certbot.issue(name, INTERMEDIATE.issue(name))
+    assemble = certbot_live.assemble
+
+    def fails(name: str, *arguments: t.Any) -> t.Any:
+        if name == "a.org":
+            raise ValueError("secret")
+        return assemble(name, *arguments)
+
+    monkeypatch.setattr(certbot_live, "assemble", fails)
+    found = reader(certbot).read_all()
+    assert [lineage.name for lineage in found.lineages] == ["b.org"]
+    assert found.failures["a.org"].startswith("a.org: Unexpected ValueError in ")
+    assert "secret" not in found.failures["a.org"]

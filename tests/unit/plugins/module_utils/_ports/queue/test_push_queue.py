@@ -4,11 +4,17 @@
 
 from __future__ import annotations
 
+import collections
+import concurrent.futures
+import contextlib
+import errno
+import fcntl
 import json
 import os
 import pathlib
 import subprocess
 import sys
+import time
 import typing as t
 from dataclasses import replace
 
@@ -16,6 +22,7 @@ import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.push.entries import Confirmation, OwedEntry
 from ansible_collections.certops.rotation.plugins.module_utils._errors import StoreError
 from ansible_collections.certops.rotation.plugins.module_utils._ports.queue.push_queue import PushQueue
+from ansible_collections.certops.rotation.plugins.module_utils._ports.store.places import Place
 
 AT, LATER = "2026-11-26T12:00:00Z", "2026-11-26T13:00:00Z"
 OLD, NEW = "a" * 64, "b" * 64
@@ -172,7 +179,25 @@ def test_a_renewed_lineage_is_no_longer_given_up(queue: PushQueue) -> None:
         assert claim is not None
         claim.give_up(entry(attempts=9))
     queue.enqueue([entry(fingerprint=NEW)])
+    assert (queue.content().owed, queue.content().dead) == ((entry(fingerprint=NEW),), ())
+    assert claimed(queue) == (entry(fingerprint=NEW),)
     assert files(queue) == ["owed/web1/example.com.json"]
+
+
+def test_what_is_given_up_while_it_is_added_is_not_lost(queue: PushQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the two steps of whoever adds it."""
+    link_new = Place.link_new
+
+    def then_give_up(*arguments: t.Any) -> None:
+        link_new(*arguments)
+        monkeypatch.undo()
+        with queue.claim("web1") as claim:
+            assert claim is not None
+            claim.give_up(*claim.entries)
+
+    monkeypatch.setattr(Place, "link_new", then_give_up)
+    queue.enqueue([entry()])
+    assert queue.content().dead == (entry(),)
 
 
 def test_only_what_is_asked_for_and_due_is_claimed(queue: PushQueue) -> None:
@@ -193,6 +218,60 @@ def test_one_run_at_a_time_pushes_to_a_host(queue: PushQueue) -> None:
             queue.forget([("web1", "example.com")])
     with queue.claim("web1") as after:
         assert after is not None
+
+
+def test_many_runs_share_hosts_and_never_one_at_a_time(queue: PushQueue) -> None:
+    hosts = [f"web{number}" for number in range(3)]
+    queue.enqueue([entry(host) for host in hosts])
+    holders: collections.Counter[str] = collections.Counter()
+    seen: list[int] = []
+
+    def run(number: int) -> None:
+        for turn in range(20):
+            host = hosts[(number + turn) % len(hosts)]
+            with queue.claim(host) as claim:
+                if claim is None:
+                    continue
+                holders[host] += 1
+                seen.append(holders[host])
+                assert claim.entries == (entry(host),)
+                time.sleep(0.001)
+                holders[host] -= 1
+
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        list(pool.map(run, range(6)))
+    assert len(seen) > 20
+    assert set(seen) == {1}
+    assert queue.content().owed == tuple(entry(host) for host in hosts)
+
+
+def open_files() -> dict[int, pathlib.Path]:
+    found = {}
+    for link in pathlib.Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):  # the one by which they are listed
+            found[int(link.name)] = link.readlink()
+    return found
+
+
+def test_the_lock_is_one_for_nfs(queue: PushQueue) -> None:
+    """Which has exclusive ones only for files that are open for writing (flock(2)), and none for directories."""
+    queue.enqueue([entry()])
+    path = pathlib.Path(queue.path, "claimed/web1/.lock")
+    with queue.claim("web1"):
+        held = [descriptor for descriptor, file in open_files().items() if file == path]
+        assert [fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE for descriptor in held] == [os.O_RDWR]
+
+
+def test_no_file_is_left_open(queue: PushQueue) -> None:
+    before = open_files()
+    queue.enqueue([entry(), entry("web2"), entry(lineage="b.org")])
+    for _turn in range(3):
+        claimed(queue)
+        queue.content()
+        with queue.claim("web1"), queue.claim("web1"):
+            pass
+    queue.forget([("web1", "b.org")])
+    assert open_files() == before
 
 
 DIES = """
@@ -370,6 +449,25 @@ def test_a_directory_in_which_others_may_write_is_refused(queue: PushQueue) -> N
             with pytest.raises(StoreError, match=r"mode 0777, so every user of this host may put something else"):
                 work()
         path.chmod(0o700)
+    assert queue.content().owed == (entry(),)
+
+
+def test_a_file_system_without_links_is_told(queue: PushQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As vfat and some network shares are: EPERM (link(2))."""
+
+    def link(*_arguments: t.Any, **_named: t.Any) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", link)
+    with pytest.raises(StoreError, match="without hard links, which the push queue needs"):
+        queue.enqueue([entry()])
+    monkeypatch.undo()
+    assert queue.content().owed == ()
+    assert files(queue) == []
+
+
+def test_a_path_may_end_in_a_slash(queue: PushQueue) -> None:
+    PushQueue(f"{queue.path}/").enqueue([entry()])
     assert queue.content().owed == (entry(),)
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import pathlib
+import signal
 import stat
+import subprocess
 import time
 import typing as t
 
@@ -119,6 +121,42 @@ def test_a_daemon_that_it_leaves_is_neither_waited_for_nor_killed(script: Script
 
 def test_who_closes_its_output_is_waited_for(script: Script) -> None:
     assert run_to_end([script("exec >&- 2>&-; sleep 0.5; exit 4")], 20).returncode == 4
+
+
+def test_who_cannot_be_killed_is_not_waited_for(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that waits for a disk that is gone does not obey SIGKILL either."""
+    started = []
+
+    class Kept(subprocess.Popen[bytes]):
+        def __init__(self, *args: t.Any, **options: t.Any) -> None:
+            super().__init__(*args, **options)
+            started.append(self)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "killpg", lambda _group, _number: None)
+        patched.setattr(subprocess, "Popen", Kept)
+        timed_out([script("exec sleep 600")], 1)
+    (process,) = started
+    assert process.poll() is None
+    process.kill()
+    process.wait()
+
+
+def test_who_is_asked_to_end_meanwhile_leaves_nothing_behind(script: Script, tmp_path: pathlib.Path) -> None:
+    pid = tmp_path / "pid"
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.alarm(1)
+        with pytest.raises(KeyboardInterrupt):
+            run_to_end([script(f"trap '' TERM INT; echo $$ >{pid}; while :; do sleep 1; done")], 600)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+    assert gone(int(pid.read_text()))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,121 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import typing as t
+
+import pytest
+from ansible_collections.certops.rotation.plugins.module_utils._core.push.lineage import Lineage
+from ansible_collections.certops.rotation.plugins.module_utils._core.push.targets import PushTarget
+from ansible_collections.certops.rotation.plugins.module_utils._flows.issue.run_time import RunEnds, RunTime
+from ansible_collections.certops.rotation.plugins.module_utils._flows.push.endpoints import EndpointProof
+from ansible_collections.certops.rotation.plugins.module_utils._ports.tls.endpoint import Endpoint
+from ansible_collections.certops.rotation.plugins.module_utils._ports.tls.probe import Observation
+
+NEW, OLD, OTHER = b"new", b"old", b"other"
+
+
+def lineage(name: str, *domains: str, leaf: bytes = NEW) -> Lineage:
+    return Lineage(name, 1, {}, hashlib.sha256(leaf).hexdigest(), domains or (name,), "2027-01-01T00:00:00Z")
+
+
+class World:
+    """shows: "host:port" -> what it shows in turn, the last one for ever; None: it cannot be asked."""
+
+    def __init__(self, **shows: t.Sequence[bytes | None]) -> None:
+        self.shows = {name.replace("_", "."): list(leaves) for name, leaves in shows.items()}
+        self.asked: list[str] = []
+        self.now = 0.0
+        self.time = RunTime(
+            datetime.timedelta(seconds=100), monotonic=lambda: self.now, sleep=lambda seconds: self._pass(seconds)
+        )
+
+    def _pass(self, seconds: float) -> None:
+        self.now += seconds
+
+    def probe(self, endpoints: t.Sequence[Endpoint], timeout: float, _at_a_time: int) -> list[Observation]:
+        assert timeout <= 10
+        found = []
+        for endpoint in endpoints:
+            self.asked.append(str(endpoint))
+            script = self.shows[endpoint.host]
+            leaf = script.pop(0) if len(script) > 1 else script[0]
+            found.append(
+                Observation(endpoint, chain=(leaf,)) if leaf else Observation(endpoint, error="connection refused")
+            )
+        return found
+
+    def ask(
+        self, *endpoints: t.Any, lineages: t.Sequence[Lineage], patience: float = 0, several: bool = False
+    ) -> t.Any:
+        target = PushTarget("web1", "web1", ("*",), (), endpoints=endpoints)
+        proof = EndpointProof(target, several=several, run_time=self.time, probe=self.probe)
+        return proof.ask(lineages, patience)
+
+
+def test_all_endpoints_that_a_lineage_concerns_have_to_show_it() -> None:
+    world = World(a_example=[NEW], b_example=[OLD])
+    one = lineage("a.example", "a.example", "b.example")
+    assert world.ask("a.example:443", lineages=[one]) == {"a.example": ""}
+    wrong = world.ask("a.example:443", "b.example:443", lineages=[one])["a.example"]
+    assert "b.example:443 shows another certificate" in wrong
+    assert "a.example:443" not in wrong
+
+
+def test_an_endpoint_concerns_the_lineages_that_cover_its_name() -> None:
+    world = World(www_a_example=[NEW], b_example=[OTHER])
+    lineages = [lineage("a.example", "*.a.example"), lineage("b.example", leaf=OTHER), lineage("c.example")]
+    shown = world.ask("www.a.example:443", "b.example:443", lineages=lineages, several=True)
+    assert shown == {"a.example": "", "b.example": ""}
+
+
+def test_a_server_name_beside_the_address_decides() -> None:
+    world = World(**{"127_0_0_1": [NEW]})
+    entry = {"host": "127.0.0.1", "port": 8443, "server_name": "a.example"}
+    assert world.ask(entry, lineages=[lineage("a.example"), lineage("b.example")], several=True) == {"a.example": ""}
+
+
+def test_one_without_a_name_is_for_hosts_with_one_lineage() -> None:
+    world = World(**{"127_0_0_1": [NEW]})
+    assert world.ask("127.0.0.1:443", lineages=[lineage("a.example")]) == {"a.example": ""}
+    assert (
+        "has no server_name" in world.ask("127.0.0.1:443", lineages=[lineage("a.example")], several=True)["a.example"]
+    )
+
+
+def test_it_is_asked_again_as_long_as_there_is_patience() -> None:
+    world = World(a_example=[OLD, None, NEW])
+    assert world.ask("a.example:443", lineages=[lineage("a.example")], patience=5) == {"a.example": ""}
+    assert world.now == pytest.approx(2)
+
+
+def test_without_patience_it_is_asked_once() -> None:
+    world = World(a_example=[OLD, NEW])
+    assert world.ask("a.example:443", lineages=[lineage("a.example")])["a.example"]
+    assert world.asked == ["a.example:443"]
+
+
+def test_what_cannot_be_asked_says_why() -> None:
+    world = World(a_example=[None])
+    assert (
+        "cannot be asked: connection refused"
+        in world.ask("a.example:443", lineages=[lineage("a.example")])["a.example"]
+    )
+
+
+def test_what_is_shown_is_not_asked_again() -> None:
+    world = World(a_example=[NEW], b_example=[OLD, OTHER])
+    lineages = [lineage("a.example"), lineage("b.example", leaf=OTHER)]
+    world.ask("a.example:443", "b.example:443", lineages=lineages, patience=3, several=True)
+    assert world.asked == ["a.example:443", "b.example:443", "b.example:443"]
+
+
+def test_the_end_of_the_run_ends_the_patience() -> None:
+    world = World(a_example=[OLD])
+    with pytest.raises(RunEnds):
+        world.ask("a.example:443", lineages=[lineage("a.example")], patience=1000)
+    assert world.now <= 101
