@@ -95,6 +95,7 @@ class PusherPlan:
             "problems": list(self._problems()),
             "requeue_hosts": self._requeue_hosts(),
             "wake": f"{given.queue}/wake",
+            "writable": [given.queue, *filter(None, [given.metrics_textfile.rpartition("/")[0]])],
             "stamp": f"{given.queue}.last-renewal",
             "renew_on_calendar": self._renewal.on_calendar,
             "renew_cron": self._renewal.cron,
