@@ -44,7 +44,7 @@ options:
     default: parallel
   concurrency:
     description:
-      - Number of hosts at a time with O(mode=parallel). Each takes an ssh process of some 10 MB, which mostly waits, for
+      - Number of hosts at a time with O(mode=parallel). Each takes an ssh process of some 10 MB, which mostly waits for
         the host or its receipt.
     type: int
     default: 16

@@ -22,7 +22,8 @@ description:
   - With O(names) it is for people. All named certificates go back, proven or not, or none does. None is ever removed.
     One without a version before that is whole and still valid is an error, and nothing is changed.
   - The service that uses the files is not told. Load the restored files with M(certops.rotation.haproxy_certificate) or
-    M(certops.rotation.haproxy_reload).
+    M(certops.rotation.haproxy_reload). Where M(certops.rotation.certificate_deploy) has written them, its next run
+    tells the services.
 options:
   path:
     description: Directory of the certificates.

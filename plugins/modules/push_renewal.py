@@ -49,7 +49,7 @@ options:
   stamp:
     description: A file that remembers when the program was begun last, however it ended.
     type: path
-    default: /var/lib/certificate-renew/last-renewal
+    default: /var/lib/certops-push.last-renewal
   force:
     description: Whether to run it even though it is not time.
     type: bool

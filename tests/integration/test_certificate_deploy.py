@@ -14,7 +14,7 @@ import time
 import typing as t
 
 import pytest
-from ansible_collections.certops.rotation.tests.support import pki
+from ansible_collections.certops.rotation.tests.support import hostile, pki
 from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
 from ansible_collections.certops.rotation.tests.support.pki import CertificateAuthority, IssuedCertificate
 from ansible_collections.certops.rotation.tests.support.receiver import Receiver, put
@@ -288,6 +288,14 @@ def test_odd_names(receiver: Receiver, authority: CertificateAuthority, lineage:
     assert receiver.receipt(lineage)["lineage"] == lineage
 
 
+def test_names_that_differ_in_case(receiver: Receiver, authority: CertificateAuthority) -> None:
+    issued = {name: authority.issue("example.com") for name in ("example.com", "Example.com")}
+    for name, each in issued.items():
+        receiver.stage(each, name)
+    receiver.deployed()
+    assert receiver.fingerprints() == {name: each.fingerprint_sha256 for name, each in issued.items()}
+
+
 # Several, and older ones
 
 
@@ -437,20 +445,37 @@ def test_a_leaf_of_a_root_is_taken_when_nothing_more_comes(receiver: Receiver) -
     assert receiver.fingerprint("a.example.com") == issued.fingerprint_sha256
 
 
+def test_uploads_that_were_left_for_a_day_are_removed(receiver: Receiver, authority: CertificateAuthority) -> None:
+    receiver.stage(authority.issue("a.example.com")).rename(receiver.staging / ".upload-1")
+    now = pki.now()
+    receiver.deploy_here(now=now + datetime.timedelta(hours=23))
+    assert receiver.staged() == [".upload-1"]
+    receiver.deploy_here(now=now + datetime.timedelta(hours=25))
+    assert receiver.staged() == []
+    assert receiver.fingerprints() == {}
+
+
 # How files are
 
 
 @pytest.mark.parametrize("mode", ["0o640", "0640", "640", 0o640])
 def test_modes_and_owners_are_as_set(receiver: Receiver, authority: CertificateAuthority, mode: t.Any) -> None:
-    uid, gid = 2001, 2002
-    given = {"mode": mode, "directory_mode": "0750", "owner": str(uid), "group": str(gid)}
+    given = {"mode": mode, "directory_mode": "0750", "owner": "2001", "group": "2002"}
     receiver.stage(authority.issue("a.example.com"))
-    receiver.deployed(**given)
+    run = hostile.run_module_as_root(receiver.modules, "certificate_deploy", {**receiver.args, **given})
+    assert not run.failed, run.result["msg"]
+    lineage = receiver.live / "a.example.com"
     for name in ("cert", "chain", "fullchain", "privkey"):
-        status = (receiver.live / "a.example.com" / f"{name}.pem").stat()
-        assert (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid) == (0o640, uid, gid)
-    directory = (receiver.live / "a.example.com").stat()
-    assert (stat.S_IMODE(directory.st_mode) & 0o770, directory.st_gid) == (0o750, gid)
+        assert hostile.as_root("stat", "-c", "%a %u %g", str(lineage / f"{name}.pem")).split() == [
+            "640",
+            "2001",
+            "2002",
+        ]
+    # The group of the files may look into it; others pass through where they are not in that group.
+    assert hostile.as_root("stat", "-Lc", "%a %u %g", str(lineage)).split() in (
+        ["750", "0", "2002"],
+        ["751", "0", "2002"],
+    )
 
 
 @pytest.mark.parametrize("mode", [True, "", "9", "0644", "384", "01777"])

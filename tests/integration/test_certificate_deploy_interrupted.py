@@ -23,7 +23,7 @@ from ansible_collections.certops.rotation.tests.support.receiver import LoadingS
 
 A, B = "a.example.com", "b.example.com"
 #: How often each test kills one.
-KILLS = {"renewals": 30, "first": 12, "plain": 10, "wrong": 24}
+KILLS = {"renewals": 24, "first": 10, "plain": 10, "wrong": 18}
 
 
 @pytest.fixture(scope="module")

@@ -6,14 +6,16 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import pathlib
 import typing as t
 
 import pytest
-from ansible_collections.certops.rotation.tests.support import pki
+from ansible_collections.certops.rotation.tests.support import pki, secrets_scan
 from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
 from ansible_collections.certops.rotation.tests.support.pki import CertificateAuthority
+from ansible_collections.certops.rotation.tests.support.playbook import run_playbook
 from ansible_collections.certops.rotation.tests.support.receiver import LoadingService, Receiver, put
 
 A, B = "a.example.com", "b.example.com"
@@ -107,7 +109,7 @@ def _make_older(receiver: Receiver, *, minutes: int) -> None:
     file = receiver.live / ".certops" / "deployment.json"
     document = json.loads(file.read_text())
     for each in document["pending"].values():
-        at = pki.now() - pki.datetime.timedelta(minutes=minutes)
+        at = pki.now() - datetime.timedelta(minutes=minutes)
         each["pushed_at"] = at.strftime("%Y-%m-%dT%H:%M:%SZ")
     put(file, json.dumps(document))
 
@@ -168,6 +170,19 @@ def test_one_that_fails_is_told_again_and_no_other(
     assert (failing.told, service.told) == ([A, A, A], [A])
     assert receiver.receipt(A)["state"] == "deployed"
     assert receiver.unfinished()["pending"] == {}
+
+
+def test_what_a_service_prints_goes_to_the_pusher_without_keys(
+    receiver: Receiver, service: LoadingService, authority: CertificateAuthority
+) -> None:
+    put(service.program, f"#!/bin/sh\ncat {receiver.live / A}/*.pem >&2; echo nonsense >&2; exit 3\n")
+    service.program.chmod(0o700)
+    receiver.stage(authority.issue(A))
+    assert receiver.deploy(services=[service.definition()]).failed
+    message = receiver.receipt(A)["message"]
+    assert "nonsense" in message
+    secrets_scan.assert_no_private_key(message)
+    secrets_scan.assert_no_private_key((receiver.live / ".certops" / "deployment.json").read_text())
 
 
 def test_a_damaged_memory_tells_all_of_everything(
@@ -231,6 +246,52 @@ def test_a_wrong_answer_takes_it_back(
     assert receiver.receipt(A)["state"] == "proven"
 
 
+def test_a_way_back_waits_for_no_delay(
+    receiver: Receiver, service: LoadingService, authority: CertificateAuthority, tmp_path: pathlib.Path
+) -> None:
+    """A service that could not be told of it has what is not to be served: the next run tells it at once."""
+    old, new = authority.issue(A), authority.issue(A)
+    service.load(old)
+    with service.serving() as port:
+        given: dict[str, t.Any] = {"services": [service.definition(port)], "update_delay": "1h"}
+        receiver.stage(old)
+        receiver.deployed(**given, run_pending=True)
+        once, twice = tmp_path / "once", tmp_path / "twice"
+        put(service.program, f"#!/bin/sh\n[ ! -e {once} ] || exit 1\ntouch {once}\n")
+        service.program.chmod(0o700)
+        receiver.stage(new)
+        run = receiver.deploy(**given, run_pending=True)
+        assert run.result["rolled_back"] == [A]
+        assert receiver.receipt(A)["state"] == "taken_back"
+        put(service.program, f"#!/bin/sh\ntouch {twice}\n")
+        service.program.chmod(0o700)
+        receiver.deployed(**given)
+        assert twice.exists()
+    assert receiver.fingerprint(A) == old.fingerprint_sha256
+    assert receiver.unfinished()["pending"] == {}
+
+
+def test_what_is_not_whole_is_nothing_to_go_back_to(
+    receiver: Receiver, service: LoadingService, authority: CertificateAuthority
+) -> None:
+    old, new = authority.issue(A), authority.issue(A)
+    service.load(old)
+    with service.serving() as port:
+        services = [service.definition(port)]
+        receiver.stage(old)
+        receiver.deployed(services=services)
+        loses = f"cd {receiver.live}/.certops/versions; for v in *; do [ $v -ef {receiver.live / A} ] || rm -r $v; done"
+        put(service.program, f"#!/bin/sh\n{loses}\n")
+        service.program.chmod(0o700)
+        receiver.stage(new)
+        run = receiver.deploy(services=services)
+    assert run.result["rolled_back"] == []
+    assert receiver.fingerprint(A) == new.fingerprint_sha256
+    receipt = receiver.receipt(A)
+    assert receipt["state"] == "pending"
+    assert "no version before that is whole" in receipt["message"]
+
+
 def test_the_old_one_pushed_again_after_the_way_back(
     receiver: Receiver, service: LoadingService, authority: CertificateAuthority
 ) -> None:
@@ -266,7 +327,7 @@ def test_the_first_one_stays_and_is_asked_for_again(
         assert receiver.fingerprint(A) == issued.fingerprint_sha256
         receipt = receiver.receipt(A)
         assert receipt["state"] == "pending"
-        assert "no version before" in receipt["message"]
+        assert "no version before that is whole" in receipt["message"]
         assert receiver.deploy(services=services).failed
         assert service.told == [A]
         service.load(issued)
@@ -286,6 +347,7 @@ def test_what_cannot_be_asked_is_not_held_against_it(
         result = receiver.deployed(services=[service.definition(port)])
         assert result["services"][0]["unasked"] == [A]
     assert receiver.receipt(A)["state"] == "deployed"
+    assert "could not be asked" in receiver.receipt(A)["message"]
 
 
 # Several pushers
@@ -330,6 +392,28 @@ def test_who_goes_back_by_hand_has_the_services_told_by_the_next_run(
         assert service.loaded == first.fingerprint_sha256
         assert receiver.deployed(services=services)["changed"] is False
     assert service.told == [A, A, A]
+
+
+def test_the_playbook_rollback_on_a_receiving_host(
+    receiver: Receiver, service: LoadingService, authority: CertificateAuthority
+) -> None:
+    """It knows lineages, and leaves the services to the next deployment."""
+    first, second = authority.issue(A), authority.issue(A)
+    services = [service.definition()]
+    for issued in (first, second):
+        receiver.stage(issued)
+        receiver.deployed(services=services)
+    variables = {
+        "rollback_names": [A],
+        "haproxy_certificates_path": str(receiver.live),
+        "haproxy_certificates_layout": "lineage",
+        "haproxy_certificates_activate": False,
+    }
+    run = run_playbook(variables, playbook="certops.rotation.rollback")
+    assert run.returncode == 0, run.output
+    assert receiver.fingerprint(A) == first.fingerprint_sha256
+    receiver.deployed(services=services)
+    assert service.loaded == first.fingerprint_sha256
 
 
 def test_what_another_module_has_written_there(

@@ -229,7 +229,7 @@ def test_endpoints_have_to_show_it(scene, receivers, tmp_path: pathlib.Path) -> 
     old, new = scene.renew(NAME), scene.renew(NAME)
     with tls_server.server(tls_server.tls(tmp_path, old)) as port:
         endpoint = {"host": "127.0.0.1", "port": port, "server_name": NAME}
-        scene.targets = [scene.target(scene.hosts[0], endpoints=[endpoint], receipt_timeout=2)]
+        scene.targets = [scene.target(scene.hosts[0], endpoints=[endpoint], receipt_timeout=5)]
         run = scene.push()
         assert run.failed
         assert lineages_of(run, "host1")[NAME]["fault"] == "endpoint"
@@ -244,7 +244,7 @@ def test_endpoints_have_to_show_it(scene, receivers, tmp_path: pathlib.Path) -> 
 
 def test_an_endpoint_that_cannot_be_asked_confirms_nothing(scene, receivers) -> None:
     endpoint = {"host": "127.0.0.1", "port": free_port(), "server_name": NAME}
-    scene.targets = [scene.target(scene.hosts[0], endpoints=[endpoint], receipt_timeout=1)]
+    scene.targets = [scene.target(scene.hosts[0], endpoints=[endpoint], receipt_timeout=5)]
     run = scene.push()
     assert "cannot be asked: connection refused" in run.result["msg"]
     assert [entry.host for entry in scene.content.owed] == ["host1"]

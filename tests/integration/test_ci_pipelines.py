@@ -247,6 +247,8 @@ def test_the_pipeline_waits_for_an_approval() -> None:
         ("vendor.gitlab-ci", "gitlab-ci.yml", ["--data-transform", "gitlab-ci"]),
         ("vendor.github-workflows", "github-actions-issue.yml", []),
         ("vendor.gitlab-ci", "gitlab-ci-issue.yml", ["--data-transform", "gitlab-ci"]),
+        ("vendor.github-workflows", "github-actions-push.yml", []),
+        ("vendor.gitlab-ci", "gitlab-ci-push.yml", ["--data-transform", "gitlab-ci"]),
     ],
 )
 def test_they_are_valid(schema: str, file: str, options: list[str]) -> None:

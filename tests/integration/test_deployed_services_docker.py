@@ -6,15 +6,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.server
 import itertools
 import pathlib
 import socket
 import tempfile
+import threading
 import time
 import typing as t
 
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.services.definitions import ServiceOutcome
+from ansible_collections.certops.rotation.plugins.module_utils._ports.services import docker
 from ansible_collections.certops.rotation.tests.support.docker_engine import DockerEngineHost
 from ansible_collections.certops.rotation.tests.support.docker_proxy import DockerProxy
 from ansible_collections.certops.rotation.tests.support.live_directory import LiveDirectory, tell
@@ -237,7 +241,10 @@ def test_a_container_that_does_not_stop_costs_its_time_out(scene: Scene) -> None
     assert "nothing within 1 seconds" in stubborn.message or "nothing within 0.9" in stubborn.message
 
 
-def test_one_that_dies_is_told_with_its_log_and_the_others_are_restarted(scene: Scene) -> None:
+def test_one_that_dies_is_told_with_its_log_and_the_others_are_restarted(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(docker, "_EARLY_END", 5.0)  # a busy machine starts it later
     for name in ("aa", "bb", "cc"):
         server = scene.nginx(name, labels={"tls": "yes"})
         if name == "bb":
@@ -289,6 +296,50 @@ def test_where_no_docker_is(scene: Scene, tmp_path: pathlib.Path) -> None:
                 outcome = scene.tell({**entry, "docker_host": address, "timeout": 1})[0]
                 assert (outcome.outcome, outcome.wrong) == ("failed", ())
                 assert f"No answer from Docker at {address}: {why}" in outcome.message
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>hello</html>",
+        b"{}",
+        b"[1]",
+        b"[" * 100_000,
+        b'[{"Id": 1, "State": "running", "Names": 1}]',
+        b'[{"ID": 1, "Spec": {"Name": "web"}}]',
+        b'{"Spec": 1, "Version": []}',
+    ],
+)
+def test_what_answers_and_is_no_docker(scene: Scene, body: bytes) -> None:
+    """Whatever it says, it is that service's failure, and no other's."""
+    with answering(body) as address:
+        entries = [container("web", endpoints=[]), service("web"), service(filters={"label": "a"})]
+        for outcome in scene.tell(*({**entry, "docker_host": address, "timeout": 5} for entry in entries)):
+            assert (outcome.outcome, outcome.wrong) == ("failed", ())
+            assert "Unexpected" not in outcome.message
+            assert outcome.message
+
+
+@contextlib.contextmanager
+def answering(body: bytes) -> t.Iterator[str]:
+    """An HTTP server that says this to everybody; its address for docker_host."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def _answer(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST = _answer  # noqa: N815  # the names of http.server
+
+        def log_message(self, *_arguments: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"tcp://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
 
 
 def test_a_docker_that_is_no_manager_has_no_services(scene: Scene) -> None:

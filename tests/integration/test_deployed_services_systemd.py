@@ -268,12 +268,15 @@ def test_one_that_does_not_come_up_again_is_wrong_and_its_journal_is_told(host: 
 
 
 def test_a_program_that_ends_at_once_is_told_though_systemd_was_content(host: Host) -> None:
-    """Of Type=simple the start is done when the program has been started."""
+    """Of Type=simple the start is done when the program has been started. Perhaps systemd will try once more."""
     host.write_unit("ends.service", "[Service]\nExecStart=/bin/sh -c 'echo why; exit 3'\n")
-    (outcome,) = host.tell([{"type": "systemd", "name": "ends", "on_missing": "skip"}], WWW)
-    assert outcome["outcome"] == "failed"
-    assert "ends.service failed after its restart: exit-code." in outcome["message"]
-    assert "why" in outcome["message"]
+    again = "[Service]\nExecStart=/bin/sh -c 'echo why; exit 3'\nRestart=always\nRestartSec=60\n"
+    host.write_unit("again.service", again)
+    for outcome in host.tell([{"type": "systemd", "name": name} for name in ("ends", "again")], WWW):
+        assert outcome["outcome"] == "failed"
+        assert ".service failed after its restart: exit-code." in outcome["message"]
+        assert "why" in outcome["message"]
+    host.system.run("systemctl", "stop", "again")
 
 
 def test_units_that_are_not_there_or_cannot_be_told(host: Host) -> None:

@@ -262,6 +262,12 @@ def test_the_plays_of_the_page(moved: tuple[SystemdHost, OldServer], client: Cer
     play(host, pushing, name, **variables, **scheduled)
     assert host.run("ls", HOOKS).stdout == "certops-push\n"
     assert host.run(PROGRAM, "--push", check=False).returncode == 0
+    again = host.run("env", "CERTDEPLOY_SERVER_CONFIG=/etc/certdeploy/server.yml", PROGRAM, "--push")
+    assert "Hosts: 1 unchanged." in again.stdout, "its own configuration names the same host"
+    host.write("/etc/certdeploy/wrong.yml", "private_key_file: /k\nclient_configs: []\n")
+    refused = host.run(PROGRAM, "--push", "--config", "/etc/certdeploy/wrong.yml", check=False)
+    assert refused.returncode == 2
+    assert "private_key_file: certdeploy has no such option: write privkey_filename" in refused.stdout + refused.stderr
     file = client.destination / "b.example.com" / "fullchain.pem"
     eventually(lambda: file.exists() and issued.certificate_pem in file.read_text())
     assert "OnCalendar=*-*-* 15:00:00" in host.run("cat", "/etc/systemd/system/certificate-renew.timer").stdout

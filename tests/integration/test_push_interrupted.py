@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
@@ -70,7 +71,7 @@ class Pusher(PusherMachine):
         super().__init__(directory)
         hosts = directory / "hosts"
         hosts.mkdir()
-        self.hosts = HostsOnDisk(hosts)  # type: ignore[assignment]
+        self.hosts = HostsOnDisk(hosts)
         for name in LINEAGES:
             self.issue(name)
         self.add("web1", "web2", retries=1, retry_interval=0)
@@ -90,7 +91,7 @@ class Pusher(PusherMachine):
     def assert_true(self, where: object) -> None:
         content = self.queue.content()
         for confirmation in content.confirmed:
-            had = self.hosts.had(confirmation.host, confirmation.lineage)  # type: ignore[attr-defined]
+            had = self.hosts.had(confirmation.host, confirmation.lineage)
             assert confirmation.fingerprint_sha256 in had, f"{where}: {confirmation} is not true"
         assert not content.damaged, where
         assert not content.bad, where
@@ -156,7 +157,7 @@ def test_killed_again_and_again_without_a_run_between(tmp_path: pathlib.Path) ->
     assert not pusher.push().failure
     for host in ("web1", "web2"):
         for name in LINEAGES:
-            assert pusher.hosts.had(host, name)[-1] == pusher.fingerprint(name)  # type: ignore[attr-defined]
+            assert pusher.hosts.had(host, name)[-1] == pusher.fingerprint(name)
 
 
 # The module, with real SSH servers
@@ -205,6 +206,7 @@ def test_asked_to_end_while_a_host_hangs(scene, module_server, number) -> None:
     assert outcomes_of(run) == {"host1": "owed", "host2": "confirmed"}
     assert scene.content.claimed == ()
     assert [entry.attempts for entry in scene.content.owed] == [0, 0]
+    assert not clients(scene.hosts[0])
     scene.hosts[0].resume()
     with ScriptedReceiver(scene.hosts[0]):
         assert outcomes_of(scene.push()) == {"host1": "confirmed", "host2": "unchanged"}
@@ -217,8 +219,10 @@ def test_killed_while_it_uploads(scene, module_server) -> None:
         target.update(timeout=300)
     running = module_server.start("certificate_push", scene.options(mode="parallel"))
     wait_until(lambda: len(scene.content.claimed) == 4)
+    wait_until(lambda: bool(clients(scene.hosts[0])))
     os.kill(running.pid, signal.SIGKILL)
     running.wait()
+    wait_until(lambda: not clients(scene.hosts[0]))
     assert scene.content.claimed == ()
     assert len(scene.content.owed) == 4
     scene.hosts[0].resume()
@@ -227,6 +231,17 @@ def test_killed_while_it_uploads(scene, module_server) -> None:
         assert set(outcomes_of(scene.push()).values()) == {"confirmed"}
     assert time.monotonic() - begin < 60
     assert all(json.loads(path.read_text()) for path in pathlib.Path(scene.queue.path).rglob("*.json"))
+
+
+def clients(host: SshHost) -> list[str]:
+    """Command lines of the programs that talk to its SSH server."""
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = path.read_text().split("\0")
+            if words[0].endswith("ssh") and str(host.port) in words and host.address in words:
+                found.append(" ".join(words))
+    return found
 
 
 def wait_until(condition: t.Callable[[], bool], seconds: float = 30) -> None:

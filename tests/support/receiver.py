@@ -23,7 +23,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
 from .fork_server import ModuleServer
-from .module import ModuleRun, module_request
+from .module import ModuleRun
 from .pki import IssuedCertificate
 from .sync import TEMPORARY_MARK
 from .tls_server import server
@@ -64,10 +64,6 @@ class Receiver:
 
     def deploy(self, *, check: bool = False, **args: t.Any) -> ModuleRun:
         return self.modules.run("certificate_deploy", {**self.args, **args}, check=check)
-
-    def request(self, **args: t.Any) -> dict[str, t.Any]:
-        """Of a deployment, for whoever runs it in another way."""
-        return json.loads(module_request("certificate_deploy", {**self.args, **args}))  # type: ignore[no-any-return]
 
     def deployed(self, **args: t.Any) -> dict[str, t.Any]:
         """The result of one that has to succeed."""

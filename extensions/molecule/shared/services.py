@@ -10,7 +10,7 @@ services.py serve FILE [crt-list | acme | receiver | push]   start them here, te
 services.py renew FILE NAME                a new certificate for NAME.example.com in web/NAME, tell its fingerprint
 services.py add FILE DOMAINS               a row of the table of domains
 services.py stored FILE                    tell (JSON) what is in the zone, in ACM and in S3, and the number of orders
-services.py lineage FILE NAME              a new certificate for NAME, as certbot keeps it
+services.py lineage FILE NAME              renew NAME and www.NAME as certbot does, tell the fingerprint
 services.py uploaded FILE                  tell (JSON) which fingerprint of which lineage each host has
 services.py stop FILE                      end them
 """
@@ -258,7 +258,8 @@ def main(command: str, file: str, *rest: str) -> None:
         add_row(MotoServer(json.loads(state.read_text())["moto_port"]), rest[0])
     elif command == "lineage":
         directory = json.loads(state.read_text())["directory"]
-        sys.stdout.write(CertbotDirectory(pathlib.Path(directory, "letsencrypt")).renew(rest[0]).fingerprint_sha256)
+        certbot = CertbotDirectory(pathlib.Path(directory, "letsencrypt"))
+        sys.stdout.write(certbot.renew(rest[0], [rest[0], f"www.{rest[0]}"]).fingerprint_sha256)
     elif command == "uploaded":
         json.dump(uploaded(json.loads(state.read_text())), sys.stdout)
     elif command == "stored":

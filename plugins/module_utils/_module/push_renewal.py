@@ -22,7 +22,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "renew_unit": {"type": "str", "default": "day"},
     "renew_at": {"type": "str", "default": ""},
     "renew_timeout": {"type": "int", "default": 3600},
-    "stamp": {"type": "path", "default": "/var/lib/certificate-renew/last-renewal"},
+    "stamp": {"type": "path", "default": "/var/lib/certops-push.last-renewal"},
     "force": {"type": "bool", "default": False},
 }
 _MOST_OUTPUT: t.Final = 16384  # characters, of the end, where programs say what was wrong

@@ -45,7 +45,7 @@ _PAUSE = 1.0  # seconds
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="certops-push", description=__doc__, allow_abbrev=False)
     made.add_argument("--lineage", help="directory of a lineage that is to be pushed, even if its hosts have it")
-    made.add_argument("--domains", help="in one text with spaces: only to hosts that need one of them; with --lineage")
+    made.add_argument("--domains", help="in one text with spaces: only to hosts that need one of them")
     made.add_argument("--push", action="store_true", default=None, help="push all that is owed, and end")
     made.add_argument("--config", help="file with variables of the role certificate_push, or certdeploy's server.yml")
     made.add_argument(
@@ -108,7 +108,7 @@ def commands(wanted: argparse.Namespace) -> list[list[str]]:
         variables["certificate_push_config"] = str(pathlib.Path(wanted.config).absolute())
     if wanted.renew:
         return [_command(wanted, {**variables, "certificate_push_renew_force": True}, [*verbose, "--tags", "renew"])]
-    named = bool(wanted.lineage and wanted.domains)
+    named = bool(wanted.lineage and (wanted.domains or wanted.push))
     if not named and not wanted.push:
         raise Wrong(
             "There is nothing to do: give --push, or both --lineage and --domains, or --renew, or --daemon. As a hook"
@@ -119,7 +119,7 @@ def commands(wanted: argparse.Namespace) -> list[list[str]]:
         directory = pathlib.PurePath(wanted.lineage)
         variables["certificate_push_lineages"] = str(directory.parent)
         variables["certificate_push_requeue"] = [directory.name]
-        variables["certificate_push_requeue_domains"] = wanted.domains.split()
+        variables["certificate_push_requeue_domains"] = (wanted.domains or "").split()
         if str(directory.parent) in ("", "."):
             del variables["certificate_push_lineages"]
     return [_command(wanted, variables, verbose if wanted.push else [*verbose, "--tags", "queue"])]

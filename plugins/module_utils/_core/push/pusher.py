@@ -95,7 +95,8 @@ class PusherPlan:
             "problems": list(self._problems()),
             "requeue_hosts": self._requeue_hosts(),
             "wake": f"{given.queue}/wake",
-            "stamp": f"/var/lib/{RENEW_SCHEDULE}/last-renewal",
+            "writable": [given.queue, *filter(None, [given.metrics_textfile.rpartition("/")[0]])],
+            "stamp": f"{given.queue}.last-renewal",
             "renew_on_calendar": self._renewal.on_calendar,
             "renew_cron": self._renewal.cron,
             "renew_random_delay": 0 if time_matters else _RANDOM_DELAY,
@@ -137,13 +138,13 @@ def _problems_of(target: t.Any) -> t.Iterator[str]:
         return
     if not target.get("domains"):
         yield (
-            f"{target['name']} gets nothing: name its domains, in {_PREFIX}targets, or as {_PREFIX}target: {{domains:
-            [...]}}" f" of the host; or take it out of the group."
+            f"{target['name']} gets nothing: name its domains, in {_PREFIX}targets, or in the host's {_PREFIX}target;"
+            " or take it out of the group."
         )
     elif not target.get("host_key"):
         yield (
-            f"{target['name']} could not be told from another host: gather its facts in this play
-            (ansible.builtin.setup)," " or give its host_key, such as [ssh-ed25519 AAAA...]."
+            f"{target['name']} could not be told from another host: gather its facts in this play"
+            " (ansible.builtin.setup), or give its host_key, such as [ssh-ed25519 AAAA...]."
         )
 
 

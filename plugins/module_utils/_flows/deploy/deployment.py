@@ -14,7 +14,7 @@ import typing as t
 from datetime import datetime, timedelta
 
 from ..._core.instants import isoformat_utc
-from ..._core.pipeline.plan import date_problems
+from ..._core.pipeline.plan import Plan, date_problems
 from ..._core.pipeline.source import SecretFailure, SecretValue, SecretVersion
 from ..._core.pipeline.sync_report import SyncReport
 from ..._core.push.deployments import Unfinished
@@ -35,7 +35,6 @@ from .verdicts import UploadVerdict, reasons
 
 if t.TYPE_CHECKING:
     from ..._core.pipeline.manifest import Entry
-    from ..._core.pipeline.plan import Plan
     from ..._core.push.receipt import Receipt
     from ..rotate.installer import Installation
 
@@ -126,6 +125,11 @@ class Deployment(CertificateSync):
             # Gone back to by hand, for one, or written by another module.
             if is_untold(entry) and not self._unfinished.is_pending(name) and name not in self._unfinished.unproven:
                 self._become_live(entry)
+
+    def plan(self, found: Found) -> Plan[SecretVersion]:
+        """Each upload is read. Names of lineages never meet: those that differ in case alone are two directories."""
+        super().plan(found)
+        return Plan(fetch=list(found.discovery.secrets))
 
     def fetch(self, plan: Plan[SecretVersion]) -> t.Iterator[list[SecretValue | SecretFailure]]:
         """All uploads of a lineage together."""

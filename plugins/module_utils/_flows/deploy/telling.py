@@ -24,7 +24,7 @@ from .unfinished import UnfinishedFile, fingerprint_of, live_lineages
 if t.TYPE_CHECKING:
     from .settings import DeploymentSettings
 
-_NOTHING_BEFORE: t.Final = "There is no version before to go back to, so it stays."
+_NOTHING_BEFORE: t.Final = "There is no version before that is whole, to go back to, so it stays."
 
 
 class Telling:
@@ -94,7 +94,7 @@ class Telling:
             return
         for name, why in back.items():
             self._unfinished.taken_back[name] = TakenBack(fingerprint_of(self.entries[name]), why)
-            self._unfinished.pending = pushed(self._unfinished.pending, PendingLineage(name, "", self.now))
+            self._unfinished.pending = pushed(self._unfinished.pending, PendingLineage(name, "", self._long_ago()))
             self._unfinished.receipts.add(name)
         if not self._save() or not self._take_back(back):
             return
@@ -118,9 +118,13 @@ class Telling:
         self.entries = self._directory.load()[0].entries
 
     def complaint(self, lineage: str) -> str:
-        """Why services have not been told of it, or do not serve it; "" when there is nothing to complain of."""
-        failed = [one for one in self.outcomes if one.outcome == "failed" and lineage in one.lineages]
-        return " ".join(f"{one.service}: {one.message}" for one in failed)
+        """Why services have not been told of it, do not serve it, or could not be asked; "" when nothing is wrong."""
+        wrong = [
+            one
+            for one in self.outcomes
+            if lineage in one.unasked or (one.outcome == "failed" and lineage in one.lineages)
+        ]
+        return " ".join(f"{one.service}: {one.message}" for one in wrong)
 
     def _told(self, pending: t.Sequence[PendingLineage], *, due: bool) -> list[ServiceOutcome]:
         services = self._settings.services
@@ -169,8 +173,21 @@ class Telling:
 
     def _can_go_back(self, name: str) -> bool:
         """The first one stays: whoever reads it would find nothing. So does one that was seen served before."""
+        from ..rotate.rollback import last_good
+
         entry = self.entries[name]
-        return bool(entry.previous) and entry.proven != entry.current.digest
+        target = last_good(entry)
+        if target is None or entry.proven == entry.current.digest:
+            return False
+        with self._directory.looking():
+            return self._directory.kept(entry, target) is not None
+
+    def _long_ago(self) -> datetime:
+        """A push whose services are told at once: they are not served by what they have, whoever tells them."""
+        try:
+            return self.now - self._settings.update_delay
+        except OverflowError:
+            return self.now
 
     def _take_back(self, back: t.Mapping[str, str]) -> bool:
         from ..rotate.rollback import take_back

@@ -147,7 +147,7 @@ class Collector:
     def collect(self, *, dry: bool = False) -> OpeningStand:
         """What is owed and was in no queue is, afterwards; dry: nothing is written. Raises RotationError."""
         woken = self._queue.woken()  # before anything is looked at: who comes later wakes again
-        damaged = [] if dry else self._queue.set_damaged_aside()
+        aside = [] if dry else self._queue.set_damaged_aside()
         content = self._queue.content()
         queued = {(entry.host, entry.lineage): entry for entry in (*content.owed, *content.claimed)}
         dead = {(entry.host, entry.lineage): entry for entry in content.dead}
@@ -169,7 +169,9 @@ class Collector:
                 OwedEntry(debt.host, debt.lineage, debt.fingerprint_sha256, queued_at=at) for debt in debts.new
             )
             self._queue.forget_wakes(woken)
-        warnings = [f"{each.path}: {each.reason}. What it stood for is computed anew." for each in damaged]
+        warnings = [
+            f"{each.path}: {each.reason}. What it stood for is computed anew." for each in (*aside, *content.damaged)
+        ]
         warnings += self._idle_endpoints(found.lineages)
         return OpeningStand(
             debts, queued, dead, confirmed, self._postponed(debts, queued, now), found.failures, warnings

@@ -64,7 +64,8 @@ class PushQueue:
 
     def enqueue(self, entries: t.Iterable[OwedEntry]) -> list[OwedEntry]:
         """Add entries without waiting for anybody. Returns those that made a difference: one with the same fingerprint
-        stays as it is, with its attempts; one with another is replaced, and no longer dead."""
+        stays as it is, with its attempts; one with another is replaced. Neither is dead any more: what is in dead
+        beside it is left to the next claim, for only who has the lock may tell it from what is given up just now."""
         by_host: dict[str, dict[str, OwedEntry]] = {}
         for entry in entries:
             by_host.setdefault(entry.host, {})[entry.lineage] = entry
@@ -105,23 +106,27 @@ class PushQueue:
     def requeue(self, keys: t.Iterable[DebtKey], *, now: str) -> list[OwedEntry]:
         """What was given up is owed again, with no attempts. Returns what was. now: ISO 8601, UTC."""
         found = []
-        for host, lineage in keys:
+        for host, lineages in _by_host(keys).items():
             host_file = file_name(host)
             with folder(self.path, DEAD, host_file) as dead:
-                entry = folders.read_owed(dead, host_file, file_name(lineage) + SUFFIX) if dead else None
-            if entry and not isinstance(entry, DamagedEntry):
-                found.append(dataclasses.replace(entry, queued_at=now, attempts=0, last_error="", next_attempt=None))
-        self.enqueue(found)
+                read = [folders.read_owed(dead, host_file, file_name(each) + SUFFIX) for each in lineages if dead]
+            back = [
+                dataclasses.replace(entry, queued_at=now, attempts=0, last_error="", next_attempt=None)
+                for entry in read
+                if entry and not isinstance(entry, DamagedEntry)
+            ]
+            if back:
+                with made_folder(self.path, OWED, host_file) as owed:
+                    for start in range(0, len(back), _AT_ONCE):  # what was added since then is newer, and stays
+                        folders.write_new_entries(owed, back[start : start + _AT_ONCE])
+            found += back
         return found
 
     def forget(self, keys: t.Iterable[DebtKey], *, confirmed: bool = True) -> list[DebtKey]:
         """Remove all that is known of these: owed, given up, and with confirmed what the host has. Returns what there
         was. A host that is being pushed to just now is a StoreError."""
-        by_host: dict[str, list[str]] = {}
-        for host, lineage in keys:
-            by_host.setdefault(host, []).append(lineage)
         gone = []
-        for host, lineages in by_host.items():
+        for host, lineages in _by_host(keys).items():
             if not self._is_known(host):
                 continue
             with self._locked(host) as is_ours:
@@ -191,7 +196,6 @@ class PushQueue:
             for entry in folders.write_new_entries(owed, others):
                 if not self._is_queued(owed, host_file, entry):
                     folders.write_entry(owed, entry)
-        self._unlink(DEAD, host_file, [entry.lineage for entry in entries])
         return others
 
     def _is_queued(self, owed: Place, host_file: str, entry: OwedEntry) -> bool:
@@ -239,6 +243,14 @@ _Entry = t.TypeVar("_Entry")
 def _is_same(entry: OwedEntry, end: OwedEntry | Confirmation | None) -> bool:
     """Whether that is where it has ended, however it comes to be there still. See QueueClaim."""
     return end is not None and entry.fingerprint_sha256 == end.fingerprint_sha256
+
+
+def _by_host(keys: t.Iterable[DebtKey]) -> dict[str, list[str]]:
+    """Lineages."""
+    found: dict[str, list[str]] = {}
+    for host, lineage in keys:
+        found.setdefault(host, []).append(lineage)
+    return found
 
 
 def _in_order(entries: t.Mapping[DebtKey, _Entry]) -> tuple[_Entry, ...]:

@@ -61,6 +61,8 @@ class QueueTaking:
         if isinstance(found, DamagedEntry):
             self._put_aside(OWED, self._owed, name, found)
         elif found and (due is None or found.next_attempt is None or found.next_attempt <= due):
+            if self._dead:  # of before it was owed again; first, for what is claimed and dead was given up
+                folders.discard(self._dead, name)
             with contextlib.suppress(FileNotFoundError):
                 self._owed.move(name, self._claimed, name)
             self._have(name)
@@ -75,8 +77,6 @@ class QueueTaking:
             folders.discard(self._claimed, name)
         elif found:
             self.taken.append(found)
-            if self._dead:
-                folders.discard(self._dead, name)  # of before it was owed again
 
     def _is_there(self, place: Place | None, read: _Reader, entry: OwedEntry, name: str) -> bool:
         """Whether an entry with the same fingerprint is."""

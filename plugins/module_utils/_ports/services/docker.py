@@ -9,6 +9,7 @@ One of several that fails does not keep the others from being told.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import time
@@ -23,6 +24,7 @@ from .missing import ServiceMissing
 
 _QUESTION = 10.0  # seconds for an answer that changes nothing
 _PAUSE = 0.5  # seconds between two looks at an update
+_EARLY_END = 1.0  # seconds in which a container that cannot start has ended again
 _ATTEMPTS = 5  # of an update that somebody else's overtakes
 _SETTLED = 5.0  # seconds after which a service without tasks is one that needs none
 _LOG_LINES = 20
@@ -63,14 +65,23 @@ class _Calls:
         try:
             return json.loads(answer.body)
         except (ValueError, RecursionError):
-            raise ServiceError(f"What answers at {self._engine.address} is not Docker. Correct docker_host.") from None
+            raise self._not_docker() from None
+
+    def described(self, path: str) -> _Found:
+        found = self.get(path)
+        if not isinstance(found, dict):
+            raise self._not_docker()
+        return found
+
+    def _not_docker(self) -> ServiceError:
+        return ServiceError(f"What answers at {self._engine.address} is not Docker. Correct docker_host.")
 
     def listed(self, path: str, filters: _Filters) -> list[_Found]:
         query = urllib.parse.quote(json.dumps({name: list(values) for name, values in filters.items()}))
         separator = "&" if "?" in path else "?"
         found = self.get(f"{path}{separator}filters={query}")
         if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
-            raise ServiceError(f"What answers at {self._engine.address} is not Docker. Correct docker_host.")
+            raise self._not_docker()
         return found
 
 
@@ -91,7 +102,16 @@ class DockerContainers:
     def activate(self) -> Activation:
         """Raises ServiceError; ServiceMissing where no container that fits is running."""
         calls = _Calls(self._engine, self._timeout)
-        return _each(self._find(calls), lambda container: self._tell(calls, container), _container_name)
+        several = _Several()
+        found = self._find(calls)
+        for container in found:
+            several.tell(_container_name(container), functools.partial(self._tell, calls, container))
+        if self._action == "restart" and several.done:
+            time.sleep(min(_EARLY_END, max(calls.left, 0)))
+            for container in found:
+                if _container_name(container) in several.done:
+                    several.tell(_container_name(container), functools.partial(self._look_at, calls, container))
+        return several.result()
 
     def _find(self, calls: _Calls) -> list[_Found]:
         path = "/containers/json?all=true"
@@ -113,21 +133,25 @@ class DockerContainers:
         raise ServiceMissing(f"Docker at {self._engine.address} has no container {what}. See 'docker ps --all'.")
 
     def _tell(self, calls: _Calls, container: _Found) -> str:
-        path = f"/containers/{urllib.parse.quote(str(container.get('Id')), safe='')}"
-        name = _container_name(container)
+        path = _container_path(container)
         if self._action == "signal":
             calls.call("POST", f"{path}/kill?signal=SIG{urllib.parse.quote(self._signal)}")
-            return f"{name}: SIG{self._signal} sent"
+            return f"SIG{self._signal} sent"
         calls.call("POST", f"{path}/restart")
-        details = calls.get(f"{path}/json")
-        state = details.get("State", {}) if isinstance(details, dict) else {}
+        return "restarted"
+
+    def _look_at(self, calls: _Calls, container: _Found) -> str:
+        """Docker has restarted one when its program has been started, whatever becomes of that."""
+        path = _container_path(container)
+        details = calls.described(f"{path}/json")
+        state = _below(details, "State")
         if not state.get("Running") or state.get("Restarting"):
-            tty = bool((details.get("Config") or {}).get("Tty"))
+            tty = bool(_below(details, "Config").get("Tty"))
             raise ServiceError(
                 f"it is {state.get('Status')} after its restart (exit code {state.get('ExitCode')}).",
                 log=self._log(calls, path, tty=tty),
             )
-        return f"{name}: restarted"
+        return "restarted"
 
     @staticmethod
     def _log(calls: _Calls, path: str, *, tty: bool) -> str:
@@ -151,7 +175,10 @@ class SwarmServices:
     def activate(self) -> Activation:
         """Raises ServiceError; ServiceMissing."""
         calls = _Calls(self._engine, self._timeout)
-        return _each(self._find(calls), lambda service: self._update(calls, service), _swarm_name)
+        several = _Several()
+        for service in self._find(calls):
+            several.tell(_swarm_name(service), functools.partial(self._update, calls, service))
+        return several.result()
 
     def _find(self, calls: _Calls) -> list[_Found]:
         filters = dict(self._filters)
@@ -173,25 +200,25 @@ class SwarmServices:
     def _update(self, calls: _Calls, service: _Found) -> str:
         path = f"/services/{urllib.parse.quote(str(service.get('ID')), safe='')}"
         before = self._force(calls, path)
-        mode = (before.get("Spec") or {}).get("Mode") or {}
+        mode = _below(_below(before, "Spec"), "Mode")
         if not {"Replicated", "Global"} & set(mode):
-            return f"{_swarm_name(service)}: started again"  # a job, which ends
-        replicas = (mode.get("Replicated") or {}).get("Replicas")
+            return "started again"  # a job, which ends
+        replicas = _below(mode, "Replicated").get("Replicas")
         began = time.monotonic()
         while calls.left > 0:
-            status = calls.get(path).get("UpdateStatus") or {}
-            is_new = status.get("StartedAt") != (before.get("UpdateStatus") or {}).get("StartedAt")
+            status = _below(calls.described(path), "UpdateStatus")
+            is_new = status.get("StartedAt") != _below(before, "UpdateStatus").get("StartedAt")
             state = status.get("State") if is_new else None
             if state == "completed":
-                return f"{_swarm_name(service)}: updated"
+                return "updated"
             if state in _FAILED:
                 why = str(status.get("Message") or state).rstrip(".")
                 raise ServiceError(f"its update failed: {why}. {self._last_error(calls, service)}".strip())
             # Swarm tells nothing of an update that has nothing to do.
             if state is None and time.monotonic() - began > _SETTLED and not self._tasks(calls, service):
-                return f"{_swarm_name(service)}: updated, without a task"
+                return "updated, without a task"
             if replicas == 0:
-                return f"{_swarm_name(service)}: updated, without a task"
+                return "updated, without a task"
             time.sleep(min(_PAUSE, max(calls.left, 0)))
         raise ServiceError(
             f"its update was not complete after {self._timeout:g} seconds. {self._last_error(calls, service)} The"
@@ -202,7 +229,7 @@ class SwarmServices:
     def _force(calls: _Calls, path: str) -> _Found:
         """The service before the update. Who updates it meanwhile makes its version another one."""
         for attempt in range(_ATTEMPTS):
-            before: _Found = calls.get(path)
+            before = calls.described(path)
             try:
                 spec = before["Spec"]
                 template = {
@@ -233,36 +260,56 @@ class SwarmServices:
             return ""
         errors = [
             (str(status.get("Timestamp")), str(status.get("Err")))
-            for status in (task.get("Status") or {} for task in tasks)
+            for status in (_below(task, "Status") for task in tasks)
             if status.get("Err")
         ]
         return f"A task said: {max(errors)[1]}." if errors else ""
 
 
-def _each(found: t.Sequence[_Found], tell: t.Callable[[_Found], str], name_of: t.Callable[[_Found], str]) -> Activation:
-    """Tell all of them. Raises ServiceError that names those that failed."""
-    done: list[str] = []
-    failed: list[str] = []
-    logs: list[str] = []
-    for one in found:
+class _Several:
+    """What came of telling several. done: by name, those that were told."""
+
+    def __init__(self) -> None:
+        self.done: dict[str, str] = {}
+        self._failed: dict[str, str] = {}
+        self._logs: list[str] = []
+
+    def tell(self, name: str, action: t.Callable[[], str]) -> None:
+        """One that fails does not keep the others from being told."""
         try:
-            done.append(tell(one))
+            self.done[name] = action()
         except ServiceError as error:
-            failed.append(f"{name_of(one)}: {error.message}")
-            logs += filter(None, [str(error.details.get("log") or "")])
-    if failed:
-        raise ServiceError("\n".join([*failed, *done]), log="\n".join(logs))
-    return Activation("\n".join(done))
+            self.done.pop(name, None)
+            self._failed[name] = error.message
+            self._logs += filter(None, [str(error.details.get("log") or "")])
+
+    def result(self) -> Activation:
+        """Raises ServiceError that names those that failed."""
+        failed, done = ([f"{name}: {text}" for name, text in each.items()] for each in (self._failed, self.done))
+        if failed:
+            raise ServiceError("\n".join([*failed, *done]), log="\n".join(self._logs))
+        return Activation("\n".join(done))
+
+
+def _below(found: _Found, name: str) -> _Found:
+    """{} where it is not there, null, or something else."""
+    value = found.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _container_path(container: _Found) -> str:
+    return f"/containers/{urllib.parse.quote(str(container.get('Id')), safe='')}"
 
 
 def _container_name(container: _Found) -> str:
     """The shortest of its names: others are links to it."""
-    names = [str(name).removeprefix("/") for name in container.get("Names") or ()]
+    given = container.get("Names")
+    names = [str(name).removeprefix("/") for name in given] if isinstance(given, list) else []
     return min(names, key=len, default=str(container.get("Id"))[:12])
 
 
 def _swarm_name(service: _Found) -> str:
-    return str((service.get("Spec") or {}).get("Name"))
+    return str(_below(service, "Spec").get("Name"))
 
 
 def _filters_shown(filters: _Filters) -> str:

@@ -14,7 +14,10 @@ from ..._errors import ServiceError
 from .missing import ServiceMissing
 from .programs import Ended, run_to_end
 
-_PROPERTIES = ("LoadState", "ActiveState", "SubState", "Result")
+_PROPERTIES = ("LoadState", "ActiveState", "Result", "Type")
+# Of these types a start is done when the program has been started, whatever becomes of it (systemd.service(5)).
+_UNOBSERVED = ("simple", "exec", "idle")
+_EARLY_END, _PAUSE = 2.0, 0.2  # seconds in which one of them that cannot start has ended again; between two looks
 _JOURNAL_LINES = 20
 _QUESTION = 10.0  # seconds for an answer that changes nothing
 
@@ -42,15 +45,25 @@ class SystemdUnit:
             )
             if result.returncode != 0:
                 raise ServiceError(f"systemctl {self._action} {self._unit} failed.", log=result.output)
-            state = self._properties()
-            # Of Type=simple, the job is done before the program has even read its configuration.
-            if state.get("ActiveState") == "failed":
-                raise ServiceError(f"{self._unit} failed after its {self._action}: {state.get('Result')}.")
+            self._look_at_it()
         except ServiceError as error:
             log = (str(error.details.get("log", "")), self._journal(began))
             error.details["log"] = "\n".join(filter(None, log))
             raise
         return Activation(result.output)
+
+    def _look_at_it(self) -> None:
+        end = time.monotonic() + _EARLY_END
+        is_restart = self._action == "restart"
+        while True:
+            state = self._properties()
+            # With Restart=, it is not failed, but waits to be started once more.
+            waits = is_restart and state.get("Result", "success") != "success"
+            if state.get("ActiveState") == "failed" or waits:
+                raise ServiceError(f"{self._unit} failed after its {self._action}: {state.get('Result')}.")
+            if not is_restart or state.get("Type") not in _UNOBSERVED or time.monotonic() >= end:
+                return
+            time.sleep(_PAUSE)
 
     def _properties(self) -> dict[str, str]:
         result = self._ask(["systemctl", "show", f"--property={','.join(_PROPERTIES)}", "--", self._unit])

@@ -6,14 +6,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
 import typing as t
 
-from ..._core.x509.layouts import live_paths
-from ..._errors import StoreError
-from .places import Place, open_file_place
+from .places import Place
 
 
 def digest_of(data: bytes) -> str:
@@ -37,22 +33,3 @@ def file_digest(place: Place, name: str) -> str | None:
     except OSError:
         return None
     return None if data is None else digest_of(data)
-
-
-def foreign_content(place: Place, name: str) -> bytes | None:
-    """Of a file that someone else put there, or of a link to one that nobody else could exchange."""
-    with contextlib.suppress(OSError, StoreError):
-        if place.link_target(name) is None:
-            return place.read(name)
-        elsewhere, name = open_file_place(os.path.join(place.path, name), private=True)
-        with elsewhere:
-            return elsewhere.read(name)
-    return None
-
-
-def foreign_lineage(place: Place) -> dict[str, bytes]:
-    """Part -> content of what there is in a lineage's directory that someone else has made; {} for half of a pair, to
-    which nobody can go back. Raises OSError."""
-    names = {part: os.path.basename(path) for part, path in live_paths("lineage", "").items()}
-    parts = {part: data for part, name in names.items() if (data := place.read(name)) is not None}
-    return parts if {"fullchain", "privkey"} <= parts.keys() else {}

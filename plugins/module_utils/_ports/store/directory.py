@@ -23,8 +23,9 @@ from ..._core.pipeline.manifest import Entry, Manifest, StoredVersion
 from ..._core.x509.layouts import live_paths
 from ..._errors import StoreError
 from . import atomic
-from .content import digest_of, digests_of, file_digest, foreign_content, foreign_lineage, version_digest
-from .live import MANIFEST_FILE, STATE_DIRECTORY, VERSIONS, Opened, is_directory, link_to
+from .content import digest_of, digests_of, file_digest, version_digest
+from .foreign import adopt, find_foreign, foreign_content, foreign_version
+from .live import MANIFEST_FILE, STATE_DIRECTORY, VERSIONS, Opened, is_directory, link_to, version_stem
 from .opening import AS_FOUND, DirectorySettings, directory_attributes, lock, looked_at, opened
 from .places import Place
 
@@ -191,7 +192,7 @@ class CertificateDirectory:
     def restore(self, entry: Entry) -> None:
         """Make the entry's current version live from the store, where it was kept."""
         if self.kept(entry, entry.current) is None:
-            where = os.path.join(self.path, link_to(_version_stem(entry, entry.current)))
+            where = os.path.join(self.path, link_to(version_stem(entry, entry.current)))
             raise StoreError(
                 f"The kept version {entry.current.version_id} of {entry.name} is missing or damaged, so it cannot be"
                 f" restored ({where}*). Run certificate_sync to fetch the current version again."
@@ -303,13 +304,13 @@ class CertificateDirectory:
         if entry.layout != "lineage":
             yield versions
             return
-        with versions.directory(_version_stem(entry, version)) as place:
+        with versions.directory(version_stem(entry, version)) as place:
             yield place
 
     @staticmethod
     def _version_names_of(entry: Entry, version: StoredVersion) -> dict[str, str]:
         """Part -> name of the file where _version_place is."""
-        paths = live_paths(entry.layout, _version_stem(entry, version))
+        paths = live_paths(entry.layout, version_stem(entry, version))
         return {part: os.path.basename(path) for part, path in paths.items()}
 
     def _store_version(self, entry: Entry, version: StoredVersion, parts: t.Mapping[str, bytes]) -> list[int]:
@@ -318,7 +319,7 @@ class CertificateDirectory:
         with contextlib.ExitStack() as stack:
             place = self._versions()
             if entry.layout == "lineage":
-                place, made = place.make_directory(_version_stem(entry, version))
+                place, made = place.make_directory(version_stem(entry, version))
                 stack.enter_context(place)
                 # One that an earlier version gave away is taken back.
                 uid = None if place.is_closed() else os.geteuid()
@@ -352,31 +353,14 @@ class CertificateDirectory:
                 # The link must never point to files that a power cut could still lose.
                 place.sync()
                 self._versions().sync()
-                target = link_to(_version_stem(entry, entry.current))
+                target = link_to(version_stem(entry, entry.current))
                 if self._settings.adopts and is_directory(base.look(entry.main_path)):
-                    self._adopt(entry, target)
+                    adopt(base, self._versions(), entry, target)
                 else:
                     base.symlink(entry.main_path, target)
                 return
             for part, path in entry.paths.items():
                 base.link(path, place, names[part])
-
-    def _adopt(self, entry: Entry, target: str) -> None:
-        """Put the link in place of a directory in one step. That directory itself is the version before: who reads in
-        it goes on to find its files."""
-        base, versions = self._base(), self._versions()
-        with base.directory(entry.main_path) as place:
-            files = digests_of(foreign_lineage(place))
-        foreign = StoredVersion(version_digest(files), "", files, {})
-        name = _version_stem(entry, foreign)
-        if is_directory(versions.look(name)):  # the same is kept already
-            name = f"{name}.again"
-            versions.remove(name)
-        versions.symlink(name, target)
-        versions.exchange(name, base, entry.main_path)
-        entry.replaced = True
-        if files and foreign.digest not in (version.digest for version in (entry.current, *entry.previous)):
-            entry.previous.insert(0, foreign)
 
     def _keep_foreign(self, entry: Entry) -> None:
         """Keep the file that someone else put there as the previous version. (A lineage is kept when it is adopted.)"""
@@ -395,21 +379,14 @@ class CertificateDirectory:
         entry.replaced = bool(present)
         if len(files) < len(entry.paths):  # half of a pair is nothing to go back to
             return
-        foreign = StoredVersion(version_digest(files), "", files, {})
+        foreign = foreign_version(files)
         atomic.sync_and_close(self._store_version(entry, foreign, parts))
         entry.previous.append(foreign)
 
     def _find_foreign(self, entry: Entry) -> None:
-        """What a run that was killed before it saved the manifest has kept of somebody else's."""
-        found = {name.rpartition("~") for name in self._version_names()}
-        others = {digest.partition(".")[0] for stem, _mark, digest in found if stem == entry.stem}
-        for digest in sorted(others - {entry.current.digest[:16]}):
-            paths = live_paths(entry.layout, f"{entry.stem}~{digest}")
-            parts = {part: data for part, path in paths.items() if (data := self._versions().read(path)) is not None}
-            version = StoredVersion(version_digest(digests_of(parts)), "", digests_of(parts), {})
-            if parts and version.digest.startswith(digest):
-                entry.replaced = True
-                entry.previous.append(version)
+        found = find_foreign(self._versions(), self._version_names(), entry)
+        entry.replaced = entry.replaced or bool(found)
+        entry.previous += found
 
     def _version_names(self) -> list[str]:
         with self.looking() as places, atomic.store_errors(f"list the versions in {self.path}"):
@@ -432,14 +409,10 @@ class CertificateDirectory:
             path.partition(os.sep)[0]
             for entry in manifest.entries.values()
             for version in (entry.current, *entry.previous)
-            for path in live_paths(entry.layout, _version_stem(entry, version)).values()
+            for path in live_paths(entry.layout, version_stem(entry, version)).values()
         }
         for name in self._version_names():
             if name not in referenced and not self._live_names_of(name):
                 self._versions().remove(name)
         self._base().remove_temporaries()
         self._state().remove_temporaries()
-
-
-def _version_stem(entry: Entry, version: StoredVersion) -> str:
-    return f"{entry.stem}~{version.digest[:16]}"

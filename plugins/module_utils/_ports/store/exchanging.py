@@ -38,5 +38,6 @@ def exchange_names(directory: int, name: str, other_directory: int, other_name: 
         raise OSError(errno.ENOSYS, _UNABLE, other_name)
     if failed:
         number = ctypes.get_errno()
-        text = _UNABLE if number in (errno.EINVAL, errno.ENOSYS) else os.strerror(number)
+        # EXDEV: of an overlay, where a directory comes from a layer below (a container's image).
+        text = _UNABLE if number in (errno.EINVAL, errno.ENOSYS, errno.EXDEV) else os.strerror(number)
         raise OSError(number, text, other_name)

@@ -12,6 +12,7 @@ import stat
 import typing as t
 from dataclasses import dataclass
 
+from ..._core.pipeline.manifest import Entry, StoredVersion
 from ..._core.x509.layouts import LAYOUTS, live_paths
 from .places import Place
 
@@ -108,6 +109,11 @@ class Opened:
         files = {os.path.realpath(os.path.join(here, name)) for name in live}
         links = (name for name in self.base.names() if name not in live and self.base.link_target(name) is not None)
         return sorted(name for name in links if os.path.realpath(os.path.join(here, name)) in files)
+
+
+def version_stem(entry: Entry, version: StoredVersion) -> str:
+    """Of the names of a version's files, or of its directory, in versions."""
+    return f"{entry.stem}~{version.digest[:16]}"
 
 
 def link_to(version_name: str) -> str:

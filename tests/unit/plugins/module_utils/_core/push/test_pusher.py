@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import pathlib
+import re
 
 import pytest
 import yaml
@@ -49,7 +50,7 @@ def test_every_variable_of_the_role_is_planned_or_of_the_tasks():
 def test_nothing_is_wrong_with_the_defaults_and_what_follows_from_them():
     made = plan()
     assert made["problems"] == []
-    assert (made["wake"], made["stamp"]) == ("/var/lib/certops-push/wake", "/var/lib/certificate-renew/last-renewal")
+    assert (made["wake"], made["stamp"]) == ("/var/lib/certops-push/wake", "/var/lib/certops-push.last-renewal")
     assert made["renew_on_calendar"] == "*-*-* 00:00:00"
     assert made["renew_random_delay"] == 3600
 
@@ -60,6 +61,11 @@ def test_all_of_them_as_text_mean_the_same():
     changed = plan(**{name: value for name, value in text.items() if name not in NOT_PLANNED})
     expected = plan()
     assert {**changed, "interval": 0} == {**expected, "interval": 0}
+
+
+def test_the_confined_run_may_write_the_queue_and_the_metrics():
+    assert plan()["writable"] == ["/var/lib/certops-push"]
+    assert plan(metrics_textfile="/var/lib/m/push.prom")["writable"] == ["/var/lib/certops-push", "/var/lib/m"]
 
 
 def test_a_run_is_told_all_that_it_needs():
@@ -237,3 +243,12 @@ def test_hosts_that_cannot_be_targets_are_named_before_anything_is_installed(kno
 @pytest.mark.parametrize("target", [5, "web", {}, {"domains": ["*"]}])
 def test_what_is_no_target_is_said(target):
     assert plan(targets=[target])["problems"] == ["certificate_push_targets: each is a dictionary with a name."]
+
+
+def test_what_the_role_reads_of_the_plan_is_there():
+    texts = [
+        path.read_text() for path in (*ROLE.glob("tasks/*.yml"), *ROLE.glob("vars/*.yml"), *ROLE.glob("templates/*"))
+    ]
+    read = set(re.findall(r"__certificate_push_plan\.(\w+)", "".join(texts)))
+    assert read
+    assert read - set(plan()) == set()

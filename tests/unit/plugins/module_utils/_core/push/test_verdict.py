@@ -6,14 +6,22 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import re
 import typing as t
 
 import pytest
+import yaml
 from ansible_collections.certops.rotation.plugins.module_utils._core.push.delivery import Delivery
 from ansible_collections.certops.rotation.plugins.module_utils._core.push.entries import OwedEntry
 from ansible_collections.certops.rotation.plugins.module_utils._core.push.receipt import Receipt
 from ansible_collections.certops.rotation.plugins.module_utils._core.push.targets import PushTarget
-from ansible_collections.certops.rotation.plugins.module_utils._core.push.verdict import PushVerdict, failed, verdict_on
+from ansible_collections.certops.rotation.plugins.module_utils._core.push.verdict import (
+    DebtFault,
+    PushVerdict,
+    failed,
+    verdict_on,
+)
+from ansible_collections.certops.rotation.plugins.modules import certificate_push
 
 NOW = datetime.datetime(2026, 6, 1, 12, tzinfo=datetime.timezone.utc)
 NEW, OLD = "ab" * 32, "cd" * 32
@@ -113,3 +121,10 @@ def test_an_unknown_fault_is_the_hosts() -> None:
 def test_a_host_that_is_away_while_it_is_asked_keeps_what_it_has() -> None:
     assert judged(Delivery("example.com", error="no", fault="unreachable"), asked=True).uploaded == NEW
     assert judged(Delivery("example.com", error="no", fault="unreachable")).uploaded is None
+
+
+def test_all_faults_are_documented() -> None:
+    """Programs act on them."""
+    lineages = yaml.safe_load(certificate_push.RETURN)["targets"]["contains"]["lineages"]
+    documented = re.findall(r"V\((\w+)\)", lineages["contains"]["fault"]["description"])
+    assert sorted(documented) == sorted(set(t.get_args(DebtFault)) - {""})

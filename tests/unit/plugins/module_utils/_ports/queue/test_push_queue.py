@@ -22,6 +22,7 @@ import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.push.entries import Confirmation, OwedEntry
 from ansible_collections.certops.rotation.plugins.module_utils._errors import StoreError
 from ansible_collections.certops.rotation.plugins.module_utils._ports.queue.push_queue import PushQueue
+from ansible_collections.certops.rotation.plugins.module_utils._ports.store.places import Place
 
 AT, LATER = "2026-11-26T12:00:00Z", "2026-11-26T13:00:00Z"
 OLD, NEW = "a" * 64, "b" * 64
@@ -178,7 +179,35 @@ def test_a_renewed_lineage_is_no_longer_given_up(queue: PushQueue) -> None:
         assert claim is not None
         claim.give_up(entry(attempts=9))
     queue.enqueue([entry(fingerprint=NEW)])
+    assert (queue.content().owed, queue.content().dead) == ((entry(fingerprint=NEW),), ())
+    assert claimed(queue) == (entry(fingerprint=NEW),)
     assert files(queue) == ["owed/web1/example.com.json"]
+
+
+def test_what_was_renewed_since_is_not_replaced_by_what_was_given_up(queue: PushQueue) -> None:
+    queue.enqueue([entry()])
+    with queue.claim("web1") as claim:
+        assert claim is not None
+        claim.give_up(entry(attempts=9))
+    queue.enqueue([entry(fingerprint=NEW)])
+    queue.requeue([("web1", "example.com")], now=LATER)
+    assert queue.content().owed == (entry(fingerprint=NEW),)
+
+
+def test_what_is_given_up_while_it_is_added_is_not_lost(queue: PushQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the two steps of whoever adds it."""
+    link_new = Place.link_new
+
+    def then_give_up(*arguments: t.Any) -> None:
+        link_new(*arguments)
+        monkeypatch.undo()
+        with queue.claim("web1") as claim:
+            assert claim is not None
+            claim.give_up(*claim.entries)
+
+    monkeypatch.setattr(Place, "link_new", then_give_up)
+    queue.enqueue([entry()])
+    assert queue.content().dead == (entry(),)
 
 
 def test_only_what_is_asked_for_and_due_is_claimed(queue: PushQueue) -> None:

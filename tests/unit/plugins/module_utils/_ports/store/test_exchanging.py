@@ -63,6 +63,19 @@ def test_a_python_without_it(places: tuple[int, int], monkeypatch: pytest.Monkey
         exchange_names(places[0], "link", places[1], "directory")
 
 
+def test_two_file_systems(places: tuple[int, int]) -> None:
+    """Or one of layers, such as that of a container."""
+    memory = os.open("/dev/shm", os.O_RDONLY)
+    name = f"certops-{os.getpid()}"
+    os.mkdir(name, dir_fd=memory)
+    try:
+        with pytest.raises(OSError, match="move the directory away"):
+            exchange_names(memory, name, places[1], "directory")
+    finally:
+        os.rmdir(name, dir_fd=memory)
+        os.close(memory)
+
+
 def test_what_is_not_there(places: tuple[int, int]) -> None:
     with pytest.raises(FileNotFoundError):
         exchange_names(places[0], "nothing", places[1], "directory")
