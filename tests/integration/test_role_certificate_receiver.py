@@ -224,7 +224,7 @@ def test_a_server_of_its_own(receiver: ReceivingHost) -> None:
     assert receiver.sftp("certdeploy", "ls /staging").returncode == 0
     assert receiver.shell(f"ls /etc/systemd/system/{OWN} /etc/certops-receiver/sshd_config", check=False) == ""
     receiver.role(state="absent", **own)
-    assert receiver.shell(f"find {PLACES} -name '*certops*'") == ""
+    assert receiver.shell(f"find {PLACES} -name 'certops-*'") == ""
 
 
 def scanned(receiver: ReceivingHost, address: str, port: int) -> str:
