@@ -246,6 +246,29 @@ def test_a_wrong_answer_takes_it_back(
     assert receiver.receipt(A)["state"] == "proven"
 
 
+def test_a_killed_run_is_no_excuse_for_a_service_that_died_of_it(
+    receiver: Receiver, service: LoadingService, authority: CertificateAuthority, tmp_path: pathlib.Path
+) -> None:
+    """Whether it answered before anybody told it is known to the next run."""
+    old = authority.issue(A)
+    service.load(old)
+    program, mortal = tmp_path / "restart", tmp_path / "mortal"
+    put(program, f"#!/bin/sh\n[ ! -e {mortal} ] || kill -9 $PPID\n")
+    program.chmod(0o700)
+    with service.serving() as port:
+        services = [service.definition(port, name=str(program))]
+        receiver.stage(old)
+        receiver.deployed(services=services)
+        mortal.touch()
+        receiver.stage(authority.issue(A))
+        receiver.kill_deployment(services=services)
+    mortal.unlink()
+    run = receiver.deploy(services=services)
+    assert run.failed
+    assert run.result["rolled_back"] == [A]
+    assert receiver.fingerprint(A) == old.fingerprint_sha256
+
+
 def test_a_way_back_waits_for_no_delay(
     receiver: Receiver, service: LoadingService, authority: CertificateAuthority, tmp_path: pathlib.Path
 ) -> None:

@@ -92,6 +92,7 @@ class Reader:
         self.machines = {name: Machine(host, key) for name, host in zip((PUSHER, WEB1, WEB2), hosts)}
         self.pusher, self.web1, self.web2 = self.machines.values()
         self.certbot = CertbotDirectory(self.pusher.host.shared / "letsencrypt")
+        self.pusher.shell(f"mkdir -p /etc/letsencrypt && ln -s {self.certbot.live} /etc/letsencrypt/live")
         for web in (self.web1, self.web2):
             web.serve(pki.self_signed(LINEAGE))
         self._done: list[str] = []
@@ -101,10 +102,9 @@ class Reader:
             self._write_vars("host_vars", name, {**machine.variables(key), **self._around(machine)})
 
     def _around(self, machine: Machine) -> dict[str, t.Any]:
-        """Where certbot's directory is, and what is installed from."""
+        """What is installed from, and what its services see."""
         shared = machine.host.shared
         return {
-            "certificate_push_lineages": str(self.certbot.live),
             "rotation_schedule_virtualenv": sys.prefix,
             "rotation_schedule_requirements": [],
             "rotation_schedule_collections": [],
@@ -177,7 +177,7 @@ def test_the_page(reader: Reader) -> None:
 
     reader.follow("ansible-playbook requeue.yml -i inventory.yml")
     reader.web2.shell("systemctl stop ssh")
-    again = reader.follow_on_pusher("certops-push --push --lineage", code=1)
+    again = reader.follow_on_pusher("certops-push --push --lineage", code=2)
     assert f"{WEB2}" in again
     assert "onnection refused" in again
     reader.web2.shell("systemctl start ssh")

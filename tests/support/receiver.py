@@ -11,6 +11,7 @@ import datetime
 import json
 import os
 import pathlib
+import signal
 import socket
 import ssl
 import typing as t
@@ -70,6 +71,11 @@ class Receiver:
         run = self.deploy(**args)
         assert not run.failed, run.result["msg"]
         return run.result
+
+    def kill_deployment(self, **args: t.Any) -> None:
+        """One that something kills, and that ends so."""
+        status, _memory = self.modules.start("certificate_deploy", {**self.args, **args}).wait()
+        assert status == -signal.SIGKILL, status
 
     def deploy_here(self, *, now: datetime.datetime, **args: t.Any) -> dict[str, t.Any]:
         """The result of a deployment in this process, at that time."""

@@ -132,7 +132,9 @@ class Telling:
             return [ServiceOutcome(service.title, "unchanged", key=service.key) for service in services]
         from .services import run_services
 
-        outcomes = run_services(services, pending, self.live, due=due, check_mode=self._check_mode)
+        outcomes = run_services(
+            services, pending, self.live, due=due, check_mode=self._check_mode, remember=self._remember
+        )
         self.failures += [f"{one.service}: {one.message}" for one in outcomes if one.outcome == "failed"]
         self.proven.update(*(one.proven for one in outcomes))
         self.proven.difference_update(*((*one.wrong, *one.unasked) for one in outcomes))
@@ -203,6 +205,12 @@ class Telling:
         self.rolled_back = sorted(item["name"] for item in items if item["action"] == "restored")
         self.look_again()
         return bool(self.rolled_back)
+
+    def _remember(self, pending: t.Sequence[PendingLineage]) -> None:
+        """Which endpoints answered before anybody was told: the next run wants to know, should this one be killed."""
+        known = {each.lineage: each for each in pending}
+        self._unfinished.pending = tuple(known.get(each.lineage, each) for each in self._unfinished.pending)
+        self._save()
 
     def _save(self) -> bool:
         """Whether it is remembered now."""

@@ -95,6 +95,13 @@ def test_pending_without_a_time_or_a_little_late_waits(due: str | None) -> None:
     assert judged(dataclasses.replace(SENT, receipt=receipt("pending", due=due))).outcome == "waiting"
 
 
+def test_pending_because_something_is_wrong_there_is_a_failure_in_the_hosts_words() -> None:
+    """A service that failed, or a first version that an endpoint does not show."""
+    verdict = judged(dataclasses.replace(SENT, receipt=receipt("pending", message="systemd nginx.service: it failed.")))
+    assert (verdict.outcome, verdict.fault, verdict.uploaded) == ("failed", "pending", NEW)
+    assert "systemd nginx.service: it failed." in verdict.error
+
+
 def test_pending_long_after_its_time_is_a_failure() -> None:
     verdict = judged(dataclasses.replace(SENT, receipt=receipt("pending", due="2026-06-01T10:30:00Z")))
     assert (verdict.outcome, verdict.fault, verdict.uploaded) == ("failed", "overdue", NEW)
