@@ -74,6 +74,7 @@ LONGEST = (
     "test_haproxy_reload_signal",
     "test_haproxy_certificate",
     "test_rotation_interrupted",
+    "test_certificate_deploy_interrupted",
     "test_certificate_sync_safety",
     "test_role_shared_ca",
     "test_haproxy_reload",

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import pathlib
 import typing as t
@@ -108,7 +109,7 @@ def _make_older(receiver: Receiver, *, minutes: int) -> None:
     file = receiver.live / ".certops" / "deployment.json"
     document = json.loads(file.read_text())
     for each in document["pending"].values():
-        at = pki.now() - pki.datetime.timedelta(minutes=minutes)
+        at = pki.now() - datetime.timedelta(minutes=minutes)
         each["pushed_at"] = at.strftime("%Y-%m-%dT%H:%M:%SZ")
     put(file, json.dumps(document))
 
@@ -245,6 +246,75 @@ def test_a_wrong_answer_takes_it_back(
     assert receiver.receipt(A)["state"] == "proven"
 
 
+def test_a_killed_run_is_no_excuse_for_a_service_that_died_of_it(
+    receiver: Receiver, service: LoadingService, authority: CertificateAuthority, tmp_path: pathlib.Path
+) -> None:
+    """Whether it answered before anybody told it is known to the next run."""
+    old = authority.issue(A)
+    service.load(old)
+    program, mortal = tmp_path / "restart", tmp_path / "mortal"
+    put(program, f"#!/bin/sh\n[ ! -e {mortal} ] || kill -9 $PPID\n")
+    program.chmod(0o700)
+    with service.serving() as port:
+        services = [service.definition(port, name=str(program))]
+        receiver.stage(old)
+        receiver.deployed(services=services)
+        mortal.touch()
+        receiver.stage(authority.issue(A))
+        receiver.kill_deployment(services=services)
+    mortal.unlink()
+    run = receiver.deploy(services=services)
+    assert run.failed
+    assert run.result["rolled_back"] == [A]
+    assert receiver.fingerprint(A) == old.fingerprint_sha256
+
+
+def test_a_way_back_waits_for_no_delay(
+    receiver: Receiver, service: LoadingService, authority: CertificateAuthority, tmp_path: pathlib.Path
+) -> None:
+    """A service that could not be told of it has what is not to be served: the next run tells it at once."""
+    old, new = authority.issue(A), authority.issue(A)
+    service.load(old)
+    with service.serving() as port:
+        given: dict[str, t.Any] = {"services": [service.definition(port)], "update_delay": "1h"}
+        receiver.stage(old)
+        receiver.deployed(**given, run_pending=True)
+        once, twice = tmp_path / "once", tmp_path / "twice"
+        put(service.program, f"#!/bin/sh\n[ ! -e {once} ] || exit 1\ntouch {once}\n")
+        service.program.chmod(0o700)
+        receiver.stage(new)
+        run = receiver.deploy(**given, run_pending=True)
+        assert run.result["rolled_back"] == [A]
+        assert receiver.receipt(A)["state"] == "taken_back"
+        put(service.program, f"#!/bin/sh\ntouch {twice}\n")
+        service.program.chmod(0o700)
+        receiver.deployed(**given)
+        assert twice.exists()
+    assert receiver.fingerprint(A) == old.fingerprint_sha256
+    assert receiver.unfinished()["pending"] == {}
+
+
+def test_what_is_not_whole_is_nothing_to_go_back_to(
+    receiver: Receiver, service: LoadingService, authority: CertificateAuthority
+) -> None:
+    old, new = authority.issue(A), authority.issue(A)
+    service.load(old)
+    with service.serving() as port:
+        services = [service.definition(port)]
+        receiver.stage(old)
+        receiver.deployed(services=services)
+        loses = f"cd {receiver.live}/.certops/versions; for v in *; do [ $v -ef {receiver.live / A} ] || rm -r $v; done"
+        put(service.program, f"#!/bin/sh\n{loses}\n")
+        service.program.chmod(0o700)
+        receiver.stage(new)
+        run = receiver.deploy(services=services)
+    assert run.result["rolled_back"] == []
+    assert receiver.fingerprint(A) == new.fingerprint_sha256
+    receipt = receiver.receipt(A)
+    assert receipt["state"] == "pending"
+    assert "no version before that is whole" in receipt["message"]
+
+
 def test_the_old_one_pushed_again_after_the_way_back(
     receiver: Receiver, service: LoadingService, authority: CertificateAuthority
 ) -> None:
@@ -280,7 +350,7 @@ def test_the_first_one_stays_and_is_asked_for_again(
         assert receiver.fingerprint(A) == issued.fingerprint_sha256
         receipt = receiver.receipt(A)
         assert receipt["state"] == "pending"
-        assert "no version before" in receipt["message"]
+        assert "no version before that is whole" in receipt["message"]
         assert receiver.deploy(services=services).failed
         assert service.told == [A]
         service.load(issued)

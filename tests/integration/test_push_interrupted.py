@@ -71,7 +71,7 @@ class Pusher(PusherMachine):
         super().__init__(directory)
         hosts = directory / "hosts"
         hosts.mkdir()
-        self.hosts = HostsOnDisk(hosts)  # type: ignore[assignment]
+        self.hosts = HostsOnDisk(hosts)
         for name in LINEAGES:
             self.issue(name)
         self.add("web1", "web2", retries=1, retry_interval=0)
@@ -91,7 +91,7 @@ class Pusher(PusherMachine):
     def assert_true(self, where: object) -> None:
         content = self.queue.content()
         for confirmation in content.confirmed:
-            had = self.hosts.had(confirmation.host, confirmation.lineage)  # type: ignore[attr-defined]
+            had = self.hosts.had(confirmation.host, confirmation.lineage)
             assert confirmation.fingerprint_sha256 in had, f"{where}: {confirmation} is not true"
         assert not content.damaged, where
         assert not content.bad, where
@@ -157,7 +157,7 @@ def test_killed_again_and_again_without_a_run_between(tmp_path: pathlib.Path) ->
     assert not pusher.push().failure
     for host in ("web1", "web2"):
         for name in LINEAGES:
-            assert pusher.hosts.had(host, name)[-1] == pusher.fingerprint(name)  # type: ignore[attr-defined]
+            assert pusher.hosts.had(host, name)[-1] == pusher.fingerprint(name)
 
 
 # The module, with real SSH servers

@@ -176,7 +176,11 @@ def test_pushers_come_and_go(receiver: ReceivingHost) -> None:
     (receiver.host.shared / "bob.pub").write_text(receiver.public_key("bob"))
     alice = {"user": "alice", "public_keys": [receiver.public_key("certdeploy")]}
     bob = {"user": "bob", "public_key_file": str(receiver.host.shared / "bob.pub"), "public_keys": ["ignored"]}
+    receiver.role(path="/srv/elsewhere")
+    receiver.sftp("certdeploy", "mkdir x")
+    assert receiver.shell("ls /srv/elsewhere/staging") == "x\n"
     receiver.role(pushers=[alice, bob])
+    assert receiver.shell("ls -d /srv/elsewhere", check=False) == ""
     assert receiver.sftp("bob", "mkdir /staging/x").returncode == 0
     receiver.role(pushers=[{**alice, "public_keys": [receiver.public_key("alice")]}])
     assert receiver.sftp("alice", "ls /staging").returncode == 0
@@ -186,6 +190,7 @@ def test_pushers_come_and_go(receiver: ReceivingHost) -> None:
 
 def test_a_server_of_its_own(receiver: ReceivingHost) -> None:
     """With port, addresses, host key, log level and MaxStartups; the host's own is told nothing."""
+    receiver.role()
     port, seen = free_port(), reloads(receiver)
     own: dict[str, t.Any] = {"sshd": "own", "port": port, "listen_addresses": ["127.0.0.1", "127.0.1.9"]}
     own |= {"log_level": "VERBOSE", "max_startups": "3:50:7"}
@@ -196,7 +201,7 @@ def test_a_server_of_its_own(receiver: ReceivingHost) -> None:
     assert receiver.role(**own).changed == []
     assert receiver.sftp("certdeploy", "ls /staging", port=port).returncode == 0
     assert receiver.sftp("certdeploy", "ls /staging").returncode == 255, "it is no user of the host's own server"
-    assert receiver.ssh("root", options=[f"-oPort={port}"]).returncode == 255, "and that has no other user"
+    assert receiver.sftp("root", "ls /", port=port).returncode == 255, "and that has no other user"
     said = receiver.shell("/usr/sbin/sshd -T -f /etc/certops-receiver/sshd_config").splitlines()
     assert {"loglevel VERBOSE", "maxstartups 3:50:7", f"listenaddress 127.0.1.9:{port}"} <= set(said)
     assert "Accepted publickey for certdeploy" in receiver.journal(OWN)
@@ -219,7 +224,7 @@ def test_a_server_of_its_own(receiver: ReceivingHost) -> None:
     assert receiver.sftp("certdeploy", "ls /staging").returncode == 0
     assert receiver.shell(f"ls /etc/systemd/system/{OWN} /etc/certops-receiver/sshd_config", check=False) == ""
     receiver.role(state="absent", **own)
-    assert receiver.shell(f"find {PLACES} -name '*certops*'") == ""
+    assert receiver.shell(f"find {PLACES} -name 'certops-*'") == ""
 
 
 def scanned(receiver: ReceivingHost, address: str, port: int) -> str:

@@ -11,6 +11,7 @@ import datetime
 import json
 import os
 import pathlib
+import signal
 import socket
 import ssl
 import typing as t
@@ -23,7 +24,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
 from .fork_server import ModuleServer
-from .module import ModuleRun, module_request
+from .module import ModuleRun
 from .pki import IssuedCertificate
 from .sync import TEMPORARY_MARK
 from .tls_server import server
@@ -65,15 +66,16 @@ class Receiver:
     def deploy(self, *, check: bool = False, **args: t.Any) -> ModuleRun:
         return self.modules.run("certificate_deploy", {**self.args, **args}, check=check)
 
-    def request(self, **args: t.Any) -> dict[str, t.Any]:
-        """Of a deployment, for whoever runs it in another way."""
-        return json.loads(module_request("certificate_deploy", {**self.args, **args}))  # type: ignore[no-any-return]
-
     def deployed(self, **args: t.Any) -> dict[str, t.Any]:
         """The result of one that has to succeed."""
         run = self.deploy(**args)
         assert not run.failed, run.result["msg"]
         return run.result
+
+    def kill_deployment(self, **args: t.Any) -> None:
+        """One that something kills, and that ends so."""
+        status, _memory = self.modules.start("certificate_deploy", {**self.args, **args}).wait()
+        assert status == -signal.SIGKILL, status
 
     def deploy_here(self, *, now: datetime.datetime, **args: t.Any) -> dict[str, t.Any]:
         """The result of a deployment in this process, at that time."""

@@ -134,7 +134,7 @@ def receiving() -> t.Iterator[Facts]:
         (lineage / "fullchain.pem").write_text(issued.certificate_pem + issued.chain_pem)
         yield {
             "port": receiver.port,
-            "keys": keys,
+            "directory": keys,
             "lineage": str(lineage),
             "fingerprint": issued.fingerprint_sha256,
             "virtualenv": sys.prefix,

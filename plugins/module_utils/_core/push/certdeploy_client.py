@@ -24,6 +24,8 @@ _SECONDS: t.Final = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
 _DOCKER: t.Final = ("docker_container", "docker_service")
 _TYPES: t.Final = ("systemd", *_DOCKER, "script", "rc")
 _ACTIONS: t.Final = ("restart", "reload")
+#: Seconds that a container may take to be there again once it has stopped.
+_RESTART: t.Final = 30
 #: Seconds, where certdeploy waits for ever.
 _LONG: t.Final = 3600
 _LONGEST: t.Final = 86400
@@ -195,4 +197,6 @@ def _service(
         notes.append(
             f"update_services: the script {name} is looked for in PATH alone: give its whole path if it is elsewhere."
         )
+    if kind in _DOCKER and timeout:
+        timeout += _RESTART  # certdeploy's is for the stop alone, ours for all that a restart takes
     return {**entry, **({"timeout": min(timeout, _LONGEST)} if timeout else {})}

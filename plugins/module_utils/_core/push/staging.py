@@ -15,7 +15,8 @@ import typing as t
 
 UPLOAD_PREFIX: t.Final = ".upload-"
 #: Of a lineage: what certbot makes of a domain (a wildcard without its ``*.``), ``-0001`` behind it, or --cert-name.
-LINEAGE_NAME: t.Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,199}\Z")
+#: With ``@`` and the fingerprint it is a file name, of 255 characters at most.
+LINEAGE_NAME: t.Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,189}\Z")
 _STAGED: t.Final = re.compile(r"(?P<lineage>[^@/]+)(?:@(?P<fingerprint>[0-9a-f]{64}))?\Z")
 
 

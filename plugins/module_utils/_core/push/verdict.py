@@ -129,6 +129,10 @@ def _pending(receipt: Receipt, fingerprint: str, target: PushTarget, now: dateti
             "overdue",
             fingerprint,
         )
+    if receipt.message and due is None:
+        return failed(
+            f"It is live on {target.name}, and something is wrong there: {receipt.message}", "pending", fingerprint
+        )
     when = f" at {isoformat_utc(due)}" if due else ""
     return PushVerdict(
         "waiting",

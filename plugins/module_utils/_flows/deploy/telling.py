@@ -24,7 +24,7 @@ from .unfinished import UnfinishedFile, fingerprint_of, live_lineages
 if t.TYPE_CHECKING:
     from .settings import DeploymentSettings
 
-_NOTHING_BEFORE: t.Final = "There is no version before to go back to, so it stays."
+_NOTHING_BEFORE: t.Final = "There is no version before that is whole, to go back to, so it stays."
 
 
 class Telling:
@@ -94,7 +94,7 @@ class Telling:
             return
         for name, why in back.items():
             self._unfinished.taken_back[name] = TakenBack(fingerprint_of(self.entries[name]), why)
-            self._unfinished.pending = pushed(self._unfinished.pending, PendingLineage(name, "", self.now))
+            self._unfinished.pending = pushed(self._unfinished.pending, PendingLineage(name, "", self._long_ago()))
             self._unfinished.receipts.add(name)
         if not self._save() or not self._take_back(back):
             return
@@ -132,7 +132,9 @@ class Telling:
             return [ServiceOutcome(service.title, "unchanged", key=service.key) for service in services]
         from .services import run_services
 
-        outcomes = run_services(services, pending, self.live, due=due, check_mode=self._check_mode)
+        outcomes = run_services(
+            services, pending, self.live, due=due, check_mode=self._check_mode, remember=self._remember
+        )
         self.failures += [f"{one.service}: {one.message}" for one in outcomes if one.outcome == "failed"]
         self.proven.update(*(one.proven for one in outcomes))
         self.proven.difference_update(*((*one.wrong, *one.unasked) for one in outcomes))
@@ -173,8 +175,21 @@ class Telling:
 
     def _can_go_back(self, name: str) -> bool:
         """The first one stays: whoever reads it would find nothing. So does one that was seen served before."""
+        from ..rotate.rollback import last_good
+
         entry = self.entries[name]
-        return bool(entry.previous) and entry.proven != entry.current.digest
+        target = last_good(entry)
+        if target is None or entry.proven == entry.current.digest:
+            return False
+        with self._directory.looking():
+            return self._directory.kept(entry, target) is not None
+
+    def _long_ago(self) -> datetime:
+        """A push whose services are told at once: they are not served by what they have, whoever tells them."""
+        try:
+            return self.now - self._settings.update_delay
+        except OverflowError:
+            return self.now
 
     def _take_back(self, back: t.Mapping[str, str]) -> bool:
         from ..rotate.rollback import take_back
@@ -190,6 +205,12 @@ class Telling:
         self.rolled_back = sorted(item["name"] for item in items if item["action"] == "restored")
         self.look_again()
         return bool(self.rolled_back)
+
+    def _remember(self, pending: t.Sequence[PendingLineage]) -> None:
+        """Which endpoints answered before anybody was told: the next run wants to know, should this one be killed."""
+        known = {each.lineage: each for each in pending}
+        self._unfinished.pending = tuple(known.get(each.lineage, each) for each in self._unfinished.pending)
+        self._save()
 
     def _save(self) -> bool:
         """Whether it is remembered now."""

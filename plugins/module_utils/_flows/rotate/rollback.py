@@ -137,7 +137,7 @@ def _unknown(directory: CertificateDirectory, names: str) -> str:
 def _take_back(
     directory: CertificateDirectory, manifest: Manifest, entry: Entry, *, check_mode: bool, was_loaded: bool
 ) -> dict[str, t.Any]:
-    target = _last_good(entry)
+    target = last_good(entry)
     if target is None and (entry.replaced or entry.proven is not None):
         return _item(directory, entry, "kept", entry.current)
     if target is None:
@@ -157,15 +157,15 @@ def _take_back(
     return _item(directory, entry, "restored", target)
 
 
-def _last_good(entry: Entry) -> StoredVersion | None:
-    """The version last proven, if it is kept beside the current one, else the newest kept one."""
+def last_good(entry: Entry) -> StoredVersion | None:
+    """What it goes back to: the version last proven, if it is kept beside the current one, else the newest kept one."""
     proven = next((old for old in entry.previous if old.digest == entry.proven), None)
     return proven or next(iter(entry.previous), None)
 
 
 def _version_before(directory: CertificateDirectory, entry: Entry) -> StoredVersion:
     """Raises RotationError when there is none that is whole."""
-    target = _last_good(entry)
+    target = last_good(entry)
     if target is None:
         raise InvalidOption(
             f"{entry.name}: there is no version before the one in {os.path.join(directory.path, entry.main_path)}."

@@ -106,23 +106,27 @@ class PushQueue:
     def requeue(self, keys: t.Iterable[DebtKey], *, now: str) -> list[OwedEntry]:
         """What was given up is owed again, with no attempts. Returns what was. now: ISO 8601, UTC."""
         found = []
-        for host, lineage in keys:
+        for host, lineages in _by_host(keys).items():
             host_file = file_name(host)
             with folder(self.path, DEAD, host_file) as dead:
-                entry = folders.read_owed(dead, host_file, file_name(lineage) + SUFFIX) if dead else None
-            if entry and not isinstance(entry, DamagedEntry):
-                found.append(dataclasses.replace(entry, queued_at=now, attempts=0, last_error="", next_attempt=None))
-        self.enqueue(found)
+                read = [folders.read_owed(dead, host_file, file_name(each) + SUFFIX) for each in lineages if dead]
+            back = [
+                dataclasses.replace(entry, queued_at=now, attempts=0, last_error="", next_attempt=None)
+                for entry in read
+                if entry and not isinstance(entry, DamagedEntry)
+            ]
+            if back:
+                with made_folder(self.path, OWED, host_file) as owed:
+                    for start in range(0, len(back), _AT_ONCE):  # what was added since then is newer, and stays
+                        folders.write_new_entries(owed, back[start : start + _AT_ONCE])
+            found += back
         return found
 
     def forget(self, keys: t.Iterable[DebtKey], *, confirmed: bool = True) -> list[DebtKey]:
         """Remove all that is known of these: owed, given up, and with confirmed what the host has. Returns what there
         was. A host that is being pushed to just now is a StoreError."""
-        by_host: dict[str, list[str]] = {}
-        for host, lineage in keys:
-            by_host.setdefault(host, []).append(lineage)
         gone = []
-        for host, lineages in by_host.items():
+        for host, lineages in _by_host(keys).items():
             if not self._is_known(host):
                 continue
             with self._locked(host) as is_ours:
@@ -239,6 +243,14 @@ _Entry = t.TypeVar("_Entry")
 def _is_same(entry: OwedEntry, end: OwedEntry | Confirmation | None) -> bool:
     """Whether that is where it has ended, however it comes to be there still. See QueueClaim."""
     return end is not None and entry.fingerprint_sha256 == end.fingerprint_sha256
+
+
+def _by_host(keys: t.Iterable[DebtKey]) -> dict[str, list[str]]:
+    """Lineages."""
+    found: dict[str, list[str]] = {}
+    for host, lineage in keys:
+        found.setdefault(host, []).append(lineage)
+    return found
 
 
 def _in_order(entries: t.Mapping[DebtKey, _Entry]) -> tuple[_Entry, ...]:

@@ -54,13 +54,13 @@ def test_a_root_that_issues_leaves_no_chain() -> None:
     assert assemble("a.org", None, parts_of(ROOT.issue("a.org"))).domains == ("a.org",)
 
 
-@pytest.mark.parametrize("name", ["", ".hidden", "..", "a/b", "my lineage", "-x", "a@b", "a" * 201, "a\n"])
+@pytest.mark.parametrize("name", ["", ".hidden", "..", "a/b", "my lineage", "-x", "a@b", "a" * 191, "a\n"])
 def test_a_name_that_no_receiver_takes_is_refused(name: str) -> None:
     with pytest.raises(LineageError, match="no name of a lineage"):
         assemble(name, None, parts_of(ROOT.issue("a.org")))
 
 
-@pytest.mark.parametrize("name", ["example.com-0001", "_dmarc", "a+b", "0", "EXAMPLE", "a" * 200, "example.com."])
+@pytest.mark.parametrize("name", ["example.com-0001", "_dmarc", "a+b", "0", "EXAMPLE", "a" * 190, "example.com."])
 def test_odd_names_are_taken(name: str) -> None:
     assert assemble(name, None, parts_of(ROOT.issue("a.org"))).name == name
 

@@ -92,9 +92,9 @@ def test_every_key_of_the_client_has_its_variable():
             {"type": "rc", "name": "dovecot", "action": "restart", "timeout": 3600},
             {"type": "script", "name": "/usr/local/bin/touch", "timeout": 1.5},
             {"type": "script", "name": "poke.sh", "timeout": 10},
-            {"type": "docker_container", "name": "internal_traefik_1", **socket, "timeout": 15},
-            {"type": "docker_container", "filters": {"name": "web"}, **socket, "timeout": 300},
-            {"type": "docker_service", "filters": {"label": ["restart_on_cert_update"]}, **socket, "timeout": 15},
+            {"type": "docker_container", "name": "internal_traefik_1", **socket, "timeout": 45},
+            {"type": "docker_container", "filters": {"name": "web"}, **socket, "timeout": 330},
+            {"type": "docker_service", "filters": {"label": ["restart_on_cert_update"]}, **socket, "timeout": 45},
         ],
     }
     notes = " ".join(found["notes"])

@@ -6,14 +6,22 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import re
 import typing as t
 
 import pytest
+import yaml
 from ansible_collections.certops.rotation.plugins.module_utils._core.push.delivery import Delivery
 from ansible_collections.certops.rotation.plugins.module_utils._core.push.entries import OwedEntry
 from ansible_collections.certops.rotation.plugins.module_utils._core.push.receipt import Receipt
 from ansible_collections.certops.rotation.plugins.module_utils._core.push.targets import PushTarget
-from ansible_collections.certops.rotation.plugins.module_utils._core.push.verdict import PushVerdict, failed, verdict_on
+from ansible_collections.certops.rotation.plugins.module_utils._core.push.verdict import (
+    DebtFault,
+    PushVerdict,
+    failed,
+    verdict_on,
+)
+from ansible_collections.certops.rotation.plugins.modules import certificate_push
 
 NOW = datetime.datetime(2026, 6, 1, 12, tzinfo=datetime.timezone.utc)
 NEW, OLD = "ab" * 32, "cd" * 32
@@ -87,6 +95,13 @@ def test_pending_without_a_time_or_a_little_late_waits(due: str | None) -> None:
     assert judged(dataclasses.replace(SENT, receipt=receipt("pending", due=due))).outcome == "waiting"
 
 
+def test_pending_because_something_is_wrong_there_is_a_failure_in_the_hosts_words() -> None:
+    """A service that failed, or a first version that an endpoint does not show."""
+    verdict = judged(dataclasses.replace(SENT, receipt=receipt("pending", message="systemd nginx.service: it failed.")))
+    assert (verdict.outcome, verdict.fault, verdict.uploaded) == ("failed", "pending", NEW)
+    assert "systemd nginx.service: it failed." in verdict.error
+
+
 def test_pending_long_after_its_time_is_a_failure() -> None:
     verdict = judged(dataclasses.replace(SENT, receipt=receipt("pending", due="2026-06-01T10:30:00Z")))
     assert (verdict.outcome, verdict.fault, verdict.uploaded) == ("failed", "overdue", NEW)
@@ -113,3 +128,10 @@ def test_an_unknown_fault_is_the_hosts() -> None:
 def test_a_host_that_is_away_while_it_is_asked_keeps_what_it_has() -> None:
     assert judged(Delivery("example.com", error="no", fault="unreachable"), asked=True).uploaded == NEW
     assert judged(Delivery("example.com", error="no", fault="unreachable")).uploaded is None
+
+
+def test_all_faults_are_documented() -> None:
+    """Programs act on them."""
+    lineages = yaml.safe_load(certificate_push.RETURN)["targets"]["contains"]["lineages"]
+    documented = re.findall(r"V\((\w+)\)", lineages["contains"]["fault"]["description"])
+    assert sorted(documented) == sorted(set(t.get_args(DebtFault)) - {""})

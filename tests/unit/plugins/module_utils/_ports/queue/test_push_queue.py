@@ -184,6 +184,16 @@ def test_a_renewed_lineage_is_no_longer_given_up(queue: PushQueue) -> None:
     assert files(queue) == ["owed/web1/example.com.json"]
 
 
+def test_what_was_renewed_since_is_not_replaced_by_what_was_given_up(queue: PushQueue) -> None:
+    queue.enqueue([entry()])
+    with queue.claim("web1") as claim:
+        assert claim is not None
+        claim.give_up(entry(attempts=9))
+    queue.enqueue([entry(fingerprint=NEW)])
+    queue.requeue([("web1", "example.com")], now=LATER)
+    assert queue.content().owed == (entry(fingerprint=NEW),)
+
+
 def test_what_is_given_up_while_it_is_added_is_not_lost(queue: PushQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the two steps of whoever adds it."""
     link_new = Place.link_new
