@@ -55,6 +55,8 @@ def _ansible_core(name: str) -> str:
 
 # These files take minutes each: begun last, they would be all that is left to wait for.
 LONGEST = (
+    "test_pushing_page",
+    "test_push_kills",
     "test_schedule_systemd",
     "test_boot",
     "test_receiver_schedule",
@@ -66,6 +68,7 @@ LONGEST = (
     "test_certificate_issue_interrupted",
     "test_certificate_issue_ca",
     "test_issuing_page",
+    "test_quickstart_push",
     "test_role_issue",
     "test_certificate_issue",
     "test_playbook_reissue",
