@@ -141,7 +141,7 @@ EXAMPLES = r"""
       - type: systemd
         name: postfix.service
         endpoints:
-          - {host: localhost, port: 25, starttls: smtp}
+          - {host: localhost, port: 25, server_name: mail.example.com, starttls: smtp}
       - type: systemd
         name: dovecot.service
 """

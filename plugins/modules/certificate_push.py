@@ -131,7 +131,8 @@ EXAMPLES = r"""
         domains: [www.example.com, example.com]
         host_key: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDzMIvCnpUMhdRUXfaw1Yj8Ml7gIPFj5LgFPBYpBrVjz]
         canary: true
-        endpoints: ["www.example.com:443"]
+        endpoints:
+          - {host: web1.example.com, port: 443, server_name: www.example.com}
       - name: mail
         address: 192.0.2.25
         port: 2222

@@ -34,6 +34,9 @@ extends_documentation_fragment:
   - certops.rotation.attributes
   - certops.rotation.attributes.info_module
   - certops.rotation.push_targets
+notes:
+  - The options O(retries) and O(retry_interval) have no effect. They are there so that all options that
+    M(certops.rotation.certificate_push) shares can be given.
 requirements:
   - cryptography >= 42.0
   - OpenSSH's client (ssh)

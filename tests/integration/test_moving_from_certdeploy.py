@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The way that docs/moving_from_certdeploy.md describes, with the real certdeploy: its configuration is imported,
+"""The way that docs/moving-from-certdeploy.md describes, with the real certdeploy: its configuration is imported,
 nothing that it has queued is lost, and its own client gets it from us. And what it refuses, the importer refuses."""
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ansible_collections.certops.rotation.tests.support.systemd_host import Syst
 
 ROOT = pathlib.Path(__file__).parents[2]
 CERTDEPLOY = ROOT / ".dev/certdeploy/bin"
-PAGE = (ROOT / "docs/moving_from_certdeploy.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs/moving-from-certdeploy.md").read_text(encoding="utf-8")
 PLAYS = [yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)]
 PASSWORDLESS = {"PYTHONPATH": ""}  # what this process may import is none of its business
 

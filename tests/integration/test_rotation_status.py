@@ -232,6 +232,15 @@ def test_the_playbook_answers_monitoring(deployed: rotation.Scene) -> None:
     assert layers(run.result("rotation_status_info")) == ALL_OK
 
 
+@pytest.mark.parametrize("variable", ["status_max_age", "haproxy_certificates_status_max_age"])
+def test_how_old_the_last_success_may_be_is_told_for_the_playbook_or_the_role(
+    deployed: rotation.Scene, variable: str
+) -> None:
+    run = playbook(deployed, **{variable: "soon"})
+    assert run.returncode == 2
+    assert "'soon' is not a duration" in run.error
+
+
 @contextlib.contextmanager
 def held_connection(scene: rotation.Scene) -> t.Iterator[None]:
     """A request that is not complete: it keeps the worker alive that has it, as downloads and websockets do."""
