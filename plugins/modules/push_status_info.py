@@ -44,8 +44,8 @@ extends_documentation_fragment:
   - certops.rotation.attributes.info_module
   - certops.rotation.push_targets
 notes:
-  - The options O(private_key_file), O(passphrase), O(retries) and O(retry_interval) have no effect. They are there so that
-    all options that M(certops.rotation.certificate_push) shares can be given.
+  - The options O(private_key_file), O(passphrase), O(retries) and O(retry_interval) have no effect. They are there so
+    that all options that M(certops.rotation.certificate_push) shares can be given.
 requirements:
   - cryptography >= 42.0
 seealso:

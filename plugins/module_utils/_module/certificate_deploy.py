@@ -6,11 +6,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import gc
 import os
-import sys
 import typing as t
 from datetime import datetime, timezone
 
@@ -27,6 +25,7 @@ from .._ports.host.signals import asked_to_end
 from .._ports.staging.directory import StagingDirectory
 from .._ports.store.directory import CertificateDirectory
 from .boundary import module_boundary
+from .ending import end_at_once, warn_of_requests
 from .options import (
     FILE_OPTIONS,
     VERIFY_OPTIONS,
@@ -60,7 +59,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
 def run(module: t.Any) -> None:
     """module: an AnsibleModule with ARGUMENT_SPEC."""
     gc.freeze()
-    with asked_to_end(lambda name: _end_at_once(module, name)) as requests, module_boundary(module):
+    with asked_to_end(lambda name: end_at_once(module, name)) as requests, module_boundary(module):
         deployment = make_deployment(
             module.params, now=datetime.now(timezone.utc), check_mode=module.check_mode, before_change=requests.hold
         )
@@ -75,8 +74,7 @@ def run(module: t.Any) -> None:
             raise
         for warning in report.warnings:
             module.warn(warning)
-        if requests.held:
-            module.warn(f"{' and '.join(requests.held)} came while something was changed: the run went on to its end.")
+        warn_of_requests(module, requests)
         diff = {"diff": report.diff()} if module._diff else {}
         result = {**deployment.result(), **diff}
         if report.failures:
@@ -132,13 +130,3 @@ def _keep_apart(params: t.Mapping[str, t.Any]) -> None:
         for other, elsewhere in given.items():
             if name != other and os.path.commonpath((place, elsewhere)) == elsewhere:
                 raise InvalidOption(f"{name} ({place}) is in {other} ({elsewhere}): give it a directory of its own.")
-
-
-def _end_at_once(module: t.Any, name: str) -> None:
-    """As haproxy_rotation does."""
-    try:
-        module.fail_json(msg=f"{name} came before anything was changed, so the run ended there.", changed=False)
-    finally:
-        with contextlib.suppress(OSError):
-            sys.stdout.flush()
-        os._exit(1)

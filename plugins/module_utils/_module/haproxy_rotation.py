@@ -9,10 +9,7 @@ The controller wants no more of it than the options. So what only the host needs
 
 from __future__ import annotations
 
-import contextlib
 import gc
-import os
-import sys
 import typing as t
 from datetime import datetime, timedelta, timezone
 
@@ -20,6 +17,7 @@ from .._errors import RotationError
 from .._ports.host.signals import Requests, asked_to_end
 from .._ports.provided import NotProvided
 from .boundary import module_boundary
+from .ending import end_at_once, warn_of_requests
 from .haproxy_options import BINARY_OPTION, CONFIG, DOCKER_HOST_OPTION, RELOAD_METHODS, SERVICE_OPTION
 from .masking import mask_in_url
 from .options import METRIC_NAMES_OPTION, directory_settings
@@ -90,7 +88,7 @@ def run(module: AwsModule) -> None:
     gc.freeze()
     for option in ("docker_host", "reload_url"):
         mask_in_url(module, option)
-    with asked_to_end(lambda name: _end_at_once(module, name)) as requests, module_boundary(module):
+    with asked_to_end(lambda name: end_at_once(module, name)) as requests, module_boundary(module):
         try:
             rotation = _rotation(module, now, requests)
         except RotationError as error:
@@ -154,15 +152,4 @@ def _walk(params: t.Mapping[str, t.Any]) -> type[Rotation]:
 def _warn(module: AwsModule, rotation: Rotation, requests: Requests) -> None:
     for warning in rotation.report.warnings:
         module.warn(warning)
-    if requests.held:
-        module.warn(f"{' and '.join(requests.held)} came while something was changed: the run went on to its end.")
-
-
-def _end_at_once(module: AwsModule, name: str) -> None:
-    """Not by an exception: threads that wait for AWS would be waited for."""
-    try:
-        module.fail_json(msg=f"{name} came before anything was changed, so the run ended there.", changed=False)
-    finally:
-        with contextlib.suppress(OSError):
-            sys.stdout.flush()
-        os._exit(1)
+    warn_of_requests(module, requests)
