@@ -65,11 +65,14 @@ def owed(
     """confirmed, queued, dead: fingerprints that the ledger, the queue and dead have; now: aware; unreadable: names of
     lineages that are there and could not be read, so that nobody knows for whom they are.
 
-    What has expired is owed to nobody: no host would take it.
+    What has expired is owed to nobody: no host would take it. What was confirmed is paid only while nothing is queued
+    or given up beside it: the host may have got something else since then, though it never said so, or is to be asked
+    once more.
     """
     found: dict[str, list[Debt]] = {"new": [], "waiting": [], "given_up": [], "paid": []}
     wanted: set[DebtKey] = set()
     expired, idle = [], []
+    later = {*queued, *dead}
     known = list(lineages)
     ended = {lineage.name for lineage in known if parse_isoformat_utc(lineage.not_after) < now}
     for target in targets:
@@ -79,7 +82,7 @@ def owed(
         for lineage, names in gets:
             debt = Debt(target.name, lineage.name, lineage.fingerprint_sha256, names)
             wanted.add(debt.key)
-            if confirmed.get(debt.key) == debt.fingerprint_sha256:
+            if confirmed.get(debt.key) == debt.fingerprint_sha256 and debt.key not in later:
                 found["paid"].append(debt)
             elif lineage.name in ended:
                 expired.append(lineage.name)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from ..instants import parse_isoformat_utc
+
 #: What a confirmation rests on: the receiver's receipt, a TLS handshake, or no more than that the upload ended well.
 Evidence = t.Literal["receipt", "handshake", "upload"]
 
@@ -42,3 +44,10 @@ class Confirmation:
     fingerprint_sha256: str
     at: str
     evidence: Evidence
+
+    def settles(self, entry: OwedEntry) -> bool:
+        """Whether an entry that is still there is owed no more. What was queued after this is owed once more: the host
+        may have got something else in between."""
+        return entry.fingerprint_sha256 == self.fingerprint_sha256 and (
+            parse_isoformat_utc(entry.queued_at) <= parse_isoformat_utc(self.at)
+        )

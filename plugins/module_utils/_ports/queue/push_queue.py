@@ -143,11 +143,15 @@ class PushQueue:
         found = QueueReading(self.path)
         owed, claimed = found.entries(OWED), found.entries(CLAIMED)
         dead, confirmed = found.entries(DEAD), found.confirmations()
+        owed, claimed = (
+            {key: entry for key, entry in each.items() if not _is_settled(entry, confirmed.get(key))}
+            for each in (owed, claimed)
+        )
         pushed = {key: entry for key, entry in claimed.items() if entry.host in found.locked}
         left = {
             key: entry for key, entry in claimed.items() if key not in pushed and not _is_same(entry, dead.get(key))
         }
-        waiting = {key: entry for key, entry in {**left, **owed}.items() if not _is_same(entry, confirmed.get(key))}
+        waiting = {**left, **owed}
         for key in {*waiting, *pushed}:
             dead.pop(key, None)
         return QueueContent(
@@ -240,7 +244,11 @@ class PushQueue:
 _Entry = t.TypeVar("_Entry")
 
 
-def _is_same(entry: OwedEntry, end: OwedEntry | Confirmation | None) -> bool:
+def _is_settled(entry: OwedEntry, confirmation: Confirmation | None) -> bool:
+    return confirmation is not None and confirmation.settles(entry)
+
+
+def _is_same(entry: OwedEntry, end: OwedEntry | None) -> bool:
     """Whether that is where it has ended, however it comes to be there still. See QueueClaim."""
     return end is not None and entry.fingerprint_sha256 == end.fingerprint_sha256
 

@@ -14,10 +14,8 @@ from . import folders
 from .folders import CLAIMED, CONFIRMED, DEAD, OWED, DamagedEntry, folder, made_folder
 
 if t.TYPE_CHECKING:
-    from ..._core.push.entries import Confirmation, OwedEntry
+    from ..._core.push.entries import OwedEntry
     from ..store.places import Place
-
-_Reader = t.Callable[["Place", str, str], "OwedEntry | Confirmation | DamagedEntry | None"]
 
 
 class QueueTaking:
@@ -44,7 +42,7 @@ class QueueTaking:
             found = folders.read_owed(self._claimed, self._file, name)
             if isinstance(found, DamagedEntry):
                 self._put_aside(CLAIMED, self._claimed, name, found)
-            elif found and self._is_there(self._dead, folders.read_owed, found, name):
+            elif found and self._is_dead(found, name):
                 folders.discard(self._claimed, name)  # it had been given up
             elif found:
                 folders.move_new(self._claimed, self._owed, name)
@@ -72,15 +70,19 @@ class QueueTaking:
         found = folders.read_owed(self._claimed, self._file, name)
         if isinstance(found, DamagedEntry):
             self._put_aside(CLAIMED, self._claimed, name, found)
-        elif found and self._is_there(self._confirmed, folders.read_confirmation, found, name):
+        elif found and self._is_confirmed(found, name):
             # It was added while an earlier fingerprint was pushed, and what was pushed was this one.
             folders.discard(self._claimed, name)
         elif found:
             self.taken.append(found)
 
-    def _is_there(self, place: Place | None, read: _Reader, entry: OwedEntry, name: str) -> bool:
-        """Whether an entry with the same fingerprint is."""
-        found = read(place, self._file, name) if place else None
+    def _is_confirmed(self, entry: OwedEntry, name: str) -> bool:
+        found = folders.read_confirmation(self._confirmed, self._file, name) if self._confirmed else None
+        return found is not None and not isinstance(found, DamagedEntry) and found.settles(entry)
+
+    def _is_dead(self, entry: OwedEntry, name: str) -> bool:
+        """With the same fingerprint."""
+        found = folders.read_owed(self._dead, self._file, name) if self._dead else None
         if found is None or isinstance(found, DamagedEntry):
             return False
         return found.fingerprint_sha256 == entry.fingerprint_sha256

@@ -76,6 +76,23 @@ def test_what_was_confirmed_is_not_owed_until_it_changes() -> None:
     assert [debt.key for debt in debts([lineage("a.org")], targets, confirmed={key: OLD}).new] == [key]
 
 
+@pytest.mark.parametrize("kind", ["queued", "dead"])
+def test_what_was_confirmed_before_something_else_was_on_its_way_is_owed_again(kind: str) -> None:
+    """A step back on disk: the host may have taken the other one, and not have said so."""
+    key = ("web1", "a.org")
+    found = debts([lineage("a.org")], [target("web1", "a.org")], confirmed={key: NEW}, **{kind: {key: OLD}})
+    assert ([debt.key for debt in found.new], found.paid) == ([key], ())
+
+
+def test_what_was_confirmed_and_is_owed_once_more_is_not_paid() -> None:
+    key = ("web1", "a.org")
+    targets, confirmed = [target("web1", "a.org")], {key: NEW}
+    found = debts([lineage("a.org")], targets, confirmed=confirmed, queued={key: NEW})
+    assert ([debt.key for debt in found.waiting], found.paid) == ([key], ())
+    found = debts([lineage("a.org")], targets, confirmed=confirmed, dead={key: NEW})
+    assert ([debt.key for debt in found.given_up], found.paid) == ([key], ())
+
+
 def test_what_is_queued_is_not_queued_again_until_it_changes() -> None:
     key = ("web1", "a.org")
     targets = [target("web1", "a.org")]

@@ -113,6 +113,23 @@ def test_an_exception_of_the_push_goes_through_and_loses_nothing(queue: PushQueu
     assert queue.content().owed == (entry(),)
 
 
+def test_what_is_queued_after_its_confirmation_is_owed_once_more(queue: PushQueue) -> None:
+    """The host may have got something else in between. What was queued before is what was confirmed."""
+    queue.enqueue([entry()])
+    with queue.claim("web1") as claim:
+        assert claim is not None
+        claim.confirm(confirmation(entry()))
+    queue.enqueue([entry()])
+    assert queue.content().owed == ()
+    assert claimed(queue) == ()
+    once_more = replace(entry(), queued_at="2026-11-26T13:00:01Z")
+    queue.enqueue([once_more])
+    assert queue.content().owed == (once_more,)
+    with queue.claim("web1") as claim:
+        assert claim is not None
+        assert claim.entries == queue.content().claimed == (once_more,)
+
+
 def test_what_is_confirmed_is_in_the_ledger_alone(queue: PushQueue) -> None:
     queue.enqueue([entry()])
     with queue.claim("web1") as claim:
