@@ -47,6 +47,11 @@ class LineageReport:
         """What was given up is a failure of the run that gave it up."""
         return (self.outcome == "owed" and not self.waiting) or (self.outcome == "dead" and not self.was_dead)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it is to be pushed, and nothing is known to keep it from that."""
+        return self.outcome == "owed" and not self.fault
+
     def as_result(self) -> dict[str, t.Any]:
         return {
             "lineage": self.lineage,
@@ -104,7 +109,7 @@ class PushReport:
             each.outcome == "confirmed"
             or each.uploaded
             or (each.outcome == "dead" and not each.was_dead)
-            or (self.predicted and each.outcome == "owed")
+            or (self.predicted and each.is_open)
             for target in self.targets.values()
             for each in target.lineages.values()
         )
@@ -116,7 +121,7 @@ class PushReport:
         for target in self.targets.values():
             by_error: dict[str, list[str]] = {}
             for each in target.lineages.values():
-                if each.has_failed and not (self.predicted and each.fault != "not_a_target"):
+                if each.has_failed and not (self.predicted and each.is_open):
                     by_error.setdefault(each.error, []).append(each.lineage)
             for error, lineages in by_error.items():
                 lines.setdefault(error, []).append(f"{target.name} ({listed(lineages)})")
@@ -132,9 +137,12 @@ class PushReport:
 
     def diff(self) -> dict[str, t.Any]:
         """Fingerprints that hosts have confirmed; in check mode those that they would be sent."""
-        after = "owed" if self.predicted else "confirmed"
         changed = {
-            name: [each for each in target.lineages.values() if each.outcome == after]
+            name: [
+                each
+                for each in target.lineages.values()
+                if (each.is_open if self.predicted else each.outcome == "confirmed")
+            ]
             for name, target in self.targets.items()
         }
         return {

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
+import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.push.push_report import (
     LineageReport,
     PushReport,
@@ -77,9 +78,13 @@ def test_what_changes_something() -> None:
     assert report(("a", [lineage("owed")]), predicted=True).changed
 
 
-def test_a_prediction_fails_for_nothing_but_what_no_run_can_do() -> None:
+@pytest.mark.parametrize("fault", ["not_a_target", "expired", "taken_back", "canary"])
+def test_a_prediction_fails_for_nothing_but_what_no_run_can_do(fault: str) -> None:
     assert not report(("a", [lineage("owed")]), predicted=True).failure
-    assert report(("a", [lineage("owed", error="x", fault="not_a_target")]), predicted=True).failure
+    predicted = report(("a", [lineage("owed", error="x", fault=fault)]), predicted=True)
+    assert predicted.failure
+    assert not predicted.changed
+    assert predicted.diff() == {"before": {}, "after": {}}
 
 
 def test_the_diff_has_fingerprints_of_what_changed() -> None:
