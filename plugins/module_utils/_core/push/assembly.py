@@ -25,6 +25,9 @@ from .staging import LINEAGE_NAME
 #: What certbot calls the files that its links lead to.
 _NUMBERED = re.compile(r"(cert|chain|fullchain|privkey)([0-9]{1,9})\.pem")
 
+#: What people call the kinds of keys (Certificate.key) -> what endpoints are asked with.
+_KEY_TYPES: t.Final = {"RSA": "rsa", "EC": "ecdsa"}
+
 
 def archive_number(part: str, link: str) -> int | None:
     """Of a link as it is in certbot's live directory (``../../archive/example.com/privkey2.pem``); None of others.
@@ -58,6 +61,7 @@ def assemble(name: str, number: int | None, parts: t.Mapping[str, bytes]) -> Lin
         fingerprint_sha256=leaf.fingerprint_sha256,
         domains=_domains(leaf),
         not_after=isoformat_utc(leaf.not_after),
+        key_type=_KEY_TYPES.get(leaf.key.split()[0], ""),
     )
 
 

@@ -26,7 +26,8 @@ class Lineage:
 
     name: of its directory (example.com, example.com-0001); number: certbot's archive number, None where the files are
     no links into an archive; parts: part -> PEM, never shown; fingerprint_sha256: of the leaf, lower-case hex;
-    domains: the leaf's DNS names, lower case, A-labels, a wildcard as ``*.example.com``; not_after: ISO 8601, UTC.
+    domains: the leaf's DNS names, lower case, A-labels, a wildcard as ``*.example.com``; not_after: ISO 8601, UTC;
+    key_type: ``rsa``, ``ecdsa``, or "" for others.
     """
 
     name: str
@@ -35,3 +36,4 @@ class Lineage:
     fingerprint_sha256: str
     domains: tuple[str, ...]
     not_after: str
+    key_type: str = ""

@@ -57,19 +57,36 @@ class Turn:
 
 
 class Turns:
-    """The turns of some hosts. all_hosts: number of those of the whole run; failed: of them, before these.
+    """The turns of some hosts. all_hosts: number of those of the whole run; failed: of them, before these;
+    not_before: of the first attempts.
 
     A host keeps its place while it waits for its next attempt: the others go on meanwhile. Where failures may stop the
     run, no more hosts than there are lanes are undecided at a time: nobody is begun who should have been spared.
     """
 
-    def __init__(self, turns: t.Sequence[Turn], rules: TurnRules, *, all_hosts: int, failed: int = 0) -> None:
+    def __init__(
+        self,
+        turns: t.Sequence[Turn],
+        rules: TurnRules,
+        *,
+        all_hosts: int,
+        failed: int = 0,
+        not_before: float = float("-inf"),
+    ) -> None:
         self._turns = {turn.name: turn for turn in turns}
         self._rules = rules
         self._all_hosts = max(all_hosts, 1)
-        self._next_start = float("-inf")
+        self._next_start = not_before
         self._is_ended = False
         self.failed = failed
+
+    def followed_by(self, turns: t.Sequence[Turn]) -> Turns:
+        """Those of other hosts of the same run, when these are over: failures and the interval go on."""
+        return Turns(turns, self._rules, all_hosts=self._all_hosts, failed=self.failed, not_before=self._next_start)
+
+    @property
+    def names(self) -> list[str]:
+        return list(self._turns)
 
     @property
     def has_too_many_failures(self) -> bool:

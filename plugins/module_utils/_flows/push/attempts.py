@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import typing as t
 from datetime import timedelta
@@ -159,7 +160,7 @@ class HostAttempts:
         if not delivered or not self._target.endpoints:
             return judged
         try:
-            shown = self._proof.ask(delivered, self._target.receipt_timeout if self._waits else 0)
+            shown = self._proof.ask(delivered, self._target.receipt_timeout if self._waits else 0, self._beside())
         except RunEnds as ends:
             return {
                 name: each._replace(verdict=failed(ends.message, "ended", each.verdict.uploaded))
@@ -171,6 +172,15 @@ class HostAttempts:
             name: each._replace(verdict=self._with_proof(each.verdict, shown[name])) if name in shown else each
             for name, each in judged.items()
         }
+
+    def _beside(self) -> list[Lineage]:
+        """All that the host gets and that can be read."""
+        found = []
+        for name, each in self._report.lineages.items():
+            with contextlib.suppress(RotationError), only_rotation_errors():
+                if each.fault != "not_a_target":
+                    found.append(self._ports.read(name))
+        return found
 
     def _with_proof(self, verdict: PushVerdict, wrong: str) -> PushVerdict:
         if not wrong:

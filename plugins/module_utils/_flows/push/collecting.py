@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from ..._core.instants import isoformat_utc, parse_isoformat_utc
@@ -16,12 +16,12 @@ from ..._core.push.entries import OwedEntry
 from ..._core.push.push_report import LineageReport, PushReport, TargetReport
 from ..._core.push.verdict import LONGEST_POSTPONEMENT
 from ..._ports.tls.endpoint import parse_endpoint
-from .endpoints import concerns
+from .endpoints import can_prove, concerns
 
 if t.TYPE_CHECKING:
     from datetime import datetime
 
-    from ..._core.push.debts import DebtKey, Debts
+    from ..._core.push.debts import Debt, DebtKey, Debts
     from ..._core.push.entries import Confirmation
     from ..._core.push.lineage import Lineage
     from ..._core.push.targets import PushTarget
@@ -32,13 +32,15 @@ if t.TYPE_CHECKING:
 @dataclass(frozen=True)
 class OpeningStand:
     """debts: of all targets; queued, dead, confirmed: of the queue, before anything was added; postponed: what is not
-    tried before an instant; unreadable: lineage -> why; warnings: sentences."""
+    tried before an instant; unprovable: what a canary has no proof of, whatever it does; unreadable: lineage -> why;
+    warnings: sentences."""
 
     debts: Debts
     queued: t.Mapping[DebtKey, OwedEntry]
     dead: t.Mapping[DebtKey, OwedEntry]
     confirmed: t.Mapping[DebtKey, Confirmation]
     postponed: t.Mapping[DebtKey, str] = field(default_factory=dict)
+    unprovable: t.Collection[DebtKey] = ()
     unreadable: t.Mapping[str, str] = field(default_factory=dict)
     warnings: t.Sequence[str] = ()
 
@@ -97,17 +99,20 @@ class OpeningStand:
                 each.fault = "taken_back"
 
     def _note_expired(self, report: PushReport) -> None:
-        """What is owed, and no host would take any more."""
-        for (host, lineage), entry in self.queued.items():
-            if host in report.targets and lineage in self.debts.expired:
-                report.targets[host].lineages[lineage] = LineageReport(
-                    lineage,
-                    "owed",
-                    entry.fingerprint_sha256,
-                    attempts=entry.attempts,
-                    error="It has expired before it was pushed. Renew it.",
-                    fault="expired",
-                )
+        """What is owed or given up, and no host would take any more."""
+        for (host, lineage), entry in {**self.dead, **self.queued}.items():
+            if host not in report.targets or lineage not in self.debts.expired:
+                continue
+            is_dead = (host, lineage) not in self.queued
+            report.targets[host].lineages[lineage] = LineageReport(
+                lineage,
+                "dead" if is_dead else "owed",
+                entry.fingerprint_sha256,
+                attempts=entry.attempts,
+                error=f"It has expired {'since it was given up' if is_dead else 'before it was pushed'}. Renew it.",
+                fault="expired",
+                was_dead=is_dead,
+            )
 
     def _note_strays(self, report: PushReport) -> None:
         """What is queued and nobody wants any more: a host was removed, one of its domains, or the lineage."""
@@ -154,6 +159,7 @@ class Collector:
         confirmed = {(entry.host, entry.lineage): entry for entry in content.confirmed}
         found = self._lineages.read_all()
         now = self._now()
+        unprovable = self._unprovable(found.lineages)
         debts = owed(
             found.lineages,
             self._targets,
@@ -163,19 +169,49 @@ class Collector:
             dead={key: each.fingerprint_sha256 for key, each in dead.items()},
             unreadable=found.failures,
         )
+        asked_again = self._to_be_proven(debts, confirmed, unprovable)
+        debts = replace(
+            debts, new=(*debts.new, *asked_again), paid=tuple(debt for debt in debts.paid if debt not in asked_again)
+        )
         if not dry:
             at = isoformat_utc(now)
             self._queue.enqueue(
-                OwedEntry(debt.host, debt.lineage, debt.fingerprint_sha256, queued_at=at) for debt in debts.new
+                OwedEntry(
+                    debt.host,
+                    debt.lineage,
+                    debt.fingerprint_sha256,
+                    queued_at=at,
+                    uploaded=debt.fingerprint_sha256 if debt in asked_again else None,
+                )
+                for debt in debts.new
             )
             self._queue.forget_wakes(woken)
         warnings = [
             f"{each.path}: {each.reason}. What it stood for is computed anew." for each in (*aside, *content.damaged)
         ]
         warnings += self._idle_endpoints(found.lineages)
-        return OpeningStand(
-            debts, queued, dead, confirmed, self._postponed(debts, queued, now), found.failures, warnings
-        )
+        postponed = self._postponed(debts, queued, now)
+        return OpeningStand(debts, queued, dead, confirmed, postponed, unprovable, found.failures, warnings)
+
+    def _unprovable(self, lineages: t.Sequence[Lineage]) -> set[DebtKey]:
+        """What a canary can only take: it gives no receipt, and no endpoint has to show this and nothing else."""
+        found = set()
+        for target in self._targets:
+            if target.canary and target.protocol == "directory":
+                gets = [lineage for lineage in lineages if matched_domains(target, lineage.domains)]
+                found |= {(target.name, lineage.name) for lineage in gets if not can_prove(target, lineage, gets)}
+        return found
+
+    def _to_be_proven(
+        self, debts: Debts, confirmed: t.Mapping[DebtKey, Confirmation], unprovable: t.Collection[DebtKey]
+    ) -> set[Debt]:
+        """What a host has taken, by all that is known, before it was made a canary, or got its endpoints."""
+        canaries = {target.name for target in self._targets if target.canary}
+        return {
+            debt
+            for debt in debts.paid
+            if debt.host in canaries and debt.key not in unprovable and confirmed[debt.key].evidence == "upload"
+        }
 
     def _postponed(self, debts: Debts, queued: t.Mapping[DebtKey, OwedEntry], now: datetime) -> dict[DebtKey, str]:
         """Beyond the pauses of one run. An instant too far away is that of a clock that was wrong."""
@@ -195,19 +231,27 @@ class Collector:
             for position, entry in enumerate(target.endpoints if gets else ()):
                 endpoint = parse_endpoint(entry, position)
                 if not any(concerns(endpoint, lineage) for lineage in gets):
+                    key = "" if endpoint.key_type == "any" else f" and a key of type {endpoint.key_type}"
                     found.append(
-                        f"{target.name}: no lineage that it gets has the name {endpoint.server_name}, so"
+                        f"{target.name}: no lineage that it gets has the name {endpoint.server_name}{key}, so"
                         f" {endpoint} is never asked."
                     )
         return found
 
-    def note_work_of_others(self, report: PushReport) -> None:
-        """What another run has taken meanwhile: whether it is owed yet. Raises StoreError."""
+    def note_work_of_others(self, report: PushReport, hosts: t.Collection[str] | None = None) -> None:
+        """What another run has taken meanwhile: whether it is owed yet. hosts: only of these, which no attempt is under
+        way for. Raises StoreError."""
         content = self._queue.content()
+        left = {(entry.host, entry.lineage) for entry in (*content.owed, *content.claimed, *content.dead)}
         for confirmation in content.confirmed:
-            each = report.of(confirmation.host, confirmation.lineage)
-            if each and each.fault == "busy" and each.fingerprint_sha256 == confirmation.fingerprint_sha256:
-                each.outcome, each.evidence, each.error, each.fault = "confirmed", confirmation.evidence, "", ""
+            key = confirmation.host, confirmation.lineage
+            each = report.of(*key) if hosts is None or confirmation.host in hosts else None
+            if not each or each.fault != "busy" or key in left:
+                continue
+            has = confirmation.fingerprint_sha256
+            if has == each.fingerprint_sha256 or has != each.before:  # it may have been renewed since this run looked
+                each.outcome, each.fingerprint_sha256 = "confirmed", has
+                each.evidence, each.error, each.fault = confirmation.evidence, "", ""
 
 
 def _given_up(entry: OwedEntry) -> str:

@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 
 from ..._core.instants import parse_isoformat_utc
 from ..._core.push.turns import Turn, Turns
+from ..._core.text import listed
 from ..issue.run_time import RunEnds
 from .attempts import AttemptPorts, AttemptSettings, HostAttempts
 from .collecting import Collector
+from .endpoints import longest_proof
 
 if t.TYPE_CHECKING:
     from ..._core.push.debts import DebtKey
@@ -70,7 +72,10 @@ class Push:
 
     def predict(self) -> PushReport:
         """What a run would push. Connects to nobody, and writes nothing."""
-        return self._report(self._collector.collect(dry=True), predicted=True)
+        opening = self._collector.collect(dry=True)
+        report = self._report(opening, predicted=True)
+        self._withhold_unproven(opening, report)
+        return report
 
     def run(self) -> PushReport:
         """Raises RotationError when it cannot be told what is owed. All else is in the report."""
@@ -82,12 +87,10 @@ class Push:
         )
         turns = [self._turn(report.targets[name], opening.queued) for name in order]
         canaries = [turn for turn in turns if self._targets[turn.name].canary]
-        failed = self._take(canaries, report, all_hosts=len(order))
+        state = self._take(Turns(canaries, self._settings.rules, all_hosts=len(order)), report)
         self._withhold_unproven(opening, report)
         others = [turn for turn in turns if turn not in canaries and _open(report.targets[turn.name])]
-        self._take(others, report, all_hosts=len(order), failed=failed)
-        if any(each.fault == "busy" for target in report.targets.values() for each in target.lineages.values()):
-            self._collector.note_work_of_others(report)
+        self._take(state.followed_by(others), report)
         if self._time.why_over:
             report.problems.append(f"Not finished: {self._time.why_over}. What is left stays owed, for the next run.")
         return report
@@ -107,7 +110,7 @@ class Push:
             target.retries,
             target.retry_interval,
             not_before=self._time.monotonic() + self._seconds_left(target, entries),
-            patience=target.timeout + target.receipt_timeout + _MARGIN,
+            patience=target.timeout + target.receipt_timeout + longest_proof(target) + _MARGIN,
         )
 
     def _seconds_left(self, target: PushTarget, entries: t.Sequence[OwedEntry | None]) -> float:
@@ -125,26 +128,40 @@ class Push:
         stand = {**opening.report(canaries, of_all=False).targets, **report.targets}
         unproven: dict[str, LineageReport] = {}
         whose: dict[str, str] = {}
+        others = [target for target in report.targets.values() if target.name not in canaries]
+        wanted = {lineage for target in others for lineage in _open(target)}
         for name in canaries:
+            taken = []
             for each in stand[name].lineages.values():
-                if not each.is_proven:
+                if each.evidence == "upload" and (name, each.lineage) in opening.unprovable:
+                    taken.append(each.lineage)
+                elif not (each.is_proven or each.fault == "not_a_target" or self._may_yet(each, name, report)):
                     unproven.setdefault(each.lineage, each)
                     whose.setdefault(each.lineage, name)
-        for target in report.targets.values():
-            for lineage in _open(target) if target.name not in canaries else ():
+            if wanted & set(taken):
+                report.warnings.append(_proves_nothing(name, sorted(wanted & set(taken))))
+        for target in others:
+            for lineage in _open(target):
                 if lineage in unproven:
                     each = target.lineages[lineage]
-                    each.error = f"{whose[lineage]} comes first, as a canary, and has not proven it."
+                    each.error = (
+                        f"{whose[lineage]} comes first, as a canary, and has not proven it. See what keeps it from"
+                        " that, and push to it again, or set canary to false there."
+                    )
                     each.fault, each.waiting = "canary", unproven[lineage].waiting
 
-    def _take(self, turns: t.Sequence[Turn], report: PushReport, *, all_hosts: int, failed: int = 0) -> int:
-        """Push to these hosts. Returns how many have failed, with those before."""
-        if not turns:
-            return failed
-        state = Turns(turns, self._settings.rules, all_hosts=all_hosts, failed=failed)
-        attempts = {turn.name: self._attempts(report.targets[turn.name]) for turn in turns}
+    @staticmethod
+    def _may_yet(each: LineageReport, host: str, report: PushReport) -> bool:
+        """Whether a canary proves it in the run that is predicted, if all goes well."""
+        return report.predicted and host in report.targets and each.is_open
+
+    def _take(self, state: Turns, report: PushReport) -> Turns:
+        """Push to these hosts. Returns the same, over."""
+        if not state.names:
+            return state
+        attempts = {name: self._attempts(report.targets[name]) for name in state.names}
         running: dict[concurrent.futures.Future[AttemptEnd], str] = {}
-        with concurrent.futures.ThreadPoolExecutor(min(self._settings.rules.lanes, len(turns))) as pool:
+        with concurrent.futures.ThreadPoolExecutor(min(self._settings.rules.lanes, len(attempts))) as pool:
             cut_at: float | None = None
             while True:
                 if self._time.why_over:
@@ -158,20 +175,33 @@ class Push:
                 elif step is None and not running:
                     break
                 else:
-                    self._wait(_LONGEST_WAIT if step is None else min(step, _LONGEST_WAIT), running, state)
+                    seconds = _LONGEST_WAIT if step is None else min(step, _LONGEST_WAIT)
+                    for name, end in self._ended(seconds, running):
+                        state.ended(name, self._with_work_of_others(report, name, end), self._time.monotonic())
         for name in state.untouched:
             self._note_untouched(report.targets[name], state)
-        return state.failed
+        if any(_is_busy(report.targets[name]) for name in state.names):
+            self._collector.note_work_of_others(report)
+        return state
 
-    def _wait(self, seconds: float, running: dict[concurrent.futures.Future[AttemptEnd], str], state: Turns) -> None:
-        """So long at most, or until one has ended."""
+    def _ended(
+        self, seconds: float, running: dict[concurrent.futures.Future[AttemptEnd], str]
+    ) -> list[tuple[str, AttemptEnd]]:
+        """Whose attempts have ended, and how. It waits so long at most, or until one has."""
         if not running:
             with contextlib.suppress(RunEnds):
                 self._time.pause(seconds)
-            return
+            return []
         done, _others = concurrent.futures.wait(running, seconds, return_when=concurrent.futures.FIRST_COMPLETED)
-        for future in done:
-            state.ended(running.pop(future), future.result(), self._time.monotonic())
+        return [(running.pop(future), future.result()) for future in done]
+
+    def _with_work_of_others(self, report: PushReport, name: str, end: AttemptEnd) -> AttemptEnd:
+        """What another run has brought to the host meanwhile is no failure of this one."""
+        target = report.targets[name]
+        if end != "failed" or not _is_busy(target):
+            return end
+        self._collector.note_work_of_others(report, [name])
+        return "failed" if target.has_failed else "settled"
 
     def _attempts(self, report: TargetReport) -> HostAttempts:
         target = self._targets[report.name]
@@ -189,7 +219,19 @@ class Push:
 
 def _open(report: TargetReport) -> list[str]:
     """Names of the lineages that are to be pushed to it."""
-    return [each.lineage for each in report.lineages.values() if each.outcome == "owed" and not each.fault]
+    return [each.lineage for each in report.lineages.values() if each.is_open]
+
+
+def _proves_nothing(host: str, lineages: t.Sequence[str]) -> str:
+    return (
+        f"{host} comes first, as a canary, and cannot prove {listed(lineages)}: none of its endpoints has to show that"
+        " and nothing else. The others get it all the same. Give it such endpoints."
+    )
+
+
+def _is_busy(report: TargetReport) -> bool:
+    """Whether another run has, or had, some of it."""
+    return any(each.fault == "busy" for each in report.lineages.values())
 
 
 def _has_failed_before(report: TargetReport) -> bool:

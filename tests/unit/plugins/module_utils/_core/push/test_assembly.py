@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import typing as t
+
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.push.assembly import archive_number, assemble
 from ansible_collections.certops.rotation.plugins.module_utils._errors import LineageError
@@ -48,6 +50,11 @@ def test_four_files_make_a_lineage() -> None:
     assert (found.name, found.number, found.parts) == ("example.com", 7, parts_of(issued))
     assert found.not_after.endswith("Z")
     assert "PRIVATE" not in repr(found)
+
+
+@pytest.mark.parametrize(("key_type", "known"), [("rsa2048", "rsa"), ("ec384", "ecdsa"), ("ed25519", "")])
+def test_the_type_of_its_key_is_as_endpoints_are_asked(key_type: t.Any, known: str) -> None:
+    assert assemble("a.org", 1, parts_of(INTERMEDIATE.issue("a.org", key_type=key_type))).key_type == known
 
 
 def test_a_root_that_issues_leaves_no_chain() -> None:

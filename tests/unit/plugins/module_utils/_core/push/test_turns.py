@@ -165,6 +165,14 @@ def test_failures_before_count() -> None:
     assert turns.untouched == ["b"]
 
 
+def test_the_turns_of_others_go_on_with_failures_and_interval() -> None:
+    first = Turns([Turn("a")], TurnRules(1, interval=10, max_fail_percentage=50), all_hosts=3)
+    Clock(first, {"a": [(1, "failed")]}).play()
+    clock = Clock(first.followed_by([Turn("b"), Turn("c")]), {"b": [(1, "failed")], **fine("c")})
+    assert clock.play() == [(10, "b")]
+    assert (clock.turns.failed, clock.turns.untouched, clock.turns.names) == (2, ["c"], ["b", "c"])
+
+
 def test_a_host_that_another_run_is_at_is_looked_at_again_without_an_attempt_being_used() -> None:
     turns = [Turn("a", retries=0, patience=10)]
     clock = played(turns, TurnRules(1), {"a": [(0, "busy"), (0, "busy"), (1, "settled")]})

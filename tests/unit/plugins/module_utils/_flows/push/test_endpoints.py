@@ -12,15 +12,24 @@ import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.push.lineage import Lineage
 from ansible_collections.certops.rotation.plugins.module_utils._core.push.targets import PushTarget
 from ansible_collections.certops.rotation.plugins.module_utils._flows.issue.run_time import RunEnds, RunTime
-from ansible_collections.certops.rotation.plugins.module_utils._flows.push.endpoints import EndpointProof
+from ansible_collections.certops.rotation.plugins.module_utils._flows.push.endpoints import (
+    EndpointProof,
+    can_prove,
+    longest_proof,
+)
 from ansible_collections.certops.rotation.plugins.module_utils._ports.tls.endpoint import Endpoint
 from ansible_collections.certops.rotation.plugins.module_utils._ports.tls.probe import Observation
 
 NEW, OLD, OTHER = b"new", b"old", b"other"
 
 
-def lineage(name: str, *domains: str, leaf: bytes = NEW) -> Lineage:
-    return Lineage(name, 1, {}, hashlib.sha256(leaf).hexdigest(), domains or (name,), "2027-01-01T00:00:00Z")
+def lineage(name: str, *domains: str, leaf: bytes = NEW, key_type: str = "ecdsa") -> Lineage:
+    fingerprint = hashlib.sha256(leaf).hexdigest()
+    return Lineage(name, 1, {}, fingerprint, domains or (name,), "2027-01-01T00:00:00Z", key_type)
+
+
+def target(*endpoints: t.Any) -> PushTarget:
+    return PushTarget("web1", "web1", ("*",), (), endpoints=endpoints)
 
 
 class World:
@@ -50,11 +59,15 @@ class World:
         return found
 
     def ask(
-        self, *endpoints: t.Any, lineages: t.Sequence[Lineage], patience: float = 0, several: bool = False
+        self,
+        *endpoints: t.Any,
+        lineages: t.Sequence[Lineage],
+        patience: float = 0,
+        several: bool = False,
+        beside: t.Sequence[Lineage] = (),
     ) -> t.Any:
-        target = PushTarget("web1", "web1", ("*",), (), endpoints=endpoints)
-        proof = EndpointProof(target, several=several, run_time=self.time, probe=self.probe)
-        return proof.ask(lineages, patience)
+        proof = EndpointProof(target(*endpoints), several=several, run_time=self.time, probe=self.probe)
+        return proof.ask(lineages, patience, beside)
 
 
 def test_all_endpoints_that_a_lineage_concerns_have_to_show_it() -> None:
@@ -77,6 +90,38 @@ def test_a_server_name_beside_the_address_decides() -> None:
     world = World(**{"127_0_0_1": [NEW]})
     entry = {"host": "127.0.0.1", "port": 8443, "server_name": "a.example"}
     assert world.ask(entry, lineages=[lineage("a.example"), lineage("b.example")], several=True) == {"a.example": ""}
+
+
+def test_an_endpoint_may_show_another_lineage_that_covers_its_name() -> None:
+    world = World(www_a_example=[OTHER], a_example=[NEW])
+    one, beside = lineage("a.example", "*.a.example", "a.example"), lineage("www.a.example", leaf=OTHER)
+    assert world.ask("www.a.example:443", lineages=[one], beside=[beside], several=True, patience=9) == {}
+    assert world.now == 0
+    shown = world.ask("www.a.example:443", "a.example:443", lineages=[one], beside=[beside], several=True)
+    assert shown == {"a.example": ""}
+    assert world.ask("www.a.example:443", lineages=[one], beside=[lineage("b.example", leaf=OTHER)])["a.example"]
+
+
+def test_an_endpoint_for_a_type_of_key_concerns_lineages_with_such_a_key() -> None:
+    rsa, ecdsa = (lineage(kind, "a.example", key_type=kind) for kind in ("rsa", "ecdsa"))
+    world = World(a_example=[OLD])
+    entry = {"host": "a.example", "key_type": "rsa"}
+    assert list(world.ask(entry, lineages=[rsa, ecdsa], several=True)) == ["rsa"]
+    assert can_prove(target(entry), rsa, [rsa])
+    assert not can_prove(target(entry), ecdsa, [ecdsa])
+
+
+def test_what_an_endpoint_can_prove_is_what_nothing_else_may_be_shown_for() -> None:
+    one, other = lineage("a.example", "a.example", "b.example"), lineage("b.example")
+    assert can_prove(target("a.example:443"), one, [one, other])
+    assert not can_prove(target("b.example:443"), one, [one, other])
+    assert not can_prove(target("a.example:443"), other, [one, other])
+
+
+def test_a_proof_has_its_time() -> None:
+    assert longest_proof(target()) == 0
+    assert longest_proof(target("a.example:443")) == 60 + 10
+    assert longest_proof(target(*[f"a.example:{port}" for port in range(1, 18)])) == 60 + 30
 
 
 def test_one_without_a_name_is_for_hosts_with_one_lineage() -> None:

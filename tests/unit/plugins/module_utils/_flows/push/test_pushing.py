@@ -443,14 +443,6 @@ def test_failures_of_canaries_count(machine) -> None:
     assert faults(report)["web1"] == ["stopped"]
 
 
-def test_a_canary_that_has_only_taken_it_has_proven_nothing(machine) -> None:
-    machine.add("web1")
-    machine.add("canary", canary=True, protocol="directory", endpoints=("elsewhere.example:443",))
-    report = machine.push()
-    assert machine.hosts.visited() == ["canary"]
-    assert faults(report)["web1"] == ["canary"]
-
-
 # Giving up
 
 
