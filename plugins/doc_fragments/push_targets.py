@@ -102,8 +102,10 @@ options:
         description:
           - TLS endpoints, as O(certops.rotation.tls_endpoint_info#module:endpoints), whose handshake has to get the new
             certificate before the push counts as confirmed. They are asked from the machine that pushes.
-          - Each concerns the lineages that cover its server name. One without a server name may only be given for a
-            host that gets a single lineage.
+          - Each concerns the lineages that cover its server name, and with C(key_type) those with such a key. One
+            without a server name may only be given for a host that gets a single lineage.
+          - Of several lineages of the host that cover a name the service chooses. An endpoint that shows another one of
+            them is right, and proves nothing of this one, which is confirmed by the receipt or the upload then.
         type: list
         elements: raw
         default: []
@@ -111,6 +113,9 @@ options:
         description:
           - Whether it comes before the others. They get a lineage once every canary that gets it, too, has proven it,
             by a receipt or by its endpoints.
+          - What a host with the protocol V(directory) cannot prove, for none of its endpoints has to show that and
+            nothing else, it does not keep from the others. That is told as a warning.
+          - What a host had only taken before it became a canary is asked about again.
         type: bool
         default: false
   private_key_file:

@@ -101,7 +101,8 @@ attributes:
   check_mode:
     support: full
     details:
-      - Tells what would be pushed, and connects to no host. Nothing is written.
+      - Tells what would be pushed, and connects to no host. Nothing is written. Fails for what no run would push as
+        things are, such as what has expired while it was owed, or what a canary withholds.
   diff_mode:
     support: full
     details:
