@@ -160,8 +160,18 @@ def group_targets(
     hosts: t.Mapping[str, t.Mapping[str, t.Any]], defaults: t.Mapping[str, t.Any]
 ) -> list[dict[str, t.Any]]:
     """Targets of the hosts of a group. hosts: name -> their variables and facts that count (see _own); defaults: of the
-    option targets. What is wrong with them PusherPlan says."""
-    return [{"name": name, **_own(name, known), **defaults, **_said(known)} for name, known in hosts.items()]
+    option targets. What is wrong with them PusherPlan says. Raises ValueError for a name that is not the inventory's:
+    by it a host has its place in the queue."""
+    if "name" in defaults:
+        raise ValueError(f"{_PREFIX}target_defaults: a name is not for all hosts. Each has that of the inventory.")
+    targets = [{"name": name, **_own(name, known), **defaults, **_said(known)} for name, known in hosts.items()]
+    for name, target in zip(hosts, targets):
+        if target["name"] != name:
+            raise ValueError(
+                f"{_PREFIX}target of {name}: its name is that of the inventory. Take the other one out, or write"
+                f" {_PREFIX}targets."
+            )
+    return targets
 
 
 def _own(name: str, known: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

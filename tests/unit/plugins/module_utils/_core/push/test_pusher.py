@@ -13,6 +13,7 @@ import re
 
 import pytest
 import yaml
+from ansible import constants
 from ansible.errors import AnsibleFilterError
 from ansible_collections.certops.rotation.plugins.filter._certificate_push import certificate_push
 from ansible_collections.certops.rotation.plugins.filter._push_targets import push_targets
@@ -238,6 +239,28 @@ def test_hosts_of_the_group_are_targets():
 def test_hosts_that_cannot_be_targets_are_named_before_anything_is_installed(known, said):
     (problem,) = plan(targets=push_targets(["web"], {"web": known}, {}))["problems"]
     assert problem.startswith(said)
+
+
+def test_a_host_can_give_itself_nothing_by_facts(monkeypatch):
+    """They win over the inventory, and the pusher's own tasks do not look at those of its receivers."""
+    facts = {"certificate_push_target": {"domains": ["*"]}}
+    hostvars = {"web": {**facts, "ansible_facts": facts}, "mail": {"certificate_push_target": {"domains": ["a"]}}}
+    with pytest.raises(AnsibleFilterError, match=r"^Host web sent facts .*: certificate_push_target[.]"):
+        push_targets(["mail", "web"], hostvars)
+    assert [target["name"] for target in push_targets(["mail"], hostvars)] == ["mail"]
+    monkeypatch.setattr(constants, "INJECT_FACTS_AS_VARS", False)
+    assert len(push_targets(["mail", "web"], hostvars)) == 2
+
+
+def test_a_host_has_the_inventorys_name():
+    def targets(said, defaults=None):
+        return push_targets(["web"], {"web": {"certificate_push_target": said}}, defaults or {})
+
+    assert targets({"name": "web"})[0]["name"] == "web"
+    with pytest.raises(AnsibleFilterError, match="certificate_push_target of web: its name is that of the inventory"):
+        targets({"name": "mail"})
+    with pytest.raises(AnsibleFilterError, match="certificate_push_target_defaults: a name is not for all"):
+        targets({}, {"name": "mail"})
 
 
 @pytest.mark.parametrize("target", [5, "web", {}, {"domains": ["*"]}])
