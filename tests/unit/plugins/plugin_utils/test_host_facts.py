@@ -9,8 +9,10 @@ from __future__ import annotations
 import pathlib
 
 import pytest
+import yaml
 from ansible import constants
-from ansible.errors import AnsibleLookupError
+from ansible.errors import AnsibleFilterError, AnsibleLookupError
+from ansible_collections.certops.rotation.plugins.filter._of_inventory import of_inventory
 from ansible_collections.certops.rotation.plugins.lookup._shared_ca_configurations import _refuse_facts
 from ansible_collections.certops.rotation.plugins.plugin_utils._host_facts import shadowing_facts
 from ansible_collections.certops.rotation.plugins.plugin_utils._misspelt import variables_of_roles
@@ -36,3 +38,22 @@ def test_no_template_is_told_of_another_host_what_that_has_sent() -> None:
     _refuse_facts({"hostvars": known, "ansible_play_hosts_all": ["mail"]})
     with pytest.raises(AnsibleLookupError, match=r"^Host web sent facts .*: shared_ca_address[.]"):
         _refuse_facts({"hostvars": known, "ansible_play_hosts_all": ["mail", "web"]})
+
+
+def test_no_file_of_the_controller_is_read_because_a_host_says_so() -> None:
+    assert of_inventory(["/x"], {"hostname": "web"}, "web") == ["/x"]
+    with pytest.raises(AnsibleFilterError, match=r"^Host web sent facts .*: certificate_receiver_lineages[.]"):
+        of_inventory(["/x"], {"certificate_receiver_lineages": ["/x"]}, "web")
+
+
+@pytest.mark.parametrize(
+    ("role", "variable"),
+    [
+        ("certificate_receiver", "__certificate_receiver_lineages"),
+        ("certificate_receiver", "__certificate_receiver_key_paths"),
+        ("certificate_push", "__certificate_push_plan"),
+    ],
+)
+def test_variables_that_name_such_files_are_guarded(role: str, variable: str) -> None:
+    variables = yaml.safe_load((ROLES / role / "vars/main.yml").read_text())
+    assert "certops.rotation._of_inventory(ansible_facts, inventory_hostname)" in variables[variable]
