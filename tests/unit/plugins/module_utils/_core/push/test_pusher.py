@@ -86,6 +86,8 @@ def test_a_run_is_told_all_that_it_needs():
         ({"queue": "var/lib/x"}, "certificate_push_queue is to begin with a slash"),
         ({"queue": "/var/lib/x y"}, "certificate_push_queue is to begin"),
         ({"queue": "/"}, "certificate_push_queue is to begin"),
+        ({"queue": "/var"}, "not to be right below /."),
+        ({"program": "/usr"}, "not to be right below /."),
         ({"queue": "/var/../etc"}, "certificate_push_queue is to begin"),
         ({"hooks": "/a;b"}, "certificate_push_hooks is to begin"),
         ({"program": "certops-push"}, "certificate_push_program is to begin"),
@@ -101,6 +103,13 @@ def test_what_is_wrong_is_said(changed, said):
     (problem,) = plan(**changed)["problems"]
     assert said in problem
     assert "'x'" not in problem
+
+
+def test_what_is_wrong_with_paths_counts_for_removal_too():
+    made = plan(queue="/", every=0)
+    (problem,) = made["path_problems"]
+    assert problem in made["problems"]
+    assert plan(every=0)["path_problems"] == []
 
 
 def test_text_that_means_nothing_is_refused_by_name():
