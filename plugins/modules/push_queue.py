@@ -31,7 +31,7 @@ options:
     description:
       - With V(queued), what is owed is in the queue afterwards. What hosts have confirmed is not owed, nor is what was
         given up, until the lineage is renewed.
-      - With V(requeued), what was given up is owed again.
+      - With V(requeued), what was given up is owed again, and what is owed and postponed is tried by the next run.
       - With V(forgotten), entries and confirmations are removed. Either of what O(host) and O(lineage) name, or with
         O(targets) alone of what none of them wants any more, because a host, one of its domains or a lineage is gone.
     type: str
@@ -46,13 +46,14 @@ options:
     description:
       - Only of these lineages, by the names of their directories. All when absent.
       - A path, such as certbot has in E(RENEWED_LINEAGE), stands for the last part of it.
+      - What is no name, such as an empty text or V(/), is refused.
     type: list
     elements: str
     default: []
   force:
     description:
       - Queue also what hosts have confirmed, or what was given up. For a host that was installed anew, for instance.
-      - With it, each run changes something.
+      - What is owed and postponed is tried by the next run, and what is being pushed right now is pushed once more.
     type: bool
     default: false
   lineages:
