@@ -137,9 +137,9 @@ entries:
       type: str
     action:
       description: >-
-        What was done, or would be done in check mode. V(queued) was added, or replaces an older certificate.
-        V(waiting) was in the queue. V(confirmed) is what the host has. V(dead) was given up. V(requeued) was, and is
-        owed again. V(forgotten) was removed.
+        What was done, or would be done in check mode. V(queued) was added, or replaces what was queued before.
+        V(waiting) was in the queue. V(confirmed) is what the host has. V(dead) was given up. V(requeued) was, or was
+        postponed, and is tried by the next run. V(forgotten) was removed.
       type: str
       choices: [queued, waiting, confirmed, dead, requeued, forgotten]
     fingerprint_sha256:
