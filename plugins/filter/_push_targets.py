@@ -8,6 +8,7 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.certops.rotation.plugins.module_utils._core.push.pusher import KNOWN_OF_HOSTS, group_targets
+from ansible_collections.certops.rotation.plugins.plugin_utils._host_facts import shadowing_facts
 from ansible_collections.certops.rotation.plugins.plugin_utils._typed import typed
 
 DOCUMENTATION = r"""
@@ -56,6 +57,10 @@ def push_targets(
         str(name): {known: hostvars[name][known] for known in KNOWN_OF_HOSTS if known in hostvars[name]}
         for name in names
     }
+    # Each is about itself, and this task about another host: no action of ours has looked at these.
+    problems = [problem for name, known in hosts.items() if (problem := shadowing_facts(name, known))]
+    if problems:
+        raise AnsibleFilterError("\n".join(problems))
     try:
         return group_targets(hosts, typed(defaults, "dict", "certificate_push_target_defaults"))
     except ValueError as error:

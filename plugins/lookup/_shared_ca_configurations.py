@@ -39,6 +39,7 @@ import typing as t
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.loader import lookup_loader
 from ansible.plugins.lookup import LookupBase
+from ansible_collections.certops.rotation.plugins.plugin_utils._host_facts import shadowing_facts
 
 _PASSED_ON = ("dest", "owner", "group", "mode")
 
@@ -59,6 +60,16 @@ class LookupModule(LookupBase):  # type: ignore[misc]
             raise AnsibleLookupError(
                 f"shared_ca_configurations: {configuration['dest']} has no template, and no content."
             )
+        _refuse_facts(variables or {})
         template = lookup_loader.get("ansible.builtin.template", loader=self._loader, templar=self._templar)
         (text,) = template.run([configuration["template"]], variables, template_vars={"configuration": configuration})
         return str(text)
+
+
+def _refuse_facts(variables: t.Mapping[str, t.Any]) -> None:
+    """Of all hosts of the play: a template names the others, too."""
+    known = variables.get("hostvars") or {}
+    hosts = [host for host in variables.get("ansible_play_hosts_all") or () if host in known]
+    problems = [problem for host in hosts if (problem := shadowing_facts(host, known[host]))]
+    if problems:
+        raise AnsibleLookupError("\n".join(problems))

@@ -31,7 +31,7 @@ options:
     description:
       - With V(queued), what is owed is in the queue afterwards. What hosts have confirmed is not owed, nor is what was
         given up, until the lineage is renewed.
-      - With V(requeued), what was given up is owed again.
+      - With V(requeued), what was given up is owed again, and what is owed and postponed is tried by the next run.
       - With V(forgotten), entries and confirmations are removed. Either of what O(host) and O(lineage) name, or with
         O(targets) alone of what none of them wants any more, because a host, one of its domains or a lineage is gone.
     type: str
@@ -46,13 +46,14 @@ options:
     description:
       - Only of these lineages, by the names of their directories. All when absent.
       - A path, such as certbot has in E(RENEWED_LINEAGE), stands for the last part of it.
+      - What is no name, such as an empty text or V(/), is refused.
     type: list
     elements: str
     default: []
   force:
     description:
       - Queue also what hosts have confirmed, or what was given up. For a host that was installed anew, for instance.
-      - With it, each run changes something.
+      - What is owed and postponed is tried by the next run, and what is being pushed right now is pushed once more.
     type: bool
     default: false
   lineages:
@@ -136,9 +137,9 @@ entries:
       type: str
     action:
       description: >-
-        What was done, or would be done in check mode. V(queued) was added, or replaces an older certificate.
-        V(waiting) was in the queue. V(confirmed) is what the host has. V(dead) was given up. V(requeued) was, and is
-        owed again. V(forgotten) was removed.
+        What was done, or would be done in check mode. V(queued) was added, or replaces what was queued before.
+        V(waiting) was in the queue. V(confirmed) is what the host has. V(dead) was given up. V(requeued) was, or was
+        postponed, and is tried by the next run. V(forgotten) was removed.
       type: str
       choices: [queued, waiting, confirmed, dead, requeued, forgotten]
     fingerprint_sha256:

@@ -105,6 +105,9 @@ entries:
     uploaded:
       description: SHA-256 of the certificate that lies at the host and waits for its receipt. Null when none does.
       type: str
+    forced:
+      description: Whether it is owed even where the host has confirmed it.
+      type: bool
     confirmed_at:
       description: When the host had it, ISO 8601 in UTC. Null for what is not confirmed.
       type: str

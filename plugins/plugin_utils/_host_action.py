@@ -9,20 +9,15 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible import constants
 from ansible.errors import AnsibleActionFail
-from ansible_collections.certops.rotation.plugins.module_utils._core.text import each_text, harmless, shown
+from ansible_collections.certops.rotation.plugins.module_utils._core.text import each_text, harmless
+from ansible_collections.certops.rotation.plugins.plugin_utils._host_facts import shadowing_facts
 from ansible_collections.certops.rotation.plugins.plugin_utils._key_keeping import KeyKeepingAction
 
 # Keys by which a result tells Ansible's controller to do something. No module of this collection has one of them.
 _ORDERS = ("ansible_facts", "ansible_stats", "add_host", "add_group")
 # Found by Ansible itself when it looks for a Python on the host.
 _INTERPRETER = re.compile(r"discovered_interpreter_\w+")
-# Variables of the roles, playbooks and the callback.
-_VARIABLES = re.compile(
-    r"_*(haproxy_certificates|certificate_push|certificate_receiver|rotation|shared_ca|rotate_ca)_\w+|rollback_(names|secrets|delegate|versions)|status_max_age"
-)
-_MOST_NAMED = 5
 # How messages of the modules mark an option.
 _OPTION = re.compile(r"\boption ([a-z_]+)\b")
 # Options that roles take together, in one variable.
@@ -49,22 +44,10 @@ class HostAction(KeyKeepingAction):
 
 
 def refuse_facts(task_vars: t.Mapping[str, t.Any]) -> None:
-    """Raises AnsibleActionFail where a fact of the host takes the place of a variable of ours.
-
-    Ansible makes variables of facts unless it is told not to, and those win over the inventory.
-    """
-    if not constants.INJECT_FACTS_AS_VARS:
-        return
-    facts = task_vars.get("ansible_facts") or {}
-    names = sorted(shown(str(name)) for name in facts if _VARIABLES.fullmatch(str(name)))
-    if names:
-        more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-        raise AnsibleActionFail(
-            f"Host {task_vars.get('inventory_hostname')} sent facts that are named like variables of certops.rotation:"
-            f" {', '.join(names[:_MOST_NAMED])}{more}. They would decide in the inventory's place what is done, so"
-            " nothing is done. Find out what on the host sends them (or in the cache of facts). With"
-            " inject_facts_as_vars=false in ansible.cfg no fact becomes a variable."
-        )
+    """Raises AnsibleActionFail where a fact of the host takes the place of a variable of ours."""
+    problem = shadowing_facts(task_vars.get("inventory_hostname"), task_vars)
+    if problem:
+        raise AnsibleActionFail(problem)
 
 
 def in_words_of_role(

@@ -240,6 +240,30 @@ def test_a_key_that_is_there_is_never_replaced(pusher: PusherHost) -> None:
     assert pusher.shell(f"sha256sum -c /root/sum && stat -c %a {key}").splitlines()[-1] == "600"
 
 
+def test_a_key_from_elsewhere_stays_its_owners(pusher: PusherHost) -> None:
+    """A check predicts what a run would do to it."""
+    key = "/srv/deploy_key"
+    pusher.shell(f"ssh-keygen -q -t ed25519 -N '' -f {key} && chown daemon {key}")
+    run = pusher.role(check=True, private_key_file=key, schedule="none")
+    assert run.returncode == 0, run.error
+    assert "Let nobody else read the private key" not in run.changed
+    pusher.shell(f"chmod 644 {key}")
+    refused = pusher.role(check=True, private_key_file=key, schedule="none")
+    assert f"others than its owner have rights to {key}: chmod go= {key}" in refused.error
+    pusher.shell(f"rm {key}*")
+
+
+def test_removal_takes_only_what_is_the_roles(pusher: PusherHost) -> None:
+    pusher.shell("mkdir -p /srv/data/owed && touch /srv/data/mine")
+    before = pusher.tree()
+    for queue, said in (("/", "not to be right below /"), ("/srv/data", "/srv/data holds mine")):
+        refused = pusher.role(state="absent", purge=True, queue=queue)
+        assert said in refused.error
+        assert refused.changed == []
+    assert pusher.tree() == before
+    pusher.shell("ls /srv/data/mine && rm -r /srv/data")
+
+
 def test_without_a_schedule_only_hook_and_key_stay(pusher: PusherHost) -> None:
     """After the one before. A controller runs the playbook."""
     assert pusher.shell("systemctl list-units --all --plain --no-legend 'certificate-*'") == ""

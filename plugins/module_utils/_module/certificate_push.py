@@ -17,7 +17,7 @@ from .._ports.host.libraries import require_library
 from .._ports.host.signals import asked_to_end
 from .boundary import module_boundary
 from .options import duration_option
-from .push_options import TARGETS_OPTIONS, targets_of
+from .push_options import TARGETS_OPTIONS, names_of, targets_of
 
 if t.TYPE_CHECKING:
     from .._core.push.push_report import PushReport
@@ -75,7 +75,7 @@ def _push(module: GuardedModule, targets: t.Sequence[PushTarget]) -> PushReport:
     from .._ports.sftp.openssh import OpensshDeliverer
 
     params = module.params
-    hosts = tuple(dict.fromkeys(filter(None, map(str.strip, params["hosts"]))))
+    hosts = names_of("hosts", params["hosts"])
     strangers = sorted(set(hosts) - {target.name for target in targets})
     if strangers:
         raise InvalidOption(f"hosts: there is no target {', '.join(strangers)}.")

@@ -66,3 +66,11 @@ def targets_of(params: t.Mapping[str, t.Any]) -> list[PushTarget]:
             except ProbeError as error:
                 raise InvalidOption(f"targets: {target.name}: {error.message}") from None
     return targets
+
+
+def names_of(option: str, given: t.Iterable[str]) -> tuple[str, ...]:
+    """() for all. What is no name must not become all by being left out: raises InvalidOption."""
+    names = tuple(dict.fromkeys(map(str.strip, given)))
+    if not {"", ".", ".."}.isdisjoint(names):
+        raise InvalidOption(f"option {option}: one of them is no name. Leave the option out for all of them.")
+    return names

@@ -49,7 +49,14 @@ def run(module: GuardedModule) -> None:
 
 def _shown(entry: OwedEntry | Confirmation, state: str) -> dict[str, t.Any]:
     """All states have the same fields."""
-    empty = {"queued_at": None, "attempts": 0, "last_error": "", "next_attempt": None, "uploaded": None}
+    empty = {
+        "queued_at": None,
+        "attempts": 0,
+        "last_error": "",
+        "next_attempt": None,
+        "uploaded": None,
+        "forced": False,
+    }
     return {"state": state, "confirmed_at": None, "evidence": None, **empty, **_fields(entry)}
 
 

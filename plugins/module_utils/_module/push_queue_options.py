@@ -10,6 +10,7 @@ import os
 import typing as t
 
 from .._flows.push.queueing import QueueScope
+from .push_options import names_of
 
 QUEUE_OPTIONS: dict[str, dict[str, t.Any]] = {
     "path": {"type": "path", "default": "/var/lib/certops-push", "aliases": ["queue"]},
@@ -19,10 +20,7 @@ QUEUE_OPTIONS: dict[str, dict[str, t.Any]] = {
 
 
 def scope_of(params: t.Mapping[str, t.Any]) -> QueueScope:
-    """From QUEUE_OPTIONS. A lineage may be named by its directory, as certbot does in RENEWED_LINEAGE."""
-    lineages = (os.path.basename(text.rstrip("/")) for text in _texts(params["lineage"]))
-    return QueueScope(_texts(params["host"]), tuple(dict.fromkeys(filter(None, lineages))))
-
-
-def _texts(given: t.Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(filter(None, map(str.strip, given))))
+    """From QUEUE_OPTIONS. A lineage may be named by its directory, as certbot does in RENEWED_LINEAGE. Raises
+    InvalidOption."""
+    lineages = [os.path.basename(text.strip().rstrip("/")) for text in params["lineage"]]
+    return QueueScope(names_of("host", params["host"]), names_of("lineage", lineages))

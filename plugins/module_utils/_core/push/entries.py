@@ -22,7 +22,7 @@ class OwedEntry:
     fingerprint_sha256: of what was owed when this was written: what is pushed is what the lineage holds then. attempts:
     failed ones since it is owed;
     last_error: of the last one; next_attempt: not before, None for at once; uploaded: fingerprint that lies at the host
-    and waits for its receipt.
+    and waits for its receipt; forced: it is owed even where the host has confirmed this fingerprint.
     """
 
     host: str
@@ -33,6 +33,7 @@ class OwedEntry:
     last_error: str = ""
     next_attempt: str | None = None
     uploaded: str | None = None
+    forced: bool = False
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,9 @@ def owed_from_json(data: bytes) -> OwedEntry:
     attempts = found.value("attempts")
     if not isinstance(attempts, int) or isinstance(attempts, bool) or attempts < 0:
         raise ValueError("attempts")
+    forced = found.value("forced", absent=False)  # earlier versions did not write it
+    if not isinstance(forced, bool):
+        raise ValueError("forced")
     return OwedEntry(
         host=found.text("host"),
         lineage=found.text("lineage"),
@@ -69,6 +72,7 @@ def owed_from_json(data: bytes) -> OwedEntry:
         last_error=found.text("last_error", empty=True),
         next_attempt=None if found.value("next_attempt") is None else found.instant("next_attempt"),
         uploaded=None if found.value("uploaded") is None else found.fingerprint("uploaded"),
+        forced=forced,
     )
 
 
@@ -99,10 +103,12 @@ class _EntryFields:
             raise ValueError("it is no JSON object")
         self._document = document
 
-    def value(self, name: str) -> t.Any:
-        if name not in self._document:
+    def value(self, name: str, *, absent: t.Any = None) -> t.Any:
+        if name in self._document:
+            return self._document[name]
+        if absent is None:
             raise ValueError(f"it has no {name}")
-        return self._document[name]
+        return absent
 
     def text(self, name: str, *, empty: bool = False) -> str:
         value = self.value(name)

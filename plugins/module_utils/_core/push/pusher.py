@@ -19,7 +19,8 @@ from .targets import PushTarget
 PUSH_SCHEDULE: t.Final = "certificate-push"
 RENEW_SCHEDULE: t.Final = "certificate-renew"
 #: Plain, for certbot's hooks, units, cron and the shell read it, each with rules of its own.
-_PATH: t.Final = re.compile(r"(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)+")
+#: Two names at least: what they name is made, gets a mode, and goes again, which is not for /var or /usr.
+_PATH: t.Final = re.compile(r"(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*){2,}")
 _PATHS: t.Final = ("queue", "hooks", "program")
 #: Seconds, for a renewal whose time of day does not matter: not all of a fleet at midnight.
 _RANDOM_DELAY: t.Final = 3600
@@ -93,6 +94,7 @@ class PusherPlan:
         return {
             **vars(given),
             "problems": list(self._problems()),
+            "path_problems": list(self._path_problems()),
             "requeue_hosts": self._requeue_hosts(),
             "wake": f"{given.queue}/wake",
             "writable": [given.queue, *filter(None, [given.metrics_textfile.rpartition("/")[0]])],
@@ -114,11 +116,18 @@ class PusherPlan:
             if isinstance(target, t.Mapping) and (not wanted or _concerned(target, wanted))
         ]
 
+    def _path_problems(self) -> t.Iterator[str]:
+        """Of what is removed, too."""
+        for name in _PATHS:
+            if not _PATH.fullmatch(getattr(self._given, name)):
+                yield (
+                    f"{_PREFIX}{name} is to begin with a slash, to be made of letters, digits and / . _ - and not to be"
+                    " right below /."
+                )
+
     def _problems(self) -> t.Iterator[str]:
         given = self._given
-        for name in _PATHS:
-            if not _PATH.fullmatch(getattr(given, name)):
-                yield f"{_PREFIX}{name} is to begin with a slash, and to be made of letters, digits and / . _ -"
+        yield from self._path_problems()
         if given.every < 1:
             yield f"{_PREFIX}every is to be a number of minutes greater than 0."
         if given.renew_timeout < 1:
@@ -160,8 +169,18 @@ def group_targets(
     hosts: t.Mapping[str, t.Mapping[str, t.Any]], defaults: t.Mapping[str, t.Any]
 ) -> list[dict[str, t.Any]]:
     """Targets of the hosts of a group. hosts: name -> their variables and facts that count (see _own); defaults: of the
-    option targets. What is wrong with them PusherPlan says."""
-    return [{"name": name, **_own(name, known), **defaults, **_said(known)} for name, known in hosts.items()]
+    option targets. What is wrong with them PusherPlan says. Raises ValueError for a name that is not the inventory's:
+    by it a host has its place in the queue."""
+    if "name" in defaults:
+        raise ValueError(f"{_PREFIX}target_defaults: a name is not for all hosts. Each has that of the inventory.")
+    targets = [{"name": name, **_own(name, known), **defaults, **_said(known)} for name, known in hosts.items()]
+    for name, target in zip(hosts, targets):
+        if target["name"] != name:
+            raise ValueError(
+                f"{_PREFIX}target of {name}: its name is that of the inventory. Take the other one out, or write"
+                f" {_PREFIX}targets."
+            )
+    return targets
 
 
 def _own(name: str, known: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

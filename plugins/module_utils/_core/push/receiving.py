@@ -45,6 +45,8 @@ _MANAGED: t.Final = "# By the role certops.rotation.certificate_receiver, which 
 _USER: t.Final = re.compile(r"[a-z_][a-z0-9_-]{0,31}\Z")
 #: Plain, for sshd expands tokens in it, and systemd and the shell read it, too.
 _PATH: t.Final = re.compile(r"(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)+\Z")
+#: Two names at least: what they name is made and filled, which is not for /etc or /root.
+_PLACE: t.Final = re.compile(r"(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*){2,}\Z")
 _ADDRESS: t.Final = re.compile(r"[A-Za-z0-9.:\[\]%_-]+\Z")
 _MAX_STARTUPS: t.Final = re.compile(r"[0-9]{1,6}(?::[0-9]{1,3}:[0-9]{1,6})?\Z")
 _KEY_TYPES: t.Final = re.compile(
@@ -199,9 +201,10 @@ class ReceiverPlan:
             )
         destination = str(facts.get("destination") or self._given.destination).rstrip("/")
         for name, place in (("path", path), ("destination", destination)):
-            if not _PATH.match(place):
+            if not _PLACE.match(place):
                 self._problems.append(
-                    f"{where}: the {name} {place!r} is to begin with a slash and to have letters, digits and / . _ -"
+                    f"{where}: the {name} {place!r} is to begin with a slash, to have letters, digits and / . _ - and"
+                    " not to be right below /."
                 )
         return Pusher(user, path, destination, tuple(self._authorized_keys(facts, where)))
 

@@ -58,16 +58,20 @@ class QueueKeeper:
         return _fingerprints((*self._content.claimed, *self._content.owed))
 
     def queue_debts(self, targets: t.Sequence[PushTarget], lineages: CertbotLive, *, force: bool) -> QueueReport:
-        """force: also of what hosts have, and of what was given up."""
+        """force: also of what hosts have, of what was given up, and of what is postponed or being pushed just now."""
         found = lineages.read_all(self._scope.lineages or None)
         debts = self._debts(
             [target for target in targets if not self._scope.hosts or target.name in self._scope.hosts], found
         )
-        new, given_up, paid = list(debts.new), list(debts.given_up), list(debts.paid)
+        new, given_up, paid, waiting = (list(each) for each in (debts.new, debts.given_up, debts.paid, debts.waiting))
         if force:
-            new, given_up, paid = [*new, *given_up, *paid], [], []
+            # The next run pushes it anyhow.
+            next_ones = {(entry.host, entry.lineage) for entry in self._content.owed if entry.next_attempt is None}
+            again = [debt for debt in waiting if debt.key not in next_ones]
+            new, given_up, paid = [*new, *given_up, *paid, *again], [], []
+            waiting = [debt for debt in waiting if debt.key in next_ones]
         self._note(new, "queued")
-        self._note(debts.waiting, "waiting")
+        self._note(waiting, "waiting")
         self._note(given_up, "dead")
         self._note(paid, "confirmed")
         self._report.failures.update(found.failures)
@@ -87,17 +91,18 @@ class QueueKeeper:
             f"{name} has expired, so no host would take it. Renew it, or remove the lineage." for name in debts.expired
         ]
         if not self._check_mode:
-            if force:
-                self._queue.forget(debt.key for debt in debts.paid)
             at = isoformat_utc(self._now)
-            self._queue.enqueue(OwedEntry(debt.host, debt.lineage, debt.fingerprint_sha256, at) for debt in new)
+            self._queue.enqueue(
+                OwedEntry(debt.host, debt.lineage, debt.fingerprint_sha256, at, forced=force) for debt in new
+            )
             if self._scope.is_all:
                 self._queue.forget_wakes(self._woken)
         return self._report
 
     def requeue(self) -> QueueReport:
-        """What was given up."""
-        entries = [entry for entry in self._content.dead if (entry.host, entry.lineage) in self._scope]
+        """What was given up, and what is postponed."""
+        postponed = [entry for entry in self._content.owed if entry.next_attempt]
+        entries = [entry for entry in (*self._content.dead, *postponed) if (entry.host, entry.lineage) in self._scope]
         self._report.outcomes += [
             QueueOutcome(entry.host, entry.lineage, "requeued", entry.fingerprint_sha256) for entry in entries
         ]

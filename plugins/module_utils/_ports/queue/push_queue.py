@@ -39,9 +39,10 @@ _PATIENCE: t.Final = 0.5
 
 @dataclass(frozen=True)
 class QueueContent:
-    """owed: waits for a run; claimed: is being pushed by one that lives; dead: given up; confirmed: what hosts have;
-    damaged: files that are no entries, where they are; bad: paths of those that were set aside; foreign: paths of what
-    is not the queue's; woken: names in wake. Each sorted by host and lineage."""
+    """owed: waits for a run; claimed: is being pushed by one that lives; dead: given up; confirmed: what hosts have,
+    without what is owed all the same, by force; damaged: files that are no entries, where they are; bad: paths of those
+    that were set aside; foreign: paths of what is not the queue's; woken: names in wake. Each sorted by host and
+    lineage."""
 
     owed: tuple[OwedEntry, ...] = ()
     claimed: tuple[OwedEntry, ...] = ()
@@ -64,8 +65,9 @@ class PushQueue:
 
     def enqueue(self, entries: t.Iterable[OwedEntry]) -> list[OwedEntry]:
         """Add entries without waiting for anybody. Returns those that made a difference: one with the same fingerprint
-        stays as it is, with its attempts; one with another is replaced. Neither is dead any more: what is in dead
-        beside it is left to the next claim, for only who has the lock may tell it from what is given up just now."""
+        stays as it is, with its attempts, but is replaced where only the new one is forced, or is and need not wait;
+        one with another is replaced. Neither is dead any more: what is in dead beside it is left to the next claim, for
+        only who has the lock may tell it from what is given up just now."""
         by_host: dict[str, dict[str, OwedEntry]] = {}
         for entry in entries:
             by_host.setdefault(entry.host, {})[entry.lineage] = entry
@@ -104,23 +106,30 @@ class PushQueue:
                 claim.release()
 
     def requeue(self, keys: t.Iterable[DebtKey], *, now: str) -> list[OwedEntry]:
-        """What was given up is owed again, with no attempts. Returns what was. now: ISO 8601, UTC."""
+        """What was given up is owed again, with no attempts, and so is what is owed and postponed. Returns what was
+        either. now: ISO 8601, UTC."""
         found = []
         for host, lineages in _by_host(keys).items():
-            host_file = file_name(host)
-            with folder(self.path, DEAD, host_file) as dead:
-                read = [folders.read_owed(dead, host_file, file_name(each) + SUFFIX) for each in lineages if dead]
-            back = [
-                dataclasses.replace(entry, queued_at=now, attempts=0, last_error="", next_attempt=None)
-                for entry in read
-                if entry and not isinstance(entry, DamagedEntry)
-            ]
-            if back:
-                with made_folder(self.path, OWED, host_file) as owed:
+            waiting = self._read_owed(OWED, host, lineages)
+            postponed = [_afresh(entry, now) for entry in waiting if entry.next_attempt]
+            here = {entry.lineage for entry in waiting}
+            dead = self._read_owed(DEAD, host, [lineage for lineage in lineages if lineage not in here])
+            back = [_afresh(entry, now) for entry in dead]
+            if back or postponed:
+                with made_folder(self.path, OWED, file_name(host)) as owed:
+                    for entry in postponed:
+                        folders.write_entry(owed, entry)
                     for start in range(0, len(back), _AT_ONCE):  # what was added since then is newer, and stays
                         folders.write_new_entries(owed, back[start : start + _AT_ONCE])
-            found += back
+            found += [*postponed, *back]
         return found
+
+    def _read_owed(self, kind: str, host: str, lineages: t.Iterable[str]) -> list[OwedEntry]:
+        """kind: a folder that holds owed entries. Without damaged ones."""
+        with folder(self.path, kind, file_name(host)) as place:
+            names = [file_name(each) + SUFFIX for each in lineages if place]
+            read = [folders.read_owed(place, file_name(host), name) for name in names if place]
+        return [entry for entry in read if entry and not isinstance(entry, DamagedEntry)]
 
     def forget(self, keys: t.Iterable[DebtKey], *, confirmed: bool = True) -> list[DebtKey]:
         """Remove all that is known of these: owed, given up, and with confirmed what the host has. Returns what there
@@ -144,7 +153,7 @@ class PushQueue:
         owed, claimed = found.entries(OWED), found.entries(CLAIMED)
         dead, confirmed = found.entries(DEAD), found.confirmations()
         owed, claimed = (
-            {key: entry for key, entry in each.items() if not _is_settled(entry, confirmed.get(key))}
+            {key: entry for key, entry in each.items() if entry.forced or not _is_settled(entry, confirmed.get(key))}
             for each in (owed, claimed)
         )
         pushed = {key: entry for key, entry in claimed.items() if entry.host in found.locked}
@@ -154,6 +163,9 @@ class PushQueue:
         waiting = {**left, **owed}
         for key in {*waiting, *pushed}:
             dead.pop(key, None)
+        for key, entry in (*waiting.items(), *pushed.items(), *dead.items()):
+            if entry.forced:
+                confirmed.pop(key, None)
         return QueueContent(
             owed=_in_order(waiting),
             claimed=_in_order(pushed),
@@ -209,7 +221,9 @@ class PushQueue:
         if isinstance(found, DamagedEntry):
             folders.set_aside(self.path, OWED, host_file, owed, name)
             return False
-        return found is not None and found.fingerprint_sha256 == entry.fingerprint_sha256
+        if found is None or found.fingerprint_sha256 != entry.fingerprint_sha256:
+            return False
+        return not entry.forced or (found.forced and found.next_attempt is None)
 
     def _unlink(self, kind: str, host_file: str, lineages: t.Iterable[str]) -> set[str]:
         """Returns those that were there."""
@@ -251,6 +265,11 @@ def _is_settled(entry: OwedEntry, confirmation: Confirmation | None) -> bool:
 def _is_same(entry: OwedEntry, end: OwedEntry | None) -> bool:
     """Whether that is where it has ended, however it comes to be there still. See QueueClaim."""
     return end is not None and entry.fingerprint_sha256 == end.fingerprint_sha256
+
+
+def _afresh(entry: OwedEntry, now: str) -> OwedEntry:
+    """As if nothing had been tried."""
+    return dataclasses.replace(entry, queued_at=now, attempts=0, last_error="", next_attempt=None)
 
 
 def _by_host(keys: t.Iterable[DebtKey]) -> dict[str, list[str]]:

@@ -70,7 +70,7 @@ class QueueTaking:
         found = folders.read_owed(self._claimed, self._file, name)
         if isinstance(found, DamagedEntry):
             self._put_aside(CLAIMED, self._claimed, name, found)
-        elif found and self._is_confirmed(found, name):
+        elif found and not found.forced and self._is_confirmed(found, name):
             # It was added while an earlier fingerprint was pushed, and what was pushed was this one.
             folders.discard(self._claimed, name)
         elif found:

@@ -84,6 +84,12 @@ def test_entries_are_read_as_they_were_written() -> None:
     assert owed_from_json(to_json(fresh)) == fresh
 
 
+def test_what_an_earlier_version_did_not_know_is_not_so() -> None:
+    before = {name: value for name, value in vars(ENTRY).items() if name != "forced"}
+    assert owed_from_json(json.dumps(before).encode()) == ENTRY
+    assert not ENTRY.forced
+
+
 def test_what_a_later_version_adds_is_left_out() -> None:
     assert owed_from_json(json.dumps({**vars(ENTRY), "priority": 1}).encode()) == ENTRY
 
@@ -116,6 +122,8 @@ def test_what_is_no_document_is_refused(data: bytes) -> None:
         ("next_attempt", "soon"),
         ("next_attempt", False),
         ("uploaded", "yes"),
+        ("forced", None),
+        ("forced", 1),
     ],
 )
 def test_an_entry_with_another_value_is_refused(field: str, value: object) -> None:

@@ -13,6 +13,7 @@ import re
 
 import pytest
 import yaml
+from ansible import constants
 from ansible.errors import AnsibleFilterError
 from ansible_collections.certops.rotation.plugins.filter._certificate_push import certificate_push
 from ansible_collections.certops.rotation.plugins.filter._push_targets import push_targets
@@ -85,6 +86,8 @@ def test_a_run_is_told_all_that_it_needs():
         ({"queue": "var/lib/x"}, "certificate_push_queue is to begin with a slash"),
         ({"queue": "/var/lib/x y"}, "certificate_push_queue is to begin"),
         ({"queue": "/"}, "certificate_push_queue is to begin"),
+        ({"queue": "/var"}, "not to be right below /."),
+        ({"program": "/usr"}, "not to be right below /."),
         ({"queue": "/var/../etc"}, "certificate_push_queue is to begin"),
         ({"hooks": "/a;b"}, "certificate_push_hooks is to begin"),
         ({"program": "certops-push"}, "certificate_push_program is to begin"),
@@ -100,6 +103,13 @@ def test_what_is_wrong_is_said(changed, said):
     (problem,) = plan(**changed)["problems"]
     assert said in problem
     assert "'x'" not in problem
+
+
+def test_what_is_wrong_with_paths_counts_for_removal_too():
+    made = plan(queue="/", every=0)
+    (problem,) = made["path_problems"]
+    assert problem in made["problems"]
+    assert plan(every=0)["path_problems"] == []
 
 
 def test_text_that_means_nothing_is_refused_by_name():
@@ -238,6 +248,28 @@ def test_hosts_of_the_group_are_targets():
 def test_hosts_that_cannot_be_targets_are_named_before_anything_is_installed(known, said):
     (problem,) = plan(targets=push_targets(["web"], {"web": known}, {}))["problems"]
     assert problem.startswith(said)
+
+
+def test_a_host_can_give_itself_nothing_by_facts(monkeypatch):
+    """They win over the inventory, and the pusher's own tasks do not look at those of its receivers."""
+    facts = {"certificate_push_target": {"domains": ["*"]}}
+    hostvars = {"web": {**facts, "ansible_facts": facts}, "mail": {"certificate_push_target": {"domains": ["a"]}}}
+    with pytest.raises(AnsibleFilterError, match=r"^Host web sent facts .*: certificate_push_target[.]"):
+        push_targets(["mail", "web"], hostvars)
+    assert [target["name"] for target in push_targets(["mail"], hostvars)] == ["mail"]
+    monkeypatch.setattr(constants, "INJECT_FACTS_AS_VARS", False)
+    assert len(push_targets(["mail", "web"], hostvars)) == 2
+
+
+def test_a_host_has_the_inventorys_name():
+    def targets(said, defaults=None):
+        return push_targets(["web"], {"web": {"certificate_push_target": said}}, defaults or {})
+
+    assert targets({"name": "web"})[0]["name"] == "web"
+    with pytest.raises(AnsibleFilterError, match="certificate_push_target of web: its name is that of the inventory"):
+        targets({"name": "mail"})
+    with pytest.raises(AnsibleFilterError, match="certificate_push_target_defaults: a name is not for all"):
+        targets({}, {"name": "mail"})
 
 
 @pytest.mark.parametrize("target", [5, "web", {}, {"domains": ["*"]}])

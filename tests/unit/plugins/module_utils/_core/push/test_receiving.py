@@ -156,6 +156,9 @@ def test_nobody_without_a_key():
         ({"user": "-o"}, "'-o' is no user"),
         ({"path": "relative"}, "path 'relative'"),
         ({"path": "/"}, "path ''"),
+        ({"path": "/root"}, "path '/root'"),
+        ({"destination": "/"}, "destination ''"),
+        ({"destination": "/etc"}, "destination '/etc'"),
         ({"path": "/a/../b"}, "path '/a/../b'"),
         ({"path": "/a b"}, "path '/a b'"),
         ({"path": "/a%u"}, "path '/a%u'"),
@@ -172,10 +175,10 @@ def test_nobody_without_a_key():
         ({"pushers": [{"user": "a", "public_key": KEY}]}, "entry 1: a dictionary of"),
         ({"pushers": [{"public_keys": [KEY]}]}, "entry 1: '' is no user"),
         ({"pushers": [{"user": "a"}]}, "entry 1: nobody could log in"),
-        ({"pushers": [{"user": "a", "public_keys": [KEY], "path": p} for p in ("/a", "/b")]}, "have the user a"),
+        ({"pushers": [{"user": "a", "public_keys": [KEY], "path": p} for p in ("/s/a", "/s/b")]}, "have the user a"),
         (
-            {"pushers": [{"user": u, "public_keys": [KEY], "path": p} for u, p in (("a", "/s"), ("b", "/s/b"))]},
-            "/s and /s/b: the directory of one pusher",
+            {"pushers": [{"user": u, "public_keys": [KEY], "path": p} for u, p in (("a", "/s/a"), ("b", "/s/a/b"))]},
+            "/s/a and /s/a/b: the directory of one pusher",
         ),
     ],
 )

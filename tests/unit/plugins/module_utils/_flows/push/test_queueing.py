@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import pathlib
 
@@ -75,6 +76,45 @@ def test_what_is_forced_and_waits_stays_as_it_is(keeping: Keeping) -> None:
     assert actions(keeping.keeper().queue_debts(targets, keeping.lineages, force=True)) == {
         ("web1", "a.org"): "waiting"
     }
+
+
+def test_force_waits_for_no_host_and_stops_at_none(keeping: Keeping) -> None:
+    """One host has it, one is being pushed to, one has never had it."""
+    targets = [target("web1", "*"), target("web2", "*"), target("web3", "*")]
+    keeping.keeper("web1", "web2").queue_debts(targets, keeping.lineages, force=False)
+    keeping.confirm("web1")
+    with keeping.queue.claim("web2") as claim:
+        assert claim is not None
+        report = keeping.keeper().queue_debts(targets, keeping.lineages, force=True)
+        assert actions(report) == {(name, "a.org"): "queued" for name in ("web1", "web2", "web3")}
+        again = keeping.keeper().queue_debts(targets, keeping.lineages, force=True)
+        assert set(actions(again).values()) == {"waiting"}
+        (entry,) = claim.entries
+        claim.confirm(Confirmation("web2", "a.org", entry.fingerprint_sha256, entry.queued_at, "upload"))
+    content = keeping.queue.content()
+    assert [entry.host for entry in content.owed] == ["web1", "web2", "web3"]
+    assert content.confirmed == ()
+    for host in ("web1", "web2", "web3"):
+        keeping.confirm(host)
+    assert set(actions(keeping.keeper().queue_debts(targets, keeping.lineages, force=False)).values()) == {"confirmed"}
+
+
+def test_what_is_postponed_is_next_when_somebody_says_so(keeping: Keeping) -> None:
+    targets = [target("web1", "*")]
+
+    def postpone() -> None:
+        with keeping.queue.claim("web1") as claim:
+            assert claim is not None
+            claim.put_back(dataclasses.replace(claim.entries[0], attempts=3, next_attempt="2026-11-27T12:00:00Z"))
+
+    keeping.keeper().queue_debts(targets, keeping.lineages, force=False)
+    for forced in (True, False):
+        postpone()
+        keeper = keeping.keeper()
+        report = keeper.queue_debts(targets, keeping.lineages, force=True) if forced else keeper.requeue()
+        assert actions(report) == {("web1", "a.org"): "queued" if forced else "requeued"}
+        assert [(entry.attempts, entry.next_attempt) for entry in keeping.queue.content().owed] == [(0, None)]
+        assert actions(keeping.keeper().requeue()) == {}
 
 
 def test_a_lineage_that_cannot_be_read_is_no_stray(keeping: Keeping) -> None:

@@ -176,6 +176,50 @@ def test_what_was_added_meanwhile_and_pushed_already_is_paid(queue: PushQueue) -
     assert files(queue) == ["confirmed/web1/example.com.json"]
 
 
+def test_what_is_forced_outlives_the_confirmation_of_the_same(queue: PushQueue) -> None:
+    """While a host is being pushed to, and nobody is waited for."""
+    queue.enqueue([entry()])
+    forced = entry(forced=True)
+    with queue.claim("web1") as claim:
+        assert claim is not None
+        assert queue.enqueue([forced]) == [forced]
+        assert queue.enqueue([forced]) == queue.enqueue([entry()]) == [], "it is there once, and stays forced"
+        claim.confirm(confirmation(entry()))
+    assert (queue.content().owed, queue.content().confirmed) == ((forced,), ())
+    with queue.claim("web1") as claim:
+        assert claim is not None
+        assert claim.entries == (forced,)
+        assert queue.content().confirmed == ()
+        claim.confirm(confirmation(forced))
+    assert (queue.content().owed, queue.content().confirmed) == ((), (confirmation(forced),))
+
+
+def test_what_is_forced_and_given_up_is_not_confirmed(queue: PushQueue) -> None:
+    queue.enqueue([entry()])
+    with queue.claim("web1") as claim:
+        assert claim is not None
+        claim.confirm(confirmation(entry()))
+    queue.enqueue([entry(forced=True)])
+    with queue.claim("web1") as claim:
+        assert claim is not None
+        claim.give_up(claim.entries[0])
+    assert (queue.content().dead, queue.content().confirmed) == ((entry(forced=True),), ())
+    assert queue.requeue([("web1", "example.com")], now=AT) == [entry(forced=True)]
+    assert claimed(queue) == (entry(forced=True),)
+
+
+def test_what_is_postponed_is_tried_at_once_when_somebody_says_so(queue: PushQueue) -> None:
+    tried = {"attempts": 3, "last_error": "no", "next_attempt": LATER}
+    queue.enqueue([entry(**tried), entry(lineage="other.com", attempts=2)])
+    keys = [("web1", "example.com"), ("web1", "other.com"), ("web2", "example.com")]
+    assert queue.requeue(keys, now=LATER) == [replace(entry(), queued_at=LATER)]
+    assert queue.requeue(keys, now=LATER) == []
+    assert queue.content().owed == (replace(entry(), queued_at=LATER), entry(lineage="other.com", attempts=2))
+    queue.enqueue([entry("web3", forced=True, **tried)])
+    assert queue.enqueue([entry("web3", forced=True)]) == [entry("web3", forced=True)]
+    assert claimed(queue, "web3") == (entry("web3", forced=True),)
+
+
 def test_what_is_given_up_is_not_claimed_until_it_is_wanted_again(queue: PushQueue) -> None:
     queue.enqueue([entry()])
     given_up = entry(attempts=9, last_error="refused", uploaded=OLD)
