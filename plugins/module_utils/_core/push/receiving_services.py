@@ -8,8 +8,8 @@ it has to write. Pure. What is wrong with an entry is said by who tells the serv
 from __future__ import annotations
 
 import math
-import posixpath
 import typing as t
+from posixpath import dirname
 
 # Seconds. Defaults of the option services.
 _TIMEOUT: t.Final = 60.0
@@ -36,7 +36,7 @@ def written_by(services: t.Iterable[t.Any]) -> list[str]:
             path = str(options.get("path") or _HAPROXY_PATH).rstrip("/")
             crt_list = str(options.get("crt_list") or "").rstrip("/")
             # That of a directory is no file.
-            found += [path] if crt_list in ("", path) else [path, posixpath.dirname(crt_list)]
+            found += [path] if crt_list in ("", path) else [path, dirname(crt_list)]
     return [path for path in dict.fromkeys(found) if path.startswith("/") and path.strip("/")]
 
 
