@@ -85,10 +85,10 @@ options:
           - Where the service answers, each a text C(host:port) or a dictionary as in
             M(certops.rotation.tls_endpoint_info), with C(starttls) for a mail or database server for instance.
           - Once the service has been told, a new handshake has to get the leaf of a lineage that covers the name that
-            is asked for, or else of one in O(services[].lineages).
-          - Where it gets another one, or nothing answers that did answer before, the lineage goes back to its previous
-            version, and the service is told again. Where nothing answered before, nothing is proven, and nothing goes
-            back.
+            is asked for, or else of one in O(services[].lineages). Asked without a name, the only lineage there is.
+          - Where it gets another one although the service was told, or nothing answers that did answer before, the
+            lineage goes back to its previous version, and the service is told again. Where nothing answered before,
+            nothing is proven, and nothing goes back.
         type: list
         elements: raw
       prove_within:

@@ -246,7 +246,7 @@ services:
       type: str
       choices: [ran, failed, pending, unchanged]
     message:
-      description: Why it failed, or the end of what it printed, without keys.
+      description: Why it failed, and the end of what it printed or logged, without keys. Receipts have nothing of that.
       type: str
     lineages:
       description: Those that it was told of, or waits to be.
@@ -261,7 +261,7 @@ services:
       type: list
       elements: str
     unasked:
-      description: Those of which an endpoint could not be asked.
+      description: Those of which an endpoint could not be asked, or the service could not be told.
       type: list
       elements: str
 services_due:

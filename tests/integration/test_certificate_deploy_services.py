@@ -162,7 +162,7 @@ def test_one_that_fails_is_told_again_and_no_other(
     assert receiver.fingerprint(A) == service.loaded
     receipt = receiver.receipt(A)
     assert receipt["state"] == "pending"
-    assert "broken" in receipt["message"]
+    assert "failed with exit code 1" in receipt["message"]
     assert receiver.staged() == []
     assert receiver.deploy(services=services).failed
     failing.broken.unlink()
@@ -172,16 +172,18 @@ def test_one_that_fails_is_told_again_and_no_other(
     assert receiver.unfinished()["pending"] == {}
 
 
-def test_what_a_service_prints_goes_to_the_pusher_without_keys(
+def test_what_a_service_prints_is_in_the_result_without_keys_and_in_no_receipt(
     receiver: Receiver, service: LoadingService, authority: CertificateAuthority
 ) -> None:
     put(service.program, f"#!/bin/sh\ncat {receiver.live / A}/*.pem >&2; echo nonsense >&2; exit 3\n")
     service.program.chmod(0o700)
     receiver.stage(authority.issue(A))
-    assert receiver.deploy(services=[service.definition()]).failed
-    message = receiver.receipt(A)["message"]
-    assert "nonsense" in message
-    secrets_scan.assert_no_private_key(message)
+    run = receiver.deploy(services=[service.definition()])
+    assert run.failed
+    (told,) = run.result["services"]
+    assert "nonsense" in told["message"]
+    secrets_scan.assert_no_private_key(told["message"])
+    assert receiver.receipt(A)["message"] == f"script {service.program}: {service.program} failed with exit code 3."
     secrets_scan.assert_no_private_key((receiver.live / ".certops" / "deployment.json").read_text())
 
 

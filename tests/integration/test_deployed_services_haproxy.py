@@ -138,6 +138,9 @@ def test_a_reload_that_is_refused_has_gone_back_and_is_wrong(scene: Scene) -> No
     scene.live.put(WWW)
     outcome = scene.tell(WWW, socket="")
     assert (outcome.outcome, outcome.wrong) == ("failed", (WWW,)), outcome.message
+    assert "[ALERT]" in outcome.message
+    assert "Reload by" in outcome.complaint
+    assert "[ALERT]" not in outcome.complaint
     assert old.certificate_pem.strip() in scene.disk()[f"{WWW}.pem"]
 
 

@@ -14,6 +14,7 @@ from datetime import datetime, timezone
 
 from .._core.pipeline.source import Selection
 from .._core.services.debounce import parse_update_delay
+from .._core.services.definitions import ServiceDefinition
 from .._core.x509.changes import GUARDED_CHANGES
 from .._errors import InvalidOption, RotationError
 from .._flows.deploy.deployment import Deployment
@@ -91,7 +92,8 @@ def make_deployment(
 ) -> Deployment:
     """given: parameters by ARGUMENT_SPEC. Raises InvalidOption."""
     params = {**given, "layout": "lineage", "fields": None, "passphrase": None}
-    _keep_apart(params)
+    services = service_definitions(params["services"])
+    _keep_apart(params, services)
     if params["min_rsa_bits"] < 1024:
         raise InvalidOption("min_rsa_bits: keys below 1024 bits are broken and never accepted.")
     duration_option(params, "clock_skew")
@@ -107,7 +109,7 @@ def make_deployment(
     settings = DeploymentSettings(
         receipts=os.path.abspath(params["receipts"]) if params["receipts"] else None,
         settle=duration_option(params, "settle"),
-        services=service_definitions(params["services"]),
+        services=services,
         update_delay=parse_update_delay(params["update_delay"]),
         run_pending=params["run_pending"],
         allow_older=bool({ISSUED_EARLIER, "all"}.intersection(params["allow_changes"])),
@@ -123,10 +125,21 @@ def make_deployment(
     )
 
 
-def _keep_apart(params: t.Mapping[str, t.Any]) -> None:
-    """What was uploaded, what is live and the receipts: each belongs to somebody else. Raises InvalidOption."""
+def _keep_apart(params: t.Mapping[str, t.Any], services: t.Iterable[ServiceDefinition]) -> None:
+    """What was uploaded, what is live, the receipts, and what HAProxy reads: each belongs to somebody else. Raises
+    InvalidOption."""
     given = {name: os.path.realpath(params[name]) for name in ("source", "path", "receipts") if params[name]}
     for name, place in given.items():
         for other, elsewhere in given.items():
             if name != other and os.path.commonpath((place, elsewhere)) == elsewhere:
                 raise InvalidOption(f"{name} ({place}) is in {other} ({elsewhere}): give it a directory of its own.")
+    for service in services:
+        if service.type != "haproxy":
+            continue
+        own = os.path.realpath(service.settings["path"])
+        for name, place in given.items():
+            if os.path.commonpath((own, place)) in (own, place):
+                raise InvalidOption(
+                    f"{service.title}: path ({own}) and {name} ({place}) are not to be inside each other: what is in"
+                    " HAProxy's directory and is no file of this service would be removed. Give it one of its own."
+                )

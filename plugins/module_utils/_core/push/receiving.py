@@ -13,6 +13,8 @@ import re
 import typing as t
 from dataclasses import dataclass
 
+from .receiving_services import longest_run, written_by
+
 CONFIG: t.Final = "/etc/certops-receiver"
 #: Read before other files of the directory, for in sshd the first Match block that sets something prevails.
 DROP_IN: t.Final = "/etc/ssh/sshd_config.d/00-certops-receiver.conf"
@@ -72,6 +74,8 @@ class ReceiverSettings:
     host_key: str
     log_level: str
     max_startups: str
+    services: list[t.Any]
+    timeout: int
 
 
 @dataclass(frozen=True)
@@ -150,6 +154,8 @@ class ReceiverPlan:
             "effective": [part for pusher in self._pushers for part in (pusher.user, "\n".join(pusher.effective))],
             "host_key": host_key,
             "makes_host_key": self._is_own and not self._given.host_key_file and not self._given.host_key,
+            "timeout": longest_run(self._given.services, self._given.timeout),
+            "writable": written_by(self._given.services),
             "writes_host_key": self._is_own and not self._given.host_key_file and bool(self._given.host_key),
         }
 

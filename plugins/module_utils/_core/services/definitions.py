@@ -105,10 +105,12 @@ class LiveLineage:
 @dataclass(frozen=True)
 class ServiceOutcome:
     """service: title; outcome: ran, failed, pending (its delay is not over), unchanged (nothing that concerns it);
-    message: why it failed, or what it printed; wrong: lineages of which an endpoint did not show the new leaf, or that
-    are not served any more since it ran; proven: those of which all did; unasked: those of which an endpoint could
-    not be asked, or nobody knows what it should show; lineages: those that it was to be told of; told: those that it
-    has been told of, as far as it says; key: see ServiceDefinition."""
+    message: why it failed, or what it printed; wrong: lineages of which an endpoint did not show the new leaf, though
+    the service was told, or that are not served any more since it ran; proven: those of which all did; unasked: those
+    of which an endpoint could not be asked, or nobody knows what it should show, or the service could not be told;
+    lineages: those that it was to be told of; told: those that it has been told of, as far as it says; key: see
+    ServiceDefinition; complaint: of the message what anybody may read, so nothing that the service printed or logged.
+    """
 
     service: str
     outcome: t.Literal["ran", "failed", "pending", "unchanged"]
@@ -119,6 +121,7 @@ class ServiceOutcome:
     lineages: tuple[str, ...] = ()
     told: tuple[str, ...] = ()
     key: str = ""
+    complaint: str = ""
 
     def as_result(self) -> dict[str, t.Any]:
         """For a module's result."""

@@ -50,7 +50,8 @@ class EndpointVerdict(t.NamedTuple):
 def candidates_for(
     service: ServiceDefinition, host: str, server_name: str, live: t.Iterable[LiveLineage]
 ) -> tuple[LiveLineage, ...]:
-    """Those that cover the name that is asked for, or else the ones that the entry names, or the only one there is.
+    """Those that cover the name that is asked for, or else the ones that the entry names; where no name is asked for,
+    the only one there is.
 
     host: what is connected to, for an endpoint that is asked without a name.
     """
@@ -59,8 +60,8 @@ def candidates_for(
     covering = tuple(each for each in concerned if covers(*_names(each), name))
     if covering:
         return covering
-    # A service without virtual hosts shows its one certificate whatever it is asked for.
-    return concerned if service.lineages or len(concerned) == 1 else ()
+    # A name that none of them covers is asked of a server whose certificate is somebody else's.
+    return concerned if service.lineages or (len(concerned) == 1 and not _is_asked_for(server_name)) else ()
 
 
 def is_right(question: EndpointQuestion, answer: EndpointAnswer) -> bool:
@@ -68,9 +69,14 @@ def is_right(question: EndpointQuestion, answer: EndpointAnswer) -> bool:
 
 
 def judge_endpoints(
-    questions: t.Sequence[EndpointQuestion], answers: t.Sequence[EndpointAnswer], told: t.Collection[str]
+    questions: t.Sequence[EndpointQuestion],
+    answers: t.Sequence[EndpointAnswer],
+    told: t.Collection[str],
+    *,
+    is_told: bool = True,
 ) -> EndpointVerdict:
-    """told: names of the lineages that the service has just been told of; of others nothing is said."""
+    """told: names of the lineages that the service has just been told of; of others nothing is said; is_told: whether
+    that went well. Where it did not, one that shows what it had before is no sign against the new leaf."""
     wrong: set[str] = set()
     shown: set[str] = set()
     unasked: set[str] = set()
@@ -85,7 +91,7 @@ def judge_endpoints(
             }
             continue
         complaints.append(_complaint(question, answer))
-        is_wrong = answer.fingerprint_sha256 is not None or answer.answered_before
+        is_wrong = is_told if answer.fingerprint_sha256 is not None else answer.answered_before
         if not question.candidates:
             unasked |= set(told)
         elif is_wrong:
@@ -112,6 +118,19 @@ def _complaint(question: EndpointQuestion, answer: EndpointAnswer) -> str:
     if answer.answered_before:
         return f"{question.label} answered before, and does not since the service was told of {names}: {answer.error}."
     return f"{question.label} could not be asked for {names}, neither before nor now: {answer.error}."
+
+
+def _is_asked_for(server_name: str) -> bool:
+    """Whether it is more than the host's own name, by which an endpoint without a server name is asked."""
+    return server_name.lower() not in ("", "localhost") and not _is_address(server_name)
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _names(lineage: LiveLineage) -> tuple[list[str], list[str]]:

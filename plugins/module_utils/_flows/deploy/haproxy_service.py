@@ -42,7 +42,7 @@ class HaproxyService:
 
     def activate(self) -> Activation:
         """Raises RotationError; in the details of a ServiceError, wrong: lineages that HAProxy refused or did not show,
-        which have gone back in its own directory."""
+        which have gone back in its own directory, and the log of reloads that failed."""
         settings = self._settings
         rotation = Rotation(
             lambda: LiveLineageSource(self._lineages),
@@ -59,5 +59,18 @@ class HaproxyService:
             proofs = progress.proof.get("certificates", ())
             wrong = {item["name"] for item in proofs if item["outcome"] == "wrong"}
             wrong = wrong.union(progress.refused, progress.unproven)
-            raise ServiceError(rotation.failure, wrong=sorted(wrong), proven=proven, unasked=unasked)
+            error, log = apart(rotation.failure, progress.reload.get("results", ()))
+            raise ServiceError(error, log=log, wrong=sorted(wrong), proven=proven, unasked=unasked)
         return Activation("\n".join(report.warnings), proven, unasked)
+
+
+def apart(failure: str, attempts: t.Iterable[t.Mapping[str, t.Any]]) -> tuple[str, str]:
+    """What a rotation failed with, and the lines of that which HAProxy has logged: those are not for everybody.
+
+    attempts: to reload, as haproxy_reload returns them."""
+    logged = {line for attempt in attempts for line in str(attempt.get("log") or "").splitlines()}
+    lines = failure.splitlines()
+    return (
+        "\n".join(line for line in lines if line not in logged),
+        "\n".join(line for line in lines if line in logged),
+    )

@@ -47,9 +47,16 @@ class ServiceProof:
         self.answering = frozenset(answered) | {_label(each.endpoint) for each in seen if each.reachable}
 
     def prove(
-        self, service: ServiceDefinition, told: t.Collection[str], live: t.Sequence[LiveLineage]
+        self,
+        service: ServiceDefinition,
+        told: t.Collection[str],
+        live: t.Sequence[LiveLineage],
+        *,
+        is_told: bool = True,
     ) -> EndpointVerdict:
-        """Asks again what is not answered rightly, up to service.prove_within seconds: it may just be starting."""
+        """Asks again what is not answered rightly, up to service.prove_within seconds: it may just be starting.
+
+        is_told: see judge_endpoints."""
         endpoints = _endpoints(service)
         questions = [_question(service, endpoint, live) for endpoint in endpoints]
         # Nobody knows what is right for one without candidates: it is not waited for.
@@ -70,7 +77,7 @@ class ServiceProof:
             if wanting:
                 time.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
-        return judge_endpoints(questions, [answers[index] for index in range(len(endpoints))], told)
+        return judge_endpoints(questions, [answers[index] for index in range(len(endpoints))], told, is_told=is_told)
 
     def _answer(self, observation: Observation) -> EndpointAnswer:
         answered_before = _label(observation.endpoint) in self.answering

@@ -37,9 +37,9 @@ def run_services(
     pending: lineages that services are to be told of (core.services.pending), also those left by earlier runs; live:
     all lineages that are live now, pending or not: an endpoint may show any of them; due: whether the delay is over
     (core.services.debounce), else nothing is told; check_mode: nothing is told or asked, what would be has the outcome
-    ran; remember: called with pending once, before anybody is told, when that is due: with the endpoints that answer
-    now. Whoever keeps it on disk then, and gives it to the next run, lets that one see which of them a run that was
-    killed has been the end of.
+    ran; remember: called with pending, when that is due: before anybody is told, with the endpoints that answer now,
+    and after each service but the last, with what that one has been told. Whoever keeps it on disk then, and gives it
+    to the next run, lets that one see which of them a run that was killed has been the end of, and go on where it was.
 
     Afterwards, the lineages in ``wrong`` of any outcome are to be taken back, and this is to be called again for them
     alone, as pending with the leaf that is live again and nobody told of it; what is left of pending is what
@@ -49,9 +49,11 @@ def run_services(
     told_of = {id(service): concerned(service, pending) for service in services}
     runs = due and not check_mode
     concerns = [service for service in services if runs and told_of[id(service)]]
+    last = concerns[-1] if concerns else None
     proof = ServiceProof(concerns, answered=frozenset().union(*(each.answering for each in pending)))
+    pending = tuple(replace(each, answering=proof.answering) for each in pending)
     if concerns:
-        remember(tuple(replace(each, answering=proof.answering) for each in pending))
+        remember(pending)
     outcomes = []
     for service in services:
         names = tuple(sorted(each.lineage for each in told_of[id(service)]))
@@ -62,7 +64,18 @@ def run_services(
             outcomes.append(ServiceOutcome(service.title, outcome, lineages=names, key=service.key))
         else:
             outcomes.append(_run(service, names, live, proof))
+            pending = tuple(_once_told(each, outcomes[-1]) for each in pending)
+            if service is not last:
+                remember(pending)
     return outcomes
+
+
+def _once_told(pending: PendingLineage, outcome: ServiceOutcome) -> PendingLineage:
+    """What a run that is killed leaves to the next one. Of a lineage with which something is wrong, or that could not
+    be asked for, nothing: the next run is to see that, too."""
+    if pending.lineage not in {*outcome.told} - {*outcome.wrong, *outcome.unasked}:
+        return pending
+    return replace(pending, told=pending.told | {outcome.key})
 
 
 def _run(
@@ -85,22 +98,24 @@ def _run(
     if is_there or not is_told:
         try:
             with only_rotation_errors():
-                verdict = proof.prove(service, names, live)
+                verdict = proof.prove(service, names, live, is_told=is_told)
         except RotationError as error:
             verdict = EndpointVerdict(unasked=names, complaints=(error.message,))
     all_wrong = set(names) & {*wrong, *verdict.wrong}
     unasked = set(names) & {*activation.unasked, *verdict.unasked} - all_wrong
     proven = set(names) & {*activation.proven, *verdict.proven} - unasked - all_wrong
+    printed = told(activation.output, _keys_of(live), {each.fingerprint_sha256 for each in live})
     return ServiceOutcome(
         service.title,
         "ran" if is_told and not all_wrong else "failed",
-        "\n".join(filter(None, (activation.error, told(activation.output, _keys_of(live)), *verdict.complaints))),
+        "\n".join(filter(None, (activation.error, printed, *verdict.complaints))),
         wrong=tuple(sorted(all_wrong)),
         proven=tuple(sorted(proven)),
         unasked=tuple(sorted(unasked)),
         lineages=names,
         told=names if is_told else (),
         key=service.key,
+        complaint="\n".join(filter(None, (activation.error, *verdict.complaints))),
     )
 
 

@@ -118,13 +118,14 @@ class Telling:
         self.entries = self._directory.load()[0].entries
 
     def complaint(self, lineage: str) -> str:
-        """Why services have not been told of it, do not serve it, or could not be asked; "" when nothing is wrong."""
+        """Why services have not been told of it, do not serve it, or could not be asked; "" when nothing is wrong. For
+        a receipt: everybody may read that."""
         wrong = [
             one
             for one in self.outcomes
             if lineage in one.unasked or (one.outcome == "failed" and lineage in one.lineages)
         ]
-        return " ".join(f"{one.service}: {one.message}" for one in wrong)
+        return " ".join(f"{one.service}: {one.complaint}" for one in wrong)
 
     def _told(self, pending: t.Sequence[PendingLineage], *, due: bool) -> list[ServiceOutcome]:
         services = self._settings.services
@@ -145,16 +146,19 @@ class Telling:
         unproven = self._unfinished.unproven
         waiting = [name for name in unproven if name in self.entries and not self._unfinished.is_pending(name)]
         wrong: set[str] = set()
+        unasked: dict[str, str] = {}
         for service in self._settings.services if waiting else ():
             names = [name for name in waiting if service.concerns(name)]
             if names and service.endpoints:
                 verdict = self._asked(service, names)
                 self.proven.update(verdict.proven)
                 wrong.update(verdict.wrong)
-        self.proven -= wrong
+                unasked.update((name, " ".join(verdict.complaints)) for name in verdict.unasked)
+        self.proven -= {*wrong, *unasked}
         for name in waiting:
-            if name in wrong:
-                self.failures.append(f"{name}: {unproven[name]}")
+            if name in wrong or name in unasked:
+                # One that does not answer now has not shown it either.
+                self.failures.append(" ".join(filter(None, (f"{name}: {unproven[name]}", unasked.get(name)))))
             else:
                 del unproven[name]
                 self._unfinished.receipts.add(name)
@@ -207,7 +211,8 @@ class Telling:
         return bool(self.rolled_back)
 
     def _remember(self, pending: t.Sequence[PendingLineage]) -> None:
-        """Which endpoints answered before anybody was told: the next run wants to know, should this one be killed."""
+        """Which endpoints answered before anybody was told, and who has been told: the next run wants to know, should
+        this one be killed."""
         known = {each.lineage: each for each in pending}
         self._unfinished.pending = tuple(known.get(each.lineage, each) for each in self._unfinished.pending)
         self._save()

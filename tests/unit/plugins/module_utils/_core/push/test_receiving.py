@@ -56,6 +56,44 @@ def test_all_of_them_as_text_mean_the_same():
         plan(port="ssh")
 
 
+def test_a_run_is_given_the_time_that_its_services_may_take():
+    """Else it is stopped among them, again and again."""
+    assert plan()["timeout"] == 900
+    assert plan(timeout="30")["timeout"] == 30
+    assert plan(services=[{"type": "systemd", "name": "nginx"}], timeout=3600)["timeout"] == 3600
+    slow = [{"type": "docker_service", "name": f"s{number}", "timeout": "180"} for number in range(6)]
+    assert plan(services=slow)["timeout"] >= 2 * 6 * (180 + 15)
+    assert plan(services=[{**slow[0], "prove_within": 1000}])["timeout"] >= 2 * (180 + 1000)
+    haproxy = {"type": "haproxy", "haproxy": {"reload_timeout": 500}}
+    assert plan(services=[haproxy])["timeout"] >= 2 * (60 + 15 + 500)
+    # What these mean is refused by who reads them.
+    for odd in ({"timeout": "soon"}, {"timeout": -5}, {"timeout": "inf"}, {"timeout": "nan"}, {"haproxy": "x"}, "x"):
+        assert plan(services=[odd])["timeout"] == 900
+
+
+@pytest.mark.parametrize(
+    ("services", "expected"),
+    [
+        ([], []),
+        ([{"type": "systemd", "name": "haproxy"}], []),
+        ([{"type": "haproxy"}, {"type": "haproxy", "haproxy": None}], ["/etc/haproxy/certs"]),
+        ([{"type": "haproxy", "haproxy": {"path": "/srv/a/"}}], ["/srv/a"]),
+        (
+            [{"type": "haproxy", "haproxy": {"crt_list": "/srv/lists/all.txt"}}],
+            ["/etc/haproxy/certs", "/srv/lists"],
+        ),
+        # A directory as HAProxy names it, and no file.
+        (
+            [{"type": "haproxy", "haproxy": {"crt_list": "/etc/haproxy/certs/"}}],
+            ["/etc/haproxy/certs"],
+        ),
+        ([{"type": "haproxy", "haproxy": {"path": "/", "crt_list": "list"}}, "x"], []),
+    ],
+)
+def test_the_unit_may_write_where_haproxy_reads(services, expected):
+    assert plan(services=services)["writable"] == expected
+
+
 def test_one_pusher_by_default():
     made = plan()
     assert made["problems"] == []

@@ -48,7 +48,11 @@ def named(*names: str) -> ServiceDefinition:
         # Nobody can tell, unless there is one alone, or the entry says it.
         (ANY, "127.0.0.1", "", ALL, []),
         (ANY, "127.0.0.1", "", [MAIL], [MAIL]),
-        (ANY, "127.0.0.1", "db.internal", [MAIL], [MAIL]),
+        (ANY, "localhost", "localhost", [MAIL], [MAIL]),
+        (ANY, "127.0.0.1", "127.0.0.1", [MAIL], [MAIL]),
+        # Asked for by name, a leaf that does not cover it is somebody else's.
+        (ANY, "127.0.0.1", "db.internal", [MAIL], []),
+        (named("mail.example.org"), "127.0.0.1", "db.internal", [MAIL], [MAIL]),
         (named("mail.example.org"), "127.0.0.1", "", ALL, [MAIL]),
         (named("mail.example.org"), "127.0.0.1", "www.example.com", ALL, [MAIL]),
         (named("www.example.com", "mail.example.org"), "127.0.0.1", "www.example.com", ALL, [WWW]),
@@ -110,6 +114,26 @@ def test_answers_speak_of_lineages(
     unasked: tuple[str, ...],
 ) -> None:
     assert judge_endpoints(asked, answers, told)[:3] == (wrong, proven, unasked)
+
+
+def test_what_somebody_else_serves_is_no_ground_against_the_only_lineage() -> None:
+    asked = [
+        EndpointQuestion(name, name, candidates_for(ANY, "127.0.0.1", name, [WWW]))
+        for name in ("www.example.com", "mail.example.com")
+    ]
+    verdict = judge_endpoints(asked, [shows(WWW), OLD], [WWW.name])
+    assert (verdict.wrong, verdict.unasked) == ((), (WWW.name,))
+    assert [complaint.partition(":")[0] for complaint in verdict.complaints] == ["mail.example.com"]
+
+
+def test_who_could_not_be_told_may_show_what_it_had() -> None:
+    """But is not to be dead, if it was not before."""
+    asked = [question(WWW)]
+    assert judge_endpoints(asked, [OLD], [WWW.name], is_told=False)[:3] == ((), (), (WWW.name,))
+    assert judge_endpoints(asked, [DEAD], [WWW.name], is_told=False)[:3] == ((WWW.name,), (), ())
+    assert judge_endpoints(asked, [shows(WWW)], [WWW.name], is_told=False)[:3] == ((), (WWW.name,), ())
+    both = judge_endpoints([question(WWW), question(WWW)], [shows(WWW), OLD], [WWW.name], is_told=False)
+    assert both[:3] == ((), (), (WWW.name,))
 
 
 def test_complaints_name_endpoint_and_lineage_and_say_why() -> None:

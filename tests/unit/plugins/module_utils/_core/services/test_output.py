@@ -7,10 +7,12 @@
 from __future__ import annotations
 
 import base64
+import textwrap
 
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.services.output import told
 from ansible_collections.certops.rotation.tests.support import pki
+from cryptography.hazmat.primitives.asymmetric import ec
 
 KEY = pki.private_key_pem(pki.new_key("rsa2048"))
 EC = pki.private_key_pem(pki.new_key("ec"))
@@ -66,4 +68,20 @@ def test_what_moves_a_cursor_is_escaped() -> None:
 
 def test_what_is_no_key_stays() -> None:
     text = f"shown {FINGERPRINT} of /etc/letsencrypt/live/www.example.com/fullchain.pem\nReloading nginx: done."
-    assert told(text) == text
+    assert told(text, (), {FINGERPRINT}) == text
+
+
+def test_a_number_of_a_key_is_not_told_in_hexadecimal_either() -> None:
+    number = f"{ec.generate_private_key(ec.SECP256R1()).private_numbers().private_value:064x}"
+    pairs = ":".join(textwrap.wrap(number, 2))
+    by_openssl = "\n".join(f"    {line}" for line in textwrap.wrap(pairs, 45))
+    for form in (number, number.upper(), f"d={number}", pairs, pairs.upper(), by_openssl):
+        text = told(f"before\npriv:\n{form}\npub: x", (), {FINGERPRINT})
+        assert (text.split()[0], "(withheld)" in text, text.split()[-1]) == ("before", True, "x")
+        assert not [part for part in textwrap.wrap(form, 9) if part.strip(" :\n") and part.strip() in text], text
+
+
+def test_fingerprints_and_addresses_stay() -> None:
+    pairs = ":".join(textwrap.wrap(FINGERPRINT.upper(), 2))
+    text = f"SHA256 Fingerprint={pairs}\n02:42:ac:11:00:02 at 12:34:56 of 2001:db8:85a3:8d3:1319:8a2e:370:7348"
+    assert told(text, (), {FINGERPRINT}) == text
