@@ -318,10 +318,12 @@ class Deployment(CertificateSync):
             names = {receipt.lineage for receipt in receipts}
             left |= names
             with self._noting_errors():
-                if place:
-                    ReceiptDirectory(place).write(receipts)
+                directory = ReceiptDirectory(place)
+                # The pusher of earlier may be gone. That this run's own directory cannot be made is a failure.
+                if place and (place == self._settings.receipts or not directory.is_gone()):
+                    directory.write(receipts)
                     if any(receipt.state == "refused" for receipt in receipts):
-                        ReceiptDirectory(place).forget(self._telling.entries)
+                        directory.forget(self._telling.entries)
                 left -= names
         return {*pushed_now, *self._unfinished.receipts} - left
 
