@@ -279,7 +279,9 @@ def test_what_a_run_could_not_end_the_next_one_does(receiver: Pushed) -> None:
         assert "/usr/local/bin/told failed with exit code 1" in deploy(receiver, lineage, succeeds=False).output
         assert receiver.live("g.example.com") == issued.fingerprint_sha256
     brought = "/var/lib/certops-deploy-brought"
-    receiver.shell(f"mv -f /root/told /usr/local/bin/told; mkdir {brought}/h.example.com; touch {brought}/h.example.com/x")
+    receiver.shell(
+        f"mv -f /root/told /usr/local/bin/told; mkdir {brought}/h.example.com; touch {brought}/h.example.com/x"
+    )
     assert deploy(receiver, lineage, check=True).changed
     assert deploy(receiver, lineage).changed
     assert receiver.shell(f"cat /srv/told; ls -A {brought}") == "told\n"
