@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import fnmatch
 import hashlib
 import re
 import typing as t
@@ -292,11 +291,23 @@ def _is_named(user: str, patterns: str) -> bool:
     """As ssh_config(5) has it under PATTERNS: a comma between them, and one that is negated prevails."""
     is_named = False
     for pattern in patterns.split(","):
-        if fnmatch.fnmatchcase(user, pattern.lstrip("!").replace("[", "[[]")):
+        if _fits(user, pattern.lstrip("!")):
             if pattern.startswith("!"):
                 return False
             is_named = True
     return is_named
+
+
+def _fits(name: str, pattern: str) -> bool:
+    """Asterisks and question marks alone have a meaning."""
+    # How much of the name the pattern so far may stand for.
+    ends = {0}
+    for sign in pattern:
+        if sign == "*":
+            ends = {longer for end in ends for longer in range(end, len(name) + 1)}
+        else:
+            ends = {end + 1 for end in ends if end < len(name) and sign in ("?", name[end])}
+    return len(name) in ends
 
 
 def _is_within(path: str, other: str) -> bool:

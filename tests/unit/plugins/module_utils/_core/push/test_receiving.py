@@ -206,6 +206,10 @@ MATCHES = {
     "Match all Address 10.0.0.0/8": False,
     "Match User *": True,
     "Match SomethingNew": False,
+    "Match Host * User *t*y": False,
+    "Match Host * User c*": False,
+    "Match Host * User certdeploy?": True,
+    "Match Host * User deploy,*cert": True,
     "Match User certdeploy # Address 10.0.0.0/8": True,
 }
 
