@@ -36,7 +36,9 @@ options:
     type: raw
     default: "0700"
   keep_previous:
-    description: How many previous versions of each certificate are kept for a rollback.
+    description:
+      - How many previous versions of each certificate are kept for a rollback, V(0) for none.
+      - They are the newest ones, and whatever was served last.
     type: int
     default: 1
   lock_timeout:

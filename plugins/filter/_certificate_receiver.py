@@ -21,7 +21,7 @@ author:
   - certops.rotation contributors (@certops)
 description:
   - For the role P(certops.rotation.certificate_receiver#role) alone.
-positional: _input, key_files
+positional: _input, key_files, seen
 options:
   _input:
     description: The variables of the role, without its prefix. Text that means another type becomes it.
@@ -31,6 +31,11 @@ options:
     description: Content of the public key files on the controller, by path.
     type: dict
     required: true
+  seen:
+    description: Lines of the program that looks at the host.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -46,12 +51,14 @@ _value:
 """
 
 
-def certificate_receiver(variables: t.Mapping[str, t.Any], key_files: t.Mapping[str, str]) -> dict[str, t.Any]:
+def certificate_receiver(
+    variables: t.Mapping[str, t.Any], key_files: t.Mapping[str, str], seen: t.Sequence[str] = ()
+) -> dict[str, t.Any]:
     try:
         settings = ReceiverSettings(**typed_fields(ReceiverSettings, variables, "certificate_receiver_"))
     except ValueError as error:
         raise AnsibleFilterError(str(error)) from None
-    return ReceiverPlan(settings, key_files).as_dict()
+    return ReceiverPlan(settings, key_files, seen).as_dict()
 
 
 class FilterModule:

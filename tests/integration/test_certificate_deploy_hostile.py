@@ -45,6 +45,25 @@ def contents(directory: pathlib.Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
 
 
+@pytest.mark.parametrize(("lineages", "uploads"), [(1, 300), (80, 1)])
+def test_many_uploads(receiver: Receiver, authority: CertificateAuthority, lineages: int, uploads: int) -> None:
+    """As large as they may be, and of no blocks on the disk. They cost a run neither memory nor time, and are gone."""
+    for number in range(lineages * uploads):
+        directory = receiver.staging / f"{BAD}{number % lineages}@{number:064x}"
+        directory.mkdir()
+        for part in ("cert", "chain", "fullchain", "privkey"):
+            with (directory / f"{part}.pem").open("wb") as stream:
+                stream.truncate(1 << 18)
+    good = authority.issue("good.example.com")
+    receiver.stage(good)
+    status, memory = receiver.modules.start("certificate_deploy", receiver.args).wait()
+    assert status == 1
+    assert memory < 128 << 10, "KiB"
+    assert receiver.fingerprints() == {"good.example.com": good.fingerprint_sha256}
+    assert receiver.staged() == []
+    assert receiver.receipt(f"{BAD}0")["state"] == "refused"
+
+
 @pytest.mark.parametrize("plant", hostile.PLANTS)
 @pytest.mark.parametrize("place", ["lineage", "privkey.pem", "cert.pem", "plain", "upload"])
 def test_what_is_no_upload(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import json
 import pathlib
+import shutil
 import typing as t
 
 import pytest
@@ -248,6 +249,27 @@ def test_a_wrong_answer_takes_it_back(
     assert receiver.receipt(A)["state"] == "proven"
 
 
+def test_pushes_while_services_wait_leave_the_way_back(
+    receiver: Receiver, service: LoadingService, authority: CertificateAuthority
+) -> None:
+    """One version before is kept: the one that is served, and none that nobody has ever got."""
+    served = authority.issue(A)
+    service.load(served)
+    with service.serving() as port:
+        given: dict[str, t.Any] = {"services": [service.definition(port)], "update_delay": "1h"}
+        receiver.stage(served)
+        receiver.deployed(**given, run_pending=True)
+        assert receiver.receipt(A)["state"] == "proven"
+        for _push in range(2):
+            receiver.stage(authority.issue(A))
+            receiver.deployed(**given)
+        service.stuck.touch()
+        run = receiver.deploy(**given, run_pending=True)
+    assert run.result["rolled_back"] == [A]
+    assert receiver.fingerprint(A) == service.loaded == served.fingerprint_sha256
+    assert receiver.left_over() == []
+
+
 def test_a_killed_run_is_no_excuse_for_a_service_that_died_of_it(
     receiver: Receiver, service: LoadingService, authority: CertificateAuthority, tmp_path: pathlib.Path
 ) -> None:
@@ -395,6 +417,21 @@ def test_each_pusher_gets_its_own_receipts(
     assert [path.name for path in receiver.receipts.iterdir()] == [f"{A}.json"]
     assert [path.name for path in other.receipts.iterdir()] == [f"{B}.json"]
     assert receiver.unfinished()["origins"] == {}
+
+
+def test_a_pusher_that_is_gone_is_told_nothing(
+    receiver: Receiver, service: LoadingService, authority: CertificateAuthority
+) -> None:
+    """Removed, or moved, while services were still to be told of what it had pushed: no run fails for that."""
+    other = Receiver(receiver.modules, receiver.root / "other", path=str(receiver.live))
+    given: dict[str, t.Any] = {"services": [service.definition()], "update_delay": "1h"}
+    other.stage(authority.issue(A))
+    other.deployed(**given)
+    shutil.rmtree(other.root)
+    receiver.deployed(**given, run_pending=True)
+    assert service.told == [A]
+    assert (receiver.unfinished()["receipts"], receiver.unfinished()["origins"]) == ([], {})
+    assert not receiver.receipts.exists()
 
 
 # What others do

@@ -267,6 +267,28 @@ def test_ansibles_own_connection_brings_lineages_too(receiver: Pushed) -> None:
     assert receiver.live("f.example.com") == issued.fingerprint_sha256
 
 
+def test_what_a_run_could_not_end_the_next_one_does(receiver: Pushed) -> None:
+    """By Ansible's connection: the lineage is live and unchanged, its service was not told, and keys lie around."""
+    issued = receiver.authority.issue("g.example.com")
+    lineage = receiver.host.shared / "g.example.com"
+    lineage.mkdir()
+    (lineage / "privkey.pem").write_text(issued.private_key_pem)
+    (lineage / "fullchain.pem").write_text(issued.certificate_pem + issued.chain_pem)
+    receiver.shell("rm -f /srv/told; mv /usr/local/bin/told /root/told; ln -s /bin/false /usr/local/bin/told")
+    for _run in range(2):
+        assert "/usr/local/bin/told failed with exit code 1" in deploy(receiver, lineage, succeeds=False).output
+        assert receiver.live("g.example.com") == issued.fingerprint_sha256
+    brought = "/var/lib/certops-deploy-brought"
+    receiver.shell(
+        f"mv -f /root/told /usr/local/bin/told; mkdir {brought}/h.example.com; touch {brought}/h.example.com/x"
+    )
+    assert deploy(receiver, lineage, check=True).changed
+    assert deploy(receiver, lineage).changed
+    assert receiver.shell(f"cat /srv/told; ls -A {brought}") == "told\n"
+    assert deploy(receiver, lineage, check=True).changed == []
+    assert deploy(receiver, lineage).changed == []
+
+
 def test_absent_leaves_what_is_live(receiver: Pushed) -> None:
     receiver.role(state="absent")
     assert receiver.live("a.example.com")

@@ -108,11 +108,31 @@ def test_other_settings_that_would_prevail_are_named(installed: ReceivingHost) -
         run = installed.role(succeeds=False, log_level="VERBOSE")
         assert "sshd would not confine certdeploy" in run.output
         assert named in run.output
+        # A reload by somebody else puts no half of it in force.
+        assert installed.shell(f"ls {DROP_IN} 2>/dev/null", check=False) == ""
     assert reloads(installed) == seen
     # What was written meanwhile is read as soon as it is right.
     installed.shell("rm /etc/ssh/sshd_config.d/00-a.conf")
     installed.role(log_level="VERBOSE")
     assert reloads(installed) == seen + 1
+
+
+def test_an_earlier_match_for_some_connections_is_named(installed: ReceivingHost) -> None:
+    """Of those sshd cannot be asked. With a Match behind ours, or for others, nothing is wrong."""
+    old = installed.shell(f"cat {DROP_IN}")
+    undoing = "Match Address 10.0.0.0/8\n    ForceCommand none\n"
+    others = f"Match User backup Address 10.0.0.0/8\n    X11Forwarding no\n{undoing}"
+    installed.host.write("/etc/ssh/sshd_config.d/00-a.conf", others)
+    installed.host.write("/etc/ssh/sshd_config.d/00-z.conf", undoing)
+    for check in (True, False):
+        run = installed.role(check=check, succeeds=False, log_level="ERROR")
+        assert "/etc/ssh/sshd_config.d/00-a.conf, line 3: 'Match Address 10.0.0.0/8'" in run.output
+        assert "line 1:" not in run.output
+        assert "00-z.conf" not in run.output
+    assert installed.shell(f"cat {DROP_IN}") == old
+    installed.shell("rm /etc/ssh/sshd_config.d/00-a.conf")
+    installed.role()
+    installed.shell("rm /etc/ssh/sshd_config.d/00-z.conf")
 
 
 def test_a_file_that_is_not_read_is_named(installed: ReceivingHost) -> None:

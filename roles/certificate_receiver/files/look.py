@@ -41,8 +41,8 @@ def look(staging: pathlib.Path, settle: float) -> set[Readiness]:
         try:
             status = path.lstat()
             is_directory = stat.S_ISDIR(status.st_mode)
-            files = {each.name: each.lstat().st_ctime for each in path.iterdir()} if is_directory else {}
-            changed = max([status.st_ctime, *files.values()])
+            files = {each.name: each.lstat().st_ctime for each in path.iterdir()} if is_directory else None
+            changed = max([status.st_ctime, *(files or {}).values()])
         except FileNotFoundError:
             continue
         found.add(readiness(path.name, files, time.time() - changed, settle))

@@ -59,6 +59,16 @@ class Entry:
     def main_path(self) -> str:
         return main_path(self.layout, self.stem)
 
+    def kept_versions(self, most: int) -> list[StoredVersion]:
+        """Of the previous ones so many, if any: the newest, and for sure what was served last, for that is the way
+        back from any number of versions that nobody has served."""
+        if most <= 0:
+            return []
+        served = {version.digest for version in self.previous} & {self.proven, self.loaded}
+        others = [version.digest for version in self.previous if version.digest not in served]
+        kept = {*served, *others[: max(most - len(served), 0)]}
+        return [version for version in self.previous if version.digest in kept]
+
 
 @dataclass
 class Manifest:

@@ -18,6 +18,8 @@ from datetime import timedelta
 from ..x509.problems import Problem
 
 _ARN_SUFFIX = re.compile(r"-[a-zA-Z0-9]{6}\Z")
+#: How much of values is held in memory at a time, as of size_of: who pushes to a host decides how much there is.
+MAX_SIZE: t.Final = 1 << 22
 
 
 class SecretVersion(t.NamedTuple):
@@ -48,6 +50,11 @@ class SecretValue:
 
     secret: SecretVersion
     value: str | bytes = field(repr=False)
+
+
+def size_of(results: t.Iterable[SecretValue | SecretFailure]) -> int:
+    """Characters, or bytes, of all values."""
+    return sum(len(each.value) for each in results if isinstance(each, SecretValue))
 
 
 class Selection(t.NamedTuple):

@@ -24,8 +24,9 @@ _NEEDED: t.Final = ({"privkey.pem"}, {"fullchain.pem", "cert.pem"})
 _LEFT: t.Final = ".taken-"
 
 
-def readiness(name: str, files: t.Collection[str], idle: float, settle: float) -> Readiness:
-    """Of one directory. files: names in it; idle: seconds since something changed there; settle: the option.
+def readiness(name: str, files: t.Collection[str] | None, idle: float, settle: float) -> Readiness:
+    """Of one name in staging. files: names in it, None where it is no directory; idle: seconds since something changed
+    there; settle: the option.
 
     Whoever uploads sets times, and clocks are set: a change in the future is none that is waited for.
     """
@@ -35,13 +36,16 @@ def readiness(name: str, files: t.Collection[str], idle: float, settle: float) -
     if staged is None:
         return "nothing"
     is_whole = staged.fingerprint_sha256 is not None
-    is_quiet = not 0 <= idle < (QUIET if all(each & set(files) for each in _NEEDED) else settle)
+    if files is None and not is_whole:
+        return "nothing"  # a run leaves it alone, as long as it lies there
+    is_quiet = not 0 <= idle < (QUIET if all(each & set(files or ()) for each in _NEEDED) else settle)
     return "ready" if is_whole or is_quiet else "settling"
 
 
 def has_work_left(unfinished: Unfinished, now: datetime, update_delay: timedelta) -> bool:
     """Whether an earlier run has left something that the next one does now: services that are due, receipts that have
     not been written, endpoints that did not show what is live.
+
+    What was taken back is remembered for long after. As long as it is to be restored, services wait to be told of it.
     """
-    left = unfinished.taken_back or unfinished.unproven or unfinished.receipts
-    return bool(left) or debounce(unfinished.pending, now, update_delay).due
+    return bool(unfinished.unproven or unfinished.receipts) or debounce(unfinished.pending, now, update_delay).due

@@ -54,6 +54,12 @@ _MAX_STARTUPS: t.Final = re.compile(r"[0-9]{1,6}(?::[0-9]{1,3}:[0-9]{1,6})?\Z")
 _KEY_TYPES: t.Final = re.compile(
     r"(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com)\Z"
 )
+#: What the role's program prints of a Match that sshd reads before DROP_IN.
+_MATCH: t.Final = re.compile(r"match:(?P<file>[^:]*):(?P<number>[0-9]+):\s*(?P<text>.*)\Z")
+_WORD: t.Final = re.compile(r'"([^"]*)"|([^\s="]+)')
+#: What sshd is asked for, by name: these hold wherever the user comes from. Those without an argument first.
+_BARE: t.Final = frozenset({"all", "invalid-user"})
+_ASKED_FOR: t.Final = _BARE | {"user", "group"}
 _OF_A_PUSHER: t.Final = ("user", "path", "destination", "public_keys", "public_key_file")
 
 
@@ -119,10 +125,12 @@ class Pusher:
 
 
 class ReceiverPlan:
-    """key_files: content of the public key files on the controller, by path."""
+    """key_files: content of the public key files on the controller, by path; seen: lines that say what stands in the
+    way on the host, with each Match that its sshd reads before our settings."""
 
-    def __init__(self, settings: ReceiverSettings, key_files: t.Mapping[str, str]) -> None:
+    def __init__(self, settings: ReceiverSettings, key_files: t.Mapping[str, str], seen: t.Sequence[str] = ()) -> None:
         self._given = settings
+        self._seen = seen
         self._key_files = key_files
         self._problems: list[str] = []
         self._pushers = self._read_pushers()
@@ -135,6 +143,7 @@ class ReceiverPlan:
         text = self._sshd_config(host_key)
         return {
             "problems": self._problems,
+            "in_the_way": in_the_way(self._seen, [pusher.user for pusher in self._pushers]),
             "config": CONFIG,
             "pushers": [
                 {
@@ -257,6 +266,57 @@ class ReceiverPlan:
             yield "certificate_receiver_max_startups: a number, or three as 10:30:100, see sshd_config(5)."
         if given.host_key_file and not _PATH.match(given.host_key_file):
             yield "certificate_receiver_host_key_file: a path of letters, digits and / . _ -"
+
+
+def in_the_way(seen: t.Iterable[str], users: t.Sequence[str]) -> list[str]:
+    """Lines for the role's user. The first Match that sets something prevails, and one by address, for instance, does
+    so for some connections only, of which sshd cannot be asked one by one."""
+    lines = []
+    for line in seen:
+        found = _MATCH.match(line)
+        if not found:
+            lines.append(line)
+        elif not _is_asked_for(found["text"], users):
+            lines.append(
+                f"{found['file']}, line {found['number']}: {found['text'].strip()!r} is read before the settings that"
+                f" confine {', '.join(users)}, and might undo them. Move it into a file that is read after {DROP_IN},"
+                f" except these users from it ('User *,!{users[0] if users else 'NAME'}'), or take a server of its own:"
+                " certificate_receiver_sshd=own."
+            )
+    return lines
+
+
+def _is_asked_for(match: str, users: t.Iterable[str]) -> bool:
+    """Whether it never holds for these users, or whether that is all the same to where they come from."""
+    words = [quoted or plain for quoted, plain in _WORD.findall(match)][1:]
+    criteria: dict[str, str] = {}
+    while words and not words[0].startswith("#"):
+        name = words.pop(0).lower()
+        criteria[name] = "" if name in _BARE or not words else words.pop(0)
+    return set(criteria) <= _ASKED_FOR or not any(_is_named(user, criteria.get("user", "*")) for user in users)
+
+
+def _is_named(user: str, patterns: str) -> bool:
+    """As ssh_config(5) has it under PATTERNS: a comma between them, and one that is negated prevails."""
+    is_named = False
+    for pattern in patterns.split(","):
+        if _fits(user, pattern.lstrip("!")):
+            if pattern.startswith("!"):
+                return False
+            is_named = True
+    return is_named
+
+
+def _fits(name: str, pattern: str) -> bool:
+    """Asterisks and question marks alone have a meaning."""
+    # How much of the name the pattern so far may stand for.
+    ends = {0}
+    for sign in pattern:
+        if sign == "*":
+            ends = {longer for end in ends for longer in range(end, len(name) + 1)}
+        else:
+            ends = {end + 1 for end in ends if end < len(name) and sign in ("?", name[end])}
+    return len(name) in ends
 
 
 def _is_within(path: str, other: str) -> bool:

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from ..._core.instants import isoformat_utc
 from ..._core.pipeline.plan import Plan, date_problems
-from ..._core.pipeline.source import SecretFailure, SecretValue, SecretVersion
+from ..._core.pipeline.source import MAX_SIZE, SecretFailure, SecretValue, SecretVersion, size_of
 from ..._core.pipeline.sync_report import SyncReport
 from ..._core.push.deployments import Unfinished
 from ..._core.services.pending import PendingLineage
@@ -136,7 +136,7 @@ class Deployment(CertificateSync):
         batch: list[SecretValue | SecretFailure] = []
         for _name, uploads in itertools.groupby(itertools.chain.from_iterable(super().fetch(plan)), key=lineage_of):
             batch += uploads
-            if len(batch) >= _AT_A_TIME:
+            if len(batch) >= _AT_A_TIME or size_of(batch) >= MAX_SIZE:
                 yield batch
                 batch = []
         if batch:
@@ -174,7 +174,10 @@ class Deployment(CertificateSync):
                 self._taken(name).fail(self._refusal_of(name))
 
     def settle(self, found: Found) -> None:  # noqa: ARG002
-        """What expires, though nobody has pushed a newer one."""
+        """What is older than all that was read; and what expires, though nobody has pushed a newer one."""
+        self._verdicts += [
+            UploadVerdict(each.described["upload"], each.name, "superseded") for each in self._staging.superseded
+        ]
         done = {item["name"] for item in self.report.items if item["action"] in ("created", "updated", "unchanged")}
         for name, entry in sorted(self._manifest.entries.items()):
             if name not in done:
@@ -318,10 +321,12 @@ class Deployment(CertificateSync):
             names = {receipt.lineage for receipt in receipts}
             left |= names
             with self._noting_errors():
-                if place:
-                    ReceiptDirectory(place).write(receipts)
+                directory = ReceiptDirectory(place)
+                # The pusher of earlier may be gone. That this run's own directory cannot be made is a failure.
+                if place and (place == self._settings.receipts or not directory.is_gone()):
+                    directory.write(receipts)
                     if any(receipt.state == "refused" for receipt in receipts):
-                        ReceiptDirectory(place).forget(self._telling.entries)
+                        directory.forget(self._telling.entries)
                 left -= names
         return {*pushed_now, *self._unfinished.receipts} - left
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import itertools
 import os
 import typing as t
 from datetime import datetime, timedelta
@@ -18,6 +17,7 @@ from ..._core.pipeline.manifest import Entry, Manifest, StoredVersion
 from ..._core.pipeline.naming import certificate_file_stem
 from ..._core.pipeline.plan import CLOCK_TOLERANCE, Plan, clock_wrong, plan_sync, vanished
 from ..._core.pipeline.source import (
+    MAX_SIZE,
     CertificateSource,
     Discovery,
     SecretFailure,
@@ -26,6 +26,7 @@ from ..._core.pipeline.source import (
     Selection,
     is_arn_of,
     name_in_arn,
+    size_of,
 )
 from ..._core.pipeline.sync_report import SyncReport
 from ..._core.unexpected import UnexpectedFailure, only_rotation_errors
@@ -363,5 +364,11 @@ class CertificateSync:
 def _some_at_a_time(
     results: t.Iterator[SecretValue | SecretFailure],
 ) -> t.Iterator[list[SecretValue | SecretFailure]]:
-    while some := list(itertools.islice(results, _MAX_ASIDE)):
+    some: list[SecretValue | SecretFailure] = []
+    for result in results:
+        some.append(result)
+        if len(some) >= _MAX_ASIDE or size_of(some) >= MAX_SIZE:
+            yield some
+            some = []
+    if some:
         yield some

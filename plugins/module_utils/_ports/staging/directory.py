@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import itertools
 import os
 import secrets
 import stat
@@ -30,7 +31,9 @@ from .removal import remove_tree
 #: Bytes of one file. A chain of RSA certificates that openssl has written with -text has some 40,000.
 LARGEST_PART: t.Final = 1 << 18
 #: How many uploads one run looks at; the rest is for the next one.
-_MOST_UPLOADS: t.Final = 10_000
+_MOST_UPLOADS: t.Final = 2_000
+#: How many uploads of one lineage are read, and so held in memory together. Who pushes has one or two there.
+_MOST_OF_A_LINEAGE: t.Final = 8
 _SHOWN: t.Final = 3
 _TAKEN_PREFIX: t.Final = ".taken-"
 _REMOVED_PREFIX: t.Final = ".removed-"
@@ -51,11 +54,14 @@ class StagingDirectory:
 
     Several of one lineage follow each other. SecretVersion.described["upload"] is the name in staging. Raises
     StoreError for a directory that cannot be used at all, and InvalidOption for one that is no staging directory.
+
+    superseded: those that are not even read, for so many of the same lineage have come later.
     """
 
     def __init__(self, path: str) -> None:
         self.path = os.path.abspath(path)
         self.uploads: dict[str, Upload] = {}
+        self.superseded: list[SecretVersion] = []
 
     # -- as a source --------------------------------------------------------------------------------------------
 
@@ -77,10 +83,13 @@ class StagingDirectory:
                     left += 1
                 elif len(others) < _SHOWN and not name.startswith((UPLOAD_PREFIX, _TAKEN_PREFIX, _REMOVED_PREFIX)):
                     others.append(name)
-        names.sort(key=lambda each: (each[0].lineage, each[1]))
+            names.sort(key=lambda each: (each[0].lineage, each[1]))
+            older = set(_older_ones(staging, names))
         # Nothing that is deployed has such a version: each is read.
-        versions = tuple(SecretVersion(parsed.lineage, "", name, described={"upload": name}) for parsed, name in names)
-        return Discovery(versions, warnings=tuple(self._warnings(others, left)), where=self.path)
+        versions = [SecretVersion(parsed.lineage, "", name, described={"upload": name}) for parsed, name in names]
+        self.superseded = [each for each in versions if each.described["upload"] in older]
+        versions = [each for each in versions if each.described["upload"] not in older]
+        return Discovery(tuple(versions), warnings=tuple(self._warnings(others, left)), where=self.path)
 
     def read(self, secrets: t.Sequence[SecretVersion]) -> t.Iterator[SecretValue | SecretFailure]:
         """The parts of each as one PEM text."""
@@ -202,6 +211,18 @@ def _names(staging: Place) -> t.Iterator[str]:
     with os.scandir(staging.descriptor) as entries:
         for entry in entries:
             yield entry.name
+
+
+def _older_ones(staging: Place, names: t.Iterable[tuple[StagedName, str]]) -> t.Iterator[str]:
+    """Of each lineage those that are more than are read. The ctime of a directory tells when it got its name, and no
+    uploader sets it. One without a fingerprint, of which there is one at most, is never among them: files in it may
+    be new. names: those of one lineage follow each other."""
+    whole = [(parsed, name) for parsed, name in names if parsed.fingerprint_sha256]
+    for _lineage, group in itertools.groupby(whole, key=lambda each: each[0].lineage):
+        of_it = [name for _parsed, name in group]
+        if len(of_it) > _MOST_OF_A_LINEAGE:
+            ages = {name: status.st_ctime_ns for name in of_it if (status := staging.look(name))}
+            yield from sorted(ages, key=ages.__getitem__, reverse=True)[_MOST_OF_A_LINEAGE:]
 
 
 def _read_part(place: Place, name: str, owners: t.Collection[int]) -> str:

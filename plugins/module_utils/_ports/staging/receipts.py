@@ -26,6 +26,16 @@ class ReceiptDirectory:
     def __init__(self, path: str) -> None:
         self.path = os.path.abspath(path)
 
+    def is_gone(self) -> bool:
+        """Whether its parent is not there any more: who looked here has been removed, or looks elsewhere."""
+        try:
+            os.stat(os.path.dirname(self.path))
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        except OSError:
+            return False  # whoever writes there says why not
+        return False
+
     def write(self, receipts: t.Collection[Receipt]) -> None:
         """One file for each lineage, whole or not at all."""
         if not receipts:

@@ -399,10 +399,13 @@ class CertificateDirectory:
 
     def _forget_surplus(self, manifest: Manifest) -> bool:
         """Keep no more previous versions than are to be kept. Returns whether there were more."""
-        surplus = [entry for entry in manifest.entries.values() if len(entry.previous) > self._settings.keep]
-        for entry in surplus:
-            del entry.previous[self._settings.keep :]
-        return bool(surplus)
+        is_less = False
+        for entry in manifest.entries.values():
+            if len(entry.previous) > self._settings.keep:
+                kept = entry.kept_versions(self._settings.keep)
+                is_less = is_less or len(kept) < len(entry.previous)
+                entry.previous = kept
+        return is_less
 
     def _drop_unreferenced(self, manifest: Manifest) -> None:
         referenced = {

@@ -46,6 +46,27 @@ def test_reads_what_it_wrote() -> None:
     assert Manifest.from_json(Manifest().to_json()) == Manifest()
 
 
+@pytest.mark.parametrize(
+    ("most", "served", "kept"),
+    [
+        (0, {"proven": "v1"}, []),
+        (1, {}, ["v4"]),
+        (1, {"proven": "live"}, ["v4"]),
+        (1, {"proven": "v4"}, ["v4"]),
+        (1, {"proven": "v1"}, ["v1"]),
+        (1, {"loaded": "v2"}, ["v2"]),
+        (1, {"proven": "v1", "loaded": "v3"}, ["v3", "v1"]),
+        (2, {"proven": "v1"}, ["v4", "v1"]),
+        (3, {"proven": "v1", "loaded": "v2"}, ["v4", "v2", "v1"]),
+        (9, {"proven": "v1"}, ["v4", "v3", "v2", "v1"]),
+    ],
+)
+def test_what_was_served_last_is_kept(most: int, served: dict[str, str], kept: list[str]) -> None:
+    previous = [VERSION._replace(digest=digest) for digest in ("v4", "v3", "v2", "v1")]
+    one = entry(current=VERSION._replace(digest="live"), previous=previous, **served)
+    assert [version.digest for version in one.kept_versions(most)] == kept
+
+
 def test_same_content_gives_the_same_bytes() -> None:
     one = Manifest({"a": entry(), "b": entry(name="b")})
     two = Manifest({"b": entry(name="b"), "a": entry()})

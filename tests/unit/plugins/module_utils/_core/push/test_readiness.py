@@ -38,6 +38,11 @@ WHOLE = f"example.com@{'0f' * 32}"
         (".taken-1", (), 0, "ready"),
         ("a@b", BOTH, 10**6, "nothing"),
         ("-rf", BOTH, 10**6, "nothing"),
+        # No directory: a run leaves it alone, or removes what keeps a pusher from uploading.
+        ("README", None, 10**6, "nothing"),
+        ("README", None, 0, "nothing"),
+        (WHOLE, None, 0, "ready"),
+        (".taken-1", None, 0, "ready"),
     ],
 )
 def test_readiness(name, files, idle, expected):
@@ -68,4 +73,9 @@ def test_services_are_work_when_they_are_due():
 def test_what_the_pusher_has_not_been_told_is_work():
     assert left(receipts={"example.com"})
     assert left(unproven={"example.com": "nobody answers"})
-    assert left(taken_back={"example.com": TakenBack("0f" * 32, "wrong")})
+
+
+def test_what_was_taken_back_is_work_until_it_is_restored():
+    back = {"example.com": TakenBack("0f" * 32, "wrong")}
+    assert left(taken_back=back, pending=pending(NOW - timedelta(hours=1)))
+    assert not left(taken_back=back)

@@ -230,3 +230,41 @@ def test_what_is_fine():
         problems(pushers=[{"user": "a", "public_keys": [KEY], "path": "/srv/ab"}, {"user": "b", "public_keys": KEY}])
         == ""
     )
+
+
+MATCHES = {
+    "Match User certdeploy": True,  # sshd is asked for it, and says what is not in force
+    "Match all": True,
+    "Match user=backup,certdeploy Group staff": True,
+    "Match User backup Address 10.0.0.0/8": True,
+    'match "User" *,!certdeploy localport 22': True,
+    "Match User !certdeploy Host *": True,
+    "Match Address 10.0.0.0/8 User cert??????": False,
+    "Match Address 10.0.0.0/8": False,
+    "Match Host *.example.com": False,
+    "Match LocalPort=2222": False,
+    "Match LocalAddress 192.0.2.1 # for backups": False,
+    "Match all Address 10.0.0.0/8": False,
+    "Match User *": True,
+    "Match SomethingNew": False,
+    "Match Host * User *t*y": False,
+    "Match Host * User c*": False,
+    "Match Host * User certdeploy?": True,
+    "Match Host * User deploy,*cert": True,
+    "Match User certdeploy # Address 10.0.0.0/8": True,
+}
+
+
+@pytest.mark.parametrize(("match", "is_harmless"), MATCHES.items(), ids=MATCHES)
+def test_an_earlier_match_that_sshd_is_not_asked_for_is_in_the_way(match, is_harmless):
+    made = certificate_receiver({**DEFAULTS, "public_keys": [KEY]}, {}, ["sshd is missing.", f"match:/etc/x:7:{match}"])
+    assert made["in_the_way"][0] == "sshd is missing."
+    assert len(made["in_the_way"]) == 2 - is_harmless
+    assert is_harmless or f"/etc/x, line 7: {match!r}" in made["in_the_way"][1]
+
+
+def test_a_match_has_to_be_harmless_for_each_pusher():
+    pushers = [{"user": user, "public_keys": [KEY]} for user in ("alice", "bob")]
+    seen = ["match:/etc/x:7:Match Address ::1 User bob", "match:/etc/x:9:Match Address ::1 User carol"]
+    made = certificate_receiver({**DEFAULTS, "pushers": pushers}, {}, seen)
+    assert [line.split(":")[0] for line in made["in_the_way"]] == ["/etc/x, line 7"]

@@ -90,6 +90,23 @@ def test_more_than_one_run_takes(
     assert "2 more uploads" in found.warnings[0]
 
 
+def test_of_one_lineage_the_newest_are_read(
+    path: pathlib.Path, staging: StagingDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By when they got their names, whatever times an uploader sets; whoever cannot rename has only one there."""
+    monkeypatch.setattr(module, "_MOST_OF_A_LINEAGE", 2)
+    put(path / "a", fullchain="F", privkey="K")
+    put(path / ("b@" + "0" * 64), fullchain="F", privkey="K")
+    for digit in "31452":
+        upload = put(path / ".upload-1", fullchain="F", privkey="K")
+        os.utime(upload, (2**31 + int(digit), 2**31 + int(digit)))
+        upload.rename(path / f"a@{digit * 64}")
+        time.sleep(0.02)  # ctime has the granularity of the kernel's clock
+    found = [str(each.described["upload"])[:3] for each in staging.discover(Selection()).secrets]
+    assert found == ["a", "a@2", "a@5", "b@0"]
+    assert [str(each.described["upload"])[:3] for each in staging.superseded] == ["a@1", "a@3", "a@4"]
+
+
 def test_what_was_read_is_removed(path: pathlib.Path, staging: StagingDirectory) -> None:
     put(path / "a", fullchain="F", privkey="K", other="O")
     read(staging)

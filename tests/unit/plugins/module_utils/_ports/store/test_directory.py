@@ -209,6 +209,25 @@ def test_clean_keeps_what_is_referenced_or_live(directory: CertificateDirectory)
         assert len(list(versions.iterdir())) == 2
 
 
+def test_versions_that_nobody_has_served_do_not_drive_out_the_one_that_is_served(
+    directory: CertificateDirectory,
+) -> None:
+    one, two, three = (entry_of("lineage", text) for text in ("one", "two", "three"))
+    for number, (entry, text) in enumerate([(one, "one"), (two, "two"), (three, "three")]):
+        publish(directory, entry, text, first=not number)
+    three.previous, three.proven = [two.current, one.current], one.current.digest
+    with directory.locked(1):
+        directory.save(Manifest({"a": three}))
+        assert three.previous == [one.current]
+        assert directory.kept(three, one.current)
+        assert directory.kept(three, two.current) is None
+    three.loaded = two.current.digest  # both: more than are to be kept, and nothing is written for that again and again
+    three.previous.insert(0, two.current)
+    with directory.locked(1):
+        directory.clean(Manifest({"a": three}))
+    assert len(three.previous) == 2
+
+
 def test_failed_write_leaves_the_live_files(directory: CertificateDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     one = entry_of("haproxy", "one")
     publish(directory, one, "one")
