@@ -82,7 +82,7 @@ class FakeHosts:
         self._lock = threading.Lock()
 
     def deliver(
-        self, target: PushTarget, lineages: t.Sequence[Lineage], *, uploaded: t.Collection[str], wait: bool
+        self, target: PushTarget, lineages: t.Sequence[Lineage], *, uploaded: t.Mapping[str, str | None], wait: bool
     ) -> t.Sequence[Delivery]:
         names = tuple(lineage.name for lineage in lineages)
         visit = Visit(target.name, names, tuple(sorted(uploaded)), wait, time.monotonic())

@@ -69,6 +69,8 @@ def owed_from_json(data: bytes) -> OwedEntry:
         last_error=found.text("last_error", empty=True),
         next_attempt=None if found.value("next_attempt") is None else found.instant("next_attempt"),
         uploaded=None if found.value("uploaded") is None else found.fingerprint("uploaded"),
+        uploaded_at=found.instant("uploaded_at") if found.has("uploaded_at") else None,
+        earlier_receipt=found.text("earlier_receipt") if found.has("earlier_receipt") else None,
     )
 
 
@@ -98,6 +100,10 @@ class _EntryFields:
         if not isinstance(document, dict):
             raise ValueError("it is no JSON object")
         self._document = document
+
+    def has(self, name: str) -> bool:
+        """Of a field that earlier versions did not write."""
+        return self._document.get(name) is not None
 
     def value(self, name: str) -> t.Any:
         if name not in self._document:
