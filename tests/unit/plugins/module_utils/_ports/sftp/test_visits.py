@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import time
 import typing as t
 
@@ -113,6 +114,14 @@ def test_the_receipt_of_an_earlier_push_answers_no_later_one(host, deliver, earl
     assert deliver({"example.com": receipt_mark(earlier)}, wait=wait).receipt == receipt(at="2026-11-26T12:00:00Z")
 
 
+def test_what_a_killed_run_has_uploaded_is_answered_by_no_earlier_receipt(host, deliver) -> None:
+    """It lies there, and no entry says so."""
+    host.tells(receipt())
+    deliver()
+    delivery = deliver(wait=True)
+    assert (delivery.uploaded, delivery.receipt, delivery.earlier_receipt) == (False, None, receipt_mark(receipt()))
+
+
 def test_a_receipt_that_comes_while_its_connection_is_gone_is_an_answer_later(host, deliver) -> None:
     sent = deliver()
     host.takes(receipt())
@@ -171,9 +180,13 @@ def test_what_was_not_uploaded_to_the_end_is_not_said_to_lie_there(host, deliver
     assert "example.com: not uploaded to the end: it ended the connection. See the host's log." in delivery.error
 
 
-def test_a_directory_needs_no_connection_any_more_once_it_has_it(host, deliver) -> None:
+@pytest.mark.usefixtures("deliver")
+def test_a_directory_needs_no_connection_any_more_once_it_has_it(host) -> None:
+    other = dataclasses.replace(LINEAGE, name="other.example")
     host.ends_after = 0
-    assert deliver({"example.com": None}, protocol="directory").error == ""
+    target = PushTarget("web1", "web1", ("*",), (), protocol="directory")
+    first, second = OpensshDeliverer().deliver(target, [LINEAGE, other], uploaded={"example.com": None}, wait=True)
+    assert (first.error, second.fault) == ("", "unreachable")
 
 
 def test_the_last_question_may_be_answered_a_moment_later(host, deliver) -> None:
