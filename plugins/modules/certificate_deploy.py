@@ -62,6 +62,7 @@ options:
       - How long after the last push the services are told, such as V(1h) or V(1w2d3h4m5s). Each push restarts the
         delay, for all services. With V(0) they are told at once.
       - A later run has to be there to tell them, so run the module more often than this.
+      - M(certops.rotation.certificate_push) takes what waits for more than 30 days for a failure.
     type: str
     default: "0"
   run_pending:

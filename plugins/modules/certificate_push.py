@@ -67,7 +67,8 @@ options:
   wait:
     description:
       - Whether to wait for receipts and endpoints, up to C(receipt_timeout) of the target. Where nothing is waited for,
-        the next run asks, and what lies at the host meanwhile is no failure.
+        the next run asks, and what lies at the host meanwhile is no failure, until there is no receipt an hour after
+        the upload, or, with the protocol V(directory), C(endpoints) do not show it after a day.
     type: bool
     default: true
   give_up_after:

@@ -13,8 +13,10 @@ import pathlib
 import threading
 import time
 import typing as t
+from datetime import datetime, timedelta, timezone
 
 import pytest
+from ansible_collections.certops.rotation.plugins.module_utils._core.instants import isoformat_utc
 from ansible_collections.certops.rotation.tests.support import tls_server
 from ansible_collections.certops.rotation.tests.support.module import run_module
 from ansible_collections.certops.rotation.tests.support.ports import free_port
@@ -178,7 +180,7 @@ def test_hosts_get_the_files_they_are_to_get(scene, receivers) -> None:
 
 def test_refused_taken_back_and_pending(scene, receivers) -> None:
     receivers[0].state, receivers[1].state, receivers[2].state = "refused", "taken_back", "pending"
-    receivers[2].more["due"] = "2999-01-01T00:00:00Z"
+    receivers[2].more["due"] = isoformat_utc(datetime.now(timezone.utc) + timedelta(days=7))
     run = scene.push()
     assert run.failed
     faults = {name: lineages_of(run, name)[NAME]["fault"] for name in ("host1", "host2", "host3")}
@@ -500,5 +502,5 @@ def test_nothing_of_a_key_is_in_the_queue(scene, receivers) -> None:
         assert "PRIVATE" not in text
         assert set(json.loads(text)) <= {
             *("host", "lineage", "fingerprint_sha256", "queued_at", "attempts", "last_error", "next_attempt"),
-            *("uploaded", "at", "evidence"),
+            *("uploaded", "uploaded_at", "earlier_receipt", "at", "evidence"),
         }

@@ -22,7 +22,11 @@ import typing as t
 
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.push.delivery import Delivery
-from ansible_collections.certops.rotation.plugins.module_utils._core.push.receipt import Receipt, receipt_to_json
+from ansible_collections.certops.rotation.plugins.module_utils._core.push.receipt import (
+    Receipt,
+    receipt_mark,
+    receipt_to_json,
+)
 from ansible_collections.certops.rotation.plugins.module_utils._core.push.targets import PushTarget
 from ansible_collections.certops.rotation.plugins.module_utils._errors import PushError
 from ansible_collections.certops.rotation.plugins.module_utils._ports.host.processes import children_of
@@ -52,12 +56,12 @@ def no_agent(monkeypatch: pytest.MonkeyPatch) -> None:
 def deliver(
     target: PushTarget,
     *lineages: t.Any,
-    uploaded: t.Collection[str] = (),
+    uploaded: t.Mapping[str, str | None] | None = None,
     wait: bool = False,
     passphrase: str | None = None,
 ) -> list[Delivery]:
     with OpensshDeliverer(passphrase) as deliverer:
-        return deliverer.deliver(target, lineages, uploaded=uploaded, wait=wait)
+        return deliverer.deliver(target, lineages, uploaded=uploaded or {}, wait=wait)
 
 
 def refusal(target: PushTarget, fault: str, passphrase: str | None = None) -> str:
@@ -110,7 +114,7 @@ def test_several_pushers_do_not_disturb_each_other(host: SshHost) -> None:
     lineage = new_lineage("shared.example.com")
     with concurrent.futures.ThreadPoolExecutor(6) as threads, OpensshDeliverer() as deliverer:
         pushes = [
-            threads.submit(deliverer.deliver, host.target(), [lineage], uploaded=(), wait=False) for _pusher in range(6)
+            threads.submit(deliverer.deliver, host.target(), [lineage], uploaded={}, wait=False) for _pusher in range(6)
         ]
         deliveries = [push.result()[0] for push in pushes]
     assert [delivery.error for delivery in deliveries] == [""] * 6
@@ -229,21 +233,26 @@ def test_a_receipt_of_an_earlier_upload_is_none_of_this_one(host: SshHost) -> No
     lineage = new_lineage("refused.example.com")
     earlier, later = receipt_for(lineage, "refused"), receipt_for(lineage, message="now it is")
     place(host, earlier)
-    assert deliver(host.target(), lineage) == [Delivery(lineage.name, uploaded=True, receipt=None)]
+    mark = receipt_mark(earlier)
+    sent = Delivery(lineage.name, uploaded=True, receipt=None, earlier_receipt=mark)
+    assert deliver(host.target(), lineage) == [sent]
+    asked = Delivery(lineage.name, receipt=None, earlier_receipt=mark)
+    assert deliver(host.target(), lineage, uploaded={lineage.name: mark}) == [asked]
     with receiving(host, later):
-        assert deliver(host.target(), lineage, wait=True) == [Delivery(lineage.name, receipt=later)]
+        answered = dataclasses.replace(asked, receipt=later)
+        assert deliver(host.target(), lineage, uploaded={lineage.name: mark}, wait=True) == [answered]
 
 
 def test_who_was_uploaded_before_is_only_asked_about(host: SshHost) -> None:
     lineage = new_lineage("asked.example.com")
     target = host.target(receipt_timeout=1)
     deliver(target, lineage)
-    assert deliver(target, lineage, uploaded=[lineage.name], wait=True) == [Delivery(lineage.name)]
+    assert deliver(target, lineage, uploaded={lineage.name: None}, wait=True) == [Delivery(lineage.name)]
     shutil.rmtree(host.staging / f"{lineage.name}@{lineage.fingerprint_sha256}")  # the receiving side has taken it
     pending = receipt_for(lineage, "pending", due="2099-01-01T00:00:00Z")
     place(host, pending)
     far = host.target(receipt_timeout=600)  # it is due much later: nobody waits for it
-    assert deliver(far, lineage, uploaded=[lineage.name], wait=True) == [Delivery(lineage.name, receipt=pending)]
+    assert deliver(far, lineage, uploaded={lineage.name: None}, wait=True) == [Delivery(lineage.name, receipt=pending)]
     assert not list(host.staging.glob("asked.example.com*"))
 
 
@@ -251,7 +260,7 @@ def test_what_a_host_has_lost_is_uploaded_again(host: SshHost) -> None:
     """It was installed anew before it has deployed: it would never answer."""
     lineage = new_lineage("lost.example.com")
     place(host, dataclasses.replace(receipt_for(lineage), fingerprint_sha256="00" * 32))  # of the certificate before
-    (delivery,) = deliver(host.target(), lineage, uploaded=[lineage.name])
+    (delivery,) = deliver(host.target(), lineage, uploaded={lineage.name: None})
     assert (delivery.uploaded, delivery.error) == (True, "")
     assert (host.staging / f"{lineage.name}@{lineage.fingerprint_sha256}").is_dir()
 
@@ -401,7 +410,7 @@ def test_without_ssh_here(host: SshHost) -> None:
     with pytest.raises(
         PushError, match=r"^web1: cannot run /nowhere/ssh: No such file or directory. Install"
     ) as refused:
-        OpensshDeliverer(program="/nowhere/ssh").deliver(host.target(), [new_lineage()], uploaded=(), wait=False)
+        OpensshDeliverer(program="/nowhere/ssh").deliver(host.target(), [new_lineage()], uploaded={}, wait=False)
     assert refused.value.fault == "local"
 
 
@@ -437,7 +446,7 @@ sys.path[:] = {path!r}
 from ansible_collections.certops.rotation.plugins.module_utils._ports.sftp.openssh import OpensshDeliverer
 from ansible_collections.certops.rotation.plugins.module_utils._core.push.targets import PushTarget
 target = PushTarget(**{target!r})
-print(OpensshDeliverer().deliver(target, [], uploaded=(), wait=False))
+print(OpensshDeliverer().deliver(target, [], uploaded={}, wait=False))
 """
 
 

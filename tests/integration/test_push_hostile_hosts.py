@@ -47,7 +47,7 @@ def no_process_stays() -> t.Iterator[None]:
 
 def attempt(target: PushTarget) -> Outcome:
     try:
-        return OpensshDeliverer().deliver(target, [new_lineage()], uploaded=(), wait=False)
+        return OpensshDeliverer().deliver(target, [new_lineage()], uploaded={}, wait=False)
     except PushError as error:
         return error
 
@@ -165,7 +165,7 @@ def test_a_connection_that_ends_in_the_middle_of_a_file(receiver: SshHost, way: 
     with StallingProxy(receiver.address, receiver.port, passes=1_000_000) as broken:
         target = receiver.target(address=broken.address, port=broken.port, timeout=6)
         with concurrent.futures.ThreadPoolExecutor(1) as thread:
-            delivered = thread.submit(OpensshDeliverer().deliver, target, [large()], uploaded=(), wait=True)
+            delivered = thread.submit(OpensshDeliverer().deliver, target, [large()], uploaded={}, wait=True)
             while not list(receiver.staging.glob(".upload-*/fullchain.pem")) and not delivered.done():
                 time.sleep(0.01)
             if way == "breaks":
@@ -179,7 +179,7 @@ def test_a_connection_that_ends_in_the_middle_of_a_file(receiver: SshHost, way: 
     assert delivery.error.startswith("web1: large.example.com: not uploaded to the end: it ")
     assert not list(receiver.staging.glob("large.example.com@*"))
     lineage = large()
-    assert OpensshDeliverer().deliver(receiver.target(), [lineage], uploaded=(), wait=False)[0].uploaded
+    assert OpensshDeliverer().deliver(receiver.target(), [lineage], uploaded={}, wait=False)[0].uploaded
     for path in receiver.staging.glob("*/*"):
         path.unlink()
         path.parent.rmdir() if not list(path.parent.iterdir()) else None
@@ -189,12 +189,14 @@ def test_what_has_arrived_before_the_connection_ends_is_delivered(receiver: SshH
     lineage = new_lineage("arrived.example.com")
     staged = receiver.staging / f"{lineage.name}@{lineage.fingerprint_sha256}"
     with concurrent.futures.ThreadPoolExecutor(1) as thread:
-        waiting = thread.submit(OpensshDeliverer().deliver, receiver.target(), [lineage], uploaded=(), wait=True)
+        waiting = thread.submit(OpensshDeliverer().deliver, receiver.target(), [lineage], uploaded={}, wait=True)
         while not staged.exists():
             time.sleep(0.01)
         time.sleep(0.2)
         receiver.restart()
-        assert waiting.result(100) == [Delivery(lineage.name, uploaded=True)]
+        (delivery,) = waiting.result(100)
+    assert (delivery.uploaded, delivery.receipt, delivery.fault) == (True, None, "unreachable")
+    assert "it was uploaded, and its receipt could not be waited for: it ended the connection" in delivery.error
 
 
 def test_a_pusher_that_is_killed_leaves_no_process() -> None:
@@ -207,7 +209,7 @@ def test_a_pusher_that_is_killed_leaves_no_process() -> None:
             "from ansible_collections.certops.rotation.plugins.module_utils._ports.sftp.openssh import *",
             "key = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMe1W9vExBAajQhmoEg5qhLSAAYdH9OZMHA7q1TFJD7A'",
             "target = PushTarget('web1', '127.0.0.1', ('*',), (key,), port=int(sys.argv[1]), timeout=600)",
-            "OpensshDeliverer().deliver(target, [], uploaded=(), wait=False)",
+            "OpensshDeliverer().deliver(target, [], uploaded={}, wait=False)",
         ]
     )
     reached: list[bool] = []

@@ -39,7 +39,7 @@ class HostsOnDisk:
         self.directory = directory
 
     def deliver(
-        self, target: PushTarget, lineages: t.Sequence[Lineage], *, uploaded: t.Collection[str], wait: bool
+        self, target: PushTarget, lineages: t.Sequence[Lineage], *, uploaded: t.Mapping[str, str | None], wait: bool
     ) -> t.Sequence[Delivery]:
         host = self.directory / target.name
         if not host.exists():

@@ -26,7 +26,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[CertdeployCli
 
 
 def deliver(client: CertdeployClient, *lineages: t.Any, **changed: t.Any) -> list[Delivery]:
-    return OpensshDeliverer().deliver(client.target(**changed), lineages, uploaded=(), wait=True)
+    return OpensshDeliverer().deliver(client.target(**changed), lineages, uploaded={}, wait=True)
 
 
 def content(directory: pathlib.Path) -> dict[str, bytes]:

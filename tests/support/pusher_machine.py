@@ -31,8 +31,8 @@ from .pki import CertificateAuthority, IssuedCertificate
 
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDzMIvCnpUMhdRUXfaw1Yj8Ml7gIPFj5LgFPBYpBrVjz"
 
-#: What a host does with a lineage: its receipt, None for none, or how the connection ends.
-Answer = t.Callable[[Lineage], t.Optional[Receipt]]
+#: What a host does with a lineage: its receipt, None for none, all that is told of it, or how the connection ends.
+Answer = t.Callable[[Lineage], t.Union[Receipt, Delivery, None]]
 
 
 def taken(state: ReceiptState = "deployed", **more: t.Any) -> Answer:
@@ -50,8 +50,13 @@ def broken(fault: PushFault = "unreachable", message: str = "no route to host") 
     return answer
 
 
+def broken_off(lineage: Lineage) -> Delivery:
+    """It takes the upload, and the connection ends before a receipt comes."""
+    return Delivery(lineage.name, uploaded=True, error="it ended the connection", fault="unreachable")
+
+
 def slow(seconds: float, then: Answer | None = None) -> Answer:
-    def answer(lineage: Lineage) -> Receipt | None:
+    def answer(lineage: Lineage) -> Receipt | Delivery | None:
         time.sleep(seconds)
         return (then or taken())(lineage)
 
@@ -60,7 +65,8 @@ def slow(seconds: float, then: Answer | None = None) -> Answer:
 
 @dataclasses.dataclass
 class Visit:
-    """One connection. at: of time.monotonic(); asked: names that lay there already."""
+    """One connection. at: of time.monotonic(); asked: names that lay there already; earlier: marks of the receipts that
+    are no answer for them."""
 
     host: str
     lineages: tuple[str, ...]
@@ -68,6 +74,7 @@ class Visit:
     waited: bool
     at: float
     ended: float = 0.0
+    earlier: t.Mapping[str, str | None] = dataclasses.field(default_factory=dict)
 
 
 class FakeHosts:
@@ -82,10 +89,10 @@ class FakeHosts:
         self._lock = threading.Lock()
 
     def deliver(
-        self, target: PushTarget, lineages: t.Sequence[Lineage], *, uploaded: t.Collection[str], wait: bool
+        self, target: PushTarget, lineages: t.Sequence[Lineage], *, uploaded: t.Mapping[str, str | None], wait: bool
     ) -> t.Sequence[Delivery]:
         names = tuple(lineage.name for lineage in lineages)
-        visit = Visit(target.name, names, tuple(sorted(uploaded)), wait, time.monotonic())
+        visit = Visit(target.name, names, tuple(sorted(uploaded)), wait, time.monotonic(), earlier=dict(uploaded))
         with self._lock:
             self.visits.append(visit)
             self._at_once += 1
@@ -93,7 +100,7 @@ class FakeHosts:
             script = self.answers.setdefault(target.name, [taken()])
             answer = script.pop(0) if len(script) > 1 else script[0]
         try:
-            return [self._one(target.name, lineage, answer, lineage.name in uploaded) for lineage in lineages]
+            return [self._one(target.name, lineage, answer, uploaded) for lineage in lineages]
         finally:
             visit.ended = time.monotonic()
             with self._lock:
@@ -102,10 +109,13 @@ class FakeHosts:
     def cut(self) -> None:
         """Nothing here waits for long."""
 
-    def _one(self, host: str, lineage: Lineage, answer: Answer, is_there: bool) -> Delivery:
+    def _one(self, host: str, lineage: Lineage, answer: Answer, uploaded: t.Mapping[str, str | None]) -> Delivery:
         receipt = answer(lineage)
         self.has.setdefault(host, {})[lineage.name] = lineage.fingerprint_sha256
-        return Delivery(lineage.name, uploaded=not is_there, receipt=receipt)
+        if isinstance(receipt, Delivery):
+            return receipt
+        name = lineage.name
+        return Delivery(name, uploaded=name not in uploaded, receipt=receipt, earlier_receipt=uploaded.get(name))
 
     def visited(self, host: str | None = None) -> list[str]:
         return [visit.host for visit in self.visits if host in (None, visit.host)]

@@ -19,24 +19,27 @@ if t.TYPE_CHECKING:
 class Delivery:
     """Of one lineage to one host, in one connection. error: "" when it lies there whole; fault: see PushError;
     receipt: the host's last one for this lineage, None when there is none or none is expected; uploaded: whether files
-    were sent (they are not when they lie there already)."""
+    were sent (they are not when they lie there already), all of them, even where there is an error; earlier_receipt:
+    mark of the one that was there before the upload, which is no answer to it."""
 
     lineage: str
     uploaded: bool = False
     receipt: Receipt | None = None
     error: str = ""
     fault: str = ""
+    earlier_receipt: str | None = None
 
 
 class Deliverer(t.Protocol):
     """Brings lineages to a host."""
 
     def deliver(
-        self, target: PushTarget, lineages: t.Sequence[Lineage], *, uploaded: t.Collection[str], wait: bool
+        self, target: PushTarget, lineages: t.Sequence[Lineage], *, uploaded: t.Mapping[str, str | None], wait: bool
     ) -> t.Sequence[Delivery]:
         """All of them in one connection, each whole or not at all; one that fails does not stop the others.
 
-        uploaded: names of lineages that lie there already and are only asked about; wait: for receipts, up to
+        uploaded: names of lineages that lie there already and are only asked about, with the mark of the receipt that
+        is no answer; wait: for receipts, up to
         target.receipt_timeout seconds for all. Raises PushError where there is no connection.
         """
 

@@ -22,7 +22,9 @@ class OwedEntry:
     fingerprint_sha256: of what was owed when this was written: what is pushed is what the lineage holds then. attempts:
     failed ones since it is owed;
     last_error: of the last one; next_attempt: not before, None for at once; uploaded: fingerprint that lies at the host
-    and waits for its receipt; forced: it is owed even where the host has confirmed this fingerprint.
+    and waits for its receipt; forced: it is owed even where the host has confirmed this fingerprint; uploaded_at: when
+    that was uploaded first; earlier_receipt: mark of the receipt that was there before (receipt_mark), which is no
+    answer.
     """
 
     host: str
@@ -34,6 +36,8 @@ class OwedEntry:
     next_attempt: str | None = None
     uploaded: str | None = None
     forced: bool = False
+    uploaded_at: str | None = None
+    earlier_receipt: str | None = None
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,8 @@ def owed_from_json(data: bytes) -> OwedEntry:
         next_attempt=None if found.value("next_attempt") is None else found.instant("next_attempt"),
         uploaded=None if found.value("uploaded") is None else found.fingerprint("uploaded"),
         forced=forced,
+        uploaded_at=found.instant("uploaded_at") if found.has("uploaded_at") else None,
+        earlier_receipt=found.text("earlier_receipt") if found.has("earlier_receipt") else None,
     )
 
 
@@ -102,6 +104,10 @@ class _EntryFields:
         if not isinstance(document, dict):
             raise ValueError("it is no JSON object")
         self._document = document
+
+    def has(self, name: str) -> bool:
+        """Of a field that earlier versions did not write."""
+        return self._document.get(name) is not None
 
     def value(self, name: str, *, absent: t.Any = None) -> t.Any:
         if name in self._document:

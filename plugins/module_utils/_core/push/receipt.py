@@ -47,6 +47,11 @@ def receipt_file_name(lineage: str) -> str:
     return f"{lineage}.json"
 
 
+def receipt_mark(receipt: Receipt) -> str:
+    """What tells it from the receipt for another upload, in one line."""
+    return f"{receipt.at} {receipt.state} {receipt.fingerprint_sha256}".rstrip()
+
+
 def receipt_to_json(receipt: Receipt) -> bytes:
     message = receipt.message
     if len(message) > _MOST_OF_A_MESSAGE:

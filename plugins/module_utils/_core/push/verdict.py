@@ -46,8 +46,12 @@ DebtFault = t.Literal[
 #: What may go better after a moment.
 _PASSING: t.Final = frozenset({"unreachable", "remote", "endpoint"})
 LONGEST_POSTPONEMENT: t.Final = datetime.timedelta(days=1)
-#: How late a host may be with the services that it has announced. Its clock may differ from ours.
+#: How late a host may be with its answer, and with the services that it has announced. Its clock may differ from ours.
 _GRACE: t.Final = datetime.timedelta(hours=1)
+#: No host may put off its services for longer (update_delay): a certificate would expire while nobody is told.
+_LONGEST_DELAY: t.Final = datetime.timedelta(days=30)
+#: For so long an endpoint may show another certificate before the lineage is uploaded once more.
+_FIRST_PATIENCE: t.Final = datetime.timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,14 @@ def failed(error: str, fault: str, uploaded: str | None = None) -> PushVerdict:
     )
 
 
+def uploaded_since(entry: OwedEntry, fingerprint: str | None, now: datetime.datetime) -> datetime.datetime:
+    """When it was uploaded first, of what waits since then. now: aware, for what did not lie there before; a clock that
+    was wrong counts from now."""
+    if not entry.uploaded_at or entry.uploaded != fingerprint:
+        return now
+    return min(parse_isoformat_utc(entry.uploaded_at), now)
+
+
 def postponed_for(verdict: PushVerdict, attempts: int) -> datetime.timedelta | None:
     """How long the next runs leave it alone: what a host took back has told its services twice, and would again. None:
     not at all. attempts: in vain so far."""
@@ -86,33 +98,47 @@ def postponed_for(verdict: PushVerdict, attempts: int) -> datetime.timedelta | N
 def verdict_on(
     delivery: Delivery, entry: OwedEntry, fingerprint: str, target: PushTarget, now: datetime.datetime, *, waited: bool
 ) -> PushVerdict:
-    """Before any endpoint is asked. fingerprint: of what was delivered; waited: for the receipt.
-
-    What is said to lie there, and is answered by nothing, is looked at again the next time: a host may have been
-    installed anew.
+    """Before any endpoint is asked. fingerprint: of what was delivered; waited: for the receipt, as long
+    as the target says. What nobody waits for is no failure, for as long as a host that is well may take.
     """
-    was_asked_only = entry.uploaded == fingerprint and not delivery.uploaded
-    lies_there = None if was_asked_only else fingerprint
+    since = uploaded_since(entry, fingerprint, now)
     if delivery.error:
-        return failed(delivery.error, delivery.fault, entry.uploaded if was_asked_only else None)
+        lies_there = delivery.uploaded or entry.uploaded == fingerprint
+        return failed(delivery.error, delivery.fault, fingerprint if lies_there else None)
     if target.protocol == "directory":
         return PushVerdict("confirmed", evidence="upload", uploaded=fingerprint)
     receipt = delivery.receipt
     if receipt is None or not _is_about(receipt, fingerprint):
-        if waited:
+        if waited or now - since > _GRACE:
+            limit = f"within {target.receipt_timeout:g} s" if waited else f"since {isoformat_utc(since)}"
             return failed(
-                f"It was uploaded, and {target.name} gave no receipt within {target.receipt_timeout:g} s. See there"
-                " that certificate_deploy runs after an upload. The next run asks again.",
+                f"It was uploaded, and {target.name} gave no receipt {limit}. See there that certificate_deploy runs"
+                " after an upload. The next run asks again.",
                 "no_receipt",
-                lies_there,
+                fingerprint,
             )
-        return PushVerdict("waiting", "It was uploaded, and waits for the receipt.", "pending", uploaded=lies_there)
+        return PushVerdict("waiting", "It was uploaded, and waits for the receipt.", "pending", uploaded=fingerprint)
     if receipt.state in FINAL_STATES:
         return PushVerdict("confirmed", evidence="receipt", uploaded=fingerprint)
     if receipt.state == "pending":
-        return _pending(receipt, fingerprint, target, now)
+        return _pending(receipt, fingerprint, target, since, now)
     what = "refused it" if receipt.state == "refused" else "took it back"
     return failed(f"{target.name} {what}: {receipt.message or 'it did not say why.'}", receipt.state)
+
+
+def not_served(
+    verdict: PushVerdict, wrong: str, entry: OwedEntry, target: PushTarget, now: datetime.datetime, *, waited: bool
+) -> PushVerdict:
+    """What was confirmed so far, but an endpoint does not show it. wrong: what it shows.
+
+    A host may have lost it since, and nobody would notice: after a day it is uploaded once more. Then after two, four
+    and so on, for each upload may begin the delay of the services there anew.
+    """
+    since = uploaded_since(entry, verdict.uploaded, now)
+    if target.protocol == "directory" and not waited and now - since <= _FIRST_PATIENCE:
+        return PushVerdict("waiting", wrong, "pending", uploaded=verdict.uploaded)
+    patience = max(_FIRST_PATIENCE, since - parse_isoformat_utc(entry.queued_at))
+    return failed(wrong, "endpoint", verdict.uploaded if now - since <= patience else None)
 
 
 def _is_about(receipt: Receipt, fingerprint: str) -> bool:
@@ -120,18 +146,29 @@ def _is_about(receipt: Receipt, fingerprint: str) -> bool:
     return receipt.fingerprint_sha256 == fingerprint or (receipt.state == "refused" and not receipt.fingerprint_sha256)
 
 
-def _pending(receipt: Receipt, fingerprint: str, target: PushTarget, now: datetime.datetime) -> PushVerdict:
+def _pending(
+    receipt: Receipt, fingerprint: str, target: PushTarget, since: datetime.datetime, now: datetime.datetime
+) -> PushVerdict:
     due = _instant(receipt.due)
-    if due is not None and due + _GRACE < now:
-        return failed(
-            f"It is live on {target.name}, but its services were not told of it, though they should have been at"
-            f" {isoformat_utc(due)}. See there that certificate_deploy runs.",
-            "overdue",
-            fingerprint,
-        )
     if receipt.message and due is None:
         return failed(
             f"It is live on {target.name}, and something is wrong there: {receipt.message}", "pending", fingerprint
+        )
+    said = _instant(receipt.at)
+    expected = due or (max(since, said) if said and said <= now else since)
+    if now - _GRACE > expected or now - _LONGEST_DELAY - _GRACE > since:
+        return failed(
+            f"It is live on {target.name}, but its services were not told of it, though they should have been at"
+            f" {isoformat_utc(expected)}. See there that certificate_deploy runs.",
+            "overdue",
+            fingerprint,
+        )
+    if expected > now + _LONGEST_DELAY + _GRACE:
+        return failed(
+            f"It is live on {target.name}, but its services are told only at {isoformat_utc(expected)}. Set"
+            f" update_delay there to {_LONGEST_DELAY.days} days at most, and see that its clock is right.",
+            "overdue",
+            fingerprint,
         )
     when = f" at {isoformat_utc(due)}" if due else ""
     return PushVerdict(

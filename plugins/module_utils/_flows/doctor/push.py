@@ -140,7 +140,7 @@ class PushDoctor:
 
     def _ask(self, target: PushTarget) -> Finding:
         try:
-            self.deliverer.deliver(target, (), uploaded=(), wait=False)
+            self.deliverer.deliver(target, (), uploaded={}, wait=False)
         except RotationError as failed:
             return error(f"host {target.name}", failed.message)
         return Finding(f"host {target.name}", f"{target.address}:{target.port} lets {target.user} in by SFTP.")

@@ -15,7 +15,7 @@ from ..._core.instants import isoformat_utc
 from ..._core.push.debts import gives_up
 from ..._core.push.delivery import Delivery
 from ..._core.push.entries import Confirmation, OwedEntry
-from ..._core.push.verdict import PushVerdict, failed, postponed_for, verdict_on
+from ..._core.push.verdict import PushVerdict, failed, not_served, postponed_for, uploaded_since, verdict_on
 from ..._core.unexpected import only_rotation_errors
 from ..._errors import PushError, RotationError
 from ..issue.run_time import RunEnds
@@ -32,6 +32,10 @@ if t.TYPE_CHECKING:
     from ..._core.push.verdict import DebtFault
     from ..._ports.queue.claim import QueueClaim
     from ..issue.run_time import RunTime
+
+
+#: Seconds: with no more left, it was the run's end that ended a wait, for receipts are asked for once a second.
+_NEARLY_OVER: t.Final = 2.0
 
 
 class ClaimedQueue(t.Protocol):
@@ -61,10 +65,11 @@ class AttemptPorts:
 
 
 class _Judged(t.NamedTuple):
-    """lineage: None when it could not be read."""
+    """lineage: None when it could not be read; earlier_receipt: see OwedEntry."""
 
     verdict: PushVerdict
     lineage: Lineage | None = None
+    earlier_receipt: str | None = None
 
 
 class HostAttempts:
@@ -129,17 +134,26 @@ class HostAttempts:
             except RotationError as error:
                 judged[name] = _Judged(failed(error.message, "lineage"))
         if lineages:
-            judged.update(self._proven(self._delivered(entries, lineages)))
+            judged.update(self._proven(entries, self._delivered(entries, lineages)))
         return judged
 
     def _delivered(self, entries: t.Mapping[str, OwedEntry], lineages: t.Mapping[str, Lineage]) -> dict[str, _Judged]:
         target = self._within_the_run()
-        lying = {name for name, lineage in lineages.items() if entries[name].uploaded == lineage.fingerprint_sha256}
+        lying = {
+            name: entries[name].earlier_receipt
+            for name, lineage in lineages.items()
+            if entries[name].uploaded == lineage.fingerprint_sha256
+        }
         try:
             told = self._ports.deliverer.deliver(target, [*lineages.values()], uploaded=lying, wait=self._waits)
         except PushError as error:
-            told = [Delivery(name, error=error.message, fault=error.fault) for name in lineages]
+            told = [
+                Delivery(name, error=error.message, fault=error.fault, earlier_receipt=lying.get(name))
+                for name in lineages
+            ]
         why_over = self._time.why_over  # then connections are cut
+        is_cut_short = target.receipt_timeout < self._target.receipt_timeout and self._time.left < _NEARLY_OVER
+        waited = self._waits and not is_cut_short  # what the run had no time to wait for is no host's fault
         deliveries = {each.lineage: each for each in told}
         judged = {}
         for name, lineage in lineages.items():
@@ -147,16 +161,16 @@ class HostAttempts:
             delivery = dataclasses.replace(delivery, error=delivery.error.removeprefix(f"{target.name}: "))
             self._report.lineages[name].uploaded |= delivery.uploaded
             verdict = verdict_on(
-                delivery, entries[name], lineage.fingerprint_sha256, target, self._time.now(), waited=self._waits
+                delivery, entries[name], lineage.fingerprint_sha256, target, self._time.now(), waited=waited
             )
             if why_over and verdict.fault == "unreachable":
                 verdict = failed(f"Not finished: {why_over}.", "ended", verdict.uploaded)
-            judged[name] = _Judged(verdict, lineage)
+            judged[name] = _Judged(verdict, lineage, delivery.earlier_receipt)
         return judged
 
-    def _proven(self, judged: dict[str, _Judged]) -> dict[str, _Judged]:
+    def _proven(self, entries: t.Mapping[str, OwedEntry], judged: dict[str, _Judged]) -> dict[str, _Judged]:
         """What is confirmed so far is so in the end when its endpoints show it."""
-        delivered = [lineage for verdict, lineage in judged.values() if lineage and verdict.outcome == "confirmed"]
+        delivered = [each.lineage for each in judged.values() if each.lineage and each.verdict.outcome == "confirmed"]
         if not delivered or not self._target.endpoints:
             return judged
         try:
@@ -169,7 +183,9 @@ class HostAttempts:
                 for name, each in judged.items()
             }
         return {
-            name: each._replace(verdict=self._with_proof(each.verdict, shown[name])) if name in shown else each
+            name: each._replace(verdict=self._with_proof(each.verdict, shown[name], entries[name]))
+            if name in shown
+            else each
             for name, each in judged.items()
         }
 
@@ -182,16 +198,14 @@ class HostAttempts:
                     found.append(self._ports.read(name))
         return found
 
-    def _with_proof(self, verdict: PushVerdict, wrong: str) -> PushVerdict:
+    def _with_proof(self, verdict: PushVerdict, wrong: str, entry: OwedEntry) -> PushVerdict:
         if not wrong:
             return dataclasses.replace(verdict, evidence="handshake")
-        if self._target.protocol == "directory" and not self._waits:
-            return PushVerdict("waiting", wrong, "pending", uploaded=verdict.uploaded)
-        return failed(wrong, "endpoint", verdict.uploaded)
+        return not_served(verdict, wrong, entry, self._target, self._time.now(), waited=self._waits)
 
     def _settle(self, claim: QueueClaim, entry: OwedEntry, judged: _Judged, *, is_last: bool) -> bool:
         """In the queue first, then in the report. Whether there is to be another attempt. Raises StoreError."""
-        verdict, lineage = judged
+        verdict, lineage = judged.verdict, judged.lineage
         fingerprint = lineage.fingerprint_sha256 if lineage else entry.fingerprint_sha256
         now = self._time.now()
         if verdict.evidence:
@@ -200,7 +214,7 @@ class HostAttempts:
             self._note(dataclasses.replace(entry, fingerprint_sha256=fingerprint), verdict, "confirmed")
             return False
         is_again = verdict.may_pass and not is_last
-        left = self._left(entry, fingerprint, verdict, now, is_again=is_again)
+        left = self._left(entry, fingerprint, judged, now, is_again=is_again)
         if verdict.outcome == "failed" and not is_again and verdict.fault != "ended" and self._gives_up(left, now):
             claim.give_up(left)
             self._note(left, verdict, "dead")
@@ -209,10 +223,9 @@ class HostAttempts:
         self._note(left, verdict, "owed")
         return is_again
 
-    def _left(
-        self, entry: OwedEntry, fingerprint: str, verdict: PushVerdict, now: datetime, *, is_again: bool
-    ) -> OwedEntry:
+    def _left(self, entry: OwedEntry, fingerprint: str, judged: _Judged, now: datetime, *, is_again: bool) -> OwedEntry:
         """What is owed after an attempt in vain. A run that follows one that was killed keeps to next_attempt."""
+        verdict = judged.verdict
         attempts = entry.attempts + (verdict.outcome == "failed" and verdict.fault != "ended")
         pause = timedelta(seconds=self._target.retry_interval) if is_again else postponed_for(verdict, attempts)
         return dataclasses.replace(
@@ -222,6 +235,8 @@ class HostAttempts:
             last_error=verdict.error,
             next_attempt=isoformat_utc(now + pause) if pause else None,
             uploaded=verdict.uploaded,
+            uploaded_at=isoformat_utc(uploaded_since(entry, verdict.uploaded, now)) if verdict.uploaded else None,
+            earlier_receipt=judged.earlier_receipt if verdict.uploaded else None,
         )
 
     def _gives_up(self, entry: OwedEntry, now: datetime) -> bool:

@@ -27,6 +27,7 @@ import typing as t
 from ..._core.instants import parse_isoformat_utc
 from ..._core.push import sftp, uploads
 from ..._core.push.delivery import Delivery
+from ..._core.push.receipt import receipt_mark
 from ..._core.push.ssh_report import HOST_ALIAS, connect_timeout, known_hosts, no_sftp, why_not_connected
 from ..._core.text import shown
 from ..._errors import PushError
@@ -62,6 +63,8 @@ _OPTIONS: t.Final = (
 _SLOW_KEY_EXCHANGE: t.Final = "sntrup761x25519-sha512"
 _QUICK_KEY_EXCHANGES: t.Final = ("mlkem768x25519-sha256", "curve25519-sha256", "curve25519-sha256@libssh.org")
 _FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 0.1, 1.0, 1.5
+#: Seconds beyond the time for receipts, for the answer to the last question: a host that is slow is not away.
+_LAST_ANSWER: t.Final = 5.0
 
 
 class OpensshDeliverer:
@@ -100,13 +103,14 @@ class OpensshDeliverer:
             connection.cut()
 
     def deliver(
-        self, target: PushTarget, lineages: t.Sequence[Lineage], *, uploaded: t.Collection[str], wait: bool
+        self, target: PushTarget, lineages: t.Sequence[Lineage], *, uploaded: t.Mapping[str, str | None], wait: bool
     ) -> list[Delivery]:
         """As Deliverer says. Within target.timeout, and target.receipt_timeout where it waits. What was uploaded before
-        is uploaded again when the host has neither it nor a receipt for it."""
+        is uploaded again when the host has neither it nor a receipt for it. Of a connection that ends before a receipt
+        came, the fault is told, and that it was uploaded."""
         with self._connection(target) as connection:
-            visit = _Visit(target, lineages, connection)
-            if visit.upload(uploaded) and target.protocol == "receiver":
+            visit = _Visit(target, lineages, connection, uploaded)
+            if visit.upload() and target.protocol == "receiver":
                 visit.read_receipts(target.receipt_timeout if wait else 0)
             return visit.deliveries()
 
@@ -153,42 +157,50 @@ class OpensshDeliverer:
 class _Visit:
     """What is done in one connection. What has been done stays done when it ends early."""
 
-    def __init__(self, target: PushTarget, lineages: t.Sequence[Lineage], connection: SftpConnection) -> None:
+    def __init__(
+        self,
+        target: PushTarget,
+        lineages: t.Sequence[Lineage],
+        connection: SftpConnection,
+        uploaded: t.Mapping[str, str | None],
+    ) -> None:
+        """uploaded: those that were before."""
         self._target, self._lineages, self._connection = target, lineages, connection
+        self._lay_there = frozenset(uploaded)
+        self._earlier = dict(uploaded)
         self._uploads: dict[str, uploads.Uploaded] = {}
         self._receipts: dict[str, Receipt] = {}
         self._failures: dict[str, tuple[str, PushFault]] = {}
 
-    def upload(self, uploaded: t.Collection[str]) -> bool:
-        """uploaded: names of those that were before. False: the connection has ended."""
-        new = [lineage for lineage in self._lineages if lineage.name not in uploaded]
-        asked = [lineage for lineage in self._lineages if lineage.name in uploaded]
+    def upload(self) -> bool:
+        """False: the connection has ended."""
+        new = [lineage for lineage in self._lineages if lineage.name not in self._lay_there]
+        asked = [lineage for lineage in self._lineages if lineage.name in self._lay_there]
         tasks = [self._upload(lineage) for lineage in new]
         if self._target.protocol == "receiver":
             tasks += [self._upload_what_was_lost(lineage) for lineage in asked]
         ended = self._go_on(tasks)
         if ended is None:
             return True
-        for lineage in new:
-            if lineage.name not in self._uploads:
-                self._failures.setdefault(lineage.name, ended)
+        self._note_end(ended)
         return False
 
     def read_receipts(self, timeout: float) -> None:
         """timeout: seconds; 0 to look once."""
         end = time.monotonic() + timeout
         if timeout:
-            self._connection.deadline = end
+            self._connection.deadline = end + _LAST_ANSWER
         pause = _FIRST_PAUSE
         waiting = [lineage for lineage in self._lineages if lineage.name not in self._failures]
-        while waiting and self._go_on([self._read_receipt(lineage) for lineage in waiting]) is None:
+        while waiting:
+            ended = self._go_on([self._read_receipt(lineage) for lineage in waiting])
             waiting = [lineage for lineage in waiting if not self._is_answered(lineage, end)]
-            if not waiting or time.monotonic() + pause >= end:
+            if ended is None and (not waiting or time.monotonic() + pause >= end):
                 return
-            try:
-                self._connection.pause(pause)
-            except (ConnectionEnded, sftp.SftpNonsense):
-                return  # it is asked again next time
+            ended = ended or self._rest(pause)
+            if ended:
+                self._note_end(ended)
+                return
             pause = min(pause * _GROWTH, _LONGEST_PAUSE)
 
     def deliveries(self) -> list[Delivery]:
@@ -197,33 +209,46 @@ class _Visit:
             error, fault = self._failures.get(name, ("", ""))
             has_sent = name in self._uploads and self._uploads[name].sent
             text = shown(f"{self._target.name}: {name}: {error}") if error else ""
-            found.append(Delivery(name, has_sent, self._receipts.get(name), text, fault))
+            found.append(Delivery(name, has_sent, self._receipts.get(name), text, fault, self._earlier.get(name)))
         return found
+
+    def _note_end(self, ended: tuple[str, PushFault]) -> None:
+        """Of the connection: a failure of all that has not come to its end, and of nothing else."""
+        reason, fault = ended
+        for lineage in self._lineages:
+            lies_there = lineage.name in self._uploads or lineage.name in self._lay_there
+            if not lies_there:
+                self._failures.setdefault(lineage.name, (f"not uploaded to the end{reason}", fault))
+            elif self._target.protocol == "receiver" and not self._has_answer(lineage):
+                self._failures.setdefault(
+                    lineage.name, (f"it was uploaded, and its receipt could not be waited for{reason}", fault)
+                )
 
     def _upload(self, lineage: Lineage) -> uploads.Task[None]:
         mark = secrets.token_hex(8)
         try:
-            self._uploads[lineage.name] = yield from uploads.upload(
-                lineage, self._target, self._connection.extensions, mark
-            )
+            done = yield from uploads.upload(lineage, self._target, self._connection.extensions, mark)
         except uploads.UploadRefused as refused:
             self._failures[lineage.name] = str(refused), "remote"
+            return
+        self._uploads[lineage.name] = done
+        if done.sent or lineage.name not in self._lay_there:
+            self._earlier[lineage.name] = receipt_mark(done.before) if done.before else None
 
     def _upload_what_was_lost(self, lineage: Lineage) -> uploads.Task[None]:
         """A host that was set up anew has neither the upload nor a receipt for it, and would never have one."""
         yield from self._read_receipt(lineage)
-        receipt = self._receipts.get(lineage.name)
-        if lineage.name not in self._failures and not (receipt and uploads.answers(receipt, lineage)):
+        if lineage.name not in self._failures and not self._has_answer(lineage):
             yield from self._upload(lineage)
 
     def _read_receipt(self, lineage: Lineage) -> uploads.Task[None]:
-        earlier = self._uploads[lineage.name].before if lineage.name in self._uploads else None
+        """But for the one that was there before the upload, in this run or in an earlier one: it is about another."""
         try:
             receipt = yield from uploads.read_receipt(lineage.name, self._target)
         except uploads.UploadRefused as refused:
             self._failures[lineage.name] = str(refused), "remote"
             return
-        if receipt and receipt != earlier:
+        if receipt and receipt_mark(receipt) != self._earlier.get(lineage.name):
             self._receipts[lineage.name] = receipt
 
     def _is_answered(self, lineage: Lineage, end: float) -> bool:
@@ -231,24 +256,39 @@ class _Visit:
         if lineage.name in self._failures:
             return True
         receipt = self._receipts.get(lineage.name)
-        if receipt is None or not uploads.answers(receipt, lineage):
+        if receipt is None or not self._has_answer(lineage):
             return False
         return receipt.state != "pending" or _seconds_until(receipt.due) > end - time.monotonic()
 
+    def _has_answer(self, lineage: Lineage) -> bool:
+        receipt = self._receipts.get(lineage.name)
+        return receipt is not None and uploads.answers(receipt, lineage)
+
     def _go_on(self, tasks: t.Sequence[uploads.Task[None]]) -> tuple[str, PushFault] | None:
         """All of them, in step. Returns why the connection ended before they had."""
-        task = uploads.in_step(tasks)
+
+        def exchange() -> None:
+            task = uploads.in_step(tasks)
+            with contextlib.suppress(StopIteration):
+                requests = next(task)
+                while True:
+                    requests = task.send(self._connection.exchange(requests))
+
+        return self._why_ended(exchange)
+
+    def _rest(self, seconds: float) -> tuple[str, PushFault] | None:
+        """Returns why the connection ended meanwhile."""
+        return self._why_ended(functools.partial(self._connection.pause, seconds))
+
+    def _why_ended(self, step: t.Callable[[], None]) -> tuple[str, PushFault] | None:
         try:
-            requests = next(task)
-            while True:
-                requests = task.send(self._connection.exchange(requests))
-        except StopIteration:
-            return None
+            step()
         except ConnectionEnded as ended:
             limit = f", and time-out is {self._target.timeout:g} seconds" if ended.timed_out else ""
-            return f"not uploaded to the end: {ended}{limit}. See the host's log.", "unreachable"
+            return f": {ended}{limit}. See the host's log.", "unreachable"
         except sftp.SftpNonsense as nonsense:
-            return f"not uploaded to the end, for the host does not speak SFTP rightly: {nonsense}.", "remote"
+            return f", for the host does not speak SFTP rightly: {nonsense}.", "remote"
+        return None
 
 
 @functools.cache

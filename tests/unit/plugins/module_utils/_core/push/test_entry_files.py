@@ -20,7 +20,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 ENTRY = OwedEntry(
-    "web1", "example.com", "a" * 64, "2026-11-26T12:00:00Z", 2, "no route", "2026-11-26T13:00:00Z", "b" * 64
+    "web1",
+    "example.com",
+    "a" * 64,
+    "2026-11-26T12:00:00Z",
+    2,
+    "no route",
+    "2026-11-26T13:00:00Z",
+    "b" * 64,
+    "2026-11-26T12:30:00Z",
+    f"2026-11-20T12:00:00Z deployed {'b' * 64}",
 )
 CONFIRMATION = Confirmation("web1", "example.com", "a" * 64, "2026-11-26T12:00:00Z", "receipt")
 
@@ -90,6 +99,12 @@ def test_what_an_earlier_version_did_not_know_is_not_so() -> None:
     assert not ENTRY.forced
 
 
+def test_what_an_earlier_version_did_not_write_is_none() -> None:
+    document = {name: value for name, value in vars(ENTRY).items() if name not in ("uploaded_at", "earlier_receipt")}
+    entry = owed_from_json(json.dumps(document).encode())
+    assert (entry.uploaded, entry.uploaded_at, entry.earlier_receipt) == ("b" * 64, None, None)
+
+
 def test_what_a_later_version_adds_is_left_out() -> None:
     assert owed_from_json(json.dumps({**vars(ENTRY), "priority": 1}).encode()) == ENTRY
 
@@ -124,6 +139,10 @@ def test_what_is_no_document_is_refused(data: bytes) -> None:
         ("uploaded", "yes"),
         ("forced", None),
         ("forced", 1),
+        ("uploaded_at", "yesterday"),
+        ("uploaded_at", 1),
+        ("earlier_receipt", ""),
+        ("earlier_receipt", ["deployed"]),
     ],
 )
 def test_an_entry_with_another_value_is_refused(field: str, value: object) -> None:

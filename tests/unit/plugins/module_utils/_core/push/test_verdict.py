@@ -19,11 +19,14 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.push.verdic
     DebtFault,
     PushVerdict,
     failed,
+    not_served,
+    uploaded_since,
     verdict_on,
 )
 from ansible_collections.certops.rotation.plugins.modules import certificate_push
 
 NOW = datetime.datetime(2026, 6, 1, 12, tzinfo=datetime.timezone.utc)
+HOUR = datetime.timedelta(hours=1)
 NEW, OLD = "ab" * 32, "cd" * 32
 TARGET = PushTarget("web1", "web1", ("*",), ("ssh-ed25519 AAAA",))
 ENTRY = OwedEntry("web1", "example.com", NEW, queued_at="2026-06-01T11:00:00Z")
@@ -35,10 +38,15 @@ def receipt(state: t.Any, fingerprint: str = NEW, **more: t.Any) -> Receipt:
 
 
 def judged(
-    delivery: Delivery, *, asked: bool = False, waited: bool = True, protocol: t.Any = "receiver"
+    delivery: Delivery,
+    *,
+    asked: bool = False,
+    waited: bool = True,
+    protocol: t.Any = "receiver",
+    since: str | None = "2026-06-01T11:59:00Z",
 ) -> PushVerdict:
-    """asked: it lay there already, and was only asked about."""
-    entry = dataclasses.replace(ENTRY, uploaded=NEW if asked else None)
+    """asked: it lay there already, and was only asked about; since: when it was uploaded then."""
+    entry = dataclasses.replace(ENTRY, uploaded=NEW if asked else None, uploaded_at=since if asked else None)
     return verdict_on(delivery, entry, NEW, dataclasses.replace(TARGET, protocol=protocol), NOW, waited=waited)
 
 
@@ -59,16 +67,34 @@ def test_no_receipt_is_asked_for_again_and_nothing_uploaded_again() -> None:
     assert not verdict.may_pass
 
 
-def test_a_host_that_knows_nothing_of_what_lay_there_gets_it_again() -> None:
-    """It may have been installed anew."""
+def test_what_lies_there_is_asked_about_until_it_is_answered() -> None:
+    """With the time since it was uploaded. Where it has been lost, whoever asks uploads it again."""
     for waited in (True, False):
         verdict = judged(dataclasses.replace(SENT, uploaded=False), asked=True, waited=waited)
-        assert verdict.uploaded is None
+        assert verdict.uploaded == NEW
 
 
 def test_a_receipt_that_is_not_waited_for_is_no_failure() -> None:
     verdict = judged(SENT, waited=False)
     assert (verdict.outcome, verdict.fault, verdict.uploaded) == ("waiting", "pending", NEW)
+
+
+@pytest.mark.parametrize("is_sent_again", [False, True])
+def test_what_nobody_waits_for_is_a_failure_after_an_hour(is_sent_again: bool) -> None:
+    """A receiver whose units are dead: the certificate would expire while each run ends well."""
+    delivery = dataclasses.replace(SENT, uploaded=is_sent_again)
+    assert judged(delivery, asked=True, waited=False, since="2026-06-01T11:00:00Z").outcome == "waiting"
+    verdict = judged(delivery, asked=True, waited=False, since="2026-06-01T10:59:59Z")
+    assert (verdict.outcome, verdict.fault, verdict.uploaded) == ("failed", "no_receipt", NEW)
+    assert "no receipt since 2026-06-01T10:59:59Z" in verdict.error
+
+
+def test_the_time_that_something_waits_begins_with_its_upload() -> None:
+    asked = dataclasses.replace(ENTRY, uploaded=NEW, uploaded_at="2026-06-01T11:00:00Z")
+    assert uploaded_since(asked, NEW, NOW) == NOW - HOUR
+    assert uploaded_since(asked, OLD, NOW) == NOW
+    assert uploaded_since(dataclasses.replace(asked, uploaded_at=None), NEW, NOW) == NOW
+    assert uploaded_since(dataclasses.replace(asked, uploaded_at="2099-01-01T00:00:00Z"), NEW, NOW) == NOW
 
 
 @pytest.mark.parametrize("state", ["refused", "taken_back"])
@@ -107,6 +133,76 @@ def test_pending_long_after_its_time_is_a_failure() -> None:
     assert (verdict.outcome, verdict.fault, verdict.uploaded) == ("failed", "overdue", NEW)
 
 
+@pytest.mark.parametrize("due", ["2026-06-30T12:00:00Z", "2026-06-10T00:00:00Z"])
+def test_a_long_delay_of_services_waits(due: str) -> None:
+    assert judged(dataclasses.replace(SENT, receipt=receipt("pending", due=due))).outcome == "waiting"
+
+
+@pytest.mark.parametrize("due", ["2026-07-02T12:00:00Z", "2030-01-01T00:00:00Z", "9999-12-31T23:30:00Z"])
+def test_services_that_are_told_too_late_are_overdue(due: str) -> None:
+    verdict = judged(dataclasses.replace(SENT, receipt=receipt("pending", due=due)))
+    assert (verdict.outcome, verdict.fault, verdict.uploaded) == ("failed", "overdue", NEW)
+    assert due in verdict.error
+    assert "update_delay" in verdict.error
+
+
+def test_a_time_before_all_times_is_overdue() -> None:
+    assert judged(dataclasses.replace(SENT, receipt=receipt("pending", due="0001-01-01T00:00:00Z"))).fault == "overdue"
+
+
+def test_services_that_are_put_off_again_and_again_are_overdue() -> None:
+    delivery = dataclasses.replace(SENT, uploaded=False, receipt=receipt("pending", due="2026-06-01T13:00:00Z"))
+    assert judged(delivery, asked=True, since="2026-05-03T12:00:00Z").outcome == "waiting"
+    assert judged(delivery, asked=True, since="2026-05-02T10:00:00Z").fault == "overdue"
+
+
+def test_pending_for_no_reason_is_overdue_after_an_hour() -> None:
+    def fault(at: str) -> str:
+        answer = Receipt("example.com", NEW, "pending", at)
+        delivery = dataclasses.replace(SENT, uploaded=False, receipt=answer)
+        return judged(delivery, asked=True, since="2026-06-01T10:00:00Z").fault
+
+    assert fault("2026-06-01T10:01:00Z") == "overdue"
+    assert fault("2026-06-01T11:30:00Z") == "pending"
+    assert fault("2026-06-01T23:00:00Z") == "overdue"  # its clock is wrong: ours counts
+
+
+# Endpoints
+
+
+def shown_wrong(*, uploaded: str, queued: str, protocol: t.Any = "directory", waited: bool = True) -> PushVerdict:
+    """What an endpoint that shows another certificate makes of a delivery that was confirmed so far."""
+    entry = dataclasses.replace(ENTRY, queued_at=queued, uploaded=NEW, uploaded_at=uploaded)
+    target = dataclasses.replace(TARGET, protocol=protocol)
+    verdict = PushVerdict("confirmed", evidence="upload", uploaded=NEW)
+    return not_served(verdict, "it shows another", entry, target, NOW, waited=waited)
+
+
+@pytest.mark.parametrize("protocol", ["receiver", "directory"])
+@pytest.mark.parametrize(
+    ("queued", "uploaded", "is_kept"),
+    [
+        ("2026-05-31T12:00:00Z", "2026-05-31T12:00:00Z", True),
+        ("2026-05-31T11:00:00Z", "2026-05-31T11:00:00Z", False),
+        ("2026-05-28T12:00:00Z", "2026-05-30T13:00:00Z", True),
+        ("2026-05-28T12:00:00Z", "2026-05-30T11:00:00Z", False),
+        ("2026-06-01T10:00:00Z", "2026-05-30T11:00:00Z", False),  # it was given up meanwhile
+    ],
+)
+def test_what_is_not_served_is_uploaded_again_after_a_day_then_two_and_four(
+    protocol: str, queued: str, uploaded: str, is_kept: bool
+) -> None:
+    verdict = shown_wrong(uploaded=uploaded, queued=queued, protocol=protocol)
+    assert (verdict.outcome, verdict.fault, verdict.uploaded) == ("failed", "endpoint", NEW if is_kept else None)
+
+
+def test_a_directory_whose_services_nobody_waits_for_has_a_day() -> None:
+    day, more = "2026-05-31T12:00:00Z", "2026-05-31T11:59:59Z"
+    assert shown_wrong(uploaded=day, queued=day, waited=False).outcome == "waiting"
+    assert shown_wrong(uploaded=more, queued=more, waited=False).fault == "endpoint"
+    assert shown_wrong(uploaded=day, queued=day, waited=False, protocol="receiver").fault == "endpoint"
+
+
 def test_a_directory_confirms_by_the_upload() -> None:
     verdict = judged(SENT, protocol="directory")
     assert (verdict.outcome, verdict.evidence) == ("confirmed", "upload")
@@ -128,6 +224,8 @@ def test_an_unknown_fault_is_the_hosts() -> None:
 def test_a_host_that_is_away_while_it_is_asked_keeps_what_it_has() -> None:
     assert judged(Delivery("example.com", error="no", fault="unreachable"), asked=True).uploaded == NEW
     assert judged(Delivery("example.com", error="no", fault="unreachable")).uploaded is None
+    broken_off = Delivery("example.com", uploaded=True, error="no", fault="unreachable")
+    assert judged(broken_off).uploaded == NEW
 
 
 def test_all_faults_are_documented() -> None:

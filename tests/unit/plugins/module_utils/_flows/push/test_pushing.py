@@ -363,14 +363,14 @@ def test_pending_is_no_attempt_in_vain(machine) -> None:
     assert entry.attempts == 0
 
 
-def test_a_host_that_forgot_gets_it_again(machine) -> None:
+def test_what_was_never_answered_is_asked_about_by_each_run(machine) -> None:
     machine.add("web1")
     machine.hosts.answers["web1"] = [silent]
     machine.push()
     machine.push()
     machine.hosts.answers["web1"] = [taken()]
     machine.push()
-    assert [visit.asked for visit in machine.hosts.visits] == [(), ("example.com",), ()]
+    assert [visit.asked for visit in machine.hosts.visits] == [(), ("example.com",), ("example.com",)]
 
 
 def test_without_waiting_the_next_run_asks(machine) -> None:

@@ -51,7 +51,7 @@ def ssh(tmp_path: pathlib.Path) -> t.Callable[..., pathlib.Path]:
 def call(program: pathlib.Path, passphrase: str | None = None) -> list[str]:
     """Its arguments."""
     with OpensshDeliverer(passphrase, str(program)) as deliverer, pytest.raises(PushError) as refused:
-        deliverer.deliver(TARGET, [], uploaded=(), wait=False)
+        deliverer.deliver(TARGET, [], uploaded={}, wait=False)
     assert refused.value.fault == "unreachable"
     return program.with_name("arguments").read_text().splitlines()
 
