@@ -28,6 +28,7 @@ ENTRY = OwedEntry(
     "no route",
     "2026-11-26T13:00:00Z",
     "b" * 64,
+    False,
     "2026-11-26T12:30:00Z",
     f"2026-11-20T12:00:00Z deployed {'b' * 64}",
 )
