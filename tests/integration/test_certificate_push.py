@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import pathlib
+import socket
 import threading
 import time
 import typing as t
@@ -255,7 +256,11 @@ def test_an_endpoint_that_cannot_be_asked_confirms_nothing(scene, receivers) -> 
 def test_a_service_that_needs_a_moment_is_waited_for(scene, receivers, tmp_path: pathlib.Path) -> None:
     old, new = scene.renew(NAME), scene.renew(NAME)
     talks = {"now": tls_server.tls(tmp_path, old)}
-    with tls_server.server(lambda connection: talks["now"](connection)) as port:
+
+    def talk(connection: socket.socket) -> None:
+        talks["now"](connection)
+
+    with tls_server.server(talk) as port:
         endpoint = {"host": "127.0.0.1", "port": port, "server_name": NAME}
         scene.targets = [scene.target(scene.hosts[0], endpoints=[endpoint])]
         threading.Timer(1.5, talks.__setitem__, ["now", tls_server.tls(tmp_path, new)]).start()

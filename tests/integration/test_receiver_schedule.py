@@ -90,7 +90,7 @@ def test_nothing_starts_no_ansible(receiver: Pushed) -> None:
     """Neither at the boot, nor by the timer, nor for what is still uploaded or no lineage."""
     receiver.sftp("certdeploy", "mkdir .upload-2", "put /dev/null .upload-2/privkey.pem")
     eventually(receiver.is_quiet)
-    for _ in range(2):
+    for _turn in range(2):
         receiver.shell(f"systemctl start {SERVICE}")
     assert receiver.plays() == 0
     assert receiver.journal(SERVICE).count("Finished") >= 3

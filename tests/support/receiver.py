@@ -196,8 +196,6 @@ cat {lineage}/fullchain.pem {lineage}/privkey.pem > {directory}/new.$$ && mv {di
         with context.wrap_socket(connection, server_side=True) as secured:
             secured.recv(1)
 
-    @contextlib.contextmanager
-    def serving(self) -> t.Iterator[int]:
+    def serving(self) -> contextlib.AbstractContextManager[int]:
         """Its port."""
-        with server(self.talk) as port:
-            yield port
+        return server(self.talk)

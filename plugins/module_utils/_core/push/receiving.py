@@ -319,8 +319,8 @@ def _fits(name: str, pattern: str) -> bool:
     return len(name) in ends
 
 
-def _is_within(path: str, other: str) -> bool:
-    return f"{path}/".startswith(f"{other}/")
+def _is_within(inner: str, outer: str) -> bool:
+    return f"{inner}/".startswith(f"{outer}/")
 
 
 def _is_public_key(line: str) -> bool:

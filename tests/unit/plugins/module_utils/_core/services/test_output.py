@@ -34,7 +34,7 @@ def lines(pem: str) -> list[str]:
         lambda pem: "\n".join(f"  {line}, " for line in lines(pem)),
         lambda pem: lines(pem)[-1],
         lambda pem: "".join(lines(pem)),
-        lambda pem: repr(pem),
+        repr,
         lambda pem: base64.b64encode(pem.encode()).decode(),
         lambda pem: "key=" + "".join(lines(pem)),
     ],

@@ -39,9 +39,7 @@ class World:
         self.shows = {name.replace("_", "."): list(leaves) for name, leaves in shows.items()}
         self.asked: list[str] = []
         self.now = 0.0
-        self.time = RunTime(
-            datetime.timedelta(seconds=100), monotonic=lambda: self.now, sleep=lambda seconds: self._pass(seconds)
-        )
+        self.time = RunTime(datetime.timedelta(seconds=100), monotonic=lambda: self.now, sleep=self._pass)
 
     def _pass(self, seconds: float) -> None:
         self.now += seconds

@@ -146,8 +146,8 @@ def test_of_what_is_told_beginning_and_end_are_kept() -> None:
 
 
 def test_it_ends_with_all_that_it_has_started() -> None:
-    with connect(f"import subprocess\nprint(subprocess.Popen(['sleep', '600']).pid, file=sys.stderr)\n{SERVER}".replace(
-        "import subprocess", "import subprocess, sys")) as connection:  # fmt: skip
+    program = "import subprocess, sys\nprint(subprocess.Popen(['sleep', '600']).pid, file=sys.stderr)\n" + SERVER
+    with connect(program) as connection:
         connection.begin()
         connection.pause(0.2)
         child = int(connection.report)
