@@ -507,5 +507,5 @@ def test_nothing_of_a_key_is_in_the_queue(scene, receivers) -> None:
         assert "PRIVATE" not in text
         assert set(json.loads(text)) <= {
             *("host", "lineage", "fingerprint_sha256", "queued_at", "attempts", "last_error", "next_attempt"),
-            *("uploaded", "uploaded_at", "earlier_receipt", "at", "evidence"),
+            *("uploaded", "forced", "uploaded_at", "earlier_receipt", "at", "evidence"),
         }

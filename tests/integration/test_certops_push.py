@@ -195,7 +195,7 @@ def test_it_stays_where_it_is_asked_to_and_sees_what_hooks_drop(program: Program
     with Staying(program) as staying:
         eventually(lambda: program.calls == [[]])
         (program.wake / "renewed").touch()
-        eventually(lambda: program.calls == [[], []])
+        eventually(lambda: len(program.calls) > 1)
         eventually(lambda: not list(program.wake.iterdir()))
         assert staying.end() == 128 + signal.SIGTERM
 

@@ -18,7 +18,7 @@ import typing as t
 import pytest
 from ansible_collections.certops.rotation.tests.support import service_run
 from ansible_collections.certops.rotation.tests.support.live_directory import LiveDirectory
-from ansible_collections.certops.rotation.tests.support.module import module_command, parse_result
+from ansible_collections.certops.rotation.tests.support.module import module_command, module_request, parse_result
 from ansible_collections.certops.rotation.tests.support.nginx_server import NginxServer
 from ansible_collections.certops.rotation.tests.support.ports import free_port
 from ansible_collections.certops.rotation.tests.support.receiver import Receiver
@@ -359,7 +359,7 @@ def test_a_deployment_tells_nginx_and_goes_back_when_it_does_not_serve(host: Hos
 
     def deploy(**options: t.Any) -> dict[str, t.Any]:
         receiver.stage(host.live.authority.issue(WWW))
-        request = json.dumps(receiver.request(services=[{**entry, **options}]))
+        request = module_request("certificate_deploy", {**receiver.args, "services": [{**entry, **options}]})
         done = host.system.run(*module_command(), stdin=request, env={"PYTHONPATH": str(COLLECTIONS)}, check=False)
         assert_no_private_key(done.stdout + done.stderr)
         return parse_result("certificate_deploy", done.returncode, done.stdout + done.stderr).result

@@ -446,7 +446,7 @@ sys.path[:] = {path!r}
 from ansible_collections.certops.rotation.plugins.module_utils._ports.sftp.openssh import OpensshDeliverer
 from ansible_collections.certops.rotation.plugins.module_utils._core.push.targets import PushTarget
 target = PushTarget(**{target!r})
-print(OpensshDeliverer().deliver(target, [], uploaded={}, wait=False))
+print(OpensshDeliverer().deliver(target, [], uploaded={{}}, wait=False))
 """
 
 

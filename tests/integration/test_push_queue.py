@@ -281,7 +281,7 @@ def test_odd_values_are_named(pusher: Pusher, args: dict[str, t.Any], message: s
     assert pusher.snapshot() == {}
 
 
-@pytest.mark.parametrize("host", ["a/b", "..", "WEB1", "h" * 250, "2001:db8::1", "münchen"])
+@pytest.mark.parametrize("host", ["a/b", "WEB1", "h" * 250, "2001:db8::1", "münchen"])
 def test_any_name_of_a_host_will_do(pusher: Pusher, host: str) -> None:
     pusher.certbot.renew("a.org")
     given = target(host, "*", address="192.0.2.1")

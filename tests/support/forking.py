@@ -22,7 +22,7 @@ import typing as t
 # The collector leaves alone what was loaded, and a run ends like one of multiprocessing: its threads have ended, and
 # what is to do at exit is done. To take the whole interpreter apart would take longer than most modules do.
 _LOOP = r"""
-import atexit, gc, json, os, sys, threading, traceback
+import atexit, gc, json, os, signal, sys, threading, traceback
 
 def end(request):
     status = 0
@@ -46,6 +46,7 @@ for line in sys.stdin:
     child = os.fork()
     if child == 0:
         os.setpgid(0, 0)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it, and programs leave it so
         os.environ.clear()
         os.environ.update(request["env"])
         for descriptor, path, flags in (

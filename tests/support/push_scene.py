@@ -70,7 +70,7 @@ class ScriptedReceiver:
             staged = parse_staged_name(path.name)
             if staged and staged.fingerprint_sha256:
                 files = {file.name: file.read_bytes() for file in path.iterdir()}
-                subprocess.run([*become(), "rm", "-r", str(path)], check=True)
+                subprocess.run([*become(), "rm", "-rf", str(path)], check=True)
                 self.taken[staged.lineage] = files
                 self.fingerprints.setdefault(staged.lineage, []).append(staged.fingerprint_sha256)
                 state = self.states.get(staged.lineage, self.state)
