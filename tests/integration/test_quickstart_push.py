@@ -6,10 +6,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import re
 import subprocess
+import time
+import typing as t
 
 from ansible_collections.certops.rotation.tests.support import secrets_scan
 
@@ -27,12 +30,17 @@ def assert_nothing_is_left(output: str) -> None:
     match = re.search(r"certificate_push_queue: (/tmp/quickstart-[^/]+)/", output)
     assert match, output
     assert not pathlib.Path(match[1]).exists()
+    deadline = time.monotonic() + 30  # whoever was killed takes its ssh along, which is not instant
+    while commands := [command for command in running() if match[1] in command]:
+        assert time.monotonic() < deadline, commands
+        time.sleep(0.2)
+
+
+def running() -> t.Iterator[str]:
+    """Command lines of all processes."""
     for process in pathlib.Path("/proc").glob("[0-9]*"):
-        try:
-            command = (process / "cmdline").read_bytes().decode(errors="replace")
-        except OSError:  # gone meanwhile
-            continue
-        assert match[1] not in command
+        with contextlib.suppress(OSError):  # gone meanwhile
+            yield (process / "cmdline").read_bytes().decode(errors="replace")
 
 
 def test_three_hosts_one_of_them_down_and_a_renewal_under_load() -> None:
