@@ -11,6 +11,8 @@ Usage: second_ca_server.py PORT CERTIFICATE KEY DNS_PORT
 from __future__ import annotations
 
 import sys
+import threading
+import typing as t
 
 import dns.resolver
 import werkzeug.serving
@@ -27,9 +29,16 @@ def main(port: int, certificate: str, key: str, dns_port: int) -> None:
     dns.resolver.Resolver = Resolver  # type: ignore[misc]
     from acme2certifier.share.acme2certifier_wsgi import application
 
+    one_at_a_time = threading.Lock()
+
+    def serialised(environ: t.Any, start_response: t.Any) -> list[bytes]:
+        """It reads and then adds: two requests at once add one row twice, and the second leaves the database locked."""
+        with one_at_a_time:
+            return list(application(environ, start_response))
+
     werkzeug.serving.WSGIRequestHandler.protocol_version = "HTTP/1.1"
     werkzeug.serving.make_server(
-        "127.0.0.1", port, application, threaded=True, ssl_context=(certificate, key)
+        "127.0.0.1", port, serialised, threaded=True, ssl_context=(certificate, key)
     ).serve_forever()
 
 
