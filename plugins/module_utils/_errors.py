@@ -132,3 +132,7 @@ class PushError(RotationError):
 
 class ServiceError(RotationError):
     """A service could not be told of its new certificate, or refused. details["log"]: what it printed, if anything."""
+
+
+class RegistryError(RotationError):
+    """The database of endpoints could not be opened, read or written; the text never has its password."""

@@ -1,0 +1,121 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the flows of watching need of a registry. The one there is: _ports.registry. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+from datetime import datetime, timedelta
+
+from .endpoints import WatchedEndpoint
+from .events import WatchEvent
+from .policy import WatchPolicy
+from .sightings import AddressState, SeenCertificate, Sighting
+
+
+@dataclasses.dataclass(frozen=True)
+class EndpointSelection:
+    """Which endpoints: all that is given must hold; empty means any. enabled: None for both."""
+
+    names: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
+    enabled: bool | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class EndpointChange:
+    """What putting or removing did to one endpoint. before, after: None when it was, or is, not there."""
+
+    before: WatchedEndpoint | None
+    after: WatchedEndpoint | None
+
+    @property
+    def changed(self) -> bool:
+        return self.before != self.after
+
+
+@dataclasses.dataclass(frozen=True)
+class Deployment:
+    """What the fleet's own record says of one certificate on one host, to be held against the wire.
+
+    layers: layer ("source", "file", "memory", "wire") -> SHA-256 of the leaf there in lower-case hexadecimal, None
+    when that layer has none. endpoints: (host, port) that should serve it. at: when it was read.
+    """
+
+    host: str
+    certificate: str
+    layers: t.Mapping[str, str | None]
+    endpoints: tuple[tuple[str, int], ...]
+    at: datetime
+
+
+@dataclasses.dataclass(frozen=True)
+class HistoryEntry:
+    """One interval of one address: the same was seen from since to until (last seen); open: it is the present one."""
+
+    address: str | None
+    since: datetime
+    until: datetime
+    open: bool
+    sighting: Sighting
+
+
+@dataclasses.dataclass(frozen=True)
+class EndpointView:
+    """All that is known of one endpoint. added: when it was. states: of the present, one for each address.
+
+    history: newest first. certificates: all that states and history name, by SHA-256, with what they were sent with.
+    """
+
+    endpoint: WatchedEndpoint
+    added: datetime
+    states: tuple[AddressState, ...] = ()
+    history: tuple[HistoryEntry, ...] = ()
+    certificates: t.Mapping[str, SeenCertificate] = dataclasses.field(default_factory=dict)
+
+
+class EndpointRegistry(t.Protocol):
+    """All raise RegistryError. Each method is one transaction; other writers may work at the same time."""
+
+    def endpoints(self, selection: EndpointSelection) -> list[WatchedEndpoint]:
+        """In the order of host and port."""
+
+    def put(
+        self, endpoints: t.Sequence[WatchedEndpoint], now: datetime, *, prune: bool = False, check: bool = False
+    ) -> list[EndpointChange]:
+        """Add or change these; with prune, retire all others. check: tell, and change nothing."""
+
+    def remove(self, keys: t.Sequence[tuple[str, int]], now: datetime, *, check: bool = False) -> list[EndpointChange]:
+        """Retire them: their history stays until it is forgotten (retention), an event "retired" is recorded."""
+
+    def record(self, sightings: t.Iterable[Sighting], policy: WatchPolicy, now: datetime) -> list[WatchEvent]:
+        """Write what was seen: intervals, certificates, and the events that follow, in the same transactions.
+
+        Decides by _core.watch.changes. Of endpoints that are not (any more) registered, nothing is written.
+        """
+
+    def views(self, selection: EndpointSelection, *, history: bool = False) -> t.Iterator[EndpointView]:
+        """One endpoint after the other, so that ten thousand need no memory. history: with it."""
+
+    def certificate(self, fingerprint_sha256: str) -> SeenCertificate | None: ...
+
+    def undelivered(self, receiver: str, limit: int) -> list[WatchEvent]:
+        """Events that this receiver has not confirmed, oldest first. receiver: a name, such as "webhook"."""
+
+    def delivered(self, receiver: str, ids: t.Sequence[str], now: datetime) -> None: ...
+
+    def events(self, selection: EndpointSelection, since: datetime | None, limit: int) -> list[WatchEvent]:
+        """Newest first."""
+
+    def put_deployments(self, hosts: t.Sequence[str], deployments: t.Sequence[Deployment]) -> None:
+        """All that is known of these hosts is replaced."""
+
+    def deployments(self) -> list[Deployment]: ...
+
+    def forget(self, older_than: timedelta, now: datetime) -> int:
+        """Remove closed intervals, delivered events, retired endpoints and certificates that ended before that;
+        returns how many rows went. What is open stays for ever."""
