@@ -10,6 +10,7 @@ import re
 import typing as t
 
 _MAX_LINE = 4096
+R = t.TypeVar("R")
 _STARTTLS_OID = b"1.3.6.1.4.1.1466.20037"
 
 
@@ -46,28 +47,52 @@ _MYSQL_41, _MYSQL_SSL, _MYSQL_SECURE = 0x200, 0x800, 0x8000
 _MYSQL_VERSION = 10
 _NOT_MYSQL = "server does not speak MySQL's protocol"
 
-Receive = t.Callable[[int], bytes]
-Send = t.Callable[[bytes], None]
+#: Yields bytes to send, or None to get what the server sends: some bytes, b"" at the end of the stream.
+Dialogue = t.Generator[t.Optional[bytes], bytes, R]
 
 
-def upgrade(protocol: str, receive: Receive, send: Send) -> None:
-    """Talk until the next bytes are the TLS handshake.
-
-    receive(n): 1 to n bytes, b"" at the end of the stream; both callables keep the deadline.
-    Raises UpgradeRefused.
-    """
+def upgrade(protocol: str) -> Dialogue[None]:
+    """Talk until the next bytes are the TLS handshake. Raises UpgradeRefused."""
+    server = _Server()
     if protocol in _BINARY_PROTOCOLS:
-        _BINARY_PROTOCOLS[protocol](receive, send)
-    else:
-        for step in _LINE_PROTOCOLS[protocol]:
-            _talk(step, receive, send)
+        yield from _BINARY_PROTOCOLS[protocol](server)
+        return
+    for step in _LINE_PROTOCOLS[protocol]:
+        yield from _talk(step, server)
 
 
-def _talk(step: _Line, receive: Receive, send: Send) -> None:
+class _Server:
+    """What it has said and nobody has read yet."""
+
+    def __init__(self) -> None:
+        self._heard = b""
+
+    def line(self) -> Dialogue[str]:
+        while b"\n" not in self._heard:
+            if len(self._heard) > _MAX_LINE:
+                raise UpgradeRefused("server sent an endless line")
+            yield from self._hear()
+        line, newline, self._heard = self._heard.partition(b"\n")
+        return (line + newline).decode("latin-1")
+
+    def exactly(self, size: int) -> Dialogue[bytes]:
+        while len(self._heard) < size:
+            yield from self._hear()
+        data, self._heard = self._heard[:size], self._heard[size:]
+        return data
+
+    def _hear(self) -> Dialogue[None]:
+        part = yield None
+        if not part:
+            raise UpgradeRefused("server closed the connection")
+        self._heard += part
+
+
+def _talk(step: _Line, server: _Server) -> Dialogue[None]:
     if step.send is not None:
-        send(step.send.encode("ascii") + b"\r\n")
+        yield step.send.encode("ascii") + b"\r\n"
     while True:
-        line = _line(receive)
+        line = yield from server.line()
         if re.match(step.accepted, line, re.IGNORECASE):
             return
         if not re.match(step.ignored, line, re.IGNORECASE):
@@ -75,49 +100,36 @@ def _talk(step: _Line, receive: Receive, send: Send) -> None:
             raise UpgradeRefused(f"server answered {shown!r} to {step.send or 'the connection'}")
 
 
-def _line(receive: Receive) -> str:
-    """One line, byte by byte: nothing that follows it may be swallowed, for it belongs to TLS."""
-    line = b""
-    while not line.endswith(b"\n"):
-        byte = receive(1)
-        if not byte:
-            raise UpgradeRefused("server closed the connection")
-        line += byte
-        if len(line) > _MAX_LINE:
-            raise UpgradeRefused("server sent an endless line")
-    return line.decode("latin-1")
-
-
-def _postgres(receive: Receive, send: Send) -> None:
+def _postgres(server: _Server) -> Dialogue[None]:
     """SSLRequest: length 8, code 80877103 (PostgreSQL, Message Formats)."""
-    send((8).to_bytes(4, "big") + (80877103).to_bytes(4, "big"))
-    if receive(1) != b"S":
+    yield ((8).to_bytes(4, "big") + (80877103).to_bytes(4, "big"))
+    if (yield from server.exactly(1)) != b"S":
         raise UpgradeRefused("server does not offer TLS")
 
 
-def _ldap(receive: Receive, send: Send) -> None:
+def _ldap(server: _Server) -> Dialogue[None]:
     """ExtendedRequest with the StartTLS name (RFC 4511, 4.14); success is resultCode 0."""
     name = b"\x80" + bytes([len(_STARTTLS_OID)]) + _STARTTLS_OID
     operation = b"\x02\x01\x01\x77" + bytes([len(name)]) + name
-    send(b"\x30" + bytes([len(operation)]) + operation)
-    size = _exactly(2, receive)[1]
+    yield (b"\x30" + bytes([len(operation)]) + operation)
+    size = (yield from server.exactly(2))[1]
     if size & 0x80:
-        size = int.from_bytes(_exactly(size & 0x7F, receive), "big")
-    answer = _exactly(min(size, _MAX_LINE), receive)
+        size = int.from_bytes((yield from server.exactly(size & 0x7F)), "big")
+    answer = yield from server.exactly(min(size, _MAX_LINE))
     if b"\x0a\x01\x00" not in answer[3:12]:
         raise UpgradeRefused("server does not offer TLS")
 
 
-def _mysql(receive: Receive, send: Send) -> None:
+def _mysql(server: _Server) -> Dialogue[None]:
     """SSLRequest after the server's greeting (MySQL, Protocol::HandshakeV10 and Protocol::SSLRequest).
 
     A packet is its length in 3 bytes, little-endian, its number in 1, and its content.
     """
-    header = _exactly(4, receive)
+    header = yield from server.exactly(4)
     size = int.from_bytes(header[:3], "little")
     if not 0 < size <= _MAX_LINE:
         raise UpgradeRefused(_NOT_MYSQL)
-    greeting = _exactly(size, receive)
+    greeting = yield from server.exactly(size)
     if greeting[:1] == b"\xff":  # an error: number, perhaps # and SQL state, text
         shown = re.sub(r"[^ -~]", "?", greeting[3:].decode("latin-1"))[:100]
         raise UpgradeRefused(f"server answered {shown!r} to the connection")
@@ -130,20 +142,10 @@ def _mysql(receive: Receive, send: Send) -> None:
     capabilities = _MYSQL_41 | _MYSQL_SSL | _MYSQL_SECURE
     # Capabilities, the largest packet, the character set (utf8), nothing.
     content = capabilities.to_bytes(4, "little") + (2**24 - 1).to_bytes(4, "little") + bytes([33]) + bytes(23)
-    send(len(content).to_bytes(3, "little") + bytes([(header[3] + 1) & 0xFF]) + content)
+    yield (len(content).to_bytes(3, "little") + bytes([(header[3] + 1) & 0xFF]) + content)
 
 
-def _exactly(size: int, receive: Receive) -> bytes:
-    data = b""
-    while len(data) < size:
-        part = receive(size - len(data))
-        if not part:
-            raise UpgradeRefused("server closed the connection")
-        data += part
-    return data
-
-
-_BINARY_PROTOCOLS: dict[str, t.Callable[[Receive, Send], None]] = {
+_BINARY_PROTOCOLS: dict[str, t.Callable[[_Server], Dialogue[None]]] = {
     "postgres": _postgres,
     "ldap": _ldap,
     "mysql": _mysql,
