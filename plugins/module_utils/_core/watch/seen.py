@@ -10,6 +10,7 @@ import functools
 import hashlib
 import typing as t
 
+from ..der import element
 from ..x509.certificate import Certificate, load_certificate
 from ..x509.problems import MaterialError
 from .sightings import SeenCertificate
@@ -65,27 +66,13 @@ def _key_type(certificate: Certificate) -> str | None:
 def _key_sha256(der: bytes) -> str | None:
     """Of the SubjectPublicKeyInfo's bytes as they are (RFC 7469, 2.4), also of keys that no library here knows."""
     try:
-        _tag, start, _end = _element(der, 0)  # Certificate
-        _tag, position, _end = _element(der, start)  # TBSCertificate (RFC 5280, 4.1)
+        _tag, start, _end = element(der, 0)  # Certificate
+        _tag, position, _end = element(der, start)  # TBSCertificate (RFC 5280, 4.1)
         if der[position] == _EXPLICIT_VERSION:
-            position = _element(der, position)[2]
+            position = element(der, position)[2]
         for _field in ("serial number", "signature", "issuer", "validity", "subject"):
-            position = _element(der, position)[2]
-        tag, _start, end = _element(der, position)
+            position = element(der, position)[2]
+        tag, _start, end = element(der, position)
     except ValueError:
         return None
     return hashlib.sha256(der[position:end]).hexdigest() if tag == _SEQUENCE else None
-
-
-def _element(der: bytes, position: int) -> tuple[int, int, int]:
-    """Tag of the DER element there (X.690), where its content begins, and where it ends. Raises ValueError."""
-    head = der[position : position + 2]
-    if len(head) < 2:
-        raise ValueError("cut off")
-    start, size = position + 2, head[1]
-    if size >= 0x80:
-        count = size & 0x7F
-        start, size = start + count, int.from_bytes(der[start : start + count], "big")
-    if start + size > len(der):
-        raise ValueError("cut off")
-    return head[0], start, start + size
