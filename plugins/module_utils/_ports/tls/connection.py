@@ -14,7 +14,7 @@ import typing as t
 
 from .loop import READABLE, WRITABLE, Conversation, Wait
 from .resolver import SocketAddress
-from .starttls import UpgradeRefused, upgrade
+from .starttls import UpgradeRefused, conversation
 
 _ATTEMPT_DELAY: t.Final = 0.25  # seconds, RFC 8305, 5
 _NO_DESCRIPTOR: t.Final = (errno.EMFILE, errno.ENFILE)
@@ -130,9 +130,9 @@ def send(connection: socket.socket, data: bytes) -> Conversation[None]:
             yield Wait((connection,), WRITABLE)
 
 
-def start_tls(connection: socket.socket, protocol: str) -> Conversation[None]:
-    """Talk until the next bytes are the TLS handshake. Raises UpgradeRefused, OSError."""
-    talk = upgrade(protocol)
+def start_tls(connection: socket.socket, protocol: str, name: str) -> Conversation[None]:
+    """Talk until the next bytes are the TLS handshake. name: of the server, in ASCII. Raises UpgradeRefused, OSError."""
+    talk = conversation(protocol, name)
     received = 0
     try:
         said = next(talk)

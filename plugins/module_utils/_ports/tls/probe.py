@@ -179,7 +179,9 @@ class _Probe:
             if self._endpoint.starttls:
                 self._phase = "STARTTLS"
                 try:
-                    yield from start_tls(connection, self._endpoint.starttls)
+                    yield from start_tls(
+                        connection, self._endpoint.starttls, self._endpoint.sni or self._endpoint.connect_host
+                    )
                 except UpgradeRefused as refused:
                     raise _Unreachable(f"STARTTLS refused: {refused}") from None
             self._phase = "handshake"
