@@ -131,7 +131,7 @@ def send(connection: socket.socket, data: bytes) -> Conversation[None]:
 
 
 def start_tls(connection: socket.socket, protocol: str, name: str) -> Conversation[None]:
-    """Talk until the next bytes are the TLS handshake. name: of the server, in ASCII. Raises UpgradeRefused, OSError."""
+    """Talk until the next bytes are the TLS handshake. name: of the server. Raises UpgradeRefused, OSError."""
     talk = conversation(protocol, name)
     received = 0
     try:

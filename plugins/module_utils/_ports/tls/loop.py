@@ -54,7 +54,7 @@ Conversation = t.Generator[Wait, t.Optional[socket.socket], R]
 class Timed(t.Generic[R]):
     """A conversation, and seconds for all of it: when they are over, OutOfTime is thrown in, and it must return.
 
-    It returns its result, or other conversations that follow from it.
+    It returns its result, or other conversations that follow from it, each of which has no more time than it has left.
     """
 
     conversation: Conversation[R | list[Timed[R]]]
@@ -230,12 +230,14 @@ class Loop(t.Generic[R]):
         task.conversation = None
         self._open.discard(task)
         self._count_no_more(task)
-        if isinstance(result, list):
-            self._following.extend(result)
-            return
-        self._results.append(result)
+        now = self._clock.now()
         if in_time:
-            self._usual += _SMOOTHING * (self._clock.now() - task.began - self._usual)
+            self._usual += _SMOOTHING * (now - task.began - self._usual)
+        if isinstance(result, list):
+            left = task.ends - now
+            self._following.extend(Timed(each.conversation, min(each.seconds, left)) for each in result)
+        else:
+            self._results.append(result)
 
     def _close(self) -> None:
         for task in self._open:
