@@ -61,7 +61,7 @@ class Timed(t.Generic[R]):
     seconds: float
 
 
-class _Task(t.Generic[R]):
+class _Running(t.Generic[R]):
     def __init__(self, timed: Timed[R], now: float) -> None:
         self.conversation: Conversation[R | list[Timed[R]]] | None = timed.conversation
         self.began = now
@@ -97,15 +97,15 @@ class Loop(t.Generic[R]):
         self._ends = None if ends is None else time.monotonic() + ends
         self._clock = _Clock()
         self._selector = selectors.DefaultSelector()
-        self._open: set[_Task[R]] = set()
-        self._counted: collections.deque[_Task[R]] = collections.deque()
+        self._open: set[_Running[R]] = set()
+        self._counted: collections.deque[_Running[R]] = collections.deque()
         self._counting = 0
         self._usual = 0.0  # seconds that a conversation takes
-        self._alarms: list[tuple[float, int, _Task[R], int]] = []
+        self._alarms: list[tuple[float, int, _Running[R], int]] = []
         self._numbers = itertools.count()
         self._following: collections.deque[Timed[R]] = collections.deque()
         self._results: collections.deque[R] = collections.deque()
-        self._woken: collections.deque[tuple[_Task[R], int]] = collections.deque()
+        self._woken: collections.deque[tuple[_Running[R], int]] = collections.deque()
         self._ear, self._bell = socket.socketpair()
 
     def run(self, conversations: t.Iterable[Timed[R]]) -> t.Iterator[R]:
@@ -136,7 +136,7 @@ class Loop(t.Generic[R]):
             timed = self._following.popleft() if self._following else next(source, None)
             if timed is None:
                 break
-            task = _Task(timed, now)
+            task = _Running(timed, now)
             self._open.add(task)
             self._counted.append(task)
             self._counting += 1
@@ -150,7 +150,7 @@ class Loop(t.Generic[R]):
         while counted and (not counted[0].counts or counted[0].began + patience <= now):
             self._count_no_more(counted.popleft())
 
-    def _count_no_more(self, task: _Task[R]) -> None:
+    def _count_no_more(self, task: _Running[R]) -> None:
         self._counting -= task.counts
         task.counts = False
 
@@ -194,7 +194,7 @@ class Loop(t.Generic[R]):
         except BlockingIOError:
             pass
 
-    def _wake(self, task: _Task[R], turn: int) -> None:
+    def _wake(self, task: _Running[R], turn: int) -> None:
         """Of any thread."""
         self._woken.append((task, turn))
         try:
@@ -202,10 +202,10 @@ class Loop(t.Generic[R]):
         except OSError:  # it is full, and so heard, or the loop has ended
             pass
 
-    def _alarm(self, at: float, task: _Task[R], turn: int) -> None:
+    def _alarm(self, at: float, task: _Running[R], turn: int) -> None:
         heapq.heappush(self._alarms, (at, next(self._numbers), task, turn))
 
-    def _resume(self, task: _Task[R], ready: socket.socket | None, *, in_time: bool = True) -> None:
+    def _resume(self, task: _Running[R], ready: socket.socket | None, *, in_time: bool = True) -> None:
         conversation = task.conversation
         if conversation is None:
             return
@@ -226,7 +226,7 @@ class Loop(t.Generic[R]):
         if wait.subscribe is not None:
             wait.subscribe(functools.partial(self._wake, task, task.turn))
 
-    def _finish(self, task: _Task[R], result: R | list[Timed[R]], *, in_time: bool) -> None:
+    def _finish(self, task: _Running[R], result: R | list[Timed[R]], *, in_time: bool) -> None:
         task.conversation = None
         self._open.discard(task)
         self._count_no_more(task)
