@@ -12,7 +12,7 @@ import os
 import socket
 import typing as t
 
-from .loop import READABLE, WRITABLE, Conversation, Wait
+from .loop import READABLE, WRITABLE, Talk, Wait
 from .resolver import SocketAddress
 from .starttls import UpgradeRefused, conversation
 
@@ -34,7 +34,7 @@ class Connector:
         self._pending: dict[socket.socket, str | None] = {}
         self.tried: str | None = None
 
-    def connect(self) -> Conversation[socket.socket]:
+    def connect(self) -> Talk[socket.socket]:
         """A connection that does not block. Each address has a quarter of a second before the next is tried beside it
         (RFC 8305, happy eyeballs). Raises OSError of the last that failed."""
         failure = OSError(errno.EHOSTUNREACH, os.strerror(errno.EHOSTUNREACH))
@@ -110,7 +110,7 @@ def _with_itself(connection: socket.socket) -> int:
         return 0
 
 
-def receive(connection: socket.socket) -> Conversation[bytes]:
+def receive(connection: socket.socket) -> Talk[bytes]:
     """What has come; b"" at the end of the stream. Raises OSError."""
     while True:
         yield Wait((connection,), READABLE)
@@ -120,7 +120,7 @@ def receive(connection: socket.socket) -> Conversation[bytes]:
             continue
 
 
-def send(connection: socket.socket, data: bytes) -> Conversation[None]:
+def send(connection: socket.socket, data: bytes) -> Talk[None]:
     """All of data. Raises OSError."""
     view = memoryview(data)
     while view:
@@ -130,7 +130,7 @@ def send(connection: socket.socket, data: bytes) -> Conversation[None]:
             yield Wait((connection,), WRITABLE)
 
 
-def start_tls(connection: socket.socket, protocol: str, name: str) -> Conversation[None]:
+def start_tls(connection: socket.socket, protocol: str, name: str) -> Talk[None]:
     """Talk until the next bytes are the TLS handshake. name: of the server. Raises UpgradeRefused, OSError."""
     talk = conversation(protocol, name)
     received = 0

@@ -16,7 +16,7 @@ import typing as t
 
 from ..._errors import ProbeError
 from .connection import receive, send
-from .loop import Conversation
+from .loop import Talk
 
 _HANDSHAKE, _ALERT, _CERTIFICATE = 22, 21, 11  # ContentType and HandshakeType, RFC 8446
 _PROTOCOL_VERSION = 70
@@ -160,7 +160,7 @@ def _context(key_type: str) -> ssl.SSLContext:
 
 def shake_hands(
     connection: socket.socket, context: ssl.SSLContext, server_hostname: str | None, *, await_verdict: bool = False
-) -> Conversation[Handshake]:
+) -> Talk[Handshake]:
     """Run the handshake over a connection that does not block. Raises OSError; TLS failures are in the result.
 
     await_verdict: wait for what the server says of our certificate, which comes after the handshake in TLS 1.3.
@@ -198,7 +198,7 @@ def shake_hands(
 
 def _refusal(
     connection: socket.socket, tls: _Recorder, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO
-) -> Conversation[str | None]:
+) -> Talk[str | None]:
     """Say goodbye at once: a server that has accepted us closes, too, and one that has not has sent an alert."""
     while True:
         try:

@@ -47,7 +47,7 @@ class OutOfTime(Exception):
     """The time of a conversation is over. (No TimeoutError, which is an OSError, and what a connect may end with.)"""
 
 
-Conversation = t.Generator[Wait, t.Optional[socket.socket], R]
+Talk = t.Generator[Wait, t.Optional[socket.socket], R]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,13 +57,13 @@ class Timed(t.Generic[R]):
     It returns its result, or other conversations that follow from it, each of which has no more time than it has left.
     """
 
-    conversation: Conversation[R | list[Timed[R]]]
+    conversation: Talk[R | list[Timed[R]]]
     seconds: float
 
 
 class _Running(t.Generic[R]):
     def __init__(self, timed: Timed[R], now: float) -> None:
-        self.conversation: Conversation[R | list[Timed[R]]] | None = timed.conversation
+        self.conversation: Talk[R | list[Timed[R]]] | None = timed.conversation
         self.began = now
         self.ends = now + timed.seconds
         self.wait = Wait()

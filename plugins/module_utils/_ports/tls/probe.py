@@ -17,7 +17,7 @@ from ..host.descriptors import open_files
 from .connection import Connector, send, shown, start_tls, with_port
 from .endpoint import Endpoint, is_ip
 from .handshake import Handshake, permissive_context, shake_hands
-from .loop import Conversation, Loop, OutOfTime, Timed
+from .loop import Loop, OutOfTime, Talk, Timed
 from .observation import QUEUE_FULL, Observation, Trust
 from .resolver import NameResolver, SocketAddress
 from .starttls import UpgradeRefused
@@ -64,7 +64,7 @@ def probe_many(
     seen: dict[int, Observation] = {}
     resolver = NameResolver()
 
-    def numbered(number: int) -> Conversation[tuple[int, Observation] | list[Timed[tuple[int, Observation]]]]:
+    def numbered(number: int) -> Talk[tuple[int, Observation] | list[Timed[tuple[int, Observation]]]]:
         return number, (yield from converse(endpoints[number], timeout, trust, resolver))
 
     with open_files(len(endpoints)) as most_open:
@@ -80,7 +80,7 @@ def converse(
     trust: Trust | None,
     resolver: NameResolver,
     addresses: t.Sequence[SocketAddress] | None = None,
-) -> Conversation[Observation]:
+) -> Talk[Observation]:
     """What probe does, as a conversation that a Loop gives timeout seconds. addresses: those to ask, instead of all."""
     return (yield from _Probe(endpoint, timeout, resolver, addresses).run(trust))
 
@@ -100,7 +100,7 @@ class _Probe:
         self._phase = "connect"
         self._address: str | None = None
 
-    def run(self, trust: Trust | None) -> Conversation[Observation]:
+    def run(self, trust: Trust | None) -> Talk[Observation]:
         try:
             return (yield from self._observe(trust))
         except OutOfTime:
@@ -121,7 +121,7 @@ class _Probe:
             trust_error=None if trust is None else error,
         )
 
-    def _observe(self, trust: Trust | None) -> Conversation[Observation]:
+    def _observe(self, trust: Trust | None) -> Talk[Observation]:
         key_type = self._endpoint.key_type
         observation, refused_version = yield from self._look(trust, key_type)
         if refused_version and key_type != "any":
@@ -129,7 +129,7 @@ class _Probe:
             observation = dataclasses.replace(observation, key_type_ignored=True)
         return observation
 
-    def _look(self, trust: Trust | None, key_type: str) -> Conversation[tuple[Observation, bool]]:
+    def _look(self, trust: Trust | None, key_type: str) -> Talk[tuple[Observation, bool]]:
         """An observation, and whether the server refused the protocol version."""
         name = self._verified_name()
         if trust is None:
@@ -171,7 +171,7 @@ class _Probe:
 
     def _shake(
         self, context: ssl.SSLContext, server_hostname: str | None, *, await_verdict: bool = False
-    ) -> Conversation[Handshake]:
+    ) -> Talk[Handshake]:
         connection = yield from self._connect()
         with connection:
             if self._endpoint.proxy_protocol:
@@ -187,7 +187,7 @@ class _Probe:
             self._phase = "handshake"
             return (yield from shake_hands(connection, context, server_hostname, await_verdict=await_verdict))
 
-    def _connect(self) -> Conversation[socket.socket]:
+    def _connect(self) -> Talk[socket.socket]:
         """To the first address that takes a connection; to the same one again, where there was one already."""
         if self._addresses is None:
             self._phase = "name resolution"
@@ -201,7 +201,7 @@ class _Probe:
         self._addresses = [each for each in self._addresses if shown(each) == connector.tried]
         return connection
 
-    def _resolve(self) -> Conversation[t.Sequence[SocketAddress]]:
+    def _resolve(self) -> Talk[t.Sequence[SocketAddress]]:
         endpoint = self._endpoint
         if endpoint.unix_path is not None:
             return [(socket.AF_UNIX, endpoint.unix_path)]

@@ -12,7 +12,7 @@ import threading
 import typing as t
 
 from .endpoint import is_ip
-from .loop import Conversation, OutOfTime, Wait
+from .loop import OutOfTime, Talk, Wait
 
 #: Family and what socket.connect takes: of the Internet a tuple that begins with IP address and port, else a path.
 SocketAddress = tuple[socket.AddressFamily, t.Any]
@@ -55,7 +55,7 @@ class NameResolver:
         self._threads = 0
         self._lost = 0
 
-    def addresses(self, host: str) -> Conversation[list[SocketAddress]]:
+    def addresses(self, host: str) -> Talk[list[SocketAddress]]:
         """All addresses of host (ASCII name, or IP address), each once, with port 0; none when it does not resolve."""
         if is_ip(host):
             return _look_up(host)

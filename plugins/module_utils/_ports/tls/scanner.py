@@ -23,7 +23,7 @@ from ..._errors import ProbeError
 from ..host.descriptors import open_files
 from .connection import shown, with_port
 from .endpoint import Endpoint, is_ip
-from .loop import Conversation, Loop, OutOfTime, Timed
+from .loop import Loop, OutOfTime, Talk, Timed
 from .observation import Observation, Trust
 from .probe import UNRESOLVED, converse
 from .resolver import NameResolver, SocketAddress
@@ -91,7 +91,7 @@ class Scanner:
             finally:
                 self._resolver.close()
 
-    def _endpoint(self, number: int) -> _Conversation:
+    def _endpoint(self, number: int) -> _Talk:
         watched = self._endpoints[number]
         try:
             endpoint = probed(watched, self._settings.key_type)
@@ -108,12 +108,10 @@ class Scanner:
         self._left[number] = len(found)
         return [Timed(self._address(number, endpoint, each), self._settings.timeout) for each in found]
 
-    def _address(self, number: int, endpoint: Endpoint, address: SocketAddress) -> _Conversation:
+    def _address(self, number: int, endpoint: Endpoint, address: SocketAddress) -> _Talk:
         return number, (yield from self._see(self._endpoints[number], endpoint, address))
 
-    def _see(
-        self, watched: WatchedEndpoint, endpoint: Endpoint, address: SocketAddress | None
-    ) -> Conversation[Sighting]:
+    def _see(self, watched: WatchedEndpoint, endpoint: Endpoint, address: SocketAddress | None) -> Talk[Sighting]:
         settings = self._settings
         addresses = None if address is None else [address]
         seen = yield from converse(endpoint, settings.timeout, settings.trust, self._resolver, addresses)
@@ -141,7 +139,7 @@ class Scanner:
         return Sighting(watched.key, None, self._settings.now, error=error)
 
 
-_Conversation = Conversation["tuple[int, Sighting] | list[Timed[tuple[int, Sighting]]]"]
+_Talk = Talk["tuple[int, Sighting] | list[Timed[tuple[int, Sighting]]]"]
 
 
 def probed(watched: WatchedEndpoint, key_type: str = "any") -> Endpoint:
