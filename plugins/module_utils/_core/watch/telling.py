@@ -75,11 +75,9 @@ class Teller:
         what = f"serves a new certificate{_until(leaf)}."
         return self.tell("renewed", "info", leaf.fingerprint_sha256, what, **details)
 
-    def stays(self, kind: WatchEventKind, leaf: SeenCertificate, settled: timedelta) -> WatchEvent:
+    def stays(self, kind: WatchEventKind, leaf: SeenCertificate) -> WatchEvent:
         """Of a change that was not told when it happened, as it had come and gone before."""
-        what = (
-            f"serves the certificate{_until(leaf)} for {format_duration(settled)} now; before, it changed to and fro."
-        )
+        what = f"serves a certificate{_until(leaf)}, after it had changed to and fro."
         return self.tell(kind, "warning", leaf.fingerprint_sha256, what, after=facts(leaf))
 
     def differences(self, former: SeenCertificate, leaf: SeenCertificate) -> list[WatchEvent]:
