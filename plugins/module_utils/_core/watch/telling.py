@@ -138,7 +138,7 @@ class Teller:
         scans = "this scan" if failures == 1 else f"{failures} scans in a row"
         what = f"gave no certificate in {scans}, since {isoformat_utc(since)}: {error or 'no reason is known'}."
         details = {"error": error, "failures": failures, "since": isoformat_utc(since)}
-        return self.tell("unreachable", "critical", isoformat_utc(since), what, **details)
+        return self.tell("unreachable", "warning", isoformat_utc(since), what, **details)
 
     def recovered(self, leaf: SeenCertificate | None) -> WatchEvent:
         if leaf is None:
