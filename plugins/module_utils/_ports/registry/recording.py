@@ -14,23 +14,40 @@ try:
 except ImportError:  # told by the runners
     pass
 
-from ..._core.watch.changes import judge
+from ..._core.watch.changes import Judgement, judge
 from ..._core.watch.events import WatchEvent
 from ..._core.watch.policy import WatchPolicy
 from ..._core.watch.sightings import AddressState, SeenCertificate, Sighting
 from . import rows
 from .tables import registry_tables
 
+Judged = t.Callable[[Sighting, Judgement], None]
 _Place = tuple[int, t.Optional[str]]  # the row of an endpoint, and an address
 
 
 def record_batch(
-    connection: sa.Connection, sightings: t.Sequence[Sighting], policy: WatchPolicy, now: datetime
+    connection: sa.Connection,
+    sightings: t.Sequence[Sighting],
+    policy: WatchPolicy,
+    now: datetime,
+    judged: Judged | None = None,
 ) -> list[WatchEvent]:
     """In the caller's transaction. sightings: at most as many as one list in SQL may have values."""
     batch = _Batch(connection, now)
-    events = batch.judged(sightings, policy)
+    events = batch.judged(sightings, policy, judged)
     return batch.written(events)
+
+
+def judge_batch(
+    connection: sa.Connection,
+    sightings: t.Sequence[Sighting],
+    policy: WatchPolicy,
+    now: datetime,
+    judged: Judged | None = None,
+) -> list[WatchEvent]:
+    """What record_batch would return; nothing is written."""
+    batch = _Batch(connection, now)
+    return batch.unknown(batch.judged(sightings, policy, judged))
 
 
 class _Batch:
@@ -43,7 +60,9 @@ class _Batch:
         self._new: list[rows.NewRow] = []
         self._certificates: dict[str, SeenCertificate] = {}
 
-    def judged(self, sightings: t.Sequence[Sighting], policy: WatchPolicy) -> list[WatchEvent]:
+    def judged(
+        self, sightings: t.Sequence[Sighting], policy: WatchPolicy, tell: Judged | None = None
+    ) -> list[WatchEvent]:
         endpoints = self._endpoints({sighting.endpoint for sighting in sightings})
         keys = {number: key for key, (number, _endpoint) in endpoints.items()}
         self._open = self._open_intervals(list(keys))
@@ -61,6 +80,8 @@ class _Batch:
             before = others.pop(sighting.address, None)
             last = former.get(before.fingerprint_sha256 or "") if before else None
             judgement = judge(before, sighting, endpoint, last, policy, tuple(others.values()))
+            if tell is not None:
+                tell(sighting, judgement)
             events += judgement.events
             others[sighting.address] = judgement.after
             for state in judgement.departs:
@@ -115,13 +136,18 @@ class _Batch:
             self._connection.execute(sa.insert(self._tables.certificates), made)
 
     def _write_events(self, events: t.Sequence[WatchEvent]) -> list[WatchEvent]:
+        new = self.unknown(events)
+        if new:
+            self._connection.execute(sa.insert(self._tables.events), [rows.event_row(event) for event in new])
+        return new
+
+    def unknown(self, events: t.Sequence[WatchEvent]) -> list[WatchEvent]:
+        """Those that are not there yet."""
         table = self._tables.events
         by_id = {event.id: event for event in events}
         for chunk in _chunks(list(by_id)):
             for told in self._connection.execute(sa.select(table.c.event_id).where(table.c.event_id.in_(chunk))):
                 del by_id[told.event_id]
-        if by_id:
-            self._connection.execute(sa.insert(table), [rows.event_row(event) for event in by_id.values()])
         return list(by_id.values())
 
     # What is there

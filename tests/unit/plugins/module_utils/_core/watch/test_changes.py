@@ -290,7 +290,8 @@ class TestReach:
         life = Life(policy=WatchPolicy(unreachable_after=after))
         told = [life.see(scan) for scan in range(8)]
         assert told == [["unreachable"] if scan == after - 1 else [] for scan in range(8)]
-        assert life.events[0].message.endswith("since 2026-01-01T00:00:00Z: connection refused.")
+        since = f" in {after} scans in a row, since 2026-01-01T00:00:00Z" if after > 1 else ""
+        assert life.events[0].message.endswith(f") gave no certificate{since}: connection refused.")
 
     def test_recovered_after_so_many_in_a_row(self) -> None:
         life = Life(policy=WatchPolicy(unreachable_after=1, recovered_after=3))
