@@ -71,9 +71,10 @@ def judge(
     policy: WatchPolicy,
     others: t.Sequence[AddressState] = (),
 ) -> Judgement:
-    """before: of this address, None when it has never been seen. former: the certificate of before.fingerprint_sha256.
+    """before: of this address and type of key, None when it has never been seen. former: the certificate of before.fingerprint_sha256.
 
-    others: the states of the endpoint's other addresses (and that of no address, from when its name did not resolve).
+    others: all other states of the endpoint: of its other addresses, of other types of keys, and that of no address,
+    from when its name did not resolve.
     """
     if before is not None and timedelta(0) < before.last_seen - sighting.at < _BESIDE:
         return Judgement(before, [], False)
@@ -143,6 +144,7 @@ def _interval(
         error=sighting.error,
         failures=failures,
         told=told,
+        key_type=sighting.key_type,
     )
     return after, opens
 

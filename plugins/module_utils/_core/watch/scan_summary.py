@@ -43,6 +43,7 @@ class ScanProblem:
             "host": self.endpoint.host,
             "port": self.endpoint.port,
             "address": sighting.address,
+            "key_type": sighting.key_type,
             "condition": self.condition,
             "message": self._told(policy),
             "error": sighting.error,
@@ -76,7 +77,13 @@ class ScanProblem:
         leaf = self.sighting.leaf
         end = end_of(leaf, self.sighting.needed_until) if leaf else None
         ends = _NO_END if end is None else isoformat_utc(end)
-        return CONDITIONS.index(self.condition), ends, self.endpoint.key, self.sighting.address or ""
+        return (
+            CONDITIONS.index(self.condition),
+            ends,
+            self.endpoint.key,
+            self.sighting.address or "",
+            self.sighting.key_type,
+        )
 
 
 class ScanSummary:
@@ -150,4 +157,4 @@ def condition_of(sighting: Sighting, policy: WatchPolicy) -> AddressCondition:
 
 
 def _place(sighting: Sighting) -> tuple[t.Any, ...]:
-    return sighting.endpoint, sighting.address
+    return sighting.endpoint, sighting.address, sighting.key_type

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 from datetime import datetime
 
@@ -19,6 +20,7 @@ from ..._core.watch.selecting import not_found
 from ..._core.watch.sightings import Sighting
 from ..._errors import InvalidOption
 
+ANY_KEY: t.Final = "any"
 _MOST_NAMED: t.Final = 10
 
 
@@ -65,41 +67,69 @@ def registered_endpoints(registry: RecordingRegistry, selection: EndpointSelecti
 
 
 class EndpointScan:
-    """One scan. registry: None to record nothing. check: tell what would be recorded, and record nothing."""
+    """One scan. look: asks endpoints for certificates of a type of key, "any" for what clients of today get.
+
+    key_types: further ones to ask for, where something is served. registry: None to record nothing. check: tell what
+    would be recorded, and record nothing.
+    """
 
     def __init__(
         self,
         endpoints: t.Sequence[WatchedEndpoint],
-        sightings: SightingSource,
+        look: t.Callable[[t.Sequence[WatchedEndpoint], str], SightingSource],
         policy: WatchPolicy,
         *,
+        key_types: t.Sequence[str] = (),
         registry: RecordingRegistry | None = None,
         now: datetime,
         check: bool = False,
     ) -> None:
-        self._sightings = sightings
+        self._endpoints = endpoints
+        self._look = look
         self._policy = policy
+        self._key_types = [key_type for key_type in dict.fromkeys(key_types) if key_type != ANY_KEY]
         self._registry = registry
         self._now = now
         self._check = check
+        self._leaves: dict[tuple[tuple[str, int], str | None], set[str]] = {}
         self.summary = ScanSummary(endpoints, policy)
 
     def run(self) -> ScanSummary:
         """Raises RegistryError; what was recorded until then stays, and summary tells what was seen."""
-        summary = self.summary
+        summary, seen = self.summary, self._seen()
         if self._registry is None:
-            for _sighting in self._seen():
+            for _sighting in seen:
                 pass
         else:
-            summary.tell(
-                self._registry.record(
-                    self._seen(), self._policy, self._now, check=self._check, judged=self.summary.judge
-                )
-            )
-        summary.miss(self._sightings.unfinished)
+            summary.tell(self._registry.record(seen, self._policy, self._now, check=self._check, judged=summary.judge))
         return summary
 
     def _seen(self) -> t.Iterator[Sighting]:
-        for sighting in self._sightings:
+        source = self._look(self._endpoints, ANY_KEY)
+        for sighting in source:
+            if self._key_types and sighting.leaf:
+                self._leaves.setdefault(_place(sighting), set()).add(sighting.leaf.fingerprint_sha256)
             self.summary.see(sighting)
             yield sighting
+        self.summary.miss(source.unfinished)
+        for key_type in self._key_types:
+            yield from self._further(key_type)
+
+    def _further(self, key_type: str) -> t.Iterator[Sighting]:
+        """Of addresses that serve something: what they have besides. That they have no such thing is no news."""
+        serving = {endpoint for endpoint, _address in self._leaves}
+        source = self._look([endpoint for endpoint in self._endpoints if endpoint.key in serving], key_type)
+        for sighting in source:
+            known = self._leaves.get(_place(sighting))
+            if sighting.leaf is None or known is None or sighting.leaf.fingerprint_sha256 in known:
+                continue
+            if not sighting.key_type_ignored:
+                known.add(sighting.leaf.fingerprint_sha256)
+                further = dataclasses.replace(sighting, key_type=key_type)
+                self.summary.see(further)
+                yield further
+        self.summary.miss(endpoint for endpoint in source.unfinished if endpoint not in self.summary.unfinished)
+
+
+def _place(sighting: Sighting) -> tuple[tuple[str, int], str | None]:
+    return sighting.endpoint, sighting.address

@@ -22,7 +22,7 @@ from . import rows
 from .tables import registry_tables
 
 Judged = t.Callable[[Sighting, Judgement], None]
-_Place = tuple[int, t.Optional[str]]  # the row of an endpoint, and an address
+_Place = tuple[int, t.Optional[str], str]  # the row of an endpoint, an address, and the type of key asked for
 
 
 def record_batch(
@@ -33,7 +33,7 @@ def record_batch(
     judged: Judged | None = None,
 ) -> list[WatchEvent]:
     """In the caller's transaction. sightings: at most as many as one list in SQL may have values."""
-    batch = _Batch(connection, now)
+    batch = _Recording(connection, now)
     events = batch.judged(sightings, policy, judged)
     return batch.written(events)
 
@@ -46,18 +46,18 @@ def judge_batch(
     judged: Judged | None = None,
 ) -> list[WatchEvent]:
     """What record_batch would return; nothing is written."""
-    batch = _Batch(connection, now)
+    batch = _Recording(connection, now)
     return batch.unknown(batch.judged(sightings, policy, judged))
 
 
-class _Batch:
+class _Recording:
     def __init__(self, connection: sa.Connection, now: datetime) -> None:
         self._connection = connection
         self._now = now
         self._tables = registry_tables()
-        self._open: dict[_Place, rows.NewRow] = {}
-        self._touched: dict[int, rows.NewRow] = {}  # rows with an id, by that
-        self._new: list[rows.NewRow] = []
+        self._open: dict[_Place, rows.NewRegistryRow] = {}
+        self._touched: dict[int, rows.NewRegistryRow] = {}  # rows with an id, by that
+        self._new: list[rows.NewRegistryRow] = []
         self._certificates: dict[str, SeenCertificate] = {}
 
     def judged(
@@ -66,9 +66,9 @@ class _Batch:
         endpoints = self._endpoints({sighting.endpoint for sighting in sightings})
         keys = {number: key for key, (number, _endpoint) in endpoints.items()}
         self._open = self._open_intervals(list(keys))
-        states: dict[int, dict[str | None, AddressState]] = {number: {} for number in keys}
-        for (number, address), row in self._open.items():
-            states[number][address] = rows.state_of(row, keys[number])
+        states: dict[int, dict[tuple[str | None, str], AddressState]] = {number: {} for number in keys}
+        for (number, *of_one), row in self._open.items():
+            states[number][of_one[0], of_one[1]] = rows.state_of(row, keys[number])
         served = [state.fingerprint_sha256 for of_one in states.values() for state in of_one.values()]
         former = self._known([fingerprint for fingerprint in served if fingerprint])
         events: list[WatchEvent] = []
@@ -77,18 +77,20 @@ class _Batch:
                 continue  # retired since it was asked
             number, endpoint = endpoints[sighting.endpoint]
             others = states[number]
-            before = others.pop(sighting.address, None)
+            before = others.pop((sighting.address, sighting.key_type), None)
             last = former.get(before.fingerprint_sha256 or "") if before else None
             judgement = judge(before, sighting, endpoint, last, policy, tuple(others.values()))
             if tell is not None:
                 tell(sighting, judgement)
             events += judgement.events
-            others[sighting.address] = judgement.after
+            others[sighting.address, sighting.key_type] = judgement.after
             for state in judgement.departs:
-                del others[state.address]
-                self._close((number, state.address))
+                del others[state.address, state.key_type]
+                self._close((number, state.address, state.key_type))
             if judgement.after is not before:
-                self._keep((number, sighting.address), judgement.after, sighting, opens=judgement.opens)
+                self._keep(
+                    (number, sighting.address, sighting.key_type), judgement.after, sighting, opens=judgement.opens
+                )
                 seen = {certificate.fingerprint_sha256: certificate for certificate in sighting.chain}
                 self._certificates.update(seen)
                 former.update(seen)
@@ -111,7 +113,7 @@ class _Batch:
             present["open"] = False
             self._touch(present)
 
-    def _touch(self, row: rows.NewRow) -> None:
+    def _touch(self, row: rows.NewRegistryRow) -> None:
         if "id" in row:
             self._touched[row["id"]] = row
 
@@ -158,7 +160,7 @@ class _Batch:
         asked = sa.select(table).where(table.c.host.in_(hosts), table.c.retired.is_(None))
         found = {}
         for row in self._connection.execute(asked).mappings():
-            endpoint = rows.endpoint_of(t.cast(rows.Row, row))
+            endpoint = rows.endpoint_of(t.cast(rows.RegistryRow, row))
             if endpoint.key in keys:
                 found[endpoint.key] = row["id"], endpoint
         return found
@@ -167,7 +169,7 @@ class _Batch:
         table = self._tables.intervals
         asked = sa.select(table).where(table.c.endpoint_id.in_(numbers), table.c.open.is_(True))
         return {
-            (row["endpoint_id"], row["address"]): dict(t.cast(rows.Row, row))
+            (row["endpoint_id"], row["address"], row["key_type"]): dict(t.cast(rows.RegistryRow, row))
             for row in self._connection.execute(asked).mappings()
         }
 
@@ -177,7 +179,7 @@ class _Batch:
         for chunk in _chunks(list(dict.fromkeys(fingerprints))):
             asked = sa.select(table) if whole else sa.select(table.c.fingerprint_sha256)
             for row in self._connection.execute(asked.where(table.c.fingerprint_sha256.in_(chunk))).mappings():
-                kept = rows.certificate_of(t.cast(rows.Row, row)) if whole else None
+                kept = rows.certificate_of(t.cast(rows.RegistryRow, row)) if whole else None
                 found[row["fingerprint_sha256"]] = kept
         return found
 

@@ -109,7 +109,7 @@ class SqlRegistry:
         asked = sa.select(table).where(table.c.fingerprint_sha256 == fingerprint_sha256)
         with self._database.reading() as connection:
             row = connection.execute(asked).mappings().first() if connection else None
-        return rows.certificate_of(t.cast(rows.Row, row)) if row else None
+        return rows.certificate_of(t.cast(rows.RegistryRow, row)) if row else None
 
     def undelivered(self, receiver: str, limit: int) -> list[WatchEvent]:
         events, deliveries = self._tables.events, self._tables.deliveries
@@ -247,8 +247,8 @@ def _endpoint_of(event: WatchEvent) -> WatchedEndpoint:
     return WatchedEndpoint(event.name, event.host, event.port)
 
 
-def _rows(connection: sa.Connection | None, asked: sa.Select[t.Any]) -> t.Iterator[rows.Row]:
+def _rows(connection: sa.Connection | None, asked: sa.Select[t.Any]) -> t.Iterator[rows.RegistryRow]:
     """None without a registry."""
     if connection is not None:
         for row in connection.execute(asked).mappings():
-            yield t.cast(rows.Row, row)
+            yield t.cast(rows.RegistryRow, row)
