@@ -71,10 +71,11 @@ def judge(
     policy: WatchPolicy,
     others: t.Sequence[AddressState] = (),
 ) -> Judgement:
-    """before: of this address and type of key, None when it has never been seen. former: the certificate of before.fingerprint_sha256.
+    """before: of this address and type of key, None when it has never been seen.
 
-    others: all other states of the endpoint: of its other addresses, of other types of keys, and that of no address,
-    from when its name did not resolve.
+    former: the certificate of before.fingerprint_sha256, None when nobody has it any more. others: all other states of
+    the endpoint: of its other addresses, of other types of keys, and that of no address, from when its name did not
+    resolve.
     """
     if before is not None and timedelta(0) < before.last_seen - sighting.at < _BESIDE:
         return Judgement(before, [], False)

@@ -67,8 +67,8 @@ class _Recording:
         keys = {number: key for key, (number, _endpoint) in endpoints.items()}
         self._open = self._open_intervals(list(keys))
         states: dict[int, dict[tuple[str | None, str], AddressState]] = {number: {} for number in keys}
-        for (number, *of_one), row in self._open.items():
-            states[number][of_one[0], of_one[1]] = rows.state_of(row, keys[number])
+        for (number, address, key_type), row in self._open.items():
+            states[number][address, key_type] = rows.state_of(row, keys[number])
         served = [state.fingerprint_sha256 for of_one in states.values() for state in of_one.values()]
         former = self._known([fingerprint for fingerprint in served if fingerprint])
         events: list[WatchEvent] = []
