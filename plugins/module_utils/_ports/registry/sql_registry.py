@@ -24,7 +24,7 @@ from ..._core.watch.selecting import is_selected
 from ..._core.watch.sightings import SeenCertificate, Sighting
 from . import rows
 from .database import RegistryDatabase
-from .forgetting import forget
+from .forgetting import count_forgettable, forget
 from .migrations import MIGRATIONS, Migration
 from .recording import Judged, judge_batch, record_batch
 from .tables import registry_tables
@@ -48,6 +48,11 @@ class SqlRegistry:
     def place(self) -> str:
         """The database for people, without the password."""
         return str(self._database.url)
+
+    @property
+    def secrets(self) -> list[str]:
+        """Of its URL."""
+        return self._database.url.secrets
 
     def exists(self) -> bool:
         """Whether anything has ever been written to it."""
@@ -180,9 +185,11 @@ class SqlRegistry:
             asked = sa.select(table).order_by(table.c.id)
             return [rows.deployment_of(row) for row in _rows(connection, asked)]
 
-    def forget(self, older_than: timedelta, now: datetime) -> int:
-        if not self.exists():
-            return 0
+    def forget(self, older_than: timedelta, now: datetime, *, check: bool = False) -> int:
+        with self._database.reading() as reader:
+            going = count_forgettable(reader, now - older_than) if reader else 0
+        if check or not going:
+            return going
         with self._database.writing() as connection:
             return forget(connection, now - older_than)
 
