@@ -139,7 +139,7 @@ def test_a_receiver_that_is_down_costs_few_attempts() -> None:
     assert receiver.tried == ["e0", "e0", "e0", "e999"]
     assert sum(clock.slept) == pytest.approx(1 + 2), "twice as long before each next one"
     assert (outbox.noted, len(report.left), report.succeeded) == ([], 1000, False)
-    assert (report.as_result()["failed"], report.as_result()["left"]) == (2, 1000)
+    assert (report.as_result()["failures"], report.as_result()["left"]) == (2, 1000)
 
 
 def test_a_short_outage_is_bridged() -> None:
@@ -230,5 +230,5 @@ def test_a_result_is_bounded() -> None:
     assert (result["delivered"], len(result["events"])) == (150, 100)
     refusing = Receiver(dict.fromkeys((f"e{number}" for number in range(150)), "refused"))
     result = deliver(Outbox(outbox.events), refusing).as_result()
-    assert (result["failed"], len(result["problems"])) == (150, 100)
+    assert (result["failures"], len(result["problems"])) == (150, 100)
     assert result["problems"][0] == {"id": "e0", "name": "n0", "fault": "refused", "message": "No e0."}
