@@ -2,8 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The pages of the collection, without data, of the files in the folder dashboard. On the controller only: Ansible packs
-nothing but Python for hosts."""
+"""The pages of the collection, without data, made of the files in the folder dashboard.
+
+On the controller only, for Ansible packs nothing but Python for hosts.
+"""
 
 from __future__ import annotations
 

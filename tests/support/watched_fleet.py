@@ -74,7 +74,9 @@ class Fleet:
         self.views: list[EndpointView] = []
         self.events: list[WatchEvent] = []
         self.deployments: list[Deployment] = []
-        self.above = certificate(["R11"], now - 400 * DAY, 1000, issuer="CN=ISRG Root X1,O=Internet Security Research Group")
+        self.above = certificate(
+            ["R11"], now - 400 * DAY, 1000, issuer="CN=ISRG Root X1,O=Internet Security Research Group"
+        )
 
     def add(
         self,
@@ -167,20 +169,55 @@ def example_fleet(now: datetime) -> Fleet:
         return certificate(names, now + left * DAY - days * DAY, days, **facts)
 
     old = fresh("legacy.example.com", -2.3)
-    legacy = fleet.add("legacy.example.com", old, since=87 * DAY, trusted=False, trust_error="certificate has expired", tags=(("team", "billing"),))
-    fleet.tell(legacy, "expired", "critical", 2.3 * DAY, f"The certificate of legacy.example.com:443 has expired.")
+    legacy = fleet.add(
+        "legacy.example.com",
+        old,
+        since=87 * DAY,
+        trusted=False,
+        trust_error="certificate has expired",
+        tags=(("team", "billing"),),
+    )
+    fleet.tell(legacy, "expired", "critical", 2.3 * DAY, "The certificate of legacy.example.com:443 has expired.")
 
     mail = fresh("mail.example.com", 41, names=["mail.example.com", "smtp.example.com", "imap.example.com"])
-    down = fleet.add("mail.example.com", mail, port=587, starttls="smtp", error="Connection refused.", failures=5, since=5 * hour, tags=(("team", "mail"),))
-    fleet.tell(down, "unreachable", "critical", 4.5 * hour, "mail.example.com:587 gives no certificate: Connection refused.")
+    down = fleet.add(
+        "mail.example.com",
+        mail,
+        port=587,
+        starttls="smtp",
+        error="Connection refused.",
+        failures=5,
+        since=5 * hour,
+        tags=(("team", "mail"),),
+    )
+    fleet.tell(
+        down, "unreachable", "critical", 4.5 * hour, "mail.example.com:587 gives no certificate: Connection refused."
+    )
 
     before, after = fresh("shop.example.com", 12), fresh("shop.example.com", 88)
-    shop = fleet.add("shop.example.com", before, addresses=("192.0.2.21", "2001:db8::21"), since=78 * DAY, tags=(("team", "shop"), ("tier", "1")))
+    shop = fleet.add(
+        "shop.example.com",
+        before,
+        addresses=("192.0.2.21", "2001:db8::21"),
+        since=78 * DAY,
+        tags=(("team", "shop"), ("tier", "1")),
+    )
     layers = {"source": after.fingerprint_sha256, "file": after.fingerprint_sha256, "memory": before.fingerprint_sha256}
     fleet.deployments.append(Deployment("lb1", "web/shop", layers, (shop.endpoint.key,), now - hour))
 
-    api = fleet.add("api.example.com", fresh("api.example.com", 9, issuer=ISSUERS[2]), since=60 * DAY, addresses=("192.0.2.30", "192.0.2.31"))
-    fleet.tell(api, "expiring", "warning", 18 * hour, "The certificate of api.example.com:443 ends in 9 days; its renewal is overdue.")
+    api = fleet.add(
+        "api.example.com",
+        fresh("api.example.com", 9, issuer=ISSUERS[2]),
+        since=60 * DAY,
+        addresses=("192.0.2.30", "192.0.2.31"),
+    )
+    fleet.tell(
+        api,
+        "expiring",
+        "warning",
+        18 * hour,
+        "The certificate of api.example.com:443 ends in 9 days; its renewal is overdue.",
+    )
     fleet.add("status.example.com", fresh("status.example.com", 24), since=66 * DAY)
     fleet.add("vpn.example.com", fresh("vpn.example.com", 27, 365, issuer=ISSUERS[3]), port=8443, since=200 * DAY)
     untrusted = fleet.add(
@@ -190,7 +227,13 @@ def example_fleet(now: datetime) -> Fleet:
         trust_error="unable to get local issuer certificate",
         since=3 * DAY,
     )
-    fleet.tell(untrusted, "untrusted", "critical", 3 * DAY, "intranet.example.com:443 is not trusted any more: unable to get local issuer certificate.")
+    fleet.tell(
+        untrusted,
+        "untrusted",
+        "critical",
+        3 * DAY,
+        "intranet.example.com:443 is not trusted any more: unable to get local issuer certificate.",
+    )
     www = fresh("www.example.com", 84, names=["www.example.com", "example.com", "*.example.com"])
     renewed = fleet.add(
         "www.example.com",
@@ -203,18 +246,52 @@ def example_fleet(now: datetime) -> Fleet:
         tags=(("team", "web"),),
     )
     fleet.deployments.append(
-        Deployment("lb1", "web/www", {layer: www.fingerprint_sha256 for layer in ("source", "file", "memory", "wire")}, (renewed.endpoint.key,), now - hour)
+        Deployment(
+            "lb1",
+            "web/www",
+            dict.fromkeys(("source", "file", "memory", "wire"), www.fingerprint_sha256),
+            (renewed.endpoint.key,),
+            now - hour,
+        )
     )
-    fleet.tell(renewed, "renewed", "info", 6 * DAY, "www.example.com:443 has a new certificate, valid until " + f"{now + 84 * DAY:%Y-%m-%d}.")
+    fleet.tell(
+        renewed,
+        "renewed",
+        "info",
+        6 * DAY,
+        "www.example.com:443 has a new certificate, valid until " + f"{now + 84 * DAY:%Y-%m-%d}.",
+    )
     fleet.tell(renewed, "issuer_changed", "warning", 6 * DAY, "www.example.com:443: R10 has become R11.")
-    db = fleet.add("db1.example.com", fresh("db1.example.com", 200, 365, issuer=ISSUERS[3]), port=5432, starttls="postgres", since=100 * DAY)
+    db = fleet.add(
+        "db1.example.com",
+        fresh("db1.example.com", 200, 365, issuer=ISSUERS[3]),
+        port=5432,
+        starttls="postgres",
+        since=100 * DAY,
+    )
     fleet.tell(db, "recovered", "info", 9 * hour, "db1.example.com:5432 gives its certificate again.")
     fleet.add("ldap.example.com", fresh("ldap.example.com", 150, 365, issuer=ISSUERS[3]), port=389, starttls="ldap")
     fleet.add("imap.example.com", mail, port=993, tags=(("team", "mail"),))
     fleet.add("chat.example.com", fresh("chat.example.com", 61), port=5222, starttls="xmpp")
-    fleet.add("cdn.example.com", fresh("cdn.example.com", 77, issuer=ISSUERS[1]), addresses=tuple(f"198.51.100.{n}" for n in range(1, 7)))
-    fleet.add("edge", fresh("edge.example.net", 5.5, 6, issuer=ISSUERS[1]), host="2001:db8:1::5", addresses=("2001:db8:1::5",), since=12 * hour)
-    fleet.add("old-printer", certificate(["printer"], now, odd="Its validity cannot be read."), host="192.0.2.99", addresses=("192.0.2.99",), trusted=None)
+    fleet.add(
+        "cdn.example.com",
+        fresh("cdn.example.com", 77, issuer=ISSUERS[1]),
+        addresses=tuple(f"198.51.100.{n}" for n in range(1, 7)),
+    )
+    fleet.add(
+        "edge",
+        fresh("edge.example.net", 5.5, 6, issuer=ISSUERS[1]),
+        host="2001:db8:1::5",
+        addresses=("2001:db8:1::5",),
+        since=12 * hour,
+    )
+    fleet.add(
+        "old-printer",
+        certificate(["printer"], now, odd="Its validity cannot be read."),
+        host="192.0.2.99",
+        addresses=("192.0.2.99",),
+        trusted=None,
+    )
     fleet.add("test.example.com", fresh("test.example.com", 3), enabled=False)
     fleet.pending("new.example.com")
     return fleet
@@ -228,7 +305,13 @@ def large_fleet(now: datetime, count: int) -> Fleet:
         left = (number * 7919) % 89 - 0.5 + (number % 24) / 24
         leaf = certificate([name, f"www.{name}"], now + (left - 90) * DAY, issuer=ISSUERS[number % len(ISSUERS)])
         former = [certificate([name], now + (left - 150) * DAY)]
-        view = fleet.add(name, leaf, addresses=(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}",), former=former, since=(90 - left) * DAY)
+        view = fleet.add(
+            name,
+            leaf,
+            addresses=(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}",),
+            former=former,
+            since=(90 - left) * DAY,
+        )
         if number % 50 == 0:
             fleet.tell(view, "renewed", "info", (90 - left) * DAY, f"{name}:443 has a new certificate.")
     return fleet
@@ -237,10 +320,19 @@ def large_fleet(now: datetime, count: int) -> Fleet:
 def hostile(text: str, fleet: Fleet) -> None:
     """An endpoint all of whose texts are this one."""
     leaf = dataclasses.replace(
-        certificate([text], fleet.now - 30 * DAY, issuer=f"CN={text}", subject=f"CN={text}"), key_type=text, serial_number=text
+        certificate([text], fleet.now - 30 * DAY, issuer=f"CN={text}", subject=f"CN={text}"),
+        key_type=text,
+        serial_number=text,
     )
     view = fleet.add(
-        text[:64], leaf, host="hostile.example.com", notes=[text], error=None, trusted=False, trust_error=text, tags=((text, text),)
+        text[:64],
+        leaf,
+        host="hostile.example.com",
+        notes=[text],
+        error=None,
+        trusted=False,
+        trust_error=text,
+        tags=((text, text),),
     )
     fleet.tell(view, "untrusted", "critical", DAY, text)
     fleet.deployments.append(Deployment(text, text, {"file": "0" * 64}, (view.endpoint.key,), fleet.now))

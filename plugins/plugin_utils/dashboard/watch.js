@@ -8,10 +8,10 @@ const CONDITIONS = {
   untrusted: "Untrusted",
   unreachable: "Unreachable",
   expiring: "Expiring",
-  unreadable: "Unreadable",
-  pending: "Not scanned",
+  unread: "Unreadable",
+  unseen: "Not scanned",
   paused: "Paused",
-  ok: "Fine",
+  good: "Fine",
 };
 const RANKS = Object.keys(CONDITIONS);
 const URGENCIES = ["critical", "warning", "none"];
@@ -42,12 +42,12 @@ const byId = new Map(endpoints.map((endpoint) => [endpoint.id, endpoint]));
 
 function settle(endpoint) {
   const ends = Date.parse(endpoint.ends);
-  if (!ends || !["ok", "expiring"].includes(endpoint.condition)) return;
+  if (!ends || !["good", "expiring"].includes(endpoint.condition)) return;
   if (ends <= now) {
     Object.assign(endpoint, { condition: "expired", urgency: "critical", why: "It has expired since the last scan." });
   } else if (Date.parse(endpoint.notice) < now) {
     const urgency = Date.parse(endpoint.urgent) < now ? "critical" : "warning";
-    if (endpoint.condition === "ok") endpoint.why = "It is time to renew it.";
+    if (endpoint.condition === "good") endpoint.why = "It is time to renew it.";
     Object.assign(endpoint, { condition: "expiring", urgency });
   }
 }
@@ -55,7 +55,7 @@ endpoints.forEach(settle);
 
 function tone(endpoint) {
   if (endpoint.urgency !== "none") return endpoint.urgency;
-  return endpoint.condition === "ok" ? "good" : "none";
+  return endpoint.condition === "good" ? "good" : "none";
 }
 
 // -- certificates --------------------------------------------------------------------------------------------------
@@ -103,7 +103,7 @@ function byUrgency(a, b) {
 function verdict() {
   const critical = endpoints.filter((each) => each.urgency === "critical").length;
   const soon = endpoints.filter((each) => each.urgency === "warning").length;
-  const fine = endpoints.filter((each) => each.condition === "ok").length;
+  const fine = endpoints.filter((each) => each.condition === "good").length;
   const next = endpoints
     .filter((each) => each.ends && Date.parse(each.ends) > now && each.condition !== "paused")
     .sort((a, b) => (a.ends < b.ends ? -1 : 1))[0];
@@ -384,7 +384,7 @@ function addressSheet(endpoint) {
   if (!addresses.length) return null;
   const rows = addresses.map((each) => [
     each.address || "does not resolve",
-    word(CONDITIONS[each.condition], each.condition === "ok" ? "good" : each.condition === "expiring" ? "warning" : "critical"),
+    word(CONDITIONS[each.condition], tone(each)),
     each.certificate ? short(each.certificate) : "\u2013",
     [[each.protocol, each.staple && each.staple !== "none" && `OCSP ${each.staple}`].filter(Boolean).join(", ") || "\u2013"],
     each.condition === "unreachable" ? "\u2013" : yes(each.trusted, "Trusted", "Not trusted"),
@@ -538,7 +538,7 @@ const chips = [
   ...RANKS.map((condition) => ({
     key: condition,
     label: CONDITIONS[condition],
-    tone: condition === "ok" ? "good" : ["paused", "pending"].includes(condition) ? "none" : ["expiring", "unreadable"].includes(condition) ? "warning" : "critical",
+    tone: condition === "good" ? "good" : ["paused", "unseen"].includes(condition) ? "none" : ["expiring", "unread"].includes(condition) ? "warning" : "critical",
     test: (each) => each.condition === condition,
   })),
   { key: "unmanaged", label: "Not managed", test: (each) => Boolean(each.unmanaged) },

@@ -17,10 +17,8 @@ import typing as t
 
 _DATA: t.Final = "<!--data-->"
 _DIGEST: t.Final = "<!--digest-->"
-#: Of a page that was written: what it was made of follows.
-_MARK: t.Final = '<meta name="made-of" content="'
-#: The head of a page is not longer, up to and with the mark.
-LONGEST_HEAD: t.Final = 4096
+#: Bytes of a page or JSON file among which it says what it was made of.
+LONGEST_HEAD: t.Final = 1024
 
 
 def assembled(page: str, style: str, script: str) -> str:
@@ -31,22 +29,28 @@ def assembled(page: str, style: str, script: str) -> str:
     return page
 
 
-def filled(page: str, document: t.Mapping[str, t.Any], *, moment: t.Collection[str] = ()) -> bytes:
-    """The page with its data. document: JSON values; moment: its keys that say no more than when it was made."""
+def filled(page: str, document: t.Mapping[str, t.Any], digest: str) -> bytes:
+    """The page with its data. document: JSON values; digest: of made_of."""
     data = json.dumps(document, separators=(",", ":"))
     # Nothing in it may end the element, or begin a comment in it (HTML 4.12.1.3).
     for character in "<>&":
         data = data.replace(character, f"\\u{ord(character):04x}")
-    page = page.replace(_DIGEST, f'{_MARK}{_digest(page, document, moment)}">', 1)
+    page = page.replace(_DIGEST, f'<meta name="made-of" content="{digest}">', 1)
     before, _place, after = page.partition(_DATA)
     return (before + data + after).encode()
 
 
-def tells_the_same(head: bytes, page: str, document: t.Mapping[str, t.Any], moment: t.Collection[str] = ()) -> bool:
-    """Whether a page that was written before (its first LONGEST_HEAD bytes) would say nothing else."""
-    return f'{_MARK}{_digest(page, document, moment)}">'.encode() in head[:LONGEST_HEAD]
+def as_json(document: t.Mapping[str, t.Any], digest: str) -> bytes:
+    """The same as a file for programs."""
+    return (json.dumps({"made_of": digest, **document}, separators=(",", ":")) + "\n").encode()
 
 
-def _digest(page: str, document: t.Mapping[str, t.Any], moment: t.Collection[str]) -> str:
+def made_of(page: str, document: t.Mapping[str, t.Any], moment: t.Collection[str] = ()) -> str:
+    """A digest of what is told. moment: keys of the document that say only when it was made."""
     lasting = {key: value for key, value in document.items() if key not in moment}
     return hashlib.sha256(json.dumps([page, lasting], sort_keys=True).encode()).hexdigest()
+
+
+def tells_the_same(head: bytes, digest: str) -> bool:
+    """head: the first LONGEST_HEAD bytes of a file."""
+    return digest.encode() in head[:LONGEST_HEAD]

@@ -17,16 +17,17 @@ from datetime import datetime, timedelta
 
 from ..instants import isoformat_utc
 from ..text import harmless
-from .condition import CONDITIONS, AddressCondition, ConditionRules, address_condition, endpoint_condition
 from .events import WatchEvent
+from .policy import WatchPolicy
 from .registry import Deployment, EndpointView, HistoryEntry
 from .sightings import AddressState, SeenCertificate, Sighting
+from .urgency import ENDPOINT_CONDITIONS, UrgentStanding, address_urgencies, endpoint_urgency
 
 FORMAT: t.Final = 1
 #: Keys of the document that say no more than when it was made.
 MOMENT: t.Final = ("generated",)
 LAYERS: t.Final = ("source", "file", "memory", "wire")
-_Facts = t.Dict[str, t.Any]
+_Facts = dict[str, t.Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +39,7 @@ class DashboardSettings:
     title: str = "Certificates"
     history: int = 50
     max_age: timedelta = timedelta(hours=26)
-    rules: ConditionRules = dataclasses.field(default_factory=ConditionRules)
+    policy: WatchPolicy = dataclasses.field(default_factory=WatchPolicy)
 
 
 def dashboard_document(
@@ -55,7 +56,9 @@ def dashboard_document(
             by_endpoint[key].append(deployment)
     certificates: dict[str, _Facts] = {}
     endpoints = []
+    watched = set()
     for view in views:
+        watched.add(view.endpoint.key)
         endpoints.append(_endpoint(view, by_endpoint[view.endpoint.key], bool(deployments), settings, now))
         _collect(certificates, view, endpoints[-1])
     counts = collections.Counter(endpoint["condition"] for endpoint in endpoints)
@@ -71,14 +74,12 @@ def dashboard_document(
             "endpoints": len(endpoints),
             "critical": urgencies["critical"],
             "warning": urgencies["warning"],
-            "conditions": {condition: counts[condition] for condition in CONDITIONS},
+            "conditions": {condition: counts[condition] for condition in ENDPOINT_CONDITIONS},
         },
         "endpoints": endpoints,
         "certificates": certificates,
         "events": [_event(event) for event in events],
-        "unwatched": [
-            _deployment(each, None) for each in deployments if not each.endpoints and any(each.layers.values())
-        ],
+        "unwatched": [_deployment(each, None) for each in deployments if not watched.intersection(each.endpoints)],
     }
     return t.cast("dict[str, t.Any]", harmless(document))
 
@@ -90,23 +91,11 @@ def _endpoint(
     view: EndpointView, deployments: t.Sequence[Deployment], managed: bool, settings: DashboardSettings, now: datetime
 ) -> _Facts:
     endpoint = view.endpoint
-    seen: dict[str | None, Sighting] = {}
-    for entry in view.history:
-        if entry.open:
-            seen[entry.address] = entry.sighting
-    conditions = [
-        address_condition(
-            state,
-            seen.get(state.address),
-            view.certificates.get(state.fingerprint_sha256 or ""),
-            settings.rules,
-            now,
-        )
-        for state in view.states
-    ]
+    seen = {entry.address: entry.sighting for entry in view.history if entry.open}
+    urgencies = address_urgencies(view, settings.policy, now)
     served = {state.fingerprint_sha256 for state in view.states if state.reach == "served"}
     told = [_deployment(each, served) for each in deployments]
-    whole = _with_deployments(endpoint_condition(view, conditions), told)
+    whole = _with_deployments(endpoint_urgency(view, urgencies), told)
     return _known(
         id=str(endpoint),
         name=endpoint.name,
@@ -125,9 +114,7 @@ def _endpoint(
         notice=whole.notice,
         urgent=whole.urgent,
         last_seen=max((state.last_seen for state in view.states), default=None),
-        addresses=[
-            _address(state, seen.get(state.address), condition) for state, condition in zip(view.states, conditions)
-        ],
+        addresses=[_address(state, seen.get(state.address), urgency) for state, urgency in zip(view.states, urgencies)],
         history=[_interval(entry) for entry in view.history[: settings.history]],
         older=max(len(view.history) - settings.history, 0),
         deployments=told,
@@ -135,12 +122,13 @@ def _endpoint(
     )
 
 
-def _address(state: AddressState, sighting: Sighting | None, condition: AddressCondition) -> _Facts:
+def _address(state: AddressState, sighting: Sighting | None, standing: UrgentStanding) -> _Facts:
     return _known(
         address=state.address,
-        condition=condition.condition,
-        why=condition.why,
-        ends=condition.ends,
+        condition=standing.condition,
+        urgency=standing.urgency,
+        why=standing.why,
+        ends=standing.ends,
         since=state.since,
         last_seen=state.last_seen,
         failures=state.failures,
@@ -195,7 +183,7 @@ def _deployment(deployment: Deployment, served: t.Collection[str | None] | None)
     )
 
 
-def _with_deployments(whole: AddressCondition, told: t.Sequence[_Facts]) -> AddressCondition:
+def _with_deployments(whole: UrgentStanding, told: t.Sequence[_Facts]) -> UrgentStanding:
     """A certificate of its hosts that it does not serve. With several of them, one is enough: names have their own."""
     if not told or whole.condition in ("paused", "expired") or any(each["verdict"] == "served" for each in told):
         return whole
