@@ -110,6 +110,7 @@ _CONVERSIONS = (
     "certops.rotation._rotation_schedule",
     "certops.rotation._certificate_receiver",
     "certops.rotation._certificate_push",
+    "certops.rotation._endpoint_monitor",
 )
 
 
