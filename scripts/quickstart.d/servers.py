@@ -321,7 +321,13 @@ class _Database(TlsServer):
 
     def _once(self, command: t.Sequence[str]) -> None:
         done = subprocess.run(
-            command, cwd=self.directory, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False
+            command,
+            cwd=self.directory,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
         if done.returncode:
             raise StageError(f"{self.name}: {done.stdout}{done.stderr}")
