@@ -136,3 +136,17 @@ class ServiceError(RotationError):
 
 class RegistryError(RotationError):
     """The database of endpoints could not be opened, read or written; the text never has its password."""
+
+
+DeliveryFault = t.Literal["refused", "unavailable"]
+
+
+class DeliveryError(RotationError):
+    """A receiver did not confirm an event.
+
+    fault: ``refused``: it does not want this one; ``unavailable``: it would take no other one now either.
+    """
+
+    def __init__(self, message: str, fault: DeliveryFault) -> None:
+        super().__init__(message, delivery_fault=fault)
+        self.fault: DeliveryFault = fault

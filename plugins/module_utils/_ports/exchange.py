@@ -126,7 +126,7 @@ def exchange(
     body: bytes = b"",
 ) -> Response:
     """A request. request: method and target, as "GET /a?b"; headers: Host among them; most: bytes of the answer's body,
-    the rest is left.
+    the rest is left; 0: its head is all that is waited for.
 
     Raises OSError, which is TimeoutError when the deadline is over, http.client.HTTPException, and ValueError.
     """
@@ -140,6 +140,6 @@ def exchange(
                 client.putheader(name, value)
             client.endheaders(body)
             response = client.getresponse()
-            return Response(response.status, response.read(most))
+            return Response(response.status, response.read(most) if most else b"")
     except socket.timeout:  # another class before Python 3.10
         raise TimeoutError from None

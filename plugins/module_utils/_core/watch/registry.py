@@ -18,7 +18,10 @@ from .sightings import AddressState, SeenCertificate, Sighting
 
 @dataclasses.dataclass(frozen=True)
 class EndpointSelection:
-    """Which endpoints: all that is given must hold; empty means any. enabled: None for both."""
+    """Which endpoints: all that is given must hold; empty means any. enabled: None for both.
+
+    names, hosts: one may be given as host:port, too ([address]:port for IPv6), which means one endpoint.
+    """
 
     names: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
@@ -68,7 +71,8 @@ class HistoryEntry:
 class EndpointView:
     """All that is known of one endpoint. added: when it was. states: of the present, one for each address.
 
-    history: newest first. certificates: all that states and history name, by SHA-256, with what they were sent with.
+    history: newest first; at least what is open, which is the present. certificates: all that states and history name,
+    by SHA-256, with what they were sent with.
     """
 
     endpoint: WatchedEndpoint
@@ -99,7 +103,10 @@ class EndpointRegistry(t.Protocol):
         """
 
     def views(self, selection: EndpointSelection, *, history: bool = False) -> t.Iterator[EndpointView]:
-        """One endpoint after the other, so that ten thousand need no memory. history: with it."""
+        """One endpoint after the other, so that ten thousand need no memory, in the order of host and port.
+
+        history: with what is closed, too.
+        """
 
     def certificate(self, fingerprint_sha256: str) -> SeenCertificate | None: ...
 

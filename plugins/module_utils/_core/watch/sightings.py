@@ -80,7 +80,8 @@ class AddressState:
     since, last_seen: first and last instant at which exactly this was seen. fingerprint_sha256: of the leaf that is
     served, or was served last (it survives being unreachable). failures: scans in a row without a certificate.
     told: the conditions that have been told and last: event kind -> what was told (for ``expiring`` the threshold in
-    seconds, else ""); such a kind is told again only after its condition has ended.
+    seconds, else ""); such a kind is told again only after its condition has ended. Further keys are the own notes of
+    _core.watch.changes: whoever keeps a state keeps them, and reads nothing into them.
     """
 
     endpoint: tuple[str, int]

@@ -31,7 +31,7 @@ def change_problems(deployed: Facts, renewed: Facts, *, now: datetime, allowed: 
         return []
     problems = [
         *_dropped_names(deployed, renewed),
-        *_changed(deployed, renewed, "issuer", "issuer_changed", "issued by", _authority),
+        *_changed(deployed, renewed, "issuer", "issuer_changed", "issued by", authority),
         # "RSA 2048" and "RSA 3072" are of one type
         *_changed(deployed, renewed, "key", "key_type_changed", "made for a key of type", lambda key: key.split()[0]),
         *_lost_usages(deployed, renewed),
@@ -70,7 +70,7 @@ def _changed(
         yield _refused(code, f"is {words} '{essence(new)}', the deployed one '{essence(old)}'")
 
 
-def _authority(issuer: str) -> str:
+def authority(issuer: str) -> str:
     """The organization of an issuer, else its whole name: public authorities alternate between their intermediates."""
     from cryptography import x509  # not above: an unchanged run loads this file, and cryptography is slow to load
 

@@ -53,6 +53,19 @@ class _Budget:
             raise ValueError("too many authorities were tried")
 
 
+class _Anchors:
+    """As a key of the cache: to hash a hundred roots would take longer than to verify a chain."""
+
+    def __init__(self, certificates: tuple[x509.Certificate, ...]) -> None:
+        self.certificates = certificates
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Anchors) and self.certificates == other.certificates
+
+    def __hash__(self) -> int:
+        return hash((len(self.certificates), self.certificates[:1]))
+
+
 class PathFinder:
     """Asks for paths to anchors at an instant (aware).
 
@@ -69,7 +82,7 @@ class PathFinder:
         purpose: Purpose = "server",
         profile: PathProfile = "web",
     ) -> None:
-        self._anchors = anchors
+        self._anchors = _Anchors(anchors)
         self._at = at.astimezone(datetime.timezone.utc).replace(tzinfo=None)
         self._purpose = purpose
         self._profile = profile
@@ -81,7 +94,7 @@ class PathFinder:
 
         Raises PathError.
         """
-        if not self._anchors:
+        if not self._anchors.certificates:
             raise PathError("there are no trust anchors")
         members = list(intermediates)
         pool = [member.x509 for member in members]
@@ -107,10 +120,10 @@ class PathFinder:
 
 @functools.lru_cache(maxsize=4)
 def _policy(
-    anchors: tuple[x509.Certificate, ...], purpose: Purpose, profile: PathProfile, anonymous: bool
+    anchors: _Anchors, purpose: Purpose, profile: PathProfile, anonymous: bool
 ) -> tuple[verification.PolicyBuilder, _Budget]:
     """anonymous: a client's leaf without any alternative name, which is known by its subject."""
-    builder = verification.PolicyBuilder().store(verification.Store(list(anchors)))
+    builder = verification.PolicyBuilder().store(verification.Store(list(anchors.certificates)))
     budget = _Budget()
     if not hasattr(verification, "ExtensionPolicy"):  # cryptography < 45: always the Web PKI's profile
         return builder, budget

@@ -208,7 +208,7 @@ class _Probe:
             connection.sendall(data)
 
         try:
-            upgrade(protocol, receive, send)
+            upgrade(protocol, receive, send, self._endpoint.sni or self._endpoint.host)
         except UpgradeRefused as refused:
             raise _Unreachable(f"STARTTLS refused: {refused}") from None
 

@@ -2,150 +2,193 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The plain-text talk before a TLS handshake, as a table: what to send, and which answer goes on."""
+"""The plain-text talk before a TLS handshake, without any I/O of its own."""
 
 from __future__ import annotations
 
 import re
 import typing as t
 
-_MAX_LINE = 4096
-_STARTTLS_OID = b"1.3.6.1.4.1.1466.20037"
+from .starttls_packets import talk_ldap, talk_mysql, talk_postgres
+from .starttls_stream import Conversation, ServerStream, UpgradeRefused, shown
+from .starttls_xmpp import talk_xmpp_client, talk_xmpp_server
 
+__all__ = ["PROTOCOLS", "Receive", "Send", "UpgradeRefused", "conversation", "upgrade"]
 
-class UpgradeRefused(Exception):
-    """The server does not go on to TLS. Its text is safe to print."""
-
-
-class _Line(t.NamedTuple):
-    """send: a line, or None to listen first. accepted: the line that ends the answer. ignored: lines before it."""
-
-    send: str | None
-    accepted: str
-    ignored: str = r"(?!)"
-
-
-# Of the last line of an answer: "code, space, text", or the code alone, which servers should not send and clients must
-# take (RFC 5321, 4.2; RFC 959, 4.2). Every other line is anything else.
-_END = r"(?=[ \r\n])"
-_UNFINISHED = rf"(?!\d{{3}}{_END})"
-
-_LINE_PROTOCOLS: dict[str, tuple[_Line, ...]] = {
-    "smtp": (  # RFC 3207
-        _Line(None, rf"220{_END}", _UNFINISHED),
-        _Line("EHLO probe.invalid", rf"250{_END}", _UNFINISHED),
-        _Line("STARTTLS", rf"220{_END}", _UNFINISHED),
-    ),
-    "imap": (_Line(None, r"\* OK"), _Line("a1 STARTTLS", r"a1 OK", r"\* ")),  # RFC 3501
-    "pop3": (_Line(None, r"\+OK"), _Line("STLS", r"\+OK")),  # RFC 2595
-    "ftp": (_Line(None, rf"220{_END}", _UNFINISHED), _Line("AUTH TLS", rf"234{_END}", _UNFINISHED)),  # RFC 4217
-    "nntp": (_Line(None, rf"20[01]{_END}"), _Line("STARTTLS", rf"382{_END}")),  # RFC 4642
-}
-# Capability flags of MySQL's and MariaDB's protocol: CLIENT_PROTOCOL_41, CLIENT_SSL, CLIENT_SECURE_CONNECTION.
-_MYSQL_41, _MYSQL_SSL, _MYSQL_SECURE = 0x200, 0x800, 0x8000
-_MYSQL_VERSION = 10
-_NOT_MYSQL = "server does not speak MySQL's protocol"
+_CLIENT: t.Final = "probe.invalid"
+_LITERAL: t.Final = re.compile(r"\{(\d{1,5})\+?\}\r?\n")
 
 Receive = t.Callable[[int], bytes]
 Send = t.Callable[[bytes], None]
 
 
-def upgrade(protocol: str, receive: Receive, send: Send) -> None:
+def conversation(protocol: str, name: str) -> Conversation[None]:
     """Talk until the next bytes are the TLS handshake.
 
-    receive(n): 1 to n bytes, b"" at the end of the stream; both callables keep the deadline.
-    Raises UpgradeRefused.
+    protocol: one of PROTOCOLS. name: of the server, in ASCII; XMPP asks for it. Yields bytes that are to be sent, or
+    None to be sent the next bytes that arrive (b"" at the end of the stream). Raises UpgradeRefused.
     """
-    if protocol in _BINARY_PROTOCOLS:
-        _BINARY_PROTOCOLS[protocol](receive, send)
-    else:
-        for step in _LINE_PROTOCOLS[protocol]:
-            _talk(step, receive, send)
+    stream = ServerStream()
+    yield from _TALKS[protocol](stream, name)
+    if not stream.is_empty:
+        # In TLS the client speaks first. Somebody between may have put it there (CVE-2021-23222 of PostgreSQL).
+        raise UpgradeRefused("server sent more than its answer before TLS")
 
 
-def _talk(step: _Line, receive: Receive, send: Send) -> None:
-    if step.send is not None:
-        send(step.send.encode("ascii") + b"\r\n")
+def upgrade(protocol: str, receive: Receive, send: Send, name: str) -> None:
+    """The conversation over blocking callables, which keep the deadline.
+
+    receive(n): 1 to n bytes, b"" at the end of the stream. Raises UpgradeRefused.
+    """
+    talk = conversation(protocol, name)
+    heard: bytes | None = None
     while True:
-        line = _line(receive)
-        if re.match(step.accepted, line, re.IGNORECASE):
+        try:
+            wanted = next(talk) if heard is None else talk.send(heard)
+        except StopIteration:
             return
-        if not re.match(step.ignored, line, re.IGNORECASE):
-            shown = re.sub(r"[^ -~]", "?", line.strip())[:100]
-            raise UpgradeRefused(f"server answered {shown!r} to {step.send or 'the connection'}")
+        if wanted is None:
+            heard = receive(4096)
+        else:
+            send(wanted)
+            heard = b""
 
 
-def _line(receive: Receive) -> str:
-    """One line, byte by byte: nothing that follows it may be swallowed, for it belongs to TLS."""
-    line = b""
-    while not line.endswith(b"\n"):
-        byte = receive(1)
-        if not byte:
-            raise UpgradeRefused("server closed the connection")
-        line += byte
-        if len(line) > _MAX_LINE:
-            raise UpgradeRefused("server sent an endless line")
-    return line.decode("latin-1")
+def _say(command: str) -> bytes:
+    return command.encode("ascii") + b"\r\n"
 
 
-def _postgres(receive: Receive, send: Send) -> None:
-    """SSLRequest: length 8, code 80877103 (PostgreSQL, Message Formats)."""
-    send((8).to_bytes(4, "big") + (80877103).to_bytes(4, "big"))
-    if receive(1) != b"S":
-        raise UpgradeRefused("server does not offer TLS")
+def _refused(answer: str, command: str | None) -> UpgradeRefused:
+    return UpgradeRefused(f"server answered {shown(answer)} to {command or 'the connection'}")
 
 
-def _ldap(receive: Receive, send: Send) -> None:
-    """ExtendedRequest with the StartTLS name (RFC 4511, 4.14); success is resultCode 0."""
-    name = b"\x80" + bytes([len(_STARTTLS_OID)]) + _STARTTLS_OID
-    operation = b"\x02\x01\x01\x77" + bytes([len(name)]) + name
-    send(b"\x30" + bytes([len(operation)]) + operation)
-    size = _exactly(2, receive)[1]
-    if size & 0x80:
-        size = int.from_bytes(_exactly(size & 0x7F, receive), "big")
-    answer = _exactly(min(size, _MAX_LINE), receive)
-    if b"\x0a\x01\x00" not in answer[3:12]:
-        raise UpgradeRefused("server does not offer TLS")
+# Replies with a code: SMTP (RFC 5321, 4.2), LMTP (RFC 2033), FTP (RFC 959, 4.2), NNTP (RFC 3977, 3.2).
 
 
-def _mysql(receive: Receive, send: Send) -> None:
-    """SSLRequest after the server's greeting (MySQL, Protocol::HandshakeV10 and Protocol::SSLRequest).
-
-    A packet is its length in 3 bytes, little-endian, its number in 1, and its content.
-    """
-    header = _exactly(4, receive)
-    size = int.from_bytes(header[:3], "little")
-    if not 0 < size <= _MAX_LINE:
-        raise UpgradeRefused(_NOT_MYSQL)
-    greeting = _exactly(size, receive)
-    if greeting[:1] == b"\xff":  # an error: number, perhaps # and SQL state, text
-        shown = re.sub(r"[^ -~]", "?", greeting[3:].decode("latin-1"))[:100]
-        raise UpgradeRefused(f"server answered {shown!r} to the connection")
-    # Version of the protocol and of the server, up to a zero byte; thread id (4), salt (8), a zero; capabilities.
-    flags = greeting[greeting.find(b"\0", 1) + 14 :][:2]
-    if greeting[:1] != bytes([_MYSQL_VERSION]) or len(flags) < 2:
-        raise UpgradeRefused(_NOT_MYSQL)
-    if not int.from_bytes(flags, "little") & _MYSQL_SSL:
-        raise UpgradeRefused("server does not offer TLS")
-    capabilities = _MYSQL_41 | _MYSQL_SSL | _MYSQL_SECURE
-    # Capabilities, the largest packet, the character set (utf8), nothing.
-    content = capabilities.to_bytes(4, "little") + (2**24 - 1).to_bytes(4, "little") + bytes([33]) + bytes(23)
-    send(len(content).to_bytes(3, "little") + bytes([(header[3] + 1) & 0xFF]) + content)
+def _reply(stream: ServerStream, command: str | None) -> Conversation[tuple[str, str]]:
+    """Code and whole text. "code, space, text" ends a reply, or the code alone: without text or even a space, which
+    servers should not send and clients must take. After "code-" anything may come before that line."""
+    text = yield from stream.line()
+    code, after = text[:3], text[3:4]
+    if not re.fullmatch(r"[1-5][0-9]{2}", code, re.ASCII) or after not in " -\r\n":
+        raise _refused(text, command)
+    while after == "-":
+        line = yield from stream.line()
+        text += line
+        if line.startswith(code) and line[3:4] in " \r\n":
+            break
+    return code, text
 
 
-def _exactly(size: int, receive: Receive) -> bytes:
-    data = b""
-    while len(data) < size:
-        part = receive(size - len(data))
-        if not part:
-            raise UpgradeRefused("server closed the connection")
-        data += part
-    return data
+def _expect(stream: ServerStream, command: str | None, *codes: str) -> Conversation[None]:
+    code, text = yield from _reply(stream, command)
+    if code not in codes:
+        raise _refused(text, command)
 
 
-_BINARY_PROTOCOLS: dict[str, t.Callable[[Receive, Send], None]] = {
-    "postgres": _postgres,
-    "ldap": _ldap,
-    "mysql": _mysql,
+def _ask(stream: ServerStream, command: str, *codes: str) -> Conversation[None]:
+    yield _say(command)
+    yield from _expect(stream, command, *codes)
+
+
+def _talk_smtp(stream: ServerStream, _name: str) -> Conversation[None]:
+    """RFC 3207."""
+    yield from _expect(stream, None, "220")
+    yield from _ask(stream, f"EHLO {_CLIENT}", "250")
+    yield from _ask(stream, "STARTTLS", "220")
+
+
+def _talk_lmtp(stream: ServerStream, _name: str) -> Conversation[None]:
+    """RFC 2033, with RFC 3207."""
+    yield from _expect(stream, None, "220")
+    yield from _ask(stream, f"LHLO {_CLIENT}", "250")
+    yield from _ask(stream, "STARTTLS", "220")
+
+
+def _talk_ftp(stream: ServerStream, _name: str) -> Conversation[None]:
+    """RFC 4217. A server may say that it will be ready soon, before it is (RFC 959, 5.4)."""
+    code, text = yield from _reply(stream, None)
+    if code == "120":
+        code, text = yield from _reply(stream, None)
+    if code != "220":
+        raise _refused(text, None)
+    yield from _ask(stream, "AUTH TLS", "234")
+
+
+def _talk_nntp(stream: ServerStream, _name: str) -> Conversation[None]:
+    """RFC 4642. One that is for other servers by default becomes one for readers when it is asked (RFC 3977, 5.3)."""
+    yield from _expect(stream, None, "200", "201")
+    yield _say("STARTTLS")
+    code, text = yield from _reply(stream, "STARTTLS")
+    if code == "382":
+        return
+    yield _say("MODE READER")
+    code, _text = yield from _reply(stream, "MODE READER")
+    if code not in ("200", "201"):
+        raise _refused(text, "STARTTLS")
+    yield from _ask(stream, "STARTTLS", "382")
+
+
+# Replies with a word.
+
+
+def _talk_imap(stream: ServerStream, _name: str) -> Conversation[None]:
+    """RFC 9051, 6.2.1. What is not tagged may come at any time, the list of capabilities for instance."""
+    yield from _expect_word(stream, None, r"\* OK\b")
+    yield _say("a1 STARTTLS")
+    yield from _expect_word(stream, "STARTTLS", r"a1 OK\b", ignored=r"\* (?!BYE\b)")
+
+
+def _talk_pop3(stream: ServerStream, _name: str) -> Conversation[None]:
+    """RFC 2595, 4."""
+    yield from _expect_word(stream, None, r"\+OK\b")
+    yield _say("STLS")
+    yield from _expect_word(stream, "STLS", r"\+OK\b")
+
+
+def _talk_sieve(stream: ServerStream, _name: str) -> Conversation[None]:
+    """ManageSieve, RFC 5804. It begins with its capabilities, each a line of strings."""
+    yield from _expect_word(stream, None, r"OK\b", ignored=r"[\"{]")
+    yield _say("STARTTLS")
+    yield from _expect_word(stream, "STARTTLS", r"OK\b")
+
+
+def _expect_word(
+    stream: ServerStream, command: str | None, accepted: str, ignored: str = r"(?!)"
+) -> Conversation[None]:
+    """accepted: the beginning of the line that ends the answer; ignored: of those before it. In any case."""
+    while True:
+        line = yield from _line_with_literals(stream)
+        if re.match(accepted, line, re.IGNORECASE):
+            return
+        if not re.match(ignored, line, re.IGNORECASE):
+            raise _refused(line, command)
+
+
+def _line_with_literals(stream: ServerStream) -> Conversation[str]:
+    """A string may be its length in braces, and then that many bytes (RFC 9051, 4.3; RFC 5804, 4)."""
+    line = yield from stream.line()
+    while True:
+        literal = _LITERAL.search(line[-12:])
+        if not literal:
+            return line
+        content = yield from stream.exactly(int(literal[1]))
+        rest = yield from stream.line()
+        line += content.decode("latin-1") + rest
+
+
+_TALKS: t.Final[dict[str, t.Callable[[ServerStream, str], Conversation[None]]]] = {
+    "smtp": _talk_smtp,
+    "lmtp": _talk_lmtp,
+    "imap": _talk_imap,
+    "pop3": _talk_pop3,
+    "sieve": _talk_sieve,
+    "ftp": _talk_ftp,
+    "nntp": _talk_nntp,
+    "ldap": talk_ldap,
+    "postgres": talk_postgres,
+    "mysql": talk_mysql,
+    "xmpp": talk_xmpp_client,
+    "xmpp-server": talk_xmpp_server,
 }
-PROTOCOLS = frozenset(_LINE_PROTOCOLS) | frozenset(_BINARY_PROTOCOLS)
+PROTOCOLS: t.Final = frozenset(_TALKS)

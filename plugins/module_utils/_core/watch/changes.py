@@ -1,0 +1,321 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a sighting means: does history begin a new interval, and what is to be told? Pure.
+
+Everything is told once. A change that goes to and fro (two servers behind one address, one of which was forgotten) is
+told once in each direction; then there is silence, until it has stayed for WatchPolicy.settled_after.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import re
+import typing as t
+from datetime import datetime, timedelta
+
+from ..._errors import InvalidOption
+from ..instants import isoformat_utc, parse_isoformat_utc
+from ..renewal import renewal_notice
+from .endpoints import WatchedEndpoint
+from .ends import end_of, threshold_reached, thresholds, unneeded_ends
+from .events import WatchEvent, WatchEventKind
+from .policy import WatchPolicy
+from .sightings import AddressState, SeenCertificate, Sighting
+from .telling import Teller
+
+#: A sighting older than the last one by less was made beside it, by another scan; by more: a clock was put right.
+_BESIDE: t.Final = timedelta(hours=1)
+_SHORT: t.Final = 16  # hexadecimal digits of a fingerprint that tell it from the few others of one address
+_MOST_NOTES: t.Final = 8  # turns, and certificates of chains, that are remembered for an address
+
+# The notes in AddressState.told that are no kinds of events. "expiring@f" and "expired@f": what has been told of the
+# certificate f that is not served at the moment.
+_CHAIN: t.Final = "chain"  # digest of the chain of the open interval
+_SUCCESSES: t.Final = "successes"  # scans in a row with a certificate, while "unreachable" has not been taken back
+_TURNS: t.Final = "turns"  # changes that have been told and are not told again for a while, as "from>to"
+_TURNED: t.Final = "turned"  # instant of the last change
+_SAID: t.Final = "said"  # what is served, according to what has been told
+_OWED: t.Final = "owed"  # kinds that were not told for that reason
+
+_OF_THE_LEAF: t.Final = ("expiring", "expired")
+
+
+@dataclasses.dataclass(frozen=True)
+class Judgement:
+    """after: what is known from now on. opens: a new interval of the history begins at after.since.
+
+    departs: states of other addresses of the endpoint that are no longer asked; their intervals end.
+    """
+
+    after: AddressState
+    events: list[WatchEvent]
+    opens: bool
+    departs: tuple[AddressState, ...] = ()
+
+
+def judge(
+    before: AddressState | None,
+    sighting: Sighting,
+    endpoint: WatchedEndpoint,
+    former: SeenCertificate | None,
+    policy: WatchPolicy,
+    others: t.Sequence[AddressState] = (),
+) -> Judgement:
+    """before: of this address, None when it has never been seen. former: the certificate of before.fingerprint_sha256.
+
+    others: the states of the endpoint's other addresses (and that of no address, from when its name did not resolve).
+    """
+    if before is not None and timedelta(0) < before.last_seen - sighting.at < _BESIDE:
+        return Judgement(before, [], False)
+    teller = Teller(endpoint, sighting.address, sighting.at)
+    told = dict(before.told) if before else {}
+    if sighting.leaf is None:
+        failures = (before.failures if before else 0) + 1
+        after, opens = _interval(before, sighting, told, failures)
+        events = []
+        told.pop(_SUCCESSES, None)
+        if failures >= policy.unreachable_after and "unreachable" not in told:
+            told["unreachable"] = ""
+            since = before.since if before and before.reach == "unreachable" else sighting.at
+            events.append(teller.unreachable(sighting.error, failures, since))
+    else:
+        twin = _twin(sighting, others) if before is None else None
+        if twin is not None:  # one more address of a server that is known: only what it does differently is news
+            shared = [*_OF_THE_LEAF, "chain_expiring", *(["untrusted"] if sighting.trusted is False else [])]
+            told.update({kind: twin.told[kind] for kind in shared if kind in twin.told})
+        events = [
+            *_reach(told, sighting.leaf, teller, policy),
+            *_certificate(told, before, sighting, former, teller, policy, known=twin is not None),
+            *_expiry(told, sighting, sighting.leaf, teller, policy),
+        ]
+        after, opens = _interval(before, sighting, told, 0)
+    departs, farewells = _departures(others, sighting, endpoint, policy)
+    return Judgement(after, events + farewells, opens, departs)
+
+
+def retirement(endpoint: WatchedEndpoint, at: datetime) -> WatchEvent:
+    """The event of an endpoint that is taken out of the registry."""
+    return Teller(endpoint, None, at).retired()
+
+
+def _interval(
+    before: AddressState | None, sighting: Sighting, told: dict[str, str], failures: int
+) -> tuple[AddressState, bool]:
+    """The state that follows, and whether it opens an interval. told: what it holds; gets a note of the chain."""
+    leaf, at = sighting.leaf, sighting.at
+    trusted, trust_error = (sighting.trusted, sighting.trust_error) if leaf else (None, None)
+    fingerprint = leaf.fingerprint_sha256 if leaf else before.fingerprint_sha256 if before else None
+    same_leaf = before is not None and before.reach == "served" and before.fingerprint_sha256 == fingerprint
+    if before and leaf and same_leaf and trusted is None:  # nobody asked: no reason to doubt
+        trusted, trust_error = before.trusted, before.trust_error
+    chain = _digest(sighting.chain) if leaf else told.get(_CHAIN, "")
+    opens = (
+        before is None
+        or at < before.last_seen
+        or before.reach != sighting.reach
+        or (leaf is not None and not same_leaf)
+        or told.get(_CHAIN, chain) != chain
+        or before.trusted is not trusted
+        or _gist(before.trust_error) != _gist(trust_error)
+        or _gist(before.error) != _gist(sighting.error)
+    )
+    if chain:
+        told[_CHAIN] = chain
+    after = AddressState(
+        endpoint=sighting.endpoint,
+        address=sighting.address,
+        reach=sighting.reach,
+        since=at if before is None or opens else before.since,
+        last_seen=at,
+        fingerprint_sha256=fingerprint,
+        trusted=trusted,
+        trust_error=trust_error,
+        error=sighting.error,
+        failures=failures,
+        told=told,
+    )
+    return after, opens
+
+
+def _reach(told: dict[str, str], leaf: SeenCertificate, teller: Teller, policy: WatchPolicy) -> t.Iterator[WatchEvent]:
+    if "unreachable" not in told:
+        return
+    successes = int(told.get(_SUCCESSES, "0")) + 1
+    if successes < policy.recovered_after:
+        told[_SUCCESSES] = str(successes)
+        return
+    told.pop(_SUCCESSES, None)
+    del told["unreachable"]
+    yield teller.recovered(leaf)
+
+
+def _certificate(
+    told: dict[str, str],
+    before: AddressState | None,
+    sighting: Sighting,
+    former: SeenCertificate | None,
+    teller: Teller,
+    policy: WatchPolicy,
+    known: bool,
+) -> list[WatchEvent]:
+    """What is told of another certificate, and of trust in it."""
+    leaf, old = t.cast("SeenCertificate", sighting.leaf), before.fingerprint_sha256 if before else None
+    served_before = _token(old, told) if old else ""
+    events: list[WatchEvent] = []
+    if old is None:
+        if not known:
+            events.append(teller.first_seen(leaf))
+    elif old != leaf.fingerprint_sha256:
+        if _settled(told, sighting.at, policy):
+            _forget_turns(told)
+        events.append(teller.replaced(former, old, leaf, _early(former, sighting.at)))
+        if former:
+            events += teller.differences(former, leaf)
+        _lay_aside(told, old, leaf.fingerprint_sha256)
+        if sighting.trusted is None:
+            told.pop("untrusted", None)
+    events += _trust(told, sighting, leaf, teller)
+    serves = _token(leaf.fingerprint_sha256, told)
+    if not old or serves == served_before:
+        return events + _settle(told, leaf, serves, teller, sighting.at, policy)
+    return _turn(told, served_before, serves, events, sighting.at, policy)
+
+
+def _trust(told: dict[str, str], sighting: Sighting, leaf: SeenCertificate, teller: Teller) -> t.Iterator[WatchEvent]:
+    if sighting.trusted is False and "untrusted" not in told:
+        if leaf.not_after and leaf.not_after <= sighting.at:
+            return  # "expired" says it
+        told["untrusted"] = ""
+        yield teller.untrusted(leaf, sighting.trust_error)
+    elif sighting.trusted and "untrusted" in told:
+        del told["untrusted"]
+        yield teller.trusted_again(leaf)
+
+
+def _expiry(
+    told: dict[str, str], sighting: Sighting, leaf: SeenCertificate, teller: Teller, policy: WatchPolicy
+) -> t.Iterator[WatchEvent]:
+    end, at = end_of(leaf, sighting.needed_until), sighting.at
+    if end is not None:
+        limits = thresholds(leaf, policy)
+        reached = threshold_reached(end, at, limits)
+        if end <= at:
+            if "expired" not in told:
+                told["expired"] = ""
+                yield teller.expired(leaf, end)
+        elif reached is not None:
+            seconds = round(reached.total_seconds())
+            if "expiring" not in told or seconds < int(told["expiring"]):
+                told["expiring"] = str(seconds)
+                yield teller.expiring(leaf, end, reached, last=len(limits) > 1 and reached == min(limits))
+        elif sighting.trusted is not None:  # nobody asked: what is needed is not known to have got a later end
+            told.pop("expiring", None)
+    ending = unneeded_ends(sighting.chain, sighting.needed_until, at, policy)
+    known = told.get("chain_expiring", "").split()
+    new = [each for each in ending if each.fingerprint_sha256[:_SHORT] not in known]
+    if new:
+        known += dict.fromkeys(each.fingerprint_sha256[:_SHORT] for each in new)
+        told["chain_expiring"] = " ".join(known[-_MOST_NOTES:])
+        yield teller.chain_expiring(new)
+
+
+def _turn(
+    told: dict[str, str], old: str, new: str, events: list[WatchEvent], at: datetime, policy: WatchPolicy
+) -> list[WatchEvent]:
+    """Whether this change is to be told now."""
+    if _settled(told, at, policy):
+        _forget_turns(told)
+    turns, turn = told.get(_TURNS, "").split(), f"{old}>{new}"
+    told[_TURNED] = isoformat_utc(at)
+    if turn not in turns:
+        told[_TURNS] = " ".join([*turns, turn][-_MOST_NOTES:])
+        told[_SAID] = new
+        told.pop(_OWED, None)
+        return events
+    if told.get(_SAID) == new:
+        told.pop(_OWED, None)
+    else:
+        told[_OWED] = " ".join(event.kind for event in events)
+    return []
+
+
+def _settle(
+    told: dict[str, str], leaf: SeenCertificate, serves: str, teller: Teller, at: datetime, policy: WatchPolicy
+) -> list[WatchEvent]:
+    """What was not told when it happened, once it has stayed."""
+    if not _settled(told, at, policy):
+        return []
+    owed = told.get(_OWED, "").split() if told.get(_SAID) != serves else []
+    _forget_turns(told)
+    return [teller.stays(t.cast("WatchEventKind", kind), leaf, policy.settled_after) for kind in owed]
+
+
+def _settled(told: t.Mapping[str, str], at: datetime, policy: WatchPolicy) -> bool:
+    try:
+        return _TURNED in told and at - parse_isoformat_utc(told[_TURNED]) >= policy.settled_after
+    except InvalidOption:
+        return True
+
+
+def _forget_turns(told: dict[str, str]) -> None:
+    for note in [key for key in told if "@" in key or key in (_TURNS, _TURNED, _SAID, _OWED)]:
+        del told[note]
+
+
+def _lay_aside(told: dict[str, str], old: str, new: str) -> None:
+    """What has been told of the end of one certificate does not hold for another, but may soon hold again."""
+    for kind in _OF_THE_LEAF:
+        if kind in told:
+            told[f"{kind}@{old[:_SHORT]}"] = told.pop(kind)
+        again = told.pop(f"{kind}@{new[:_SHORT]}", None)
+        if again is not None:
+            told[kind] = again
+
+
+def _early(former: SeenCertificate | None, at: datetime) -> bool:
+    if former is None or not former.not_before or not former.not_after:
+        return False
+    return former.not_after - at > renewal_notice(former.not_before, former.not_after)
+
+
+def _twin(sighting: Sighting, others: t.Sequence[AddressState]) -> AddressState | None:
+    """An address of the same endpoint that was known to serve the same before this scan."""
+    leaf = t.cast("SeenCertificate", sighting.leaf).fingerprint_sha256
+    same = (other for other in others if other.fingerprint_sha256 == leaf and other.since < sighting.at)
+    return max(same, key=lambda other: other.last_seen, default=None)
+
+
+def _departures(
+    others: t.Sequence[AddressState], sighting: Sighting, endpoint: WatchedEndpoint, policy: WatchPolicy
+) -> tuple[tuple[AddressState, ...], list[WatchEvent]]:
+    """The other addresses that are no more. A name that resolves to others each time does not make news of that."""
+    if sighting.address is None:
+        return (), []  # it does not resolve: nothing is known of any address
+    departs, events = [], []
+    for other in others:
+        teller = Teller(endpoint, other.address, sighting.at)
+        if other.address is None:
+            departs.append(other)
+            if "unreachable" in other.told:
+                events.append(teller.recovered(None))
+        elif sighting.at - other.last_seen >= policy.gone_after:
+            departs.append(other)
+            events.append(teller.retired(other.last_seen))
+    return tuple(departs), events
+
+
+def _token(fingerprint: str, told: t.Mapping[str, str]) -> str:
+    return fingerprint[:_SHORT] + ("-" if "untrusted" in told else "+")
+
+
+def _digest(chain: t.Sequence[SeenCertificate]) -> str:
+    joined = " ".join(certificate.fingerprint_sha256 for certificate in chain)
+    return hashlib.sha256(joined.encode()).hexdigest()[:_SHORT]
+
+
+def _gist(error: str | None) -> str | None:
+    """Without numbers, such as seconds: they do not make another error."""
+    return None if error is None else re.sub(r"\d+", "", error)

@@ -1,0 +1,190 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Transactions of the registry's database: one writer at a time, readers beside it, and errors without a password."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import typing as t
+import urllib.parse
+
+try:
+    import sqlalchemy as sa
+except ImportError:  # told by the runners
+    pass
+
+from ..._errors import RegistryError
+from .migrations import MIGRATIONS, Migration, check_version, migrate, version_of
+from .tables import registry_tables
+from .urls import DatabaseUrl, create_file
+
+#: Seconds until a server must have answered a connection, and a writer must have had its turn.
+CONNECT_TIMEOUT = 10
+LOCK_TIMEOUT = 120
+_MIGRATION_LOCK = 0x63657274  # any number that nobody else takes
+_LOCK_NAME = "certops.rotation registry"
+
+
+class RegistryDatabase:
+    """url: of the option database_url. read_only: it is never made, upgraded or written to.
+
+    All raise RegistryError.
+    """
+
+    def __init__(self, url: str, *, read_only: bool = False, migrations: t.Sequence[Migration] = MIGRATIONS) -> None:
+        self.url = DatabaseUrl(url)
+        self._read_only = read_only
+        self._migrations = migrations
+        self._engine = self._made_engine()
+
+    @contextlib.contextmanager
+    def reading(self) -> t.Iterator[sa.Connection | None]:
+        """One transaction that sees one state of everything; None where there is no registry yet."""
+        if self.url.file and not os.path.lexists(self.url.file):
+            yield None
+            return
+        with self._errors():
+            with self._transaction(writing=False) as connection:
+                version = version_of(connection)
+                check_version(version, self._migrations)
+                if version in (0, len(self._migrations)):
+                    yield connection if version else None
+                    return
+            self._upgrade()
+            with self._transaction(writing=False) as connection:
+                yield connection
+
+    @contextlib.contextmanager
+    def writing(self) -> t.Iterator[sa.Connection]:
+        """One transaction, which no other one that writes is beside of. What raises in it undoes it."""
+        if self._read_only:
+            raise RegistryError("The registry is open for reading only.")
+        if self.url.file and not os.path.lexists(self.url.file):
+            create_file(self.url.file)
+        with self._errors():
+            with self._transaction(writing=True) as connection:
+                if self._locked_version(connection) == len(self._migrations):
+                    yield connection
+                    return
+            self._upgrade()
+            with self._transaction(writing=True) as connection:
+                self._locked_version(connection)
+                yield connection
+
+    def _locked_version(self, connection: sa.Connection) -> int:
+        """Others wait from here on until this transaction ends."""
+        schema = registry_tables().schema
+        if not sa.inspect(connection).has_table(schema.name):
+            return 0
+        version = connection.execute(sa.select(schema.c.version).with_for_update()).scalar() or 0
+        check_version(version, self._migrations)
+        return version
+
+    def _upgrade(self) -> None:
+        if self._read_only:
+            raise RegistryError(
+                f"The database is of an older version than {len(self._migrations)}, and nothing is to be changed now."
+                " Any run that writes to it upgrades it: run certops.rotation.endpoint_registry or endpoint_scan."
+            )
+        with self._transaction(writing=True) as connection:
+            if self.url.dialect == "postgresql":
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+            if self.url.dialect != "mariadb":
+                migrate(connection, self._migrations)
+                return
+            # Its statements about tables end the transaction: this lock is the connection's.
+            if connection.execute(sa.select(sa.func.get_lock(_LOCK_NAME, LOCK_TIMEOUT))).scalar() != 1:
+                raise RegistryError("Another run is upgrading the database, and has not ended in time. Try again.")
+            try:
+                migrate(connection, self._migrations)
+            finally:
+                connection.execute(sa.select(sa.func.release_lock(_LOCK_NAME)))
+
+    @contextlib.contextmanager
+    def _transaction(self, *, writing: bool) -> t.Iterator[sa.Connection]:
+        options: dict[str, t.Any] = {"certops_writing": writing}
+        if self.url.dialect != "sqlite":
+            # A writer sees what is there when it has got the lock; a reader one state from beginning to end. For
+            # MariaDB the first read makes the state, and with READ COMMITTED some of its logs refuse to write.
+            by_turns = writing and self.url.dialect == "postgresql"
+            options["isolation_level"] = "READ COMMITTED" if by_turns else "REPEATABLE READ"
+        with self._engine.connect().execution_options(**options) as connection, connection.begin():
+            if writing and self.url.dialect == "postgresql":
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}s'")
+            yield connection
+
+    @contextlib.contextmanager
+    def _errors(self) -> t.Iterator[None]:
+        try:
+            yield
+        except sa.exc.SQLAlchemyError as error:
+            original = getattr(error, "orig", None)
+            first_line = str(original or error).strip().partition("\n")[0]
+            what = self.url.without_secrets(first_line)
+            raise RegistryError(f"The database {self.url}: {what}. {_advice(what)}".rstrip()) from None
+        except RegistryError as error:
+            if str(self.url) in error.message:
+                raise
+            raise RegistryError(f"{self.url}: {error.message}") from None
+
+    def _made_engine(self) -> sa.Engine:
+        url = self.url
+        options: dict[str, t.Any] = {"poolclass": sa.NullPool, "hide_parameters": True}
+        if url.file:
+            options["creator"] = lambda: _sqlite_connection(url.file or "", self._read_only)
+        elif url.dialect == "postgresql":
+            defaults: dict[str, t.Any] = {
+                "connect_timeout": CONNECT_TIMEOUT,
+                "keepalives_idle": 30,
+                "tcp_user_timeout": 60_000,
+            }
+            options["connect_args"] = _without(defaults, url.url.query)
+        else:
+            defaults = {
+                "connect_timeout": CONNECT_TIMEOUT,
+                "init_command": f"SET innodb_lock_wait_timeout={LOCK_TIMEOUT}, time_zone='+00:00'",
+            }
+            options["connect_args"] = _without(defaults, url.url.query)
+        with self._errors():
+            engine = sa.create_engine(url.url, **options)
+        if url.file:
+            sa.event.listen(engine, "begin", _begin)
+        return engine
+
+
+def _sqlite_connection(path: str, read_only: bool) -> sqlite3.Connection:
+    """Of a file that is there. With isolation_level None, the driver begins no transactions of its own."""
+    mode = "ro" if read_only else "rw"
+    return sqlite3.connect(
+        f"file:{urllib.parse.quote(path)}?mode={mode}", uri=True, timeout=LOCK_TIMEOUT, isolation_level=None
+    )
+
+
+def _begin(connection: sa.Connection) -> None:
+    """A transaction that reads first and writes later would be refused, not wait, when another one writes."""
+    writing = connection.get_execution_options().get("certops_writing")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+def _without(defaults: t.Mapping[str, t.Any], given: t.Container[str]) -> dict[str, t.Any]:
+    return {name: value for name, value in defaults.items() if name not in given}
+
+
+def _advice(problem: str) -> str:
+    """What to do, by what drivers say."""
+    lower = problem.lower()
+    for words, advice in (
+        (("disk is full", "no space left"), "Free space there; what was being written has been undone."),
+        (("not a database", "malformed"), "Move the file away, or restore it from a backup."),
+        (("readonly", "unable to open", "permission denied"), "Run as the user that keeps it (become: true)."),
+        (("locked", "lock timeout", "lock wait timeout"), "Another run writes to it for too long: look what it does."),
+        (("password authentication", "access denied"), "Correct user and password in database_url."),
+        (("refused", "can't connect", "timeout", "timed out"), "Is the database server running and reachable?"),
+    ):
+        if any(word in lower for word in words):
+            return advice
+    return ""

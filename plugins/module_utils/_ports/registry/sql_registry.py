@@ -1,0 +1,242 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The registry of endpoints in a relational database."""
+
+from __future__ import annotations
+
+import itertools
+import typing as t
+from datetime import datetime, timedelta
+
+try:
+    import sqlalchemy as sa
+except ImportError:  # told by the runners
+    pass
+
+from ..._core.watch.changes import retirement
+from ..._core.watch.endpoints import WatchedEndpoint
+from ..._core.watch.events import WatchEvent
+from ..._core.watch.policy import WatchPolicy
+from ..._core.watch.registry import Deployment, EndpointChange, EndpointSelection, EndpointView
+from ..._core.watch.selecting import is_selected
+from ..._core.watch.sightings import SeenCertificate, Sighting
+from . import rows
+from .database import RegistryDatabase
+from .forgetting import forget
+from .migrations import MIGRATIONS, Migration
+from .recording import record_batch
+from .tables import registry_tables
+from .viewing import views_of
+
+#: Sightings of one transaction, endpoints of one read, and values of one list in SQL: older SQLite takes 999.
+_BATCH = 250
+
+
+class SqlRegistry:
+    """An EndpointRegistry, see there. url: the option database_url. read_only: also a file is never made.
+
+    A database without a registry is an empty one; the first write makes it.
+    """
+
+    def __init__(self, url: str, *, read_only: bool = False, migrations: t.Sequence[Migration] = MIGRATIONS) -> None:
+        self._database = RegistryDatabase(url, read_only=read_only, migrations=migrations)
+        self._tables = registry_tables()
+
+    @property
+    def place(self) -> str:
+        """The database for people, without the password."""
+        return str(self._database.url)
+
+    def exists(self) -> bool:
+        """Whether anything has ever been written to it."""
+        with self._database.reading() as connection:
+            return connection is not None
+
+    def endpoints(self, selection: EndpointSelection) -> list[WatchedEndpoint]:
+        with self._database.reading() as connection:
+            known = self._registered(connection)
+        return [endpoint for endpoint in known.values() if is_selected(endpoint, selection)]
+
+    def put(
+        self, endpoints: t.Sequence[WatchedEndpoint], now: datetime, *, prune: bool = False, check: bool = False
+    ) -> list[EndpointChange]:
+        wanted = {endpoint.key: endpoint for endpoint in endpoints}
+
+        def changes(known: t.Mapping[tuple[str, int], WatchedEndpoint]) -> list[EndpointChange]:
+            found = [EndpointChange(known.get(key), endpoint) for key, endpoint in wanted.items()]
+            others = [endpoint for key, endpoint in known.items() if prune and key not in wanted]
+            return [*found, *(EndpointChange(endpoint, None) for endpoint in others)]
+
+        return self._changed(changes, now, check)
+
+    def remove(self, keys: t.Sequence[tuple[str, int]], now: datetime, *, check: bool = False) -> list[EndpointChange]:
+        return self._changed(
+            lambda known: [EndpointChange(known.get(key), None) for key in dict.fromkeys(keys)], now, check
+        )
+
+    def record(self, sightings: t.Iterable[Sighting], policy: WatchPolicy, now: datetime) -> list[WatchEvent]:
+        events: list[WatchEvent] = []
+        source = iter(sightings)
+        while batch := list(itertools.islice(source, _BATCH)):
+            with self._database.writing() as connection:
+                events += record_batch(connection, batch, policy, now)
+        return events
+
+    def views(self, selection: EndpointSelection, *, history: bool = False) -> t.Iterator[EndpointView]:
+        selected = self.endpoints(selection)
+        for start in range(0, len(selected), _BATCH):
+            keys = [endpoint.key for endpoint in selected[start : start + _BATCH]]
+            with self._database.reading() as connection:
+                found = views_of(connection, keys, history=history) if connection else []
+            yield from found
+
+    def certificate(self, fingerprint_sha256: str) -> SeenCertificate | None:
+        table = self._tables.certificates
+        asked = sa.select(table).where(table.c.fingerprint_sha256 == fingerprint_sha256)
+        with self._database.reading() as connection:
+            row = connection.execute(asked).mappings().first() if connection else None
+        return rows.certificate_of(t.cast(rows.Row, row)) if row else None
+
+    def undelivered(self, receiver: str, limit: int) -> list[WatchEvent]:
+        events, deliveries = self._tables.events, self._tables.deliveries
+        confirmed = sa.and_(deliveries.c.event_id == events.c.event_id, deliveries.c.receiver == receiver)
+        asked = (
+            sa.select(events)
+            .outerjoin(deliveries, confirmed)
+            .where(deliveries.c.event_id.is_(None))
+            .order_by(events.c.id)
+            .limit(limit)
+        )
+        with self._database.reading() as connection:
+            return [rows.event_of(row) for row in _rows(connection, asked)]
+
+    def delivered(self, receiver: str, ids: t.Sequence[str], now: datetime) -> None:
+        deliveries = self._tables.deliveries
+        wanted = list(dict.fromkeys(ids))
+        if not wanted:
+            return
+        with self._database.writing() as connection:
+            for start in range(0, len(wanted), _BATCH):
+                chunk = wanted[start : start + _BATCH]
+                already = connection.execute(
+                    sa.select(deliveries.c.event_id).where(
+                        deliveries.c.receiver == receiver, deliveries.c.event_id.in_(chunk)
+                    )
+                ).scalars()
+                new = set(chunk).difference(already)
+                if new:
+                    at = rows.seconds(now)
+                    connection.execute(
+                        sa.insert(deliveries),
+                        [{"event_id": each, "receiver": receiver, "at": at} for each in chunk if each in new],
+                    )
+
+    def events(self, selection: EndpointSelection, since: datetime | None, limit: int) -> list[WatchEvent]:
+        table = self._tables.events
+        asked = sa.select(table).order_by(table.c.id.desc())
+        if since is not None:
+            asked = asked.where(table.c.at >= rows.seconds(since))
+        if selection == EndpointSelection():  # those of retired endpoints, too
+            asked = asked.limit(limit)
+        with self._database.reading() as connection:
+            if selection == EndpointSelection():
+                return [rows.event_of(row) for row in _rows(connection, asked)]
+            known = self._registered(connection)
+            found = map(rows.event_of, _rows(connection, asked))
+            # One that is retired is what its events say of it.
+            chosen = (
+                event
+                for event in found
+                if is_selected(known.get((event.host, event.port), _endpoint_of(event)), selection)
+            )
+            return list(itertools.islice(chosen, limit))
+
+    def put_deployments(self, hosts: t.Sequence[str], deployments: t.Sequence[Deployment]) -> None:
+        table = self._tables.deployments
+        replaced = list(dict.fromkeys([*hosts, *(deployment.host for deployment in deployments)]))
+        with self._database.writing() as connection:
+            for start in range(0, len(replaced), _BATCH):
+                connection.execute(sa.delete(table).where(table.c.host.in_(replaced[start : start + _BATCH])))
+            if deployments:
+                connection.execute(sa.insert(table), [rows.deployment_row(each) for each in deployments])
+
+    def deployments(self) -> list[Deployment]:
+        table = self._tables.deployments
+        with self._database.reading() as connection:
+            asked = sa.select(table).order_by(table.c.id)
+            return [rows.deployment_of(row) for row in _rows(connection, asked)]
+
+    def forget(self, older_than: timedelta, now: datetime) -> int:
+        if not self.exists():
+            return 0
+        with self._database.writing() as connection:
+            return forget(connection, now - older_than)
+
+    # Endpoints
+
+    def _registered(self, connection: sa.Connection | None) -> dict[tuple[str, int], WatchedEndpoint]:
+        """In the order of host and port, as Python sorts: databases differ."""
+        table = self._tables.endpoints
+        asked = sa.select(table).where(table.c.retired.is_(None))
+        found = (rows.endpoint_of(row) for row in _rows(connection, asked))
+        return {endpoint.key: endpoint for endpoint in sorted(found, key=lambda endpoint: endpoint.key)}
+
+    def _changed(
+        self,
+        changes: t.Callable[[t.Mapping[tuple[str, int], WatchedEndpoint]], list[EndpointChange]],
+        now: datetime,
+        check: bool,
+    ) -> list[EndpointChange]:
+        with self._database.reading() as reader:
+            found = changes(self._registered(reader))
+        if check or not any(change.changed for change in found):
+            return found  # a run that changes nothing waits for nobody
+        with self._database.writing() as connection:
+            found = changes(self._registered(connection))
+            self._apply(connection, [change for change in found if change.changed], now)
+        return found
+
+    def _apply(self, connection: sa.Connection, changes: t.Sequence[EndpointChange], now: datetime) -> None:
+        table = self._tables.endpoints
+        asked = sa.select(table.c.host, table.c.port).where(table.c.retired.is_not(None))
+        retired = {(row["host"], row["port"]) for row in _rows(connection, asked)}
+        new = []
+        for before, after in ((change.before, change.after) for change in changes):
+            if after is None:
+                self._retire(connection, t.cast(WatchedEndpoint, before), now)
+                continue
+            values = rows.endpoint_row(after)
+            if before is None:
+                values.update(added=rows.seconds(now), retired=None)
+            if before is None and after.key not in retired:
+                new.append(values)
+            else:  # one that was retired comes back with its history
+                this = sa.and_(table.c.host == after.host, table.c.port == after.port)
+                connection.execute(sa.update(table).where(this).values(values))
+        if new:
+            connection.execute(sa.insert(table), new)
+
+    def _retire(self, connection: sa.Connection, endpoint: WatchedEndpoint, now: datetime) -> None:
+        table, intervals = self._tables.endpoints, self._tables.intervals
+        this = sa.and_(table.c.host == endpoint.host, table.c.port == endpoint.port)
+        number = connection.execute(sa.select(table.c.id).where(this)).scalar_one()
+        connection.execute(sa.update(table).where(table.c.id == number).values(retired=rows.seconds(now)))
+        of_it = sa.and_(intervals.c.endpoint_id == number, intervals.c.open.is_(True))
+        connection.execute(sa.update(intervals).where(of_it).values(open=False))
+        event = retirement(endpoint, now)
+        known = sa.select(self._tables.events.c.id).where(self._tables.events.c.event_id == event.id)
+        if connection.execute(known).first() is None:
+            connection.execute(sa.insert(self._tables.events).values(rows.event_row(event)))
+
+
+def _endpoint_of(event: WatchEvent) -> WatchedEndpoint:
+    return WatchedEndpoint(event.name, event.host, event.port)
+
+
+def _rows(connection: sa.Connection | None, asked: sa.Select[t.Any]) -> t.Iterator[rows.Row]:
+    """None without a registry."""
+    if connection is not None:
+        for row in connection.execute(asked).mappings():
+            yield t.cast(rows.Row, row)
