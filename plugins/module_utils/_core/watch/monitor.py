@@ -15,6 +15,12 @@ from .reading import read_endpoint
 
 _PREFIX: t.Final = "endpoint_monitor_"
 _SQLITE: t.Final = "sqlite:///"
+#: Options of the module endpoint_events that one of the variable receivers may have.
+RECEIVER_OPTIONS: t.Final = (
+    *("receiver", "url", "headers", "username", "password", "secret", "ca_path", "client_cert", "client_key", "command"),
+    *("body_format", "kinds", "least_severity", "give_up_after", "limit", "timeout", "retries", "retry_interval"),
+    *("time_limit", "metrics_textfile"),
+)
 #: Variables with paths of files that a run writes.
 _FILES: t.Final = ("dashboard", "json", "metrics_textfile")
 
@@ -80,6 +86,7 @@ class MonitorPlan:
             "prunes": given.prune and self._complete,
             "registers": bool(wanted or given.import_files or given.retention),
             "silent": self._silent,
+            "shows": any(getattr(given, name) for name in _FILES),
             "problems": list(self._problems(wanted)),
             "directory": self._directory,
             "writable": self._writable(),
@@ -128,9 +135,23 @@ class MonitorPlan:
                 f"{_PREFIX}prune would retire all endpoints, for none is given: name them in {_PREFIX}endpoints, or"
                 " leave it out."
             )
-        for number, receiver in enumerate(given.receivers, 1):
-            if not isinstance(receiver, t.Mapping):
-                yield f"{_PREFIX}receivers: number {number} is no dictionary."
+        yield from _problems_of_receivers(given.receivers)
+
+
+def _problems_of_receivers(receivers: t.Sequence[t.Any]) -> t.Iterator[str]:
+    """What keeps them apart and is misspelt; the rest the module says."""
+    names: set[str] = set()
+    for number, receiver in enumerate(receivers, 1):
+        if not isinstance(receiver, t.Mapping) or not receiver.get("receiver"):
+            yield f"{_PREFIX}receivers: number {number} is to be a dictionary with a name as its receiver."
+            continue
+        name = str(receiver["receiver"])
+        strange = sorted(str(option) for option in receiver if option not in RECEIVER_OPTIONS)
+        if strange:
+            yield f"{_PREFIX}receivers: {name} has no option {', '.join(strange)}."
+        if name in names:
+            yield f"{_PREFIX}receivers: there are two with the name {name}, by which is known what each has got."
+        names.add(name)
 
 
 def _key(entry: t.Any) -> tuple[str, int] | None:

@@ -11,8 +11,13 @@ import typing as t
 
 import pytest
 import yaml
-from ansible_collections.certops.rotation.plugins.module_utils._core.watch.monitor import MonitorPlan, MonitorSettings
+from ansible_collections.certops.rotation.plugins.module_utils._core.watch.monitor import (
+    RECEIVER_OPTIONS,
+    MonitorPlan,
+    MonitorSettings,
+)
 from ansible_collections.certops.rotation.plugins.plugin_utils._typed import typed_fields
+from ansible_collections.certops.rotation.tests.support import argument_matrix
 
 ROLE = pathlib.Path(__file__).parents[6] / "roles/endpoint_monitor"
 DEFAULTS = {
@@ -81,12 +86,23 @@ def test_pruning_by_an_empty_list_is_refused() -> None:
         ({"deadline": "0"}, "endpoint_monitor_deadline"),
         ({"dashboard": "watch.html"}, "endpoint_monitor_dashboard is to begin with a slash"),
         ({"json": "watch.json"}, "endpoint_monitor_json is to begin with a slash"),
-        ({"receivers": ["https://hooks.example.com"]}, "endpoint_monitor_receivers: number 1 is no dictionary"),
+        ({"receivers": ["https://hooks.example.com"]}, "number 1 is to be a dictionary with a name"),
+        ({"receivers": [{"url": "https://hooks.example.com"}]}, "number 1 is to be a dictionary with a name"),
+        ({"receivers": [{"receiver": "chat", "uri": "x"}]}, "chat has no option uri"),
+        ({"receivers": [{"receiver": "chat"}, {"receiver": "chat"}]}, "two with the name chat"),
     ],
 )
 def test_what_has_no_meaning_is_told(given: dict[str, t.Any], told: str) -> None:
     (problem,) = plan(**given)["problems"]
     assert told in problem
+
+
+def test_receivers_have_all_options_of_the_module_but_the_registry() -> None:
+    options = set(argument_matrix.specification(argument_matrix.load("endpoint_events")))
+    assert options - set(RECEIVER_OPTIONS) == {"database_url"}
+    assert set(RECEIVER_OPTIONS) - options == set()
+    task = (ROLE / "tasks/main.yml").read_text()
+    assert [name for name in RECEIVER_OPTIONS if f"__endpoint_monitor_receiver.{name}" not in task] == []
 
 
 def test_a_scheduled_run_knows_what_it_needs_and_retires_nothing_that_other_hosts_have_said() -> None:
