@@ -17,7 +17,8 @@ _PREFIX: t.Final = "endpoint_monitor_"
 _SQLITE: t.Final = "sqlite:///"
 #: Options of the module endpoint_events that one of the variable receivers may have.
 RECEIVER_OPTIONS: t.Final = (
-    *("receiver", "url", "headers", "username", "password", "secret", "ca_path", "client_cert", "client_key", "command"),
+    *("receiver", "url", "headers", "username", "password", "secret", "ca_path", "client_cert", "client_key"),
+    "command",
     *("body_format", "kinds", "least_severity", "give_up_after", "limit", "timeout", "retries", "retry_interval"),
     *("time_limit", "metrics_textfile"),
 )
