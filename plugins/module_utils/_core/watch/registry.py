@@ -46,7 +46,8 @@ class Deployment:
     """What the fleet's own record says of one certificate on one host, to be held against the wire.
 
     layers: layer ("source", "file", "memory", "wire") -> SHA-256 of the leaf there in lower-case hexadecimal, None
-    when that layer has none. endpoints: (host, port) that should serve it. at: when it was read.
+    when that layer has none, "" for another one than the file's whose fingerprint nobody knows; of a layer that could
+    not be asked nothing. endpoints: (host, port) that should serve it. at: when it was read.
     """
 
     host: str
