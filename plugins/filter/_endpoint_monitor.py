@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import typing as t
+from datetime import datetime, timezone
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.monitor import MonitorPlan, MonitorSettings
@@ -50,12 +51,16 @@ def endpoint_monitor(
         settings = MonitorSettings(**typed_fields(MonitorSettings, variables, "endpoint_monitor_"))
     except ValueError as error:
         raise AnsibleFilterError(str(error)) from None
-    found = {host: _said(hostvars, host) for host in settings.discover}
-    return MonitorPlan(settings, found).as_dict()
+    known = {host: hostvars[host] if host in hostvars else {} for host in settings.discover}
+    found = {host: _said(variables, "endpoint_monitor_found") for host, variables in known.items()}
+    statuses = {host: _said(variables, "haproxy_certificates_status") for host, variables in known.items()}
+    told = {host: status for host, status in statuses.items() if status is not None}
+    return MonitorPlan(settings, found, told, datetime.now(timezone.utc)).as_dict()
 
 
-def _said(hostvars: t.Mapping[str, t.Mapping[str, t.Any]], host: str) -> t.Mapping[str, t.Any] | None:
-    said = hostvars[host].get("endpoint_monitor_found") if host in hostvars else {}
+def _said(known: t.Mapping[str, t.Any], name: str) -> t.Mapping[str, t.Any] | None:
+    """What a task has registered on the host."""
+    said = known.get(name)
     return said if isinstance(said, t.Mapping) else None
 
 

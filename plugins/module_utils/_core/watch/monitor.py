@@ -9,8 +9,10 @@ from __future__ import annotations
 import posixpath
 import typing as t
 from dataclasses import dataclass
+from datetime import datetime
 
 from ..._errors import InvalidOption
+from .deployments import deployment_fields, deployments_of_status
 from .reading import read_endpoint
 
 _PREFIX: t.Final = "endpoint_monitor_"
@@ -33,8 +35,6 @@ class MonitorSettings:
     endpoints: list[t.Any]
     import_files: list[t.Any]
     discover: list[str]
-    discover_paths: list[str]
-    layers: bool
     prune: bool
     database_url: str
     retention: str
@@ -54,20 +54,35 @@ class MonitorSettings:
     alert: str
     dashboard: str
     dashboard_title: str
+    dashboard_owner: str
+    dashboard_group: str
+    dashboard_mode: str
     json: str
     metrics_textfile: str
     every: int
 
 
 #: What a scheduled run does not need: it asks no other hosts, and what they have said stays in the registry.
-_NOT_OF_A_RUN: t.Final = ("discover", "discover_paths", "layers", "every")
+_NOT_OF_A_RUN: t.Final = ("discover", "every")
 
 
 class MonitorPlan:
-    """found: host -> what it has said (see the entry point discover), None where it was not asked in this run."""
+    """found: host -> what it has said (see the entry point discover), None where it was not asked in this run.
 
-    def __init__(self, settings: MonitorSettings, found: t.Mapping[str, t.Mapping[str, t.Any] | None]) -> None:
+    statuses: host -> what rotation_status_info has found there, for those where it was asked for.
+    """
+
+    def __init__(
+        self,
+        settings: MonitorSettings,
+        found: t.Mapping[str, t.Mapping[str, t.Any] | None],
+        statuses: t.Mapping[str, t.Mapping[str, t.Any]],
+        now: datetime,
+    ) -> None:
         self._given = settings
+        self._found = found
+        self._statuses = statuses
+        self._now = now
         self._answers: dict[str, list[t.Any]] = {}
         self._silent: list[str] = []
         for host, said in found.items():
@@ -81,11 +96,13 @@ class MonitorPlan:
         """The settings and what follows, for the role. It holds secrets, and is not to be shown."""
         given = self._given
         wanted = self._wanted()
+        deployments = self._deployments()
         return {
             **vars(given),
             "wanted": wanted,
+            "deployments": deployments,
             "prunes": given.prune and self._complete,
-            "registers": bool(wanted or given.import_files or given.retention),
+            "registers": bool(wanted or deployments or given.import_files or given.retention),
             "silent": self._silent,
             "shows": any(getattr(given, name) for name in _FILES),
             "problems": list(self._problems(wanted)),
@@ -109,6 +126,15 @@ class MonitorPlan:
                     known.add(key)
                     wanted.append(entry)
         return wanted
+
+    def _deployments(self) -> list[dict[str, t.Any]]:
+        """As the module endpoint_registry takes them, of the hosts that told."""
+        return [
+            deployment_fields(deployment)
+            for host, status in self._statuses.items()
+            if isinstance(status.get("certificates"), list)
+            for deployment in deployments_of_status(host, status, self._found.get(host) or {}, self._now)
+        ]
 
     @property
     def _directory(self) -> str:

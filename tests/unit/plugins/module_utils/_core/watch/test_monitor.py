@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pathlib
 import typing as t
+from datetime import datetime, timezone
 
 import pytest
 import yaml
@@ -27,10 +28,15 @@ DEFAULTS = {
 FOUND = {"endpoints": [{"host": "web1.example.com", "port": 443}, {"host": "shop.example.com"}], "certificates": []}
 
 
-def plan(found: t.Mapping[str, t.Any] | None = None, **given: t.Any) -> dict[str, t.Any]:
+NOW = datetime(2026, 11, 26, 12, tzinfo=timezone.utc)
+
+
+def plan(
+    found: t.Mapping[str, t.Any] | None = None, statuses: t.Mapping[str, t.Any] | None = None, **given: t.Any
+) -> dict[str, t.Any]:
     variables = {**DEFAULTS, "discover": list(found or {}), **given}
     settings = MonitorSettings(**typed_fields(MonitorSettings, variables, "endpoint_monitor_"))
-    return MonitorPlan(settings, found or {}).as_dict()
+    return MonitorPlan(settings, found or {}, statuses or {}, NOW).as_dict()
 
 
 def test_nothing_is_wrong_with_the_defaults_and_nothing_is_registered() -> None:
@@ -70,6 +76,24 @@ def test_nothing_is_retired_while_a_host_has_not_answered() -> None:
 def test_a_host_that_was_not_asked_in_this_run_is_not_blamed_and_not_forgotten() -> None:
     found = plan({"web1": FOUND, "web2": None}, prune=True)
     assert (found["prunes"], found["silent"]) == (False, [])
+
+
+def test_what_hosts_have_deployed_goes_into_the_registry() -> None:
+    leaf = "ab" * 32
+    layers = {"source": "ok", "disk": "ok", "memory": "differs", "wire": "unknown"}
+    status = {"certificates": [{"name": "web/shop", "fingerprint_sha256": leaf, "layers": layers}]}
+    found = {**FOUND, "certificates": [{"fingerprint_sha256": leaf, "endpoints": ["shop.example.com:443"]}]}
+    planned = plan({"web1": found, "web2": FOUND}, {"web1": status, "web2": {"failed": True}})
+    assert planned["deployments"] == [
+        {
+            "host": "web1",
+            "certificate": "web/shop",
+            "layers": {"source": leaf, "file": leaf, "memory": ""},
+            "endpoints": ["shop.example.com:443"],
+            "at": "2026-11-26T12:00:00Z",
+        }
+    ]
+    assert planned["registers"] is True
 
 
 def test_pruning_by_an_empty_list_is_refused() -> None:
