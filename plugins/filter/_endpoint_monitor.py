@@ -51,8 +51,8 @@ def endpoint_monitor(
         settings = MonitorSettings(**typed_fields(MonitorSettings, variables, "endpoint_monitor_"))
     except ValueError as error:
         raise AnsibleFilterError(str(error)) from None
-    known = {host: hostvars[host] if host in hostvars else {} for host in settings.discover}
-    found = {host: _said(variables, "endpoint_monitor_found") for host, variables in known.items()}
+    known = {host: hostvars[host] for host in settings.discover if host in hostvars}
+    found = {host: _said(known.get(host, {}), "endpoint_monitor_found") for host in settings.discover}
     statuses = {host: _said(variables, "haproxy_certificates_status") for host, variables in known.items()}
     told = {host: status for host, status in statuses.items() if status is not None}
     return MonitorPlan(settings, found, told, datetime.now(timezone.utc)).as_dict()

@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""docs/watching.md as a reader follows it: each of its commands, in order, with its files, on a host with a real systemd,
-against a real nginx, a real HAProxy, and a mail server that wants STARTTLS.
+"""docs/watching.md as a reader follows it: each of its commands, in order, with its files, on a host with a real
+systemd, against a real nginx, a real HAProxy, and a mail server that wants STARTTLS.
 
 Only the addresses and ports of the endpoints are others, and where Ansible is installed from.
 """
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import pathlib
 import socket
 import sys
 import time
@@ -29,6 +28,7 @@ from ansible_collections.certops.rotation.tests.support.webhook_server import We
 PAGE = "watching.md"
 COMMANDS = documented.commands(PAGE)
 MONITOR, BALANCER = "watch.example.com", "lb1.example.com"
+NAMES = ("www.example.com", "mail", "shop behind the balancer", "api.example.com")
 WEB_NAMES = ("www.example.com", "shop.example.com")
 
 
