@@ -124,6 +124,6 @@ class EndpointRegistry(t.Protocol):
 
     def deployments(self) -> list[Deployment]: ...
 
-    def forget(self, older_than: timedelta, now: datetime) -> int:
+    def forget(self, older_than: timedelta, now: datetime, *, check: bool = False) -> int:
         """Remove closed intervals, delivered events, retired endpoints and certificates that ended before that;
-        returns how many rows went. What is open stays for ever."""
+        returns how many went. What is open stays for ever. check: tell, and change nothing."""

@@ -28,19 +28,19 @@ def record_batch(
     connection: sa.Connection, sightings: t.Sequence[Sighting], policy: WatchPolicy, now: datetime
 ) -> list[WatchEvent]:
     """In the caller's transaction. sightings: at most as many as one list in SQL may have values."""
-    batch = _Batch(connection, now)
+    batch = _Recording(connection, now)
     events = batch.judged(sightings, policy)
     return batch.written(events)
 
 
-class _Batch:
+class _Recording:
     def __init__(self, connection: sa.Connection, now: datetime) -> None:
         self._connection = connection
         self._now = now
         self._tables = registry_tables()
-        self._open: dict[_Place, rows.NewRow] = {}
-        self._touched: dict[int, rows.NewRow] = {}  # rows with an id, by that
-        self._new: list[rows.NewRow] = []
+        self._open: dict[_Place, rows.NewRegistryRow] = {}
+        self._touched: dict[int, rows.NewRegistryRow] = {}  # rows with an id, by that
+        self._new: list[rows.NewRegistryRow] = []
         self._certificates: dict[str, SeenCertificate] = {}
 
     def judged(self, sightings: t.Sequence[Sighting], policy: WatchPolicy) -> list[WatchEvent]:
@@ -90,7 +90,7 @@ class _Batch:
             present["open"] = False
             self._touch(present)
 
-    def _touch(self, row: rows.NewRow) -> None:
+    def _touch(self, row: rows.NewRegistryRow) -> None:
         if "id" in row:
             self._touched[row["id"]] = row
 
@@ -132,7 +132,7 @@ class _Batch:
         asked = sa.select(table).where(table.c.host.in_(hosts), table.c.retired.is_(None))
         found = {}
         for row in self._connection.execute(asked).mappings():
-            endpoint = rows.endpoint_of(t.cast(rows.Row, row))
+            endpoint = rows.endpoint_of(t.cast(rows.RegistryRow, row))
             if endpoint.key in keys:
                 found[endpoint.key] = row["id"], endpoint
         return found
@@ -141,7 +141,7 @@ class _Batch:
         table = self._tables.intervals
         asked = sa.select(table).where(table.c.endpoint_id.in_(numbers), table.c.open.is_(True))
         return {
-            (row["endpoint_id"], row["address"]): dict(t.cast(rows.Row, row))
+            (row["endpoint_id"], row["address"]): dict(t.cast(rows.RegistryRow, row))
             for row in self._connection.execute(asked).mappings()
         }
 
@@ -151,7 +151,7 @@ class _Batch:
         for chunk in _chunks(list(dict.fromkeys(fingerprints))):
             asked = sa.select(table) if whole else sa.select(table.c.fingerprint_sha256)
             for row in self._connection.execute(asked.where(table.c.fingerprint_sha256.in_(chunk))).mappings():
-                kept = rows.certificate_of(t.cast(rows.Row, row)) if whole else None
+                kept = rows.certificate_of(t.cast(rows.RegistryRow, row)) if whole else None
                 found[row["fingerprint_sha256"]] = kept
         return found
 
