@@ -105,6 +105,7 @@ def interval_row(endpoint_id: int, state: AddressState, sighting: Sighting) -> N
     return {
         "endpoint_id": endpoint_id,
         "address": state.address,
+        "key_type": state.key_type,
         "since": seconds(state.since),
         "until": seconds(state.last_seen),
         "open": True,
@@ -138,6 +139,7 @@ def state_of(row: RegistryRow, endpoint: tuple[str, int]) -> AddressState:
         error=row["error"],
         failures=row["failures"],
         told=json.loads(row["told"]),
+        key_type=row["key_type"],
     )
 
 
@@ -165,6 +167,7 @@ def history_of(
         cipher=row["cipher"],
         key_type_ignored=row["key_type_ignored"],
         staple=row["staple"],
+        key_type=row["key_type"],
     )
     return HistoryEntry(row["address"], instant(row["since"]), instant(row["until"]), row["open"], sighting)
 

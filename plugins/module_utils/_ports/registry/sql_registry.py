@@ -26,7 +26,7 @@ from . import rows
 from .database import RegistryDatabase
 from .forgetting import count_forgettable, forget
 from .migrations import MIGRATIONS, Migration
-from .recording import record_batch
+from .recording import Judged, judge_batch, record_batch
 from .tables import registry_tables
 from .viewing import views_of
 
@@ -81,12 +81,24 @@ class SqlRegistry:
             lambda known: [EndpointChange(known.get(key), None) for key in dict.fromkeys(keys)], now, check
         )
 
-    def record(self, sightings: t.Iterable[Sighting], policy: WatchPolicy, now: datetime) -> list[WatchEvent]:
+    def record(
+        self,
+        sightings: t.Iterable[Sighting],
+        policy: WatchPolicy,
+        now: datetime,
+        *,
+        check: bool = False,
+        judged: Judged | None = None,
+    ) -> list[WatchEvent]:
         events: list[WatchEvent] = []
         source = iter(sightings)
         while batch := list(itertools.islice(source, _BATCH)):
+            if check:
+                with self._database.reading() as reader:
+                    events += judge_batch(reader, batch, policy, now, judged) if reader else []
+                continue
             with self._database.writing() as connection:
-                events += record_batch(connection, batch, policy, now)
+                events += record_batch(connection, batch, policy, now, judged)
         return events
 
     def views(self, selection: EndpointSelection, *, history: bool = False) -> t.Iterator[EndpointView]:
