@@ -13,7 +13,7 @@ from datetime import datetime, timedelta, timezone
 
 from ..._core.watch.endpoints import WatchedEndpoint
 from ..._core.watch.events import WatchEvent
-from ..._core.watch.registry import Deployment, HistoryEntry
+from ..._core.watch.registry import FleetDeployment, HistoryEntry
 from ..._core.watch.sightings import AddressState, SeenCertificate, Sighting
 
 RegistryRow = t.Mapping[str, t.Any]
@@ -105,6 +105,7 @@ def interval_row(endpoint_id: int, state: AddressState, sighting: Sighting) -> N
     return {
         "endpoint_id": endpoint_id,
         "address": state.address,
+        "key_type": state.key_type,
         "since": seconds(state.since),
         "until": seconds(state.last_seen),
         "open": True,
@@ -138,6 +139,7 @@ def state_of(row: RegistryRow, endpoint: tuple[str, int]) -> AddressState:
         error=row["error"],
         failures=row["failures"],
         told=json.loads(row["told"]),
+        key_type=row["key_type"],
     )
 
 
@@ -165,6 +167,7 @@ def history_of(
         cipher=row["cipher"],
         key_type_ignored=row["key_type_ignored"],
         staple=row["staple"],
+        key_type=row["key_type"],
     )
     return HistoryEntry(row["address"], instant(row["since"]), instant(row["until"]), row["open"], sighting)
 
@@ -199,7 +202,7 @@ def event_of(row: RegistryRow) -> WatchEvent:
     )
 
 
-def deployment_row(deployment: Deployment) -> NewRegistryRow:
+def deployment_row(deployment: FleetDeployment) -> NewRegistryRow:
     return {
         "host": deployment.host,
         "certificate": _kept(deployment.certificate),
@@ -209,8 +212,8 @@ def deployment_row(deployment: Deployment) -> NewRegistryRow:
     }
 
 
-def deployment_of(row: RegistryRow) -> Deployment:
-    return Deployment(
+def deployment_of(row: RegistryRow) -> FleetDeployment:
+    return FleetDeployment(
         host=row["host"],
         certificate=row["certificate"],
         layers=json.loads(row["layers"]),

@@ -19,14 +19,14 @@ from ..._core.watch.changes import retirement
 from ..._core.watch.endpoints import WatchedEndpoint
 from ..._core.watch.events import WatchEvent
 from ..._core.watch.policy import WatchPolicy
-from ..._core.watch.registry import Deployment, EndpointChange, EndpointSelection, EndpointView
+from ..._core.watch.registry import EndpointChange, EndpointSelection, EndpointView, FleetDeployment
 from ..._core.watch.selecting import is_selected
 from ..._core.watch.sightings import SeenCertificate, Sighting
 from . import rows
 from .database import RegistryDatabase
 from .forgetting import count_forgettable, forget
 from .migrations import MIGRATIONS, Migration
-from .recording import record_batch
+from .recording import Judged, judge_batch, record_batch
 from .tables import registry_tables
 from .viewing import views_of
 
@@ -81,12 +81,24 @@ class SqlRegistry:
             lambda known: [EndpointChange(known.get(key), None) for key in dict.fromkeys(keys)], now, check
         )
 
-    def record(self, sightings: t.Iterable[Sighting], policy: WatchPolicy, now: datetime) -> list[WatchEvent]:
+    def record(
+        self,
+        sightings: t.Iterable[Sighting],
+        policy: WatchPolicy,
+        now: datetime,
+        *,
+        check: bool = False,
+        judged: Judged | None = None,
+    ) -> list[WatchEvent]:
         events: list[WatchEvent] = []
         source = iter(sightings)
         while batch := list(itertools.islice(source, _BATCH)):
+            if check:
+                with self._database.reading() as reader:
+                    events += judge_batch(reader, batch, policy, now, judged) if reader else []
+                continue
             with self._database.writing() as connection:
-                events += record_batch(connection, batch, policy, now)
+                events += record_batch(connection, batch, policy, now, judged)
         return events
 
     def views(self, selection: EndpointSelection, *, history: bool = False) -> t.Iterator[EndpointView]:
@@ -158,7 +170,7 @@ class SqlRegistry:
             )
             return list(itertools.islice(chosen, limit))
 
-    def put_deployments(self, hosts: t.Sequence[str], deployments: t.Sequence[Deployment]) -> None:
+    def put_deployments(self, hosts: t.Sequence[str], deployments: t.Sequence[FleetDeployment]) -> None:
         table = self._tables.deployments
         replaced = list(dict.fromkeys([*hosts, *(deployment.host for deployment in deployments)]))
         with self._database.writing() as connection:
@@ -167,7 +179,7 @@ class SqlRegistry:
             if deployments:
                 connection.execute(sa.insert(table), [rows.deployment_row(each) for each in deployments])
 
-    def deployments(self) -> list[Deployment]:
+    def deployments(self) -> list[FleetDeployment]:
         table = self._tables.deployments
         with self._database.reading() as connection:
             asked = sa.select(table).order_by(table.c.id)
