@@ -79,9 +79,11 @@ def standings(
             continue
         if not view.states:
             yield AddressStanding(view.endpoint, "unseen")
-        needed = {each.address: each.sighting.needed_until for each in view.history if each.open}
+        needed = {
+            (each.address, each.sighting.key_type): each.sighting.needed_until for each in view.history if each.is_open
+        }
         for state in view.states:
-            yield _standing(view, state, needed.get(state.address), now, expiring_within)
+            yield _standing(view, state, needed.get((state.address, state.key_type)), now, expiring_within)
 
 
 def _standing(
