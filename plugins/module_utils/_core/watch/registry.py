@@ -10,6 +10,7 @@ import dataclasses
 import typing as t
 from datetime import datetime, timedelta
 
+from .changes import Judgement
 from .endpoints import WatchedEndpoint
 from .events import WatchEvent
 from .policy import WatchPolicy
@@ -97,10 +98,19 @@ class EndpointRegistry(t.Protocol):
     def remove(self, keys: t.Sequence[tuple[str, int]], now: datetime, *, check: bool = False) -> list[EndpointChange]:
         """Retire them: their history stays until it is forgotten (retention), an event "retired" is recorded."""
 
-    def record(self, sightings: t.Iterable[Sighting], policy: WatchPolicy, now: datetime) -> list[WatchEvent]:
+    def record(
+        self,
+        sightings: t.Iterable[Sighting],
+        policy: WatchPolicy,
+        now: datetime,
+        *,
+        check: bool = False,
+        judged: t.Callable[[Sighting, Judgement], None] | None = None,
+    ) -> list[WatchEvent]:
         """Write what was seen: intervals, certificates, and the events that follow, in the same transactions.
 
-        Decides by _core.watch.changes. Of endpoints that are not (any more) registered, nothing is written.
+        Decides by _core.watch.changes. Of endpoints that are not (any more) registered, nothing is written. check:
+        tell, and change nothing. judged: is called with each sighting of one that is registered, and what it means.
         """
 
     def views(self, selection: EndpointSelection, *, history: bool = False) -> t.Iterator[EndpointView]:
@@ -124,6 +134,6 @@ class EndpointRegistry(t.Protocol):
 
     def deployments(self) -> list[Deployment]: ...
 
-    def forget(self, older_than: timedelta, now: datetime) -> int:
+    def forget(self, older_than: timedelta, now: datetime, *, check: bool = False) -> int:
         """Remove closed intervals, delivered events, retired endpoints and certificates that ended before that;
-        returns how many rows went. What is open stays for ever."""
+        returns how many went. What is open stays for ever. check: tell, and change nothing."""
