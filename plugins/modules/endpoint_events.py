@@ -189,7 +189,7 @@ delivered:
   returned: success and failure
   type: int
   sample: 2
-failed:
+failures:
   description: Number of events that were tried and not confirmed.
   returned: success and failure
   type: int

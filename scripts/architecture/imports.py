@@ -190,5 +190,6 @@ def _used(tree: ast.AST) -> t.Iterator[tuple[str, int]]:
         return known.get(node.id, node.id) if isinstance(node, ast.Name) else ""
 
     for node in ast.walk(tree):
-        if isinstance(node, (ast.Name, ast.Attribute)):
+        # A field of a class, or a variable, may have the name of a builtin.
+        if isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Load):
             yield full_name(node), node.lineno

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import ipaddress
 import re
 import typing as t
@@ -76,6 +77,7 @@ class Endpoint:
         return f"{host}:{self.port}"
 
 
+@functools.lru_cache(maxsize=1024)
 def is_ip(text: str) -> bool:
     """Whether text is an IPv4 or IPv6 address; a zone (fe80::1%eth0) may follow."""
     try:
@@ -85,6 +87,7 @@ def is_ip(text: str) -> bool:
     return True
 
 
+@functools.lru_cache(maxsize=1024)
 def ascii_name(name: str) -> str:
     """A host name as DNS and SNI carry it: A-labels, no dot at the end. Raises ProbeError when it is no host name."""
     if is_ip(name):

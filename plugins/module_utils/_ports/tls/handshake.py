@@ -2,11 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One TLS handshake over a connected socket: what the server sent, kept even when the handshake fails later."""
+"""One TLS handshake over a connection: what the server sent, kept even when the handshake fails later."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import re
@@ -16,12 +15,22 @@ import time
 import typing as t
 
 from ..._errors import ProbeError
+from .connection import receive, send
+from .loop import Talk
 
 _HANDSHAKE, _ALERT, _CERTIFICATE = 22, 21, 11  # ContentType and HandshakeType, RFC 8446
 _PROTOCOL_VERSION = 70
 _CERTIFICATE_REQUIRED = 116  # RFC 8446, not in ssl.AlertDescription
 _LEGACY_SERVER_CONNECT = 0x4  # ssl.OP_LEGACY_SERVER_CONNECT, named from Python 3.12 on
 _PARTIAL_CHAIN = 0x80000  # ssl.VERIFY_X509_PARTIAL_CHAIN, named from Python 3.10 on
+_PROTOCOLS: t.Final[dict[int, str]] = {  # as SSL_get_version(3) names them
+    ssl.TLSVersion.SSLv3: "SSLv3",
+    ssl.TLSVersion.TLSv1: "TLSv1",
+    ssl.TLSVersion.TLSv1_1: "TLSv1.1",
+    ssl.TLSVersion.TLSv1_2: "TLSv1.2",
+    ssl.TLSVersion.TLSv1_3: "TLSv1.3",
+}
+_MOST_RECEIVED = 1 << 20  # bytes of a handshake; the longest chains that OpenSSL takes are a tenth of that
 _CIPHERS = {"any": "ALL", "rsa": "aRSA", "ecdsa": "aECDSA"}
 
 
@@ -67,6 +76,7 @@ class _Recorder(ssl.SSLObject):
     """
 
     certificates: tuple[bytes, ...] = ()
+    protocol: str | None = None
     alert: int | None = None
 
 
@@ -75,6 +85,7 @@ def _record(connection: t.Any, direction: str, version: int, content_type: int, 
         return
     if content_type == _HANDSHAKE and message_type == _CERTIFICATE:
         connection.certificates = _parse_certificate_message(data[4:], version >= ssl.TLSVersion.TLSv1_3)
+        connection.protocol = _PROTOCOLS.get(version)
     elif content_type == _ALERT and len(data) == 2 and data[0] == 2:
         connection.alert = data[1]
 
@@ -148,39 +159,37 @@ def _context(key_type: str) -> ssl.SSLContext:
 
 
 def shake_hands(
-    connection: socket.socket,
-    context: ssl.SSLContext,
-    server_hostname: str | None,
-    deadline: Deadline,
-    *,
-    await_verdict: bool = False,
-) -> Handshake:
-    """Run the handshake. Raises TimeoutError (or socket.timeout) and OSError; TLS failures are in the result.
+    connection: socket.socket, context: ssl.SSLContext, server_hostname: str | None, *, await_verdict: bool = False
+) -> Talk[Handshake]:
+    """Run the handshake over a connection that does not block. Raises OSError; TLS failures are in the result.
 
     await_verdict: wait for what the server says of our certificate, which comes after the handshake in TLS 1.3.
     """
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     tls = t.cast("_Recorder", context.wrap_bio(incoming, outgoing, server_hostname=server_hostname))
+    received = 0
     try:
         while True:
             try:
                 tls.do_handshake()
                 break
             except ssl.SSLWantReadError:
-                _flush(connection, outgoing, deadline)
-                connection.settimeout(deadline.remaining())
-                data = connection.recv(16384)
+                yield from send(connection, outgoing.read())
+                data = yield from receive(connection)
                 if not data:
                     return _failed(tls, "connection closed during handshake")
+                received += len(data)
+                if received > _MOST_RECEIVED:
+                    return _failed(tls, "the handshake does not end")
                 incoming.write(data)
     except ssl.SSLError as error:
-        _flush_quietly(connection, outgoing, deadline)
+        _send_alert(connection, outgoing)
         if isinstance(error, ssl.SSLCertVerificationError):
             return _failed(tls, error.verify_message, verify_error=error.verify_message)
         return _failed(tls, _tls_error(error, tls))
-    _flush(connection, outgoing, deadline)
+    yield from send(connection, outgoing.read())
     if await_verdict:
-        refusal = _refusal(connection, tls, incoming, outgoing, deadline)
+        refusal = yield from _refusal(connection, tls, incoming, outgoing)
         if refusal:
             return Handshake(_chain(tls), error=refusal, alert=tls.alert)
     cipher = tls.cipher()
@@ -188,21 +197,22 @@ def shake_hands(
 
 
 def _refusal(
-    connection: socket.socket, tls: _Recorder, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, deadline: Deadline
-) -> str | None:
+    connection: socket.socket, tls: _Recorder, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO
+) -> Talk[str | None]:
     """Say goodbye at once: a server that has accepted us closes, too, and one that has not has sent an alert."""
     while True:
         try:
             tls.unwrap()
             break
         except ssl.SSLWantReadError:
-            with contextlib.suppress(OSError):  # it may be gone already; what it has said can still be read
-                if outgoing.pending:
-                    _flush(connection, outgoing, deadline)
-                    connection.shutdown(socket.SHUT_WR)
-            connection.settimeout(deadline.remaining())
             try:
-                data = connection.recv(16384)
+                if outgoing.pending:
+                    yield from send(connection, outgoing.read())
+                    connection.shutdown(socket.SHUT_WR)
+            except (ConnectionError, BrokenPipeError):  # it is gone already; what it has said can still be read
+                pass
+            try:
+                data = yield from receive(connection)
             except ConnectionError:
                 return "connection reset after the handshake"
             if not data:
@@ -213,24 +223,22 @@ def _refusal(
     return None if tls.alert is None else f"TLS alert {_alert_name(tls.alert)}"
 
 
-def _flush(connection: socket.socket, outgoing: ssl.MemoryBIO, deadline: Deadline) -> None:
-    if outgoing.pending:
-        connection.settimeout(deadline.remaining())
-        connection.sendall(outgoing.read())
-
-
-def _flush_quietly(connection: socket.socket, outgoing: ssl.MemoryBIO, deadline: Deadline) -> None:
+def _send_alert(connection: socket.socket, outgoing: ssl.MemoryBIO) -> None:
     """Tell the server why, if it still listens: our alert is a courtesy."""
     try:
-        _flush(connection, outgoing, deadline)
+        connection.send(outgoing.read())
     except OSError:
         pass
 
 
 def _failed(tls: _Recorder, error: str, verify_error: str | None = None) -> Handshake:
-    if tls.certificates and verify_error is None:
+    """With a verify_error all facts of the handshake are there: the server had chosen them before its certificate."""
+    if verify_error is not None:
+        cipher = tls.cipher()
+        return Handshake(tls.certificates, error, tls.alert, verify_error, tls.protocol, cipher[0] if cipher else None)
+    if tls.certificates:
         error += " after the server's certificate (does it require a client certificate?)"
-    return Handshake(tls.certificates, error=error, alert=tls.alert, verify_error=verify_error)
+    return Handshake(tls.certificates, error=error, alert=tls.alert)
 
 
 def _chain(tls: _Recorder) -> tuple[bytes, ...]:

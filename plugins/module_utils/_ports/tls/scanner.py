@@ -1,0 +1,174 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Look at watched endpoints, ten as ten thousand: every address of every name, in one process."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import socket
+import typing as t
+from datetime import datetime
+
+if t.TYPE_CHECKING:
+    from cryptography import x509
+
+from ..._core.watch.chain_facts import chain_notes, needed_until
+from ..._core.watch.endpoints import WatchedEndpoint
+from ..._core.watch.seen import seen_certificate
+from ..._core.watch.sightings import Sighting
+from ..._errors import ProbeError
+from ..host.descriptors import open_files
+from .connection import shown, with_port
+from .endpoint import Endpoint, is_ip
+from .loop import Loop, OutOfTime, Talk, Timed
+from .observation import Observation, Trust
+from .probe import UNRESOLVED, converse
+from .resolver import NameResolver, SocketAddress
+
+#: All addresses of a name, one Sighting each, or the first that takes a connection.
+AddressChoice = t.Literal["all", "first"]
+
+_MOST_OPEN: t.Final = 4096
+_NO_ROUTE: t.Final = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+_DISCARD: t.Final = 9  # a port; nothing is sent
+
+
+@dataclasses.dataclass(frozen=True)
+class ScannerSettings:
+    """now: the instant that all sightings bear (aware). timeout: seconds for each endpoint, whatever it does.
+
+    deadline: seconds for all of them; what has not been seen by then is in Scanner.unfinished. concurrency: how many at
+    a time; those that take much longer than others do not count. trust: None to ask for no verdict. anchors: the
+    trust's, for needed_until, which stays None without.
+    """
+
+    now: datetime
+    timeout: float = 10.0
+    deadline: float | None = None
+    concurrency: int = 128
+    addresses: AddressChoice = "all"
+    trust: Trust | None = None
+    anchors: tuple[x509.Certificate, ...] = ()
+    key_type: str = "any"
+
+
+def scan(endpoints: t.Sequence[WatchedEndpoint], settings: ScannerSettings) -> Scanner:
+    return Scanner(endpoints, settings)
+
+
+class Scanner:
+    """Iterate once, for Sightings in the order in which they come. Never raises for what an endpoint does.
+
+    Whoever iterates may take its time between two of them: no endpoint's time-out counts that. unfinished: afterwards,
+    the endpoints that were not seen, or not at all of their addresses, because the deadline passed. Of those addresses
+    there is no Sighting: nobody knows whether they serve.
+    """
+
+    def __init__(self, endpoints: t.Sequence[WatchedEndpoint], settings: ScannerSettings) -> None:
+        self._endpoints = endpoints
+        self._settings = settings
+        self._resolver = NameResolver()
+        self._left = dict.fromkeys(range(len(endpoints)), 1)
+
+    @property
+    def unfinished(self) -> list[WatchedEndpoint]:
+        return [self._endpoints[number] for number in self._left]
+
+    def __iter__(self) -> t.Iterator[Sighting]:
+        settings = self._settings
+        with open_files(min(_MOST_OPEN, len(self._endpoints) + settings.concurrency)) as most_open:
+            loop: Loop[tuple[int, Sighting]] = Loop(settings.concurrency, most_open, settings.deadline)
+            conversations = (Timed(self._endpoint(number), settings.timeout) for number in range(len(self._endpoints)))
+            try:
+                for number, sighting in loop.run(conversations):
+                    self._left[number] -= 1
+                    if not self._left[number]:
+                        del self._left[number]
+                    yield sighting
+            finally:
+                self._resolver.close()
+
+    def _endpoint(self, number: int) -> _Talk:
+        watched = self._endpoints[number]
+        try:
+            endpoint = probed(watched, self._settings.key_type)
+            if self._settings.addresses == "first" or is_ip(endpoint.connect_host):
+                return number, (yield from self._see(watched, endpoint, None))
+            addresses = yield from self._resolver.addresses(endpoint.connect_host)
+        except OutOfTime:
+            return number, self._failed(watched, f"timeout after {self._settings.timeout:g} s during name resolution")
+        except ProbeError as odd:
+            return number, self._failed(watched, odd.message)
+        if not addresses:
+            return number, self._failed(watched, UNRESOLVED)
+        found = with_port(_routed(addresses), endpoint.port)
+        self._left[number] = len(found)
+        return [Timed(self._address(number, endpoint, each), self._settings.timeout) for each in found]
+
+    def _address(self, number: int, endpoint: Endpoint, address: SocketAddress) -> _Talk:
+        return number, (yield from self._see(self._endpoints[number], endpoint, address))
+
+    def _see(self, watched: WatchedEndpoint, endpoint: Endpoint, address: SocketAddress | None) -> Talk[Sighting]:
+        settings = self._settings
+        addresses = None if address is None else [address]
+        seen = yield from converse(endpoint, settings.timeout, settings.trust, self._resolver, addresses)
+        return self._sighting(watched, seen, None if address is None else shown(address))
+
+    def _sighting(self, watched: WatchedEndpoint, seen: Observation, address: str | None) -> Sighting:
+        settings = self._settings
+        chain = tuple(map(seen_certificate, seen.chain))
+        return Sighting(
+            watched.key,
+            seen.address or address,
+            settings.now,
+            chain=chain,
+            error=seen.error,
+            trusted=seen.trusted if chain else None,
+            trust_error=seen.trust_error if chain else None,
+            needed_until=needed_until(chain, settings.anchors, settings.now) if chain and settings.anchors else None,
+            chain_notes=chain_notes(chain),
+            protocol=seen.protocol,
+            cipher=seen.cipher,
+            key_type_ignored=seen.key_type_ignored,
+        )
+
+    def _failed(self, watched: WatchedEndpoint, error: str) -> Sighting:
+        return Sighting(watched.key, None, self._settings.now, error=error)
+
+
+_Talk = Talk["tuple[int, Sighting] | list[Timed[tuple[int, Sighting]]]"]
+
+
+def probed(watched: WatchedEndpoint, key_type: str = "any") -> Endpoint:
+    """What to ask of a watched endpoint. Raises ProbeError when a field makes no sense."""
+    host_as_name = None if is_ip(watched.host) else watched.host
+    return Endpoint(
+        watched.host,
+        watched.port,
+        server_name=host_as_name if watched.server_name is None else watched.server_name,
+        address=watched.address,
+        starttls=watched.starttls,
+        key_type=key_type,
+        proxy_protocol=watched.proxy_protocol,
+    )
+
+
+def _routed(addresses: t.Sequence[SocketAddress]) -> t.Sequence[SocketAddress]:
+    """Without those that this host has no way to, such as IPv6 on a host without it: they say nothing of the endpoint.
+
+    Unless they are all that there is.
+    """
+    return [each for each in addresses if _has_route(each)] or addresses
+
+
+def _has_route(address: SocketAddress) -> bool:
+    family, (ip, _port, *scope) = address
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as asking:
+            asking.connect((ip, _DISCARD, *scope))  # looks up the route, and sends nothing
+    except OSError as error:
+        return error.errno not in _NO_ROUTE
+    return True
