@@ -81,6 +81,18 @@ def directory_settings(params: t.Mapping[str, t.Any]) -> DirectorySettings:
     )
 
 
+def shown_file_attributes(params: t.Mapping[str, t.Any]) -> FileAttributes:
+    """mode, owner and group of a file without secrets, which others may read. Raises InvalidOption."""
+    mode = _mode("mode", params["mode"])
+    if mode & 0o7133 or not mode & 0o400:
+        raise InvalidOption(f"mode {mode:04o} is not for a file that only its owner writes. {_QUOTE}")
+    return FileAttributes(
+        mode,
+        _identity("owner", params["owner"], lambda name: pwd.getpwnam(name).pw_uid),
+        _identity("group", params["group"], lambda name: grp.getgrnam(name).gr_gid),
+    )
+
+
 def exact_text(option: str, value: t.Any) -> str:
     """What is compared or stored as it was written. Raises InvalidOption where YAML has made another value of it."""
     if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
