@@ -18,8 +18,8 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.watch.event
     WatchSeverity,
 )
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.registry import (
-    Deployment,
     EndpointView,
+    FleetDeployment,
     HistoryEntry,
 )
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.sightings import (
@@ -48,7 +48,7 @@ def certificate(
     odd: str | None = None,
 ) -> SeenCertificate:
     """One that no authority has made: its fingerprints are those of its facts."""
-    der = f"{names}{not_before}{days}{issuer}".encode()
+    der = f"{names}{not_before}{days}{issuer}".encode("utf-8", "surrogatepass")
     return SeenCertificate(
         fingerprint_sha256=hashlib.sha256(der).hexdigest(),
         fingerprint_sha1=hashlib.sha1(der).hexdigest(),
@@ -73,7 +73,7 @@ class Fleet:
         self.now = now
         self.views: list[EndpointView] = []
         self.events: list[WatchEvent] = []
-        self.deployments: list[Deployment] = []
+        self.deployments: list[FleetDeployment] = []
         self.above = certificate(
             ["R11"], now - 400 * DAY, 1000, issuer="CN=ISRG Root X1,O=Internet Security Research Group"
         )
@@ -203,7 +203,7 @@ def example_fleet(now: datetime) -> Fleet:
         tags=(("team", "shop"), ("tier", "1")),
     )
     layers = {"source": after.fingerprint_sha256, "file": after.fingerprint_sha256, "memory": before.fingerprint_sha256}
-    fleet.deployments.append(Deployment("lb1", "web/shop", layers, (shop.endpoint.key,), now - hour))
+    fleet.deployments.append(FleetDeployment("lb1", "web/shop", layers, (shop.endpoint.key,), now - hour))
 
     api = fleet.add(
         "api.example.com",
@@ -246,7 +246,7 @@ def example_fleet(now: datetime) -> Fleet:
         tags=(("team", "web"),),
     )
     fleet.deployments.append(
-        Deployment(
+        FleetDeployment(
             "lb1",
             "web/www",
             dict.fromkeys(("source", "file", "memory", "wire"), www.fingerprint_sha256),
@@ -335,4 +335,4 @@ def hostile(text: str, fleet: Fleet) -> None:
         tags=((text, text),),
     )
     fleet.tell(view, "untrusted", "critical", DAY, text)
-    fleet.deployments.append(Deployment(text, text, {"file": "0" * 64}, (view.endpoint.key,), fleet.now))
+    fleet.deployments.append(FleetDeployment(text, text, {"file": "0" * 64}, (view.endpoint.key,), fleet.now))

@@ -19,7 +19,7 @@ from ..instants import isoformat_utc
 from ..text import harmless
 from .events import WatchEvent
 from .policy import WatchPolicy
-from .registry import Deployment, EndpointView, HistoryEntry
+from .registry import EndpointView, FleetDeployment, HistoryEntry
 from .sightings import AddressState, SeenCertificate, Sighting
 from .urgency import ENDPOINT_CONDITIONS, UrgentStanding, address_urgencies, endpoint_urgency
 
@@ -45,12 +45,12 @@ class DashboardSettings:
 def dashboard_document(
     views: t.Iterable[EndpointView],
     events: t.Iterable[WatchEvent],
-    deployments: t.Sequence[Deployment],
+    deployments: t.Sequence[FleetDeployment],
     settings: DashboardSettings,
     now: datetime,
 ) -> dict[str, t.Any]:
     """JSON values only. views: with their history; events: newest first."""
-    by_endpoint: dict[tuple[str, int], list[Deployment]] = collections.defaultdict(list)
+    by_endpoint: dict[tuple[str, int], list[FleetDeployment]] = collections.defaultdict(list)
     for deployment in deployments:
         for key in deployment.endpoints:
             by_endpoint[key].append(deployment)
@@ -88,10 +88,14 @@ def dashboard_document(
 
 
 def _endpoint(
-    view: EndpointView, deployments: t.Sequence[Deployment], managed: bool, settings: DashboardSettings, now: datetime
+    view: EndpointView,
+    deployments: t.Sequence[FleetDeployment],
+    managed: bool,
+    settings: DashboardSettings,
+    now: datetime,
 ) -> _Facts:
     endpoint = view.endpoint
-    seen = {entry.address: entry.sighting for entry in view.history if entry.open}
+    seen = {entry.address: entry.sighting for entry in view.history if entry.is_open}
     urgencies = address_urgencies(view, settings.policy, now)
     served = {state.fingerprint_sha256 for state in view.states if state.reach == "served"}
     told = [_deployment(each, served) for each in deployments]
@@ -146,7 +150,7 @@ def _interval(entry: HistoryEntry) -> _Facts:
         address=entry.address,
         since=entry.since,
         until=entry.until,
-        open=entry.open,
+        open=entry.is_open,
         certificate=leaf.fingerprint_sha256 if leaf else None,
         error=entry.sighting.error,
         trust_error=entry.sighting.trust_error,
@@ -168,7 +172,7 @@ def _facts_of(sighting: Sighting | None) -> _Facts:
 # -- deployments --------------------------------------------------------------------------------------------------
 
 
-def _deployment(deployment: Deployment, served: t.Collection[str | None] | None) -> _Facts:
+def _deployment(deployment: FleetDeployment, served: t.Collection[str | None] | None) -> _Facts:
     """served: fingerprints that the endpoint presents; empty when it could not be asked, None without an endpoint."""
     wanted = deployment.layers.get("file") or deployment.layers.get("source")
     verdict = "unknown"
