@@ -22,9 +22,9 @@ SPEAKS_ANSIBLE: t.Final = "_module"
 #: All that the core may use of others: what computes, and touches nothing.
 CORE_MAY_IMPORT: t.Final = frozenset({
     "__future__", "base64", "binascii", "codecs", "collections", "contextlib", "dataclasses", "datetime", "difflib",
-    "enum", "functools", "hashlib", "heapq", "ipaddress", "itertools", "json", "math", "operator", "posixpath.dirname",
-    "re", "shlex", "string", "struct", "textwrap", "types", "typing", "unicodedata", "warnings", "cryptography", "idna",
-    "jmespath", "prometheus_client", "email.utils.parsedate_to_datetime", "urllib.parse.urlsplit",
+    "enum", "functools", "hashlib", "heapq", "hmac", "ipaddress", "itertools", "json", "math", "operator",
+    "posixpath.dirname", "re", "shlex", "string", "struct", "textwrap", "types", "typing", "unicodedata", "warnings",
+    "cryptography", "idna", "jmespath", "prometheus_client", "email.utils.parsedate_to_datetime", "urllib.parse.urlsplit",
 })
 #: And what it may not use of that, nor of what Python has without an import.
 CORE_MUST_NOT_USE: t.Final = frozenset({
@@ -190,5 +190,6 @@ def _used(tree: ast.AST) -> t.Iterator[tuple[str, int]]:
         return known.get(node.id, node.id) if isinstance(node, ast.Name) else ""
 
     for node in ast.walk(tree):
-        if isinstance(node, (ast.Name, ast.Attribute)):
+        # A field of a class, or a variable, may have the name of a builtin.
+        if isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Load):
             yield full_name(node), node.lineno

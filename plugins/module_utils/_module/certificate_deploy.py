@@ -17,7 +17,7 @@ from .._core.services.debounce import parse_update_delay
 from .._core.services.definitions import ServiceDefinition
 from .._core.x509.changes import GUARDED_CHANGES
 from .._errors import InvalidOption, RotationError
-from .._flows.deploy.deployment import Deployment
+from .._flows.deploy.deployment import CertificateDeployment
 from .._flows.deploy.intake import ISSUED_EARLIER
 from .._flows.deploy.settings import DeploymentSettings
 from .._flows.rotate.deployed import also_deployed
@@ -89,7 +89,7 @@ def make_deployment(
     now: datetime,
     check_mode: bool,
     before_change: t.Callable[[], None] = lambda: None,
-) -> Deployment:
+) -> CertificateDeployment:
     """given: parameters by ARGUMENT_SPEC. Raises InvalidOption."""
     params = {**given, "layout": "lineage", "fields": None, "passphrase": None}
     services = service_definitions(params["services"])
@@ -114,7 +114,7 @@ def make_deployment(
         run_pending=params["run_pending"],
         allow_older=bool({ISSUED_EARLIER, "all"}.intersection(params["allow_changes"])),
     )
-    return Deployment(
+    return CertificateDeployment(
         StagingDirectory(params["source"]),
         CertificateDirectory(params["path"], directory_settings(params)._replace(adopts=True)),
         options,

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 import urllib.parse
 from datetime import datetime, timedelta, timezone
@@ -58,11 +59,12 @@ REQUIREMENTS: dict[str, t.Any] = {
 }
 _ONLY_WITH_URL: t.Final = ("headers", "username", "secret", "ca_path", "client_cert")
 _MOST_OF_A_RECEIVER: t.Final = 64
+_SHORTEST_SECRET: t.Final = 4
 
 
 def run(module: GuardedModule) -> None:
     """module: a GuardedModule with ARGUMENT_SPEC and REQUIREMENTS."""
-    tell_origin(module)
+    spare_what_is_no_secret(module)
     with module_boundary(module):
         params, now = module.params, datetime.now(timezone.utc)
         settings = _settings(params)
@@ -88,15 +90,16 @@ def run(module: GuardedModule) -> None:
         module.exit_json(**report.as_result())
 
 
-def tell_origin(module: t.Any) -> None:
-    """Where the option url is no more than scheme, host and port, it may be told: messages name it."""
+def spare_what_is_no_secret(module: t.Any) -> None:
+    """Of options with no_log: a url of scheme, host and port alone, which messages name, and header values of up to
+    three characters, which occur everywhere."""
     url = str(module.params["url"] or "")
-    try:
+    with contextlib.suppress(ValueError):  # told with the options
         parts = urllib.parse.urlsplit(url)
-    except ValueError:
-        return
-    if "@" not in parts.netloc and parts.path in ("", "/") and not parts.query and not parts.fragment:
-        module.no_log_values.discard(url)
+        if "@" not in parts.netloc and parts.path in ("", "/") and not parts.query and not parts.fragment:
+            module.no_log_values.discard(url)
+    short = {str(value) for value in module.params["headers"].values() if len(str(value)) < _SHORTEST_SECRET}
+    module.no_log_values.difference_update(short)
 
 
 def _settings(params: t.Mapping[str, t.Any]) -> DeliverySettings:

@@ -80,6 +80,13 @@ def listening_address(text: str) -> tuple[str, list[int], str | None]:
     return host, list(range(int(first), int(last or first) + 1)), None
 
 
+def stands_for_all(text: str) -> bool:
+    """Whether the address of a bind line is that of all the host's interfaces."""
+    prefix = next((prefix for prefix in _TCP_PREFIXES if text.startswith(prefix)), "")
+    host = text[len(prefix) :].rpartition(":")[0].strip("[]")
+    return host in ("", "*", "0.0.0.0") or (":" in host and set(host) <= {":", "0"})  # noqa: S104
+
+
 def endpoint_label(host: str, port: int) -> str:
     """ "host:port", with brackets around an IPv6 address."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -147,6 +147,16 @@ def parse_certificate(text: str) -> StoredCertificate | None:
     )
 
 
+def parse_server_names(text: str) -> dict[str, dict[str, None]]:
+    """`show ssl sni` (HAProxy 3.2): name of a certificate -> the names by which clients get it, as an ordered set."""
+    found: dict[str, dict[str, None]] = {}
+    for line in text.split("\n"):
+        cells = line.split("\t")
+        if len(cells) >= 5 and not line.startswith("#") and len(line) <= 2 * _LONGEST_NAME:
+            found.setdefault(cells[4], {})[cells[1]] = None
+    return found
+
+
 def parse_authorities(text: str) -> list[StoredAuthority]:
     """`show ssl ca-file NAME[:INDEX]`."""
     parts = re.split(r"^ ?Certificate #\d+:$", text, flags=re.MULTILINE)[1:]

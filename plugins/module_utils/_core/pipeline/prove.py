@@ -44,7 +44,7 @@ class TlsBind:
     unix_path: of its unix socket, with a zero byte first for an abstract one; then host and port say nothing.
     proxy_sometimes: whether it expects the PROXY protocol depends on the client. default_known: whether the first of
     the references is known to be what HAProxy's process has as its default. foreign: its address is none of this
-    host's, so another host may answer.
+    host's, so another host may answer. everywhere: it listens on all addresses of the host, and host is just one.
     """
 
     label: str
@@ -60,6 +60,7 @@ class TlsBind:
     proxy_sometimes: bool = False
     default_known: bool = True
     foreign: bool = False
+    everywhere: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -29,7 +29,8 @@ from .telling import Teller
 #: A sighting older than the last one by less was made beside it, by another scan; by more: a clock was put right.
 _BESIDE: t.Final = timedelta(hours=1)
 _SHORT: t.Final = 16  # hexadecimal digits of a fingerprint that tell it from the few others of one address
-_MOST_NOTES: t.Final = 8  # turns, and certificates of chains, that are remembered for an address
+_MOST_NOTES: t.Final = 8  # certificates that are remembered for an address, apart from the one it serves
+_MOST_TURNS: t.Final = 6  # changes to and fro that are told: all that three certificates can do
 
 # The notes in AddressState.told that are no kinds of events. "expiring@f" and "expired@f": what has been told of the
 # certificate f that is not served at the moment.
@@ -40,6 +41,12 @@ _TURNED: t.Final = "turned"  # instant of the last change
 _SAID: t.Final = "said"  # what is served, according to what has been told
 _OWED: t.Final = "owed"  # kinds that were not told for that reason
 
+_OPPOSITES: t.Final[t.Mapping[str, str]] = {
+    "renewed": "replaced_early",
+    "replaced_early": "renewed",
+}
+_REPLACEMENTS: t.Final = frozenset(_OPPOSITES)
+_VERDICTS: t.Final = ("untrusted", "trusted_again")
 _OF_THE_LEAF: t.Final = ("expiring", "expired")
 
 
@@ -64,9 +71,11 @@ def judge(
     policy: WatchPolicy,
     others: t.Sequence[AddressState] = (),
 ) -> Judgement:
-    """before: of this address, None when it has never been seen. former: the certificate of before.fingerprint_sha256.
+    """before: of this address and type of key, None when it has never been seen.
 
-    others: the states of the endpoint's other addresses (and that of no address, from when its name did not resolve).
+    former: the certificate of before.fingerprint_sha256, None when nobody has it any more. others: all other states of
+    the endpoint: of its other addresses, of other types of keys, and that of no address, from when its name did not
+    resolve.
     """
     if before is not None and timedelta(0) < before.last_seen - sighting.at < _BESIDE:
         return Judgement(before, [], False)
@@ -92,7 +101,7 @@ def judge(
             *_expiry(told, sighting, sighting.leaf, teller, policy),
         ]
         after, opens = _interval(before, sighting, told, 0)
-    departs, farewells = _departures(others, sighting, endpoint, policy)
+    departs, farewells = _departures(before, others, sighting, endpoint, policy)
     return Judgement(after, events + farewells, opens, departs)
 
 
@@ -136,6 +145,7 @@ def _interval(
         error=sighting.error,
         failures=failures,
         told=told,
+        key_type=sighting.key_type,
     )
     return after, opens
 
@@ -169,19 +179,15 @@ def _certificate(
         if not known:
             events.append(teller.first_seen(leaf))
     elif old != leaf.fingerprint_sha256:
-        if _settled(told, sighting.at, policy):
-            _forget_turns(told)
         events.append(teller.replaced(former, old, leaf, _early(former, sighting.at)))
         if former:
             events += teller.differences(former, leaf)
         _lay_aside(told, old, leaf.fingerprint_sha256)
-        if sighting.trusted is None:
-            told.pop("untrusted", None)
     events += _trust(told, sighting, leaf, teller)
     serves = _token(leaf.fingerprint_sha256, told)
     if not old or serves == served_before:
-        return events + _settle(told, leaf, serves, teller, sighting.at, policy)
-    return _turn(told, served_before, serves, events, sighting.at, policy)
+        return events + _settle(told, serves, sighting, teller, policy)
+    return _turn(told, served_before, serves, events, sighting, teller)
 
 
 def _trust(told: dict[str, str], sighting: Sighting, leaf: SeenCertificate, teller: Teller) -> t.Iterator[WatchEvent]:
@@ -223,34 +229,53 @@ def _expiry(
 
 
 def _turn(
-    told: dict[str, str], old: str, new: str, events: list[WatchEvent], at: datetime, policy: WatchPolicy
+    told: dict[str, str],
+    old: str,
+    new: str,
+    events: list[WatchEvent],
+    sighting: Sighting,
+    teller: Teller,
 ) -> list[WatchEvent]:
-    """Whether this change is to be told now."""
-    if _settled(told, at, policy):
-        _forget_turns(told)
+    """Those of the events of a change that are to be told now."""
     turns, turn = told.get(_TURNS, "").split(), f"{old}>{new}"
-    told[_TURNED] = isoformat_utc(at)
-    if turn not in turns:
-        told[_TURNS] = " ".join([*turns, turn][-_MOST_NOTES:])
-        told[_SAID] = new
-        told.pop(_OWED, None)
-        return events
-    if told.get(_SAID) == new:
-        told.pop(_OWED, None)
-    else:
-        told[_OWED] = " ".join(event.kind for event in events)
-    return []
+    kinds = [event.kind for event in events]
+    if "renewed" in kinds and not any(new[:_SHORT] in former for former in turns):
+        turns = []  # one after the other, as it should be, and be it every day
+    told[_TURNED] = isoformat_utc(sighting.at)
+    if turn in turns or len(turns) >= _MOST_TURNS:
+        owed = [kind for kind in told.get(_OWED, "").split() if kind not in kinds and _OPPOSITES.get(kind) not in kinds]
+        told[_OWED] = " ".join([*owed, *(kind for kind in kinds if kind not in _VERDICTS)])
+        return []
+    events = events + _arrears(told, new, kinds, sighting, teller)
+    told.update({_TURNS: " ".join([*turns, turn]), _SAID: new})
+    told.pop(_OWED, None)
+    return events
 
 
 def _settle(
-    told: dict[str, str], leaf: SeenCertificate, serves: str, teller: Teller, at: datetime, policy: WatchPolicy
+    told: dict[str, str], serves: str, sighting: Sighting, teller: Teller, policy: WatchPolicy
 ) -> list[WatchEvent]:
-    """What was not told when it happened, once it has stayed."""
-    if not _settled(told, at, policy):
+    """Of the same as before. Only what was seen to stay has stayed: who looks weekly sees a change each time."""
+    if not _settled(told, sighting.at, policy):
         return []
-    owed = told.get(_OWED, "").split() if told.get(_SAID) != serves else []
+    events = _arrears(told, serves, [], sighting, teller)
     _forget_turns(told)
-    return [teller.stays(t.cast("WatchEventKind", kind), leaf, policy.settled_after) for kind in owed]
+    return events
+
+
+def _arrears(
+    told: t.Mapping[str, str], serves: str, kinds: t.Sequence[str], sighting: Sighting, teller: Teller
+) -> list[WatchEvent]:
+    """What was not told when it happened, and still holds. kinds: what is told at the same time."""
+    said, leaf = told.get(_SAID, serves), t.cast("SeenCertificate", sighting.leaf)
+    events = []
+    if said[:_SHORT] != serves[:_SHORT] and not any(kind in _REPLACEMENTS for kind in kinds):
+        owed = t.cast("list[WatchEventKind]", told.get(_OWED, "").split())
+        events += [teller.stays(kind, leaf) for kind in owed]
+    if said[-1] != serves[-1] and not any(kind in _VERDICTS for kind in kinds):
+        bad = "untrusted" in told
+        events.append(teller.untrusted(leaf, sighting.trust_error) if bad else teller.trusted_again(leaf))
+    return events
 
 
 def _settled(told: t.Mapping[str, str], at: datetime, policy: WatchPolicy) -> bool:
@@ -273,6 +298,8 @@ def _lay_aside(told: dict[str, str], old: str, new: str) -> None:
         again = told.pop(f"{kind}@{new[:_SHORT]}", None)
         if again is not None:
             told[kind] = again
+    for note in [key for key in told if "@" in key][:-_MOST_NOTES]:
+        del told[note]
 
 
 def _early(former: SeenCertificate | None, at: datetime) -> bool:
@@ -289,11 +316,17 @@ def _twin(sighting: Sighting, others: t.Sequence[AddressState]) -> AddressState 
 
 
 def _departures(
-    others: t.Sequence[AddressState], sighting: Sighting, endpoint: WatchedEndpoint, policy: WatchPolicy
+    before: AddressState | None,
+    others: t.Sequence[AddressState],
+    sighting: Sighting,
+    endpoint: WatchedEndpoint,
+    policy: WatchPolicy,
 ) -> tuple[tuple[AddressState, ...], list[WatchEvent]]:
     """The other addresses that are no more. A name that resolves to others each time does not make news of that."""
     if sighting.address is None:
         return (), []  # it does not resolve: nothing is known of any address
+    # Before this scan: the others of this one may be still to come.
+    earlier = [state.last_seen for state in (before, *others) if state and state.last_seen < sighting.at]
     departs, events = [], []
     for other in others:
         teller = Teller(endpoint, other.address, sighting.at)
@@ -301,7 +334,7 @@ def _departures(
             departs.append(other)
             if "unreachable" in other.told:
                 events.append(teller.recovered(None))
-        elif sighting.at - other.last_seen >= policy.gone_after:
+        elif max(earlier, default=other.last_seen) - other.last_seen >= policy.gone_after:
             departs.append(other)
             events.append(teller.retired(other.last_seen))
     return tuple(departs), events

@@ -10,6 +10,7 @@ import dataclasses
 import typing as t
 from datetime import datetime, timedelta
 
+from .changes import Judgement
 from .endpoints import WatchedEndpoint
 from .events import WatchEvent
 from .policy import WatchPolicy
@@ -42,11 +43,12 @@ class EndpointChange:
 
 
 @dataclasses.dataclass(frozen=True)
-class Deployment:
+class FleetDeployment:
     """What the fleet's own record says of one certificate on one host, to be held against the wire.
 
     layers: layer ("source", "file", "memory", "wire") -> SHA-256 of the leaf there in lower-case hexadecimal, None
-    when that layer has none. endpoints: (host, port) that should serve it. at: when it was read.
+    when that layer has none, "" for another one than the file's whose fingerprint nobody knows; of a layer that could
+    not be asked nothing. endpoints: (host, port) that should serve it. at: when it was read.
     """
 
     host: str
@@ -58,12 +60,12 @@ class Deployment:
 
 @dataclasses.dataclass(frozen=True)
 class HistoryEntry:
-    """One interval of one address: the same was seen from since to until (last seen); open: it is the present one."""
+    """One interval of one address: the same was seen from since to until (last seen); is_open: it is the present."""
 
     address: str | None
     since: datetime
     until: datetime
-    open: bool
+    is_open: bool
     sighting: Sighting
 
 
@@ -96,10 +98,19 @@ class EndpointRegistry(t.Protocol):
     def remove(self, keys: t.Sequence[tuple[str, int]], now: datetime, *, check: bool = False) -> list[EndpointChange]:
         """Retire them: their history stays until it is forgotten (retention), an event "retired" is recorded."""
 
-    def record(self, sightings: t.Iterable[Sighting], policy: WatchPolicy, now: datetime) -> list[WatchEvent]:
+    def record(
+        self,
+        sightings: t.Iterable[Sighting],
+        policy: WatchPolicy,
+        now: datetime,
+        *,
+        check: bool = False,
+        judged: t.Callable[[Sighting, Judgement], None] | None = None,
+    ) -> list[WatchEvent]:
         """Write what was seen: intervals, certificates, and the events that follow, in the same transactions.
 
-        Decides by _core.watch.changes. Of endpoints that are not (any more) registered, nothing is written.
+        Decides by _core.watch.changes. Of endpoints that are not (any more) registered, nothing is written. check:
+        tell, and change nothing. judged: is called with each sighting of one that is registered, and what it means.
         """
 
     def views(self, selection: EndpointSelection, *, history: bool = False) -> t.Iterator[EndpointView]:
@@ -118,11 +129,11 @@ class EndpointRegistry(t.Protocol):
     def events(self, selection: EndpointSelection, since: datetime | None, limit: int) -> list[WatchEvent]:
         """Newest first."""
 
-    def put_deployments(self, hosts: t.Sequence[str], deployments: t.Sequence[Deployment]) -> None:
+    def put_deployments(self, hosts: t.Sequence[str], deployments: t.Sequence[FleetDeployment]) -> None:
         """All that is known of these hosts is replaced."""
 
-    def deployments(self) -> list[Deployment]: ...
+    def deployments(self) -> list[FleetDeployment]: ...
 
-    def forget(self, older_than: timedelta, now: datetime) -> int:
+    def forget(self, older_than: timedelta, now: datetime, *, check: bool = False) -> int:
         """Remove closed intervals, delivered events, retired endpoints and certificates that ended before that;
-        returns how many rows went. What is open stays for ever."""
+        returns how many went. What is open stays for ever. check: tell, and change nothing."""

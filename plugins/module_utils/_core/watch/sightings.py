@@ -48,6 +48,8 @@ class Sighting:
     expired cross-sign beside a valid path does not count. chain_notes: odd but harmless facts of the chain, in words
     that stay the same ("a root is sent, too", "sent in another order").
     staple: state of the OCSP staple: "good", "revoked", "unknown", "stale", "none"; None when nobody asked.
+    key_type: which certificate was asked for: "any" for what clients of today get, else "rsa" or "ecdsa", where an
+    address has a further one of that type. Each of them has a life of its own.
     """
 
     endpoint: tuple[str, int]
@@ -63,6 +65,7 @@ class Sighting:
     cipher: str | None = None
     key_type_ignored: bool = False
     staple: str | None = None
+    key_type: str = "any"
 
     @property
     def leaf(self) -> SeenCertificate | None:
@@ -76,6 +79,8 @@ class Sighting:
 @dataclasses.dataclass(frozen=True)
 class AddressState:
     """What is known of one address of one endpoint: the open interval of its history, and what has been told.
+
+    key_type: see Sighting; most addresses have one certificate, so that there is "any" alone.
 
     since, last_seen: first and last instant at which exactly this was seen. fingerprint_sha256: of the leaf that is
     served, or was served last (it survives being unreachable). failures: scans in a row without a certificate.
@@ -95,3 +100,4 @@ class AddressState:
     error: str | None = None
     failures: int = 0
     told: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    key_type: str = "any"

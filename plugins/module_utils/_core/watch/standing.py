@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from ..instants import isoformat_utc
 from ..renewal import renewal_notice
+from .ends import end_of
 
 if t.TYPE_CHECKING:
     from .endpoints import WatchedEndpoint
@@ -78,9 +79,11 @@ def standings(
             continue
         if not view.states:
             yield AddressStanding(view.endpoint, "unseen")
-        needed = {each.address: each.sighting.needed_until for each in view.history if each.open}
+        needed = {
+            (each.address, each.sighting.key_type): each.sighting.needed_until for each in view.history if each.is_open
+        }
         for state in view.states:
-            yield _standing(view, state, needed.get(state.address), now, expiring_within)
+            yield _standing(view, state, needed.get((state.address, state.key_type)), now, expiring_within)
 
 
 def _standing(
@@ -91,11 +94,10 @@ def _standing(
     expiring_within: timedelta | None,
 ) -> AddressStanding:
     certificate = view.certificates.get(state.fingerprint_sha256) if state.fingerprint_sha256 else None
-    ends = renewal = None
-    if certificate is not None and certificate.not_after is not None:
-        ends = min(certificate.not_after, needed_until or certificate.not_after)
-        if certificate.not_before is not None:
-            renewal = ends - renewal_notice(certificate.not_before, certificate.not_after)
+    ends = end_of(certificate, needed_until) if certificate else None
+    renewal = None
+    if certificate and certificate.not_before and certificate.not_after and ends:
+        renewal = ends - renewal_notice(certificate.not_before, certificate.not_after)
     notice = renewal if expiring_within is None or ends is None else ends - expiring_within
     condition: AddressCondition
     if state.reach == "unreachable":

@@ -75,11 +75,9 @@ class Teller:
         what = f"serves a new certificate{_until(leaf)}."
         return self.tell("renewed", "info", leaf.fingerprint_sha256, what, **details)
 
-    def stays(self, kind: WatchEventKind, leaf: SeenCertificate, settled: timedelta) -> WatchEvent:
+    def stays(self, kind: WatchEventKind, leaf: SeenCertificate) -> WatchEvent:
         """Of a change that was not told when it happened, as it had come and gone before."""
-        what = (
-            f"serves the certificate{_until(leaf)} for {format_duration(settled)} now; before, it changed to and fro."
-        )
+        what = f"serves a certificate{_until(leaf)}, after it had changed to and fro."
         return self.tell(kind, "warning", leaf.fingerprint_sha256, what, after=facts(leaf))
 
     def differences(self, former: SeenCertificate, leaf: SeenCertificate) -> list[WatchEvent]:
@@ -137,10 +135,14 @@ class Teller:
         return self.tell("trusted_again", "info", about, "is trusted again.", after=facts(leaf))
 
     def unreachable(self, error: str | None, failures: int, since: datetime) -> WatchEvent:
-        scans = "this scan" if failures == 1 else f"{failures} scans in a row"
-        what = f"gave no certificate in {scans}, since {isoformat_utc(since)}: {error or 'no reason is known'}."
+        scans = "" if failures == 1 else f" in {failures} scans in a row, since {isoformat_utc(since)}"
+        what = f"gave no certificate{scans}: {error or 'no reason is known'}."
         details = {"error": error, "failures": failures, "since": isoformat_utc(since)}
-        return self.tell("unreachable", "critical", isoformat_utc(since), what, **details)
+        return self.tell("unreachable", "warning", isoformat_utc(since), what, **details)
+
+    def unread(self, leaf: SeenCertificate) -> str:
+        """A sentence, for no event tells that it cannot be known when something ends."""
+        return f"{self._who()} serves a certificate whose end cannot be read: {leaf.odd or 'it has no dates'}."
 
     def recovered(self, leaf: SeenCertificate | None) -> WatchEvent:
         if leaf is None:

@@ -44,7 +44,7 @@ _AT_A_TIME: t.Final = 50  # see sync.py
 _LEFT_FOR_DEAD: t.Final = timedelta(days=1)
 
 
-class Deployment(CertificateSync):
+class CertificateDeployment(CertificateSync):
     """discover, fetch, verify, plan and write are those of a sync whose source is the staging directory; activate and
     go_back begin from what is remembered on disk, whoever wrote it; record tells the pusher, and empties staging.
 

@@ -87,7 +87,7 @@ class DeliveryReport:
         return {
             "changed": self.changed,
             "delivered": len(self.delivered),
-            "failed": len(self.failed),
+            "failures": len(self.failed),
             "left": len(self.left),
             "passed_over": self.passed_over,
             "given_up": len(self.given_up),

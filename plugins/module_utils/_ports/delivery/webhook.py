@@ -116,6 +116,8 @@ class WebhookReceiver:
             return f"its certificate is not valid ({reason}). Give its CA in ca_path or correct url."
         if isinstance(error, ProxyRefusal):
             return f"{error.strerror}. Correct the environment's {self._parts.scheme}_proxy, or ask who runs the proxy."
+        if isinstance(error, (ConnectionResetError, BrokenPipeError)):
+            return "it ends the connection without an answer. It may have the event all the same."
         if isinstance(error, OSError):
             reason = shown(error.strerror or type(error).__name__)
             through = " through the proxy" if self._proxy else ""

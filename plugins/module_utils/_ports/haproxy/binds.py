@@ -13,7 +13,7 @@ import dataclasses
 import os
 import typing as t
 
-from ..._core.haproxy.addresses import endpoint_label, listening_address, unix_path
+from ..._core.haproxy.addresses import endpoint_label, listening_address, stands_for_all, unix_path
 from ..._core.haproxy.bind_options import bind_options
 from ..._core.haproxy.config_words import SECTIONS, UnknownVariable, expand_address, split_words
 from ..._core.pipeline.prove import CertificateReference, TlsBind
@@ -206,6 +206,7 @@ class _BindReader:
                     line=line.strip(),
                     not_probeable=reason or why,
                     unix_path=path,
+                    everywhere=bool(host) and stands_for_all(address),
                     **{"proxy_protocol": "accept-proxy" in flags, **self._expects_proxy},
                 )
             )

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import typing as t
 from datetime import datetime
 
 try:
@@ -20,44 +21,60 @@ _CHUNK = 500  # values of one list in SQL: older SQLite takes 999
 
 
 def forget(connection: sa.Connection, before: datetime) -> int:
-    """In the caller's transaction. Returns how many rows went."""
+    """In the caller's transaction. Returns how many intervals, endpoints, events and certificates went."""
     tables = registry_tables()
-    limit = rows.seconds(before)
-    endpoints, intervals, deliveries = tables.endpoints, tables.intervals, tables.deliveries
-    gone = connection.execute(
-        sa.delete(intervals).where(intervals.c.open.is_(False), intervals.c.until < limit)
-    ).rowcount
-    kept = sa.select(intervals.c.endpoint_id)
-    gone += connection.execute(
-        sa.delete(endpoints).where(endpoints.c.retired < limit, endpoints.c.id.not_in(kept))
-    ).rowcount
-    gone += _forget_events(connection, limit)
+    certificates = _unnamed_certificates(connection, before)
+    gone = len(certificates)
+    for table, rule in _rules(connection, before):
+        gone += connection.execute(sa.delete(table).where(rule)).rowcount
+    for start in range(0, len(certificates), _CHUNK):
+        chunk = certificates[start : start + _CHUNK]
+        connection.execute(sa.delete(tables.certificates).where(tables.certificates.c.fingerprint_sha256.in_(chunk)))
     known = sa.select(tables.events.c.event_id)
-    gone += connection.execute(sa.delete(deliveries).where(deliveries.c.event_id.not_in(known))).rowcount
-    return gone + _forget_certificates(connection)
+    connection.execute(sa.delete(tables.deliveries).where(tables.deliveries.c.event_id.not_in(known)))
+    return gone
 
 
-def _forget_events(connection: sa.Connection, limit: int) -> int:
-    """Those that everybody has who still takes any: a receiver that has confirmed nothing since then is none."""
+def count_forgettable(connection: sa.Connection, before: datetime) -> int:
+    """How many forget would remove now."""
+    counts = [
+        connection.execute(sa.select(sa.func.count()).select_from(table).where(rule)).scalar_one()
+        for table, rule in _rules(connection, before)
+    ]
+    return sum(counts, len(_unnamed_certificates(connection, before)))
+
+
+def _rules(connection: sa.Connection, before: datetime) -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:
+    """What goes from each table: from intervals first, as others refer to them."""
+    endpoints, intervals, events = registry_tables().endpoints, registry_tables().intervals, registry_tables().events
+    limit = rows.seconds(before)
+    with_history = sa.select(intervals.c.endpoint_id).where(sa.not_(_old_intervals(before)))
+    retired = sa.and_(endpoints.c.retired < limit, endpoints.c.id.not_in(with_history))
+    return [
+        (intervals, _old_intervals(before)),
+        (endpoints, retired),
+        (events, sa.and_(events.c.at < limit, *_everybody_has(connection, limit))),
+    ]
+
+
+def _old_intervals(before: datetime) -> sa.ColumnElement[bool]:
+    intervals = registry_tables().intervals
+    return sa.and_(intervals.c.open.is_(False), intervals.c.until < rows.seconds(before))
+
+
+def _everybody_has(connection: sa.Connection, limit: int) -> t.Iterator[sa.ColumnElement[bool]]:
+    """Everybody who still takes any events: a receiver that has confirmed nothing since then is none."""
     events, deliveries = registry_tables().events, registry_tables().deliveries
-    receivers = connection.execute(
-        sa.select(deliveries.c.receiver).where(deliveries.c.at >= limit).distinct()
-    ).scalars()
-    old = sa.delete(events).where(events.c.at < limit)
-    for receiver in receivers:
-        has = sa.select(deliveries.c.event_id).where(deliveries.c.receiver == receiver)
-        old = old.where(events.c.event_id.in_(has))
-    return connection.execute(old).rowcount
+    asked = sa.select(deliveries.c.receiver).where(deliveries.c.at >= limit).distinct()
+    for receiver in connection.execute(asked).scalars().all():
+        yield events.c.event_id.in_(sa.select(deliveries.c.event_id).where(deliveries.c.receiver == receiver))
 
 
-def _forget_certificates(connection: sa.Connection) -> int:
-    """Those that no interval names."""
+def _unnamed_certificates(connection: sa.Connection, before: datetime) -> list[str]:
+    """Those that no interval names that is kept."""
     intervals, certificates = registry_tables().intervals, registry_tables().certificates
+    asked = sa.select(intervals.c.chain, intervals.c.fingerprint_sha256).where(sa.not_(_old_intervals(before)))
     named: set[str] = set()
-    for row in connection.execute(sa.select(intervals.c.chain, intervals.c.fingerprint_sha256).distinct()).mappings():
+    for row in connection.execute(asked.distinct()).mappings():
         named.update(rows.chain_of(row), [row["fingerprint_sha256"] or ""])
-    unnamed = sorted(set(connection.execute(sa.select(certificates.c.fingerprint_sha256)).scalars()) - named)
-    for start in range(0, len(unnamed), _CHUNK):
-        chunk = unnamed[start : start + _CHUNK]
-        connection.execute(sa.delete(certificates).where(certificates.c.fingerprint_sha256.in_(chunk)))
-    return len(unnamed)
+    return sorted(set(connection.execute(sa.select(certificates.c.fingerprint_sha256)).scalars()) - named)

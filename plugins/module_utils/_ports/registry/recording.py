@@ -14,42 +14,61 @@ try:
 except ImportError:  # told by the runners
     pass
 
-from ..._core.watch.changes import judge
+from ..._core.watch.changes import Judgement, judge
 from ..._core.watch.events import WatchEvent
 from ..._core.watch.policy import WatchPolicy
 from ..._core.watch.sightings import AddressState, SeenCertificate, Sighting
 from . import rows
 from .tables import registry_tables
 
-_Place = tuple[int, t.Optional[str]]  # the row of an endpoint, and an address
+Judged = t.Callable[[Sighting, Judgement], None]
+_Place = tuple[int, t.Optional[str], str]  # the row of an endpoint, an address, and the type of key asked for
 
 
 def record_batch(
-    connection: sa.Connection, sightings: t.Sequence[Sighting], policy: WatchPolicy, now: datetime
+    connection: sa.Connection,
+    sightings: t.Sequence[Sighting],
+    policy: WatchPolicy,
+    now: datetime,
+    judged: Judged | None = None,
 ) -> list[WatchEvent]:
     """In the caller's transaction. sightings: at most as many as one list in SQL may have values."""
-    batch = _Batch(connection, now)
-    events = batch.judged(sightings, policy)
+    batch = _Recording(connection, now)
+    events = batch.judged(sightings, policy, judged)
     return batch.written(events)
 
 
-class _Batch:
+def judge_batch(
+    connection: sa.Connection,
+    sightings: t.Sequence[Sighting],
+    policy: WatchPolicy,
+    now: datetime,
+    judged: Judged | None = None,
+) -> list[WatchEvent]:
+    """What record_batch would return; nothing is written."""
+    batch = _Recording(connection, now)
+    return batch.unknown(batch.judged(sightings, policy, judged))
+
+
+class _Recording:
     def __init__(self, connection: sa.Connection, now: datetime) -> None:
         self._connection = connection
         self._now = now
         self._tables = registry_tables()
-        self._open: dict[_Place, rows.NewRow] = {}
-        self._touched: dict[int, rows.NewRow] = {}  # rows with an id, by that
-        self._new: list[rows.NewRow] = []
+        self._open: dict[_Place, rows.NewRegistryRow] = {}
+        self._touched: dict[int, rows.NewRegistryRow] = {}  # rows with an id, by that
+        self._new: list[rows.NewRegistryRow] = []
         self._certificates: dict[str, SeenCertificate] = {}
 
-    def judged(self, sightings: t.Sequence[Sighting], policy: WatchPolicy) -> list[WatchEvent]:
+    def judged(
+        self, sightings: t.Sequence[Sighting], policy: WatchPolicy, tell: Judged | None = None
+    ) -> list[WatchEvent]:
         endpoints = self._endpoints({sighting.endpoint for sighting in sightings})
         keys = {number: key for key, (number, _endpoint) in endpoints.items()}
         self._open = self._open_intervals(list(keys))
-        states: dict[int, dict[str | None, AddressState]] = {number: {} for number in keys}
-        for (number, address), row in self._open.items():
-            states[number][address] = rows.state_of(row, keys[number])
+        states: dict[int, dict[tuple[str | None, str], AddressState]] = {number: {} for number in keys}
+        for (number, address, key_type), row in self._open.items():
+            states[number][address, key_type] = rows.state_of(row, keys[number])
         served = [state.fingerprint_sha256 for of_one in states.values() for state in of_one.values()]
         former = self._known([fingerprint for fingerprint in served if fingerprint])
         events: list[WatchEvent] = []
@@ -58,16 +77,20 @@ class _Batch:
                 continue  # retired since it was asked
             number, endpoint = endpoints[sighting.endpoint]
             others = states[number]
-            before = others.pop(sighting.address, None)
+            before = others.pop((sighting.address, sighting.key_type), None)
             last = former.get(before.fingerprint_sha256 or "") if before else None
             judgement = judge(before, sighting, endpoint, last, policy, tuple(others.values()))
+            if tell is not None:
+                tell(sighting, judgement)
             events += judgement.events
-            others[sighting.address] = judgement.after
+            others[sighting.address, sighting.key_type] = judgement.after
             for state in judgement.departs:
-                del others[state.address]
-                self._close((number, state.address))
+                del others[state.address, state.key_type]
+                self._close((number, state.address, state.key_type))
             if judgement.after is not before:
-                self._keep((number, sighting.address), judgement.after, sighting, opens=judgement.opens)
+                self._keep(
+                    (number, sighting.address, sighting.key_type), judgement.after, sighting, opens=judgement.opens
+                )
                 seen = {certificate.fingerprint_sha256: certificate for certificate in sighting.chain}
                 self._certificates.update(seen)
                 former.update(seen)
@@ -90,7 +113,7 @@ class _Batch:
             present["open"] = False
             self._touch(present)
 
-    def _touch(self, row: rows.NewRow) -> None:
+    def _touch(self, row: rows.NewRegistryRow) -> None:
         if "id" in row:
             self._touched[row["id"]] = row
 
@@ -115,13 +138,18 @@ class _Batch:
             self._connection.execute(sa.insert(self._tables.certificates), made)
 
     def _write_events(self, events: t.Sequence[WatchEvent]) -> list[WatchEvent]:
+        new = self.unknown(events)
+        if new:
+            self._connection.execute(sa.insert(self._tables.events), [rows.event_row(event) for event in new])
+        return new
+
+    def unknown(self, events: t.Sequence[WatchEvent]) -> list[WatchEvent]:
+        """Those that are not there yet."""
         table = self._tables.events
         by_id = {event.id: event for event in events}
         for chunk in _chunks(list(by_id)):
             for told in self._connection.execute(sa.select(table.c.event_id).where(table.c.event_id.in_(chunk))):
                 del by_id[told.event_id]
-        if by_id:
-            self._connection.execute(sa.insert(table), [rows.event_row(event) for event in by_id.values()])
         return list(by_id.values())
 
     # What is there
@@ -132,7 +160,7 @@ class _Batch:
         asked = sa.select(table).where(table.c.host.in_(hosts), table.c.retired.is_(None))
         found = {}
         for row in self._connection.execute(asked).mappings():
-            endpoint = rows.endpoint_of(t.cast(rows.Row, row))
+            endpoint = rows.endpoint_of(t.cast(rows.RegistryRow, row))
             if endpoint.key in keys:
                 found[endpoint.key] = row["id"], endpoint
         return found
@@ -141,7 +169,7 @@ class _Batch:
         table = self._tables.intervals
         asked = sa.select(table).where(table.c.endpoint_id.in_(numbers), table.c.open.is_(True))
         return {
-            (row["endpoint_id"], row["address"]): dict(t.cast(rows.Row, row))
+            (row["endpoint_id"], row["address"], row["key_type"]): dict(t.cast(rows.RegistryRow, row))
             for row in self._connection.execute(asked).mappings()
         }
 
@@ -151,7 +179,7 @@ class _Batch:
         for chunk in _chunks(list(dict.fromkeys(fingerprints))):
             asked = sa.select(table) if whole else sa.select(table.c.fingerprint_sha256)
             for row in self._connection.execute(asked.where(table.c.fingerprint_sha256.in_(chunk))).mappings():
-                kept = rows.certificate_of(t.cast(rows.Row, row)) if whole else None
+                kept = rows.certificate_of(t.cast(rows.RegistryRow, row)) if whole else None
                 found[row["fingerprint_sha256"]] = kept
         return found
 

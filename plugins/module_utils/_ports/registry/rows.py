@@ -13,11 +13,11 @@ from datetime import datetime, timedelta, timezone
 
 from ..._core.watch.endpoints import WatchedEndpoint
 from ..._core.watch.events import WatchEvent
-from ..._core.watch.registry import Deployment, HistoryEntry
+from ..._core.watch.registry import FleetDeployment, HistoryEntry
 from ..._core.watch.sightings import AddressState, SeenCertificate, Sighting
 
-Row = t.Mapping[str, t.Any]
-NewRow = dict[str, t.Any]
+RegistryRow = t.Mapping[str, t.Any]
+NewRegistryRow = dict[str, t.Any]
 
 # PostgreSQL keeps no NUL in text, and what is half a character is none anywhere.
 _NOT_KEPT = re.compile("[\x00\ud800-\udfff]")
@@ -34,7 +34,7 @@ def instant(number: int) -> datetime:
     return _EPOCH + number * _SECOND
 
 
-def endpoint_row(endpoint: WatchedEndpoint) -> NewRow:
+def endpoint_row(endpoint: WatchedEndpoint) -> NewRegistryRow:
     """Without what only the registry knows of it."""
     return {
         "name": _kept(endpoint.name),
@@ -49,7 +49,7 @@ def endpoint_row(endpoint: WatchedEndpoint) -> NewRow:
     }
 
 
-def endpoint_of(row: Row) -> WatchedEndpoint:
+def endpoint_of(row: RegistryRow) -> WatchedEndpoint:
     return WatchedEndpoint(
         name=row["name"],
         host=row["host"],
@@ -63,7 +63,7 @@ def endpoint_of(row: Row) -> WatchedEndpoint:
     )
 
 
-def certificate_row(certificate: SeenCertificate, added: datetime) -> NewRow:
+def certificate_row(certificate: SeenCertificate, added: datetime) -> NewRegistryRow:
     return {
         "fingerprint_sha256": certificate.fingerprint_sha256,
         "fingerprint_sha1": certificate.fingerprint_sha1,
@@ -82,7 +82,7 @@ def certificate_row(certificate: SeenCertificate, added: datetime) -> NewRow:
     }
 
 
-def certificate_of(row: Row) -> SeenCertificate:
+def certificate_of(row: RegistryRow) -> SeenCertificate:
     return SeenCertificate(
         fingerprint_sha256=row["fingerprint_sha256"],
         fingerprint_sha1=row["fingerprint_sha1"],
@@ -100,11 +100,12 @@ def certificate_of(row: Row) -> SeenCertificate:
     )
 
 
-def interval_row(endpoint_id: int, state: AddressState, sighting: Sighting) -> NewRow:
+def interval_row(endpoint_id: int, state: AddressState, sighting: Sighting) -> NewRegistryRow:
     """The open one. sighting: the last that belongs to it."""
     return {
         "endpoint_id": endpoint_id,
         "address": state.address,
+        "key_type": state.key_type,
         "since": seconds(state.since),
         "until": seconds(state.last_seen),
         "open": True,
@@ -125,7 +126,7 @@ def interval_row(endpoint_id: int, state: AddressState, sighting: Sighting) -> N
     }
 
 
-def state_of(row: Row, endpoint: tuple[str, int]) -> AddressState:
+def state_of(row: RegistryRow, endpoint: tuple[str, int]) -> AddressState:
     return AddressState(
         endpoint=endpoint,
         address=row["address"],
@@ -138,6 +139,7 @@ def state_of(row: Row, endpoint: tuple[str, int]) -> AddressState:
         error=row["error"],
         failures=row["failures"],
         told=json.loads(row["told"]),
+        key_type=row["key_type"],
     )
 
 
@@ -147,7 +149,9 @@ def chain_of(row: t.Any) -> list[str]:
     return fingerprints
 
 
-def history_of(row: Row, endpoint: tuple[str, int], certificates: t.Mapping[str, SeenCertificate]) -> HistoryEntry:
+def history_of(
+    row: RegistryRow, endpoint: tuple[str, int], certificates: t.Mapping[str, SeenCertificate]
+) -> HistoryEntry:
     """certificates: all that the row names."""
     sighting = Sighting(
         endpoint=endpoint,
@@ -163,11 +167,12 @@ def history_of(row: Row, endpoint: tuple[str, int], certificates: t.Mapping[str,
         cipher=row["cipher"],
         key_type_ignored=row["key_type_ignored"],
         staple=row["staple"],
+        key_type=row["key_type"],
     )
     return HistoryEntry(row["address"], instant(row["since"]), instant(row["until"]), row["open"], sighting)
 
 
-def event_row(event: WatchEvent) -> NewRow:
+def event_row(event: WatchEvent) -> NewRegistryRow:
     return {
         "event_id": event.id,
         "kind": event.kind,
@@ -182,7 +187,7 @@ def event_row(event: WatchEvent) -> NewRow:
     }
 
 
-def event_of(row: Row) -> WatchEvent:
+def event_of(row: RegistryRow) -> WatchEvent:
     return WatchEvent(
         id=row["event_id"],
         kind=row["kind"],
@@ -197,7 +202,7 @@ def event_of(row: Row) -> WatchEvent:
     )
 
 
-def deployment_row(deployment: Deployment) -> NewRow:
+def deployment_row(deployment: FleetDeployment) -> NewRegistryRow:
     return {
         "host": deployment.host,
         "certificate": _kept(deployment.certificate),
@@ -207,8 +212,8 @@ def deployment_row(deployment: Deployment) -> NewRow:
     }
 
 
-def deployment_of(row: Row) -> Deployment:
-    return Deployment(
+def deployment_of(row: RegistryRow) -> FleetDeployment:
+    return FleetDeployment(
         host=row["host"],
         certificate=row["certificate"],
         layers=json.loads(row["layers"]),

@@ -19,14 +19,14 @@ from ..._core.watch.changes import retirement
 from ..._core.watch.endpoints import WatchedEndpoint
 from ..._core.watch.events import WatchEvent
 from ..._core.watch.policy import WatchPolicy
-from ..._core.watch.registry import Deployment, EndpointChange, EndpointSelection, EndpointView
+from ..._core.watch.registry import EndpointChange, EndpointSelection, EndpointView, FleetDeployment
 from ..._core.watch.selecting import is_selected
 from ..._core.watch.sightings import SeenCertificate, Sighting
 from . import rows
 from .database import RegistryDatabase
-from .forgetting import forget
+from .forgetting import count_forgettable, forget
 from .migrations import MIGRATIONS, Migration
-from .recording import record_batch
+from .recording import Judged, judge_batch, record_batch
 from .tables import registry_tables
 from .viewing import views_of
 
@@ -48,6 +48,11 @@ class SqlRegistry:
     def place(self) -> str:
         """The database for people, without the password."""
         return str(self._database.url)
+
+    @property
+    def secrets(self) -> list[str]:
+        """Of its URL."""
+        return self._database.url.secrets
 
     def exists(self) -> bool:
         """Whether anything has ever been written to it."""
@@ -76,12 +81,24 @@ class SqlRegistry:
             lambda known: [EndpointChange(known.get(key), None) for key in dict.fromkeys(keys)], now, check
         )
 
-    def record(self, sightings: t.Iterable[Sighting], policy: WatchPolicy, now: datetime) -> list[WatchEvent]:
+    def record(
+        self,
+        sightings: t.Iterable[Sighting],
+        policy: WatchPolicy,
+        now: datetime,
+        *,
+        check: bool = False,
+        judged: Judged | None = None,
+    ) -> list[WatchEvent]:
         events: list[WatchEvent] = []
         source = iter(sightings)
         while batch := list(itertools.islice(source, _BATCH)):
+            if check:
+                with self._database.reading() as reader:
+                    events += judge_batch(reader, batch, policy, now, judged) if reader else []
+                continue
             with self._database.writing() as connection:
-                events += record_batch(connection, batch, policy, now)
+                events += record_batch(connection, batch, policy, now, judged)
         return events
 
     def views(self, selection: EndpointSelection, *, history: bool = False) -> t.Iterator[EndpointView]:
@@ -97,7 +114,7 @@ class SqlRegistry:
         asked = sa.select(table).where(table.c.fingerprint_sha256 == fingerprint_sha256)
         with self._database.reading() as connection:
             row = connection.execute(asked).mappings().first() if connection else None
-        return rows.certificate_of(t.cast(rows.Row, row)) if row else None
+        return rows.certificate_of(t.cast(rows.RegistryRow, row)) if row else None
 
     def undelivered(self, receiver: str, limit: int) -> list[WatchEvent]:
         events, deliveries = self._tables.events, self._tables.deliveries
@@ -153,7 +170,7 @@ class SqlRegistry:
             )
             return list(itertools.islice(chosen, limit))
 
-    def put_deployments(self, hosts: t.Sequence[str], deployments: t.Sequence[Deployment]) -> None:
+    def put_deployments(self, hosts: t.Sequence[str], deployments: t.Sequence[FleetDeployment]) -> None:
         table = self._tables.deployments
         replaced = list(dict.fromkeys([*hosts, *(deployment.host for deployment in deployments)]))
         with self._database.writing() as connection:
@@ -162,15 +179,17 @@ class SqlRegistry:
             if deployments:
                 connection.execute(sa.insert(table), [rows.deployment_row(each) for each in deployments])
 
-    def deployments(self) -> list[Deployment]:
+    def deployments(self) -> list[FleetDeployment]:
         table = self._tables.deployments
         with self._database.reading() as connection:
             asked = sa.select(table).order_by(table.c.id)
             return [rows.deployment_of(row) for row in _rows(connection, asked)]
 
-    def forget(self, older_than: timedelta, now: datetime) -> int:
-        if not self.exists():
-            return 0
+    def forget(self, older_than: timedelta, now: datetime, *, check: bool = False) -> int:
+        with self._database.reading() as reader:
+            going = count_forgettable(reader, now - older_than) if reader else 0
+        if check or not going:
+            return going
         with self._database.writing() as connection:
             return forget(connection, now - older_than)
 
@@ -235,8 +254,8 @@ def _endpoint_of(event: WatchEvent) -> WatchedEndpoint:
     return WatchedEndpoint(event.name, event.host, event.port)
 
 
-def _rows(connection: sa.Connection | None, asked: sa.Select[t.Any]) -> t.Iterator[rows.Row]:
+def _rows(connection: sa.Connection | None, asked: sa.Select[t.Any]) -> t.Iterator[rows.RegistryRow]:
     """None without a registry."""
     if connection is not None:
         for row in connection.execute(asked).mappings():
-            yield t.cast(rows.Row, row)
+            yield t.cast(rows.RegistryRow, row)

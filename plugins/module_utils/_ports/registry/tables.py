@@ -80,6 +80,7 @@ class RegistryTables:
             _number(),
             sa.Column("endpoint_id", sa.BigInteger, sa.ForeignKey(self.endpoints.c.id), nullable=False),
             sa.Column("address", sa.String(MOST_OF_AN_ADDRESS)),
+            sa.Column("key_type", sa.String(16), nullable=False),
             sa.Column("since", sa.BigInteger, nullable=False),
             sa.Column("until", sa.BigInteger, nullable=False),
             # One of an address is, at most.

@@ -71,11 +71,16 @@ class DatabaseUrl:
 
     def without_secrets(self, text: str) -> str:
         """What a driver says, which may quote what it was given."""
-        query = [part for value in self.url.query.values() for part in ([value] if isinstance(value, str) else value)]
-        for secret in (self.url.password, *query):
-            if secret and len(str(secret)) > 2:
-                text = text.replace(str(secret), "********")
+        for secret in self.secrets:
+            text = text.replace(secret, "********")
         return text
+
+    @property
+    def secrets(self) -> list[str]:
+        """Its password, and those among its options."""
+        options = [self.url.query[name] for name in self.url.query if "pass" in name.lower()]
+        texts = [str(self.url.password or ""), *(part for value in options for part in _texts(value))]
+        return [text for text in texts if len(text) > 2]
 
 
 def create_file(path: str) -> None:
@@ -108,6 +113,10 @@ def create_file(path: str) -> None:
         raise RegistryError(f"Cannot create the database {path}: {why}") from None
     except sqlite3.Error as error:
         raise RegistryError(f"Cannot create the database {path}: {error}.") from None
+
+
+def _texts(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else value
 
 
 def _parsed(text: str) -> sa.URL:

@@ -28,7 +28,7 @@ def views_of(connection: sa.Connection, keys: t.Sequence[tuple[str, int]], *, hi
     hosts = list({host for host, _port in keys})
     asked = sa.select(tables.endpoints).where(tables.endpoints.c.host.in_(hosts), tables.endpoints.c.retired.is_(None))
     registered = {(row["host"], row["port"]): row for row in connection.execute(asked).mappings()}
-    found = {key: t.cast(rows.Row, registered[key]) for key in keys if key in registered}
+    found = {key: t.cast(rows.RegistryRow, registered[key]) for key in keys if key in registered}
     intervals = _intervals(connection, [row["id"] for row in found.values()], closed=history)
     named = {name for each in intervals.values() for row in each for name in _named(row)}
     certificates = _certificates(connection, sorted(named))
@@ -36,7 +36,9 @@ def views_of(connection: sa.Connection, keys: t.Sequence[tuple[str, int]], *, hi
 
 
 def _view(
-    endpoint_row: rows.Row, intervals: t.Sequence[rows.Row], certificates: t.Mapping[str, SeenCertificate]
+    endpoint_row: rows.RegistryRow,
+    intervals: t.Sequence[rows.RegistryRow],
+    certificates: t.Mapping[str, SeenCertificate],
 ) -> EndpointView:
     endpoint = rows.endpoint_of(endpoint_row)
     states = [rows.state_of(row, endpoint.key) for row in intervals if row["open"]]
@@ -49,20 +51,22 @@ def _view(
     )
 
 
-def _named(row: rows.Row) -> list[str]:
+def _named(row: rows.RegistryRow) -> list[str]:
     """The certificates of an interval: what was sent, and what was served last before nothing was."""
     return [*rows.chain_of(row), *([row["fingerprint_sha256"]] if row["fingerprint_sha256"] else [])]
 
 
-def _intervals(connection: sa.Connection, numbers: t.Sequence[int], *, closed: bool) -> dict[int, list[rows.Row]]:
+def _intervals(
+    connection: sa.Connection, numbers: t.Sequence[int], *, closed: bool
+) -> dict[int, list[rows.RegistryRow]]:
     """Of each endpoint, newest first."""
     table = registry_tables().intervals
     asked = sa.select(table).where(table.c.endpoint_id.in_(numbers))
     if not closed:
         asked = asked.where(table.c.open.is_(True))
-    found: dict[int, list[rows.Row]] = collections.defaultdict(list)
+    found: dict[int, list[rows.RegistryRow]] = collections.defaultdict(list)
     for row in connection.execute(asked.order_by(table.c.since.desc(), table.c.id.desc())).mappings():
-        found[row["endpoint_id"]].append(t.cast(rows.Row, row))
+        found[row["endpoint_id"]].append(t.cast(rows.RegistryRow, row))
     return found
 
 
@@ -72,5 +76,5 @@ def _certificates(connection: sa.Connection, fingerprints: t.Sequence[str]) -> d
     for start in range(0, len(fingerprints), _CHUNK):
         chunk = fingerprints[start : start + _CHUNK]
         for row in connection.execute(sa.select(table).where(table.c.fingerprint_sha256.in_(chunk))).mappings():
-            found[row["fingerprint_sha256"]] = rows.certificate_of(t.cast(rows.Row, row))
+            found[row["fingerprint_sha256"]] = rows.certificate_of(t.cast(rows.RegistryRow, row))
     return found

@@ -1,0 +1,121 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The certificates in a file of any usual kind: PEM, DER, PKCS#7 (RFC 2315) and PKCS#12 (RFC 7292). Pure."""
+
+from __future__ import annotations
+
+import typing as t
+
+try:
+    from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
+except ImportError:  # the module boundary says so
+    pass
+
+from .certificate import load_certificate
+from .document import Opener
+from .effort import require_bounded_effort
+from .pem import CERTIFICATE, TRUSTED_CERTIFICATE, parse_pem
+from .problems import MaterialError
+from .reading import material_errors
+
+_BEGIN: t.Final = (b"-----BEGIN CERTIFICATE", b"-----BEGIN X509 CERT", b"-----BEGIN TRUSTED CERT", b"-----BEGIN PKCS7")
+_PKCS12_VERSION: t.Final = b"\x02\x01\x03"
+_SIGNED_DATA: t.Final = bytes.fromhex("06092a864886f70d010702")
+_SEQUENCE: t.Final = 0x30
+_KEYSTORES: t.Final = (b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce")  # of Java, JKS and JCEKS
+
+
+class Contained(t.NamedTuple):
+    """certificates: DER of each that can be read, in the order of their container; of PKCS#12 the one that belongs to
+    the key is the first. problem: what could not be read, None for nothing."""
+
+    certificates: t.Sequence[bytes] = ()
+    problem: str | None = None
+
+
+def certificates_in(data: bytes, opener: Opener) -> Contained:
+    """Nothing where the content is something else. Keys are neither returned nor looked at.
+
+    opener: opens PKCS#12 with the passphrase that it has, or without one. Raises OSError where nobody can open it.
+    """
+    try:
+        return _contained(data, opener)
+    except MaterialError as error:
+        return Contained(problem=error.message)
+
+
+@material_errors()
+def _contained(data: bytes, opener: Opener) -> Contained:
+    if data[:1] == bytes([_SEQUENCE]):
+        return Contained(_of_der(data, opener))
+    if data[:4] in _KEYSTORES:
+        return Contained(problem="It is a Java keystore: convert a copy with 'keytool -importkeystore'.")
+    text = _utf8(data)
+    if not any(begin in text for begin in _BEGIN):
+        return Contained()
+    found: list[bytes] = []
+    problem = None
+    for block in parse_pem(text):
+        try:
+            if block.label in (CERTIFICATE, TRUSTED_CERTIFICATE):
+                found.append(load_certificate(_first_element(block.der)).der)
+            elif block.label == "PKCS7":
+                found += _of_pkcs7(block.der)
+        except MaterialError as error:
+            problem = error.message
+    return Contained(found, problem)
+
+
+def _of_der(data: bytes, opener: Opener) -> list[bytes]:
+    inner = data[_header(data) :]
+    if inner.startswith(_PKCS12_VERSION):
+        return _of_pkcs12(data, opener)
+    if inner.startswith(_SIGNED_DATA):
+        return _of_pkcs7(data)
+    if inner[:1] != bytes([_SEQUENCE]):
+        return []
+    try:
+        return [load_certificate(_first_element(data)).der]
+    except MaterialError:
+        return []  # a request, a revocation list or a key begins so, too
+
+
+def _of_pkcs12(data: bytes, opener: Opener) -> list[bytes]:
+    try:
+        require_bounded_effort(data)
+        opened = opener.open("pkcs12", data)
+    except ValueError:
+        opened = []
+    if not opened:
+        raise MaterialError("pkcs12_invalid", "It is PKCS#12 with a passphrase, or damaged.")
+    return [der for der in opened[1:] if der]
+
+
+def _of_pkcs7(data: bytes) -> list[bytes]:
+    try:
+        found = pkcs7.load_der_pkcs7_certificates(data)
+    except ValueError:
+        raise MaterialError("pem_invalid", "It is PKCS#7 that holds no certificates, or is damaged.") from None
+    return [certificate.public_bytes(Encoding.DER) for certificate in found]
+
+
+def _utf8(data: bytes) -> bytes:
+    """Windows writes text files in UTF-16, too."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16", "replace").encode("utf-8", "replace")
+    return data
+
+
+def _header(data: bytes) -> int:
+    """Length of the header of the element at the beginning (X.690, 8.1)."""
+    size = data[1] if len(data) > 1 else 0
+    return 2 + (size & 0x7F if size > 0x80 else 0)
+
+
+def _first_element(data: bytes) -> bytes:
+    """Without what follows: what OpenSSL trusts a certificate for, or the zeros that fill a file."""
+    start = _header(data)
+    size = data[1] if start == 2 and len(data) > 1 else int.from_bytes(data[2:start], "big")
+    return data[: start + size]
