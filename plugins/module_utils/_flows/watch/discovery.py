@@ -57,10 +57,10 @@ class HostDiscovery(t.NamedTuple):
 
 def discover_endpoints(places: DiscoveryPlaces, settings: DiscoverySettings) -> HostDiscovery:
     """Raises RotationError where HAProxy's configuration or socket, which were named, cannot be read."""
-    return _Discovery(places, settings).run()
+    return _HostSearch(places, settings).run()
 
 
-class _Discovery:
+class _HostSearch:
     def __init__(self, places: DiscoveryPlaces, settings: DiscoverySettings) -> None:
         self._places = places
         self._files = CertificateFiles(places.exclude, seconds=places.deadline)
