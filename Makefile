@@ -42,6 +42,11 @@ quickstart-push: ## push what certbot issues to three hosts, with nginx and HAPr
 	@scripts/certbot
 	@scripts/quickstart-push
 
+.PHONY: quickstart-watch
+quickstart-watch: ## watch a dozen TLS servers of all kinds, of which some change, expire and fall silent, and look at the dashboard
+	@scripts/bootstrap --minimal watch
+	@scripts/quickstart-watch
+
 .PHONY: test
 test: setup ## everything that must pass: lint, types, docs, sanity, unit, integration, molecule
 	@python scripts/stages.py $(test_stages)

@@ -27,10 +27,10 @@ class Issued(t.NamedTuple):
 class Authority:
     """A root that nobody trusts but the clients of this demonstration."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "Quickstart CA") -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = _name("Quickstart CA")
-        builder = _builder(self._name, self._name, self._key, days=2).add_extension(
+        self._name = _name(name)
+        builder = _builder(self._name, self._name, self._key, days=3650, age=2000).add_extension(
             x509.BasicConstraints(ca=True, path_length=0), critical=True
         )
         self._certificate = builder.sign(self._key, hashes.SHA256())
@@ -39,10 +39,11 @@ class Authority:
     def certificate_pem(self) -> str:
         return self._certificate.public_bytes(serialization.Encoding.PEM).decode()
 
-    def issue(self, domain: str, *, days: int = 90) -> Issued:
+    def issue(self, domain: str, *, days: int = 90, age: int = 0) -> Issued:
+        """age: days since its lifetime of so many days began."""
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = (
-            _builder(_name(domain), self._name, key, days=days)
+            _builder(_name(domain), self._name, key, days=days, age=age)
             .add_extension(x509.SubjectAlternativeName([x509.DNSName(domain)]), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -71,9 +72,9 @@ def _name(common_name: str) -> x509.Name:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, *, days: int
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, *, days: int, age: int = 0
 ) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.timezone.utc)
+    now = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=age)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)

@@ -6,7 +6,7 @@
 those that issue, a real ACME server and an emulated AWS whose zone really resolves; for the one that takes
 uploads, a host on a systemd of its own.
 
-services.py serve FILE [crt-list | acme | receiver | push]   start them here, tell in FILE (JSON) where they are
+services.py serve FILE [crt-list | acme | receiver | push | watch]   start them, tell in FILE (JSON) where they are
 services.py renew FILE NAME                a new certificate for NAME.example.com in web/NAME, tell its fingerprint
 services.py add FILE DOMAINS               a row of the table of domains
 services.py stored FILE                    tell (JSON) what is in the zone, in ACM and in S3, and the number of orders
@@ -38,7 +38,9 @@ from ansible_collections.certops.rotation.tests.support.acme_dns import AwsWithD
 from ansible_collections.certops.rotation.tests.support.certbot_directory import CertbotDirectory  # noqa: E402
 from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance  # noqa: E402
 from ansible_collections.certops.rotation.tests.support.moto import REGION, MotoServer, moto_server  # noqa: E402
+from ansible_collections.certops.rotation.tests.support.nginx_server import NginxServer  # noqa: E402
 from ansible_collections.certops.rotation.tests.support.pebble import Pebble  # noqa: E402
+from ansible_collections.certops.rotation.tests.support.ports import free_port  # noqa: E402
 from ansible_collections.certops.rotation.tests.support.receiving_host import ReceivingHost  # noqa: E402
 from ansible_collections.certops.rotation.tests.support.ssh_hosts import SshHost  # noqa: E402
 from ansible_collections.certops.rotation.tests.support.systemd_host import SystemdHost, visible_in_services  # noqa: E402
@@ -178,6 +180,30 @@ def pushing() -> t.Iterator[Facts]:
         }
 
 
+@contextlib.contextmanager
+def watching() -> t.Iterator[Facts]:
+    """A server with two names, each with a lineage of certbot's; a port where nobody listens. Yields where they are."""
+    names = ("www.example.com", "shop.example.com")
+    with tempfile.TemporaryDirectory(dir="/tmp") as directory:
+        lineages = CertbotDirectory(pathlib.Path(directory, "letsencrypt"))
+        for name in names:
+            lineages.renew(name)
+        with NginxServer(pathlib.Path(directory, "nginx"), {name: lineages.live / name for name in names}) as nginx:
+            loopback = {"port": nginx.port, "address": "127.0.0.1"}
+            yield {
+                "directory": directory,
+                "reload": f"{nginx.command} -s reload",
+                "role": {
+                    "authority": lineages.authority.root_pem,
+                    "endpoints": [
+                        # One port, two names: what tells them apart is the host.
+                        *({"name": name.partition(".")[0], "host": name, **loopback} for name in names),
+                        {"name": "gone", "host": "127.0.0.1", "port": free_port()},
+                    ],
+                },
+            }
+
+
 def uploaded(facts: Facts) -> Facts:
     """Fingerprints by host and lineage."""
     return {
@@ -248,7 +274,7 @@ def main(command: str, file: str, *rest: str) -> None:
     state = pathlib.Path(file)
     if command == "serve":
         signal.signal(signal.SIGTERM, lambda *_signal: sys.exit())  # leaves the contexts that hold both processes
-        kinds = {"receiver": receiving, "acme": issuing, "push": pushing}
+        kinds = {"receiver": receiving, "acme": issuing, "push": pushing, "watch": watching}
         found = [kinds[name] for name in rest if name in kinds]
         try:
             serve(state, found[0]() if found else rotating(crt_list="crt-list" in rest))

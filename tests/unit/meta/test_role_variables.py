@@ -46,6 +46,8 @@ TEXTS_OF_PLAYBOOKS = {
     "status_max_age",
     "issue_hosts",
     "push_hosts",
+    "monitor_hosts",
+    "monitor_discover",
     "reissue_issuer",
     "reissue_issued_before",
     "reissue_older_than",
@@ -110,6 +112,7 @@ _CONVERSIONS = (
     "certops.rotation._rotation_schedule",
     "certops.rotation._certificate_receiver",
     "certops.rotation._certificate_push",
+    "certops.rotation._endpoint_monitor",
 )
 
 
@@ -157,7 +160,7 @@ def test_text_becomes_the_type_where_a_role_computes_with_it(role: str) -> None:
 @pytest.mark.parametrize("playbook", sorted(path.name for path in (ROOT / "playbooks").glob("*.yml")))
 def test_text_becomes_the_type_in_the_playbooks(playbook: str) -> None:
     texts = list(templates(loaded(ROOT / "playbooks" / playbook)))
-    prefixes = "rotation|rotate_ca|rollback|status|issue|reissue|push"
+    prefixes = "rotation|rotate_ca|rollback|status|issue|reissue|push|monitor"
     named = set(re.findall(rf"(?<![\w.])(?:{prefixes})_\w+", "\n".join(texts)))
     assert named - set(OF_PLAYBOOKS) - TEXTS_OF_PLAYBOOKS == set()
     assert [name for text in texts for name in used_as_they_came(text, OF_PLAYBOOKS)] == []

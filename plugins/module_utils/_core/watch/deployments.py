@@ -17,10 +17,10 @@ from ..text import listed
 from .endpoints import WatchedEndpoint
 from .events import WatchSeverity
 from .reading import read_endpoint
-from .registry import Deployment, EndpointView
+from .registry import EndpointView, FleetDeployment
 from .sightings import AddressState
 
-#: Words of rotation_status_info for the layers of a Deployment.
+#: Words of rotation_status_info for the layers of a FleetDeployment.
 _LAYERS: t.Final = {"source": "source", "disk": "file", "memory": "memory", "wire": "wire"}
 
 #: ``not_served``: an endpoint serves none of the certificates that are deployed for it; ``not_managed``: what it serves
@@ -61,7 +61,7 @@ class DeploymentFinding:
 
 def deployments_of_status(
     host: str, status: t.Mapping[str, t.Any], discovery: t.Mapping[str, t.Any], at: datetime
-) -> list[Deployment]:
+) -> list[FleetDeployment]:
     """status: result of rotation_status_info on the host; discovery: of endpoint_discovery_info there, or empty.
 
     Which endpoints should serve a certificate is known from its file, which discovery has found in HAProxy's
@@ -75,7 +75,7 @@ def deployments_of_status(
         keys = (_endpoint_key(text) for text in found.get("expected_at") or ())
         serving[str(found.get("fingerprint_sha256"))].update(dict.fromkeys(keys))
     return [
-        Deployment(
+        FleetDeployment(
             host=host,
             certificate=str(entry.get("name")),
             layers=_layers(entry),
@@ -95,7 +95,7 @@ def _layers(entry: t.Mapping[str, t.Any]) -> dict[str, str | None]:
     }  # of the others nobody knows
 
 
-def deployment_fields(deployment: Deployment) -> dict[str, t.Any]:
+def deployment_fields(deployment: FleetDeployment) -> dict[str, t.Any]:
     """As the option deployments of endpoint_registry has it."""
     return {
         "host": deployment.host,
@@ -110,7 +110,9 @@ def _endpoint_key(text: t.Any) -> tuple[str, int]:
     return read_endpoint(text, ()).key
 
 
-def hold_against_wire(deployments: t.Iterable[Deployment], views: t.Iterable[EndpointView]) -> list[DeploymentFinding]:
+def hold_against_wire(
+    deployments: t.Iterable[FleetDeployment], views: t.Iterable[EndpointView]
+) -> list[DeploymentFinding]:
     """In which record and wire do not agree, worst first. Without any record nothing is compared.
 
     Several certificates of one endpoint (of two key types, or of several hosts behind it) are all right there. An
@@ -120,7 +122,7 @@ def hold_against_wire(deployments: t.Iterable[Deployment], views: t.Iterable[End
     if not known:
         return []
     deployed = {fingerprint for each in known for fingerprint in each.layers.values() if fingerprint}
-    wanted: dict[tuple[str, int], list[Deployment]] = collections.defaultdict(list)
+    wanted: dict[tuple[str, int], list[FleetDeployment]] = collections.defaultdict(list)
     for deployment in known:
         for key in deployment.endpoints:
             wanted[key].append(deployment)
@@ -135,7 +137,7 @@ def hold_against_wire(deployments: t.Iterable[Deployment], views: t.Iterable[End
 
 
 def _of_endpoint(
-    view: EndpointView, deployments: t.Sequence[Deployment], deployed: t.Collection[str]
+    view: EndpointView, deployments: t.Sequence[FleetDeployment], deployed: t.Collection[str]
 ) -> t.Iterator[DeploymentFinding]:
     judged = [(each, expected) for each in deployments for expected in [_expected(each)] if expected]
     accepted = tuple(dict.fromkeys(expected for _each, expected in judged))
@@ -168,7 +170,7 @@ def _of_endpoint(
             yield DeploymentFinding("not_served", text, hosts, names, key, state.address, accepted, seen)
 
 
-def _of_record(deployment: Deployment, watched: t.Collection[tuple[str, int]]) -> t.Iterator[DeploymentFinding]:
+def _of_record(deployment: FleetDeployment, watched: t.Collection[tuple[str, int]]) -> t.Iterator[DeploymentFinding]:
     about = ((deployment.host,), (deployment.certificate,))
     expected = _expected(deployment)
     odd = [layer for layer, seen in deployment.layers.items() if not seen or seen != (expected or seen)]
@@ -183,7 +185,7 @@ def _of_record(deployment: Deployment, watched: t.Collection[tuple[str, int]]) -
         yield DeploymentFinding("not_watched", text, *about, expected=(expected,) if expected else ())
 
 
-def _expected(deployment: Deployment) -> str:
+def _expected(deployment: FleetDeployment) -> str:
     """What should be served: what lies in the file. "" when that is not known."""
     return deployment.layers.get("file") or ""
 

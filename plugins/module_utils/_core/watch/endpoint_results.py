@@ -48,7 +48,7 @@ _OF_A_CHAIN: t.Final = ("fingerprint_sha256", "subject", "issuer", "not_before",
 def endpoint_result(view: EndpointView, now: datetime, *, history: bool) -> dict[str, t.Any]:
     """history: with all intervals of the view."""
     conditions = {each.state.address: each.condition for each in standings([view], now) if each.state}
-    present = {entry.address: entry for entry in view.history if entry.open}
+    present = {entry.address: entry for entry in view.history if entry.is_open}
     found = sorted(conditions.values(), key=CONDITIONS.index)
     unseen = None if view.states or not view.endpoint.enabled else "unseen"
     result = {
@@ -95,7 +95,7 @@ def _interval(entry: HistoryEntry) -> dict[str, t.Any]:
         "address": entry.address,
         "since": isoformat_utc(entry.since),
         "until": isoformat_utc(entry.until),
-        "open": entry.open,
+        "open": entry.is_open,
         "served": sighting.reach == "served",
         **_fields(sighting.leaf, _OF_A_CERTIFICATE),
         **_fields(sighting, _OF_A_SIGHTING),

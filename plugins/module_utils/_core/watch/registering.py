@@ -16,7 +16,7 @@ from ..._errors import InvalidOption
 from ..instants import parse_isoformat_utc
 from .endpoints import WatchedEndpoint
 from .reading import endpoint_fields, read_endpoint
-from .registry import Deployment, EndpointChange
+from .registry import EndpointChange, FleetDeployment
 
 #: That a result lists: ten thousand endpoints do not pass through Ansible's output.
 MOST_LISTED: t.Final = 100
@@ -59,12 +59,12 @@ def given_endpoints(entries: t.Sequence[t.Any], protocols: t.Collection[str]) ->
     return GivenEndpoints(tuple(wanted), tuple(refused))
 
 
-def given_deployments(entries: t.Sequence[t.Any], now: datetime) -> list[Deployment]:
-    """Each a dictionary of host, certificate, layers, endpoints and at, see Deployment. Raises InvalidOption."""
+def given_deployments(entries: t.Sequence[t.Any], now: datetime) -> list[FleetDeployment]:
+    """Each a dictionary of host, certificate, layers, endpoints and at, see FleetDeployment. Raises InvalidOption."""
     return [_deployment(f"deployments[{number}]", entry, now) for number, entry in enumerate(entries)]
 
 
-def hosts_that_changed(known: t.Iterable[Deployment], given: t.Iterable[Deployment]) -> list[str]:
+def hosts_that_changed(known: t.Iterable[FleetDeployment], given: t.Iterable[FleetDeployment]) -> list[str]:
     """Hosts of which something else is given than is known. When it was read does not count."""
     before, after = _by_host(known), _by_host(given)
     return [host for host, deployments in after.items() if deployments != before.get(host)]
@@ -109,7 +109,7 @@ def _line(endpoint: WatchedEndpoint) -> str:
 _USUAL: t.Final = WatchedEndpoint("", "")
 
 
-def _deployment(place: str, entry: t.Any, now: datetime) -> Deployment:
+def _deployment(place: str, entry: t.Any, now: datetime) -> FleetDeployment:
     if not isinstance(entry, t.Mapping):
         raise InvalidOption(f"{place} is no dictionary of host, certificate, layers and endpoints.")
     unknown = sorted(str(key) for key in entry if key not in ("host", "certificate", "layers", "endpoints", "at"))
@@ -135,7 +135,7 @@ def _deployment(place: str, entry: t.Any, now: datetime) -> Deployment:
         at = parse_isoformat_utc(str(entry["at"])) if entry.get("at") else now
     except InvalidOption as error:
         raise InvalidOption(f"{place}: {error.message}") from None
-    return Deployment(entry["host"].strip(), entry["certificate"].strip(), dict(layers), keys, at)
+    return FleetDeployment(entry["host"].strip(), entry["certificate"].strip(), dict(layers), keys, at)
 
 
 def _key(endpoint: t.Any) -> tuple[str, int]:
@@ -145,7 +145,7 @@ def _key(endpoint: t.Any) -> tuple[str, int]:
     return read_endpoint(endpoint, ()).key
 
 
-def _by_host(deployments: t.Iterable[Deployment]) -> dict[str, set[tuple[t.Any, ...]]]:
+def _by_host(deployments: t.Iterable[FleetDeployment]) -> dict[str, set[tuple[t.Any, ...]]]:
     found: dict[str, set[tuple[t.Any, ...]]] = collections.defaultdict(set)
     for each in deployments:
         what = (each.certificate, tuple(sorted(each.layers.items(), key=str)), tuple(sorted(each.endpoints)))

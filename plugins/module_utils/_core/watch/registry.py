@@ -43,7 +43,7 @@ class EndpointChange:
 
 
 @dataclasses.dataclass(frozen=True)
-class Deployment:
+class FleetDeployment:
     """What the fleet's own record says of one certificate on one host, to be held against the wire.
 
     layers: layer ("source", "file", "memory", "wire") -> SHA-256 of the leaf there in lower-case hexadecimal, None
@@ -60,12 +60,12 @@ class Deployment:
 
 @dataclasses.dataclass(frozen=True)
 class HistoryEntry:
-    """One interval of one address: the same was seen from since to until (last seen); open: it is the present one."""
+    """One interval of one address: the same was seen from since to until (last seen); is_open: it is the present."""
 
     address: str | None
     since: datetime
     until: datetime
-    open: bool
+    is_open: bool
     sighting: Sighting
 
 
@@ -129,10 +129,10 @@ class EndpointRegistry(t.Protocol):
     def events(self, selection: EndpointSelection, since: datetime | None, limit: int) -> list[WatchEvent]:
         """Newest first."""
 
-    def put_deployments(self, hosts: t.Sequence[str], deployments: t.Sequence[Deployment]) -> None:
+    def put_deployments(self, hosts: t.Sequence[str], deployments: t.Sequence[FleetDeployment]) -> None:
         """All that is known of these hosts is replaced."""
 
-    def deployments(self) -> list[Deployment]: ...
+    def deployments(self) -> list[FleetDeployment]: ...
 
     def forget(self, older_than: timedelta, now: datetime, *, check: bool = False) -> int:
         """Remove closed intervals, delivered events, retired endpoints and certificates that ended before that;

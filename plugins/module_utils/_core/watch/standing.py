@@ -80,7 +80,7 @@ def standings(
         if not view.states:
             yield AddressStanding(view.endpoint, "unseen")
         needed = {
-            (each.address, each.sighting.key_type): each.sighting.needed_until for each in view.history if each.open
+            (each.address, each.sighting.key_type): each.sighting.needed_until for each in view.history if each.is_open
         }
         for state in view.states:
             yield _standing(view, state, needed.get((state.address, state.key_type)), now, expiring_within)

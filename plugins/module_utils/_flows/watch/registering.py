@@ -20,7 +20,7 @@ from ..._core.watch.registering import (
     given_endpoints,
     hosts_that_changed,
 )
-from ..._core.watch.registry import Deployment, EndpointChange, EndpointRegistry, EndpointSelection
+from ..._core.watch.registry import EndpointChange, EndpointRegistry, EndpointSelection, FleetDeployment
 from ..._errors import InvalidOption
 from ..._ports.import_file import text_chunks
 from ..._ports.tls.starttls import PROTOCOLS
@@ -35,7 +35,7 @@ class Registration:
     files: t.Sequence[ImportFile] = ()
     absent: bool = False
     prune: bool = False
-    deployments: t.Sequence[Deployment] | None = None
+    deployments: t.Sequence[FleetDeployment] | None = None
     retention: timedelta | None = None
 
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta, timezone
 
 from ..._core.watch.endpoints import WatchedEndpoint
 from ..._core.watch.events import WatchEvent
-from ..._core.watch.registry import Deployment, HistoryEntry
+from ..._core.watch.registry import FleetDeployment, HistoryEntry
 from ..._core.watch.sightings import AddressState, SeenCertificate, Sighting
 
 RegistryRow = t.Mapping[str, t.Any]
@@ -202,7 +202,7 @@ def event_of(row: RegistryRow) -> WatchEvent:
     )
 
 
-def deployment_row(deployment: Deployment) -> NewRegistryRow:
+def deployment_row(deployment: FleetDeployment) -> NewRegistryRow:
     return {
         "host": deployment.host,
         "certificate": _kept(deployment.certificate),
@@ -212,8 +212,8 @@ def deployment_row(deployment: Deployment) -> NewRegistryRow:
     }
 
 
-def deployment_of(row: RegistryRow) -> Deployment:
-    return Deployment(
+def deployment_of(row: RegistryRow) -> FleetDeployment:
+    return FleetDeployment(
         host=row["host"],
         certificate=row["certificate"],
         layers=json.loads(row["layers"]),

@@ -19,7 +19,7 @@ from ..._core.watch.changes import retirement
 from ..._core.watch.endpoints import WatchedEndpoint
 from ..._core.watch.events import WatchEvent
 from ..._core.watch.policy import WatchPolicy
-from ..._core.watch.registry import Deployment, EndpointChange, EndpointSelection, EndpointView
+from ..._core.watch.registry import EndpointChange, EndpointSelection, EndpointView, FleetDeployment
 from ..._core.watch.selecting import is_selected
 from ..._core.watch.sightings import SeenCertificate, Sighting
 from . import rows
@@ -170,7 +170,7 @@ class SqlRegistry:
             )
             return list(itertools.islice(chosen, limit))
 
-    def put_deployments(self, hosts: t.Sequence[str], deployments: t.Sequence[Deployment]) -> None:
+    def put_deployments(self, hosts: t.Sequence[str], deployments: t.Sequence[FleetDeployment]) -> None:
         table = self._tables.deployments
         replaced = list(dict.fromkeys([*hosts, *(deployment.host for deployment in deployments)]))
         with self._database.writing() as connection:
@@ -179,7 +179,7 @@ class SqlRegistry:
             if deployments:
                 connection.execute(sa.insert(table), [rows.deployment_row(each) for each in deployments])
 
-    def deployments(self) -> list[Deployment]:
+    def deployments(self) -> list[FleetDeployment]:
         table = self._tables.deployments
         with self._database.reading() as connection:
             asked = sa.select(table).order_by(table.c.id)

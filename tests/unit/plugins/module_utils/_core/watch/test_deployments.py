@@ -17,7 +17,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.watch.deplo
 )
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.endpoints import WatchedEndpoint
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.registering import given_deployments
-from ansible_collections.certops.rotation.plugins.module_utils._core.watch.registry import Deployment, EndpointView
+from ansible_collections.certops.rotation.plugins.module_utils._core.watch.registry import EndpointView, FleetDeployment
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.sightings import AddressState
 from ansible_collections.certops.rotation.plugins.module_utils._errors import InvalidOption
 
@@ -29,8 +29,8 @@ SHOP = ("shop.example.com", 443)
 
 def deployment(
     layers: t.Mapping[str, str | None] | None = None, endpoints: t.Any = (SHOP,), host: str = "lb1", **more: t.Any
-) -> Deployment:
-    return Deployment(
+) -> FleetDeployment:
+    return FleetDeployment(
         **{
             "host": host,
             "certificate": "prod/shop",
@@ -63,7 +63,7 @@ def view(
     return EndpointView(WatchedEndpoint("Shop", *key, **more), NOW - 9 * HOUR, states)
 
 
-def kinds(deployments: t.Sequence[Deployment], *views: EndpointView) -> list[str]:
+def kinds(deployments: t.Sequence[FleetDeployment], *views: EndpointView) -> list[str]:
     return [finding.kind for finding in hold_against_wire(deployments, views)]
 
 

@@ -1,0 +1,442 @@
+
+"use strict";
+// What all pages have: elements, time, the address, the head, and a list that stays fast with ten thousand rows.
+// Nothing here makes markup of a text: every text becomes a text node.
+
+const AT_ONCE = 200; // rows that are always all there, so that a browser's own search finds them
+const ON_REQUEST = 1000; // and as many when somebody asks for it, or prints
+const BEYOND = 12; // rows above and below what is seen
+const DAY = 86400000;
+
+const source = document.getElementById("data");
+const data = JSON.parse(source.textContent);
+source.remove();
+const generated = Date.parse(data.generated);
+let now = Math.max(Date.now(), generated || 0);
+
+// -- elements ------------------------------------------------------------------------------------------------------
+
+// facts: attributes; those whose name begins with "on" are listeners. children: elements, texts, or nothing.
+function element(tag, facts, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(facts || {})) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else made.setAttribute(name, value === true ? "" : value);
+  }
+  made.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== ""));
+  return made;
+}
+
+const MARKS = { critical: "\u25B2", warning: "\u25C6", good: "\u25CF", none: "\u25CB" };
+
+// A word with a sign before it: colour alone tells nobody anything.
+function word(text, tone) {
+  const mark = element("span", { class: "mark", "aria-hidden": "true" }, MARKS[tone] || MARKS.none);
+  return element("span", { class: `word ${tone === "none" ? "soft" : tone}` }, mark, text);
+}
+
+function plural(count, one, many) {
+  return `${count.toLocaleString("en")} ${count === 1 ? one : many || `${one}s`}`;
+}
+
+// -- time ----------------------------------------------------------------------------------------------------------
+
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const UNITS = [["year", 365 * DAY], ["month", 30 * DAY], ["day", DAY], ["hour", 3600000], ["minute", 60000]];
+const spoken = new Intl.RelativeTimeFormat("en", { numeric: "always" });
+
+// Days up to two months, so that nobody has to count.
+function relative(instant) {
+  const left = Date.parse(instant) - now;
+  for (const [unit, length] of UNITS) {
+    const most = unit === "month" ? 60 * DAY : unit === "day" ? 2 * DAY : unit === "year" ? 2 * length : length;
+    if (Math.abs(left) >= most) return spoken.format(Math.trunc(left / length), unit);
+  }
+  return left < 0 ? "just now" : "now";
+}
+
+function day(instant) {
+  const date = new Date(instant);
+  return `${date.getUTCDate()} ${MONTHS[date.getUTCMonth()]} ${date.getUTCFullYear()}`;
+}
+
+function exact(instant) {
+  return `${day(instant)}, ${instant.slice(11, 19)} UTC`;
+}
+
+function time(instant, text) {
+  return element("time", { datetime: instant, title: exact(instant) }, text || relative(instant));
+}
+
+// -- the address ---------------------------------------------------------------------------------------------------
+
+// #/path?name=value: a view can be sent to somebody else, and the way back is the browser's.
+function route() {
+  const [path, ...query] = location.hash.slice(1).split("?");
+  return { path: path || "/", params: new URLSearchParams(query.join("?")) };
+}
+
+function address(path, params) {
+  const query = new URLSearchParams([...params].filter(([, value]) => value)).toString();
+  return `#${path}${query ? `?${query}` : ""}`;
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+// -- a list --------------------------------------------------------------------------------------------------------
+
+// items: any objects. columns: {key, label, value: what is sorted by, cell: nodes, class}. text: what is searched.
+// chips: {key, label, tone, test}. extra: {name of a parameter: (item, value) => whether it is meant}.
+class List {
+  constructor({ noun, items, columns, text, chips, extra, order, changed }) {
+    Object.assign(this, { noun, items, columns, chips, order, changed, extra: extra || {} });
+    this.texts = items.map((item) => text(item).toLowerCase());
+    this.params = new URLSearchParams();
+    this.shown = [];
+    this.rows = new Map();
+    this.whole = false;
+    this.height = 0;
+    this.build();
+    window.addEventListener("scroll", () => this.draw(), { passive: true });
+    window.addEventListener("resize", () => {
+      this.height = 0;
+      this.draw();
+    });
+    window.addEventListener("beforeprint", () => this.draw(true));
+    window.addEventListener("afterprint", () => this.draw());
+  }
+
+  build() {
+    this.heads = this.columns.map((column) =>
+      element(
+        "th",
+        { role: "columnheader", scope: "col", class: column.class },
+        element("button", { type: "button", onclick: () => this.sortBy(column.key) }, column.label),
+      ),
+    );
+    this.above = element("tr", { class: "gap", "aria-hidden": "true" }, element("td", { colspan: this.columns.length }));
+    this.below = this.above.cloneNode(true);
+    this.body = element("tbody", { role: "rowgroup", class: "rows", onkeydown: (event) => this.move(event) });
+    this.table = element(
+      "table",
+      { role: "table", "aria-label": this.noun[1] },
+      element("colgroup", null, this.columns.map((column) => element("col", { class: `col-${column.key}` }))),
+      element("thead", { role: "rowgroup" }, element("tr", { role: "row", "aria-rowindex": 1 }, this.heads)),
+      this.body,
+    );
+    this.buttons = this.chips.map((chip) =>
+      element(
+        "button",
+        { type: "button", class: "chip", "aria-pressed": "false", onclick: () => this.choose("show", chip.key) },
+        chip.tone ? word(chip.label, chip.tone) : chip.label,
+        ` ${this.items.filter(chip.test).length.toLocaleString("en")}`,
+      ),
+    );
+    this.sorting = element(
+      "select",
+      { onchange: (event) => this.set("sort", event.target.value) },
+      this.columns.map((column) => element("option", { value: column.key }, column.label)),
+    );
+    this.count = element("h2", { id: "count" });
+    this.clear = element("button", { type: "button", class: "clear", onclick: () => go("/") }, "Show all");
+    this.all = element("button", { type: "button", class: "clear", onclick: () => this.showWhole() });
+    this.nothing = element("p", { class: "nothing" }, "Nothing matches.");
+    const sort = element("label", { class: "sort" }, "Sort by", this.sorting);
+    this.section = element(
+      "section",
+      { class: "sheet list", "aria-labelledby": "count" },
+      element("div", { class: "title" }, this.count, this.all),
+      element("div", { class: "tools" }, element("div", { class: "chips" }, this.buttons), this.clear, sort),
+      this.table,
+      this.nothing,
+    );
+  }
+
+  // Params of the address are all that it shows by.
+  apply(params) {
+    this.params = params;
+    const terms = (params.get("q") || "").toLowerCase().split(/\s+/).filter(Boolean);
+    const chip = this.chips.find((each) => each.key === params.get("show"));
+    const extra = Object.entries(this.extra).filter(([name]) => params.get(name));
+    const found = [];
+    for (let index = 0; index < this.items.length; index++) {
+      const item = this.items[index];
+      if (chip && !chip.test(item)) continue;
+      if (!terms.every((term) => this.texts[index].includes(term))) continue;
+      if (extra.every(([name, test]) => test(item, params.get(name)))) found.push(item);
+    }
+    this.shown = this.sorted(found);
+    this.show();
+    return found.length;
+  }
+
+  sorted(found) {
+    const asked = this.params.get("sort") || this.order;
+    const down = asked.startsWith("-");
+    const column = this.columns.find((each) => each.key === asked.replace("-", "")) || this.columns[0];
+    for (const [index, each] of this.columns.entries()) {
+      if (each === column) this.heads[index].setAttribute("aria-sort", down ? "descending" : "ascending");
+      else this.heads[index].removeAttribute("aria-sort");
+    }
+    this.sorting.value = column.key;
+    const keyed = found.map((item, index) => [column.value(item), index, item]);
+    const sign = down ? -1 : 1;
+    // What has no value comes last, whichever way.
+    keyed.sort(([a, i], [b, j]) => (a === b ? i - j : a === null ? 1 : b === null ? -1 : a < b ? -sign : sign));
+    return keyed.map(([, , item]) => item);
+  }
+
+  show() {
+    const filtered = this.shown.length !== this.items.length;
+    const [one, many] = this.noun;
+    const of = filtered ? ` of ${this.items.length.toLocaleString("en")}` : "";
+    this.count.textContent = filtered
+      ? `${this.shown.length.toLocaleString("en")}${of} ${many}`
+      : plural(this.shown.length, one, many);
+    for (const [index, chip] of this.chips.entries()) {
+      this.buttons[index].setAttribute("aria-pressed", String(chip.key === this.params.get("show")));
+    }
+    this.clear.hidden = !filtered && !this.isFiltered();
+    this.whole = false;
+    const many_rows = this.shown.length > AT_ONCE && this.shown.length <= ON_REQUEST;
+    this.all.hidden = !many_rows;
+    this.all.textContent = `Put all ${this.shown.length} rows on the page`;
+    this.nothing.hidden = this.shown.length > 0;
+    this.table.hidden = this.shown.length === 0;
+    this.table.setAttribute("aria-rowcount", this.shown.length + 1);
+    this.rows.clear();
+    this.body.replaceChildren(this.above, this.below);
+    this.draw();
+  }
+
+  isFiltered() {
+    return ["q", "show", ...Object.keys(this.extra)].some((name) => this.params.get(name));
+  }
+
+  showWhole() {
+    this.whole = true;
+    this.all.hidden = true;
+    this.draw();
+  }
+
+  // The rows that can be seen, and some around them. Those that stay keep the focus.
+  draw(printed) {
+    if (this.section.hidden || !this.shown.length) return;
+    const total = this.shown.length;
+    let first = 0;
+    let last = total;
+    if (printed) last = Math.min(total, ON_REQUEST);
+    else if (!this.whole && total > AT_ONCE) {
+      if (!this.height) this.measure();
+      const top = this.body.getBoundingClientRect().top;
+      first = Math.max(0, Math.min(total, Math.floor(-top / this.height)) - BEYOND);
+      last = Math.min(total, Math.max(0, Math.ceil((window.innerHeight - top) / this.height)) + BEYOND);
+      last = Math.max(last, first);
+    }
+    for (const [index, row] of this.rows) {
+      if (index < first || index >= last) {
+        row.remove();
+        this.rows.delete(index);
+      }
+    }
+    let next = this.above.nextSibling;
+    for (let index = first; index < last; index++) {
+      let row = this.rows.get(index);
+      if (row) next = row.nextSibling;
+      else {
+        row = this.row(index);
+        this.rows.set(index, row);
+        this.body.insertBefore(row, next);
+      }
+    }
+    this.above.firstChild.style.height = `${first * this.height}px`;
+    this.below.firstChild.style.height = printed ? "0" : `${(total - last) * this.height}px`;
+  }
+
+  measure() {
+    const row = this.row(0);
+    this.body.append(row);
+    this.height = row.getBoundingClientRect().height || 56;
+    row.remove();
+  }
+
+  row(index) {
+    const item = this.shown[index];
+    const cells = this.columns.map((column) => element("td", { role: "cell", class: column.class }, column.cell(item)));
+    return element("tr", { role: "row", "aria-rowindex": index + 2, "data-index": index }, cells);
+  }
+
+  // Keys of a list, in the column of links.
+  move(event) {
+    const row = event.target.closest("tr[data-index]");
+    if (!row || event.altKey || event.ctrlKey || event.metaKey) return;
+    const page = Math.max(1, Math.floor(window.innerHeight / (row.offsetHeight || 56)) - 2);
+    const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity };
+    if (!(event.key in steps)) return;
+    event.preventDefault();
+    this.focus(Number(row.dataset.index) + steps[event.key]);
+  }
+
+  focus(index) {
+    const wanted = Math.max(0, Math.min(this.shown.length - 1, index));
+    if (!this.rows.has(wanted)) {
+      const top = this.body.getBoundingClientRect().top + window.scrollY + wanted * this.height;
+      window.scrollTo(0, top - window.innerHeight / 2);
+      this.draw();
+    }
+    const link = this.rows.get(wanted) && this.rows.get(wanted).querySelector("a");
+    if (!link) return;
+    link.focus({ preventScroll: true });
+    link.closest("tr").scrollIntoView({ block: "nearest" });
+  }
+
+  sortBy(key) {
+    const current = this.params.get("sort") || this.order;
+    this.set("sort", current === key ? `-${key}` : key);
+  }
+
+  choose(name, value) {
+    this.set(name, this.params.get(name) === value ? "" : value);
+  }
+
+  set(name, value) {
+    const params = new URLSearchParams(this.params);
+    params.set(name, value);
+    go("/", params);
+  }
+}
+
+// -- the page ------------------------------------------------------------------------------------------------------
+
+function go(path, params) {
+  const wanted = address(path, params || new URLSearchParams());
+  if (location.hash === wanted) return;
+  if (wanted === "#/" && !location.hash) return;
+  location.hash = wanted;
+}
+
+let said = 0;
+function say(text) {
+  clearTimeout(said);
+  said = setTimeout(() => {
+    document.getElementById("said").textContent = text;
+  }, 400);
+}
+
+// overview: elements that stand above the list while nothing is searched; list; details: (id) => elements, or null;
+// written: elements of the head; kind: the first word of the address of one item.
+function start({ overview, list, details, kind, written, hint }) {
+  const main = document.getElementById("main");
+  const search = element("input", { type: "search", id: "search", placeholder: hint, "aria-label": hint, autocomplete: "off", spellcheck: "false" });
+  const age = element("p");
+  const head = element("h1", null, element("a", { href: "#/" }, data.title));
+  document.getElementById("head").append(element("div", null, head, age, search));
+  document.title = data.title;
+  main.append(...overview, list.section);
+  let scrolled = 0;
+  let left = "";
+  let waiting = 0;
+
+  function tellAge() {
+    now = Math.max(Date.now(), generated || 0);
+    age.replaceChildren(...written());
+  }
+
+  function showOne(path) {
+    const made = details(decoded(path.slice(kind.length + 2)));
+    const back = element("p", { class: "back" }, element("a", { href: left || "#/" }, "\u2190 All ", list.noun[1]));
+    const content = made || [element("h1", null, `There is no such ${list.noun[0]}.`)];
+    const title = content[0].matches("h1") ? content[0] : content[0].querySelector("h1");
+    main.replaceChildren(back, ...content);
+    document.title = `${title.textContent} \u2013 ${data.title}`;
+    title.tabIndex = -1;
+    window.scrollTo(0, 0);
+    title.focus({ preventScroll: true });
+  }
+
+  function showList(params, before) {
+    const away = !list.section.isConnected;
+    if (away) main.replaceChildren(...overview, list.section);
+    const filtered = ["q", "show", ...Object.keys(list.extra)].some((name) => params.get(name));
+    for (const section of overview) section.hidden = filtered;
+    if (search.value.trim() !== (params.get("q") || "").trim()) search.value = params.get("q") || "";
+    const count = list.apply(params);
+    document.title = data.title;
+    if (filtered) say(`${plural(count, ...list.noun)} found`);
+    if (!away) return;
+    window.scrollTo(0, scrolled);
+    list.draw();
+    const links = [...main.querySelectorAll("a")].filter((each) => each.getAttribute("href") === before);
+    const link = links.find((each) => each === from) || links.pop();
+    if (link) link.focus({ preventScroll: true });
+  }
+
+  // Where somebody has come from, there they are again on the way back.
+  let from = null;
+  main.addEventListener("click", (event) => {
+    from = event.target.closest("a");
+  });
+
+  let last = "";
+  function follow() {
+    const { path, params } = route();
+    const before = last;
+    last = location.hash;
+    if (path.startsWith(`/${kind}/`)) {
+      showOne(path);
+    } else {
+      left = location.hash;
+      showList(params, before);
+    }
+  }
+
+  window.addEventListener("hashchange", follow);
+  window.addEventListener("scroll", () => {
+    if (list.section.isConnected) scrolled = window.scrollY;
+  }, { passive: true });
+  search.addEventListener("input", () => {
+    const { path, params } = route();
+    const wanted = path.startsWith(`/${kind}/`) ? new URLSearchParams() : params;
+    if (path.startsWith(`/${kind}/`)) {
+      wanted.set("q", search.value);
+      go("/", wanted);
+      search.focus();
+      return;
+    }
+    wanted.set("q", search.value);
+    showList(wanted);
+    clearTimeout(waiting);
+    waiting = setTimeout(() => {
+      history.replaceState(null, "", address("/", wanted));
+      last = left = location.hash;
+    }, 200);
+  });
+  document.addEventListener("keydown", (event) => {
+    const typing = event.target.matches("input, select, textarea");
+    if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
+      event.preventDefault();
+      search.focus();
+      search.select();
+    } else if (event.key === "ArrowDown" && event.target === search) {
+      event.preventDefault();
+      list.focus(0);
+    } else if (event.key === "Escape" && event.target === search && search.value) {
+      search.value = "";
+      search.dispatchEvent(new Event("input"));
+    } else if (event.key === "Escape" && !typing && !list.section.isConnected) {
+      go("/", new URLSearchParams(left.split("?")[1] || ""));
+    }
+  });
+  document.getElementById("skip").addEventListener("click", () => main.focus());
+  history.scrollRestoration = "manual";
+  tellAge();
+  setInterval(tellAge, 60000);
+  follow();
+}

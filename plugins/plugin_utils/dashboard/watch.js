@@ -1,0 +1,628 @@
+
+// The dashboard of watched endpoints. What it tells is computed by the collection; only what time changes afterwards
+// (something ends while the page lies there) is put right here.
+
+const CONDITIONS = {
+  expired: "Expired",
+  unserved: "Not served",
+  untrusted: "Untrusted",
+  unreachable: "Unreachable",
+  expiring: "Expiring",
+  unread: "Unreadable",
+  unseen: "Not scanned",
+  paused: "Paused",
+  good: "Fine",
+};
+const RANKS = Object.keys(CONDITIONS);
+const URGENCIES = ["critical", "warning", "none"];
+const KINDS = {
+  new: "New",
+  renewed: "Renewed",
+  replaced_early: "Replaced early",
+  issuer_changed: "Other issuer",
+  names_changed: "Other names",
+  key_changed: "Other key",
+  expiring: "Expiring",
+  expired: "Expired",
+  chain_expiring: "Chain ends",
+  unreachable: "Unreachable",
+  recovered: "Recovered",
+  untrusted: "Untrusted",
+  trusted_again: "Trusted again",
+  retired: "Retired",
+};
+const GOOD_KINDS = new Set(["renewed", "recovered", "trusted_again"]);
+const SEVERITIES = { critical: "critical", warning: "warning" };
+const WEEK = 7 * DAY;
+const WEEKS = 13;
+
+const certificates = data.certificates;
+const endpoints = data.endpoints;
+const byId = new Map(endpoints.map((endpoint) => [endpoint.id, endpoint]));
+
+function settle(endpoint) {
+  const ends = Date.parse(endpoint.ends);
+  if (!ends || !["good", "expiring"].includes(endpoint.condition)) return;
+  if (ends <= now) {
+    Object.assign(endpoint, { condition: "expired", urgency: "critical", why: "It has expired since the last scan." });
+  } else if (Date.parse(endpoint.notice) < now) {
+    const urgency = Date.parse(endpoint.urgent) < now ? "critical" : "warning";
+    if (endpoint.condition === "good") endpoint.why = "It is time to renew it.";
+    Object.assign(endpoint, { condition: "expiring", urgency });
+  }
+}
+endpoints.forEach(settle);
+
+function tone(endpoint) {
+  if (endpoint.urgency !== "none") return endpoint.urgency;
+  return endpoint.condition === "good" ? "good" : "none";
+}
+
+// -- certificates --------------------------------------------------------------------------------------------------
+
+// Of a name as RFC 4514 writes it, one attribute.
+function attribute(name, wanted) {
+  for (const found of (name || "").matchAll(/(?:^|,|\+)([A-Za-z.0-9]+)=((?:\\.|[^,+\\])*)/g)) {
+    if (found[1] === wanted) return found[2].replace(/\\([0-9A-Fa-f]{2})/g, "$1").replace(/\\(.)/g, "$1").trim();
+  }
+  return "";
+}
+
+function common(name) {
+  return attribute(name, "CN") || attribute(name, "O") || name || "";
+}
+
+function leaf(endpoint) {
+  const served = (endpoint.addresses || []).find((each) => each.certificate);
+  return served ? certificates[served.certificate] : undefined;
+}
+
+function since(endpoint) {
+  return (endpoint.addresses || []).reduce((latest, each) => (each.since > latest ? each.since : latest), "") || null;
+}
+
+function short(fingerprint) {
+  return element("span", { class: "mono", title: fingerprint }, fingerprint.slice(0, 16));
+}
+
+function link(endpoint, text) {
+  return element("a", { href: `#/endpoint/${encodeURIComponent(endpoint.id)}`, class: "any" }, text || endpoint.name);
+}
+
+function place(endpoint) {
+  return [endpoint.id, endpoint.starttls].filter(Boolean).join(" \u00B7 ");
+}
+
+// -- what needs a person -------------------------------------------------------------------------------------------
+
+function byUrgency(a, b) {
+  const rank = (each) => URGENCIES.indexOf(each.urgency) * 100 + RANKS.indexOf(each.condition);
+  return rank(a) - rank(b) || (a.ends || "9").localeCompare(b.ends || "9");
+}
+
+function verdict() {
+  const critical = endpoints.filter((each) => each.urgency === "critical").length;
+  const soon = endpoints.filter((each) => each.urgency === "warning").length;
+  const fine = endpoints.filter((each) => each.condition === "good").length;
+  const next = endpoints
+    .filter((each) => each.ends && Date.parse(each.ends) > now && each.condition !== "paused")
+    .sort((a, b) => (a.ends < b.ends ? -1 : 1))[0];
+  const text = !endpoints.length
+    ? "No endpoint is watched yet."
+    : critical
+      ? `${plural(critical, "endpoint needs", "endpoints need")} a person today`
+      : "Nothing needs a person today";
+  const rest = [soon && `${soon.toLocaleString("en")} soon`, `${fine.toLocaleString("en")} fine`].filter(Boolean).join(", ");
+  return element(
+    "div",
+    null,
+    element("h2", { class: "verdict" }, text),
+    element("p", null, `${rest}.`, next ? [" Next to end: ", link(next), " ", time(next.ends), "."] : null),
+  );
+}
+
+function needs() {
+  const wanting = endpoints.filter((each) => each.urgency !== "none").sort(byUrgency);
+  if (!wanting.length) return null;
+  const critical = wanting.filter((each) => each.urgency === "critical").length;
+  const rows = wanting.slice(0, Math.max(6, Math.min(critical, 12)));
+  const left = wanting.length - rows.length;
+  return element(
+    "section",
+    { class: "sheet", "aria-label": "What needs a person" },
+    element(
+      "ul",
+      { class: "needs" },
+      rows.map((endpoint) =>
+        element(
+          "li",
+          null,
+          word(CONDITIONS[endpoint.condition], endpoint.urgency),
+          element(
+            "div",
+            null,
+            link(endpoint),
+            endpoint.id === `${endpoint.name}:443` ? null : element("span", { class: "soft" }, ` ${place(endpoint)}`),
+            element("p", { class: "any" }, endpoint.why),
+          ),
+          element("span", { class: "when" }, endpoint.ends ? time(endpoint.ends) : ""),
+        ),
+      ),
+    ),
+    left > 0
+      ? element(
+          "button",
+          { type: "button", class: "more", onclick: () => go("/", new URLSearchParams({ show: critical > rows.length ? "today" : "soon" })) },
+          `${left.toLocaleString("en")} more`,
+        )
+      : null,
+  );
+}
+
+// -- what ends when ------------------------------------------------------------------------------------------------
+
+const today = Math.floor(now / DAY) * DAY;
+
+// The week of an end: -1 for the past, WEEKS for what is later.
+function week(endpoint) {
+  const ends = Date.parse(endpoint.ends);
+  if (ends <= now) return -1;
+  return Math.min(WEEKS, Math.floor((ends - today) / WEEK));
+}
+
+function dayOf(index) {
+  return new Date(today + index * WEEK).toISOString().slice(0, 10);
+}
+
+function isInWeek(endpoint, wanted) {
+  if (!endpoint.ends || endpoint.condition === "paused") return false;
+  if (wanted === "past") return Date.parse(endpoint.ends) <= now;
+  if (wanted === "later") return week(endpoint) === WEEKS;
+  const from = Date.parse(`${wanted}T00:00:00Z`);
+  const ends = Date.parse(endpoint.ends);
+  return ends >= Math.max(from, now) && ends < from + WEEK;
+}
+
+function timeline() {
+  const weeks = new Map();
+  for (const endpoint of endpoints) {
+    if (!endpoint.ends || endpoint.condition === "paused") continue;
+    const index = week(endpoint);
+    if (!weeks.has(index)) weeks.set(index, []);
+    weeks.get(index).push(endpoint);
+  }
+  if (!weeks.size) return null;
+  const inside = [...weeks].filter(([index]) => index < WEEKS).map(([, all]) => all.length);
+  const most = Math.max(4, ...inside); // few are no mountain
+  const bars = [];
+  const labels = [];
+  for (let index = -1; index <= WEEKS; index++) {
+    const all = weeks.get(index) || [];
+    const wanted = index < 0 ? "past" : index === WEEKS ? "later" : dayOf(index);
+    const spokenWeek = index < 0 ? "ended" : index === WEEKS ? `end after ${day(dayOf(index))}` : `end in the week from ${day(dayOf(index))}`;
+    const bar = element("span", { class: "bar", "aria-hidden": "true" });
+    const height = all.length ? Math.max(3, Math.min(1, all.length / most) * 100) : 0;
+    bar.style.height = `${height * 0.84}%`;
+    for (const urgency of ["critical", "warning"]) {
+      const part = index < 0 ? (urgency === "critical" ? all.length : 0) : all.filter((each) => each.condition === "expiring" && each.urgency === urgency).length;
+      if (!part) continue;
+      const piece = element("i", { class: urgency });
+      piece.style.height = `${(part / all.length) * 100}%`;
+      bar.append(piece);
+    }
+    bars.push(
+      element(
+        "li",
+        null,
+        element(
+          "button",
+          {
+            type: "button",
+            disabled: !all.length,
+            "aria-label": `${plural(all.length, "endpoint")} ${spokenWeek}`,
+            title: `${plural(all.length, "endpoint")} ${spokenWeek}`,
+            onclick: () => go("/", new URLSearchParams({ ends: wanted, sort: "ends" })),
+          },
+          element("span", { class: "count", "aria-hidden": "true" }, all.length ? all.length.toLocaleString("en") : ""),
+          bar,
+        ),
+      ),
+    );
+    const [, month, date] = dayOf(Math.max(0, index)).split("-").map(Number);
+    labels.push(element("li", null, index < 0 ? "past" : index === WEEKS ? "later" : index % 2 || index === WEEKS - 1 ? "" : `${date} ${MONTHS[month - 1]}`));
+  }
+  return element(
+    "section",
+    { class: "sheet" },
+    element("div", { class: "title" }, element("h2", null, "What ends when"), element("span", { class: "soft small" }, "endpoints by week")),
+    element("ol", { class: "ends" }, bars),
+    element("ol", { class: "axis", "aria-hidden": "true" }, labels),
+  );
+}
+
+// -- what changed --------------------------------------------------------------------------------------------------
+
+function eventRow(event, isNamed) {
+  const endpoint = byId.get(event.endpoint);
+  const kind = KINDS[event.kind] || event.kind;
+  const eventTone = SEVERITIES[event.severity] || (GOOD_KINDS.has(event.kind) ? "good" : "none");
+  return element(
+    "li",
+    null,
+    element(
+      "div",
+      null,
+      word(kind, eventTone),
+      isNamed ? [" ", endpoint ? link(endpoint) : element("span", { class: "any" }, event.name || event.endpoint)] : null,
+      element("p", { class: "soft small any" }, event.message),
+    ),
+    element("span", { class: "soft small" }, time(event.at)),
+  );
+}
+
+function changes(events, title, isNamed) {
+  if (!events.length) return null;
+  const rows = element("ol", { class: "changes" }, events.slice(0, 6).map((event) => eventRow(event, isNamed)));
+  const more = element(
+    "button",
+    {
+      type: "button",
+      class: "more",
+      onclick: () => {
+        rows.append(...events.slice(6).map((event) => eventRow(event, isNamed)));
+        more.remove();
+        const first = rows.children[6].querySelector("a");
+        if (first) first.focus();
+      },
+    },
+    `${(events.length - 6).toLocaleString("en")} more`,
+  );
+  return element("section", { class: "sheet" }, element("h2", null, title), rows, events.length > 6 ? more : null);
+}
+
+// -- one endpoint --------------------------------------------------------------------------------------------------
+
+function pairs(rows) {
+  return element(
+    "dl",
+    { class: "facts" },
+    rows
+      .filter(([, value]) => value !== undefined && value !== null && value !== "" && !(Array.isArray(value) && !value.length))
+      .map(([name, value]) => [element("dt", null, name), element("dd", { class: "any" }, value)]),
+  );
+}
+
+function life(certificate, endpoint) {
+  const from = Date.parse(certificate.not_before);
+  const until = Date.parse(certificate.not_after);
+  if (!(until > from)) return null;
+  const share = (instant) => Math.max(0, Math.min(100, ((instant - from) / (until - from)) * 100));
+  const ending = endpoint.ends === certificate.not_after ? endpoint.urgency : "";
+  const lived = element("i", { class: until <= now ? "critical" : endpoint.condition === "expiring" ? ending : "" });
+  lived.style.width = `${share(now)}%`;
+  const notice = element("b");
+  notice.style.left = `${share(Date.parse(endpoint.notice))}%`;
+  return element(
+    "div",
+    { class: "life" },
+    element("div", { class: "track", "aria-hidden": "true" }, lived, endpoint.notice ? notice : null),
+    element("p", { class: "soft small" }, time(certificate.not_before, day(certificate.not_before)), time(certificate.not_after, day(certificate.not_after))),
+  );
+}
+
+function others(fingerprint, endpoint) {
+  const count = endpoints.filter((each) => each !== endpoint && (each.addresses || []).some((one) => one.certificate === fingerprint)).length;
+  if (!count) return null;
+  return element("a", { href: address("/", new URLSearchParams({ q: fingerprint })) }, `${plural(count, "other endpoint")}`);
+}
+
+function certificateSheet(fingerprint, addresses, endpoint, several) {
+  const certificate = certificates[fingerprint];
+  if (!certificate) return null;
+  const chain = (addresses.find((each) => each.chain) || {}).chain || [];
+  const notes = [...new Set(addresses.flatMap((each) => each.chain_notes || []))];
+  const title = several ? `Certificate of ${addresses.map((each) => each.address || "the name").join(", ")}` : "Certificate";
+  return element(
+    "section",
+    { class: "sheet" },
+    element("h2", { class: "any" }, title),
+    life(certificate, endpoint),
+    pairs([
+      ["Subject", certificate.subject],
+      ["Issuer", certificate.issuer],
+      ["Names", certificate.names && element("ul", { class: "names" }, certificate.names.map((name) => element("li", { class: "any" }, name)))],
+      ["Valid from", certificate.not_before && time(certificate.not_before, exact(certificate.not_before))],
+      ["Valid until", certificate.not_after && time(certificate.not_after, `${exact(certificate.not_after)}, ${relative(certificate.not_after)}`)],
+      ["Key", certificate.key_type],
+      ["Serial number", certificate.serial_number && element("span", { class: "mono" }, certificate.serial_number)],
+      ["SHA-256", element("span", { class: "mono" }, fingerprint)],
+      ["SHA-1", element("span", { class: "mono" }, certificate.sha1)],
+      ["MD5", element("span", { class: "mono" }, certificate.md5)],
+      ["Odd", certificate.odd],
+      ["Served by", others(fingerprint, endpoint)],
+    ]),
+    chain.length > 1 ? element("h3", { class: "notes" }, "Chain as sent") : null,
+    chain.length > 1
+      ? element(
+          "ol",
+          { class: "chain" },
+          chain.map((each) => {
+            const one = certificates[each] || {};
+            const ends = Date.parse(one.not_after);
+            return element(
+              "li",
+              null,
+              element("div", null, element("div", { class: "any" }, common(one.subject) || each), element("div", { class: "soft small any" }, `by ${common(one.issuer)}`)),
+              one.not_after ? element("span", { class: ends <= now ? "critical small" : "soft small" }, ends <= now ? "ended " : "ends ", time(one.not_after, day(one.not_after))) : null,
+            );
+          }),
+        )
+      : null,
+    notes.map((note) => element("p", { class: "notes any" }, note)),
+  );
+}
+
+function yes(value, good, bad) {
+  return value === true ? word(good, "good") : value === false ? word(bad, "critical") : element("span", { class: "soft" }, "not asked");
+}
+
+function table(heads, rows, label) {
+  return element(
+    "div",
+    { class: "wide", role: "region", tabindex: "0", "aria-label": label },
+    element(
+      "table",
+      null,
+      element("thead", null, element("tr", null, heads.map((head) => element("th", { scope: "col" }, head)))),
+      element("tbody", null, rows.map((row) => element("tr", null, row.map((cell) => element("td", { class: "any" }, cell))))),
+    ),
+  );
+}
+
+function addressSheet(endpoint) {
+  const addresses = endpoint.addresses || [];
+  if (!addresses.length) return null;
+  const rows = addresses.map((each) => [
+    each.address || "does not resolve",
+    word(CONDITIONS[each.condition], tone(each)),
+    each.certificate ? short(each.certificate) : "\u2013",
+    [[each.protocol, each.staple && each.staple !== "none" && `OCSP ${each.staple}`].filter(Boolean).join(", ") || "\u2013"],
+    each.condition === "unreachable" ? "\u2013" : yes(each.trusted, "Trusted", "Not trusted"),
+    time(each.since),
+    time(each.last_seen),
+  ]);
+  const troubles = addresses.filter((each) => each.why);
+  return element(
+    "section",
+    { class: "sheet" },
+    element("h2", null, plural(addresses.length, "address", "addresses")),
+    table(["Address", "Condition", "Certificate", "Protocol", "Trust", "Since", "Last asked"], rows, "Addresses"),
+    troubles.map((each) => element("p", { class: "notes any" }, addresses.length > 1 ? `${each.address}: ` : "", each.why)),
+  );
+}
+
+const LAYERS = ["source", "file", "memory"];
+
+function held(fingerprint) {
+  if (fingerprint === undefined) return element("span", { class: "soft" }, "not asked");
+  if (fingerprint === null) return "none";
+  return fingerprint === "" ? "another one" : short(fingerprint);
+}
+
+function deploymentSheet(endpoint) {
+  const deployments = endpoint.deployments || [];
+  if (endpoint.unmanaged) {
+    return element(
+      "section",
+      { class: "sheet" },
+      element("h2", null, "Deployments"),
+      element("p", { class: "notes" }, "Served, but not managed: no host of the fleet says that it has this certificate."),
+    );
+  }
+  if (!deployments.length) return null;
+  const wire = { served: word("Served", "good"), differs: word("Not served", "critical"), unknown: word("Not known", "none") };
+  const rows = deployments.map((each) => [
+    each.host,
+    each.certificate,
+    ...LAYERS.map((layer) => held((each.layers || {})[layer])),
+    wire[each.verdict].cloneNode(true),
+    each.at ? time(each.at) : "",
+  ]);
+  return element(
+    "section",
+    { class: "sheet" },
+    element("h2", null, "Deployments beside the wire"),
+    table(["Host", "Certificate", "Source", "File", "Memory", "Wire", "Read"], rows, "Deployments"),
+    deployments.filter((each) => each.why).map((each) => element("p", { class: "notes any" }, each.why)),
+    endpoint.outdated ? element("p", { class: "notes" }, "The certificate has changed since this was read.") : null,
+  );
+}
+
+function historySheet(endpoint) {
+  const history = endpoint.history || [];
+  if (!history.length) return null;
+  const several = new Set(history.map((each) => each.address)).size > 1;
+  // What is the same for several addresses is told once.
+  const told = new Map();
+  for (const each of history) {
+    const key = JSON.stringify({ ...each, address: "" });
+    if (told.has(key)) told.get(key).addresses.push(each.address);
+    else told.set(key, { ...each, addresses: [each.address] });
+  }
+  const items = [...told.values()].map((each) => {
+    const certificate = certificates[each.certificate];
+    const until = each.open ? "now" : exact(each.until);
+    const what = each.certificate
+      ? [`${common(certificate && certificate.issuer)}, `, short(each.certificate), certificate && certificate.not_after ? ` until ${day(certificate.not_after)}` : ""]
+      : [element("span", { class: "any" }, each.error || "no certificate")];
+    const bad = !each.certificate || each.trust_error;
+    return element(
+      "li",
+      { class: bad ? "bad" : each.open ? "now" : "" },
+      element("div", null, each.certificate ? null : word("Unreachable", "critical"), " ", what),
+      each.trust_error ? element("div", { class: "critical small any" }, each.trust_error) : null,
+      element("div", { class: "soft small" }, several ? `${each.addresses.map((one) => one || "name").join(", ")} \u00B7 ` : "", element("time", { datetime: each.since }, exact(each.since)), " \u2013 ", until),
+    );
+  });
+  return element(
+    "section",
+    { class: "sheet" },
+    element("h2", null, "History"),
+    element("ol", { class: "past" }, items),
+    endpoint.older ? element("p", { class: "notes" }, `${plural(endpoint.older, "older entry", "older entries")} in the registry`) : null,
+  );
+}
+
+function details(id) {
+  const endpoint = byId.get(id);
+  if (!endpoint) return null;
+  const groups = new Map();
+  for (const each of endpoint.addresses || []) {
+    if (!each.certificate) continue;
+    if (!groups.has(each.certificate)) groups.set(each.certificate, []);
+    groups.get(each.certificate).push(each);
+  }
+  const events = data.events.filter((event) => event.endpoint === id);
+  return [
+    element(
+      "div",
+      { class: "lead" },
+      element("h1", { class: "any" }, endpoint.name),
+      element("p", { class: "soft any" }, place(endpoint)),
+      element("p", null, word(CONDITIONS[endpoint.condition], tone(endpoint)), endpoint.ends ? [" \u00B7 ends ", time(endpoint.ends)] : null),
+      endpoint.why ? element("p", { class: "any" }, endpoint.why) : null,
+    ),
+    addressSheet(endpoint),
+    ...[...groups].map(([fingerprint, addresses]) => certificateSheet(fingerprint, addresses, endpoint, groups.size > 1)),
+    deploymentSheet(endpoint),
+    element(
+      "div",
+      { class: "pair" },
+      historySheet(endpoint),
+      element(
+        "div",
+        { class: "stack" },
+        element(
+          "section",
+          { class: "sheet" },
+          element("h2", null, "Endpoint"),
+          pairs([
+            ["Server name", endpoint.server_name === "" ? "none is sent" : endpoint.server_name],
+            ["STARTTLS", endpoint.starttls],
+            ["Connects to", endpoint.address],
+            ["PROXY header", endpoint.proxy_protocol ? "is sent" : null],
+            ["Tags", endpoint.tags && Object.entries(endpoint.tags).map(([key, value]) => `${key}=${value}`).join(", ")],
+            ["Watched since", endpoint.added && time(endpoint.added, exact(endpoint.added))],
+            ["Last asked", endpoint.last_seen && time(endpoint.last_seen)],
+          ]),
+        ),
+        changes(events, "Events", false),
+      ),
+    ),
+  ].filter(Boolean);
+}
+
+// -- the list ------------------------------------------------------------------------------------------------------
+
+function lines(first, second) {
+  return [element("div", null, first), element("div", { class: "soft small" }, second)];
+}
+
+function searched(endpoint) {
+  const all = [endpoint.name, endpoint.id, endpoint.starttls, endpoint.server_name, CONDITIONS[endpoint.condition]];
+  all.push(...Object.entries(endpoint.tags || {}).map(([key, value]) => `${key}=${value}`));
+  for (const each of endpoint.addresses || []) {
+    const certificate = certificates[each.certificate];
+    all.push(each.address, each.certificate);
+    if (certificate) all.push(...(certificate.names || []), certificate.subject, certificate.issuer, certificate.serial_number);
+  }
+  all.push(...(endpoint.deployments || []).map((each) => `${each.host} ${each.certificate}`));
+  return [...new Set(all.filter(Boolean))].join("\n");
+}
+
+const chips = [
+  { key: "today", label: "Today", test: (each) => each.urgency === "critical" },
+  { key: "soon", label: "Soon", test: (each) => each.urgency === "warning" },
+  ...RANKS.map((condition) => ({
+    key: condition,
+    label: CONDITIONS[condition],
+    tone: condition === "good" ? "good" : ["paused", "unseen"].includes(condition) ? "none" : ["expiring", "unread"].includes(condition) ? "warning" : "critical",
+    test: (each) => each.condition === condition,
+  })),
+  { key: "unmanaged", label: "Not managed", test: (each) => Boolean(each.unmanaged) },
+].filter((chip) => endpoints.some(chip.test));
+
+const list = new List({
+  noun: ["endpoint", "endpoints"],
+  items: endpoints,
+  text: searched,
+  chips,
+  extra: { ends: isInWeek },
+  order: "condition",
+  columns: [
+    {
+      key: "condition",
+      label: "Condition",
+      value: (each) => `${URGENCIES.indexOf(each.urgency)}${RANKS.indexOf(each.condition)}${each.ends || "9"}`,
+      cell: (each) => element("div", null, word(CONDITIONS[each.condition], tone(each))),
+    },
+    {
+      key: "name",
+      label: "Endpoint",
+      value: (each) => each.name.toLowerCase(),
+      cell: (each) => [link(each), element("div", { class: "soft small" }, place(each))],
+    },
+    {
+      key: "issuer",
+      label: "Issuer",
+      class: "aside",
+      value: (each) => common((leaf(each) || {}).issuer).toLowerCase() || null,
+      cell: (each) => {
+        const issuer = (leaf(each) || {}).issuer;
+        return lines(common(issuer) || "\u2013", attribute(issuer, "CN") ? attribute(issuer, "O") : "");
+      },
+    },
+    {
+      key: "ends",
+      label: "Ends",
+      class: "key",
+      value: (each) => each.ends || null,
+      cell: (each) => (each.ends ? lines(time(each.ends), day(each.ends)) : lines("\u2013", "")),
+    },
+    {
+      key: "since",
+      label: "Unchanged since",
+      class: "aside",
+      value: (each) => since(each),
+      cell: (each) => (since(each) ? lines(time(since(each)), day(since(each))) : lines("\u2013", "")),
+    },
+  ],
+});
+
+function written() {
+  if (!data.scanned) return [`Written ${relative(data.generated)}, nothing has been scanned yet`];
+  const isOld = now - Date.parse(data.scanned) > data.max_age_seconds * 1000;
+  return [isOld ? element("strong", { class: "warning" }, "Out of date: last scan ", time(data.scanned)) : element("span", null, "Last scan ", time(data.scanned))];
+}
+
+function unwatched() {
+  const all = data.unwatched || [];
+  if (!all.length) return null;
+  return element(
+    "section",
+    { class: "sheet" },
+    element("h2", null, "Deployed, but not watched"),
+    table(["Host", "Certificate"], all.slice(0, 100).map((each) => [each.host, each.certificate]), "Deployed, but not watched"),
+    all.length > 100 ? element("p", { class: "notes" }, `${(all.length - 100).toLocaleString("en")} more`) : null,
+  );
+}
+
+const beside = element("div", { class: "pair even" }, timeline(), changes(data.events, "Changed lately", true));
+start({
+  overview: [verdict(), needs(), beside.children.length ? beside : null, unwatched()].filter(Boolean),
+  list,
+  details,
+  kind: "endpoint",
+  written,
+  hint: "Search names, issuers, fingerprints",
+});
