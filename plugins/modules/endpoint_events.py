@@ -241,7 +241,7 @@ events:
       type: str
       sample: shop.example.com
     port:
-      description: The endpoint's port.
+      description: The port.
       type: int
       sample: 443
     address:
@@ -263,7 +263,7 @@ problems:
   elements: dict
   contains:
     id:
-      description: The event's id.
+      description: Idempotency key, the same whenever the same event is sent.
       type: str
       sample: 1f0c8a5e9b7d4c3e8a6f
     name:

@@ -79,7 +79,7 @@ function needs() {
       ),
     ),
     wanting.length > rows.length
-      ? element("button", { type: "button", class: "more", onclick: () => go("/", new URLSearchParams({ show: "needs" })) }, `${wanting.length - rows.length} more`)
+      ? element("button", { type: "button", class: "more", onclick: () => go("/", new URLSearchParams({ show: rows.every(isTroubled) ? "needs" : "unproven" })) }, `${wanting.length - rows.length} more`)
       : null,
   );
 }
@@ -146,7 +146,8 @@ const list = new List({
   items: hosts,
   text: (each) => [each.id, OUTCOMES[each.outcome][0], each.message, ...each.rotated, ...each.removed, ...each.refused, ...each.failed, ...Object.keys(each.not_proven)].join("\n"),
   chips: [
-    { key: "needs", label: "Needs a person", test: (each) => isTroubled(each) || isDoubtful(each) },
+    { key: "needs", label: "Needs a person", test: isTroubled },
+    { key: "unproven", label: "Not proven", test: isDoubtful },
     ...RANKS.map((each) => ({ key: each, label: OUTCOMES[each][0], tone: OUTCOMES[each][1], test: (host) => host.outcome === each })),
   ].filter((chip) => hosts.some(chip.test)),
   order: "outcome",

@@ -16,7 +16,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.watch.dashb
     DashboardSettings,
     dashboard_document,
 )
-from ansible_collections.certops.rotation.plugins.module_utils._core.watch.registry import Deployment
+from ansible_collections.certops.rotation.plugins.module_utils._core.watch.registry import FleetDeployment
 from ansible_collections.certops.rotation.tests.support.watched_fleet import (
     DAY,
     Fleet,
@@ -27,6 +27,7 @@ from ansible_collections.certops.rotation.tests.support.watched_fleet import (
 )
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=timezone.utc)
+READ = NOW - timedelta(hours=1)
 
 
 def document(fleet: Fleet, **settings: Any) -> dict[str, Any]:
@@ -118,7 +119,7 @@ def deployed(layers: dict[str, str | None], **served: Any) -> dict[str, Any]:
     view = fleet.add("a.example.com", certificate(["a"], NOW - DAY), **served)
     now = view.states[0].fingerprint_sha256
     known = {layer: now if value == "now" else value for layer, value in layers.items()}
-    fleet.deployments.append(Deployment("lb1", "web/a", known, (view.endpoint.key,), NOW))
+    fleet.deployments.append(FleetDeployment("lb1", "web/a", known, (view.endpoint.key,), READ))
     return endpoint(document(fleet), "a.example.com")
 
 
@@ -131,7 +132,9 @@ def test_deployed_and_served() -> None:
 def test_deployed_but_not_served() -> None:
     found = deployed({"source": "f" * 64, "file": "f" * 64, "memory": "now"})
     assert (found["condition"], found["urgency"]) == ("unserved", "critical")
-    assert found["why"] == "lb1 has another version of web/a than is served here."
+    assert found["deployments"][0]["verdict"] == "differs"
+    assert "web/a was deployed for it on lb1" in found["why"]
+    assert "memory has another one" in found["deployments"][0]["why"]
 
 
 def test_one_address_that_serves_another_one_is_seen() -> None:
@@ -142,7 +145,9 @@ def test_one_address_that_serves_another_one_is_seen() -> None:
     certificates = {**first.certificates, **second.certificates}
     both = dataclasses.replace(first, states=first.states + second.states, certificates=certificates)
     fleet.views = [both]
-    fleet.deployments.append(Deployment("lb1", "web/a", {"file": new.fingerprint_sha256}, (both.endpoint.key,), NOW))
+    fleet.deployments.append(
+        FleetDeployment("lb1", "web/a", {"file": new.fingerprint_sha256}, (both.endpoint.key,), NOW)
+    )
     assert endpoint(document(fleet), "a.example.com")["condition"] == "unserved"
 
 
@@ -152,10 +157,10 @@ def test_several_certificates_at_one_port() -> None:
     view = fleet.add("a.example.com", certificate(["a"], NOW - DAY))
     served = view.states[0].fingerprint_sha256
     for name, fingerprint in (("web/b", "f" * 64), ("web/a", served)):
-        fleet.deployments.append(Deployment("lb1", name, {"file": fingerprint}, (view.endpoint.key,), NOW))
+        fleet.deployments.append(FleetDeployment("lb1", name, {"file": fingerprint}, (view.endpoint.key,), READ))
     found = endpoint(document(fleet), "a.example.com")
     assert found["condition"] == "good"
-    assert [each["verdict"] for each in found["deployments"]] == ["differs", "served"]
+    assert [each["verdict"] for each in found["deployments"]] == ["unknown", "served"]
 
 
 def test_what_does_not_answer_is_unreachable_and_nothing_else() -> None:
@@ -166,8 +171,8 @@ def test_what_does_not_answer_is_unreachable_and_nothing_else() -> None:
 def test_served_but_not_managed() -> None:
     fleet = Fleet(NOW)
     fleet.add("a.example.com", certificate(["a"], NOW - DAY))
-    assert "unmanaged" not in endpoint(document(fleet), "a.example.com")  # nobody has said what is managed
-    fleet.deployments.append(Deployment("lb1", "web/b", {"file": "f" * 64}, (("b.example.com", 443),), NOW))
+    assert "unmanaged" not in endpoint(document(fleet), "a.example.com")  # nobody has said what is
+    fleet.deployments.append(FleetDeployment("lb1", "web/b", {"file": "f" * 64}, (("b.example.com", 443),), NOW))
     made = document(fleet)
     assert endpoint(made, "a.example.com")["unmanaged"] is True
     assert [each["certificate"] for each in made["unwatched"]] == ["web/b"]
