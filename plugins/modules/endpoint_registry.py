@@ -69,7 +69,7 @@ options:
       - C(layers) is a dictionary of C(source), C(file), C(memory) and C(wire) with the SHA-256 of the leaf that is
         there, or V(null).
       - C(endpoints) is a list of V(host:port) that should serve it.
-      - C(at) is when it was read, by default now.
+      - C(at) is when it was read, such as V(2026-11-26T12:00:00Z).
     type: list
     elements: dict
   retention:
