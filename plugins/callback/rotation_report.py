@@ -14,9 +14,10 @@ author:
 description:
   - Prints a table after the recap, one line for each host of a play with the role
     P(certops.rotation.haproxy_certificates#role), hosts that failed, could not be reached or were not tried among them.
-  - Where the variable C(rotation_report_file) names a file on the controller, the same is written there as JSON. The
-    variable may come from the inventory, the play or the command line. What hosts send as facts does not count, neither
-    as the variable nor in its template.
+  - Where the variable C(rotation_report_file) names a file on the controller, the same is written there as JSON. Where
+    C(rotation_report_page) names one, it is written there as one HTML page that needs no network. The variables may
+    come from the inventory, the play or the command line. What hosts send as facts does not count, neither as the
+    variable nor in its template.
   - Only a regular file is replaced, in one step. Something else of that name, a device or a directory, is left alone.
   - The playbook C(certops.rotation.rotate) uses it by itself. For a playbook of your own add
     C(certops.rotation.rotation_report) to C(callbacks_enabled) in C(ansible.cfg).
@@ -27,12 +28,15 @@ import json
 import os
 import pathlib
 import typing as t
+from datetime import datetime, timezone
 
 from ansible.errors import AnsibleError
 from ansible.plugins.callback import CallbackBase
 from ansible.template import Templar
+from ansible_collections.certops.rotation.plugins.module_utils._core.record.page import filled, made_of
 from ansible_collections.certops.rotation.plugins.module_utils._core.record.run_report import (
     HostRotation,
+    page_document,
     report,
     table,
     well_formed,
@@ -41,6 +45,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.text import
 from ansible_collections.certops.rotation.plugins.module_utils._errors import StoreError
 from ansible_collections.certops.rotation.plugins.module_utils._ports.store.atomic import FileAttributes
 from ansible_collections.certops.rotation.plugins.module_utils._ports.store.places import open_place
+from ansible_collections.certops.rotation.plugins.plugin_utils._dashboard import page_without_data
 from ansible_collections.certops.rotation.plugins.plugin_utils._own_variables import own_variables
 
 _PREFIX = "certops.rotation."
@@ -67,7 +72,7 @@ class CallbackModule(CallbackBase):
         CallbackModule._exists = True
         self._play: t.Any = None
         self._check_mode = False
-        self._path = ""
+        self._paths = {"rotation_report_file": "", "rotation_report_page": ""}
         self._known: dict[str, HostRotation] = {}
         self._hosts: dict[str, HostRotation] = {}
 
@@ -82,12 +87,13 @@ class CallbackModule(CallbackBase):
         self._hosts.update((host.name, self._of(host)) for host in hosts)
         self._check_mode = bool(task.check_mode)
         variables = own_variables(manager, self._play, hosts[0])
-        try:
-            templar = Templar(loader=self._play.get_loader(), variables=variables)
-            self._path = str(templar.template(variables.get("rotation_report_file") or ""))
-        except AnsibleError as error:
-            self._path = ""
-            self._display.warning(shown(f"There will be no report: rotation_report_file has no value: {error}"))
+        templar = Templar(loader=self._play.get_loader(), variables=variables)
+        for name in self._paths:
+            try:
+                self._paths[name] = str(templar.template(variables.get(name) or ""))
+            except AnsibleError as error:
+                self._paths[name] = ""
+                self._display.warning(shown(f"There will be no report: {name} has no value: {error}"))
 
     def v2_runner_on_ok(self, result: t.Any) -> None:
         content = result._result
@@ -113,21 +119,30 @@ class CallbackModule(CallbackBase):
         self._display.banner("ROTATION")
         for line in table(self._hosts, check_mode=self._check_mode):
             self._display.display(shown(line))
-        if self._path:
-            try:
-                self._write(report(self._hosts, check_mode=self._check_mode))
-            except (OSError, StoreError) as error:
-                self._display.warning(f"The report could not be written: {error}")
+        for name, content in (("rotation_report_file", self._json), ("rotation_report_page", self._page)):
+            if self._paths[name]:
+                try:
+                    self._write(self._paths[name], content())
+                except (OSError, StoreError) as error:
+                    self._display.warning(f"The report could not be written: {error}")
 
     def _of(self, host: t.Any) -> HostRotation:
         return self._known.setdefault(host.name, HostRotation())
 
-    def _write(self, document: dict[str, t.Any]) -> None:
+    def _json(self) -> bytes:
+        return (json.dumps(report(self._hosts, check_mode=self._check_mode), indent=1) + "\n").encode()
+
+    def _page(self) -> bytes:
+        now = datetime.now(timezone.utc)
+        document = page_document(self._hosts, check_mode=self._check_mode, title="Rotation of certificates", now=now)
+        page = page_without_data("rotation")
+        return filled(page, document, made_of(page, document))
+
+    def _write(self, named: str, content: bytes) -> None:
         """At once, so that nobody reads half of it; in place of what has this name, and of nothing else."""
-        path = pathlib.Path(self._path).expanduser().absolute()
+        path = pathlib.Path(named).expanduser().absolute()
         if os.path.lexists(path) and not (path.is_file() and not path.is_symlink()):
             raise OSError(errno.EINVAL, "not a regular file, so it is not replaced", str(path))
-        content = json.dumps(document, indent=1) + "\n"
         with open_place(str(path.parent), private=False) as place:
-            place.write(path.name, content.encode(), FileAttributes(0o600))
+            place.write(path.name, content, FileAttributes(0o600))
         self._display.display(f"The report: {path}")

@@ -48,7 +48,7 @@ def certificate(
     odd: str | None = None,
 ) -> SeenCertificate:
     """One that no authority has made: its fingerprints are those of its facts."""
-    der = f"{names}{not_before}{days}{issuer}".encode()
+    der = f"{names}{not_before}{days}{issuer}".encode("utf-8", "surrogatepass")
     return SeenCertificate(
         fingerprint_sha256=hashlib.sha256(der).hexdigest(),
         fingerprint_sha1=hashlib.sha1(der).hexdigest(),

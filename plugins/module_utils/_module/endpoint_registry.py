@@ -9,8 +9,7 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime, timezone
 
-from .._core.watch.deployments import read_deployment
-from .._core.watch.registering import registry_diff
+from .._core.watch.registering import given_deployments, registry_diff
 from .._errors import InvalidOption, RotationError
 from .._flows.watch.importing import given_import_file
 from .._flows.watch.registering import Registration, register
@@ -33,7 +32,7 @@ def run(module: t.Any) -> None:
     """module: a GuardedModule with ARGUMENT_SPEC."""
     with module_boundary(module):
         params, now = module.params, datetime.now(timezone.utc).replace(microsecond=0)
-        wanted = _wanted(params)
+        wanted = _wanted(params, now)
         report = register(opened_registry(module), wanted, now, check=module.check_mode)
         for warning in report.warnings:
             module.warn(warning)
@@ -46,7 +45,7 @@ def run(module: t.Any) -> None:
         module.exit_json(**result)
 
 
-def _wanted(params: t.Mapping[str, t.Any]) -> Registration:
+def _wanted(params: t.Mapping[str, t.Any], now: datetime) -> Registration:
     """Raises InvalidOption."""
     absent = params["state"] == "absent"
     if absent and params["prune"]:
@@ -60,6 +59,6 @@ def _wanted(params: t.Mapping[str, t.Any]) -> Registration:
         files=[given_import_file(entry) for entry in params["import_files"]],
         absent=absent,
         prune=params["prune"],
-        deployments=None if deployments is None else [read_deployment(entry) for entry in deployments],
+        deployments=None if deployments is None else given_deployments(deployments, now),
         retention=retention,
     )

@@ -403,6 +403,12 @@ function addressSheet(endpoint) {
 
 const LAYERS = ["source", "file", "memory"];
 
+function held(fingerprint) {
+  if (fingerprint === undefined) return element("span", { class: "soft" }, "not asked");
+  if (fingerprint === null) return "none";
+  return fingerprint === "" ? "another one" : short(fingerprint);
+}
+
 function deploymentSheet(endpoint) {
   const deployments = endpoint.deployments || [];
   if (endpoint.unmanaged) {
@@ -418,7 +424,7 @@ function deploymentSheet(endpoint) {
   const rows = deployments.map((each) => [
     each.host,
     each.certificate,
-    ...LAYERS.map((layer) => (each.layers && each.layers[layer] ? short(each.layers[layer]) : "\u2013")),
+    ...LAYERS.map((layer) => held((each.layers || {})[layer])),
     wire[each.verdict].cloneNode(true),
     each.at ? time(each.at) : "",
   ]);
@@ -427,6 +433,8 @@ function deploymentSheet(endpoint) {
     { class: "sheet" },
     element("h2", null, "Deployments beside the wire"),
     table(["Host", "Certificate", "Source", "File", "Memory", "Wire", "Read"], rows, "Deployments"),
+    deployments.filter((each) => each.why).map((each) => element("p", { class: "notes any" }, each.why)),
+    endpoint.outdated ? element("p", { class: "notes" }, "The certificate has changed since this was read.") : null,
   );
 }
 
@@ -604,7 +612,8 @@ function unwatched() {
     "section",
     { class: "sheet" },
     element("h2", null, "Deployed, but not watched"),
-    table(["Host", "Certificate", "Read"], all.slice(0, 100).map((each) => [each.host, each.certificate, each.at ? time(each.at) : ""]), "Deployed, but not watched"),
+    table(["Host", "Certificate"], all.slice(0, 100).map((each) => [each.host, each.certificate]), "Deployed, but not watched"),
+    all.length > 100 ? element("p", { class: "notes" }, `${(all.length - 100).toLocaleString("en")} more`) : null,
   );
 }
 

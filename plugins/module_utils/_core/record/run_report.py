@@ -9,8 +9,11 @@ from __future__ import annotations
 import collections
 import typing as t
 from dataclasses import dataclass, field
+from datetime import datetime
 
+from ..instants import isoformat_utc
 from ..pipeline.causes import is_own_failure
+from ..text import harmless
 
 # From what needs nobody to what needs somebody: the last lines of an output are those that are read.
 OUTCOMES = ("unchanged", "rotated", "refused", "failed", "unreachable", "not_run")
@@ -125,6 +128,14 @@ def report(hosts: t.Mapping[str, HostRotation], *, check_mode: bool) -> dict[str
         "summary": {outcome: counts[outcome] for outcome in OUTCOMES},
         "hosts": {host: rotation.as_dict() for host, rotation in hosts.items()},
     }
+
+
+def page_document(
+    hosts: t.Mapping[str, HostRotation], *, check_mode: bool, title: str, now: datetime
+) -> dict[str, t.Any]:
+    """The report as the page shows it. now: when the run ended."""
+    document = {"kind": "rotation", "title": title, "generated": isoformat_utc(now)}
+    return {**document, **t.cast("dict[str, t.Any]", harmless(report(hosts, check_mode=check_mode)))}
 
 
 def table(hosts: t.Mapping[str, HostRotation], *, check_mode: bool) -> list[str]:

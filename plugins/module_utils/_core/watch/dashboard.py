@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 
 from ..instants import isoformat_utc
 from ..text import harmless
+from .deployments import DeploymentFinding, hold_against_wire
 from .events import WatchEvent
 from .policy import WatchPolicy
 from .registry import EndpointView, FleetDeployment, HistoryEntry
@@ -26,7 +27,6 @@ from .urgency import ENDPOINT_CONDITIONS, UrgentStanding, address_urgencies, end
 FORMAT: t.Final = 1
 #: Keys of the document that say no more than when it was made.
 MOMENT: t.Final = ("generated",)
-LAYERS: t.Final = ("source", "file", "memory", "wire")
 _Facts = dict[str, t.Any]
 
 
@@ -50,17 +50,25 @@ def dashboard_document(
     now: datetime,
 ) -> dict[str, t.Any]:
     """JSON values only. views: with their history; events: newest first."""
-    by_endpoint: dict[tuple[str, int], list[FleetDeployment]] = collections.defaultdict(list)
-    for deployment in deployments:
-        for key in deployment.endpoints:
-            by_endpoint[key].append(deployment)
     certificates: dict[str, _Facts] = {}
-    endpoints = []
-    watched = set()
-    for view in views:
-        watched.add(view.endpoint.key)
-        endpoints.append(_endpoint(view, by_endpoint[view.endpoint.key], bool(deployments), settings, now))
-        _collect(certificates, view, endpoints[-1])
+    endpoints: list[_Facts] = []
+    served: dict[tuple[str, int], set[str | None]] = {}
+
+    def passing() -> t.Iterator[EndpointView]:
+        for view in views:
+            endpoints.append(_endpoint(view, settings, now))
+            _collect(certificates, view, endpoints[-1])
+            served[view.endpoint.key] = {state.fingerprint_sha256 for state in view.states if state.reach == "served"}
+            yield view
+
+    if deployments:
+        held = _Held(deployments, hold_against_wire(deployments, passing()))
+    else:
+        collections.deque(passing(), maxlen=0)
+        held = _Held((), ())
+    for endpoint in endpoints:
+        key = (endpoint["host"], endpoint["port"])
+        endpoint.update(held.of_endpoint(key, served[key], endpoint["condition"]))
     counts = collections.Counter(endpoint["condition"] for endpoint in endpoints)
     urgencies = collections.Counter(endpoint["urgency"] for endpoint in endpoints)
     document = {
@@ -79,7 +87,7 @@ def dashboard_document(
         "endpoints": endpoints,
         "certificates": certificates,
         "events": [_event(event) for event in events],
-        "unwatched": [_deployment(each, None) for each in deployments if not watched.intersection(each.endpoints)],
+        "unwatched": held.unwatched(),
     }
     return t.cast("dict[str, t.Any]", harmless(document))
 
@@ -87,19 +95,11 @@ def dashboard_document(
 # -- endpoints ----------------------------------------------------------------------------------------------------
 
 
-def _endpoint(
-    view: EndpointView,
-    deployments: t.Sequence[FleetDeployment],
-    managed: bool,
-    settings: DashboardSettings,
-    now: datetime,
-) -> _Facts:
+def _endpoint(view: EndpointView, settings: DashboardSettings, now: datetime) -> _Facts:
     endpoint = view.endpoint
     seen = {entry.address: entry.sighting for entry in view.history if entry.is_open}
     urgencies = address_urgencies(view, settings.policy, now)
-    served = {state.fingerprint_sha256 for state in view.states if state.reach == "served"}
-    told = [_deployment(each, served) for each in deployments]
-    whole = _with_deployments(endpoint_urgency(view, urgencies), told)
+    whole = endpoint_urgency(view, urgencies)
     return _known(
         id=str(endpoint),
         name=endpoint.name,
@@ -121,8 +121,6 @@ def _endpoint(
         addresses=[_address(state, seen.get(state.address), urgency) for state, urgency in zip(view.states, urgencies)],
         history=[_interval(entry) for entry in view.history[: settings.history]],
         older=max(len(view.history) - settings.history, 0),
-        deployments=told,
-        unmanaged=managed and bool(served) and not deployments,
     )
 
 
@@ -172,31 +170,55 @@ def _facts_of(sighting: Sighting | None) -> _Facts:
 # -- deployments --------------------------------------------------------------------------------------------------
 
 
-def _deployment(deployment: FleetDeployment, served: t.Collection[str | None] | None) -> _Facts:
-    """served: fingerprints that the endpoint presents; empty when it could not be asked, None without an endpoint."""
-    wanted = deployment.layers.get("file") or deployment.layers.get("source")
-    verdict = "unknown"
-    if served and wanted:
-        verdict = "served" if set(served) == {wanted} else "differs"
-    return _known(
-        host=deployment.host,
-        certificate=deployment.certificate,
-        layers={layer: deployment.layers.get(layer) for layer in LAYERS if layer in deployment.layers},
-        at=deployment.at,
-        verdict=verdict,
-    )
+class _Held:
+    """What is deployed beside what is served. findings: those of hold_against_wire."""
 
+    def __init__(self, deployments: t.Sequence[FleetDeployment], findings: t.Sequence[DeploymentFinding]) -> None:
+        self._of_endpoint: dict[tuple[str, int], list[FleetDeployment]] = collections.defaultdict(list)
+        for deployment in deployments:
+            for key in deployment.endpoints:
+                self._of_endpoint[key].append(deployment)
+        self._found: dict[tuple[str, tuple[str, int] | None], list[DeploymentFinding]] = collections.defaultdict(list)
+        for finding in findings:
+            self._found[finding.kind, finding.endpoint].append(finding)
+        self._differing = {
+            (host, name): finding.message
+            for finding in self._found["layers_differ", None]
+            for host in finding.hosts
+            for name in finding.certificates
+        }
 
-def _with_deployments(whole: UrgentStanding, told: t.Sequence[_Facts]) -> UrgentStanding:
-    """A certificate of its hosts that it does not serve. With several of them, one is enough: names have their own."""
-    if not told or whole.condition in ("paused", "expired") or any(each["verdict"] == "served" for each in told):
-        return whole
-    wrong = [each for each in told if each["verdict"] == "differs"]
-    if not wrong:
-        return whole
-    first = wrong[0]
-    why = f"{first['host']} has another version of {first['certificate']} than is served here."
-    return dataclasses.replace(whole, condition="unserved", urgency="critical", why=why)
+    def of_endpoint(self, key: tuple[str, int], served: t.Collection[str | None], condition: str) -> _Facts:
+        """What of the endpoint's facts follows from deployments, in place of what they were."""
+        wrong = self._found["not_served", key]
+        facts = _known(
+            deployments=[self._deployment(each, served, bool(wrong)) for each in self._of_endpoint.get(key, ())],
+            unmanaged=bool(self._found["not_managed", key]),
+            outdated=bool(self._found["record_outdated", key]),
+        )
+        if wrong and condition not in ("expired", "paused"):
+            facts.update(condition="unserved", urgency="critical", why=wrong[0].message)
+        return facts
+
+    def unwatched(self) -> list[_Facts]:
+        return [
+            {"host": host, "certificate": name}
+            for finding in self._found["not_watched", None]
+            for host in finding.hosts
+            for name in finding.certificates
+        ]
+
+    def _deployment(self, deployment: FleetDeployment, served: t.Collection[str | None], is_wrong: bool) -> _Facts:
+        expected = deployment.layers.get("file")
+        return _known(
+            host=deployment.host,
+            certificate=deployment.certificate,
+            layers=dict(deployment.layers),
+            at=deployment.at,
+            # Of several certificates of one endpoint, one is enough: the others are for other names.
+            verdict="served" if expected and expected in served else "differs" if is_wrong else "unknown",
+            why=self._differing.get((deployment.host, deployment.certificate)),
+        )
 
 
 # -- the rest -----------------------------------------------------------------------------------------------------

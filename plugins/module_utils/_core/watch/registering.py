@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import re
 import typing as t
+from datetime import datetime
 
 from ..._errors import InvalidOption
+from ..instants import parse_isoformat_utc
 from .endpoints import WatchedEndpoint
 from .reading import endpoint_fields, read_endpoint
 from .registry import EndpointChange, FleetDeployment
 
 #: That a result lists: ten thousand endpoints do not pass through Ansible's output.
 MOST_LISTED: t.Final = 100
+_LAYERS: t.Final = ("source", "file", "memory", "wire")
+_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 Registering = t.Literal["added", "changed", "removed"]
 
@@ -52,6 +57,11 @@ def given_endpoints(entries: t.Sequence[t.Any], protocols: t.Collection[str]) ->
         else:
             wanted.append(endpoint)
     return GivenEndpoints(tuple(wanted), tuple(refused))
+
+
+def given_deployments(entries: t.Sequence[t.Any], now: datetime) -> list[FleetDeployment]:
+    """Each a dictionary of host, certificate, layers, endpoints and at, see FleetDeployment. Raises InvalidOption."""
+    return [_deployment(f"deployments[{number}]", entry, now) for number, entry in enumerate(entries)]
 
 
 def hosts_that_changed(known: t.Iterable[FleetDeployment], given: t.Iterable[FleetDeployment]) -> list[str]:
@@ -97,6 +107,42 @@ def _line(endpoint: WatchedEndpoint) -> str:
 
 
 _USUAL: t.Final = WatchedEndpoint("", "")
+
+
+def _deployment(place: str, entry: t.Any, now: datetime) -> FleetDeployment:
+    if not isinstance(entry, t.Mapping):
+        raise InvalidOption(f"{place} is no dictionary of host, certificate, layers and endpoints.")
+    unknown = sorted(str(key) for key in entry if key not in ("host", "certificate", "layers", "endpoints", "at"))
+    if unknown:
+        raise InvalidOption(f"{place}: {unknown[0]!r} is none of host, certificate, layers, endpoints and at.")
+    for field in ("host", "certificate"):
+        if not isinstance(entry.get(field), str) or not 0 < len(entry[field].strip()) <= 256:
+            raise InvalidOption(f"{place}: {field} is a text of at most 256 characters.")
+    layers = entry.get("layers") or {}
+    if not isinstance(layers, t.Mapping) or any(
+        name not in _LAYERS or not (value in (None, "") or _FINGERPRINT.fullmatch(str(value)))
+        for name, value in layers.items()
+    ):
+        raise InvalidOption(
+            f"{place}: layers has for each of {', '.join(_LAYERS)} the SHA-256 of the leaf that is there, null, or"
+            " an empty text for another one than is known."
+        )
+    endpoints = entry.get("endpoints") or []
+    if not isinstance(endpoints, (list, tuple)):
+        raise InvalidOption(f"{place}: endpoints is a list of host:port.")
+    try:
+        keys = tuple(_key(endpoint) for endpoint in endpoints)
+        at = parse_isoformat_utc(str(entry["at"])) if entry.get("at") else now
+    except InvalidOption as error:
+        raise InvalidOption(f"{place}: {error.message}") from None
+    return FleetDeployment(entry["host"].strip(), entry["certificate"].strip(), dict(layers), keys, at)
+
+
+def _key(endpoint: t.Any) -> tuple[str, int]:
+    """Of a text, or of a pair as JSON has it."""
+    if isinstance(endpoint, (list, tuple)) and len(endpoint) == 2:
+        return read_endpoint({"host": endpoint[0], "port": endpoint[1]}, ()).key
+    return read_endpoint(endpoint, ()).key
 
 
 def _by_host(deployments: t.Iterable[FleetDeployment]) -> dict[str, set[tuple[t.Any, ...]]]:
