@@ -117,7 +117,9 @@ def test_an_endpoint_that_serves_what_ends_rotates(scene: rotation.Scene, tmp_pa
     issued = scene.store("a")
     registry = EventRegistry(tmp_path / "endpoints.db")
     registry.tell("a", "b", days=1)
-    with Listener(scene, tmp_path, "watch", watch_webhook_port=free_port(), watch_webhook_secret=TOKEN) as listener:
+    with Listener(
+        scene, tmp_path, "endpoints", endpoints_webhook_port=free_port(), endpoints_webhook_secret=TOKEN
+    ) as listener:
         url = f"http://127.0.0.1:{listener.port}/endpoint"
         stranger = registry.run("stranger", url=url, secret="guessed", retries=0)
         assert stranger.failed
@@ -134,9 +136,9 @@ def test_an_endpoint_that_serves_what_ends_rotates(scene: rotation.Scene, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("rulebook", "port", "secret"), [("rotate", "8000", "token"), ("watch", "8001", "hmac_secret")]
+    ("rulebook", "port", "secret"), [("rotate", "8000", "token"), ("endpoints", "8001", "hmac_secret")]
 )
-def test_the_defaults(rulebook: str, port: str, secret: str) -> None:
+def test_its_defaults(rulebook: str, port: str, secret: str) -> None:
     (ruleset,) = yaml.safe_load((RULEBOOKS / f"{rulebook}.yml").read_text(encoding="utf-8"))
     (source,) = ruleset["sources"]
     render = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string
