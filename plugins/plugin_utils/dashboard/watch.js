@@ -145,7 +145,7 @@ function needs() {
             endpoint.id === `${endpoint.name}:443` ? null : element("span", { class: "soft" }, ` ${place(endpoint)}`),
             element("p", { class: "any" }, endpoint.why),
           ),
-          element("span", { class: "when" }, endpoint.ends ? time(endpoint.ends) : ""),
+          element("span", { class: "when" }, endpoint.ends ? [Date.parse(endpoint.ends) <= now ? "ended " : "ends ", time(endpoint.ends)] : ""),
         ),
       ),
     ),
