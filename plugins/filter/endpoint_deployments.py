@@ -23,8 +23,8 @@ author:
   - certops.rotation contributors (@certops)
 description:
   - Makes of what M(certops.rotation.rotation_status_info) returned on a host what
-    O(certops.rotation.endpoint_registry#module:deployments) takes. So the dashboard shows a certificate that is deployed
-    and not served, and one that is served and not managed.
+    O(certops.rotation.endpoint_registry#module:deployments) takes. So a certificate is seen that is deployed and not
+    served, and one that is served and not managed.
 positional: _input, host, discovery
 options:
   _input:

@@ -38,8 +38,9 @@ options:
     required: true
   variable:
     description:
-      - The variable in which a host has its endpoints. A list of texts C(host:port), numbers of ports, and dictionaries,
-        in which C(host) is the host itself by default, and C(name) its name in the inventory. An empty list means none.
+      - The variable in which a host has its endpoints. A list of texts C(host:port), numbers of ports, and
+        dictionaries, in which C(host) is the host itself by default, and C(name) its name in the inventory. An empty
+        list means none.
     type: str
     default: tls_endpoints
   port:

@@ -143,31 +143,31 @@ endpoints:
   elements: dict
   contains:
     name:
-      description: How to call it. The host, shortened to 64 characters.
+      description: The endpoint's name. The host, shortened to 64 characters.
       type: str
     host:
-      description: DNS name in lower-case A-labels, or IP address.
+      description: DNS name or IP address.
       type: str
     port:
-      description: The port.
+      description: The endpoint's port.
       type: int
     server_name:
-      description: Empty where it is to be asked without SNI. Null for the host.
+      description: Name for SNI. Null for the host, empty for none.
       type: str
     starttls:
-      description: Null, as HAProxy's listeners and files tell of no other protocol.
+      description: Plain-text protocol that is upgraded to TLS first. Always null, as HAProxy has none.
       type: str
     address:
-      description: The O(address), if one was given.
+      description: IP address that is asked instead of those of the host. The O(address), if one was given.
       type: str
     proxy_protocol:
-      description: Whether to send a PROXY header.
+      description: Whether a header of the PROXY protocol is sent first.
       type: bool
     enabled:
-      description: Always V(true).
+      description: Whether scans ask it. Always true.
       type: bool
     tags:
-      description: The O(tags).
+      description: Words to select endpoints by. The O(tags).
       type: dict
 certificates:
   description: What was found, each certificate once.
@@ -202,7 +202,7 @@ certificates:
       type: list
       elements: str
     key_type:
-      description: Kind and size of its key. Null where it is not known.
+      description: Type and size of the public key. Null where it is not known.
       type: str
       sample: ecdsa P-256
     is_ca:
@@ -219,8 +219,8 @@ certificates:
       description: The names by which HAProxy holds it.
       type: list
       elements: str
-    endpoints:
-      description: Those of RV(endpoints) that should present it, each C(host:port).
+    expected_at:
+      description: Which of RV(endpoints) should serve it, each C(host:port).
       type: list
       elements: str
 authorities_found:

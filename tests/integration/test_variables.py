@@ -156,7 +156,8 @@ def test_a_schedule_as_text() -> None:
     run = run_playbook({}, playbook="certops.rotation.schedule", check=True, extra=texts)
     assert run.returncode == 0, run.output[-3000:]
     assert "Write the entry of cron" in run.changed
-    assert "Write what lets the watch include new directories" in run.changed
+    (written,) = [each for files in run.of("host_files") for each in files.result["written"] if "watch" in each]
+    assert written == "/opt/certops-rotation/watch-below"
     refused = run_playbook(
         {}, playbook="certops.rotation.schedule", check=True, extra={**texts, "rotation_schedule_interval": "7"}
     )

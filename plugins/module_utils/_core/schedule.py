@@ -235,6 +235,34 @@ class Schedule:
             wanted[f"{name}-wake.path"] = "rotation-wake.path.j2"
         return wanted
 
+    # -- files, as the module host_files takes them -------------------------------------------------------------
+
+    @property
+    def unit_files(self) -> list[dict[str, str]]:
+        return [{"path": f"/etc/systemd/system/{unit}", "src": src} for unit, src in self.unit_templates.items()]
+
+    @property
+    def program_files(self) -> list[dict[str, str]]:
+        return [self._program("watch-below", "0755")] if self.watches_below else []
+
+    @property
+    def secret_program_files(self) -> list[dict[str, str]]:
+        """Environment and command lines may hold secrets."""
+        environment = {"path": f"{self.config}/environment", "src": "environment.j2"}
+        optional = {"verified": self._given.verify_commit, "on-failure": self._given.on_failure}
+        programs = ["run", *(name for name, is_wanted in optional.items() if is_wanted)]
+        return [environment, *(self._program(name, "0700") for name in programs)]
+
+    @property
+    def absent_programs(self) -> list[str]:
+        """Paths of those that other settings need."""
+        wanted = {each["path"] for each in [*self.program_files, *self.secret_program_files]}
+        paths = (f"{self.directory}/{name}" for name in ("on-failure", "verified", "watch-below"))
+        return [path for path in paths if path not in wanted]
+
+    def _program(self, name: str, mode: str) -> dict[str, str]:
+        return {"path": f"{self.directory}/{name}", "src": f"{name}.j2", "mode": mode}
+
     @property
     def watches_below(self) -> bool:
         """Whether the directories below those that are watched are looked at, too."""

@@ -105,7 +105,7 @@ def _certificate(found: FoundCertificate, endpoints: t.Iterable[WatchedEndpoint]
         "for_servers": found.for_servers,
         "paths": [_printable(path) for path in found.paths],
         "memory": [_printable(name) for name in found.memory],
-        "endpoints": [str(endpoint) for endpoint in endpoints],
+        "expected_at": [str(endpoint) for endpoint in endpoints],
     }
 
 

@@ -54,8 +54,8 @@ METRIC_NAMES_OPTION: dict[str, t.Any] = {
 
 def directory_settings(params: t.Mapping[str, t.Any]) -> DirectorySettings:
     """From FILE_OPTIONS. Raises InvalidOption for an unknown owner or a mode that gives keys away."""
-    mode = _mode("mode", params["mode"])
-    directory_mode = _mode("directory_mode", params["directory_mode"])
+    mode = octal_mode("mode", params["mode"])
+    directory_mode = octal_mode("directory_mode", params["directory_mode"])
     if mode & 0o007:
         raise InvalidOption(
             f"mode {mode:04o} would let every user of the host read the private keys. Use 0600, or 0640 with a group."
@@ -71,11 +71,7 @@ def directory_settings(params: t.Mapping[str, t.Any]) -> DirectorySettings:
         )
     if params["keep_previous"] < 0:
         raise InvalidOption("keep_previous must be 0 or more: it counts the previous versions kept for a rollback.")
-    attributes = FileAttributes(
-        mode,
-        _identity("owner", params["owner"], lambda name: pwd.getpwnam(name).pw_uid),
-        _identity("group", params["group"], lambda name: grp.getgrnam(name).gr_gid),
-    )
+    attributes = FileAttributes(mode, *user_and_group(params))
     return DirectorySettings(
         attributes, directory_mode, params["keep_previous"], readers_below=params.get("layout") == "lineage"
     )
@@ -83,11 +79,15 @@ def directory_settings(params: t.Mapping[str, t.Any]) -> DirectorySettings:
 
 def shown_file_attributes(params: t.Mapping[str, t.Any]) -> FileAttributes:
     """mode, owner and group of a file without secrets, which others may read. Raises InvalidOption."""
-    mode = _mode("mode", params["mode"])
+    mode = octal_mode("mode", params["mode"])
     if mode & 0o7133 or not mode & 0o400:
         raise InvalidOption(f"mode {mode:04o} is not for a file that only its owner writes. {_QUOTE}")
-    return FileAttributes(
-        mode,
+    return FileAttributes(mode, *user_and_group(params))
+
+
+def user_and_group(params: t.Mapping[str, t.Any]) -> tuple[int | None, int | None]:
+    """Numbers of owner and group, None for what is not given. Raises InvalidOption for an unknown one."""
+    return (
         _identity("owner", params["owner"], lambda name: pwd.getpwnam(name).pw_uid),
         _identity("group", params["group"], lambda name: grp.getgrnam(name).gr_gid),
     )
@@ -156,7 +156,7 @@ def system_trust_pem() -> str:
     raise InvalidOption("This host has no CA bundle. Install ca-certificates, or give trust_anchors.")
 
 
-def _mode(name: str, value: t.Any) -> int:
+def octal_mode(name: str, value: t.Any) -> int:
     """Octal text; a number is what YAML made of an unquoted octal literal and is taken as it is."""
     try:
         mode = value if isinstance(value, int) else int(str(value), 8)

@@ -22,6 +22,7 @@ _PUBLIC = {
     "domain_name",
     "kms_key_id",  # a name
     "client_cert",  # a path
+    "content",  # of host_files, which has secret_files for others; a key in it is refused
     "trust_anchors",  # certificates; a key in it is refused
     "use_secrets_manager",
 }

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import re
 import typing as t
 from datetime import datetime
 
 from ..._errors import InvalidOption
-from ..instants import isoformat_utc, parse_isoformat_utc
+from ..instants import isoformat_utc
 from ..text import listed
 from .endpoints import WatchedEndpoint
 from .events import WatchSeverity
@@ -23,8 +22,6 @@ from .sightings import AddressState
 
 #: Words of rotation_status_info for the layers of a FleetDeployment.
 _LAYERS: t.Final = {"source": "source", "disk": "file", "memory": "memory", "wire": "wire"}
-_FINGERPRINT = re.compile("[0-9a-f]{64}")
-_FIELDS: t.Final = ("host", "certificate", "layers", "endpoints", "at")
 
 #: ``not_served``: an endpoint serves none of the certificates that are deployed for it; ``not_managed``: what it serves
 #: is deployed nowhere; ``layers_differ``: the host's own record says that one of its layers has another certificate,
@@ -75,7 +72,7 @@ def deployments_of_status(
         raise InvalidOption(f"{host}: it is no result of rotation_status_info, which has certificates.")
     serving: dict[str, dict[tuple[str, int], None]] = collections.defaultdict(dict)
     for found in discovery.get("certificates") or ():
-        keys = (_endpoint_key(text) for text in found.get("endpoints") or ())
+        keys = (_endpoint_key(text) for text in found.get("expected_at") or ())
         serving[str(found.get("fingerprint_sha256"))].update(dict.fromkeys(keys))
     return [
         FleetDeployment(
@@ -99,7 +96,7 @@ def _layers(entry: t.Mapping[str, t.Any]) -> dict[str, str | None]:
 
 
 def deployment_fields(deployment: FleetDeployment) -> dict[str, t.Any]:
-    """As the option deployments of endpoint_registry has it; read_deployment makes the same of it."""
+    """As the option deployments of endpoint_registry has it."""
     return {
         "host": deployment.host,
         "certificate": deployment.certificate,
@@ -107,26 +104,6 @@ def deployment_fields(deployment: FleetDeployment) -> dict[str, t.Any]:
         "endpoints": [str(WatchedEndpoint("", *key)) for key in deployment.endpoints],
         "at": isoformat_utc(deployment.at),
     }
-
-
-def read_deployment(entry: t.Any) -> FleetDeployment:
-    """Raises InvalidOption that names the entry."""
-    if not isinstance(entry, t.Mapping) or not isinstance(entry.get("layers"), t.Mapping):
-        raise InvalidOption(f"deployments: each is a dictionary of {', '.join(_FIELDS)}, with a dictionary as layers.")
-    host, certificate = (str(entry.get(field) or "") for field in ("host", "certificate"))
-    named = f"deployments: {certificate or 'one without a certificate'} on {host or 'no host'}"
-    if not host or not certificate or sorted(entry) != sorted(_FIELDS):
-        raise InvalidOption(f"{named}: it needs exactly {', '.join(_FIELDS)}.")
-    for layer, fingerprint in entry["layers"].items():
-        if layer not in _LAYERS.values():
-            raise InvalidOption(f"{named}: {layer!r} is none of the layers {', '.join(_LAYERS.values())}.")
-        if fingerprint and not _FINGERPRINT.fullmatch(str(fingerprint)):
-            raise InvalidOption(f"{named}: its {layer} is no SHA-256 in lower-case hexadecimal.")
-    try:
-        keys = tuple(_endpoint_key(text) for text in entry["endpoints"])
-        return FleetDeployment(host, certificate, dict(entry["layers"]), keys, parse_isoformat_utc(str(entry["at"])))
-    except (InvalidOption, TypeError) as error:
-        raise InvalidOption(f"{named}: {error.message if isinstance(error, InvalidOption) else error}") from None
 
 
 def _endpoint_key(text: t.Any) -> tuple[str, int]:

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
 import typing as t
 
@@ -28,15 +27,22 @@ _WITHOUT_HEADER: t.Final = {1: ("host",), 2: ("host", "port"), 3: ("name", "host
 
 def endpoints_csv(endpoints: t.Iterable[WatchedEndpoint]) -> str:
     """With a header; csv_entries and read_endpoint make the same endpoints of it."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    lines = _Lines()
+    writer = csv.writer(lines, lineterminator="\n")
     writer.writerow(FIELDS)
     for endpoint in endpoints:
         fields = endpoint_fields(endpoint)
         fields["tags"] = ";".join(f"{key}={value}" for key, value in endpoint.tags)
         fields["server_name"] = NO_SNI if endpoint.server_name == "" else endpoint.server_name
         writer.writerow(_cell(fields[field]) for field in FIELDS)
-    return text.getvalue()
+    return "".join(lines)
+
+
+class _Lines(list[str]):
+    """What csv.writer writes to."""
+
+    def write(self, line: str) -> None:
+        self.append(line)
 
 
 def csv_entries(chunks: t.Iterable[str]) -> t.Iterator[tuple[str, dict[str, str] | str | InvalidOption]]:

@@ -95,7 +95,7 @@ _WHAT: t.Final = {
 }
 
 
-class _Reading(t.NamedTuple):
+class _ImportRules(t.NamedTuple):
     protocols: t.Collection[str]
     tags: t.Mapping[str, str]
     now: datetime
@@ -113,7 +113,7 @@ def read_import(
     chunks: its text in pieces of any size, of which a big file is never in memory as a whole; protocols: what starttls
     may be; tags: for all of them. The same may come more than once, see merge_imports.
     """
-    reading = _Reading(protocols, tags or {}, now)
+    reading = _ImportRules(protocols, tags or {}, now)
     known: set[str] = set()
     for place, entry in _rows(iter(chunks), file_format):
         if isinstance(entry, PassedOver):
@@ -179,7 +179,7 @@ def _rows(chunks: t.Iterator[str], file_format: ImportFormat) -> t.Iterator[_Row
 
 
 def _found(
-    place: str, entry: t.Any, file_format: ImportFormat, reading: _Reading
+    place: str, entry: t.Any, file_format: ImportFormat, reading: _ImportRules
 ) -> t.Iterator[tuple[str, WatchedEndpoint] | PassedOver]:
     try:
         if isinstance(entry, dict):
@@ -209,7 +209,7 @@ def _found(
 
 
 def _logged(
-    place: str, entry: t.Mapping[str, t.Any], names: t.Iterable[str], reading: _Reading
+    place: str, entry: t.Mapping[str, t.Any], names: t.Iterable[str], reading: _ImportRules
 ) -> t.Iterator[tuple[str, WatchedEndpoint] | PassedOver]:
     """The names of a certificate that a log of Certificate Transparency (RFC 9162) has."""
     end = _instant(entry.get("not_after"))

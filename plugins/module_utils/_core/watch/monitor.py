@@ -47,7 +47,6 @@ class MonitorSettings:
     addresses: str
     trust_anchors: str
     key_types: list[str]
-    staple: bool
     expiring_within: list[str]
     unreachable_after: int
     receivers: list[t.Any]
@@ -84,12 +83,12 @@ class MonitorPlan:
         self._statuses = statuses
         self._now = now
         self._answers: dict[str, list[t.Any]] = {}
-        self._silent: list[str] = []
+        self._silent: dict[str, str] = {}
         for host, said in found.items():
             if said is not None and isinstance(said.get("endpoints"), list):
                 self._answers[host] = said["endpoints"]
             elif said is not None:
-                self._silent.append(host)
+                self._silent[host] = str(said.get("msg") or "it was not reached")
         self._complete = len(self._answers) == len(found)
 
     def as_dict(self) -> dict[str, t.Any]:

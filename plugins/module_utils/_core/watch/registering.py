@@ -120,11 +120,12 @@ def _deployment(place: str, entry: t.Any, now: datetime) -> FleetDeployment:
             raise InvalidOption(f"{place}: {field} is a text of at most 256 characters.")
     layers = entry.get("layers") or {}
     if not isinstance(layers, t.Mapping) or any(
-        name not in _LAYERS or not (value is None or _FINGERPRINT.fullmatch(str(value)))
+        name not in _LAYERS or not (value in (None, "") or _FINGERPRINT.fullmatch(str(value)))
         for name, value in layers.items()
     ):
         raise InvalidOption(
-            f"{place}: layers has for each of {', '.join(_LAYERS)} the SHA-256 of the leaf that is there, or null."
+            f"{place}: layers has for each of {', '.join(_LAYERS)} the SHA-256 of the leaf that is there, null, or"
+            " an empty text for another one than is known."
         )
     endpoints = entry.get("endpoints") or []
     if not isinstance(endpoints, (list, tuple)):

@@ -15,7 +15,7 @@ import time
 import typing as t
 
 
-class Conversation(t.NamedTuple):
+class ProgramAnswer(t.NamedTuple):
     """returncode: negative for a signal; printed, told: the beginning of its standard output and standard error."""
 
     returncode: int
@@ -23,7 +23,7 @@ class Conversation(t.NamedTuple):
     told: bytes
 
 
-def converse(command: t.Sequence[str], content: bytes, timeout: float, *, most: int = 1024 * 1024) -> Conversation:
+def converse(command: t.Sequence[str], content: bytes, timeout: float, *, most: int = 1024 * 1024) -> ProgramAnswer:
     """Without a shell. content: its standard input; timeout: seconds; most: bytes that are kept of what it says.
 
     Raises OSError and ValueError when it cannot be started, subprocess.TimeoutExpired when it takes longer: then it has
@@ -45,7 +45,7 @@ def converse(command: t.Sequence[str], content: bytes, timeout: float, *, most: 
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
             raise
-    return Conversation(process.returncode, printed, told)
+    return ProgramAnswer(process.returncode, printed, told)
 
 
 def _exchange(process: subprocess.Popen[bytes], content: bytes, end: float, most: int) -> tuple[bytes, bytes]:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Many conversations over sockets in one thread: each is a generator that yields what it waits for.
+"""Many talks over sockets in one thread: each is a generator that yields what it waits for.
 
 How many go on at a time is limited, and those that take much longer than others do not count any more: a thousand
 hosts that hang cost their time-out once, not in turns, while a server that is slow under our questions gets no more.
@@ -23,15 +23,17 @@ import typing as t
 READABLE: t.Final = selectors.EVENT_READ
 WRITABLE: t.Final = selectors.EVENT_WRITE
 
-_LEAST_PATIENCE: t.Final = 0.5  # seconds until a conversation does not count any more
+_LEAST_PATIENCE: t.Final = 0.5  # seconds until a talk does not count any more
 _PATIENCE: t.Final = 4.0  # the same, in times that others take
 _SMOOTHING: t.Final = 1 / 32  # weight of the newest of them
+_MOST_IDLE_ALARMS: t.Final = 64
+_LAST: t.Final = -1  # the turn of the alarm that ends a talk
 
 R = t.TypeVar("R")
 
 
 class Wait(t.NamedTuple):
-    """What a conversation waits for: that one of sockets becomes READABLE or WRITABLE, or that it is woken.
+    """What a talk waits for: that one of sockets becomes READABLE or WRITABLE, or that it is woken.
 
     It is sent the socket that is ready, or None when it was woken or seconds have passed. subscribe: is given the
     function that wakes it, which any thread may call.
@@ -44,7 +46,7 @@ class Wait(t.NamedTuple):
 
 
 class OutOfTime(Exception):
-    """The time of a conversation is over. (No TimeoutError, which is an OSError, and what a connect may end with.)"""
+    """The time of a talk is over. (No TimeoutError, which is an OSError, and what a connect may end with.)"""
 
 
 Talk = t.Generator[Wait, t.Optional[socket.socket], R]
@@ -52,18 +54,18 @@ Talk = t.Generator[Wait, t.Optional[socket.socket], R]
 
 @dataclasses.dataclass(frozen=True)
 class Timed(t.Generic[R]):
-    """A conversation, and seconds for all of it: when they are over, OutOfTime is thrown in, and it must return.
+    """A talk, and seconds for all of it: when they are over, OutOfTime is thrown in, and it must return.
 
-    It returns its result, or other conversations that follow from it, each of which has no more time than it has left.
+    It returns its result, or other talks that follow from it, each of which has no more time than it has left.
     """
 
-    conversation: Talk[R | list[Timed[R]]]
+    talk: Talk[R | list[Timed[R]]]
     seconds: float
 
 
 class _Running(t.Generic[R]):
     def __init__(self, timed: Timed[R], now: float) -> None:
-        self.conversation: Talk[R | list[Timed[R]]] | None = timed.conversation
+        self.talk: Talk[R | list[Timed[R]]] | None = timed.talk
         self.began = now
         self.ends = now + timed.seconds
         self.wait = Wait()
@@ -85,10 +87,10 @@ class _Clock:
 
 
 class Loop(t.Generic[R]):
-    """concurrency: conversations at a time; most_open: with those that do not count any more.
+    """concurrency: talks at a time; most_open: with those that do not count any more.
 
     ends: seconds from now after which all is given up, None for never. The time of whoever takes the results counts for
-    that, but for no conversation's own time.
+    that, but for no talk's own time.
     """
 
     def __init__(self, concurrency: int, most_open: int, ends: float | None = None) -> None:
@@ -100,7 +102,7 @@ class Loop(t.Generic[R]):
         self._open: set[_Running[R]] = set()
         self._counted: collections.deque[_Running[R]] = collections.deque()
         self._counting = 0
-        self._usual = 0.0  # seconds that a conversation takes
+        self._usual = 0.0  # seconds that a talk takes
         self._alarms: list[tuple[float, int, _Running[R], int]] = []
         self._numbers = itertools.count()
         self._following: collections.deque[Timed[R]] = collections.deque()
@@ -108,9 +110,9 @@ class Loop(t.Generic[R]):
         self._woken: collections.deque[tuple[_Running[R], int]] = collections.deque()
         self._ear, self._bell = socket.socketpair()
 
-    def run(self, conversations: t.Iterable[Timed[R]]) -> t.Iterator[R]:
+    def run(self, talks: t.Iterable[Timed[R]]) -> t.Iterator[R]:
         """The results in the order in which they come. What has none when the time ends is closed, and gives none."""
-        source = iter(conversations)
+        source = iter(talks)
         for end in (self._ear, self._bell):
             end.setblocking(False)
         self._selector.register(self._ear, READABLE)
@@ -140,7 +142,7 @@ class Loop(t.Generic[R]):
             self._open.add(task)
             self._counted.append(task)
             self._counting += 1
-            self._alarm(task.ends, task, -1)
+            self._alarm(task.ends, task, _LAST)
             self._resume(task, None)
         return bool(self._open or self._following or self._results)
 
@@ -170,7 +172,7 @@ class Loop(t.Generic[R]):
         now = self._clock.now()
         while self._alarms and self._alarms[0][0] <= now:
             _at, _number, task, turn = heapq.heappop(self._alarms)
-            if turn == -1:
+            if turn == _LAST:
                 self._resume(task, None, in_time=False)
             elif task.turn == turn:
                 self._resume(task, None)
@@ -204,17 +206,20 @@ class Loop(t.Generic[R]):
 
     def _alarm(self, at: float, task: _Running[R], turn: int) -> None:
         heapq.heappush(self._alarms, (at, next(self._numbers), task, turn))
+        if len(self._alarms) > 4 * len(self._open) + _MOST_IDLE_ALARMS:  # most of them are of talks that are over
+            self._alarms = [each for each in self._alarms if each[2].talk and each[3] in (_LAST, each[2].turn)]
+            heapq.heapify(self._alarms)
 
     def _resume(self, task: _Running[R], ready: socket.socket | None, *, in_time: bool = True) -> None:
-        conversation = task.conversation
-        if conversation is None:
+        talk = task.talk
+        if talk is None:
             return
         for waiting in task.wait.sockets:
             self._selector.unregister(waiting)
         task.wait = Wait()
         task.turn += 1
         try:
-            wait = conversation.send(ready) if in_time else conversation.throw(OutOfTime())
+            wait = talk.send(ready) if in_time else talk.throw(OutOfTime())
         except StopIteration as end:
             self._finish(task, end.value, in_time=in_time)
             return
@@ -227,7 +232,7 @@ class Loop(t.Generic[R]):
             wait.subscribe(functools.partial(self._wake, task, task.turn))
 
     def _finish(self, task: _Running[R], result: R | list[Timed[R]], *, in_time: bool) -> None:
-        task.conversation = None
+        task.talk = None
         self._open.discard(task)
         self._count_no_more(task)
         now = self._clock.now()
@@ -235,14 +240,14 @@ class Loop(t.Generic[R]):
             self._usual += _SMOOTHING * (now - task.began - self._usual)
         if isinstance(result, list):
             left = task.ends - now
-            self._following.extend(Timed(each.conversation, min(each.seconds, left)) for each in result)
+            self._following.extend(Timed(each.talk, min(each.seconds, left)) for each in result)
         else:
             self._results.append(result)
 
     def _close(self) -> None:
         for task in self._open:
-            if task.conversation is not None:
-                task.conversation.close()
+            if task.talk is not None:
+                task.talk.close()
         self._selector.close()
         self._ear.close()
         self._bell.close()

@@ -14,9 +14,9 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.watch.deplo
     deployment_fields,
     deployments_of_status,
     hold_against_wire,
-    read_deployment,
 )
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.endpoints import WatchedEndpoint
+from ansible_collections.certops.rotation.plugins.module_utils._core.watch.registering import given_deployments
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.registry import EndpointView, FleetDeployment
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.sightings import AddressState
 from ansible_collections.certops.rotation.plugins.module_utils._errors import InvalidOption
@@ -161,9 +161,9 @@ DISCOVERY = {
     "certificates": [
         {
             "fingerprint_sha256": NEW,
-            "endpoints": ["shop.example.com:443", "[2001:db8::1]:8443", "shop.example.com:443"],
+            "expected_at": ["shop.example.com:443", "[2001:db8::1]:8443", "shop.example.com:443"],
         },
-        {"fingerprint_sha256": OTHER, "endpoints": ["other.example.com:443"]},
+        {"fingerprint_sha256": OTHER, "expected_at": ["other.example.com:443"]},
     ]
 }
 
@@ -174,27 +174,8 @@ def test_of_status_and_discovery() -> None:
         {"source": "", "file": NEW, "memory": None}, (("shop.example.com", 443), ("2001:db8::1", 8443))
     )
     assert (none.layers, none.endpoints) == ({}, ())
-    for one in (shop, none):
-        assert read_deployment(json.loads(json.dumps(deployment_fields(one)))) == one
+    fields = json.loads(json.dumps([deployment_fields(one) for one in (shop, none)]))
+    assert given_deployments(fields, NOW + HOUR) == [shop, none]
     assert deployments_of_status("lb1", STATUS, {}, NOW)[0].endpoints == ()
     with pytest.raises(InvalidOption, match="lb1: it is no result of rotation_status_info"):
         deployments_of_status("lb1", {"msg": "unreachable"}, {}, NOW)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"layers": None}, "deployments: each is a dictionary of host, certificate, layers, endpoints, at"),
-        ({"host": ""}, "deployments: prod/shop on no host: it needs exactly host, certificate, layers"),
-        ({"more": 1}, "deployments: prod/shop on lb1: it needs exactly host, certificate, layers"),
-        ({"layers": {"disk": NEW}}, "deployments: prod/shop on lb1: 'disk' is none of the layers source, file"),
-        ({"layers": {"file": "xyz"}}, "deployments: prod/shop on lb1: its file is no SHA-256"),
-        ({"endpoints": ["a b"]}, "deployments: prod/shop on lb1: host: 'a b' is no host name"),
-        ({"endpoints": None}, "deployments: prod/shop on lb1: "),
-        ({"at": "today"}, "deployments: prod/shop on lb1: 'today' is not an instant in UTC"),
-    ],
-)
-def test_a_record_that_is_none(change: dict[str, t.Any], message: str) -> None:
-    with pytest.raises(InvalidOption) as caught:
-        read_deployment({**deployment_fields(deployment()), **change})
-    assert caught.value.message.startswith(message)

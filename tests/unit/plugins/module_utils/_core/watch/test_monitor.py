@@ -67,15 +67,15 @@ def test_what_is_no_endpoint_is_left_to_the_registry_to_refuse() -> None:
 
 def test_nothing_is_retired_while_a_host_has_not_answered() -> None:
     answered = plan({"web1": FOUND, "web2": FOUND}, prune=True)
-    assert (answered["prunes"], answered["silent"]) == (True, [])
-    for silence in ({"unreachable": True, "msg": "no route"}, {"failed": True}):
+    assert (answered["prunes"], answered["silent"]) == (True, {})
+    for silence, why in (({"unreachable": True, "msg": "no route"}, "no route"), ({}, "it was not reached")):
         silent = plan({"web1": FOUND, "web2": silence}, prune=True)
-        assert (silent["prunes"], silent["silent"]) == (False, ["web2"])
+        assert (silent["prunes"], silent["silent"]) == (False, {"web2": why})
 
 
 def test_a_host_that_was_not_asked_in_this_run_is_not_blamed_and_not_forgotten() -> None:
     found = plan({"web1": FOUND, "web2": None}, prune=True)
-    assert (found["prunes"], found["silent"]) == (False, [])
+    assert (found["prunes"], found["silent"]) == (False, {})
 
 
 def test_what_hosts_have_deployed_goes_into_the_registry() -> None:
@@ -130,9 +130,9 @@ def test_receivers_have_all_options_of_the_module_but_the_registry() -> None:
 
 
 def test_a_scheduled_run_knows_what_it_needs_and_retires_nothing_that_other_hosts_have_said() -> None:
-    of_a_run = plan({"web1": FOUND}, prune=True, endpoints=["www.example.com"], staple=True)["of_a_run"]
+    of_a_run = plan({"web1": FOUND}, prune=True, endpoints=["www.example.com"], alert="warn")["of_a_run"]
     assert of_a_run["endpoint_monitor_endpoints"] == ["www.example.com"]
-    assert of_a_run["endpoint_monitor_staple"] is True
+    assert of_a_run["endpoint_monitor_alert"] == "warn"
     assert of_a_run["endpoint_monitor_prune"] is False
     assert plan(prune=True, endpoints=["www.example.com"])["of_a_run"]["endpoint_monitor_prune"] is True
     assert set(of_a_run) < {f"endpoint_monitor_{name}" for name in DEFAULTS}
