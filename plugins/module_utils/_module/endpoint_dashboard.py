@@ -89,6 +89,8 @@ def _settings(params: t.Mapping[str, t.Any]) -> DashboardSettings:
 def _files(params: t.Mapping[str, t.Any]) -> DashboardFiles:
     """Raises InvalidOption."""
     paths = [params[name] for name in ("path", "json_path", "textfile") if params[name]]
+    if not paths:
+        raise InvalidOption("Say where to write: path, json_path, textfile, or several of them.")
     if len(set(paths)) < len(paths):
         raise InvalidOption("path, json_path and textfile must be different files.")
     if params["path"] and not params["page"]:
