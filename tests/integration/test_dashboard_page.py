@@ -276,6 +276,11 @@ def test_keys_alone(browser: Browser, medium: pathlib.Path) -> None:
     browser.press(Keys.ESCAPE)
     browser.wait(lambda: browser.fragment == "#/?q=host000")
     assert browser.focused() == shown[-1]
+    browser.back()
+    browser.wait(lambda: browser.fragment.startswith("#/endpoint/"))
+    browser.back()  # to what was typed, though it was left at once
+    browser.wait(lambda: browser.fragment == "#/?q=host000")
+    assert names(browser) == shown
 
 
 def test_keys_go_through_rows_that_are_not_there_yet(browser: Browser, large: pathlib.Path) -> None:
