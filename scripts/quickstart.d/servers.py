@@ -15,6 +15,7 @@ import pwd
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 import typing as t
@@ -82,6 +83,12 @@ class TlsServer(_Program):
 
     def answers(self) -> bool:
         return all(_accepts(port) for port in self.ports.values())
+
+    def served(self) -> str:
+        """The leaf that a handshake gets, as PEM, where TLS begins with the first byte; "" for none."""
+        with contextlib.suppress(OSError):
+            return ssl.get_server_certificate(("127.0.0.1", self.ports[""]), timeout=5)
+        return ""
 
     def configure(self, text: str, **values: t.Any) -> pathlib.Path:
         """Its configuration, with directory, certificate, key and port in place."""

@@ -56,9 +56,12 @@ def _problems(plan: Result, scanned: Result) -> tuple[list[str], int]:
 
 
 def _undelivered(plan: Result, delivered: Result) -> list[str]:
+    results = delivered.get("results")
+    if not results:  # the loop itself could not be run
+        return [f"No receiver was told: {delivered.get('msg')}"] if delivered.get("failed") else []
     return [
         f"{receiver['receiver']}: {result.get('msg')}"
-        for receiver, result in zip(plan["receivers"], delivered.get("results") or [])
+        for receiver, result in zip(plan["receivers"], results)
         if result.get("failed")
     ]
 

@@ -77,3 +77,10 @@ def test_whatever_could_not_be_done_fails_every_run_and_comes_first() -> None:
 def test_tasks_that_were_skipped_have_not_failed() -> None:
     skipped = {"skipped": True, "changed": False}
     assert report({"alert": "warn"}, registered=skipped, delivered=skipped, shown=skipped)["failures"] == []
+
+
+def test_a_delivery_that_could_not_be_begun_is_no_success() -> None:
+    delivered = {"failed": True, "msg": "a template could not be rendered"}
+    assert report({"alert": "notify"}, delivered=delivered)["failures"] == [
+        "No receiver was told: a template could not be rendered"
+    ]
