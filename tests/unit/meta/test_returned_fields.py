@@ -60,6 +60,8 @@ OF_ONE_MODULE = {
     ("certificate_push", "counts"),
     ("domain_table", "api_calls"),
     ("domain_table_info", "api_calls"),
+    ("endpoint_discovery_info", "starttls"),
+    ("endpoint_discovery_info", "tags"),
     ("endpoint_registry", "starttls"),
     ("endpoint_registry", "tags"),
     ("endpoint_registry_info", "fingerprint_sha1"),
