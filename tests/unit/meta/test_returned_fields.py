@@ -73,6 +73,7 @@ OF_ONE_MODULE = {
     ("endpoint_events", "message"),
     ("endpoint_events", "problems"),
     ("endpoint_events", "severity"),
+    ("endpoint_status_info", "conditions"),
     ("haproxy_ca_file", "issuer"),
     ("haproxy_rotation", "needs_reload"),
     ("push_doctor_info", "check"),
