@@ -38,9 +38,11 @@ options:
     default: []
   expiring_within:
     description:
-      - How long before its end a certificate is told to be expiring, for example V(30d).
-      - When absent, from the time on when it should be renewed, by its lifetime.
-    type: str
+      - How long before its end a certificate is told to be expiring, for example V(30d). Of several the longest counts.
+      - When empty, from the time on when it should be renewed, by its lifetime.
+    type: list
+    elements: str
+    default: []
   unreachable_after:
     description: Scans in a row without a certificate that are an error. Fewer are a warning.
     type: int

@@ -6,11 +6,14 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
+import sys
 import typing as t
 
 from ansible_collections.certops.rotation.tests.support import module
 from ansible_collections.certops.rotation.tests.support.event_registry import EventRegistry
+from ansible_collections.certops.rotation.tests.support.playbook import run_playbook
 
 
 def look(registry: EventRegistry, **options: t.Any) -> dict[str, t.Any]:
@@ -39,8 +42,32 @@ def test_what_is_known(tmp_path: pathlib.Path) -> None:
         1,
     )
     assert codes(look(registry, hosts=["good.example.com"])) == []
-    assert codes(look(registry, names=["soon"], expiring_within="2d")) == []
+    assert codes(look(registry, names=["soon"], expiring_within=["1d", "2d"])) == []
     assert codes(look(registry, names=["nobody"])) == ["no_endpoints"]
+
+
+def test_the_playbook(tmp_path: pathlib.Path) -> None:
+    """On the monitor host alone: what rotates is not looked at where there is no such group."""
+    registry = EventRegistry(tmp_path / "endpoints.db")
+    registry.tell("good")
+    variables = {
+        "endpoint_monitor_database_url": registry.url,
+        "endpoint_monitor_receivers": [{"receiver": "chat", "url": "https://chat.example.com/T0KEN"}],
+    }
+    inventory = tmp_path / "inventory.json"
+    here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    inventory.write_text(json.dumps({"endpoint_monitors": {"hosts": {"watch": {}}, "vars": {**here, **variables}}}))
+    options: dict[str, t.Any] = {"playbook": "certops.rotation.status", "hosts": (), "inventory": inventory}
+    run = run_playbook({}, **options, extra={"status_max_age": "1d"})
+    assert run.returncode == 0, run.output
+    assert run.modules == ["endpoint_status_info"]
+    assert "Healthy: 1 endpoints, 1 addresses" in run.output
+    assert "chat has not got 1 events" in run.output
+    assert "T0KEN" not in run.output
+    registry.tell("over", days=-1)
+    run = run_playbook({}, **options, extra={"monitor_hosts": "endpoint_monitors"})
+    assert run.returncode == 2
+    assert "serves what has expired" in run.output
 
 
 def test_without_a_registry(tmp_path: pathlib.Path) -> None:
@@ -51,7 +78,7 @@ def test_without_a_registry(tmp_path: pathlib.Path) -> None:
 
 def test_options_that_cannot_be(tmp_path: pathlib.Path) -> None:
     registry = EventRegistry(tmp_path / "endpoints.db")
-    for option, value in (("max_age", "1"), ("expiring_within", "soon"), ("unreachable_after", 0)):
+    for option, value in (("max_age", "1"), ("expiring_within", ["soon"]), ("unreachable_after", 0)):
         run = module.run_module("endpoint_status_info", {"database_url": registry.url, option: value})
         assert run.failed
         assert run.result["msg"].startswith(f"{option}")

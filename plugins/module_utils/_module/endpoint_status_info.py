@@ -7,10 +7,12 @@
 from __future__ import annotations
 
 import typing as t
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
+from .._core.instants import parse_duration
 from .._core.push.given_targets import checked_number
 from .._core.watch.registry import EndpointSelection
+from .._errors import InvalidOption
 from .._flows.watch.status import look_at_endpoints
 from .boundary import module_boundary
 from .options import duration_option, tag_texts
@@ -25,7 +27,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "hosts": {"type": "list", "elements": "str", "default": []},
     "tags": {"type": "dict", "default": {}},
     "receivers": {"type": "list", "elements": "str", "default": []},
-    "expiring_within": {"type": "str"},
+    "expiring_within": {"type": "list", "elements": "str", "default": []},
     "unreachable_after": {"type": "int", "default": 2},
     "max_age": {"type": "str"},
 }
@@ -41,9 +43,17 @@ def run(module: GuardedModule) -> None:
                 tuple(params["names"]), tuple(params["hosts"]), tuple(sorted(tag_texts(params["tags"]).items())), True
             ),
             receivers=params["receivers"],
-            expiring_within=duration_option(params, "expiring_within") if params["expiring_within"] else None,
+            expiring_within=max(_thresholds(params["expiring_within"]), default=None),
             max_age=duration_option(params, "max_age") if params["max_age"] else None,
             unreachable_after=checked_number("unreachable_after", params["unreachable_after"], 1000, 1),
             now=datetime.now(timezone.utc),
         )
         module.exit_json(changed=False, **found.as_result())
+
+
+def _thresholds(texts: t.Iterable[str]) -> list[timedelta]:
+    """Raises InvalidOption."""
+    try:
+        return [parse_duration(text) for text in texts]
+    except InvalidOption as error:
+        raise InvalidOption(f"expiring_within: {error.message}") from None

@@ -62,8 +62,8 @@ class EndpointStatus:
         if more:
             lines.append(f"And {more} more, which the dashboard and endpoint_registry_info show.")
         counts = count_by_condition(self.found)
-        lines.append(", ".join(f"{condition}: {count}" for condition, count in counts.items() if count) or "nothing")
-        return "\n".join(lines)
+        lines.append(", ".join(f"{condition}: {count}" for condition, count in counts.items() if count))
+        return "\n".join(filter(None, lines))
 
     def _scan_problems(self) -> t.Iterator[dict[str, str]]:
         if not self.found:
