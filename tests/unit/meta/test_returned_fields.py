@@ -75,6 +75,8 @@ OF_ONE_MODULE = {
     ("endpoint_events", "message"),
     ("endpoint_events", "problems"),
     ("endpoint_events", "severity"),
+    ("endpoint_scan", "condition"),
+    ("endpoint_scan", "problems"),
     ("haproxy_ca_file", "issuer"),
     ("haproxy_rotation", "needs_reload"),
     ("push_doctor_info", "check"),
