@@ -393,7 +393,7 @@ class TestCertificates:
             assert scanned(url)["states"]["expired"] == 0  # what clients of today get
             result = scanned(url, key_types=["rsa", "ecdsa"])
             assert result["events"] == {"expired": 1, "new": 1}
-            assert [(each["key_type"], each["port"]) for each in result["problems"]] == [("rsa", port)]
+            assert [(each["asked_key_type"], each["port"]) for each in result["problems"]] == [("rsa", port)]
             assert result["problems"][0]["fingerprint_sha256"] == rsa.fingerprint_sha256
             again = scanned(url, key_types=["rsa", "ecdsa"])
             assert (again["events"], again["changed"]) == ({}, False)

@@ -105,10 +105,9 @@ def test_what_a_person_has_to_look_at_fails_the_run_after_all_else_is_done(scene
     assert "gone" in failed.error
     assert sorted(scene.told) == ["new shop", "new www", "unreachable gone"]
     assert "gone" in (scene.directory / "watch.html").read_text()
-    for alert in ("warn", "notify"):
-        run = scene.run(endpoints=gone, alert=alert)
-        assert run.returncode == 0, run.error
-    assert ("gone" in run.tasks[-1].result.get("msg", "")) is False
+    run = scene.run(endpoints=gone, alert="warn")
+    assert run.returncode == 0, run.error
+    assert "gone" in str(run.tasks[-2].result["msg"])
     assert len(scene.told) == 3
 
 
@@ -187,18 +186,10 @@ def test_variables_may_come_as_text(scene: Scene) -> None:
     assert scene.told[0] == "new 127.0.0.1"
 
 
-@pytest.mark.parametrize(
-    ("variables", "told"),
-    [
-        ({"receivers": [{"receiver": "chat", "uri": "https://chat.example.com"}]}, "chat has no option uri"),
-        ({"alert": "loud"}, "endpoint_monitor_alert"),
-        ({"dashboard": "watch.html"}, "endpoint_monitor_dashboard is to begin with a slash"),
-    ],
-)
-def test_what_has_no_meaning_is_refused_before_anything_is_done(
-    scene: Scene, variables: dict[str, t.Any], told: str
-) -> None:
-    refused = scene.run(**variables)
+def test_what_has_no_meaning_is_refused_before_anything_is_done(scene: Scene) -> None:
+    """What else there is, the unit tests say."""
+    refused = scene.run(receivers=[{"receiver": "chat", "uri": "https://chat.example.com"}], dashboard="watch.html")
     assert refused.returncode == 2
-    assert told in refused.error
+    assert "chat has no option uri" in refused.error
+    assert "endpoint_monitor_dashboard is to begin with a slash" in refused.error
     assert refused.modules == []
