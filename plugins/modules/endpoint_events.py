@@ -21,12 +21,6 @@ description:
     other one back, and neither does a receiver that is down keep other receivers back, as each has its own name and is
     called by a task of its own.
 options:
-  database_url:
-    description:
-      - The registry, as an URL of SQLAlchemy for SQLite, PostgreSQL or MariaDB.
-      - Its password is never shown.
-    type: str
-    default: sqlite:////var/lib/certops-monitor/endpoints.db
   receiver:
     description:
       - Name by which the registry remembers what this receiver has confirmed, at most 64 characters.
@@ -142,10 +136,10 @@ options:
       - Needs the Python library C(prometheus_client).
     type: path
 requirements:
-  - sqlalchemy >= 2.0
   - prometheus_client >= 0.16.0, for O(metrics_textfile)
 extends_documentation_fragment:
   - certops.rotation.attributes
+  - certops.rotation.endpoint_database
 attributes:
   check_mode:
     support: full

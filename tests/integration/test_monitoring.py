@@ -14,6 +14,10 @@ from datetime import datetime, timezone
 import pytest
 import yaml
 from ansible_collections.certops.rotation.plugins.module_utils._core.push.entries import OwedEntry
+from ansible_collections.certops.rotation.plugins.module_utils._core.record.endpoints import (
+    render_deliveries,
+    render_endpoints,
+)
 from ansible_collections.certops.rotation.plugins.module_utils._core.record.issuance import (
     IssuanceNumbers,
     LimitLeft,
@@ -26,6 +30,13 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.record.metr
 )
 from ansible_collections.certops.rotation.plugins.module_utils._core.record.push import PushNumbers, render_push
 from ansible_collections.certops.rotation.plugins.module_utils._core.record.textfile import render
+from ansible_collections.certops.rotation.plugins.module_utils._core.watch.endpoints import WatchedEndpoint
+from ansible_collections.certops.rotation.plugins.module_utils._core.watch.registry import EndpointView
+from ansible_collections.certops.rotation.plugins.module_utils._core.watch.sightings import (
+    AddressState,
+    SeenCertificate,
+)
+from ansible_collections.certops.rotation.plugins.module_utils._core.watch.standing import standings
 from ansible_collections.certops.rotation.tests.support import rotation
 from ansible_collections.certops.rotation.tests.support.prometheus import promtool
 
@@ -75,13 +86,28 @@ def exposed_of_pushing() -> dict[str, str]:
     return dict(line.split()[2:] for line in text_of_pushing().splitlines() if line.startswith("# TYPE "))
 
 
+def text_of_endpoints() -> str:
+    """Of a registry that has everything, and of a receiver that has not got everything. Two files, here in one."""
+    now = datetime(2026, 11, 22, tzinfo=timezone.utc)
+    leaf = SeenCertificate("ab" * 32, "", "", b"", not_before=now, not_after=now)
+    state = AddressState(("h", 443), "192.0.2.1", "served", now, now, leaf.fingerprint_sha256, trusted=True)
+    view = EndpointView(WatchedEndpoint("web", "h"), now, (state,), (), {leaf.fingerprint_sha256: leaf})
+    numbers = render_endpoints(list(standings([view], now)), now)
+    return (numbers + render_deliveries("chat", left=1, oldest=now, succeeded=False, now=now)).decode()
+
+
+def exposed_of_endpoints() -> dict[str, str]:
+    """Metric -> type."""
+    return dict(line.split()[2:] for line in text_of_endpoints().splitlines() if line.startswith("# TYPE "))
+
+
 def documented(heading: str) -> dict[str, str]:
     section = PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     rows = [line.split("|")[1:3] for line in section.splitlines() if line.startswith("| `")]
     return {name: kind.strip() for names, kind in rows for name in re.findall(r"`(\w+)`", names)}
 
 
-ALL_EXPOSED = {*exposed("conforming"), *exposed_of_issuing(), *exposed_of_pushing()}
+ALL_EXPOSED = {*exposed("conforming"), *exposed_of_issuing(), *exposed_of_pushing(), *exposed_of_endpoints()}
 
 
 def test_promtool_accepts_the_rules() -> None:
@@ -140,6 +166,14 @@ def test_the_table_of_issuing_is_complete() -> None:
 
 def test_the_table_of_pushing_is_complete() -> None:
     assert documented("Metrics of pushing") == exposed_of_pushing()
+
+
+def test_the_table_of_endpoints_is_complete() -> None:
+    assert documented("Metrics of endpoints") == exposed_of_endpoints()
+
+
+def test_promtool_accepts_the_metrics_of_endpoints() -> None:
+    assert promtool("check", "metrics", text=text_of_endpoints()) == (0, "")
 
 
 def test_promtool_accepts_the_metrics_of_pushing() -> None:

@@ -20,17 +20,17 @@ from .._flows.metrics import require_textfile, write_textfile
 from .._flows.watch.delivering import DeliveryReport, DeliverySettings, EventDelivery
 from .._ports.delivery.command import CommandReceiver
 from .._ports.delivery.webhook import WebhookAddress, WebhookReceiver
-from .._ports.host.libraries import require_library
 from .._ports.host.signals import asked_to_end
 from .._ports.reload.http import client_context
 from .boundary import module_boundary
 from .options import duration_option
+from .registry_options import DATABASE_OPTIONS, opened_registry
 
 if t.TYPE_CHECKING:
     from .guarded import GuardedModule
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
-    "database_url": {"type": "str", "no_log": True, "default": "sqlite:////var/lib/certops-monitor/endpoints.db"},
+    **DATABASE_OPTIONS,
     "receiver": {"type": "str", "required": True},
     "url": {"type": "str", "no_log": True},
     "headers": {"type": "dict", "default": {}, "no_log": True},
@@ -71,12 +71,9 @@ def run(module: GuardedModule) -> None:
         receiver = _receiver(params)
         if params["metrics_textfile"]:
             require_textfile(params["metrics_textfile"])
-        require_library("sqlalchemy")
-        from .._ports.registry.sql_registry import SqlRegistry
-
         limit = checked_number("time_limit", params["time_limit"], 86400, 1)
         run_time = RunTime(timedelta(seconds=limit), option="time_limit")
-        outbox = SqlRegistry(params["database_url"], read_only=module.check_mode)
+        outbox = opened_registry(module)
         with asked_to_end(run_time.ask_to_end):
             delivery = EventDelivery(outbox, receiver, settings, run_time, now=now, check_mode=module.check_mode)
             report = delivery.run()

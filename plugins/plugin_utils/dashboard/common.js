@@ -315,7 +315,16 @@ class List {
 
 // -- the page ------------------------------------------------------------------------------------------------------
 
+// What is typed goes into the address a moment later (browsers limit how often), and before anybody leaves at the latest.
+const typed = { timer: 0, address: "" };
+function keepTyped() {
+  clearTimeout(typed.timer);
+  if (typed.address) history.replaceState(null, "", typed.address);
+  typed.address = "";
+}
+
 function go(path, params) {
+  keepTyped();
   const wanted = address(path, params || new URLSearchParams());
   if (location.hash === wanted) return;
   if (wanted === "#/" && !location.hash) return;
@@ -341,8 +350,7 @@ function start({ overview, list, details, kind, written, hint }) {
   document.title = data.title;
   main.append(...overview, list.section);
   let scrolled = 0;
-  let left = "";
-  let waiting = 0;
+  let left = "#/";
 
   function tellAge() {
     now = Math.max(Date.now(), generated || 0);
@@ -351,7 +359,7 @@ function start({ overview, list, details, kind, written, hint }) {
 
   function showOne(path) {
     const made = details(decoded(path.slice(kind.length + 2)));
-    const back = element("p", { class: "back" }, element("a", { href: left || "#/" }, "\u2190 All ", list.noun[1]));
+    const back = element("p", { class: "back" }, element("a", { href: left }, "\u2190 All ", list.noun[1]));
     const content = made || [element("h1", null, `There is no such ${list.noun[0]}.`)];
     const title = content[0].matches("h1") ? content[0] : content[0].querySelector("h1");
     main.replaceChildren(back, ...content);
@@ -382,7 +390,8 @@ function start({ overview, list, details, kind, written, hint }) {
   let from = null;
   main.addEventListener("click", (event) => {
     from = event.target.closest("a");
-  });
+    keepTyped();
+  }, true);
 
   let last = "";
   function follow() {
@@ -390,9 +399,9 @@ function start({ overview, list, details, kind, written, hint }) {
     const before = last;
     last = location.hash;
     if (path.startsWith(`/${kind}/`)) {
+      left = address("/", list.params);
       showOne(path);
     } else {
-      left = location.hash;
       showList(params, before);
     }
   }
@@ -412,11 +421,9 @@ function start({ overview, list, details, kind, written, hint }) {
     }
     wanted.set("q", search.value);
     showList(wanted);
-    clearTimeout(waiting);
-    waiting = setTimeout(() => {
-      history.replaceState(null, "", address("/", wanted));
-      last = left = location.hash;
-    }, 200);
+    clearTimeout(typed.timer);
+    typed.address = last = address("/", wanted);
+    typed.timer = setTimeout(keepTyped, 200);
   });
   document.addEventListener("keydown", (event) => {
     const typing = event.target.matches("input, select, textarea");

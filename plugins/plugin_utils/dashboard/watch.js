@@ -81,6 +81,11 @@ function since(endpoint) {
   return (endpoint.addresses || []).reduce((latest, each) => (each.since > latest ? each.since : latest), "") || null;
 }
 
+// An address, and which kind of key it was asked for where that was done for several.
+function spot(each) {
+  return `${each.address || "name"}${each.key_type ? ` (${each.key_type.toUpperCase()})` : ""}`;
+}
+
 function short(fingerprint) {
   return element("span", { class: "mono", title: fingerprint }, fingerprint.slice(0, 16));
 }
@@ -145,7 +150,7 @@ function needs() {
             endpoint.id === `${endpoint.name}:443` ? null : element("span", { class: "soft" }, ` ${place(endpoint)}`),
             element("p", { class: "any" }, endpoint.why),
           ),
-          element("span", { class: "when" }, endpoint.ends ? time(endpoint.ends) : ""),
+          element("span", { class: "when" }, endpoint.ends ? [Date.parse(endpoint.ends) <= now ? "ended " : "ends ", time(endpoint.ends)] : ""),
         ),
       ),
     ),
@@ -321,7 +326,7 @@ function certificateSheet(fingerprint, addresses, endpoint, several) {
   if (!certificate) return null;
   const chain = (addresses.find((each) => each.chain) || {}).chain || [];
   const notes = [...new Set(addresses.flatMap((each) => each.chain_notes || []))];
-  const title = several ? `Certificate of ${addresses.map((each) => each.address || "the name").join(", ")}` : "Certificate";
+  const title = several ? `Certificate of ${addresses.map(spot).join(", ")}` : "Certificate";
   return element(
     "section",
     { class: "sheet" },
@@ -383,7 +388,7 @@ function addressSheet(endpoint) {
   const addresses = endpoint.addresses || [];
   if (!addresses.length) return null;
   const rows = addresses.map((each) => [
-    each.address || "does not resolve",
+    each.address ? spot(each) : "does not resolve",
     word(CONDITIONS[each.condition], tone(each)),
     each.certificate ? short(each.certificate) : "\u2013",
     [[each.protocol, each.staple && each.staple !== "none" && `OCSP ${each.staple}`].filter(Boolean).join(", ") || "\u2013"],
@@ -397,7 +402,7 @@ function addressSheet(endpoint) {
     { class: "sheet" },
     element("h2", null, plural(addresses.length, "address", "addresses")),
     table(["Address", "Condition", "Certificate", "Protocol", "Trust", "Since", "Last asked"], rows, "Addresses"),
-    troubles.map((each) => element("p", { class: "notes any" }, addresses.length > 1 ? `${each.address}: ` : "", each.why)),
+    troubles.map((each) => element("p", { class: "notes any" }, addresses.length > 1 ? `${spot(each)}: ` : "", each.why)),
   );
 }
 
@@ -441,13 +446,13 @@ function deploymentSheet(endpoint) {
 function historySheet(endpoint) {
   const history = endpoint.history || [];
   if (!history.length) return null;
-  const several = new Set(history.map((each) => each.address)).size > 1;
+  const several = new Set(history.map(spot)).size > 1;
   // What is the same for several addresses is told once.
   const told = new Map();
   for (const each of history) {
-    const key = JSON.stringify({ ...each, address: "" });
-    if (told.has(key)) told.get(key).addresses.push(each.address);
-    else told.set(key, { ...each, addresses: [each.address] });
+    const key = JSON.stringify({ ...each, address: "", key_type: "" });
+    if (told.has(key)) told.get(key).spots.push(spot(each));
+    else told.set(key, { ...each, spots: [spot(each)] });
   }
   const items = [...told.values()].map((each) => {
     const certificate = certificates[each.certificate];
@@ -461,7 +466,7 @@ function historySheet(endpoint) {
       { class: bad ? "bad" : each.open ? "now" : "" },
       element("div", null, each.certificate ? null : word("Unreachable", "critical"), " ", what),
       each.trust_error ? element("div", { class: "critical small any" }, each.trust_error) : null,
-      element("div", { class: "soft small" }, several ? `${each.addresses.map((one) => one || "name").join(", ")} \u00B7 ` : "", element("time", { datetime: each.since }, exact(each.since)), " \u2013 ", until),
+      element("div", { class: "soft small" }, several ? `${each.spots.join(", ")} \u00B7 ` : "", element("time", { datetime: each.since }, exact(each.since)), " \u2013 ", until),
     );
   });
   return element(

@@ -27,11 +27,12 @@ if t.TYPE_CHECKING:
 
 _PREFIX: t.Final = "certops_endpoint_"
 _OF_EVENTS: t.Final = "certops_endpoint_events_"
-_LABELS: t.Final = ("name", "host", "port", "address")
+_LABELS: t.Final = ("name", "host", "port", "address", "key_type")
 
 
 def render_endpoints(found: t.Sequence[AddressStanding], now: datetime) -> bytes:
-    """The whole textfile. found: of all endpoints that are enabled, each address once."""
+    """The whole textfile. found: of all endpoints that are enabled, each address and kind of
+    key once."""
     families: list[Metric] = [
         _gauge_of(
             "not_before_timestamp_seconds",
@@ -56,6 +57,12 @@ def render_endpoints(found: t.Sequence[AddressStanding], now: datetime) -> bytes
             "Whether a certificate came when the address was last asked.",
             found,
             lambda each: float(each.served) if each.state else None,
+        ),
+        _gauge_of(
+            "failed_scans",
+            "Scans in a row without a certificate.",
+            found,
+            lambda each: float(each.state.failures) if each.state else None,
         ),
         _gauge_of(
             "trusted",
@@ -112,8 +119,9 @@ def _gauge_of(
     for each in found:
         value = value_of(each)
         if value is not None:
-            address = (each.state.address if each.state else None) or ""
-            labels = [each.endpoint.name, each.endpoint.host, str(each.endpoint.port), address]
+            state, endpoint = each.state, each.endpoint
+            of_state = [state.address or "", state.key_type] if state else ["", ""]
+            labels = [endpoint.name, endpoint.host, str(endpoint.port), *of_state]
             family.add_metric([shown(label) for label in labels], value)
     return family
 

@@ -27,7 +27,7 @@ CONDITIONS: t.Final[tuple[AddressCondition, ...]] = t.get_args(AddressCondition)
 
 @dataclasses.dataclass(frozen=True)
 class AddressStanding:
-    """One address of one endpoint that is enabled.
+    """One address of one endpoint that is enabled, and one kind of key where it was asked for several.
 
     condition: the worst that holds. state, certificate: None as long as there is none. ends: when what is needed of it
     ends, which may be an intermediate certificate. renewal: when another one should be there. served: whether a
@@ -53,6 +53,7 @@ class AddressStanding:
             "host": self.endpoint.host,
             "port": self.endpoint.port,
             "address": state.address if state else None,
+            "key_type": state.key_type if state else None,
             "condition": self.condition,
             "not_after": _text(certificate.not_after if certificate else None),
             "ends": _text(self.ends),

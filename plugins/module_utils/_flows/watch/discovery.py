@@ -126,6 +126,8 @@ class _HostSearch:
         """What HAProxy holds of this file, else what lies there."""
         file = self._files.read(path)
         lying = self._keep(certificate_of(file.certificates[0], path)) if file.certificates else None
+        if lying is not None:
+            self._listened.add(lying.key)  # HAProxy's, though it may not have taken it yet
         held = next((self._stored[name] for name in self._known.of(path) if name in self._stored), None)
         if held is None and lying is None:
             self._endpoints.pass_over(path, file.problem or "It holds no certificate.")

@@ -18,7 +18,8 @@ from ..._errors import ProbeError
 from .connection import receive, send
 from .loop import Talk
 
-_HANDSHAKE, _ALERT, _CERTIFICATE = 22, 21, 11  # ContentType and HandshakeType, RFC 8446
+_HANDSHAKE, _ALERT = 22, 21  # ContentType, RFC 8446
+_SERVER_HELLO, _CERTIFICATE = 2, 11  # HandshakeType
 _PROTOCOL_VERSION = 70
 _CERTIFICATE_REQUIRED = 116  # RFC 8446, not in ssl.AlertDescription
 _LEGACY_SERVER_CONNECT = 0x4  # ssl.OP_LEGACY_SERVER_CONNECT, named from Python 3.12 on
@@ -77,13 +78,17 @@ class _Recorder(ssl.SSLObject):
 
     certificates: tuple[bytes, ...] = ()
     protocol: str | None = None
+    cipher_suite = b""
     alert: int | None = None
 
 
 def _record(connection: t.Any, direction: str, version: int, content_type: int, message_type: int, data: bytes) -> None:
     if direction != "read" or not isinstance(connection, _Recorder):
         return
-    if content_type == _HANDSHAKE and message_type == _CERTIFICATE:
+    if content_type == _HANDSHAKE and message_type == _SERVER_HELLO:
+        # Header (4), version (2), random (32), the length of what follows: session id, cipher suite (RFC 8446, 4.1.3).
+        connection.cipher_suite = data[39 + int.from_bytes(data[38:39], "big") :][:2]
+    elif content_type == _HANDSHAKE and message_type == _CERTIFICATE:
         connection.certificates = _parse_certificate_message(data[4:], version >= ssl.TLSVersion.TLSv1_3)
         connection.protocol = _PROTOCOLS.get(version)
     elif content_type == _ALERT and len(data) == 2 and data[0] == 2:
@@ -92,7 +97,7 @@ def _record(connection: t.Any, direction: str, version: int, content_type: int, 
 
 def _parse_certificate_message(body: bytes, is_tls13: bool) -> tuple[bytes, ...]:
     """RFC 8446, 4.4.2 (a request context first, extensions after each certificate); RFC 5246, 7.4.2 (neither)."""
-    position = (1 + body[0] if is_tls13 else 0) + 3
+    position = (1 + int.from_bytes(body[:1], "big") if is_tls13 else 0) + 3
     certificates = []
     while position + 3 <= len(body):
         start = position + 3
@@ -156,6 +161,12 @@ def _context(key_type: str) -> ssl.SSLContext:
     if key_type != "any":
         context.maximum_version = ssl.TLSVersion.TLSv1_2
     return context
+
+
+@functools.lru_cache(maxsize=16)
+def _cipher_names(context: ssl.SSLContext) -> dict[bytes, str]:
+    """By what the ServerHello calls it."""
+    return {(cipher["id"] & 0xFFFF).to_bytes(2, "big"): cipher["name"] for cipher in context.get_ciphers()}
 
 
 def shake_hands(
@@ -234,8 +245,8 @@ def _send_alert(connection: socket.socket, outgoing: ssl.MemoryBIO) -> None:
 def _failed(tls: _Recorder, error: str, verify_error: str | None = None) -> Handshake:
     """With a verify_error all facts of the handshake are there: the server had chosen them before its certificate."""
     if verify_error is not None:
-        cipher = tls.cipher()
-        return Handshake(tls.certificates, error, tls.alert, verify_error, tls.protocol, cipher[0] if cipher else None)
+        cipher = _cipher_names(tls.context).get(tls.cipher_suite)
+        return Handshake(tls.certificates, error, tls.alert, verify_error, tls.protocol, cipher)
     if tls.certificates:
         error += " after the server's certificate (does it require a client certificate?)"
     return Handshake(tls.certificates, error=error, alert=tls.alert)

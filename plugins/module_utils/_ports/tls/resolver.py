@@ -59,6 +59,7 @@ class NameResolver:
         """All addresses of host (ASCII name, or IP address), each once, with port 0; none when it does not resolve."""
         if is_ip(host):
             return _look_up(host)
+        host = host.lower()
         lookup = self._lookups.get(host)
         if lookup is None:
             lookup = self._lookups[host] = _Lookup(host)

@@ -13,13 +13,10 @@ from .starttls_packets import talk_ldap, talk_mysql, talk_postgres
 from .starttls_stream import Conversation, ServerStream, UpgradeRefused, shown
 from .starttls_xmpp import talk_xmpp_client, talk_xmpp_server
 
-__all__ = ["PROTOCOLS", "Receive", "Send", "UpgradeRefused", "conversation", "upgrade"]
+__all__ = ["PROTOCOLS", "UpgradeRefused", "conversation"]
 
 _CLIENT: t.Final = "probe.invalid"
-_LITERAL: t.Final = re.compile(r"\{(\d{1,5})\+?\}\r?\n")
-
-Receive = t.Callable[[int], bytes]
-Send = t.Callable[[bytes], None]
+_LITERAL: t.Final = re.compile(r"\{(\d{1,5})\+?\}\r?\n\Z")
 
 
 def conversation(protocol: str, name: str) -> Conversation[None]:
@@ -33,25 +30,6 @@ def conversation(protocol: str, name: str) -> Conversation[None]:
     if not stream.is_empty:
         # In TLS the client speaks first. Somebody between may have put it there (CVE-2021-23222 of PostgreSQL).
         raise UpgradeRefused("server sent more than its answer before TLS")
-
-
-def upgrade(protocol: str, receive: Receive, send: Send, name: str) -> None:
-    """The conversation over blocking callables, which keep the deadline.
-
-    receive(n): 1 to n bytes, b"" at the end of the stream. Raises UpgradeRefused.
-    """
-    talk = conversation(protocol, name)
-    heard: bytes | None = None
-    while True:
-        try:
-            wanted = next(talk) if heard is None else talk.send(heard)
-        except StopIteration:
-            return
-        if wanted is None:
-            heard = receive(4096)
-        else:
-            send(wanted)
-            heard = b""
 
 
 def _say(command: str) -> bytes:

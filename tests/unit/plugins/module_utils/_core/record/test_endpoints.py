@@ -65,6 +65,17 @@ def test_what_no_scan_has_asked_is_counted_alone() -> None:
     assert not [name for name, _address in found if name not in ("addresses", "report_timestamp_seconds")]
 
 
+def test_two_kinds_of_keys_have_two_series() -> None:
+    """Prometheus takes nothing of a file that has a series twice."""
+    both = [state("192.0.2.1", key_type="rsa"), state("192.0.2.1", key_type="ecdsa")]
+    shown = EndpointView(WatchedEndpoint("web", "h"), NOW, tuple(both), (), {LEAF.fingerprint_sha256: LEAF})
+    series = [
+        line.rpartition(" ")[0] for line in render_endpoints(list(standings([shown], NOW)), NOW).decode().splitlines()
+    ]
+    assert len(series) == len(set(series))
+    assert len([each for each in series if each.startswith("certops_endpoint_served{")]) == 2
+
+
 def test_a_name_that_does_not_resolve_has_a_series() -> None:
     assert rendered(state(None, "unreachable"))["served", ""] == 0
 

@@ -71,7 +71,7 @@ def test_nothing_to_do_is_done_at_once() -> None:
 
 def test_those_that_hang_cost_their_time_once() -> None:
     room = Room()
-    hanging = (Timed(room.talk(str(number), NEVER), 3) for number in range(6))
+    hanging = (Timed(room.talk(str(number), NEVER), 2) for number in range(6))
     results = list(Loop[str](2, 100).run(hanging))
     assert sorted(results) == sorted(f"{number} ran out of time" for number in range(6))
     assert room.most == 6
@@ -119,11 +119,11 @@ def test_what_has_come_is_taken_before_the_time_is_judged(pair: tuple[socket.soc
 
 def test_the_time_of_who_takes_the_results_does_not_count() -> None:
     room = Room()
-    talks = [Timed(room.talk("first", SHORT), 1), Timed(room.talk("second", Wait(seconds=0.2)), 1)]
+    talks = [Timed(room.talk("first", SHORT), 0.6), Timed(room.talk("second", Wait(seconds=0.2)), 0.6)]
     results = []
     for result in Loop[str](5, 5).run(talks):
         results.append(result)
-        time.sleep(1.5)
+        time.sleep(0.8)
     assert results == ["first", "second"]
 
 
@@ -168,7 +168,7 @@ def test_another_thread_wakes() -> None:
         threading.Timer(0.1, wake).start()
 
     room = Room()
-    talks = [Timed(room.talk("woken", Wait(subscribe=subscribe)), 20), Timed(room.talk("late", Wait(seconds=3)), 20)]
+    talks = [Timed(room.talk("woken", Wait(subscribe=subscribe)), 20), Timed(room.talk("late", Wait(seconds=1.5)), 20)]
     assert list(Loop[str](5, 5).run(talks)) == ["woken", "late"]
 
 

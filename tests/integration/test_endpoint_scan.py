@@ -1,0 +1,429 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""endpoint_scan against real TLS servers, good, bad, slow and silent ones, with a real registry in a file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import socket
+import ssl
+import time
+import typing as t
+from datetime import timedelta
+
+import pytest
+from ansible_collections.certops.rotation.plugins.module_utils._core.watch.endpoints import WatchedEndpoint
+from ansible_collections.certops.rotation.plugins.module_utils._core.watch.policy import WatchPolicy
+from ansible_collections.certops.rotation.plugins.module_utils._core.watch.registry import EndpointSelection
+from ansible_collections.certops.rotation.plugins.module_utils._core.watch.sightings import Sighting
+from ansible_collections.certops.rotation.plugins.module_utils._flows.watch.scan import EndpointScan
+from ansible_collections.certops.rotation.plugins.module_utils._ports.registry.sql_registry import SqlRegistry
+from ansible_collections.certops.rotation.plugins.module_utils._ports.tls.observation import Trust
+from ansible_collections.certops.rotation.plugins.module_utils._ports.tls.scanner import ScannerSettings, scan
+from ansible_collections.certops.rotation.tests.support import module, pki
+from ansible_collections.certops.rotation.tests.support.ports import free_port
+from ansible_collections.certops.rotation.tests.support.tls_server import server
+from ansible_collections.certops.rotation.tests.support.watching import WWW, seen
+
+ROOT = pki.CertificateAuthority("Test Root")
+INTERMEDIATE = pki.CertificateAuthority("Test Intermediate", parent=ROOT)
+STRANGER = pki.CertificateAuthority("Other Root")
+NOW = pki.now().replace(microsecond=0)
+DAY = timedelta(days=1)
+LOCAL = ["localhost", "127.0.0.1", "::1"]
+ANY = EndpointSelection()
+
+
+class Served:
+    """A server whose certificates can be changed; with none of them it closes each connection."""
+
+    def __init__(self, directory: pathlib.Path, *issued: pki.IssuedCertificate) -> None:
+        self._directory = directory
+        self._context: ssl.SSLContext | None = None
+        self.serve(*issued)
+
+    def serve(self, *issued: pki.IssuedCertificate) -> None:
+        if not issued:
+            self._context = None
+            return
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        for each in issued:
+            path = self._directory / f"{each.fingerprint_sha256}.pem"
+            path.write_text(each.combined_pem)
+            context.load_cert_chain(path)
+        self._context = context
+
+    def __call__(self, connection: socket.socket) -> None:
+        context = self._context
+        if context is not None:
+            with context.wrap_socket(connection, server_side=True) as secured:
+                secured.recv(1)
+
+
+def leaf(
+    begins: float = -1, ends: float = 90, authority: pki.CertificateAuthority = INTERMEDIATE, **more: t.Any
+) -> t.Any:
+    return authority.issue(LOCAL, not_before=NOW + begins * DAY, not_after=NOW + ends * DAY, **more)
+
+
+@pytest.fixture
+def url(tmp_path: pathlib.Path) -> str:
+    return f"sqlite:///{tmp_path}/registry/endpoints.db"
+
+
+def register(url: str, *endpoints: t.Any) -> None:
+    run = module.run_module("endpoint_registry", {"database_url": url, "endpoints": list(endpoints)})
+    assert not run.failed, run.result
+
+
+def scanned(url: str | None, *, check: bool = False, **options: t.Any) -> dict[str, t.Any]:
+    args = {"trust_anchors": ROOT.root_pem, "timeout": 3, **options}
+    if url:
+        args["database_url"] = url
+    result = module.run_module("endpoint_scan", args, check=check).result
+    assert not result.get("failed"), result
+    return result
+
+
+def history(url: str, **options: t.Any) -> list[dict[str, t.Any]]:
+    result = module.run_module("endpoint_registry_info", {"database_url": url, "history": True, **options}).result
+    return list(result["endpoints"])
+
+
+class TestLife:
+    """Against a real server, as if days had passed between: events and history are exact to the second."""
+
+    def test_added_same_renewed_replaced_unreachable_recovered_expired_retired(
+        self, tmp_path: pathlib.Path, url: str
+    ) -> None:
+        first, second, third = leaf(-1, 90), leaf(-1, 180), leaf(-1, 200, key_type="rsa2048")
+        served = Served(tmp_path, first)
+        with server(served) as port:
+            endpoint = WatchedEndpoint("shop", "localhost", port, address="127.0.0.1")
+            registry = SqlRegistry(url)
+            registry.put([endpoint], NOW)
+            story: list[tuple[float, list[str]]] = []
+
+            def look(days: float, *issued: pki.IssuedCertificate) -> None:
+                served.serve(*issued)
+                at = NOW + days * DAY
+                settings = ScannerSettings(now=at, timeout=5, trust=Trust(ROOT.root_pem))
+                EndpointScan(
+                    [endpoint],
+                    lambda endpoints, _key_type: scan(endpoints, settings),
+                    WatchPolicy(),
+                    registry=registry,
+                    now=at,
+                ).run()
+                events = registry.events(ANY, at, 10)
+                assert {event.at for event in events} <= {at}
+                story.append((days, sorted(event.kind for event in events)))
+
+            steps: list[tuple[float, t.Any]] = [
+                *((0, first), (1, first), (70, second), (71, second), (72.25, third)),
+                *((73, None), (74, None), (75, None), (76, third), (201, third), (202, third)),
+            ]
+            for days, issued in steps:
+                look(days, *([issued] if issued else []))
+            registry.remove([endpoint.key], NOW + 203 * DAY)
+        assert story == [
+            (0, ["new"]),
+            (1, []),
+            (70, ["key_changed", "renewed"]),
+            (71, []),
+            (72.25, ["key_changed", "replaced_early"]),
+            (73, []),
+            (74, ["unreachable"]),
+            (75, []),
+            (76, ["recovered"]),
+            (201, ["expired"]),
+            (202, []),
+        ]
+        retired = registry.events(ANY, NOW + 203 * DAY, 10)
+        assert [(event.kind, event.address) for event in retired] == [("retired", None)]
+        registry.put([endpoint], NOW + 204 * DAY)  # its history is still there
+        [view] = registry.views(ANY, history=True)
+        intervals = [(each.since - NOW, each.until - NOW, each.sighting.reach) for each in reversed(view.history)]
+        assert intervals == [
+            (0 * DAY, 1 * DAY, "served"),
+            (70 * DAY, 71 * DAY, "served"),
+            (72.25 * DAY, 72.25 * DAY, "served"),
+            (73 * DAY, 75 * DAY, "unreachable"),
+            (76 * DAY, 202 * DAY, "served"),
+        ]
+        leaves = [each.sighting.leaf.fingerprint_sha256 for each in reversed(view.history) if each.sighting.leaf]
+        assert leaves == [each.fingerprint_sha256 for each in (first, second, third, third)]
+        assert [each.sighting.error for each in view.history if each.sighting.error]
+
+    def test_other_authority_and_back_in_its_own_words(self, tmp_path: pathlib.Path, url: str) -> None:
+        served = Served(tmp_path, leaf())
+        with server(served) as port:
+            register(url, {"name": "shop", "host": "localhost", "address": "127.0.0.1", "port": port})
+            scanned(url)
+            served.serve(STRANGER.issue(["other.example"]))
+            result = scanned(url)
+            assert result["events"] == {
+                "issuer_changed": 1,
+                "key_changed": 1,
+                "names_changed": 1,
+                "replaced_early": 1,
+                "untrusted": 1,
+            }
+            assert (result["changed"], result["states"]["untrusted"]) == (True, 1)
+            [problem] = result["problems"]
+            assert problem["condition"] == "untrusted"
+            assert problem["message"].startswith(
+                f"shop (localhost:{port}, 127.0.0.1) serves a certificate that clients"
+            )
+            assert problem["trust_error"] in problem["message"]
+
+
+class TestRuns:
+    def test_check_run_check_run(self, tmp_path: pathlib.Path, url: str) -> None:
+        issued = leaf()
+        with server(Served(tmp_path, issued)) as port:
+            register(url, {"name": "shop", "host": "127.0.0.1", "port": port})
+            before = history(url)
+            predicted = scanned(url, check=True)
+            assert history(url) == before
+            ran = scanned(url)
+            assert {**predicted, "seconds": 0, "invocation": 0} == {**ran, "seconds": 0, "invocation": 0}
+            assert (ran["changed"], ran["events"], ran["endpoints"], ran["addresses"]) == (True, {"new": 1}, 1, 1)
+            assert ran["states"] == {
+                **dict.fromkeys(("expired", "unreachable", "untrusted", "expiring", "unread"), 0),
+                "good": 1,
+            }
+            assert ran["problems"] == []
+            for check in (True, False):
+                again = scanned(url, check=check)
+                assert (again["changed"], again["events"]) == (False, {})
+        [known] = history(url)
+        assert known["addresses"][0]["fingerprint_sha256"] == issued.fingerprint_sha256
+
+    def test_one_of_them_by_name_or_host(self, tmp_path: pathlib.Path, url: str) -> None:
+        with server(Served(tmp_path, leaf())) as port, server(Served(tmp_path, leaf())) as other:
+            register(
+                url,
+                {"name": "shop", "host": "127.0.0.1", "port": port, "tags": {"team": "web"}},
+                {"name": "mail", "host": "127.0.0.1", "port": other},
+                {"name": "off", "host": "127.0.0.2", "port": other, "enabled": False},
+            )
+            assert scanned(url, names=["shop"])["endpoints"] == 1
+            assert scanned(url, hosts=[f"127.0.0.1:{other}"])["events"] == {"new": 1}
+            assert scanned(url, tags={"team": "web"})["endpoints"] == 1
+            assert scanned(url, names=["off"])["endpoints"] == 0
+            result = scanned(url)
+            assert (result["endpoints"], result["events"]) == (2, {})
+        assert [known["addresses"] for known in history(url, names=["off"])] == [[]]
+
+    def test_one_that_is_not_there_is_a_failure(self, url: str) -> None:
+        register(url, {"name": "shop", "host": "127.0.0.1", "port": 1})
+        for options in ({"names": ["shop", "shpo"]}, {"hosts": ["shpo"]}):
+            result = module.run_module("endpoint_scan", {"database_url": url, **options}).result
+            assert result["failed"]
+            assert "has no endpoint shpo. certops.rotation.endpoint_registry_info tells" in result["msg"]
+
+    def test_nothing_registered_is_said(self, url: str) -> None:
+        result = scanned(url)
+        assert (result["endpoints"], result["changed"]) == (0, False)
+        assert "has no endpoint to ask" in str(result["warnings"])
+
+    def test_values_as_text(self, tmp_path: pathlib.Path, url: str) -> None:
+        with server(Served(tmp_path, leaf(ends=20))) as port:
+            register(url, f"127.0.0.1:{port}")
+            result = scanned(url, expiring_within="30d,10d", timeout="5", deadline="60", concurrency="4")
+        assert (result["events"], result["states"]["expiring"]) == ({"new": 1, "expiring": 1}, 1)
+        assert result["problems"][0]["days_left"] in (19, 20)
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"expiring_within": ["30"]}, "expiring_within: '30' is not a duration. Add a unit, for instance '30d'."),
+            ({"expiring_within": ["0"]}, "expiring_within: 0 is no time before the end."),
+            ({"unreachable_after": 0}, "unreachable_after is a number from 1 to 1000, not 0."),
+            ({"deadline": 0}, "deadline is a number from 1 to 86400, not 0"),
+            ({"timeout": 0}, "timeout must be more than 0"),
+            ({"concurrency": 0}, "concurrency must be between"),
+            ({"record": False}, "Without record there is no registry to read endpoints from: give endpoints, too."),
+            ({"endpoints": ["a.example"], "names": ["a"]}, "names: they choose from the registry, and endpoints are"),
+            ({"endpoints": ["a..example"]}, "endpoints[0]: host: 'a..example' is no host name: correct it."),
+            (
+                {"endpoints": ["a.example", {"host": "A.example.", "starttls": "smtp"}]},
+                "endpoints[1]: a.example:443 is given twice, in two ways.",
+            ),
+            ({"trust_anchors": "none"}, "trust_anchors holds no readable PEM certificate"),
+        ],
+    )
+    def test_options_that_make_no_sense(self, url: str, options: dict[str, t.Any], message: str) -> None:
+        result = module.run_module("endpoint_scan", {"database_url": url, **options}).result
+        assert result["failed"]
+        assert message in result["msg"]
+        assert not pathlib.Path(url.removeprefix("sqlite:///")).exists()
+
+    def test_key_instead_of_trust_anchors_is_not_shown(self, url: str) -> None:
+        result = module.run_module("endpoint_scan", {"database_url": url, "trust_anchors": leaf().combined_pem}).result
+        assert result["failed"]  # run_module looks for the key in all that was printed
+
+    def test_database_that_cannot_be_written_tells_what_was_seen(self, tmp_path: pathlib.Path, url: str) -> None:
+        with server(Served(tmp_path, leaf(ends=-0.5))) as port:
+            register(url, f"127.0.0.1:{port}")
+            path = pathlib.Path(url.removeprefix("sqlite:///"))
+            path.write_bytes(b"no database at all" * 100)
+            result = module.run_module(
+                "endpoint_scan", {"database_url": url, "endpoints": [f"127.0.0.1:{port}"]}
+            ).result
+        assert result["failed"]
+        assert str(path) in result["msg"]
+        assert result["states"]["expired"] == 1
+
+
+class TestWithoutRegistry:
+    def test_given_endpoints_need_no_database(self, tmp_path: pathlib.Path) -> None:
+        (tmp_path / "sqlalchemy.py").write_text("raise ImportError('not here')")
+        with server(Served(tmp_path, leaf(ends=-0.5))) as port:
+            args = {"endpoints": [f"127.0.0.1:{port}"], "record": False, "trust_anchors": ROOT.root_pem}
+            path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+            for check in (True, False):
+                result = module.run_module("endpoint_scan", args, check=check, env={"PYTHONPATH": path}).result
+                assert not result.get("failed"), result
+                assert (result["changed"], result["events"], result["states"]["expired"]) == (False, {}, 1)
+                assert "Renew it and have the service load it." in result["problems"][0]["message"]
+
+    def test_disabled_and_repeated_ones(self, tmp_path: pathlib.Path) -> None:
+        with server(Served(tmp_path, leaf())) as port:
+            entries = [f"127.0.0.1:{port}", {"host": "127.0.0.1", "port": str(port)}]
+            off = {"host": "127.0.0.2", "port": port, "enabled": "no"}
+            result = scanned(None, endpoints=[*entries, off], record=False)
+        assert (result["endpoints"], result["states"]["good"]) == (1, 1)
+
+    def test_given_ones_are_recorded_where_they_are_registered(self, tmp_path: pathlib.Path, url: str) -> None:
+        with server(Served(tmp_path, leaf())) as port, server(Served(tmp_path, leaf())) as other:
+            register(url, f"127.0.0.1:{port}")
+            result = scanned(url, endpoints=[f"127.0.0.1:{port}", f"127.0.0.1:{other}"])
+        assert (result["endpoints"], result["events"]) == (2, {"new": 1})
+        warning = str(result["warnings"])
+        assert f"does not know 127.0.0.1:{other}: of these nothing is recorded" in warning
+        assert len(history(url)) == 1
+
+
+@contextlib.contextmanager
+def bad_servers() -> t.Iterator[dict[str, int]]:
+    """Kind of trouble -> port."""
+
+    def silent(connection: socket.socket) -> None:
+        connection.recv(1)
+        time.sleep(8)
+
+    def garbage(connection: socket.socket) -> None:
+        connection.recv(1)
+        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    def drip(connection: socket.socket) -> None:
+        for byte in b"\x16\x03\x03\x40\x00" + bytes(100):
+            connection.sendall(bytes([byte]))
+            time.sleep(0.2)
+
+    talks = {"silent": silent, "garbage": garbage, "drip": drip, "closes": lambda _connection: None}
+    with contextlib.ExitStack() as stack:
+        yield {**{name: stack.enter_context(server(talk)) for name, talk in talks.items()}, "refused": free_port()}
+
+
+class TestTrouble:
+    def test_bad_ones_stop_no_others(self, tmp_path: pathlib.Path, url: str) -> None:
+        with bad_servers() as ports, server(Served(tmp_path, leaf())) as good:
+            entries = [{"name": name, "host": "127.0.0.1", "port": port} for name, port in ports.items()]
+            register(
+                url,
+                *entries,
+                {"name": "nowhere", "host": "nowhere.invalid"},
+                {"name": "good", "host": "127.0.0.1", "port": good},
+            )
+            first = scanned(url, timeout=2)
+            assert first["states"]["unreachable"] == len(ports) + 1
+            assert (first["states"]["good"], first["events"]) == (1, {"new": 1})
+            second = scanned(url, timeout=2)
+        assert second["events"] == {"unreachable": len(ports) + 1}
+        told = {problem["name"]: problem for problem in second["problems"]}
+        assert set(told) == {*ports, "nowhere"}
+        for name, problem in told.items():
+            assert (problem["condition"], problem["failures"], problem["fingerprint_sha256"]) == (
+                "unreachable",
+                2,
+                None,
+            )
+            assert problem["message"].startswith(f"{name} (")
+            assert problem["error"] in problem["message"]
+        assert told["nowhere"]["address"] is None
+        assert told["refused"]["error"] == "connection refused"
+        assert told["silent"]["error"].startswith("timeout after 2 s")
+        # Kept in the registry, too, for who asks later.
+        kept = {known["name"]: known["addresses"][0]["error"] for known in history(url) if known["addresses"]}
+        assert kept["garbage"] == told["garbage"]["error"] == "not a TLS server"
+
+    def test_deadline_leaves_the_rest_as_it_was_and_says_so(self, tmp_path: pathlib.Path, url: str) -> None:
+        with bad_servers() as ports, server(Served(tmp_path, leaf())) as good:
+            hanging = {"name": "hanging", "host": "127.0.0.1", "port": ports["silent"]}
+            register(url, hanging, {"name": "good", "host": "127.0.0.1", "port": good})
+            result = scanned(url, timeout=60, deadline=2)
+        assert result["unfinished"] == [f"127.0.0.1:{ports['silent']}"]
+        assert result["more_unfinished"] == 0
+        assert result["states"]["good"] == sum(result["states"].values()) == 1
+        assert "1 of 2 endpoints had not been seen: 127.0.0.1:" in str(result["warnings"])
+        assert [known["addresses"] for known in history(url, names=["hanging"])] == [[]]
+
+    def test_hundreds_of_problems_are_a_hundred_and_a_number(self, tmp_path: pathlib.Path) -> None:
+        port = free_port()
+        with server(Served(tmp_path, leaf(ends=-0.5))) as expired:
+            many = [f"127.0.{number // 250}.{1 + number % 250}:{port}" for number in range(300)]
+            result = scanned(None, endpoints=[*many, f"127.0.0.1:{expired}"], record=False)
+        assert (len(result["problems"]), result["more_problems"]) == (100, 201)
+        assert result["problems"][0]["condition"] == "expired"  # the worst first
+        assert result["states"]["unreachable"] == 300
+
+
+class TestCertificates:
+    def test_rsa_and_ecdsa_of_one_name(self, tmp_path: pathlib.Path, url: str) -> None:
+        ecdsa, rsa = leaf(), leaf(ends=-0.2, key_type="rsa2048")
+        with server(Served(tmp_path, ecdsa, rsa)) as port, server(Served(tmp_path, ecdsa)) as single:
+            register(url, f"127.0.0.1:{port}", f"127.0.0.1:{single}")
+            assert scanned(url)["states"]["expired"] == 0  # what clients of today get
+            result = scanned(url, key_types=["rsa", "ecdsa"])
+            assert result["events"] == {"expired": 1, "new": 1}
+            assert [(each["asked_key_type"], each["port"]) for each in result["problems"]] == [("rsa", port)]
+            assert result["problems"][0]["fingerprint_sha256"] == rsa.fingerprint_sha256
+            again = scanned(url, key_types=["rsa", "ecdsa"])
+            assert (again["events"], again["changed"]) == ({}, False)
+            assert scanned(url)["events"] == {}
+        views = {view.endpoint.port: view for view in SqlRegistry(url).views(ANY)}
+        assert sorted(state.key_type for state in views[port].states) == ["any", "rsa"]
+        assert [state.key_type for state in views[single].states] == ["any"]
+
+    def test_every_address_of_a_name_has_its_own_history(self, tmp_path: pathlib.Path, url: str) -> None:
+        issued = leaf()
+        with server(Served(tmp_path, issued)) as port:
+            register(url, {"name": "both", "host": "localhost", "port": port})
+            result = scanned(url)
+            addresses = {problem["address"] for problem in result["problems"]}
+            assert result["states"]["good"] == 1
+            assert addresses <= {"::1"}  # where this machine has IPv6, nobody listens there
+            assert result["addresses"] == 1 + len(addresses)
+            first = scanned(url, addresses="first")
+            assert (first["addresses"], first["states"]["good"]) == (1, 1)
+
+    def test_many_addresses_come_and_go_without_news(self, url: str) -> None:
+        """A name that resolves to some of many addresses, as those of content delivery networks."""
+        registry, certificate = SqlRegistry(url), seen("a", 0, 9000)
+        registry.put([WWW], NOW)
+        for day in range(12):
+            at = NOW + day * DAY
+            addresses = [f"192.0.2.{number}" for number in range(4 * day, 4 * day + 4)]
+            sightings = [Sighting(WWW.key, address, at, (certificate,), trusted=True) for address in addresses]
+            registry.record(sightings, WatchPolicy(), at)
+        kinds = [event.kind for event in registry.events(ANY, None, 1000)]
+        assert kinds.count("new") == 4  # of the first scan
+        [view] = registry.views(ANY)
+        assert len(view.states) <= 4 * 9
