@@ -83,6 +83,7 @@ class Reader:
             "rotation_schedule_virtualenv": sys.prefix,
             "rotation_schedule_requirements": [],
             "rotation_schedule_collections": [],
+            "rotation_schedule_random_delay": 0,
             "rotation_schedule_collections_path": str(documented.ROOT / ".dev" / "collections"),
             "rotation_schedule_service_options": visible_in_services(),
         }
