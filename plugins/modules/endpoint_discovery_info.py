@@ -149,10 +149,10 @@ endpoints:
       description: DNS name or IP address.
       type: str
     port:
-      description: The endpoint's port.
+      description: The port.
       type: int
     server_name:
-      description: Name for SNI. Null for the host, empty for none.
+      description: The name sent by SNI, empty for none. Null for the host.
       type: str
     starttls:
       description: Plain-text protocol that is upgraded to TLS first. Always null, as HAProxy has none.

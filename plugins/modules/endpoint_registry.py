@@ -67,7 +67,7 @@ options:
       - All that was known of the hosts that are named here is replaced.
       - C(host) and C(certificate) are names.
       - C(layers) is a dictionary of C(source), C(file), C(memory) and C(wire) with the SHA-256 of the leaf that is
-        there, or V(null).
+        there, V(null) for none, or an empty text for another one than is known.
       - C(endpoints) is a list of V(host:port) that should serve it.
       - C(at) is when it was read, by default now.
     type: list

@@ -188,14 +188,14 @@ problems:
       type: str
       sample: shop.example.com
     port:
-      description: The endpoint's port.
+      description: The port.
       type: int
       sample: 443
     address:
       description: The address that was asked. Null when the name did not resolve.
       type: str
       sample: 192.0.2.10
-    key_type:
+    asked_key_type:
       description: One of O(key_types) for a certificate that was asked for besides, else V(any).
       type: str
       sample: any
@@ -213,8 +213,14 @@ problems:
       description: Why there was no certificate, or what came after it.
       type: str
       sample: connection refused
+    trusted:
+      description:
+        - Whether a client with O(trust_anchors) would trust the chain, the dates and the name. Null without a
+          certificate.
+      type: bool
+      sample: false
     trust_error:
-      description: Why clients would not trust it.
+      description: Why not. Null when trusted.
       type: str
       sample: certificate has expired
     fingerprint_sha256:
@@ -229,7 +235,8 @@ problems:
       type: int
       sample: -1
     since:
-      description: Since when exactly this is seen. ISO 8601 in UTC. That of this scan with O(record=false).
+      description:
+        - When this was first seen without a change since then, ISO 8601 in UTC. It is this scan with O(record=false).
       type: str
       sample: "2026-11-25T06:00:00Z"
     failures:

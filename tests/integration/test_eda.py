@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The rulebook: a real ansible-rulebook listens where it is told to, and a request of the right person rotates."""
+"""The rulebooks: a real ansible-rulebook listens where it is told to, and whom it believes makes it rotate."""
 
 from __future__ import annotations
 
@@ -22,26 +22,30 @@ import jinja2
 import pytest
 import yaml
 from ansible_collections.certops.rotation.tests.support import rotation, secrets_scan
+from ansible_collections.certops.rotation.tests.support.event_registry import EventRegistry
 from ansible_collections.certops.rotation.tests.support.ports import free_port
 
-RULEBOOK = pathlib.Path(__file__).parents[2] / "extensions" / "eda" / "rulebooks" / "rotate.yml"
+RULEBOOKS = pathlib.Path(__file__).parents[2] / "extensions" / "eda" / "rulebooks"
 TOKEN = "a-token-that-nobody-guesses"
 PATIENCE = 120  # seconds
 
 
 class Listener:
-    """An ansible-rulebook that runs the collection's rulebook for a scene. variables: of the rulebook."""
+    """An ansible-rulebook that runs one of the collection's rulebooks for a scene. variables: of the rulebook."""
 
-    def __init__(self, scene: rotation.Scene, folder: pathlib.Path, **variables: t.Any) -> None:
-        self.host = variables.get("rotation_webhook_host", "127.0.0.1")
-        self.port = variables["rotation_webhook_port"]
+    def __init__(
+        self, scene: rotation.Scene, folder: pathlib.Path, rulebook: str = "rotate", **variables: t.Any
+    ) -> None:
+        prefix = "rotation" if rulebook == "rotate" else rulebook
+        self.host = variables.get(f"{prefix}_webhook_host", "127.0.0.1")
+        self.port = variables[f"{prefix}_webhook_port"]
         self._log = folder / "log"
         here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
         inventory = {"haproxy": {"hosts": {"host": {}}, "vars": {**here, **scene.variables}}}
         (folder / "inventory.yml").write_text(json.dumps(inventory))
         (folder / "variables.yml").write_text(json.dumps({"rotation_webhook_token": TOKEN, **variables}))
         command = [pathlib.Path(sys.executable).with_name("ansible-rulebook"), "-vv"]
-        command += ["--rulebook", "certops.rotation.rotate"]
+        command += ["--rulebook", f"certops.rotation.{rulebook}"]
         command += ["--inventory", folder / "inventory.yml", "--vars", folder / "variables.yml"]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -108,11 +112,37 @@ def test_it_listens_where_it_is_told_to(scene: rotation.Scene, tmp_path: pathlib
         assert listener.post("other") == 200
 
 
-def test_its_defaults() -> None:
-    (ruleset,) = yaml.safe_load(RULEBOOK.read_text(encoding="utf-8"))
+def test_an_endpoint_that_serves_what_ends_rotates(scene: rotation.Scene, tmp_path: pathlib.Path) -> None:
+    """The scan's events come through the registry, signed, and once is enough for many endpoints."""
+    issued = scene.store("a")
+    registry = EventRegistry(tmp_path / "endpoints.db")
+    registry.tell("a", "b", days=1)
+    with Listener(
+        scene, tmp_path, "endpoints", endpoints_webhook_port=free_port(), endpoints_webhook_secret=TOKEN
+    ) as listener:
+        url = f"http://127.0.0.1:{listener.port}/endpoint"
+        stranger = registry.run("stranger", url=url, secret="guessed", retries=0)
+        assert stranger.failed
+        assert "answers 401" in stranger.result["msg"]
+        assert registry.run("unsigned", url=url, retries=0).failed
+        run = registry.run("rulebook", url=url, secret=TOKEN)
+        assert (run.failed, run.result["delivered"]) == (False, 4), run.output
+        listener.wait(lambda: "PLAY RECAP" in listener.log, "to end the play")
+        assert scene.served("a") == issued.fingerprint_sha256
+        assert not registry.run("rulebook", url=url, secret=TOKEN).result["changed"]
+        assert listener.post("other", token="") == 400, "unsigned"
+        assert listener.log.count("PLAY RECAP") == 1
+        assert TOKEN not in listener.log
+
+
+@pytest.mark.parametrize(
+    ("rulebook", "port", "secret"), [("rotate", "8000", "token"), ("endpoints", "8001", "hmac_secret")]
+)
+def test_its_defaults(rulebook: str, port: str, secret: str) -> None:
+    (ruleset,) = yaml.safe_load((RULEBOOKS / f"{rulebook}.yml").read_text(encoding="utf-8"))
     (source,) = ruleset["sources"]
     render = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string
     options = source["eda.builtin.webhook"]
-    assert [render(str(options[name])).render() for name in ("host", "port")] == ["127.0.0.1", "8000"]
+    assert [render(str(options[name])).render() for name in ("host", "port")] == ["127.0.0.1", port]
     with pytest.raises(jinja2.UndefinedError):
-        render(options["token"]).render()
+        render(options[secret]).render()

@@ -15,10 +15,10 @@ import sqlalchemy as sa
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.endpoints import WatchedEndpoint
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.policy import WatchPolicy
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.registry import (
-    Deployment,
     EndpointChange,
     EndpointSelection,
     EndpointView,
+    FleetDeployment,
 )
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.sightings import SeenCertificate, Sighting
 from ansible_collections.certops.rotation.plugins.module_utils._errors import RegistryError
@@ -160,7 +160,7 @@ def test_a_retired_endpoint_comes_back_with_its_history(registry: SqlRegistry) -
     registry.put([WWW], at(3))
     found = view(registry)
     assert (found.added, found.states) == (at(3), ())
-    assert [(entry.since, entry.until, entry.open) for entry in found.history] == [(START, START, False)]
+    assert [(entry.since, entry.until, entry.is_open) for entry in found.history] == [(START, START, False)]
     assert scan(registry, 4, sighting(4, FIRST)) == ["new"]
     assert [event.kind for event in registry.events(EndpointSelection(names=("www",)), None, 9)] == [
         "new",
@@ -209,7 +209,7 @@ def test_the_life_of_an_endpoint(registry: SqlRegistry) -> None:
     (state,) = found.states
     assert (state.since, state.last_seen, state.fingerprint_sha256) == (at(0), at(1), FIRST.fingerprint_sha256)
     (entry,) = found.history
-    assert (entry.since, entry.until, entry.open) == (at(0), at(1), True)
+    assert (entry.since, entry.until, entry.is_open) == (at(0), at(1), True)
     assert entry.sighting == sighting(1, FIRST, CA, **fields)
     assert scan(registry, 60, sighting(60, SECOND, CA)) == ["renewed", "key_changed"]
     assert scan(registry, 61, sighting(61)) == []
@@ -219,7 +219,7 @@ def test_the_life_of_an_endpoint(registry: SqlRegistry) -> None:
     assert [state.error for state in found.states] == ["connection refused"]
     assert scan(registry, 63, sighting(63, SECOND, CA)) == ["recovered"]
     history = view(registry).history
-    assert [(entry.since, entry.until, entry.open, entry.sighting.leaf) for entry in history] == [
+    assert [(entry.since, entry.until, entry.is_open, entry.sighting.leaf) for entry in history] == [
         (at(63), at(63), True, SECOND),
         (at(61), at(62), False, None),
         (at(60), at(60), False, SECOND),
@@ -342,7 +342,7 @@ def test_an_event_is_recorded_once(registry: SqlRegistry) -> None:
 
 def test_deployments_of_a_host_replace_each_other(registry: SqlRegistry) -> None:
     layers = {"source": "aa" * 32, "file": "bb" * 32, "memory": None, "wire": None}
-    web1 = Deployment("web1", "a.pem", layers, (("a.example.com", 443), ("::1", 8443)), START)
+    web1 = FleetDeployment("web1", "a.pem", layers, (("a.example.com", 443), ("::1", 8443)), START)
     web2 = dataclasses.replace(web1, host="web2")
     registry.put_deployments(["web1", "web2"], [web1, web2])
     assert registry.deployments() == [web1, web2]

@@ -18,63 +18,27 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.delivery import signature_of
-from ansible_collections.certops.rotation.plugins.module_utils._core.watch.endpoints import WatchedEndpoint
-from ansible_collections.certops.rotation.plugins.module_utils._core.watch.policy import WatchPolicy
-from ansible_collections.certops.rotation.plugins.module_utils._core.watch.seen import seen_certificate
-from ansible_collections.certops.rotation.plugins.module_utils._core.watch.sightings import Sighting
-from ansible_collections.certops.rotation.plugins.module_utils._ports.registry.sql_registry import SqlRegistry
 from ansible_collections.certops.rotation.tests.support import bad_server, module, pki
 from ansible_collections.certops.rotation.tests.support.connect_proxy import ConnectProxy
+from ansible_collections.certops.rotation.tests.support.event_registry import NO_PROXIES, EventRegistry
+from ansible_collections.certops.rotation.tests.support.playbook import run_playbook
 from ansible_collections.certops.rotation.tests.support.ports import free_port
 from ansible_collections.certops.rotation.tests.support.prometheus import samples
 from ansible_collections.certops.rotation.tests.support.webhook_server import WebhookServer
-from cryptography.hazmat.primitives.serialization import Encoding
 
+DATABASE = "postgresql://watch:of-the-database@127.0.0.1:9/watch"
 SECRET = "a-secret-that-nobody-guesses"
-NO_PROXIES = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "no_proxy", "NO_PROXY"), "")
 
 
 @pytest.fixture
-def registry(tmp_path: pathlib.Path) -> Registry:
-    return Registry(tmp_path / "endpoints.db")
+def registry(tmp_path: pathlib.Path) -> EventRegistry:
+    return EventRegistry(tmp_path / "endpoints.db")
 
 
 @pytest.fixture
 def webhook() -> t.Iterator[WebhookServer]:
     with WebhookServer() as server:
         yield server
-
-
-class Registry:
-    """With events of its own."""
-
-    def __init__(self, path: pathlib.Path) -> None:
-        self.url = f"sqlite:///{path}"
-        self.registry = SqlRegistry(self.url)
-
-    def tell(self, *names: str, days: float = 60, at: datetime | None = None) -> list[str]:
-        """A new endpoint for each name: its event is "new", and with few days left there is another one. Their ids."""
-        known = set(self.ids)
-        now = (at or datetime.now(timezone.utc)).replace(microsecond=0)
-        leaf = pki.self_signed(
-            "a.example.com", not_before=now - timedelta(days=30), not_after=now + timedelta(days=days)
-        )
-        seen = seen_certificate(leaf.certificate.public_bytes(Encoding.DER))
-        self.registry.put([WatchedEndpoint(name, f"{name}.example.com") for name in names], now)
-        sightings = [Sighting((f"{name}.example.com", 443), "192.0.2.1", now, (seen,)) for name in names]
-        self.registry.record(sightings, WatchPolicy(), now)
-        return [each for each in self.ids if each not in known]
-
-    @property
-    def ids(self) -> list[str]:
-        """Of all events, oldest first."""
-        return [event.id for event in self.registry.undelivered("nobody", 10**6)]
-
-    def run(
-        self, receiver: str = "chat", *, check: bool = False, env: t.Any = None, **options: t.Any
-    ) -> module.ModuleRun:
-        args = {"database_url": self.url, "receiver": receiver, "retry_interval": 0.01, **options}
-        return module.run_module("endpoint_events", args, check=check, env={**NO_PROXIES, **(env or {})})
 
 
 def counts(run: module.ModuleRun) -> tuple[int, int, int]:
@@ -84,7 +48,7 @@ def counts(run: module.ModuleRun) -> tuple[int, int, int]:
 # The way it goes
 
 
-def test_check_run_check_run(registry: Registry, webhook: WebhookServer) -> None:
+def test_check_run_check_run(registry: EventRegistry, webhook: WebhookServer) -> None:
     ids = registry.tell("a", "b")
     check = registry.run(url=webhook.url, check=True)
     assert (check.result["changed"], counts(check), webhook.posted) == (True, (2, 0, 0), [])
@@ -101,7 +65,7 @@ def test_check_run_check_run(registry: Registry, webhook: WebhookServer) -> None
     assert webhook.ids == ids + more, "only what is new"
 
 
-def test_what_a_webhook_gets(registry: Registry, webhook: WebhookServer) -> None:
+def test_what_a_webhook_gets(registry: EventRegistry, webhook: WebhookServer) -> None:
     (key,) = registry.tell("a")
     headers = {"Authorization": "Bearer token-of-the-chat", "idempotency-key": "not this one", "X-Own": 7}
     run = registry.run(url=f"{webhook.url}/hook/T0KEN?q=1", headers=headers, secret=SECRET)
@@ -119,7 +83,7 @@ def test_what_a_webhook_gets(registry: Registry, webhook: WebhookServer) -> None
     assert "a.example.com:443" in posted.event["message"]
 
 
-def test_what_a_chat_gets(registry: Registry, webhook: WebhookServer) -> None:
+def test_what_a_chat_gets(registry: EventRegistry, webhook: WebhookServer) -> None:
     registry.tell("a")
     registry.run(url=webhook.url, body_format="text", username="me", password=SECRET)
     (posted,) = webhook.posted
@@ -128,7 +92,7 @@ def test_what_a_chat_gets(registry: Registry, webhook: WebhookServer) -> None:
     assert posted.headers["authorization"].startswith("Basic ")
 
 
-def test_each_receiver_gets_each_event(registry: Registry, webhook: WebhookServer) -> None:
+def test_each_receiver_gets_each_event(registry: EventRegistry, webhook: WebhookServer) -> None:
     """And one that is down keeps nothing from the others."""
     ids = registry.tell("a", "b")
     down = registry.run("down", url=f"http://localhost:{free_port()}", retries=0)
@@ -140,7 +104,7 @@ def test_each_receiver_gets_each_event(registry: Registry, webhook: WebhookServe
     assert webhook.ids == ids + ids, "it was only late"
 
 
-def test_only_what_is_wanted(registry: Registry, webhook: WebhookServer) -> None:
+def test_only_what_is_wanted(registry: EventRegistry, webhook: WebhookServer) -> None:
     registry.tell("a", "b", days=1)
     run = registry.run(url=webhook.url, least_severity="warning")
     assert {posted.event["kind"] for posted in webhook.posted} == {"expiring"}
@@ -150,7 +114,7 @@ def test_only_what_is_wanted(registry: Registry, webhook: WebhookServer) -> None
     assert (run.result["delivered"], run.result["passed_over"]) == (2, 2)
 
 
-def test_old_events_are_given_up_and_told(registry: Registry, webhook: WebhookServer) -> None:
+def test_old_events_are_given_up_and_told(registry: EventRegistry, webhook: WebhookServer) -> None:
     registry.tell("a", at=datetime.now(timezone.utc) - timedelta(days=8))
     check = registry.run(url=webhook.url, check=True)
     assert (check.result["changed"], check.result["given_up"]) == (True, 1)
@@ -162,7 +126,7 @@ def test_old_events_are_given_up_and_told(registry: Registry, webhook: WebhookSe
 
 
 def test_a_registry_that_is_not_there_has_no_events(tmp_path: pathlib.Path, webhook: WebhookServer) -> None:
-    run = Registry(tmp_path / "none.db").run(url=webhook.url)
+    run = EventRegistry(tmp_path / "none.db").run(url=webhook.url)
     assert (run.failed, run.result["changed"], counts(run)) == (False, False, (0, 0, 0)), run.output
     assert not (tmp_path / "none.db").exists()
 
@@ -171,7 +135,7 @@ def test_a_registry_that_is_not_there_has_no_events(tmp_path: pathlib.Path, webh
 
 
 @pytest.mark.parametrize("status", [422])
-def test_a_refused_event_keeps_no_other_back(registry: Registry, webhook: WebhookServer, status: int) -> None:
+def test_a_refused_event_keeps_no_other_back(registry: EventRegistry, webhook: WebhookServer, status: int) -> None:
     ids = registry.tell("a", "b", "c")
     webhook.answer = lambda posted: status if posted.event["name"] == "a" else 200
     run = registry.run(url=webhook.url)
@@ -186,7 +150,7 @@ def test_a_refused_event_keeps_no_other_back(registry: Registry, webhook: Webhoo
 
 
 @pytest.mark.parametrize("status", [307, 401, 429, 503])
-def test_a_receiver_that_is_not_available(registry: Registry, webhook: WebhookServer, status: int) -> None:
+def test_a_receiver_that_is_not_available(registry: EventRegistry, webhook: WebhookServer, status: int) -> None:
     registry.tell("a", "b", "c")
     webhook.answer = lambda _posted: status
     run = registry.run(url=webhook.url, headers={"X-Token": SECRET}, retries=1)
@@ -208,7 +172,7 @@ def test_a_receiver_that_is_not_available(registry: Registry, webhook: WebhookSe
     ],
     ids=["silent", "drips", "continues", "floods", "ssh", "closes"],
 )
-def test_whatever_a_server_does(registry: Registry, behave: bad_server.Behaviour, words: str) -> None:
+def test_whatever_a_server_does(registry: EventRegistry, behave: bad_server.Behaviour, words: str) -> None:
     registry.tell("a")
     with bad_server.BadServer(behave) as server:
         run = registry.run(url=f"http://{server.address}/", timeout=0.5, retries=0)
@@ -224,14 +188,14 @@ def test_whatever_a_server_does(registry: Registry, behave: bad_server.Behaviour
     ],
     ids=["length", "chunked"],
 )
-def test_a_confirmation_counts_whatever_follows(registry: Registry, answer: bad_server.Behaviour) -> None:
+def test_a_confirmation_counts_whatever_follows(registry: EventRegistry, answer: bad_server.Behaviour) -> None:
     """Else it would get the same event for ever."""
     registry.tell("a")
     with bad_server.BadServer(answer) as server:
         assert counts(registry.run(url=f"http://{server.address}/", timeout=20, retries=0)) == (1, 0, 0)
 
 
-def test_https_validates_both_ends(registry: Registry, tmp_path: pathlib.Path) -> None:
+def test_https_validates_both_ends(registry: EventRegistry, tmp_path: pathlib.Path) -> None:
     ca = pki.CertificateAuthority()
     issued, client = ca.issue("localhost"), ca.issue("monitor", usages=(pki.ExtendedKeyUsageOID.CLIENT_AUTH,))
     (tmp_path / "ca.pem").write_text(ca.root_pem)
@@ -264,7 +228,7 @@ def test_https_validates_both_ends(registry: Registry, tmp_path: pathlib.Path) -
         assert len(webhook.posted) == 3
 
 
-def test_a_proxy_for_http(registry: Registry, webhook: WebhookServer) -> None:
+def test_a_proxy_for_http(registry: EventRegistry, webhook: WebhookServer) -> None:
     """It gets the whole URL, and here plays the receiver as well."""
     registry.tell("a")
     env = {"http_proxy": f"http://127.0.0.1:{webhook.port}"}
@@ -274,7 +238,7 @@ def test_a_proxy_for_http(registry: Registry, webhook: WebhookServer) -> None:
 
 
 @pytest.mark.parametrize("answer", ["HTTP/1.1 407 Who are you\r\n\r\n", "hello\r\n\r\n", ""])
-def test_a_proxy_that_refuses(registry: Registry, answer: str) -> None:
+def test_a_proxy_that_refuses(registry: EventRegistry, answer: str) -> None:
     registry.tell("a")
     with bad_server.BadServer(bad_server.says(answer)) as server:
         env = {"https_proxy": f"http://me:pr0xy-pass@{server.address}"}
@@ -295,7 +259,7 @@ def program(tmp_path: pathlib.Path, script: str) -> str:
     return str(path)
 
 
-def test_a_program_reads_each_event(registry: Registry, tmp_path: pathlib.Path) -> None:
+def test_a_program_reads_each_event(registry: EventRegistry, tmp_path: pathlib.Path) -> None:
     ids = registry.tell("a", "b")
     taken = tmp_path / "taken"
     run = registry.run(command=[program(tmp_path, 'echo "$1"; cat >> "$2"'), "an argument", str(taken)])
@@ -314,7 +278,9 @@ def test_a_program_reads_each_event(registry: Registry, tmp_path: pathlib.Path) 
         ("kill -9 $$", "unavailable", "was ended by signal 9"),
     ],
 )
-def test_a_program_that_fails(registry: Registry, tmp_path: pathlib.Path, script: str, fault: str, words: str) -> None:
+def test_a_program_that_fails(
+    registry: EventRegistry, tmp_path: pathlib.Path, script: str, fault: str, words: str
+) -> None:
     registry.tell("a")
     run = registry.run(command=[program(tmp_path, script)], timeout=0.5 if script == "sleep 30" else 20, retries=0)
     assert (run.failed, counts(run)) == (True, (0, 1, 1))
@@ -322,12 +288,12 @@ def test_a_program_that_fails(registry: Registry, tmp_path: pathlib.Path, script
     assert [problem["fault"] for problem in run.result["problems"]] == [fault]
 
 
-def test_a_program_need_not_read(registry: Registry, tmp_path: pathlib.Path) -> None:
+def test_a_program_need_not_read(registry: EventRegistry, tmp_path: pathlib.Path) -> None:
     registry.tell("a")
     assert not registry.run(command=[program(tmp_path, "exit 0")]).failed
 
 
-def test_a_program_that_is_not_there(registry: Registry) -> None:
+def test_a_program_that_is_not_there(registry: EventRegistry) -> None:
     registry.tell("a")
     run = registry.run(command=["/nowhere/receiver", SECRET], retries=0)
     assert run.failed
@@ -338,7 +304,7 @@ def test_a_program_that_is_not_there(registry: Registry) -> None:
 # Runs that are killed
 
 
-def test_killed_between_sending_and_noting(registry: Registry, webhook: WebhookServer) -> None:
+def test_killed_between_sending_and_noting(registry: EventRegistry, webhook: WebhookServer) -> None:
     """The event is sent again, with the same id; those that were noted are not."""
     ids = registry.tell("a", "b", "c")
     answered: list[str] = []
@@ -368,7 +334,7 @@ def test_killed_between_sending_and_noting(registry: Registry, webhook: WebhookS
     assert registry.registry.undelivered("chat", 10) == []
 
 
-def test_asked_to_end(registry: Registry, webhook: WebhookServer) -> None:
+def test_asked_to_end(registry: EventRegistry, webhook: WebhookServer) -> None:
     """What was sent is noted, and the rest is for the next run."""
     ids = registry.tell("a", "b", "c")
 
@@ -402,7 +368,7 @@ def test_asked_to_end(registry: Registry, webhook: WebhookServer) -> None:
 # Secrets and options
 
 
-def test_no_secret_is_shown(registry: Registry, webhook: WebhookServer) -> None:
+def test_no_secret_is_shown(registry: EventRegistry, webhook: WebhookServer) -> None:
     registry.tell("a")
     webhook.answer = lambda _posted: 500
     secrets = {"path": "T0KEN-of-the-path", "header": "header-value-x", "password": "password-x", "secret": SECRET}
@@ -417,6 +383,46 @@ def test_no_secret_is_shown(registry: Registry, webhook: WebhookServer) -> None:
     assert run.failed
     assert f"http://localhost:{webhook.port} answers 500" in run.result["msg"], "enough to know whom to ask"
     assert [name for name, secret in secrets.items() if secret in run.output] == []
+
+
+def test_no_secret_is_shown_by_ansible(registry: EventRegistry, webhook: WebhookServer) -> None:
+    """At the highest verbosity, of a receiver that is down and of one that is not."""
+    ids = registry.tell("a")
+    secrets = {"path": "T0KEN-of-the-path", "header": "header-value-x", "password": "password-x", "secret": SECRET}
+    module_options = {
+        "database_url": registry.url,
+        "headers": {"X-Token": secrets["header"]},
+        "username": "me",
+        "password": secrets["password"],
+        "secret": secrets["secret"],
+        "retries": 0,
+    }
+    urls = [f"http://localhost:{port}/{secrets['path']}" for port in (free_port(), webhook.port)]
+    task = {
+        "name": "Tell them",
+        "certops.rotation.endpoint_events": {
+            **module_options,
+            "receiver": "receiver {{ item }}",
+            "url": "{{ urls[item | int] }}",
+        },
+        "loop": [0, 1],
+    }
+    play = [{"hosts": "haproxy", "gather_facts": False, "tasks": [task]}]
+    run = run_playbook({"urls": urls}, playbook=play, env=NO_PROXIES)
+    assert run.returncode == 2
+    assert webhook.ids == ids
+    assert "Is url right, and does the receiver run?" in run.output
+    assert [name for name, secret in secrets.items() if secret in run.output] == []
+    play[0]["tasks"] = [
+        {
+            "name": "Tell",
+            "certops.rotation.endpoint_events": {"receiver": "x", "url": urls[1], "database_url": DATABASE},
+        }
+    ]
+    run = run_playbook({}, playbook=play, env=NO_PROXIES)
+    assert run.returncode == 2
+    assert "database" in run.output
+    assert "of-the-database" not in run.output
 
 
 @pytest.mark.parametrize(
@@ -443,21 +449,21 @@ def test_no_secret_is_shown(registry: Registry, webhook: WebhookServer) -> None:
         ({"url": "https://h", "database_url": "postgresql://u:hidden@/"}, "database"),
     ],
 )
-def test_options_that_cannot_be(registry: Registry, options: dict[str, t.Any], words: str) -> None:
+def test_options_that_cannot_be(registry: EventRegistry, options: dict[str, t.Any], words: str) -> None:
     run = registry.run(**options)
     assert run.failed
     assert words in run.result["msg"], run.result["msg"]
     assert "hidden" not in run.output
 
 
-def test_values_as_text(registry: Registry, webhook: WebhookServer) -> None:
+def test_values_as_text(registry: EventRegistry, webhook: WebhookServer) -> None:
     """As -e gives them."""
     registry.tell("a", "b")
     run = registry.run(url=webhook.url, limit="1", timeout="5", retries="0", time_limit="60", kinds="new,expired")
     assert (run.failed, counts(run)) == (False, (1, 0, 1)), run.output
 
 
-def test_metrics(registry: Registry, webhook: WebhookServer, tmp_path: pathlib.Path) -> None:
+def test_metrics(registry: EventRegistry, webhook: WebhookServer, tmp_path: pathlib.Path) -> None:
     textfile = tmp_path / "events.prom"
     registry.tell("a", "b")
     webhook.answer = lambda posted: 400 if posted.event["name"] == "a" else 200
@@ -474,7 +480,9 @@ def test_metrics(registry: Registry, webhook: WebhookServer, tmp_path: pathlib.P
     assert found['certops_endpoint_events_undelivered{receiver="chat"}'] == 0
 
 
-def test_metrics_that_cannot_be_written(registry: Registry, webhook: WebhookServer, tmp_path: pathlib.Path) -> None:
+def test_metrics_that_cannot_be_written(
+    registry: EventRegistry, webhook: WebhookServer, tmp_path: pathlib.Path
+) -> None:
     """The events are delivered all the same, and the run says so."""
     registry.tell("a")
     run = registry.run(url=webhook.url, metrics_textfile=str(tmp_path / "nowhere" / "events.prom"))

@@ -23,7 +23,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 NAMESPACE = "certops.rotation."
 ROLE = "haproxy_certificates"
 PLUGINS = ("lookup", "filter", "test", "callback")
-KINDS = ("module", *PLUGINS, "playbook", "role")
+KINDS = ("module", *PLUGINS, "playbook", "role", "rulebook")
 
 
 def page_id(page):
@@ -90,7 +90,11 @@ def test_every_page_is_linked_from_the_readme():
 
 
 def existing(kind):
-    folders = {"module": "plugins/modules/*.py", "playbook": "playbooks/*.yml"}
+    folders = {
+        "module": "plugins/modules/*.py",
+        "playbook": "playbooks/*.yml",
+        "rulebook": "extensions/eda/rulebooks/*.yml",
+    }
     folders |= {plugin: f"plugins/{plugin}/*.py" for plugin in PLUGINS}
     paths = ROOT.glob(folders[kind]) if kind in folders else (ROOT / "roles").iterdir()
     return {path.stem for path in paths if not path.name.startswith("_")}  # what does is not for users

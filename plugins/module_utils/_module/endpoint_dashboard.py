@@ -16,15 +16,15 @@ from .._core.watch.registry import EndpointSelection
 from .._errors import InvalidOption
 from .._flows.metrics import require_textfile
 from .._flows.watch.showing import DashboardFiles, write_dashboard
-from .._ports.host.libraries import require_library
 from .boundary import module_boundary
 from .options import duration_option, shown_file_attributes, tag_texts
+from .registry_options import DATABASE_OPTIONS, opened_registry
 
 if t.TYPE_CHECKING:
     from .guarded import GuardedModule
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
-    "database_url": {"type": "str", "no_log": True, "default": "sqlite:////var/lib/certops-monitor/endpoints.db"},
+    **DATABASE_OPTIONS,
     "path": {"type": "path"},
     "json_path": {"type": "path"},
     "textfile": {"type": "path"},
@@ -56,11 +56,8 @@ def run(module: GuardedModule) -> None:
         )
         if files.textfile:
             require_textfile(files.textfile)
-        require_library("sqlalchemy")
-        from .._ports.registry.sql_registry import SqlRegistry
-
         report = write_dashboard(
-            SqlRegistry(params["database_url"], read_only=True),
+            opened_registry(module, read_only=True),
             selection,
             settings,
             files,
@@ -92,6 +89,8 @@ def _settings(params: t.Mapping[str, t.Any]) -> DashboardSettings:
 def _files(params: t.Mapping[str, t.Any]) -> DashboardFiles:
     """Raises InvalidOption."""
     paths = [params[name] for name in ("path", "json_path", "textfile") if params[name]]
+    if not paths:
+        raise InvalidOption("Say where to write: path, json_path, textfile, or several of them.")
     if len(set(paths)) < len(paths):
         raise InvalidOption("path, json_path and textfile must be different files.")
     if params["path"] and not params["page"]:

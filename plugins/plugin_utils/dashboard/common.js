@@ -166,19 +166,22 @@ class List {
     const chip = this.chips.find((each) => each.key === params.get("show"));
     const extra = Object.entries(this.extra).filter(([name]) => params.get(name));
     const found = [];
-    for (let index = 0; index < this.items.length; index++) {
+    // In the order that was asked for: who types waits for no sorting.
+    for (const index of this.ordered()) {
       const item = this.items[index];
       if (chip && !chip.test(item)) continue;
       if (!terms.every((term) => this.texts[index].includes(term))) continue;
       if (extra.every(([name, test]) => test(item, params.get(name)))) found.push(item);
     }
-    this.shown = this.sorted(found);
+    this.shown = found;
     this.show();
     return found.length;
   }
 
-  sorted(found) {
+  // Numbers of all items, kept until another order is asked for.
+  ordered() {
     const asked = this.params.get("sort") || this.order;
+    if (this.kept && this.kept.asked === asked) return this.kept.indexes;
     const down = asked.startsWith("-");
     const column = this.columns.find((each) => each.key === asked.replace("-", "")) || this.columns[0];
     for (const [index, each] of this.columns.entries()) {
@@ -186,11 +189,15 @@ class List {
       else this.heads[index].removeAttribute("aria-sort");
     }
     this.sorting.value = column.key;
-    const keyed = found.map((item, index) => [column.value(item), index, item]);
+    const keys = this.items.map((item) => column.value(item));
     const sign = down ? -1 : 1;
     // What has no value comes last, whichever way.
-    keyed.sort(([a, i], [b, j]) => (a === b ? i - j : a === null ? 1 : b === null ? -1 : a < b ? -sign : sign));
-    return keyed.map(([, , item]) => item);
+    const indexes = keys.map((_key, index) => index).sort((i, j) => {
+      const [a, b] = [keys[i], keys[j]];
+      return a === b ? i - j : a === null ? 1 : b === null ? -1 : a < b ? -sign : sign;
+    });
+    this.kept = { asked, indexes };
+    return indexes;
   }
 
   show() {
@@ -315,7 +322,16 @@ class List {
 
 // -- the page ------------------------------------------------------------------------------------------------------
 
+// What is typed goes into the address a moment later (browsers limit how often), and before anybody leaves at the latest.
+const typed = { timer: 0, address: "" };
+function keepTyped() {
+  clearTimeout(typed.timer);
+  if (typed.address) history.replaceState(null, "", typed.address);
+  typed.address = "";
+}
+
 function go(path, params) {
+  keepTyped();
   const wanted = address(path, params || new URLSearchParams());
   if (location.hash === wanted) return;
   if (wanted === "#/" && !location.hash) return;
@@ -341,8 +357,7 @@ function start({ overview, list, details, kind, written, hint }) {
   document.title = data.title;
   main.append(...overview, list.section);
   let scrolled = 0;
-  let left = "";
-  let waiting = 0;
+  let left = "#/";
 
   function tellAge() {
     now = Math.max(Date.now(), generated || 0);
@@ -351,7 +366,7 @@ function start({ overview, list, details, kind, written, hint }) {
 
   function showOne(path) {
     const made = details(decoded(path.slice(kind.length + 2)));
-    const back = element("p", { class: "back" }, element("a", { href: left || "#/" }, "\u2190 All ", list.noun[1]));
+    const back = element("p", { class: "back" }, element("a", { href: left }, "\u2190 All ", list.noun[1]));
     const content = made || [element("h1", null, `There is no such ${list.noun[0]}.`)];
     const title = content[0].matches("h1") ? content[0] : content[0].querySelector("h1");
     main.replaceChildren(back, ...content);
@@ -382,7 +397,8 @@ function start({ overview, list, details, kind, written, hint }) {
   let from = null;
   main.addEventListener("click", (event) => {
     from = event.target.closest("a");
-  });
+    keepTyped();
+  }, true);
 
   let last = "";
   function follow() {
@@ -390,9 +406,9 @@ function start({ overview, list, details, kind, written, hint }) {
     const before = last;
     last = location.hash;
     if (path.startsWith(`/${kind}/`)) {
+      left = address("/", list.params);
       showOne(path);
     } else {
-      left = location.hash;
       showList(params, before);
     }
   }
@@ -412,11 +428,9 @@ function start({ overview, list, details, kind, written, hint }) {
     }
     wanted.set("q", search.value);
     showList(wanted);
-    clearTimeout(waiting);
-    waiting = setTimeout(() => {
-      history.replaceState(null, "", address("/", wanted));
-      last = left = location.hash;
-    }, 200);
+    clearTimeout(typed.timer);
+    typed.address = last = address("/", wanted);
+    typed.timer = setTimeout(keepTyped, 200);
   });
   document.addEventListener("keydown", (event) => {
     const typing = event.target.matches("input, select, textarea");

@@ -32,7 +32,7 @@ const KINDS = {
   retired: "Retired",
 };
 const GOOD_KINDS = new Set(["renewed", "recovered", "trusted_again"]);
-const SEVERITIES = { critical: "critical", warning: "warning" };
+const SIDES = ["issuer_changed", "names_changed", "key_changed"]; // of what happened, beside something else
 const WEEK = 7 * DAY;
 const WEEKS = 13;
 
@@ -79,6 +79,11 @@ function leaf(endpoint) {
 
 function since(endpoint) {
   return (endpoint.addresses || []).reduce((latest, each) => (each.since > latest ? each.since : latest), "") || null;
+}
+
+// An address, and which kind of key it was asked for where that was done for several.
+function spot(each) {
+  return `${each.address || "name"}${each.key_type ? ` (${each.key_type.toUpperCase()})` : ""}`;
 }
 
 function short(fingerprint) {
@@ -145,7 +150,7 @@ function needs() {
             endpoint.id === `${endpoint.name}:443` ? null : element("span", { class: "soft" }, ` ${place(endpoint)}`),
             element("p", { class: "any" }, endpoint.why),
           ),
-          element("span", { class: "when" }, endpoint.ends ? time(endpoint.ends) : ""),
+          element("span", { class: "when" }, endpoint.ends ? [Date.parse(endpoint.ends) <= now ? "ended " : "ends ", time(endpoint.ends)] : ""),
         ),
       ),
     ),
@@ -242,42 +247,69 @@ function timeline() {
 
 // -- what changed --------------------------------------------------------------------------------------------------
 
-function eventRow(event, isNamed) {
-  const endpoint = byId.get(event.endpoint);
-  const kind = KINDS[event.kind] || event.kind;
-  const eventTone = SEVERITIES[event.severity] || (GOOD_KINDS.has(event.kind) ? "good" : "none");
+// Without the endpoint at its beginning, where that stands beside it.
+function sentence(event) {
+  const { name, endpoint, address: asked, message } = event;
+  const beginnings = [`${name} (${endpoint}, ${asked})`, `${name} (${endpoint})`, `${endpoint} (${asked})`, endpoint];
+  const whose = beginnings.find((each) => message.startsWith(`${each} `));
+  if (!whose) return message;
+  const rest = message.slice(whose.length + 1);
+  return rest.charAt(0).toUpperCase() + rest.slice(1);
+}
+
+// What happened to one endpoint at one instant, at whichever of its addresses, is one thing with several sides.
+function occasions(events) {
+  const found = new Map();
+  for (const event of events) {
+    const key = `${event.at} ${event.endpoint}`;
+    if (!found.has(key)) found.set(key, []);
+    found.get(key).push(event);
+  }
+  return [...found.values()].map((sides) => sides.sort((a, b) => SIDES.indexOf(a.kind) - SIDES.indexOf(b.kind)));
+}
+
+function occasionRow(sides, isNamed) {
+  const [main] = sides;
+  const endpoint = byId.get(main.endpoint);
+  const worst = ["critical", "warning"].find((severity) => sides.some((each) => each.severity === severity));
+  const kinds = [...new Set(sides.map((each) => KINDS[each.kind] || each.kind))];
+  const also = kinds.slice(1).map((kind) => kind.toLowerCase());
+  const told = new Set(sides.filter((each) => each === main || !SIDES.includes(each.kind) || each.severity !== "info").map(sentence));
   return element(
     "li",
     null,
     element(
       "div",
       null,
-      word(kind, eventTone),
-      isNamed ? [" ", endpoint ? link(endpoint) : element("span", { class: "any" }, event.name || event.endpoint)] : null,
-      element("p", { class: "soft small any" }, event.message),
+      word(kinds[0], worst || (GOOD_KINDS.has(main.kind) ? "good" : "none")),
+      isNamed ? [" ", endpoint ? link(endpoint) : element("span", { class: "any" }, main.name || main.endpoint)] : null,
+      also.length ? element("span", { class: "soft" }, ` ${also.join(", ")}`) : null,
+      [...told].map((text) => element("p", { class: "soft small any" }, text)),
     ),
-    element("span", { class: "soft small" }, time(event.at)),
+    element("span", { class: "soft small" }, time(main.at)),
   );
 }
 
 function changes(events, title, isNamed) {
-  if (!events.length) return null;
-  const rows = element("ol", { class: "changes" }, events.slice(0, 6).map((event) => eventRow(event, isNamed)));
+  const all = occasions(events);
+  if (!all.length) return null;
+  const rows = element("ol", { class: "changes" }, all.slice(0, 6).map((sides) => occasionRow(sides, isNamed)));
   const more = element(
     "button",
     {
       type: "button",
       class: "more",
       onclick: () => {
-        rows.append(...events.slice(6).map((event) => eventRow(event, isNamed)));
+        rows.append(...all.slice(6).map((sides) => occasionRow(sides, isNamed)));
         more.remove();
-        const first = rows.children[6].querySelector("a");
-        if (first) first.focus();
+        const first = rows.children[6];
+        first.tabIndex = -1;
+        first.focus();
       },
     },
-    `${(events.length - 6).toLocaleString("en")} more`,
+    `${(all.length - 6).toLocaleString("en")} more`,
   );
-  return element("section", { class: "sheet" }, element("h2", null, title), rows, events.length > 6 ? more : null);
+  return element("section", { class: "sheet" }, element("h2", null, title), rows, all.length > 6 ? more : null);
 }
 
 // -- one endpoint --------------------------------------------------------------------------------------------------
@@ -321,7 +353,7 @@ function certificateSheet(fingerprint, addresses, endpoint, several) {
   if (!certificate) return null;
   const chain = (addresses.find((each) => each.chain) || {}).chain || [];
   const notes = [...new Set(addresses.flatMap((each) => each.chain_notes || []))];
-  const title = several ? `Certificate of ${addresses.map((each) => each.address || "the name").join(", ")}` : "Certificate";
+  const title = several ? `Certificate of ${addresses.map(spot).join(", ")}` : "Certificate";
   return element(
     "section",
     { class: "sheet" },
@@ -383,7 +415,7 @@ function addressSheet(endpoint) {
   const addresses = endpoint.addresses || [];
   if (!addresses.length) return null;
   const rows = addresses.map((each) => [
-    each.address || "does not resolve",
+    each.address ? spot(each) : "does not resolve",
     word(CONDITIONS[each.condition], tone(each)),
     each.certificate ? short(each.certificate) : "\u2013",
     [[each.protocol, each.staple && each.staple !== "none" && `OCSP ${each.staple}`].filter(Boolean).join(", ") || "\u2013"],
@@ -397,7 +429,7 @@ function addressSheet(endpoint) {
     { class: "sheet" },
     element("h2", null, plural(addresses.length, "address", "addresses")),
     table(["Address", "Condition", "Certificate", "Protocol", "Trust", "Since", "Last asked"], rows, "Addresses"),
-    troubles.map((each) => element("p", { class: "notes any" }, addresses.length > 1 ? `${each.address}: ` : "", each.why)),
+    troubles.map((each) => element("p", { class: "notes any" }, addresses.length > 1 ? `${spot(each)}: ` : "", each.why)),
   );
 }
 
@@ -441,13 +473,13 @@ function deploymentSheet(endpoint) {
 function historySheet(endpoint) {
   const history = endpoint.history || [];
   if (!history.length) return null;
-  const several = new Set(history.map((each) => each.address)).size > 1;
+  const several = new Set(history.map(spot)).size > 1;
   // What is the same for several addresses is told once.
   const told = new Map();
   for (const each of history) {
-    const key = JSON.stringify({ ...each, address: "" });
-    if (told.has(key)) told.get(key).addresses.push(each.address);
-    else told.set(key, { ...each, addresses: [each.address] });
+    const key = JSON.stringify({ ...each, address: "", key_type: "" });
+    if (told.has(key)) told.get(key).spots.push(spot(each));
+    else told.set(key, { ...each, spots: [spot(each)] });
   }
   const items = [...told.values()].map((each) => {
     const certificate = certificates[each.certificate];
@@ -461,7 +493,7 @@ function historySheet(endpoint) {
       { class: bad ? "bad" : each.open ? "now" : "" },
       element("div", null, each.certificate ? null : word("Unreachable", "critical"), " ", what),
       each.trust_error ? element("div", { class: "critical small any" }, each.trust_error) : null,
-      element("div", { class: "soft small" }, several ? `${each.addresses.map((one) => one || "name").join(", ")} \u00B7 ` : "", element("time", { datetime: each.since }, exact(each.since)), " \u2013 ", until),
+      element("div", { class: "soft small" }, several ? `${each.spots.join(", ")} \u00B7 ` : "", element("time", { datetime: each.since }, exact(each.since)), " \u2013 ", until),
     );
   });
   return element(

@@ -55,7 +55,8 @@ def test_only_what_runs_is_shipped(tarball: pathlib.Path) -> None:
     top = {name.split("/")[0] for name in files}
     assert top <= SHIPPED, f"not meant for users: {sorted(top - SHIPPED)}"
     assert {"LICENSE", "README.md", "meta", "plugins"} <= top
-    assert {name for name in files if name.startswith("extensions/")} == {"extensions/eda/rulebooks/rotate.yml"}
+    rulebooks = {f"extensions/eda/rulebooks/{name}.yml" for name in ("endpoints", "rotate")}
+    assert {name for name in files if name.startswith("extensions/")} == rulebooks
     assert not [name for name in files if name.endswith((".pyc", ".gz", ".log", "~")) or "__pycache__" in name]
 
 

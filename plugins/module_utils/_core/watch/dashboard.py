@@ -62,10 +62,10 @@ def dashboard_document(
             yield view
 
     if deployments:
-        held = _Held(deployments, hold_against_wire(deployments, passing()))
+        held = _HeldAgainstWire(deployments, hold_against_wire(deployments, passing()))
     else:
         collections.deque(passing(), maxlen=0)
-        held = _Held((), ())
+        held = _HeldAgainstWire((), ())
     for endpoint in endpoints:
         key = (endpoint["host"], endpoint["port"])
         endpoint.update(held.of_endpoint(key, served[key], endpoint["condition"]))
@@ -97,7 +97,7 @@ def dashboard_document(
 
 def _endpoint(view: EndpointView, settings: DashboardSettings, now: datetime) -> _Facts:
     endpoint = view.endpoint
-    seen = {entry.address: entry.sighting for entry in view.history if entry.is_open}
+    seen = {(each.address, each.sighting.key_type): each.sighting for each in view.history if each.is_open}
     urgencies = address_urgencies(view, settings.policy, now)
     whole = endpoint_urgency(view, urgencies)
     return _known(
@@ -118,7 +118,10 @@ def _endpoint(view: EndpointView, settings: DashboardSettings, now: datetime) ->
         notice=whole.notice,
         urgent=whole.urgent,
         last_seen=max((state.last_seen for state in view.states), default=None),
-        addresses=[_address(state, seen.get(state.address), urgency) for state, urgency in zip(view.states, urgencies)],
+        addresses=[
+            _address(state, seen.get((state.address, state.key_type)), urgency)
+            for state, urgency in zip(view.states, urgencies)
+        ],
         history=[_interval(entry) for entry in view.history[: settings.history]],
         older=max(len(view.history) - settings.history, 0),
     )
@@ -127,6 +130,7 @@ def _endpoint(view: EndpointView, settings: DashboardSettings, now: datetime) ->
 def _address(state: AddressState, sighting: Sighting | None, standing: UrgentStanding) -> _Facts:
     return _known(
         address=state.address,
+        key_type=_asked(state.key_type),
         condition=standing.condition,
         urgency=standing.urgency,
         why=standing.why,
@@ -146,6 +150,7 @@ def _interval(entry: HistoryEntry) -> _Facts:
     leaf = entry.sighting.leaf
     return _known(
         address=entry.address,
+        key_type=_asked(entry.sighting.key_type),
         since=entry.since,
         until=entry.until,
         open=entry.is_open,
@@ -153,6 +158,10 @@ def _interval(entry: HistoryEntry) -> _Facts:
         error=entry.sighting.error,
         trust_error=entry.sighting.trust_error,
     )
+
+
+def _asked(key_type: str) -> str | None:
+    return None if key_type == "any" else key_type
 
 
 def _facts_of(sighting: Sighting | None) -> _Facts:
@@ -170,7 +179,7 @@ def _facts_of(sighting: Sighting | None) -> _Facts:
 # -- deployments --------------------------------------------------------------------------------------------------
 
 
-class _Held:
+class _HeldAgainstWire:
     """What is deployed beside what is served. findings: those of hold_against_wire."""
 
     def __init__(self, deployments: t.Sequence[FleetDeployment], findings: t.Sequence[DeploymentFinding]) -> None:

@@ -58,17 +58,27 @@ class PassedOver:
         return f"{self.place}: {self.message}"
 
 
+class ImportedRow(t.NamedTuple):
+    """An endpoint, and where it is in its file. by_name: nothing is known of it but its name, so that all its other
+    fields are defaults, and say nothing against what is known already."""
+
+    place: str
+    endpoint: WatchedEndpoint
+    by_name: bool = False
+
+
 @dataclasses.dataclass(frozen=True)
 class ImportedEndpoints:
     """What some files say. passed_over: the first hundred of each kind; counts: kind -> how many there were.
 
-    sources: file -> how many endpoints of the result come from it.
+    sources: file -> how many endpoints of the result come from it. by_name: keys of those that are known by name alone.
     """
 
     endpoints: tuple[WatchedEndpoint, ...] = ()
     passed_over: tuple[PassedOver, ...] = ()
     counts: t.Mapping[str, int] = dataclasses.field(default_factory=dict)
     sources: t.Mapping[str, int] = dataclasses.field(default_factory=dict)
+    by_name: frozenset[tuple[str, int]] = frozenset()
 
     @property
     def complete(self) -> bool:
@@ -107,8 +117,8 @@ def read_import(
     protocols: t.Collection[str],
     now: datetime,
     tags: t.Mapping[str, str] | None = None,
-) -> t.Iterator[tuple[str, WatchedEndpoint] | PassedOver]:
-    """What a file says, row by row: its place and the endpoint, or why there is none.
+) -> t.Iterator[ImportedRow | PassedOver]:
+    """What a file says, row by row: an endpoint, or why there is none.
 
     chunks: its text in pieces of any size, of which a big file is never in memory as a whole; protocols: what starttls
     may be; tags: for all of them. The same may come more than once, see merge_imports.
@@ -128,10 +138,13 @@ def read_import(
 
 
 def merge_imports(
-    files: t.Iterable[tuple[str, t.Iterable[tuple[str, WatchedEndpoint] | PassedOver]]],
+    files: t.Iterable[tuple[str, t.Iterable[ImportedRow | PassedOver]]],
 ) -> ImportedEndpoints:
-    """files: name of each and what read_import makes of it. Of one host and port the first row counts."""
-    found: dict[tuple[str, int], tuple[str, WatchedEndpoint]] = {}
+    """files: name of each and what read_import makes of it.
+
+    Of one host and port the first row counts that has more than its name.
+    """
+    found: dict[tuple[str, int], ImportedRow] = {}
     passed_over: list[PassedOver] = []
     counts: collections.Counter[str] = collections.Counter()
     sources: dict[str, int] = {}
@@ -141,18 +154,31 @@ def merge_imports(
             if isinstance(row, PassedOver):
                 problem: PassedOver | None = dataclasses.replace(row, place=f"{name}, {row.place}")
             else:
-                place, endpoint = f"{name}, {row[0]}", row[1]
-                first, known = found.setdefault(endpoint.key, (place, endpoint))
-                text = f"{endpoint} is also in {first}, which says something else: remove one of them."
-                problem = PassedOver(place, "duplicate", text) if known != endpoint else None
+                problem = _taken(row._replace(place=f"{name}, {row.place}"), found)
             if problem:
                 counts[problem.kind] += 1
                 if counts[problem.kind] <= _SHOWN:
                     passed_over.append(problem)
         sources[name] = sources.get(name, 0) + len(found) - before
     return ImportedEndpoints(
-        tuple(endpoint for _place, endpoint in found.values()), tuple(passed_over), counts, sources
+        tuple(row.endpoint for row in found.values()),
+        tuple(passed_over),
+        dict(counts),
+        sources,
+        frozenset(key for key, row in found.items() if row.by_name),
     )
+
+
+def _taken(row: ImportedRow, found: dict[tuple[str, int], ImportedRow]) -> PassedOver | None:
+    """What is wrong with it beside the ones before, None for nothing."""
+    endpoint = row.endpoint
+    former = found.setdefault(endpoint.key, row)
+    if former.by_name and not row.by_name:
+        found[endpoint.key] = row
+    elif not row.by_name and former.endpoint != endpoint:
+        text = f"{endpoint} is also in {former.place}, which says something else: remove one of them."
+        return PassedOver(row.place, "duplicate", text)
+    return None
 
 
 def _rows(chunks: t.Iterator[str], file_format: ImportFormat) -> t.Iterator[_Row]:
@@ -180,7 +206,7 @@ def _rows(chunks: t.Iterator[str], file_format: ImportFormat) -> t.Iterator[_Row
 
 def _found(
     place: str, entry: t.Any, file_format: ImportFormat, reading: _ImportRules
-) -> t.Iterator[tuple[str, WatchedEndpoint] | PassedOver]:
+) -> t.Iterator[ImportedRow | PassedOver]:
     try:
         if isinstance(entry, dict):
             if file_format in ("auto", "certspotter") and "dns_names" in entry:
@@ -201,7 +227,7 @@ def _found(
         for key in beside:
             if key not in _RESULTS:
                 yield PassedOver(place, "unknown_field", f"{key[:_SHOWN]!r} is none of {', '.join(FIELDS)}.")
-        yield place, read_endpoint(entry, reading.protocols, tags=reading.tags, beside=beside)
+        yield ImportedRow(place, read_endpoint(entry, reading.protocols, tags=reading.tags, beside=beside))
     except WildcardName as error:
         yield PassedOver(place, "wildcard", error.message)
     except InvalidOption as error:
@@ -210,7 +236,7 @@ def _found(
 
 def _logged(
     place: str, entry: t.Mapping[str, t.Any], names: t.Iterable[str], reading: _ImportRules
-) -> t.Iterator[tuple[str, WatchedEndpoint] | PassedOver]:
+) -> t.Iterator[ImportedRow | PassedOver]:
     """The names of a certificate that a log of Certificate Transparency (RFC 9162) has."""
     end = _instant(entry.get("not_after"))
     if end is not None and end < reading.now - STILL_SERVED:
@@ -223,7 +249,8 @@ def _logged(
             yield PassedOver(place, "no_endpoint", "it names a person or an organisation.")
             continue
         try:
-            yield place, read_endpoint({"host": name}, reading.protocols, tags=reading.tags)
+            endpoint = read_endpoint({"host": name}, reading.protocols, tags=reading.tags)
+            yield ImportedRow(place, endpoint, by_name=True)
         except WildcardName as error:
             yield PassedOver(place, "wildcard", error.message)
         except InvalidOption as error:

@@ -63,7 +63,9 @@ def endpoint_urgency(view: EndpointView, addresses: t.Sequence[UrgentStanding]) 
     worst = min(range(len(addresses)), key=lambda index: addresses[index].rank)
     found = addresses[worst]
     if found.why and len(addresses) > 1:
-        found = dataclasses.replace(found, why=f"{view.states[worst].address}: {found.why}")
+        state = view.states[worst]
+        key_type = "" if state.key_type == "any" else f" ({state.key_type})"
+        found = dataclasses.replace(found, why=f"{state.address}{key_type}: {found.why}")
     ending = [(each.ends, index) for index, each in enumerate(addresses) if each.ends is not None]
     if ending:
         first = addresses[min(ending)[1]]

@@ -78,8 +78,8 @@ def register(
 ) -> RegistrationReport:
     """check: tell, and change nothing. Raises RegistryError, and InvalidOption where prune would remove everything."""
     report = RegistrationReport()
-    given = _wanted_endpoints(wanted, now, report)
     known = registry.endpoints(EndpointSelection())
+    given = _wanted_endpoints(wanted, known, now, report)
     if wanted.absent:
         changes = registry.remove([endpoint.key for endpoint in given.endpoints], now, check=check)
     else:
@@ -98,13 +98,16 @@ def register(
     return report
 
 
-def _wanted_endpoints(wanted: Registration, now: datetime, report: RegistrationReport) -> GivenEndpoints:
-    """What is given comes before what is imported."""
+def _wanted_endpoints(
+    wanted: Registration, known: t.Iterable[WatchedEndpoint], now: datetime, report: RegistrationReport
+) -> GivenEndpoints:
+    """What is given comes before what is imported, and what is known before what an import has but the name of."""
     given = given_endpoints(wanted.endpoints, PROTOCOLS)
     report.refused += given.refused
     imported = import_files(list(_readable(wanted.files, report)), now)
     report.warnings += imported.warnings()
     found: dict[tuple[str, int], WatchedEndpoint] = {endpoint.key: endpoint for endpoint in imported.endpoints}
+    found.update({endpoint.key: endpoint for endpoint in known if endpoint.key in imported.by_name})
     found.update({endpoint.key: endpoint for endpoint in given.endpoints})
     unreadable = () if imported.complete else ("rows of imported files",)
     return GivenEndpoints(tuple(found.values()), (*report.refused, *unreadable))

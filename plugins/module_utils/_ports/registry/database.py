@@ -22,9 +22,10 @@ from .migrations import MIGRATIONS, Migration, check_version, migrate, version_o
 from .tables import registry_tables
 from .urls import DatabaseUrl, create_file
 
-#: Seconds until a server must have answered a connection, and a writer must have had its turn.
+#: Seconds until a server must have taken a connection, a writer must have had its turn, and anything be answered.
 CONNECT_TIMEOUT = 10
 LOCK_TIMEOUT = 120
+ANSWER_TIMEOUT = 300
 _MIGRATION_LOCK = 0x63657274  # any number that nobody else takes
 _LOCK_NAME = "certops.rotation registry"
 
@@ -47,6 +48,7 @@ class RegistryDatabase:
         if self.url.file and not os.path.lexists(self.url.file):
             yield None
             return
+        self._check_file()
         with self._errors():
             with self._transaction(writing=False) as connection:
                 version = version_of(connection)
@@ -65,6 +67,7 @@ class RegistryDatabase:
             raise RegistryError("The registry is open for reading only.")
         if self.url.file and not os.path.lexists(self.url.file):
             create_file(self.url.file)
+        self._check_file()
         with self._errors():
             with self._transaction(writing=True) as connection:
                 if self._locked_version(connection) == len(self._migrations):
@@ -74,6 +77,11 @@ class RegistryDatabase:
             with self._transaction(writing=True) as connection:
                 self._locked_version(connection)
                 yield connection
+
+    def _check_file(self) -> None:
+        """SQLite's own words for what is no file say nothing."""
+        if self.url.file and not os.path.isfile(self.url.file):
+            raise RegistryError(f"The database {self.url} is no regular file. Move what is there away.")
 
     def _locked_version(self, connection: sa.Connection) -> int:
         """Others wait from here on until this transaction ends."""
@@ -144,10 +152,9 @@ class RegistryDatabase:
             }
             options["connect_args"] = _without(defaults, url.url.query)
         else:
-            defaults = {
-                "connect_timeout": CONNECT_TIMEOUT,
-                "init_command": f"SET innodb_lock_wait_timeout={LOCK_TIMEOUT}, time_zone='+00:00'",
-            }
+            waits = f"SET innodb_lock_wait_timeout={LOCK_TIMEOUT}, lock_wait_timeout={LOCK_TIMEOUT}"
+            seconds = {"read_timeout": ANSWER_TIMEOUT, "write_timeout": ANSWER_TIMEOUT}
+            defaults = {"connect_timeout": CONNECT_TIMEOUT, **seconds, "init_command": waits}
             options["connect_args"] = _without(defaults, url.url.query)
         with self._errors():
             engine = sa.create_engine(url.url, **options)
@@ -179,6 +186,10 @@ def _advice(problem: str) -> str:
     lower = problem.lower()
     for words, advice in (
         (("disk is full", "no space left"), "Free space there; what was being written has been undone."),
+        (
+            ("disk i/o",),
+            "Is that file system full, damaged, or not a local one? What was being written has been undone.",
+        ),
         (("not a database", "malformed"), "Move the file away, or restore it from a backup."),
         (("readonly", "unable to open", "permission denied"), "Run as the user that keeps it (become: true)."),
         (("locked", "lock timeout", "lock wait timeout"), "Another run writes to it for too long: look what it does."),

@@ -21,7 +21,7 @@ from ..._core.watch.sightings import AddressState, SeenCertificate, Sighting
 from . import rows
 from .tables import registry_tables
 
-Judged = t.Callable[[Sighting, Judgement], None]
+OnJudgement = t.Callable[[Sighting, Judgement], None]
 _Place = tuple[int, t.Optional[str], str]  # the row of an endpoint, an address, and the type of key asked for
 
 
@@ -30,7 +30,7 @@ def record_batch(
     sightings: t.Sequence[Sighting],
     policy: WatchPolicy,
     now: datetime,
-    judged: Judged | None = None,
+    judged: OnJudgement | None = None,
 ) -> list[WatchEvent]:
     """In the caller's transaction. sightings: at most as many as one list in SQL may have values."""
     batch = _Recording(connection, now)
@@ -43,7 +43,7 @@ def judge_batch(
     sightings: t.Sequence[Sighting],
     policy: WatchPolicy,
     now: datetime,
-    judged: Judged | None = None,
+    judged: OnJudgement | None = None,
 ) -> list[WatchEvent]:
     """What record_batch would return; nothing is written."""
     batch = _Recording(connection, now)
@@ -61,7 +61,7 @@ class _Recording:
         self._certificates: dict[str, SeenCertificate] = {}
 
     def judged(
-        self, sightings: t.Sequence[Sighting], policy: WatchPolicy, tell: Judged | None = None
+        self, sightings: t.Sequence[Sighting], policy: WatchPolicy, tell: OnJudgement | None = None
     ) -> list[WatchEvent]:
         endpoints = self._endpoints({sighting.endpoint for sighting in sightings})
         keys = {number: key for key, (number, _endpoint) in endpoints.items()}

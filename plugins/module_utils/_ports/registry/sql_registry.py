@@ -26,7 +26,7 @@ from . import rows
 from .database import RegistryDatabase
 from .forgetting import count_forgettable, forget
 from .migrations import MIGRATIONS, Migration
-from .recording import Judged, judge_batch, record_batch
+from .recording import OnJudgement, judge_batch, record_batch
 from .tables import registry_tables
 from .viewing import views_of
 
@@ -88,7 +88,7 @@ class SqlRegistry:
         now: datetime,
         *,
         check: bool = False,
-        judged: Judged | None = None,
+        judged: OnJudgement | None = None,
     ) -> list[WatchEvent]:
         events: list[WatchEvent] = []
         source = iter(sightings)

@@ -15,7 +15,8 @@ from datetime import datetime
 if t.TYPE_CHECKING:
     from cryptography import x509
 
-from ..._core.watch.chain_facts import chain_notes, needed_until
+from ..._core.watch.chain_ends import ChainEnds
+from ..._core.watch.chain_facts import chain_notes
 from ..._core.watch.endpoints import WatchedEndpoint
 from ..._core.watch.seen import seen_certificate
 from ..._core.watch.sightings import Sighting
@@ -73,6 +74,7 @@ class Scanner:
         self._endpoints = endpoints
         self._settings = settings
         self._resolver = NameResolver()
+        self._ends = ChainEnds(settings.anchors, settings.now)
         self._left = dict.fromkeys(range(len(endpoints)), 1)
 
     @property
@@ -132,7 +134,7 @@ class Scanner:
             error=seen.error,
             trusted=seen.trusted if chain else None,
             trust_error=seen.trust_error if chain else None,
-            needed_until=needed_until(chain, settings.anchors, settings.now) if chain and settings.anchors else None,
+            needed_until=self._ends.end(chain, trusted=bool(seen.trusted)),
             chain_notes=chain_notes(chain),
             protocol=seen.protocol,
             cipher=seen.cipher,

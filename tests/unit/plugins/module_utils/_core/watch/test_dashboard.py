@@ -146,7 +146,7 @@ def test_one_address_that_serves_another_one_is_seen() -> None:
     both = dataclasses.replace(first, states=first.states + second.states, certificates=certificates)
     fleet.views = [both]
     fleet.deployments.append(
-        FleetDeployment("lb1", "web/a", {"file": new.fingerprint_sha256}, (both.endpoint.key,), NOW)
+        FleetDeployment("lb1", "web/a", {"file": new.fingerprint_sha256}, (both.endpoint.key,), READ)
     )
     assert endpoint(document(fleet), "a.example.com")["condition"] == "unserved"
 

@@ -60,15 +60,36 @@ CRT_SH = [
     {"name_value": "b.example.com", "not_after": "nonsense"},
 ]
 # As `manage.py dumpdata` of the older system writes.
-DJANGO = [
+DJANGO: list[dict[str, t.Any]] = [
     {
-        "model": "certmanager.endpoint",
+        "model": "endpoints.endpoint",
         "pk": 1,
-        "fields": {"name": "Shop", "host": "shop.example.com", "port": 443, "active": True, "date_added": "2019-01-01"},
+        "fields": {
+            "name": "Shop",
+            "host": "shop.example.com",
+            "port": 443,
+            "active": True,
+            "date_added": "2026-11-26T15:45:46.860Z",
+        },
     },
-    {"model": "certmanager.endpoint", "pk": 2, "fields": {"name": "", "host": "b.example.com", "port": 8443}},
-    {"model": "certmanager.endpoint", "pk": 3, "fields": {"name": "Off", "host": "192.0.2.1", "active": False}},
-    {"model": "certmanager.certificate", "pk": 1, "fields": {"body": "-----BEGIN CERTIFICATE-----"}},
+    {
+        "model": "endpoints.endpoint",
+        "pk": 2,
+        "fields": {
+            "name": "Post",
+            "host": "Mail.example.com",
+            "port": 993,
+            "active": False,
+            "date_added": "2026-11-26",
+        },
+    },
+    {
+        "model": "endpoints.endpoint",
+        "pk": 3,
+        "fields": {"name": "\u00dcber", "host": "b\u00fccher.example", "port": 8443},
+    },
+    {"model": "endpoints.certificate", "pk": 1, "fields": {"body": "-----BEGIN CERTIFICATE-----"}},
+    {"model": "endpoints.certificateassociation", "pk": 1, "fields": {"endpoint": 3, "certificate": 1}},
     {"model": "auth.user", "pk": 1, "fields": {"password": "pbkdf2"}},
 ]
 
@@ -101,14 +122,25 @@ def test_crt_sh() -> None:
 
 
 def test_endpoints_of_the_older_system() -> None:
-    found = imported(("endpoints.json", DJANGO))
-    assert found.endpoints == (
+    expected = (
         WatchedEndpoint("Shop", "shop.example.com"),
-        WatchedEndpoint("b.example.com", "b.example.com", 8443),
-        WatchedEndpoint("Off", "192.0.2.1", enabled=False),
+        WatchedEndpoint("Post", "mail.example.com", 993, enabled=False),
+        WatchedEndpoint("\u00dcber", "xn--bcher-kva.example", 8443),
     )
-    assert found.counts == {"no_endpoint": 2}
-    assert found.complete
+    for text in (DJANGO, "\n".join(json.dumps(row) for row in DJANGO)):
+        found = imported(("endpoints.json", text))
+        assert found.endpoints == expected
+        assert found.counts == {"no_endpoint": 3}
+        assert found.complete
+
+
+def test_what_the_database_of_the_older_system_prints() -> None:
+    """`mysql --batch` writes tabulators, `sqlite3 -header -csv` commas, and both numbers for booleans."""
+    query = "name\thost\tport\tactive\nShop\tshop.example.com\t443\t1\nPost\tmail.example.com\t993\t0\n"
+    for text in (query, query.replace("\t", ",")):
+        found = imported(("endpoints.csv", text))
+        assert [endpoint.enabled for endpoint in found.endpoints] == [True, False]
+        assert (found.endpoints[1].name, found.endpoints[1].port, found.counts) == ("Post", 993, {})
 
 
 def test_our_own_results_come_back() -> None:
@@ -172,12 +204,22 @@ def test_the_same_twice_is_nothing_and_something_else_is_told() -> None:
         ("Web", 444),
         ("b.example", 443),
     ]
-    assert found.counts == {"duplicate": 2}
+    assert found.counts == {"duplicate": 1}
     assert str(found.passed_over[0]) == (
         "a.csv, line 4: a.example:443 is also in a.csv, line 2, which says something else: remove one of them."
     )
     assert found.sources == {"a.csv": 2, "ct.json": 1}
+    assert found.by_name == {("b.example", 443)}
     assert found.complete
+
+
+def test_a_name_of_a_log_says_nothing_against_who_knows_more() -> None:
+    """In whatever order the files come."""
+    files = [("ct.json", [{"dns_names": ["a.example", "b.example"]}]), ("a.csv", "name,host\nShop,a.example\n")]
+    for order in (files, files[::-1]):
+        found = imported(*order)
+        assert {endpoint.name for endpoint in found.endpoints} == {"Shop", "b.example"}
+        assert (found.counts, found.by_name) == ({}, {("b.example", 443)})
 
 
 def test_thousands_of_bad_rows_are_counted_and_some_are_kept() -> None:

@@ -82,7 +82,7 @@ def test_what_hosts_have_deployed_goes_into_the_registry() -> None:
     leaf = "ab" * 32
     layers = {"source": "ok", "disk": "ok", "memory": "differs", "wire": "unknown"}
     status = {"certificates": [{"name": "web/shop", "fingerprint_sha256": leaf, "layers": layers}]}
-    found = {**FOUND, "certificates": [{"fingerprint_sha256": leaf, "endpoints": ["shop.example.com:443"]}]}
+    found = {**FOUND, "certificates": [{"fingerprint_sha256": leaf, "expected_at": ["shop.example.com:443"]}]}
     planned = plan({"web1": found, "web2": FOUND}, {"web1": status, "web2": {"failed": True}})
     assert planned["deployments"] == [
         {

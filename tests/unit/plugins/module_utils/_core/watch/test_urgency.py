@@ -123,3 +123,15 @@ def test_a_certificate_without_dates_is_named() -> None:
     view = Fleet(NOW).add("a.example.com", certificate(["a"], NOW, odd="Its validity cannot be read."))
     found = judged(view)
     assert (found.condition, found.urgency, found.why) == ("unread", "warning", "Its validity cannot be read.")
+
+
+def test_each_kind_of_key_has_its_own_end() -> None:
+    fleet = Fleet(NOW)
+    ec = fleet.add("a.example.com", certificate(["a"], NOW - DAY, key_type="ecdsa P-256"))
+    rsa = fleet.add("a.example.com", certificate(["a"], NOW - 85 * DAY, key_type="rsa 2048"))
+    states = (ec.states[0], dataclasses.replace(rsa.states[0], key_type="rsa"))
+    sighting = dataclasses.replace(rsa.history[0].sighting, key_type="rsa", needed_until=NOW + DAY)
+    history = (ec.history[0], dataclasses.replace(rsa.history[0], sighting=sighting))
+    view = EndpointView(ec.endpoint, ec.added, states, history, {**ec.certificates, **rsa.certificates})
+    assert [each.ends for each in address_urgencies(view, WatchPolicy(), NOW)] == [NOW + 89 * DAY, NOW + DAY]
+    assert judged(view).why.startswith("192.0.2.10 (rsa): An intermediate certificate")
