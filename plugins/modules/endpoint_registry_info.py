@@ -138,6 +138,12 @@ endpoints:
           description: IP address. Null when the host's name did not resolve.
           type: str
           sample: 192.0.2.10
+        asked_key_type:
+          description:
+            - For a certificate of which type of key it was asked.
+            - Mostly V(any), and V(rsa) or V(ecdsa) for one that the address has besides.
+          type: str
+          sample: any
         condition:
           description: The worst of its addresses' conditions. Here that of this one.
           type: str
@@ -253,6 +259,12 @@ endpoints:
           description: IP address. Null when the host's name did not resolve.
           type: str
           sample: 192.0.2.10
+        asked_key_type:
+          description:
+            - For a certificate of which type of key it was asked.
+            - Mostly V(any), and V(rsa) or V(ecdsa) for one that the address has besides.
+          type: str
+          sample: any
         since:
           description: When this was first seen without a change since then, ISO 8601 in UTC.
           type: str

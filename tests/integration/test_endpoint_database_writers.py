@@ -14,6 +14,7 @@ import random
 import socket
 import sqlite3
 import stat
+import tempfile
 import threading
 import time
 import typing as t
@@ -270,6 +271,36 @@ def test_what_lies_in_the_place_of_the_file(tmp_path: pathlib.Path) -> None:
     assert text.read_text().startswith("This is no database")
     SqlRegistry(f"sqlite:///{empty}").put([WWW], START)
     assert SqlRegistry(f"sqlite:///{empty}").endpoints(ALL) == [WWW]
+
+
+def test_what_one_may_not_look_at(tmp_path: pathlib.Path) -> None:
+    """It does not look as if there were no registry yet."""
+    with tempfile.TemporaryDirectory() as open_to_all:
+        closed = pathlib.Path(open_to_all, "closed")
+        closed.mkdir(mode=0o700)
+        url = f"sqlite:///{closed}/endpoints.db"
+        SqlRegistry(url).put([WWW], START)
+        pathlib.Path(open_to_all).chmod(0o755)
+        for path, mode in ((closed, 0), (closed / "endpoints.db", 0)):
+            path.chmod(mode)
+            with as_somebody_else():
+                for read_only in (True, False):
+                    with pytest.raises(RegistryError, match=r"endpoints\.db: .*Run as the user that keeps it"):
+                        SqlRegistry(url, read_only=read_only).endpoints(ALL)
+            path.chmod(0o755)
+
+
+@contextlib.contextmanager
+def as_somebody_else() -> t.Iterator[None]:
+    """For root everything is open."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
 
 
 def test_a_directory_that_is_missing(tmp_path: pathlib.Path) -> None:

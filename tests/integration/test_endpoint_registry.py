@@ -338,6 +338,24 @@ def test_selection_and_limit(watched: Watched, authority: pki.CertificateAuthori
     assert "limit is a number" in watched.info(fails=True, limit=0)["msg"]
 
 
+def test_two_certificates_of_one_address(watched: Watched, authority: pki.CertificateAuthority) -> None:
+    """One for each type of key, each with a condition and a history of its own."""
+    watched.run(endpoints=["www.example.com"])
+    rsa, ecdsa = authority.issue("www.example.com", key_type="rsa2048"), authority.issue("www.example.com")
+    watched.scan(-2, "www.example.com", rsa)
+    watched.scan(-2, "www.example.com", ecdsa, key_type="ecdsa")
+    watched.scan(-1, "www.example.com", ecdsa, key_type="ecdsa", trusted=False, trust_error="it was revoked")
+    (endpoint,) = watched.info(history=True)["endpoints"]
+    told = {each["asked_key_type"]: (each["key_type"], each["condition"]) for each in endpoint["addresses"]}
+    assert told == {"any": ("rsa 2048", "good"), "ecdsa": ("ecdsa P-256", "untrusted")}
+    assert endpoint["condition"] == "untrusted"
+    assert [(each["asked_key_type"], each["open"]) for each in endpoint["history"]] == [
+        ("ecdsa", True),
+        ("ecdsa", False),
+        ("any", True),
+    ]
+
+
 def test_no_registry_yet(watched: Watched, tmp_path: pathlib.Path) -> None:
     """A path that is misspelt does not look as if all were well."""
     told = watched.info()

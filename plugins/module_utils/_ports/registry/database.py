@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import stat
 import typing as t
 import urllib.parse
 
@@ -45,10 +46,9 @@ class RegistryDatabase:
     @contextlib.contextmanager
     def reading(self) -> t.Iterator[sa.Connection | None]:
         """One transaction that sees one state of everything; None where there is no registry yet."""
-        if self.url.file and not os.path.lexists(self.url.file):
+        if self._is_missing():
             yield None
             return
-        self._check_file()
         with self._errors():
             with self._transaction(writing=False) as connection:
                 version = version_of(connection)
@@ -65,9 +65,8 @@ class RegistryDatabase:
         """One transaction, which no other one that writes is beside of. What raises in it undoes it."""
         if self._read_only:
             raise RegistryError("The registry is open for reading only.")
-        if self.url.file and not os.path.lexists(self.url.file):
+        if self.url.file and self._is_missing():
             create_file(self.url.file)
-        self._check_file()
         with self._errors():
             with self._transaction(writing=True) as connection:
                 if self._locked_version(connection) == len(self._migrations):
@@ -78,10 +77,22 @@ class RegistryDatabase:
                 self._locked_version(connection)
                 yield connection
 
-    def _check_file(self) -> None:
-        """SQLite's own words for what is no file say nothing."""
-        if self.url.file and not os.path.isfile(self.url.file):
+    def _is_missing(self) -> bool:
+        """Whether there is no file yet. One that cannot be looked at is not missing; SQLite's own words say little."""
+        if not self.url.file:
+            return False
+        try:
+            mode = os.stat(self.url.file).st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            if not os.path.islink(self.url.file):
+                return True
+            mode = 0
+        except OSError as error:
+            what = error.strerror or str(error)
+            raise RegistryError(f"The database {self.url}: {what}. {_advice(what)}".rstrip()) from None
+        if not stat.S_ISREG(mode):
             raise RegistryError(f"The database {self.url} is no regular file. Move what is there away.")
+        return False
 
     def _locked_version(self, connection: sa.Connection) -> int:
         """Others wait from here on until this transaction ends."""
