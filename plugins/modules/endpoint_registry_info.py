@@ -167,13 +167,15 @@ endpoints:
           description: SHA-256 of the certificate, in lower-case hexadecimal.
           type: str
         fingerprint_sha1:
-          description: SHA-1 of the certificate, in lower-case hexadecimal.
+          description: SHA-1 of the certificate, to be compared with older records.
           type: str
         fingerprint_md5:
-          description: MD5 of the certificate, in lower-case hexadecimal.
+          description: MD5 of the certificate, to be compared with older records.
           type: str
         key_sha256:
-          description: SHA-256 of the public key (SubjectPublicKeyInfo), in lower-case hexadecimal.
+          description:
+            - SHA-256 of the certificate's public key (SubjectPublicKeyInfo), which stays the same when a renewal keeps
+              the key.
           type: str
         not_before:
           description: Start of the certificate's validity, ISO 8601 in UTC.
@@ -195,7 +197,7 @@ endpoints:
           type: list
           elements: str
         key_type:
-          description: Type and size of the public key.
+          description: Kind and size of the certificate's key.
           type: str
         error:
           description: Why no certificate came, or what came after it. Null for nothing.
@@ -209,10 +211,12 @@ endpoints:
           description: Why not. Null when trusted.
           type: str
         needed_until:
-          description: When the first certificate of the shortest valid path ends, ISO 8601 in UTC. Null without one.
+          description:
+            - Until when the chain leads to the trust anchors with what is sent now, ISO 8601 in UTC.
+            - Null when it does not.
           type: str
         chain_notes:
-          description: What is odd in the chain and does no harm.
+          description: What is odd about the chain and harmless to clients, in words that stay the same.
           type: list
           elements: str
         protocol:
@@ -222,10 +226,11 @@ endpoints:
           description: Cipher suite of the completed handshake.
           type: str
         key_type_ignored:
-          description: Whether it presented a certificate of another key type than it was asked for.
+          description:
+            - Whether the server speaks TLS 1.3 only, where it cannot be asked for one C(key_type), so that it was not.
           type: bool
         staple:
-          description: State of the OCSP response that was served. Null when nobody asked.
+          description: State of the certificate by the OCSP response that came along. Null when no scan asked.
           type: str
         pem:
           description: The leaf, in PEM.
@@ -283,13 +288,15 @@ endpoints:
           description: SHA-256 of the certificate, in lower-case hexadecimal.
           type: str
         fingerprint_sha1:
-          description: SHA-1 of the certificate, in lower-case hexadecimal.
+          description: SHA-1 of the certificate, to be compared with older records.
           type: str
         fingerprint_md5:
-          description: MD5 of the certificate, in lower-case hexadecimal.
+          description: MD5 of the certificate, to be compared with older records.
           type: str
         key_sha256:
-          description: SHA-256 of the public key (SubjectPublicKeyInfo), in lower-case hexadecimal.
+          description:
+            - SHA-256 of the certificate's public key (SubjectPublicKeyInfo), which stays the same when a renewal keeps
+              the key.
           type: str
         not_before:
           description: Start of the certificate's validity, ISO 8601 in UTC.
@@ -311,7 +318,7 @@ endpoints:
           type: list
           elements: str
         key_type:
-          description: Type and size of the public key.
+          description: Kind and size of the certificate's key.
           type: str
         error:
           description: Why no certificate came, or what came after it. Null for nothing.
@@ -325,10 +332,12 @@ endpoints:
           description: Why not. Null when trusted.
           type: str
         needed_until:
-          description: When the first certificate of the shortest valid path ends, ISO 8601 in UTC. Null without one.
+          description:
+            - Until when the chain leads to the trust anchors with what is sent now, ISO 8601 in UTC.
+            - Null when it does not.
           type: str
         chain_notes:
-          description: What is odd in the chain and does no harm.
+          description: What is odd about the chain and harmless to clients, in words that stay the same.
           type: list
           elements: str
         protocol:
@@ -338,10 +347,11 @@ endpoints:
           description: Cipher suite of the completed handshake.
           type: str
         key_type_ignored:
-          description: Whether it presented a certificate of another key type than it was asked for.
+          description:
+            - Whether the server speaks TLS 1.3 only, where it cannot be asked for one C(key_type), so that it was not.
           type: bool
         staple:
-          description: State of the OCSP response that was served. Null when nobody asked.
+          description: State of the certificate by the OCSP response that came along. Null when no scan asked.
           type: str
 events:
   description: What happened to these endpoints, newest first, at most O(limit).

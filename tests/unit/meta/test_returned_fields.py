@@ -85,6 +85,7 @@ OF_ONE_MODULE = {
     ("push_doctor_info", "severity"),
     ("rotation_doctor_info", "severity"),
     ("shared_ca_member_info", "problems"),
+    ("tls_endpoint_info", "fingerprint_sha1"),
 }
 
 
