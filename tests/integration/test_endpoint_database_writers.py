@@ -429,6 +429,15 @@ def test_a_wrong_password(url: str) -> None:
     assert PASSWORD[4:] not in refused.value.message
 
 
+def test_a_database_that_is_not_there(server: DatabaseServer | None) -> None:
+    if server is None:
+        return
+    if server.kind == "mariadb":
+        server.run("GRANT ALL ON nowhere.* TO watch@'127.0.0.1'")
+    with pytest.raises(RegistryError, match=r"nowhere.*Create the database"):
+        SqlRegistry(server.url("nowhere")).endpoints(ALL)
+
+
 def test_a_user_who_may_not_make_tables(server: DatabaseServer | None) -> None:
     if server is None:
         return
@@ -442,6 +451,6 @@ def test_a_user_who_may_not_make_tables(server: DatabaseServer | None) -> None:
     name = url.rpartition("/")[2]
     guest = SqlRegistry(f"{server.kind}://guest:secretmore@127.0.0.1:{server.port}/{name}")
     assert guest.endpoints(ALL) == []
-    with pytest.raises(RegistryError, match="denied") as refused:
+    with pytest.raises(RegistryError, match=r"denied.*Give the user the right to make and change tables") as refused:
         guest.put([WWW], START)
     assert "secret" not in refused.value.message

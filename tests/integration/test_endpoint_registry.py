@@ -242,8 +242,12 @@ def test_deployments(watched: Watched) -> None:
     assert watched.check_run_check_run(deployments=[{**of_web1, "certificate": "b.pem"}])["deployments_changed"] == [
         "web1"
     ]
+    assert watched.check_run_check_run(deployments=[{"host": "web1"}])["deployments_changed"] == ["web1"]
+    assert [each.host for each in SqlRegistry(watched.url).deployments()] == ["web2"]
     for wrong in (
         {**of_web1, "host": ""},
+        {"host": ""},
+        {"certificate": "a.pem"},
         {**of_web1, "layers": {"file": "AA" * 32}},
         {**of_web1, "layers": {"cloud": None}},
         {**of_web1, "at": "yesterday"},
