@@ -26,7 +26,9 @@ from ansible_collections.certops.rotation.plugins.module_utils._ports.registry.s
 from ansible_collections.certops.rotation.plugins.module_utils._ports.tls.observation import Trust
 from ansible_collections.certops.rotation.plugins.module_utils._ports.tls.scanner import ScannerSettings, scan
 from ansible_collections.certops.rotation.tests.support import module, pki
+from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance
 from ansible_collections.certops.rotation.tests.support.ports import free_port
+from ansible_collections.certops.rotation.tests.support.revocation import ocsp_response
 from ansible_collections.certops.rotation.tests.support.tls_server import server
 from ansible_collections.certops.rotation.tests.support.watching import WWW, seen
 
@@ -402,6 +404,26 @@ class TestCertificates:
         views = {view.endpoint.port: view for view in SqlRegistry(url).views(ANY)}
         assert sorted(state.key_type for state in views[port].states) == ["any", "rsa"]
         assert [state.key_type for state in views[single].states] == ["any"]
+
+    def test_revoked_by_its_own_staple(self, url: str) -> None:
+        issued = {f"{number}.pem": leaf() for number in range(3)}
+        good, revoked, _none = issued.values()
+        files: dict[str, t.Any] = {name: each.combined_pem for name, each in issued.items()}
+        files["0.pem.ocsp"] = ocsp_response(INTERMEDIATE, good)
+        files["1.pem.ocsp"] = ocsp_response(INTERMEDIATE, revoked, revoked=True)
+        with contextlib.ExitStack() as stack:
+            ports = [
+                stack.enter_context(HaproxyInstance({n: c for n, c in files.items() if n.startswith(str(number))})).port
+                for number in range(3)
+            ]
+            register(url, *(f"127.0.0.1:{port}" for port in ports))
+            assert scanned(url)["events"] == {"new": 3}
+            assert scanned(url, staple=True)["events"] == {"untrusted": 1}
+            [problem] = scanned(url, staple=True)["problems"]
+        assert problem["port"] == ports[1]
+        assert problem["message"].endswith("do not trust: its OCSP response says that it has been revoked.")
+        views = {view.endpoint.port: view.history[0].sighting.staple for view in SqlRegistry(url).views(ANY)}
+        assert [views[port] for port in ports] == ["good", "revoked", "none"]
 
     def test_every_address_of_a_name_has_its_own_history(self, tmp_path: pathlib.Path, url: str) -> None:
         issued = leaf()

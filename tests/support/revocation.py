@@ -41,16 +41,17 @@ def ocsp_response(
     *,
     next_update: datetime.datetime | None = None,
     algorithm: hashes.HashAlgorithm | None = None,
+    revoked: bool = False,
 ) -> bytes:
-    """A good response (DER) of the authority itself, to a week ahead by default. algorithm: of the certificate's id."""
+    """A response (DER) of the authority itself, to a week ahead by default. algorithm: of the certificate's id."""
     builder = ocsp.OCSPResponseBuilder().add_response(
         cert=issued.certificate,
         issuer=authority.certificate,
         algorithm=algorithm or hashes.SHA1(),  # an identifier, as RFC 5019 has it
-        cert_status=ocsp.OCSPCertStatus.GOOD,
+        cert_status=ocsp.OCSPCertStatus.REVOKED if revoked else ocsp.OCSPCertStatus.GOOD,
         this_update=pki.now() - datetime.timedelta(hours=1),
         next_update=next_update or pki.now() + datetime.timedelta(days=7),
-        revocation_time=None,
+        revocation_time=pki.now() - datetime.timedelta(hours=1) if revoked else None,
         revocation_reason=None,
     )
     builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, authority.certificate)
