@@ -19,7 +19,7 @@ description:
     certificate is expired or not trusted, is a result, never a failure of the task.
   - Each event is told once. An endpoint that changes to and fro, such as two servers with two certificates behind one
     address, is told once in each direction, and again when it has stayed for three days.
-  - An address that its name has not resolved to for seven days is retired.
+  - An address that its name has not resolved to for three days is retired.
 options:
   endpoints:
     description:

@@ -411,13 +411,26 @@ class TestAddresses:
     def test_vanished_from_dns_is_retired_after_a_while(self) -> None:
         life = Life()
         life.see(0, A)
-        life.see(0, A, address="192.0.2.9")
-        assert life.see(6, A) == []
-        assert life.see(7, A) == []
-        assert life.see(8, A) == ["retired"]
+        life.see(0, seen("other", -1, 300), address="192.0.2.9")
+        assert [life.see(day, A) for day in (1, 2, 3)] == [[], [], []]
+        assert life.see(4, A) == ["retired"]
         assert (life.events[-1].address, list(life.states)) == ("192.0.2.9", [ADDRESS])
         assert "2026-01-01T00:00:00Z" in life.events[-1].message
-        assert life.see(9, A, address="192.0.2.9") == []
+        assert life.see(5, A, address="192.0.2.9") == []
+
+    def test_moved_to_another_address_is_no_news(self) -> None:
+        life = Life()
+        life.see(0, A)
+        assert [life.see(day, A, address="192.0.2.9") for day in range(1, 9)] == [[]] * 8
+        assert list(life.states) == ["192.0.2.9"]
+
+    def test_seldom_asked_ones_are_not_retired_by_the_first_of_a_scan(self) -> None:
+        life = Life()
+        for day in (0, 7, 14):
+            for number in range(3):
+                assert life.see(day, seen(f"c{number}", 0, 300), address=f"192.0.2.{number}") == (
+                    [] if day else ["new"]
+                )
 
     def test_watch_that_was_switched_off_for_long_retires_nothing(self) -> None:
         life = Life()
