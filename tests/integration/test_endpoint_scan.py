@@ -19,12 +19,14 @@ from datetime import timedelta
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.endpoints import WatchedEndpoint
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.policy import WatchPolicy
+from ansible_collections.certops.rotation.plugins.module_utils._core.watch.reading import read_endpoint
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.registry import EndpointSelection
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.sightings import Sighting
 from ansible_collections.certops.rotation.plugins.module_utils._flows.watch.scan import EndpointScan
 from ansible_collections.certops.rotation.plugins.module_utils._ports.registry.sql_registry import SqlRegistry
 from ansible_collections.certops.rotation.plugins.module_utils._ports.tls.observation import Trust
 from ansible_collections.certops.rotation.plugins.module_utils._ports.tls.scanner import ScannerSettings, scan
+from ansible_collections.certops.rotation.plugins.module_utils._ports.tls.starttls import PROTOCOLS
 from ansible_collections.certops.rotation.tests.support import module, pki
 from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance
 from ansible_collections.certops.rotation.tests.support.ports import free_port
@@ -79,8 +81,7 @@ def url(tmp_path: pathlib.Path) -> str:
 
 
 def register(url: str, *endpoints: t.Any) -> None:
-    run = module.run_module("endpoint_registry", {"database_url": url, "endpoints": list(endpoints)})
-    assert not run.failed, run.result
+    SqlRegistry(url).put([read_endpoint(endpoint, PROTOCOLS) for endpoint in endpoints], NOW)
 
 
 def scanned(url: str | None, *, check: bool = False, **options: t.Any) -> dict[str, t.Any]:
