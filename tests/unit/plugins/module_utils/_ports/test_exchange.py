@@ -42,5 +42,7 @@ def test_what_is_no_name() -> None:
 
 def test_a_connection() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        with over_tcp("localhost", listener.getsockname()[1])(Deadline(30)) as connection:
-            assert connection.getpeername() == listener.getsockname()
+        address = listener.getsockname()
+        connection = over_tcp("localhost", address[1])(Deadline(30))
+        assert connection.getpeername() == address
+        connection.close()
