@@ -77,6 +77,32 @@ def test_what_a_log_knows_is_added_and_changes_nothing(registry: Registry) -> No
     assert registry.known()["shop.example.com:443"]["name"] == "Shop"
 
 
+def test_what_we_have_written_comes_back(registry: Registry) -> None:
+    """The results of a module: into the registry it is from, and into an empty one. A dashboard has not all of it."""
+    endpoints = [
+        {"name": "A", "host": "a.example.com", "port": 25, "starttls": "smtp", "tags": {"x": "1"}},
+        {"host": "b.example.com", "server_name": "", "address": "192.0.2.1", "proxy_protocol": True},
+        {"host": "c.example.com", "enabled": False},
+    ]
+    registry.put(endpoints=endpoints)
+    dashboard = str(registry.folder / "dashboard.json")
+    written = module.run_module("endpoint_dashboard", {"database_url": registry.url, "json_path": dashboard})
+    assert not written.failed, written.result
+    info = module.run_module("endpoint_registry_info", {"database_url": registry.url}).result
+    refused = registry.put(dashboard, prune=True)
+    assert not refused["changed"]
+    assert "write what endpoint_registry_info returns" in json.dumps(refused["warnings"])
+    results = [registry.file("info.json", info), registry.file("endpoints.json", info["endpoints"])]
+    fields = ("name", "host", "port", "server_name", "starttls", "address", "proxy_protocol", "enabled", "tags")
+    expected = [[entry[field] for field in fields] for entry in registry.known().values()]
+    for number, path in enumerate(results):
+        other = registry._replace(url=f"sqlite:///{registry.folder}/registry/{number}.db")
+        for each in (registry, other):
+            result = each.put(path)
+            assert (result["changed"], result.get("warnings", [])) == (each is other, [])
+        assert [[entry[field] for field in fields] for entry in other.known().values()] == expected
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
