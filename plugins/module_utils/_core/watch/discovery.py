@@ -16,7 +16,7 @@ from ..pipeline.prove import CertificateReference, TlsBind
 from ..x509.certificate import load_certificate
 from .endpoints import WatchedEndpoint
 from .imports import STILL_SERVED
-from .reading import canonical_host, read_endpoint
+from .reading import WildcardName, canonical_host, read_endpoint
 from .seen import seen_certificate
 from .sightings import SeenCertificate
 
@@ -66,10 +66,12 @@ class DiscoverySettings:
 @dataclasses.dataclass(frozen=True)
 class DiscoveredEndpoints:
     """endpoints: in the order of host and port; serving: key of a certificate -> the endpoints that should present it;
-    passed_over: what cannot be watched, and why."""
+    covering: key of a certificate -> the same for its wildcards, such as "*.example.com:443", which stand for hosts
+    that nobody here knows; passed_over: what cannot be watched, and why."""
 
     endpoints: tuple[WatchedEndpoint, ...] = ()
     serving: t.Mapping[str, tuple[WatchedEndpoint, ...]] = dataclasses.field(default_factory=dict)
+    covering: t.Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     passed_over: tuple[tuple[str, str], ...] = ()
 
 
@@ -92,6 +94,7 @@ class EndpointDiscovery:
         self._settings = settings
         self._endpoints: dict[tuple[str, int], WatchedEndpoint] = {}
         self._serving: dict[str, dict[tuple[str, int], None]] = {}
+        self._covering: dict[str, dict[str, None]] = {}
         self._passed_over: dict[tuple[str, str], None] = {}
         address = settings.address
         self._at_home = address is not None and ipaddress.ip_address(address).is_loopback
@@ -100,6 +103,7 @@ class EndpointDiscovery:
         return DiscoveredEndpoints(
             tuple(self._endpoints[key] for key in sorted(self._endpoints)),
             {key: tuple(self._endpoints[each] for each in sorted(keys)) for key, keys in self._serving.items()},
+            {key: tuple(names) for key, names in self._covering.items()},
             tuple(self._passed_over),
         )
 
@@ -153,6 +157,8 @@ class EndpointDiscovery:
             entry = {"host": host, "port": port, "proxy_protocol": proxy_protocol, "address": self._settings.address}
             self._keep(read_endpoint(entry, (), tags=self._settings.tags), certificate)
         except InvalidOption as error:
+            if isinstance(error, WildcardName) and name.startswith("*.") and "*" not in name[2:]:
+                self._covering.setdefault(certificate.key, {})[f"{name.lower()}:{port}"] = None
             self.pass_over(f"{name} of {where}", error.message)
             return False
         return True

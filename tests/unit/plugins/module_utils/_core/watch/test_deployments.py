@@ -179,3 +179,22 @@ def test_of_status_and_discovery() -> None:
     assert deployments_of_status("lb1", STATUS, {}, NOW)[0].endpoints == ()
     with pytest.raises(InvalidOption, match="lb1: it is no result of rotation_status_info"):
         deployments_of_status("lb1", {"msg": "unreachable"}, {}, NOW)
+
+
+def test_a_wildcard_is_for_each_host_below_it() -> None:
+    wild = deployment(endpoints=(("*.example.com", 443),), certificate="prod/wild")
+    found = hold_against_wire(
+        [wild], [view(OLD), view(OLD, key=("a.shop.example.com", 443)), view(OLD, key=("x", 443))]
+    )
+    assert [(finding.kind, finding.endpoint) for finding in found] == [
+        ("not_served", SHOP),
+        ("not_managed", ("a.shop.example.com", 443)),
+        ("not_managed", ("x", 443)),
+    ]
+    assert kinds([wild], view(NEW)) == []
+    assert kinds([wild], view(OLD, key=("192.0.2.1", 443), server_name="www.example.com")) == ["not_served"]
+    assert kinds([wild], view(OLD, key=("shop.example.com", 8443))) == ["not_managed", "not_watched"]
+    # One for the very name comes before it, as it does for HAProxy.
+    assert kinds([wild, deployment({"file": OTHER})], view(NEW)) == ["not_served", "not_watched"]
+    (read,) = given_deployments([deployment_fields(wild)], NOW)
+    assert read == wild

@@ -89,6 +89,11 @@ def test_a_name_that_is_none_is_told_and_the_others_count() -> None:
     assert found.passed_over[0] == ("a b of 192.0.2.1:443", "host: 'a b' is no host name: correct it.")
 
 
+def test_a_wildcard_says_what_it_covers() -> None:
+    found = listen(certificate("*.Example.com", "a.example.com", "w*.example.com"))
+    assert found.covering == {"1": ("*.example.com:443",)}
+
+
 @pytest.mark.parametrize(
     ("one", "makes"),
     [
