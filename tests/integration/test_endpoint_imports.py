@@ -119,6 +119,15 @@ def test_a_file_that_is_not_whole_retires_nobody(registry: Registry, name: str, 
     assert len(registry.known()) == 2
 
 
+def test_a_host_that_has_nothing_deployed_any_more(registry: Registry) -> None:
+    one = {"host": "lb1", "certificate": "prod/shop", "layers": {"file": "a" * 64}, "endpoints": ["*.example.com:443"]}
+    for deployments, changed in (([one], True), ([one], False), ([{"host": "lb1"}], True), ([{"host": "lb1"}], False)):
+        for check in (True, False):
+            result = registry.put(deployments=deployments, check=check)
+            assert (result["changed"], result["deployments_changed"]) == (changed, ["lb1"] if changed else [])
+    assert registry.put(deployments=[{"host": ""}])["failed"]
+
+
 def test_a_file_that_is_none_stops_no_other(registry: Registry) -> None:
     os.mkfifo(registry.folder / "pipe")
     paths = [str(registry.folder / "gone.csv"), str(registry.folder / "pipe"), registry.file("hosts.csv", CSV)]

@@ -95,6 +95,14 @@ def _layers(entry: t.Mapping[str, t.Any]) -> dict[str, str | None]:
     }  # of the others nobody knows
 
 
+def told_deployments(
+    host: str, status: t.Mapping[str, t.Any], discovery: t.Mapping[str, t.Any], at: datetime
+) -> list[dict[str, t.Any]]:
+    """The same as the option deployments of endpoint_registry takes it, which a host that has none is told by, too."""
+    found = deployments_of_status(host, status, discovery, at)
+    return [deployment_fields(deployment) for deployment in found] or [{"host": host}]
+
+
 def deployment_fields(deployment: FleetDeployment) -> dict[str, t.Any]:
     """As the option deployments of endpoint_registry has it."""
     return {

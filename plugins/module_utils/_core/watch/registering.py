@@ -59,15 +59,26 @@ def given_endpoints(entries: t.Sequence[t.Any], protocols: t.Collection[str]) ->
     return GivenEndpoints(tuple(wanted), tuple(refused))
 
 
-def given_deployments(entries: t.Sequence[t.Any], now: datetime) -> list[FleetDeployment]:
-    """Each a dictionary of host, certificate, layers, endpoints and at, see FleetDeployment. Raises InvalidOption."""
-    return [_deployment(f"deployments[{number}]", entry, now) for number, entry in enumerate(entries)]
+def given_deployments(entries: t.Sequence[t.Any], now: datetime) -> dict[str, list[FleetDeployment]]:
+    """By host. Each entry is a dictionary of host, certificate, layers, endpoints and at, see FleetDeployment; or of
+    host alone, which says that it has nothing deployed. Raises InvalidOption."""
+    found: dict[str, list[FleetDeployment]] = {}
+    for number, entry in enumerate(entries):
+        if isinstance(entry, t.Mapping) and set(entry) == {"host"} and str(entry["host"] or "").strip():
+            found.setdefault(str(entry["host"]).strip(), [])
+        else:
+            deployment = _deployment(f"deployments[{number}]", entry, now)
+            found.setdefault(deployment.host, []).append(deployment)
+    return found
 
 
-def hosts_that_changed(known: t.Iterable[FleetDeployment], given: t.Iterable[FleetDeployment]) -> list[str]:
+def hosts_that_changed(
+    known: t.Iterable[FleetDeployment], given: t.Mapping[str, t.Sequence[FleetDeployment]]
+) -> list[str]:
     """Hosts of which something else is given than is known. When it was read does not count."""
-    before, after = _by_host(known), _by_host(given)
-    return [host for host, deployments in after.items() if deployments != before.get(host)]
+    before = _by_host(known)
+    after = _by_host(each for deployments in given.values() for each in deployments)
+    return [host for host in given if after.get(host) != before.get(host)]
 
 
 def action_of(change: EndpointChange) -> Registering:

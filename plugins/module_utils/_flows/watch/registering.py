@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import typing as t
 from datetime import datetime, timedelta
 
@@ -29,13 +30,13 @@ from .importing import ImportFile, import_files
 
 @dataclasses.dataclass(frozen=True)
 class Registration:
-    """What is wanted. deployments: None where nothing is said of them."""
+    """What is wanted. deployments: of each host that told, None where nothing is said of them."""
 
     endpoints: t.Sequence[t.Any] = ()
     files: t.Sequence[ImportFile] = ()
     absent: bool = False
     prune: bool = False
-    deployments: t.Sequence[FleetDeployment] | None = None
+    deployments: t.Mapping[str, t.Sequence[FleetDeployment]] | None = None
     retention: timedelta | None = None
 
 
@@ -90,9 +91,8 @@ def register(
     report.registered = len(known) + actions.count("added") - actions.count("removed")
     if wanted.deployments is not None:
         report.hosts = hosts_that_changed(registry.deployments(), wanted.deployments)
-        hosts = list(dict.fromkeys(deployment.host for deployment in wanted.deployments))
-        if hosts and not check:
-            registry.put_deployments(hosts, wanted.deployments)
+        if wanted.deployments and not check:
+            registry.put_deployments(list(wanted.deployments), list(itertools.chain(*wanted.deployments.values())))
     if wanted.retention is not None:
         report.forgotten = registry.forget(wanted.retention, now, check=check)
     return report
