@@ -34,13 +34,12 @@ class Fleet(t.NamedTuple):
         given = {"certificate": issued.certificate_pem, "private_key": issued.private_key_pem}
         self.run("pem_bundle", path=str(self.haproxy.certs_dir), name="prod/shop", **given)
 
-    def watch(self, *endpoints: t.Any) -> dict[str, dict[str, t.Any]]:
-        """Ask host and endpoints, and see what the dashboard says of each."""
+    def watch(self, *endpoints: t.Any, memory: bool) -> dict[str, dict[str, t.Any]]:
+        """Ask host and endpoints, and see what the dashboard says of each. memory: ask HAProxy's, too."""
         registry = {"database_url": f"sqlite:///{self.folder}/registry/endpoints.db"}
         status = self.run("rotation_status_info", path=str(self.haproxy.certs_dir), socket=self.haproxy.socket)
-        found = self.run(
-            "endpoint_discovery_info", config=[str(self.haproxy.config_path)], address="127.0.0.1", ports=[]
-        )
+        places = {"config": [str(self.haproxy.config_path)], **({"socket": self.haproxy.socket} if memory else {})}
+        found = self.run("endpoint_discovery_info", **places, address="127.0.0.1", ports=[])
         deployments = endpoint_deployments(status, "lb1", found)
         self.run("endpoint_registry", **registry, endpoints=[*found["endpoints"], *endpoints], deployments=deployments)
         self.run("endpoint_scan", **registry, trust_anchors=CA.root_pem, timeout=5)
@@ -61,25 +60,27 @@ def verdict(entry: t.Mapping[str, t.Any]) -> tuple[str, str]:
     return entry["condition"], deployment["verdict"]
 
 
-def test_a_reload_that_did_not_happen_is_seen(fleet: Fleet) -> None:
+@pytest.mark.parametrize("memory", [True, False])
+def test_a_reload_that_did_not_happen_is_seen(fleet: Fleet, memory: bool) -> None:
     fleet.deploy("shop.example.com")
     fleet.haproxy.reload()
-    told = fleet.watch()
+    told = fleet.watch(memory=memory)
     assert verdict(told["shop.example.com"]) == ("good", "served")
     assert told["default.example.com"]["unmanaged"] is True  # it was put there by hand
     fleet.deploy("shop.example.com")
-    told = fleet.watch()
+    told = fleet.watch(memory=memory)
     assert verdict(told["shop.example.com"]) == ("unserved", "differs")
     assert "prod/shop was deployed for it on lb1" in told["shop.example.com"]["why"]
     assert told["shop.example.com"]["deployments"][0]["layers"]["memory"] == ""
     fleet.haproxy.reload()
-    assert verdict(fleet.watch()["shop.example.com"]) == ("good", "served")
+    assert verdict(fleet.watch(memory=memory)["shop.example.com"]) == ("good", "served")
 
 
-def test_a_wildcard_is_seen_at_each_name_that_is_watched(fleet: Fleet) -> None:
+@pytest.mark.parametrize("memory", [True, False])
+def test_a_wildcard_is_seen_at_each_name_that_is_watched(fleet: Fleet, memory: bool) -> None:
     fleet.deploy("*.example.com")
     fleet.haproxy.reload()
     watched = {"host": "a.example.com", "port": fleet.haproxy.port, "address": "127.0.0.1"}
-    assert verdict(fleet.watch(watched)["a.example.com"]) == ("good", "served")
+    assert verdict(fleet.watch(watched, memory=memory)["a.example.com"]) == ("good", "served")
     fleet.deploy("*.example.com")
-    assert verdict(fleet.watch(watched)["a.example.com"]) == ("unserved", "differs")
+    assert verdict(fleet.watch(watched, memory=memory)["a.example.com"]) == ("unserved", "differs")

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import ipaddress
 import typing as t
@@ -16,7 +17,7 @@ from ..pipeline.prove import CertificateReference, TlsBind
 from ..x509.certificate import load_certificate
 from .endpoints import WatchedEndpoint
 from .imports import STILL_SERVED
-from .reading import WildcardName, canonical_host, read_endpoint
+from .reading import canonical_host, read_endpoint
 from .seen import seen_certificate
 from .sightings import SeenCertificate
 
@@ -117,12 +118,23 @@ class EndpointDiscovery:
         proxy = bind.proxy_protocol and self._settings.address is not None
         named = False
         for reference, certificate in loaded:
-            names = reference.filters if reference.filtered else certificate.seen.subject_alternative_names
-            for name in names:
-                if not name.startswith("!"):
-                    named |= self._add(name, bind.port, certificate, bind.label, proxy_protocol=proxy)
+            for name in _asked_names(reference, certificate):
+                named |= self._add(name, bind.port, certificate, bind.label, proxy_protocol=proxy)
         if not named and loaded:
             self._add_itself(bind, [certificate for _reference, certificate in loaded])
+
+    def waiting(self, bind: TlsBind, reference: CertificateReference, certificate: FoundCertificate) -> None:
+        """One that lies where the listener loads it from, which holds another one: it should be at the endpoints that
+        there are."""
+        if self._unreachable(bind):
+            return
+        for name in _asked_names(reference, certificate):
+            if self._cover(name, bind.port, certificate):
+                continue
+            with contextlib.suppress(InvalidOption):
+                key = (canonical_host(name), bind.port)
+                if key in self._endpoints:
+                    self._serving.setdefault(certificate.key, {})[key] = None
 
     def certificate(self, certificate: FoundCertificate, names: t.Iterable[str] | None = None) -> None:
         """One that no listener of the configuration loads. names: by which clients get it, its own where None."""
@@ -157,10 +169,16 @@ class EndpointDiscovery:
             entry = {"host": host, "port": port, "proxy_protocol": proxy_protocol, "address": self._settings.address}
             self._keep(read_endpoint(entry, (), tags=self._settings.tags), certificate)
         except InvalidOption as error:
-            if isinstance(error, WildcardName) and name.startswith("*.") and "*" not in name[2:]:
-                self._covering.setdefault(certificate.key, {})[f"{name.lower()}:{port}"] = None
+            self._cover(name, port, certificate)
             self.pass_over(f"{name} of {where}", error.message)
             return False
+        return True
+
+    def _cover(self, name: str, port: int, certificate: FoundCertificate) -> bool:
+        """Whether it is a name with a wildcard that somebody can be below."""
+        if not name.startswith("*.") or "*" in name[2:]:
+            return False
+        self._covering.setdefault(certificate.key, {})[f"{name.lower()}:{port}"] = None
         return True
 
     def _add_itself(self, bind: TlsBind, certificates: t.Sequence[FoundCertificate]) -> None:
@@ -185,6 +203,12 @@ class EndpointDiscovery:
     def _keep(self, endpoint: WatchedEndpoint, certificate: FoundCertificate) -> None:
         self._endpoints.setdefault(endpoint.key, endpoint)
         self._serving.setdefault(certificate.key, {})[endpoint.key] = None
+
+
+def _asked_names(reference: CertificateReference, certificate: FoundCertificate) -> list[str]:
+    """By which clients get it: the filters of a crt-list, where there are any, take the place of its own."""
+    names = reference.filters if reference.filtered else certificate.seen.subject_alternative_names
+    return [name for name in names if not name.startswith("!")]
 
 
 def _is_loopback(host: str) -> bool:
