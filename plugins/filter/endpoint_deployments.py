@@ -71,7 +71,7 @@ _value:
     - For each certificate C(host), C(certificate), C(endpoints), each C(host:port), C(at), and C(layers). These are
       C(source), C(file), C(memory) and C(wire), with the SHA-256 of the certificate there, null for none, empty for
       another one. A layer that was not asked, or did not answer, is left out.
-    - Of a host with no certificates C(host) alone, so that what was known of it goes.
+    - Of a host without certificates C(host) alone, so that what was known of it is forgotten.
   type: list
   elements: dict
 """
@@ -87,6 +87,7 @@ def endpoint_deployments(
         return told_deployments(str(host), status, discovery or {}, instant)
     except RotationError as error:
         raise AnsibleFilterError(error.message) from None
+    return [deployment_fields(deployment) for deployment in found] or [{"host": str(host)}]
 
 
 class FilterModule:
