@@ -9,10 +9,7 @@ from datetime import datetime, timezone
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.certops.rotation.plugins.module_utils._core.instants import parse_isoformat_utc
-from ansible_collections.certops.rotation.plugins.module_utils._core.watch.deployments import (
-    deployment_fields,
-    deployments_of_status,
-)
+from ansible_collections.certops.rotation.plugins.module_utils._core.watch.deployments import told_deployments
 from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
 
 DOCUMENTATION = r"""
@@ -87,7 +84,7 @@ def endpoint_deployments(
         raise AnsibleFilterError(f"{host}: endpoint_deployments needs the results of modules, which are dictionaries.")
     try:
         instant = parse_isoformat_utc(str(at)) if at else datetime.now(timezone.utc)
-        found = deployments_of_status(str(host), status, discovery or {}, instant)
+        return told_deployments(str(host), status, discovery or {}, instant)
     except RotationError as error:
         raise AnsibleFilterError(error.message) from None
     return [deployment_fields(deployment) for deployment in found] or [{"host": str(host)}]

@@ -12,7 +12,7 @@ from datetime import datetime
 from posixpath import dirname
 
 from ..._errors import InvalidOption
-from .deployments import deployment_fields, deployments_of_status
+from .deployments import told_deployments
 from .reading import read_endpoint
 
 _PREFIX: t.Final = "endpoint_monitor_"
