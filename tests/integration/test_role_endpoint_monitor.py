@@ -53,10 +53,23 @@ class Scene:
         lines = self.told_path.read_text().split("\n") if self.told_path.exists() else []
         return [f"{event['kind']} {event['name']}" for event in map(json.loads, filter(None, lines))]
 
-    def run(self, *, check: bool = False, extra: t.Mapping[str, t.Any] | None = None, **changed: t.Any) -> PlaybookRun:
+    def run(
+        self,
+        *,
+        check: bool = False,
+        extra: t.Mapping[str, t.Any] | None = None,
+        inventory: pathlib.Path | None = None,
+        **changed: t.Any,
+    ) -> PlaybookRun:
         """Of the playbook. changed: variables of the role, without its prefix; extra: of the command line."""
         variables = {f"endpoint_monitor_{name}": value for name, value in {**self.variables, **changed}.items()}
-        return run_playbook(variables, playbook=MONITOR, check=check, extra={"monitor_hosts": "host", **(extra or {})})
+        return run_playbook(
+            variables,
+            playbook=MONITOR,
+            check=check,
+            extra={"monitor_hosts": "host", **(extra or {})},
+            inventory=inventory,
+        )
 
 
 @pytest.fixture(scope="module")
@@ -168,6 +181,25 @@ def test_what_is_not_given_any_more_is_retired_on_request_and_never_by_an_empty_
     assert pruned.returncode == 0, pruned.error
     assert pruned.result("endpoint_scan")["endpoints"] == 1
     assert "retired shop" in scene.told
+
+
+def test_a_host_that_does_not_answer_is_named_and_retires_nothing(scene: Scene) -> None:
+    """It may be the one that serves what would be retired; and it keeps nobody from being watched."""
+    scene.run()
+    dead = scene.directory / "dead.json"
+    unreachable = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": free_port()}
+    dead.write_text(json.dumps({"haproxy": {"hosts": {"dead": unreachable}}}))
+    asked = {"monitor_discover": "haproxy"}
+    run = scene.run(endpoints=scene.endpoints[:1], prune=True, discover_config=[], extra=asked, inventory=dead)
+    assert run.returncode == 2
+    assert "dead has not said what it serves" in run.error
+    assert "host has not said" not in run.error
+    assert run.result("endpoint_scan")["endpoints"] == 2
+    assert "retired shop" not in scene.told
+
+    alone = scene.run(endpoints=[], extra={"monitor_discover": "dead"}, inventory=dead)
+    assert alone.returncode == 2
+    assert alone.result("endpoint_scan")["endpoints"] == 2
 
 
 def test_variables_may_come_as_text(scene: Scene) -> None:

@@ -83,6 +83,7 @@ class Reader:
             "rotation_schedule_virtualenv": sys.prefix,
             "rotation_schedule_requirements": [],
             "rotation_schedule_collections": [],
+            "rotation_schedule_random_delay": 0,
             "rotation_schedule_collections_path": str(documented.ROOT / ".dev" / "collections"),
             "rotation_schedule_service_options": visible_in_services(),
         }
@@ -179,4 +180,4 @@ def the_schedule(reader: Reader) -> None:
     reader.follow("/opt/endpoint-monitor/run certops.rotation.monitor -e endpoint=mail")
     reader.follow(f"{monitor} -e endpoint_monitor_schedule_state=absent")
     assert shell("systemctl", "is-active", "endpoint-monitor.timer", check=False).stdout.strip() == "inactive"
-    assert shell("ls", "/var/lib/certops-monitor").stdout.split() == ["endpoints.db"]
+    assert "endpoints.db" in shell("ls", "/var/lib/certops-monitor").stdout.split()
