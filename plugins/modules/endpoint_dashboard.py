@@ -131,7 +131,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 written:
-  description: The files that tell something else now.
+  description: Files that were written, or would be. Those that tell something else now.
   returned: success
   type: list
   elements: str

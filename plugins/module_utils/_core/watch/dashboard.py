@@ -62,10 +62,10 @@ def dashboard_document(
             yield view
 
     if deployments:
-        held = _Held(deployments, hold_against_wire(deployments, passing()))
+        held = _BesideWire(deployments, hold_against_wire(deployments, passing()))
     else:
         collections.deque(passing(), maxlen=0)
-        held = _Held((), ())
+        held = _BesideWire((), ())
     for endpoint in endpoints:
         key = (endpoint["host"], endpoint["port"])
         endpoint.update(held.of_endpoint(key, served[key], endpoint["condition"]))
@@ -179,7 +179,7 @@ def _facts_of(sighting: Sighting | None) -> _Facts:
 # -- deployments --------------------------------------------------------------------------------------------------
 
 
-class _Held:
+class _BesideWire:
     """What is deployed beside what is served. findings: those of hold_against_wire."""
 
     def __init__(self, deployments: t.Sequence[FleetDeployment], findings: t.Sequence[DeploymentFinding]) -> None:
