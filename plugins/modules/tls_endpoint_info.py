@@ -26,20 +26,24 @@ options:
     description:
       - What to probe, each a text C(host:port) or a dictionary. An IPv6 address needs brackets in a text, as in
         C([::1]:443).
-      - The keys of a dictionary are C(host), C(port), C(server_name), C(address), C(starttls), C(key_type)
-        and C(proxy_protocol).
+      - The keys of a dictionary are C(host), C(port), C(server_name), C(address), C(source_address), C(starttls),
+        C(key_type) and C(proxy_protocol).
       - C(host) is a DNS name, international ones as they are read or in their C(xn--) form, or an IP address.
       - C(port) is 443 by default.
       - C(server_name) is the name to send by SNI and to compare with the certificate. It is C(host) by default, unless
         that is an IP address. An empty one sends no SNI; then a C(host) that is an IP address is compared with the
         certificate, and a DNS name is not.
       - C(address) is an IP address to connect to instead of resolving C(host).
-      - C(starttls) upgrades a plain-text connection first. One of C(smtp), C(imap), C(pop3), C(ftp), C(nntp), C(ldap),
-        C(postgres), C(mysql), which is for MariaDB, too.
+      - C(source_address) is an IP address of this host to connect from.
+      - C(starttls) upgrades a plain-text connection first. One of C(smtp), C(lmtp), C(imap), C(pop3), C(sieve)
+        (ManageSieve), C(ftp), C(nntp), C(ldap), C(postgres), C(mysql), which is for MariaDB, too, C(xmpp) as clients
+        speak it, and C(xmpp-server) as servers do among each other. XMPP servers are asked for the domain
+        C(server_name).
       - C(key_type) asks for the certificate of one key type where a server holds an RSA and an ECDSA certificate for
         one name. One of C(any) (the default), C(rsa), C(ecdsa). Limits the handshake to TLS 1.2, where the server
         speaks it.
-      - C(proxy_protocol), when true, sends an empty PROXY protocol header first, for listeners that expect one.
+      - C(proxy_protocol), when true, sends an empty PROXY protocol header of version 1 first, for listeners that expect
+        one. C(v1) and C(v2) send one of that version with the addresses of the connection, for those that want more.
     type: list
     elements: raw
     required: true
@@ -65,12 +69,20 @@ options:
   client_key:
     description: A PEM file with its unencrypted private key. By default O(client_cert) holds it, too.
     type: path
+  staple:
+    description:
+      - Ask for the OCSP response that a server sends along with its certificate, too, and judge it in
+        RV(endpoints[].staple). It takes one more handshake.
+      - Needs pyOpenSSL on this host.
+    type: bool
+    default: false
 attributes:
   platform:
     support: full
     platforms: posix
 requirements:
   - cryptography >= 42.0
+  - pyOpenSSL >= 24.0, with O(staple)
 notes:
   - On Python before 3.13, and where a server demands a client certificate, the chain is read from the handshake's
     messages. Should a Python before 3.13 negotiate compressed certificates (RFC 8879), RV(endpoints[].chain) has the
@@ -115,6 +127,20 @@ EXAMPLES = r"""
     client_key: /etc/joblet/client-admin-key.pem
   register: probe
   failed_when: not probe.endpoints[0].accepted
+
+- name: What is needed must be good for another two weeks, whatever else is sent
+  certops.rotation.tls_endpoint_info:
+    endpoints:
+      - host: chat.example.com
+        port: 5222
+        starttls: xmpp
+        server_name: example.com
+    staple: true
+  register: chat
+  failed_when: >-
+    chat.endpoints[0].needed_until is none
+    or chat.endpoints[0].needed_until < '%Y-%m-%dT%H:%M:%SZ' | ansible.builtin.strftime(now().timestamp() + 14 * 86400)
+    or chat.endpoints[0].staple not in ['good', 'none']
 """
 
 RETURN = r"""
@@ -172,6 +198,46 @@ endpoints:
       description: SHA-256 of the certificate, in lower-case hexadecimal. Null when not reachable, like the other facts
         of the leaf.
       type: str
+    fingerprint_sha1:
+      description: SHA-1 of the certificate, to be compared with older records.
+      type: str
+    fingerprint_md5:
+      description: MD5 of the certificate, to be compared with older records.
+      type: str
+    key_sha256:
+      description: SHA-256 of the certificate's public key (SubjectPublicKeyInfo), which stays the same when a renewal
+        keeps the key.
+      type: str
+    key_type:
+      description: Kind and size of the certificate's key. Null for a kind that is not known.
+      type: str
+      sample: ecdsa P-256
+    key_type_ignored:
+      description: Whether the server speaks TLS 1.3 only, where it cannot be asked for one C(key_type), so that it
+        was not.
+      type: bool
+    needed_until:
+      description:
+        - Until when the chain leads to the trust anchors with what is sent now, ISO 8601 in UTC. The end of a
+          certificate counts only where no valid path is left without it, so an expired cross-signed certificate beside
+          a valid path does not. Names are not compared.
+        - Null when it does not lead there.
+      type: str
+      sample: "2027-01-30T00:00:00Z"
+    chain_notes:
+      description: What is odd about the chain and harmless to clients, in words that stay the same.
+      type: list
+      elements: str
+      sample: ["a root is sent, too", "sent in another order"]
+    staple:
+      description:
+        - State of the certificate by the OCSP response that came along. One of C(good), C(revoked), C(unknown), C(stale)
+          (its time is over), C(invalid) (for another certificate, signed by nobody who may, or no response at all),
+          C(none).
+        - Null when it could not be asked for.
+      returned: with O(staple)
+      type: str
+      sample: good
     not_before:
       description: Start of the certificate's validity, ISO 8601 in UTC.
       type: str

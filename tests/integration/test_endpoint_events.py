@@ -21,10 +21,12 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.watch.deliv
 from ansible_collections.certops.rotation.tests.support import bad_server, module, pki
 from ansible_collections.certops.rotation.tests.support.connect_proxy import ConnectProxy
 from ansible_collections.certops.rotation.tests.support.event_registry import NO_PROXIES, EventRegistry
+from ansible_collections.certops.rotation.tests.support.playbook import run_playbook
 from ansible_collections.certops.rotation.tests.support.ports import free_port
 from ansible_collections.certops.rotation.tests.support.prometheus import samples
 from ansible_collections.certops.rotation.tests.support.webhook_server import WebhookServer
 
+DATABASE = "postgresql://watch:of-the-database@127.0.0.1:9/watch"
 SECRET = "a-secret-that-nobody-guesses"
 
 
@@ -381,6 +383,46 @@ def test_no_secret_is_shown(registry: EventRegistry, webhook: WebhookServer) -> 
     assert run.failed
     assert f"http://localhost:{webhook.port} answers 500" in run.result["msg"], "enough to know whom to ask"
     assert [name for name, secret in secrets.items() if secret in run.output] == []
+
+
+def test_no_secret_is_shown_by_ansible(registry: EventRegistry, webhook: WebhookServer) -> None:
+    """At the highest verbosity, of a receiver that is down and of one that is not."""
+    ids = registry.tell("a")
+    secrets = {"path": "T0KEN-of-the-path", "header": "header-value-x", "password": "password-x", "secret": SECRET}
+    module_options = {
+        "database_url": registry.url,
+        "headers": {"X-Token": secrets["header"]},
+        "username": "me",
+        "password": secrets["password"],
+        "secret": secrets["secret"],
+        "retries": 0,
+    }
+    urls = [f"http://localhost:{port}/{secrets['path']}" for port in (free_port(), webhook.port)]
+    task = {
+        "name": "Tell them",
+        "certops.rotation.endpoint_events": {
+            **module_options,
+            "receiver": "receiver {{ item }}",
+            "url": "{{ urls[item | int] }}",
+        },
+        "loop": [0, 1],
+    }
+    play = [{"hosts": "haproxy", "gather_facts": False, "tasks": [task]}]
+    run = run_playbook({"urls": urls}, playbook=play, env=NO_PROXIES)
+    assert run.returncode == 2
+    assert webhook.ids == ids
+    assert "Is url right, and does the receiver run?" in run.output
+    assert [name for name, secret in secrets.items() if secret in run.output] == []
+    play[0]["tasks"] = [
+        {
+            "name": "Tell",
+            "certops.rotation.endpoint_events": {"receiver": "x", "url": urls[1], "database_url": DATABASE},
+        }
+    ]
+    run = run_playbook({}, playbook=play, env=NO_PROXIES)
+    assert run.returncode == 2
+    assert "database" in run.output
+    assert "of-the-database" not in run.output
 
 
 @pytest.mark.parametrize(

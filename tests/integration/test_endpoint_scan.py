@@ -11,6 +11,7 @@ import os
 import pathlib
 import socket
 import ssl
+import subprocess
 import time
 import typing as t
 from datetime import timedelta
@@ -43,22 +44,22 @@ class Served:
 
     def __init__(self, directory: pathlib.Path, *issued: pki.IssuedCertificate) -> None:
         self._directory = directory
-        self._context: ssl.SSLContext | None = None
+        self.context: ssl.SSLContext | None = None
         self.serve(*issued)
 
     def serve(self, *issued: pki.IssuedCertificate) -> None:
         if not issued:
-            self._context = None
+            self.context = None
             return
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         for each in issued:
             path = self._directory / f"{each.fingerprint_sha256}.pem"
             path.write_text(each.combined_pem)
             context.load_cert_chain(path)
-        self._context = context
+        self.context = context
 
     def __call__(self, connection: socket.socket) -> None:
-        context = self._context
+        context = self.context
         if context is not None:
             with context.wrap_socket(connection, server_side=True) as secured:
                 secured.recv(1)
@@ -427,3 +428,134 @@ class TestCertificates:
         assert kinds.count("new") == 4  # of the first scan
         [view] = registry.views(ANY)
         assert len(view.states) <= 4 * 9
+
+
+class TestReports:
+    """What users of other watchers have reported."""
+
+    def test_expired_cross_sign_beside_a_valid_path_is_one_low_event(self, tmp_path: pathlib.Path, url: str) -> None:
+        """Of blackbox_exporter (#340, #637) and Uptime Kuma (#3323)."""
+        issued = leaf()
+        old_root = pki.CertificateAuthority("Old Root")
+        cross_sign = pki.CertificateAuthority(
+            "Test Root", parent=old_root, key=ROOT.key, not_before=NOW - 900 * DAY, not_after=NOW - 5 * DAY
+        )
+        chain = issued.replace(chain_pem=INTERMEDIATE.certificate_pem + cross_sign.certificate_pem)
+        with server(Served(tmp_path, chain)) as port:
+            register(url, f"127.0.0.1:{port}")
+            result = scanned(url)
+            assert (result["events"], result["problems"]) == ({"chain_expiring": 1, "new": 1}, [])
+            assert (scanned(url)["events"], scanned(url)["states"]["good"]) == ({}, 1)
+        [event] = [each for each in SqlRegistry(url).events(ANY, None, 10) if each.kind == "chain_expiring"]
+        assert event.severity == "info"
+
+    def test_order_and_a_root_are_facts_and_no_problem(self, tmp_path: pathlib.Path, url: str) -> None:
+        """Of check-tls-cert (#45) and testssl (#1080)."""
+        chain = leaf().replace(chain_pem=ROOT.certificate_pem + INTERMEDIATE.certificate_pem)
+        with server(Served(tmp_path, chain)) as port:
+            register(url, f"127.0.0.1:{port}")
+            result = scanned(url)
+        assert (result["events"], result["problems"]) == ({"new": 1}, [])
+        [view] = SqlRegistry(url).views(ANY)
+        assert set(view.history[0].sighting.chain_notes) == {"a root is sent, too", "sent in another order"}
+
+    def test_without_sni_only_when_wanted(self, tmp_path: pathlib.Path, url: str) -> None:
+        """Of Uptime Kuma (#3921): without a name, some servers show another certificate."""
+        named, other = leaf(), leaf()
+        served = Served(tmp_path, other)
+        by_name = Served(tmp_path, named)
+        assert served.context is not None
+        served.context.sni_callback = lambda tls, name, _context: (
+            setattr(tls, "context", by_name.context) if name else None
+        )
+        with server(served) as port:
+            register(
+                url,
+                {"name": "with", "host": "localhost", "address": "127.0.0.1", "port": port},
+                {"name": "without", "host": "127.0.0.1", "port": port, "server_name": ""},
+            )
+            assert scanned(url)["events"] == {"new": 2}
+        shown = {view.endpoint.name: view.states[0].fingerprint_sha256 for view in SqlRegistry(url).views(ANY)}
+        assert shown == {"with": named.fingerprint_sha256, "without": other.fingerprint_sha256}
+
+    def test_ipv6_literal(self, tmp_path: pathlib.Path, url: str) -> None:
+        """Of check_ssl_cert (#396)."""
+        with server(Served(tmp_path, leaf()), host="::1") as port:
+            register(url, f"[::1]:{port}")
+            result = scanned(url, hosts=[f"[::1]:{port}"])
+        assert (result["states"]["good"], result["addresses"]) == (1, 1)
+        [view] = SqlRegistry(url).views(ANY)
+        assert view.states[0].address == "::1"
+
+    def test_alerts_come_once(self, tmp_path: pathlib.Path, url: str) -> None:
+        """Of Uptime Kuma (#4520)."""
+        with server(Served(tmp_path, leaf(ends=-0.5))) as port:
+            register(url, f"127.0.0.1:{port}", f"127.0.0.1:{free_port()}")
+            events = [scanned(url)["events"] for _scan in range(4)]
+        assert events == [{"expired": 1, "new": 1}, {"unreachable": 1}, {}, {}]
+
+    def test_replaced_before_its_time_by_one_that_had_expired(self, tmp_path: pathlib.Path, url: str) -> None:
+        """A reload that kept, or brought back, an old file."""
+        served = Served(tmp_path, leaf())
+        with server(served) as port:
+            register(url, f"127.0.0.1:{port}")
+            scanned(url)
+            served.serve(leaf(-90, -0.5))
+            assert scanned(url)["events"] == {"expired": 1, "key_changed": 1, "replaced_early": 1}
+
+
+class TestManyRuns:
+    def test_scans_beside_each_other_tell_everything_once(self, tmp_path: pathlib.Path, url: str) -> None:
+        with server(Served(tmp_path, leaf())) as port:
+            register(url, f"127.0.0.1:{port}")
+            running = [started({"database_url": url, "trust_anchors": ROOT.root_pem}) for _run in range(4)]
+            results = [ended(process) for process in running]
+        assert sum(result["events"].get("new", 0) for result in results) == 1
+        assert sum(result["changed"] for result in results) == 1
+        assert [event.kind for event in SqlRegistry(url).events(ANY, None, 10)] == ["new"]
+        [view] = SqlRegistry(url).views(ANY, history=True)
+        assert len(view.history) == 1
+
+    def test_killed_ones_lose_no_event(self, tmp_path: pathlib.Path, url: str) -> None:
+        """What is recorded has its events; the next run does the rest, and tells nothing twice."""
+        number, dead = 600, free_port()
+        hosts = [f"127.1.{each // 250}.{1 + each % 250}" for each in range(number - 1)]
+        options = {"unreachable_after": 1, "timeout": 3}
+        registry = SqlRegistry(url)
+        with server(Served(tmp_path, leaf())) as port:
+            others = [WatchedEndpoint(host, host, dead) for host in hosts]
+            registry.put([WatchedEndpoint("good", "127.0.0.1", port), *others], NOW)
+            process = started({"database_url": url, "trust_anchors": ROOT.root_pem, **options})
+            while process.poll() is None and not registry.events(ANY, None, 1):
+                time.sleep(0.01)
+            process.kill()
+            process.communicate()
+            told = len(registry.events(ANY, None, 2000))
+            assert told > 0
+            result = scanned(url, **options)
+            assert sum(result["events"].values()) == number - told
+            kinds = [event.kind for event in registry.events(ANY, None, 2000)]
+            assert (kinds.count("unreachable"), kinds.count("new")) == (number - 1, 1)
+            assert scanned(url, **options)["events"] == {}
+
+
+def started(args: dict[str, t.Any]) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        module.module_command(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdin
+    process.stdin.write(module.module_request("endpoint_scan", args))
+    process.stdin.close()
+    process.stdin = None
+    return process
+
+
+def ended(process: subprocess.Popen[str]) -> dict[str, t.Any]:
+    output, _none = process.communicate(timeout=100)
+    result = module.parse_result("endpoint_scan", process.returncode, output).result
+    assert not result.get("failed"), result
+    return result

@@ -237,6 +237,23 @@ def test_cron_does_it_too(receiver: Pushed) -> None:
     assert receiver.shell(said).count("PLAY [") == plays
 
 
+def test_the_play_of_a_repository_is_pulled(receiver: Pushed) -> None:
+    """By ansible-pull: what leads to the deployment is the repository's, the variables are the role's."""
+    play = "- name: Deploy\n  ansible.builtin.import_playbook: certops.rotation.deploy\n"
+    receiver.host.write("/srv/own/local.yml", play)
+    receiver.shell(
+        "cd /srv/own && git init -q -b release && git add ."
+        " && git -c user.name=a -c user.email=a@example.com commit -q -m Deploy"
+    )
+    receiver.role(repository="/srv/own", version="release")
+    issued = receiver.authority.issue("pulled.example.com")
+    receiver.upload("pulled.example.com", issued)
+    eventually(lambda: receiver.receipt("pulled.example.com").get("state") == "deployed")
+    assert receiver.live("pulled.example.com") == issued.fingerprint_sha256
+    assert "Starting Ansible Pull" in receiver.journal(SERVICE)
+    eventually(receiver.is_quiet)
+
+
 def deploy(receiver: Pushed, lineage: pathlib.Path, check: bool = False, succeeds: bool = True) -> PlaybookRun:
     return receiver.play("certops.rotation.deploy", check=check, succeeds=succeeds, lineages=str(lineage))
 

@@ -148,11 +148,18 @@ class Fleet:
         self.views.append(EndpointView(WatchedEndpoint(name, name, **endpoint), self.now - timedelta(hours=1)))
 
     def tell(
-        self, view: EndpointView, kind: WatchEventKind, severity: WatchSeverity, ago: timedelta, message: str
+        self,
+        view: EndpointView,
+        kind: WatchEventKind,
+        severity: WatchSeverity,
+        ago: timedelta,
+        message: str,
+        address: str | None = None,
     ) -> None:
+        """address: the first one unless given."""
         at, endpoint = self.now - ago, view.endpoint
-        address = view.states[0].address if view.states else None
-        identity = hashlib.sha256(f"{endpoint}{kind}{at}".encode()).hexdigest()[:32]
+        address = address or (view.states[0].address if view.states else None)
+        identity = hashlib.sha256(f"{endpoint}{address}{kind}{at}".encode()).hexdigest()[:32]
         self.events.append(
             WatchEvent(identity, kind, severity, at, endpoint.name, endpoint.host, endpoint.port, address, message)
         )

@@ -25,12 +25,10 @@ from .._ports.host.libraries import require_library
 from .._ports.tls.scanner import Scanner, ScannerSettings, scan
 from .._ports.tls.starttls import PROTOCOLS
 from .boundary import module_boundary
-from .options import system_trust_pem, tag_texts
+from .options import tag_texts, trusted_certificates
 from .registry_options import DATABASE_OPTIONS, opened_registry
 
 if t.TYPE_CHECKING:
-    from cryptography import x509
-
     from .._ports.registry.sql_registry import SqlRegistry
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
@@ -142,20 +140,8 @@ def _settings(params: t.Mapping[str, t.Any], now: datetime) -> ScannerSettings:
         concurrency=params["concurrency"],
         addresses=params["addresses"],
         trust=Trust(params["trust_anchors"]),
-        anchors=_anchors(params["trust_anchors"]),
+        anchors=trusted_certificates(params["trust_anchors"]),
     )
-
-
-def _anchors(pem: str | None) -> tuple[x509.Certificate, ...]:
-    """None: those of the system, as far as they can be read."""
-    from .._core.x509.trust import load_trust_anchors
-
-    if pem is not None:
-        return load_trust_anchors(pem)
-    try:
-        return load_trust_anchors(system_trust_pem(), skip_unreadable=True)
-    except InvalidOption:  # a host without any trusts nobody, which each verdict says
-        return ()
 
 
 def _given(params: t.Mapping[str, t.Any]) -> list[WatchedEndpoint] | None:

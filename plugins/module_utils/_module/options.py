@@ -22,6 +22,8 @@ from .._ports.store.atomic import FileAttributes, read_regular_file
 from .._ports.store.opening import DirectorySettings
 
 if t.TYPE_CHECKING:
+    from cryptography import x509
+
     from .._core.x509.verify import VerificationPolicy
 
 FILE_OPTIONS: dict[str, dict[str, t.Any]] = {
@@ -142,6 +144,18 @@ def verification_policy(params: t.Mapping[str, t.Any]) -> VerificationPolicy:
         min_remaining=duration_option(params, "min_remaining"),
         trust_anchors=anchors or None,
     )
+
+
+def trusted_certificates(trust_anchors: str | None) -> tuple[x509.Certificate, ...]:
+    """Those of the option trust_anchors; None: of the system, as far as they can be read. Raises InvalidOption."""
+    from .._core.x509.trust import load_trust_anchors
+
+    if trust_anchors is not None:
+        return load_trust_anchors(trust_anchors)
+    try:
+        return load_trust_anchors(system_trust_pem(), skip_unreadable=True)
+    except InvalidOption:  # a host without any trusts nobody, which each verdict says
+        return ()
 
 
 def system_trust_pem() -> str:

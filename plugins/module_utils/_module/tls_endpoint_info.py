@@ -6,17 +6,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import typing as t
+from datetime import datetime, timezone
 
 from .._core.instants import isoformat_utc
 from .._core.limits import check_limits
-from .._core.x509.certificate import load_certificate
-from .._errors import InvalidOption, RotationError
+from .._core.watch.chain_facts import chain_notes, needed_until
+from .._core.watch.seen import NOT_X509, seen_certificate
+from .._core.watch.sightings import SeenCertificate
+from .._core.watch.staple import staple_state
+from .._errors import InvalidOption
 from .._ports.host.libraries import require_library
 from .._ports.tls.endpoint import Endpoint, parse_endpoint
 from .._ports.tls.probe import Observation, Trust, probe_many
 from .boundary import module_boundary
+from .options import trusted_certificates
+
+if t.TYPE_CHECKING:
+    from cryptography import x509
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "endpoints": {"type": "list", "elements": "raw", "required": True},
@@ -25,9 +32,14 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "trust_anchors": {"type": "str"},
     "client_cert": {"type": "path"},
     "client_key": {"type": "path"},
+    "staple": {"type": "bool", "default": False},
 }
-_LEAF_FIELDS = (
+_LEAF_FIELDS: t.Final = (
     "fingerprint_sha256",
+    "fingerprint_sha1",
+    "fingerprint_md5",
+    "key_sha256",
+    "key_type",
     "not_before",
     "not_after",
     "subject_alternative_names",
@@ -35,7 +47,7 @@ _LEAF_FIELDS = (
     "subject",
     "serial_number",
 )
-_CHAIN_FIELDS = ("subject", "issuer", "fingerprint_sha256", "not_before", "not_after")
+_CHAIN_FIELDS: t.Final = ("subject", "issuer", "fingerprint_sha256", "not_before", "not_after")
 
 
 def run(module: t.Any) -> None:
@@ -49,8 +61,16 @@ def run(module: t.Any) -> None:
             raise InvalidOption("client_key is of no use without client_cert.")
         identity = (params["client_cert"], params["client_key"] or params["client_cert"])
         trust = Trust(params["trust_anchors"], identity if params["client_cert"] else None)
-        observations = probe_many(endpoints, params["timeout"], params["concurrency"], trust)
-        results = [_result(observation) for observation in observations]
+        if params["staple"]:
+            require_library("pyOpenSSL")
+        anchors = trusted_certificates(params["trust_anchors"])
+        now = datetime.now(timezone.utc).replace(microsecond=0)
+        limits = params["timeout"], params["concurrency"]
+        observations = probe_many(endpoints, *limits, trust, staple=params["staple"])
+        results = [_result(observation, anchors, now) for observation in observations]
+        if params["staple"]:
+            for result, observation in zip(results, observations):
+                result["staple"] = _staple(observation, now)
         if trust.identity:
             for result in results:
                 result["accepted"] = result["trusted"] and result["error"] is None
@@ -67,8 +87,10 @@ def check_names(entries: t.Sequence[t.Any], endpoints: t.Sequence[Endpoint]) -> 
         raise InvalidOption(f"endpoints[0] ({entries[0]!r}): {odd[0]}")
 
 
-def _result(observation: Observation) -> dict[str, t.Any]:
+def _result(observation: Observation, anchors: tuple[x509.Certificate, ...], now: datetime) -> dict[str, t.Any]:
     endpoint = observation.endpoint
+    chain = [seen_certificate(der) for der in observation.chain]
+    until = needed_until(chain, anchors, now)
     result: dict[str, t.Any] = {
         "host": endpoint.host,
         "port": endpoint.port,
@@ -76,40 +98,39 @@ def _result(observation: Observation) -> dict[str, t.Any]:
         "address": observation.address,
         "starttls": endpoint.starttls,
         "reachable": observation.reachable,
-        "error": observation.error,
+        "error": observation.error or next(filter(None, map(_oddity, chain)), None),
         "trusted": bool(observation.trusted),
         "trust_error": observation.trust_error,
         "protocol": observation.protocol,
         "cipher": observation.cipher,
+        "key_type_ignored": observation.key_type_ignored,
         **dict.fromkeys(_LEAF_FIELDS),
         "subject_alternative_names": [],
-        "chain": [],
+        **(_fields(chain[0], _LEAF_FIELDS) if chain else {}),
+        "needed_until": until and isoformat_utc(until),
+        "chain_notes": list(chain_notes(chain)),
+        "chain": [_fields(each, _CHAIN_FIELDS) for each in chain],
     }
-    sent = [_facts(der) for der in observation.chain]
-    if sent:
-        leaf, _odd = sent[0]
-        result.update({field: leaf[field] for field in _LEAF_FIELDS})
-        result["chain"] = [{field: facts[field] for field in _CHAIN_FIELDS} for facts, _odd in sent]
-        result["error"] = result["error"] or next((odd for _facts, odd in sent if odd), None)
     return result
 
 
-def _facts(der: bytes) -> tuple[dict[str, t.Any], str | None]:
-    """What can be read of a certificate that a peer sent, and what is odd about it."""
-    try:
-        certificate = load_certificate(der)
-    except RotationError:
-        facts: dict[str, t.Any] = dict.fromkeys(_LEAF_FIELDS)
-        facts.update(fingerprint_sha256=hashlib.sha256(der).hexdigest(), subject_alternative_names=[])
-        return facts, "the server sent a certificate that is not valid X.509"
-    facts = {
-        "fingerprint_sha256": certificate.fingerprint_sha256,
-        "not_before": isoformat_utc(certificate.not_before),
-        "not_after": isoformat_utc(certificate.not_after),
-        "subject_alternative_names": list(certificate.subject_alternative_names),
-        "subject": certificate.subject,
-        "issuer": certificate.issuer,
-        "serial_number": certificate.serial_number,
-    }
-    odd = certificate.malformed
-    return facts, f"the server sent a certificate that clients may refuse: {odd}" if odd else None
+def _staple(observation: Observation, now: datetime) -> str | None:
+    if observation.staple is None:
+        return None
+    return staple_state(observation.staple, [seen_certificate(der) for der in observation.chain], now)
+
+
+def _oddity(certificate: SeenCertificate) -> str | None:
+    if certificate.odd in (None, NOT_X509):
+        return certificate.odd and "the server sent a certificate that is not valid X.509"
+    return f"the server sent a certificate that clients may refuse: {certificate.odd}"
+
+
+def _fields(certificate: SeenCertificate, names: t.Iterable[str]) -> dict[str, t.Any]:
+    return {name: _value(getattr(certificate, name)) for name in names}
+
+
+def _value(fact: t.Any) -> t.Any:
+    if isinstance(fact, datetime):
+        return isoformat_utc(fact)
+    return list(fact) if isinstance(fact, tuple) else fact

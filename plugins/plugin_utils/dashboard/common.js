@@ -166,19 +166,22 @@ class List {
     const chip = this.chips.find((each) => each.key === params.get("show"));
     const extra = Object.entries(this.extra).filter(([name]) => params.get(name));
     const found = [];
-    for (let index = 0; index < this.items.length; index++) {
+    // In the order that was asked for: who types waits for no sorting.
+    for (const index of this.ordered()) {
       const item = this.items[index];
       if (chip && !chip.test(item)) continue;
       if (!terms.every((term) => this.texts[index].includes(term))) continue;
       if (extra.every(([name, test]) => test(item, params.get(name)))) found.push(item);
     }
-    this.shown = this.sorted(found);
+    this.shown = found;
     this.show();
     return found.length;
   }
 
-  sorted(found) {
+  // Numbers of all items, kept until another order is asked for.
+  ordered() {
     const asked = this.params.get("sort") || this.order;
+    if (this.kept && this.kept.asked === asked) return this.kept.indexes;
     const down = asked.startsWith("-");
     const column = this.columns.find((each) => each.key === asked.replace("-", "")) || this.columns[0];
     for (const [index, each] of this.columns.entries()) {
@@ -186,11 +189,15 @@ class List {
       else this.heads[index].removeAttribute("aria-sort");
     }
     this.sorting.value = column.key;
-    const keyed = found.map((item, index) => [column.value(item), index, item]);
+    const keys = this.items.map((item) => column.value(item));
     const sign = down ? -1 : 1;
     // What has no value comes last, whichever way.
-    keyed.sort(([a, i], [b, j]) => (a === b ? i - j : a === null ? 1 : b === null ? -1 : a < b ? -sign : sign));
-    return keyed.map(([, , item]) => item);
+    const indexes = keys.map((_key, index) => index).sort((i, j) => {
+      const [a, b] = [keys[i], keys[j]];
+      return a === b ? i - j : a === null ? 1 : b === null ? -1 : a < b ? -sign : sign;
+    });
+    this.kept = { asked, indexes };
+    return indexes;
   }
 
   show() {

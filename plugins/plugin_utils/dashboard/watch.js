@@ -32,7 +32,7 @@ const KINDS = {
   retired: "Retired",
 };
 const GOOD_KINDS = new Set(["renewed", "recovered", "trusted_again"]);
-const SEVERITIES = { critical: "critical", warning: "warning" };
+const SIDES = ["issuer_changed", "names_changed", "key_changed"]; // of what happened, beside something else
 const WEEK = 7 * DAY;
 const WEEKS = 13;
 
@@ -247,42 +247,69 @@ function timeline() {
 
 // -- what changed --------------------------------------------------------------------------------------------------
 
-function eventRow(event, isNamed) {
-  const endpoint = byId.get(event.endpoint);
-  const kind = KINDS[event.kind] || event.kind;
-  const eventTone = SEVERITIES[event.severity] || (GOOD_KINDS.has(event.kind) ? "good" : "none");
+// Without the endpoint at its beginning, where that stands beside it.
+function sentence(event) {
+  const { name, endpoint, address: asked, message } = event;
+  const beginnings = [`${name} (${endpoint}, ${asked})`, `${name} (${endpoint})`, `${endpoint} (${asked})`, endpoint];
+  const whose = beginnings.find((each) => message.startsWith(`${each} `));
+  if (!whose) return message;
+  const rest = message.slice(whose.length + 1);
+  return rest.charAt(0).toUpperCase() + rest.slice(1);
+}
+
+// What happened to one endpoint at one instant, at whichever of its addresses, is one thing with several sides.
+function occasions(events) {
+  const found = new Map();
+  for (const event of events) {
+    const key = `${event.at} ${event.endpoint}`;
+    if (!found.has(key)) found.set(key, []);
+    found.get(key).push(event);
+  }
+  return [...found.values()].map((sides) => sides.sort((a, b) => SIDES.indexOf(a.kind) - SIDES.indexOf(b.kind)));
+}
+
+function occasionRow(sides, isNamed) {
+  const [main] = sides;
+  const endpoint = byId.get(main.endpoint);
+  const worst = ["critical", "warning"].find((severity) => sides.some((each) => each.severity === severity));
+  const kinds = [...new Set(sides.map((each) => KINDS[each.kind] || each.kind))];
+  const also = kinds.slice(1).map((kind) => kind.toLowerCase());
+  const told = new Set(sides.filter((each) => each === main || !SIDES.includes(each.kind) || each.severity !== "info").map(sentence));
   return element(
     "li",
     null,
     element(
       "div",
       null,
-      word(kind, eventTone),
-      isNamed ? [" ", endpoint ? link(endpoint) : element("span", { class: "any" }, event.name || event.endpoint)] : null,
-      element("p", { class: "soft small any" }, event.message),
+      word(kinds[0], worst || (GOOD_KINDS.has(main.kind) ? "good" : "none")),
+      isNamed ? [" ", endpoint ? link(endpoint) : element("span", { class: "any" }, main.name || main.endpoint)] : null,
+      also.length ? element("span", { class: "soft" }, ` ${also.join(", ")}`) : null,
+      [...told].map((text) => element("p", { class: "soft small any" }, text)),
     ),
-    element("span", { class: "soft small" }, time(event.at)),
+    element("span", { class: "soft small" }, time(main.at)),
   );
 }
 
 function changes(events, title, isNamed) {
-  if (!events.length) return null;
-  const rows = element("ol", { class: "changes" }, events.slice(0, 6).map((event) => eventRow(event, isNamed)));
+  const all = occasions(events);
+  if (!all.length) return null;
+  const rows = element("ol", { class: "changes" }, all.slice(0, 6).map((sides) => occasionRow(sides, isNamed)));
   const more = element(
     "button",
     {
       type: "button",
       class: "more",
       onclick: () => {
-        rows.append(...events.slice(6).map((event) => eventRow(event, isNamed)));
+        rows.append(...all.slice(6).map((sides) => occasionRow(sides, isNamed)));
         more.remove();
-        const first = rows.children[6].querySelector("a");
-        if (first) first.focus();
+        const first = rows.children[6];
+        first.tabIndex = -1;
+        first.focus();
       },
     },
-    `${(events.length - 6).toLocaleString("en")} more`,
+    `${(all.length - 6).toLocaleString("en")} more`,
   );
-  return element("section", { class: "sheet" }, element("h2", null, title), rows, events.length > 6 ? more : null);
+  return element("section", { class: "sheet" }, element("h2", null, title), rows, all.length > 6 ? more : null);
 }
 
 // -- one endpoint --------------------------------------------------------------------------------------------------

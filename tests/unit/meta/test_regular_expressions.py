@@ -74,16 +74,34 @@ def expressions() -> t.Iterator[Expression]:
 
 
 def patterns(node: ast.expr, constants: t.Mapping[str, ast.expr], tree: ast.Module) -> list[t.Any]:
-    """The text or bytes of an expression; of one that comes from a table (step.accepted), all texts of that table."""
-    if isinstance(node, ast.Attribute):
-        steps = [call for call in ast.walk(tree) if isinstance(call, ast.Call) and ast.unparse(call.func) == "_Line"]
-        return [text for step in steps for part in step.args[1:] for text in patterns(part, constants, tree)]
+    """The text or bytes of an expression; of the parameter of a function, all that the module's calls give to it."""
     if isinstance(node, ast.JoinedStr):
         parts = [value.value if isinstance(value, ast.FormattedValue) else value for value in node.values]
         return ["".join(patterns(part, constants, tree)[0] for part in parts)]
     if isinstance(node, ast.Name):
-        return patterns(constants[node.id], constants, tree)
+        given = [constants[node.id]] if node.id in constants else list(arguments(node.id, tree))
+        assert given, f"nothing is known of {node.id}"
+        return [text for each in given for text in patterns(each, constants, tree)]
     return [ast.literal_eval(node)]
+
+
+def arguments(parameter: str, tree: ast.Module) -> t.Iterator[ast.expr]:
+    """What is given to functions that have a parameter of this name, defaults too."""
+    for function in ast.walk(tree):
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        names = [argument.arg for argument in function.args.args]
+        if parameter not in names:
+            continue
+        position = names.index(parameter)
+        defaults = dict(zip(reversed(names), reversed(function.args.defaults)))
+        yield from [defaults[parameter]] if parameter in defaults else []
+        for call in ast.walk(tree):
+            if isinstance(call, ast.Call) and ast.unparse(call.func) == function.name:
+                yield from [
+                    *call.args[position : position + 1],
+                    *(k.value for k in call.keywords if k.arg == parameter),
+                ]
 
 
 def bodies(text: str) -> list[str]:

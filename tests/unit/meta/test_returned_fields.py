@@ -77,6 +77,7 @@ OF_ONE_MODULE = {
     ("endpoint_events", "severity"),
     ("endpoint_scan", "condition"),
     ("endpoint_scan", "problems"),
+    ("endpoint_status_info", "conditions"),
     ("haproxy_ca_file", "issuer"),
     ("haproxy_rotation", "needs_reload"),
     ("push_doctor_info", "check"),

@@ -27,6 +27,7 @@ OF_A_ROLE = {
     "module_utils/_core/push/certdeploy_client.py",
     "module_utils/_core/push/pusher.py",
     "module_utils/_core/push/receiving.py",
+    "module_utils/_core/watch/monitor_report.py",
     "lookup/_shared_ca_configurations.py",
 }
 

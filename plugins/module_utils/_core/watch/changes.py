@@ -350,5 +350,5 @@ def _digest(chain: t.Sequence[SeenCertificate]) -> str:
 
 
 def _gist(error: str | None) -> str | None:
-    """Without numbers, such as seconds: they do not make another error."""
-    return None if error is None else re.sub(r"\d+", "", error)
+    """Without what differs by chance: numbers, such as seconds, and whether a server that goes away says goodbye."""
+    return None if error is None else re.sub(r"\d+", "", error).replace("connection reset", "connection closed")

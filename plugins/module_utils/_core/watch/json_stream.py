@@ -94,7 +94,7 @@ class _Reader:
         for chunk in self._chunks:
             parts.append(chunk)
             size += len(chunk)
-            if size >= len(rest):
+            if size and size >= len(rest):  # one may be empty
                 break
         self._before += self._at
         self._text, self._at = "".join(parts), 0

@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-import posixpath
 import typing as t
 from dataclasses import dataclass
 from datetime import datetime
+from posixpath import dirname
 
 from ..._errors import InvalidOption
 from .deployments import deployment_fields, deployments_of_status
@@ -139,11 +139,11 @@ class MonitorPlan:
     def _directory(self) -> str:
         """That of a registry in a file, else ""."""
         url = self._given.database_url
-        return posixpath.dirname(url[len(_SQLITE) :]) if url.startswith(f"{_SQLITE}/") else ""
+        return dirname(url[len(_SQLITE) :]) if url.startswith(f"{_SQLITE}/") else ""
 
     def _writable(self) -> list[str]:
         """Directories that a scheduled run writes to."""
-        files = [posixpath.dirname(getattr(self._given, name)) for name in _FILES]
+        files = [dirname(getattr(self._given, name)) for name in _FILES]
         return [path for path in dict.fromkeys([self._directory, *files]) if path not in ("", "/")]
 
     def _problems(self, wanted: t.Sequence[t.Any]) -> t.Iterator[str]:

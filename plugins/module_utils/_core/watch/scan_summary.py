@@ -72,14 +72,14 @@ class ScanProblem:
         limits = thresholds(leaf, policy)
         return teller.expiring(leaf, end, threshold_reached(end, sighting.at, limits) or timedelta(0), False).message
 
-    @property
-    def rank(self) -> tuple[t.Any, ...]:
-        """The worst first, then what ends first."""
+    def rank(self, policy: WatchPolicy) -> tuple[t.Any, ...]:
+        """The worst first, then what ends first. What may be back for the next scan comes last."""
+        passing = self.condition == "unreachable" and self.failures < policy.unreachable_after
         leaf = self.sighting.leaf
         end = end_of(leaf, self.sighting.needed_until) if leaf else None
         ends = _NO_END if end is None else isoformat_utc(end)
         return (
-            CONDITIONS.index(self.condition),
+            len(CONDITIONS) if passing else CONDITIONS.index(self.condition),
             ends,
             self.endpoint.key,
             self.sighting.address or "",
@@ -129,7 +129,7 @@ class ScanSummary:
 
     def as_result(self) -> dict[str, t.Any]:
         """JSON values, at most MOST_PROBLEMS of them in a list."""
-        problems = sorted(self._problems.values(), key=lambda problem: problem.rank)
+        problems = sorted(self._problems.values(), key=lambda problem: problem.rank(self._policy))
         return {
             "endpoints": len(self._endpoints),
             "addresses": sum(self._conditions.values()),

@@ -21,6 +21,7 @@ MINIMUM_VERSIONS = {
     "dnspython": "2.4.0",
     "jmespath": "0.10.0",
     "prometheus_client": "0.16.0",
+    "pyOpenSSL": "24.0.0",
     "sqlalchemy": "2.0.0",
 }
 

@@ -31,19 +31,24 @@ _DRIVERS: t.Final = {
     "postgresql": ("psycopg", "psycopg2"),
     "mariadb": ("pymysql", "MySQLdb"),
 }
-_DIALECTS: t.Final = {"postgres": "postgresql", "mysql": "mariadb"}
+_KINDS: t.Final = {"postgres": "postgresql", "mysql": "mariadb"}
+_SQLALCHEMY_NAMES: t.Final = {"postgres": "postgresql"}
 _MODULES_OF_DRIVERS: t.Final = {"pysqlite": "sqlite3", "mysqldb": "MySQLdb"}
 _PACKAGES: t.Final = {"psycopg": "psycopg[binary]", "psycopg2": "psycopg2", "pymysql": "PyMySQL"}
 
 
 class DatabaseUrl:
-    """One that can be used. url: SQLAlchemy's, with a driver; file: of SQLite, else None."""
+    """One that can be used. url: SQLAlchemy's, with a driver; file: of SQLite, else None.
+
+    dialect: sqlite, postgresql, or mariadb, which stands for MySQL, too.
+    """
 
     def __init__(self, text: str) -> None:
         """Raises RegistryError for what is none; its text quotes nothing of it, for a password may be in it."""
         url = _parsed(text)
         dialect, _plus, driver = url.drivername.partition("+")
-        dialect = _DIALECTS.get(dialect, dialect)
+        spoken = _SQLALCHEMY_NAMES.get(dialect, dialect)
+        dialect = _KINDS.get(dialect, dialect)
         if dialect not in _DRIVERS:
             raise RegistryError(f"database_url is of no kind of database that is known here. {_FORMS}")
         driver = driver or _installed(dialect)
@@ -60,7 +65,7 @@ class DatabaseUrl:
             driver = "pysqlite"
         elif not url.database:
             raise RegistryError(f"database_url names no database. {_FORMS}")
-        self.url = url.set(drivername=f"{dialect}+{driver}")
+        self.url = url.set(drivername=f"{spoken}+{driver}")
 
     def __str__(self) -> str:
         """For people: without the password, and without options, which may hold one."""

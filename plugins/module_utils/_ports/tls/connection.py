@@ -26,11 +26,13 @@ _MOST_RECEIVED: t.Final = 1 << 18  # bytes before TLS
 class Connector:
     """Connects to the first of some addresses that takes a connection.
 
-    tried: the one that was tried last; in the end the one that is connected, or failed last.
+    source: an IP address of ours to connect from. tried: the one that was tried last; in the end the one that is
+    connected, or failed last.
     """
 
-    def __init__(self, addresses: t.Iterable[SocketAddress]) -> None:
+    def __init__(self, addresses: t.Iterable[SocketAddress], source: str | None = None) -> None:
         self._untried = _families_in_turns(addresses)
+        self._source = source
         self._pending: dict[socket.socket, str | None] = {}
         self.tried: str | None = None
 
@@ -75,11 +77,21 @@ class Connector:
         del self._untried[0]
         self._pending[connection] = self.tried = shown((family, address))
         connection.setblocking(False)
-        code = connection.connect_ex(address)
+        code = self._bind(connection) or connection.connect_ex(address)
         if code not in (0, errno.EINPROGRESS):
             del self._pending[connection]
             connection.close()
             raise OSError(code, os.strerror(code))
+
+    def _bind(self, connection: socket.socket) -> int:
+        """To the source; an error number, else 0."""
+        if self._source is None or connection.family == socket.AF_UNIX:
+            return 0
+        try:
+            connection.bind((self._source, 0))
+        except OSError as error:
+            return errno.EAFNOSUPPORT if isinstance(error, socket.gaierror) else error.errno or errno.EADDRNOTAVAIL
+        return 0
 
 
 def _families_in_turns(addresses: t.Iterable[SocketAddress]) -> list[SocketAddress]:

@@ -13,11 +13,18 @@ import re
 import typing as t
 
 from ..._errors import ProbeError
+from .proxy_header import PROXY_PROTOCOLS, ProxyProtocol
 from .starttls import PROTOCOLS
 
 KEY_TYPES = ("any", "rsa", "ecdsa")
 _MAX_NAME = 253  # RFC 1035
-_FIELDS = ("host", "port", "server_name", "address", "starttls", "key_type", "proxy_protocol")
+_FIELDS = ("host", "port", "server_name", "address", "source_address", "starttls", "key_type", "proxy_protocol")
+_WORDS_OF_PROXY_PROTOCOL: t.Final[dict[str, ProxyProtocol]] = {
+    **dict.fromkeys(("", "0", "false", "no", "off"), False),
+    **dict.fromkeys(("1", "true", "yes", "on"), True),
+    "v1": "v1",
+    "v2": "v2",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,9 +36,10 @@ class Endpoint:
     address: connect there instead of resolving host.
     starttls: plain-text protocol that is upgraded first, one of starttls.PROTOCOLS.
     key_type: accept a certificate of this key type only ("rsa", "ecdsa"), which limits the handshake to TLS 1.2.
-    proxy_protocol: send an empty PROXY protocol header first, for listeners that expect one.
+    proxy_protocol: send a PROXY protocol header first, for listeners that expect one.
     unix_path: connect to this unix socket instead, an abstract one with a zero byte first; then host and port say
     nothing.
+    source_address: connect from this IP address of our host.
     """
 
     host: str
@@ -40,8 +48,9 @@ class Endpoint:
     address: str | None = None
     starttls: str | None = None
     key_type: str = "any"
-    proxy_protocol: bool = False
+    proxy_protocol: ProxyProtocol = False
     unix_path: str | None = None
+    source_address: str | None = None
 
     def __post_init__(self) -> None:
         if self.unix_path is None and not 0 < self.port < 65536:
@@ -52,6 +61,10 @@ class Endpoint:
             raise ProbeError(f"key_type {self.key_type!r} is not one of {', '.join(KEY_TYPES)}")
         if self.address and not is_ip(self.address):
             raise ProbeError(f"address {self.address!r} is not an IP address")
+        if self.source_address and not is_ip(self.source_address):
+            raise ProbeError(f"source_address {self.source_address!r} is not an IP address")
+        if self.proxy_protocol not in PROXY_PROTOCOLS:
+            raise ProbeError(f"proxy_protocol {self.proxy_protocol!r} is not one of true, false, v1, v2")
 
     @property
     def connect_host(self) -> str:
@@ -148,5 +161,16 @@ def _from_mapping(entry: t.Mapping[str, t.Any]) -> Endpoint:
         address=entry.get("address") or None,
         starttls=entry.get("starttls") or None,
         key_type=entry.get("key_type") or "any",
-        proxy_protocol=bool(entry.get("proxy_protocol", False)),
+        proxy_protocol=_proxy_protocol(entry.get("proxy_protocol")),
+        source_address=entry.get("source_address") or None,
     )
+
+
+def _proxy_protocol(value: t.Any) -> ProxyProtocol:
+    """Truth may come as a text."""
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    text = str(value).strip().lower()
+    if text not in _WORDS_OF_PROXY_PROTOCOL:
+        raise ProbeError(f"proxy_protocol {value!r} is not one of true, false, v1, v2")
+    return _WORDS_OF_PROXY_PROTOCOL[text]

@@ -157,7 +157,8 @@ def verifying_context(
 def _context(key_type: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.sslobject_class = _Recorder
-    context._msg_callback = _record  # type: ignore[attr-defined]
+    # The callback of the class below: SSLContext's own makes enumerations of all numbers, in a tenth of all time.
+    super(ssl.SSLContext, type(context))._msg_callback.__set__(context, _record)  # type: ignore[misc]
     if key_type != "any":
         context.maximum_version = ssl.TLSVersion.TLSv1_2
     return context

@@ -42,7 +42,8 @@ class Observation:
     it themselves, earlier ones through OpenSSL's message callback). error: None, or why the handshake did not
     complete; both chain and error are set when the server sent its certificate and then wanted one of ours.
     trusted, trust_error: None when trust was not asked for. key_type_ignored: the server speaks TLS 1.3 only, where
-    the handshake cannot be limited to one key type, so it was not.
+    the handshake cannot be limited to one key type, so it was not. staple: the OCSP response that came along in DER,
+    b"" for none; None when nobody asked, or it could not be asked for.
     """
 
     endpoint: Endpoint
@@ -54,6 +55,7 @@ class Observation:
     protocol: str | None = None
     cipher: str | None = None
     key_type_ignored: bool = False
+    staple: bytes | None = None
 
     @property
     def reachable(self) -> bool:

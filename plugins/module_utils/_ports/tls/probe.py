@@ -19,7 +19,9 @@ from .endpoint import Endpoint, is_ip
 from .handshake import Handshake, permissive_context, shake_hands
 from .loop import Loop, OutOfTime, Talk, Timed
 from .observation import QUEUE_FULL, Observation, Trust
+from .proxy_header import proxy_header
 from .resolver import NameResolver, SocketAddress
+from .stapling import ask_for_staple
 from .starttls import UpgradeRefused
 
 __all__ = ["Observation", "Trust", "converse", "probe", "probe_many"]
@@ -33,7 +35,6 @@ _ERRNO_TEXTS: t.Final = {
     errno.EACCES: "permission denied",
     errno.EAGAIN: QUEUE_FULL,
 }
-_PROXY_HEADER: t.Final = b"PROXY UNKNOWN\r\n"  # "use the connection's own addresses" (PROXY protocol, 2.1)
 _RESETS: t.Final = (errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED)
 #: Why there is no address.
 UNRESOLVED: t.Final = "name resolution failed"
@@ -53,11 +54,16 @@ def probe(endpoint: Endpoint, timeout: float, trust: Trust | None = None) -> Obs
 
 
 def probe_many(
-    endpoints: t.Sequence[Endpoint], timeout: float, concurrency: int, trust: Trust | None = None
+    endpoints: t.Sequence[Endpoint],
+    timeout: float,
+    concurrency: int,
+    trust: Trust | None = None,
+    *,
+    staple: bool = False,
 ) -> list[Observation]:
     """Probe all, timeout seconds each; the observations in the endpoints' order.
 
-    concurrency: how many at a time; those that take much longer than others do not count.
+    concurrency: how many at a time; those that take much longer than others do not count. staple: see converse.
     """
     if not endpoints:
         return []
@@ -65,7 +71,7 @@ def probe_many(
     resolver = NameResolver()
 
     def numbered(number: int) -> Talk[tuple[int, Observation] | list[Timed[tuple[int, Observation]]]]:
-        return number, (yield from converse(endpoints[number], timeout, trust, resolver))
+        return number, (yield from converse(endpoints[number], timeout, trust, resolver, staple=staple))
 
     with open_files(len(endpoints)) as most_open:
         loop: Loop[tuple[int, Observation]] = Loop(concurrency, most_open)
@@ -80,9 +86,14 @@ def converse(
     trust: Trust | None,
     resolver: NameResolver,
     addresses: t.Sequence[SocketAddress] | None = None,
+    *,
+    staple: bool = False,
 ) -> Talk[Observation]:
-    """What probe does, as a conversation that a Loop gives timeout seconds. addresses: those to ask, instead of all."""
-    return (yield from _Probe(endpoint, timeout, resolver, addresses).run(trust))
+    """What probe does, as a conversation that a Loop gives timeout seconds. addresses: those to ask, instead of all.
+
+    staple: ask for the OCSP response, too, by one more handshake, which needs pyOpenSSL.
+    """
+    return (yield from _Probe(endpoint, timeout, resolver, addresses).run(trust, staple=staple))
 
 
 class _Probe:
@@ -100,9 +111,13 @@ class _Probe:
         self._phase = "connect"
         self._address: str | None = None
 
-    def run(self, trust: Trust | None) -> Talk[Observation]:
+    def run(self, trust: Trust | None, *, staple: bool) -> Talk[Observation]:
+        seen: Observation | None = None
         try:
-            return (yield from self._observe(trust))
+            seen = yield from self._observe(trust)
+            if staple and seen.chain:
+                seen = dataclasses.replace(seen, staple=(yield from self._staple(seen.key_type_ignored)))
+            return seen
         except OutOfTime:
             error = f"timeout after {self._timeout:g} s during {self._phase}"
         except _Unreachable as unreachable:
@@ -113,6 +128,11 @@ class _Probe:
             error = "the name cannot be sent by SNI"
         except OSError as os_error:
             error = _os_error_text(os_error, self._phase)
+            source = self._endpoint.source_address
+            if source and os_error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                error = f"source_address {source} cannot be used to connect to {self._address}"
+        if seen is not None:  # and nothing but its staple is missing
+            return seen
         return Observation(
             self._endpoint,
             self._address,
@@ -174,18 +194,31 @@ class _Probe:
     ) -> Talk[Handshake]:
         connection = yield from self._connect()
         with connection:
-            if self._endpoint.proxy_protocol:
-                yield from send(connection, _PROXY_HEADER)
-            if self._endpoint.starttls:
-                self._phase = "STARTTLS"
-                try:
-                    yield from start_tls(
-                        connection, self._endpoint.starttls, self._endpoint.sni or self._endpoint.connect_host
-                    )
-                except UpgradeRefused as refused:
-                    raise _Unreachable(f"STARTTLS refused: {refused}") from None
-            self._phase = "handshake"
+            yield from self._begin(connection)
             return (yield from shake_hands(connection, context, server_hostname, await_verdict=await_verdict))
+
+    def _staple(self, key_type_ignored: bool) -> Talk[bytes]:
+        connection = yield from self._connect()
+        with connection:
+            yield from self._begin(connection)
+            key_type = "any" if key_type_ignored else self._endpoint.key_type
+            return (yield from ask_for_staple(connection, self._endpoint.sni, key_type))
+
+    def _begin(self, connection: socket.socket) -> Talk[None]:
+        """All that is said before TLS."""
+        endpoint = self._endpoint
+        yield from send(connection, self._proxy_header(connection))
+        if endpoint.starttls:
+            self._phase = "STARTTLS"
+            try:
+                yield from start_tls(connection, endpoint.starttls, endpoint.sni or endpoint.connect_host)
+            except UpgradeRefused as refused:
+                raise _Unreachable(f"STARTTLS refused: {refused}") from None
+        self._phase = "handshake"
+
+    def _proxy_header(self, connection: socket.socket) -> bytes:
+        kind = self._endpoint.proxy_protocol
+        return proxy_header(kind, connection.getsockname(), connection.getpeername()) if kind else b""
 
     def _connect(self) -> Talk[socket.socket]:
         """To the first address that takes a connection; to the same one again, where there was one already."""
@@ -193,7 +226,7 @@ class _Probe:
             self._phase = "name resolution"
             self._addresses = yield from self._resolve()
         self._phase = "connect"
-        connector = Connector(self._addresses)
+        connector = Connector(self._addresses, self._endpoint.source_address)
         try:
             connection = yield from connector.connect()
         finally:

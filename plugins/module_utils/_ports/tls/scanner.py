@@ -20,6 +20,7 @@ from ..._core.watch.chain_facts import chain_notes
 from ..._core.watch.endpoints import WatchedEndpoint
 from ..._core.watch.seen import seen_certificate
 from ..._core.watch.sightings import Sighting
+from ..._core.watch.staple import staple_state
 from ..._errors import ProbeError
 from ..host.descriptors import open_files
 from .connection import shown, with_port
@@ -43,7 +44,7 @@ class ScannerSettings:
 
     deadline: seconds for all of them; what has not been seen by then is in Scanner.unfinished. concurrency: how many at
     a time; those that take much longer than others do not count. trust: None to ask for no verdict. anchors: the
-    trust's, for needed_until, which stays None without.
+    trust's, for needed_until, which stays None without. staple: ask for the OCSP response, too (needs pyOpenSSL).
     """
 
     now: datetime
@@ -54,6 +55,7 @@ class ScannerSettings:
     trust: Trust | None = None
     anchors: tuple[x509.Certificate, ...] = ()
     key_type: str = "any"
+    staple: bool = False
 
 
 def scan(endpoints: t.Sequence[WatchedEndpoint], settings: ScannerSettings) -> Scanner:
@@ -116,7 +118,9 @@ class Scanner:
     def _see(self, watched: WatchedEndpoint, endpoint: Endpoint, address: SocketAddress | None) -> Talk[Sighting]:
         settings = self._settings
         addresses = None if address is None else [address]
-        seen = yield from converse(endpoint, settings.timeout, settings.trust, self._resolver, addresses)
+        seen = yield from converse(
+            endpoint, settings.timeout, settings.trust, self._resolver, addresses, staple=settings.staple
+        )
         return self._sighting(watched, seen, None if address is None else shown(address))
 
     def _sighting(self, watched: WatchedEndpoint, seen: Observation, address: str | None) -> Sighting:
@@ -135,6 +139,7 @@ class Scanner:
             protocol=seen.protocol,
             cipher=seen.cipher,
             key_type_ignored=seen.key_type_ignored,
+            staple=None if seen.staple is None else staple_state(seen.staple, chain, settings.now),
         )
 
     def _failed(self, watched: WatchedEndpoint, error: str) -> Sighting:

@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
+import html
 import typing as t
 from xml.parsers import expat
-from xml.sax.saxutils import quoteattr
 
 from .starttls_stream import Conversation, ServerStream, UpgradeRefused
 
@@ -27,7 +27,7 @@ def talk_xmpp_server(stream: ServerStream, name: str) -> Conversation[None]:
 
 def _talk(stream: ServerStream, name: str, namespace: str) -> Conversation[None]:
     yield (
-        f"<?xml version='1.0'?><stream:stream to={quoteattr(_domain(name))} xmlns='{namespace}'"
+        f"<?xml version='1.0'?><stream:stream to='{html.escape(_domain(name))}' xmlns='{namespace}'"
         f" xmlns:stream='{_STREAMS}' version='1.0'>"
     ).encode()
     document = _Document()

@@ -107,3 +107,7 @@ def test_a_big_document_needs_no_memory() -> None:
         assert tracemalloc.get_traced_memory()[1] < 2_000_000
     finally:
         tracemalloc.stop()
+
+
+def test_an_empty_piece_is_no_end() -> None:
+    assert list(json_items(iter(["", '[{"a": 1},', "", " 2]"]))) == [{"a": 1}, 2]

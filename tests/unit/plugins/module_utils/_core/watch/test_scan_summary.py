@@ -1,0 +1,112 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import typing as t
+from datetime import timedelta
+
+import pytest
+from ansible_collections.certops.rotation.plugins.module_utils._core.watch.endpoints import WatchedEndpoint
+from ansible_collections.certops.rotation.plugins.module_utils._core.watch.policy import WatchPolicy
+from ansible_collections.certops.rotation.plugins.module_utils._core.watch.scan_summary import (
+    ScanSummary,
+    condition_of,
+)
+from ansible_collections.certops.rotation.plugins.module_utils._core.watch.sightings import Sighting
+from ansible_collections.certops.rotation.tests.support.watching import ADDRESS, DAY, START, WWW, Life, seen
+
+A = seen("a", -10, 80)
+
+
+def sighting(*chain: t.Any, day: float = 0, host: str = WWW.host, **fields: t.Any) -> Sighting:
+    fields = {"trusted": True, **fields} if chain else {"error": "connection refused", **fields}
+    return Sighting((host, 443), fields.pop("address", ADDRESS), START + day * DAY, chain, **fields)
+
+
+@pytest.mark.parametrize(
+    ("seen_at", "condition"),
+    [
+        (sighting(A), "good"),
+        (sighting(A, trusted=None), "good"),
+        (sighting(A, day=49.9), "good"),
+        (sighting(A, day=50), "expiring"),
+        (sighting(A, day=79.9), "expiring"),
+        (sighting(A, day=80), "expired"),
+        (sighting(A, day=80, trusted=False), "expired"),
+        (sighting(A, day=50, trusted=False), "untrusted"),
+        (sighting(A, needed_until=START + 3 * DAY), "expiring"),
+        (sighting(A, seen("cross", -900, -5), needed_until=A.not_after), "good"),
+        (sighting(), "unreachable"),
+        (sighting(dataclasses.replace(A, not_before=None, not_after=None)), "unread"),
+        (sighting(dataclasses.replace(A, not_before=None, not_after=None), trusted=False), "untrusted"),
+    ],
+)
+def test_condition(seen_at: Sighting, condition: str) -> None:
+    assert condition_of(seen_at, WatchPolicy()) == condition
+
+
+def test_condition_by_days() -> None:
+    policy = WatchPolicy(expiring_within=(timedelta(days=7), timedelta(days=60)))
+    assert condition_of(sighting(A, day=20), policy) == "expiring"
+    assert condition_of(sighting(A, day=19.9), policy) == "good"
+
+
+def test_the_worst_first_and_hiccups_last() -> None:
+    hosts = ["down", "hiccup", "soon", "sooner", "untrusted", "expired", "good", "odd"]
+    endpoints = [WatchedEndpoint(host, host) for host in hosts]
+    summary = ScanSummary(endpoints, WatchPolicy())
+    lives = {host: Life(endpoint) for host, endpoint in zip(hosts, endpoints)}
+    odd = dataclasses.replace(A, not_before=None, not_after=None, odd="its dates are no dates")
+    for _scan in range(2):
+        for each in [
+            sighting(host="down"),
+            sighting(A, day=60, host="soon"),
+            sighting(seen("d", -10, 75), day=60, host="sooner"),
+            sighting(A, host="untrusted", trusted=False, trust_error="self-signed certificate"),
+            sighting(A, day=81, host="expired"),
+            sighting(A, host="good"),
+            sighting(odd, host="odd"),
+            *([sighting(host="hiccup")] if _scan else []),
+        ]:
+            summary.see(each)
+            summary.judge(each, lives[each.endpoint[0]].judge(each))
+    result = summary.as_result()
+    names = [problem["name"] for problem in result["problems"]]
+    assert names == ["expired", "down", "untrusted", "sooner", "soon", "odd", "hiccup"]
+    told = {problem["name"]: problem for problem in result["problems"]}
+    assert (told["down"]["failures"], told["hiccup"]["failures"]) == (2, 1)
+    assert told["down"]["message"] == (
+        "down:443 (192.0.2.1) gave no certificate in 2 scans in a row, since 2026-01-01T00:00:00Z: connection refused."
+    )
+    assert told["hiccup"]["message"] == "hiccup:443 (192.0.2.1) gave no certificate: connection refused."
+    assert told["odd"]["message"].endswith("serves a certificate whose end cannot be read: its dates are no dates.")
+    assert told["untrusted"]["message"].endswith("do not trust: self-signed certificate.")
+    assert (told["expired"]["days_left"], told["sooner"]["days_left"], told["soon"]["days_left"]) == (-1, 15, 20)
+    assert summary.changed
+    json.dumps(result)
+
+
+def test_ten_thousand_are_a_hundred_and_a_number() -> None:
+    endpoints = [WatchedEndpoint(f"n{number}", f"h{number}") for number in range(10_000)]
+    summary = ScanSummary(endpoints, WatchPolicy())
+    for endpoint in endpoints:
+        summary.see(sighting(host=endpoint.host))
+    summary.miss(endpoints)
+    result = summary.as_result()
+    assert (len(result["problems"]), result["more_problems"]) == (100, 9900)
+    assert (len(result["unfinished"]), result["more_unfinished"]) == (100, 9900)
+    assert (result["states"]["unreachable"], result["addresses"], result["endpoints"]) == (10_000, 10_000, 10_000)
+    assert len(json.dumps(result)) < 100_000
+
+
+def test_names_of_others_are_text() -> None:
+    """A peer chooses what its certificate says."""
+    subject = "CN=\x1b[2J<script>\u202e{{ lookup('pipe', 'id') }}"
+    life = Life()
+    life.see(0, dataclasses.replace(A, subject=subject))
+    assert subject in life.events[0].message
+    assert life.events[0].details["after"]["subject"] == subject
