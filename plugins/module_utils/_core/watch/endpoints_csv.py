@@ -21,7 +21,7 @@ _DELIMITERS: t.Final = ",;\t|"
 _MOST_OF_A_LINE: t.Final = 64 * 1024
 # What a spreadsheet takes for a formula, which may start programs, is text behind an apostrophe (OWASP, CSV injection);
 # so is what would be a comment here.
-_QUOTED = re.compile(r"'*[=+\-@#]")
+_FORMULA = re.compile(r"'*[=+\-@#]")
 _WITHOUT_HEADER: t.Final = {1: ("host",), 2: ("host", "port"), 3: ("name", "host", "port")}
 
 
@@ -138,8 +138,8 @@ def _entry(cells: t.Sequence[str], header: tuple[str, ...] | None) -> dict[str, 
 
 def _cell(value: t.Any) -> str:
     text = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-    return f"'{text}" if _QUOTED.match(text) else text
+    return f"'{text}" if _FORMULA.match(text) else text
 
 
 def _plain(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and _QUOTED.match(cell) else cell
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
