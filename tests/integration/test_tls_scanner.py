@@ -20,6 +20,7 @@ import time
 import typing as t
 
 import pytest
+from ansible_collections.certops.rotation.plugins.module_utils._core.watch.chain_ends import ChainEnds
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.endpoints import WatchedEndpoint
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.sightings import Sighting
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.trust import load_trust_anchors
@@ -470,6 +471,23 @@ def test_an_endpoint_is_finished_with_its_last_address(tmp_path: pathlib.Path, n
         scanner = scan([half], ScannerSettings(NOW, timeout=30, deadline=2))
         assert [each.address for each in scanner] == ["127.0.0.1"]
     assert scanner.unfinished == [half]
+
+
+def test_what_a_chain_costs_to_judge_is_not_the_others_time(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hostile chain can keep us for a second or so; meanwhile nobody's time passes."""
+    real = ChainEnds.end
+
+    def costly(*arguments: t.Any, **options: t.Any) -> t.Any:
+        time.sleep(0.7)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(ChainEnds, "end", costly)
+    slow = tls(tmp_path, LOCAL, before=lambda connection: time.sleep(0.2))
+    with server(slow) as port:
+        seen = see(*(at(port, f"127.0.0.{number}", address="127.0.0.1") for number in range(1, 9)), timeout=3)
+    assert [each.error for each in seen] == [None] * 8
 
 
 def test_odd_endpoints_are_their_own_problem(tmp_path: pathlib.Path) -> None:

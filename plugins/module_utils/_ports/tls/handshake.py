@@ -11,7 +11,6 @@ import functools
 import re
 import socket
 import ssl
-import time
 import typing as t
 
 from ..._errors import ProbeError
@@ -33,21 +32,6 @@ _PROTOCOLS: t.Final[dict[int, str]] = {  # as SSL_get_version(3) names them
 }
 _MOST_RECEIVED = 1 << 20  # bytes of a handshake; the longest chains that OpenSSL takes are a tenth of that
 _CIPHERS = {"any": "ALL", "rsa": "aRSA", "ecdsa": "aECDSA"}
-
-
-class Deadline:
-    """A total time that starts now. seconds: as the user gave it."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self._end = time.monotonic() + seconds
-
-    def remaining(self) -> float:
-        """Seconds left, more than 0; raises TimeoutError when there are none."""
-        left = self._end - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        return left
 
 
 @dataclasses.dataclass(frozen=True)

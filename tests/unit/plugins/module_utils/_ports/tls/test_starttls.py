@@ -68,8 +68,8 @@ GOOD: list[tuple[str, list[Step]]] = [
     # A list of features without STARTTLS says little: some do it all the same.
     ("smtp", [SMTP_SAYS, (b"250 mail\r\n", ASKED), (b"220 go\r\n", b"")]),
     ("lmtp", [(b"220 ready\r\n", LHLO), (b"250-mail\r\n250 STARTTLS\r\n", ASKED), (b"220 go\r\n", b"")]),
-    ("imap", [(b"* OK ready\r\n", b"a1 STARTTLS\r\n"), (b"a1 OK begin\r\n", b"")]),
-    ("imap", [(b"* ok\r\n", b"a1 STARTTLS\r\n"), (b"* CAPABILITY IMAP4\r\n* OK {4}\r\na1 N x\r\nA1 OK\r\n", b"")]),
+    ("imap", [(b"* OK ready\r\n", b"A1 STARTTLS\r\n"), (b"a1 OK begin\r\n", b"")]),
+    ("imap", [(b"* ok\r\n", b"A1 STARTTLS\r\n"), (b"* CAPABILITY IMAP4\r\n* OK {4}\r\na1 N x\r\nA1 OK\r\n", b"")]),
     ("pop3", [(b"+OK <1@x> ready\r\n", b"STLS\r\n"), (b"+OK\r\n", b"")]),
     ("ftp", [(b"220-Hi\r\n220a\r\n 220 b\r\n230 c\r\n220 d\r\n", b"AUTH TLS\r\n"), (b"234 begin\r\n", b"")]),
     ("ftp", [(b"120 in 1 minute\r\n220 ready\r\n", b"AUTH TLS\r\n"), (b"234\r\n", b"")]),
