@@ -242,8 +242,12 @@ def test_deployments(watched: Watched) -> None:
     assert watched.check_run_check_run(deployments=[{**of_web1, "certificate": "b.pem"}])["deployments_changed"] == [
         "web1"
     ]
+    assert watched.check_run_check_run(deployments=[{"host": "web1"}])["deployments_changed"] == ["web1"]
+    assert [each.host for each in SqlRegistry(watched.url).deployments()] == ["web2"]
     for wrong in (
         {**of_web1, "host": ""},
+        {"host": ""},
+        {"certificate": "a.pem"},
         {**of_web1, "layers": {"file": "AA" * 32}},
         {**of_web1, "layers": {"cloud": None}},
         {**of_web1, "at": "yesterday"},
@@ -336,6 +340,24 @@ def test_selection_and_limit(watched: Watched, authority: pki.CertificateAuthori
     assert (len(told["events"]), told["total"]) == (2, 3)
     assert watched.info(hosts=["old.example.com"])["endpoints"][0]["condition"] is None
     assert "limit is a number" in watched.info(fails=True, limit=0)["msg"]
+
+
+def test_two_certificates_of_one_address(watched: Watched, authority: pki.CertificateAuthority) -> None:
+    """One for each type of key, each with a condition and a history of its own."""
+    watched.run(endpoints=["www.example.com"])
+    rsa, ecdsa = authority.issue("www.example.com", key_type="rsa2048"), authority.issue("www.example.com")
+    watched.scan(-2, "www.example.com", rsa)
+    watched.scan(-2, "www.example.com", ecdsa, key_type="ecdsa")
+    watched.scan(-1, "www.example.com", ecdsa, key_type="ecdsa", trusted=False, trust_error="it was revoked")
+    (endpoint,) = watched.info(history=True)["endpoints"]
+    told = {each["asked_key_type"]: (each["key_type"], each["condition"]) for each in endpoint["addresses"]}
+    assert told == {"any": ("rsa 2048", "good"), "ecdsa": ("ecdsa P-256", "untrusted")}
+    assert endpoint["condition"] == "untrusted"
+    assert [(each["asked_key_type"], each["open"]) for each in endpoint["history"]] == [
+        ("ecdsa", True),
+        ("ecdsa", False),
+        ("any", True),
+    ]
 
 
 def test_no_registry_yet(watched: Watched, tmp_path: pathlib.Path) -> None:
