@@ -33,6 +33,7 @@ from ansible_collections.certops.rotation.tests.support.ports import free_port
 from ansible_collections.certops.rotation.tests.support.revocation import ocsp_response
 from ansible_collections.certops.rotation.tests.support.tls_server import server
 from ansible_collections.certops.rotation.tests.support.watching import WWW, seen
+from cryptography.x509 import ocsp
 
 ROOT = pki.CertificateAuthority("Test Root")
 INTERMEDIATE = pki.CertificateAuthority("Test Intermediate", parent=ROOT)
@@ -417,7 +418,7 @@ class TestCertificates:
         good, revoked, _none = issued.values()
         files: dict[str, t.Any] = {name: each.combined_pem for name, each in issued.items()}
         files["0.pem.ocsp"] = ocsp_response(INTERMEDIATE, good)
-        files["1.pem.ocsp"] = ocsp_response(INTERMEDIATE, revoked, revoked=True)
+        files["1.pem.ocsp"] = ocsp_response(INTERMEDIATE, revoked, status=ocsp.OCSPCertStatus.REVOKED)
         with contextlib.ExitStack() as stack:
             ports = [
                 stack.enter_context(HaproxyInstance({n: c for n, c in files.items() if n.startswith(str(number))})).port
