@@ -167,7 +167,7 @@ endpoints:
       type: str
       sample: 192.0.2.10
     starttls:
-      description: The protocol that was upgraded, if any.
+      description: Plain-text protocol that is upgraded to TLS first. Null for none.
       type: str
     reachable:
       description: Whether the server presented a certificate.
@@ -199,41 +199,40 @@ endpoints:
         of the leaf.
       type: str
     fingerprint_sha1:
-      description: SHA-1 of the certificate, to be compared with older records.
+      description: SHA-1 of the certificate, the one fingerprint that HAProxy reports. In lower-case hexadecimal.
       type: str
     fingerprint_md5:
-      description: MD5 of the certificate, to be compared with older records.
+      description: MD5 of the certificate, in lower-case hexadecimal. To be compared with older records.
       type: str
     key_sha256:
-      description: SHA-256 of the certificate's public key (SubjectPublicKeyInfo), which stays the same when a renewal
-        keeps the key.
+      description: SHA-256 of the public key (SubjectPublicKeyInfo), in lower-case hexadecimal. It stays the same when a
+        renewal keeps the key.
       type: str
     key_type:
-      description: Kind and size of the certificate's key. Null for a kind that is not known.
+      description: Type and size of the public key. Null for a type that is not known.
       type: str
       sample: ecdsa P-256
     key_type_ignored:
-      description: Whether the server speaks TLS 1.3 only, where it cannot be asked for one C(key_type), so that it
-        was not.
+      description: Whether it presented a certificate of another key type than it was asked for. A server that speaks
+        TLS 1.3 only cannot be asked, so that it may have one of the wanted type, too.
       type: bool
     needed_until:
       description:
-        - Until when the chain leads to the trust anchors with what is sent now, ISO 8601 in UTC. The end of a
-          certificate counts only where no valid path is left without it, so an expired cross-signed certificate beside
-          a valid path does not. Names are not compared.
-        - Null when it does not lead there.
+        - When the first certificate of the shortest valid path ends, ISO 8601 in UTC. Where another path is left then,
+          it is that one's end. So an expired cross-signed certificate beside a valid path does not count. Names are not
+          compared.
+        - Null when what is sent does not lead to the trust anchors.
       type: str
       sample: "2027-01-30T00:00:00Z"
     chain_notes:
-      description: What is odd about the chain and harmless to clients, in words that stay the same.
+      description: What is odd in the chain and does no harm. In words that stay the same.
       type: list
       elements: str
       sample: ["a root is sent, too", "sent in another order"]
     staple:
       description:
-        - State of the certificate by the OCSP response that came along. One of C(good), C(revoked), C(unknown), C(stale)
-          (its time is over), C(invalid) (for another certificate, signed by nobody who may, or no response at all),
-          C(none).
+        - State of the OCSP response that was served. One of C(good), C(revoked), C(unknown), C(stale) (its time is
+          over), C(invalid) (for another certificate, signed by nobody who may, or no response at all), C(none).
         - Null when it could not be asked for.
       returned: with O(staple)
       type: str

@@ -6,8 +6,11 @@
 
 from __future__ import annotations
 
+import functools
+import http.server
 import pathlib
 import re
+import threading
 import typing as t
 from datetime import datetime, timezone
 
@@ -472,6 +475,29 @@ def test_it_needs_no_network(browser: Browser, example: pathlib.Path) -> None:
     assert all(
         "Content Security Policy" in each or "TrustedHTML" in each or "TrustedScript" in each for each in refusals
     )
+
+
+def test_behind_a_web_server(browser: Browser, example: pathlib.Path) -> None:
+    """It asks for nothing but itself."""
+    asked: list[str] = []
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *arguments: t.Any) -> None:  # noqa: A002  # its name there
+            asked.append(str(arguments[0]))
+
+    handler = functools.partial(Handler, directory=str(example.parent))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            browser.driver.get(f"http://127.0.0.1:{server.server_port}/{example.name}{WWW}")
+            assert browser.one("h1[tabindex]").text == "www.example.com"
+            browser.follow("#/?show=today")
+            assert len(names(browser)) == 5
+        finally:
+            server.shutdown()
+            thread.join()
+    assert asked == [f"GET /{example.name} HTTP/1.1"]
 
 
 def test_it_is_current_while_it_is_open(browser: Browser, example: pathlib.Path) -> None:

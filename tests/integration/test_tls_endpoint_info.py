@@ -349,7 +349,7 @@ GOOD_TALKS = {
         (b"250-mail\r\n250-STARTTLS\r\n250 8BITMIME\r\n", b"STARTTLS\r\n"),
         (b"220 go ahead\r\n", b""),
     ),
-    "imap": script((b"* OK ready\r\n", b"a1 STARTTLS\r\n"), (b"* BYTHEWAY\r\na1 OK begin\r\n", b"")),
+    "imap": script((b"* OK ready\r\n", b"A1 STARTTLS\r\n"), (b"* BYTHEWAY\r\na1 OK begin\r\n", b"")),
     "pop3": script((b"+OK ready\r\n", b"STLS\r\n"), (b"+OK begin\r\n", b"")),
     "ftp": script((b"220-Welcome\r\n  to FTP\r\n220 ready\r\n", b"AUTH TLS\r\n"), (b"234 begin\r\n", b"")),
     "nntp": script((b"201 ready\r\n", b"STARTTLS\r\n"), (b"382 begin\r\n", b"")),
@@ -366,12 +366,12 @@ TERSE_TALKS = {
     ),
     "ftp": script((b"220-a\r\n220a\r\n2201 b\r\n220\n", b"AUTH TLS\r\n"), (b"234\r\n", b"")),
     "nntp": script((b"200\r\n", b"STARTTLS\r\n"), (b"382\r\n", b"")),
-    "imap": script((b"* OK\r\n", b"a1 STARTTLS\r\n"), (b"a1 OK\r\n", b"")),
+    "imap": script((b"* OK\r\n", b"A1 STARTTLS\r\n"), (b"a1 OK\r\n", b"")),
     "pop3": script((b"+OK\r\n", b"STLS\r\n"), (b"+OK\r\n", b"")),
 }
 BAD_TALKS = {
     "smtp": script((b"554 go away\r\n", b"")),
-    "imap": script((b"* OK ready\r\n", b"a1 STARTTLS\r\n"), (b"a1 NO never\r\n", b"")),
+    "imap": script((b"* OK ready\r\n", b"A1 STARTTLS\r\n"), (b"a1 NO never\r\n", b"")),
     "pop3": script((b"-ERR busy\r\n", b"")),
     "ftp": script((b"220 ready\r\n", b"AUTH TLS\r\n"), (b"500 what?\r\n", b"")),
     "nntp": script((b"201 ready\r\n", b"STARTTLS\r\n"), (b"580 no\r\n", b"")),

@@ -18,7 +18,7 @@ import ssl
 import threading
 import typing as t
 
-from .tls.handshake import Deadline
+from .deadline import Deadline
 
 _MOST_OF_A_HEAD = 64 * 1024
 _SENT_AT_ONCE = 16 * 1024

@@ -18,7 +18,7 @@ from .exchange import Connect, over_tcp
 if t.TYPE_CHECKING:
     import socket
 
-    from .tls.handshake import Deadline
+    from .deadline import Deadline
 
 _MOST_OF_AN_ANSWER = 64 * 1024
 

@@ -60,13 +60,11 @@ OF_ONE_MODULE = {
     ("certificate_push", "counts"),
     ("domain_table", "api_calls"),
     ("domain_table_info", "api_calls"),
-    ("endpoint_discovery_info", "starttls"),
     ("endpoint_discovery_info", "tags"),
-    ("endpoint_registry", "starttls"),
     ("endpoint_registry", "tags"),
+    ("endpoint_registry_info", "asked_key_type"),
     ("endpoint_registry_info", "fingerprint_sha1"),
     ("endpoint_registry_info", "severity"),
-    ("endpoint_registry_info", "starttls"),
     ("endpoint_registry_info", "tags"),
     ("endpoint_events", "address"),
     ("endpoint_events", "fault"),
@@ -84,6 +82,7 @@ OF_ONE_MODULE = {
     ("push_doctor_info", "severity"),
     ("rotation_doctor_info", "severity"),
     ("shared_ca_member_info", "problems"),
+    ("tls_endpoint_info", "fingerprint_sha1"),
 }
 
 

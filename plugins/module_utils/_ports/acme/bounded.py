@@ -20,7 +20,7 @@ import ssl
 import typing as t
 
 from ..._errors import InvalidOption
-from ..tls.handshake import Deadline
+from ..deadline import Deadline
 
 try:
     from requests.adapters import HTTPAdapter

@@ -15,8 +15,8 @@ import re
 import typing as t
 import urllib.parse
 
+from ..deadline import Deadline
 from ..exchange import exchange, over_tcp
-from ..tls.handshake import Deadline
 
 _ENDPOINTS = {"ipv4": "http://169.254.169.254", "ipv6": "http://[fd00:ec2::254]"}
 _INSTANCE_ID = re.compile(r"i-[0-9a-f]+")

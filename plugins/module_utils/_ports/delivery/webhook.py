@@ -16,9 +16,9 @@ from ..._core.text import shown
 from ..._core.watch.delivery import event_body, fault_of_status, signature_of
 from ..._core.watch.events import WatchEvent
 from ..._errors import DeliveryError, InvalidOption
+from ..deadline import Deadline
 from ..exchange import Connect, exchange, over_tcp
 from ..proxies import HttpProxy, ProxyRefusal, proxy_for, through_proxy
-from ..tls.handshake import Deadline
 
 _HINTS: t.Final = {
     401: " Correct headers, username and password, or secret.",

@@ -16,9 +16,9 @@ import urllib.parse
 
 from ..._core.text import shown
 from ..._errors import InvalidOption, ReloadError
+from ..deadline import Deadline
 from ..exchange import Connect, Response, exchange, over_tcp, over_unix
 from ..host.processes import Process
-from ..tls.handshake import Deadline
 
 _MAX_LOG_LINES = 50
 _MAX_ANSWER = 4 * 1024 * 1024

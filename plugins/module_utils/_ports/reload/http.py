@@ -14,8 +14,8 @@ import urllib.parse
 
 from ..._core.text import shown
 from ..._errors import InvalidOption, ReloadError
+from ..deadline import Deadline
 from ..exchange import exchange, over_tcp
-from ..tls.handshake import Deadline
 from .master import MasterReloader
 from .reloader import Reload
 

@@ -84,52 +84,52 @@ class Scanner:
     def __iter__(self) -> t.Iterator[Sighting]:
         settings = self._settings
         with open_files(min(_MOST_OPEN, len(self._endpoints) + settings.concurrency)) as most_open:
-            loop: Loop[tuple[int, Sighting]] = Loop(settings.concurrency, most_open, settings.deadline)
-            conversations = (Timed(self._endpoint(number), settings.timeout) for number in range(len(self._endpoints)))
+            loop: Loop[_Look] = Loop(settings.concurrency, most_open, settings.deadline)
+            talks = (Timed(self._endpoint(number), settings.timeout) for number in range(len(self._endpoints)))
             try:
-                for number, sighting in loop.run(conversations):
-                    self._left[number] -= 1
-                    if not self._left[number]:
-                        del self._left[number]
-                    yield sighting
+                for look in loop.run(talks):
+                    self._left[look.number] -= 1
+                    if not self._left[look.number]:
+                        del self._left[look.number]
+                    # Here, and not in its talk: however long that takes, the others do not pay for it.
+                    yield self._sighting(look)
             finally:
                 self._resolver.close()
 
     def _endpoint(self, number: int) -> _Talk:
-        watched = self._endpoints[number]
+        settings = self._settings
         try:
-            endpoint = probed(watched, self._settings.key_type)
-            if self._settings.addresses == "first" or is_ip(endpoint.connect_host):
-                return number, (yield from self._see(watched, endpoint, None))
+            endpoint = probed(self._endpoints[number], settings.key_type)
+            if settings.addresses == "first" or is_ip(endpoint.connect_host):
+                return (yield from self._look(number, endpoint, None))
             addresses = yield from self._resolver.addresses(endpoint.connect_host)
         except OutOfTime:
-            return number, self._failed(watched, f"timeout after {self._settings.timeout:g} s during name resolution")
+            return _Look(number, None, f"timeout after {settings.timeout:g} s during name resolution")
         except ProbeError as odd:
-            return number, self._failed(watched, odd.message)
+            return _Look(number, None, odd.message)
         if not addresses:
-            return number, self._failed(watched, UNRESOLVED)
+            return _Look(number, None, UNRESOLVED)
         found = with_port(_routed(addresses), endpoint.port)
         self._left[number] = len(found)
-        return [Timed(self._address(number, endpoint, each), self._settings.timeout) for each in found]
+        return [Timed(self._look(number, endpoint, each), settings.timeout) for each in found]
 
-    def _address(self, number: int, endpoint: Endpoint, address: SocketAddress) -> _Talk:
-        return number, (yield from self._see(self._endpoints[number], endpoint, address))
-
-    def _see(self, watched: WatchedEndpoint, endpoint: Endpoint, address: SocketAddress | None) -> Talk[Sighting]:
+    def _look(self, number: int, endpoint: Endpoint, address: SocketAddress | None) -> _Talk:
         settings = self._settings
-        addresses = None if address is None else [address]
+        only = None if address is None else [address]
         seen = yield from converse(
-            endpoint, settings.timeout, settings.trust, self._resolver, addresses, staple=settings.staple
+            endpoint, settings.timeout, settings.trust, self._resolver, only, staple=settings.staple
         )
-        return self._sighting(watched, seen, None if address is None else shown(address))
+        return _Look(number, seen.address or (address and shown(address)), seen)
 
-    def _sighting(self, watched: WatchedEndpoint, seen: Observation, address: str | None) -> Sighting:
-        settings = self._settings
+    def _sighting(self, look: _Look) -> Sighting:
+        key, seen, now = self._endpoints[look.number].key, look.seen, self._settings.now
+        if isinstance(seen, str):
+            return Sighting(key, look.address, now, error=seen)
         chain = tuple(map(seen_certificate, seen.chain))
         return Sighting(
-            watched.key,
-            seen.address or address,
-            settings.now,
+            key,
+            look.address,
+            now,
             chain=chain,
             error=seen.error,
             trusted=seen.trusted if chain else None,
@@ -139,14 +139,19 @@ class Scanner:
             protocol=seen.protocol,
             cipher=seen.cipher,
             key_type_ignored=seen.key_type_ignored,
-            staple=None if seen.staple is None else staple_state(seen.staple, chain, settings.now),
+            staple=None if seen.staple is None else staple_state(seen.staple, chain, now),
         )
 
-    def _failed(self, watched: WatchedEndpoint, error: str) -> Sighting:
-        return Sighting(watched.key, None, self._settings.now, error=error)
+
+class _Look(t.NamedTuple):
+    """number: of the endpoint. seen: or why there was nothing to ask."""
+
+    number: int
+    address: str | None
+    seen: Observation | str
 
 
-_Talk = Talk["tuple[int, Sighting] | list[Timed[tuple[int, Sighting]]]"]
+_Talk = Talk["_Look | list[Timed[_Look]]"]
 
 
 def probed(watched: WatchedEndpoint, key_type: str = "any") -> Endpoint:

@@ -107,39 +107,44 @@ def _talk_nntp(stream: ServerStream, _name: str) -> Conversation[None]:
     yield from _ask(stream, "STARTTLS", "382")
 
 
-# Replies with a word.
+# Replies with a word, in upper or lower case.
 
 
 def _talk_imap(stream: ServerStream, _name: str) -> Conversation[None]:
     """RFC 9051, 6.2.1. What is not tagged may come at any time, the list of capabilities for instance."""
-    yield from _expect_word(stream, None, r"\* OK\b")
-    yield _say("a1 STARTTLS")
-    yield from _expect_word(stream, "STARTTLS", r"a1 OK\b", ignored=r"\* (?!BYE\b)")
+    yield from _expect_words(stream, None, "* OK")
+    yield _say("A1 STARTTLS")
+    yield from _expect_words(stream, "STARTTLS", "A1 OK", before=lambda line: _begins(line, "*", but="* BYE"))
 
 
 def _talk_pop3(stream: ServerStream, _name: str) -> Conversation[None]:
     """RFC 2595, 4."""
-    yield from _expect_word(stream, None, r"\+OK\b")
+    yield from _expect_words(stream, None, "+OK")
     yield _say("STLS")
-    yield from _expect_word(stream, "STLS", r"\+OK\b")
+    yield from _expect_words(stream, "STLS", "+OK")
 
 
 def _talk_sieve(stream: ServerStream, _name: str) -> Conversation[None]:
     """ManageSieve, RFC 5804. It begins with its capabilities, each a line of strings."""
-    yield from _expect_word(stream, None, r"OK\b", ignored=r"[\"{]")
+    yield from _expect_words(stream, None, "OK", before=lambda line: line.startswith(('"', "{")))
     yield _say("STARTTLS")
-    yield from _expect_word(stream, "STARTTLS", r"OK\b")
+    yield from _expect_words(stream, "STARTTLS", "OK")
 
 
-def _expect_word(
-    stream: ServerStream, command: str | None, accepted: str, ignored: str = r"(?!)"
+def _begins(line: str, words: str, *, but: str | None = None) -> bool:
+    found = line.upper().split()
+    return found[: len(words.split())] == words.split() and (but is None or not _begins(line, but))
+
+
+def _expect_words(
+    stream: ServerStream, command: str | None, words: str, before: t.Callable[[str], bool] | None = None
 ) -> Conversation[None]:
-    """accepted: the beginning of the line that ends the answer; ignored: of those before it. In any case."""
+    """A line that begins with these. before: of lines that may come first."""
     while True:
         line = yield from _line_with_literals(stream)
-        if re.match(accepted, line, re.IGNORECASE):
+        if _begins(line, words):
             return
-        if not re.match(ignored, line, re.IGNORECASE):
+        if before is None or not before(line):
             raise _refused(line, command)
 
 
