@@ -188,6 +188,13 @@ function isInWeek(endpoint, wanted) {
   return ends >= Math.max(from, now) && ends < from + WEEK;
 }
 
+function inWords(wanted) {
+  if (!wanted) return "";
+  if (wanted === "past") return ", ended";
+  if (wanted === "later") return `, ending after ${day(dayOf(WEEKS))}`;
+  return Number.isNaN(Date.parse(wanted)) ? "" : `, ending in the week from ${day(wanted)}`;
+}
+
 function timeline() {
   const weeks = new Map();
   for (const endpoint of endpoints) {
@@ -590,6 +597,7 @@ const list = new List({
   text: searched,
   chips,
   extra: { ends: isInWeek },
+  told: (params) => inWords(params.get("ends")),
   order: "condition",
   columns: [
     {
