@@ -202,7 +202,7 @@ certificates:
       type: list
       elements: str
     key_type:
-      description: Type and size of the public key. Null where it is not known.
+      description: Kind and size of the certificate's key. Null where it is not known.
       type: str
       sample: ecdsa P-256
     is_ca:
@@ -220,7 +220,8 @@ certificates:
       type: list
       elements: str
     expected_at:
-      description: Which of RV(endpoints) should serve it, each C(host:port).
+      description: Which of RV(endpoints) should serve it, each C(host:port). Also its wildcards, such as
+        C(*.example.com:443), which stand for hosts that are not known here.
       type: list
       elements: str
 authorities_found:

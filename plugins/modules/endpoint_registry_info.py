@@ -138,6 +138,12 @@ endpoints:
           description: IP address. Null when the host's name did not resolve.
           type: str
           sample: 192.0.2.10
+        asked_key_type:
+          description:
+            - For a certificate of which type of key it was asked.
+            - Mostly V(any), and V(rsa) or V(ecdsa) for one that the address has besides.
+          type: str
+          sample: any
         condition:
           description: The worst of its addresses' conditions. Here that of this one.
           type: str
@@ -161,13 +167,15 @@ endpoints:
           description: SHA-256 of the certificate, in lower-case hexadecimal.
           type: str
         fingerprint_sha1:
-          description: SHA-1 of the certificate, in lower-case hexadecimal.
+          description: SHA-1 of the certificate, to be compared with older records.
           type: str
         fingerprint_md5:
-          description: MD5 of the certificate, in lower-case hexadecimal.
+          description: MD5 of the certificate, to be compared with older records.
           type: str
         key_sha256:
-          description: SHA-256 of the public key (SubjectPublicKeyInfo), in lower-case hexadecimal.
+          description:
+            - SHA-256 of the certificate's public key (SubjectPublicKeyInfo), which stays the same when a renewal keeps
+              the key.
           type: str
         not_before:
           description: Start of the certificate's validity, ISO 8601 in UTC.
@@ -189,7 +197,7 @@ endpoints:
           type: list
           elements: str
         key_type:
-          description: Type and size of the public key.
+          description: Kind and size of the certificate's key.
           type: str
         error:
           description: Why no certificate came, or what came after it. Null for nothing.
@@ -203,10 +211,12 @@ endpoints:
           description: Why not. Null when trusted.
           type: str
         needed_until:
-          description: When the first certificate of the shortest valid path ends, ISO 8601 in UTC. Null without one.
+          description:
+            - Until when the chain leads to the trust anchors with what is sent now, ISO 8601 in UTC.
+            - Null when it does not.
           type: str
         chain_notes:
-          description: What is odd in the chain and does no harm.
+          description: What is odd about the chain and harmless to clients, in words that stay the same.
           type: list
           elements: str
         protocol:
@@ -216,10 +226,11 @@ endpoints:
           description: Cipher suite of the completed handshake.
           type: str
         key_type_ignored:
-          description: Whether it presented a certificate of another key type than it was asked for.
+          description:
+            - Whether the server speaks TLS 1.3 only, where it cannot be asked for one C(key_type), so that it was not.
           type: bool
         staple:
-          description: State of the OCSP response that was served. Null when nobody asked.
+          description: State of the certificate by the OCSP response that came along. Null when no scan asked.
           type: str
         pem:
           description: The leaf, in PEM.
@@ -253,6 +264,12 @@ endpoints:
           description: IP address. Null when the host's name did not resolve.
           type: str
           sample: 192.0.2.10
+        asked_key_type:
+          description:
+            - For a certificate of which type of key it was asked.
+            - Mostly V(any), and V(rsa) or V(ecdsa) for one that the address has besides.
+          type: str
+          sample: any
         since:
           description: When this was first seen without a change since then, ISO 8601 in UTC.
           type: str
@@ -271,13 +288,15 @@ endpoints:
           description: SHA-256 of the certificate, in lower-case hexadecimal.
           type: str
         fingerprint_sha1:
-          description: SHA-1 of the certificate, in lower-case hexadecimal.
+          description: SHA-1 of the certificate, to be compared with older records.
           type: str
         fingerprint_md5:
-          description: MD5 of the certificate, in lower-case hexadecimal.
+          description: MD5 of the certificate, to be compared with older records.
           type: str
         key_sha256:
-          description: SHA-256 of the public key (SubjectPublicKeyInfo), in lower-case hexadecimal.
+          description:
+            - SHA-256 of the certificate's public key (SubjectPublicKeyInfo), which stays the same when a renewal keeps
+              the key.
           type: str
         not_before:
           description: Start of the certificate's validity, ISO 8601 in UTC.
@@ -299,7 +318,7 @@ endpoints:
           type: list
           elements: str
         key_type:
-          description: Type and size of the public key.
+          description: Kind and size of the certificate's key.
           type: str
         error:
           description: Why no certificate came, or what came after it. Null for nothing.
@@ -313,10 +332,12 @@ endpoints:
           description: Why not. Null when trusted.
           type: str
         needed_until:
-          description: When the first certificate of the shortest valid path ends, ISO 8601 in UTC. Null without one.
+          description:
+            - Until when the chain leads to the trust anchors with what is sent now, ISO 8601 in UTC.
+            - Null when it does not.
           type: str
         chain_notes:
-          description: What is odd in the chain and does no harm.
+          description: What is odd about the chain and harmless to clients, in words that stay the same.
           type: list
           elements: str
         protocol:
@@ -326,10 +347,11 @@ endpoints:
           description: Cipher suite of the completed handshake.
           type: str
         key_type_ignored:
-          description: Whether it presented a certificate of another key type than it was asked for.
+          description:
+            - Whether the server speaks TLS 1.3 only, where it cannot be asked for one C(key_type), so that it was not.
           type: bool
         staple:
-          description: State of the OCSP response that was served. Null when nobody asked.
+          description: State of the certificate by the OCSP response that came along. Null when no scan asked.
           type: str
 events:
   description: What happened to these endpoints, newest first, at most O(limit).
