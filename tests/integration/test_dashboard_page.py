@@ -207,7 +207,7 @@ def test_what_happened_at_one_instant_is_one_thing(browser: Browser, folder: pat
         for kind, severity, text in (
             ("key_changed", "info", "has a new key."),
             ("issuer_changed", "warning", "has its certificate from 'CN=B' now."),
-            ("renewed", "info", "serves a new certificate."),
+            ("renewed", "info", "serves a new certificate that ends at 2027-02-24T15:49:39Z."),
         ):
             fleet.tell(view, kind, severity, DAY, f"{who} {text}", address=address)
     fleet.tell(view, "new", "info", 2 * DAY, "a (a.example.com:443, 192.0.2.1) serves a certificate.")
@@ -215,7 +215,7 @@ def test_what_happened_at_one_instant_is_one_thing(browser: Browser, folder: pat
     first, second = browser.texts(".changes li")
     assert [line for line in re.sub(r"^\W+", "", first).splitlines() if line][:3] == [
         "Renewed a other issuer, other key",
-        "Serves a new certificate.",
+        "Serves a new certificate that ends at 24 Feb 2027, 15:49 UTC.",
         "Has its certificate from 'CN=B' now.",
     ]
     assert "Serves a certificate." in second

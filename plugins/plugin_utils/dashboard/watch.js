@@ -254,9 +254,10 @@ function timeline() {
 
 // -- what changed --------------------------------------------------------------------------------------------------
 
-// Without the endpoint at its beginning, where that stands beside it.
+// Without the endpoint at its beginning, where that stands beside it, and with instants as people write them.
 function sentence(event) {
-  const { name, endpoint, address: asked, message } = event;
+  const { name, endpoint, address: asked } = event;
+  const message = event.message.replace(/\b\d{4}-\d\d-\d\dT[\d:]{8}Z/g, (instant) => `${day(instant)}, ${instant.slice(11, 16)} UTC`);
   const beginnings = [`${name} (${endpoint}, ${asked})`, `${name} (${endpoint})`, `${endpoint} (${asked})`, endpoint];
   const whose = beginnings.find((each) => message.startsWith(`${each} `));
   if (!whose) return message;
