@@ -19,12 +19,6 @@ description:
     and not served is seen, or one that is served and not managed.
   - Only a regular file is replaced, in one step. Something else of that name, a device or a directory, is left alone.
 options:
-  database_url:
-    description:
-      - The registry, as an URL of SQLAlchemy for SQLite, PostgreSQL or MariaDB.
-      - Its password is never shown.
-    type: str
-    default: sqlite:////var/lib/certops-monitor/endpoints.db
   path:
     description: The HTML file.
     type: path
@@ -94,10 +88,10 @@ options:
     description: The page without its data. It is given by the collection's action plugin, and not for tasks.
     type: str
 requirements:
-  - sqlalchemy >= 2.0
   - prometheus_client >= 0.16.0, for O(textfile)
 extends_documentation_fragment:
   - certops.rotation.attributes
+  - certops.rotation.endpoint_database
 attributes:
   check_mode:
     support: full

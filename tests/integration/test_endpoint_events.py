@@ -20,6 +20,12 @@ import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.delivery import signature_of
 from ansible_collections.certops.rotation.tests.support import bad_server, module, pki
 from ansible_collections.certops.rotation.tests.support.connect_proxy import ConnectProxy
+from ansible_collections.certops.rotation.tests.support.databases import (
+    PASSWORD,
+    mariadb_server,
+    postgresql_server,
+)
+from ansible_collections.certops.rotation.tests.support.disk import fill, tiny_file_system
 from ansible_collections.certops.rotation.tests.support.event_registry import NO_PROXIES, EventRegistry
 from ansible_collections.certops.rotation.tests.support.playbook import run_playbook
 from ansible_collections.certops.rotation.tests.support.ports import free_port
@@ -303,6 +309,20 @@ def test_a_program_that_is_not_there(registry: EventRegistry) -> None:
 
 # Runs that are killed
 
+SETTINGS = {"receiver": "chat"}
+
+
+def started() -> subprocess.Popen[str]:
+    """The module, that waits for its request."""
+    return subprocess.Popen(
+        module.module_command(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, **NO_PROXIES},
+    )
+
 
 def test_killed_between_sending_and_noting(registry: EventRegistry, webhook: WebhookServer) -> None:
     """The event is sent again, with the same id; those that were noted are not."""
@@ -316,17 +336,8 @@ def test_killed_between_sending_and_noting(registry: EventRegistry, webhook: Web
         return 200
 
     webhook.answer = answer
-    request = module.module_request(
-        "endpoint_events", {"database_url": registry.url, "receiver": "chat", "url": webhook.url}
-    )
-    process = subprocess.Popen(
-        module.module_command(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env={**os.environ, **NO_PROXIES},
-    )
+    request = module.module_request("endpoint_events", {**SETTINGS, "database_url": registry.url, "url": webhook.url})
+    process = started()
     process.communicate(request, timeout=60)
     assert process.returncode == -signal.SIGKILL
     assert not registry.run(url=webhook.url).failed
@@ -345,17 +356,8 @@ def test_asked_to_end(registry: EventRegistry, webhook: WebhookServer) -> None:
         return 200
 
     webhook.answer = answer
-    request = module.module_request(
-        "endpoint_events", {"database_url": registry.url, "receiver": "chat", "url": webhook.url}
-    )
-    process = subprocess.Popen(
-        module.module_command(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, **NO_PROXIES},
-    )
+    request = module.module_request("endpoint_events", {**SETTINGS, "database_url": registry.url, "url": webhook.url})
+    process = started()
     output, _none = process.communicate(request, timeout=60)
     run = module.parse_result("endpoint_events", process.returncode, output)
     assert (run.failed, counts(run)) == (True, (2, 0, 1))
@@ -363,6 +365,49 @@ def test_asked_to_end(registry: EventRegistry, webhook: WebhookServer) -> None:
     webhook.answer = lambda _posted: 200
     assert counts(registry.run(url=webhook.url)) == (1, 0, 0)
     assert webhook.ids == ids
+
+
+def test_two_runs_at_once(registry: EventRegistry, webhook: WebhookServer) -> None:
+    """Both may send an event, none is lost, and neither run fails."""
+    ids = registry.tell(*(f"n{number}" for number in range(30)))
+    request = module.module_request("endpoint_events", {**SETTINGS, "database_url": registry.url, "url": webhook.url})
+    with started() as one, started() as other:
+        for process in (one, other):
+            t.cast("t.IO[str]", process.stdin).write(request)
+            t.cast("t.IO[str]", process.stdin).close()
+        for process in (one, other):
+            output = t.cast("t.IO[str]", process.stdout).read()
+            run = module.parse_result("endpoint_events", process.wait(60), output)
+            assert (run.failed, run.result["left"]) == (False, 0), output
+    assert set(webhook.ids) == set(ids)
+    assert registry.registry.undelivered("chat", 10) == []
+
+
+def test_a_full_disk(tmp_path: pathlib.Path, webhook: WebhookServer) -> None:
+    """What cannot be noted is sent again: so nothing more is sent, and the run says why."""
+    (tmp_path / "disk").mkdir()
+    with tiny_file_system(tmp_path / "disk") as mount:
+        registry = EventRegistry(mount / "endpoints.db")
+        ids = registry.tell("a", "b", "c")
+        ballast = fill(mount)
+        run = registry.run(url=webhook.url)
+        assert run.failed
+        assert str(mount) in run.result["msg"]
+        assert len(webhook.posted) <= 1
+        ballast.unlink()
+        assert not registry.run(url=webhook.url).failed
+        assert list(dict.fromkeys(webhook.ids)) == ids
+
+
+@pytest.mark.parametrize("server", [postgresql_server, mariadb_server], ids=["postgresql", "mariadb"])
+def test_other_databases(server: t.Any, webhook: WebhookServer) -> None:
+    with server() as started_server:
+        registry = EventRegistry(started_server.database())
+        ids = registry.tell("a", "b")
+        run = registry.run(url=webhook.url)
+        assert (run.failed, webhook.ids) == (False, ids), run.output
+        assert not registry.run(url=webhook.url).result["changed"]
+        assert PASSWORD not in run.output
 
 
 # Secrets and options
@@ -438,6 +483,9 @@ def test_no_secret_is_shown_by_ansible(registry: EventRegistry, webhook: Webhook
         ({"command": []}, "command is empty"),
         ({"command": [" "]}, "command is empty"),
         ({"command": ["x"], "secret": "ssss"}, "secret: these options belong to url"),
+        ({"url": "https://h", "secret": ""}, "secret is empty"),
+        ({"url": "https://h", "username": ""}, "username is empty"),
+        ({"url": "https://h", "headers": {"X-Token": None}}, "headers: X-Token has no value"),
         ({"url": "https://h", "receiver": " "}, "receiver is a name"),
         ({"url": "https://h", "receiver": "r" * 65}, "receiver is a name"),
         ({"url": "https://h", "timeout": 0}, "timeout is a number from 0.1"),

@@ -22,6 +22,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._ports.registry.s
 from ansible_collections.certops.rotation.tests.support import pki
 from ansible_collections.certops.rotation.tests.support.databases import PASSWORD, mariadb_server, postgresql_server
 from ansible_collections.certops.rotation.tests.support.module import ModuleRun, run_module
+from ansible_collections.certops.rotation.tests.support.playbook import run_playbook
 from cryptography.hazmat.primitives.serialization import Encoding
 
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
@@ -395,6 +396,44 @@ def test_a_server(server: t.Any) -> None:
         wrong = Watched(watched.url.replace("watch:", "nobody:"))
         for run in (wrong.run(fails=True, endpoints=["www.example.com"]), wrong.info(fails=True)):
             assert "Correct user and password in database_url" in run["msg"]
+
+
+def test_by_a_play_that_prints_all_it_can() -> None:
+    """Right and wrong passwords at -vvvv; and values that come as text from a command line."""
+    tasks: list[dict[str, t.Any]] = [
+        {
+            "certops.rotation.endpoint_registry": {
+                "database_url": "{{ url }}",
+                "endpoints": "{{ endpoints }}",
+                "prune": "{{ prune }}",
+            }
+        },
+        {
+            "certops.rotation.endpoint_registry_info": {
+                "database_url": "{{ url }}",
+                "names": "{{ names }}",
+                "limit": "5",
+            }
+        },
+    ]
+    plays = [{"hosts": "all", "gather_facts": False, "tasks": tasks}]
+    with postgresql_server() as started:
+        url = started.database()
+        given = {
+            "url": url,
+            "endpoints": "mail.example.com:25,www.example.com",
+            "prune": "yes",
+            "names": "www.example.com",
+        }
+        done = run_playbook(given, playbook=plays)
+        assert done.returncode == 0, done.output
+        assert done.result("endpoint_registry")["added"] == 2
+        assert [each["host"] for each in done.result("endpoint_registry_info")["endpoints"]] == ["www.example.com"]
+        wrong = run_playbook({**given, "url": url.replace("watch:", "nobody:")}, playbook=plays)
+        assert "Correct user and password" in wrong.error
+    for run in (done, wrong):
+        assert PASSWORD not in run.output
+        assert url.partition("@")[0].rpartition(":")[2] not in run.output
 
 
 def test_a_url_that_is_none() -> None:

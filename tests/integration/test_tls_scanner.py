@@ -428,6 +428,47 @@ def test_no_damage_to_what_a_server_says_ends_anything_but_its_own_talk(tmp_path
     assert empty == [(), ()]
 
 
+def flights(issued: pki.IssuedCertificate, path: pathlib.Path, connection: socket.socket, *, whole: bool) -> None:
+    """The first flight of a server of TLS 1.2 that wants a client certificate, or what comes up to its certificate."""
+    path.write_text(issued.combined_pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.verify_mode = ssl.CERT_REQUIRED
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls_server = context.wrap_bio(incoming, outgoing, server_side=True)
+    incoming.write(connection.recv(65536))
+    with contextlib.suppress(ssl.SSLWantReadError):
+        tls_server.do_handshake()
+    said = outgoing.read()
+    # One record for each message: ServerHello, Certificate, ServerKeyExchange, ...
+    hello = 5 + int.from_bytes(said[3:5], "big")
+    certificate = hello + 5 + int.from_bytes(said[hello + 3 : hello + 5], "big")
+    connection.sendall(said if whole else said[:certificate])
+    if whole:
+        connection.recv(65536)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("how", ["reset", "closed"])
+def test_a_certificate_that_came_before_the_end_is_seen(tmp_path: pathlib.Path, whole: bool, how: str) -> None:
+    """And trusted only when the server has signed with its key: anybody can send another's certificate."""
+
+    def talk(connection: socket.socket) -> None:
+        flights(LOCAL, tmp_path / "server.pem", connection, whole=whole)
+        if how == "reset":
+            time.sleep(0.3)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+
+    with server(talk) as port:
+        (seen,) = see(at(port))
+    assert seen.leaf
+    assert seen.leaf.fingerprint_sha256 == LOCAL.fingerprint_sha256
+    assert (seen.error or "").startswith(f"connection {how} during handshake after the server's certificate")
+    assert seen.trusted is whole
+    assert seen.trust_error is None or seen.trust_error.startswith(f"connection {how} during handshake")
+
+
 def test_forty_that_hang_between_those_that_answer(tmp_path: pathlib.Path) -> None:
     """They are asked side by side although only eight may count at a time."""
     with contextlib.ExitStack() as stack:

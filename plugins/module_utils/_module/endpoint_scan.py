@@ -50,6 +50,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
         "no_log": False,
     },
     "trust_anchors": {"type": "str"},
+    "staple": {"type": "bool", "default": False},
     "expiring_within": {"type": "list", "elements": "str", "default": []},
     "unreachable_after": {"type": "int", "default": 2},
 }
@@ -63,6 +64,8 @@ def run(module: t.Any) -> None:
         started, now = time.monotonic(), datetime.now(timezone.utc).replace(microsecond=0)
         params = module.params
         require_library("cryptography")
+        if params["staple"]:
+            require_library("pyOpenSSL")
         policy, settings = _policy(params), _settings(params, now)
         given = _given(params)
         registry = _registry(module, given)
@@ -141,6 +144,7 @@ def _settings(params: t.Mapping[str, t.Any], now: datetime) -> ScannerSettings:
         addresses=params["addresses"],
         trust=Trust(params["trust_anchors"]),
         anchors=trusted_certificates(params["trust_anchors"]),
+        staple=params["staple"],
     )
 
 

@@ -328,6 +328,8 @@ def _departures(
     # Before this scan: the others of this one may be still to come.
     earlier = [state.last_seen for state in (before, *others) if state and state.last_seen < sighting.at]
     departs, events = [], []
+    present = {state.fingerprint_sha256 for state in others if state.last_seen == sighting.at}
+    present.update(certificate.fingerprint_sha256 for certificate in sighting.chain[:1])
     for other in others:
         teller = Teller(endpoint, other.address, sighting.at)
         if other.address is None:
@@ -336,7 +338,8 @@ def _departures(
                 events.append(teller.recovered(None))
         elif max(earlier, default=other.last_seen) - other.last_seen >= policy.gone_after:
             departs.append(other)
-            events.append(teller.retired(other.last_seen))
+            if other.fingerprint_sha256 not in present:
+                events.append(teller.retired(other.last_seen))
     return tuple(departs), events
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from posixpath import dirname
 
 from ..._errors import InvalidOption
-from .deployments import deployment_fields, deployments_of_status
+from .deployments import told_deployments
 from .reading import read_endpoint
 
 _PREFIX: t.Final = "endpoint_monitor_"
@@ -129,12 +129,12 @@ class MonitorPlan:
 
     def _deployments(self) -> list[dict[str, t.Any]]:
         """As the module endpoint_registry takes them, of the hosts that told."""
-        return [
-            deployment_fields(deployment)
-            for host, status in self._statuses.items()
-            if isinstance(status.get("certificates"), list)
-            for deployment in deployments_of_status(host, status, self._found.get(host) or {}, self._now)
-        ]
+        found: list[dict[str, t.Any]] = []
+        for host, status in self._statuses.items():
+            if isinstance(status.get("certificates"), list):
+                told = deployments_of_status(host, status, self._found.get(host) or {}, self._now)
+                found += map(deployment_fields, told) if told else [{"host": host}]  # nothing any more
+        return found
 
     @property
     def _directory(self) -> str:

@@ -15,7 +15,7 @@ from datetime import datetime
 from ..._errors import InvalidOption
 from ..instants import parse_isoformat_utc
 from .endpoints import WatchedEndpoint
-from .reading import endpoint_fields, read_endpoint
+from .reading import endpoint_fields, read_endpoint, read_endpoint_key
 from .registry import EndpointChange, FleetDeployment
 
 #: That a result lists: ten thousand endpoints do not pass through Ansible's output.
@@ -151,18 +151,11 @@ def _deployment(place: str, entry: t.Any, now: datetime) -> FleetDeployment:
     if not isinstance(endpoints, (list, tuple)):
         raise InvalidOption(f"{place}: endpoints is a list of host:port.")
     try:
-        keys = tuple(_key(endpoint) for endpoint in endpoints)
+        keys = tuple(map(read_endpoint_key, endpoints))
         at = parse_isoformat_utc(str(entry["at"])) if entry.get("at") else now
     except InvalidOption as error:
         raise InvalidOption(f"{place}: {error.message}") from None
     return FleetDeployment(entry["host"].strip(), entry["certificate"].strip(), dict(layers), keys, at)
-
-
-def _key(endpoint: t.Any) -> tuple[str, int]:
-    """Of a text, or of a pair as JSON has it."""
-    if isinstance(endpoint, (list, tuple)) and len(endpoint) == 2:
-        return read_endpoint({"host": endpoint[0], "port": endpoint[1]}, ()).key
-    return read_endpoint(endpoint, ()).key
 
 
 def _by_host(deployments: t.Iterable[FleetDeployment]) -> dict[str, set[tuple[t.Any, ...]]]:

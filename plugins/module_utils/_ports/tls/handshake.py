@@ -39,6 +39,8 @@ class Handshake:
     """chain: DER as sent, leaf first; empty when none came. error: None when the handshake completed.
 
     alert: the TLS alert that the server sent, by number. verify_error: why this client refused the certificate.
+    answered: whether this client went on after all that the server said, and so has seen it sign with its key; else
+    the certificate may be anybody's.
     """
 
     chain: tuple[bytes, ...] = ()
@@ -47,6 +49,7 @@ class Handshake:
     verify_error: str | None = None
     protocol: str | None = None
     cipher: str | None = None
+    answered: bool = False
 
     @property
     def refused_version(self) -> bool:
@@ -63,6 +66,7 @@ class _Recorder(ssl.SSLObject):
     certificates: tuple[bytes, ...] = ()
     protocol: str | None = None
     cipher_suite = b""
+    answered = False
     alert: int | None = None
 
 
@@ -170,8 +174,14 @@ def shake_hands(
                 tls.do_handshake()
                 break
             except ssl.SSLWantReadError:
-                yield from send(connection, outgoing.read())
-                data = yield from receive(connection)
+                tls.answered = bool(tls.certificates and outgoing.pending) or tls.answered
+                try:
+                    yield from send(connection, outgoing.read())
+                    data = yield from receive(connection)
+                except ConnectionError:
+                    if not tls.certificates:
+                        raise
+                    return _failed(tls, "connection reset during handshake")
                 if not data:
                     return _failed(tls, "connection closed during handshake")
                 received += len(data)
@@ -187,9 +197,9 @@ def shake_hands(
     if await_verdict:
         refusal = yield from _refusal(connection, tls, incoming, outgoing)
         if refusal:
-            return Handshake(_chain(tls), error=refusal, alert=tls.alert)
+            return Handshake(_chain(tls), error=refusal, alert=tls.alert, answered=True)
     cipher = tls.cipher()
-    return Handshake(_chain(tls), protocol=tls.version(), cipher=cipher[0] if cipher else None)
+    return Handshake(_chain(tls), protocol=tls.version(), cipher=cipher[0] if cipher else None, answered=True)
 
 
 def _refusal(
@@ -205,7 +215,7 @@ def _refusal(
                 if outgoing.pending:
                     yield from send(connection, outgoing.read())
                     connection.shutdown(socket.SHUT_WR)
-            except (ConnectionError, BrokenPipeError):  # it is gone already; what it has said can still be read
+            except OSError:  # it is gone already; what it has said can still be read
                 pass
             try:
                 data = yield from receive(connection)
@@ -234,7 +244,7 @@ def _failed(tls: _Recorder, error: str, verify_error: str | None = None) -> Hand
         return Handshake(tls.certificates, error, tls.alert, verify_error, tls.protocol, cipher)
     if tls.certificates:
         error += " after the server's certificate (does it require a client certificate?)"
-    return Handshake(tls.certificates, error=error, alert=tls.alert)
+    return Handshake(tls.certificates, error=error, alert=tls.alert, answered=tls.answered)
 
 
 def _chain(tls: _Recorder) -> tuple[bytes, ...]:

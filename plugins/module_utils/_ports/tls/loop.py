@@ -223,6 +223,8 @@ class Loop(t.Generic[R]):
         except StopIteration as end:
             self._finish(task, end.value, in_time=in_time)
             return
+        if not in_time:
+            raise RuntimeError("a talk went on after its time")
         for waiting in wait.sockets:
             self._selector.register(waiting, wait.event, (task, task.turn))
         task.wait = wait

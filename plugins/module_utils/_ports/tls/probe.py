@@ -163,7 +163,7 @@ class _Probe:
             if self._phase != "handshake":
                 raise
             verified = Handshake(error=_os_error_text(error, self._phase))
-        if verified.chain and verified.verify_error is None:
+        if verified.chain and verified.answered:
             return self._observation(verified, trusted=True), False
         if verified.chain and verified.protocol:
             # The certificate alone is refused: all that there is to see has been seen.

@@ -27,7 +27,7 @@ def talk_xmpp_server(stream: ServerStream, name: str) -> Conversation[None]:
 
 def _talk(stream: ServerStream, name: str, namespace: str) -> Conversation[None]:
     yield (
-        f"<?xml version='1.0'?><stream:stream to='{html.escape(_domain(name))}' xmlns='{namespace}'"
+        f"<?xml version='1.0'?><stream:stream to=\"{html.escape(_domain(name))}\" xmlns='{namespace}'"
         f" xmlns:stream='{_STREAMS}' version='1.0'>"
     ).encode()
     document = _Document()
