@@ -167,13 +167,15 @@ endpoints:
           description: SHA-256 of the certificate, in lower-case hexadecimal.
           type: str
         fingerprint_sha1:
-          description: SHA-1 of the certificate, the one fingerprint that HAProxy reports. In lower-case hexadecimal.
+          description: SHA-1 of the certificate, the one fingerprint that HAProxy reports.
           type: str
         fingerprint_md5:
           description: MD5 of the certificate, in lower-case hexadecimal. To be compared with older records.
           type: str
         key_sha256:
-          description: SHA-256 of the public key (SubjectPublicKeyInfo), in lower-case hexadecimal.
+          description:
+            - SHA-256 of the public key (SubjectPublicKeyInfo), in lower-case hexadecimal. It stays the same when a
+              renewal keeps the key.
           type: str
         not_before:
           description: Start of the certificate's validity, ISO 8601 in UTC.
@@ -195,7 +197,7 @@ endpoints:
           type: list
           elements: str
         key_type:
-          description: Type and size of the public key. Null for a type that is not known.
+          description: Type and size of the public key.
           type: str
         error:
           description: Why no certificate came, or what came after it. Null for nothing.
@@ -209,7 +211,9 @@ endpoints:
           description: Why not. Null when trusted.
           type: str
         needed_until:
-          description: When the first certificate of the shortest valid path ends, ISO 8601 in UTC. Null without one.
+          description:
+            - When the first certificate of the shortest valid path ends, ISO 8601 in UTC.
+            - Null when what is sent does not lead to the trust anchors.
           type: str
         chain_notes:
           description: What is odd in the chain and does no harm. In words that stay the same.
@@ -222,7 +226,8 @@ endpoints:
           description: Cipher suite of the completed handshake.
           type: str
         key_type_ignored:
-          description: Whether it presented a certificate of another key type than it was asked for.
+          description:
+            - Whether it presented a certificate of another key type than it was asked for.
           type: bool
         staple:
           description: State of the OCSP response that was served. Null when no scan asked.
@@ -283,13 +288,15 @@ endpoints:
           description: SHA-256 of the certificate, in lower-case hexadecimal.
           type: str
         fingerprint_sha1:
-          description: SHA-1 of the certificate, the one fingerprint that HAProxy reports. In lower-case hexadecimal.
+          description: SHA-1 of the certificate, the one fingerprint that HAProxy reports.
           type: str
         fingerprint_md5:
           description: MD5 of the certificate, in lower-case hexadecimal. To be compared with older records.
           type: str
         key_sha256:
-          description: SHA-256 of the public key (SubjectPublicKeyInfo), in lower-case hexadecimal.
+          description:
+            - SHA-256 of the public key (SubjectPublicKeyInfo), in lower-case hexadecimal. It stays the same when a
+              renewal keeps the key.
           type: str
         not_before:
           description: Start of the certificate's validity, ISO 8601 in UTC.
@@ -311,7 +318,7 @@ endpoints:
           type: list
           elements: str
         key_type:
-          description: Type and size of the public key. Null for a type that is not known.
+          description: Type and size of the public key.
           type: str
         error:
           description: Why no certificate came, or what came after it. Null for nothing.
@@ -325,7 +332,9 @@ endpoints:
           description: Why not. Null when trusted.
           type: str
         needed_until:
-          description: When the first certificate of the shortest valid path ends, ISO 8601 in UTC. Null without one.
+          description:
+            - When the first certificate of the shortest valid path ends, ISO 8601 in UTC.
+            - Null when what is sent does not lead to the trust anchors.
           type: str
         chain_notes:
           description: What is odd in the chain and does no harm. In words that stay the same.
@@ -338,7 +347,8 @@ endpoints:
           description: Cipher suite of the completed handshake.
           type: str
         key_type_ignored:
-          description: Whether it presented a certificate of another key type than it was asked for.
+          description:
+            - Whether it presented a certificate of another key type than it was asked for.
           type: bool
         staple:
           description: State of the OCSP response that was served. Null when no scan asked.
