@@ -27,8 +27,8 @@ options:
     type: path
   textfile:
     description:
-      - File for node_exporter's textfile collector with the numbers of all addresses. An absolute path that ends in
-        C(.prom). Its mode is C(0644).
+      - File for node_exporter's textfile collector with the numbers of these endpoints' addresses. An absolute path
+        that ends in C(.prom). Its mode is C(0644).
       - Needs the Python library C(prometheus_client).
     type: path
   title:
@@ -125,7 +125,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 written:
-  description: The files that tell something else now.
+  description: Files that were written, or would be. Those that tell something else now.
   returned: success
   type: list
   elements: str

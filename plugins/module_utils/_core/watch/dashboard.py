@@ -33,13 +33,15 @@ _Facts = dict[str, t.Any]
 @dataclasses.dataclass(frozen=True)
 class DashboardSettings:
     """title: of the page; history: intervals of one endpoint that are shown, the newest ones; max_age: how old the last
-    scan may be before the page says that it is out of date.
+    scan may be before the page says that it is out of date. whole: all endpoints of the registry are told, so that what
+    none of them serves is served by none.
     """
 
     title: str = "Certificates"
     history: int = 50
     max_age: timedelta = timedelta(hours=26)
     policy: WatchPolicy = dataclasses.field(default_factory=WatchPolicy)
+    whole: bool = True
 
 
 def dashboard_document(
@@ -87,7 +89,7 @@ def dashboard_document(
         "endpoints": endpoints,
         "certificates": certificates,
         "events": [_event(event) for event in events],
-        "unwatched": held.unwatched(),
+        "unwatched": held.unwatched() if settings.whole else [],
     }
     return t.cast("dict[str, t.Any]", harmless(document))
 

@@ -103,6 +103,7 @@ class MonitorPlan:
             "prunes": given.prune and self._complete,
             "registers": bool(wanted or deployments or given.import_files or given.retention),
             "silent": self._silent,
+            "selects_all": not (given.names or given.hosts or given.tags),
             "shows": any(getattr(given, name) for name in _FILES),
             "problems": list(self._problems(wanted)),
             "directory": self._directory,
