@@ -75,9 +75,14 @@ class HistoryEntry:
 _ABSENT_AFTER: t.Final = timedelta(hours=20)
 
 
-def present_states(states: t.Sequence[AddressState]) -> list[AddressState]:
+def present_states(states: t.Sequence[AddressState], address: str | None = None) -> list[AddressState]:
     """Those of addresses that the endpoint still has, as far as the last scans tell; long before the others are retired
-    (WatchPolicy.gone_after), they alarm nobody. While a name does not resolve, its addresses stay."""
+    (WatchPolicy.gone_after), they alarm nobody. While a name does not resolve, its addresses stay.
+
+    address: the only one that is to be asked, if any; others do not count once it has been.
+    """
+    if any(state.address == address for state in states if address is not None):
+        states = [state for state in states if state.address == address]
     asked: dict[str, datetime] = {}
     for state in states:
         if state.address is not None:

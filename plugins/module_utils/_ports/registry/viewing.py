@@ -41,7 +41,8 @@ def _view(
     certificates: t.Mapping[str, SeenCertificate],
 ) -> EndpointView:
     endpoint = rows.endpoint_of(endpoint_row)
-    states = present_states([rows.state_of(row, endpoint.key) for row in intervals if row["open"]])
+    known = [rows.state_of(row, endpoint.key) for row in intervals if row["open"]]
+    states = present_states(known, endpoint.address)
     return EndpointView(
         endpoint=endpoint,
         added=rows.instant(endpoint_row["added"]),

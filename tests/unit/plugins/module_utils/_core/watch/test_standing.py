@@ -93,6 +93,9 @@ def test_addresses_that_a_name_no_longer_has_are_no_part_of_the_present() -> Non
     assert present_states([STATE, gone, beside, weekly]) == [STATE, beside, weekly]
     assert present_states([gone, unresolved]) == [gone, unresolved]
     assert present_states([]) == []
+    corrected = seen_before(0, address="192.0.2.4")
+    assert present_states([STATE, corrected], "192.0.2.4") == [corrected]
+    assert present_states([STATE, gone], "192.0.2.4") == [STATE], "not asked yet"
 
 
 def test_only_the_present_certificate_counts() -> None:
