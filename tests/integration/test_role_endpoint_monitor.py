@@ -225,3 +225,11 @@ def test_what_has_no_meaning_is_refused_before_anything_is_done(scene: Scene) ->
     assert "chat has no option uri" in refused.error
     assert "endpoint_monitor_dashboard is to begin with a slash" in refused.error
     assert refused.modules == []
+
+
+def test_a_database_that_is_down_is_named_without_its_password(scene: Scene) -> None:
+    port = free_port()
+    failed = scene.run(database_url=f"postgresql+psycopg://watch:{SECRET}@127.0.0.1:{port}/watch")
+    assert failed.returncode == 2
+    assert f"127.0.0.1:{port}" in failed.error
+    assert SECRET not in failed.output
