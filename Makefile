@@ -106,6 +106,10 @@ molecule: setup ## the role and playbooks: check mode, converge, idempotence, ve
 benchmarks: setup ## measure, and compare with the usual ways
 	@for program in benchmarks/*/run; do "$$program" || exit 1; done
 
+.PHONY: screenshots
+screenshots: setup ## the pictures of the documentation, anew
+	python scripts/screenshots
+
 .PHONY: build
 build: setup ## the collection as a tarball for ansible-galaxy
 	ansible-galaxy collection build --force

@@ -9,10 +9,7 @@ from datetime import datetime, timezone
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.certops.rotation.plugins.module_utils._core.instants import parse_isoformat_utc
-from ansible_collections.certops.rotation.plugins.module_utils._core.watch.deployments import (
-    deployment_fields,
-    deployments_of_status,
-)
+from ansible_collections.certops.rotation.plugins.module_utils._core.watch.deployments import told_deployments
 from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
 
 DOCUMENTATION = r"""
@@ -74,6 +71,7 @@ _value:
     - For each certificate C(host), C(certificate), C(endpoints), each C(host:port), C(at), and C(layers). These are
       C(source), C(file), C(memory) and C(wire), with the SHA-256 of the certificate there, null for none, empty for
       another one. A layer that was not asked, or did not answer, is left out.
+    - Of a host without certificates C(host) alone, so that what was known of it is forgotten.
   type: list
   elements: dict
 """
@@ -86,10 +84,9 @@ def endpoint_deployments(
         raise AnsibleFilterError(f"{host}: endpoint_deployments needs the results of modules, which are dictionaries.")
     try:
         instant = parse_isoformat_utc(str(at)) if at else datetime.now(timezone.utc)
-        found = deployments_of_status(str(host), status, discovery or {}, instant)
+        return told_deployments(str(host), status, discovery or {}, instant)
     except RotationError as error:
         raise AnsibleFilterError(error.message) from None
-    return [deployment_fields(deployment) for deployment in found]
 
 
 class FilterModule:

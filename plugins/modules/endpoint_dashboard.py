@@ -19,12 +19,6 @@ description:
     and not served is seen, or one that is served and not managed.
   - Only a regular file is replaced, in one step. Something else of that name, a device or a directory, is left alone.
 options:
-  database_url:
-    description:
-      - The registry, as an URL of SQLAlchemy for SQLite, PostgreSQL or MariaDB.
-      - Its password is never shown.
-    type: str
-    default: sqlite:////var/lib/certops-monitor/endpoints.db
   path:
     description: The HTML file.
     type: path
@@ -33,8 +27,8 @@ options:
     type: path
   textfile:
     description:
-      - File for node_exporter's textfile collector with the numbers of all addresses. An absolute path that ends in
-        C(.prom). Its mode is C(0644).
+      - File for node_exporter's textfile collector with the numbers of these endpoints' addresses. An absolute path
+        that ends in C(.prom). Its mode is C(0644).
       - Needs the Python library C(prometheus_client).
     type: path
   title:
@@ -94,10 +88,10 @@ options:
     description: The page without its data. It is given by the collection's action plugin, and not for tasks.
     type: str
 requirements:
-  - sqlalchemy >= 2.0
   - prometheus_client >= 0.16.0, for O(textfile)
 extends_documentation_fragment:
   - certops.rotation.attributes
+  - certops.rotation.endpoint_database
 attributes:
   check_mode:
     support: full
@@ -131,7 +125,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 written:
-  description: The files that tell something else now.
+  description: Files that were written, or would be. Those that tell something else now.
   returned: success
   type: list
   elements: str

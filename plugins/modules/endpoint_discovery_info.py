@@ -220,7 +220,8 @@ certificates:
       type: list
       elements: str
     expected_at:
-      description: Which of RV(endpoints) should serve it, each C(host:port).
+      description: Which of RV(endpoints) should serve it, each C(host:port). Also its wildcards, such as
+        C(*.example.com:443), which stand for hosts that are not known here.
       type: list
       elements: str
 authorities_found:

@@ -64,7 +64,7 @@ options:
     description:
       - What the fleet's own record says, so that it can be shown beside what the endpoints serve. Each is one
         certificate on one host.
-      - All that was known of the hosts that are named here is replaced.
+      - All that was known of the hosts that are named here is replaced. C(host) alone says that it has none.
       - C(host) and C(certificate) are names.
       - C(layers) is a dictionary of C(source), C(file), C(memory) and C(wire) with the SHA-256 of the leaf that is
         there, V(null) for none, or an empty text for another one than is known.

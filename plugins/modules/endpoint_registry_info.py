@@ -138,6 +138,12 @@ endpoints:
           description: IP address. Null when the host's name did not resolve.
           type: str
           sample: 192.0.2.10
+        asked_key_type:
+          description:
+            - For a certificate of which type of key it was asked.
+            - Mostly V(any), and V(rsa) or V(ecdsa) for one that the address has besides.
+          type: str
+          sample: any
         condition:
           description: The worst of its addresses' conditions. Here that of this one.
           type: str
@@ -161,13 +167,15 @@ endpoints:
           description: SHA-256 of the certificate, in lower-case hexadecimal.
           type: str
         fingerprint_sha1:
-          description: SHA-1 of the certificate, in lower-case hexadecimal.
+          description: SHA-1 of the certificate, the one fingerprint that HAProxy reports.
           type: str
         fingerprint_md5:
-          description: MD5 of the certificate, in lower-case hexadecimal.
+          description: MD5 of the certificate, in lower-case hexadecimal. To be compared with older records.
           type: str
         key_sha256:
-          description: SHA-256 of the public key (SubjectPublicKeyInfo), in lower-case hexadecimal.
+          description:
+            - SHA-256 of the public key (SubjectPublicKeyInfo), in lower-case hexadecimal. It stays the same when a
+              renewal keeps the key.
           type: str
         not_before:
           description: Start of the certificate's validity, ISO 8601 in UTC.
@@ -203,10 +211,12 @@ endpoints:
           description: Why not. Null when trusted.
           type: str
         needed_until:
-          description: When the first certificate of the shortest valid path ends, ISO 8601 in UTC. Null without one.
+          description:
+            - When the first certificate of the shortest valid path ends, ISO 8601 in UTC.
+            - Null when what is sent does not lead to the trust anchors.
           type: str
         chain_notes:
-          description: What is odd in the chain and does no harm.
+          description: What is odd in the chain and does no harm. In words that stay the same.
           type: list
           elements: str
         protocol:
@@ -216,10 +226,11 @@ endpoints:
           description: Cipher suite of the completed handshake.
           type: str
         key_type_ignored:
-          description: Whether it presented a certificate of another key type than it was asked for.
+          description:
+            - Whether it presented a certificate of another key type than it was asked for.
           type: bool
         staple:
-          description: State of the OCSP response that was served. Null when nobody asked.
+          description: State of the OCSP response that was served. Null when no scan asked.
           type: str
         pem:
           description: The leaf, in PEM.
@@ -253,6 +264,12 @@ endpoints:
           description: IP address. Null when the host's name did not resolve.
           type: str
           sample: 192.0.2.10
+        asked_key_type:
+          description:
+            - For a certificate of which type of key it was asked.
+            - Mostly V(any), and V(rsa) or V(ecdsa) for one that the address has besides.
+          type: str
+          sample: any
         since:
           description: When this was first seen without a change since then, ISO 8601 in UTC.
           type: str
@@ -271,13 +288,15 @@ endpoints:
           description: SHA-256 of the certificate, in lower-case hexadecimal.
           type: str
         fingerprint_sha1:
-          description: SHA-1 of the certificate, in lower-case hexadecimal.
+          description: SHA-1 of the certificate, the one fingerprint that HAProxy reports.
           type: str
         fingerprint_md5:
-          description: MD5 of the certificate, in lower-case hexadecimal.
+          description: MD5 of the certificate, in lower-case hexadecimal. To be compared with older records.
           type: str
         key_sha256:
-          description: SHA-256 of the public key (SubjectPublicKeyInfo), in lower-case hexadecimal.
+          description:
+            - SHA-256 of the public key (SubjectPublicKeyInfo), in lower-case hexadecimal. It stays the same when a
+              renewal keeps the key.
           type: str
         not_before:
           description: Start of the certificate's validity, ISO 8601 in UTC.
@@ -313,10 +332,12 @@ endpoints:
           description: Why not. Null when trusted.
           type: str
         needed_until:
-          description: When the first certificate of the shortest valid path ends, ISO 8601 in UTC. Null without one.
+          description:
+            - When the first certificate of the shortest valid path ends, ISO 8601 in UTC.
+            - Null when what is sent does not lead to the trust anchors.
           type: str
         chain_notes:
-          description: What is odd in the chain and does no harm.
+          description: What is odd in the chain and does no harm. In words that stay the same.
           type: list
           elements: str
         protocol:
@@ -326,10 +347,11 @@ endpoints:
           description: Cipher suite of the completed handshake.
           type: str
         key_type_ignored:
-          description: Whether it presented a certificate of another key type than it was asked for.
+          description:
+            - Whether it presented a certificate of another key type than it was asked for.
           type: bool
         staple:
-          description: State of the OCSP response that was served. Null when nobody asked.
+          description: State of the OCSP response that was served. Null when no scan asked.
           type: str
 events:
   description: What happened to these endpoints, newest first, at most O(limit).

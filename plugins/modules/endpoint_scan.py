@@ -19,7 +19,7 @@ description:
     certificate is expired or not trusted, is a result, never a failure of the task.
   - Each event is told once. An endpoint that changes to and fro, such as two servers with two certificates behind one
     address, is told once in each direction, and again when it has stayed for three days.
-  - An address that its name has not resolved to for seven days is retired.
+  - An address that its name has not resolved to for three days is retired.
 options:
   endpoints:
     description:
@@ -82,6 +82,13 @@ options:
       - Certificates, as PEM text, that a chain must lead to. They need not be roots.
       - By default the trust store of the system.
     type: str
+  staple:
+    description:
+      - Ask for the OCSP response that a server sends along with its certificate, too. It takes one more handshake. One
+        that is revoked by it is not trusted.
+      - Needs pyOpenSSL on this host.
+    type: bool
+    default: false
   expiring_within:
     description:
       - Times before the end of a certificate at which it is told to be expiring, such as V([30d, 7d]), each once.
@@ -114,6 +121,7 @@ attributes:
     platforms: posix
 requirements:
   - cryptography >= 42.0
+  - pyOpenSSL >= 24.0, with O(staple)
 notes:
   - A run that is killed has recorded what it has seen until then, up to the last few hundred addresses.
 seealso:

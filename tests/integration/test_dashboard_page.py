@@ -6,8 +6,11 @@
 
 from __future__ import annotations
 
+import functools
+import http.server
 import pathlib
 import re
+import threading
 import typing as t
 from datetime import datetime, timezone
 
@@ -154,6 +157,18 @@ def test_one_endpoint(browser: Browser, example: pathlib.Path) -> None:
     assert "Served" in addresses[2]
 
 
+@pytest.mark.parametrize("name", ["edge", "mail.example.com", "new.example.com", "old-printer", "test.example.com"])
+def test_odd_endpoints_have_their_page(browser: Browser, example: pathlib.Path, name: str) -> None:
+    """An IPv6 address, STARTTLS, never scanned, without dates, not enabled."""
+    browser.open(example)
+    next(each for each in browser.all(".rows a") if each.text == name).click()
+    assert browser.one("h1[tabindex]").text == name
+    assert "Watched since" in browser.one("main").text
+    fragment = browser.fragment
+    browser.open(example, fragment)
+    assert browser.one("h1[tabindex]").text == name
+
+
 def test_history_is_exact(browser: Browser, folder: pathlib.Path) -> None:
     fleet = Fleet(datetime(2026, 11, 26, 12, 0, 7, tzinfo=timezone.utc))
     at = fleet.now
@@ -173,6 +188,7 @@ def test_a_certificate_that_ends_today_is_in_the_timeline(browser: Browser, exam
     assert "1 endpoint ended" in bars
     next(bar for label, bar in bars.items() if label == "1 endpoint ended").click()
     assert names(browser) == ["legacy.example.com"]
+    assert browser.one("#count").text == "1 of 17 endpoints, ended"
     browser.back()
     browser.wait(lambda: len(names(browser)) == 17)
     counts = [int(label.split()[0]) for label in bars]
@@ -191,7 +207,7 @@ def test_what_happened_at_one_instant_is_one_thing(browser: Browser, folder: pat
         for kind, severity, text in (
             ("key_changed", "info", "has a new key."),
             ("issuer_changed", "warning", "has its certificate from 'CN=B' now."),
-            ("renewed", "info", "serves a new certificate."),
+            ("renewed", "info", "serves a new certificate that ends at 2027-02-24T15:49:39Z."),
         ):
             fleet.tell(view, kind, severity, DAY, f"{who} {text}", address=address)
     fleet.tell(view, "new", "info", 2 * DAY, "a (a.example.com:443, 192.0.2.1) serves a certificate.")
@@ -199,7 +215,7 @@ def test_what_happened_at_one_instant_is_one_thing(browser: Browser, folder: pat
     first, second = browser.texts(".changes li")
     assert [line for line in re.sub(r"^\W+", "", first).splitlines() if line][:3] == [
         "Renewed a other issuer, other key",
-        "Serves a new certificate.",
+        "Serves a new certificate that ends at 24 Feb 2027, 15:49 UTC.",
         "Has its certificate from 'CN=B' now.",
     ]
     assert "Serves a certificate." in second
@@ -405,8 +421,13 @@ def test_paper_has_all_rows(browser: Browser, medium: pathlib.Path) -> None:
 # Phones, the dark, everybody
 
 
-@pytest.mark.parametrize("view", VIEWS)
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (320, "light"), (320, "dark")])
+@pytest.mark.parametrize(
+    ("view", "width", "scheme"),
+    [
+        *((view, width, scheme) for view in VIEWS for width, scheme in ((1280, "dark"), (320, "light"))),
+        *((view, width, scheme) for view in ("", WWW) for width, scheme in ((1280, "light"), (320, "dark"))),
+    ],
+)
 def test_nobody_is_left_out(browser: Browser, example: pathlib.Path, view: str, width: int, scheme: str) -> None:
     browser.resize(width, mobile=width < 400)
     browser.prefer(scheme)
@@ -472,6 +493,29 @@ def test_it_needs_no_network(browser: Browser, example: pathlib.Path) -> None:
     assert all(
         "Content Security Policy" in each or "TrustedHTML" in each or "TrustedScript" in each for each in refusals
     )
+
+
+def test_behind_a_web_server(browser: Browser, example: pathlib.Path) -> None:
+    """It asks for nothing but itself."""
+    asked: list[str] = []
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *arguments: t.Any) -> None:  # noqa: A002  # its name there
+            asked.append(str(arguments[0]))
+
+    handler = functools.partial(Handler, directory=str(example.parent))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            browser.driver.get(f"http://127.0.0.1:{server.server_port}/{example.name}{WWW}")
+            assert browser.one("h1[tabindex]").text == "www.example.com"
+            browser.follow("#/?show=today")
+            assert len(names(browser)) == 5
+        finally:
+            server.shutdown()
+            thread.join()
+    assert asked == [f"GET /{example.name} HTTP/1.1"]
 
 
 def test_it_is_current_while_it_is_open(browser: Browser, example: pathlib.Path) -> None:

@@ -166,6 +166,10 @@ def test_deployments_beside_the_wire(watch: Watch) -> None:
     assert (first["condition"], first["urgency"]) == ("unserved", "critical")
     assert first["deployments"][0]["verdict"] == "differs"
     assert second["unmanaged"] is True
+    other = FleetDeployment("lb1", "web/c", layers, (("c.example.com", 443),), read)
+    watch.registry.put_deployments(["lb1"], [other])
+    assert watch.told()["unwatched"] == [{"host": "lb1", "certificate": "web/c"}]
+    assert watch.told(names=["a.example.com"])["unwatched"] == []  # another page may have it
 
 
 def test_metrics(watch: Watch) -> None:

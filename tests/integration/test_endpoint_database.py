@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
+from ansible_collections.certops.rotation.plugins.module_utils._core.watch.changes import Judgement
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.endpoints import WatchedEndpoint
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.policy import WatchPolicy
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.registry import (
@@ -338,6 +339,39 @@ def test_an_event_is_recorded_once(registry: SqlRegistry) -> None:
 
 
 # The fleet
+
+
+def test_check_tells_what_recording_would_do(registry: SqlRegistry, url: str) -> None:
+    registry.put([WWW], START)
+    for day, certificate in ((0, FIRST), (1, FIRST), (60, SECOND)):
+        found = []
+        for check in (True, False):
+            meant: list[tuple[str, bool]] = []
+
+            def judged(_sighting: Sighting, judgement: Judgement, meant: list[tuple[str, bool]] = meant) -> None:
+                meant.append((judgement.after.reach, judgement.opens))
+
+            before = rows_of(url, "intervals"), rows_of(url, "events"), view(registry)
+            seen_now = [sighting(day, certificate)]
+            events = registry.record(seen_now, WatchPolicy(), at(day), check=check, judged=judged)
+            found.append((meant, events))
+            if check:
+                assert (rows_of(url, "intervals"), rows_of(url, "events"), view(registry)) == before
+        assert found[0] == found[1]
+        assert found[0][0] == [("served", day != 1)]
+
+
+def test_certificates_of_two_types_of_keys_have_a_history_each(registry: SqlRegistry) -> None:
+    registry.put([WWW], START)
+    for day in (0, 1):
+        both = [sighting(day, FIRST), dataclasses.replace(sighting(day, SECOND), key_type="rsa")]
+        assert scan(registry, day, *both) == ([] if day else ["new", "new"])
+    found = view(registry)
+    assert sorted((state.key_type, state.fingerprint_sha256) for state in found.states) == [
+        ("any", FIRST.fingerprint_sha256),
+        ("rsa", SECOND.fingerprint_sha256),
+    ]
+    assert {entry.sighting.key_type for entry in found.history} == {"any", "rsa"}
 
 
 def test_deployments_of_a_host_replace_each_other(registry: SqlRegistry) -> None:

@@ -14,6 +14,7 @@ import random
 import socket
 import sqlite3
 import stat
+import tempfile
 import threading
 import time
 import typing as t
@@ -272,6 +273,36 @@ def test_what_lies_in_the_place_of_the_file(tmp_path: pathlib.Path) -> None:
     assert SqlRegistry(f"sqlite:///{empty}").endpoints(ALL) == [WWW]
 
 
+def test_what_one_may_not_look_at(tmp_path: pathlib.Path) -> None:
+    """It does not look as if there were no registry yet."""
+    with tempfile.TemporaryDirectory() as open_to_all:
+        closed = pathlib.Path(open_to_all, "closed")
+        closed.mkdir(mode=0o700)
+        url = f"sqlite:///{closed}/endpoints.db"
+        SqlRegistry(url).put([WWW], START)
+        pathlib.Path(open_to_all).chmod(0o755)
+        for path, mode in ((closed, 0), (closed / "endpoints.db", 0)):
+            path.chmod(mode)
+            with as_somebody_else():
+                for read_only in (True, False):
+                    with pytest.raises(RegistryError, match=r"endpoints\.db: .*Run as the user that keeps it"):
+                        SqlRegistry(url, read_only=read_only).endpoints(ALL)
+            path.chmod(0o755)
+
+
+@contextlib.contextmanager
+def as_somebody_else() -> t.Iterator[None]:
+    """For root everything is open."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
 def test_a_directory_that_is_missing(tmp_path: pathlib.Path) -> None:
     with pytest.raises(RegistryError, match=r"No such file or directory\. Create the parent directory"):
         SqlRegistry(f"sqlite:///{tmp_path}/a/b/endpoints.db").put([WWW], START)
@@ -398,6 +429,15 @@ def test_a_wrong_password(url: str) -> None:
     assert PASSWORD[4:] not in refused.value.message
 
 
+def test_a_database_that_is_not_there(server: DatabaseServer | None) -> None:
+    if server is None:
+        return
+    if server.kind == "mariadb":
+        server.run("GRANT ALL ON nowhere.* TO watch@'127.0.0.1'")
+    with pytest.raises(RegistryError, match=r"nowhere.*Create the database"):
+        SqlRegistry(server.url("nowhere")).endpoints(ALL)
+
+
 def test_a_user_who_may_not_make_tables(server: DatabaseServer | None) -> None:
     if server is None:
         return
@@ -411,6 +451,6 @@ def test_a_user_who_may_not_make_tables(server: DatabaseServer | None) -> None:
     name = url.rpartition("/")[2]
     guest = SqlRegistry(f"{server.kind}://guest:secretmore@127.0.0.1:{server.port}/{name}")
     assert guest.endpoints(ALL) == []
-    with pytest.raises(RegistryError, match="denied") as refused:
+    with pytest.raises(RegistryError, match=r"denied.*Give the user the right to make and change tables") as refused:
         guest.put([WWW], START)
     assert "secret" not in refused.value.message

@@ -98,7 +98,7 @@ def test_every_form_of_one_certificate(files: pathlib.Path) -> None:
         "j.jks": "It is a Java keystore: convert a copy with 'keytool -importkeystore'.",
     }
     assert [(entry["host"], entry["port"]) for entry in result["endpoints"]] == [("files.example.com", 443)]
-    assert result["certificates"][0]["expected_at"] == ["files.example.com:443"]
+    assert result["certificates"][0]["expected_at"] == ["files.example.com:443", "*.files.example.com:443"]
     assert result["complete"]
     assert result["files_read"] == len(list(files.iterdir()))
     with_authorities = look(files, authorities=True, ports=[])

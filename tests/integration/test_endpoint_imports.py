@@ -77,6 +77,32 @@ def test_what_a_log_knows_is_added_and_changes_nothing(registry: Registry) -> No
     assert registry.known()["shop.example.com:443"]["name"] == "Shop"
 
 
+def test_what_we_have_written_comes_back(registry: Registry) -> None:
+    """The results of a module: into the registry it is from, and into an empty one. A dashboard has not all of it."""
+    endpoints = [
+        {"name": "A", "host": "a.example.com", "port": 25, "starttls": "smtp", "tags": {"x": "1"}},
+        {"host": "b.example.com", "server_name": "", "address": "192.0.2.1", "proxy_protocol": True},
+        {"host": "c.example.com", "enabled": False},
+    ]
+    registry.put(endpoints=endpoints)
+    dashboard = str(registry.folder / "dashboard.json")
+    written = module.run_module("endpoint_dashboard", {"database_url": registry.url, "json_path": dashboard})
+    assert not written.failed, written.result
+    info = module.run_module("endpoint_registry_info", {"database_url": registry.url}).result
+    refused = registry.put(dashboard, prune=True)
+    assert not refused["changed"]
+    assert "write what endpoint_registry_info returns" in json.dumps(refused["warnings"])
+    results = [registry.file("info.json", info), registry.file("endpoints.json", info["endpoints"])]
+    fields = ("name", "host", "port", "server_name", "starttls", "address", "proxy_protocol", "enabled", "tags")
+    expected = [[entry[field] for field in fields] for entry in registry.known().values()]
+    for number, path in enumerate(results):
+        other = registry._replace(url=f"sqlite:///{registry.folder}/registry/{number}.db")
+        for each in (registry, other):
+            result = each.put(path)
+            assert (result["changed"], result.get("warnings", [])) == (each is other, [])
+        assert [[entry[field] for field in fields] for entry in other.known().values()] == expected
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
@@ -91,6 +117,15 @@ def test_a_file_that_is_not_whole_retires_nobody(registry: Registry, name: str, 
     assert result["removed"] == 0
     assert "cannot be read" in json.dumps(result["warnings"])
     assert len(registry.known()) == 2
+
+
+def test_a_host_that_has_nothing_deployed_any_more(registry: Registry) -> None:
+    one = {"host": "lb1", "certificate": "prod/shop", "layers": {"file": "a" * 64}, "endpoints": ["*.example.com:443"]}
+    for deployments, changed in (([one], True), ([one], False), ([{"host": "lb1"}], True), ([{"host": "lb1"}], False)):
+        for check in (True, False):
+            result = registry.put(deployments=deployments, check=check)
+            assert (result["changed"], result["deployments_changed"]) == (changed, ["lb1"] if changed else [])
+    assert registry.put(deployments=[{"host": ""}])["failed"]
 
 
 def test_a_file_that_is_none_stops_no_other(registry: Registry) -> None:

@@ -22,6 +22,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._ports.registry.s
 from ansible_collections.certops.rotation.tests.support import pki
 from ansible_collections.certops.rotation.tests.support.databases import PASSWORD, mariadb_server, postgresql_server
 from ansible_collections.certops.rotation.tests.support.module import ModuleRun, run_module
+from ansible_collections.certops.rotation.tests.support.playbook import run_playbook
 from cryptography.hazmat.primitives.serialization import Encoding
 
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
@@ -242,8 +243,12 @@ def test_deployments(watched: Watched) -> None:
     assert watched.check_run_check_run(deployments=[{**of_web1, "certificate": "b.pem"}])["deployments_changed"] == [
         "web1"
     ]
+    assert watched.check_run_check_run(deployments=[{"host": "web1"}])["deployments_changed"] == ["web1"]
+    assert [each.host for each in SqlRegistry(watched.url).deployments()] == ["web2"]
     for wrong in (
         {**of_web1, "host": ""},
+        {"host": ""},
+        {"certificate": "a.pem"},
         {**of_web1, "layers": {"file": "AA" * 32}},
         {**of_web1, "layers": {"cloud": None}},
         {**of_web1, "at": "yesterday"},
@@ -338,6 +343,24 @@ def test_selection_and_limit(watched: Watched, authority: pki.CertificateAuthori
     assert "limit is a number" in watched.info(fails=True, limit=0)["msg"]
 
 
+def test_two_certificates_of_one_address(watched: Watched, authority: pki.CertificateAuthority) -> None:
+    """One for each type of key, each with a condition and a history of its own."""
+    watched.run(endpoints=["www.example.com"])
+    rsa, ecdsa = authority.issue("www.example.com", key_type="rsa2048"), authority.issue("www.example.com")
+    watched.scan(-2, "www.example.com", rsa)
+    watched.scan(-2, "www.example.com", ecdsa, key_type="ecdsa")
+    watched.scan(-1, "www.example.com", ecdsa, key_type="ecdsa", trusted=False, trust_error="it was revoked")
+    (endpoint,) = watched.info(history=True)["endpoints"]
+    told = {each["asked_key_type"]: (each["key_type"], each["condition"]) for each in endpoint["addresses"]}
+    assert told == {"any": ("rsa 2048", "good"), "ecdsa": ("ecdsa P-256", "untrusted")}
+    assert endpoint["condition"] == "untrusted"
+    assert [(each["asked_key_type"], each["open"]) for each in endpoint["history"]] == [
+        ("ecdsa", True),
+        ("ecdsa", False),
+        ("any", True),
+    ]
+
+
 def test_no_registry_yet(watched: Watched, tmp_path: pathlib.Path) -> None:
     """A path that is misspelt does not look as if all were well."""
     told = watched.info()
@@ -373,6 +396,44 @@ def test_a_server(server: t.Any) -> None:
         wrong = Watched(watched.url.replace("watch:", "nobody:"))
         for run in (wrong.run(fails=True, endpoints=["www.example.com"]), wrong.info(fails=True)):
             assert "Correct user and password in database_url" in run["msg"]
+
+
+def test_by_a_play_that_prints_all_it_can() -> None:
+    """Right and wrong passwords at -vvvv; and values that come as text from a command line."""
+    tasks: list[dict[str, t.Any]] = [
+        {
+            "certops.rotation.endpoint_registry": {
+                "database_url": "{{ url }}",
+                "endpoints": "{{ endpoints }}",
+                "prune": "{{ prune }}",
+            }
+        },
+        {
+            "certops.rotation.endpoint_registry_info": {
+                "database_url": "{{ url }}",
+                "names": "{{ names }}",
+                "limit": "5",
+            }
+        },
+    ]
+    plays = [{"hosts": "all", "gather_facts": False, "tasks": tasks}]
+    with postgresql_server() as started:
+        url = started.database()
+        given = {
+            "url": url,
+            "endpoints": "mail.example.com:25,www.example.com",
+            "prune": "yes",
+            "names": "www.example.com",
+        }
+        done = run_playbook(given, playbook=plays)
+        assert done.returncode == 0, done.output
+        assert done.result("endpoint_registry")["added"] == 2
+        assert [each["host"] for each in done.result("endpoint_registry_info")["endpoints"]] == ["www.example.com"]
+        wrong = run_playbook({**given, "url": url.replace("watch:", "nobody:")}, playbook=plays)
+        assert "Correct user and password" in wrong.error
+    for run in (done, wrong):
+        assert PASSWORD not in run.output
+        assert url.partition("@")[0].rpartition(":")[2] not in run.output
 
 
 def test_a_url_that_is_none() -> None:

@@ -19,16 +19,21 @@ from datetime import timedelta
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.endpoints import WatchedEndpoint
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.policy import WatchPolicy
+from ansible_collections.certops.rotation.plugins.module_utils._core.watch.reading import read_endpoint
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.registry import EndpointSelection
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.sightings import Sighting
 from ansible_collections.certops.rotation.plugins.module_utils._flows.watch.scan import EndpointScan
 from ansible_collections.certops.rotation.plugins.module_utils._ports.registry.sql_registry import SqlRegistry
 from ansible_collections.certops.rotation.plugins.module_utils._ports.tls.observation import Trust
 from ansible_collections.certops.rotation.plugins.module_utils._ports.tls.scanner import ScannerSettings, scan
+from ansible_collections.certops.rotation.plugins.module_utils._ports.tls.starttls import PROTOCOLS
 from ansible_collections.certops.rotation.tests.support import module, pki
+from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance
 from ansible_collections.certops.rotation.tests.support.ports import free_port
+from ansible_collections.certops.rotation.tests.support.revocation import ocsp_response
 from ansible_collections.certops.rotation.tests.support.tls_server import server
 from ansible_collections.certops.rotation.tests.support.watching import WWW, seen
+from cryptography.x509 import ocsp
 
 ROOT = pki.CertificateAuthority("Test Root")
 INTERMEDIATE = pki.CertificateAuthority("Test Intermediate", parent=ROOT)
@@ -77,8 +82,7 @@ def url(tmp_path: pathlib.Path) -> str:
 
 
 def register(url: str, *endpoints: t.Any) -> None:
-    run = module.run_module("endpoint_registry", {"database_url": url, "endpoints": list(endpoints)})
-    assert not run.failed, run.result
+    SqlRegistry(url).put([read_endpoint(endpoint, PROTOCOLS) for endpoint in endpoints], NOW)
 
 
 def scanned(url: str | None, *, check: bool = False, **options: t.Any) -> dict[str, t.Any]:
@@ -376,6 +380,12 @@ class TestTrouble:
         assert "1 of 2 endpoints had not been seen: 127.0.0.1:" in str(result["warnings"])
         assert [known["addresses"] for known in history(url, names=["hanging"])] == [[]]
 
+    def test_when_all_are_silent_it_may_be_this_host(self) -> None:
+        ports = [free_port() for _endpoint in range(3)]
+        result = scanned(None, endpoints=[f"127.0.0.1:{port}" for port in ports], record=False)
+        assert "Not one endpoint gave a certificate" in str(result["warnings"])
+        assert not scanned(None, endpoints=[f"127.0.0.1:{ports[0]}"], record=False).get("warnings")
+
     def test_hundreds_of_problems_are_a_hundred_and_a_number(self, tmp_path: pathlib.Path) -> None:
         port = free_port()
         with server(Served(tmp_path, leaf(ends=-0.5))) as expired:
@@ -403,6 +413,26 @@ class TestCertificates:
         assert sorted(state.key_type for state in views[port].states) == ["any", "rsa"]
         assert [state.key_type for state in views[single].states] == ["any"]
 
+    def test_revoked_by_its_own_staple(self, url: str) -> None:
+        issued = {f"{number}.pem": leaf() for number in range(3)}
+        good, revoked, _none = issued.values()
+        files: dict[str, t.Any] = {name: each.combined_pem for name, each in issued.items()}
+        files["0.pem.ocsp"] = ocsp_response(INTERMEDIATE, good)
+        files["1.pem.ocsp"] = ocsp_response(INTERMEDIATE, revoked, status=ocsp.OCSPCertStatus.REVOKED)
+        with contextlib.ExitStack() as stack:
+            ports = [
+                stack.enter_context(HaproxyInstance({n: c for n, c in files.items() if n.startswith(str(number))})).port
+                for number in range(3)
+            ]
+            register(url, *(f"127.0.0.1:{port}" for port in ports))
+            assert scanned(url)["events"] == {"new": 3}
+            assert scanned(url, staple=True)["events"] == {"untrusted": 1}
+            [problem] = scanned(url, staple=True)["problems"]
+        assert problem["port"] == ports[1]
+        assert problem["message"].endswith("do not trust: its OCSP response says that it has been revoked.")
+        views = {view.endpoint.port: view.history[0].sighting.staple for view in SqlRegistry(url).views(ANY)}
+        assert [views[port] for port in ports] == ["good", "revoked", "none"]
+
     def test_every_address_of_a_name_has_its_own_history(self, tmp_path: pathlib.Path, url: str) -> None:
         issued = leaf()
         with server(Served(tmp_path, issued)) as port:
@@ -424,10 +454,9 @@ class TestCertificates:
             addresses = [f"192.0.2.{number}" for number in range(4 * day, 4 * day + 4)]
             sightings = [Sighting(WWW.key, address, at, (certificate,), trusted=True) for address in addresses]
             registry.record(sightings, WatchPolicy(), at)
-        kinds = [event.kind for event in registry.events(ANY, None, 1000)]
-        assert kinds.count("new") == 4  # of the first scan
+        assert [event.kind for event in registry.events(ANY, None, 1000)] == ["new"] * 4  # of the first scan
         [view] = registry.views(ANY)
-        assert len(view.states) <= 4 * 9
+        assert len(view.states) <= 4 * 5
 
 
 class TestReports:

@@ -293,6 +293,7 @@ def test_the_report_is_where_the_controller_wants_it_and_has_all_hosts(
     result = {**SYNCED, "certificates": [{"name": "\x1b[2J", "action": "unchanged"}]}
     facts = {
         "rotation_report_file": str(elsewhere),
+        "rotation_report_page": str(elsewhere),
         "haproxy_certificates_result": {"certificates": 5},
         "where": "../x",
     }

@@ -125,6 +125,7 @@ def test_what_a_person_has_to_look_at_fails_the_run_after_all_else_is_done(scene
 
 
 def test_a_receiver_that_is_down_keeps_nothing_from_the_others_and_its_secrets_to_itself(scene: Scene) -> None:
+    """Neither does an entry of the inventory that is none."""
     down = {
         "receiver": "down",
         "url": f"http://127.0.0.1:{free_port()}/{SECRET}",
@@ -132,8 +133,10 @@ def test_a_receiver_that_is_down_keeps_nothing_from_the_others_and_its_secrets_t
         "headers": {"Authorization": f"Bearer-{SECRET}"},
         "retries": 0,
     }
-    failed = scene.run(receivers=[down, scene.log()], alert="notify")
+    odd = ["*.example.com", *scene.endpoints]
+    failed = scene.run(endpoints=odd, receivers=[down, scene.log()], alert="notify")
     assert failed.returncode == 2
+    assert "*.example.com" in failed.error
     assert "down" in failed.error
     assert sorted(scene.told) == ["new shop", "new www"]
     assert "www" in (scene.directory / "watch.html").read_text()
@@ -148,19 +151,11 @@ def test_a_receiver_that_is_down_keeps_nothing_from_the_others_and_its_secrets_t
     assert SECRET not in run.output
 
 
-def test_an_entry_that_is_none_keeps_no_other_from_being_watched(scene: Scene) -> None:
-    failed = scene.run(endpoints=["*.example.com", *scene.endpoints])
-    assert failed.returncode == 2
-    assert "*.example.com" in failed.error
-    assert sorted(scene.told) == ["new shop", "new www"]
-
-
 def test_one_endpoint_by_name_or_host_and_port(scene: Scene) -> None:
     scene.run()
-    for asked in ("www", f"www.example.com:{scene.endpoints[0]['port']}"):
-        run = scene.run(extra={"endpoint": asked})
-        assert run.returncode == 0, run.error
-        assert run.result("endpoint_scan")["endpoints"] == 1
+    run = scene.run(extra={"endpoint": f"www.example.com:{scene.endpoints[0]['port']}"})
+    assert run.returncode == 0, run.error
+    assert run.result("endpoint_scan")["endpoints"] == 1
     unknown = scene.run(extra={"endpoint": "wwww"})
     assert unknown.returncode == 2
     assert "wwww" in unknown.error
@@ -189,8 +184,11 @@ def test_a_host_that_does_not_answer_is_named_and_retires_nothing(scene: Scene) 
     dead = scene.directory / "dead.json"
     unreachable = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": free_port()}
     dead.write_text(json.dumps({"haproxy": {"hosts": {"dead": unreachable}}}))
+    (scene.directory / "certificates").mkdir()
+    where = {"config": [], "socket": "", "paths": [str(scene.directory / "certificates")]}
+    discover: dict[str, t.Any] = {f"discover_{name}": value for name, value in where.items()}
     asked = {"monitor_discover": "haproxy"}
-    run = scene.run(endpoints=scene.endpoints[:1], prune=True, discover_config=[], extra=asked, inventory=dead)
+    run = scene.run(endpoints=scene.endpoints[:1], prune=True, **discover, extra=asked, inventory=dead)
     assert run.returncode == 2
     assert "dead has not said what it serves" in run.error
     assert "host has not said" not in run.error

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import socket
 import sys
 import time
@@ -89,8 +90,13 @@ class Reader:
         }
 
     def _balancer(self) -> dict[str, t.Any]:
+        """Where its configuration and certificates are: what the host does not see of the tests' /tmp."""
+        haproxy = self.scene.haproxy
+        certificates = shutil.copytree(haproxy.certs_dir, self.host.shared / "certs")
+        config = self.host.shared / "haproxy.cfg"
+        config.write_text(haproxy.config_path.read_text().replace(str(haproxy.certs_dir), str(certificates)))
         return {
-            "haproxy_certificates_config": [str(self.scene.haproxy.config_path)],
+            "haproxy_certificates_config": [str(config)],
             "haproxy_certificates_socket": "",
             "endpoint_monitor_discover_address": "127.0.0.1",
         }

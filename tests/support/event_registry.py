@@ -24,10 +24,10 @@ NO_PROXIES = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PR
 
 
 class EventRegistry:
-    """In SQLite."""
+    """place: a file for SQLite, or the URL of a database."""
 
-    def __init__(self, path: pathlib.Path) -> None:
-        self.url = f"sqlite:///{path}"
+    def __init__(self, place: pathlib.Path | str) -> None:
+        self.url = place if isinstance(place, str) else f"sqlite:///{place}"
         self.registry = SqlRegistry(self.url)
 
     def tell(self, *names: str, days: float = 60, at: datetime | None = None) -> list[str]:

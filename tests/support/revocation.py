@@ -10,6 +10,7 @@ import datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ed448, ed25519
 from cryptography.x509 import ocsp
 
 from . import pki
@@ -39,19 +40,31 @@ def ocsp_response(
     authority: pki.CertificateAuthority,
     issued: pki.IssuedCertificate,
     *,
+    this_update: datetime.datetime | None = None,
     next_update: datetime.datetime | None = None,
     algorithm: hashes.HashAlgorithm | None = None,
+    status: ocsp.OCSPCertStatus = ocsp.OCSPCertStatus.GOOD,
+    signer: pki.CertificateAuthority | pki.IssuedCertificate | None = None,
 ) -> bytes:
-    """A good response (DER) of the authority itself, to a week ahead by default. algorithm: of the certificate's id."""
+    """A good response (DER) of the authority itself, from an hour ago to a week ahead by default.
+
+    algorithm: of the certificate's id. signer: another one, whose certificate comes along.
+    """
+    revoked = status is ocsp.OCSPCertStatus.REVOKED
     builder = ocsp.OCSPResponseBuilder().add_response(
         cert=issued.certificate,
         issuer=authority.certificate,
         algorithm=algorithm or hashes.SHA1(),  # an identifier, as RFC 5019 has it
-        cert_status=ocsp.OCSPCertStatus.GOOD,
-        this_update=pki.now() - datetime.timedelta(hours=1),
+        cert_status=status,
+        this_update=this_update or pki.now() - datetime.timedelta(hours=1),
         next_update=next_update or pki.now() + datetime.timedelta(days=7),
-        revocation_time=None,
+        revocation_time=pki.now() if revoked else None,
         revocation_reason=None,
     )
-    builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, authority.certificate)
-    return builder.sign(authority.key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+    by = signer or authority
+    builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, by.certificate)
+    if signer:
+        builder = builder.certificates([signer.certificate])
+    key = by.key if isinstance(by, pki.CertificateAuthority) else by.private_key
+    hashed = None if isinstance(key, (ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey)) else hashes.SHA256()
+    return builder.sign(key, hashed).public_bytes(serialization.Encoding.DER)

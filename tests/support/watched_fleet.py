@@ -184,7 +184,13 @@ def example_fleet(now: datetime) -> Fleet:
         trust_error="certificate has expired",
         tags=(("team", "billing"),),
     )
-    fleet.tell(legacy, "expired", "critical", 2.3 * DAY, "The certificate of legacy.example.com:443 has expired.")
+    fleet.tell(
+        legacy,
+        "expired",
+        "critical",
+        2.3 * DAY,
+        "legacy.example.com:443 serves a certificate that has expired. Renew it and have the service load it.",
+    )
 
     mail = fresh("mail.example.com", 41, names=["mail.example.com", "smtp.example.com", "imap.example.com"])
     down = fleet.add(
@@ -192,13 +198,13 @@ def example_fleet(now: datetime) -> Fleet:
         mail,
         port=587,
         starttls="smtp",
-        error="Connection refused.",
+        error="connection refused",
         failures=5,
         since=5 * hour,
         tags=(("team", "mail"),),
     )
     fleet.tell(
-        down, "unreachable", "critical", 4.5 * hour, "mail.example.com:587 gives no certificate: Connection refused."
+        down, "unreachable", "critical", 4.5 * hour, "mail.example.com:587 gives no certificate: connection refused."
     )
 
     before, after = fresh("shop.example.com", 12), fresh("shop.example.com", 88)
@@ -223,7 +229,7 @@ def example_fleet(now: datetime) -> Fleet:
         "expiring",
         "warning",
         18 * hour,
-        "The certificate of api.example.com:443 ends in 9 days; its renewal is overdue.",
+        "api.example.com:443 has 9d left until its certificate ends. Renew it.",
     )
     fleet.add("status.example.com", fresh("status.example.com", 24), since=66 * DAY)
     fleet.add("vpn.example.com", fresh("vpn.example.com", 27, 365, issuer=ISSUERS[3]), port=8443, since=200 * DAY)
@@ -268,7 +274,13 @@ def example_fleet(now: datetime) -> Fleet:
         6 * DAY,
         "www.example.com:443 has a new certificate, valid until " + f"{now + 84 * DAY:%Y-%m-%d}.",
     )
-    fleet.tell(renewed, "issuer_changed", "warning", 6 * DAY, "www.example.com:443: R10 has become R11.")
+    fleet.tell(
+        renewed,
+        "issuer_changed",
+        "warning",
+        6 * DAY,
+        "www.example.com:443 has its certificate from 'CN=R11' now, before from 'CN=R10'.",
+    )
     db = fleet.add(
         "db1.example.com",
         fresh("db1.example.com", 200, 365, issuer=ISSUERS[3]),

@@ -83,6 +83,7 @@ def _settings(params: t.Mapping[str, t.Any]) -> DashboardSettings:
         params["history"],
         duration_option(params, "max_age"),
         WatchPolicy(within, params["unreachable_after"]),
+        whole=not (params["names"] or params["hosts"] or params["tags"]),
     )
 
 

@@ -14,7 +14,6 @@ from datetime import datetime, timezone
 from .._core.instants import isoformat_utc
 from .._core.text import shown
 from .._core.watch.discovery import DiscoverySettings, FoundCertificate
-from .._core.watch.endpoints import WatchedEndpoint
 from .._core.watch.reading import canonical_host, endpoint_fields, read_tags
 from .._errors import InvalidOption
 from .._flows.watch.discovery import DiscoveryPlaces, discover_endpoints
@@ -49,7 +48,7 @@ def run(module: t.Any) -> None:
         if not 0 < places.timeout < 3600 or not 0 < places.deadline < 86400:
             raise InvalidOption("timeout and deadline are seconds, from above 0 to an hour and to a day.")
         found = discover_endpoints(places, settings)
-        serving = found.endpoints.serving
+        serving, covering = found.endpoints.serving, found.endpoints.covering
         shown_ones = [each for each in found.certificates if params["authorities"] or not each.is_ca]
         passed_over = found.endpoints.passed_over
         if found.unfinished:
@@ -57,7 +56,10 @@ def run(module: t.Any) -> None:
         module.exit_json(
             changed=False,
             endpoints=[endpoint_fields(endpoint) for endpoint in found.endpoints.endpoints],
-            certificates=[_certificate(each, serving.get(each.key, ())) for each in shown_ones],
+            certificates=[
+                _certificate(each, [*map(str, serving.get(each.key, ())), *covering.get(each.key, ())])
+                for each in shown_ones
+            ],
             authorities_found=sum(each.is_ca for each in found.certificates),
             passed_over=[
                 {"what": _printable(what), "reason": _printable(reason)}
@@ -89,7 +91,7 @@ def _settings(params: t.Mapping[str, t.Any]) -> DiscoverySettings:
     )
 
 
-def _certificate(found: FoundCertificate, endpoints: t.Iterable[WatchedEndpoint]) -> dict[str, t.Any]:
+def _certificate(found: FoundCertificate, expected_at: t.Sequence[str]) -> dict[str, t.Any]:
     seen = found.seen
     return {
         "fingerprint_sha256": seen.fingerprint_sha256 or None,
@@ -105,7 +107,7 @@ def _certificate(found: FoundCertificate, endpoints: t.Iterable[WatchedEndpoint]
         "for_servers": found.for_servers,
         "paths": [_printable(path) for path in found.paths],
         "memory": [_printable(name) for name in found.memory],
-        "expected_at": [str(endpoint) for endpoint in endpoints],
+        "expected_at": [_printable(text) for text in expected_at],
     }
 
 

@@ -119,6 +119,7 @@ def _settings(params: t.Mapping[str, t.Any]) -> DeliverySettings:
 def _receiver(params: t.Mapping[str, t.Any]) -> WebhookReceiver | CommandReceiver:
     """Raises InvalidOption."""
     if params["url"] is not None:
+        _check_for_url(params)
         return WebhookReceiver(
             WebhookAddress(
                 params["url"].strip(),
@@ -136,6 +137,16 @@ def _receiver(params: t.Mapping[str, t.Any]) -> WebhookReceiver | CommandReceive
     if not params["command"] or not params["command"][0].strip():
         raise InvalidOption("command is empty: name a program and its arguments.")
     return CommandReceiver(params["command"], params["body_format"])
+
+
+def _check_for_url(params: t.Mapping[str, t.Any]) -> None:
+    """What is empty by mistake would be sent unsigned, or as nobody. Raises InvalidOption."""
+    for name in ("secret", "username"):
+        if params[name] == "":
+            raise InvalidOption(f"{name} is empty. Give it, or leave the option out.")
+    empty = [str(name) for name, value in params["headers"].items() if value is None]
+    if empty:
+        raise InvalidOption(f"headers: {', '.join(empty)} has no value. Give it, or leave the header out.")
 
 
 def _count(module: GuardedModule, settings: DeliverySettings, report: DeliveryReport) -> str:

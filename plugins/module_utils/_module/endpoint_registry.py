@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime, timezone
 
-from .._core.watch.registering import given_deployments, registry_diff
+from .._core.watch.registering import given_deployments, given_hosts, registry_diff
 from .._errors import InvalidOption, RotationError
 from .._flows.watch.importing import given_import_file
 from .._flows.watch.registering import Registration, register
@@ -60,5 +60,6 @@ def _wanted(params: t.Mapping[str, t.Any], now: datetime) -> Registration:
         absent=absent,
         prune=params["prune"],
         deployments=None if deployments is None else given_deployments(deployments, now),
+        hosts=given_hosts(deployments or []),
         retention=retention,
     )

@@ -50,6 +50,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
         "no_log": False,
     },
     "trust_anchors": {"type": "str"},
+    "staple": {"type": "bool", "default": False},
     "expiring_within": {"type": "list", "elements": "str", "default": []},
     "unreachable_after": {"type": "int", "default": 2},
 }
@@ -63,6 +64,8 @@ def run(module: t.Any) -> None:
         started, now = time.monotonic(), datetime.now(timezone.utc).replace(microsecond=0)
         params = module.params
         require_library("cryptography")
+        if params["staple"]:
+            require_library("pyOpenSSL")
         policy, settings = _policy(params), _settings(params, now)
         given = _given(params)
         registry = _registry(module, given)
@@ -84,6 +87,8 @@ def run(module: t.Any) -> None:
         result = {"changed": summary.changed, **summary.as_result(), "seconds": round(time.monotonic() - started, 1)}
         if not endpoints and given is None and registry is not None:
             module.warn(f"{registry.place} has no endpoint to ask: certops.rotation.endpoint_registry adds some.")
+        if summary.nothing_served:
+            module.warn("Not one endpoint gave a certificate: do this host's network and name resolution work?")
         if summary.unfinished:
             missed = listed([str(endpoint) for endpoint in summary.unfinished])
             module.warn(
@@ -141,6 +146,7 @@ def _settings(params: t.Mapping[str, t.Any], now: datetime) -> ScannerSettings:
         addresses=params["addresses"],
         trust=Trust(params["trust_anchors"]),
         anchors=trusted_certificates(params["trust_anchors"]),
+        staple=params["staple"],
     )
 
 

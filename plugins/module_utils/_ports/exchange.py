@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import http.client
 import io
+import queue
 import socket
 import ssl
+import threading
 import typing as t
 
 from .deadline import Deadline
@@ -79,7 +81,7 @@ def over_tcp(host: str, port: int, tls: ssl.SSLContext | None = None) -> Connect
     """To the first of the host's addresses that takes connections. tls: None for none."""
 
     def connect(deadline: Deadline) -> socket.socket:
-        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = _looked_up(host, port, deadline)
         for number, (family, kind, protocol, _name, address) in enumerate(addresses):
             connection = socket.socket(family, kind, protocol)
             try:
@@ -100,6 +102,26 @@ def over_tcp(host: str, port: int, tls: ssl.SSLContext | None = None) -> Connect
             raise
 
     return connect
+
+
+def _looked_up(host: str, port: int, deadline: Deadline) -> list[t.Any]:
+    """As socket.getaddrinfo, which knows no time limit: of servers that are silent it asks one after the other."""
+    answers: queue.SimpleQueue[list[t.Any] | Exception] = queue.SimpleQueue()
+
+    def look_up() -> None:
+        try:
+            answers.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except (OSError, ValueError) as error:
+            answers.put(error)
+
+    threading.Thread(target=look_up, daemon=True).start()
+    try:
+        answer = answers.get(timeout=deadline.remaining())
+    except queue.Empty:
+        raise TimeoutError from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 def over_unix(path: str) -> Connect:

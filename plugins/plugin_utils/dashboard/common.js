@@ -93,10 +93,11 @@ function decoded(text) {
 // -- a list --------------------------------------------------------------------------------------------------------
 
 // items: any objects. columns: {key, label, value: what is sorted by, cell: nodes, class}. text: what is searched.
-// chips: {key, label, tone, test}. extra: {name of a parameter: (item, value) => whether it is meant}.
+// chips: {key, label, tone, test}. extra: {name of a parameter: (item, value) => whether it is meant}; told: what those
+// parameters mean, in words behind the number of items.
 class List {
-  constructor({ noun, items, columns, text, chips, extra, order, changed }) {
-    Object.assign(this, { noun, items, columns, chips, order, changed, extra: extra || {} });
+  constructor({ noun, items, columns, text, chips, extra, told, order }) {
+    Object.assign(this, { noun, items, columns, chips, order, extra: extra || {}, told: told || (() => "") });
     this.texts = items.map((item) => text(item).toLowerCase());
     this.params = new URLSearchParams();
     this.shown = [];
@@ -204,9 +205,10 @@ class List {
     const filtered = this.shown.length !== this.items.length;
     const [one, many] = this.noun;
     const of = filtered ? ` of ${this.items.length.toLocaleString("en")}` : "";
-    this.count.textContent = filtered
+    const number = filtered
       ? `${this.shown.length.toLocaleString("en")}${of} ${many}`
       : plural(this.shown.length, one, many);
+    this.count.textContent = number + this.told(this.params);
     for (const [index, chip] of this.chips.entries()) {
       this.buttons[index].setAttribute("aria-pressed", String(chip.key === this.params.get("show")));
     }

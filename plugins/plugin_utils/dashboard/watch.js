@@ -188,6 +188,13 @@ function isInWeek(endpoint, wanted) {
   return ends >= Math.max(from, now) && ends < from + WEEK;
 }
 
+function inWords(wanted) {
+  if (!wanted) return "";
+  if (wanted === "past") return ", ended";
+  if (wanted === "later") return `, ending after ${day(dayOf(WEEKS))}`;
+  return Number.isNaN(Date.parse(wanted)) ? "" : `, ending in the week from ${day(wanted)}`;
+}
+
 function timeline() {
   const weeks = new Map();
   for (const endpoint of endpoints) {
@@ -247,9 +254,10 @@ function timeline() {
 
 // -- what changed --------------------------------------------------------------------------------------------------
 
-// Without the endpoint at its beginning, where that stands beside it.
+// Without the endpoint at its beginning, where that stands beside it, and with instants as people write them.
 function sentence(event) {
-  const { name, endpoint, address: asked, message } = event;
+  const { name, endpoint, address: asked } = event;
+  const message = event.message.replace(/\b\d{4}-\d\d-\d\dT[\d:]{8}Z/g, (instant) => `${day(instant)}, ${instant.slice(11, 16)} UTC`);
   const beginnings = [`${name} (${endpoint}, ${asked})`, `${name} (${endpoint})`, `${endpoint} (${asked})`, endpoint];
   const whose = beginnings.find((each) => message.startsWith(`${each} `));
   if (!whose) return message;
@@ -590,6 +598,7 @@ const list = new List({
   text: searched,
   chips,
   extra: { ends: isInWeek },
+  told: (params) => inWords(params.get("ends")),
   order: "condition",
   columns: [
     {

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 
 from ..instants import isoformat_utc
 from ..text import harmless
-from .deployments import DeploymentFinding, hold_against_wire
+from .deployments import DeployedFor, DeploymentFinding, hold_against_wire
 from .events import WatchEvent
 from .policy import WatchPolicy
 from .registry import EndpointView, FleetDeployment, HistoryEntry
@@ -33,13 +33,15 @@ _Facts = dict[str, t.Any]
 @dataclasses.dataclass(frozen=True)
 class DashboardSettings:
     """title: of the page; history: intervals of one endpoint that are shown, the newest ones; max_age: how old the last
-    scan may be before the page says that it is out of date.
+    scan may be before the page says that it is out of date. whole: all endpoints of the registry are told, so that what
+    none of them serves is served by none.
     """
 
     title: str = "Certificates"
     history: int = 50
     max_age: timedelta = timedelta(hours=26)
     policy: WatchPolicy = dataclasses.field(default_factory=WatchPolicy)
+    whole: bool = True
 
 
 def dashboard_document(
@@ -68,7 +70,7 @@ def dashboard_document(
         held = _HeldAgainstWire((), ())
     for endpoint in endpoints:
         key = (endpoint["host"], endpoint["port"])
-        endpoint.update(held.of_endpoint(key, served[key], endpoint["condition"]))
+        endpoint.update(held.of_endpoint(key, endpoint.get("server_name"), served[key], endpoint["condition"]))
     counts = collections.Counter(endpoint["condition"] for endpoint in endpoints)
     urgencies = collections.Counter(endpoint["urgency"] for endpoint in endpoints)
     document = {
@@ -87,7 +89,7 @@ def dashboard_document(
         "endpoints": endpoints,
         "certificates": certificates,
         "events": [_event(event) for event in events],
-        "unwatched": held.unwatched(),
+        "unwatched": held.unwatched() if settings.whole else [],
     }
     return t.cast("dict[str, t.Any]", harmless(document))
 
@@ -183,10 +185,7 @@ class _HeldAgainstWire:
     """What is deployed beside what is served. findings: those of hold_against_wire."""
 
     def __init__(self, deployments: t.Sequence[FleetDeployment], findings: t.Sequence[DeploymentFinding]) -> None:
-        self._of_endpoint: dict[tuple[str, int], list[FleetDeployment]] = collections.defaultdict(list)
-        for deployment in deployments:
-            for key in deployment.endpoints:
-                self._of_endpoint[key].append(deployment)
+        self._deployed = DeployedFor(deployments)
         self._found: dict[tuple[str, tuple[str, int] | None], list[DeploymentFinding]] = collections.defaultdict(list)
         for finding in findings:
             self._found[finding.kind, finding.endpoint].append(finding)
@@ -197,11 +196,15 @@ class _HeldAgainstWire:
             for name in finding.certificates
         }
 
-    def of_endpoint(self, key: tuple[str, int], served: t.Collection[str | None], condition: str) -> _Facts:
+    def of_endpoint(
+        self, key: tuple[str, int], server_name: str | None, served: t.Collection[str | None], condition: str
+    ) -> _Facts:
         """What of the endpoint's facts follows from deployments, in place of what they were."""
         wrong = self._found["not_served", key]
         facts = _known(
-            deployments=[self._deployment(each, served, bool(wrong)) for each in self._of_endpoint.get(key, ())],
+            deployments=[
+                self._deployment(each, served, bool(wrong)) for each in self._deployed.endpoint(*key, server_name)
+            ],
             unmanaged=bool(self._found["not_managed", key]),
             outdated=bool(self._found["record_outdated", key]),
         )

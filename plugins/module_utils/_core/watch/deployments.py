@@ -16,7 +16,7 @@ from ..instants import isoformat_utc
 from ..text import listed
 from .endpoints import WatchedEndpoint
 from .events import WatchSeverity
-from .reading import read_endpoint
+from .reading import read_endpoint_key
 from .registry import EndpointView, FleetDeployment
 from .sightings import AddressState
 
@@ -72,7 +72,7 @@ def deployments_of_status(
         raise InvalidOption(f"{host}: it is no result of rotation_status_info, which has certificates.")
     serving: dict[str, dict[tuple[str, int], None]] = collections.defaultdict(dict)
     for found in discovery.get("certificates") or ():
-        keys = (_endpoint_key(text) for text in found.get("expected_at") or ())
+        keys = (read_endpoint_key(text) for text in found.get("expected_at") or ())
         serving[str(found.get("fingerprint_sha256"))].update(dict.fromkeys(keys))
     return [
         FleetDeployment(
@@ -95,6 +95,14 @@ def _layers(entry: t.Mapping[str, t.Any]) -> dict[str, str | None]:
     }  # of the others nobody knows
 
 
+def told_deployments(
+    host: str, status: t.Mapping[str, t.Any], discovery: t.Mapping[str, t.Any], at: datetime
+) -> list[dict[str, t.Any]]:
+    """The same as the option deployments of endpoint_registry takes it, which a host that has none is told by, too."""
+    found = deployments_of_status(host, status, discovery, at)
+    return [deployment_fields(deployment) for deployment in found] or [{"host": host}]
+
+
 def deployment_fields(deployment: FleetDeployment) -> dict[str, t.Any]:
     """As the option deployments of endpoint_registry has it."""
     return {
@@ -106,8 +114,20 @@ def deployment_fields(deployment: FleetDeployment) -> dict[str, t.Any]:
     }
 
 
-def _endpoint_key(text: t.Any) -> tuple[str, int]:
-    return read_endpoint(text, ()).key
+class DeployedFor:
+    """What of the fleet's deployments an endpoint should serve: those for its host and port, or else those with a
+    wildcard that covers its name."""
+
+    def __init__(self, deployments: t.Iterable[FleetDeployment]) -> None:
+        self._by_key: dict[tuple[str, int], list[FleetDeployment]] = collections.defaultdict(list)
+        for deployment in deployments:
+            for key in deployment.endpoints:
+                self._by_key[key].append(deployment)
+
+    def endpoint(self, host: str, port: int, server_name: str | None = None) -> t.Sequence[FleetDeployment]:
+        """server_name: what it is asked for, where that is not its host."""
+        _label, dot, rest = (server_name or host).partition(".")
+        return self._by_key.get((host, port), []) or self._by_key.get((f"*{dot}{rest}", port), [])
 
 
 def hold_against_wire(
@@ -122,16 +142,16 @@ def hold_against_wire(
     if not known:
         return []
     deployed = {fingerprint for each in known for fingerprint in each.layers.values() if fingerprint}
-    wanted: dict[tuple[str, int], list[FleetDeployment]] = collections.defaultdict(list)
-    for deployment in known:
-        for key in deployment.endpoints:
-            wanted[key].append(deployment)
+    wanted = DeployedFor(known)
     found: list[DeploymentFinding] = []
-    watched = set()
+    watched: set[int] = set()
     for view in views:
-        watched.add(view.endpoint.key)
-        found += _of_endpoint(view, wanted.get(view.endpoint.key, []), deployed)
-    found += (finding for deployment in known for finding in _of_record(deployment, watched))
+        endpoint = view.endpoint
+        own = wanted.endpoint(endpoint.host, endpoint.port, endpoint.server_name)
+        watched.update(map(id, own))
+        found += _of_endpoint(view, own, deployed)
+    for deployment in known:
+        found += _of_record(deployment, is_watched=id(deployment) in watched)
     order = list(_SEVERITIES)
     return sorted(found, key=lambda finding: order.index(finding.kind))
 
@@ -170,7 +190,7 @@ def _of_endpoint(
             yield DeploymentFinding("not_served", text, hosts, names, key, state.address, accepted, seen)
 
 
-def _of_record(deployment: FleetDeployment, watched: t.Collection[tuple[str, int]]) -> t.Iterator[DeploymentFinding]:
+def _of_record(deployment: FleetDeployment, *, is_watched: bool) -> t.Iterator[DeploymentFinding]:
     about = ((deployment.host,), (deployment.certificate,))
     expected = _expected(deployment)
     odd = [layer for layer, seen in deployment.layers.items() if not seen or seen != (expected or seen)]
@@ -180,7 +200,7 @@ def _of_record(deployment: FleetDeployment, watched: t.Collection[tuple[str, int
             " deployed, or none. The playbook status tells more."
         )
         yield DeploymentFinding("layers_differ", text, *about, expected=(expected,) if expected else ())
-    if not any(key in watched for key in deployment.endpoints):
+    if not is_watched:
         text = f"{deployment.certificate} on {deployment.host}: no endpoint that is watched should serve it."
         yield DeploymentFinding("not_watched", text, *about, expected=(expected,) if expected else ())
 

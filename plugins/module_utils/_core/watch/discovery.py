@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import ipaddress
 import typing as t
@@ -66,10 +67,12 @@ class DiscoverySettings:
 @dataclasses.dataclass(frozen=True)
 class DiscoveredEndpoints:
     """endpoints: in the order of host and port; serving: key of a certificate -> the endpoints that should present it;
-    passed_over: what cannot be watched, and why."""
+    covering: key of a certificate -> the same for its wildcards, such as "*.example.com:443", which stand for hosts
+    that nobody here knows; passed_over: what cannot be watched, and why."""
 
     endpoints: tuple[WatchedEndpoint, ...] = ()
     serving: t.Mapping[str, tuple[WatchedEndpoint, ...]] = dataclasses.field(default_factory=dict)
+    covering: t.Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     passed_over: tuple[tuple[str, str], ...] = ()
 
 
@@ -92,6 +95,7 @@ class EndpointDiscovery:
         self._settings = settings
         self._endpoints: dict[tuple[str, int], WatchedEndpoint] = {}
         self._serving: dict[str, dict[tuple[str, int], None]] = {}
+        self._covering: dict[str, dict[str, None]] = {}
         self._passed_over: dict[tuple[str, str], None] = {}
         address = settings.address
         self._at_home = address is not None and ipaddress.ip_address(address).is_loopback
@@ -100,6 +104,7 @@ class EndpointDiscovery:
         return DiscoveredEndpoints(
             tuple(self._endpoints[key] for key in sorted(self._endpoints)),
             {key: tuple(self._endpoints[each] for each in sorted(keys)) for key, keys in self._serving.items()},
+            {key: tuple(names) for key, names in self._covering.items()},
             tuple(self._passed_over),
         )
 
@@ -113,12 +118,23 @@ class EndpointDiscovery:
         proxy = bind.proxy_protocol and self._settings.address is not None
         named = False
         for reference, certificate in loaded:
-            names = reference.filters if reference.filtered else certificate.seen.subject_alternative_names
-            for name in names:
-                if not name.startswith("!"):
-                    named |= self._add(name, bind.port, certificate, bind.label, proxy_protocol=proxy)
+            for name in _asked_names(reference, certificate):
+                named |= self._add(name, bind.port, certificate, bind.label, proxy_protocol=proxy)
         if not named and loaded:
             self._add_itself(bind, [certificate for _reference, certificate in loaded])
+
+    def waiting(self, bind: TlsBind, reference: CertificateReference, certificate: FoundCertificate) -> None:
+        """One that lies where the listener loads it from, which holds another one: it should be at the endpoints that
+        there are."""
+        if self._unreachable(bind):
+            return
+        for name in _asked_names(reference, certificate):
+            if self._cover(name, bind.port, certificate):
+                continue
+            with contextlib.suppress(InvalidOption):
+                key = (canonical_host(name), bind.port)
+                if key in self._endpoints:
+                    self._serving.setdefault(certificate.key, {})[key] = None
 
     def certificate(self, certificate: FoundCertificate, names: t.Iterable[str] | None = None) -> None:
         """One that no listener of the configuration loads. names: by which clients get it, its own where None."""
@@ -153,8 +169,16 @@ class EndpointDiscovery:
             entry = {"host": host, "port": port, "proxy_protocol": proxy_protocol, "address": self._settings.address}
             self._keep(read_endpoint(entry, (), tags=self._settings.tags), certificate)
         except InvalidOption as error:
+            self._cover(name, port, certificate)
             self.pass_over(f"{name} of {where}", error.message)
             return False
+        return True
+
+    def _cover(self, name: str, port: int, certificate: FoundCertificate) -> bool:
+        """Whether it is a name with a wildcard that somebody can be below."""
+        if not name.startswith("*.") or "*" in name[2:]:
+            return False
+        self._covering.setdefault(certificate.key, {})[f"{name.lower()}:{port}"] = None
         return True
 
     def _add_itself(self, bind: TlsBind, certificates: t.Sequence[FoundCertificate]) -> None:
@@ -179,6 +203,12 @@ class EndpointDiscovery:
     def _keep(self, endpoint: WatchedEndpoint, certificate: FoundCertificate) -> None:
         self._endpoints.setdefault(endpoint.key, endpoint)
         self._serving.setdefault(certificate.key, {})[endpoint.key] = None
+
+
+def _asked_names(reference: CertificateReference, certificate: FoundCertificate) -> list[str]:
+    """By which clients get it: the filters of a crt-list, where there are any, take the place of its own."""
+    names = reference.filters if reference.filtered else certificate.seen.subject_alternative_names
+    return [name for name in names if not name.startswith("!")]
 
 
 def _is_loopback(host: str) -> bool:

@@ -16,7 +16,7 @@ from .standing import CONDITIONS, standings
 
 if t.TYPE_CHECKING:
     from .registry import EndpointView, HistoryEntry
-    from .sightings import AddressState, SeenCertificate
+    from .sightings import AddressState, SeenCertificate, Sighting
 
 _OF_A_CERTIFICATE: t.Final = (
     "fingerprint_sha256",
@@ -47,8 +47,8 @@ _OF_A_CHAIN: t.Final = ("fingerprint_sha256", "subject", "issuer", "not_before",
 
 def endpoint_result(view: EndpointView, now: datetime, *, history: bool) -> dict[str, t.Any]:
     """history: with all intervals of the view."""
-    conditions = {each.state.address: each.condition for each in standings([view], now) if each.state}
-    present = {entry.address: entry for entry in view.history if entry.is_open}
+    conditions = {_place(each.state): each.condition for each in standings([view], now) if each.state}
+    present = {_place(entry.sighting): entry for entry in view.history if entry.is_open}
     found = sorted(conditions.values(), key=CONDITIONS.index)
     unseen = None if view.states or not view.endpoint.enabled else "unseen"
     result = {
@@ -58,13 +58,18 @@ def endpoint_result(view: EndpointView, now: datetime, *, history: bool) -> dict
         "last_seen": _value(max((state.last_seen for state in view.states), default=None)),
         "error": next((state.error for state in view.states if state.error), None),
         "addresses": [
-            _address(state, present.get(state.address), view.certificates, conditions.get(state.address))
+            _address(state, present.get(_place(state)), view.certificates, conditions.get(_place(state)))
             for state in view.states
         ],
     }
     if history:
         result["history"] = [_interval(entry) for entry in view.history]
     return result
+
+
+def _place(thing: AddressState | Sighting) -> tuple[str | None, str]:
+    """One address may have a certificate for each type of key."""
+    return thing.address, thing.key_type
 
 
 def _address(
@@ -77,6 +82,7 @@ def _address(
     sighting = entry.sighting if entry else None
     return {
         "address": state.address,
+        "asked_key_type": state.key_type,
         "condition": condition,
         "served": state.reach == "served",
         "since": isoformat_utc(state.since),
@@ -93,6 +99,7 @@ def _interval(entry: HistoryEntry) -> dict[str, t.Any]:
     sighting = entry.sighting
     return {
         "address": entry.address,
+        "asked_key_type": sighting.key_type,
         "since": isoformat_utc(entry.since),
         "until": isoformat_utc(entry.until),
         "open": entry.is_open,

@@ -37,9 +37,11 @@ PassedOverKind = t.Literal["unreadable", "wildcard", "ended", "duplicate", "no_e
 STILL_SERVED: t.Final = timedelta(days=30)
 _SHOWN: t.Final = 100
 _JSON = re.compile(r"[\s\ufeff]*(?:\{|\[\s*(?:[{\]\"]|$))")
-#: What results have besides an endpoint's own fields.
-_RESULTS: t.Final = frozenset(
-    {"id", "added", "addresses", "history", "events", "last_seen", "error", "state", "certificates"}
+#: What an endpoint has besides its own fields in results of modules.
+_RESULTS: t.Final = frozenset({"action", "added", "addresses", "condition", "error", "history", "last_seen"})
+_LONGEST_SPACE: t.Final = 1024 * 1024
+_DASHBOARD: t.Final = (
+    "It is a dashboard's, which has not all of an endpoint: write what endpoint_registry_info returns."
 )
 _DJANGO: t.Final = {"name": "name", "host": "host", "port": "port", "active": "enabled"}
 
@@ -186,7 +188,7 @@ def _rows(chunks: t.Iterator[str], file_format: ImportFormat) -> t.Iterator[_Row
     if file_format == "auto":
         for chunk in chunks:
             begin += chunk
-            if begin.strip("\ufeff \t\r\n["):
+            if len(begin) > _LONGEST_SPACE or begin.strip("\ufeff \t\r\n["):
                 break
     text = itertools.chain([begin], chunks)
     if file_format == "csv" or (file_format == "auto" and not _JSON.match(begin)):
@@ -196,7 +198,9 @@ def _rows(chunks: t.Iterator[str], file_format: ImportFormat) -> t.Iterator[_Row
     try:
         for number, item in enumerate(json_items(text), 1):
             inner = item.get("endpoints") if isinstance(item, dict) and "host" not in item else None
-            if isinstance(inner, list):
+            if isinstance(inner, list) and "made_of" in item:
+                yield "all of it", PassedOver("all of it", "unreadable", _DASHBOARD)
+            elif isinstance(inner, list):
                 yield from ((f"item {position}", one) for position, one in enumerate(inner, 1))
             else:
                 yield f"item {number}", item

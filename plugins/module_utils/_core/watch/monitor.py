@@ -12,7 +12,7 @@ from datetime import datetime
 from posixpath import dirname
 
 from ..._errors import InvalidOption
-from .deployments import deployment_fields, deployments_of_status
+from .deployments import told_deployments
 from .reading import read_endpoint
 
 _PREFIX: t.Final = "endpoint_monitor_"
@@ -103,6 +103,7 @@ class MonitorPlan:
             "prunes": given.prune and self._complete,
             "registers": bool(wanted or deployments or given.import_files or given.retention),
             "silent": self._silent,
+            "selects_all": not (given.names or given.hosts or given.tags),
             "shows": any(getattr(given, name) for name in _FILES),
             "problems": list(self._problems(wanted)),
             "directory": self._directory,
@@ -129,10 +130,10 @@ class MonitorPlan:
     def _deployments(self) -> list[dict[str, t.Any]]:
         """As the module endpoint_registry takes them, of the hosts that told."""
         return [
-            deployment_fields(deployment)
+            entry
             for host, status in self._statuses.items()
             if isinstance(status.get("certificates"), list)
-            for deployment in deployments_of_status(host, status, self._found.get(host) or {}, self._now)
+            for entry in told_deployments(host, status, self._found.get(host) or {}, self._now)
         ]
 
     @property

@@ -17,11 +17,12 @@ class WatchPolicy:
     unreachable_after: scans in a row without a certificate after which "unreachable" is told; recovered_after: with
     one, after which "recovered" is. So an endpoint that flaps tells nothing new.
     settled_after: the same change there and back is told once; what has stayed that long since is news again.
-    gone_after: an address that has not been asked for that long, while others of its endpoint were, is retired.
+    gone_after: an address that has not been asked for that long, while others of its endpoint were, is retired. That
+    is told unless one of those serves the same.
     """
 
     expiring_within: tuple[timedelta, ...] = ()
     unreachable_after: int = 2
     recovered_after: int = 1
     settled_after: timedelta = timedelta(days=3)
-    gone_after: timedelta = timedelta(days=7)
+    gone_after: timedelta = timedelta(days=3)

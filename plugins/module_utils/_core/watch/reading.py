@@ -81,6 +81,18 @@ def read_endpoint(
     )
 
 
+def read_endpoint_key(entry: t.Any) -> tuple[str, int]:
+    """Host and port of a text, or of a pair as JSON has it. ``*.example.com`` is for each host of one more label.
+
+    Raises InvalidOption.
+    """
+    is_pair = isinstance(entry, (list, tuple)) and len(entry) == 2
+    host, port = entry if is_pair else _split(_plain(entry, "an endpoint"))
+    base = str(host).strip().removeprefix("*.")
+    endpoint = read_endpoint({"host": base, "port": port}, ())
+    return (endpoint.host if base == str(host).strip() else f"*.{endpoint.host}"), endpoint.port
+
+
 def endpoint_fields(endpoint: WatchedEndpoint) -> dict[str, t.Any]:
     """As results and files have it; read_endpoint makes the same endpoint of it."""
     return {**{field: getattr(endpoint, field) for field in FIELDS}, "tags": dict(endpoint.tags)}

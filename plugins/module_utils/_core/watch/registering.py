@@ -15,7 +15,7 @@ from datetime import datetime
 from ..._errors import InvalidOption
 from ..instants import parse_isoformat_utc
 from .endpoints import WatchedEndpoint
-from .reading import endpoint_fields, read_endpoint
+from .reading import endpoint_fields, read_endpoint, read_endpoint_key
 from .registry import EndpointChange, FleetDeployment
 
 #: That a result lists: ten thousand endpoints do not pass through Ansible's output.
@@ -60,14 +60,34 @@ def given_endpoints(entries: t.Sequence[t.Any], protocols: t.Collection[str]) ->
 
 
 def given_deployments(entries: t.Sequence[t.Any], now: datetime) -> list[FleetDeployment]:
-    """Each a dictionary of host, certificate, layers, endpoints and at, see FleetDeployment. Raises InvalidOption."""
-    return [_deployment(f"deployments[{number}]", entry, now) for number, entry in enumerate(entries)]
+    """Each a dictionary of host, certificate, layers, endpoints and at, see FleetDeployment. Raises InvalidOption.
+
+    One of a host alone is none: it says that the host has nothing, see given_hosts.
+    """
+    return [
+        _deployment(f"deployments[{number}]", entry, now)
+        for number, entry in enumerate(entries)
+        if not isinstance(entry, t.Mapping) or set(entry) != {"host"}
+    ]
 
 
-def hosts_that_changed(known: t.Iterable[FleetDeployment], given: t.Iterable[FleetDeployment]) -> list[str]:
-    """Hosts of which something else is given than is known. When it was read does not count."""
+def given_hosts(entries: t.Sequence[t.Any]) -> list[str]:
+    """All hosts of which something is said, also that they have nothing. Raises InvalidOption."""
+    hosts = []
+    for number, entry in enumerate(entries):
+        host = entry.get("host") if isinstance(entry, t.Mapping) else None
+        if not isinstance(host, str) or not 0 < len(host.strip()) <= 256:
+            raise InvalidOption(f"deployments[{number}]: host is a text of at most 256 characters.")
+        hosts.append(host.strip())
+    return list(dict.fromkeys(hosts))
+
+
+def hosts_that_changed(
+    known: t.Iterable[FleetDeployment], given: t.Iterable[FleetDeployment], hosts: t.Iterable[str]
+) -> list[str]:
+    """Those of the hosts of which something else is given than is known. When it was read does not count."""
     before, after = _by_host(known), _by_host(given)
-    return [host for host, deployments in after.items() if deployments != before.get(host)]
+    return [host for host in hosts if after.get(host) != before.get(host)]
 
 
 def action_of(change: EndpointChange) -> Registering:
@@ -131,18 +151,11 @@ def _deployment(place: str, entry: t.Any, now: datetime) -> FleetDeployment:
     if not isinstance(endpoints, (list, tuple)):
         raise InvalidOption(f"{place}: endpoints is a list of host:port.")
     try:
-        keys = tuple(_key(endpoint) for endpoint in endpoints)
+        keys = tuple(map(read_endpoint_key, endpoints))
         at = parse_isoformat_utc(str(entry["at"])) if entry.get("at") else now
     except InvalidOption as error:
         raise InvalidOption(f"{place}: {error.message}") from None
     return FleetDeployment(entry["host"].strip(), entry["certificate"].strip(), dict(layers), keys, at)
-
-
-def _key(endpoint: t.Any) -> tuple[str, int]:
-    """Of a text, or of a pair as JSON has it."""
-    if isinstance(endpoint, (list, tuple)) and len(endpoint) == 2:
-        return read_endpoint({"host": endpoint[0], "port": endpoint[1]}, ()).key
-    return read_endpoint(endpoint, ()).key
 
 
 def _by_host(deployments: t.Iterable[FleetDeployment]) -> dict[str, set[tuple[t.Any, ...]]]:

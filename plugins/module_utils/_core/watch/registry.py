@@ -48,7 +48,8 @@ class FleetDeployment:
 
     layers: layer ("source", "file", "memory", "wire") -> SHA-256 of the leaf there in lower-case hexadecimal, None
     when that layer has none, "" for another one than the file's whose fingerprint nobody knows; of a layer that could
-    not be asked nothing. endpoints: (host, port) that should serve it. at: when it was read.
+    not be asked nothing. endpoints: (host, port) that should serve it, of which a host such as
+    "*.example.com" stands for all that are watched below it. at: when it was read.
     """
 
     host: str

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import typing as t
 
+from ..._errors import InvalidOption
 from .endpoints import WatchedEndpoint
+from .reading import canonical_host
 from .registry import EndpointSelection
 
 
@@ -35,6 +37,11 @@ def not_found(selection: EndpointSelection, endpoints: t.Iterable[WatchedEndpoin
     ]
 
 
+def hosts_in(selection: EndpointSelection) -> set[str]:
+    """All that names and hosts may mean, without ports."""
+    return {_parts(text)[0] for text in (*selection.hosts, *selection.names)}
+
+
 def _names_of(endpoint: WatchedEndpoint) -> set[str]:
     return {endpoint.name, str(endpoint)}
 
@@ -43,5 +50,21 @@ def _hosts_of(endpoint: WatchedEndpoint) -> set[str]:
     return {endpoint.host, str(endpoint)}
 
 
-def _canonical(host: str) -> str:
-    return host.strip().lower().removesuffix(".")
+def _canonical(text: str) -> str:
+    """As endpoints have it; what is no host stays as it is, and no endpoint has it."""
+    host, port = _parts(text)
+    if not port:
+        return host
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _parts(text: str) -> tuple[str, str]:
+    """Host in its canonical form and port, "" for none."""
+    text = text.strip()
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdecimal() or (":" in host and not host.endswith("]")):
+        host, port = text, ""
+    try:
+        return canonical_host(host), port
+    except InvalidOption:
+        return host, port

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 from datetime import datetime, timedelta, timezone
 
@@ -21,13 +22,21 @@ except ImportError:  # the module boundary says so
 from ..unexpected import is_failure
 from ..x509.certificate import Certificate, load_certificate
 from ..x509.problems import MaterialError
-from .sightings import SeenCertificate
+from .sightings import SeenCertificate, Sighting
 
 #: ``invalid``: it is no response, says that the responder had none, is for another certificate, or is signed by nobody
 #: who may; ``stale``: its time is over.
 StapleState = t.Literal["good", "revoked", "unknown", "stale", "invalid", "none"]
 
+REVOKED: t.Final = "its OCSP response says that it has been revoked"
 _CLOCK_SKEW: t.Final = timedelta(minutes=5)
+
+
+def with_revocation(sighting: Sighting) -> Sighting:
+    """A certificate that its own server says is revoked is refused by clients, whatever else speaks for it."""
+    if sighting.staple != "revoked" or sighting.trusted is False:
+        return sighting
+    return dataclasses.replace(sighting, trusted=False, trust_error=REVOKED)
 
 
 def staple_state(response: bytes, chain: t.Sequence[SeenCertificate], at: datetime) -> StapleState:

@@ -11,12 +11,16 @@ import typing as t
 from datetime import datetime, timedelta
 
 from ..instants import format_duration, isoformat_utc
+from ..text import shown
 from ..x509.changes import authority
 from .endpoints import WatchedEndpoint
 from .events import WatchEvent, WatchEventKind, WatchSeverity
 from .sightings import SeenCertificate
 
-_MOST_NAMES: t.Final = 5  # in a sentence; details have all
+_MOST_NAMES: t.Final = 5  # in a sentence
+_MOST_DETAILS: t.Final = 100  # names in details: a certificate may have thousands
+_LONGEST_DETAIL: t.Final = 2000  # characters of one of its texts in details
+_LONGEST: t.Final = 200  # of one text of a peer in a sentence, which chooses what it says
 
 
 class Teller:
@@ -56,7 +60,7 @@ class Teller:
         return f"{endpoint.name} ({endpoint}, {address})" if address else f"{endpoint.name} ({endpoint})"
 
     def first_seen(self, leaf: SeenCertificate) -> WatchEvent:
-        what = f"serves a certificate of '{leaf.subject or 'no readable subject'}'{_until(leaf)}."
+        what = f"serves a certificate of '{_brief(leaf.subject or 'no readable subject')}'{_until(leaf)}."
         return self.tell("new", "info", leaf.fingerprint_sha256, what, after=facts(leaf))
 
     def replaced(
@@ -86,8 +90,8 @@ class Teller:
         about = leaf.fingerprint_sha256
         severity: WatchSeverity
         if former.issuer and leaf.issuer and authority(former.issuer) != authority(leaf.issuer):
-            what = f"has its certificate from '{leaf.issuer}' now, before from '{former.issuer}'."
-            issuers = {"before": former.issuer, "after": leaf.issuer}
+            what = f"has its certificate from '{_brief(leaf.issuer)}' now, before from '{_brief(former.issuer)}'."
+            issuers = {"before": _cut(former.issuer), "after": _cut(leaf.issuer)}
             events.append(self.tell("issuer_changed", "warning", about, what, **issuers))
         before = {name.lower(): name for name in former.subject_alternative_names}
         after = {name.lower(): name for name in leaf.subject_alternative_names}
@@ -97,7 +101,9 @@ class Teller:
             parts = [part for part in (_names("no longer has", lost), _names("now has", won)) if part]
             what = f"serves a certificate that {' and '.join(parts)}."
             severity = "warning" if lost else "info"
-            events.append(self.tell("names_changed", severity, about, what, lost=lost, won=won))
+            names = {"lost": lost[:_MOST_DETAILS], "won": won[:_MOST_DETAILS]}
+            counts = {"lost_count": len(lost), "won_count": len(won)}
+            events.append(self.tell("names_changed", severity, about, what, **names, **counts))
         if former.key_sha256 and leaf.key_sha256 and former.key_sha256 != leaf.key_sha256:
             what, severity = "has a new key", "info"
             if former.key_type != leaf.key_type:
@@ -120,13 +126,14 @@ class Teller:
         return self.tell("expiring", severity, leaf.fingerprint_sha256, what, **details)
 
     def chain_expiring(self, ending: t.Sequence[SeenCertificate]) -> WatchEvent:
-        listed = ", ".join(f"'{each.subject}' ({isoformat_utc(each.not_after)})" for each in ending if each.not_after)
+        named = [f"'{_brief(each.subject or '')}' ({_instant(each.not_after)})" for each in ending]
         about = " ".join(each.fingerprint_sha256 for each in ending)
-        what = f"sends certificates that it does not need and that end or have ended: {listed}. Leave them out."
-        return self.tell("chain_expiring", "info", about, what, certificates=[facts(each) for each in ending])
+        what = f"sends certificates that it does not need and that end or have ended: {_few(named)}. Leave them out."
+        details = [facts(each) for each in ending[:_MOST_NAMES]]
+        return self.tell("chain_expiring", "info", about, what, certificates=details)
 
     def untrusted(self, leaf: SeenCertificate, why: str | None) -> WatchEvent:
-        reason = why or "no reason was given"
+        reason = _brief(why or "no reason was given")
         what = f"serves a certificate that clients do not trust: {reason}."
         return self.tell("untrusted", "critical", leaf.fingerprint_sha256, what, after=facts(leaf), trust_error=reason)
 
@@ -136,8 +143,8 @@ class Teller:
 
     def unreachable(self, error: str | None, failures: int, since: datetime) -> WatchEvent:
         scans = "" if failures == 1 else f" in {failures} scans in a row, since {isoformat_utc(since)}"
-        what = f"gave no certificate{scans}: {error or 'no reason is known'}."
-        details = {"error": error, "failures": failures, "since": isoformat_utc(since)}
+        what = f"gave no certificate{scans}: {_brief(error or 'no reason is known')}."
+        details = {"error": _cut(error), "failures": failures, "since": isoformat_utc(since)}
         return self.tell("unreachable", "warning", isoformat_utc(since), what, **details)
 
     def unread(self, leaf: SeenCertificate) -> str:
@@ -163,12 +170,13 @@ def facts(certificate: SeenCertificate) -> dict[str, t.Any]:
     """What receivers want to know of a certificate. JSON values only."""
     return {
         "fingerprint_sha256": certificate.fingerprint_sha256,
-        "subject": certificate.subject,
-        "issuer": certificate.issuer,
+        "subject": _cut(certificate.subject),
+        "issuer": _cut(certificate.issuer),
         "serial_number": certificate.serial_number,
         "not_before": _instant(certificate.not_before),
         "not_after": _instant(certificate.not_after),
-        "subject_alternative_names": list(certificate.subject_alternative_names),
+        "subject_alternative_names": list(certificate.subject_alternative_names[:_MOST_DETAILS]),
+        "names_count": len(certificate.subject_alternative_names),
         "key_type": certificate.key_type,
         "key_sha256": certificate.key_sha256,
     }
@@ -177,6 +185,10 @@ def facts(certificate: SeenCertificate) -> dict[str, t.Any]:
 def _ending(leaf: SeenCertificate, end: datetime, at: datetime) -> dict[str, t.Any]:
     days_left = (end - at).total_seconds() / 86400
     return {"after": facts(leaf), "end": isoformat_utc(end), "days_left": round(days_left, 2)}
+
+
+def _cut(text: str | None) -> str | None:
+    return text[:_LONGEST_DETAIL] if text else text
 
 
 def _instant(instant: datetime | None) -> str | None:
@@ -190,5 +202,15 @@ def _until(leaf: SeenCertificate) -> str:
 def _names(verb: str, names: t.Sequence[str]) -> str:
     if not names:
         return ""
+    return f"{verb} {_few([_brief(name) for name in names])}"
+
+
+def _few(names: t.Sequence[str]) -> str:
     more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    return f"{verb} {', '.join(names[:_MOST_NAMES])}{more}"
+    return f"{', '.join(names[:_MOST_NAMES])}{more}"
+
+
+def _brief(text: str) -> str:
+    """In one line, without what a terminal or a chat would obey."""
+    line = shown(" ".join(text.split()))
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."

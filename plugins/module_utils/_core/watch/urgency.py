@@ -62,7 +62,7 @@ def endpoint_urgency(view: EndpointView, addresses: t.Sequence[UrgentStanding]) 
         return UrgentStanding("unseen" if view.endpoint.enabled else "paused")
     worst = min(range(len(addresses)), key=lambda index: addresses[index].rank)
     found = addresses[worst]
-    if found.why and len(addresses) > 1:
+    if len({each.why for each in addresses}) > 1 and found.why:
         state = view.states[worst]
         key_type = "" if state.key_type == "any" else f" ({state.key_type})"
         found = dataclasses.replace(found, why=f"{state.address}{key_type}: {found.why}")
@@ -89,9 +89,9 @@ def _urgency(standing: AddressStanding, policy: WatchPolicy, now: datetime) -> U
         return made("none", "")
     if standing.condition == "unreachable":
         is_believed = state.failures >= policy.unreachable_after or "unreachable" in state.told
-        return made("critical" if is_believed else "warning", state.error or "No certificate came.")
+        return made("critical" if is_believed else "warning", _sentence(state.error or "no certificate came"))
     if standing.condition == "untrusted":
-        return made("critical", state.trust_error or "Clients do not trust it.")
+        return made("critical", _sentence(state.trust_error or "clients do not trust it"))
     if ends is None or certificate is None:
         return made("warning", (certificate and certificate.odd) or "The certificate does not tell when it ends.")
     what = "Its certificate" if ends == certificate.not_after else "An intermediate certificate that it needs"
@@ -100,6 +100,11 @@ def _urgency(standing: AddressStanding, policy: WatchPolicy, now: datetime) -> U
     is_late = urgent is not None and urgent <= now
     since = f" It was to be renewed by {_minute(notice)[:10]}." if notice and notice <= now else ""
     return made("critical" if is_late else "warning", f"{what} ends at {_minute(ends)}.{since}")
+
+
+def _sentence(text: str) -> str:
+    text = text.rstrip(".")
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _minute(instant: datetime) -> str:

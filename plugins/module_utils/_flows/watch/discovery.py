@@ -114,24 +114,32 @@ class _HostSearch:
         return loaded
 
     def _listener(self, bind: TlsBind) -> None:
-        loaded = []
+        loaded, waiting = [], []
         for reference in bind.references or ():
-            certificate = self._served(reference.path)
-            if certificate is not None:
-                loaded.append((reference, certificate))
-                self._listened.add(certificate.key)
+            held, lying = self._held(reference.path), self._lying(reference.path)
+            served = held or lying
+            if served is None:
+                continue
+            loaded.append((reference, served))
+            if lying is not None and lying.key != served.key:
+                waiting.append((reference, lying))
+        self._listened.update(certificate.key for _reference, certificate in [*loaded, *waiting])
         self._endpoints.listener(bind, loaded)
+        for reference, certificate in waiting:
+            self._endpoints.waiting(bind, reference, certificate)
 
-    def _served(self, path: str) -> FoundCertificate | None:
-        """What HAProxy holds of this file, else what lies there."""
+    def _held(self, path: str) -> FoundCertificate | None:
+        """What HAProxy holds of this file."""
+        return next((self._stored[name] for name in self._known.of(path) if name in self._stored), None)
+
+    def _lying(self, path: str) -> FoundCertificate | None:
+        """The leaf that lies there now."""
         file = self._files.read(path)
-        lying = self._keep(certificate_of(file.certificates[0], path)) if file.certificates else None
-        if lying is not None:
-            self._listened.add(lying.key)  # HAProxy's, though it may not have taken it yet
-        held = next((self._stored[name] for name in self._known.of(path) if name in self._stored), None)
-        if held is None and lying is None:
+        if file.certificates:
+            return self._keep(certificate_of(file.certificates[0], path))
+        if self._held(path) is None:
             self._endpoints.pass_over(path, file.problem or "It holds no certificate.")
-        return held or lying
+        return None
 
     def _keep(self, certificate: FoundCertificate) -> FoundCertificate:
         """One that is there already gets one more place; of its facts those that its bytes tell."""

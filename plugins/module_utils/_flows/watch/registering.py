@@ -29,13 +29,14 @@ from .importing import ImportFile, import_files
 
 @dataclasses.dataclass(frozen=True)
 class Registration:
-    """What is wanted. deployments: None where nothing is said of them."""
+    """What is wanted. deployments: None where nothing is said of them; else all of these hosts."""
 
     endpoints: t.Sequence[t.Any] = ()
     files: t.Sequence[ImportFile] = ()
     absent: bool = False
     prune: bool = False
     deployments: t.Sequence[FleetDeployment] | None = None
+    hosts: t.Sequence[str] = ()
     retention: timedelta | None = None
 
 
@@ -89,10 +90,9 @@ def register(
     actions = [action_of(change) for change in report.changes]
     report.registered = len(known) + actions.count("added") - actions.count("removed")
     if wanted.deployments is not None:
-        report.hosts = hosts_that_changed(registry.deployments(), wanted.deployments)
-        hosts = list(dict.fromkeys(deployment.host for deployment in wanted.deployments))
-        if hosts and not check:
-            registry.put_deployments(hosts, wanted.deployments)
+        report.hosts = hosts_that_changed(registry.deployments(), wanted.deployments, wanted.hosts)
+        if wanted.hosts and not check:
+            registry.put_deployments(wanted.hosts, wanted.deployments)
     if wanted.retention is not None:
         report.forgotten = registry.forget(wanted.retention, now, check=check)
     return report

@@ -18,6 +18,7 @@ from ..._core.watch.registry import EndpointSelection
 from ..._core.watch.scan_summary import ScanSummary
 from ..._core.watch.selecting import not_found
 from ..._core.watch.sightings import Sighting
+from ..._core.watch.staple import with_revocation
 from ..._errors import InvalidOption
 
 ANY_KEY: t.Final = "any"
@@ -106,7 +107,7 @@ class EndpointScan:
 
     def _seen(self) -> t.Iterator[Sighting]:
         source = self._look(self._endpoints, ANY_KEY)
-        for sighting in source:
+        for sighting in map(with_revocation, source):
             if self._key_types and sighting.leaf:
                 self._leaves.setdefault(_place(sighting), set()).add(sighting.leaf.fingerprint_sha256)
             self.summary.see(sighting)
@@ -119,7 +120,7 @@ class EndpointScan:
         """Of addresses that serve something: what they have besides. That they have no such thing is no news."""
         serving = {endpoint for endpoint, _address in self._leaves}
         source = self._look([endpoint for endpoint in self._endpoints if endpoint.key in serving], key_type)
-        for sighting in source:
+        for sighting in map(with_revocation, source):
             known = self._leaves.get(_place(sighting))
             if sighting.leaf is None or known is None or sighting.leaf.fingerprint_sha256 in known:
                 continue

@@ -76,7 +76,8 @@ class WebhookReceiver:
             raise DeliveryError(f"{self.shown}: {self._reason(error, timeout)}", "unavailable") from None
         except ValueError:
             raise DeliveryError(
-                f"{self.shown}: a header has characters that HTTP cannot carry. Correct headers.", "unavailable"
+                f"{self.shown}: url or headers have something that DNS or HTTP cannot carry. Correct them.",
+                "unavailable",
             ) from None
         fault = fault_of_status(status)
         if fault is not None:

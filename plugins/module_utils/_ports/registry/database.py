@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import stat
 import typing as t
 import urllib.parse
 
@@ -18,6 +19,7 @@ except ImportError:  # told by the runners
     pass
 
 from ..._errors import RegistryError
+from .advice import advice, problem_of
 from .migrations import MIGRATIONS, Migration, check_version, migrate, version_of
 from .tables import registry_tables
 from .urls import DatabaseUrl, create_file
@@ -45,10 +47,9 @@ class RegistryDatabase:
     @contextlib.contextmanager
     def reading(self) -> t.Iterator[sa.Connection | None]:
         """One transaction that sees one state of everything; None where there is no registry yet."""
-        if self.url.file and not os.path.lexists(self.url.file):
+        if self._is_missing():
             yield None
             return
-        self._check_file()
         with self._errors():
             with self._transaction(writing=False) as connection:
                 version = version_of(connection)
@@ -65,9 +66,8 @@ class RegistryDatabase:
         """One transaction, which no other one that writes is beside of. What raises in it undoes it."""
         if self._read_only:
             raise RegistryError("The registry is open for reading only.")
-        if self.url.file and not os.path.lexists(self.url.file):
+        if self.url.file and self._is_missing():
             create_file(self.url.file)
-        self._check_file()
         with self._errors():
             with self._transaction(writing=True) as connection:
                 if self._locked_version(connection) == len(self._migrations):
@@ -78,10 +78,21 @@ class RegistryDatabase:
                 self._locked_version(connection)
                 yield connection
 
-    def _check_file(self) -> None:
-        """SQLite's own words for what is no file say nothing."""
-        if self.url.file and not os.path.isfile(self.url.file):
+    def _is_missing(self) -> bool:
+        """Whether there is no file yet. One that cannot be looked at is not missing; SQLite's own words say little."""
+        if not self.url.file:
+            return False
+        try:
+            mode = os.stat(self.url.file).st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            if not os.path.islink(self.url.file):
+                return True
+            mode = 0
+        except OSError as error:
+            raise self._told(error.strerror or str(error)) from None
+        if not stat.S_ISREG(mode):
             raise RegistryError(f"The database {self.url} is no regular file. Move what is there away.")
+        return False
 
     def _locked_version(self, connection: sa.Connection) -> int:
         """Others wait from here on until this transaction ends."""
@@ -130,14 +141,15 @@ class RegistryDatabase:
         try:
             yield
         except sa.exc.SQLAlchemyError as error:
-            original = getattr(error, "orig", None)
-            first_line = str(original or error).strip().partition("\n")[0]
-            what = self.url.without_secrets(first_line)
-            raise RegistryError(f"The database {self.url}: {what}. {_advice(what)}".rstrip()) from None
+            raise self._told(problem_of(getattr(error, "orig", None) or error)) from None
         except RegistryError as error:
             if str(self.url) in error.message:
                 raise
             raise RegistryError(f"{self.url}: {error.message}") from None
+
+    def _told(self, problem: str) -> RegistryError:
+        what_to_do = advice(problem, in_file=self.url.file is not None)
+        return RegistryError(f"The database {self.url}: {self.url.without_secrets(problem)}. {what_to_do}".rstrip())
 
     def _made_engine(self) -> sa.Engine:
         url = self.url
@@ -179,23 +191,3 @@ def _begin(connection: sa.Connection) -> None:
 
 def _without(defaults: t.Mapping[str, t.Any], given: t.Container[str]) -> dict[str, t.Any]:
     return {name: value for name, value in defaults.items() if name not in given}
-
-
-def _advice(problem: str) -> str:
-    """What to do, by what drivers say."""
-    lower = problem.lower()
-    for words, advice in (
-        (("disk is full", "no space left"), "Free space there; what was being written has been undone."),
-        (
-            ("disk i/o",),
-            "Is that file system full, damaged, or not a local one? What was being written has been undone.",
-        ),
-        (("not a database", "malformed"), "Move the file away, or restore it from a backup."),
-        (("readonly", "unable to open", "permission denied"), "Run as the user that keeps it (become: true)."),
-        (("locked", "lock timeout", "lock wait timeout"), "Another run writes to it for too long: look what it does."),
-        (("password authentication", "access denied"), "Correct user and password in database_url."),
-        (("refused", "can't connect", "timeout", "timed out"), "Is the database server running and reachable?"),
-    ):
-        if any(word in lower for word in words):
-            return advice
-    return ""

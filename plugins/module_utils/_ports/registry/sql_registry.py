@@ -20,7 +20,7 @@ from ..._core.watch.endpoints import WatchedEndpoint
 from ..._core.watch.events import WatchEvent
 from ..._core.watch.policy import WatchPolicy
 from ..._core.watch.registry import EndpointChange, EndpointSelection, EndpointView, FleetDeployment
-from ..._core.watch.selecting import is_selected
+from ..._core.watch.selecting import hosts_in, is_selected
 from ..._core.watch.sightings import SeenCertificate, Sighting
 from . import rows
 from .database import RegistryDatabase
@@ -155,12 +155,14 @@ class SqlRegistry:
         asked = sa.select(table).order_by(table.c.id.desc())
         if since is not None:
             asked = asked.where(table.c.at >= rows.seconds(since))
-        if selection == EndpointSelection():  # those of retired endpoints, too
-            asked = asked.limit(limit)
         with self._database.reading() as connection:
-            if selection == EndpointSelection():
-                return [rows.event_of(row) for row in _rows(connection, asked)]
+            if selection == EndpointSelection():  # those of retired endpoints, too
+                return [rows.event_of(row) for row in _rows(connection, asked.limit(limit))]
             known = self._registered(connection)
+            hosts = {endpoint.host for endpoint in known.values() if is_selected(endpoint, selection)}
+            if 0 < len(selection.names) + len(selection.hosts) <= _BATCH and len(hosts) <= _BATCH:
+                by_host = table.c.host.in_(sorted(hosts | hosts_in(selection)))
+                asked = asked.where(sa.or_(by_host, table.c.name.in_(selection.names)))
             found = map(rows.event_of, _rows(connection, asked))
             # One that is retired is what its events say of it.
             chosen = (

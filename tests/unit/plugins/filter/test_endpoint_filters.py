@@ -109,6 +109,7 @@ def test_deployments() -> None:
         }
     ]
     assert endpoint_deployments(status, "lb1")[0]["endpoints"] == []
+    assert endpoint_deployments({"certificates": []}, "lb1") == [{"host": "lb1"}]
     assert endpoint_deployments(status, "lb1")[0]["at"].endswith("Z")
     for wrong in ({"msg": "failed"}, [], None):
         with pytest.raises(AnsibleFilterError, match="lb1"):

@@ -14,6 +14,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.par
     parse_crt_list,
     parse_crt_lists,
     parse_names,
+    parse_server_names,
 )
 
 LIST_WITH_TRANSACTION = """# transaction
@@ -116,3 +117,19 @@ def test_crt_lists() -> None:
 
 def test_serial_numbers_are_whole_bytes() -> None:
     assert [hexadecimal(number) for number in (0, 10, 256)] == ["00", "0a", "0100"]
+
+
+def test_server_names() -> None:
+    text = (
+        "# Frontend/Bind\tSNI\tNegative Filter\tType\tFilename\tNotAfter\tNotBefore\n"
+        "fe/h.cfg:9\ta.example.com\t-\tecdsa\t/certs/a.pem\tDec 26 15:26:37 2026 GMT\tNov 26 15:26:37 2026 GMT\n"
+        "fe/h.cfg:9\t*\t-\tecdsa\t/certs/a.pem\tDec 26 15:26:37 2026 GMT\tNov 26 15:26:37 2026 GMT\n"
+        "fe/h.cfg:10\ta.example.com\t-\tecdsa\t/certs/a.pem\tDec 26 15:26:37 2026 GMT\tNov 26 15:26:37 2026 GMT\n"
+        "fe/h.cfg:10\tb.example.com\t!no.example.com\trsa\t/certs/b.pem\t\t\n"
+        "cut off\n\n"
+    )
+    assert {name: list(names) for name, names in parse_server_names(text).items()} == {
+        "/certs/a.pem": ["a.example.com", "*"],
+        "/certs/b.pem": ["b.example.com"],
+    }
+    assert parse_server_names("") == parse_server_names("Unknown command") == {}

@@ -137,14 +137,19 @@ class TestReplaced:
             key_sha256=A.key_sha256,
         )
         assert life.see(1, other) == ["replaced_early", "issuer_changed", "names_changed"]
-        assert life.events[-1].details == {"lost": [], "won": ["new.example.com"]}
+        assert life.events[-1].details == {"lost": [], "won": ["new.example.com"], "lost_count": 0, "won_count": 1}
         assert (life.events[-1].severity, life.events[-2].severity) == ("info", "warning")
         less = dataclasses.replace(
             seen("less", 0, 90), subject_alternative_names=("b.example",), key_type="ecdsa P-256", issuer=other.issuer
         )
         assert life.see(2, less) == ["replaced_early", "names_changed", "key_changed"]
         assert life.events[-2].severity == "warning"
-        assert life.events[-2].details == {"lost": ["WWW.example.com", "new.example.com"], "won": ["b.example"]}
+        assert life.events[-2].details == {
+            "lost": ["WWW.example.com", "new.example.com"],
+            "won": ["b.example"],
+            "lost_count": 2,
+            "won_count": 1,
+        }
         assert "key of another type (ecdsa P-256, before rsa 2048)" in life.events[-1].message
 
     def test_authorities_alternate_between_their_intermediates(self) -> None:
@@ -152,13 +157,14 @@ class TestReplaced:
         life.see(0, dataclasses.replace(A, issuer="CN=R10,O=Let's Encrypt,C=US"))
         assert life.see(55, dataclasses.replace(B, issuer="CN=E6,O=Let's Encrypt,C=US")) == ["renewed", "key_changed"]
 
-    def test_hundred_names_are_few_in_a_sentence_and_all_in_details(self) -> None:
+    def test_thousands_of_names_are_few_in_a_sentence_and_a_hundred_in_details(self) -> None:
         life = Life()
         life.see(0, A)
-        life.see(55, dataclasses.replace(B, subject_alternative_names=tuple(f"n{n}.example" for n in range(100))))
+        life.see(55, dataclasses.replace(B, subject_alternative_names=tuple(f"n{n}.example" for n in range(5000))))
         event = next(event for event in life.events if event.kind == "names_changed")
-        assert len(event.details["won"]) == 100
-        assert "and 95 more" in event.message
+        assert (len(event.details["won"]), event.details["won_count"]) == (100, 5000)
+        assert "and 4995 more" in event.message
+        assert all(len(json.dumps(dict(each.details))) < 10_000 for each in life.events)
         assert len(event.message) < 300
 
 
@@ -226,6 +232,16 @@ class TestEnding:
         assert life.see(1, A, INTERMEDIATE, cross) == []
         assert life.see(2, A, INTERMEDIATE) == []
         assert life.see(55, B, INTERMEDIATE, cross) == ["renewed", "key_changed"]
+
+    def test_end_of_what_is_needed_is_no_end_of_something_needless(self) -> None:
+        ending = dataclasses.replace(INTERMEDIATE, not_after=START + 5 * DAY)
+        assert Life().see(0, A, ending, needed_until=START + 5 * DAY) == ["new", "expiring"]
+
+    def test_dozens_of_needless_ones_are_told_once(self) -> None:
+        life = Life()
+        many = [seen(f"c{number}", -900, -5) for number in range(30)]
+        assert life.see(0, A, *many) == ["new", "chain_expiring"]
+        assert life.see(1, A, *many) == life.see(2, A, *many[10:]) == []
 
     def test_what_is_not_needed_cannot_be_known_without_a_path(self) -> None:
         life = Life()
@@ -312,6 +328,12 @@ class TestReach:
         assert [when for _address, when in life.intervals] == [at(0), at(2)]
         assert life.states[ADDRESS].error == "connection refused"
 
+    def test_whether_a_server_says_goodbye_is_no_other_error(self) -> None:
+        life = Life()
+        for day, error in enumerate(["connection reset during handshake", "connection closed during handshake"]):
+            life.see(day, error=error)
+        assert len(life.intervals) == 1
+
     def test_another_chain_of_the_same_certificate_opens_an_interval(self) -> None:
         life = Life()
         life.see(0, A)
@@ -380,6 +402,12 @@ class TestToAndFro:
         assert 3 <= life.kinds.count("replaced_early") <= 6
         assert len(json.dumps(dict(life.states[ADDRESS].told))) < 1000
 
+    def test_another_expired_one_at_each_connection(self) -> None:
+        life = Life()
+        for hour in range(40):
+            life.see(hour / 24, seen(f"c{hour}", -90, -1), trusted=False)
+        assert len(json.dumps(dict(life.states[ADDRESS].told))) < 1000
+
     def test_daily_certificates_are_renewed_daily(self) -> None:
         life = Life()
         for step in range(60):
@@ -411,13 +439,26 @@ class TestAddresses:
     def test_vanished_from_dns_is_retired_after_a_while(self) -> None:
         life = Life()
         life.see(0, A)
-        life.see(0, A, address="192.0.2.9")
-        assert life.see(6, A) == []
-        assert life.see(7, A) == []
-        assert life.see(8, A) == ["retired"]
+        life.see(0, seen("other", -1, 300), address="192.0.2.9")
+        assert [life.see(day, A) for day in (1, 2, 3)] == [[], [], []]
+        assert life.see(4, A) == ["retired"]
         assert (life.events[-1].address, list(life.states)) == ("192.0.2.9", [ADDRESS])
         assert "2026-01-01T00:00:00Z" in life.events[-1].message
-        assert life.see(9, A, address="192.0.2.9") == []
+        assert life.see(5, A, address="192.0.2.9") == []
+
+    def test_moved_to_another_address_is_no_news(self) -> None:
+        life = Life()
+        life.see(0, A)
+        assert [life.see(day, A, address="192.0.2.9") for day in range(1, 9)] == [[]] * 8
+        assert list(life.states) == ["192.0.2.9"]
+
+    def test_seldom_asked_ones_are_not_retired_by_the_first_of_a_scan(self) -> None:
+        life = Life()
+        for day in (0, 7, 14):
+            for number in range(3):
+                assert life.see(day, seen(f"c{number}", 0, 300), address=f"192.0.2.{number}") == (
+                    [] if day else ["new"]
+                )
 
     def test_watch_that_was_switched_off_for_long_retires_nothing(self) -> None:
         life = Life()
@@ -443,6 +484,8 @@ class TestAddresses:
         assert life.events[-1].address is None
         assert list(life.states) == [ADDRESS]
         assert life.see(22, address=None, error="name resolution failed") == []
+        assert life.see(23, A) == []
+        assert list(life.states) == [ADDRESS]
 
 
 class TestOrder:

@@ -14,9 +14,14 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.watch.deplo
     deployment_fields,
     deployments_of_status,
     hold_against_wire,
+    told_deployments,
 )
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.endpoints import WatchedEndpoint
-from ansible_collections.certops.rotation.plugins.module_utils._core.watch.registering import given_deployments
+from ansible_collections.certops.rotation.plugins.module_utils._core.watch.registering import (
+    given_deployments,
+    given_hosts,
+    hosts_that_changed,
+)
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.registry import EndpointView, FleetDeployment
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.sightings import AddressState
 from ansible_collections.certops.rotation.plugins.module_utils._errors import InvalidOption
@@ -179,3 +184,31 @@ def test_of_status_and_discovery() -> None:
     assert deployments_of_status("lb1", STATUS, {}, NOW)[0].endpoints == ()
     with pytest.raises(InvalidOption, match="lb1: it is no result of rotation_status_info"):
         deployments_of_status("lb1", {"msg": "unreachable"}, {}, NOW)
+
+
+def test_a_wildcard_is_for_each_host_below_it() -> None:
+    wild = deployment(endpoints=(("*.example.com", 443),), certificate="prod/wild")
+    found = hold_against_wire(
+        [wild], [view(OLD), view(OLD, key=("a.shop.example.com", 443)), view(OLD, key=("x", 443))]
+    )
+    assert [(finding.kind, finding.endpoint) for finding in found] == [
+        ("not_served", SHOP),
+        ("not_managed", ("a.shop.example.com", 443)),
+        ("not_managed", ("x", 443)),
+    ]
+    assert kinds([wild], view(NEW)) == []
+    assert kinds([wild], view(OLD, key=("192.0.2.1", 443), server_name="www.example.com")) == ["not_served"]
+    assert kinds([wild], view(OLD, key=("shop.example.com", 8443))) == ["not_managed", "not_watched"]
+    # One for the very name comes before it, as it does for HAProxy.
+    assert kinds([wild, deployment({"file": OTHER})], view(NEW)) == ["not_served", "not_watched"]
+    assert given_deployments([deployment_fields(wild)], NOW) == [wild]
+
+
+def test_a_host_that_has_nothing_any_more_is_told_so() -> None:
+    """Else what it had would be missed on the wire for ever."""
+    told = told_deployments("lb1", {"certificates": []}, {}, NOW)
+    assert told == [{"host": "lb1"}]
+    assert (given_deployments(told, NOW), given_hosts(told)) == ([], ["lb1"])
+    assert hosts_that_changed([deployment()], [], ["lb1"]) == ["lb1"]
+    assert hosts_that_changed([deployment(host="lb2")], [], ["lb1"]) == []
+    assert hosts_that_changed([deployment()], [deployment(at=NOW + HOUR)], ["lb1"]) == []

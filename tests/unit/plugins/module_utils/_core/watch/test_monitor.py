@@ -94,6 +94,9 @@ def test_what_hosts_have_deployed_goes_into_the_registry() -> None:
         }
     ]
     assert planned["registers"] is True
+    assert plan({"web1": FOUND}, {"web1": {"certificates": []}})["deployments"] == [{"host": "web1"}], (
+        "nothing any more"
+    )
 
 
 def test_pruning_by_an_empty_list_is_refused() -> None:

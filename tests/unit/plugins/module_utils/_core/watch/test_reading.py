@@ -14,6 +14,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.watch.readi
     WildcardName,
     endpoint_fields,
     read_endpoint,
+    read_endpoint_key,
     read_tags,
 )
 from ansible_collections.certops.rotation.plugins.module_utils._errors import InvalidOption
@@ -50,6 +51,26 @@ def test_host_and_port(entry: t.Any, host: str, port: int) -> None:
     endpoint = read(entry)
     assert (endpoint.host, endpoint.port, endpoint.name) == (host, port, host)
     assert endpoint == WatchedEndpoint(host, host, port)
+
+
+@pytest.mark.parametrize(
+    ("entry", "key"),
+    [
+        ("A.example.:8443", ("a.example", 8443)),
+        (["a.example", 443], ("a.example", 443)),
+        ("*.Example.com", ("*.example.com", 443)),
+        (("*.example.com", "8443"), ("*.example.com", 8443)),
+        ("[::1]:443", ("::1", 443)),
+    ],
+)
+def test_host_and_port_alone(entry: t.Any, key: tuple[str, int]) -> None:
+    assert read_endpoint_key(entry) == key
+
+
+@pytest.mark.parametrize("entry", ["w*.example.com", "*", "*.*.example.com", "a b", ["a", "b", "c"], {}, None, ""])
+def test_what_is_no_host_and_port(entry: t.Any) -> None:
+    with pytest.raises(InvalidOption):
+        read_endpoint_key(entry)
 
 
 def test_everything_as_text_is_the_same_as_typed() -> None:

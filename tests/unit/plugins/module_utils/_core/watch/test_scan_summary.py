@@ -105,8 +105,18 @@ def test_ten_thousand_are_a_hundred_and_a_number() -> None:
 
 def test_names_of_others_are_text() -> None:
     """A peer chooses what its certificate says."""
-    subject = "CN=\x1b[2J<script>\u202e{{ lookup('pipe', 'id') }}"
+    subject = "CN=\x1b[2J<script>\u202e\n@everyone" + "x" * 100_000
     life = Life()
-    life.see(0, dataclasses.replace(A, subject=subject))
-    assert subject in life.events[0].message
-    assert life.events[0].details["after"]["subject"] == subject
+    life.see(0, dataclasses.replace(A, subject=subject), trusted=False)
+    message = life.events[0].message
+    assert "'CN=\\x1b[2J<script>\\u202e @everyonexxx" in message
+    assert len(message) < 400
+    assert len(json.dumps(dict(life.events[0].details))) < 5000
+    many = [seen(f"c{number}", -900, -5, subject=subject) for number in range(500)]
+    life.see(0.5, A, *many)
+    assert life.events[-1].kind == "chain_expiring"
+    assert "and 495 more. Leave them out." in life.events[-1].message
+    assert len(life.events[-1].message) < 2000
+    assert life.see(1, error="STARTTLS refused: \x1b]0;owned\x07\r\nok") == []
+    life.see(2, error="STARTTLS refused: \x1b]0;owned\x07\r\nok")
+    assert life.events[-1].message.endswith("STARTTLS refused: \\x1b]0;owned\\x07 ok.")

@@ -23,6 +23,10 @@ V6 = WatchedEndpoint("v6", "2001:db8::1", 8443, tags=(("a", "1"), ("b", "2")))
         (EndpointSelection(hosts=("2001:DB8::1",)), True),
         (EndpointSelection(hosts=("[2001:db8::1]:8443",)), True),
         (EndpointSelection(hosts=("[2001:db8::1]:443",)), False),
+        (EndpointSelection(hosts=("[2001:0db8:0::1]",)), True),
+        (EndpointSelection(hosts=("[2001:0db8:0::1]:8443",)), True),
+        (EndpointSelection(hosts=("*",)), False),
+        (EndpointSelection(hosts=("",)), False),
         (EndpointSelection(names=("v6",), hosts=("other",)), False),
         (EndpointSelection(tags=(("b", "2"),)), True),
         (EndpointSelection(tags=(("b", "2"), ("c", "3"))), False),
@@ -32,6 +36,12 @@ V6 = WatchedEndpoint("v6", "2001:db8::1", 8443, tags=(("a", "1"), ("b", "2")))
 )
 def test_all_that_is_given_must_hold(selection: EndpointSelection, expected: bool) -> None:
     assert is_selected(V6, selection) is expected
+
+
+def test_hosts_in_other_words() -> None:
+    endpoint = WatchedEndpoint("müller", "xn--mller-kva.example")
+    for host in ("MÜLLER.example.", "xn--mller-kva.example", "müller.example:443", "xn--mller-kva.example.:443"):
+        assert is_selected(endpoint, EndpointSelection(hosts=(host,))), host
 
 
 def test_what_nobody_has() -> None:

@@ -105,8 +105,14 @@ def test_the_worst_address_speaks_and_the_earliest_end_counts() -> None:
         {**good.certificates, **bad.certificates},
     )
     found = judged(view)
-    assert (found.condition, found.why) == ("untrusted", "192.0.2.2: no")
+    assert (found.condition, found.why) == ("untrusted", "192.0.2.2: No.")
     assert found.ends == NOW + 79 * DAY
+
+
+def test_what_all_addresses_have_in_common_is_said_once() -> None:
+    addresses = ("192.0.2.1", "192.0.2.2")
+    view = Fleet(NOW).add("a.example.com", None, error="connection refused", failures=2, addresses=addresses)
+    assert judged(view).why == "Connection refused."
 
 
 def test_what_nobody_asks_needs_nobody() -> None:

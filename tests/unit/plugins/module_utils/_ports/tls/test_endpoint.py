@@ -48,6 +48,8 @@ def test_parses(entry: object, host: str, port: int, sni: str | None) -> None:
         ({"host": "a.example.com", "starttls": "gopher"}, "starttls 'gopher' is not one of"),
         ({"host": "a.example.com", "key_type": "dsa"}, "key_type 'dsa' is not one of"),
         ({"host": "a.example.com", "address": "b.example.com"}, "is not an IP address"),
+        ({"host": "a.example.com", "source_address": "eth0"}, "source_address 'eth0' is not an IP address"),
+        ({"host": "a.example.com", "proxy_protocol": "v3"}, "proxy_protocol 'v3' is not one of true, false, v1, v2"),
         (443, "neither a text nor a dictionary"),
     ],
 )
@@ -74,3 +76,15 @@ def test_an_odd_name_is_found_by_who_asks(name: str) -> None:
         assert "is not a host name" in (endpoint.odd_name or "")
         assert "is not a host name" in (probe(endpoint, 1).error or "")
     assert parse_endpoint("www.example.com:443", 0).odd_name is None
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [
+        (True, True), (False, False), (None, False), ("true", True), ("False", False), ("no", False), ("", False),
+        (1, True), (0, False), ("v1", "v1"), ("V2", "v2"),
+    ],
+)  # fmt: skip
+def test_proxy_protocol_may_come_as_a_text(value: object, meant: object) -> None:
+    endpoint = parse_endpoint({"host": "a.example.com", "proxy_protocol": value}, 0)
+    assert endpoint.proxy_protocol is meant
