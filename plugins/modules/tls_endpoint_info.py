@@ -147,8 +147,10 @@ EXAMPLES = r"""
   register: chat
   failed_when: >-
     chat.endpoints[0].needed_until is none
-    or chat.endpoints[0].needed_until < '%Y-%m-%dT%H:%M:%SZ' | ansible.builtin.strftime(now().timestamp() + 14 * 86400)
+    or chat.endpoints[0].needed_until < fortnight
     or chat.endpoints[0].staple not in ['good', 'none']
+  vars:
+    fortnight: "{{ '%Y-%m-%dT%H:%M:%SZ' | ansible.builtin.strftime(now().timestamp() + 1209600, utc=true) }}"
 """
 
 RETURN = r"""

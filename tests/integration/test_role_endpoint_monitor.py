@@ -208,6 +208,8 @@ def test_variables_may_come_as_text(scene: Scene) -> None:
         "endpoint_monitor_deadline": "60",
         "endpoint_monitor_expiring_within": "30d,7d",
         "endpoint_monitor_prune": "yes",
+        "endpoint_monitor_staple": "true",
+        "endpoint_monitor_key_types": "rsa,ecdsa",
         "endpoint_monitor_alert": "notify",
         "endpoint_monitor_receivers": json.dumps([scene.log()]),
     }

@@ -47,6 +47,7 @@ class MonitorSettings:
     addresses: str
     trust_anchors: str
     key_types: list[str]
+    staple: bool
     expiring_within: list[str]
     unreachable_after: int
     receivers: list[t.Any]

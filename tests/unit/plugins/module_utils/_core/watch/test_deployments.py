@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import typing as t
 from datetime import datetime, timedelta, timezone
@@ -121,6 +122,15 @@ def test_a_record_older_than_the_change_accuses_nobody() -> None:
     (finding,) = hold_against_wire([deployment()], [view(OTHER, since=NOW + timedelta(seconds=1))])
     assert (finding.kind, finding.severity) == ("record_outdated", "info")
     assert "since 2027-01-31T12:00:01Z, and the record of lb1 is older: read it again" in finding.message
+
+
+def test_an_endpoint_that_is_new_has_not_changed() -> None:
+    """In the first run, what a host says is read before its endpoints are registered and asked."""
+    second = timedelta(seconds=1)
+    first = view(OLD, since=NOW + 2 * second, last_seen=NOW + 2 * second)
+    assert kinds([deployment()], dataclasses.replace(first, added=NOW + second)) == ["not_served"]
+    assert kinds([deployment()], dataclasses.replace(first, added=NOW)) == ["not_served"]
+    assert kinds([deployment()], dataclasses.replace(first, added=NOW - second)) == ["record_outdated"]
 
 
 @pytest.mark.parametrize(
