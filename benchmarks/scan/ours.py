@@ -26,7 +26,7 @@ def main(port: int, silent_port: int, count: int, anchors: str, timeout: float) 
     endpoints = [
         WatchedEndpoint(
             f"e{number:04}",
-            f"e{number:04}.bench.example",
+            f"e{number % 1000:04}.bench.example",
             silent_port if number % 10 == 3 and silent_port else port,
             address="127.0.0.1",
         )

@@ -87,7 +87,6 @@ def endpoint_deployments(
         return told_deployments(str(host), status, discovery or {}, instant)
     except RotationError as error:
         raise AnsibleFilterError(error.message) from None
-    return [deployment_fields(deployment) for deployment in found] or [{"host": str(host)}]
 
 
 class FilterModule:

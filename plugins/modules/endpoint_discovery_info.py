@@ -202,7 +202,7 @@ certificates:
       type: list
       elements: str
     key_type:
-      description: Kind and size of the certificate's key. Null where it is not known.
+      description: Type and size of the public key. Null where it is not known.
       type: str
       sample: ecdsa P-256
     is_ca:

@@ -167,15 +167,15 @@ endpoints:
           description: SHA-256 of the certificate, in lower-case hexadecimal.
           type: str
         fingerprint_sha1:
-          description: SHA-1 of the certificate, to be compared with older records.
+          description: SHA-1 of the certificate, the one fingerprint that HAProxy reports.
           type: str
         fingerprint_md5:
-          description: MD5 of the certificate, to be compared with older records.
+          description: MD5 of the certificate, in lower-case hexadecimal. To be compared with older records.
           type: str
         key_sha256:
           description:
-            - SHA-256 of the certificate's public key (SubjectPublicKeyInfo), which stays the same when a renewal keeps
-              the key.
+            - SHA-256 of the public key (SubjectPublicKeyInfo), in lower-case hexadecimal. It stays the same when a
+              renewal keeps the key.
           type: str
         not_before:
           description: Start of the certificate's validity, ISO 8601 in UTC.
@@ -197,7 +197,7 @@ endpoints:
           type: list
           elements: str
         key_type:
-          description: Kind and size of the certificate's key.
+          description: Type and size of the public key.
           type: str
         error:
           description: Why no certificate came, or what came after it. Null for nothing.
@@ -212,11 +212,11 @@ endpoints:
           type: str
         needed_until:
           description:
-            - Until when the chain leads to the trust anchors with what is sent now, ISO 8601 in UTC.
-            - Null when it does not.
+            - When the first certificate of the shortest valid path ends, ISO 8601 in UTC.
+            - Null when what is sent does not lead to the trust anchors.
           type: str
         chain_notes:
-          description: What is odd about the chain and harmless to clients, in words that stay the same.
+          description: What is odd in the chain and does no harm. In words that stay the same.
           type: list
           elements: str
         protocol:
@@ -227,10 +227,10 @@ endpoints:
           type: str
         key_type_ignored:
           description:
-            - Whether the server speaks TLS 1.3 only, where it cannot be asked for one C(key_type), so that it was not.
+            - Whether it presented a certificate of another key type than it was asked for.
           type: bool
         staple:
-          description: State of the certificate by the OCSP response that came along. Null when no scan asked.
+          description: State of the OCSP response that was served. Null when no scan asked.
           type: str
         pem:
           description: The leaf, in PEM.
@@ -288,15 +288,15 @@ endpoints:
           description: SHA-256 of the certificate, in lower-case hexadecimal.
           type: str
         fingerprint_sha1:
-          description: SHA-1 of the certificate, to be compared with older records.
+          description: SHA-1 of the certificate, the one fingerprint that HAProxy reports.
           type: str
         fingerprint_md5:
-          description: MD5 of the certificate, to be compared with older records.
+          description: MD5 of the certificate, in lower-case hexadecimal. To be compared with older records.
           type: str
         key_sha256:
           description:
-            - SHA-256 of the certificate's public key (SubjectPublicKeyInfo), which stays the same when a renewal keeps
-              the key.
+            - SHA-256 of the public key (SubjectPublicKeyInfo), in lower-case hexadecimal. It stays the same when a
+              renewal keeps the key.
           type: str
         not_before:
           description: Start of the certificate's validity, ISO 8601 in UTC.
@@ -318,7 +318,7 @@ endpoints:
           type: list
           elements: str
         key_type:
-          description: Kind and size of the certificate's key.
+          description: Type and size of the public key.
           type: str
         error:
           description: Why no certificate came, or what came after it. Null for nothing.
@@ -333,11 +333,11 @@ endpoints:
           type: str
         needed_until:
           description:
-            - Until when the chain leads to the trust anchors with what is sent now, ISO 8601 in UTC.
-            - Null when it does not.
+            - When the first certificate of the shortest valid path ends, ISO 8601 in UTC.
+            - Null when what is sent does not lead to the trust anchors.
           type: str
         chain_notes:
-          description: What is odd about the chain and harmless to clients, in words that stay the same.
+          description: What is odd in the chain and does no harm. In words that stay the same.
           type: list
           elements: str
         protocol:
@@ -348,10 +348,10 @@ endpoints:
           type: str
         key_type_ignored:
           description:
-            - Whether the server speaks TLS 1.3 only, where it cannot be asked for one C(key_type), so that it was not.
+            - Whether it presented a certificate of another key type than it was asked for.
           type: bool
         staple:
-          description: State of the certificate by the OCSP response that came along. Null when no scan asked.
+          description: State of the OCSP response that was served. Null when no scan asked.
           type: str
 events:
   description: What happened to these endpoints, newest first, at most O(limit).

@@ -69,6 +69,14 @@ options:
   client_key:
     description: A PEM file with its unencrypted private key. By default O(client_cert) holds it, too.
     type: path
+  addresses:
+    description:
+      - With V(first), a name is asked at the address that takes a connection first, as browsers do it. With V(all), at
+        each of its addresses, so that there is a result for each of them.
+      - Addresses that this host has no way to are left out, unless there are no others.
+    type: str
+    choices: [first, all]
+    default: first
   staple:
     description:
       - Ask for the OCSP response that a server sends along with its certificate, too, and judge it in
@@ -145,7 +153,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 endpoints:
-  description: One item for each endpoint, in the order of O(endpoints).
+  description: One item for each endpoint, in the order of O(endpoints). With O(addresses=all), one for each address.
   returned: always
   type: list
   elements: dict

@@ -84,3 +84,10 @@ def test_a_wildcard_is_seen_at_each_name_that_is_watched(fleet: Fleet, memory: b
     assert verdict(fleet.watch(watched, memory=memory)["a.example.com"]) == ("good", "served")
     fleet.deploy("*.example.com")
     assert verdict(fleet.watch(watched, memory=memory)["a.example.com"]) == ("unserved", "differs")
+
+
+def test_what_is_wrong_when_watching_begins_is_seen_at_once(fleet: Fleet) -> None:
+    fleet.deploy("shop.example.com")
+    fleet.haproxy.reload()
+    fleet.deploy("shop.example.com")
+    assert verdict(fleet.watch(memory=True)["shop.example.com"]) == ("unserved", "differs")

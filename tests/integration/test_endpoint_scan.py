@@ -380,6 +380,12 @@ class TestTrouble:
         assert "1 of 2 endpoints had not been seen: 127.0.0.1:" in str(result["warnings"])
         assert [known["addresses"] for known in history(url, names=["hanging"])] == [[]]
 
+    def test_when_all_are_silent_it_may_be_this_host(self) -> None:
+        ports = [free_port() for _endpoint in range(3)]
+        result = scanned(None, endpoints=[f"127.0.0.1:{port}" for port in ports], record=False)
+        assert "Not one endpoint gave a certificate" in str(result["warnings"])
+        assert not scanned(None, endpoints=[f"127.0.0.1:{ports[0]}"], record=False).get("warnings")
+
     def test_hundreds_of_problems_are_a_hundred_and_a_number(self, tmp_path: pathlib.Path) -> None:
         port = free_port()
         with server(Served(tmp_path, leaf(ends=-0.5))) as expired:

@@ -19,7 +19,6 @@ from ansible_collections.certops.rotation.tests.support.ports import free_port
 from ansible_collections.certops.rotation.tests.support.webhook_server import WebhookServer
 
 MONITOR = "certops.rotation.monitor"
-NO_HAPROXY: dict[str, t.Any] = {"discover_config": [], "discover_socket": ""}
 NAMES = ("www.example.com", "shop.example.com")
 SECRET = "a-secret-that-nobody-may-see"
 
@@ -185,8 +184,11 @@ def test_a_host_that_does_not_answer_is_named_and_retires_nothing(scene: Scene) 
     dead = scene.directory / "dead.json"
     unreachable = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": free_port()}
     dead.write_text(json.dumps({"haproxy": {"hosts": {"dead": unreachable}}}))
+    (scene.directory / "certificates").mkdir()
+    where = {"config": [], "socket": "", "paths": [str(scene.directory / "certificates")]}
+    discover: dict[str, t.Any] = {f"discover_{name}": value for name, value in where.items()}
     asked = {"monitor_discover": "haproxy"}
-    run = scene.run(endpoints=scene.endpoints[:1], prune=True, **NO_HAPROXY, extra=asked, inventory=dead)
+    run = scene.run(endpoints=scene.endpoints[:1], prune=True, **discover, extra=asked, inventory=dead)
     assert run.returncode == 2
     assert "dead has not said what it serves" in run.error
     assert "host has not said" not in run.error
@@ -206,6 +208,8 @@ def test_variables_may_come_as_text(scene: Scene) -> None:
         "endpoint_monitor_deadline": "60",
         "endpoint_monitor_expiring_within": "30d,7d",
         "endpoint_monitor_prune": "yes",
+        "endpoint_monitor_staple": "true",
+        "endpoint_monitor_key_types": "rsa,ecdsa",
         "endpoint_monitor_alert": "notify",
         "endpoint_monitor_receivers": json.dumps([scene.log()]),
     }

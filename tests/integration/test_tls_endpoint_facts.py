@@ -9,13 +9,18 @@ from __future__ import annotations
 import datetime
 import pathlib
 import socket
+import time
 import typing as t
 
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.instants import isoformat_utc
+from ansible_collections.certops.rotation.plugins.module_utils._ports.tls.endpoint import Endpoint
+from ansible_collections.certops.rotation.plugins.module_utils._ports.tls.every_address import probe_every_address
+from ansible_collections.certops.rotation.plugins.module_utils._ports.tls.observation import Trust
 from ansible_collections.certops.rotation.tests.support import module, pki
 from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance
 from ansible_collections.certops.rotation.tests.support.openssl_server import OpensslServer
+from ansible_collections.certops.rotation.tests.support.ports import free_port
 from ansible_collections.certops.rotation.tests.support.revocation import ocsp_response
 from ansible_collections.certops.rotation.tests.support.tls_server import server, tls
 from cryptography.x509 import ocsp
@@ -178,3 +183,64 @@ def test_the_address_that_it_asks_from(tmp_path: pathlib.Path) -> None:
         "source_address 192.0.2.77 cannot be used to connect to 127.0.0.1",
         "source_address ::1 cannot be used to connect to 127.0.0.1",
     ]
+
+
+def resolving(monkeypatch: pytest.MonkeyPatch, names: dict[str, list[str]]) -> None:
+    real = socket.getaddrinfo
+
+    def look_up(host: str, *args: t.Any, **options: t.Any) -> list[t.Any]:
+        return [found for address in names.get(host, [host]) for found in real(address, *args, **options)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+
+
+def test_every_address_of_a_name_by_itself(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two serve different certificates, one refuses, and one hangs: that costs its own time alone."""
+    names = {"many.example.com": ["127.0.0.51", "127.0.0.52", "::1", "127.0.0.53"], "one.example.com": ["127.0.0.51"]}
+    resolving(monkeypatch, names)
+    port = free_port()
+    issued = [INTERMEDIATE.issue("many.example.com") for _turn in range(2)]
+    for number in range(2):
+        (tmp_path / str(number)).mkdir()
+    with (
+        server(tls(tmp_path / "0", issued[0]), "127.0.0.51", port),
+        server(tls(tmp_path / "1", issued[1]), "127.0.0.52", port),
+        server(lambda _connection: time.sleep(6), "127.0.0.53", port),
+    ):
+        endpoints = [
+            Endpoint(name, port, "many.example.com") for name in (*names, "nobody.invalid", "127.0.0.52", "a b")
+        ]
+        seen = probe_every_address(endpoints, 2, 8, Trust(ROOT.root_pem))
+    fingerprints = [each.fingerprint_sha256 for each in issued]
+    assert [(each.endpoint.host, each.address) for each in seen] == [
+        *(("many.example.com", address) for address in names["many.example.com"]),
+        ("one.example.com", "127.0.0.51"),
+        ("nobody.invalid", None),
+        ("127.0.0.52", "127.0.0.52"),
+        ("a b", None),
+    ]
+    assert [each.error for each in seen] == [
+        None,
+        None,
+        "connection refused",
+        "timeout after 2 s during handshake",
+        None,
+        "name resolution failed",
+        None,
+        "'a b' is not a host name",
+    ]
+    assert [seen[place].fingerprint_sha256 for place in (0, 1, 4, 6)] == [*fingerprints, *fingerprints]
+    assert [each.trusted for each in seen] == [True, True, False, False, True, False, True, False]
+
+
+def test_a_name_server_that_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_options: time.sleep(5) or [])
+    (seen,) = probe_every_address([Endpoint("slow.example.com", 443)], 1, 8, Trust(ROOT.root_pem))
+    assert (seen.error, seen.address, seen.trusted) == ("timeout after 1 s during name resolution", None, False)
+
+
+@pytest.mark.parametrize("addresses", ["first", "all"])
+def test_one_address_is_one_result(tmp_path: pathlib.Path, addresses: str) -> None:
+    with server(tls(tmp_path, LOCAL)) as port:
+        seen = inspect(f"127.0.0.1:{port}", f"localhost:{port}", addresses=addresses)
+    assert [each["address"] for each in seen if each["reachable"]] == ["127.0.0.1", "127.0.0.1"]

@@ -574,6 +574,28 @@ def test_few_files_may_be_open(soft: int, hard: int) -> None:
     assert run.stdout.strip() == f"{{'timeout after 1 s during handshake'}} ({soft}, {hard})"
 
 
+MUCH_SILENCE = """
+import datetime, resource, sys
+from ansible_collections.certops.rotation.plugins.module_utils._core.watch.endpoints import WatchedEndpoint
+from ansible_collections.certops.rotation.plugins.module_utils._ports.tls.scanner import ScannerSettings, scan
+
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+endpoints = [WatchedEndpoint("a", f"127.0.{3 + n // 250}.{1 + n % 250}", int(sys.argv[1])) for n in range(1000)]
+settings = ScannerSettings(datetime.datetime.now(datetime.timezone.utc), timeout=6, concurrency=500)
+seen = sum(1 for _sighting in scan(endpoints, settings))
+print(seen, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1000)
+"""
+
+
+def test_a_thousand_that_are_silent_at_once_need_little_room() -> None:
+    with socket.create_server(("", 0), backlog=2000) as silent:
+        command = [sys.executable, "-c", MUCH_SILENCE, str(silent.getsockname()[1])]
+        run = subprocess.run(command, capture_output=True, text=True, timeout=100, check=True)
+    seen, megabytes = map(int, run.stdout.split())
+    assert seen == 1000
+    assert megabytes < 80
+
+
 def test_files_of_others_are_waited_for(tmp_path: pathlib.Path) -> None:
     """The limit is this process's; somebody else in it has used it up, and lets go after a while."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

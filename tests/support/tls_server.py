@@ -19,9 +19,9 @@ Talk = t.Callable[[socket.socket], None]
 
 
 @contextlib.contextmanager
-def server(talk: Talk, host: str = "127.0.0.1") -> t.Iterator[int]:
+def server(talk: Talk, host: str = "127.0.0.1", port: int = 0) -> t.Iterator[int]:
     """A TCP server whose connections are given to talk, each in its thread; its port."""
-    with socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
+    with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
 
         def converse(connection: socket.socket) -> None:
             with connection, contextlib.suppress(OSError):

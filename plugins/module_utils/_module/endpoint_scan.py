@@ -87,6 +87,8 @@ def run(module: t.Any) -> None:
         result = {"changed": summary.changed, **summary.as_result(), "seconds": round(time.monotonic() - started, 1)}
         if not endpoints and given is None and registry is not None:
             module.warn(f"{registry.place} has no endpoint to ask: certops.rotation.endpoint_registry adds some.")
+        if summary.nothing_served:
+            module.warn("Not one endpoint gave a certificate: do this host's network and name resolution work?")
         if summary.unfinished:
             missed = listed([str(endpoint) for endpoint in summary.unfinished])
             module.warn(

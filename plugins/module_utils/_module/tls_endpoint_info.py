@@ -18,6 +18,7 @@ from .._core.watch.staple import staple_state
 from .._errors import InvalidOption
 from .._ports.host.libraries import require_library
 from .._ports.tls.endpoint import Endpoint, parse_endpoint
+from .._ports.tls.every_address import probe_every_address
 from .._ports.tls.probe import Observation, Trust, probe_many
 from .boundary import module_boundary
 from .options import trusted_certificates
@@ -32,6 +33,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "trust_anchors": {"type": "str"},
     "client_cert": {"type": "path"},
     "client_key": {"type": "path"},
+    "addresses": {"type": "str", "choices": ["first", "all"], "default": "first"},
     "staple": {"type": "bool", "default": False},
 }
 _LEAF_FIELDS: t.Final = (
@@ -66,7 +68,8 @@ def run(module: t.Any) -> None:
         anchors = trusted_certificates(params["trust_anchors"])
         now = datetime.now(timezone.utc).replace(microsecond=0)
         limits = params["timeout"], params["concurrency"]
-        observations = probe_many(endpoints, *limits, trust, staple=params["staple"])
+        look = probe_every_address if params["addresses"] == "all" else probe_many
+        observations = look(endpoints, *limits, trust, staple=params["staple"])
         results = [_result(observation, anchors, now) for observation in observations]
         if params["staple"]:
             for result, observation in zip(results, observations):

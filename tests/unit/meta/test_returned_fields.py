@@ -63,7 +63,6 @@ OF_ONE_MODULE = {
     ("endpoint_discovery_info", "tags"),
     ("endpoint_registry", "tags"),
     ("endpoint_registry_info", "asked_key_type"),
-    ("endpoint_registry_info", "fingerprint_sha1"),
     ("endpoint_registry_info", "severity"),
     ("endpoint_registry_info", "tags"),
     ("endpoint_events", "address"),
@@ -82,7 +81,6 @@ OF_ONE_MODULE = {
     ("push_doctor_info", "severity"),
     ("rotation_doctor_info", "severity"),
     ("shared_ca_member_info", "problems"),
-    ("tls_endpoint_info", "fingerprint_sha1"),
 }
 
 

@@ -41,6 +41,8 @@ _TURNED: t.Final = "turned"  # instant of the last change
 _SAID: t.Final = "said"  # what is served, according to what has been told
 _OWED: t.Final = "owed"  # kinds that were not told for that reason
 
+_TOO_MANY: t.Final = "many"  # of certificates that a server sends and does not need: no more is told of them
+
 _OPPOSITES: t.Final[t.Mapping[str, str]] = {
     "renewed": "replaced_early",
     "replaced_early": "renewed",
@@ -221,10 +223,10 @@ def _expiry(
             told.pop("expiring", None)
     ending = unneeded_ends(sighting.chain, sighting.needed_until, at, policy)
     known = told.get("chain_expiring", "").split()
-    new = [each for each in ending if each.fingerprint_sha256[:_SHORT] not in known]
+    new = [each for each in ending if each.fingerprint_sha256[:_SHORT] not in known and known != [_TOO_MANY]]
     if new:
         known += dict.fromkeys(each.fingerprint_sha256[:_SHORT] for each in new)
-        told["chain_expiring"] = " ".join(known[-_MOST_NOTES:])
+        told["chain_expiring"] = " ".join(known) if len(known) <= _MOST_NOTES else _TOO_MANY
         yield teller.chain_expiring(new)
 
 

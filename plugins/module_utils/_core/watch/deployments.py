@@ -174,7 +174,8 @@ def _of_endpoint(
         hosts = tuple(dict.fromkeys(each.host for each, _expected_one in judged))
         names = tuple(dict.fromkeys(each.certificate for each, _expected_one in judged))
         asked_since = all(state.last_seen >= each.at for each, _expected_one in judged)
-        changed_since = any(state.since > each.at for each, _expected_one in judged)
+        # One that was not watched before the record was read has not changed: it is seen for the first time.
+        changed_since = any(state.since > each.at > view.added for each, _expected_one in judged)
         if changed_since:
             text = (
                 f"{where} serves another certificate since {isoformat_utc(state.since)}, and the"

@@ -47,6 +47,7 @@ class MonitorSettings:
     addresses: str
     trust_anchors: str
     key_types: list[str]
+    staple: bool
     expiring_within: list[str]
     unreachable_after: int
     receivers: list[t.Any]
@@ -129,12 +130,12 @@ class MonitorPlan:
 
     def _deployments(self) -> list[dict[str, t.Any]]:
         """As the module endpoint_registry takes them, of the hosts that told."""
-        found: list[dict[str, t.Any]] = []
-        for host, status in self._statuses.items():
-            if isinstance(status.get("certificates"), list):
-                told = deployments_of_status(host, status, self._found.get(host) or {}, self._now)
-                found += map(deployment_fields, told) if told else [{"host": host}]  # nothing any more
-        return found
+        return [
+            entry
+            for host, status in self._statuses.items()
+            if isinstance(status.get("certificates"), list)
+            for entry in told_deployments(host, status, self._found.get(host) or {}, self._now)
+        ]
 
     @property
     def _directory(self) -> str:

@@ -127,6 +127,11 @@ class ScanSummary:
     def unfinished(self) -> list[WatchedEndpoint]:
         return self._unfinished
 
+    @property
+    def nothing_served(self) -> bool:
+        """Of several, which is more likely this host's trouble than theirs."""
+        return 1 < self._conditions["unreachable"] == sum(self._conditions.values())
+
     def as_result(self) -> dict[str, t.Any]:
         """JSON values, at most MOST_PROBLEMS of them in a list."""
         problems = sorted(self._problems.values(), key=lambda problem: problem.rank(self._policy))

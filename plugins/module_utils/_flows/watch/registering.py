@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import typing as t
 from datetime import datetime, timedelta
 

@@ -7,8 +7,6 @@
 from __future__ import annotations
 
 import dataclasses
-import errno
-import socket
 import typing as t
 from datetime import datetime
 
@@ -25,6 +23,7 @@ from ..._errors import ProbeError
 from ..host.descriptors import open_files
 from .connection import shown, with_port
 from .endpoint import Endpoint, is_ip
+from .every_address import routed
 from .loop import Loop, OutOfTime, Talk, Timed
 from .observation import Observation, Trust
 from .probe import UNRESOLVED, converse
@@ -34,8 +33,6 @@ from .resolver import NameResolver, SocketAddress
 AddressChoice = t.Literal["all", "first"]
 
 _MOST_OPEN: t.Final = 4096
-_NO_ROUTE: t.Final = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
-_DISCARD: t.Final = 9  # a port; nothing is sent
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,7 +106,7 @@ class Scanner:
             return _Look(number, None, odd.message)
         if not addresses:
             return _Look(number, None, UNRESOLVED)
-        found = with_port(_routed(addresses), endpoint.port)
+        found = with_port(routed(addresses), endpoint.port)
         self._left[number] = len(found)
         return [Timed(self._look(number, endpoint, each), settings.timeout) for each in found]
 
@@ -166,21 +163,3 @@ def probed(watched: WatchedEndpoint, key_type: str = "any") -> Endpoint:
         key_type=key_type,
         proxy_protocol=watched.proxy_protocol,
     )
-
-
-def _routed(addresses: t.Sequence[SocketAddress]) -> t.Sequence[SocketAddress]:
-    """Without those that this host has no way to, such as IPv6 on a host without it: they say nothing of the endpoint.
-
-    Unless they are all that there is.
-    """
-    return [each for each in addresses if _has_route(each)] or addresses
-
-
-def _has_route(address: SocketAddress) -> bool:
-    family, (ip, _port, *scope) = address
-    try:
-        with socket.socket(family, socket.SOCK_DGRAM) as asking:
-            asking.connect((ip, _DISCARD, *scope))  # looks up the route, and sends nothing
-    except OSError as error:
-        return error.errno not in _NO_ROUTE
-    return True

@@ -233,6 +233,16 @@ class TestEnding:
         assert life.see(2, A, INTERMEDIATE) == []
         assert life.see(55, B, INTERMEDIATE, cross) == ["renewed", "key_changed"]
 
+    def test_end_of_what_is_needed_is_no_end_of_something_needless(self) -> None:
+        ending = dataclasses.replace(INTERMEDIATE, not_after=START + 5 * DAY)
+        assert Life().see(0, A, ending, needed_until=START + 5 * DAY) == ["new", "expiring"]
+
+    def test_dozens_of_needless_ones_are_told_once(self) -> None:
+        life = Life()
+        many = [seen(f"c{number}", -900, -5) for number in range(30)]
+        assert life.see(0, A, *many) == ["new", "chain_expiring"]
+        assert life.see(1, A, *many) == life.see(2, A, *many[10:]) == []
+
     def test_what_is_not_needed_cannot_be_known_without_a_path(self) -> None:
         life = Life()
         assert life.see(0, A, seen("other", -9, -5), trusted=False) == ["new", "untrusted"]
@@ -318,6 +328,12 @@ class TestReach:
         assert [when for _address, when in life.intervals] == [at(0), at(2)]
         assert life.states[ADDRESS].error == "connection refused"
 
+    def test_whether_a_server_says_goodbye_is_no_other_error(self) -> None:
+        life = Life()
+        for day, error in enumerate(["connection reset during handshake", "connection closed during handshake"]):
+            life.see(day, error=error)
+        assert len(life.intervals) == 1
+
     def test_another_chain_of_the_same_certificate_opens_an_interval(self) -> None:
         life = Life()
         life.see(0, A)
@@ -384,6 +400,12 @@ class TestToAndFro:
         for day in range(60):
             life.see(day, seen(f"c{day}", day, day + 90))
         assert 3 <= life.kinds.count("replaced_early") <= 6
+        assert len(json.dumps(dict(life.states[ADDRESS].told))) < 1000
+
+    def test_another_expired_one_at_each_connection(self) -> None:
+        life = Life()
+        for hour in range(40):
+            life.see(hour / 24, seen(f"c{hour}", -90, -1), trusted=False)
         assert len(json.dumps(dict(life.states[ADDRESS].told))) < 1000
 
     def test_daily_certificates_are_renewed_daily(self) -> None:
@@ -462,6 +484,8 @@ class TestAddresses:
         assert life.events[-1].address is None
         assert list(life.states) == [ADDRESS]
         assert life.see(22, address=None, error="name resolution failed") == []
+        assert life.see(23, A) == []
+        assert list(life.states) == [ADDRESS]
 
 
 class TestOrder:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import typing as t
 from datetime import datetime, timedelta, timezone
@@ -19,6 +20,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.watch.deplo
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.endpoints import WatchedEndpoint
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.registering import (
     given_deployments,
+    given_hosts,
     hosts_that_changed,
 )
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.registry import EndpointView, FleetDeployment
@@ -122,6 +124,15 @@ def test_a_record_older_than_the_change_accuses_nobody() -> None:
     assert "since 2027-01-31T12:00:01Z, and the record of lb1 is older: read it again" in finding.message
 
 
+def test_an_endpoint_that_is_new_has_not_changed() -> None:
+    """In the first run, what a host says is read before its endpoints are registered and asked."""
+    second = timedelta(seconds=1)
+    first = view(OLD, since=NOW + 2 * second, last_seen=NOW + 2 * second)
+    assert kinds([deployment()], dataclasses.replace(first, added=NOW + second)) == ["not_served"]
+    assert kinds([deployment()], dataclasses.replace(first, added=NOW)) == ["not_served"]
+    assert kinds([deployment()], dataclasses.replace(first, added=NOW - second)) == ["record_outdated"]
+
+
 @pytest.mark.parametrize(
     ("layers", "told"),
     [
@@ -179,7 +190,7 @@ def test_of_status_and_discovery() -> None:
     )
     assert (none.layers, none.endpoints) == ({}, ())
     fields = json.loads(json.dumps([deployment_fields(one) for one in (shop, none)]))
-    assert given_deployments(fields, NOW + HOUR) == {"lb1": [shop, none]}
+    assert given_deployments(fields, NOW + HOUR) == [shop, none]
     assert deployments_of_status("lb1", STATUS, {}, NOW)[0].endpoints == ()
     with pytest.raises(InvalidOption, match="lb1: it is no result of rotation_status_info"):
         deployments_of_status("lb1", {"msg": "unreachable"}, {}, NOW)
@@ -200,15 +211,14 @@ def test_a_wildcard_is_for_each_host_below_it() -> None:
     assert kinds([wild], view(OLD, key=("shop.example.com", 8443))) == ["not_managed", "not_watched"]
     # One for the very name comes before it, as it does for HAProxy.
     assert kinds([wild, deployment({"file": OTHER})], view(NEW)) == ["not_served", "not_watched"]
-    assert given_deployments([deployment_fields(wild)], NOW) == {"lb1": [wild]}
+    assert given_deployments([deployment_fields(wild)], NOW) == [wild]
 
 
 def test_a_host_that_has_nothing_any_more_is_told_so() -> None:
     """Else what it had would be missed on the wire for ever."""
     told = told_deployments("lb1", {"certificates": []}, {}, NOW)
     assert told == [{"host": "lb1"}]
-    given = given_deployments(told, NOW)
-    assert given == {"lb1": []}
-    assert hosts_that_changed([deployment()], given) == ["lb1"]
-    assert hosts_that_changed([deployment(host="lb2")], given) == []
-    assert hosts_that_changed([deployment()], {"lb1": [deployment(at=NOW + HOUR)]}) == []
+    assert (given_deployments(told, NOW), given_hosts(told)) == ([], ["lb1"])
+    assert hosts_that_changed([deployment()], [], ["lb1"]) == ["lb1"]
+    assert hosts_that_changed([deployment(host="lb2")], [], ["lb1"]) == []
+    assert hosts_that_changed([deployment()], [deployment(at=NOW + HOUR)], ["lb1"]) == []

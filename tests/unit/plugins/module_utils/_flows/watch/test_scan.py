@@ -124,6 +124,17 @@ def test_key_types_besides_are_asked_where_something_is_served() -> None:
     assert summary.unfinished == [WWW]
 
 
+def test_revoked_by_its_own_staple_is_not_trusted() -> None:
+    registry = Registry(WWW)
+    looks = {
+        "any": Sightings(sighting(A, staple="revoked")),
+        "rsa": Sightings(sighting(B, staple="revoked")),
+    }
+    result = scan_of(looks, registry, key_types=["rsa"]).run().as_result()
+    assert result["states"]["untrusted"] == 2
+    assert {each.trust_error for each in registry.recorded} == {"its OCSP response says that it has been revoked"}
+
+
 def test_registered_ones_that_are_enabled() -> None:
     registry = Registry(WWW, WatchedEndpoint("off", "off.example.com", enabled=False))
     assert registered_endpoints(registry, EndpointSelection()) == [WWW]

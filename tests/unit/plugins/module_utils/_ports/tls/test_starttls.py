@@ -41,7 +41,7 @@ def header(namespace: str = "jabber:client", *, server: bool = True) -> bytes:
             b' id="1" version="1.0" xmlns="' + namespace.encode() + b'">'
         )
     return (
-        f"<?xml version='1.0'?><stream:stream to='example.com' xmlns='{namespace}'"
+        f"<?xml version='1.0'?><stream:stream to=\"example.com\" xmlns='{namespace}'"
         " xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>"
     ).encode()
 
@@ -264,7 +264,7 @@ def test_what_is_shown_of_an_answer_can_be_printed(said: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("name", "shown"),
-    [("xn--bcher-kva.example", "to='bücher.example'"), ("a_b.example", "to='a_b.example'"), ("::1", "to='::1'")],
+    [("xn--bcher-kva.example", 'to="bücher.example"'), ("a_b.example", 'to="a_b.example"'), ("::1", 'to="::1"')],
 )
 def test_the_domain_that_xmpp_is_asked_for(name: str, shown: str) -> None:
     assert shown in (next(conversation("xmpp", name)) or b"").decode()
