@@ -68,7 +68,8 @@ options:
       - C(host) and C(certificate) are names.
       - C(layers) is a dictionary of C(source), C(file), C(memory) and C(wire) with the SHA-256 of the leaf that is
         there, V(null) for none, or an empty text for another one than is known.
-      - C(endpoints) is a list of V(host:port) that should serve it.
+      - C(endpoints) is a list of V(host:port) that should serve it, such as V(www.example.com:443).
+        V(*.example.com:443) stands for all of these names.
       - C(at) is when it was read, by default now.
     type: list
     elements: dict

@@ -11,8 +11,8 @@ import threading
 import typing as t
 
 import pytest
+from ansible_collections.certops.rotation.plugins.module_utils._ports.deadline import Deadline
 from ansible_collections.certops.rotation.plugins.module_utils._ports.exchange import over_tcp
-from ansible_collections.certops.rotation.plugins.module_utils._ports.tls.handshake import Deadline
 
 
 def test_name_servers_that_are_silent(monkeypatch: pytest.MonkeyPatch) -> None:
