@@ -402,6 +402,16 @@ def test_deployments_of_a_host_replace_each_other(registry: SqlRegistry) -> None
 # Retention
 
 
+def test_deployments_that_nobody_reads_again_go(registry: SqlRegistry) -> None:
+    """Those of a host that left the inventory would be held against the wire for ever."""
+    gone = FleetDeployment("gone", "a.pem", {"file": "0" * 64}, (WWW.key,), START)
+    kept = dataclasses.replace(gone, host="kept", at=at(50))
+    registry.put_deployments(["gone", "kept"], [gone, kept])
+    assert registry.forget(60 * DAY, at(60)) == 0
+    assert registry.forget(30 * DAY, at(60), check=True) == registry.forget(30 * DAY, at(60)) == 1
+    assert registry.deployments() == [kept]
+
+
 def test_what_is_open_stays(registry: SqlRegistry, url: str) -> None:
     registry.put([WWW, MAIL], START)
     scan(registry, 0, sighting(0, FIRST, CA), sighting(0, FIRST, endpoint=MAIL))
