@@ -341,20 +341,20 @@ def test_an_event_is_recorded_once(registry: SqlRegistry) -> None:
 # The fleet
 
 
+def taken(judgements: list[Judgement]) -> t.Callable[[Sighting, Judgement], None]:
+    return lambda _sighting, judgement: judgements.append(judgement)
+
+
 def test_check_tells_what_recording_would_do(registry: SqlRegistry, url: str) -> None:
     registry.put([WWW], START)
     for day, certificate in ((0, FIRST), (1, FIRST), (60, SECOND)):
         found = []
         for check in (True, False):
-            meant: list[tuple[str, bool]] = []
-
-            def judged(_sighting: Sighting, judgement: Judgement, meant: list[tuple[str, bool]] = meant) -> None:
-                meant.append((judgement.after.reach, judgement.opens))
-
+            judgements: list[Judgement] = []
             before = rows_of(url, "intervals"), rows_of(url, "events"), view(registry)
             seen_now = [sighting(day, certificate)]
-            events = registry.record(seen_now, WatchPolicy(), at(day), check=check, judged=judged)
-            found.append((meant, events))
+            events = registry.record(seen_now, WatchPolicy(), at(day), check=check, judged=taken(judgements))
+            found.append(([(judgement.after.reach, judgement.opens) for judgement in judgements], events))
             if check:
                 assert (rows_of(url, "intervals"), rows_of(url, "events"), view(registry)) == before
         assert found[0] == found[1]
