@@ -151,6 +151,26 @@ def test_prune_retires_the_others(registry: SqlRegistry) -> None:
     assert [event.kind for event in registry.events(ALL, None, 10)] == ["retired"]
 
 
+def test_thousands_are_changed_and_retired_in_a_few_statements(registry: SqlRegistry, url: str) -> None:
+    """With one for each, a database in another house would be locked for minutes."""
+    many = [WatchedEndpoint("a", f"{number // 2}.example.com", 443 + number % 2) for number in range(2000)]
+    said: list[str] = []
+
+    def listen(_connection: t.Any, _cursor: t.Any, statement: str, *_more: t.Any) -> None:
+        said.append(statement)
+
+    sa.event.listen(sa.engine.Engine, "before_cursor_execute", listen)
+    try:
+        for wanted in (many, [dataclasses.replace(each, name="b") for each in many], many[:1], many):
+            registry.put(wanted, START, prune=True)
+            assert registry.endpoints(ALL) == sorted(wanted, key=lambda each: each.key)
+    finally:
+        sa.event.remove(sa.engine.Engine, "before_cursor_execute", listen)
+    assert len(said) < 200
+    assert len(registry.events(ALL, None, 9999)) == 1999
+    assert rows_of(url, "endpoints") == 2000
+
+
 def test_a_retired_endpoint_comes_back_with_its_history(registry: SqlRegistry) -> None:
     registry.put([WWW, MAIL], START)
     scan(registry, 0, sighting(0, FIRST))

@@ -381,5 +381,6 @@ def _digest(chain: t.Sequence[SeenCertificate]) -> str:
 
 
 def _gist(error: str | None) -> str | None:
-    """Without what differs by chance: numbers, such as seconds, and whether a server that goes away says goodbye."""
-    return None if error is None else re.sub(r"\d+", "", error).replace("connection reset", "connection closed")
+    """Without what differs by chance: words with digits, such as seconds and the ids that mail servers give to each
+    connection, and whether a server that goes away says goodbye."""
+    return None if error is None else re.sub(r"\S*\d\S*", "", error).replace("connection reset", "connection closed")
