@@ -170,6 +170,16 @@ def test_deployments_beside_the_wire(watch: Watch) -> None:
     assert (first["condition"], first["urgency"]) == ("unserved", "critical")
     assert first["deployments"][0]["verdict"] == "differs"
     assert second["unmanaged"] is True
+    served = 'certops_endpoint_deployment_served{host="a.example.com",name="a.example.com",port="443"}'
+    assert samples(watch.textfile.read_text())[served] == 0
+    assert promtool("check", "metrics", text=watch.textfile.read_text()) == (0, "")
+    watch.see("a.example.com", new)
+    watch.registry.put_deployments(
+        ["lb1"], [FleetDeployment("lb1", "web/a", layers, (("a.example.com", 443),), watch.now)]
+    )
+    watch.told()
+    found = samples(watch.textfile.read_text())
+    assert [(name, value) for name, value in found.items() if "deployment" in name] == [(served, 1)]
     other = FleetDeployment("lb1", "web/c", layers, (("c.example.com", 443),), read)
     watch.registry.put_deployments(["lb1"], [other])
     assert watch.told()["unwatched"] == [{"host": "lb1", "certificate": "web/c"}]

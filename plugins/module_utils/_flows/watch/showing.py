@@ -79,7 +79,7 @@ def write_dashboard(
         digest = made_of("", document, MOMENT)
         if _is_written(files.json_path, digest, files.attributes, check_mode, lambda: as_json(document, digest)):
             written.append(files.json_path)
-    if files.textfile and _is_measured(files.textfile, found, now, check_mode):
+    if files.textfile and _is_measured(files.textfile, found, document["endpoints"], now, check_mode):
         written.append(files.textfile)
     return DashboardReport(written, document["summary"])
 
@@ -117,11 +117,25 @@ def _head(place: Place, name: str) -> bytes:
         os.close(descriptor)
 
 
-def _is_measured(textfile: str, found: t.Sequence[AddressStanding], now: datetime, check_mode: bool) -> bool:
-    """Whether any number changed. The file is written in any case: Prometheus is to see that it is looked after."""
-    from ..._core.record.endpoints import render_endpoints
+def _is_measured(
+    textfile: str,
+    found: t.Sequence[AddressStanding],
+    endpoints: t.Iterable[t.Mapping[str, t.Any]],
+    now: datetime,
+    check_mode: bool,
+) -> bool:
+    """Whether any number changed. endpoints: of the document.
 
-    text = render_endpoints(found, now)
+    The file is written in any case: Prometheus is to see that it is looked after.
+    """
+    from ..._core.record.endpoints import DeployedEndpoint, render_endpoints
+
+    deployed = [
+        DeployedEndpoint(each["name"], each["host"], each["port"], served="unserved" not in each)
+        for each in endpoints
+        if "unserved" in each or any(one["verdict"] == "served" for one in each.get("deployments", ()))
+    ]
+    text = render_endpoints(found, now, deployed)
     before = read_textfile(textfile)
     if not check_mode:
         write_textfile(textfile, text)
