@@ -236,6 +236,15 @@ def test_nothing_else_is_replaced(watch: Watch, kind: str) -> None:
     assert path.lstat().st_ino == kept.st_ino
 
 
+def test_the_registry_is_not_replaced(watch: Watch) -> None:
+    watch.add("a.example.com")
+    for option in ("path", "json_path"):
+        run = watch.show(**{option: str(watch.folder / "endpoints.db")})
+        assert run.failed
+        assert "It is a database, so it is not replaced" in run.result["msg"]
+    assert len(watch.told()["endpoints"]) == 1
+
+
 def test_what_a_killed_run_left_is_no_harm(watch: Watch) -> None:
     watch.add("a.example.com")
     watch.path.write_text("half of a pa")
@@ -313,10 +322,14 @@ def test_a_password_is_never_shown(watch: Watch) -> None:
         ({"page": None}, "page is missing"),
         ({"textfile": "/tmp/x.txt"}, "textfile"),
         ({"json_path": "{path}"}, "different files"),
+        ({"json_path": "{path}/../index.html"}, "different files"),
     ],
 )
 def test_options_without_meaning(watch: Watch, args: dict[str, t.Any], words: str) -> None:
-    chosen = {name: str(watch.path) if value == "{path}" else value for name, value in args.items()}
+    chosen = {
+        name: value.replace("{path}", str(watch.path)) if isinstance(value, str) else value
+        for name, value in args.items()
+    }
     run = watch.show(**chosen)
     assert run.failed
     assert words in run.result["msg"]

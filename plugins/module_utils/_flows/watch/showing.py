@@ -25,6 +25,9 @@ from ..metrics import read_textfile, write_textfile
 #: The line of the metrics that says only when they were written.
 _MOMENT_OF_METRICS: t.Final = b"certops_endpoint_report_timestamp_seconds "
 
+#: How a file of SQLite begins (https://www.sqlite.org/fileformat2.html, 1.3).
+_DATABASE: t.Final = b"SQLite format 3\0"
+
 
 @dataclasses.dataclass(frozen=True)
 class DashboardFiles:
@@ -94,7 +97,10 @@ def _is_written(
             status = place.look(name)
             if status and not stat.S_ISREG(status.st_mode):
                 raise OSError(errno.EEXIST, "It is no regular file, so it is not replaced", path)
-            if status and _is_as_written(status, attributes) and tells_the_same(_head(place, name), digest):
+            head = _head(place, name) if status else b""
+            if head.startswith(_DATABASE):  # the registry itself, for instance
+                raise OSError(errno.EEXIST, "It is a database, so it is not replaced", path)
+            if status and _is_as_written(status, attributes) and tells_the_same(head, digest):
                 return False
             if not check_mode:
                 place.remove_abandoned_of(name)
