@@ -76,7 +76,8 @@ options:
   retention:
     description:
       - Forget what ended longer ago than this, such as V(400d). That is what addresses served before, events that all
-        receivers have got, endpoints that were made absent, and certificates that nothing refers to any more.
+        receivers have got, endpoints that were made absent, certificates that nothing refers to any more, and
+        deployments that nobody has read again, such as those of a host that is gone.
       - What is served now is never forgotten. Nothing is when this option is absent.
     type: str
 extends_documentation_fragment:

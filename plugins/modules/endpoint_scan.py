@@ -19,7 +19,8 @@ description:
     certificate is expired or not trusted, is a result, never a failure of the task.
   - Each event is told once. An endpoint that changes to and fro, such as two servers with two certificates behind one
     address, is told once in each direction, and again when it has stayed for three days.
-  - An address that its name has not resolved to for three days is retired.
+  - An address that its name does not resolve to any more is no part of dashboards and metrics after 20 hours, and is
+    retired after three days.
 options:
   endpoints:
     description:
@@ -85,7 +86,7 @@ options:
   staple:
     description:
       - Ask for the OCSP response that a server sends along with its certificate, too. It takes one more handshake. One
-        that is revoked by it is not trusted.
+        that is revoked by it is not trusted, in later scans without this option either, until its staple is good.
       - Needs pyOpenSSL on this host.
     type: bool
     default: false
@@ -252,7 +253,9 @@ problems:
       type: int
       sample: 1
 more_problems:
-  description: How many more problems there are.
+  description:
+    - How many more problems there are. What has been silent in fewer scans in a row than O(unreachable_after) is not
+      counted.
   returned: success
   type: int
   sample: 0

@@ -255,7 +255,7 @@ def test_addresses_each_have_their_own_history(registry: SqlRegistry) -> None:
     scan(registry, 2, sighting(2, address=None, error="the name does not resolve"))
     assert [state.address for state in view(registry).states] == [None, ADDRESS, "2001:db8::1"]
     scan(registry, 3, sighting(3, SECOND))
-    assert [state.address for state in view(registry).states] == [ADDRESS, "2001:db8::1"], "it resolves again"
+    assert [state.address for state in view(registry).states] == [ADDRESS], "it resolves again, to this one"
 
 
 def test_one_certificate_is_kept_once(registry: SqlRegistry, url: str) -> None:
@@ -374,6 +374,18 @@ def test_certificates_of_two_types_of_keys_have_a_history_each(registry: SqlRegi
     assert {entry.sighting.key_type for entry in found.history} == {"any", "rsa"}
 
 
+def test_an_address_that_its_name_no_longer_has_alarms_nobody(registry: SqlRegistry) -> None:
+    """Not for the three days after which it is retired either."""
+    registry.put([WWW], START)
+    other = "192.0.2.9"
+    scan(registry, 0, sighting(0, FIRST), sighting(0, SECOND, address=other))
+    assert scan(registry, 1, sighting(1, FIRST)) == []
+    found = view(registry)
+    assert [state.address for state in found.states] == [ADDRESS]
+    assert {entry.address: entry.until for entry in found.history} == {ADDRESS: at(1), other: START}
+    assert [scan(registry, day, sighting(day, FIRST)) for day in (2, 3, 4)] == [[], [], ["retired"]]
+
+
 def test_deployments_of_a_host_replace_each_other(registry: SqlRegistry) -> None:
     layers = {"source": "aa" * 32, "file": "bb" * 32, "memory": None, "wire": None}
     web1 = FleetDeployment("web1", "a.pem", layers, (("a.example.com", 443), ("::1", 8443)), START)
@@ -390,12 +402,22 @@ def test_deployments_of_a_host_replace_each_other(registry: SqlRegistry) -> None
 # Retention
 
 
+def test_deployments_that_nobody_reads_again_go(registry: SqlRegistry) -> None:
+    """Those of a host that left the inventory would be held against the wire for ever."""
+    gone = FleetDeployment("gone", "a.pem", {"file": "0" * 64}, (WWW.key,), START)
+    kept = dataclasses.replace(gone, host="kept", at=at(50))
+    registry.put_deployments(["gone", "kept"], [gone, kept])
+    assert registry.forget(60 * DAY, at(60)) == 0
+    assert registry.forget(30 * DAY, at(60), check=True) == registry.forget(30 * DAY, at(60)) == 1
+    assert registry.deployments() == [kept]
+
+
 def test_what_is_open_stays(registry: SqlRegistry, url: str) -> None:
     registry.put([WWW, MAIL], START)
     scan(registry, 0, sighting(0, FIRST, CA), sighting(0, FIRST, endpoint=MAIL))
     scan(registry, 60, sighting(60, SECOND, CA), sighting(60, FIRST, endpoint=MAIL))
     registry.remove([MAIL.key], at(61))
-    assert registry.forget(90 * DAY, at(80)) == 0
+    assert registry.forget(90 * DAY, at(80)) == registry.forget(2_000_000 * DAY, at(80)) == 0
     expected = {"intervals": 1, "events": 2}  # what WWW served first, and the two "new"
     before = {table: rows_of(url, table) for table in ("endpoints", "intervals", "events", "certificates")}
     assert registry.forget(30 * DAY, at(80), check=True) == sum(expected.values())

@@ -73,6 +73,14 @@ def spoken_duration(duration: datetime.timedelta) -> str:
     return "1 second" if seconds == 1 else f"{seconds} seconds"
 
 
+def earlier(instant: datetime.datetime, duration: datetime.timedelta) -> datetime.datetime:
+    """The instant (aware) that much earlier, or the first there is: dates of certificates may be any."""
+    try:
+        return instant - duration
+    except OverflowError:
+        return datetime.datetime.min.replace(tzinfo=datetime.timezone.utc)
+
+
 def isoformat_utc(instant: datetime.datetime) -> str:
     """``YYYY-MM-DDTHH:MM:SSZ`` of an aware datetime; fractions of a second are cut off."""
     if instant.tzinfo is None:

@@ -5,13 +5,19 @@ const AT_ONCE = 200; // rows that are always all there, so that a browser's own 
 const ON_REQUEST = 1000; // and as many when somebody asks for it, or prints
 const BEYOND = 12; // rows above and below what is seen
 
-// items: any objects. columns: {key, label, value: what is sorted by, cell: nodes, class}. text: what is searched.
+// items: any objects. columns: {key, label, value: what is sorted by, cell: nodes, class}. text: what is searched, one
+// text or several, of which those after the first may be those of other items, too, and are kept once.
 // chips: {key, label, tone, test}. extra: {name of a parameter: (item, value) => whether it is meant}; told: what those
 // parameters mean, in words behind the number of items.
 class List {
   constructor({ noun, items, columns, text, chips, extra, told, order }) {
     Object.assign(this, { noun, items, columns, chips, order, extra: extra || {}, told: told || (() => "") });
-    this.texts = items.map((item) => text(item).toLowerCase());
+    const kept = new Map();
+    const lower = (part) => {
+      if (!kept.has(part)) kept.set(part, part.toLowerCase());
+      return kept.get(part);
+    };
+    this.texts = items.map((item) => [text(item)].flat().map(lower));
     this.params = new URLSearchParams();
     this.shown = [];
     this.rows = new Map();
@@ -76,7 +82,7 @@ class List {
   // Params of the address are all that it shows by.
   apply(params) {
     this.params = params;
-    const terms = (params.get("q") || "").toLowerCase().split(/\s+/).filter(Boolean);
+    const terms = (params.get("q") || "").toLowerCase().split(/\s+/).filter(Boolean).map(termIn);
     const chip = this.chips.find((each) => each.key === params.get("show"));
     const extra = Object.entries(this.extra).filter(([name]) => params.get(name));
     const found = [];
@@ -84,7 +90,7 @@ class List {
     for (const index of this.ordered()) {
       const item = this.items[index];
       if (chip && !chip.test(item)) continue;
-      if (!terms.every((term) => this.texts[index].includes(term))) continue;
+      if (!terms.every((isIn) => isIn(this.texts[index]))) continue;
       if (extra.every(([name, test]) => test(item, params.get(name)))) found.push(item);
     }
     this.shown = found;
@@ -233,4 +239,14 @@ class List {
     params.set(name, value);
     go("/", params);
   }
+}
+
+// Whether one of an item's texts has it. What thousands of items share is looked through once.
+function termIn(term) {
+  const found = new Map();
+  const has = (shared) => {
+    if (!found.has(shared)) found.set(shared, shared.includes(term));
+    return found.get(shared);
+  };
+  return ([own, ...others]) => own.includes(term) || others.some(has);
 }

@@ -60,10 +60,10 @@ function tone(endpoint) {
 
 // -- certificates --------------------------------------------------------------------------------------------------
 
-// Of a name as RFC 4514 writes it, one attribute.
+// Of a name as RFC 4514 writes it, one attribute. What stands there for a character that shows nothing stays.
 function attribute(name, wanted) {
   for (const found of (name || "").matchAll(/(?:^|,|\+)([A-Za-z.0-9]+)=((?:\\.|[^,+\\])*)/g)) {
-    if (found[1] === wanted) return found[2].replace(/\\([0-9A-Fa-f]{2})/g, "$1").replace(/\\(.)/g, "$1").trim();
+    if (found[1] === wanted) return found[2].replace(/\\([ "#+,;<=>\\])/g, "$1").trim();
   }
   return "";
 }
@@ -326,16 +326,24 @@ function lines(first, second) {
   return [element("div", null, first), element("div", { class: "soft small" }, second)];
 }
 
+const textOf = new Map();
+
+// Of a certificate, which thousands of endpoints may share.
+function searchedOf(fingerprint) {
+  if (!textOf.has(fingerprint)) {
+    const { names, subject, issuer, serial_number } = certificates[fingerprint] || {};
+    textOf.set(fingerprint, [fingerprint, ...(names || []), subject, issuer, serial_number].filter(Boolean).join("\n"));
+  }
+  return textOf.get(fingerprint);
+}
+
 function searched(endpoint) {
   const all = [endpoint.name, endpoint.id, endpoint.starttls, endpoint.server_name, CONDITIONS[endpoint.condition]];
   all.push(...Object.entries(endpoint.tags || {}).map(([key, value]) => `${key}=${value}`));
-  for (const each of endpoint.addresses || []) {
-    const certificate = certificates[each.certificate];
-    all.push(each.address, each.certificate);
-    if (certificate) all.push(...(certificate.names || []), certificate.subject, certificate.issuer, certificate.serial_number);
-  }
+  all.push(...(endpoint.addresses || []).map((each) => each.address));
   all.push(...(endpoint.deployments || []).map((each) => `${each.host} ${each.certificate}`));
-  return [...new Set(all.filter(Boolean))].join("\n");
+  const served = new Set((endpoint.addresses || []).map((each) => each.certificate).filter(Boolean));
+  return [[...new Set(all.filter(Boolean))].join("\n"), ...[...served].map(searchedOf)];
 }
 
 const chips = [

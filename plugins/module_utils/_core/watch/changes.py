@@ -23,7 +23,7 @@ from .endpoints import WatchedEndpoint
 from .ends import end_of, threshold_reached, thresholds, unneeded_ends
 from .events import WatchEvent, WatchEventKind
 from .policy import WatchPolicy
-from .sightings import AddressState, SeenCertificate, Sighting
+from .sightings import REVOKED, AddressState, SeenCertificate, Sighting
 from .telling import Teller
 
 #: A sighting older than the last one by less was made beside it, by another scan; by more: a clock was put right.
@@ -40,6 +40,8 @@ _TURNS: t.Final = "turns"  # changes that have been told and are not told again 
 _TURNED: t.Final = "turned"  # instant of the last change
 _SAID: t.Final = "said"  # what is served, according to what has been told
 _OWED: t.Final = "owed"  # kinds that were not told for that reason
+
+_REVOKED: t.Final = "revoked"  # the certificate of which a staple has said so
 
 _TOO_MANY: t.Final = "many"  # of certificates that a server sends and does not need: no more is told of them
 
@@ -83,6 +85,7 @@ def judge(
         return Judgement(before, [], False)
     teller = Teller(endpoint, sighting.address, sighting.at)
     told = dict(before.told) if before else {}
+    sighting = _with_what_staples_said(sighting, told)
     if sighting.leaf is None:
         failures = (before.failures if before else 0) + 1
         after, opens = _interval(before, sighting, told, failures)
@@ -110,6 +113,19 @@ def judge(
 def retirement(endpoint: WatchedEndpoint, at: datetime) -> WatchEvent:
     """The event of an endpoint that is taken out of the registry."""
     return Teller(endpoint, None, at).retired()
+
+
+def _with_what_staples_said(sighting: Sighting, told: dict[str, str]) -> Sighting:
+    """A certificate that has been revoked stays so until a staple says otherwise: not each scan asks for one, and
+    servers do not send one each time."""
+    name = sighting.leaf.fingerprint_sha256[:_SHORT] if sighting.leaf else ""
+    if sighting.staple == "revoked":
+        told[_REVOKED] = name
+    elif name and told.get(_REVOKED) == name:
+        if sighting.staple != "good":
+            return dataclasses.replace(sighting, trusted=False, trust_error=REVOKED)
+        del told[_REVOKED]
+    return sighting
 
 
 def _interval(
@@ -214,13 +230,15 @@ def _expiry(
             if "expired" not in told:
                 told["expired"] = ""
                 yield teller.expired(leaf, end)
-        elif reached is not None:
-            seconds = round(reached.total_seconds())
-            if "expiring" not in told or seconds < int(told["expiring"]):
-                told["expiring"] = str(seconds)
-                yield teller.expiring(leaf, end, reached, last=len(limits) > 1 and reached == min(limits))
-        elif sighting.trusted is not None:  # nobody asked: what is needed is not known to have got a later end
-            told.pop("expiring", None)
+        else:
+            told.pop("expired", None)  # by a clock that went wrong for a while
+            if sighting.trusted is not None:  # else it is not known whether what is needed has got a later end
+                _take_back_expiring(told, end - at, reached)
+            if reached is not None:
+                seconds = round(reached.total_seconds())
+                if "expiring" not in told or seconds < int(told["expiring"]):
+                    told["expiring"] = str(seconds)
+                    yield teller.expiring(leaf, end, reached, last=len(limits) > 1 and reached == min(limits))
     ending = unneeded_ends(sighting.chain, sighting.needed_until, at, policy)
     known = told.get("chain_expiring", "").split()
     new = [each for each in ending if each.fingerprint_sha256[:_SHORT] not in known and known != [_TOO_MANY]]
@@ -228,6 +246,14 @@ def _expiry(
         known += dict.fromkeys(each.fingerprint_sha256[:_SHORT] for each in new)
         told["chain_expiring"] = " ".join(known) if len(known) <= _MOST_NOTES else _TOO_MANY
         yield teller.chain_expiring(new)
+
+
+def _take_back_expiring(told: dict[str, str], left: timedelta, reached: timedelta | None) -> None:
+    """Where the end that was told is no longer so near: what it is within now has been told with that."""
+    if reached is None:
+        told.pop("expiring", None)
+    elif "expiring" in told and left > timedelta(seconds=int(told["expiring"])):
+        told["expiring"] = str(round(reached.total_seconds()))
 
 
 def _turn(
@@ -341,7 +367,7 @@ def _departures(
         elif max(earlier, default=other.last_seen) - other.last_seen >= policy.gone_after:
             departs.append(other)
             if other.fingerprint_sha256 not in present:
-                events.append(teller.retired(other.last_seen))
+                events.append(teller.retired(other.last_seen, other.key_type))
     return tuple(departs), events
 
 

@@ -11,6 +11,8 @@ import typing as t
 
 MOST_OF_A_NAME: t.Final = 64
 MOST_OF_A_HOST: t.Final = 256
+#: Text of an IP address, with a zone.
+MOST_OF_AN_ADDRESS: t.Final = 100
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,7 +16,7 @@ except ImportError:  # told where a name needs it
     pass
 
 from ..._errors import InvalidOption
-from .endpoints import MOST_OF_A_HOST, MOST_OF_A_NAME, WatchedEndpoint
+from .endpoints import MOST_OF_A_HOST, MOST_OF_A_NAME, MOST_OF_AN_ADDRESS, WatchedEndpoint
 
 FIELDS: t.Final = (
     "name",
@@ -215,6 +215,8 @@ def _boolean(entry: t.Mapping[str, t.Any], field: str, *, default: bool) -> bool
 
 
 def _parsed(text: str) -> _Address | None:
+    if len(text) > MOST_OF_AN_ADDRESS:  # a zone may have any length, and no interface has such a name
+        return None
     try:
         return ipaddress.ip_address(text)
     except ValueError:

@@ -70,9 +70,26 @@ class HistoryEntry:
     sighting: Sighting
 
 
+#: An address that a scan of others of its endpoint has left out for that long is no part of the present any more: a
+#: scan a day later has not found it, while one that ended too early, or asked for less, may have an hour ago.
+_ABSENT_AFTER: t.Final = timedelta(hours=20)
+
+
+def present_states(states: t.Sequence[AddressState]) -> list[AddressState]:
+    """Those of addresses that the endpoint still has, as far as the last scans tell; long before the others are retired
+    (WatchPolicy.gone_after), they alarm nobody. While a name does not resolve, its addresses stay."""
+    asked: dict[str, datetime] = {}
+    for state in states:
+        if state.address is not None:
+            asked[state.key_type] = max(state.last_seen, asked.get(state.key_type, state.last_seen))
+    return [
+        state for state in states if state.address is None or asked[state.key_type] - state.last_seen < _ABSENT_AFTER
+    ]
+
+
 @dataclasses.dataclass(frozen=True)
 class EndpointView:
-    """All that is known of one endpoint. added: when it was. states: of the present, one for each address.
+    """All that is known of one endpoint. added: when it was. states: of the present, see present_states.
 
     history: newest first; at least what is open, which is the present. certificates: all that states and history name,
     by SHA-256, with what they were sent with.

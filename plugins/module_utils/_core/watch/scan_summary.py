@@ -72,14 +72,17 @@ class ScanProblem:
         limits = thresholds(leaf, policy)
         return teller.expiring(leaf, end, threshold_reached(end, sighting.at, limits) or timedelta(0), False).message
 
+    def is_passing(self, policy: WatchPolicy) -> bool:
+        """Whether it has not been silent for long enough to be believed."""
+        return self.condition == "unreachable" and self.failures < policy.unreachable_after
+
     def rank(self, policy: WatchPolicy) -> tuple[t.Any, ...]:
         """The worst first, then what ends first. What may be back for the next scan comes last."""
-        passing = self.condition == "unreachable" and self.failures < policy.unreachable_after
         leaf = self.sighting.leaf
         end = end_of(leaf, self.sighting.needed_until) if leaf else None
         ends = _NO_END if end is None else isoformat_utc(end)
         return (
-            len(CONDITIONS) if passing else CONDITIONS.index(self.condition),
+            len(CONDITIONS) if self.is_passing(policy) else CONDITIONS.index(self.condition),
             ends,
             self.endpoint.key,
             self.sighting.address or "",
@@ -109,12 +112,22 @@ class ScanSummary:
     def judge(self, sighting: Sighting, judgement: Judgement) -> None:
         """Of one that was seen before, as it is, or would be, recorded."""
         self.changed = self.changed or judgement.opens or bool(judgement.departs)
+        after = judgement.after
+        if sighting.leaf and after.fingerprint_sha256 == sighting.leaf.fingerprint_sha256:
+            known = dataclasses.replace(sighting, trusted=after.trusted, trust_error=after.trust_error)
+            self._see_again(sighting, known)
         problem = self._problems.get(_place(sighting))
         if problem is not None:
-            after = judgement.after
             self._problems[_place(sighting)] = dataclasses.replace(
                 problem, failures=max(after.failures, 1), since=after.since
             )
+
+    def _see_again(self, sighting: Sighting, known: Sighting) -> None:
+        """known: the same with what earlier scans have found out."""
+        if known != sighting:
+            self._conditions[condition_of(sighting, self._policy)] -= 1
+            self._problems.pop(_place(sighting), None)
+            self.see(known)
 
     def tell(self, events: t.Iterable[WatchEvent]) -> None:
         self._events.update(event.kind for event in events)
@@ -141,7 +154,7 @@ class ScanSummary:
             "states": {condition: self._conditions[condition] for condition in CONDITIONS if condition != "unseen"},
             "events": dict(sorted(self._events.items())),
             "problems": [problem.as_result(self._policy) for problem in problems[:MOST_PROBLEMS]],
-            "more_problems": max(0, len(problems) - MOST_PROBLEMS),
+            "more_problems": sum(not problem.is_passing(self._policy) for problem in problems[MOST_PROBLEMS:]),
             "unfinished": [str(endpoint) for endpoint in self._unfinished[:MOST_PROBLEMS]],
             "more_unfinished": max(0, len(self._unfinished) - MOST_PROBLEMS),
         }

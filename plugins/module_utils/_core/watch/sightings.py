@@ -12,6 +12,8 @@ from datetime import datetime
 
 #: ``served``: it presented a certificate; ``unreachable``: it did not, for whatever reason.
 Reach = t.Literal["served", "unreachable"]
+#: The trust_error of a certificate whose staple says so.
+REVOKED: t.Final = "its OCSP response says that it has been revoked"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,7 +11,7 @@ import dataclasses
 import typing as t
 from datetime import datetime, timedelta
 
-from ..instants import isoformat_utc
+from ..instants import earlier, isoformat_utc
 from ..renewal import renewal_notice
 from .ends import end_of
 
@@ -98,8 +98,8 @@ def _standing(
     ends = end_of(certificate, needed_until) if certificate else None
     renewal = None
     if certificate and certificate.not_before and certificate.not_after and ends:
-        renewal = ends - renewal_notice(certificate.not_before, certificate.not_after)
-    notice = renewal if expiring_within is None or ends is None else ends - expiring_within
+        renewal = earlier(ends, renewal_notice(certificate.not_before, certificate.not_after))
+    notice = renewal if expiring_within is None or ends is None else earlier(ends, expiring_within)
     condition: AddressCondition
     if state.reach == "unreachable":
         condition = "unreachable"

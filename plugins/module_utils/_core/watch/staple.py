@@ -22,13 +22,12 @@ except ImportError:  # the module boundary says so
 from ..unexpected import is_failure
 from ..x509.certificate import Certificate, load_certificate
 from ..x509.problems import MaterialError
-from .sightings import SeenCertificate, Sighting
+from .sightings import REVOKED, SeenCertificate, Sighting
 
 #: ``invalid``: it is no response, says that the responder had none, is for another certificate, or is signed by nobody
 #: who may; ``stale``: its time is over.
 StapleState = t.Literal["good", "revoked", "unknown", "stale", "invalid", "none"]
 
-REVOKED: t.Final = "its OCSP response says that it has been revoked"
 _CLOCK_SKEW: t.Final = timedelta(minutes=5)
 
 

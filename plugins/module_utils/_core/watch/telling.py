@@ -101,7 +101,7 @@ class Teller:
             parts = [part for part in (_names("no longer has", lost), _names("now has", won)) if part]
             what = f"serves a certificate that {' and '.join(parts)}."
             severity = "warning" if lost else "info"
-            names = {"lost": lost[:_MOST_DETAILS], "won": won[:_MOST_DETAILS]}
+            names = {"lost": _some(lost), "won": _some(won)}
             counts = {"lost_count": len(lost), "won_count": len(won)}
             events.append(self.tell("names_changed", severity, about, what, **names, **counts))
         if former.key_sha256 and leaf.key_sha256 and former.key_sha256 != leaf.key_sha256:
@@ -157,12 +157,15 @@ class Teller:
         what = f"serves a certificate{_until(leaf)} again."
         return self.tell("recovered", "info", leaf.fingerprint_sha256, what, after=facts(leaf))
 
-    def retired(self, last_seen: datetime | None = None) -> WatchEvent:
-        """last_seen: of an address that is not asked any more; None when the whole endpoint is retired."""
+    def retired(self, last_seen: datetime | None = None, key_type: str = "any") -> WatchEvent:
+        """last_seen: of an address, or of a certificate of that type of key, that is not found there any more; None
+        when the whole endpoint is retired."""
         if last_seen is None:
             return self.tell("retired", "info", "", "is not watched any more.")
         seen = isoformat_utc(last_seen)
         what = f"is not found at this address any more: the last scan that asked it was at {seen}."
+        if key_type != "any":
+            what = f"is not found with a certificate of the key type {key_type} any more: it was last seen at {seen}."
         return self.tell("retired", "info", seen, what, last_seen=seen)
 
 
@@ -172,10 +175,10 @@ def facts(certificate: SeenCertificate) -> dict[str, t.Any]:
         "fingerprint_sha256": certificate.fingerprint_sha256,
         "subject": _cut(certificate.subject),
         "issuer": _cut(certificate.issuer),
-        "serial_number": certificate.serial_number,
+        "serial_number": _cut(certificate.serial_number),
         "not_before": _instant(certificate.not_before),
         "not_after": _instant(certificate.not_after),
-        "subject_alternative_names": list(certificate.subject_alternative_names[:_MOST_DETAILS]),
+        "subject_alternative_names": _some(certificate.subject_alternative_names),
         "names_count": len(certificate.subject_alternative_names),
         "key_type": certificate.key_type,
         "key_sha256": certificate.key_sha256,
@@ -185,6 +188,10 @@ def facts(certificate: SeenCertificate) -> dict[str, t.Any]:
 def _ending(leaf: SeenCertificate, end: datetime, at: datetime) -> dict[str, t.Any]:
     days_left = (end - at).total_seconds() / 86400
     return {"after": facts(leaf), "end": isoformat_utc(end), "days_left": round(days_left, 2)}
+
+
+def _some(names: t.Sequence[str]) -> list[str | None]:
+    return [_cut(name) for name in names[:_MOST_DETAILS]]
 
 
 def _cut(text: str | None) -> str | None:

@@ -10,7 +10,7 @@ import dataclasses
 import typing as t
 from datetime import datetime
 
-from ..instants import isoformat_utc
+from ..instants import earlier, isoformat_utc
 from .ends import thresholds
 from .policy import WatchPolicy
 from .registry import EndpointView
@@ -78,9 +78,9 @@ def endpoint_urgency(view: EndpointView, addresses: t.Sequence[UrgentStanding]) 
 def _urgency(standing: AddressStanding, policy: WatchPolicy, now: datetime) -> UrgentStanding:
     state, certificate, ends = standing.state, standing.certificate, standing.ends
     limits = thresholds(certificate, policy) if certificate else []
-    notice = ends - limits[0] if ends and limits else None
+    notice = earlier(ends, limits[0]) if ends and limits else None
     # With one threshold alone nobody has said what is late.
-    urgent = ends - (limits[-1] if len(limits) > 1 else limits[0] / 3) if ends and limits else None
+    urgent = earlier(ends, limits[-1] if len(limits) > 1 else limits[0] / 3) if ends and limits else None
 
     def made(urgency: Urgency, why: str) -> UrgentStanding:
         return UrgentStanding(standing.condition, urgency, why, ends, notice, urgent)

@@ -19,6 +19,7 @@ from ..._core.watch.registry import EndpointRegistry, EndpointSelection, Endpoin
 from ..._core.watch.standing import AddressStanding, standings
 from ..._ports.store.atomic import FileAttributes, store_errors
 from ..._ports.store.places import Place, open_file_place
+from ..._ports.store.trust import is_trusted
 from ..metrics import read_textfile, write_textfile
 
 #: The line of the metrics that says only when they were written.
@@ -93,12 +94,19 @@ def _is_written(
             status = place.look(name)
             if status and not stat.S_ISREG(status.st_mode):
                 raise OSError(errno.EEXIST, "It is no regular file, so it is not replaced", path)
-            if status and attributes.match(status) and tells_the_same(_head(place, name), digest):
+            if status and _is_as_written(status, attributes) and tells_the_same(_head(place, name), digest):
                 return False
             if not check_mode:
+                place.remove_abandoned_of(name)
                 place.write(name, content(), attributes)
                 place.sync()
             return True
+
+
+def _is_as_written(status: os.stat_result, attributes: FileAttributes) -> bool:
+    """Whether a run may have left it so, and nobody else, where others may write in the directory."""
+    own = status.st_nlink == 1 and (is_trusted(status.st_uid) or status.st_uid == attributes.uid)
+    return own and attributes.match(status)
 
 
 def _head(place: Place, name: str) -> bytes:

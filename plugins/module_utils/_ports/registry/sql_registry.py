@@ -15,6 +15,7 @@ try:
 except ImportError:  # told by the runners
     pass
 
+from ..._core.instants import earlier
 from ..._core.watch.changes import retirement
 from ..._core.watch.endpoints import WatchedEndpoint
 from ..._core.watch.events import WatchEvent
@@ -188,12 +189,13 @@ class SqlRegistry:
             return [rows.deployment_of(row) for row in _rows(connection, asked)]
 
     def forget(self, older_than: timedelta, now: datetime, *, check: bool = False) -> int:
+        limit = earlier(now, older_than)
         with self._database.reading() as reader:
-            going = count_forgettable(reader, now - older_than) if reader else 0
+            going = count_forgettable(reader, limit) if reader else 0
         if check or not going:
             return going
         with self._database.writing() as connection:
-            return forget(connection, now - older_than)
+            return forget(connection, limit)
 
     # Endpoints
 

@@ -19,10 +19,8 @@ try:
 except ImportError:  # told by the runners
     pass
 
-from ..._core.watch.endpoints import MOST_OF_A_HOST, MOST_OF_A_NAME
+from ..._core.watch.endpoints import MOST_OF_A_HOST, MOST_OF_A_NAME, MOST_OF_AN_ADDRESS
 
-#: Text of an IP address, with a zone.
-MOST_OF_AN_ADDRESS = 100
 _MARIADB: dict[str, t.Any] = {
     f"{dialect}_{option}": value
     for dialect in ("mysql", "mariadb")

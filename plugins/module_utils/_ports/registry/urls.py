@@ -65,6 +65,9 @@ class DatabaseUrl:
             driver = "pysqlite"
         elif not url.database:
             raise RegistryError(f"database_url names no database. {_FORMS}")
+        elif "@" in f"{url.host}{url.database}":
+            # The end of a password would be taken for a host, and told to everybody.
+            raise RegistryError(f"database_url has an @ in its password. {_FORMS}")
         self.url = url.set(drivername=f"{spoken}+{driver}")
 
     def __str__(self) -> str:

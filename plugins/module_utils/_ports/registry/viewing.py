@@ -14,7 +14,7 @@ try:
 except ImportError:  # told by the runners
     pass
 
-from ..._core.watch.registry import EndpointView
+from ..._core.watch.registry import EndpointView, present_states
 from ..._core.watch.sightings import SeenCertificate
 from . import rows
 from .tables import registry_tables
@@ -41,7 +41,7 @@ def _view(
     certificates: t.Mapping[str, SeenCertificate],
 ) -> EndpointView:
     endpoint = rows.endpoint_of(endpoint_row)
-    states = [rows.state_of(row, endpoint.key) for row in intervals if row["open"]]
+    states = present_states([rows.state_of(row, endpoint.key) for row in intervals if row["open"]])
     return EndpointView(
         endpoint=endpoint,
         added=rows.instant(endpoint_row["added"]),

@@ -10,7 +10,7 @@ import html
 import typing as t
 from xml.parsers import expat
 
-from .starttls_stream import Conversation, ServerStream, UpgradeRefused
+from .starttls_stream import Conversation, ServerStream, UpgradeRefused, shown
 
 _STREAMS: t.Final = "http://etherx.jabber.org/streams"
 _TLS: t.Final = "urn:ietf:params:xml:ns:xmpp-tls"
@@ -80,7 +80,7 @@ class _Document:
         conditions = sorted(ended.partition(" ")[2] for ended in self.ended if ended.startswith(f"{_ERRORS} "))
         condition = next((each for each in conditions if each != "text"), "an error")
         hint = " (server_name has to be the XMPP domain)" if condition == "host-unknown" else ""
-        return f"server answered {condition!r} to the stream{hint}"
+        return f"server answered {shown(condition)} to the stream{hint}"
 
     def _refuse_declaration(self, *_declaration: t.Any) -> None:
         raise UpgradeRefused("server does not speak XMPP")

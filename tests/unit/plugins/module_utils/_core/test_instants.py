@@ -8,6 +8,7 @@ import datetime
 
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.instants import (
+    earlier,
     format_duration,
     isoformat_utc,
     parse_duration,
@@ -101,3 +102,10 @@ def test_a_written_instant_reads_back(instant: datetime.datetime) -> None:
 def test_what_is_not_an_instant_is_refused(text: str) -> None:
     with pytest.raises(InvalidOption, match="not an instant"):
         parse_isoformat_utc(text)
+
+
+def test_what_is_before_the_first_instant_is_that() -> None:
+    """Certificates may have any dates."""
+    first = datetime.datetime(1, 1, 1, tzinfo=UTC)
+    assert earlier(first, datetime.timedelta(days=1)) == first
+    assert earlier(first + datetime.timedelta(days=2), datetime.timedelta(days=1)) == first + datetime.timedelta(days=1)

@@ -157,6 +157,15 @@ class TestReplaced:
         life.see(0, dataclasses.replace(A, issuer="CN=R10,O=Let's Encrypt,C=US"))
         assert life.see(55, dataclasses.replace(B, issuer="CN=E6,O=Let's Encrypt,C=US")) == ["renewed", "key_changed"]
 
+    def test_long_texts_are_cut(self) -> None:
+        """A peer chooses them, and they go to chats."""
+        long = "x" * 100_000
+        life = Life()
+        life.see(0, A)
+        life.see(1, seen("b", 0, 90, serial_number=long, subject=long, issuer=long, subject_alternative_names=(long,)))
+        assert len(life.events) == 5
+        assert all(len(json.dumps(dict(event.details))) < 20_000 for event in life.events)
+
     def test_thousands_of_names_are_few_in_a_sentence_and_a_hundred_in_details(self) -> None:
         life = Life()
         life.see(0, A)
@@ -207,6 +216,25 @@ class TestEnding:
         life.policy = WatchPolicy(expiring_within=(timedelta(days=5),))
         assert life.see(62, A) == []
         assert life.see(76, A) == ["expiring"]
+
+    def test_clock_that_was_ahead_for_a_while_silences_nothing(self) -> None:
+        life = Life()
+        life.see(0, A)
+        assert life.see(9000, A) == ["expired"]
+        assert life.see(1, A) == []
+        assert [life.see(day, A) for day in (50, 70, 80, 81)] == [["expiring"], ["expiring"], ["expired"], []]
+        life = Life()
+        life.see(0, A)
+        assert life.see(75, A) == ["expiring"]
+        assert [life.see(day, A) for day in (52, 60, 71)] == [[], [], ["expiring"]]
+
+    def test_end_of_the_leaf_after_that_of_an_intermediate(self) -> None:
+        life = Life(policy=WatchPolicy(expiring_within=(timedelta(days=30), timedelta(days=7))))
+        life.see(0, A)
+        assert life.see(52, A, INTERMEDIATE, needed_until=START + 55 * DAY) == ["expiring"]
+        assert life.see(53, A, seen("other", -9, 999)) == []
+        assert life.see(54, A, seen("other", -9, 999), trusted=None) == []
+        assert life.see(74, A, seen("other", -9, 999)) == ["expiring"]
 
     def test_renewed_begins_anew(self) -> None:
         life = Life()
@@ -278,6 +306,21 @@ class TestTrust:
             life.see(day)
         assert life.see(4, A, trusted=False) == ["recovered"]
         assert life.see(5, A) == ["trusted_again"]
+
+    def test_revoked_until_a_staple_says_otherwise(self) -> None:
+        """Servers do not staple each time (the first answer of nginx has none), and not each scan asks for it."""
+        life = Life()
+        life.see(0, A)
+        assert life.see(1, A, staple="revoked", trusted=False) == ["untrusted"]
+        assert [life.see(day, A, staple=staple) for day, staple in ((2, None), (3, "none"), (4, "stale"))] == [[]] * 3
+        assert [life.see(day) for day in (5, 6)] == [[], ["unreachable"]]
+        assert life.see(7, A) == ["recovered"]
+        state = life.states[ADDRESS]
+        assert (state.trusted, state.trust_error) == (False, "its OCSP response says that it has been revoked")
+        assert life.see(8, A, staple="good") == ["trusted_again"]
+        assert life.see(9, A) == []
+        life.see(10, A, staple="revoked", trusted=False)
+        assert life.see(11, B) == ["replaced_early", "key_changed", "trusted_again"]
 
 
 class TestReach:
@@ -445,6 +488,16 @@ class TestAddresses:
         assert (life.events[-1].address, list(life.states)) == ("192.0.2.9", [ADDRESS])
         assert "2026-01-01T00:00:00Z" in life.events[-1].message
         assert life.see(5, A, address="192.0.2.9") == []
+
+    def test_certificate_of_another_key_type_has_its_own_words(self) -> None:
+        life = Life()
+        life.see(0, seen("rsa", 0, 300), address="192.0.2.9", key_type="rsa")
+        for day in range(5):
+            life.see(day, A)
+        assert life.kinds == ["new", "new", "retired"]
+        assert life.events[-1].message.endswith(
+            "is not found with a certificate of the key type rsa any more: it was last seen at 2026-01-01T00:00:00Z."
+        )
 
     def test_moved_to_another_address_is_no_news(self) -> None:
         life = Life()

@@ -143,6 +143,8 @@ def test_a_long_host_has_a_short_name() -> None:
         ("-a.example", "host: '-a.example' is no host name: correct it."),
         ("256.1.1.1", "host: '256.1.1.1' looks like an IP address and is none: correct it."),
         ("010.1.1.1.1", "host: '010.1.1.1.1' looks like an IP address and is none: correct it."),
+        ({"host": f"fe80::1%{'a' * 93}"}, "host: a text of 101 characters looks like an IP address and is none"),
+        ({"host": "a.example", "address": f"fe80::1%{'a' * 93}"}, "address: a text of 101 characters is no IP"),
         ("0.0.0.0", "host: '0.0.0.0' is no address of a host."),
         ("[::]:443", "host: '::' is no address of a host."),
         ("a" * 64, "host: "),

@@ -17,6 +17,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.watch.scan_
     condition_of,
 )
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.sightings import Sighting
+from ansible_collections.certops.rotation.plugins.module_utils._core.watch.staple import with_revocation
 from ansible_collections.certops.rotation.tests.support.watching import ADDRESS, DAY, START, WWW, Life, seen
 
 A = seen("a", -10, 80)
@@ -92,15 +93,30 @@ def test_the_worst_first_and_hiccups_last() -> None:
 
 def test_ten_thousand_are_a_hundred_and_a_number() -> None:
     endpoints = [WatchedEndpoint(f"n{number}", f"h{number}") for number in range(10_000)]
-    summary = ScanSummary(endpoints, WatchPolicy())
-    for endpoint in endpoints:
-        summary.see(sighting(host=endpoint.host))
+    for policy, more in [(WatchPolicy(unreachable_after=1), 9900), (WatchPolicy(), 0)]:  # once is not believed yet
+        summary = ScanSummary(endpoints, policy)
+        for endpoint in endpoints:
+            summary.see(sighting(host=endpoint.host))
+        assert summary.as_result()["more_problems"] == more
     summary.miss(endpoints)
     result = summary.as_result()
-    assert (len(result["problems"]), result["more_problems"]) == (100, 9900)
+    assert len(result["problems"]) == 100
     assert (len(result["unfinished"]), result["more_unfinished"]) == (100, 9900)
     assert (result["states"]["unreachable"], result["addresses"], result["endpoints"]) == (10_000, 10_000, 10_000)
     assert len(json.dumps(result)) < 100_000
+
+
+def test_what_earlier_scans_found_out_counts() -> None:
+    """Not each scan asks for a staple, or for trust."""
+    life = Life()
+    summaries = []
+    for day, fields in enumerate([{"staple": "revoked"}, {}, {"trusted": None}]):
+        summary, seen_at = ScanSummary([WWW], WatchPolicy()), with_revocation(sighting(A, day=day, **fields))
+        summary.see(seen_at)
+        summary.judge(seen_at, life.judge(seen_at))
+        summaries.append(summary.as_result())
+    assert [(each["states"]["untrusted"], each["states"]["good"]) for each in summaries] == [(1, 0)] * 3
+    assert all("has been revoked" in each["problems"][0]["message"] for each in summaries)
 
 
 def test_names_of_others_are_text() -> None:

@@ -12,7 +12,12 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.endpoints import WatchedEndpoint
-from ansible_collections.certops.rotation.plugins.module_utils._core.watch.registry import EndpointView, HistoryEntry
+from ansible_collections.certops.rotation.plugins.module_utils._core.watch.policy import WatchPolicy
+from ansible_collections.certops.rotation.plugins.module_utils._core.watch.registry import (
+    EndpointView,
+    HistoryEntry,
+    present_states,
+)
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.sightings import (
     AddressState,
     SeenCertificate,
@@ -24,6 +29,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.watch.stand
     count_by_condition,
     standings,
 )
+from ansible_collections.certops.rotation.plugins.module_utils._core.watch.urgency import address_urgencies
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=timezone.utc)
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
@@ -66,6 +72,27 @@ def test_the_notice_is_relative_to_the_lifetime() -> None:
     assert standing(**six_days).condition == "good"
     assert standing(**six_days).renewal == NOW + DAY
     assert standing(not_before=NOW - 4 * DAY, not_after=NOW + 2 * DAY).condition == "expiring"
+
+
+def test_dates_may_be_any() -> None:
+    """A server chooses what its certificate says, and is one of thousands on a dashboard."""
+    first = datetime(1, 1, 1, tzinfo=timezone.utc)
+    for leaf in ({"not_after": first}, {"not_before": first, "not_after": first + DAY}):
+        assert standing(within=30 * DAY, **leaf).condition == "expired"
+        watched = view(STATE, leaf=dataclasses.replace(LEAF, **leaf))
+        for policy in (WatchPolicy(), WatchPolicy(expiring_within=(30 * DAY, 3_000_000 * DAY))):
+            assert [each.condition for each in address_urgencies(watched, policy, NOW)] == ["expired"]
+
+
+def test_addresses_that_a_name_no_longer_has_are_no_part_of_the_present() -> None:
+    def seen_before(hours: float, **fields: t.Any) -> AddressState:
+        return dataclasses.replace(STATE, **{"last_seen": NOW - timedelta(hours=hours), **fields})
+
+    gone, beside = seen_before(24, address="192.0.2.2"), seen_before(2, address="192.0.2.3")
+    weekly, unresolved = seen_before(150, key_type="rsa"), seen_before(-99, address=None)
+    assert present_states([STATE, gone, beside, weekly]) == [STATE, beside, weekly]
+    assert present_states([gone, unresolved]) == [gone, unresolved]
+    assert present_states([]) == []
 
 
 def test_only_the_present_certificate_counts() -> None:

@@ -37,7 +37,13 @@ def test_what_a_driver_quotes() -> None:
     assert url.secrets == ["pass/word", "other"]
 
 
-@pytest.mark.parametrize("text", ["", "secret", "sqlite:///secret", "secret://u@h/d", "postgresql://u:secret@h:x/d"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "secret", "sqlite:///secret", "secret://u@h/d", "postgresql://u:secret@h:x/d"),
+        *("postgresql://u:pass@secret@h/d", "mariadb://u:pass@w/secret@h/d"),
+    ],
+)
 def test_what_is_refused_is_not_quoted(text: str) -> None:
     with pytest.raises(RegistryError) as refused:
         DatabaseUrl(text)

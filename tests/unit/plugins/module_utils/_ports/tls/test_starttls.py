@@ -247,6 +247,12 @@ def test_an_answer_without_end_is_given_up(protocol: str) -> None:
     assert taken * len(again) < 70_000
 
 
+def test_a_long_reason_is_cut() -> None:
+    said = header() + STREAM_ERROR.replace(b"host-unknown", b"x" * 50_000)
+    told, _taken = hear("xmpp", [said])
+    assert told == f"server answered '{'x' * 100}' to the stream"
+
+
 @given(st.sampled_from(sorted(PROTOCOLS)), st.lists(st.binary(min_size=1), max_size=20))
 def test_garbage_is_refused_and_nothing_worse(protocol: str, pieces: list[bytes]) -> None:
     told, taken = hear(protocol, pieces)
