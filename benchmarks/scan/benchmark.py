@@ -142,7 +142,9 @@ def sslyze(endpoints: Endpoints) -> measuring.Series:
         command = [str(SSLYZE), "--certinfo", "--json_out", str(result), *targets]
         cost, _output = measuring.run_measured(command, env={"PYTHONPATH": ""})
         seen = json.loads(result.read_text("utf-8"))["server_scan_results"]
-        if [each["scan_status"] for each in seen] != ["COMPLETED"] * IDIOM:
+        deployments = [each["scan_result"]["certificate_info"]["result"]["certificate_deployments"] for each in seen]
+        leaves = {each[0]["received_certificate_chain"][0]["fingerprint_sha256"] for each in deployments}
+        if len(leaves) != IDIOM:
             raise RuntimeError("sslyze has not seen all endpoints")
         series.costs.append(cost)
     return series
@@ -190,11 +192,11 @@ def run(options: argparse.Namespace, endpoints: Endpoints) -> int:
         title = f"{IDIOM} endpoints that all answer, from the command to its end:"
         print(measuring.table(title, ["way", "seconds", "to ours", "CPU"], rows))
         measurements["ways"] = {way: each.as_dict() for way, each in ways.items()}
-        seconds = (idiom.seconds - ping.seconds) / (ours.seconds - ping.seconds)
-        cpu_seconds = (idiom.cpu_seconds - ping.cpu_seconds) / (ours.cpu_seconds - ping.cpu_seconds)
-        what = "get_certificate in a loop to endpoint_scan, each without what a ping takes"
-        reaches.at_least(f"{what}, seconds", seconds, 50)
-        reaches.at_least(f"{what}, CPU", cpu_seconds, 50)
+        print(f"\nWithout what a ping takes: {(idiom.seconds - ping.seconds) / (ours.seconds - ping.seconds):.0f}x")
+        scanner = next((each.series["ours"] for each in comparisons if each.label == str(IDIOM)), None)
+        if scanner is not None:
+            factor = (idiom.seconds - ping.seconds) / scanner.seconds
+            reaches.at_least("get_certificate in a loop, without what a ping takes, to the scanner", factor, 50)
     return measuring.finish(options, measurements, reaches)
 
 

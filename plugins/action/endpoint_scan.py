@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 from ansible_collections.certops.rotation.plugins.module_utils._module.endpoint_scan import ARGUMENT_SPEC
-from ansible_collections.certops.rotation.plugins.plugin_utils._host_action import HostAction
+from ansible_collections.certops.rotation.plugins.plugin_utils._misspelt import NamesMisspelt
 
 
-class ActionModule(HostAction):
+class ActionModule(NamesMisspelt):
     """Controller's side of certops.rotation.endpoint_scan."""
 
     argument_spec = ARGUMENT_SPEC

@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.monitor import MonitorPlan, MonitorSettings
+from ansible_collections.certops.rotation.plugins.module_utils._ports.tls.starttls import PROTOCOLS
 from ansible_collections.certops.rotation.plugins.plugin_utils._typed import typed_fields
 
 DOCUMENTATION = r"""
@@ -19,7 +20,7 @@ author:
   - certops.rotation contributors (@certops)
 description:
   - For the role P(certops.rotation.endpoint_monitor#role) alone.
-positional: _input, hostvars
+positional: _input, hostvars, registered
 options:
   _input:
     description: The variables of the role, without its prefix. Text that means another type becomes it.
@@ -29,6 +30,10 @@ options:
     description: The variables of all hosts, of which some have said what they serve.
     type: dict
     required: true
+  registered:
+    description: In check mode, what M(certops.rotation.endpoint_registry) would have done.
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""
@@ -45,7 +50,9 @@ _value:
 
 
 def endpoint_monitor(
-    variables: t.Mapping[str, t.Any], hostvars: t.Mapping[str, t.Mapping[str, t.Any]]
+    variables: t.Mapping[str, t.Any],
+    hostvars: t.Mapping[str, t.Mapping[str, t.Any]],
+    registered: t.Mapping[str, t.Any] | None = None,
 ) -> dict[str, t.Any]:
     try:
         settings = MonitorSettings(**typed_fields(MonitorSettings, variables, "endpoint_monitor_"))
@@ -55,7 +62,8 @@ def endpoint_monitor(
     found = {host: _said(known.get(host, {}), "endpoint_monitor_found") for host in settings.discover}
     statuses = {host: _said(variables, "haproxy_certificates_status") for host, variables in known.items()}
     told = {host: status for host, status in statuses.items() if status is not None}
-    return MonitorPlan(settings, found, told, datetime.now(timezone.utc)).as_dict()
+    now = datetime.now(timezone.utc)
+    return MonitorPlan(settings, found, told, now, registered=registered, protocols=PROTOCOLS).as_dict()
 
 
 def _said(known: t.Mapping[str, t.Any], name: str) -> t.Mapping[str, t.Any] | None:

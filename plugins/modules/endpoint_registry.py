@@ -68,14 +68,16 @@ options:
       - C(host) and C(certificate) are names.
       - C(layers) is a dictionary of C(source), C(file), C(memory) and C(wire) with the SHA-256 of the leaf that is
         there, V(null) for none, or an empty text for another one than is known.
-      - C(endpoints) is a list of V(host:port) that should serve it.
+      - C(endpoints) is a list of V(host:port) that should serve it, such as V(www.example.com:443).
+        V(*.example.com:443) stands for all of these names.
       - C(at) is when it was read, by default now.
     type: list
     elements: dict
   retention:
     description:
       - Forget what ended longer ago than this, such as V(400d). That is what addresses served before, events that all
-        receivers have got, endpoints that were made absent, and certificates that nothing refers to any more.
+        receivers have got, endpoints that were made absent, certificates that nothing refers to any more, and
+        deployments that nobody has read again, such as those of a host that is gone.
       - What is served now is never forgotten. Nothing is when this option is absent.
     type: str
 extends_documentation_fragment:

@@ -52,7 +52,7 @@ options:
     type: float
     default: 10.0
   concurrency:
-    description: How many endpoints to probe at the same time.
+    description: How many endpoints to probe at the same time. Those that take long without an answer do not count.
     type: int
     default: 32
   trust_anchors:

@@ -17,11 +17,17 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.record.page
 _PARTS = pathlib.Path(__file__).with_name("dashboard")
 
 PageKind = t.Literal["watch", "rotation"]
+#: The last one starts the page.
+_SCRIPTS: t.Final[dict[PageKind, tuple[str, ...]]] = {
+    "watch": ("common.js", "list.js", "watch_endpoint.js", "watch.js"),
+    "rotation": ("common.js", "list.js", "rotation.js"),
+}
 
 
 def page_without_data(kind: PageKind) -> str:
     """One HTML file with its style and script, of which filled() makes a page that can be shown."""
-    page, style, common, own = (
-        (_PARTS / name).read_text(encoding="utf-8") for name in ("page.html", "style.css", "common.js", f"{kind}.js")
-    )
-    return assembled(page, style, common + own)
+    return assembled(_part("page.html"), _part("style.css"), "".join(map(_part, _SCRIPTS[kind])))
+
+
+def _part(name: str) -> str:
+    return (_PARTS / name).read_text(encoding="utf-8")

@@ -157,6 +157,15 @@ def test_one_endpoint(browser: Browser, example: pathlib.Path) -> None:
     assert "Served" in addresses[2]
 
 
+def test_an_endpoint_without_server_name(browser: Browser, folder: pathlib.Path) -> None:
+    fleet = Fleet(now())
+    served = certificate(["a"], fleet.now - 30 * DAY, subject="CN=Inc\\, \u202egnp.exe\\00")
+    fleet.add("nothing.example.com", served, server_name="")
+    browser.open(page_of(fleet, folder / "nothing.html"), "#/endpoint/nothing.example.com%3A443")
+    assert "Server name none is sent" in " ".join(browser.all("dl.facts")[-1].text.split())
+    assert browser.texts(".chain li")[0].startswith("Inc, \\u202egnp.exe\\00")
+
+
 @pytest.mark.parametrize("name", ["edge", "mail.example.com", "new.example.com", "old-printer", "test.example.com"])
 def test_odd_endpoints_have_their_page(browser: Browser, example: pathlib.Path, name: str) -> None:
     """An IPv6 address, STARTTLS, never scanned, without dates, not enabled."""
@@ -186,7 +195,7 @@ def test_a_certificate_that_ends_today_is_in_the_timeline(browser: Browser, exam
     bars = {each.get_attribute("aria-label"): each for each in browser.all(".ends button")}
     assert len(bars) == 15
     assert "1 endpoint ended" in bars
-    next(bar for label, bar in bars.items() if label == "1 endpoint ended").click()
+    next(drawn for label, drawn in bars.items() if label == "1 endpoint ended").click()
     assert names(browser) == ["legacy.example.com"]
     assert browser.one("#count").text == "1 of 17 endpoints, ended"
     browser.back()
@@ -375,6 +384,20 @@ def test_ten_thousand(browser: Browser, large: pathlib.Path) -> None:
     assert not [each for each in browser.all(".clear") if each.text.startswith("Put all")]
     browser.one("#search").send_keys("host01234")
     assert names(browser) == ["host01234.example.com"]
+
+
+def test_ten_thousand_with_one_certificate(browser: Browser, folder: pathlib.Path) -> None:
+    """Its names are told once, searched once, and kept once."""
+    fleet = Fleet(now())
+    shared = certificate([f"name{number}.example.com" for number in range(1000)], fleet.now - 30 * DAY)
+    for number in range(10_000):
+        fleet.add(f"host{number:05}.example.com", shared)
+    browser.open(page_of(fleet, folder / "shared.html"))
+    assert browser.heap_bytes() < 50_000_000
+    browser.one("#search").send_keys("host0123 NAME999.example")
+    assert len(names(browser)) == 10
+    browser.one("#search").send_keys("x")
+    assert names(browser) == []
 
 
 def test_the_way_back_leads_to_the_same_place(browser: Browser, large: pathlib.Path) -> None:

@@ -6,11 +6,14 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
+import hashlib
 import json
 import os
 import pathlib
 import stat
+import time
 import typing as t
 from datetime import datetime, timedelta, timezone
 
@@ -19,6 +22,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.watch.endpo
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.policy import WatchPolicy
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.registry import FleetDeployment
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.sightings import SeenCertificate, Sighting
+from ansible_collections.certops.rotation.plugins.module_utils._flows.metrics import write_textfile
 from ansible_collections.certops.rotation.plugins.module_utils._ports.registry.sql_registry import SqlRegistry
 from ansible_collections.certops.rotation.plugins.plugin_utils._dashboard import page_without_data
 from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
@@ -166,6 +170,16 @@ def test_deployments_beside_the_wire(watch: Watch) -> None:
     assert (first["condition"], first["urgency"]) == ("unserved", "critical")
     assert first["deployments"][0]["verdict"] == "differs"
     assert second["unmanaged"] is True
+    served = 'certops_endpoint_deployment_served{host="a.example.com",name="a.example.com",port="443"}'
+    assert samples(watch.textfile.read_text())[served] == 0
+    assert promtool("check", "metrics", text=watch.textfile.read_text()) == (0, "")
+    watch.see("a.example.com", new)
+    watch.registry.put_deployments(
+        ["lb1"], [FleetDeployment("lb1", "web/a", layers, (("a.example.com", 443),), watch.now)]
+    )
+    watch.told()
+    found = samples(watch.textfile.read_text())
+    assert [(name, value) for name, value in found.items() if "deployment" in name] == [(served, 1)]
     other = FleetDeployment("lb1", "web/c", layers, (("c.example.com", 443),), read)
     watch.registry.put_deployments(["lb1"], [other])
     assert watch.told()["unwatched"] == [{"host": "lb1", "certificate": "web/c"}]
@@ -222,11 +236,58 @@ def test_nothing_else_is_replaced(watch: Watch, kind: str) -> None:
     assert path.lstat().st_ino == kept.st_ino
 
 
+def test_the_registry_is_not_replaced(watch: Watch) -> None:
+    watch.add("a.example.com")
+    for option in ("path", "json_path"):
+        run = watch.show(**{option: str(watch.folder / "endpoints.db")})
+        assert run.failed
+        assert "It is a database, so it is not replaced" in run.result["msg"]
+    assert len(watch.told()["endpoints"]) == 1
+
+
 def test_what_a_killed_run_left_is_no_harm(watch: Watch) -> None:
     watch.add("a.example.com")
     watch.path.write_text("half of a pa")
     assert watch.show().result["written"][0] == str(watch.path)
     assert watch.path.read_text().endswith("</html>\n")
+
+
+def test_what_killed_runs_left_does_not_pile_up(watch: Watch) -> None:
+    """And what somebody else has just begun stays, as does what is not ours."""
+    watch.add("a.example.com")
+    an_hour_ago = time.time() - 3700
+    for path in (watch.path, watch.json, watch.textfile):
+        mark = f".certops-tmp.{hashlib.sha256(path.name.encode()).hexdigest()[:8]}"
+        for name in ("old", "young"):
+            (watch.folder / f"{mark}.{name}").write_text("half of a pa")
+        os.utime(watch.folder / f"{mark}.old", (an_hour_ago, an_hour_ago))
+        (watch.folder / f"{mark}.foreign").mkdir()
+        os.utime(watch.folder / f"{mark}.foreign", (an_hour_ago, an_hour_ago))
+    run = watch.show()
+    assert not run.failed, run.output
+    left = sorted(name.rpartition(".")[2] for name in watch.names() if name.startswith(".certops-tmp."))
+    assert left == [*["foreign"] * 3, *["young"] * 3]
+
+
+def test_two_write_at_the_same_time(tmp_path: pathlib.Path) -> None:
+    path = str(tmp_path / "all.prom")
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _number: write_textfile(path, b"1\n" * 10_000), range(100)))
+    assert [each.name for each in tmp_path.iterdir()] == ["all.prom"]
+
+
+def test_a_page_that_somebody_else_put_there_is_written_anew(watch: Watch) -> None:
+    """In a directory where others may write it may claim to tell the same."""
+    watch.add("a.example.com")
+    assert watch.show().result["changed"]
+    for path in (watch.path, watch.json):
+        path.write_text(path.read_text()[:500] + "defaced")
+        path.chmod(0o640)
+        os.chown(path, 65534, 65534)
+    assert watch.show().result["written"] == [str(watch.path), str(watch.json)]
+    assert "defaced" not in watch.path.read_text() + watch.json.read_text()
+    os.link(watch.path, watch.folder / "another name")
+    assert watch.show().result["written"] == [str(watch.path)]
 
 
 def test_there_is_no_directory(watch: Watch) -> None:
@@ -261,10 +322,14 @@ def test_a_password_is_never_shown(watch: Watch) -> None:
         ({"page": None}, "page is missing"),
         ({"textfile": "/tmp/x.txt"}, "textfile"),
         ({"json_path": "{path}"}, "different files"),
+        ({"json_path": "{path}/../index.html"}, "different files"),
     ],
 )
 def test_options_without_meaning(watch: Watch, args: dict[str, t.Any], words: str) -> None:
-    chosen = {name: str(watch.path) if value == "{path}" else value for name, value in args.items()}
+    chosen = {
+        name: value.replace("{path}", str(watch.path)) if isinstance(value, str) else value
+        for name, value in args.items()
+    }
     run = watch.show(**chosen)
     assert run.failed
     assert words in run.result["msg"]

@@ -361,20 +361,20 @@ def test_an_event_is_recorded_once(registry: SqlRegistry) -> None:
 # The fleet
 
 
+def taken(judgements: list[Judgement]) -> t.Callable[[Sighting, Judgement], None]:
+    return lambda _sighting, judgement: judgements.append(judgement)
+
+
 def test_check_tells_what_recording_would_do(registry: SqlRegistry, url: str) -> None:
     registry.put([WWW], START)
     for day, certificate in ((0, FIRST), (1, FIRST), (60, SECOND)):
         found = []
         for check in (True, False):
-            meant: list[tuple[str, bool]] = []
-
-            def judged(_sighting: Sighting, judgement: Judgement, meant: list[tuple[str, bool]] = meant) -> None:
-                meant.append((judgement.after.reach, judgement.opens))
-
+            judgements: list[Judgement] = []
             before = rows_of(url, "intervals"), rows_of(url, "events"), view(registry)
             seen_now = [sighting(day, certificate)]
-            events = registry.record(seen_now, WatchPolicy(), at(day), check=check, judged=judged)
-            found.append((meant, events))
+            events = registry.record(seen_now, WatchPolicy(), at(day), check=check, judged=taken(judgements))
+            found.append(([(judgement.after.reach, judgement.opens) for judgement in judgements], events))
             if check:
                 assert (rows_of(url, "intervals"), rows_of(url, "events"), view(registry)) == before
         assert found[0] == found[1]
@@ -420,6 +420,16 @@ def test_deployments_of_a_host_replace_each_other(registry: SqlRegistry) -> None
 
 
 # Retention
+
+
+def test_deployments_that_nobody_reads_again_go(registry: SqlRegistry) -> None:
+    """Those of a host that left the inventory would be held against the wire for ever."""
+    gone = FleetDeployment("gone", "a.pem", {"file": "0" * 64}, (WWW.key,), START)
+    kept = dataclasses.replace(gone, host="kept", at=at(50))
+    registry.put_deployments(["gone", "kept"], [gone, kept])
+    assert registry.forget(60 * DAY, at(60)) == 0
+    assert registry.forget(30 * DAY, at(60), check=True) == registry.forget(30 * DAY, at(60)) == 1
+    assert registry.deployments() == [kept]
 
 
 def test_what_is_open_stays(registry: SqlRegistry, url: str) -> None:

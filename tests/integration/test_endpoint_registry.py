@@ -253,7 +253,7 @@ def test_deployments(watched: Watched) -> None:
         {**of_web1, "layers": {"cloud": None}},
         {**of_web1, "at": "yesterday"},
         {**of_web1, "colour": "red"},
-        {**of_web1, "endpoints": ["*.example.com"]},
+        {**of_web1, "endpoints": ["a.example.com:0"]},
     ):
         assert "deployments[0]" in watched.run(fails=True, deployments=[wrong])["msg"]
 

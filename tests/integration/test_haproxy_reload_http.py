@@ -226,7 +226,7 @@ def test_no_answer(tmp_path: pathlib.Path) -> None:
     for run in (silent, refused):
         assert (run.failed, run.result["reloaded"], run.result["log"]) == (True, False, "")
     for url in ("ftp://host/reload", "/reload", "http://", "http://host:port/", "file:///etc/passwd"):
-        assert "needs a url like" in reload(url).result["msg"]
+        assert "url is an address such as https://host:port/path" in reload(url).result["msg"]
 
 
 @pytest.mark.installed_haproxy

@@ -30,7 +30,7 @@ class Scene:
         self.directory = directory
         self.told_path = directory / "told"
         loopback = {"port": server.port, "address": "127.0.0.1"}
-        self.endpoints: list[t.Any] = [{"name": name.split(".")[0], "host": name, **loopback} for name in NAMES]
+        self.endpoints: list[t.Any] = [{"name": name.partition(".")[0], "host": name, **loopback} for name in NAMES]
         self.variables: dict[str, t.Any] = {
             "endpoints": self.endpoints,
             "database_url": f"sqlite:///{directory}/endpoints.db",
@@ -109,6 +109,29 @@ def test_check_run_run(scene: Scene) -> None:
     again = scene.run()
     assert (again.returncode, again.changed) == (0, []), again.error
     assert len(scene.told) == 2
+
+
+def test_a_first_run_in_check_mode_is_that_of_the_run(scene: Scene) -> None:
+    """Of one endpoint, too, and beside an entry that is none."""
+    one = scene.run(check=True, extra={"endpoint": "shop"})
+    assert (one.returncode, one.result("endpoint_scan")["endpoints"]) == (0, 1), one.error
+    wildcard = {"endpoints": ["*.example.com", *scene.endpoints]}
+    predicted, done = (scene.run(check=check, **wildcard) for check in (True, False))
+    for run in (predicted, done):
+        assert run.returncode == 2
+        assert "*.example.com" in run.error
+        assert run.result("endpoint_scan")["endpoints"] == 2
+    more = [*scene.endpoints, {"name": "gone", "host": "127.0.0.1", "port": free_port()}]
+    later = scene.run(check=True, endpoints=more)
+    assert later.result("endpoint_scan")["endpoints"] == 2
+    assert "Would be registered, and asked from then on: 1." in str(later.tasks[-2].result["msg"])
+
+
+def test_a_misspelt_variable_is_named_and_nothing_to_watch_is_no_success(scene: Scene) -> None:
+    run = scene.run(endpoints=[], endponts=["www.example.com"])
+    assert run.returncode == 2
+    assert "Nothing is watched" in run.error
+    assert "Is endpoint_monitor_endpoints meant?" in " ".join(run.output.split())
 
 
 def test_what_a_person_has_to_look_at_fails_the_run_after_all_else_is_done(scene: Scene) -> None:
@@ -225,3 +248,11 @@ def test_what_has_no_meaning_is_refused_before_anything_is_done(scene: Scene) ->
     assert "chat has no option uri" in refused.error
     assert "endpoint_monitor_dashboard is to begin with a slash" in refused.error
     assert refused.modules == []
+
+
+def test_a_database_that_is_down_is_named_without_its_password(scene: Scene) -> None:
+    port = free_port()
+    failed = scene.run(database_url=f"postgresql+psycopg://watch:{SECRET}@127.0.0.1:{port}/watch")
+    assert failed.returncode == 2
+    assert f"127.0.0.1:{port}" in failed.error
+    assert SECRET not in failed.output

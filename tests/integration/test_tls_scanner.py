@@ -38,6 +38,7 @@ from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyIn
 from ansible_collections.certops.rotation.tests.support.openssl_server import OpensslServer
 from ansible_collections.certops.rotation.tests.support.ports import free_port
 from ansible_collections.certops.rotation.tests.support.tls_server import Talk, server, tls
+from cryptography.hazmat.primitives.serialization import Encoding
 
 ROOT = pki.CertificateAuthority("Test Root")
 INTERMEDIATE = pki.CertificateAuthority("Test Intermediate", parent=ROOT)
@@ -467,6 +468,75 @@ def test_a_certificate_that_came_before_the_end_is_seen(tmp_path: pathlib.Path, 
     assert (seen.error or "").startswith(f"connection {how} during handshake after the server's certificate")
     assert seen.trusted is whole
     assert seen.trust_error is None or seen.trust_error.startswith(f"connection {how} during handshake")
+
+
+def in_the_clear(cipher_suite: bytes, *certificates: bytes) -> bytes:
+    """All that a server of TLS 1.2 says with an RSA cipher suite before it listens again, without a key of its own."""
+
+    def message(kind: int, body: bytes) -> bytes:
+        return bytes([kind]) + len(body).to_bytes(3, "big") + body
+
+    entries = b"".join(len(each).to_bytes(3, "big") + each for each in certificates)
+    said = message(2, b"\3\3" + bytes(32) + b"\0" + cipher_suite + b"\0" + b"\0\5\xff\1\0\1\0")
+    said += message(11, len(entries).to_bytes(3, "big") + entries) + message(14, b"")
+    records = [said[start : start + 16384] for start in range(0, len(said), 16384)]
+    return b"".join(b"\x16\3\3" + len(each).to_bytes(2, "big") + each for each in records)
+
+
+@pytest.mark.parametrize("cipher_suite", [b"\0\x9c", b"\0\x2f"])
+def test_whoever_sends_anothers_certificate_is_not_trusted(cipher_suite: bytes) -> None:
+    """Where RSA encrypts the secret nothing is signed: only the end of the handshake tells who has the key."""
+    issued = ROOT.issue("localhost", key_type="rsa2048")
+
+    def talk(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(in_the_clear(cipher_suite, issued.certificate.public_bytes(Encoding.DER)))
+        connection.recv(65536)
+
+    with server(talk) as port:
+        seen = probe(Endpoint("127.0.0.1", port, "localhost", key_type="rsa"), 10, TRUST)
+    assert seen.fingerprint_sha256 == issued.fingerprint_sha256
+    assert seen.error
+    assert seen.trusted is False
+
+
+def test_a_chain_of_thousands_is_cut_off() -> None:
+    """A message of 100 KB can hold tens of thousands of certificates that are none; each would be kept for ever."""
+    rubbish = [number.to_bytes(2, "big") for number in range(15_000)]
+
+    def talk(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(in_the_clear(b"\xc0\x2f", LOCAL.certificate.public_bytes(Encoding.DER), *rubbish))
+
+    with server(talk) as port:
+        (seen,) = see(at(port))
+    assert seen.leaf
+    assert seen.leaf.fingerprint_sha256 == LOCAL.fingerprint_sha256
+    assert len(seen.chain) == 100
+
+
+@pytest.mark.parametrize("trust", [None, TRUST])
+def test_a_reset_after_the_last_word_takes_nothing_away(tmp_path: pathlib.Path, trust: Trust | None) -> None:
+    """Over TLS 1.3 all has been said when the client still wants to answer."""
+    path = tmp_path / "server.pem"
+    path.write_text(LOCAL.combined_pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+
+    def talk(connection: socket.socket) -> None:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        secured = context.wrap_bio(incoming, outgoing, server_side=True)
+        incoming.write(connection.recv(65536))
+        with contextlib.suppress(ssl.SSLWantReadError):
+            secured.do_handshake()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        connection.sendall(outgoing.read())
+
+    with server(talk) as port:
+        seen = [probe(Endpoint("127.0.0.1", port, "localhost"), 10, trust) for _each in range(25)]
+    assert {(each.fingerprint_sha256, each.error, each.trusted) for each in seen} == {
+        (LOCAL.fingerprint_sha256, None, trust and True)
+    }
 
 
 def test_forty_that_hang_between_those_that_answer(tmp_path: pathlib.Path) -> None:

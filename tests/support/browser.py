@@ -14,6 +14,7 @@ import typing as t
 
 from axe_core_python.selenium import Axe
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
@@ -71,18 +72,30 @@ class Browser:
 
     def all(self, selector: str) -> list[WebElement]:
         """Those that can be seen."""
+        self._settle()
         return [each for each in self.driver.find_elements(By.CSS_SELECTOR, selector) if each.is_displayed()]
 
     def one(self, selector: str) -> WebElement:
-        (found,) = self.all(selector)
-        return found
+        """The only one that can be seen, as soon as it can."""
+
+        def found() -> list[WebElement] | None:
+            seen = self.all(selector)
+            return seen if len(seen) == 1 else None
+
+        (element,) = self.wait(found)
+        return t.cast(WebElement, element)
 
     def texts(self, selector: str) -> list[str]:
         """The same without a question for each of them."""
+        self._settle()
         script = (
             "return [...document.querySelectorAll(arguments[0])].filter(e => e.checkVisibility()).map(e => e.innerText)"
         )
         return [str(text) for text in self.script(script, selector)]
+
+    def _settle(self) -> None:
+        """What a click or a key has begun is done: another address is told to the page a moment later."""
+        self.driver.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0], 0))")
 
     def script(self, text: str, *arguments: t.Any) -> t.Any:
         return self.driver.execute_script(text, *arguments)
@@ -91,7 +104,8 @@ class Browser:
         return str(self.script("const e = document.activeElement; return e.id || e.innerText || e.tagName"))
 
     def wait(self, condition: t.Callable[[], t.Any], seconds: float = 20) -> t.Any:
-        return WebDriverWait(self.driver, seconds, 0.02).until(lambda _driver: condition())
+        patient = WebDriverWait(self.driver, seconds, 0.02, ignored_exceptions=[StaleElementReferenceException])
+        return patient.until(lambda _driver: condition())
 
     def messages(self) -> list[str]:
         """Of the console since they were last asked for."""

@@ -61,6 +61,18 @@ def format_duration(duration: datetime.timedelta) -> str:
     return "".join(parts) or "0"
 
 
+def spoken_duration(duration: datetime.timedelta) -> str:
+    """For sentences, such as ``89 days``: in the greatest unit up to days of which there are two, the rest cut off.
+
+    What is over has none left: a negative duration is ``0 seconds``.
+    """
+    seconds = max(int(duration.total_seconds()), 0)
+    for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return "1 second" if seconds == 1 else f"{seconds} seconds"
+
+
 def earlier(instant: datetime.datetime, duration: datetime.timedelta) -> datetime.datetime:
     """The instant (aware) that much earlier, or the first there is: dates of certificates may be any."""
     try:

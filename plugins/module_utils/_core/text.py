@@ -23,6 +23,11 @@ def shown(text: str) -> str:
     return text if text.isprintable() else _UNPRINTABLE.sub(_escape, text)
 
 
+def counted(number: int, singular: str, plural: str) -> str:
+    """``1 address``, ``2 addresses``."""
+    return f"{number} {singular if number == 1 else plural}"
+
+
 def listed(names: t.Sequence[str]) -> str:
     """Some of them, and how many more."""
     more = len(names) - _LISTED

@@ -137,7 +137,7 @@ def read_textfile(path: str) -> bytes:
 def write_textfile(path: str, data: bytes) -> None:
     """In one step. Raises StoreError."""
     with store_errors(f"write {path}"), _place(path) as place:
-        place.remove_temporaries_of(os.path.basename(path))
+        place.remove_abandoned_of(os.path.basename(path))
         # The temporary file must not end in .prom: node_exporter would read it.
         place.write(os.path.basename(path), data, FileAttributes(0o644), temporary_suffix=".tmp")
         place.sync()

@@ -17,12 +17,28 @@ import socket
 import ssl
 import threading
 import typing as t
+import urllib.parse
 
+from .._errors import InvalidOption
 from .deadline import Deadline
 
 _MOST_OF_A_HEAD = 64 * 1024
 _SENT_AT_ONCE = 16 * 1024
 Connect = t.Callable[[Deadline], socket.socket]
+
+
+def http_url(url: str) -> urllib.parse.SplitResult:
+    """The parts of the option url, for http or https. Raises InvalidOption, which repeats nothing of it."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        port_is_good = parts.port is None or parts.port > 0
+    except ValueError:
+        parts, port_is_good = urllib.parse.SplitResult("", "", "", "", ""), False
+    if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_good:
+        raise InvalidOption("url is an address such as https://host:port/path.")
+    if "@" in parts.netloc:
+        raise InvalidOption("url holds credentials. Give them in username and password, where nothing prints them.")
+    return parts
 
 
 class Response(t.NamedTuple):

@@ -10,8 +10,8 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from ..instants import format_duration, isoformat_utc
-from ..text import listed
+from ..instants import format_duration, isoformat_utc, spoken_duration
+from ..text import counted, listed
 from ..watch.standing import CONDITIONS, AddressStanding, count_by_condition
 
 if t.TYPE_CHECKING:
@@ -56,8 +56,9 @@ class EndpointStatus:
         verdict = "Healthy" if not errors else f"Not healthy, {errors} problem{'s' if errors > 1 else ''}"
         endpoints = len({each.endpoint.key for each in self.found})
         last = self.last_scan
-        when = f"last scan {format_duration(max(self.now - last, timedelta()))} ago" if last else "no scan yet"
-        lines = [f"{verdict}: {endpoints} endpoints, {len(self.found)} addresses, {when}."]
+        when = f"last scan {spoken_duration(self.now - last)} ago" if last else "no scan yet"
+        addresses = counted(len(self.found), "address", "addresses")
+        lines = [f"{verdict}: {counted(endpoints, 'endpoint', 'endpoints')}, {addresses}, {when}."]
         lines += [f"{problem['severity']}: {problem['message']}" for problem in problems]
         if more:
             lines.append(f"And {more} more, which the dashboard and endpoint_registry_info show.")
@@ -75,7 +76,7 @@ class EndpointStatus:
         elif unseen:
             yield _told("unseen", "warning", f"No scan has asked these yet: {listed(unseen)}.")
         if self.last_scan is not None and self.max_age is not None and self.now - self.last_scan > self.max_age:
-            age, limit = format_duration(self.now - self.last_scan), format_duration(self.max_age)
+            age, limit = spoken_duration(self.now - self.last_scan), format_duration(self.max_age)
             yield _told("last_scan_too_old", "error", f"The last scan was {age} ago, the limit is {limit}.")
 
     def _delivery_problems(self) -> t.Iterator[dict[str, str]]:
@@ -83,7 +84,8 @@ class EndpointStatus:
             if events:
                 age = max(self.now - events[0].at, timedelta())
                 is_late = self.max_age is not None and age > self.max_age
-                text = f"{receiver} has not got {len(events)} events, the oldest one for {format_duration(age)}."
+                owed = counted(len(events), "event", "events")
+                text = f"{receiver} has not got {owed}, the oldest one for {spoken_duration(age)}."
                 advice = "The last run of endpoint_events says why."
                 yield _told("undelivered", "error" if is_late else "warning", f"{text} {advice}")
 

@@ -207,6 +207,7 @@ class _HeldAgainstWire:
             ],
             unmanaged=bool(self._found["not_managed", key]),
             outdated=bool(self._found["record_outdated", key]),
+            unserved=bool(wrong),
         )
         if wrong and condition not in ("expired", "paused"):
             facts.update(condition="unserved", urgency="critical", why=wrong[0].message)
@@ -277,10 +278,12 @@ def _event(event: WatchEvent) -> _Facts:
 
 
 def _known(**facts: t.Any) -> _Facts:
-    """Without what is empty or not known; false stays only where it says something: trusted."""
+    """Without what is empty or not known. What is empty or false stays where it says something: trusted, and that no
+    server name is sent."""
     return {
         name: isoformat_utc(value) if isinstance(value, datetime) else value
         for name, value in facts.items()
         if not (value is None or value == "" or value == [] or value == {} or value == 0)
         or (name == "trusted" and value is False)
+        or (name == "server_name" and value == "")
     }

@@ -13,7 +13,10 @@ from posixpath import dirname
 
 from ..._errors import InvalidOption
 from .deployments import told_deployments
-from .reading import read_endpoint
+from .reading import endpoint_fields, read_endpoint, read_tags
+from .registering import given_endpoints
+from .registry import EndpointSelection
+from .selecting import is_selected
 
 _PREFIX: t.Final = "endpoint_monitor_"
 _SQLITE: t.Final = "sqlite:///"
@@ -69,7 +72,8 @@ _NOT_OF_A_RUN: t.Final = ("discover", "every")
 class MonitorPlan:
     """found: host -> what it has said (see the entry point discover), None where it was not asked in this run.
 
-    statuses: host -> what rotation_status_info has found there, for those where it was asked for.
+    statuses: host -> what rotation_status_info has found there, for those where it was asked for. registered: in check
+    mode, what endpoint_registry would have done. protocols: what starttls of an endpoint may be.
     """
 
     def __init__(
@@ -78,11 +82,16 @@ class MonitorPlan:
         found: t.Mapping[str, t.Mapping[str, t.Any] | None],
         statuses: t.Mapping[str, t.Mapping[str, t.Any]],
         now: datetime,
+        *,
+        registered: t.Mapping[str, t.Any] | None = None,
+        protocols: t.Collection[str] = (),
     ) -> None:
         self._given = settings
         self._found = found
         self._statuses = statuses
         self._now = now
+        self._registered = registered or {}
+        self._protocols = protocols
         self._answers: dict[str, list[t.Any]] = {}
         self._silent: dict[str, str] = {}
         for host, said in found.items():
@@ -101,10 +110,12 @@ class MonitorPlan:
             **vars(given),
             "wanted": wanted,
             "deployments": deployments,
-            "prunes": given.prune and self._complete,
+            "unregistered": self._unregistered(wanted),
+            # A run about some endpoints is none that knows of all.
+            "prunes": given.prune and self._complete and self._selects_all,
             "registers": bool(wanted or deployments or given.import_files or given.retention),
             "silent": self._silent,
-            "selects_all": not (given.names or given.hosts or given.tags),
+            "selects_all": self._selects_all,
             "shows": any(getattr(given, name) for name in _FILES),
             "problems": list(self._problems(wanted)),
             "directory": self._directory,
@@ -127,6 +138,28 @@ class MonitorPlan:
                     known.add(key)
                     wanted.append(entry)
         return wanted
+
+    def _unregistered(self, wanted: t.Sequence[t.Any]) -> list[dict[str, t.Any]]:
+        """Those that the run would ask and that check mode has not registered; [] where the registry has what is asked.
+
+        Where it has some already, and all are asked, those say more.
+        """
+        given, told = self._given, self._registered
+        is_first = told.get("added") == told.get("registered")
+        if not told.get("added") or (self._selects_all and not is_first):
+            return []
+        added = {(each["host"], each["port"]) for each in told.get("endpoints", ()) if each["action"] == "added"}
+        tags = tuple(read_tags(given.tags).items())
+        selection = EndpointSelection(tuple(given.names), tuple(given.hosts), tags, enabled=True)
+        return [
+            endpoint_fields(endpoint)
+            for endpoint in given_endpoints(wanted, self._protocols).endpoints
+            if is_selected(endpoint, selection) and (is_first or endpoint.key in added)
+        ]
+
+    @property
+    def _selects_all(self) -> bool:
+        return not (self._given.names or self._given.hosts or self._given.tags)
 
     def _deployments(self) -> list[dict[str, t.Any]]:
         """As the module endpoint_registry takes them, of the hosts that told."""

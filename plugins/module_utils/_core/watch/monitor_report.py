@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ..text import counted
+
 Result = t.Mapping[str, t.Any]
 
 
@@ -18,15 +20,20 @@ def monitor_report(plan: Result, results: t.Mapping[str, Result], predicted: boo
     for, what it could not do first; empty for a run that ends well. predicted: nothing was written.
     """
     undelivered = _undelivered(plan, results.get("delivered") or {})
-    problems, more = _problems(plan, results.get("scanned") or {})
+    registered, scanned = results.get("registered") or {}, results.get("scanned") or {}
+    new = int(registered.get("added") or 0) if predicted else 0
+    problems, more = _problems(plan, scanned)
     alarms = [*problems, *([f"{more} more need a person: see the dashboard, or the registry."] if more else [])]
+    if plan["selects_all"] and scanned.get("endpoints") == 0 and not new:
+        what_to_do = "name some in endpoint_monitor_endpoints."
+        alarms.append(f"Nothing is watched, for no endpoint is registered and enabled: {what_to_do}")
     return {
-        "lines": [*_lines(results.get("scanned") or {}, predicted), *(alarms if plan["alert"] == "warn" else [])],
+        "lines": [*_lines(scanned, predicted), *_new(plan, new), *(alarms if plan["alert"] == "warn" else [])],
         "undelivered": undelivered,
         "failures": [
-            *_failed("What is watched is not as it should be", results.get("registered") or {}),
+            *_failed("What is watched is not as it should be", registered),
             *_silent(plan),
-            *_unfinished(results.get("scanned") or {}),
+            *_unfinished(scanned),
             *undelivered,
             *_failed("The dashboard was not written", results.get("shown") or {}),
             *(alarms if plan["alert"] == "fail" else []),
@@ -37,12 +44,19 @@ def monitor_report(plan: Result, results: t.Mapping[str, Result], predicted: boo
 def _lines(scanned: Result, predicted: bool) -> t.Iterator[str]:
     states = ", ".join(f"{count} {state}" for state, count in (scanned.get("states") or {}).items() if count)
     yield (
-        f"{scanned.get('endpoints', 0)} endpoints, {scanned.get('addresses', 0)} addresses in"
+        f"{counted(scanned.get('endpoints', 0), 'endpoint', 'endpoints')},"
+        f" {counted(scanned.get('addresses', 0), 'address', 'addresses')} in"
         f" {scanned.get('seconds', 0):.1f} s: {states or 'none'}."
     )
     events = ", ".join(f"{count} {kind}" for kind, count in (scanned.get("events") or {}).items() if count)
     if events:
         yield f"{'Would be told' if predicted else 'Told'}: {events}."
+
+
+def _new(plan: Result, new: int) -> t.Iterator[str]:
+    """new: how many check mode has not registered."""
+    if new and not plan["unregistered"]:
+        yield f"Would be registered, and asked from then on: {new}."
 
 
 def _problems(plan: Result, scanned: Result) -> tuple[list[str], int]:

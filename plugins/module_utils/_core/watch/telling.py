@@ -10,7 +10,7 @@ import hashlib
 import typing as t
 from datetime import datetime, timedelta
 
-from ..instants import format_duration, isoformat_utc
+from ..instants import isoformat_utc, spoken_duration
 from ..text import shown
 from ..x509.changes import authority
 from .endpoints import WatchedEndpoint
@@ -68,7 +68,7 @@ class Teller:
     ) -> WatchEvent:
         details = {"before": facts(former) if former else {"fingerprint_sha256": former_print}, "after": facts(leaf)}
         if early and former and former.not_after:
-            left = format_duration(former.not_after - self._at)
+            left = spoken_duration(former.not_after - self._at)
             what = f"serves another certificate{_until(leaf)}, although the former one had {left} left."
             return self.tell("replaced_early", "warning", leaf.fingerprint_sha256, what, **details)
         if former and former.not_after and leaf.not_after and leaf.not_after < former.not_after:
@@ -120,7 +120,7 @@ class Teller:
 
     def expiring(self, leaf: SeenCertificate, end: datetime, threshold: timedelta, last: bool) -> WatchEvent:
         whose = "its certificate" if end == leaf.not_after else "an intermediate certificate that it needs"
-        what = f"has {format_duration(end - self._at)} left until {whose} ends at {isoformat_utc(end)}. Renew it."
+        what = f"has {spoken_duration(end - self._at)} left until {whose} ends at {isoformat_utc(end)}. Renew it."
         details = {**_ending(leaf, end, self._at), "threshold_seconds": round(threshold.total_seconds())}
         severity: WatchSeverity = "critical" if last else "warning"
         return self.tell("expiring", severity, leaf.fingerprint_sha256, what, **details)

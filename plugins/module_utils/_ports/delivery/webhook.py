@@ -17,7 +17,7 @@ from ..._core.watch.delivery import event_body, fault_of_status, signature_of
 from ..._core.watch.events import WatchEvent
 from ..._errors import DeliveryError, InvalidOption
 from ..deadline import Deadline
-from ..exchange import Connect, exchange, over_tcp
+from ..exchange import Connect, exchange, http_url, over_tcp
 from ..proxies import HttpProxy, ProxyRefusal, proxy_for, through_proxy
 
 _HINTS: t.Final = {
@@ -128,15 +128,7 @@ class WebhookReceiver:
 
 def shown_origin(url: str) -> str:
     """Scheme, host and port: the rest is the like of a password with many services. Raises InvalidOption."""
-    try:
-        parts = urllib.parse.urlsplit(url)
-        port_is_good = parts.port is None or parts.port > 0
-    except ValueError:
-        parts, port_is_good = urllib.parse.SplitResult("", "", "", "", ""), False
-    if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_good:
-        raise InvalidOption("url is an address such as https://host:port/path.")
-    if "@" in parts.netloc:
-        raise InvalidOption("url holds credentials. Give them in username and password.")
+    parts = http_url(url)
     if not url.isascii() or not url.isprintable() or " " in url:
         raise InvalidOption(
             "url has characters that HTTP cannot carry. Write a name in A-labels (xn--...), the rest percent-encoded."

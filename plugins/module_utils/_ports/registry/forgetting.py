@@ -21,7 +21,7 @@ _CHUNK = 500  # values of one list in SQL: older SQLite takes 999
 
 
 def forget(connection: sa.Connection, before: datetime) -> int:
-    """In the caller's transaction. Returns how many intervals, endpoints, events and certificates went."""
+    """In the caller's transaction. Returns how many records went, certificates among them."""
     tables = registry_tables()
     certificates = _unnamed_certificates(connection, before)
     gone = len(certificates)
@@ -46,7 +46,8 @@ def count_forgettable(connection: sa.Connection, before: datetime) -> int:
 
 def _rules(connection: sa.Connection, before: datetime) -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:
     """What goes from each table: from intervals first, as others refer to them."""
-    endpoints, intervals, events = registry_tables().endpoints, registry_tables().intervals, registry_tables().events
+    tables = registry_tables()
+    endpoints, intervals, events, deployments = tables.endpoints, tables.intervals, tables.events, tables.deployments
     limit = rows.seconds(before)
     with_history = sa.select(intervals.c.endpoint_id).where(sa.not_(_old_intervals(before)))
     retired = sa.and_(endpoints.c.retired < limit, endpoints.c.id.not_in(with_history))
@@ -54,6 +55,7 @@ def _rules(connection: sa.Connection, before: datetime) -> list[tuple[sa.Table, 
         (intervals, _old_intervals(before)),
         (endpoints, retired),
         (events, sa.and_(events.c.at < limit, *_everybody_has(connection, limit))),
+        (deployments, deployments.c.at < limit),  # of a host that nobody reads any more
     ]
 
 

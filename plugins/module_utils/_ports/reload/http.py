@@ -15,7 +15,7 @@ import urllib.parse
 from ..._core.text import shown
 from ..._errors import InvalidOption, ReloadError
 from ..deadline import Deadline
-from ..exchange import exchange, over_tcp
+from ..exchange import exchange, http_url, over_tcp
 from .master import MasterReloader
 from .reloader import Reload
 
@@ -121,13 +121,5 @@ class HttpReloader:
 
 def without_secrets(url: str) -> str:
     """For messages: no query, which may hold a token. Raises InvalidOption."""
-    try:
-        parts = urllib.parse.urlsplit(url)
-        port_is_good = parts.port is None or parts.port > 0
-    except ValueError:
-        parts, port_is_good = urllib.parse.SplitResult("", "", "", "", ""), False
-    if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_good:
-        raise InvalidOption("The method http needs a url like https://host:port/path.")
-    if "@" in parts.netloc:
-        raise InvalidOption("The url holds credentials. Give them in username and password, where nothing prints them.")
+    parts = http_url(url)
     return shown(urllib.parse.urlunsplit((parts.scheme, parts.netloc, parts.path, "", "")))

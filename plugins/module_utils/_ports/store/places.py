@@ -18,6 +18,7 @@ import hashlib
 import os
 import secrets
 import stat
+import time
 import typing as t
 
 from .atomic import (
@@ -31,6 +32,7 @@ from .atomic import (
 from .exchanging import exchange_names
 from .trust import foreign_link, is_closed, is_sticky, is_trusted, refuse
 
+_ABANDONED = 3600  # seconds: nobody writes one file for so long
 _MAX_LINKS = 40  # as many as Linux follows
 # A directory that may only be passed through is enough for those on the way.
 _PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -247,6 +249,19 @@ class Place:
         for each in self.names():
             if each.startswith(_mark_of(name)):
                 self.unlink(each)
+
+    def remove_abandoned_of(self, name: str) -> None:
+        """The same where others may be writing that file now: only what has been there for an hour.
+
+        What cannot be removed is not ours, in a directory where others may write: it harms nobody.
+        """
+        for each in self.names():
+            if not each.startswith(_mark_of(name)):
+                continue
+            with contextlib.suppress(OSError):
+                found = self.look(each)
+                if found and found.st_mtime < time.time() - _ABANDONED:
+                    self.unlink(each)
 
     @contextlib.contextmanager
     def _put_in_place(self, name: str, suffix: str = "") -> t.Iterator[str]:

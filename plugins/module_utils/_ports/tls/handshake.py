@@ -19,6 +19,7 @@ from .loop import Talk
 
 _HANDSHAKE, _ALERT = 22, 21  # ContentType, RFC 8446
 _SERVER_HELLO, _CERTIFICATE = 2, 11  # HandshakeType
+_SIGNED = (12, 15)  # ServerKeyExchange up to TLS 1.2 (RFC 5246, 7.4.3), CertificateVerify from TLS 1.3 on
 _PROTOCOL_VERSION = 70
 _CERTIFICATE_REQUIRED = 116  # RFC 8446, not in ssl.AlertDescription
 _LEGACY_SERVER_CONNECT = 0x4  # ssl.OP_LEGACY_SERVER_CONNECT, named from Python 3.12 on
@@ -31,12 +32,13 @@ _PROTOCOLS: t.Final[dict[int, str]] = {  # as SSL_get_version(3) names them
     ssl.TLSVersion.TLSv1_3: "TLSv1.3",
 }
 _MOST_RECEIVED = 1 << 20  # bytes of a handshake; the longest chains that OpenSSL takes are a tenth of that
+_MOST_CERTIFICATES = 100  # the deepest path that OpenSSL verifies; a liar sends tens of thousands of a byte each
 _CIPHERS = {"any": "ALL", "rsa": "aRSA", "ecdsa": "aECDSA"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Handshake:
-    """chain: DER as sent, leaf first; empty when none came. error: None when the handshake completed.
+    """chain: DER as sent, leaf first, at most a hundred; empty when none came. error: None when it completed.
 
     alert: the TLS alert that the server sent, by number. verify_error: why this client refused the certificate.
     answered: whether this client went on after all that the server said, and so has seen it sign with its key; else
@@ -66,6 +68,7 @@ class _Recorder(ssl.SSLObject):
     certificates: tuple[bytes, ...] = ()
     protocol: str | None = None
     cipher_suite = b""
+    signed = False
     answered = False
     alert: int | None = None
 
@@ -79,6 +82,8 @@ def _record(connection: t.Any, direction: str, version: int, content_type: int, 
     elif content_type == _HANDSHAKE and message_type == _CERTIFICATE:
         connection.certificates = _parse_certificate_message(data[4:], version >= ssl.TLSVersion.TLSv1_3)
         connection.protocol = _PROTOCOLS.get(version)
+    elif content_type == _HANDSHAKE and message_type in _SIGNED:
+        connection.signed = True
     elif content_type == _ALERT and len(data) == 2 and data[0] == 2:
         connection.alert = data[1]
 
@@ -86,8 +91,8 @@ def _record(connection: t.Any, direction: str, version: int, content_type: int, 
 def _parse_certificate_message(body: bytes, is_tls13: bool) -> tuple[bytes, ...]:
     """RFC 8446, 4.4.2 (a request context first, extensions after each certificate); RFC 5246, 7.4.2 (neither)."""
     position = (1 + int.from_bytes(body[:1], "big") if is_tls13 else 0) + 3
-    certificates = []
-    while position + 3 <= len(body):
+    certificates: list[bytes] = []
+    while position + 3 <= len(body) and len(certificates) < _MOST_CERTIFICATES:
         start = position + 3
         position = start + int.from_bytes(body[position:start], "big")
         certificates.append(body[start:position])
@@ -174,7 +179,8 @@ def shake_hands(
                 tls.do_handshake()
                 break
             except ssl.SSLWantReadError:
-                tls.answered = bool(tls.certificates and outgoing.pending) or tls.answered
+                # Without a signature (RSA as key exchange) only the end of the handshake tells who has the key.
+                tls.answered = bool(tls.signed and outgoing.pending) or tls.answered
                 try:
                     yield from send(connection, outgoing.read())
                     data = yield from receive(connection)
@@ -193,7 +199,10 @@ def shake_hands(
         if isinstance(error, ssl.SSLCertVerificationError):
             return _failed(tls, error.verify_message, verify_error=error.verify_message)
         return _failed(tls, _tls_error(error, tls))
-    yield from send(connection, outgoing.read())
+    try:
+        yield from send(connection, outgoing.read())
+    except ConnectionError:  # reset right after its last word (TLS 1.3), which has told all
+        pass
     if await_verdict:
         refusal = yield from _refusal(connection, tls, incoming, outgoing)
         if refusal:

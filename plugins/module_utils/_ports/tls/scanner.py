@@ -32,7 +32,7 @@ from .resolver import NameResolver, SocketAddress
 #: All addresses of a name, one Sighting each, or the first that takes a connection.
 AddressChoice = t.Literal["all", "first"]
 
-_MOST_OPEN: t.Final = 4096
+_MOST_OPEN: t.Final = 2048  # of which each that is silent needs some 50 KB
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import pathlib
+import re
 
 import pytest
 import yaml
@@ -18,12 +19,20 @@ from ansible_collections.certops.rotation.plugins.plugin_utils._host_facts impor
 from ansible_collections.certops.rotation.plugins.plugin_utils._misspelt import variables_of_roles
 
 ROLES = pathlib.Path(__file__).parents[4] / "roles"
+PLAYBOOKS = ROLES.parent / "playbooks"
 VARIABLES = sorted(name for names in variables_of_roles(ROLES).values() for name in names)
 
 
 def test_all_variables_of_all_roles_are_known() -> None:
     assert VARIABLES
     assert [name for name in VARIABLES if not shadowing_facts("web", {"ansible_facts": {name: 1}})] == []
+
+
+def test_all_variables_of_the_command_line_are_known() -> None:
+    """Those that playbooks name in their heads: while they are not given, a fact would be."""
+    named = {name for path in PLAYBOOKS.glob("*.yml") for name in re.findall(r"-e (\w+)=", path.read_text())}
+    assert {"endpoint", "issue_rotate", "monitor_hosts"} <= named
+    assert [name for name in named if not shadowing_facts("web", {"ansible_facts": {name: 1}})] == []
 
 
 def test_other_facts_are_the_hosts_own_affair(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.instants im
     isoformat_utc,
     parse_duration,
     parse_isoformat_utc,
+    spoken_duration,
 )
 from ansible_collections.certops.rotation.plugins.module_utils._errors import InvalidOption
 from hypothesis import given
@@ -62,6 +63,17 @@ def test_a_duration_beyond_all_calendars_is_refused() -> None:
 )
 def test_durations_are_written(seconds: float, text: str) -> None:
     assert format_duration(datetime.timedelta(seconds=seconds)) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        *((-5, "0 seconds"), (1.9, "1 second"), (119, "119 seconds"), (120, "2 minutes"), (7199, "119 minutes")),
+        *((7200, "2 hours"), (172799, "47 hours"), (172800, "2 days"), (89.9999 * 86400, "89 days")),
+    ],
+)
+def test_durations_are_spoken(seconds: float, text: str) -> None:
+    assert spoken_duration(datetime.timedelta(seconds=seconds)) == text
 
 
 @given(st.integers(min_value=0, max_value=10**9))

@@ -11,8 +11,9 @@ import threading
 import typing as t
 
 import pytest
-from ansible_collections.certops.rotation.plugins.module_utils._ports.exchange import over_tcp
-from ansible_collections.certops.rotation.plugins.module_utils._ports.tls.handshake import Deadline
+from ansible_collections.certops.rotation.plugins.module_utils._errors import InvalidOption
+from ansible_collections.certops.rotation.plugins.module_utils._ports.deadline import Deadline
+from ansible_collections.certops.rotation.plugins.module_utils._ports.exchange import http_url, over_tcp
 
 
 def test_name_servers_that_are_silent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,3 +47,20 @@ def test_a_connection() -> None:
         connection = over_tcp("localhost", address[1])(Deadline(30))
         assert connection.getpeername() == address
         connection.close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("", "/reload", "host:80", "ftp://host/", "http://", "https://:443/", "http://host:port/", "http://host:0/"),
+        *("https://host:99999/", "http://[::1/", "https://user:hidden@host/", "https://hidden@host/"),
+    ],
+)
+def test_what_is_no_address_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(InvalidOption, match=r"^url (is an address such as|holds credentials)") as refused:
+        http_url(url)
+    assert "hidden" not in refused.value.message
+
+
+def test_an_address() -> None:
+    assert http_url("https://[::1]:8443/x?token=1").netloc == "[::1]:8443"

@@ -45,7 +45,7 @@ def told(result: dict[str, t.Any]) -> list[tuple[str, str]]:
 def test_all_is_well() -> None:
     result = status(standing("good"), standing("good", "mail"), max_age=DAY)
     assert (result["healthy"], result["problems"], result["last_scan_at"]) == (True, [], "2026-11-26T11:00:00Z")
-    assert result["msg"] == "Healthy: 2 endpoints, 2 addresses, last scan 1h ago.\ngood: 2"
+    assert result["msg"] == "Healthy: 2 endpoints, 2 addresses, last scan 60 minutes ago.\ngood: 2"
     assert result["conditions"]["good"] == 2
 
 
@@ -95,7 +95,7 @@ def test_events_that_do_not_get_through() -> None:
     assert told(status(standing("good"), undelivered=waiting, max_age=3 * HOUR)) == [("warning", "undelivered")]
     late = status(standing("good"), undelivered=waiting, max_age=90 * timedelta(minutes=1))
     assert told(late) == [("error", "undelivered")]
-    assert "chat has not got 2 events, the oldest one for 2h." in late["msg"]
+    assert "chat has not got 2 events, the oldest one for 2 hours." in late["msg"]
 
 
 def test_the_worst_first_and_not_too_many() -> None:

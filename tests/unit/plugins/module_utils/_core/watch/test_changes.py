@@ -95,7 +95,7 @@ class TestReplaced:
         life = Life()
         life.see(0, A)
         assert life.see(1, seen("c", 0, 90)) == ["replaced_early", "key_changed"]
-        assert "although the former one had 11w2d left" in life.events[1].message
+        assert "although the former one had 79 days left" in life.events[1].message
         assert life.events[1].details["before"]["fingerprint_sha256"] == A.fingerprint_sha256
 
     def test_at_the_renewal_notice_it_is_a_renewal(self) -> None:

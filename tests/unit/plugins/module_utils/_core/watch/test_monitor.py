@@ -78,6 +78,36 @@ def test_a_host_that_was_not_asked_in_this_run_is_not_blamed_and_not_forgotten()
     assert (found["prunes"], found["silent"]) == (False, {})
 
 
+def test_a_run_about_some_endpoints_retires_no_others() -> None:
+    assert plan(endpoints=["www.example.com"], prune=True)["prunes"]
+    assert not plan(endpoints=["www.example.com"], prune=True, names=["www.example.com"])["prunes"]
+
+
+def test_what_check_mode_has_not_registered() -> None:
+    """What cannot be read keeps no other from being asked, as in a run; where some are registered, these are asked."""
+    endpoints = [
+        "*.example.com",
+        "www.example.com",
+        {"host": "off", "enabled": "no"},
+        {"host": "b", "port": 25},
+    ]
+    known = {"action": "changed", "host": "www.example.com", "port": 443}
+    new = {"action": "added", "host": "b", "port": 25}
+
+    def unregistered(told: t.Mapping[str, t.Any], **given: t.Any) -> list[str]:
+        variables = {**DEFAULTS, "endpoints": endpoints, **given}
+        settings = MonitorSettings(**typed_fields(MonitorSettings, variables, "endpoint_monitor_"))
+        return [each["host"] for each in MonitorPlan(settings, {}, {}, NOW, registered=told).as_dict()["unregistered"]]
+
+    assert unregistered({}) == unregistered({"added": 0, "registered": 3}, names=["b"]) == []
+    first = {"added": 3, "registered": 3, "endpoints": []}
+    assert unregistered(first) == ["www.example.com", "b"]
+    assert unregistered(first, names=["b:25"]) == ["b"]
+    later = {"added": 1, "registered": 3, "endpoints": [known, new]}
+    assert unregistered(later) == unregistered(later, names=["www.example.com"]) == []
+    assert unregistered(later, hosts=["b"]) == ["b"]
+
+
 def test_what_hosts_have_deployed_goes_into_the_registry() -> None:
     leaf = "ab" * 32
     layers = {"source": "ok", "disk": "ok", "memory": "differs", "wire": "unknown"}

@@ -11,7 +11,14 @@ import typing as t
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.monitor_report import monitor_report
 
-PLAN: dict[str, t.Any] = {"alert": "fail", "unreachable_after": 2, "receivers": [], "silent": {}}
+PLAN: dict[str, t.Any] = {
+    "alert": "fail",
+    "unreachable_after": 2,
+    "receivers": [],
+    "silent": {},
+    "selects_all": True,
+    "unregistered": [],
+}
 SCANNED: dict[str, t.Any] = {
     "endpoints": 3,
     "addresses": 4,
@@ -33,7 +40,27 @@ def report(
 def test_what_was_seen_and_told() -> None:
     assert report()["lines"] == ["3 endpoints, 4 addresses in 1.3 s: 1 expired, 3 good.", "Told: 2 renewed."]
     assert report(predicted=True)["lines"][1] == "Would be told: 2 renewed."
-    assert report(scanned={"endpoints": 0, "addresses": 0})["lines"] == ["0 endpoints, 0 addresses in 0.0 s: none."]
+    assert report(scanned={"endpoints": 1, "addresses": 1, "states": {"good": 1}})["lines"] == [
+        "1 endpoint, 1 address in 0.0 s: 1 good."
+    ]
+
+
+def test_that_nothing_is_watched_is_no_success() -> None:
+    nothing = {"endpoints": 0, "addresses": 0}
+    told = report(scanned=nothing)
+    assert told["lines"] == ["0 endpoints, 0 addresses in 0.0 s: none."]
+    assert told["failures"][0].startswith("Nothing is watched")
+    assert report({"alert": "warn"}, scanned=nothing)["lines"][-1].startswith("Nothing is watched")
+    assert report({"selects_all": False}, scanned=nothing)["failures"] == []
+    assert report({"selects_all": True}, scanned={"failed": True})["failures"] == []
+
+
+def test_what_check_mode_could_not_ask_is_told() -> None:
+    new = {"registered": {"changed": True, "added": 2, "registered": 5}}
+    assert report(predicted=True, **new)["lines"][-1] == "Would be registered, and asked from then on: 2."
+    assert report({"unregistered": [{}, {}]}, predicted=True, **new)["lines"] == report(predicted=True)["lines"]
+    assert report(**new)["lines"] == report()["lines"]
+    assert report(predicted=True, scanned={"endpoints": 0}, **new)["failures"] == []
 
 
 def test_what_a_person_has_to_look_at_is_a_failure_a_line_or_left_to_the_receivers() -> None:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-import json
+import dataclasses
 import random
 import ssl
 import typing as t
@@ -14,6 +14,7 @@ import typing as t
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.content import check_key, parse_content
 from ansible_collections.certops.rotation.plugins.module_utils._core.shared_ca.held import held
+from ansible_collections.certops.rotation.plugins.module_utils._core.watch.seen import NOT_X509, seen_certificate
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509 import certificate as certificate_module
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509 import verify
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.bundle import CertificateBundle, describe_pem
@@ -24,7 +25,6 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.x509.certif
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.pem import parse_pem
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.problems import MaterialError, Problem
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.reading import material_errors
-from ansible_collections.certops.rotation.plugins.module_utils._module.tls_endpoint_info import _facts
 from ansible_collections.certops.rotation.plugins.module_utils._ports.openssl.loadable import why_not_loaded
 from ansible_collections.certops.rotation.tests.support import odd, pki, secrets_scan
 from ansible_collections.certops.rotation.tests.support.content import judged, parsed, secret_verifier
@@ -73,24 +73,24 @@ def test_the_facts_of_an_odd_certificate_can_be_asked_for(what: str) -> None:
     """Files that are deployed, files of a shared authority, and what peers send: whatever is odd, all can be told."""
     pem = odd.ODD[what]()
     (block,) = parse_pem(pem)
-    facts, error = _facts(block.der)
-    assert json.dumps(facts).isprintable()
-    assert len(facts["fingerprint_sha256"]) == 64
+    seen = seen_certificate(block.der)
+    assert repr(dataclasses.replace(seen, der=b"")).isprintable()
+    assert len(seen.fingerprint_sha256) == 64
     found = held({"ca.pem": pem.encode(), "server-cert.pem": pem.encode()})
-    if error == "the server sent a certificate that is not valid X.509":
+    if seen.odd == NOT_X509:
         assert refusal_of(lambda: describe_pem(pem.encode())).code == "certificate_invalid"
         assert found.server is None
         assert found.problems
         return
     described = describe_pem(pem.encode())
     assert found.server is not None
-    assert found.facts(found.server)["fingerprint_sha256"] == facts["fingerprint_sha256"]
+    assert found.facts(found.server)["fingerprint_sha256"] == seen.fingerprint_sha256
     certificate = load_certificate(block.der)
     for fact in (name for name in dir(Certificate) if not name.startswith("__")):
         getattr(certificate, fact)
     assert described == certificate.summary()
     assert certificate.signature_by(certificate) in ("signed", "forged", "unknown")
-    assert bool(error) == bool(certificate.malformed) == bool(found.problems)
+    assert bool(seen.odd) == bool(certificate.malformed) == bool(found.problems)
 
 
 @pytest.mark.parametrize("what", odd.ODD)
