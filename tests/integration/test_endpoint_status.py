@@ -61,7 +61,7 @@ def test_the_playbook(tmp_path: pathlib.Path) -> None:
     run = run_playbook({}, **options, extra={"status_max_age": "1d"})
     assert run.returncode == 0, run.output
     assert run.modules == ["endpoint_status_info"]
-    assert "Healthy: 1 endpoints, 1 addresses" in run.output
+    assert "Healthy: 1 endpoint, 1 address" in run.output
     assert "chat has not got 1 events" in run.output
     assert "T0KEN" not in run.output
     registry.tell("over", days=-1)
