@@ -344,6 +344,11 @@ def resets(connection: socket.socket) -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
 
 
+def closes(connection: socket.socket) -> None:
+    """What is left unread would make a reset of it."""
+    connection.recv(65536)
+
+
 def greets_for_ever(connection: socket.socket) -> None:
     while True:
         connection.sendall(b"220-please hold the line\r\n" * 1000)
@@ -359,7 +364,7 @@ BAD: dict[str, tuple[Talk, str]] = {
     "endless warnings": (floods_with(WARNING * 2000), ""),
     "empty records": (floods_with(b"\x16\x03\x03\x00\x00" * 4000), ""),
     "reset": (resets, "connection reset during handshake"),
-    "closed": (lambda connection: None, "connection closed during handshake"),
+    "closed": (closes, "connection closed during handshake"),
     "plain text": (floods_with(b"HTTP/1.1 400 Bad Request\r\n\r\n"), "not a TLS server"),
 }
 
