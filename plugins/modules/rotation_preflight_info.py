@@ -32,7 +32,8 @@ options:
     description: Python libraries that must be installed for the interpreter that runs this module, and recent enough.
     type: list
     elements: str
-    choices: [acme, boto3, botocore, cryptography, dns-lexicon, dnspython, jmespath, prometheus_client]
+    choices:
+      [acme, boto3, botocore, cryptography, dns-lexicon, dnspython, jmespath, prometheus_client, pyOpenSSL, sqlalchemy]
     default: []
 extends_documentation_fragment:
   - certops.rotation.attributes

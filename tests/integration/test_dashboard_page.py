@@ -195,7 +195,7 @@ def test_a_certificate_that_ends_today_is_in_the_timeline(browser: Browser, exam
     bars = {each.get_attribute("aria-label"): each for each in browser.all(".ends button")}
     assert len(bars) == 15
     assert "1 endpoint ended" in bars
-    next(bar for label, bar in bars.items() if label == "1 endpoint ended").click()
+    next(drawn for label, drawn in bars.items() if label == "1 endpoint ended").click()
     assert names(browser) == ["legacy.example.com"]
     assert browser.one("#count").text == "1 of 17 endpoints, ended"
     browser.back()

@@ -170,6 +170,16 @@ def test_deployments_beside_the_wire(watch: Watch) -> None:
     assert (first["condition"], first["urgency"]) == ("unserved", "critical")
     assert first["deployments"][0]["verdict"] == "differs"
     assert second["unmanaged"] is True
+    served = 'certops_endpoint_deployment_served{host="a.example.com",name="a.example.com",port="443"}'
+    assert samples(watch.textfile.read_text())[served] == 0
+    assert promtool("check", "metrics", text=watch.textfile.read_text()) == (0, "")
+    watch.see("a.example.com", new)
+    watch.registry.put_deployments(
+        ["lb1"], [FleetDeployment("lb1", "web/a", layers, (("a.example.com", 443),), watch.now)]
+    )
+    watch.told()
+    found = samples(watch.textfile.read_text())
+    assert [(name, value) for name, value in found.items() if "deployment" in name] == [(served, 1)]
     other = FleetDeployment("lb1", "web/c", layers, (("c.example.com", 443),), read)
     watch.registry.put_deployments(["lb1"], [other])
     assert watch.told()["unwatched"] == [{"host": "lb1", "certificate": "web/c"}]
@@ -224,6 +234,15 @@ def test_nothing_else_is_replaced(watch: Watch, kind: str) -> None:
     assert run.failed
     assert str(path) in run.result["msg"]
     assert path.lstat().st_ino == kept.st_ino
+
+
+def test_the_registry_is_not_replaced(watch: Watch) -> None:
+    watch.add("a.example.com")
+    for option in ("path", "json_path"):
+        run = watch.show(**{option: str(watch.folder / "endpoints.db")})
+        assert run.failed
+        assert "It is a database, so it is not replaced" in run.result["msg"]
+    assert len(watch.told()["endpoints"]) == 1
 
 
 def test_what_a_killed_run_left_is_no_harm(watch: Watch) -> None:
@@ -303,10 +322,14 @@ def test_a_password_is_never_shown(watch: Watch) -> None:
         ({"page": None}, "page is missing"),
         ({"textfile": "/tmp/x.txt"}, "textfile"),
         ({"json_path": "{path}"}, "different files"),
+        ({"json_path": "{path}/../index.html"}, "different files"),
     ],
 )
 def test_options_without_meaning(watch: Watch, args: dict[str, t.Any], words: str) -> None:
-    chosen = {name: str(watch.path) if value == "{path}" else value for name, value in args.items()}
+    chosen = {
+        name: value.replace("{path}", str(watch.path)) if isinstance(value, str) else value
+        for name, value in args.items()
+    }
     run = watch.show(**chosen)
     assert run.failed
     assert words in run.result["msg"]

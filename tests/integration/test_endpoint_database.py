@@ -151,6 +151,26 @@ def test_prune_retires_the_others(registry: SqlRegistry) -> None:
     assert [event.kind for event in registry.events(ALL, None, 10)] == ["retired"]
 
 
+def test_thousands_are_changed_and_retired_in_a_few_statements(registry: SqlRegistry, url: str) -> None:
+    """With one for each, a database in another house would be locked for minutes."""
+    many = [WatchedEndpoint("a", f"{number // 2}.example.com", 443 + number % 2) for number in range(2000)]
+    said: list[str] = []
+
+    def listen(_connection: t.Any, _cursor: t.Any, statement: str, *_more: t.Any) -> None:
+        said.append(statement)
+
+    sa.event.listen(sa.engine.Engine, "before_cursor_execute", listen)
+    try:
+        for wanted in (many, [dataclasses.replace(each, name="b") for each in many], many[:1], many):
+            registry.put(wanted, START, prune=True)
+            assert registry.endpoints(ALL) == sorted(wanted, key=lambda each: each.key)
+    finally:
+        sa.event.remove(sa.engine.Engine, "before_cursor_execute", listen)
+    assert len(said) < 200
+    assert len(registry.events(ALL, None, 9999)) == 1999
+    assert rows_of(url, "endpoints") == 2000
+
+
 def test_a_retired_endpoint_comes_back_with_its_history(registry: SqlRegistry) -> None:
     registry.put([WWW, MAIL], START)
     scan(registry, 0, sighting(0, FIRST))
@@ -341,20 +361,20 @@ def test_an_event_is_recorded_once(registry: SqlRegistry) -> None:
 # The fleet
 
 
+def taken(judgements: list[Judgement]) -> t.Callable[[Sighting, Judgement], None]:
+    return lambda _sighting, judgement: judgements.append(judgement)
+
+
 def test_check_tells_what_recording_would_do(registry: SqlRegistry, url: str) -> None:
     registry.put([WWW], START)
     for day, certificate in ((0, FIRST), (1, FIRST), (60, SECOND)):
         found = []
         for check in (True, False):
-            meant: list[tuple[str, bool]] = []
-
-            def judged(_sighting: Sighting, judgement: Judgement, meant: list[tuple[str, bool]] = meant) -> None:
-                meant.append((judgement.after.reach, judgement.opens))
-
+            judgements: list[Judgement] = []
             before = rows_of(url, "intervals"), rows_of(url, "events"), view(registry)
             seen_now = [sighting(day, certificate)]
-            events = registry.record(seen_now, WatchPolicy(), at(day), check=check, judged=judged)
-            found.append((meant, events))
+            events = registry.record(seen_now, WatchPolicy(), at(day), check=check, judged=taken(judgements))
+            found.append(([(judgement.after.reach, judgement.opens) for judgement in judgements], events))
             if check:
                 assert (rows_of(url, "intervals"), rows_of(url, "events"), view(registry)) == before
         assert found[0] == found[1]

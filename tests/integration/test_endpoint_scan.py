@@ -430,6 +430,11 @@ class TestCertificates:
             assert scanned(url)["events"] == {"new": 3}
             assert scanned(url, staple=True)["events"] == {"untrusted": 1}
             [problem] = scanned(url, staple=True)["problems"]
+            for check in (True, False):  # nobody asks for a staple, and what has been revoked stays so
+                later = scanned(url, check=check)
+                assert (later["events"], later["changed"], later["states"]["untrusted"]) == ({}, False, 1)
+                assert later["problems"][0]["message"] == problem["message"]
+            assert scanned(url, staple=True)["events"] == {}
         assert problem["port"] == ports[1]
         assert problem["message"].endswith("do not trust: its OCSP response says that it has been revoked.")
         views = {view.endpoint.port: view.history[0].sighting.staple for view in SqlRegistry(url).views(ANY)}

@@ -15,6 +15,7 @@ import pytest
 import yaml
 from ansible_collections.certops.rotation.plugins.module_utils._core.push.entries import OwedEntry
 from ansible_collections.certops.rotation.plugins.module_utils._core.record.endpoints import (
+    DeployedEndpoint,
     render_deliveries,
     render_endpoints,
 )
@@ -92,7 +93,7 @@ def text_of_endpoints() -> str:
     leaf = SeenCertificate("ab" * 32, "", "", b"", not_before=now, not_after=now)
     state = AddressState(("h", 443), "192.0.2.1", "served", now, now, leaf.fingerprint_sha256, trusted=True)
     view = EndpointView(WatchedEndpoint("web", "h"), now, (state,), (), {leaf.fingerprint_sha256: leaf})
-    numbers = render_endpoints(list(standings([view], now)), now)
+    numbers = render_endpoints(list(standings([view], now)), now, [DeployedEndpoint("web", "h", 443, True)])
     return (numbers + render_deliveries("chat", left=1, oldest=now, succeeded=False, now=now)).decode()
 
 

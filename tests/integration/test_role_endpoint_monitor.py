@@ -30,7 +30,7 @@ class Scene:
         self.directory = directory
         self.told_path = directory / "told"
         loopback = {"port": server.port, "address": "127.0.0.1"}
-        self.endpoints: list[t.Any] = [{"name": name.split(".")[0], "host": name, **loopback} for name in NAMES]
+        self.endpoints: list[t.Any] = [{"name": name.partition(".")[0], "host": name, **loopback} for name in NAMES]
         self.variables: dict[str, t.Any] = {
             "endpoints": self.endpoints,
             "database_url": f"sqlite:///{directory}/endpoints.db",

@@ -49,7 +49,7 @@ def write(url: str, name: str, rounds: int) -> None:
 @contextlib.contextmanager
 def writers(url: str, names: t.Sequence[str], rounds: int) -> t.Iterator[list[subprocess.Popen[str]]]:
     """At the same time. Those that still run at the end are killed."""
-    root = next(str(path) for path in map(pathlib.Path, sys.path) if (path / "ansible_collections/certops").exists())
+    (root, *_rest) = [path for path in sys.path if pathlib.Path(path, "ansible_collections/certops").exists()]
     running = [
         subprocess.Popen(
             [sys.executable, "-W", "error", "-m", __name__, url, name, str(rounds)],

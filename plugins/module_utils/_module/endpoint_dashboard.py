@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 from datetime import datetime, timezone
 
@@ -92,7 +93,7 @@ def _files(params: t.Mapping[str, t.Any]) -> DashboardFiles:
     paths = [params[name] for name in ("path", "json_path", "textfile") if params[name]]
     if not paths:
         raise InvalidOption("Say where to write: path, json_path, textfile, or several of them.")
-    if len(set(paths)) < len(paths):
+    if len(set(map(os.path.realpath, paths))) < len(paths):
         raise InvalidOption("path, json_path and textfile must be different files.")
     if params["path"] and not params["page"]:
         raise InvalidOption(

@@ -35,6 +35,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     },
     "secret_files": {
         "type": "list",
+        "no_log": False,  # its content is
         "elements": "dict",
         "default": [],
         "options": {

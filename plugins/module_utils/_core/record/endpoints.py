@@ -30,9 +30,19 @@ _OF_EVENTS: t.Final = "certops_endpoint_events_"
 _LABELS: t.Final = ("name", "host", "port", "address", "key_type")
 
 
-def render_endpoints(found: t.Sequence[AddressStanding], now: datetime) -> bytes:
-    """The whole textfile. found: of all endpoints that are enabled, each address and kind of
-    key once."""
+class DeployedEndpoint(t.NamedTuple):
+    """One for which the fleet has deployed something. served: whether it serves that at each address that was asked."""
+
+    name: str
+    host: str
+    port: int
+    served: bool
+
+
+def render_endpoints(
+    found: t.Sequence[AddressStanding], now: datetime, deployed: t.Sequence[DeployedEndpoint] = ()
+) -> bytes:
+    """The whole textfile. found: of all endpoints that are enabled, each address and kind of key once."""
     families: list[Metric] = [
         _gauge_of(
             "not_before_timestamp_seconds",
@@ -68,9 +78,7 @@ def render_endpoints(found: t.Sequence[AddressStanding], now: datetime) -> bytes
             "trusted",
             "Whether the certificate was trusted when the address was last asked, where that was asked for.",
             found,
-            lambda each: (
-                None if not each.served or not each.state or each.state.trusted is None else each.state.trusted
-            ),
+            _trusted,
         ),
         _gauge_of(
             "last_scan_timestamp_seconds",
@@ -85,6 +93,14 @@ def render_endpoints(found: t.Sequence[AddressStanding], now: datetime) -> bytes
     for condition, count in count_by_condition(found).items():
         counts.add_metric([condition], count)
     families.append(counts)
+    held = GaugeMetricFamily(
+        "certops_endpoint_deployment_served",
+        "Whether an endpoint serves what is deployed for it, where that is known.",
+        labels=_LABELS[:3],
+    )
+    for each in deployed:
+        held.add_metric([shown(each.name), shown(each.host), str(each.port)], float(each.served))
+    families.append(held)
     written = GaugeMetricFamily("certops_endpoint_report_timestamp_seconds", "When this was read from the registry.")
     written.add_metric([], float(int(now.timestamp())))
     families.append(written)

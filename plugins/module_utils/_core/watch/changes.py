@@ -21,7 +21,7 @@ from ..instants import isoformat_utc, parse_isoformat_utc
 from ..renewal import renewal_notice
 from .endpoints import WatchedEndpoint
 from .ends import end_of, threshold_reached, thresholds, unneeded_ends
-from .events import WatchEvent, WatchEventKind
+from .events import WatchEvent
 from .policy import WatchPolicy
 from .sightings import REVOKED, AddressState, SeenCertificate, Sighting
 from .telling import Teller
@@ -298,7 +298,7 @@ def _arrears(
     said, leaf = told.get(_SAID, serves), t.cast("SeenCertificate", sighting.leaf)
     events = []
     if said[:_SHORT] != serves[:_SHORT] and not any(kind in _REPLACEMENTS for kind in kinds):
-        owed = t.cast("list[WatchEventKind]", told.get(_OWED, "").split())
+        owed: t.Sequence[t.Any] = told.get(_OWED, "").split()
         events += [teller.stays(kind, leaf) for kind in owed]
     if said[-1] != serves[-1] and not any(kind in _VERDICTS for kind in kinds):
         bad = "untrusted" in told
@@ -381,5 +381,6 @@ def _digest(chain: t.Sequence[SeenCertificate]) -> str:
 
 
 def _gist(error: str | None) -> str | None:
-    """Without what differs by chance: numbers, such as seconds, and whether a server that goes away says goodbye."""
-    return None if error is None else re.sub(r"\d+", "", error).replace("connection reset", "connection closed")
+    """Without what differs by chance: words with digits, such as seconds and the ids that mail servers give to each
+    connection, and whether a server that goes away says goodbye."""
+    return None if error is None else re.sub(r"\S*\d\S*", "", error).replace("connection reset", "connection closed")

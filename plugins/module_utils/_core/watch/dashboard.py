@@ -207,6 +207,7 @@ class _HeldAgainstWire:
             ],
             unmanaged=bool(self._found["not_managed", key]),
             outdated=bool(self._found["record_outdated", key]),
+            unserved=bool(wrong),
         )
         if wrong and condition not in ("expired", "paused"):
             facts.update(condition="unserved", urgency="critical", why=wrong[0].message)

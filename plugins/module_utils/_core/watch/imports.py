@@ -217,7 +217,7 @@ def _found(
                 yield from _logged(place, entry, _texts(entry["dns_names"]), reading)
                 return
             if file_format in ("auto", "crtsh") and "name_value" in entry:
-                yield from _logged(place, entry, str(entry["name_value"]).split("\n"), reading)
+                yield from _logged(place, entry, _lines(entry["name_value"]), reading)
                 return
         if file_format in ("certspotter", "crtsh"):
             field = "dns_names" if file_format == "certspotter" else "name_value"
@@ -265,6 +265,12 @@ def _texts(value: t.Any) -> list[str]:
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return value
     raise InvalidOption("dns_names is no list of names.")
+
+
+def _lines(value: t.Any) -> list[str]:
+    if isinstance(value, str):
+        return value.split("\n")
+    raise InvalidOption("name_value is no text.")
 
 
 def _instant(value: t.Any) -> datetime | None:

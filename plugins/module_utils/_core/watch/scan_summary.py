@@ -99,7 +99,7 @@ class ScanSummary:
         self._conditions: collections.Counter[str] = collections.Counter()
         self._events: collections.Counter[str] = collections.Counter()
         self._problems: dict[tuple[t.Any, ...], ScanProblem] = {}
-        self._unfinished: list[WatchedEndpoint] = []
+        self._unfinished: dict[tuple[str, int], WatchedEndpoint] = {}
         self.changed = False
 
     def see(self, sighting: Sighting) -> None:
@@ -133,12 +133,12 @@ class ScanSummary:
         self._events.update(event.kind for event in events)
 
     def miss(self, endpoints: t.Iterable[WatchedEndpoint]) -> None:
-        """The time was over before they were seen, or all of their addresses."""
-        self._unfinished += endpoints
+        """The time was over before they were seen, or all of their addresses, or all types of keys."""
+        self._unfinished.update((endpoint.key, endpoint) for endpoint in endpoints)
 
     @property
     def unfinished(self) -> list[WatchedEndpoint]:
-        return self._unfinished
+        return list(self._unfinished.values())
 
     @property
     def nothing_served(self) -> bool:
@@ -155,7 +155,7 @@ class ScanSummary:
             "events": dict(sorted(self._events.items())),
             "problems": [problem.as_result(self._policy) for problem in problems[:MOST_PROBLEMS]],
             "more_problems": sum(not problem.is_passing(self._policy) for problem in problems[MOST_PROBLEMS:]),
-            "unfinished": [str(endpoint) for endpoint in self._unfinished[:MOST_PROBLEMS]],
+            "unfinished": [str(endpoint) for endpoint in self.unfinished[:MOST_PROBLEMS]],
             "more_unfinished": max(0, len(self._unfinished) - MOST_PROBLEMS),
         }
 

@@ -129,7 +129,7 @@ class EndpointScan:
                 further = dataclasses.replace(sighting, key_type=key_type)
                 self.summary.see(further)
                 yield further
-        self.summary.miss(endpoint for endpoint in source.unfinished if endpoint not in self.summary.unfinished)
+        self.summary.miss(source.unfinished)
 
 
 def _place(sighting: Sighting) -> tuple[tuple[str, int], str | None]:

@@ -25,6 +25,9 @@ from ..metrics import read_textfile, write_textfile
 #: The line of the metrics that says only when they were written.
 _MOMENT_OF_METRICS: t.Final = b"certops_endpoint_report_timestamp_seconds "
 
+#: How a file of SQLite begins (https://www.sqlite.org/fileformat2.html, 1.3).
+_DATABASE: t.Final = b"SQLite format 3\0"
+
 
 @dataclasses.dataclass(frozen=True)
 class DashboardFiles:
@@ -79,7 +82,7 @@ def write_dashboard(
         digest = made_of("", document, MOMENT)
         if _is_written(files.json_path, digest, files.attributes, check_mode, lambda: as_json(document, digest)):
             written.append(files.json_path)
-    if files.textfile and _is_measured(files.textfile, found, now, check_mode):
+    if files.textfile and _is_measured(files.textfile, found, document["endpoints"], now, check_mode):
         written.append(files.textfile)
     return DashboardReport(written, document["summary"])
 
@@ -94,7 +97,10 @@ def _is_written(
             status = place.look(name)
             if status and not stat.S_ISREG(status.st_mode):
                 raise OSError(errno.EEXIST, "It is no regular file, so it is not replaced", path)
-            if status and _is_as_written(status, attributes) and tells_the_same(_head(place, name), digest):
+            head = _head(place, name) if status else b""
+            if head.startswith(_DATABASE):  # the registry itself, for instance
+                raise OSError(errno.EEXIST, "It is a database, so it is not replaced", path)
+            if status and _is_as_written(status, attributes) and tells_the_same(head, digest):
                 return False
             if not check_mode:
                 place.remove_abandoned_of(name)
@@ -117,11 +123,25 @@ def _head(place: Place, name: str) -> bytes:
         os.close(descriptor)
 
 
-def _is_measured(textfile: str, found: t.Sequence[AddressStanding], now: datetime, check_mode: bool) -> bool:
-    """Whether any number changed. The file is written in any case: Prometheus is to see that it is looked after."""
-    from ..._core.record.endpoints import render_endpoints
+def _is_measured(
+    textfile: str,
+    found: t.Sequence[AddressStanding],
+    endpoints: t.Iterable[t.Mapping[str, t.Any]],
+    now: datetime,
+    check_mode: bool,
+) -> bool:
+    """Whether any number changed. endpoints: of the document.
 
-    text = render_endpoints(found, now)
+    The file is written in any case: Prometheus is to see that it is looked after.
+    """
+    from ..._core.record.endpoints import DeployedEndpoint, render_endpoints
+
+    deployed = [
+        DeployedEndpoint(each["name"], each["host"], each["port"], served="unserved" not in each)
+        for each in endpoints
+        if "unserved" in each or any(one["verdict"] == "served" for one in each.get("deployments", ()))
+    ]
+    text = render_endpoints(found, now, deployed)
     before = read_textfile(textfile)
     if not check_mode:
         write_textfile(textfile, text)

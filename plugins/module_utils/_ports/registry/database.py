@@ -131,7 +131,9 @@ class RegistryDatabase:
             # MariaDB the first read makes the state, and with READ COMMITTED some of its logs refuse to write.
             by_turns = writing and self.url.dialect == "postgresql"
             options["isolation_level"] = "READ COMMITTED" if by_turns else "REPEATABLE READ"
-        with self._engine.connect().execution_options(**options) as connection, connection.begin():
+        with _only_good_options():
+            connected = self._engine.connect()
+        with connected.execution_options(**options) as connection, connection.begin():
             if writing and self.url.dialect == "postgresql":
                 connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}s'")
             yield connection
@@ -168,11 +170,22 @@ class RegistryDatabase:
             seconds = {"read_timeout": ANSWER_TIMEOUT, "write_timeout": ANSWER_TIMEOUT}
             defaults = {"connect_timeout": CONNECT_TIMEOUT, **seconds, "init_command": waits}
             options["connect_args"] = _without(defaults, url.url.query)
-        with self._errors():
+        with self._errors(), _only_good_options():
             engine = sa.create_engine(url.url, **options)
         if url.file:
             sa.event.listen(engine, "begin", _begin)
         return engine
+
+
+@contextlib.contextmanager
+def _only_good_options() -> t.Iterator[None]:
+    """Around what hands the options of the URL to a driver, which raises what it likes."""
+    try:
+        yield
+    except (TypeError, ValueError):
+        raise RegistryError(
+            "database_url has an option behind its question mark that the driver does not take. Correct or remove it."
+        ) from None
 
 
 def _sqlite_connection(path: str, read_only: bool) -> sqlite3.Connection:

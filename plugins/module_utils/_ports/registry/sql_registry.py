@@ -225,33 +225,45 @@ class SqlRegistry:
         table = self._tables.endpoints
         asked = sa.select(table.c.host, table.c.port).where(table.c.retired.is_not(None))
         retired = {(row["host"], row["port"]) for row in _rows(connection, asked)}
-        new = []
+        new: list[rows.NewRegistryRow] = []
+        changed: list[rows.NewRegistryRow] = []
+        returning: list[rows.NewRegistryRow] = []
+        gone: list[WatchedEndpoint] = []
         for before, after in ((change.before, change.after) for change in changes):
             if after is None:
-                self._retire(connection, t.cast(WatchedEndpoint, before), now)
+                gone.append(t.cast(WatchedEndpoint, before))
                 continue
             values = rows.endpoint_row(after)
             if before is None:
                 values.update(added=rows.seconds(now), retired=None)
-            if before is None and after.key not in retired:
-                new.append(values)
-            else:  # one that was retired comes back with its history
-                this = sa.and_(table.c.host == after.host, table.c.port == after.port)
-                connection.execute(sa.update(table).where(this).values(values))
+                (returning if after.key in retired else new).append(values)
+            else:
+                changed.append(values)
+        this = sa.and_(table.c.host == sa.bindparam("this_host"), table.c.port == sa.bindparam("this_port"))
+        for of_a_kind in (changed, returning):  # one that was retired comes back with its history
+            if of_a_kind:
+                named = [{**values, "this_host": values["host"], "this_port": values["port"]} for values in of_a_kind]
+                connection.execute(sa.update(table).where(this), named)
         if new:
             connection.execute(sa.insert(table), new)
+        for start in range(0, len(gone), _BATCH):
+            self._retire(connection, gone[start : start + _BATCH], now)
 
-    def _retire(self, connection: sa.Connection, endpoint: WatchedEndpoint, now: datetime) -> None:
-        table, intervals = self._tables.endpoints, self._tables.intervals
-        this = sa.and_(table.c.host == endpoint.host, table.c.port == endpoint.port)
-        number = connection.execute(sa.select(table.c.id).where(this)).scalar_one()
-        connection.execute(sa.update(table).where(table.c.id == number).values(retired=rows.seconds(now)))
-        of_it = sa.and_(intervals.c.endpoint_id == number, intervals.c.open.is_(True))
-        connection.execute(sa.update(intervals).where(of_it).values(open=False))
-        event = retirement(endpoint, now)
-        known = sa.select(self._tables.events.c.id).where(self._tables.events.c.event_id == event.id)
-        if connection.execute(known).first() is None:
-            connection.execute(sa.insert(self._tables.events).values(rows.event_row(event)))
+    def _retire(self, connection: sa.Connection, gone: t.Sequence[WatchedEndpoint], now: datetime) -> None:
+        """gone: at most a list's values."""
+        table, intervals, events = self._tables.endpoints, self._tables.intervals, self._tables.events
+        keys, hosts = {endpoint.key for endpoint in gone}, {endpoint.host for endpoint in gone}
+        asked = sa.select(table.c.id, table.c.host, table.c.port).where(table.c.host.in_(hosts))
+        numbers = [row["id"] for row in _rows(connection, asked) if (row["host"], row["port"]) in keys]
+        connection.execute(sa.update(table).where(table.c.id.in_(numbers)).values(retired=rows.seconds(now)))
+        of_them = sa.and_(intervals.c.endpoint_id.in_(numbers), intervals.c.open.is_(True))
+        connection.execute(sa.update(intervals).where(of_them).values(open=False))
+        told = {event.id: event for event in (retirement(endpoint, now) for endpoint in gone)}
+        known = sa.select(events.c.event_id).where(events.c.event_id.in_(list(told)))
+        for row in list(_rows(connection, known)):
+            del told[row["event_id"]]
+        if told:
+            connection.execute(sa.insert(events), [rows.event_row(event) for event in told.values()])
 
 
 def _endpoint_of(event: WatchEvent) -> WatchedEndpoint:

@@ -178,7 +178,7 @@ class Loop(t.Generic[R]):
                 self._resume(task, None)
 
     def _pause(self) -> float | None:
-        if self._results or self._following:
+        if self._results:
             return 0
         now = self._clock.now()
         pause = self._alarms[0][0] - now if self._alarms else None

@@ -371,6 +371,12 @@ class TestReach:
         assert [when for _address, when in life.intervals] == [at(0), at(2)]
         assert life.states[ADDRESS].error == "connection refused"
 
+    def test_ids_that_servers_give_to_connections_make_no_history(self) -> None:
+        life = Life()
+        for day, number in enumerate(["5b1f17b1804b1-43b054sor12", "ffacd0b85a97d-38a4f2", "q7-20020a05"]):
+            life.see(day, error=f"STARTTLS refused: server answered '421 busy {number} - smtp' to the connection")
+        assert [when for _address, when in life.intervals] == [at(0)]
+
     def test_whether_a_server_says_goodbye_is_no_other_error(self) -> None:
         life = Life()
         for day, error in enumerate(["connection reset during handshake", "connection closed during handshake"]):

@@ -236,6 +236,7 @@ def test_thousands_of_bad_rows_are_counted_and_some_are_kept() -> None:
         ("crtsh", [{"dns_names": ["a.example"]}]),
         ("certspotter", [{"dns_names": "a.example"}]),
         ("certspotter", ["a.example"]),
+        *(("crtsh", [{"name_value": value}]) for value in (None, 1, ["a.example"], {})),
         ("json", [{"dns_names": ["a.example"]}]),
         ("json", [None, 1, ["a.example"], {}]),
         ("json", "name,host\n"),

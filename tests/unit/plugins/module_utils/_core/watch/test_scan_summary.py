@@ -98,7 +98,8 @@ def test_ten_thousand_are_a_hundred_and_a_number() -> None:
         for endpoint in endpoints:
             summary.see(sighting(host=endpoint.host))
         assert summary.as_result()["more_problems"] == more
-    summary.miss(endpoints)
+    for _key_type in range(3):  # each in no time: the deadline is over already
+        summary.miss(endpoints)
     result = summary.as_result()
     assert len(result["problems"]) == 100
     assert (len(result["unfinished"]), result["more_unfinished"]) == (100, 9900)

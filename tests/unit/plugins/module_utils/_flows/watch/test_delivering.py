@@ -145,11 +145,12 @@ def test_a_receiver_that_is_down_costs_few_attempts() -> None:
 def test_a_short_outage_is_bridged() -> None:
     outbox, receiver = Outbox([event(1), event(2)]), Receiver({"e1": "unavailable"})
     clock = Clock()
-    run_time = RunTime(timedelta(seconds=300), monotonic=lambda: clock.seconds, sleep=lambda seconds: recover(seconds))
 
     def recover(seconds: float) -> None:
         clock.seconds += seconds
         receiver.faults.clear()
+
+    run_time = RunTime(timedelta(seconds=300), monotonic=lambda: clock.seconds, sleep=recover)
 
     report = EventDelivery(outbox, receiver, DeliverySettings("chat"), run_time, now=NOW).run()
     assert report.succeeded

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import selectors
 import socket
 import threading
 import time
@@ -212,6 +213,29 @@ def test_what_follows_has_the_time_that_is_left() -> None:
     started = time.monotonic()
     assert sorted(Loop[str](5, 5).run([Timed(first(), 1)])) == ["a ran out of time", "b ran out of time"]
     assert time.monotonic() - started < SOON / 2
+
+
+@pytest.mark.parametrize(("concurrency", "most_open"), [(2, 100), (100, 2)])
+def test_what_follows_waits_for_its_turn_asleep(
+    monkeypatch: pytest.MonkeyPatch, concurrency: int, most_open: int
+) -> None:
+    """A name with many addresses that hang."""
+    rounds: list[float | None] = []
+    select = selectors.DefaultSelector.select
+
+    def counted(selector: selectors.DefaultSelector, pause: float | None = None) -> t.Any:
+        rounds.append(pause)
+        return select(selector, pause)
+
+    monkeypatch.setattr(selectors.DefaultSelector, "select", counted)
+    room = Room()
+
+    def first() -> Talk[Outcome]:
+        yield SHORT
+        return [Timed(room.talk(str(number), NEVER), 0.3) for number in range(6)]
+
+    assert len(list(Loop[str](concurrency, most_open).run([Timed(first(), 5)]))) == 6
+    assert len(rounds) < 100
 
 
 def test_thousands_need_no_room_once_they_are_over() -> None:
