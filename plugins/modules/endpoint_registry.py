@@ -119,10 +119,12 @@ EXAMPLES = r"""
         format: crtsh
         tags: {found: ct}
 
-- name: Do not ask an endpoint for a while
+- name: Do not ask an endpoint for a while # what is not given again gets its default
   certops.rotation.endpoint_registry:
     endpoints:
-      - host: old.example.com
+      - name: old shop
+        host: old.example.com
+        tags: {team: web}
         enabled: false
 
 - name: Watch an endpoint no more, and forget what is older than a year

@@ -190,3 +190,24 @@ def test_text_is_taken_for_what_it_means() -> None:
     found = plan(endpoints="www.example.com:443,[::1]:8443", discover="", prune="no", deadline="30", tags='{"a": "b"}')
     assert found["endpoints"] == ["www.example.com:443", "[::1]:8443"]
     assert (found["prune"], found["deadline"], found["tags"]) == (False, 30, {"a": "b"})
+
+
+@pytest.mark.parametrize(
+    ("module", "left_out"),
+    [
+        ("endpoint_registry", {"state"}),
+        ("endpoint_scan", set()),
+        ("endpoint_events", set()),
+        ("endpoint_dashboard", {"names", "hosts", "tags", "history", "events", "max_age", "page"}),
+    ],
+)
+def test_each_option_of_its_modules_is_within_reach(module: str, left_out: set[str]) -> None:
+    """Such as staple and key_types: a variable that reaches no module would do nothing, and nobody would see it."""
+    tasks = yaml.safe_load((ROLE / "tasks/main.yml").read_text())
+    [given] = [
+        task[f"certops.rotation.{module}"]
+        for block in tasks
+        for task in block.get("block", [block])
+        if f"certops.rotation.{module}" in task
+    ]
+    assert set(given) == set(argument_matrix.specification(argument_matrix.load(module))) - left_out
