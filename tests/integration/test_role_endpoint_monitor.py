@@ -186,6 +186,10 @@ def test_one_endpoint_by_name_or_host_and_port(scene: Scene) -> None:
     assert empty.returncode == 2
     assert "endpoint is empty" in empty.error
     assert "endpoint_scan" not in empty.modules
+    nobody = scene.run(prune=True, extra={"monitor_discover": "typo"})
+    assert nobody.returncode == 2
+    assert "monitor_discover matches no host" in nobody.output
+    assert "endpoint_registry" not in nobody.modules
 
 
 def test_what_is_not_given_any_more_is_retired_on_request_and_never_by_an_empty_list(scene: Scene) -> None:
