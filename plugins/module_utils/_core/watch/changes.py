@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import re
 import typing as t
 from datetime import datetime, timedelta
 
@@ -383,4 +382,7 @@ def _digest(chain: t.Sequence[SeenCertificate]) -> str:
 def _gist(error: str | None) -> str | None:
     """Without what differs by chance: words with digits, such as seconds and the ids that mail servers give to each
     connection, and whether a server that goes away says goodbye."""
-    return None if error is None else re.sub(r"\S*\d\S*", "", error).replace("connection reset", "connection closed")
+    if error is None:
+        return None
+    lasting = " ".join(word for word in error.split() if not any(map(str.isdigit, word)))
+    return lasting.replace("connection reset", "connection closed")
