@@ -103,6 +103,7 @@ class AcmeProxy:
         self.directory_url = f"{self.address}{parts.path}"
         self.released = threading.Event()
         self.seen: list[Seen] = []
+        self.one_order_at_a_time = threading.Lock()
         self._lock = threading.Lock()
         self._kinds = {parts.path: "directory"}
         self._rules: list[Rule] = []
@@ -260,7 +261,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.do_POST()
 
     def pass_on(self, seen: Seen) -> Answer:
-        return self.proxy.changed(seen, self.ask(self.command, self.path, self._body))
+        # Pebble makes an order's authorizations while it looks through those of others: two orders at the same time can
+        # wait for each other for ever, and then it answers nothing any more.
+        with self.proxy.one_order_at_a_time if seen.kind == "newOrder" else contextlib.nullcontext():
+            return self.proxy.changed(seen, self.ask(self.command, self.path, self._body))
 
     def ask(self, method: str, path: str, body: bytes) -> Answer:
         """The server behind; 502 when it is down. One that closed a connection it had kept is asked once more."""

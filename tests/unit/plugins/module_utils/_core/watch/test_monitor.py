@@ -198,7 +198,7 @@ def test_text_is_taken_for_what_it_means() -> None:
         ("endpoint_registry", {"state"}),
         ("endpoint_scan", set()),
         ("endpoint_events", set()),
-        ("endpoint_dashboard", {"names", "hosts", "tags", "history", "events", "max_age", "page"}),
+        ("endpoint_dashboard", {"names", "hosts", "tags", "history", "events", "page"}),
     ],
 )
 def test_each_option_of_its_modules_is_within_reach(module: str, left_out: set[str]) -> None:
