@@ -62,7 +62,7 @@ def test_the_playbook(tmp_path: pathlib.Path) -> None:
     assert run.returncode == 0, run.output
     assert run.modules == ["endpoint_status_info"]
     assert "Healthy: 1 endpoint, 1 address" in run.output
-    assert "chat has not got 1 events" in run.output
+    assert "chat has not got 1 event" in run.output
     assert "T0KEN" not in run.output
     registry.tell("over", days=-1)
     run = run_playbook({}, **options, extra={"monitor_hosts": "endpoint_monitors"})
