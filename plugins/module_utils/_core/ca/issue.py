@@ -75,6 +75,11 @@ def issue_server(
     return _signed(builder, issuer.key)
 
 
+def leaf_end(authority: Certificate, validity: datetime.timedelta, at: datetime.datetime) -> datetime.datetime:
+    """When a certificate ends that this authority issues now: what outlives its issuer would only look valid."""
+    return min(at + validity, authority.not_after)
+
+
 def _leaf_builder(
     issuer: SigningAuthority, public_key: t.Any, subject: x509.Name, validity: datetime.timedelta, at: datetime.datetime
 ) -> x509.CertificateBuilder:
@@ -86,9 +91,7 @@ def _leaf_builder(
         )
     if authority.subject_name is None:
         raise RotationError("The authority's subject is malformed: replace the authority.")
-    # What outlives its issuer would only look valid.
-    not_after = min(at + validity, authority.not_after)
-    builder = _builder(subject, authority.subject_name, public_key, at, not_after)
+    builder = _builder(subject, authority.subject_name, public_key, at, leaf_end(authority, validity, at))
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     return builder.add_extension(authority_key_identifier(authority), critical=False)
 

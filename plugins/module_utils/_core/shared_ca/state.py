@@ -13,6 +13,7 @@ which is trusted already; RETIRING is trusted still, but issues no more; ABORTED
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 from dataclasses import dataclass, field
 
@@ -192,6 +193,15 @@ def load_stored(text: str, secret: str) -> Certificate:
     return load_certificate(blocks[0].der)
 
 
+def issued_in(texts: t.Iterable[str], secret: str) -> list[Certificate]:
+    """The certificates in those texts of a secret that can be read."""
+    found = []
+    for text in texts:
+        with contextlib.suppress(MaterialError):
+            found.append(load_stored(text, secret))
+    return found
+
+
 def key_labelled(label: str, keys: SharedSecret) -> t.Any:
     """Raises RotationError."""
     text = keys.labelled(label)
@@ -209,13 +219,8 @@ def key_of(text: SecretText, secret: str) -> t.Any:
 
 
 def _client(name: str, certificates: SharedSecret | None, keys: SharedSecret | None) -> Client:
-    issued = []
-    for version in certificates.versions if certificates else ():
-        try:
-            issued.append(load_stored(version.text, name))
-        except MaterialError:
-            continue
-    return Client(name, _pair(certificates, keys, CURRENT), keys, tuple(issued))
+    texts = [version.text for version in certificates.versions] if certificates else []
+    return Client(name, _pair(certificates, keys, CURRENT), keys, tuple(issued_in(texts, name)))
 
 
 def _pair(

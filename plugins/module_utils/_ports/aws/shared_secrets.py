@@ -69,6 +69,12 @@ class SharedSecrets(SecretWriter):
         )
         return SharedSecret(name, described["ARN"], labels, texts)
 
+    def every_text(self, name: str) -> list[str]:
+        described = self.describe(name)
+        if described is None:
+            return []
+        return [self._text(described, version_id) for version_id in sorted(self.version_ids(name))]
+
     def create(self, name: str, text: str) -> bool:
         try:
             self.apply(plan_present(None, self._wanted(name, text), same_content=False), name)
