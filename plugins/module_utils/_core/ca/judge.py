@@ -22,6 +22,8 @@ from ..x509.paths import Purpose
 from ..x509.problems import Problem, error, warning
 from ..x509.verify import key_pair_problems
 from .issue import leaf_end
+from .keys import key_pem
+from .trust import Trust, WhyRefused
 
 _CLOCK_SKEW: t.Final = datetime.timedelta(minutes=5)
 
@@ -46,21 +48,37 @@ def leaf_problems(
     leaf: Certificate,
     key: t.Any,
     purpose: Purpose,
-    authorities: t.Iterable[Certificate],
+    trust: Trust,
     at: datetime.datetime,
     warn_before: datetime.timedelta,
+    why_refused: WhyRefused,
 ) -> list[Problem]:
-    """authorities: those that are trusted; one of them must have signed it."""
+    """key: of the leaf, None where it was not looked at: then nobody can be asked; trust: what its peers have."""
     problems = key_pair_problems(leaf, key)
-    if not any(is_issued_by(leaf, authority) for authority in authorities):
-        problems.append(
-            error("chain_signature_invalid", f"'{leaf.name}' is not signed by the authority that is stored with it.")
-        )
     if leaf.is_ca or not has_purpose(leaf, purpose):
         problems.append(
             error("purpose_not_allowed", f"'{leaf.name}' is no certificate for TLS {purpose}s: have it issued again.")
         )
+    if not any(is_issued_by(leaf, authority) for authority in trust.authorities):
+        problems.append(
+            error("chain_signature_invalid", f"'{leaf.name}' is not signed by the authority that is stored with it.")
+        )
+    reason = None if problems else refusal(leaf, key, purpose, trust, at, why_refused)
+    if reason is not None:
+        peers = "servers" if purpose == "client" else "clients"
+        problems.append(
+            error("untrusted", f"TLS {peers} that trust what is stored with '{leaf.name}' refuse it: {reason}.")
+        )
     return problems + date_problems(leaf, at, warn_before)
+
+
+def refusal(
+    leaf: Certificate, key: t.Any, purpose: Purpose, trust: Trust, at: datetime.datetime, why_refused: WhyRefused
+) -> str | None:
+    """Why peers with this trust refuse it, whatever its dates are. key: None for one that nobody can be asked about."""
+    if key is None:
+        return None
+    return why_refused(leaf.pem + key_pem(key).encode(), purpose, trust.pem(at))
 
 
 def is_issued_by(leaf: Certificate, authority: Certificate) -> bool:
@@ -87,7 +105,7 @@ def date_problems(certificate: Certificate, at: datetime.datetime, warn_before: 
     return []
 
 
-RenewalReason = t.Literal["missing", "key_broken", "ca_changed", "names_changed", "purpose", "expiring"]
+RenewalReason = t.Literal["missing", "key_broken", "ca_changed", "names_changed", "purpose", "refused", "expiring"]
 
 
 def server_renewal_reason(
@@ -98,11 +116,14 @@ def server_renewal_reason(
     at: datetime.datetime,
     validity: datetime.timedelta,
     renew_before: datetime.timedelta | None = None,
+    *,
+    is_refused: t.Callable[[], bool],
 ) -> RenewalReason | None:
     """Why a server's certificate has to be issued anew, or None when it is still good.
 
     leaf, key: None where there is none that can be read; authority: that has to have issued it; names: that it has to
-    have, as the subjectAltName will hold them; validity, renew_before: see is_ending.
+    have, as the subjectAltName will hold them; validity, renew_before: see is_ending; is_refused: asks whether peers
+    refuse it, and is called for a leaf that is good otherwise.
     """
     if leaf is None or key is None:
         return "missing"
@@ -114,6 +135,8 @@ def server_renewal_reason(
         return "names_changed"
     if leaf.is_ca or not has_purpose(leaf, "server"):
         return "purpose"
+    if is_refused():
+        return "refused"
     return "expiring" if is_ending(leaf, authority, at, validity, renew_before) else None
 
 

@@ -53,7 +53,7 @@ def bring_about(steward: Steward, wish: Wish, state: State, known_clients: t.Ite
     if _is_to_be_replaced(state, wish, steward.at):
         every = tuple(dict.fromkeys([*clients, *known_clients]))
         wishes = {client.name: client for client in wish.clients}
-        rotation = AuthorityRotation(steward, [wishes.get(name) or ClientWish(name) for name in every])
+        rotation = AuthorityRotation(steward, [wishes.get(name) or ClientWish(name) for name in every], at_once=True)
         if state.phase == "settled":
             rotation.publish(wish.authority, wish.imported)
         if state.phase != "promoted":

@@ -14,6 +14,7 @@ from ..._core.ca.keys import generate_key, quick_key
 from ..._core.shared_ca.facts import facts, outcome_items, shown
 from ..._core.shared_ca.state import Names, State
 from ..._ports.aws.shared_secrets import SharedSecrets
+from ..._ports.openssl.peer import why_refused
 from .known_clients import known_clients
 from .overlay import Overlay
 from .present import Wish, bring_about
@@ -118,7 +119,7 @@ class AuthorityProvider:
         before = steward.look(clients)
         after = bring_about(steward, wish, before, others)
         predicted = self.check_mode and steward.changed
-        told = facts(before if predicted else after, steward.at, warn_before)
+        told = facts(before if predicted else after, steward.at, warn_before, why_refused)
         for problem in () if predicted else told["problems"]:
             self.warn(f"{problem['name']}: {problem['message']} [{problem['code']}]")
         return Presence(
