@@ -203,8 +203,9 @@ notes:
   - A host that finds everything needs C(secretsmanager:DescribeSecret) and C(secretsmanager:GetSecretValue) only. To
     create and renew, C(secretsmanager:CreateSecret), C(secretsmanager:PutSecretValue) and C(secretsmanager:TagResource)
     are needed; to revoke a client C(secretsmanager:ListSecretVersionIds); for O(force) and O(renew_expired)
-    C(secretsmanager:UpdateSecretVersionStage) and C(secretsmanager:ListSecrets); for other options C(secretsmanager:UpdateSecret), C(secretsmanager:RestoreSecret),
-    C(secretsmanager:DeleteSecret) and C(secretsmanager:ReplicateSecretToRegions).
+    C(secretsmanager:UpdateSecretVersionStage) and C(secretsmanager:ListSecrets); for other options
+    C(secretsmanager:UpdateSecret), C(secretsmanager:RestoreSecret), C(secretsmanager:DeleteSecret) and
+    C(secretsmanager:ReplicateSecretToRegions).
   - The private keys are never returned. M(certops.rotation.shared_ca_info) does that on demand.
 seealso:
   - module: certops.rotation.shared_ca_info

@@ -2,61 +2,85 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What an authority issues, tried before it is asked for: a client and a server, made in memory and never stored."""
+"""What an authority will be asked for, tried out in memory before anything of it is stored.
+
+A client and a server with keys that nobody keeps, and an empty revocation list: peers have to believe them.
+"""
 
 from __future__ import annotations
 
 import datetime
-import ipaddress
 import typing as t
+from dataclasses import dataclass, field
 
 try:
     from cryptography import x509
 except ImportError:  # the module boundary says so
     pass
 
+from ..._errors import RotationError
+from ..x509.certificate import Certificate
+from ..x509.name_constraints import allowed_name
 from ..x509.paths import Purpose
+from .crl import build_crl
 from .issue import SigningAuthority, issue_client, issue_server
-from .judge import refusal
-from .keys import quick_key
+from .keys import key_pem, quick_key
 from .profiles import KeySpec
-from .trust import Trust, WhyRefused
 
-_VALIDITY: t.Final = datetime.timedelta(days=1)
-_NAME: t.Final = "trial.invalid"  # RFC 6761, 6.4: nobody's
-PURPOSES: t.Final[tuple[Purpose, ...]] = ("server", "client")
+_VALIDITY: t.Final = datetime.timedelta(minutes=5)
 
 
-def trial_refusal(
-    issuer: SigningAuthority, purpose: Purpose, trust: Trust, at: datetime.datetime, why_refused: WhyRefused
-) -> str | None:
-    """Why peers with this trust refuse a leaf that it issues now. Raises RotationError when it cannot issue."""
+@dataclass(frozen=True)
+class Question:
+    """What a peer trusts, and what it is shown.
+
+    purpose: what the one that is judged wants to be; trusted: PEM of authorities and revocation lists; shown: PEM of
+    its certificate, of those to be sent along, and of its key; crls: "all" to ask for a list of each authority, as
+    HAProxy does with ``crl-file``, "issuer" for one of the leaf's own, "" for none.
+    """
+
+    purpose: Purpose
+    trusted: str
+    shown: bytes = field(repr=False)
+    crls: t.Literal["all", "issuer", ""] = ""
+
+
+#: Asks a TLS library: why a peer refuses what it is shown, or None. A port.
+Verdict = t.Callable[[Question], t.Optional[str]]
+
+
+def require_belief(
+    issuer: SigningAuthority,
+    clients: t.Mapping[str, x509.Name],
+    server: x509.Name,
+    at: datetime.datetime,
+    verdict: Verdict,
+) -> None:
+    """Raises RotationError where a peer would refuse what this authority issues.
+
+    clients: their subjects, by name; without any, no client and no revocation list is tried. server: a subject.
+    """
     key = quick_key(KeySpec("ec", 256))
-    subject = x509.Name([*_subject(issuer).rdns, x509.RelativeDistinguishedName([_common_name()])])
-    if purpose == "client":
-        leaf = issue_client(issuer, key.public_key(), subject, _VALIDITY, at)
-    else:
-        leaf = issue_server(issuer, key.public_key(), subject, _VALIDITY, at, [_permitted_name(issuer)])
-    return refusal(leaf, key, purpose, trust, at, why_refused)
+    trusted = "".join(each.pem.decode() for each in issuer.path)
+    # The lists of those above are made with keys that are elsewhere.
+    crls: t.Literal["all", "issuer", ""] = ("issuer" if issuer.above else "all") if clients else ""
+    if crls:
+        trusted += build_crl(issuer, {}, at, 1)
 
+    def ask(who: str, leaf: Certificate, purpose: Purpose) -> None:
+        why = verdict(Question(purpose, trusted, leaf.pem + key_pem(key).encode(), crls))
+        if why is not None:
+            raise RotationError(
+                f"The authority '{issuer.certificate.name}' cannot be used: peers refuse {who} that it issues. OpenSSL"
+                f" says: {why}. Use another authority, or have this one issued again."
+            )
 
-def _subject(issuer: SigningAuthority) -> x509.Name:
-    """Below the authority's own, so that no constraint on directory names forbids it."""
-    return issuer.certificate.subject_name or x509.Name([])
-
-
-def _common_name() -> x509.NameAttribute[str]:
-    return x509.NameAttribute(x509.NameOID.COMMON_NAME, "trial")
-
-
-def _permitted_name(issuer: SigningAuthority) -> x509.GeneralName:
-    """One that its name constraints allow, where they do at all (RFC 5280, 4.2.1.10)."""
-    constraints = issuer.certificate.name_constraints
-    permitted = constraints.permitted_subtrees if constraints else None
-    hosts = [name.value for name in permitted or () if isinstance(name, x509.DNSName)]
-    networks = [name.value for name in permitted or () if isinstance(name, x509.IPAddress)]
-    if hosts:
-        return x509.DNSName(f"trial.{hosts[0].lstrip('.')}".rstrip("."))
-    if networks and not isinstance(networks[0], (ipaddress.IPv4Address, ipaddress.IPv6Address)):
-        return x509.IPAddress(networks[0].network_address)
-    return x509.DNSName(_NAME)
+    for name, subject in clients.items():
+        ask(f"the client {name}", issue_client(issuer, key.public_key(), subject, _VALIDITY, at), "client")
+    own = allowed_name([each.x509 for each in issuer.path])
+    if own is None:
+        raise RotationError(
+            f"The authority '{issuer.certificate.name}' may not issue for any server (name constraints): use another"
+            " one."
+        )
+    ask("a server", issue_server(issuer, key.public_key(), server, _VALIDITY, at, [own]), "server")

@@ -135,8 +135,9 @@ def _renewal_reason(
     def is_refused() -> bool:
         return leaf is not None and refusal(leaf, key, "server", trust, at, why_refused) is not None
 
-    authority = pair.certificate
-    return server_renewal_reason(leaf, key, authority, names, at, validity, renew_before, is_refused=is_refused)
+    return server_renewal_reason(
+        leaf, key, pair.certificate, names, at, validity, renew_before, pair.above, is_refused=is_refused
+    )
 
 
 def _refuse_unbelieved(state: State, server: Identity, at: datetime.datetime) -> None:

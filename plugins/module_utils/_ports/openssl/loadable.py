@@ -16,13 +16,14 @@ import threading
 import typing as t
 
 # A context takes one key at a time.
-_LOCK: t.Final = threading.Lock()
+#: Of all that OpenSSL is shown: which thread asks whom never matters.
+LOCK: t.Final = threading.Lock()
 
 
 def why_not_loaded(pem: bytes) -> str | None:
     """As WhyNotLoaded of the core. The bytes are shown to OpenSSL without being stored."""
     try:
-        with _LOCK, as_files(pem) as (certificate, key):
+        with LOCK, as_files(pem) as (certificate, key):
             # Never ask on the terminal: a passphrase is not needed for what is written.
             _context().load_cert_chain(certificate, key, password=lambda: b"")
     except (ssl.SSLError, ValueError) as error:
