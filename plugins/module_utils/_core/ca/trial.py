@@ -45,20 +45,21 @@ class Question:
     crls: t.Literal["all", "issuer", ""] = ""
 
 
-#: Asks a TLS library: why a peer refuses what it is shown, or None. A port.
+#: Asks a TLS library: why a peer refuses what it is shown, whatever the time is, or None. A port.
 Verdict = t.Callable[[Question], t.Optional[str]]
 
 
 def require_belief(
     issuer: SigningAuthority,
     clients: t.Mapping[str, x509.Name],
-    server: x509.Name,
+    subject: x509.Name,
     at: datetime.datetime,
     verdict: Verdict,
 ) -> None:
     """Raises RotationError where a peer would refuse what this authority issues.
 
-    clients: their subjects, by name; without any, no client and no revocation list is tried. server: a subject.
+    clients: their subjects, by name; without any, no client and no revocation list is tried. subject: what the
+    server's has in common with it is all but the common name.
     """
     key = quick_key(KeySpec("ec", 256))
     trusted = "".join(each.pem.decode() for each in issuer.path)
@@ -75,11 +76,15 @@ def require_belief(
                 f" says: {why}. Use another authority, or have this one issued again."
             )
 
-    for name, subject in clients.items():
-        ask(f"the client {name}", issue_client(issuer, key.public_key(), subject, _VALIDITY, at), "client")
+    for name, own_subject in clients.items():
+        ask(f"the client {name}", issue_client(issuer, key.public_key(), own_subject, _VALIDITY, at), "client")
+    common_name = x509.NameOID.COMMON_NAME
+    others = [attribute for attribute in subject if attribute.oid != common_name]
+    server = x509.Name([*others, x509.NameAttribute(common_name, "trial")])
     own = allowed_name([each.x509 for each in issuer.path])
     if own is None:
         raise RotationError(
-            f"The authority '{issuer.certificate.name}' may not issue for any server (name constraints): use another one."
+            f"The authority '{issuer.certificate.name}' may not issue for any server (name constraints): use another"
+            " one."
         )
     ask("a server", issue_server(issuer, key.public_key(), server, _VALIDITY, at, [own]), "server")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime, timedelta
 
+from ..ca.imported import stored_problems
 from ..ca.judge import authority_problems, leaf_problems
 from ..ca.keys import key_pem
 from ..instants import isoformat_utc
@@ -106,6 +107,7 @@ def _problems(state: State, stored: _Stored, at: datetime, warn_before: timedelt
         found = leaf_problems(pair.certificate, pair.key, "client", state.trusted, at, warn_before)
     else:
         found = authority_problems(pair.certificate, pair.key, at, warn_before)
+        found += stored_problems(pair.path, at, warn_before)
     return [*pair.problems, *found]
 
 
@@ -133,7 +135,7 @@ def _certificate_facts(
     if pair.certificate:
         summary = pair.certificate.summary()
         item.update({key: summary[key] for key in summary if key in item})
-        item.update(subject=pair.certificate.subject, certificate=pair.certificate.pem.decode())
+        item.update(subject=pair.certificate.subject, certificate="".join(each.pem.decode() for each in pair.path))
     if mask:
         item["private_key"] = None
         if pair.key is not None:

@@ -18,10 +18,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ..._core.ca.crl import build_crl
+from ..._core.ca.imported import refuse_lists
 from ..._core.ca.issue import SigningAuthority, issue_authority, issue_client
 from ..._core.ca.judge import is_issued_by
 from ..._core.ca.keys import KeyMaker, generate_key, key_pem, spec_of
-from ..._core.ca.profiles import Profile
+from ..._core.ca.profiles import KeySpec, Profile
 from ..._core.secrets.plan import CURRENT
 from ..._core.secrets.shared import PENDING, SecretStore
 from ..._core.shared_ca.state import Client, Names, Pair, State, key_labelled, key_of, observe
@@ -141,7 +142,10 @@ class Steward:
         return key_pem(self._make_key(profile.key))
 
     def authority_steps(self, state: State, profile: Profile, imported: SigningAuthority | None) -> t.Iterator[Write]:
-        """Where there is no authority yet: its key, then its certificate. imported: to be used instead of a new one."""
+        """Where there is no authority yet: its key, then its certificate. imported: to be used instead of a new one.
+
+        One that is there without those above it, or with others, gets those that are imported along.
+        """
         names = self.names
         if state.current is None and state.keys is None:
             pem = (lambda: key_pem(imported.key)) if imported else (lambda: self.new_key(profile))
@@ -149,15 +153,23 @@ class Steward:
         elif state.current is None and state.keys is not None:
             key = key_labelled(CURRENT, state.keys)
             if imported and imported.key.public_key() != key.public_key():
-                raise RotationError(f"{names.ca_key} holds another key than the one to import: delete it first.")
+                raise RotationError(
+                    f"{names.ca_key} holds another key than the one to import, and no certificate of it is stored:"
+                    " somebody is creating another authority, or was interrupted. Run again, and see what is there; if"
+                    f" it is still the same, delete {names.ca_key}, or use another prefix."
+                )
             yield lambda: self.create(names.ca_cert, self.authority_for(key, profile, imported))
+        elif imported and state.current and _lacks_way_to_root(state.current, imported):
+            token = self.token(state.current.version_id, *(each.fingerprint_sha256 for each in imported.path))
+            certificates = self.authority_for(imported.key, profile, imported)
+            yield lambda: self.put(names.ca_cert, certificates, token=token, label=CURRENT)
 
     def authority_for(self, key: t.Any, profile: Profile, imported: SigningAuthority | None) -> t.Callable[[], str]:
-        """Makes the certificate, as PEM."""
+        """Makes the certificate, as PEM, with those above it."""
 
         def make() -> str:
             if imported:
-                return imported.certificate.pem.decode()
+                return "".join(each.pem.decode() for each in imported.path)
             return issue_authority(key, profile.subject, profile.validity, self.at).pem.decode()
 
         return make
@@ -260,6 +272,8 @@ class Steward:
         stale = refresh and stored is not None and not stored.is_for([issuer.certificate for issuer in issuers])
         if not new and not stale:
             return
+        if new:
+            refuse_lists(issuers)
         number = stored.number() + 1 if stored else 1
 
         def make() -> str:
@@ -272,9 +286,14 @@ class Steward:
             yield lambda: self.put(self.names.crl, make, token=token, label=CURRENT)
 
 
-def profile_of(certificate: Certificate | None, secret: str) -> Profile:
-    """To make a successor like this certificate. Raises RotationError."""
+def _lacks_way_to_root(pair: Pair, imported: SigningAuthority) -> bool:
+    """Whether this is the same authority, with others above it than it is imported with."""
+    return pair.certificate == imported.certificate and bool(imported.above) and pair.above != imported.above
+
+
+def profile_of(certificate: Certificate | None, secret: str, key: KeySpec | None = None) -> Profile:
+    """To make a successor like this certificate. key: None for one like its own. Raises RotationError."""
     if certificate is None or certificate.subject_name is None:
         raise RotationError(f"{secret} holds no certificate that a new one could be made like: delete the secret.")
     lifetime = certificate.not_after - certificate.not_before
-    return Profile(certificate.subject_name, spec_of(certificate.public_key), lifetime)
+    return Profile(certificate.subject_name, key or spec_of(certificate.public_key), lifetime)

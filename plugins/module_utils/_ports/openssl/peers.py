@@ -13,11 +13,12 @@ from .loadable import LOCK, as_files
 
 # What Debian, Ubuntu and Fedora ask for: no SHA-1 in signatures, RSA of at least 2048 bits.
 _CIPHERS = "DEFAULT@SECLEVEL=2"
+_NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME: dates are judged by the core, at an instant that it is given
 _MOST_ROUNDS = 20  # a handshake takes three
 
 
 def why_not_believed(question: Question) -> str | None:
-    """As Verdict of the core, by the rules and the clock of this host's OpenSSL. Nothing is stored in a file system.
+    """As Verdict of the core, by the rules of this host's OpenSSL. Nothing is stored in a file system.
 
     Raises OSError when OpenSSL cannot be asked.
     """
@@ -41,6 +42,7 @@ def _contexts(question: Question) -> tuple[ssl.SSLContext, ssl.SSLContext]:
         context.verify_mode = ssl.CERT_REQUIRED if context is judge else ssl.CERT_NONE
     with as_files(question.trusted.encode()) as (path, _again):
         judge.load_verify_locations(path)
+    judge.verify_flags |= _NO_CHECK_TIME
     if question.crls == "all":
         judge.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
     elif question.crls == "issuer":
