@@ -31,7 +31,7 @@ _VALIDITY: t.Final = datetime.timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
-class Question:
+class PeerQuestion:
     """What a peer trusts, and what it is shown.
 
     purpose: what the one that is judged wants to be; trusted: PEM of authorities and revocation lists; shown: PEM of
@@ -46,7 +46,7 @@ class Question:
 
 
 #: Asks a TLS library: why a peer refuses what it is shown, whatever the time is, or None. A port.
-Verdict = t.Callable[[Question], t.Optional[str]]
+PeerVerdict = t.Callable[[PeerQuestion], t.Optional[str]]
 
 
 def require_belief(
@@ -54,7 +54,7 @@ def require_belief(
     clients: t.Mapping[str, x509.Name],
     subject: x509.Name,
     at: datetime.datetime,
-    verdict: Verdict,
+    verdict: PeerVerdict,
 ) -> None:
     """Raises RotationError where a peer would refuse what this authority issues.
 
@@ -69,7 +69,7 @@ def require_belief(
         trusted += build_crl(issuer, {}, at, 1)
 
     def ask(who: str, leaf: Certificate, purpose: Purpose) -> None:
-        why = verdict(Question(purpose, trusted, leaf.pem + key_pem(key).encode(), crls))
+        why = verdict(PeerQuestion(purpose, trusted, leaf.pem + key_pem(key).encode(), crls))
         if why is not None:
             raise RotationError(
                 f"The authority '{issuer.certificate.name}' cannot be used: peers refuse {who} that it issues. OpenSSL"

@@ -15,7 +15,7 @@ from ..._core.ca.imported import import_problems, refuse_lists, signing_authorit
 from ..._core.ca.issue import SigningAuthority, issue_authority
 from ..._core.ca.keys import quick_key
 from ..._core.ca.profiles import Profile
-from ..._core.ca.trial import Verdict, require_belief
+from ..._core.ca.trial import PeerVerdict, require_belief
 from ..._core.instants import isoformat_utc
 from ..._core.shared_ca.state import Client, State
 from ..._core.x509.document import Opener, parse_secret
@@ -48,7 +48,7 @@ def bring_about(
     wish: Wish,
     state: State,
     known_clients: t.Iterable[str] = (),
-    verdict: Verdict = why_not_believed,
+    verdict: PeerVerdict = why_not_believed,
 ) -> State:
     """Bring what is stored to what is wanted.
 
@@ -125,7 +125,7 @@ def _try_out(
     state: State,
     followers: t.Mapping[str, Client],
     at: datetime.datetime,
-    verdict: Verdict,
+    verdict: PeerVerdict,
     *,
     is_generated: bool,
 ) -> None:
@@ -166,7 +166,7 @@ def refuse_unusable_import(
     wish: Wish,
     imported: SigningAuthority,
     at: datetime.datetime,
-    verdict: Verdict = why_not_believed,
+    verdict: PeerVerdict = why_not_believed,
     followers: t.Mapping[str, Client] = MappingProxyType({}),
 ) -> None:
     """followers: stored clients that it is to issue for, beside those of the wish. Raises RotationError."""
