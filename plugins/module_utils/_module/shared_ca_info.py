@@ -45,7 +45,7 @@ def run(module: AwsModule) -> None:
         from .._core.shared_ca.facts import facts
         from .._flows.shared_ca.known_clients import known_clients
         from .._flows.shared_ca.steward import Steward
-        from .._ports.openssl.peer import why_refused
+        from .._ports.openssl.peers import why_not_believed
 
         names, source = secret_names(params), shared_secrets(module)
         clients = params["clients"]
@@ -54,5 +54,5 @@ def run(module: AwsModule) -> None:
         steward = Steward(source, names, now())
         state = steward.look(clients)
         mask = mask_private_key if params["include_keys"] else None
-        result = facts(state, steward.at, warn_before(params), why_refused, mask)
+        result = facts(state, steward.at, warn_before(params), why_not_believed, mask)
         module.exit_json(changed=False, **result, api_calls=dict(source.api_calls))

@@ -23,14 +23,14 @@ def run(module: t.Any) -> None:
     with module_boundary(module):
         require_library("cryptography")
         from .._core.shared_ca.held import held
-        from .._ports.openssl.peer import why_refused
+        from .._ports.openssl.peers import why_not_believed
 
         found, now = held(_files(module.params["path"])), datetime.datetime.now(datetime.timezone.utc)
         module.exit_json(
             changed=False,
             trusted_fingerprints=[authority.fingerprint_sha256 for authority in found.trusted],
-            server=found.facts(found.server, "server", now, why_refused) if found.server else None,
-            clients={name: found.facts(leaf, "client", now, why_refused) for name, leaf in found.clients.items()},
+            server=found.facts(found.server, "server", now, why_not_believed) if found.server else None,
+            clients={name: found.facts(leaf, "client", now, why_not_believed) for name, leaf in found.clients.items()},
             problems=list(found.problems),
         )
 

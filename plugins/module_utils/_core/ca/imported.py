@@ -14,11 +14,12 @@ try:
 except ImportError:  # the module boundary says so
     pass
 
+from ..._errors import RotationError
 from ..x509.certificate import Certificate
-from ..x509.problems import MaterialError, Problem, error
+from ..x509.problems import MaterialError, Problem, error, warning
 from ..x509.verify import VerificationPolicy, strength_problems
 from .issue import SigningAuthority
-from .judge import authority_problems, is_issued_by
+from .judge import authority_problems, date_problems, is_issued_by
 
 _RSASSA_PSS = "1.2.840.113549.1.1.10"
 _ANY_USAGE = "2.5.29.37.0"
@@ -88,6 +89,23 @@ def import_problems(issuer: SigningAuthority, at: datetime.datetime, *, has_clie
     return problems + _usage_problems(authority, has_clients=has_clients)
 
 
+def stored_problems(
+    path: t.Sequence[Certificate], at: datetime.datetime, warn_before: datetime.timedelta
+) -> list[Problem]:
+    """What is wrong with the way from a stored authority to its root. path: the authority first."""
+    problems = [problem for above in path[1:] for problem in date_problems(above, at, warn_before)]
+    if not path[-1].self_issued:
+        problems.append(
+            warning(
+                "chain_broken",
+                f"'{path[-1].name}' was issued by '{path[-1].issuer}', which is not stored with it: HAProxy and all"
+                " who use OpenSSL refuse what it issues. Import it again, with the certificates of all above it (see"
+                " import_from).",
+            )
+        )
+    return problems
+
+
 def _usage_problems(authority: Certificate, *, has_clients: bool) -> list[Problem]:
     problems, usages = [], authority.extended_key_usage
     wanted = {"servers": ExtendedKeyUsageOID.SERVER_AUTH}
@@ -102,8 +120,7 @@ def _usage_problems(authority: Certificate, *, has_clients: bool) -> list[Proble
                     " peers refuse what it issues all the same.",
                 )
             )
-    usage = authority.key_usage
-    if has_clients and usage is not None and not usage.crl_sign:
+    if has_clients and not _signs_lists(authority):
         problems.append(
             error(
                 "purpose_not_allowed",
@@ -112,6 +129,28 @@ def _usage_problems(authority: Certificate, *, has_clients: bool) -> list[Proble
             )
         )
     return problems
+
+
+def refuse_lists(issuers: t.Iterable[SigningAuthority]) -> None:
+    """Raises RotationError where revocation lists by these would make HAProxy refuse every client."""
+    for issuer in issuers:
+        name = issuer.certificate.name
+        if issuer.above:
+            raise RotationError(
+                f"Clients of '{name}' cannot be revoked: with lists HAProxy asks for one of every authority up to"
+                f" '{issuer.above[-1].name}', which only their own keys can sign. Replace the authority (playbook"
+                " rotate_ca): clients that get no new certificate are refused then."
+            )
+        if not _signs_lists(issuer.certificate):
+            raise RotationError(
+                f"Clients of '{name}' cannot be revoked: its key usage lacks cRLSign, and its lists would make HAProxy"
+                " refuse every client. Replace the authority (playbook rotate_ca): clients that get no new certificate"
+                " are refused then."
+            )
+
+
+def _signs_lists(authority: Certificate) -> bool:
+    return authority.key_usage is None or authority.key_usage.crl_sign
 
 
 def _is_same_entity(one: Certificate, other: Certificate) -> bool:

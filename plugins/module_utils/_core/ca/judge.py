@@ -23,7 +23,8 @@ from ..x509.problems import Problem, error, warning
 from ..x509.verify import key_pair_problems
 from .issue import leaf_end
 from .keys import key_pem
-from .trust import Trust, WhyRefused
+from .trial import PeerVerdict
+from .trust import Trust
 
 _CLOCK_SKEW: t.Final = datetime.timedelta(minutes=5)
 
@@ -51,7 +52,7 @@ def leaf_problems(
     trust: Trust,
     at: datetime.datetime,
     warn_before: datetime.timedelta,
-    why_refused: WhyRefused,
+    verdict: PeerVerdict,
 ) -> list[Problem]:
     """key: of the leaf, None where it was not looked at: then nobody can be asked; trust: what its peers have."""
     problems = key_pair_problems(leaf, key)
@@ -63,7 +64,7 @@ def leaf_problems(
         problems.append(
             error("chain_signature_invalid", f"'{leaf.name}' is not signed by the authority that is stored with it.")
         )
-    reason = None if problems else refusal(leaf, key, purpose, trust, at, why_refused)
+    reason = None if problems else refusal(leaf, key, purpose, trust, at, verdict)
     if reason is not None:
         peers = "servers" if purpose == "client" else "clients"
         problems.append(
@@ -73,12 +74,12 @@ def leaf_problems(
 
 
 def refusal(
-    leaf: Certificate, key: t.Any, purpose: Purpose, trust: Trust, at: datetime.datetime, why_refused: WhyRefused
+    leaf: Certificate, key: t.Any, purpose: Purpose, trust: Trust, at: datetime.datetime, verdict: PeerVerdict
 ) -> str | None:
     """Why peers with this trust refuse it, whatever its dates are. key: None for one that nobody can be asked about."""
     if key is None:
         return None
-    return why_refused(leaf.pem + key_pem(key).encode(), purpose, trust.pem(at))
+    return verdict(trust.question(purpose, leaf.pem + key_pem(key).encode(), at))
 
 
 def is_issued_by(leaf: Certificate, authority: Certificate) -> bool:

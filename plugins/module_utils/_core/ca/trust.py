@@ -22,16 +22,7 @@ except ImportError:  # the module boundary says so
 
 from ..x509.certificate import Certificate
 from ..x509.paths import Purpose
-
-
-class WhyRefused(t.Protocol):
-    """Asks a TLS library."""
-
-    def __call__(self, identity: bytes, purpose: Purpose, trust: bytes) -> str | None:
-        """Why a peer refuses this certificate and key (PEM), None when it believes them. Dates are not judged.
-
-        trust: certificates and revocation lists that the peer has, as PEM. OSError: nobody could ask it.
-        """
+from .trial import PeerQuestion
 
 
 @dataclass(frozen=True)
@@ -41,11 +32,15 @@ class Trust:
     authorities: tuple[Certificate, ...]
     crl: str | None = None
 
-    def pem(self, at: datetime.datetime) -> bytes:
-        """As OpenSSL sees it at that instant: of several of one name it passes over those that are out of date."""
+    def question(self, purpose: Purpose, shown: bytes, at: datetime.datetime) -> PeerQuestion:
+        """Of a certificate and its key (PEM). With revocation lists, as HAProxy asks for one of each authority."""
+        return PeerQuestion(purpose, self._seen(at) + (self.crl or ""), shown, "all" if self.crl else "")
+
+    def _seen(self, at: datetime.datetime) -> str:
+        """What OpenSSL sees at that instant: of several of one name it passes over those that are out of date."""
         in_date = {each.subject for each in self.authorities if _is_in_date(each, at)}
         seen = [each for each in self.authorities if _is_in_date(each, at) or each.subject not in in_date]
-        return b"".join(each.pem for each in seen) + (self.crl or "").encode()
+        return "".join(each.pem.decode() for each in seen)
 
 
 def arranged(authorities: t.Iterable[Certificate]) -> tuple[Certificate, ...]:

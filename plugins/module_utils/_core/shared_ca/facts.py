@@ -9,9 +9,11 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime, timedelta
 
+from ..ca.imported import stored_problems
 from ..ca.judge import authority_problems, leaf_problems
 from ..ca.keys import key_pem
-from ..ca.trust import Trust, WhyRefused
+from ..ca.trial import PeerVerdict
+from ..ca.trust import Trust
 from ..instants import isoformat_utc
 from ..x509.problems import Problem
 from .state import Pair, State
@@ -30,7 +32,7 @@ def facts(
     state: State,
     at: datetime,
     warn_before: timedelta,
-    why_refused: WhyRefused,
+    verdict: PeerVerdict,
     mask: t.Callable[[str], None] | None = None,
 ) -> dict[str, t.Any]:
     """What results tell of what is stored. mask: told of each private key before it is returned, None to return none.
@@ -39,7 +41,7 @@ def facts(
     """
     certificates = []
     for stored in _stored(state):
-        problems = _problems(state, stored, at, warn_before, why_refused)
+        problems = _problems(state, stored, at, warn_before, verdict)
         certificates.append(_certificate_facts(state, stored, problems, mask))
     current = state.current.certificate if state.current else None
     return {
@@ -107,16 +109,17 @@ def _is_revoked(state: State, stored: _Stored) -> bool:
 
 
 def _problems(
-    state: State, stored: _Stored, at: datetime, warn_before: timedelta, why_refused: WhyRefused
+    state: State, stored: _Stored, at: datetime, warn_before: timedelta, verdict: PeerVerdict
 ) -> list[Problem]:
     pair = stored.pair
     if pair.certificate is None or pair.key is None:
         return [*pair.problems]
     if stored.role == "client":
         trust = Trust(tuple(state.trusted)) if _is_revoked(state, stored) else state.trust
-        found = leaf_problems(pair.certificate, pair.key, "client", trust, at, warn_before, why_refused)
+        found = leaf_problems(pair.certificate, pair.key, "client", trust, at, warn_before, verdict)
     else:
         found = authority_problems(pair.certificate, pair.key, at, warn_before)
+        found += stored_problems(pair.path, at, warn_before)
     return [*pair.problems, *found]
 
 
@@ -143,7 +146,7 @@ def _certificate_facts(
     if pair.certificate:
         summary = pair.certificate.summary()
         item.update({key: summary[key] for key in summary if key in item})
-        item.update(subject=pair.certificate.subject, certificate=pair.certificate.pem.decode())
+        item.update(subject=pair.certificate.subject, certificate="".join(each.pem.decode() for each in pair.path))
     if mask:
         item["private_key"] = None
         if pair.key is not None:

@@ -11,7 +11,8 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ..ca.judge import is_issued_by, refusal
-from ..ca.trust import Trust, WhyRefused
+from ..ca.trial import PeerVerdict
+from ..ca.trust import Trust
 from ..instants import isoformat_utc
 from ..x509.certificate import Certificate, load_certificate
 from ..x509.paths import Purpose
@@ -40,14 +41,14 @@ class Held:
         return next((authority for authority in self.trusted if is_issued_by(leaf, authority)), None)
 
     def facts(
-        self, leaf: Certificate, purpose: Purpose, at: datetime.datetime, why_refused: WhyRefused
+        self, leaf: Certificate, purpose: Purpose, at: datetime.datetime, verdict: PeerVerdict
     ) -> dict[str, t.Any]:
         issuer = self.issuer_of(leaf)
         trust = Trust(self.trusted, self.crl)
         return {
             "fingerprint_sha256": leaf.fingerprint_sha256,
             "issuer_fingerprint_sha256": issuer.fingerprint_sha256 if issuer else None,
-            "refused": refusal(leaf, self.keys.get(leaf), purpose, trust, at, why_refused) if issuer else None,
+            "refused": refusal(leaf, self.keys.get(leaf), purpose, trust, at, verdict) if issuer else None,
             "not_after": isoformat_utc(leaf.not_after),
             "subject": leaf.subject,
         }

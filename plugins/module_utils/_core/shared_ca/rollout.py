@@ -97,7 +97,10 @@ class Rollout:
         self._stored_phase: str = stored["stage"]
         self._trusted = list(stored["trusted_fingerprints"])
         by_role = {item["role"]: item for item in stored["certificates"] if item["name"] == "ca"}
-        self._authorities = {item["fingerprint_sha256"]: role for role, item in reversed(by_role.items())}
+        self._authorities = {
+            **dict.fromkeys(self._trusted, "root"),  # of an authority that is none itself
+            **{item["fingerprint_sha256"]: role for role, item in reversed(by_role.items())},
+        }
         self._by_role = {role: item["fingerprint_sha256"] for role, item in by_role.items()}
         self._current = by_role.get("current")
         self._clients = {

@@ -231,16 +231,6 @@ class Certificate:
         return None if extension is None else extension.digest
 
     @property
-    def subject_key_identifier(self) -> bytes | None:
-        """Of its own key."""
-        extension = self._extension(x509.SubjectKeyIdentifier)
-        return None if extension is None else extension.digest
-
-    @property
-    def name_constraints(self) -> x509.NameConstraints | None:
-        return self._extension(x509.NameConstraints)
-
-    @property
     def issuer_common_names(self) -> list[str]:
         found = self.issuer_name.get_attributes_for_oid(x509.NameOID.COMMON_NAME) if self.issuer_name else []
         return [str(attribute.value) for attribute in found]

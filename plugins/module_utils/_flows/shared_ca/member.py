@@ -29,7 +29,7 @@ from ..._core.shared_ca.state import Pair, State
 from ..._core.x509.paths import Purpose
 from ..._core.x509.problems import Problem, error
 from ..._errors import RotationError
-from ..._ports.openssl.peer import why_refused
+from ..._ports.openssl.peers import why_not_believed
 from .steward import Steward
 
 if t.TYPE_CHECKING:
@@ -105,7 +105,7 @@ def problems(material: Material, at: datetime.datetime, warn_before: datetime.ti
     leaves += [(material.server, "server")] if material.server else []
     for identity, purpose in leaves:
         trust = Trust(material.authorities, material.crl)
-        found += leaf_problems(identity.certificate, identity.key, purpose, trust, at, warn_before, why_refused)
+        found += leaf_problems(identity.certificate, identity.key, purpose, trust, at, warn_before, why_not_believed)
     return found
 
 
@@ -133,7 +133,7 @@ def _renewal_reason(
     validity, renew_before = wish.profile.validity, wish.renew_before
 
     def is_refused() -> bool:
-        return leaf is not None and refusal(leaf, key, "server", trust, at, why_refused) is not None
+        return leaf is not None and refusal(leaf, key, "server", trust, at, why_not_believed) is not None
 
     return server_renewal_reason(
         leaf, key, pair.certificate, names, at, validity, renew_before, pair.above, is_refused=is_refused
@@ -142,7 +142,7 @@ def _renewal_reason(
 
 def _refuse_unbelieved(state: State, server: Identity, at: datetime.datetime) -> None:
     """Of a certificate that has just been issued. Raises RotationError."""
-    reason = refusal(server.certificate, server.key, "server", state.trust, at, why_refused)
+    reason = refusal(server.certificate, server.key, "server", state.trust, at, why_not_believed)
     if reason is not None:
         raise RotationError(
             f"Nothing is written: a client that trusts {state.names.ca_cert} would refuse '{server.certificate.name}',"
@@ -181,7 +181,9 @@ def _client(state: State, name: str, at: datetime.datetime) -> Identity:
         raise RotationError(f"There is no {where}: add the client {name} with certops.rotation.shared_ca first.")
     if state.is_revoked(pair.certificate):
         raise RotationError(f"The certificate in {where} is revoked: no server accepts the client {name} any more.")
-    found = leaf_problems(pair.certificate, pair.key, "client", state.trust, at, datetime.timedelta(0), why_refused)
+    found = leaf_problems(
+        pair.certificate, pair.key, "client", state.trust, at, datetime.timedelta(0), why_not_believed
+    )
     _refuse(where, found)
     return Identity(pair.certificate, pair.key)
 

@@ -68,7 +68,7 @@ class AuthorityRotation:
             yield from steward.crl_steps(state, (), refresh=True)
             return
         profile = profile or profile_of(current.certificate, self._ca_cert)
-        given = imported.certificate.fingerprint_sha256 if imported else ""
+        given = "/".join(each.fingerprint_sha256 for each in imported.path) if imported else ""
         # What was given up is succeeded, too, or its successor would be itself.
         tokens = (current.version_id, state.labels.get(ABORTED, ""), given)
         key_token, own_token = steward.token(*tokens, "key"), steward.token(*tokens, "certificate")

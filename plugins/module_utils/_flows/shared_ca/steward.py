@@ -19,10 +19,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ..._core.ca.crl import build_crl, in_order_of_lists
+from ..._core.ca.imported import refuse_lists
 from ..._core.ca.issue import SigningAuthority, issue_authority, issue_client
 from ..._core.ca.judge import is_ending, is_issued_by, refusal
 from ..._core.ca.keys import KeyMaker, generate_key, key_pem, quick_key, spec_of
-from ..._core.ca.profiles import Profile
+from ..._core.ca.profiles import KeySpec, Profile
 from ..._core.ca.trust import Trust, successor_subject
 from ..._core.secrets.plan import CURRENT
 from ..._core.secrets.shared import PENDING, SecretStore
@@ -30,7 +31,7 @@ from ..._core.shared_ca.refusals import refusals
 from ..._core.shared_ca.state import Client, Names, Pair, State, issued_in, key_labelled, key_of, observe
 from ..._core.x509.certificate import Certificate
 from ..._errors import RotationError, SecretsManagerError
-from ..._ports.openssl.peer import why_refused
+from ..._ports.openssl.peers import why_not_believed
 from .overlay import Overlay
 
 Write = t.Callable[[], None]
@@ -114,8 +115,8 @@ class Steward:
             after = self._lead(clients, plan, before)
         finally:
             self.__dict__.update(kept)
-        found = refusals(after, self.at, why_refused)
-        known = refusals(before, self.at, why_refused) if found else {}
+        found = refusals(after, self.at, why_not_believed)
+        known = refusals(before, self.at, why_not_believed) if found else {}
         said = [sentence for what, sentence in found.items() if what not in known]
         if said:
             raise RotationError(
@@ -179,7 +180,10 @@ class Steward:
         return key_pem(self._make_key(profile.key))
 
     def authority_steps(self, state: State, profile: Profile, imported: SigningAuthority | None) -> t.Iterator[Write]:
-        """Where there is no authority yet: its key, then its certificate. imported: to be used instead of a new one."""
+        """Where there is no authority yet: its key, then its certificate. imported: to be used instead of a new one.
+
+        One that is there without those above it, or with others, gets those that are imported along.
+        """
         names = self.names
         if state.current is None and state.keys is None:
             pem = (lambda: key_pem(imported.key)) if imported else (lambda: self.new_key(profile))
@@ -187,17 +191,25 @@ class Steward:
         elif state.current is None and state.keys is not None:
             key = key_labelled(CURRENT, state.keys)
             if imported and imported.key.public_key() != key.public_key():
-                raise RotationError(f"{names.ca_key} holds another key than the one to import: delete it first.")
+                raise RotationError(
+                    f"{names.ca_key} holds another key than the one to import, and no certificate of it is stored:"
+                    " somebody is creating another authority, or was interrupted. Run again, and see what is there; if"
+                    f" it is still the same, delete {names.ca_key}, or use another prefix."
+                )
             yield lambda: self.create(names.ca_cert, self.authority_for(key, profile, imported))
+        elif imported and state.current and _lacks_way_to_root(state.current, imported):
+            token = self.token(state.current.version_id, *(each.fingerprint_sha256 for each in imported.path))
+            certificates = self.authority_for(imported.key, profile, imported)
+            yield lambda: self.put(names.ca_cert, certificates, token=token, label=CURRENT)
 
     def authority_for(
         self, key: t.Any, profile: Profile, imported: SigningAuthority | None, before: Certificate | None = None
     ) -> t.Callable[[], str]:
-        """Makes the certificate, as PEM. before: the authority that it follows."""
+        """Makes the certificate, as PEM, with those above it. before: the authority that it follows."""
 
         def make() -> str:
             if imported:
-                return imported.certificate.pem.decode()
+                return "".join(each.pem.decode() for each in imported.path)
             subject = successor_subject(profile.subject, key.public_key(), before)
             return issue_authority(key, subject, profile.validity, self.at).pem.decode()
 
@@ -284,16 +296,16 @@ class Steward:
         self, trust: Trust, leaf: Certificate, key: t.Any, profile: Profile, issuer: SigningAuthority
     ) -> bool:
         """Whether servers refuse it, and would not refuse another one: else each run would make one."""
-        if self._why_refused(trust, leaf, key) is None:
+        if self._why_not_believed(trust, leaf, key) is None:
             return False
         other_key = quick_key(profile.key)
         other = issue_client(issuer, other_key.public_key(), profile.subject, profile.validity, self.at)
-        return self._why_refused(trust, other, other_key) is None
+        return self._why_not_believed(trust, other, other_key) is None
 
-    def _why_refused(self, trust: Trust, leaf: Certificate, key: t.Any) -> str | None:
+    def _why_not_believed(self, trust: Trust, leaf: Certificate, key: t.Any) -> str | None:
         """Each is asked about once, however many steps there are."""
         if (leaf, trust) not in self._reasons:
-            self._reasons[(leaf, trust)] = refusal(leaf, key, "client", trust, self.at, why_refused)
+            self._reasons[(leaf, trust)] = refusal(leaf, key, "client", trust, self.at, why_not_believed)
         return self._reasons[(leaf, trust)]
 
     def _profile(self, wish: ClientWish, pair: Pair) -> Profile:
@@ -321,6 +333,8 @@ class Steward:
         stale = refresh and stored is not None and not stored.is_for([each.certificate for each in state.issuers()])
         if not new and not stale:
             return
+        if new:
+            refuse_lists(issuers)
         number = stored.number() + 1 if stored else 1
 
         def make() -> str:
@@ -355,9 +369,14 @@ class Steward:
         return issued_in(texts, secret)
 
 
-def profile_of(certificate: Certificate | None, secret: str) -> Profile:
-    """To make a successor like this certificate. Raises RotationError."""
+def _lacks_way_to_root(pair: Pair, imported: SigningAuthority) -> bool:
+    """Whether this is the same authority, with others above it than it is imported with."""
+    return pair.certificate == imported.certificate and bool(imported.above) and pair.above != imported.above
+
+
+def profile_of(certificate: Certificate | None, secret: str, key: KeySpec | None = None) -> Profile:
+    """To make a successor like this certificate. key: None for one like its own. Raises RotationError."""
     if certificate is None or certificate.subject_name is None:
         raise RotationError(f"{secret} holds no certificate that a new one could be made like: delete the secret.")
     lifetime = certificate.not_after - certificate.not_before
-    return Profile(certificate.subject_name, spec_of(certificate.public_key), lifetime)
+    return Profile(certificate.subject_name, key or spec_of(certificate.public_key), lifetime)

@@ -24,7 +24,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.ca.judge im
 from ansible_collections.certops.rotation.plugins.module_utils._core.ca.names import alternative_names
 from ansible_collections.certops.rotation.plugins.module_utils._core.ca.profiles import Subject
 from ansible_collections.certops.rotation.plugins.module_utils._core.ca.trust import Trust
-from ansible_collections.certops.rotation.plugins.module_utils._ports.openssl.peer import why_refused
+from ansible_collections.certops.rotation.plugins.module_utils._ports.openssl.peers import why_not_believed
 from ansible_collections.certops.rotation.tests.support import pki
 
 AT = datetime.datetime(2026, 11, 22, 3, 0, tzinfo=datetime.timezone.utc)
@@ -75,7 +75,7 @@ def test_a_client(issuer):
 
     def judged(at=AT, certificate=leaf, private_key=key, authorities=(issuer.certificate,)):
         trust = Trust(tuple(authorities))
-        return codes(leaf_problems(certificate, private_key, "client", trust, at, WARN, why_refused))
+        return codes(leaf_problems(certificate, private_key, "client", trust, at, WARN, why_not_believed))
 
     assert judged() == []
     assert judged(AT + 336 * DAY) == ["expires_too_soon"]

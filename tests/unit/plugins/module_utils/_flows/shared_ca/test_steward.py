@@ -35,7 +35,7 @@ SECRETS = [f"joblet/{name}-{kind}" for name in ("ca", "client") for kind in ("ke
 @pytest.fixture
 def credulous(monkeypatch):
     """Peers that believe everything, for tests of hundreds of runs that are about something else."""
-    monkeypatch.setattr(steward_module, "why_refused", lambda *_asked: None)
+    monkeypatch.setattr(steward_module, "why_not_believed", lambda *_asked: None)
 
 
 class Killed(BaseException):
