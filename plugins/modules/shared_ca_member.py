@@ -122,7 +122,8 @@ options:
         default: joblet-server
   renew_before:
     description:
-      - How long before its end the server certificate is renewed, for example V(30d).
+      - How long before its end the server certificate is renewed, for example V(30d). Only while another one would end
+        later, as none outlives the authority.
       - V(auto) is a third of the lifetime, and 30 days at the most.
     type: str
     default: auto
@@ -283,7 +284,7 @@ server:
     reason:
       description: Why it was issued. Null when it was not.
       type: str
-      choices: [missing, key_broken, ca_changed, names_changed, purpose, expiring]
+      choices: [missing, key_broken, ca_changed, names_changed, purpose, refused, expiring]
     fingerprint_sha256:
       description: SHA-256 of the certificate, in lower-case hexadecimal. Null when check mode predicts another one.
       type: str

@@ -48,6 +48,7 @@ def run(module: AwsModule) -> None:
         from .._flows.shared_ca.overlay import Overlay
         from .._flows.shared_ca.rotation import AuthorityRotation
         from .._flows.shared_ca.steward import ClientWish, Steward
+        from .._ports.openssl.peers import why_not_believed
 
         params, check_mode, warn = module.params, module.check_mode, warn_before(module.params)
         names, source = secret_names(params), shared_secrets(module)
@@ -62,7 +63,7 @@ def run(module: AwsModule) -> None:
         else:
             after = {"promote": rotation.promote, "finish": rotation.finish, "abort": rotation.abort}[params["step"]]()
         told = before if check_mode and steward.changed else after
-        result = facts(told, steward.at, warn)
+        result = facts(told, steward.at, warn, why_not_believed)
         diff = {"diff": {"before": shown(before), "after": shown(after)}} if module._diff else {}
         module.exit_json(
             changed=steward.changed,

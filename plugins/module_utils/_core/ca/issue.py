@@ -92,6 +92,14 @@ def issue_server(
     return _within_limits(_signed(builder, issuer.key), issuer)
 
 
+def leaf_end(path: t.Iterable[Certificate], validity: datetime.timedelta, at: datetime.datetime) -> datetime.datetime:
+    """When a certificate ends that is issued now: what outlives an authority above it would only look valid.
+
+    path: these authorities.
+    """
+    return min([at + validity, *(authority.not_after for authority in path)])
+
+
 def _leaf_builder(
     issuer: SigningAuthority, public_key: t.Any, subject: x509.Name, validity: datetime.timedelta, at: datetime.datetime
 ) -> x509.CertificateBuilder:
@@ -104,9 +112,7 @@ def _leaf_builder(
         )
     if authority.subject_name is None:
         raise RotationError("The authority's subject is malformed: replace the authority.")
-    # What outlives its issuer would only look valid.
-    not_after = min(at + validity, first_to_end.not_after)
-    builder = _builder(subject, authority.subject_name, public_key, at, not_after)
+    builder = _builder(subject, authority.subject_name, public_key, at, leaf_end(issuer.path, validity, at))
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     return builder.add_extension(authority_key_identifier(authority), critical=False)
 

@@ -13,6 +13,7 @@ which is trusted already; RETIRING is trusted still, but issues no more; ABORTED
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 from dataclasses import dataclass, field
 
@@ -21,6 +22,7 @@ from ..ca.crl import StoredCrl
 from ..ca.imported import path_to_root
 from ..ca.issue import SigningAuthority
 from ..ca.keys import read_key
+from ..ca.trust import Trust, arranged
 from ..secrets.plan import CURRENT
 from ..secrets.shared import PENDING, SecretStore, SecretText, SharedSecret
 from ..x509.certificate import Certificate, load_certificate
@@ -110,6 +112,7 @@ class State:
     """All of it at about one moment.
 
     labels: labels of the authority's certificate; keys: of the authority; clients: those that were asked for.
+    secrets: all that were looked at, by name; None for one that is not there.
     """
 
     names: Names
@@ -120,6 +123,7 @@ class State:
     keys: SharedSecret | None
     clients: t.Mapping[str, Client]
     crl: SecretText | None
+    secrets: t.Mapping[str, SharedSecret | None] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def phase(self) -> StoredPhase:
@@ -131,9 +135,14 @@ class State:
 
     @property
     def trusted(self) -> list[Certificate]:
-        """The authorities that are trusted now, the one that issues first; with those that lead to a root."""
+        """The authorities that are trusted now, with those that lead to a root, as TLS libraries are to get them."""
         pairs = (self.current, self.successor, self.retiring)
-        return list(dict.fromkeys(certificate for pair in pairs if pair for certificate in pair.path))
+        return list(arranged(certificate for pair in pairs if pair for certificate in pair.path))
+
+    @property
+    def trust(self) -> Trust:
+        """What peers have."""
+        return Trust(tuple(self.trusted), self.crl.text if self.crl else None)
 
     @property
     def trust_bundle(self) -> str:
@@ -150,9 +159,10 @@ class State:
         return stored is not None and any(serial in stored.revoked(authority) for authority in self.trusted)
 
     def issuers(self) -> list[SigningAuthority]:
-        """The trusted authorities whose key is there, the one that issues first."""
+        """The trusted authorities whose key is there, in the same order."""
         found = [pair.issuer for pair in (self.current, self.successor, self.retiring) if pair and pair.issuer]
-        return list({issuer.certificate: issuer for issuer in found}.values())
+        by_certificate = {issuer.certificate: issuer for issuer in found}
+        return [by_certificate[each] for each in self.trusted if each in by_certificate]
 
     def torn(self) -> list[str]:
         """Sentences about certificates that cannot be used for want of their key."""
@@ -167,11 +177,15 @@ def observe(store: SecretStore, names: Names, clients: t.Iterable[str], *, autho
     In the reverse order of its making: whatever a certificate needs was there before it.
     authority_keys: False for who issues nothing: keys of authorities are neither read nor missed.
     """
-    crl = _read(store, names.crl)
-    seen = {
-        client: (_read(store, names.client_cert(client)), _read(store, names.client_key(client))) for client in clients
-    }
-    certificates, keys = _read(store, names.ca_cert), _read(store, names.ca_key) if authority_keys else None
+    found: dict[str, SharedSecret | None] = {}
+
+    def read(name: str) -> SharedSecret | None:
+        found[name] = _read(store, name)
+        return found[name]
+
+    crl = read(names.crl)
+    seen = {client: (read(names.client_cert(client)), read(names.client_key(client))) for client in clients}
+    certificates, keys = read(names.ca_cert), read(names.ca_key) if authority_keys else None
     labels = certificates.labels if certificates else {}
     current_id, pending_id, retiring_id = (labels.get(label) for label in (CURRENT, PENDING, RETIRING))
     has_successor = pending_id not in (None, current_id, labels.get(ABORTED))
@@ -184,6 +198,7 @@ def observe(store: SecretStore, names: Names, clients: t.Iterable[str], *, autho
         keys=keys,
         clients={client: _client(client, *pair) for client, pair in seen.items()},
         crl=crl.labelled(CURRENT) if crl else None,
+        secrets=found,
     )
 
 
@@ -202,6 +217,15 @@ def load_stored(text: str, secret: str) -> Certificate:
     if len(blocks) != 1:
         raise MaterialError("certificate_invalid", f"{secret} holds {len(blocks)} certificates instead of one.")
     return load_certificate(blocks[0].der)
+
+
+def issued_in(texts: t.Iterable[str], secret: str) -> list[Certificate]:
+    """The certificates in those texts of a secret that can be read."""
+    found = []
+    for text in texts:
+        with contextlib.suppress(MaterialError):
+            found.append(load_stored(text, secret))
+    return found
 
 
 def load_stored_authority(text: str, secret: str) -> tuple[Certificate, ...]:
@@ -238,13 +262,9 @@ def _load_client(text: str, secret: str) -> tuple[Certificate, ...]:
 
 
 def _client(name: str, certificates: SharedSecret | None, keys: SharedSecret | None) -> Client:
-    issued = []
-    for version in certificates.versions if certificates else ():
-        try:
-            issued.append(load_stored(version.text, name))
-        except MaterialError:
-            continue
-    return Client(name, _pair(certificates, keys, CURRENT, load=_load_client), keys, tuple(issued))
+    texts = [version.text for version in certificates.versions] if certificates else []
+    issued = tuple(issued_in(texts, name))
+    return Client(name, _pair(certificates, keys, CURRENT, load=_load_client), keys, issued)
 
 
 def _pair(

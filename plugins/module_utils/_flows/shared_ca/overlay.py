@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import typing as t
 import uuid
 
 from ..._core.secrets.plan import CURRENT
@@ -13,16 +14,24 @@ from ..._core.secrets.shared import SecretStore, SecretText, SharedSecret
 
 
 class Overlay:
-    """A SecretStore. below: is only read; None for an empty one."""
+    """A SecretStore. below: is only read; None for an empty one; seen: what is known of it already, by name."""
 
-    def __init__(self, below: SecretStore | None = None) -> None:
+    def __init__(
+        self, below: SecretStore | None = None, seen: t.Mapping[str, SharedSecret | None] | None = None
+    ) -> None:
         self._below = below
-        self._changed: dict[str, SharedSecret] = {}
+        self._changed: dict[str, SharedSecret | None] = dict(seen or {})
 
     def fetch(self, name: str) -> SharedSecret | None:
         if name in self._changed:
             return self._changed[name]
         return self._below.fetch(name) if self._below else None
+
+    def every_text(self, name: str) -> list[str]:
+        found = dict.fromkeys(self._below.every_text(name) if self._below else ())
+        changed = self._changed.get(name)
+        found.update(dict.fromkeys(version.text for version in changed.versions) if changed else {})
+        return list(found)
 
     def create(self, name: str, text: str) -> bool:
         if self.fetch(name) is not None:

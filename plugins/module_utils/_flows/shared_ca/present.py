@@ -17,6 +17,7 @@ from ..._core.ca.keys import quick_key
 from ..._core.ca.profiles import Profile
 from ..._core.ca.trial import PeerVerdict, require_belief
 from ..._core.instants import isoformat_utc
+from ..._core.renewal import renewal_due
 from ..._core.shared_ca.state import Client, State
 from ..._core.x509.document import Opener, parse_secret
 from ..._core.x509.problems import MaterialError
@@ -33,7 +34,8 @@ if t.TYPE_CHECKING:
 class Wish:
     """authority: of what is generated; imported: an authority to be stored instead of a new one.
 
-    force: replace the authority and all clients at once; renew_expired: do that to an authority that has expired.
+    force: replace the authority and all clients at once; renew_expired: do that to an authority that has expired;
+    renew_ending: also to one that nears its end (see renewal_notice), which is for where nobody else trusts it.
     """
 
     authority: Profile
@@ -41,6 +43,7 @@ class Wish:
     imported: SigningAuthority | None = None
     force: bool = False
     renew_expired: bool = False
+    renew_ending: bool = False
 
 
 def bring_about(
@@ -65,7 +68,7 @@ def bring_about(
     _try_out(wish, state, followers, steward.at, verdict, is_generated=is_replaced or state.current is None)
     if is_replaced:
         wishes = {client.name: client for client in wish.clients}
-        rotation = AuthorityRotation(steward, [wishes.get(name) or ClientWish(name) for name in every])
+        rotation = AuthorityRotation(steward, [wishes.get(name) or ClientWish(name) for name in every], at_once=True)
         if state.phase == "settled":
             rotation.publish(wish.authority, wish.imported)
         if state.phase != "promoted":
@@ -82,7 +85,8 @@ def _is_to_be_replaced(state: State, wish: Wish, at: datetime.datetime) -> bool:
     if wish.imported and current == wish.imported.certificate:
         return False
     expired = current is not None and current.not_after < at
-    return wish.force or (wish.renew_expired and expired)
+    ending = current is not None and renewal_due(current.not_before, current.not_after, at)
+    return wish.force or (wish.renew_expired and expired) or (wish.renew_ending and ending)
 
 
 def _steps(steward: Steward, wish: Wish, state: State) -> t.Iterator[Write]:

@@ -5,7 +5,8 @@
 """Brings a shared authority to what is wanted, one write at a time, together with any number of others who do the same.
 
 There is no lock. Every step is planned from what is stored, makes one write that only one of all racers can win, and is
-followed by another look. The key is stored before the certificate that is made for it, so that whatever certificate
+followed by another look. Before the first one all of them are taken in memory: where TLS peers would refuse what comes
+out, nothing is begun. The key is stored before the certificate that is made for it, so that whatever certificate
 wins, it matches the stored key; and a process that is killed at any point leaves what the next one completes.
 """
 
@@ -15,19 +16,23 @@ import time
 import typing as t
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from ..._core.ca.crl import build_crl
+from ..._core.ca.crl import build_crl, in_order_of_lists
 from ..._core.ca.imported import refuse_lists
 from ..._core.ca.issue import SigningAuthority, issue_authority, issue_client
-from ..._core.ca.judge import is_issued_by
-from ..._core.ca.keys import KeyMaker, generate_key, key_pem, spec_of
+from ..._core.ca.judge import is_ending, is_issued_by, refusal
+from ..._core.ca.keys import KeyMaker, generate_key, key_pem, quick_key, spec_of
 from ..._core.ca.profiles import KeySpec, Profile
+from ..._core.ca.trust import Trust, successor_subject
 from ..._core.secrets.plan import CURRENT
 from ..._core.secrets.shared import PENDING, SecretStore
-from ..._core.shared_ca.state import Client, Names, Pair, State, key_labelled, key_of, observe
+from ..._core.shared_ca.refusals import refusals
+from ..._core.shared_ca.state import Client, Names, Pair, State, issued_in, key_labelled, key_of, observe
 from ..._core.x509.certificate import Certificate
-from ..._errors import RotationError
+from ..._errors import RotationError, SecretsManagerError
+from ..._ports.openssl.peers import why_not_believed
+from .overlay import Overlay
 
 Write = t.Callable[[], None]
 Planner = t.Callable[[State], t.Iterator[Write]]
@@ -40,11 +45,15 @@ _SECOND_LOOKS = 3
 
 @dataclass(frozen=True)
 class ClientWish:
-    """profile: of what is issued, None to copy what there is; revoked: it must not get in any more."""
+    """profile: of what is issued, None to copy what there is; revoked: it must not get in any more.
+
+    renew_before: how long before its end it is renewed, at most half of its lifetime; None for the renewal policy.
+    """
 
     name: str
     profile: Profile | None = None
     revoked: bool = False
+    renew_before: timedelta | None = None
 
 
 class Steward:
@@ -70,6 +79,7 @@ class Steward:
         self._store = store
         self._make_key = make_key
         self._pause = pause
+        self._reasons: dict[tuple[Certificate, Trust], str | None] = {}
 
     # -- leading ------------------------------------------------------------------------------------------------
 
@@ -83,12 +93,40 @@ class Steward:
             state = observe(self._store, self.names, clients, authority_keys=authority_keys)
         return state
 
-    def settle(self, clients: t.Sequence[str], plan: Planner, seen: State | None = None) -> State:
+    def settle(
+        self, clients: t.Sequence[str], plan: Planner, seen: State | None = None, *, rehearsed: bool = True
+    ) -> State:
         """Make the first step of the plan, look, plan again, until there is none. Raises RotationError.
 
-        seen: what look() has just found for these clients.
+        seen: what look() has just found for these clients; rehearsed: False where peers may refuse each other.
         """
-        losses, state = 0, seen or self.look(clients)
+        state = seen or self.look(clients)
+        if next(plan(state), None) is None:
+            return state
+        if rehearsed:
+            self._rehearse(clients, plan, state)
+        return self._lead(clients, plan, state)
+
+    def _rehearse(self, clients: t.Sequence[str], plan: Planner, before: State) -> None:
+        """Lead it in memory. Raises RotationError when peers would refuse what they do not refuse already."""
+        kept = dict(self.__dict__)
+        self._store, self._make_key, self.outcomes = Overlay(self._store, before.secrets), quick_key, {}
+        try:
+            after = self._lead(clients, plan, before)
+        finally:
+            self.__dict__.update(kept)
+        found = refusals(after, self.at, why_not_believed)
+        known = refusals(before, self.at, why_not_believed) if found else {}
+        said = [sentence for what, sentence in found.items() if what not in known]
+        if said:
+            raise RotationError(
+                f"Nothing below {self.names.prefix} is changed, for TLS peers that trust what would be stored would not"
+                f" believe all of it. {' '.join(said)} Use another authority: have it generated, or import one that"
+                " may issue certificates for TLS servers and clients."
+            )
+
+    def _lead(self, clients: t.Sequence[str], plan: Planner, state: State) -> State:
+        losses = 0
         for _attempt in range(_MOST_STEPS):
             step = next(plan(state), None)
             if step is None:
@@ -164,20 +202,23 @@ class Steward:
             certificates = self.authority_for(imported.key, profile, imported)
             yield lambda: self.put(names.ca_cert, certificates, token=token, label=CURRENT)
 
-    def authority_for(self, key: t.Any, profile: Profile, imported: SigningAuthority | None) -> t.Callable[[], str]:
-        """Makes the certificate, as PEM, with those above it."""
+    def authority_for(
+        self, key: t.Any, profile: Profile, imported: SigningAuthority | None, before: Certificate | None = None
+    ) -> t.Callable[[], str]:
+        """Makes the certificate, as PEM, with those above it. before: the authority that it follows."""
 
         def make() -> str:
             if imported:
                 return "".join(each.pem.decode() for each in imported.path)
-            return issue_authority(key, profile.subject, profile.validity, self.at).pem.decode()
+            subject = successor_subject(profile.subject, key.public_key(), before)
+            return issue_authority(key, subject, profile.validity, self.at).pem.decode()
 
         return make
 
     # -- clients ------------------------------------------------------------------------------------------------
 
     def client_steps(self, state: State, wish: ClientWish) -> t.Iterator[Write]:
-        """Issue what is missing, expired, revoked, or comes from an authority that issues no more."""
+        """Issue what is missing, revoked, refused, nears its end, or is of an authority that issues no more."""
         client, current = state.clients[wish.name], state.current
         issuer = current.issuer if current else None
         if current is None or issuer is None:
@@ -196,10 +237,14 @@ class Steward:
             or pair.key is None
             or not is_issued_by(certificate, issuer.certificate)
             or state.is_revoked(certificate)
+            or self._is_refused_for_itself(state.trust, certificate, pair.key, self._profile(wish, pair), issuer)
         ):
             yield from self._reissue_steps(client, pair, wish, current, issuer)
-        elif certificate.not_after < self.at:
-            profile, name = self._profile(wish, pair), self.names.client_cert(client.name)
+            return
+        profile, name = self._profile(wish, pair), self.names.client_cert(client.name)
+        # Longer than half of it, and each run of a short-lived one would renew it.
+        renew_before = None if wish.renew_before is None else min(wish.renew_before, profile.validity / 2)
+        if is_ending(certificate, issuer.certificate, self.at, profile.validity, renew_before, issuer.above):
             renewed = self._client_certificate(pair.key, profile, issuer)
             yield lambda: self.put(name, renewed, token=self.token(pair.version_id, "renewed"), label=CURRENT)
 
@@ -247,6 +292,22 @@ class Steward:
 
         return make
 
+    def _is_refused_for_itself(
+        self, trust: Trust, leaf: Certificate, key: t.Any, profile: Profile, issuer: SigningAuthority
+    ) -> bool:
+        """Whether servers refuse it, and would not refuse another one: else each run would make one."""
+        if self._why_not_believed(trust, leaf, key) is None:
+            return False
+        other_key = quick_key(profile.key)
+        other = issue_client(issuer, other_key.public_key(), profile.subject, profile.validity, self.at)
+        return self._why_not_believed(trust, other, other_key) is None
+
+    def _why_not_believed(self, trust: Trust, leaf: Certificate, key: t.Any) -> str | None:
+        """Each is asked about once, however many steps there are."""
+        if (leaf, trust) not in self._reasons:
+            self._reasons[(leaf, trust)] = refusal(leaf, key, "client", trust, self.at, why_not_believed)
+        return self._reasons[(leaf, trust)]
+
     def _profile(self, wish: ClientWish, pair: Pair) -> Profile:
         return wish.profile or profile_of(pair.certificate, self.names.client_cert(wish.name))
 
@@ -259,17 +320,17 @@ class Steward:
 
     # -- revocation ---------------------------------------------------------------------------------------------
 
-    def crl_steps(self, state: State, revoked_clients: t.Iterable[str], *, refresh: bool) -> t.Iterator[Write]:
+    def crl_steps(self, state: State, revoked_clients: t.Collection[str], *, refresh: bool) -> t.Iterator[Write]:
         """Revoke all certificates of these clients. refresh: have a list for exactly the authorities trusted now."""
-        stored, issuers = state.revocations, state.issuers()
+        stored, issuers = state.revocations, in_order_of_lists(state.issuers())
         to_revoke = [certificate for name in revoked_clients for certificate in state.clients[name].issued]
-        entries, new = {}, False
-        for issuer in issuers:
-            known = stored.revoked(issuer.certificate) if stored else {}
-            wanted = {leaf.x509.serial_number: self.at for leaf in to_revoke if is_issued_by(leaf, issuer.certificate)}
-            new = new or not set(wanted) <= set(known)
-            entries[issuer.certificate] = {**wanted, **known}
-        stale = refresh and stored is not None and not stored.is_for([issuer.certificate for issuer in issuers])
+        known = {issuer.certificate: stored.revoked(issuer.certificate) if stored else {} for issuer in issuers}
+        new = any(
+            is_issued_by(leaf, authority) and leaf.x509.serial_number not in revoked
+            for leaf in to_revoke
+            for authority, revoked in known.items()
+        )
+        stale = refresh and stored is not None and not stored.is_for([each.certificate for each in state.issuers()])
         if not new and not stale:
             return
         if new:
@@ -277,13 +338,35 @@ class Steward:
         number = stored.number() + 1 if stored else 1
 
         def make() -> str:
-            return "".join(build_crl(issuer, entries[issuer.certificate], self.at, number) for issuer in issuers)
+            leaves = [leaf for name in revoked_clients for leaf in self._every_issued(name)] if new else []
+            return "".join(
+                build_crl(issuer, {**self._revoked(leaves, issuer), **known[issuer.certificate]}, self.at, number)
+                for issuer in issuers
+            )
 
         if state.crl is None:
             yield lambda: self.create(self.names.crl, make)
         else:
             token = self.token(state.crl.version_id, "crl")
             yield lambda: self.put(self.names.crl, make, token=token, label=CURRENT)
+
+    def _revoked(self, leaves: t.Iterable[Certificate], issuer: SigningAuthority) -> dict[int, datetime]:
+        return {leaf.x509.serial_number: self.at for leaf in leaves if is_issued_by(leaf, issuer.certificate)}
+
+    def _every_issued(self, client: str) -> list[Certificate]:
+        """Also those that have lost their label: they are valid for as long as their dates say.
+
+        Raises RotationError.
+        """
+        secret = self.names.client_cert(client)
+        try:
+            texts = self._store.every_text(secret)
+        except SecretsManagerError as error:
+            raise RotationError(
+                f"Nothing is revoked: all certificates of the client {client} have to be known. {error.message}",
+                **error.details,
+            ) from None
+        return issued_in(texts, secret)
 
 
 def _lacks_way_to_root(pair: Pair, imported: SigningAuthority) -> bool:

@@ -14,6 +14,7 @@ from ..._core.ca.keys import generate_key, quick_key
 from ..._core.shared_ca.facts import facts, outcome_items, shown
 from ..._core.shared_ca.state import Names, State
 from ..._ports.aws.shared_secrets import SharedSecrets
+from ..._ports.openssl.peers import why_not_believed
 from .known_clients import known_clients
 from .overlay import Overlay
 from .present import Wish, bring_about, refuse_unusable_import
@@ -124,7 +125,7 @@ class AuthorityProvider:
         if properties and not restore:
             changes = self._bring_properties(clients, restore)
         predicted = self.check_mode and steward.changed
-        told = facts(before if predicted else after, steward.at, warn_before)
+        told = facts(before if predicted else after, steward.at, warn_before, why_not_believed)
         for problem in () if predicted else told["problems"]:
             self.warn(f"{problem['name']}: {problem['message']} [{problem['code']}]")
         return Presence(

@@ -17,11 +17,14 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.ca.issue im
 )
 from ansible_collections.certops.rotation.plugins.module_utils._core.ca.judge import (
     authority_problems,
+    is_ending,
     leaf_problems,
     server_renewal_reason,
 )
 from ansible_collections.certops.rotation.plugins.module_utils._core.ca.names import alternative_names
 from ansible_collections.certops.rotation.plugins.module_utils._core.ca.profiles import Subject
+from ansible_collections.certops.rotation.plugins.module_utils._core.ca.trust import Trust
+from ansible_collections.certops.rotation.plugins.module_utils._ports.openssl.peers import why_not_believed
 from ansible_collections.certops.rotation.tests.support import pki
 
 AT = datetime.datetime(2026, 11, 22, 3, 0, tzinfo=datetime.timezone.utc)
@@ -49,9 +52,9 @@ def client(issuer, validity=365 * DAY):
     return issue_client(issuer, key.public_key(), Subject("admin-client", "admin").name(), validity, AT), key
 
 
-def server(issuer, names=NAMES, validity=365 * DAY):
+def server(issuer, names=NAMES, validity=365 * DAY, at=AT):
     key, subject = pki.shared_key(), Subject("joblet-server", "Server").name()
-    return issue_server(issuer, key.public_key(), subject, validity, AT, alternative_names(names)), key
+    return issue_server(issuer, key.public_key(), subject, validity, at, alternative_names(names)), key
 
 
 def test_an_authority(issuer):
@@ -71,7 +74,8 @@ def test_a_client(issuer):
     leaf, key = client(issuer)
 
     def judged(at=AT, certificate=leaf, private_key=key, authorities=(issuer.certificate,)):
-        return codes(leaf_problems(certificate, private_key, "client", authorities, at, WARN))
+        trust = Trust(tuple(authorities))
+        return codes(leaf_problems(certificate, private_key, "client", trust, at, WARN, why_not_believed))
 
     assert judged() == []
     assert judged(AT + 336 * DAY) == ["expires_too_soon"]
@@ -80,6 +84,7 @@ def test_a_client(issuer):
     # Another authority of the same name does not do.
     assert judged(authorities=[new_authority().certificate]) == ["chain_signature_invalid"]
     assert judged(authorities=[new_authority().certificate, issuer.certificate]) == []
+    assert judged(authorities=[issuer.certificate, new_authority().certificate]) == []
     assert judged(certificate=server(issuer)[0]) == ["purpose_not_allowed"]
 
 
@@ -87,7 +92,8 @@ def test_when_a_server_gets_another_certificate(issuer):
     leaf, key = server(issuer)
 
     def reason(at=AT, certificate=leaf, private_key=key, authority=issuer.certificate, names=NAMES, **options):
-        return server_renewal_reason(certificate, private_key, authority, names, at, **options)
+        asked = {"is_refused": lambda: False, **options}
+        return server_renewal_reason(certificate, private_key, authority, names, at, 365 * DAY, **asked)
 
     assert reason() is None
     assert reason(names=["LOCALHOST", "joblet", "::1", "127.0.0.1"]) is None
@@ -97,8 +103,35 @@ def test_when_a_server_gets_another_certificate(issuer):
     assert reason(authority=new_authority().certificate) == "ca_changed"
     assert reason(names=[*NAMES, "10.0.0.1"]) == "names_changed"
     assert reason(names=NAMES[:-1]) == "names_changed"
+    assert reason(is_refused=lambda: True) == "refused"
     assert reason(AT + 336 * DAY) == "expiring"
     assert reason(AT + 334 * DAY) is None
     assert reason(AT + 334 * DAY, renew_before=60 * DAY) == "expiring"
     assert reason(AT + 336 * DAY, renew_before=10 * DAY) is None
     assert reason(certificate=client(issuer)[0], names=[]) == "purpose"
+
+
+@pytest.mark.parametrize("renew_before", [None, 30 * DAY, 364 * DAY])
+@pytest.mark.parametrize("left", [DAY, 9 * DAY, 29 * DAY, 100 * DAY, 400 * DAY])
+def test_a_certificate_is_due_only_while_another_one_would_end_later(renew_before, left):
+    """Each run would make another one with the same end, as nothing outlives the authority."""
+    issuer = new_authority(left)
+    leaf, _key = server(issuer)
+    now, made = AT, 0
+    while now < issuer.certificate.not_after:
+        if is_ending(leaf, issuer.certificate, now, 365 * DAY, renew_before):
+            before, made = leaf.not_after, made + 1
+            leaf, _key = server(issuer, at=now)
+            assert leaf.not_after > before
+            assert not is_ending(leaf, issuer.certificate, now, 365 * DAY, renew_before)
+        assert leaf.not_after >= now
+        now += left / 20
+    assert leaf.not_after == issuer.certificate.not_after
+    assert (made > 0) == (left > 365 * DAY)
+
+
+def test_a_lifetime_that_was_made_shorter_makes_nobody_end_earlier(issuer):
+    leaf, _key = server(issuer)
+    assert not is_ending(leaf, issuer.certificate, AT + 340 * DAY, 10 * DAY)
+    assert is_ending(leaf, issuer.certificate, AT + 356 * DAY, 10 * DAY)
+    assert is_ending(leaf, issuer.certificate, AT + 366 * DAY, 10 * DAY)
