@@ -40,7 +40,8 @@ def refusals(state: State, at: datetime.datetime, verdict: PeerVerdict) -> Refus
     found: dict[tuple[str, str], str] = {}
     for issuer in state.issuers():
         authority, is_over = issuer.certificate, any(each.not_after <= at for each in issuer.path)
-        for purpose in () if is_over else _PURPOSES:
+        asked = _PURPOSES if state.clients else _PURPOSES[:1]  # where it has no clients, it need not issue for any
+        for purpose in () if is_over else asked:
             reason = _trial(issuer, purpose, state.trust, at, verdict)
             if reason is not None:
                 found[(authority.fingerprint_sha256, purpose)] = (

@@ -30,6 +30,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._flows.shared_ca.
 from ansible_collections.certops.rotation.plugins.module_utils._flows.shared_ca.rotation import AuthorityRotation
 from ansible_collections.certops.rotation.plugins.module_utils._flows.shared_ca.steward import ClientWish, Steward
 from ansible_collections.certops.rotation.plugins.module_utils._ports.openssl.opener import ProcessOpener
+from ansible_collections.certops.rotation.plugins.module_utils._ports.openssl.peers import why_not_believed
 from ansible_collections.certops.rotation.tests.support import pki
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -42,6 +43,7 @@ OWN = Subject("Joblet-CA", "CA").name()
 ROOT = pki.CertificateAuthority("Root")
 MIDDLE = pki.CertificateAuthority("Middle", parent=ROOT)
 LAST = pki.CertificateAuthority("Last", parent=MIDDLE)
+OF_MIDDLE = {MIDDLE.certificate_pem, ROOT.certificate_pem}
 
 
 def text(*authorities):
@@ -79,7 +81,11 @@ def member(store, names=("joblet",)):
 
 
 def pems(certificates):
-    return [certificate.pem.decode() for certificate in certificates]
+    return {certificate.pem.decode() for certificate in certificates}
+
+
+def judged(state):
+    return facts(state, pki.now(), DAY, why_not_believed)
 
 
 def stored(store, name):
@@ -105,14 +111,14 @@ def test_those_above_are_stored_and_spread():
     state, changed = present(store, LAST, ROOT, MIDDLE)
     assert changed
     way = [LAST.certificate_pem, MIDDLE.certificate_pem, ROOT.certificate_pem]
-    assert pems(state.trusted) == way
+    assert pems(state.trusted) == set(way)
     assert stored(store, "ca-cert") == "".join(way)
-    assert pems(member(store).authorities) == way
+    assert pems(member(store).authorities) == set(way)
     assert present(store, LAST, ROOT, MIDDLE)[1] is False
     assert present(store)[1] is False
-    told = facts(state, pki.now(), DAY)
+    told = judged(state)
     assert told["ca_certificate"] == way[0]
-    assert told["trust_bundle"] == told["certificates"][0]["certificate"] == "".join(way)
+    assert told["certificates"][0]["certificate"] == "".join(way)
     assert told["problems"] == []
     exported = told["certificates"][0]["certificate"] + pki.private_key_pem(LAST.key)
     assert authority_to_import(exported, ProcessOpener()).path == state.current.path
@@ -123,13 +129,19 @@ def test_one_that_was_stored_without_its_root_gets_it():
     store = Overlay()
     store.create("joblet/ca-key", pki.private_key_pem(MIDDLE.key))
     store.create("joblet/ca-cert", MIDDLE.certificate_pem)
-    state, _changed = present(store)
-    assert [each["code"] for each in facts(state, pki.now(), DAY)["problems"]] == ["chain_broken"]
+    for name in CLIENTS:
+        leaf = MIDDLE.issue(name, usages=[ExtendedKeyUsageOID.CLIENT_AUTH])
+        store.create(NAMES.client_key(name), leaf.private_key_pem)
+        store.create(NAMES.client_cert(name), leaf.certificate_pem)
     clients = [stored(store, f"client-cert{suffix}") for suffix in ("", "-ci")]
+    state, _changed = present(store)
+    assert [each["code"] for each in judged(state)["problems"]] == ["chain_broken", "untrusted", "untrusted"]
+    with pytest.raises(RotationError, match="with the certificates of all above it"):
+        present(store, clients=("new",))
     state, changed = present(store, MIDDLE, ROOT)
     assert changed
-    assert pems(state.trusted) == [MIDDLE.certificate_pem, ROOT.certificate_pem]
-    assert facts(state, pki.now(), DAY)["problems"] == []
+    assert pems(state.trusted) == OF_MIDDLE
+    assert judged(state)["problems"] == []
     assert [stored(store, f"client-cert{suffix}") for suffix in ("", "-ci")] == clients
     assert present(store, MIDDLE, ROOT)[1] is False
 
@@ -139,11 +151,13 @@ def test_a_rotation_leads_away_from_an_imported_intermediate():
     present(store, MIDDLE, ROOT)
     rotation = AuthorityRotation(steward(store), [ClientWish(name) for name in CLIENTS])
     published = rotation.publish()
-    assert pems(published.trusted)[:2] == [MIDDLE.certificate_pem, ROOT.certificate_pem]
-    assert len(published.trusted) == 3
+    assert pems(published.trusted) > OF_MIDDLE
+    assert published.current.certificate.pem.decode() == MIDDLE.certificate_pem
     promoted = rotation.promote()
-    assert pems(promoted.trusted)[1:] == [MIDDLE.certificate_pem, ROOT.certificate_pem]
-    assert len(rotation.finish().trusted) == 1
+    assert pems(promoted.trusted) == pems(published.trusted)
+    last = rotation.finish()
+    assert pems(last.trusted) == pems(published.trusted) - OF_MIDDLE
+    assert judged(last)["problems"] == []
 
 
 def test_and_force_to_one():
@@ -151,7 +165,7 @@ def test_and_force_to_one():
     present(store)
     before = stored(store, "client-cert")
     state, _changed = present(store, MIDDLE, ROOT, force=True)
-    assert pems(state.trusted) == [MIDDLE.certificate_pem, ROOT.certificate_pem]
+    assert pems(state.trusted) == OF_MIDDLE
     assert stored(store, "client-cert") != before
     assert present(store, MIDDLE, ROOT, force=True)[1] is False
 
@@ -179,7 +193,17 @@ def test_an_import_that_was_killed_is_completed_and_never_mixed():
     with pytest.raises(RotationError, match="another key than the one to import"):
         present(store, ROOT)
     state, _changed = present(store, MIDDLE, ROOT)
-    assert pems(state.trusted) == [MIDDLE.certificate_pem, ROOT.certificate_pem]
+    assert pems(state.trusted) == OF_MIDDLE
+
+
+def test_an_intermediate_may_be_called_as_its_root():
+    """As the two are when an authority has certified its next key."""
+    store = Overlay()
+    root = pki.CertificateAuthority("Same")
+    same = pki.CertificateAuthority("Same", parent=root)
+    state, _changed = present(store, same, root)
+    assert judged(state)["problems"] == []
+    assert member(store).server is not None
 
 
 # Refused before anything is stored
