@@ -29,17 +29,18 @@ _ANY_USAGE = "2.5.29.37.0"
 def signing_authority(certificates: t.Sequence[Certificate], key: t.Any) -> SigningAuthority:
     """The authority whose key this is, with those of the certificates that lead from it to its root, in any order.
 
-    Without its key there, the first one: whoever judges it says so. Raises MaterialError when a certificate is missing
-    on the way, or belongs to nothing.
+    Without its key there, the first one, and perhaps one that is no authority: whoever judges it says so. Raises
+    MaterialError when a certificate is missing on the way, or belongs to nothing.
     """
     own = [each for each in certificates if each.public_key == key.public_key()] or list(certificates[:1])
     # One that has signed itself needs nobody above it; of one that was renewed with its key, the last that leads up.
     own.sort(key=lambda each: (each.self_signed, each.not_after, each.fingerprint_sha256), reverse=True)
     ways = {each: WaysUp(each, set(certificates) - {each}, lambda _fit: True, ()) for each in own}
     authority = next((each for each in own if _to_root(ways[each])), own[0])
-    return SigningAuthority(
-        authority, key, path_to_root(authority, [each for each in certificates if each != authority])
-    )
+    if not authority.is_ca:
+        return SigningAuthority(authority, key)
+    others = [each for each in certificates if each != authority]
+    return SigningAuthority(authority, key, path_to_root(authority, others))
 
 
 def path_to_root(authority: Certificate, others: t.Sequence[Certificate]) -> tuple[Certificate, ...]:

@@ -118,6 +118,13 @@ def test_without_the_key_the_first_one_is_judged():
     assert [problem.code for problem in problems] == ["private_key_mismatch"]
 
 
+def test_what_is_no_authority_is_judged_as_such():
+    leaf = MIDDLE.issue("www.example.com")
+    found = signing_authority([load_certificate(leaf.certificate.public_bytes(Encoding.DER))], leaf.private_key)
+    problems = import_problems(found, pki.now(), has_clients=True)
+    assert "intermediate_not_ca" in [problem.code for problem in problems]
+
+
 @pytest.mark.parametrize(
     ("authority", "code", "words"),
     [
