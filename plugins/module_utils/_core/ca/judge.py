@@ -21,6 +21,7 @@ from ..x509.names import a_labels
 from ..x509.paths import Purpose
 from ..x509.problems import Problem, error, warning
 from ..x509.verify import key_pair_problems
+from ..x509.ways_up import names_key_of
 from .issue import leaf_end
 from .keys import key_pem
 from .trial import PeerVerdict
@@ -40,7 +41,8 @@ def authority_problems(
     usage = authority.key_usage
     if not authority.is_ca or (usage is not None and not usage.key_cert_sign):
         problems.append(error("intermediate_not_ca", f"'{authority.name}' is no certificate authority."))
-    if authority.self_issued and authority.signature_by(authority) == "forged":
+    claims_own_key = authority.self_issued and names_key_of(authority, authority)
+    if claims_own_key and authority.signature_by(authority) == "forged":
         problems.append(error("chain_signature_invalid", f"'{authority.name}' is not signed by its own key."))
     return problems + date_problems(authority, at, warn_before)
 

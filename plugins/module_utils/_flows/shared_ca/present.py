@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from ..._core.ca.imported import import_problems, refuse_lists, signing_authority
-from ..._core.ca.issue import SigningAuthority, issue_authority
-from ..._core.ca.keys import quick_key
+from ..._core.ca.issue import SigningAuthority
 from ..._core.ca.profiles import Profile
 from ..._core.ca.trial import PeerVerdict, require_belief
 from ..._core.instants import isoformat_utc
@@ -65,7 +64,10 @@ def bring_about(
     every = tuple(dict.fromkeys([*clients, *known_clients]))
     is_replaced = _is_to_be_replaced(state, wish, steward.at)
     followers = steward.look(every).clients if is_replaced else {}
-    _try_out(wish, state, followers, steward.at, verdict, is_generated=is_replaced or state.current is None)
+    if wish.imported and (state.current is None or state.current.path != wish.imported.path):
+        if state.crl or any(client.revoked for client in wish.clients):
+            refuse_lists([wish.imported])
+        refuse_unusable_import(wish, wish.imported, steward.at, verdict, followers)
     if is_replaced:
         wishes = {client.name: client for client in wish.clients}
         rotation = AuthorityRotation(steward, [wishes.get(name) or ClientWish(name) for name in every], at_once=True)
@@ -127,28 +129,6 @@ def _refuse_torn(state: State) -> None:
             f"{' '.join(torn)} Nothing was generated, for that would cut off all who trust what is stored. Restore what"
             " is missing, or replace the authority and all clients at once with force: true."
         )
-
-
-def _try_out(
-    wish: Wish,
-    state: State,
-    followers: t.Mapping[str, Client],
-    at: datetime.datetime,
-    verdict: PeerVerdict,
-    *,
-    is_generated: bool,
-) -> None:
-    """What is not stored yet. followers: clients who get certificates of another authority. Raises RotationError."""
-    if wish.imported and (state.current is None or state.current.path != wish.imported.path):
-        if state.crl or any(client.revoked for client in wish.clients):
-            refuse_lists([wish.imported])
-        refuse_unusable_import(wish, wish.imported, at, verdict, followers)
-    elif not wish.imported and is_generated:
-        # With a key that is made at once: what may be odd is the rest.
-        key = quick_key(wish.authority.key)
-        authority = issue_authority(key, wish.authority.subject, wish.authority.validity, at)
-        subjects = _subjects(wish, followers)
-        require_belief(SigningAuthority(authority, key), subjects, wish.authority.subject, at, verdict)
 
 
 def _subjects(wish: Wish, followers: t.Mapping[str, Client]) -> dict[str, x509.Name]:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ..._core.ca.crl import build_crl, in_order_of_lists
-from ..._core.ca.imported import refuse_lists
+from ..._core.ca.imported import refuse_lists, way_to_root_missing
 from ..._core.ca.issue import SigningAuthority, issue_authority, issue_client
 from ..._core.ca.judge import is_ending, is_issued_by, refusal
 from ..._core.ca.keys import KeyMaker, generate_key, key_pem, quick_key, spec_of
@@ -118,6 +118,8 @@ class Steward:
         found = refusals(after, self.at, why_not_believed)
         said = worse(found, refusals(before, self.at, why_not_believed)) if found else []
         if said:
+            pairs = filter(None, (after.current, after.successor, after.retiring))
+            said += [sentence for pair in pairs if pair.path for sentence in way_to_root_missing(pair.path)]
             raise RotationError(
                 f"Nothing below {self.names.prefix} is changed, for TLS peers that trust what would be stored would not"
                 f" believe all of it. {' '.join(said)} Use another authority: have it generated, or import one that"

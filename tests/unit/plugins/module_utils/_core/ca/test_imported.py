@@ -94,6 +94,17 @@ def test_authorities_that_have_signed_each_other_lead_nowhere():
         path_to_root(facts(crossed[0]), [facts(crossed[1])])
 
 
+def test_a_way_that_leads_on_is_chosen():
+    """The middle is certified for longer by a root that is not there; an old root has certified the root."""
+    elsewhere = pki.CertificateAuthority("Middle", key=MIDDLE.key, parent=OTHER, not_after=pki.now() + 9000 * DAY)
+    cross = pki.CertificateAuthority("Root", key=ROOT.key, parent=OTHER)
+    every = [facts(each) for each in (elsewhere, MIDDLE, LAST, ROOT)]
+    assert signing_authority(every, LAST.key).path == (facts(LAST), facts(MIDDLE), facts(ROOT))
+    assert signing_authority([facts(ROOT), facts(elsewhere), facts(MIDDLE)], MIDDLE.key).path[0] == facts(MIDDLE)
+    way = signing_authority([facts(LAST), facts(MIDDLE), facts(cross), facts(OTHER)], LAST.key).path
+    assert way == (facts(LAST), facts(MIDDLE), facts(cross), facts(OTHER))
+
+
 def test_a_way_that_is_incomplete_or_has_strangers():
     with pytest.raises(MaterialError, match="issued by 'CN=Root', whose certificate is not there"):
         signing_authority([facts(LAST), facts(MIDDLE)], LAST.key)
@@ -105,6 +116,13 @@ def test_without_the_key_the_first_one_is_judged():
     found = signing_authority([facts(ROOT)], OTHER.key)
     problems = import_problems(found, pki.now(), has_clients=True)
     assert [problem.code for problem in problems] == ["private_key_mismatch"]
+
+
+def test_what_is_no_authority_is_judged_as_such():
+    leaf = MIDDLE.issue("www.example.com")
+    found = signing_authority([load_certificate(leaf.certificate.public_bytes(Encoding.DER))], leaf.private_key)
+    problems = import_problems(found, pki.now(), has_clients=True)
+    assert "intermediate_not_ca" in [problem.code for problem in problems]
 
 
 @pytest.mark.parametrize(
