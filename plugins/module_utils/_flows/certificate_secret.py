@@ -19,7 +19,8 @@ from .._core.secrets.plan import (
     tags_of,
     version_with,
 )
-from .._core.x509.document import Opener, parse_secret
+from .._core.x509.document import parse_secret
+from .._core.x509.opener import Opener
 from .._core.x509.problems import MaterialError, Problem
 from .._core.x509.verify import VerificationPolicy, build_bundle
 from .._errors import RotationError, SecretsManagerError

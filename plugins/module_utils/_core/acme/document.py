@@ -14,7 +14,7 @@ import json
 import typing as t
 
 from ..secrets.plan import secret_document
-from ..x509.document import FIELDS
+from ..x509.field_names import FIELDS
 from ..x509.names import covers
 from ..x509.problems import MaterialError
 

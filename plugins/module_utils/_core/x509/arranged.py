@@ -9,8 +9,10 @@ from __future__ import annotations
 from .bundle import CertificateBundle
 from .certificate import load_certificate
 from .chain import arrange, find_leaf
-from .document import Opener, parse_secret
-from .pem import CERTIFICATE, parse_pem
+from .document import parse_secret
+from .encodings import read_blocks
+from .opener import Opener
+from .pem import CERTIFICATE
 from .problems import MaterialError, Problem
 from .reading import material_errors
 
@@ -26,7 +28,7 @@ def arranged_pem(content: str, opener: Opener, *, private_key: bool) -> bytes:
         certificates = tuple(dict.fromkeys(material.certificates))
         key_pem = material.private_key_pem
     else:
-        ders = [block.der for block in parse_pem(content) if block.label == CERTIFICATE]
+        ders = [block.der for block in read_blocks(content) if block.label == CERTIFICATE]
         certificates = tuple(dict.fromkeys(map(load_certificate, ders)))
         key_pem = b""
     if not certificates:
