@@ -79,7 +79,7 @@ CODES: t.Final[dict[Cause, tuple[str, ...]]] = {
         "upload_unusable",
         "fingerprint_mismatch",
     ),
-    "host": ("path_not_ours", "unexpected", "write_failed", "clock_wrong"),
+    "host": ("name_not_ascii", "path_not_ours", "unexpected", "write_failed", "clock_wrong"),
     # Each host has credentials, a region and a way to AWS of its own.
     "source": ("secret_access_denied", "secret_unreadable", "nothing_found"),
 }

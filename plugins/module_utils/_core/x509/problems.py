@@ -58,6 +58,7 @@ PROBLEM_CODES: t.Final[dict[str, str]] = {
     "intermediate_not_yet_valid": "An intermediate certificate is not valid yet.",
     # Names and strength.
     "san_missing": "The leaf has no DNS name and no IP address in its subjectAltName (clients ignore the common name).",
+    "name_not_ascii": "The expected domain is not ASCII, and the Python library idna, which converts it, is missing.",
     "domain_not_covered": "The leaf's subject alternative names do not cover the expected domain.",
     "purpose_not_allowed": "The leaf's key usage or extended key usage does not suit the purpose.",
     "serial_number_invalid": "A serial number of the path is zero, negative or longer than 20 bytes.",
