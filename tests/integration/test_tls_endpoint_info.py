@@ -418,6 +418,20 @@ def test_starttls_refused(protocol: str) -> None:
     assert (seen.error or "").startswith("STARTTLS refused: server ")
 
 
+def test_starttls_refused_by_a_server_that_then_resets_the_connection() -> None:
+    """What it has said counts, not what became of our next question."""
+    linger = struct.pack("ii", 1, 0)
+
+    def talk(connection: socket.socket) -> None:
+        BAD_TALKS["nntp"](connection)
+        connection.recv(1)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+
+    with server(talk) as port:
+        seen = probe(Endpoint("127.0.0.1", port, starttls="nntp"), 5)
+    assert seen.error == "STARTTLS refused: server answered '580 no' to STARTTLS"
+
+
 def test_starttls_that_never_comes_is_bounded() -> None:
     with server(silent) as port:
         seen = probe(Endpoint("127.0.0.1", port, starttls="smtp"), 1)

@@ -84,7 +84,7 @@ def write_metrics(
         if changed and not check_mode:
             if keep and exists:
                 directory.write_own_file(TOTALS_FILE, totals.to_json())
-            write_textfile(textfile, text)
+            write_textfile(textfile, text, alone=exists)
     return MetricsReport(changed, len(certificates), before, text, warnings)
 
 
@@ -134,10 +134,16 @@ def read_textfile(path: str) -> bytes:
             raise
 
 
-def write_textfile(path: str, data: bytes) -> None:
-    """In one step. Raises StoreError."""
+def write_textfile(path: str, data: bytes, *, alone: bool = False) -> None:
+    """In one step. Raises StoreError.
+
+    alone: a lock is held that keeps others from writing it now, so that what a killed run left can go at once.
+    """
     with store_errors(f"write {path}"), _place(path) as place:
-        place.remove_abandoned_of(os.path.basename(path))
+        if alone:
+            place.remove_temporaries_of(os.path.basename(path))
+        else:
+            place.remove_abandoned_of(os.path.basename(path))
         # The temporary file must not end in .prom: node_exporter would read it.
         place.write(os.path.basename(path), data, FileAttributes(0o644), temporary_suffix=".tmp")
         place.sync()

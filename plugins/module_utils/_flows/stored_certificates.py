@@ -114,7 +114,7 @@ def certificates_of(
     for asked, result in zip(unique, source.read(unique)):
         problems: t.Sequence[Problem]
         if isinstance(result, SecretFailure):
-            if result.problem.code == "secret_unreadable":
+            if result.problem.code in ("secret_unreadable", "secret_elsewhere"):
                 raise RotationError(f"{asked.name}: {result.problem.message}")
             problems, bundle = [result.problem], None
         else:

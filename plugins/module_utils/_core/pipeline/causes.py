@@ -82,7 +82,7 @@ CODES: t.Final[dict[Cause, tuple[str, ...]]] = {
     ),
     "host": ("path_not_ours", "unexpected", "write_failed", "clock_wrong"),
     # Each host has credentials, a region and a way to AWS of its own.
-    "source": ("secret_access_denied", "secret_unreadable", "nothing_found"),
+    "source": ("secret_elsewhere", "secret_access_denied", "secret_unreadable", "nothing_found"),
 }
 _CAUSE_OF: t.Final[dict[str, Cause]] = {code: cause for cause, codes in CODES.items() for code in codes}
 

@@ -79,6 +79,7 @@ PROBLEM_CODES: t.Final[dict[str, str]] = {
     "crl_not_yet_valid": "A CRL is not valid yet.",
     # The secret, the file or the directory.
     "secret_missing": "The secret does not exist.",
+    "secret_elsewhere": "The ARN is that of a secret in another region or partition, or of something else.",
     "secret_deleted": "The secret is scheduled for deletion.",
     "secret_no_current_version": "The secret has no version with the label AWSCURRENT.",
     "secret_access_denied": "AWS denied access to the secret or to the key that encrypts it.",

@@ -15,18 +15,18 @@ import time
 import typing as t
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ..._core.ca.crl import build_crl
 from ..._core.ca.issue import SigningAuthority, issue_authority, issue_client
-from ..._core.ca.judge import is_issued_by
+from ..._core.ca.judge import is_ending, is_issued_by
 from ..._core.ca.keys import KeyMaker, generate_key, key_pem, spec_of
 from ..._core.ca.profiles import Profile
 from ..._core.secrets.plan import CURRENT
 from ..._core.secrets.shared import PENDING, SecretStore
-from ..._core.shared_ca.state import Client, Names, Pair, State, key_labelled, key_of, observe
+from ..._core.shared_ca.state import Client, Names, Pair, State, issued_in, key_labelled, key_of, observe
 from ..._core.x509.certificate import Certificate
-from ..._errors import RotationError
+from ..._errors import RotationError, SecretsManagerError
 
 Write = t.Callable[[], None]
 Planner = t.Callable[[State], t.Iterator[Write]]
@@ -39,11 +39,15 @@ _SECOND_LOOKS = 3
 
 @dataclass(frozen=True)
 class ClientWish:
-    """profile: of what is issued, None to copy what there is; revoked: it must not get in any more."""
+    """profile: of what is issued, None to copy what there is; revoked: it must not get in any more.
+
+    renew_before: how long before its end it is renewed, at most half of its lifetime; None for the renewal policy.
+    """
 
     name: str
     profile: Profile | None = None
     revoked: bool = False
+    renew_before: timedelta | None = None
 
 
 class Steward:
@@ -165,7 +169,7 @@ class Steward:
     # -- clients ------------------------------------------------------------------------------------------------
 
     def client_steps(self, state: State, wish: ClientWish) -> t.Iterator[Write]:
-        """Issue what is missing, expired, revoked, or comes from an authority that issues no more."""
+        """Issue what is missing, revoked, nears its end, or comes from an authority that issues no more."""
         client, current = state.clients[wish.name], state.current
         issuer = current.issuer if current else None
         if current is None or issuer is None:
@@ -186,8 +190,11 @@ class Steward:
             or state.is_revoked(certificate)
         ):
             yield from self._reissue_steps(client, pair, wish, current, issuer)
-        elif certificate.not_after < self.at:
-            profile, name = self._profile(wish, pair), self.names.client_cert(client.name)
+            return
+        profile, name = self._profile(wish, pair), self.names.client_cert(client.name)
+        # Longer than half of it, and each run of a short-lived one would renew it.
+        renew_before = None if wish.renew_before is None else min(wish.renew_before, profile.validity / 2)
+        if is_ending(certificate, issuer.certificate, self.at, profile.validity, renew_before, issuer.above):
             renewed = self._client_certificate(pair.key, profile, issuer)
             yield lambda: self.put(name, renewed, token=self.token(pair.version_id, "renewed"), label=CURRENT)
 
@@ -247,29 +254,51 @@ class Steward:
 
     # -- revocation ---------------------------------------------------------------------------------------------
 
-    def crl_steps(self, state: State, revoked_clients: t.Iterable[str], *, refresh: bool) -> t.Iterator[Write]:
+    def crl_steps(self, state: State, revoked_clients: t.Collection[str], *, refresh: bool) -> t.Iterator[Write]:
         """Revoke all certificates of these clients. refresh: have a list for exactly the authorities trusted now."""
         stored, issuers = state.revocations, state.issuers()
         to_revoke = [certificate for name in revoked_clients for certificate in state.clients[name].issued]
-        entries, new = {}, False
-        for issuer in issuers:
-            known = stored.revoked(issuer.certificate) if stored else {}
-            wanted = {leaf.x509.serial_number: self.at for leaf in to_revoke if is_issued_by(leaf, issuer.certificate)}
-            new = new or not set(wanted) <= set(known)
-            entries[issuer.certificate] = {**wanted, **known}
+        known = {issuer.certificate: stored.revoked(issuer.certificate) if stored else {} for issuer in issuers}
+        new = any(
+            is_issued_by(leaf, authority) and leaf.x509.serial_number not in revoked
+            for leaf in to_revoke
+            for authority, revoked in known.items()
+        )
         stale = refresh and stored is not None and not stored.is_for([issuer.certificate for issuer in issuers])
         if not new and not stale:
             return
         number = stored.number() + 1 if stored else 1
 
         def make() -> str:
-            return "".join(build_crl(issuer, entries[issuer.certificate], self.at, number) for issuer in issuers)
+            leaves = [leaf for name in revoked_clients for leaf in self._every_issued(name)] if new else []
+            return "".join(
+                build_crl(issuer, {**self._revoked(leaves, issuer), **known[issuer.certificate]}, self.at, number)
+                for issuer in issuers
+            )
 
         if state.crl is None:
             yield lambda: self.create(self.names.crl, make)
         else:
             token = self.token(state.crl.version_id, "crl")
             yield lambda: self.put(self.names.crl, make, token=token, label=CURRENT)
+
+    def _revoked(self, leaves: t.Iterable[Certificate], issuer: SigningAuthority) -> dict[int, datetime]:
+        return {leaf.x509.serial_number: self.at for leaf in leaves if is_issued_by(leaf, issuer.certificate)}
+
+    def _every_issued(self, client: str) -> list[Certificate]:
+        """Also those that have lost their label: they are valid for as long as their dates say.
+
+        Raises RotationError.
+        """
+        secret = self.names.client_cert(client)
+        try:
+            texts = self._store.every_text(secret)
+        except SecretsManagerError as error:
+            raise RotationError(
+                f"Nothing is revoked: all certificates of the client {client} have to be known. {error.message}",
+                **error.details,
+            ) from None
+        return issued_in(texts, secret)
 
 
 def profile_of(certificate: Certificate | None, secret: str) -> Profile:

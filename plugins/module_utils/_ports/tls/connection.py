@@ -149,11 +149,15 @@ def start_tls(connection: socket.socket, protocol: str, name: str) -> Talk[None]
     try:
         said = next(talk)
         while True:
-            if said is not None:
-                yield from send(connection, said)
-                said = talk.send(b"")
-                continue
-            heard = yield from receive(connection)
+            try:
+                if said is not None:
+                    yield from send(connection, said)
+                    said = talk.send(b"")
+                    continue
+                heard = yield from receive(connection)
+            except ConnectionError as gone:
+                talk.throw(gone)  # it may have been told before why
+                raise
             received += len(heard)
             if received > _MOST_RECEIVED:
                 raise UpgradeRefused("server does not stop talking")

@@ -100,10 +100,14 @@ def _talk_nntp(stream: ServerStream, _name: str) -> Conversation[None]:
     code, text = yield from _reply(stream, "STARTTLS")
     if code == "382":
         return
-    yield _say("MODE READER")
-    code, _text = yield from _reply(stream, "MODE READER")
+    refused = _refused(text, "STARTTLS")
+    try:
+        yield _say("MODE READER")
+        code, _text = yield from _reply(stream, "MODE READER")
+    except (ConnectionError, UpgradeRefused):  # it has ended the talk with that refusal
+        raise refused from None
     if code not in ("200", "201"):
-        raise _refused(text, "STARTTLS")
+        raise refused
     yield from _ask(stream, "STARTTLS", "382")
 
 
