@@ -230,8 +230,11 @@ def test_arranged_without_verification_it_is_the_same() -> None:
         assert arranged_pem(content, ProcessOpener(), private_key=True, at=NOW) == expected
 
 
-def test_an_authority_that_is_the_leaf_is_arranged_as_one() -> None:
+def test_an_authority_that_is_the_leaf_is_arranged_as_one(tmp_path: pathlib.Path) -> None:
     issued = LOWER.issue("a.example.com", is_ca=True)
+    assert openssl_verifies(
+        tmp_path, issued.certificate_pem, chain_of(accepted(issued.combined_pem)), ROOT.certificate_pem
+    )
     assert arranged_pem(issued.combined_pem, ProcessOpener(), private_key=True, at=NOW).decode() == issued.combined_pem
     public = issued.certificate_pem + issued.chain_pem
     assert arranged_pem(public, ProcessOpener(), private_key=False, at=NOW).decode() == public
