@@ -201,6 +201,7 @@ class CertificateAuthority:
         alternative_names: bool = True,
         is_ca: bool = False,
         usages: t.Sequence[x509.ObjectIdentifier] = (ExtendedKeyUsageOID.SERVER_AUTH,),
+        key_identifier: x509.AuthorityKeyIdentifier | None = None,
         extra_extensions: t.Sequence[ExtraExtension] = (),
         signing_key: t.Any = None,
     ) -> IssuedCertificate:
@@ -228,6 +229,7 @@ class CertificateAuthority:
             alternative_names=alternative_names,
             is_ca=is_ca,
             usages=usages,
+            key_identifier=key_identifier,
             extra_extensions=extra_extensions,
         )
 
@@ -275,6 +277,7 @@ def _issue(
     alternative_names: bool = True,
     is_ca: bool = False,
     usages: t.Sequence[x509.ObjectIdentifier] = (ExtendedKeyUsageOID.SERVER_AUTH,),
+    key_identifier: x509.AuthorityKeyIdentifier | None = None,
     extra_extensions: t.Sequence[ExtraExtension] = (),
 ) -> IssuedCertificate:
     if common_name is None:
@@ -286,7 +289,7 @@ def _issue(
     builder = builder.add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
     if not any(isinstance(extension, x509.KeyUsage) for extension, _critical in extra_extensions):
         builder = builder.add_extension(_key_usage(ca=is_ca), critical=True)
-    builder = builder.add_extension(_authority_key_identifier(issuer_key), critical=False)
+    builder = builder.add_extension(key_identifier or _authority_key_identifier(issuer_key), critical=False)
     if usages:
         builder = builder.add_extension(x509.ExtendedKeyUsage(list(usages)), critical=False)
     if alternative_names and names:

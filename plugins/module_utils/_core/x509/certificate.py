@@ -225,6 +225,12 @@ class Certificate:
         return None if extension is None else extension.key_identifier
 
     @functools.cached_property
+    def authority_serial_number(self) -> int | None:
+        """Of the issuer's certificate."""
+        extension = self._extension(x509.AuthorityKeyIdentifier)
+        return None if extension is None else extension.authority_cert_serial_number
+
+    @functools.cached_property
     def subject_key_identifier(self) -> bytes | None:
         """Of its own key."""
         extension = self._extension(x509.SubjectKeyIdentifier)

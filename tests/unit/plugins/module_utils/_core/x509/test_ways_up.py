@@ -193,6 +193,18 @@ def test_a_form_of_another_key_identifier_is_not_taken_by_openssl(tmp_path: path
     assert not openssl_verifies(tmp_path, leaf.certificate_pem, [forms[1].certificate_pem], ROOT.certificate_pem)
 
 
+def test_a_leaf_that_names_the_serial_number_of_its_issuer(tmp_path: pathlib.Path) -> None:
+    named = Authority("Issuing", parent=ROOT, not_after=NOW + 40 * DAY)
+    renewed = Authority("Issuing", key=named.key, parent=ROOT)
+    issuer = [x509.DirectoryName(ROOT.certificate.subject)]
+    identifier = x509.AuthorityKeyIdentifier(None, issuer, named.certificate.serial_number)
+    leaf = named.issue("a.example.com", key_identifier=identifier)
+    chain = sent(leaf, renewed, named)
+    assert chain == [named.certificate_pem]
+    assert openssl_verifies(tmp_path, leaf.certificate_pem, chain, ROOT.certificate_pem)
+    assert not openssl_verifies(tmp_path, leaf.certificate_pem, [renewed.certificate_pem], ROOT.certificate_pem)
+
+
 # What is left over
 
 
