@@ -152,7 +152,7 @@ class GivenSecret:
         self, summary: t.Mapping[str, t.Any], bundle: CertificateBundle, wanted: WantedSecret
     ) -> list[str]:
         """Warnings of what hosts may refuse. Raises RotationError for what is refused here already."""
-        changes = change_problems(summary, bundle.summary(), now=self.at, allowed=())
+        changes = change_problems(summary, bundle.facts(), now=self.at, allowed=())
         allowed = self.allow_changes
         if allowed is None:
             allowed = [code for code in GUARDED_CHANGES if code not in _REFUSED_CHANGES]
@@ -163,7 +163,7 @@ class GivenSecret:
         return [f"Hosts refuse this renewal by default. {problem.message} [{problem.code}]" for problem in told]
 
     def _require_result(self, document: str | bytes, wanted: WantedSecret, bundle: CertificateBundle) -> str | None:
-        """The domain name that the merged document says. Raises RotationError unless hosts read from it what is given."""
+        """The domain name that the document says now. Raises RotationError unless hosts read from it what is given."""
         material = self._read(document)
         if isinstance(material, MaterialError):
             raise self._not_merged(material.message, wanted)
@@ -195,12 +195,10 @@ def _replaced_as_a_whole(value: str | bytes, material: CertificateMaterial | Mat
     return ["What is stored is no JSON document, and becomes one."]
 
 
-def _summary(
-    material: CertificateMaterial | MaterialError, stored: CertificateBundle | None
-) -> t.Mapping[str, t.Any]:
+def _summary(material: CertificateMaterial | MaterialError, stored: CertificateBundle | None) -> t.Mapping[str, t.Any]:
     """Facts of what is stored, also of what does not keep the rules any more: it may be what hosts have."""
     if stored is not None:
-        return stored.summary()
+        return stored.facts()
     if isinstance(material, MaterialError):
         return {}
     try:

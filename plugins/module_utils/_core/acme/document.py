@@ -16,7 +16,7 @@ import typing as t
 from ..secrets.content import NewContent
 from ..secrets.merging import Wanted, as_text, merged, stored_document, stored_domain_name
 from ..secrets.plan import secret_document
-from ..x509.document import FIELDS
+from ..x509.field_names import FIELDS
 from ..x509.names import covers
 from ..x509.problems import MaterialError
 

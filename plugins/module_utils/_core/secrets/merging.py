@@ -155,7 +155,11 @@ class _Change:
         self.document = _replaced(self.document, parts, done)
         if done != set(parts):
             raise _unwritable("an expression gathers certificates or key from several places of the document")
-        for role, new in (("certificate", [content.leaf]), ("private_key", content.keys_like([]))):
+        lacking: tuple[tuple[Role, list[PemBlock]], ...] = (
+            ("certificate", [content.leaf]),
+            ("private_key", content.keys_like([])),
+        )
+        for role, new in lacking:
             if not _holds(self._found, role) and not self._fill_empty(role, new):
                 self._mapping(self._holder)[role] = _encoded(new)
 

@@ -36,7 +36,8 @@ class Request:
 class WantedSecret:
     """What a secret should be. None leaves a property as it is.
 
-    document: the value, bytes for a binary secret; label: the label of its version; replicas: region -> KMS key, None for the default key.
+    document: the value, bytes for a binary secret; label: the label of its version; replicas: region -> KMS key, None
+    for the default key.
     """
 
     name: str

@@ -22,6 +22,7 @@ PROBLEM_CODES: t.Final[dict[str, str]] = {
     "document_invalid": "The secret is neither the JSON document, nor a PEM bundle, nor PKCS#12.",
     "field_missing": "The JSON document lacks a field that is needed, or the field is empty.",
     "field_invalid": "A field of the JSON document is not text.",
+    "field_unknown": "A certificate of the chain is in a field of the JSON document that is not known for that.",
     "pem_invalid": "A PEM block is truncated, is not base64, or is of a kind that cannot be used.",
     "content_too_costly": "To read the content would take too long: too many iterations, certificates or digits.",
     "pkcs12_invalid": "The PKCS#12 container is damaged or the passphrase does not open it.",
@@ -70,6 +71,7 @@ PROBLEM_CODES: t.Final[dict[str, str]] = {
     "key_type_changed": "The renewed certificate's key is of another type than that of the deployed one.",
     "eku_lost": "The renewed certificate lacks an extended key usage of the deployed one.",
     "expires_earlier": "The renewed certificate expires before the deployed one.",
+    "chain_dropped": "The renewed certificate comes without a chain, and the deployed one has one.",
     "issued_earlier": "The pushed certificate was issued before the deployed one: an old one that comes late.",
     # Revocation lists.
     "crl_missing": "The content holds no certificate revocation list (CRL).",

@@ -21,12 +21,14 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.secrets.mer
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.bundle import CertificateBundle
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.document import parse_secret
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.fields import FieldMap
+from ansible_collections.certops.rotation.plugins.module_utils._core.x509.keys import canonical_key
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.pem import parse_pem
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.problems import MaterialError
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.verify import VerificationPolicy, build_bundle
 from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
 from ansible_collections.certops.rotation.plugins.module_utils._ports.openssl.opener import ProcessOpener
 from ansible_collections.certops.rotation.tests.support.pki import CertificateAuthority, IssuedCertificate, now
+from cryptography.hazmat.primitives import serialization
 
 ROOT = CertificateAuthority("Test Root")
 INTERMEDIATE = CertificateAuthority("Test Intermediate", parent=ROOT)
@@ -35,7 +37,6 @@ OLD = INTERMEDIATE.issue("www.example.com")
 NEW = OTHER.issue("www.example.com")  # with two intermediates
 BARE = ROOT.issue("www.example.com")  # with none
 TRUST = CertificateAuthority("Clients").certificate_pem
-
 
 
 def full(issued: IssuedCertificate) -> str:
@@ -278,7 +279,9 @@ def test_a_domain_name_by_default_is_for_own_documents_alone() -> None:
 
 
 def test_fields_by_expressions() -> None:
-    fields = FieldMap({"certificate": "a.b", "private_key": "a.c || x", "certificate_chain": "d[].pem", "domain_name": "h[0]"})
+    fields = FieldMap(
+        {"certificate": "a.b", "private_key": "a.c || x", "certificate_chain": "d[].pem", "domain_name": "h[0]"}
+    )
     document = {
         "a": {"b": OLD.certificate_pem, "c": OLD.private_key_pem},
         "d": [{"pem": INTERMEDIATE.certificate_pem}],
@@ -297,7 +300,9 @@ def test_fields_by_expressions() -> None:
 
 def test_keys_keep_their_form() -> None:
     key = bundle_of(OLD.secret_string())
-    traditional = NewContent(key).keys_like(parse_pem("-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----"))
+    traditional = NewContent(key).keys_like(
+        parse_pem("-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----")
+    )
     stored = {**OWN, "private_key": traditional[0].encode().decode()}
     assert put_document(NEW, stored)["private_key"].startswith(f"-----BEGIN {traditional[0].label}-----")
 
