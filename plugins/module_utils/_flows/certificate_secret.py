@@ -20,7 +20,7 @@ from .._core.secrets.plan import (
 )
 from .._errors import RotationError, SecretsManagerError
 from .._ports.aws.secret_writer import SecretWriter
-from .given_secret import NOT_KEPT, GivenSecret, Renewal
+from .given_secret import NOT_KEPT, GivenSecret, SecretRenewal
 
 if t.TYPE_CHECKING:
     from .._core.x509.bundle import CertificateBundle
@@ -118,7 +118,7 @@ def _renewal(
     wanted: WantedSecret,
     given: GivenSecret,
     bundle: CertificateBundle,
-) -> Renewal:
+) -> SecretRenewal:
     """What the secret holds is read, where anything does; a label that no version has yet stands for the current one.
 
     Raises RotationError when it must not become this.

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from .._core.acme.document import why_not_replaced
 from .._core.secrets.content import NewContent
-from .._core.secrets.merging import Wanted, further_fields, merged, stored_domain_name
+from .._core.secrets.merging import MergedContent, further_fields, merged, stored_domain_name
 from .._core.secrets.plan import WantedSecret, secret_document
 from .._core.x509.changes import GUARDED_CHANGES, change_problems
 from .._core.x509.document import CertificateMaterial, parse_secret
@@ -34,7 +34,7 @@ NOT_KEPT: t.Final = "What is stored is replaced as a whole, with the domain name
 _REFUSED_CHANGES: t.Final = frozenset({"chain_dropped"})
 
 
-class Renewal(t.NamedTuple):
+class SecretRenewal(t.NamedTuple):
     """document: the value that is to be stored; before: facts of the value that was; domain_name: that the document
     says; same: whether what is stored means this already; warnings: for people."""
 
@@ -88,11 +88,11 @@ class GivenSecret:
     def _asked_domain(self) -> str | None:
         return self.domain_name or stored_domain_name(self.content)
 
-    def new(self, wanted: WantedSecret, bundle: CertificateBundle) -> Renewal:
+    def new(self, wanted: WantedSecret, bundle: CertificateBundle) -> SecretRenewal:
         """Where nothing is stored, or nothing that could be kept. wanted: with this document."""
-        return Renewal(wanted.document, {}, self._asked_domain or bundle.subject_alternative_names[0])
+        return SecretRenewal(wanted.document, {}, self._asked_domain or bundle.subject_alternative_names[0])
 
-    def into(self, value: str | bytes, wanted: WantedSecret, bundle: CertificateBundle) -> Renewal:
+    def into(self, value: str | bytes, wanted: WantedSecret, bundle: CertificateBundle) -> SecretRenewal:
         """value: that the secret has. Raises RotationError when it must not become this."""
         material = self._read(value)
         why = None if isinstance(material, MaterialError) else why_not_replaced(value, material)
@@ -111,7 +111,7 @@ class GivenSecret:
         content = None if is_same else NewContent(bundle)
         default = None if is_same else bundle.subject_alternative_names[0]
         try:
-            document = merged(value, Wanted(content, asked, default, further_fields(self.content)), self.fields)
+            document = merged(value, MergedContent(content, asked, default, further_fields(self.content)), self.fields)
         except MaterialError as exc:
             raise self._not_merged(exc.message, wanted) from None
         if document is None:
@@ -119,7 +119,7 @@ class GivenSecret:
             return self.new(wanted, bundle)._replace(before=before, warnings=warnings)
         if document != value:
             says = self._require_result(document, wanted, bundle)
-        return Renewal(document, before, says, document == value, warnings)
+        return SecretRenewal(document, before, says, document == value, warnings)
 
     def _read(self, value: str | bytes) -> CertificateMaterial | MaterialError:
         try:

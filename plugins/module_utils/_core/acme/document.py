@@ -14,7 +14,7 @@ import contextlib
 import typing as t
 
 from ..secrets.content import NewContent
-from ..secrets.merging import Wanted, as_text, merged, stored_document, stored_domain_name
+from ..secrets.merging import MergedContent, as_text, merged, stored_document, stored_domain_name
 from ..secrets.plan import secret_document
 from ..x509.field_names import FIELDS
 from ..x509.names import covers
@@ -68,7 +68,7 @@ def issued_documents(
     others = document_fields(before)
     told = others.get(_ACME)
     more = {_ACME: {**(told if isinstance(told, dict) else {}), "directory": directory, "profile": profile}}
-    wanted = Wanted(NewContent(bundle), None if is_kept else first_domain, more=more)
+    wanted = MergedContent(NewContent(bundle), None if is_kept else first_domain, more=more)
     with contextlib.suppress(MaterialError):
         document = merged(before, wanted, fields) if others else None
         if document is not None:

@@ -31,7 +31,7 @@ _DEFAULT_FIELDS: t.Final = FieldMap()
 
 
 @dataclass(frozen=True)
-class Wanted:
+class MergedContent:
     """What a value is to hold.
 
     content: None to leave certificate and key as they are; domain_name: None to leave what the value says;
@@ -44,7 +44,7 @@ class Wanted:
     more: t.Mapping[str, t.Any] = field(default_factory=dict, repr=False)
 
 
-def merged(value: str | bytes, wanted: Wanted, fields: FieldMap | None = None) -> str | bytes | None:
+def merged(value: str | bytes, wanted: MergedContent, fields: FieldMap | None = None) -> str | bytes | None:
     """The value as it is to be; the very same where nothing changes. None where its form cannot hold what is wanted: it
     is empty, no certificate, or PKCS#12, or no JSON where that has to hold a domain name or more.
 
@@ -54,7 +54,7 @@ def merged(value: str | bytes, wanted: Wanted, fields: FieldMap | None = None) -
     text = as_text(value)
     document = stored_document(text) if text is not None else None
     if document is not None:
-        changed = _Change(document, wanted, fields or _DEFAULT_FIELDS).document
+        changed = _Merge(document, wanted, fields or _DEFAULT_FIELDS).document
         if changed == document:
             return value
         result = t.cast("str", _folded(text, document, changed))
@@ -130,10 +130,10 @@ def _bundle(value: str | bytes, content: NewContent) -> str | bytes | None:
     return b"".join(block.encode() if has_pem(value) else block.der for block in new)
 
 
-class _Change:
+class _Merge:
     """document: as it is to be."""
 
-    def __init__(self, document: dict[str, t.Any], wanted: Wanted, fields: FieldMap) -> None:
+    def __init__(self, document: dict[str, t.Any], wanted: MergedContent, fields: FieldMap) -> None:
         self.document: t.Any = copy.deepcopy(document)
         self._fields = fields
         self._wanted = wanted

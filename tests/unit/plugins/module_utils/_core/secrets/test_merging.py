@@ -13,7 +13,7 @@ import typing as t
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.secrets.content import NewContent
 from ansible_collections.certops.rotation.plugins.module_utils._core.secrets.merging import (
-    Wanted,
+    MergedContent,
     further_fields,
     merged,
     stored_domain_name,
@@ -56,12 +56,12 @@ def bundle_of(value: Value, fields: FieldMap | None = None) -> CertificateBundle
 def put(issued: IssuedCertificate, value: Value, fields: FieldMap | None = None, **more: t.Any) -> Value:
     """And it is read again as what was put, and put once more it changes nothing."""
     content = NewContent(bundle_of(issued.secret_string()))
-    result = merged(value, Wanted(content, **more), fields)
+    result = merged(value, MergedContent(content, **more), fields)
     assert result is not None
     assert type(result) is type(value)
     read = bundle_of(result, fields)
     assert (read.leaf, read.intermediates) == (content_of(issued).leaf, content_of(issued).intermediates)
-    assert merged(result, Wanted(content, **more), fields) == result
+    assert merged(result, MergedContent(content, **more), fields) == result
     return result
 
 
@@ -250,8 +250,8 @@ def test_bundles_stay_bundles() -> None:
 
 @pytest.mark.parametrize("value", ["", b"", "hunter2", b"\xff\x00", OLD.pkcs12(), "{", "[1]", '"x"'])
 def test_what_cannot_hold_it(value: Value) -> None:
-    assert merged(value, Wanted(NewContent(content_of(NEW)))) is None
-    assert merged(OLD.combined_pem, Wanted(NewContent(content_of(NEW)), domain_name="www.example.com")) is None
+    assert merged(value, MergedContent(NewContent(content_of(NEW)))) is None
+    assert merged(OLD.combined_pem, MergedContent(NewContent(content_of(NEW)), domain_name="www.example.com")) is None
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def test_what_cannot_hold_it(value: Value) -> None:
     ],
 )
 def test_a_domain_name_that_is_given(document: dict[str, t.Any], changed: dict[str, t.Any]) -> None:
-    result = merged(json.dumps(document), Wanted(None, domain_name="b"))
+    result = merged(json.dumps(document), MergedContent(None, domain_name="b"))
     assert json.loads(t.cast("str", result)) == {**document, **changed}
 
 
@@ -292,19 +292,19 @@ def test_fields_by_expressions() -> None:
     assert result == {**document, "a": {"b": other.certificate_pem, "c": other.private_key_pem}}
     scattered = {**document, "d": [{"pem": INTERMEDIATE.certificate_pem}, {"pem": ROOT.certificate_pem}]}
     with pytest.raises(MaterialError, match="cannot be changed in place"):
-        merged(json.dumps(scattered), Wanted(NewContent(content_of(NEW))), fields)
+        merged(json.dumps(scattered), MergedContent(NewContent(content_of(NEW))), fields)
     with pytest.raises(MaterialError, match="cannot be changed in place"):
-        merged(json.dumps(document), Wanted(None, domain_name="b"), fields)
-    assert merged(json.dumps(document), Wanted(None, domain_name="www.example.com"), fields) == json.dumps(document)
+        merged(json.dumps(document), MergedContent(None, domain_name="b"), fields)
+    assert merged(json.dumps(document), MergedContent(None, domain_name="www.example.com"), fields) == json.dumps(
+        document
+    )
 
 
 def test_keys_keep_their_form() -> None:
-    key = bundle_of(OLD.secret_string())
-    traditional = NewContent(key).keys_like(
-        parse_pem("-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----")
-    )
-    stored = {**OWN, "private_key": traditional[0].encode().decode()}
-    assert put_document(NEW, stored)["private_key"].startswith(f"-----BEGIN {traditional[0].label}-----")
+    key = serialization.load_pem_private_key(OLD.private_key_pem.encode(), None)
+    stored = {**OWN, "private_key": canonical_key(key, traditional=True).decode()}
+    assert put_document(NEW, stored)["private_key"].startswith("-----BEGIN EC PRIVATE KEY-----")
+    assert put_document(NEW, OWN)["private_key"] == NEW.private_key_pem
 
 
 def test_fields_of_a_given_document() -> None:
@@ -320,9 +320,9 @@ def test_fields_of_a_given_document() -> None:
 def test_numbers_that_are_none(number: str) -> None:
     text = json.dumps({**OWN, "n": 0}).replace('"n": 0', f'"n": {number}')
     with pytest.raises(MaterialError, match="a number that JSON does not know"):
-        merged(text, Wanted(NewContent(content_of(NEW))))
+        merged(text, MergedContent(NewContent(content_of(NEW))))
 
 
 def test_the_limit_of_aws() -> None:
     with pytest.raises(RotationError, match="65536 at most"):
-        merged(json.dumps({**OWN, "n": "x" * 64000}), Wanted(NewContent(content_of(NEW))))
+        merged(json.dumps({**OWN, "n": "x" * 64000}), MergedContent(NewContent(content_of(NEW))))
