@@ -98,11 +98,12 @@ def run(module: AwsModule) -> None:
         settings = directory_settings({**module.params, "keep_previous": 0})
         lock_timeout = duration_option(module.params, "lock_timeout").total_seconds()
         supplier, configurations = wanted.supplier(), wanted.configurations()
-        directory = MemberDirectory(module.params["path"])
-        with CertificateDirectory(directory.path, settings).locked(lock_timeout, create=not module.check_mode):
+        store = CertificateDirectory(module.params["path"], settings)
+        directory = MemberDirectory(store)
+        with store.locked(lock_timeout, create=not module.check_mode):
             files = install(directory, supplier, settings.attributes or FileAttributes(), configurations)
-        if files.supply.warning:
-            module.warn(files.supply.warning)
+        for warning in files.warnings:
+            module.warn(warning)
         found = problems(files.material, supplier.at, supplier.warn_before)
         module.exit_json(
             **_result(files, directory, has_server=supplier.wish.server is not None, predicted=module.check_mode),
