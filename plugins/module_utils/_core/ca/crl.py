@@ -11,7 +11,7 @@ import typing as t
 
 try:
     from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives import serialization
 except ImportError:  # the module boundary says so
     pass
 
@@ -19,7 +19,7 @@ from ..._errors import RotationError
 from ..x509.certificate import Certificate
 from ..x509.problems import MaterialError
 from ..x509.reading import material_errors
-from .issue import BACKDATING, SigningAuthority, authority_key_identifier
+from .issue import BACKDATING, SigningAuthority, authority_key_identifier, signature_hash
 
 #: Serial number -> when it was revoked.
 Revoked = t.Mapping[int, datetime.datetime]
@@ -42,7 +42,7 @@ def build_crl(issuer: SigningAuthority, revoked: Revoked, at: datetime.datetime,
     for serial, when in sorted(revoked.items()):
         entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(when).build()
         builder = builder.add_revoked_certificate(entry)
-    return builder.sign(issuer.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+    return builder.sign(issuer.key, signature_hash(issuer.key)).public_bytes(serialization.Encoding.PEM).decode()
 
 
 class StoredCrl:

@@ -98,11 +98,12 @@ def server_renewal_reason(
     at: datetime.datetime,
     validity: datetime.timedelta,
     renew_before: datetime.timedelta | None = None,
+    above: t.Iterable[Certificate] = (),
 ) -> RenewalReason | None:
     """Why a server's certificate has to be issued anew, or None when it is still good.
 
     leaf, key: None where there is none that can be read; authority: that has to have issued it; names: that it has to
-    have, as the subjectAltName will hold them; validity, renew_before: see is_ending.
+    have, as the subjectAltName will hold them; validity, renew_before, above: see is_ending.
     """
     if leaf is None or key is None:
         return "missing"
@@ -114,7 +115,7 @@ def server_renewal_reason(
         return "names_changed"
     if leaf.is_ca or not has_purpose(leaf, "server"):
         return "purpose"
-    return "expiring" if is_ending(leaf, authority, at, validity, renew_before) else None
+    return "expiring" if is_ending(leaf, authority, at, validity, renew_before, above) else None
 
 
 def is_ending(
@@ -123,10 +124,12 @@ def is_ending(
     at: datetime.datetime,
     validity: datetime.timedelta,
     renew_before: datetime.timedelta | None = None,
+    above: t.Iterable[Certificate] = (),
 ) -> bool:
     """Whether a leaf is due for renewal: it nears its end, and another one would end later.
 
     authority: which would issue that one, for this validity; renew_before: None for the renewal policy (see
-    renewal_notice).
+    renewal_notice); above: those that lead up to its root.
     """
-    return worth_renewing(leaf.not_before, leaf.not_after, at, leaf_end(authority, validity, at), renew_before)
+    end = leaf_end((authority, *above), validity, at)
+    return worth_renewing(leaf.not_before, leaf.not_after, at, end, renew_before)

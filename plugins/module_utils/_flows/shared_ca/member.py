@@ -129,7 +129,7 @@ def _renewal_reason(
     if wish.tolerant and leaf:
         names += [name for name in leaf.subject_alternative_names if _OF_THE_HOST.fullmatch(name)]
     validity, renew_before = wish.profile.validity, wish.renew_before
-    return server_renewal_reason(leaf, key, pair.certificate, names, at, validity, renew_before)
+    return server_renewal_reason(leaf, key, pair.certificate, names, at, validity, renew_before, pair.above)
 
 
 def _usable_authority(state: State, pair: Pair | None, at: datetime.datetime) -> Certificate:

@@ -194,7 +194,7 @@ class Steward:
         profile, name = self._profile(wish, pair), self.names.client_cert(client.name)
         # Longer than half of it, and each run of a short-lived one would renew it.
         renew_before = None if wish.renew_before is None else min(wish.renew_before, profile.validity / 2)
-        if is_ending(certificate, issuer.certificate, self.at, profile.validity, renew_before):
+        if is_ending(certificate, issuer.certificate, self.at, profile.validity, renew_before, issuer.above):
             renewed = self._client_certificate(pair.key, profile, issuer)
             yield lambda: self.put(name, renewed, token=self.token(pair.version_id, "renewed"), label=CURRENT)
 

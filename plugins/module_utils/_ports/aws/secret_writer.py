@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import typing as t
 
+from ..._core.secrets.arn import why_elsewhere
 from ..._core.secrets.plan import Request, WantedSecret, label_move, version_with
-from ..._errors import RotationError, SecretsManagerError
+from ..._errors import InvalidOption, RotationError, SecretsManagerError
 from .secrets_manager import SecretsManager
 
 
@@ -17,7 +18,11 @@ class SecretWriter(SecretsManager):
     """Every method raises SecretsManagerError."""
 
     def describe(self, name: str) -> dict[str, t.Any] | None:
-        """The reply of DescribeSecret, or None when there is no such secret."""
+        """The reply of DescribeSecret, or None when there is no such secret. Raises InvalidOption for an ARN that is
+        none, or of another region."""
+        why = why_elsewhere(name, self.place)
+        if why:
+            raise InvalidOption(why)
         try:
             return self._call("describe_secret", secret=name, SecretId=name)
         except SecretsManagerError as error:
