@@ -65,7 +65,10 @@ options:
     type: bool
     default: false
   own_address:
-    description: Add the IPv4 address from which this host reaches others, when it has a default route.
+    description:
+      - Add the IPv4 address from which this host reaches others, by its default route. On a host that has IPv6 alone,
+        its IPv6 address, and no temporary one.
+      - Without a default route there is a warning. Addresses that the certificate has stay in it.
     type: bool
     default: false
   issuer:

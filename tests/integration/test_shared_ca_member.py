@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import pathlib
+import subprocess
 import typing as t
 
 import pytest
@@ -307,6 +308,21 @@ def test_the_hosts_own_address(shared: SharedAuthority, member: Member) -> None:
     shared.good()
     names = member.four_times(own_address=True)["server"]["subject_alternative_names"]
     assert names == list(dict.fromkeys([*NAMES, *filter(None, [own_address()])]))
+
+
+def test_ipv6_addresses_are_names_in_any_spelling(shared: SharedAuthority, member: Member) -> None:
+    shared.good()
+    result = member.four_times(server_names=["2001:DB8:0::0005", "[::1]", "0.0.0.0", "::"])
+    assert result["server"]["subject_alternative_names"] == ["2001:db8::5", "::1"]
+    assert not member.good(server_names=["::1", "[2001:db8::5]"])["changed"]
+    files = ["-CAfile", str(member.path / "ca.pem"), str(member.path / "server-cert.pem")]
+    for address in ("2001:db8::5", "::1"):
+        verify = ["openssl", "verify", "-x509_strict", "-purpose", "sslserver", "-verify_ip", address, *files]
+        assert subprocess.run(verify, capture_output=True, text=True, check=False).returncode == 0
+    for name in ("fe80::1%eth0", "[fe80::1%1]", "[::1", "::1]", "[::1]:443", "[]", "1:2"):
+        run = member.run(server_names=["joblet", name])
+        assert run.failed
+        assert repr(name) in run.result["msg"]
 
 
 # Configuration files

@@ -208,6 +208,11 @@ class _Wanted:
             raise InvalidOption("renew_before: as long as validity_days, so each run would issue a certificate.")
         if not names:
             return None
+        if params["own_address"] and not address:
+            self._module.warn(
+                "own_address: this host has no default route, neither for IPv4 nor for IPv6, so no address is added."
+                " Name its addresses in server_names."
+            )
         tolerant = (params["metadata_names"] and not self._instance) or (params["own_address"] and not address)
         return ServerWish(alternative_names(names), profile, renew_before, tolerant)
 
