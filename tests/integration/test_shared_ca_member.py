@@ -169,6 +169,17 @@ def test_what_expires_is_renewed_by_the_policy_or_as_told(shared: SharedAuthorit
     assert later["server"]["reason"] == "expiring"
 
 
+def test_a_certificate_that_ends_with_the_authority_is_not_issued_again_for_the_same_end(
+    shared: SharedAuthority, member: Member
+) -> None:
+    shared.good(validity_days=20)
+    ends = member.good()["server"]["not_after"]
+    for renew_before in ("auto", "30d", "364d"):
+        again = member.good(renew_before=renew_before)
+        assert (again["changed"], again["server"]["not_after"]) == (False, ends)
+    assert {problem["code"] for problem in again["problems"]} == {"expires_too_soon"}
+
+
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
