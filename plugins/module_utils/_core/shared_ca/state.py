@@ -111,6 +111,7 @@ class State:
     """All of it at about one moment.
 
     labels: labels of the authority's certificate; keys: of the authority; clients: those that were asked for.
+    arn: of the secret with the authority's certificate, "" without AWS.
     """
 
     names: Names
@@ -121,6 +122,7 @@ class State:
     keys: SharedSecret | None
     clients: t.Mapping[str, Client]
     crl: SecretText | None
+    arn: str = ""
 
     @property
     def phase(self) -> StoredPhase:
@@ -185,6 +187,7 @@ def observe(store: SecretStore, names: Names, clients: t.Iterable[str], *, autho
         keys=keys,
         clients={client: _client(client, *pair) for client, pair in seen.items()},
         crl=crl.labelled(CURRENT) if crl else None,
+        arn=certificates.arn if certificates else "",
     )
 
 
