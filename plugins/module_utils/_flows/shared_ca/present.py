@@ -76,7 +76,12 @@ def bring_about(
             rotation.publish(wish.authority, wish.imported)
         if state.phase != "promoted":
             rotation.promote()
-        rotation.finish()
+        state = rotation.finish()
+        if wish.imported and state.current and state.current.certificate != wish.imported.certificate:
+            # What had begun with another successor is over.
+            rotation.publish(wish.authority, wish.imported)
+            rotation.promote()
+            rotation.finish()
         state = steward.look(clients)
     return steward.settle(clients, lambda seen: _steps(steward, wish, seen), state)
 
