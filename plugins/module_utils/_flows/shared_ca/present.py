@@ -18,7 +18,8 @@ from ..._core.ca.trial import PeerVerdict, require_belief
 from ..._core.instants import isoformat_utc
 from ..._core.renewal import renewal_due
 from ..._core.shared_ca.state import Client, State
-from ..._core.x509.document import Opener, parse_secret
+from ..._core.x509.document import parse_secret
+from ..._core.x509.opener import Opener
 from ..._core.x509.problems import MaterialError
 from ..._errors import RotationError
 from ..._ports.openssl.peers import why_not_believed
