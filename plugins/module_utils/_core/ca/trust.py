@@ -26,7 +26,7 @@ from .trial import PeerQuestion
 
 
 @dataclass(frozen=True)
-class Trust:
+class PeerTrust:
     """What a peer has: authorities, in the order of its file, and revocation lists (PEM)."""
 
     authorities: tuple[Certificate, ...]

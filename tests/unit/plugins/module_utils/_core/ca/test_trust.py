@@ -10,7 +10,11 @@ import datetime
 import itertools
 
 import pytest
-from ansible_collections.certops.rotation.plugins.module_utils._core.ca.trust import Trust, arranged, successor_subject
+from ansible_collections.certops.rotation.plugins.module_utils._core.ca.trust import (
+    PeerTrust,
+    arranged,
+    successor_subject,
+)
 from ansible_collections.certops.rotation.plugins.module_utils._ports.openssl.peers import why_not_believed
 from ansible_collections.certops.rotation.tests.support import pki
 from ansible_collections.certops.rotation.tests.support.odd_authorities import name, odd_authority, odd_leaf
@@ -31,19 +35,19 @@ def test_one_order_whatever_the_order_is():
 @pytest.mark.parametrize("issuer", [OLD, YOUNG, MUTE])
 @pytest.mark.parametrize("purpose", ["server", "client"])
 def test_all_that_name_a_key_find_their_issuer_in_that_order(issuer, purpose):
-    trust = Trust(arranged(each.certificate for each in (MUTE, YOUNG, OLD)))
+    trust = PeerTrust(arranged(each.certificate for each in (MUTE, YOUNG, OLD)))
     leaf, key = odd_leaf(issuer, purpose, at=AT, identifying="key")
     shown = leaf.pem + pki.private_key_pem(key).encode()
     assert why_not_believed(trust.question(purpose, shown, AT)) is None
     if issuer is not MUTE:
-        worse = Trust((MUTE.certificate, OLD.certificate, YOUNG.certificate))
+        worse = PeerTrust((MUTE.certificate, OLD.certificate, YOUNG.certificate))
         assert why_not_believed(worse.question(purpose, shown, AT)) == "certificate signature failure"
 
 
 def test_one_that_is_out_of_date_is_passed_over_for_one_of_its_name_as_openssl_does():
     ended = odd_authority(at=AT - 2000 * DAY, key_identifier=None)
     leaf, key = odd_leaf(YOUNG, "server", at=AT)
-    trust = Trust((ended.certificate, YOUNG.certificate))
+    trust = PeerTrust((ended.certificate, YOUNG.certificate))
     assert why_not_believed(trust.question("server", leaf.pem + pki.private_key_pem(key).encode(), AT)) is None
 
 
