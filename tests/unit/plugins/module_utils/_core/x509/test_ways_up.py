@@ -338,6 +338,10 @@ def test_whatever_the_graph_a_way_is_found_where_openssl_finds_one(
     elif [problem.code for problem in problems if problem.severity == "error"] != ["chain_broken"]:  # a stranger
         chain = [form.certificate_pem for form in forms]
         assert not openssl_verifies(folder, leaf.certificate_pem, chain, ROOT.certificate_pem), problems
+    bundle, _problems = verify(document(leaf, *forms))
+    if bundle is not None:  # whoever trusts what is above believes it
+        above = (bundle.leaf, *bundle.intermediates)[-1].issuer.removeprefix("CN=")
+        assert openssl_verifies(folder, leaf.certificate_pem, chain_of(bundle), heads[above].certificate_pem)
 
 
 _KEYS: dict[str, t.Any] = {}
