@@ -31,7 +31,7 @@ def find_leaf(material: CertificateMaterial) -> Certificate | Problem:
         names = name_list(certificates, certificates)
         return error(
             "leaf_is_ca",
-            f"The leaf is missing: {names} can only issue certificates. Store the server's own one, first, with its key.",
+            f"The leaf is missing: {names} can only issue certificates. Store the server's own, first, with its key.",
         )
     if len(leaves) > 1:
         names = name_list(leaves, certificates)

@@ -303,7 +303,7 @@ def test_many_keys_of_one_name_are_given_up() -> None:
     assert codes == ["chain_signature_invalid"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.data())
 def test_whatever_the_graph_a_way_is_found_where_openssl_finds_one(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
