@@ -86,7 +86,8 @@ class StoredCrl:
 
     def is_for(self, authorities: t.Sequence[Certificate]) -> bool:
         """Whether it holds a list of each of these authorities, in the order of in_order_of_lists, and no other one."""
-        return [self.of(authority) for authority in in_order_of_lists(authorities)] == self._lists
+        pairs = zip(self._lists, in_order_of_lists(authorities))
+        return len(self._lists) == len(authorities) and all(_is_signed(crl, each.public_key) for crl, each in pairs)
 
 
 def _revoked(crl: x509.CertificateRevocationList) -> dict[int, datetime.datetime]:

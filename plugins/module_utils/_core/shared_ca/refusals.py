@@ -28,34 +28,47 @@ from .state import State
 _VALIDITY: t.Final = datetime.timedelta(minutes=5)
 _PURPOSES: t.Final[tuple[Purpose, ...]] = ("server", "client")
 
-#: What is refused -> a sentence about it.
-Refusals = t.Mapping[tuple[str, str], str]
+
+class Refusal(t.NamedTuple):
+    """what: an authority's fingerprint with a purpose, or a client; role: of the authority, or "client"."""
+
+    what: tuple[str, str]
+    role: str
+    sentence: str
 
 
-def refusals(state: State, at: datetime.datetime, verdict: PeerVerdict) -> Refusals:
+def refusals(state: State, at: datetime.datetime, verdict: PeerVerdict) -> list[Refusal]:
     """Of what each trusted authority would issue now, and of the clients that they have issued and nobody has revoked.
 
-    Raises RotationError.
+    Raises RotationError for a CRL that cannot be read.
     """
-    found: dict[tuple[str, str], str] = {}
-    for issuer in state.issuers():
-        authority, is_over = issuer.certificate, any(each.not_after <= at for each in issuer.path)
+    found = []
+    for role, pair in (("current", state.current), ("successor", state.successor), ("retiring", state.retiring)):
+        issuer = pair.issuer if pair else None
+        if issuer is None or any(each.not_after <= at for each in issuer.path):
+            continue
+        fingerprint = issuer.certificate.fingerprint_sha256
+        said = f"What the authority '{issuer.certificate.name}' ({fingerprint[:12]}) issues for a"
         asked = _PURPOSES if state.clients else _PURPOSES[:1]  # where it has no clients, it need not issue for any
-        for purpose in () if is_over else asked:
+        for purpose in asked:
             reason = _trial(issuer, purpose, state.trust, at, verdict)
             if reason is not None:
-                found[(authority.fingerprint_sha256, purpose)] = (
-                    f"What the authority '{authority.name}' ({authority.fingerprint_sha256[:12]}) issues for a"
-                    f" {purpose} is refused: {reason}."
-                )
+                found.append(Refusal((fingerprint, purpose), role, f"{said} {purpose} is refused: {reason}."))
     for client in state.clients.values():
         leaf, key = (client.pair.certificate, client.pair.key) if client.pair else (None, None)
         if leaf is None or state.is_revoked(leaf) or not any(is_issued_by(leaf, each) for each in state.trusted):
             continue
         reason = refusal(leaf, key, "client", state.trust, at, verdict)
         if reason is not None:
-            found[(client.name, "client")] = f"The certificate of the client {client.name} is refused: {reason}."
+            said = f"The certificate of the client {client.name}"
+            found.append(Refusal((client.name, "client"), "client", f"{said} is refused: {reason}."))
     return found
+
+
+def worse(after: t.Iterable[Refusal], before: t.Iterable[Refusal]) -> list[str]:
+    """Sentences about what is refused after something, and was not before; an authority may retire refused."""
+    known = {(role, refused.what) for refused in before for role in (refused.role, "retiring")}
+    return [refused.sentence for refused in after if (refused.role, refused.what) not in known]
 
 
 def _trial(

@@ -112,6 +112,7 @@ class State:
     """All of it at about one moment.
 
     labels: labels of the authority's certificate; keys: of the authority; clients: those that were asked for.
+    arn: of the secret with the authority's certificate, "" without AWS.
     secrets: all that were looked at, by name; None for one that is not there.
     """
 
@@ -123,6 +124,7 @@ class State:
     keys: SharedSecret | None
     clients: t.Mapping[str, Client]
     crl: SecretText | None
+    arn: str = ""
     secrets: t.Mapping[str, SharedSecret | None] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -198,6 +200,7 @@ def observe(store: SecretStore, names: Names, clients: t.Iterable[str], *, autho
         keys=keys,
         clients={client: _client(client, *pair) for client, pair in seen.items()},
         crl=crl.labelled(CURRENT) if crl else None,
+        arn=certificates.arn if certificates else "",
         secrets=found,
     )
 

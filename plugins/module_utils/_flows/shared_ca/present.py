@@ -24,7 +24,8 @@ from ..._core.ca.trial import PeerVerdict, require_belief
 from ..._core.instants import isoformat_utc
 from ..._core.renewal import renewal_due
 from ..._core.shared_ca.state import Client, State
-from ..._core.x509.document import Opener, parse_secret
+from ..._core.x509.document import parse_secret
+from ..._core.x509.opener import Opener
 from ..._core.x509.problems import MaterialError
 from ..._errors import RotationError
 from ..._ports.openssl.peers import why_not_believed
@@ -82,7 +83,12 @@ def bring_about(
             rotation.publish(wish.authority, wish.imported)
         if state.phase != "promoted":
             rotation.promote()
-        rotation.finish()
+        state = rotation.finish()
+        if wish.imported and state.current and state.current.certificate != wish.imported.certificate:
+            # What had begun with another successor is over.
+            rotation.publish(wish.authority, wish.imported)
+            rotation.promote()
+            rotation.finish()
         state = steward.look(clients)
     return steward.settle(clients, lambda seen: _steps(steward, wish, seen), state)
 

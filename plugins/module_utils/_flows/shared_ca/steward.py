@@ -27,7 +27,7 @@ from ..._core.ca.profiles import KeySpec, Profile
 from ..._core.ca.trust import Trust, successor_subject
 from ..._core.secrets.plan import CURRENT
 from ..._core.secrets.shared import PENDING, SecretStore
-from ..._core.shared_ca.refusals import refusals
+from ..._core.shared_ca.refusals import refusals, worse
 from ..._core.shared_ca.state import Client, Names, Pair, State, issued_in, key_labelled, key_of, observe
 from ..._core.x509.certificate import Certificate
 from ..._errors import RotationError, SecretsManagerError
@@ -116,8 +116,7 @@ class Steward:
         finally:
             self.__dict__.update(kept)
         found = refusals(after, self.at, why_not_believed)
-        known = refusals(before, self.at, why_not_believed) if found else {}
-        said = [sentence for what, sentence in found.items() if what not in known]
+        said = worse(found, refusals(before, self.at, why_not_believed)) if found else []
         if said:
             pairs = filter(None, (after.current, after.successor, after.retiring))
             said += [sentence for pair in pairs if pair.path for sentence in way_to_root_missing(pair.path)]

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import typing as t
 
+from ..._core.ca.judge import is_issued_by
 from ..._core.ca.keys import key_pem
 from ..._core.shared_ca.material import Identity, pem, read_authority, read_identity
 from ..._errors import RotationError
 from .atomic import FileAttributes, store_errors
 from .places import Place, open_place
-from .shared_ca import member_place, read_text
+from .shared_ca import member_place, read_text, text_of_file
 from .trust import refuse
 
 DIRECTORY = "embedded"
 _AUTHORITY = "ca.pem"
+_CLIENT = re.compile(r"client-.+\.pem")
 _PRIVATE = FileAttributes(0o600)
 
 
@@ -45,6 +48,26 @@ class EmbeddedAuthority:
         found = {name: self._pair(_client(name), texts[_client(name)]) for name in clients}
         authority = self._pair(_AUTHORITY, texts[_AUTHORITY])
         return authority, {name: identity for name, identity in found.items() if identity}
+
+    def others(self, clients: t.Collection[str]) -> list[str]:
+        """Files of clients that are not these, which the authority has issued. As paths below the one above."""
+        authority = self.authority()
+        with self._opened() as place:
+            names = [name for name in sorted(place.names()) if _CLIENT.fullmatch(name)] if place and authority else []
+            listed = set(map(_client, clients))
+            found = {name: read_identity(text_of_file(place, name) or "") for name in names if name not in listed}
+        return [
+            os.path.join(DIRECTORY, name)
+            for name, identity in found.items()
+            if identity and authority and is_issued_by(identity.certificate, authority.certificate)
+        ]
+
+    def forget(self, paths: t.Iterable[str]) -> None:
+        """Remove files that others() has found."""
+        with store_errors(f"remove clients of this host's own authority from {self._path}"), self._opened() as place:
+            for path in paths:
+                if place:
+                    place.unlink(os.path.basename(path))
 
     def write(self, authority: Identity | None, clients: t.Mapping[str, Identity]) -> None:
         """What differs from the files, the authority first."""
