@@ -15,7 +15,7 @@ except ImportError:  # the module boundary says so
     pass
 
 from ..._errors import RotationError
-from ..x509.document import load_private_key
+from ..x509.keys import load_private_key
 from ..x509.pem import parse_pem
 from .profiles import KeySpec
 

@@ -153,12 +153,12 @@ class Certificate:
             return "one of its extensions is malformed"
         if not all(map(_is_usable, self._alternative_names)):
             return "its subjectAltName holds a network or a name with control characters"
-        if any(len(name) > _LONGEST_NAME for name in (*self.dns_names, *self._common_names)):
+        if any(len(name) > _LONGEST_NAME for name in (*self.dns_names, *self.common_names)):
             return f"one of its names has more than {_LONGEST_NAME} characters"
         return None
 
     @property
-    def _common_names(self) -> list[str]:
+    def common_names(self) -> list[str]:
         found = self.subject_name.get_attributes_for_oid(x509.NameOID.COMMON_NAME) if self.subject_name else []
         return [str(attribute.value) for attribute in found]
 
@@ -223,6 +223,12 @@ class Certificate:
         """Of the issuer's key."""
         extension = self._extension(x509.AuthorityKeyIdentifier)
         return None if extension is None else extension.key_identifier
+
+    @functools.cached_property
+    def authority_serial_number(self) -> int | None:
+        """Of the issuer's certificate."""
+        extension = self._extension(x509.AuthorityKeyIdentifier)
+        return None if extension is None else extension.authority_cert_serial_number
 
     @functools.cached_property
     def subject_key_identifier(self) -> bytes | None:

@@ -20,11 +20,14 @@ except ImportError:  # the module boundary says so
 from ..unexpected import is_failure
 from .called import called
 from .certificate import Certificate, load_certificate
-from .document import load_private_key, refuse_unusable
+from .common_name import is_misspelt
+from .document import refuse_unusable
+from .encodings import read_blocks
+from .keys import load_private_key
 from .name_constraints import violated_constraint
 from .names import a_labels, uncovered
 from .paths import PathError, PathFinder, PathProfile, Purpose
-from .pem import CERTIFICATE, TRUSTED_CERTIFICATE, parse_pem
+from .pem import CERTIFICATE, TRUSTED_CERTIFICATE
 from .problems import MaterialError, Problem, error, warning
 from .trust import TRUST_SETTINGS
 from .verify import (
@@ -102,6 +105,7 @@ def _examine(examination: Examination) -> list[Problem]:
     problems += _serial_number_problems(leaf)
     problems += _key_form_problems(leaf)
     problems += _purpose_problems(leaf, examination)
+    problems += _common_name_problems(leaf, examination)
     missing = _names_missing(leaf, examination)
     problems += missing
     if not anchors:
@@ -117,14 +121,14 @@ def _examine(examination: Examination) -> list[Problem]:
 
 
 def _load(examination: Examination) -> tuple[Certificate, list[Certificate], list[Problem]]:
-    blocks = parse_pem(examination.certificate)
+    blocks = read_blocks(examination.certificate)
     refuse_unusable(blocks)
     own = [block.der for block in blocks if block.label == CERTIFICATE]
     if not own:
         raise MaterialError("certificate_missing", "There is no certificate: give the leaf certificate as PEM.")
     leaf = load_certificate(own[0])
     try:
-        chain_blocks = parse_pem(examination.certificate_chain)
+        chain_blocks = read_blocks(examination.certificate_chain)
         refuse_unusable(chain_blocks)
     except MaterialError as exc:
         raise MaterialError(exc.problem.code, f"The chain: {exc.message}") from None
@@ -139,7 +143,7 @@ def _load(examination: Examination) -> tuple[Certificate, list[Certificate], lis
 
 def _load_anchors(pem: str) -> tuple[list[Certificate], list[Problem]]:
     try:
-        blocks = parse_pem(pem)
+        blocks = read_blocks(pem)
     except MaterialError as exc:
         return [], [error("trust_anchors_invalid", f"The trust anchors cannot be read: {exc.message}")]
     if any(block.label == TRUSTED_CERTIFICATE for block in blocks):
@@ -167,7 +171,7 @@ def _private_key_problems(leaf: Certificate, private_key: str | None) -> list[Pr
     if private_key is None:
         return []
     try:
-        key, _pem = load_private_key(parse_pem(private_key))
+        key, _pem = load_private_key(read_blocks(private_key))
     except MaterialError as exc:
         return [exc.problem]
     return key_pair_problems(leaf, key)
@@ -224,6 +228,20 @@ def _purpose_problems(leaf: Certificate, examination: Examination) -> list[Probl
         message = f"The extended key usage of '{leaf.name}' allows more than the Web PKI permits a server's certificate"
         problems.append(error("purpose_not_allowed", f"{message}: have it issued for this purpose alone."))
     return problems
+
+
+def _common_name_problems(leaf: Certificate, examination: Examination) -> list[Problem]:
+    if examination.profile != "web" or examination.purpose != "server":
+        return []
+    return [
+        error(
+            "common_name_misspelt",
+            f"'{leaf.name}': {quoted_name(name, 'the common name')} is spelled otherwise than the subject alternative "
+            "names are: have it issued with one of them, character for character, or without a common name.",
+        )
+        for name in leaf.common_names
+        if is_misspelt(name, leaf.dns_names, leaf.ip_addresses)
+    ]
 
 
 def _names_missing(leaf: Certificate, examination: Examination) -> list[Problem]:

@@ -16,7 +16,8 @@ from ..._core.ca.profiles import Profile
 from ..._core.instants import isoformat_utc
 from ..._core.renewal import renewal_due
 from ..._core.shared_ca.state import State
-from ..._core.x509.document import Opener, parse_secret
+from ..._core.x509.document import parse_secret
+from ..._core.x509.opener import Opener
 from ..._errors import RotationError
 from .rotation import AuthorityRotation
 from .steward import ClientWish, Steward, Write
