@@ -265,6 +265,15 @@ def test_clients_are_renewed_before_their_end_with_the_same_key(renew_before, du
     assert (again, someone.changed) == (state, False)
 
 
+def test_of_all_who_renew_a_client_at_once_one_wins():
+    later = AT + 340 * DAY
+    for number in range(2):
+        store = prepared()
+        state, _someone = present(Raced(store, number, lambda store=store: present(store, at=later)), at=later)
+        assert ends(state) == [340 + 365] * 2
+        assert len({version.text for version in store.fetch("joblet/client-cert").versions}) == 2
+
+
 def test_clients_that_end_with_their_authority_are_not_renewed_for_the_same_end():
     store = prepared()
     state, someone = present(store, at=AT + 800 * DAY)
