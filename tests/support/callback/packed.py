@@ -4,8 +4,8 @@
 
 """A callback plugin that lets Ansible pack modules compiled, next to their source.
 
-A module's process takes half of its time to compile what was packed for it, again in each task. The code is the same, and
-Python takes the source where the host's is of another version.
+A module's process takes half of its time to compile what was packed for it, again in each task. The code is the same,
+and a Python of another version takes the source.
 """
 
 from __future__ import annotations
