@@ -57,6 +57,7 @@ CODES: t.Final[dict[Cause, tuple[str, ...]]] = {
         "intermediate_not_yet_valid",
         "san_missing",
         "domain_not_covered",
+        "common_name_misspelt",
         "purpose_not_allowed",
         "serial_number_invalid",
         "weak_key",

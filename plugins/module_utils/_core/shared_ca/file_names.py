@@ -16,6 +16,8 @@ SERVER: t.Final = "server.pem"
 SERVER_CERT: t.Final = "server-cert.pem"
 SERVER_KEY: t.Final = "server-key.pem"
 CLIENT_CERT: t.Final = re.compile(r"client-(?P<name>.+)-cert\.pem")
+#: Of a client, certificate or key.
+CLIENT_FILE: t.Final = re.compile(r"client-(?P<name>.+)-(?:cert|key)\.pem")
 
 
 def client_cert(name: str) -> str:

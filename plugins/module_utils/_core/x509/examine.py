@@ -20,6 +20,7 @@ except ImportError:  # the module boundary says so
 from ..unexpected import is_failure
 from .called import called
 from .certificate import Certificate, load_certificate
+from .common_name import is_misspelt
 from .document import refuse_unusable
 from .encodings import read_blocks
 from .keys import load_private_key
@@ -104,6 +105,7 @@ def _examine(examination: Examination) -> list[Problem]:
     problems += _serial_number_problems(leaf)
     problems += _key_form_problems(leaf)
     problems += _purpose_problems(leaf, examination)
+    problems += _common_name_problems(leaf, examination)
     missing = _names_missing(leaf, examination)
     problems += missing
     if not anchors:
@@ -226,6 +228,20 @@ def _purpose_problems(leaf: Certificate, examination: Examination) -> list[Probl
         message = f"The extended key usage of '{leaf.name}' allows more than the Web PKI permits a server's certificate"
         problems.append(error("purpose_not_allowed", f"{message}: have it issued for this purpose alone."))
     return problems
+
+
+def _common_name_problems(leaf: Certificate, examination: Examination) -> list[Problem]:
+    if examination.profile != "web" or examination.purpose != "server":
+        return []
+    return [
+        error(
+            "common_name_misspelt",
+            f"'{leaf.name}': {quoted_name(name, 'the common name')} is spelled otherwise than the subject alternative "
+            "names are: have it issued with one of them, character for character, or without a common name.",
+        )
+        for name in leaf.common_names
+        if is_misspelt(name, leaf.dns_names, leaf.ip_addresses)
+    ]
 
 
 def _names_missing(leaf: Certificate, examination: Examination) -> list[Problem]:

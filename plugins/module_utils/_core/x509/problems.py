@@ -62,6 +62,7 @@ PROBLEM_CODES: t.Final[dict[str, str]] = {
     "san_missing": "The leaf has no DNS name and no IP address in its subjectAltName (clients ignore the common name).",
     "name_not_ascii": "The expected domain is not ASCII, and the Python library idna, which converts it, is missing.",
     "domain_not_covered": "The leaf's subject alternative names do not cover the expected domain.",
+    "common_name_misspelt": "The common name is an alternative name in another spelling, or a host name in Unicode.",
     "purpose_not_allowed": "The leaf's key usage or extended key usage does not suit the purpose.",
     "serial_number_invalid": "A serial number of the path is zero, negative or longer than 20 bytes.",
     "weak_key": "A key is too short or of a kind that clients refuse.",

@@ -77,9 +77,10 @@ class WayUp:
 
 
 def names_key_of(child: Certificate, issuer: Certificate) -> bool:
-    """Whether the key identifiers agree, or one is missing: OpenSSL takes no other issuer (RFC 5280, 4.2.1.1)."""
-    wanted, own = child.authority_key_identifier, issuer.subject_key_identifier
-    return wanted is None or own is None or wanted == own
+    """Whether its authority key identifier fits, if any: OpenSSL takes no other issuer (RFC 5280, 4.2.1.1)."""
+    key, own_key = child.authority_key_identifier, issuer.subject_key_identifier
+    serial_number = child.authority_serial_number
+    return (key is None or own_key is None or key == own_key) and serial_number in (None, issuer.x509.serial_number)
 
 
 def may_issue(issuer: Certificate) -> bool:

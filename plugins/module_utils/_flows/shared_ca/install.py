@@ -6,15 +6,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import typing as t
 
+from ..._core.pipeline.source import partial_arn
 from ..._core.shared_ca.configuration import fill_in
 from ..._core.shared_ca.material import Material
-from ..._errors import InvalidOption
+from ..._core.shared_ca.origin import Leftovers, Origin, leftovers, origin_of
+from ..._errors import InvalidOption, RotationError
 from ..._ports.store.atomic import FileAttributes, store_errors
 from ..._ports.store.places import make_place
 from ..._ports.store.shared_ca import MemberDirectory, is_stale, member_place
+from .member import Taken
 from .supply import Supplier, Supply
 
 
@@ -28,7 +32,8 @@ class Configuration(t.NamedTuple):
 
 class MemberFiles(t.NamedTuple):
     """before, material: what the host had and has (in check mode: would have); reason: why its server certificate is
-    a new one; stale, configurations: names and paths of the files that are written."""
+    a new one; stale, configurations: names and paths of the files that are written or removed; warnings: for the user.
+    """
 
     supply: Supply
     before: Material
@@ -36,6 +41,7 @@ class MemberFiles(t.NamedTuple):
     reason: str | None
     stale: t.Sequence[str]
     configurations: t.Sequence[str]
+    warnings: t.Sequence[str]
 
 
 def install(
@@ -52,14 +58,60 @@ def install(
     reason: str | None = taken.reason if taken else None
     if reason == "missing" and installed.broken:
         reason = "key_broken"
-    stale = directory.changes(material, attributes) if taken else []
+    rest = _rest_of(directory, supplier, supply.taken, installed.material)
+    stale = [*(directory.changes(material, attributes) if taken else ()), *rest.left.gone]
     filled = list(_stale_configurations(configurations, material))
     if not supplier.check_mode:
+        if taken:
+            directory.remember(rest.origin.while_written(material))
         directory.write(stale, material, attributes)
+        supplier.embedded.forget(rest.alone)
         for configuration in filled:
             _write(configuration)
-    paths = [configuration.dest for configuration in filled]
-    return MemberFiles(supply, installed.material, material, reason, stale, paths)
+        if taken:
+            directory.remember(origin_of(partial_arn(taken.state.arn), material))
+    clients = {**installed.material.clients, **rest.left.clients}
+    return MemberFiles(
+        supply=supply,
+        before=dataclasses.replace(installed.material, clients=clients),
+        material=material,
+        reason=reason,
+        stale=[*stale, *rest.alone],
+        configurations=[configuration.dest for configuration in filled],
+        warnings=[*filter(None, [supply.warning]), *(_stays(directory.file(name)) for name in rest.left.foreign)],
+    )
+
+
+class _Rest(t.NamedTuple):
+    """What a host has from before. left: in the directory; alone: of its own authority, paths of files to remove."""
+
+    origin: Origin = Origin()
+    left: Leftovers = Leftovers((), (), {})
+    alone: t.Sequence[str] = ()
+
+
+def _rest_of(directory: MemberDirectory, supplier: Supplier, taken: Taken | None, installed: Material) -> _Rest:
+    """Nothing while nothing is taken. Raises RotationError for a directory that belongs to another authority: each run
+    of the one would take away what the other has brought."""
+    if taken is None:
+        return _Rest()
+    origin, authority, trusted = directory.origin(), partial_arn(taken.state.arn), taken.material.authorities
+    if authority and not origin.may_become(authority, installed.authorities, trusted):
+        raise RotationError(
+            f"{directory.path} holds what this host has of the authority {origin.authority}, and {authority} is another"
+            " one. Give each a path of its own. If this host is to leave the one before for good, delete"
+            f" {directory.origin_file} and run again."
+        )
+    clients = supplier.wish.clients
+    left = leftovers(directory.others(clients), origin, {*installed.authorities, *trusted})
+    return _Rest(origin, left, supplier.embedded.others(clients))
+
+
+def _stays(path: str) -> str:
+    return (
+        f"{path} has the name of a file of a client that is not listed any more, but holds something else, so it stays."
+        " Move it away, or remove it."
+    )
 
 
 def _stale_configurations(configurations: t.Iterable[Configuration], material: Material) -> t.Iterator[Configuration]:
