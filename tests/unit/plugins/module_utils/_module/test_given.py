@@ -13,7 +13,11 @@ import pathlib
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.problems import MaterialError
 from ansible_collections.certops.rotation.plugins.module_utils._errors import InvalidOption
-from ansible_collections.certops.rotation.plugins.module_utils._module.given import GIVEN_OPTIONS, given_content
+from ansible_collections.certops.rotation.plugins.module_utils._module.given import (
+    GIVEN_OPTIONS,
+    given_content,
+    is_certificate_alone,
+)
 from ansible_collections.certops.rotation.tests.support import pki
 from ansible_collections.certops.rotation.tests.support.content import parsed
 from cryptography.hazmat.primitives import serialization
@@ -101,3 +105,13 @@ def test_pkcs12_beside_other_parts_is_refused(tmp_path: pathlib.Path) -> None:
         with pytest.raises(InvalidOption, match="and nothing else"):
             _content(**given, certificate_chain=NEW.chain_pem)
     assert _content(certificate_src=str(tmp_path / "p12")) == container
+
+
+@pytest.mark.parametrize("between", ["", "\n", "\r\n "])
+def test_what_is_certificates_and_nothing_else(between: str) -> None:
+    assert is_certificate_alone(between.join([NEW.certificate_pem, NEW.chain_pem]))
+    key = base64.b64encode(DER_KEY).decode()
+    for more in (NEW.private_key_pem, key, base64.b64encode(NEW.private_key_pem.encode()).decode(), "x"):
+        assert not is_certificate_alone(between.join([NEW.certificate_pem, more]))
+    for other in ("", key, NEW.secret_string(), NEW.certificate_pem[:-30], base64.b64encode(DER_CERTIFICATE).decode()):
+        assert not is_certificate_alone(other)
