@@ -92,6 +92,7 @@ VAULT = {"certificate": CERT, "issuing_ca": CHAIN[0], "ca_chain": CHAIN, "privat
         pytest.param({"ca_chain": CHAIN, "pair": {"crt": CERT, "key": KEY}}, id="chain-above"),
         pytest.param({"private_key": KEY, "issued": {"certificate": CERT, "ca_chain": CHAIN}}, id="key-above"),
         pytest.param({"pem": CERT + JOINED + KEY}, id="all-in-one"),
+        pytest.param({"a": {"pem": b64(CERT + JOINED + KEY)}}, id="all-in-one-base64"),
         pytest.param({"certificate": CERT + KEY, "certificate_chain": JOINED}, id="key-beside-certificate"),
         pytest.param({**PAIR, "certificate_chain": [b64(CHAIN[0]), b64(CHAIN[1])]}, id="list-of-base64"),
         pytest.param({**PAIR, "certificate_chain": JOINED.splitlines()}, id="list-of-lines"),
@@ -307,6 +308,8 @@ def test_two_domain_names() -> None:
 def test_what_is_missing_is_told_with_the_field_that_may_be_meant() -> None:
     code, message = refused({"certificate": CERT, "schluessel": b64(KEY)})
     assert (code, "'schluessel' holds one" in message) == ("field_missing", True)
+    code, message = refused({"certificate": {"pem": CERT}, "key": {"pem": KEY}})
+    assert (code, "'key.pem' holds one" in message) == ("field_missing", True)
     code, message = refused({"zertifikat": CERT, "private_key": KEY})
     assert (code, "'zertifikat' holds one" in message) == ("field_missing", True)
 
