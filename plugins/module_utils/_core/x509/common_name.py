@@ -18,8 +18,6 @@ _Address = t.Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 
 _DIGITS: t.Final = re.compile(r"0[xX][0-9a-fA-F]{1,8}|[0-9]{1,11}")
 _DOTS: t.Final = re.compile("[.\u3002\uff0e\uff61]")  # as IDNA takes them (RFC 3490, 3.1)
-    r"[^\s.\u3002\uff0e\uff61]+(?:[.\u3002\uff0e\uff61][^\s.\u3002\uff0e\uff61]+)+[.\u3002]?"
-)
 _IPV4_BITS: t.Final = 32
 
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import random
 import ssl
 import typing as t
@@ -85,8 +86,9 @@ def test_the_facts_of_an_odd_certificate_can_be_asked_for(what: str) -> None:
         return
     described = describe_pem(pem.encode())
     assert found.server is not None
-    facts = found.facts(found.server, "server", pki.now(), why_not_believed)
+    facts = found.facts(found.server, "server", datetime.datetime.now(datetime.timezone.utc), why_not_believed)
     assert facts["fingerprint_sha256"] == seen.fingerprint_sha256
+    assert str(facts["refused"]).isprintable()
     certificate = load_certificate(block.der)
     for fact in (name for name in dir(Certificate) if not name.startswith("__")):
         getattr(certificate, fact)
