@@ -135,7 +135,8 @@ options:
   import_from:
     description:
       - An authority to be stored instead of a generated one.
-      - It is an error when another one is stored, unless O(force) is set, which replaces that one by it.
+      - It is an error when another one is stored, unless O(force) is set, which replaces that one by it. A newer
+        certificate of the same authority, with the same name and key, takes the place of the stored one.
       - It is tried out before anything is stored. OpenSSL has to believe a server and each of O(clients) that it would
         issue for, and its revocation list. So it is refused when its key is weak or for RSASSA-PSS alone, when its
         extended key usage, its path length or those above it forbid what is issued, or its key usage lacks C(cRLSign),

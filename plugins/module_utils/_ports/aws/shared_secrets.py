@@ -20,7 +20,7 @@ from ..._core.secrets.arn import why_replica_stays
 from ..._core.secrets.plan import CURRENT, WantedSecret, plan_absent, plan_present, require_other_regions
 from ..._core.secrets.shared import PENDING, SecretText, SharedSecret
 from ..._errors import SecretsManagerError
-from .secret_writer import SecretWriter
+from .secret_versions import SecretVersions
 from .secrets_manager import Retry
 
 _DENIED = frozenset({"AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "DecryptionFailure"})
@@ -37,7 +37,7 @@ class Properties:
     replica_regions: tuple[str, ...] | None = None
 
 
-class SharedSecrets(SecretWriter):
+class SharedSecrets(SecretVersions):
     """The SecretStore in AWS Secrets Manager.
 
     labels: versions without any of these are not read. Raises InvalidOption for a replica in the own region.
