@@ -92,8 +92,8 @@ class GivenSecret:
         """Where nothing is stored, or nothing that could be kept. wanted: with this document. Raises RotationError."""
         if self.fields is not None and isinstance(self._read(wanted.document), MaterialError):
             text = (
-                "The secret would get a document of this collection's own, in which fields finds nothing. Store it without"
-                " fields, or create the document of the other schema first."
+                "The secret would get a document of this collection's own, in which fields finds nothing. Store it"
+                " without fields, or create the document of the other schema first."
             )
             raise _refused([error("field_missing", text)], wanted)
         return SecretRenewal(wanted.document, {}, self._asked_domain or bundle.subject_alternative_names[0])
