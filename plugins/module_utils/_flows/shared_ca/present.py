@@ -170,8 +170,8 @@ def _subjects(wish: Wish, followers: t.Mapping[str, Client]) -> dict[str, x509.N
 
 def authority_to_import(content: str | bytes, opener: Opener) -> SigningAuthority:
     """content: as a secret may hold it. Raises MaterialError when it cannot be read, or is not one authority."""
-    material = parse_secret(content, opener)
     try:
+        material = parse_secret(content, opener)
         return signing_authority(material.certificates, material.private_key)
     except MaterialError as error:
         raise MaterialError(error.problem.code, f"import_from: {error.message}") from None

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.ca.keys import quick_key
@@ -15,6 +16,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.ca.profiles
 from ansible_collections.certops.rotation.plugins.module_utils._core.shared_ca.facts import facts
 from ansible_collections.certops.rotation.plugins.module_utils._core.shared_ca.material import Material
 from ansible_collections.certops.rotation.plugins.module_utils._core.shared_ca.state import Names
+from ansible_collections.certops.rotation.plugins.module_utils._core.x509.problems import MaterialError
 from ansible_collections.certops.rotation.plugins.module_utils._errors import InvalidOption, RotationError
 from ansible_collections.certops.rotation.plugins.module_utils._flows.shared_ca.member import (
     MemberWish,
@@ -33,8 +35,10 @@ from ansible_collections.certops.rotation.plugins.module_utils._ports.openssl.op
 from ansible_collections.certops.rotation.plugins.module_utils._ports.openssl.peers import why_not_believed
 from ansible_collections.certops.rotation.tests.support import pki
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import NoEncryption, pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+NO = NoEncryption()
 DAY = datetime.timedelta(days=1)
 EC = KeySpec("ec", 256)
 NAMES = Names("joblet")
@@ -253,6 +257,30 @@ def test_an_intermediate_may_be_called_as_its_root():
     state, _changed = present(store, same, root)
     assert judged(state)["problems"] == []
     assert member(store).server is not None
+
+
+def test_an_authority_in_every_form():
+    key = pki.private_key_pem(MIDDLE.key)
+    document = {"certificate": MIDDLE.certificate_pem, "private_key": key, "certificate_chain": ROOT.certificate_pem}
+    container = pkcs12.serialize_key_and_certificates(b"x", MIDDLE.key, MIDDLE.certificate, [ROOT.certificate], NO)
+    for content in (json.dumps(document), container, key + ROOT.certificate_pem + MIDDLE.certificate_pem * 2):
+        assert pems(authority_to_import(content, ProcessOpener()).path) == OF_MIDDLE
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (lambda: ROOT.certificate_pem, "no private key"),
+        (lambda: pki.private_key_pem(ROOT.key), "no certificate"),
+        (lambda: text(ROOT) + pki.private_key_pem(MIDDLE.key), "2 different private keys"),
+        (lambda: "", "empty"),
+    ],
+)
+def test_what_is_no_authority_at_all(content, why):
+    with pytest.raises(MaterialError) as raised:
+        authority_to_import(content(), ProcessOpener())
+    assert raised.value.message.startswith("import_from: ")
+    assert why in raised.value.message
 
 
 # Refused before anything is stored
