@@ -54,6 +54,28 @@ def test_files_of_a_client_that_is_listed_no_more_are_removed(shared: SharedAuth
     assert len(member.four_times(server_names=[], clients=[])["changed_files"]) == 4
 
 
+def test_a_pair_of_the_authority_that_somebody_has_put_there_stays(shared: SharedAuthority, member: Member) -> None:
+    shared.good(clients=CLIENTS)
+    member.good(server_names=[])
+    for kind in ("cert", "key"):
+        (member.path / f"client-ci-{kind}.pem").write_text(shared.text(f"client-{kind}-ci"))
+    assert not member.good(server_names=[])["changed"]
+    # A host of an earlier version remembers nothing: there such a pair is what it has installed.
+    (member.path / ".certops" / "shared-ca.json").unlink()
+    assert member.four_times(server_names=[])["changed_files"] == [str(member.path / name) for name in CI]
+
+
+def test_a_configuration_may_have_such_a_name(shared: SharedAuthority, member: Member) -> None:
+    shared.good()
+    content = {"cert": "@client_cert:admin@\n", "key": "@client_key:admin@\n"}
+    configurations = [
+        {"dest": str(member.path / f"client-other-{kind}.pem"), "content": text} for kind, text in content.items()
+    ]
+    member.four_times(server_names=[], clients=["admin"], configurations=configurations)
+    (member.path / ".certops" / "shared-ca.json").unlink()
+    assert not member.good(server_names=[], clients=["admin"], configurations=configurations)["changed"]
+
+
 def test_a_file_that_somebody_else_has_put_in_its_place_stays_and_is_told(
     shared: SharedAuthority, member: Member
 ) -> None:

@@ -89,31 +89,36 @@ class Leftovers(t.NamedTuple):
 
 
 def leftovers(
-    others: t.Mapping[str, t.Mapping[str, str | None]], origin: Origin, authorities: t.Collection[Certificate]
+    others: t.Mapping[str, t.Mapping[str, str | None]],
+    origin: Origin | None,
+    authorities: t.Collection[Certificate],
 ) -> Leftovers:
-    """others: client that is not listed -> name of a file -> text, None for what is no file.
+    """others: client that is not listed -> name of a file -> text, None for what is no file; origin: None where nothing
+    is remembered, as by earlier versions.
 
-    Those are removed that hold a key that was written here, or a pair that one of the authorities has issued.
+    Those are removed that hold a key that was written here. Where nothing is remembered, pairs that one of the
+    authorities has issued.
     """
     gone: list[str] = []
     foreign: list[str] = []
     clients: dict[str, Identity] = {}
     for name, found in others.items():
         identity = read_identity("".join(text or "" for text in found.values()))
-        is_ours = (
-            identity is not None
-            and not key_pair_problems(identity.certificate, identity.key)
-            and any(is_issued_by(identity.certificate, each) for each in authorities)
-        )
-        written = origin.clients.get(name, ())
+        is_issued = origin is None and identity is not None and _is_of(identity, authorities)
+        written = origin.clients.get(name, ()) if origin else ()
         for file, text in found.items():
-            if is_ours or (text is not None and not _keys_in(text).isdisjoint(written)):
+            if is_issued or (text is not None and not _keys_in(text).isdisjoint(written)):
                 gone.append(file)
-            elif name in origin.clients:
+            elif written:
                 foreign.append(file)
         if identity and set(found) <= set(gone):
             clients[name] = identity
     return Leftovers(gone, foreign, clients)
+
+
+def _is_of(identity: Identity, authorities: t.Iterable[Certificate]) -> bool:
+    is_pair = not key_pair_problems(identity.certificate, identity.key)
+    return is_pair and any(is_issued_by(identity.certificate, each) for each in authorities)
 
 
 def _keys_in(text: str) -> set[str]:

@@ -49,8 +49,8 @@ def refusals(state: State, at: datetime.datetime, verdict: PeerVerdict) -> list[
             continue
         fingerprint = issuer.certificate.fingerprint_sha256
         said = f"What the authority '{issuer.certificate.name}' ({fingerprint[:12]}) issues for a"
-        asked = _PURPOSES if state.clients else _PURPOSES[:1]  # where it has no clients, it need not issue for any
-        for purpose in asked:
+        # Where there are no clients, it need not issue for any.
+        for purpose in _PURPOSES if state.clients else _PURPOSES[:1]:
             reason = _trial(issuer, purpose, state.trust, at, verdict)
             if reason is not None:
                 found.append(Refusal((fingerprint, purpose), role, f"{said} {purpose} is refused: {reason}."))

@@ -58,7 +58,8 @@ def install(
     reason: str | None = taken.reason if taken else None
     if reason == "missing" and installed.broken:
         reason = "key_broken"
-    rest = _rest_of(directory, supplier, supply.taken, installed.material)
+    configurations = list(configurations)
+    rest = _rest_of(directory, supplier, taken, installed.material, [each.dest for each in configurations])
     stale = [*(directory.changes(material, attributes) if taken else ()), *rest.left.gone]
     filled = list(_stale_configurations(configurations, material))
     if not supplier.check_mode:
@@ -90,12 +91,22 @@ class _Rest(t.NamedTuple):
     alone: t.Sequence[str] = ()
 
 
-def _rest_of(directory: MemberDirectory, supplier: Supplier, taken: Taken | None, installed: Material) -> _Rest:
-    """Nothing while nothing is taken. Raises RotationError for a directory that belongs to another authority: each run
-    of the one would take away what the other has brought."""
+def _rest_of(
+    directory: MemberDirectory,
+    supplier: Supplier,
+    taken: Taken | None,
+    installed: Material,
+    configurations: t.Collection[str],
+) -> _Rest:
+    """Nothing while nothing is taken. configurations: paths that are written besides.
+
+    Raises RotationError for a directory that belongs to another authority: each run of the one would take away what the
+    other has brought.
+    """
     if taken is None:
         return _Rest()
-    origin, authority, trusted = directory.origin(), partial_arn(taken.state.arn), taken.material.authorities
+    remembered, authority, trusted = directory.origin(), partial_arn(taken.state.arn), taken.material.authorities
+    origin = remembered or Origin()
     if authority and not origin.may_become(authority, installed.authorities, trusted):
         raise RotationError(
             f"{directory.path} holds what this host has of the authority {origin.authority}, and {authority} is another"
@@ -103,7 +114,8 @@ def _rest_of(directory: MemberDirectory, supplier: Supplier, taken: Taken | None
             f" {directory.origin_file} and run again."
         )
     clients = supplier.wish.clients
-    left = leftovers(directory.others(clients), origin, {*installed.authorities, *trusted})
+    others = directory.others(clients, configurations)
+    left = leftovers(others, remembered, {*installed.authorities, *trusted})
     return _Rest(origin, left, supplier.embedded.others(clients))
 
 

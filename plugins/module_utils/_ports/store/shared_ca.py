@@ -59,23 +59,25 @@ class MemberDirectory:
         )
         return Installed(material, broken=texts[SERVER] is not None and server is None)
 
-    def others(self, clients: t.Collection[str]) -> dict[str, dict[str, str | None]]:
+    def others(
+        self, clients: t.Collection[str], except_paths: t.Collection[str] = ()
+    ) -> dict[str, dict[str, str | None]]:
         """Files named like those of other clients than these: client -> file name -> text, None for what is no file."""
         found: dict[str, dict[str, str | None]] = {}
         with member_place(self.path) as place:
             for name in sorted(place.names()) if place else ():
                 match = CLIENT_FILE.fullmatch(name)
-                if match and match["name"] not in clients:
+                if match and match["name"] not in clients and self.file(name) not in except_paths:
                     found.setdefault(match["name"], {})[name] = text_of_file(place, name)
         return found
 
-    def origin(self) -> Origin:
-        """An empty one where nothing is remembered, or it cannot be read."""
+    def origin(self) -> Origin | None:
+        """None where nothing is remembered, or it cannot be read."""
         try:
             data = self._store.read_own_file(_ORIGIN)
-            return Origin() if data is None else Origin.from_json(data)
+            return None if data is None else Origin.from_json(data)
         except ValueError:
-            return Origin()
+            return None
 
     def remember(self, origin: Origin) -> None:
         if self.origin() != origin:

@@ -29,10 +29,7 @@ def files(certificate: str | None, key: str | None) -> dict[str, dict[str, str |
     return {"ci": {"client-ci-cert.pem": certificate, "client-ci-key.pem": key}}
 
 
-NOTHING = Origin()
-
-
-def judged(others, origin=NOTHING, authorities=(TRUSTED,)):
+def judged(others, origin=None, authorities=(TRUSTED,)):
     left = leftovers(others, origin, authorities)
     return [*left.gone], [*left.foreign]
 
@@ -40,13 +37,14 @@ def judged(others, origin=NOTHING, authorities=(TRUSTED,)):
 BOTH = ["client-ci-cert.pem", "client-ci-key.pem"]
 
 
-def test_a_pair_of_the_authority_is_removed_whether_it_is_remembered_or_not() -> None:
+def test_what_was_written_here_is_removed() -> None:
     whole = files(CI.certificate_pem, CI.private_key_pem)
-    assert judged(whole) == (BOTH, [])
     assert judged(whole, WRITTEN) == (BOTH, [])
-    # What was written here goes when its authority has gone, too.
-    assert judged(whole, WRITTEN, [UNKNOWN]) == (BOTH, [])
-    assert judged(whole, Origin(), [UNKNOWN]) == ([], [])
+    assert judged(whole, WRITTEN, [UNKNOWN]) == (BOTH, [])  # also when its authority has gone
+    # Where nothing is remembered, what the authority has issued. Else somebody has put it there.
+    assert judged(whole) == (BOTH, [])
+    assert judged(whole, None, [UNKNOWN]) == ([], [])
+    assert judged(whole, Origin()) == ([], [])
     assert list(leftovers(whole, WRITTEN, ()).clients) == ["ci"]
 
 
