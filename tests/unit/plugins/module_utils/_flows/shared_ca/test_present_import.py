@@ -360,6 +360,14 @@ def test_lists_and_an_authority_that_has_others_above_it():
     assert stored(with_lists, "ca-cert") == before
 
 
+def test_an_authority_that_is_bound_to_directory_names_is_good_for_those():
+    """It is itself called otherwise."""
+    store = Overlay()
+    country = x509.DirectoryName(x509.Name(list(Subject("x").name())[:1]))
+    present(store, own(constraints(country)))
+    assert member(store).server is not None
+
+
 def test_an_authority_for_servers_alone_may_have_no_clients():
     store = Overlay()
     present(store, own(usage(ExtendedKeyUsageOID.SERVER_AUTH)), clients=())
