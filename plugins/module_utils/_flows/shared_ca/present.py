@@ -20,7 +20,7 @@ from ..._core.ca.imported import (
 )
 from ..._core.ca.issue import SigningAuthority
 from ..._core.ca.profiles import Profile
-from ..._core.ca.trial import PeerVerdict, require_belief
+from ..._core.ca.trial import PeerVerdict, require_belief, strict_refusal
 from ..._core.instants import isoformat_utc
 from ..._core.renewal import renewal_due
 from ..._core.shared_ca.state import Client, State
@@ -155,6 +155,20 @@ def _refuse_torn(state: State) -> None:
             f"{' '.join(torn)} Nothing was generated, for that would cut off all who trust what is stored. Restore what"
             " is missing, or replace the authority and all clients at once with force: true."
         )
+
+
+def import_warning(wish: Wish, state: State, at: datetime.datetime, verdict: PeerVerdict = why_not_believed) -> str:
+    """Of an authority that was not stored in this state: who does not believe it; "" where all do."""
+    if wish.imported is None or _is_stored(state, wish.imported):
+        return ""
+    why = strict_refusal(wish.imported, wish.authority.subject, at, verdict)
+    if why is None:
+        return ""
+    name = wish.imported.certificate.name
+    return (
+        f"Peers that ask for all of RFC 5280, such as Python from 3.13 on, refuse what '{name}' issues ({why}); HAProxy"
+        " and others who use OpenSSL as it is believe it."
+    )
 
 
 def _subjects(wish: Wish, followers: t.Mapping[str, Client]) -> dict[str, x509.Name]:

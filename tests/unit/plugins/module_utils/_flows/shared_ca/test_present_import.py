@@ -28,6 +28,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._flows.shared_ca.
     Wish,
     authority_to_import,
     bring_about,
+    import_warning,
 )
 from ansible_collections.certops.rotation.plugins.module_utils._flows.shared_ca.rotation import AuthorityRotation
 from ansible_collections.certops.rotation.plugins.module_utils._flows.shared_ca.steward import ClientWish, Steward
@@ -35,6 +36,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._ports.openssl.op
 from ansible_collections.certops.rotation.plugins.module_utils._ports.openssl.peers import why_not_believed
 from ansible_collections.certops.rotation.tests.support import pki
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import NoEncryption, pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -281,6 +283,30 @@ def test_what_is_no_authority_at_all(content, why):
         authority_to_import(content(), ProcessOpener())
     assert raised.value.message.startswith("import_from: ")
     assert why in raised.value.message
+
+
+def without_identifiers():
+    """As old tools made them."""
+    made = own()
+    certificate = made.certificate
+    builder = x509.CertificateBuilder(
+        certificate.subject, certificate.subject, made.key.public_key(), 1, pki.now() - DAY, pki.now() + 900 * DAY
+    )
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=False)
+    made.certificate = builder.sign(made.key, hashes.SHA256())
+    return made
+
+
+def test_who_is_strict_is_told_of():
+    odd, store = without_identifiers(), Overlay()
+    before = steward(store).look(CLIENTS)
+    state, _changed = present(store, odd)
+    assert judged(state)["problems"] == []
+    warning = import_warning(wish(odd), before, pki.now())
+    assert "Python from 3.13 on, refuse what 'CN=Own' issues (" in warning
+    assert import_warning(wish(odd), state, pki.now()) == "", "once is enough"
+    assert import_warning(wish(ROOT), before, pki.now()) == ""
+    assert import_warning(wish(), before, pki.now()) == ""
 
 
 # Refused before anything is stored

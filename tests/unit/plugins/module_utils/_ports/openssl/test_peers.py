@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import ipaddress
 import subprocess
@@ -14,10 +15,12 @@ import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.ca.crl import build_crl
 from ansible_collections.certops.rotation.plugins.module_utils._core.ca.issue import (
     SigningAuthority,
+    issue_authority,
     issue_client,
     issue_server,
 )
 from ansible_collections.certops.rotation.plugins.module_utils._core.ca.keys import key_pem, read_key
+from ansible_collections.certops.rotation.plugins.module_utils._core.ca.names import alternative_names
 from ansible_collections.certops.rotation.plugins.module_utils._core.ca.profiles import Subject
 from ansible_collections.certops.rotation.plugins.module_utils._core.ca.trial import PeerQuestion, require_belief
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.certificate import load_certificate
@@ -119,6 +122,19 @@ def test_the_clock_of_the_host_does_not_matter():
     old = pki.CertificateAuthority("Old", not_after=pki.now() - 100 * DAY, not_before=pki.now() - 200 * DAY)
     subject = Subject("Joblet-CA").name()
     require_belief(signing(old), {"admin": CLIENT}, subject, pki.now() - 150 * DAY, why_not_believed)
+
+
+def test_what_is_issued_here_is_believed_by_those_who_are_strict():
+    key = pki.shared_key()
+    own = SigningAuthority(issue_authority(key, Subject("Joblet-CA", "CA").name(), DAY, pki.now()), key)
+
+    def strictly(question):
+        return why_not_believed(dataclasses.replace(question, strict=True))
+
+    require_belief(own, {"admin": CLIENT}, Subject("Joblet-CA", "CA").name(), pki.now(), strictly)
+    leaf = issue_server(own, key.public_key(), x509.Name([]), DAY, pki.now(), alternative_names(["joblet"]))
+    shown = leaf.pem + key_pem(key).encode()
+    assert strictly(PeerQuestion("server", own.certificate.pem.decode(), shown)) is None
 
 
 def test_another_authority_and_another_purpose():
