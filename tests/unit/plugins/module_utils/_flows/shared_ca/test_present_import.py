@@ -251,6 +251,32 @@ def test_an_import_that_was_killed_is_completed_and_never_mixed():
     assert pems(state.trusted) == OF_MIDDLE
 
 
+class Doomed(Overlay):
+    """Its user is killed before the write of this number."""
+
+    def __init__(self, left):
+        super().__init__()
+        self.left = left
+
+    def create(self, name, pem):
+        if self.left == 0:
+            raise KeyboardInterrupt
+        self.left -= 1
+        return super().create(name, pem)
+
+
+@pytest.mark.parametrize("writes", range(6))
+def test_wherever_it_is_killed_the_next_run_completes_it(writes):
+    store = Doomed(writes)
+    with pytest.raises(KeyboardInterrupt):
+        present(store, MIDDLE, ROOT)
+    store.left = -1
+    state, _changed = present(store, MIDDLE, ROOT)
+    assert pems(state.trusted) == OF_MIDDLE
+    assert judged(state)["problems"] == []
+    assert present(store, MIDDLE, ROOT)[1] is False
+
+
 def test_an_intermediate_may_be_called_as_its_root():
     """As the two are when an authority has certified its next key."""
     store = Overlay()
