@@ -73,8 +73,7 @@ def bring_about(
     followers = steward.look(every).clients if is_replaced else {}
     if wish.imported and not _is_stored(state, wish.imported):
         _refuse_unfinished(state, wish.imported)
-        if state.crl or any(client.revoked for client in wish.clients):
-            refuse_lists([wish.imported])
+        _refuse_lists_of_import(state, wish, wish.imported)
         refuse_unusable_import(wish, wish.imported, steward.at, verdict, followers)
     if is_replaced:
         wishes = {client.name: client for client in wish.clients}
@@ -120,6 +119,17 @@ def _refuse_unfinished(state: State, imported: SigningAuthority) -> None:
             f"The authority in {state.names.ca_cert} is being replaced (stage {state.phase}): finish that, or abort it,"
             " before another one is imported (module shared_ca_rotation, playbook rotate_ca)."
         )
+
+
+def _refuse_lists_of_import(state: State, wish: Wish, imported: SigningAuthority) -> None:
+    """Raises RotationError where there are, or would be, revocation lists that it cannot have."""
+    if not state.crl and not any(client.revoked for client in wish.clients):
+        return
+    try:
+        refuse_lists([imported])
+    except RotationError as error:
+        stored = f" Lists are stored in {state.names.crl}: use another prefix." if state.crl else ""
+        raise RotationError(f"The authority to import cannot be used: {error.message}{stored}") from None
 
 
 def _steps(steward: Steward, wish: Wish, state: State) -> t.Iterator[Write]:
