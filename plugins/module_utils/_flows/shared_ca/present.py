@@ -72,7 +72,6 @@ def bring_about(
     is_replaced = _is_to_be_replaced(state, wish, steward.at)
     followers = steward.look(every).clients if is_replaced else {}
     if wish.imported and not _is_stored(state, wish.imported):
-        _refuse_unfinished(state, wish.imported)
         _refuse_lists_of_import(state, wish, wish.imported)
         refuse_unusable_import(wish, wish.imported, steward.at, verdict, followers)
     if is_replaced:
@@ -83,8 +82,7 @@ def bring_about(
         if state.phase != "promoted":
             rotation.promote()
         state = rotation.finish()
-        if wish.imported and state.current and state.current.certificate != wish.imported.certificate:
-            # What had begun with another successor is over.
+        if wish.imported and not _is_stored(state, wish.imported):  # what had begun with another successor is over
             rotation.publish(wish.authority, wish.imported)
             rotation.promote()
             rotation.finish()
@@ -109,16 +107,6 @@ def _is_stored(state: State, imported: SigningAuthority) -> bool:
         return False
     stored = state.current.path
     return is_same_authority(imported.certificate, stored[0]) and not is_newer_form(imported, stored)
-
-
-def _refuse_unfinished(state: State, imported: SigningAuthority) -> None:
-    """Raises RotationError where another successor would be promoted instead of it."""
-    successor = state.successor.certificate if state.successor else None
-    if state.phase not in ("absent", "settled") and successor != imported.certificate:
-        raise RotationError(
-            f"The authority in {state.names.ca_cert} is being replaced (stage {state.phase}): finish that, or abort it,"
-            " before another one is imported (module shared_ca_rotation, playbook rotate_ca)."
-        )
 
 
 def _refuse_lists_of_import(state: State, wish: Wish, imported: SigningAuthority) -> None:

@@ -197,21 +197,20 @@ def test_a_newer_certificate_of_the_same_authority_takes_the_place_of_the_old_on
     assert stored(store, "client-cert") == clients
 
 
-def test_none_is_imported_while_another_one_is_published():
-    """By force, that one would have taken its place."""
+@pytest.mark.parametrize("step", ["publish", "promote"])
+def test_by_force_it_follows_whatever_had_begun(step):
+    """And is not taken for the successor that was published already."""
     store = Overlay()
     present(store)
     rotation = AuthorityRotation(steward(store), [ClientWish(name) for name in CLIENTS])
     rotation.publish()
-    before = stored(store, "ca-cert")
-    with pytest.raises(RotationError, match=r"stage published\): finish that, or abort it"):
-        present(store, ROOT, force=True)
-    rotation.promote()
-    with pytest.raises(RotationError, match="stage promoted"):
-        present(store, ROOT, force=True)
-    assert stored(store, "ca-cert") != before
-    rotation.finish()
-    assert pems(present(store, ROOT, force=True)[0].trusted) == {ROOT.certificate_pem}
+    if step == "promote":
+        rotation.promote()
+    with pytest.raises(RotationError, match="holds another authority"):
+        present(store, MIDDLE, ROOT)
+    state, _changed = present(store, MIDDLE, ROOT, force=True)
+    assert (state.phase, pems(state.trusted)) == ("settled", OF_MIDDLE)
+    assert judged(state)["problems"] == []
 
 
 def test_a_replacement_by_force_that_was_killed_is_completed():

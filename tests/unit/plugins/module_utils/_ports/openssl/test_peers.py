@@ -30,6 +30,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._ports.openssl im
 from ansible_collections.certops.rotation.plugins.module_utils._ports.openssl.peers import why_not_believed
 from ansible_collections.certops.rotation.tests.support import pki
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hypothesis import given, settings
@@ -57,11 +58,13 @@ def constrained(permitted=None, excluded=None, **options):
     return pki.CertificateAuthority("Narrow", extra_extensions=[(constraints, True)], **options)
 
 
-@pytest.mark.parametrize("kind", ["ec", "ec384", "rsa2048", "ed25519", "ed448"])
+@pytest.mark.parametrize("kind", ["ec", "ec384", "ec521", "brainpool", "rsa2048", "ed25519", "ed448"])
 def test_authorities_of_every_good_kind_of_key(kind):
-    root = pki.CertificateAuthority("Root", key_type=kind)
+    others = {"ec521": ec.SECP521R1, "brainpool": ec.BrainpoolP256R1}
+    key = ec.generate_private_key(others[kind]()) if kind in others else pki.new_key(kind)
+    root = pki.CertificateAuthority("Root", key=key)
     try_out(signing(root))
-    try_out(signing(pki.CertificateAuthority("Last", key_type=kind, parent=root, path_length=0)))
+    try_out(signing(pki.CertificateAuthority("Last", key=key, parent=root, path_length=0)))
 
 
 @pytest.mark.parametrize(
