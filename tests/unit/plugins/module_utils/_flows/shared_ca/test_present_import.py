@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.ca.keys import quick_key
 from ansible_collections.certops.rotation.plugins.module_utils._core.ca.names import alternative_names
 from ansible_collections.certops.rotation.plugins.module_utils._core.ca.profiles import KeySpec, Profile, Subject
-from ansible_collections.certops.rotation.plugins.module_utils._core.shared_ca.facts import facts
+from ansible_collections.certops.rotation.plugins.module_utils._core.shared_ca.facts import facts, shown
 from ansible_collections.certops.rotation.plugins.module_utils._core.shared_ca.material import Material
 from ansible_collections.certops.rotation.plugins.module_utils._core.shared_ca.state import Names
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.problems import MaterialError
@@ -144,8 +144,10 @@ def test_one_that_was_stored_without_its_root_gets_it():
     assert [each["code"] for each in judged(state)["problems"]] == ["chain_broken", "untrusted", "untrusted"]
     with pytest.raises(RotationError, match="with the certificates of all above it"):
         present(store, clients=("new",))
+    before = shown(state)
     state, changed = present(store, MIDDLE, ROOT)
     assert changed
+    assert shown(state) != before, "a diff shows it"
     assert pems(state.trusted) == OF_MIDDLE
     assert judged(state)["problems"] == []
     assert [stored(store, f"client-cert{suffix}") for suffix in ("", "-ci")] == clients
