@@ -70,11 +70,17 @@ def shown(state: State) -> dict[str, t.Any]:
                 "fingerprint_sha256": certificate.fingerprint_sha256 if certificate else None,
                 "not_after": isoformat_utc(certificate.not_after) if certificate else None,
                 "revoked": _is_revoked(state, stored),
+                **_shown_above(stored.pair),
             }
             for stored in _stored(state)
             for certificate in (stored.pair.certificate,)
         },
     }
+
+
+def _shown_above(pair: Pair) -> dict[str, list[str]]:
+    """Of an authority that is no root."""
+    return {"above": [above.fingerprint_sha256 for above in pair.above]} if pair.above else {}
 
 
 def outcome_items(state: State, outcomes: t.Mapping[str, str]) -> dict[str, str]:
