@@ -289,7 +289,7 @@ server:
     reason:
       description: Why it was issued. Null when it was not.
       type: str
-      choices: [missing, key_broken, ca_changed, names_changed, purpose, expiring]
+      choices: [missing, key_broken, ca_changed, names_changed, purpose, refused, expiring]
     fingerprint_sha256:
       description: SHA-256 of the certificate, in lower-case hexadecimal. Null when check mode predicts another one.
       type: str

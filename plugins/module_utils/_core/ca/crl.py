@@ -21,6 +21,7 @@ from ..x509.problems import MaterialError
 from ..x509.reading import material_errors
 from .issue import BACKDATING, SigningAuthority, authority_key_identifier, signature_hash
 
+_Authority = t.TypeVar("_Authority")
 #: Serial number -> when it was revoked.
 Revoked = t.Mapping[int, datetime.datetime]
 
@@ -43,6 +44,15 @@ def build_crl(issuer: SigningAuthority, revoked: Revoked, at: datetime.datetime,
         entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(when).build()
         builder = builder.add_revoked_certificate(entry)
     return builder.sign(issuer.key, signature_hash(issuer.key)).public_bytes(serialization.Encoding.PEM).decode()
+
+
+def in_order_of_lists(authorities: t.Iterable[_Authority]) -> list[_Authority]:
+    """The lists' order. authorities: as trust.arranged has them.
+
+    The other way round: of several lists of one name OpenSSL takes the first one where the authority has no subject key
+    identifier, which is the last one there.
+    """
+    return list(authorities)[::-1]
 
 
 class StoredCrl:
@@ -75,8 +85,9 @@ class StoredCrl:
         return max(self._numbers, default=0)
 
     def is_for(self, authorities: t.Sequence[Certificate]) -> bool:
-        """Whether it holds a list of each of these authorities, and no other one."""
-        return len(self._lists) == len(authorities) and all(self.of(authority) is not None for authority in authorities)
+        """Whether it holds a list of each of these authorities, in the order of in_order_of_lists, and no other one."""
+        pairs = zip(self._lists, in_order_of_lists(authorities))
+        return len(self._lists) == len(authorities) and all(_is_signed(crl, each.public_key) for crl, each in pairs)
 
 
 def _revoked(crl: x509.CertificateRevocationList) -> dict[int, datetime.datetime]:

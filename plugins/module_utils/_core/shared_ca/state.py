@@ -22,6 +22,7 @@ from ..ca.crl import StoredCrl
 from ..ca.imported import path_to_root
 from ..ca.issue import SigningAuthority
 from ..ca.keys import read_key
+from ..ca.trust import Trust, arranged
 from ..secrets.plan import CURRENT
 from ..secrets.shared import PENDING, SecretStore, SecretText, SharedSecret
 from ..x509.certificate import Certificate, load_certificate
@@ -112,6 +113,7 @@ class State:
 
     labels: labels of the authority's certificate; keys: of the authority; clients: those that were asked for.
     arn: of the secret with the authority's certificate, "" without AWS.
+    secrets: all that were looked at, by name; None for one that is not there.
     """
 
     names: Names
@@ -123,6 +125,7 @@ class State:
     clients: t.Mapping[str, Client]
     crl: SecretText | None
     arn: str = ""
+    secrets: t.Mapping[str, SharedSecret | None] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def phase(self) -> StoredPhase:
@@ -134,9 +137,14 @@ class State:
 
     @property
     def trusted(self) -> list[Certificate]:
-        """The authorities that are trusted now, the one that issues first; with those that lead to a root."""
+        """The authorities that are trusted now, with those that lead to a root, as TLS libraries are to get them."""
         pairs = (self.current, self.successor, self.retiring)
-        return list(dict.fromkeys(certificate for pair in pairs if pair for certificate in pair.path))
+        return list(arranged(certificate for pair in pairs if pair for certificate in pair.path))
+
+    @property
+    def trust(self) -> Trust:
+        """What peers have."""
+        return Trust(tuple(self.trusted), self.crl.text if self.crl else None)
 
     @property
     def trust_bundle(self) -> str:
@@ -153,9 +161,10 @@ class State:
         return stored is not None and any(serial in stored.revoked(authority) for authority in self.trusted)
 
     def issuers(self) -> list[SigningAuthority]:
-        """The trusted authorities whose key is there, the one that issues first."""
+        """The trusted authorities whose key is there, in the same order."""
         found = [pair.issuer for pair in (self.current, self.successor, self.retiring) if pair and pair.issuer]
-        return list({issuer.certificate: issuer for issuer in found}.values())
+        by_certificate = {issuer.certificate: issuer for issuer in found}
+        return [by_certificate[each] for each in self.trusted if each in by_certificate]
 
     def torn(self) -> list[str]:
         """Sentences about certificates that cannot be used for want of their key."""
@@ -170,11 +179,15 @@ def observe(store: SecretStore, names: Names, clients: t.Iterable[str], *, autho
     In the reverse order of its making: whatever a certificate needs was there before it.
     authority_keys: False for who issues nothing: keys of authorities are neither read nor missed.
     """
-    crl = _read(store, names.crl)
-    seen = {
-        client: (_read(store, names.client_cert(client)), _read(store, names.client_key(client))) for client in clients
-    }
-    certificates, keys = _read(store, names.ca_cert), _read(store, names.ca_key) if authority_keys else None
+    found: dict[str, SharedSecret | None] = {}
+
+    def read(name: str) -> SharedSecret | None:
+        found[name] = _read(store, name)
+        return found[name]
+
+    crl = read(names.crl)
+    seen = {client: (read(names.client_cert(client)), read(names.client_key(client))) for client in clients}
+    certificates, keys = read(names.ca_cert), read(names.ca_key) if authority_keys else None
     labels = certificates.labels if certificates else {}
     current_id, pending_id, retiring_id = (labels.get(label) for label in (CURRENT, PENDING, RETIRING))
     has_successor = pending_id not in (None, current_id, labels.get(ABORTED))
@@ -188,6 +201,7 @@ def observe(store: SecretStore, names: Names, clients: t.Iterable[str], *, autho
         clients={client: _client(client, *pair) for client, pair in seen.items()},
         crl=crl.labelled(CURRENT) if crl else None,
         arn=certificates.arn if certificates else "",
+        secrets=found,
     )
 
 

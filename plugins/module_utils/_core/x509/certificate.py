@@ -346,7 +346,23 @@ def _checked_signature(certificate: Certificate, issuer: Certificate) -> Link:
         certificate.x509.verify_directly_issued_by(issuer.x509)
     except InvalidSignature:
         return "forged"
+    except (ValueError, TypeError):
+        if _is_of_another_kind(certificate.x509.signature_algorithm_oid.dotted_string, issuer.public_key):
+            return "forged"
+        raise
     return "signed"
+
+
+def _is_of_another_kind(signature_oid: str, key: t.Any) -> bool:
+    """Whether no key of this kind makes such signatures: an authority may be called as the one that has issued it."""
+    kinds = {
+        "1.2.840.113549.1.1.": rsa.RSAPublicKey,
+        "1.2.840.10045.4.": ec.EllipticCurvePublicKey,
+        "1.2.840.10040.4.": dsa.DSAPublicKey,
+        "1.3.101.112": ed25519.Ed25519PublicKey,
+        "1.3.101.113": ed448.Ed448PublicKey,
+    }
+    return any(signature_oid.startswith(start) and not isinstance(key, kind) for start, kind in kinds.items())
 
 
 _signature_by_cached = functools.lru_cache(maxsize=256)(_signature_by)

@@ -17,17 +17,19 @@ from ..._core.ca.judge import (
     authority_problems,
     date_problems,
     leaf_problems,
+    refusal,
     server_renewal_reason,
 )
 from ..._core.ca.keys import KeyMaker
 from ..._core.ca.profiles import Profile
+from ..._core.ca.trust import Trust
 from ..._core.instants import isoformat_utc
 from ..._core.shared_ca.material import Identity, Material
 from ..._core.shared_ca.state import Pair, State
-from ..._core.x509.certificate import Certificate
 from ..._core.x509.paths import Purpose
 from ..._core.x509.problems import Problem, error
 from ..._errors import RotationError
+from ..._ports.openssl.peers import why_not_believed
 from .steward import Steward
 
 if t.TYPE_CHECKING:
@@ -69,18 +71,18 @@ class Taken:
 
 
 def take(steward: Steward, make_key: KeyMaker, wish: MemberWish, installed: Material) -> Taken:
-    """What this host is to have. make_key: of its server key.
+    """What this host is to have, and its peers believe. make_key: of its server key.
 
     The authority's key is read only when there is a certificate to be issued. Raises RotationError, with
     ``reason="absent"`` when there is no authority.
     """
     at = steward.at
     state = steward.look(wish.clients, authority_keys=False)
-    reason = _renewal_reason(_issuing(state, wish), wish.server, installed.server, at)
+    reason = _renewal_reason(_issuing(state, wish), wish.server, installed.server, state.trust, at)
     if reason:
         state = steward.look(wish.clients)
     pair = _issuing(state, wish)
-    authority = _usable_authority(state, pair, at)
+    _require_authority(state, pair, at)
     clients = {name: _client(state, name, at) for name in wish.clients}
     server = installed.server if wish.server else None
     if wish.server and reason:
@@ -88,11 +90,10 @@ def take(steward: Steward, make_key: KeyMaker, wish: MemberWish, installed: Mate
         if pair is None or pair.issuer is None:
             raise RotationError(f"{state.names.ca_key} has just been replaced. Run again.")
         names = wish.server.names
-        server = Identity(
-            issue_server(pair.issuer, key.public_key(), profile.subject, profile.validity, at, names), key
-        )
-    trusted = tuple(dict.fromkeys((authority, *state.trusted)))
-    return Taken(state, Material(trusted, state.crl.text if state.crl else None, server, clients), reason)
+        leaf = issue_server(pair.issuer, key.public_key(), profile.subject, profile.validity, at, names)
+        server = Identity(leaf, key)
+        _refuse_unbelieved(state, server, at)
+    return Taken(state, Material(tuple(state.trusted), state.crl.text if state.crl else None, server, clients), reason)
 
 
 def problems(material: Material, at: datetime.datetime, warn_before: datetime.timedelta) -> list[Problem]:
@@ -103,7 +104,8 @@ def problems(material: Material, at: datetime.datetime, warn_before: datetime.ti
     leaves: list[tuple[Identity, Purpose]] = [(identity, "client") for identity in material.clients.values()]
     leaves += [(material.server, "server")] if material.server else []
     for identity, purpose in leaves:
-        found += leaf_problems(identity.certificate, identity.key, purpose, material.authorities, at, warn_before)
+        trust = Trust(material.authorities, material.crl)
+        found += leaf_problems(identity.certificate, identity.key, purpose, trust, at, warn_before, why_not_believed)
     return found
 
 
@@ -120,7 +122,7 @@ def _issuing(state: State, wish: MemberWish) -> Pair | None:
 
 
 def _renewal_reason(
-    pair: Pair | None, wish: ServerWish | None, installed: Identity | None, at: datetime.datetime
+    pair: Pair | None, wish: ServerWish | None, installed: Identity | None, trust: Trust, at: datetime.datetime
 ) -> RenewalReason | None:
     if wish is None or pair is None or pair.certificate is None:
         return None
@@ -129,10 +131,27 @@ def _renewal_reason(
     if wish.tolerant and leaf:
         names += [name for name in leaf.subject_alternative_names if _OF_THE_HOST.fullmatch(name)]
     validity, renew_before = wish.profile.validity, wish.renew_before
-    return server_renewal_reason(leaf, key, pair.certificate, names, at, validity, renew_before, pair.above)
+
+    def is_refused() -> bool:
+        return leaf is not None and refusal(leaf, key, "server", trust, at, why_not_believed) is not None
+
+    return server_renewal_reason(
+        leaf, key, pair.certificate, names, at, validity, renew_before, pair.above, is_refused=is_refused
+    )
 
 
-def _usable_authority(state: State, pair: Pair | None, at: datetime.datetime) -> Certificate:
+def _refuse_unbelieved(state: State, server: Identity, at: datetime.datetime) -> None:
+    """Of a certificate that has just been issued. Raises RotationError."""
+    reason = refusal(server.certificate, server.key, "server", state.trust, at, why_not_believed)
+    if reason is not None:
+        raise RotationError(
+            f"Nothing is written: a client that trusts {state.names.ca_cert} would refuse '{server.certificate.name}',"
+            f" which has just been issued for this host: {reason}. certops.rotation.shared_ca_info tells more about the"
+            " authority; replace it, or ask for other names."
+        )
+
+
+def _require_authority(state: State, pair: Pair | None, at: datetime.datetime) -> None:
     """Raises RotationError."""
     where = state.names.ca_cert
     if pair is None:
@@ -153,7 +172,6 @@ def _usable_authority(state: State, pair: Pair | None, at: datetime.datetime) ->
             " certops.rotation.shared_ca and renew_expired: true, then run this on all hosts."
         )
     _refuse(where, authority_problems(authority, pair.key, at, datetime.timedelta(0)))
-    return authority
 
 
 def _client(state: State, name: str, at: datetime.datetime) -> Identity:
@@ -163,7 +181,10 @@ def _client(state: State, name: str, at: datetime.datetime) -> Identity:
         raise RotationError(f"There is no {where}: add the client {name} with certops.rotation.shared_ca first.")
     if state.is_revoked(pair.certificate):
         raise RotationError(f"The certificate in {where} is revoked: no server accepts the client {name} any more.")
-    _refuse(where, leaf_problems(pair.certificate, pair.key, "client", state.trusted, at, datetime.timedelta(0)))
+    found = leaf_problems(
+        pair.certificate, pair.key, "client", state.trust, at, datetime.timedelta(0), why_not_believed
+    )
+    _refuse(where, found)
     return Identity(pair.certificate, pair.key)
 
 

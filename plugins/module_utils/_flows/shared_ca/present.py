@@ -9,18 +9,25 @@ from __future__ import annotations
 import datetime
 import typing as t
 from dataclasses import dataclass
+from types import MappingProxyType
 
+from ..._core.ca.imported import import_problems, refuse_lists, signing_authority
 from ..._core.ca.issue import SigningAuthority
-from ..._core.ca.judge import authority_problems
 from ..._core.ca.profiles import Profile
+from ..._core.ca.trial import PeerVerdict, require_belief
 from ..._core.instants import isoformat_utc
 from ..._core.renewal import renewal_due
-from ..._core.shared_ca.state import State
+from ..._core.shared_ca.state import Client, State
 from ..._core.x509.document import parse_secret
 from ..._core.x509.opener import Opener
+from ..._core.x509.problems import MaterialError
 from ..._errors import RotationError
+from ..._ports.openssl.peers import why_not_believed
 from .rotation import AuthorityRotation
 from .steward import ClientWish, Steward, Write
+
+if t.TYPE_CHECKING:
+    from cryptography import x509
 
 
 @dataclass(frozen=True)
@@ -39,27 +46,42 @@ class Wish:
     renew_ending: bool = False
 
 
-def bring_about(steward: Steward, wish: Wish, state: State, known_clients: t.Iterable[str] = ()) -> State:
+def bring_about(
+    steward: Steward,
+    wish: Wish,
+    state: State,
+    known_clients: t.Iterable[str] = (),
+    verdict: PeerVerdict = why_not_believed,
+) -> State:
     """Bring what is stored to what is wanted.
 
     state: what the steward has just found for the clients of the wish; known_clients: others that are stored, who
     follow a replaced authority.
 
     Raises RotationError where it would have to guess: an expired authority, a certificate without its key, another
-    authority than the one to import.
+    authority than the one to import; and before anything is written for an authority that peers would not believe.
     """
     clients = [client.name for client in wish.clients]
-    if wish.imported:
-        refuse_unusable_import(wish.imported, steward.at)
-    if _is_to_be_replaced(state, wish, steward.at):
-        every = tuple(dict.fromkeys([*clients, *known_clients]))
+    every = tuple(dict.fromkeys([*clients, *known_clients]))
+    is_replaced = _is_to_be_replaced(state, wish, steward.at)
+    followers = steward.look(every).clients if is_replaced else {}
+    if wish.imported and (state.current is None or state.current.path != wish.imported.path):
+        if state.crl or any(client.revoked for client in wish.clients):
+            refuse_lists([wish.imported])
+        refuse_unusable_import(wish, wish.imported, steward.at, verdict, followers)
+    if is_replaced:
         wishes = {client.name: client for client in wish.clients}
-        rotation = AuthorityRotation(steward, [wishes.get(name) or ClientWish(name) for name in every])
+        rotation = AuthorityRotation(steward, [wishes.get(name) or ClientWish(name) for name in every], at_once=True)
         if state.phase == "settled":
             rotation.publish(wish.authority, wish.imported)
         if state.phase != "promoted":
             rotation.promote()
-        rotation.finish()
+        state = rotation.finish()
+        if wish.imported and state.current and state.current.certificate != wish.imported.certificate:
+            # What had begun with another successor is over.
+            rotation.publish(wish.authority, wish.imported)
+            rotation.promote()
+            rotation.finish()
         state = steward.look(clients)
     return steward.settle(clients, lambda seen: _steps(steward, wish, seen), state)
 
@@ -110,17 +132,37 @@ def _refuse_torn(state: State) -> None:
         )
 
 
+def _subjects(wish: Wish, followers: t.Mapping[str, Client]) -> dict[str, x509.Name]:
+    """Of the clients that the authority is to issue for."""
+    stored = {name: client.pair.certificate for name, client in followers.items() if client.pair}
+    subjects = {name: leaf.subject_name for name, leaf in stored.items() if leaf and leaf.subject_name}
+    subjects.update({client.name: client.profile.subject for client in wish.clients if client.profile})
+    for client in wish.clients:
+        if client.revoked:
+            subjects.pop(client.name, None)
+    return subjects
+
+
 def authority_to_import(content: str | bytes, opener: Opener) -> SigningAuthority:
-    """content: as a secret may hold it. Raises MaterialError when it cannot be read, and RotationError."""
+    """content: as a secret may hold it. Raises MaterialError when it cannot be read, or is not one authority."""
     material = parse_secret(content, opener)
-    if len(material.certificates) != 1:
-        raise RotationError(f"import_from: there are {len(material.certificates)} certificates: give one authority.")
-    return SigningAuthority(material.certificates[0], material.private_key)
+    try:
+        return signing_authority(material.certificates, material.private_key)
+    except MaterialError as error:
+        raise MaterialError(error.problem.code, f"import_from: {error.message}") from None
 
 
-def refuse_unusable_import(imported: SigningAuthority, at: datetime.datetime) -> None:
-    """Raises RotationError."""
-    problems = authority_problems(imported.certificate, imported.key, at, datetime.timedelta(0))
+def refuse_unusable_import(
+    wish: Wish,
+    imported: SigningAuthority,
+    at: datetime.datetime,
+    verdict: PeerVerdict = why_not_believed,
+    followers: t.Mapping[str, Client] = MappingProxyType({}),
+) -> None:
+    """followers: stored clients that it is to issue for, beside those of the wish. Raises RotationError."""
+    subjects = _subjects(wish, followers)
+    problems = import_problems(imported, at, has_clients=bool(subjects))
     if problems:
         why = " ".join(problem.message for problem in problems)
         raise RotationError(f"The authority to import cannot be used: {why}")
+    require_belief(imported, subjects, wish.authority.subject, at, verdict)

@@ -13,7 +13,7 @@ import typing as t
 
 from ..._core.ca.judge import is_issued_by
 from ..._core.ca.keys import key_pem
-from ..._core.shared_ca.material import Identity, pem, read_identity
+from ..._core.shared_ca.material import Identity, pem, read_authority, read_identity
 from ..._errors import RotationError
 from .atomic import FileAttributes, store_errors
 from .places import Place, open_place
@@ -39,7 +39,7 @@ class EmbeddedAuthority:
     def authority(self) -> Identity | None:
         """None where there is none, or it cannot be read."""
         with self._opened() as place:
-            return read_identity(read_text(place, _AUTHORITY) or "")
+            return read_authority(read_text(place, _AUTHORITY) or "")
 
     def read(self, clients: t.Collection[str]) -> tuple[Identity | None, dict[str, Identity]]:
         """The authority and the clients that there are. Raises RotationError for a file that holds something else."""
@@ -80,17 +80,18 @@ class EmbeddedAuthority:
             if not place.is_closed():
                 refuse(self._path, place.status())
             for name, identity in files.items():
-                text = pem(identity.certificate) + key_pem(identity.key)
+                text = "".join(map(pem, identity.path)) + key_pem(identity.key)
                 if read_text(place, name) != text:
                     place.write(name, text.encode(), _PRIVATE)
             place.sync()
 
     def _pair(self, name: str, text: str | None) -> Identity | None:
         """None where there is no such file. Raises RotationError."""
-        identity = read_identity(text or "")
+        identity = read_authority(text or "") if name == _AUTHORITY else read_identity(text or "")
         if text is not None and identity is None:
             path = os.path.join(self._path, name)
-            raise RotationError(f"{path} does not hold one certificate and its key. Mend it, or move it away.")
+            way = ", with those from it to its root," if name == _AUTHORITY else ""
+            raise RotationError(f"{path} does not hold one certificate{way} and its key. Mend it, or move it away.")
         return identity
 
     @contextlib.contextmanager
