@@ -135,7 +135,8 @@ options:
   import_from:
     description:
       - An authority to be stored instead of a generated one.
-      - It is an error when another one is stored, unless O(force) is set, which replaces that one by it.
+      - It is an error when another one is stored, unless O(force) is set, which replaces that one by it. A newer
+        certificate of the same authority, with the same name and key, takes the place of the stored one.
       - It is tried out before anything is stored. OpenSSL has to believe a server and each of O(clients) that it would
         issue for, and its revocation list. So it is refused when its key is weak or for RSASSA-PSS alone, when its
         extended key usage, its path length or those above it forbid what is issued, or its key usage lacks C(cRLSign),
@@ -289,7 +290,9 @@ fingerprint_sha256:
   returned: when O(state=present)
   type: str
 trust_bundle:
-  description: All authorities that are to be trusted now, as PEM, the one that issues first. Certificates only.
+  description:
+    - All authorities that are to be trusted now, as PEM. Certificates only. In the order in which TLS libraries find the
+      issuer of each leaf; keep it.
   returned: when O(state=present)
   type: str
 trusted_fingerprints:

@@ -17,8 +17,8 @@ description:
   - The key of the server certificate is made on the host and never leaves it. The authority's key is read only to issue
     the certificate, and not kept.
   - The certificate is issued anew when it is missing, is due for renewal, lacks a name or has one too many, comes from
-    another authority, or its key is broken. Otherwise nothing changes.
-  - Everything is verified before anything is written. The host needs no right to write in AWS.
+    another authority, is refused by TLS clients, or its key is broken. Otherwise nothing changes.
+  - Everything is verified before anything is written, also whether peers believe it. The host needs no right to write in AWS.
   - Files that other programs want, with certificates and keys in their text, can be written in the same run, so that no
     key passes through Ansible's results. See O(configurations).
 options:
@@ -318,8 +318,7 @@ clients:
       description: Subject of the certificate. As RFC 4514 writes it.
       type: str
 trusted_fingerprints:
-  description: SHA-256 of each trusted authority, in lower-case hexadecimal. Those in C(ca.pem), the one that issues
-    first.
+  description: SHA-256 of each trusted authority, in lower-case hexadecimal. Those in C(ca.pem), in its order.
   returned: success
   type: list
   elements: str

@@ -12,6 +12,7 @@ import typing as t
 from .._core.secrets.plan import (
     CURRENT,
     WantedSecret,
+    failed_replicas,
     plan_absent,
     plan_present,
     require_other_regions,
@@ -106,7 +107,7 @@ def _bring(
         "action": "created" if described is None else "updated" if requests else "unchanged",
         "changes": [request.name for request in requests],
         **summary,
-        "warnings": [f"{wanted.name}: {text}" for text in renewal.warnings],
+        "warnings": [f"{wanted.name}: {text}" for text in (*renewal.warnings, *failed_replicas(described))],
         "diff": {"before": before, "after": after} if requests else {"before": {}, "after": {}},
     }
 

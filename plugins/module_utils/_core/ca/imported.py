@@ -75,6 +75,25 @@ def _to_root(ways: WaysUp) -> WayUp | None:
     return next((way for way in ways.found if way.end is End.ROOT), None)
 
 
+def is_same_authority(one: Certificate, other: Certificate) -> bool:
+    """Whether whatever one has issued is believed by who trusts the other: one name, one key, one identifier of it."""
+    return same_authority(one, other) and one.subject_key_identifier == other.subject_key_identifier
+
+
+def is_newer_form(imported: SigningAuthority, stored: t.Sequence[Certificate]) -> bool:
+    """Whether it is another certificate of the same authority that was issued later, or has others above it.
+
+    stored: the authority, and those above it.
+    """
+    if imported.certificate == stored[0]:
+        return bool(imported.above) and imported.path != tuple(stored)
+    return is_same_authority(imported.certificate, stored[0]) and _issued(imported.certificate) > _issued(stored[0])
+
+
+def _issued(certificate: Certificate) -> tuple[datetime.datetime, datetime.datetime]:
+    return certificate.not_before, certificate.not_after
+
+
 def import_problems(issuer: SigningAuthority, at: datetime.datetime, *, has_clients: bool) -> list[Problem]:
     """What speaks against issuing with it. What is not seen here, a trial shows (see trial.py).
 

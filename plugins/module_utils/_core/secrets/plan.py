@@ -226,6 +226,16 @@ def _replication(
         yield Request("replicate_secret_to_regions", {**identifier, "AddReplicaRegions": _replica_list(missing)})
 
 
+def failed_replicas(described: t.Mapping[str, t.Any] | None) -> list[str]:
+    """What AWS says of replicas that have not come about, for nothing else tells of them."""
+    return [
+        f"AWS has not replicated the secret to {replica['Region']}: {replica.get('StatusMessage') or 'no reason'}."
+        " Remove that replica in one run, and add it again in the next one."
+        for replica in (described or {}).get("ReplicationStatus") or []
+        if replica.get("Status") == "Failed"
+    ]
+
+
 def _remove_replicas(identifier: t.Mapping[str, str], regions: list[str]) -> Request:
     return Request("remove_regions_from_replication", {**identifier, "RemoveReplicaRegions": regions})
 

@@ -13,7 +13,7 @@ from ..ca.imported import stored_problems
 from ..ca.judge import authority_problems, leaf_problems
 from ..ca.keys import key_pem
 from ..ca.trial import PeerVerdict
-from ..ca.trust import Trust
+from ..ca.trust import PeerTrust
 from ..instants import isoformat_utc
 from ..x509.problems import Problem
 from .state import Pair, State
@@ -115,7 +115,7 @@ def _problems(
     if pair.certificate is None or pair.key is None:
         return [*pair.problems]
     if stored.role == "client":
-        trust = Trust(tuple(state.trusted)) if _is_revoked(state, stored) else state.trust
+        trust = PeerTrust(tuple(state.trusted)) if _is_revoked(state, stored) else state.trust
         found = leaf_problems(pair.certificate, pair.key, "client", trust, at, warn_before, verdict)
     else:
         found = authority_problems(pair.certificate, pair.key, at, warn_before)

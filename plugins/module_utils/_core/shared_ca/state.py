@@ -22,7 +22,7 @@ from ..ca.crl import StoredCrl
 from ..ca.imported import path_to_root
 from ..ca.issue import SigningAuthority
 from ..ca.keys import read_key
-from ..ca.trust import Trust, arranged
+from ..ca.trust import PeerTrust, arranged
 from ..secrets.plan import CURRENT
 from ..secrets.shared import PENDING, SecretStore, SecretText, SharedSecret
 from ..x509.certificate import Certificate, load_certificate
@@ -142,9 +142,9 @@ class State:
         return list(arranged(certificate for pair in pairs if pair for certificate in pair.path))
 
     @property
-    def trust(self) -> Trust:
+    def trust(self) -> PeerTrust:
         """What peers have."""
-        return Trust(tuple(self.trusted), self.crl.text if self.crl else None)
+        return PeerTrust(tuple(self.trusted), self.crl.text if self.crl else None)
 
     @property
     def trust_bundle(self) -> str:

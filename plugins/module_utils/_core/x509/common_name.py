@@ -25,7 +25,7 @@ def is_misspelt(common_name: str, dns_names: t.Sequence[str], ip_addresses: t.Se
 
     One that is no alternative name at all is none of this.
     """
-    if common_name in (*dns_names, *map(_text, ip_addresses)):
+    if common_name in dns_names or any(common_name in _spellings(address) for address in ip_addresses):
         return False
     return (
         not _addresses(common_name).isdisjoint(map(ipaddress.ip_address, ip_addresses))
@@ -34,9 +34,14 @@ def is_misspelt(common_name: str, dns_names: t.Sequence[str], ip_addresses: t.Se
     )
 
 
-def _text(address: str) -> str:
-    """RFC 5952 for IPv6, RFC 3986 section 3.2.2 for IPv4; Python spells them so."""
-    return str(ipaddress.ip_address(address))
+def _spellings(address: str) -> tuple[str, ...]:
+    """RFC 5952 for IPv6, RFC 3986 section 3.2.2 for IPv4. An IPv4 address in IPv6 has two; Python knows one of them."""
+    found = ipaddress.ip_address(address)
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    if mapped is None:
+        return (str(found),)
+    high, low = divmod(int(mapped), 1 << 16)
+    return f"::ffff:{mapped}", f"::ffff:{high:x}:{low:x}"
 
 
 def _host(text: str) -> str:

@@ -273,6 +273,25 @@ def _path_problems(
     examination: Examination,
     policy: VerificationPolicy,
 ) -> list[Problem]:
+    """Of the path that is found; where something else is wrong with it, of one without one of its intermediates."""
+    problems, between = _problems_of_a_path(leaf, pool, anchors, examination, policy)
+    if problems and len(pool) > len(between):
+        for avoided in between:
+            others = [member for member in pool if member != avoided]
+            instead, _between = _problems_of_a_path(leaf, others, anchors, examination, policy)
+            if not instead:
+                return []
+    return problems
+
+
+def _problems_of_a_path(
+    leaf: Certificate,
+    pool: t.Sequence[Certificate],
+    anchors: t.Sequence[Certificate],
+    examination: Examination,
+    policy: VerificationPolicy,
+) -> tuple[list[Problem], list[Certificate]]:
+    """And its intermediates, none where there is no path."""
     try:
         path = _finder(anchors, examination).find(leaf, pool)
     except PathError as exc:
@@ -280,13 +299,13 @@ def _path_problems(
             message = (
                 f"'{leaf.name}': the search for a path was given up ({exc}). Give only the chain that belongs to it."
             )
-            return [error("chain_too_complex", message)]
+            return [error("chain_too_complex", message)], []
         problem = error(
             "untrusted",
             f"'{leaf.name}', issued by '{leaf.issuer}', has no valid path to any of the {len(anchors)} trust anchors "
             f"({exc}): complete or correct its chain, or add its root to the trust anchors.",
         )
-        return [problem, *_diagnosis(leaf, pool, examination, policy)]
+        return [problem, *_diagnosis(leaf, pool, examination, policy)], []
     between = [member for member in pool if member.x509 in path[1:-1]]
     authorities = [*between, *(anchor for anchor in anchors if anchor.x509 == path[-1] and anchor != leaf)]
     problems = [
@@ -295,17 +314,18 @@ def _path_problems(
         if member.malformed
     ]
     if problems:
-        return problems
+        return problems, between
     constraint = violated_constraint(path)
     if constraint:
-        return [error("name_constraint_violated", f"'{leaf.name}': {constraint}. Have it issued by another authority.")]
+        message = f"'{leaf.name}': {constraint}. Have it issued by another authority."
+        return [error("name_constraint_violated", message)], between
     for member in between:
         problems += [*strength_problems(member, policy), *_serial_number_problems(member)]
     for member in authorities:
         problems += _key_form_problems(member)
         if examination.profile == "web":
             problems += _policy_problems(member)
-    return problems
+    return problems, between
 
 
 def _finder(anchors: t.Sequence[Certificate], examination: Examination) -> PathFinder:

@@ -14,6 +14,7 @@ from datetime import datetime
 from ..._core.acme.document import document_fields, issued_by, issued_documents, why_not_replaced
 from ..._core.acme.wanted import HeldCertificate, WantedCertificate
 from ..._core.pipeline.source import SecretFailure, SecretValue
+from ..._core.secrets.arn import why_replica_stays
 from ..._core.secrets.plan import CURRENT, WantedSecret, plan_present, require_other_regions, version_with
 from ..._core.x509.leaf import find_leaf
 from ..._core.x509.problems import MaterialError, Problem
@@ -114,6 +115,15 @@ class SecretsTruth:
         if described.get("DeletedDate"):
             raise RotationError(f"Secret {name} is marked for deletion. Restore it (RestoreSecret), and run again.")
         return self._replace(wanted.name, described, secret(self._value(wanted.name, described)))
+
+    def why_not(self, name: str) -> str | None:
+        """Why a secret that is there would not take another certificate, before anything is ordered."""
+        secret = self.prefix + name
+        try:
+            described = self.secrets.describe(secret) if name in self._seen else None
+        except SecretsManagerError:
+            return None  # who stores it says so
+        return why_replica_stays(secret, described) if described else None
 
     def tags(self, name: str) -> t.Mapping[str, str]:
         """Of the secret, if it was there when it was looked at. All are listed when the first one is asked for.

@@ -22,7 +22,7 @@ from ..._core.ca.judge import (
 )
 from ..._core.ca.keys import KeyMaker
 from ..._core.ca.profiles import Profile
-from ..._core.ca.trust import Trust
+from ..._core.ca.trust import PeerTrust
 from ..._core.instants import isoformat_utc
 from ..._core.shared_ca.material import Identity, Material
 from ..._core.shared_ca.state import Pair, State
@@ -104,7 +104,7 @@ def problems(material: Material, at: datetime.datetime, warn_before: datetime.ti
     leaves: list[tuple[Identity, Purpose]] = [(identity, "client") for identity in material.clients.values()]
     leaves += [(material.server, "server")] if material.server else []
     for identity, purpose in leaves:
-        trust = Trust(material.authorities, material.crl)
+        trust = PeerTrust(material.authorities, material.crl)
         found += leaf_problems(identity.certificate, identity.key, purpose, trust, at, warn_before, why_not_believed)
     return found
 
@@ -122,7 +122,7 @@ def _issuing(state: State, wish: MemberWish) -> Pair | None:
 
 
 def _renewal_reason(
-    pair: Pair | None, wish: ServerWish | None, installed: Identity | None, trust: Trust, at: datetime.datetime
+    pair: Pair | None, wish: ServerWish | None, installed: Identity | None, trust: PeerTrust, at: datetime.datetime
 ) -> RenewalReason | None:
     if wish is None or pair is None or pair.certificate is None:
         return None

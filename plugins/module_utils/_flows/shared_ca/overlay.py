@@ -64,6 +64,7 @@ class Overlay:
         secret = self.fetch(name)
         if secret is None:
             raise KeyError(name)
+        secret.require_changeable()
         return secret
 
 

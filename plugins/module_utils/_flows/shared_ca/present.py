@@ -11,7 +11,13 @@ import typing as t
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from ..._core.ca.imported import import_problems, refuse_lists, signing_authority
+from ..._core.ca.imported import (
+    import_problems,
+    is_newer_form,
+    is_same_authority,
+    refuse_lists,
+    signing_authority,
+)
 from ..._core.ca.issue import SigningAuthority
 from ..._core.ca.profiles import Profile
 from ..._core.ca.trial import PeerVerdict, require_belief
@@ -65,7 +71,8 @@ def bring_about(
     every = tuple(dict.fromkeys([*clients, *known_clients]))
     is_replaced = _is_to_be_replaced(state, wish, steward.at)
     followers = steward.look(every).clients if is_replaced else {}
-    if wish.imported and (state.current is None or state.current.path != wish.imported.path):
+    if wish.imported and not _is_stored(state, wish.imported):
+        _refuse_unfinished(state, wish.imported)
         if state.crl or any(client.revoked for client in wish.clients):
             refuse_lists([wish.imported])
         refuse_unusable_import(wish, wish.imported, steward.at, verdict, followers)
@@ -90,11 +97,29 @@ def _is_to_be_replaced(state: State, wish: Wish, at: datetime.datetime) -> bool:
     if state.current is None:
         return False
     current = state.current.certificate
-    if wish.imported and current == wish.imported.certificate:
-        return False
+    if wish.imported and current and is_same_authority(wish.imported.certificate, current):
+        return wish.force and state.phase == "promoted"  # a run before has been killed
     expired = current is not None and current.not_after < at
     ending = current is not None and renewal_due(current.not_before, current.not_after, at)
     return wish.force or (wish.renew_expired and expired) or (wish.renew_ending and ending)
+
+
+def _is_stored(state: State, imported: SigningAuthority) -> bool:
+    """Also where its certificate is newer there."""
+    if state.current is None or not state.current.path:
+        return False
+    stored = state.current.path
+    return is_same_authority(imported.certificate, stored[0]) and not is_newer_form(imported, stored)
+
+
+def _refuse_unfinished(state: State, imported: SigningAuthority) -> None:
+    """Raises RotationError where another successor would be promoted instead of it."""
+    successor = state.successor.certificate if state.successor else None
+    if state.phase not in ("absent", "settled") and successor != imported.certificate:
+        raise RotationError(
+            f"The authority in {state.names.ca_cert} is being replaced (stage {state.phase}): finish that, or abort it,"
+            " before another one is imported (module shared_ca_rotation, playbook rotate_ca)."
+        )
 
 
 def _steps(steward: Steward, wish: Wish, state: State) -> t.Iterator[Write]:
@@ -104,7 +129,7 @@ def _steps(steward: Steward, wish: Wish, state: State) -> t.Iterator[Write]:
         return
     _refuse_torn(state)
     authority = state.current.certificate
-    if wish.imported and authority != wish.imported.certificate:
+    if wish.imported and not is_same_authority(wish.imported.certificate, authority):
         raise RotationError(
             f"{state.names.ca_cert} holds another authority ({authority.fingerprint_sha256}) than the one to import."
             " Use another prefix; force: true replaces it at once, and cuts off all who trust it alone."

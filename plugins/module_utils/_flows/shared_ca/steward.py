@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ..._core.ca.crl import build_crl, in_order_of_lists
-from ..._core.ca.imported import refuse_lists, way_to_root_missing
+from ..._core.ca.imported import is_newer_form, refuse_lists, way_to_root_missing
 from ..._core.ca.issue import SigningAuthority, issue_authority, issue_client
 from ..._core.ca.judge import is_ending, is_issued_by, refusal
 from ..._core.ca.keys import KeyMaker, generate_key, key_pem, quick_key, spec_of
 from ..._core.ca.profiles import KeySpec, Profile
-from ..._core.ca.trust import Trust, successor_subject
+from ..._core.ca.trust import PeerTrust, successor_subject
 from ..._core.secrets.plan import CURRENT
 from ..._core.secrets.shared import PENDING, SecretStore
 from ..._core.shared_ca.refusals import refusals, worse
@@ -79,7 +79,7 @@ class Steward:
         self._store = store
         self._make_key = make_key
         self._pause = pause
-        self._reasons: dict[tuple[Certificate, Trust], str | None] = {}
+        self._reasons: dict[tuple[Certificate, PeerTrust], str | None] = {}
 
     # -- leading ------------------------------------------------------------------------------------------------
 
@@ -183,7 +183,7 @@ class Steward:
     def authority_steps(self, state: State, profile: Profile, imported: SigningAuthority | None) -> t.Iterator[Write]:
         """Where there is no authority yet: its key, then its certificate. imported: to be used instead of a new one.
 
-        One that is there without those above it, or with others, gets those that are imported along.
+        One that is there gets its newer certificate, and those above it that are imported along.
         """
         names = self.names
         if state.current is None and state.keys is None:
@@ -198,7 +198,7 @@ class Steward:
                     f" it is still the same, delete {names.ca_key}, or use another prefix."
                 )
             yield lambda: self.create(names.ca_cert, self.authority_for(key, profile, imported))
-        elif imported and state.current and _lacks_way_to_root(state.current, imported):
+        elif imported and state.current and state.current.path and is_newer_form(imported, state.current.path):
             token = self.token(state.current.version_id, *(each.fingerprint_sha256 for each in imported.path))
             certificates = self.authority_for(imported.key, profile, imported)
             yield lambda: self.put(names.ca_cert, certificates, token=token, label=CURRENT)
@@ -294,7 +294,7 @@ class Steward:
         return make
 
     def _is_refused_for_itself(
-        self, trust: Trust, leaf: Certificate, key: t.Any, profile: Profile, issuer: SigningAuthority
+        self, trust: PeerTrust, leaf: Certificate, key: t.Any, profile: Profile, issuer: SigningAuthority
     ) -> bool:
         """Whether servers refuse it, and would not refuse another one: else each run would make one."""
         if self._why_not_believed(trust, leaf, key) is None:
@@ -303,7 +303,7 @@ class Steward:
         other = issue_client(issuer, other_key.public_key(), profile.subject, profile.validity, self.at)
         return self._why_not_believed(trust, other, other_key) is None
 
-    def _why_not_believed(self, trust: Trust, leaf: Certificate, key: t.Any) -> str | None:
+    def _why_not_believed(self, trust: PeerTrust, leaf: Certificate, key: t.Any) -> str | None:
         """Each is asked about once, however many steps there are."""
         if (leaf, trust) not in self._reasons:
             self._reasons[(leaf, trust)] = refusal(leaf, key, "client", trust, self.at, why_not_believed)
@@ -368,11 +368,6 @@ class Steward:
                 **error.details,
             ) from None
         return issued_in(texts, secret)
-
-
-def _lacks_way_to_root(pair: Pair, imported: SigningAuthority) -> bool:
-    """Whether this is the same authority, with others above it than it is imported with."""
-    return pair.certificate == imported.certificate and bool(imported.above) and pair.above != imported.above
 
 
 def profile_of(certificate: Certificate | None, secret: str, key: KeySpec | None = None) -> Profile:

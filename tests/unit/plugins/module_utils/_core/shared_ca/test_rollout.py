@@ -158,6 +158,19 @@ def test_obstacles():
     assert client == ["h0 has another certificate of the client admin than is stored."]
 
 
+def test_authorities_in_another_order_and_certificates_that_clients_refuse_stand_in_the_way():
+    other = "has these in another order than they are stored"
+    for trusted in (BOTH[::-1], [*BOTH, "a" * 64]):
+        (told,) = rollout("published", member(trusted, OLD)).obstacles("trusted")
+        assert other in told
+        assert rollout("published", member(trusted, NEW)).phase == "published"
+    refused = member(BOTH, NEW)
+    refused["server"]["refused"] = "certificate signature failure"
+    (told,) = rollout("published", refused).obstacles("reissued")
+    assert told == "h0 has a server certificate that clients refuse: certificate signature failure."
+    assert rollout("published", refused).phase == "trusted"
+
+
 def test_the_table():
     down = {"unreachable": True, "msg": "no route to host"}
     found = rollout("promoted", member(BOTH, NEW), member([OLD, "a" * 64], OLD, client="old-client"), down)

@@ -274,6 +274,28 @@ def test_fifty_certificates_that_all_sign_each_other(levels: int) -> None:
     assert chain_of(bundle)[-1] == top.certificate_pem
 
 
+def decoys(levels: int, count: int, *, closed: bool) -> tuple[Authority, list[Authority]]:
+    """Authorities that lead to each other in all ways, and to nothing else, or out of what is given."""
+    keys = [pki.new_key() for _level in range(levels + 1)]
+    heads = [Authority(f"Decoy {level}", key=key) for level, key in enumerate(keys)]
+    if closed:
+        heads[-1] = heads[0]
+    parents = [number % levels for number in range(count)]
+    return heads[0], [Authority(f"Decoy {level}", key=keys[level], parent=heads[level + 1]) for level in parents]
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_the_way_out_is_found_among_many_that_lead_nowhere(closed: bool) -> None:
+    head, forms = decoys(8, 46, closed=closed)
+    out = Authority("Issuing", parent=ROOT, not_after=NOW + 100 * DAY)
+    wrong = [Authority("Issuing", key=out.key, parent=head, not_after=NOW + days * DAY) for days in (300, 400)]
+    leaf = out.issue("a.example.com")
+    bundle = accepted(document(leaf, *wrong, *forms, out), trust_anchors=(ROOT.certificate,))
+    assert chain_of(bundle) == [out.certificate_pem]
+    if closed:
+        assert chain_of(accepted(document(leaf, *wrong, *forms, out))) == [out.certificate_pem]
+
+
 def test_many_keys_of_one_name_are_given_up() -> None:
     forms = [Authority("Same", parent=Authority("Same")) for _number in range(49)]
     leaf = Authority("Same").issue("a.example.com")
@@ -281,7 +303,7 @@ def test_many_keys_of_one_name_are_given_up() -> None:
     assert codes == ["chain_signature_invalid"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.data())
 def test_whatever_the_graph_a_way_is_found_where_openssl_finds_one(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -316,6 +338,10 @@ def test_whatever_the_graph_a_way_is_found_where_openssl_finds_one(
     elif [problem.code for problem in problems if problem.severity == "error"] != ["chain_broken"]:  # a stranger
         chain = [form.certificate_pem for form in forms]
         assert not openssl_verifies(folder, leaf.certificate_pem, chain, ROOT.certificate_pem), problems
+    bundle, _problems = verify(document(leaf, *forms))
+    if bundle is not None:  # whoever trusts what is above believes it
+        above = (bundle.leaf, *bundle.intermediates)[-1].issuer.removeprefix("CN=")
+        assert openssl_verifies(folder, leaf.certificate_pem, chain_of(bundle), heads[above].certificate_pem)
 
 
 _KEYS: dict[str, t.Any] = {}

@@ -33,9 +33,10 @@ SECRETS = [f"joblet/{name}-{kind}" for name in ("ca", "client") for kind in ("ke
 
 
 @pytest.fixture
-def credulous(monkeypatch):
-    """Peers that believe everything, for tests of hundreds of runs that are about something else."""
-    monkeypatch.setattr(steward_module, "why_not_believed", lambda *_asked: None)
+def unrehearsed(monkeypatch):
+    """For tests of hundreds of runs, which are about writes alone."""
+    monkeypatch.setattr(Steward, "_rehearse", lambda *_asked: None)
+    monkeypatch.setattr(steward_module, "why_not_believed", lambda _question: None)
 
 
 class Killed(BaseException):
@@ -162,7 +163,7 @@ def test_made_once():
     assert state.phase == "settled"
 
 
-@pytest.mark.usefixtures("credulous")
+@pytest.mark.usefixtures("unrehearsed")
 def test_killed_at_any_point_and_completed():
     for writes in range(7):
         store = Overlay()
@@ -174,7 +175,7 @@ def test_killed_at_any_point_and_completed():
         assert all(client.pair for client in state.clients.values())
 
 
-@pytest.mark.usefixtures("credulous")
+@pytest.mark.usefixtures("unrehearsed")
 def test_another_one_is_quicker_at_any_point():
     for number in range(6):
         store = Overlay()
@@ -184,7 +185,7 @@ def test_another_one_is_quicker_at_any_point():
         assert len(loser.outcomes) == number
 
 
-@pytest.mark.usefixtures("credulous")
+@pytest.mark.usefixtures("unrehearsed")
 def test_two_alternate_at_any_two_points():
     for first, second in itertools.product(range(6), repeat=2):
         store = Overlay()
@@ -312,7 +313,7 @@ def test_an_expired_authority_is_replaced_on_demand_only():
 # Force
 
 
-@pytest.mark.usefixtures("credulous")
+@pytest.mark.usefixtures("unrehearsed")
 def test_force_replaces_everything_however_often_it_is_killed():
     before = seen(prepared())
     for writes in range(40):
@@ -439,7 +440,7 @@ def test_rotation(steps, stage, trusted):
     assert is_issued_by(state.clients["admin"].pair.certificate, state.current.certificate)
 
 
-@pytest.mark.usefixtures("credulous")
+@pytest.mark.usefixtures("unrehearsed")
 @pytest.mark.parametrize("steps", [way[0] for way in WAYS], ids=["-".join(way[0]) for way in WAYS])
 def test_a_step_that_is_killed_anywhere_is_completed_by_the_next_one(steps):
     expected = seen(prepared(*steps)).phase
@@ -465,7 +466,7 @@ def test_a_step_that_is_killed_anywhere_is_completed_by_the_next_one(steps):
     assert writes > 0
 
 
-@pytest.mark.usefixtures("credulous")
+@pytest.mark.usefixtures("unrehearsed")
 def test_no_authority_is_dropped_while_something_depends_on_it():
     """After every single write of a rotation, whoever has a bundle of the step before trusts all that is issued."""
     store = prepared()

@@ -170,6 +170,55 @@ def test_and_force_to_one():
     assert present(store, MIDDLE, ROOT, force=True)[1] is False
 
 
+def test_a_newer_certificate_of_the_same_authority_takes_the_place_of_the_old_one():
+    """Nobody is cut off: whoever trusts one of them believes what either has issued."""
+    store = Overlay()
+    old = pki.CertificateAuthority("Own", not_before=pki.now() - 300 * DAY, not_after=pki.now() + 30 * DAY)
+    new = pki.CertificateAuthority("Own", key=old.key, not_before=pki.now() - DAY)
+    present(store, old)
+    clients = stored(store, "client-cert")
+    state, changed = present(store, new)
+    assert changed
+    assert pems(state.trusted) == {new.certificate_pem}
+    assert stored(store, "client-cert") == clients
+    for force in (False, True):
+        for given in (new, old):
+            assert present(store, given, force=force)[1] is False, "what is there is newer"
+    assert judged(state)["problems"] == []
+    below = pki.CertificateAuthority("Own", key=old.key, parent=ROOT, not_before=pki.now())
+    state, _changed = present(store, below, ROOT)
+    assert pems(state.trusted) == {below.certificate_pem, ROOT.certificate_pem}
+    assert stored(store, "client-cert") == clients
+
+
+def test_none_is_imported_while_another_one_is_published():
+    """By force, that one would have taken its place."""
+    store = Overlay()
+    present(store)
+    rotation = AuthorityRotation(steward(store), [ClientWish(name) for name in CLIENTS])
+    rotation.publish()
+    before = stored(store, "ca-cert")
+    with pytest.raises(RotationError, match=r"stage published\): finish that, or abort it"):
+        present(store, ROOT, force=True)
+    rotation.promote()
+    with pytest.raises(RotationError, match="stage promoted"):
+        present(store, ROOT, force=True)
+    assert stored(store, "ca-cert") != before
+    rotation.finish()
+    assert pems(present(store, ROOT, force=True)[0].trusted) == {ROOT.certificate_pem}
+
+
+def test_a_replacement_by_force_that_was_killed_is_completed():
+    store = Overlay()
+    present(store)
+    rotation = AuthorityRotation(steward(store), [ClientWish(name) for name in CLIENTS], at_once=True)
+    rotation.publish(imported=imported(MIDDLE, ROOT))
+    rotation.promote()
+    state, changed = present(store, MIDDLE, ROOT, force=True)
+    assert changed
+    assert (state.phase, pems(state.trusted)) == ("settled", OF_MIDDLE)
+
+
 def test_of_two_who_import_at_once_one_is_told():
     store, other = Overlay(), pki.CertificateAuthority("Other")
 
