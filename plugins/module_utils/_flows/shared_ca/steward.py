@@ -365,7 +365,8 @@ class Steward:
         except SecretsManagerError as error:
             raise RotationError(
                 f"Nothing is revoked: all certificates of the client {client} have to be known. {error.message}"
-                " Mend that and run again. Where old versions cannot be read any more, replace the authority (playbook rotate_ca).",
+                " Mend that and run again. Where old versions cannot be read any more, replace the authority (playbook"
+                " rotate_ca).",
                 **error.details,
             ) from None
         return issued_in(texts, secret)
