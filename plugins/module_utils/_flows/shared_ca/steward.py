@@ -364,7 +364,9 @@ class Steward:
             texts = self._store.every_text(secret)
         except SecretsManagerError as error:
             raise RotationError(
-                f"Nothing is revoked: all certificates of the client {client} have to be known. {error.message}",
+                f"Nothing is revoked: all certificates of the client {client} have to be known. {error.message}"
+                " Mend that and run again. Where old versions cannot be read any more, replace the authority (playbook"
+                " rotate_ca).",
                 **error.details,
             ) from None
         return issued_in(texts, secret)
