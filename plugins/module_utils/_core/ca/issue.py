@@ -22,8 +22,8 @@ from ..._errors import RotationError
 from ..instants import isoformat_utc
 from ..x509.certificate import Certificate, load_certificate
 
-#: Certificates begin to be valid a little earlier, for clients whose clock is slow.
-BACKDATING: t.Final = datetime.timedelta(minutes=1)
+#: Certificates and revocation lists begin that much earlier: clocks differ, and TLS libraries tolerate nothing.
+BACKDATING: t.Final = datetime.timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class SigningAuthority:
 
 def issue_authority(key: t.Any, subject: x509.Name, validity: datetime.timedelta, at: datetime.datetime) -> Certificate:
     """A self-signed root that issues leaves only (path length 0). key: its private key."""
-    builder = _builder(subject, subject, key.public_key(), at, at + validity)
+    builder = _builder(subject, subject, key.public_key(), at - BACKDATING, at + validity)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     builder = builder.add_extension(_key_usage(key_cert_sign=True, crl_sign=True), critical=True)
     builder = builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), False)
@@ -46,7 +46,7 @@ def issue_authority(key: t.Any, subject: x509.Name, validity: datetime.timedelta
 def issue_client(
     issuer: SigningAuthority, public_key: t.Any, subject: x509.Name, validity: datetime.timedelta, at: datetime.datetime
 ) -> Certificate:
-    """For TLS clients only. Raises RotationError when the authority has expired."""
+    """For TLS clients only. Raises RotationError when the authority is not valid at that instant."""
     builder = _leaf_builder(issuer, public_key, subject, validity, at)
     usage = _key_usage(digital_signature=True, key_encipherment=isinstance(public_key, rsa.RSAPublicKey))
     builder = builder.add_extension(usage, critical=True)
@@ -62,7 +62,7 @@ def issue_server(
     at: datetime.datetime,
     names: t.Sequence[x509.GeneralName],
 ) -> Certificate:
-    """For TLS servers only. names: see alternative_names. Raises RotationError when the authority has expired."""
+    """For TLS servers only. names: see alternative_names. Raises RotationError when the authority is not valid then."""
     builder = _leaf_builder(issuer, public_key, subject, validity, at)
     usage = _key_usage(
         digital_signature=True,
@@ -84,11 +84,16 @@ def _leaf_builder(
             f"The authority {authority.subject} expired on {isoformat_utc(authority.not_after)} and can issue nothing:"
             " replace it first."
         )
+    if authority.not_before > at:
+        raise RotationError(
+            f"The authority {authority.subject} is valid from {isoformat_utc(authority.not_before)} on, and can issue"
+            " nothing before: check this host's clock."
+        )
     if authority.subject_name is None:
         raise RotationError("The authority's subject is malformed: replace the authority.")
-    # What outlives its issuer would only look valid.
-    not_after = min(at + validity, authority.not_after)
-    builder = _builder(subject, authority.subject_name, public_key, at, not_after)
+    # What is there before or after its issuer would only look valid.
+    not_before, not_after = max(at - BACKDATING, authority.not_before), min(at + validity, authority.not_after)
+    builder = _builder(subject, authority.subject_name, public_key, not_before, not_after)
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     return builder.add_extension(authority_key_identifier(authority), critical=False)
 
@@ -97,7 +102,7 @@ def _builder(
     subject: x509.Name,
     issuer: x509.Name,
     public_key: t.Any,
-    at: datetime.datetime,
+    not_before: datetime.datetime,
     not_after: datetime.datetime,
 ) -> x509.CertificateBuilder:
     return (
@@ -106,7 +111,7 @@ def _builder(
         .issuer_name(issuer)
         .public_key(public_key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(at - BACKDATING)
+        .not_valid_before(not_before)
         .not_valid_after(not_after)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
     )

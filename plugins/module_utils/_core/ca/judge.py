@@ -22,8 +22,6 @@ from ..x509.paths import Purpose
 from ..x509.problems import Problem, error, warning
 from ..x509.verify import key_pair_problems
 
-_CLOCK_SKEW: t.Final = datetime.timedelta(minutes=5)
-
 
 def authority_problems(
     authority: Certificate, key: t.Any, at: datetime.datetime, warn_before: datetime.timedelta
@@ -73,11 +71,14 @@ def has_purpose(leaf: Certificate, purpose: Purpose) -> bool:
 
 
 def date_problems(certificate: Certificate, at: datetime.datetime, warn_before: datetime.timedelta) -> list[Problem]:
-    """warn_before: how long before its end there is a warning."""
+    """warn_before: how long before its end there is a warning.
+
+    No skew of clocks is tolerated, for TLS libraries tolerate none: what is issued here begins early instead.
+    """
     name, end = certificate.name, isoformat_utc(certificate.not_after)
     if certificate.not_after < at:
         return [error("expired", f"'{name}' expired on {end}.")]
-    if certificate.not_before > at + _CLOCK_SKEW:
+    if certificate.not_before > at:
         start = isoformat_utc(certificate.not_before)
         return [error("not_yet_valid", f"'{name}' is valid from {start} on: check this host's clock.")]
     remaining = certificate.not_after - at
@@ -86,7 +87,9 @@ def date_problems(certificate: Certificate, at: datetime.datetime, warn_before: 
     return []
 
 
-RenewalReason = t.Literal["missing", "key_broken", "ca_changed", "names_changed", "purpose", "expiring"]
+RenewalReason = t.Literal[
+    "missing", "key_broken", "ca_changed", "names_changed", "purpose", "not_yet_valid", "expiring"
+]
 
 
 def server_renewal_reason(
@@ -112,6 +115,8 @@ def server_renewal_reason(
         return "names_changed"
     if leaf.is_ca or not has_purpose(leaf, "server"):
         return "purpose"
+    if leaf.not_before > at:  # this host's clock was fast when it was issued
+        return "not_yet_valid"
     if renew_before is None:
         return "expiring" if renewal_due(leaf.not_before, leaf.not_after, at) else None
     return "expiring" if leaf.not_after - at < renew_before else None

@@ -11,6 +11,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
+from ..._core.ca.crl import StoredCrl, crl_problems
 from ..._core.ca.issue import issue_server
 from ..._core.ca.judge import (
     RenewalReason,
@@ -81,6 +82,7 @@ def take(steward: Steward, make_key: KeyMaker, wish: MemberWish, installed: Mate
         state = steward.look(wish.clients)
     pair = _issuing(state, wish)
     authority = _usable_authority(state, pair, at)
+    lists = _usable_lists(state, at)
     clients = {name: _client(state, name, at) for name in wish.clients}
     server = installed.server if wish.server else None
     if wish.server and reason:
@@ -92,7 +94,7 @@ def take(steward: Steward, make_key: KeyMaker, wish: MemberWish, installed: Mate
             issue_server(pair.issuer, key.public_key(), profile.subject, profile.validity, at, names), key
         )
     trusted = tuple(dict.fromkeys((authority, *state.trusted)))
-    return Taken(state, Material(trusted, state.crl.text if state.crl else None, server, clients), reason)
+    return Taken(state, Material(trusted, lists, server, clients), reason)
 
 
 def problems(material: Material, at: datetime.datetime, warn_before: datetime.timedelta) -> list[Problem]:
@@ -100,6 +102,8 @@ def problems(material: Material, at: datetime.datetime, warn_before: datetime.ti
     found = [] if material.authorities else [error("certificate_missing", "No authority is installed on this host.")]
     for authority in material.authorities:
         found += date_problems(authority, at, warn_before)
+    if material.crl is not None:
+        found += crl_problems(material.crl, material.authorities[:1], at, warn_before)
     leaves: list[tuple[Identity, Purpose]] = [(identity, "client") for identity in material.clients.values()]
     leaves += [(material.server, "server")] if material.server else []
     for identity, purpose in leaves:
@@ -153,6 +157,19 @@ def _usable_authority(state: State, pair: Pair | None, at: datetime.datetime) ->
         )
     _refuse(where, authority_problems(authority, pair.key, at, datetime.timedelta(0)))
     return authority
+
+
+def _usable_lists(state: State, at: datetime.datetime) -> str | None:
+    """As PEM, None where there are none. Raises RotationError: with such lists, servers would refuse all clients."""
+    errors = [each for each in state.crl_problems(at, datetime.timedelta(0)) if each.severity == "error"]
+    if errors:
+        why = " ".join(problem.message for problem in errors)
+        raise RotationError(
+            f"{state.names.crl} cannot be used: {why} This host keeps the lists that it has. Run"
+            " certops.rotation.shared_ca where the clock is right: it stores lists that can be used, or says what that"
+            " takes."
+        )
+    return StoredCrl(state.crl.text).pem if state.crl else None
 
 
 def _client(state: State, name: str, at: datetime.datetime) -> Identity:

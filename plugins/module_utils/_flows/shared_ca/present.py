@@ -88,11 +88,19 @@ def _steps(steward: Steward, wish: Wish, state: State) -> t.Iterator[Write]:
             " it has issued is accepted any more. renew_expired: true replaces it and all its clients' certificates;"
             " every server needs a new certificate then, and every client the new trust bundle."
         )
+    if authority.not_before > steward.at:
+        raise RotationError(
+            f"The authority in {state.names.ca_cert} is valid from {isoformat_utc(authority.not_before)} on: check this"
+            " host's clock. If it is right, that of whoever made the authority was wrong, and nobody can use it before:"
+            " wait, or replace it and all its clients' certificates with force: true."
+        )
+    revoked = [client.name for client in wish.clients if client.revoked]
+    if revoked:  # first of all, and where nobody can read the lists it is what mends them
+        yield from steward.crl_steps(state, revoked, refresh=False)
     for client in wish.clients:
         yield from steward.client_steps(state, client)
         if steward.changed:
             yield from steward.tidy_client_steps(state.clients[client.name])
-    revoked = [client.name for client in wish.clients if client.revoked]
     yield from steward.crl_steps(state, revoked, refresh=steward.changed)
 
 

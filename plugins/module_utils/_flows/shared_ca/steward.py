@@ -11,13 +11,13 @@ wins, it matches the stored key; and a process that is killed at any point leave
 
 from __future__ import annotations
 
+import datetime
 import time
 import typing as t
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
 
-from ..._core.ca.crl import build_crl
+from ..._core.ca.crl import StoredCrl, build_crl
 from ..._core.ca.issue import SigningAuthority, issue_authority, issue_client
 from ..._core.ca.judge import is_issued_by
 from ..._core.ca.keys import KeyMaker, generate_key, key_pem, spec_of
@@ -26,6 +26,7 @@ from ..._core.secrets.plan import CURRENT
 from ..._core.secrets.shared import PENDING, SecretStore
 from ..._core.shared_ca.state import Client, Names, Pair, State, key_labelled, key_of, observe
 from ..._core.x509.certificate import Certificate
+from ..._core.x509.problems import MaterialError
 from ..._errors import RotationError
 
 Write = t.Callable[[], None]
@@ -57,7 +58,7 @@ class Steward:
         self,
         store: SecretStore,
         names: Names,
-        at: datetime,
+        at: datetime.datetime,
         make_key: KeyMaker = generate_key,
         pause: t.Callable[[float], None] = time.sleep,
     ) -> None:
@@ -165,7 +166,7 @@ class Steward:
     # -- clients ------------------------------------------------------------------------------------------------
 
     def client_steps(self, state: State, wish: ClientWish) -> t.Iterator[Write]:
-        """Issue what is missing, expired, revoked, or comes from an authority that issues no more."""
+        """Issue what is missing, not valid now, revoked, or comes from an authority that issues no more."""
         client, current = state.clients[wish.name], state.current
         issuer = current.issuer if current else None
         if current is None or issuer is None:
@@ -186,7 +187,7 @@ class Steward:
             or state.is_revoked(certificate)
         ):
             yield from self._reissue_steps(client, pair, wish, current, issuer)
-        elif certificate.not_after < self.at:
+        elif not certificate.not_before <= self.at <= certificate.not_after:
             profile, name = self._profile(wish, pair), self.names.client_cert(client.name)
             renewed = self._client_certificate(pair.key, profile, issuer)
             yield lambda: self.put(name, renewed, token=self.token(pair.version_id, "renewed"), label=CURRENT)
@@ -247,23 +248,36 @@ class Steward:
 
     # -- revocation ---------------------------------------------------------------------------------------------
 
-    def crl_steps(self, state: State, revoked_clients: t.Iterable[str], *, refresh: bool) -> t.Iterator[Write]:
-        """Revoke all certificates of these clients. refresh: have a list for exactly the authorities trusted now."""
-        stored, issuers = state.revocations, state.issuers()
+    def crl_steps(self, state: State, revoked_clients: t.Sequence[str], *, refresh: bool) -> t.Iterator[Write]:
+        """Revoke all certificates of these clients, and sign lists anew that servers would refuse now or soon.
+
+        refresh: have a list for exactly the authorities trusted now. Raises RotationError for lists that cannot be
+        read, unless there are clients to be revoked: then these are all that the next ones name.
+        """
+        try:
+            lists, readable = state.revocations, True
+        except RotationError:
+            if not revoked_clients:
+                raise
+            lists, readable = [], False
+        issuers = {issuer.certificate: issuer for issuer in state.issuers()}
         to_revoke = [certificate for name in revoked_clients for certificate in state.clients[name].issued]
         entries, new = {}, False
-        for issuer in issuers:
-            known = stored.revoked(issuer.certificate) if stored else {}
-            wanted = {leaf.x509.serial_number: self.at for leaf in to_revoke if is_issued_by(leaf, issuer.certificate)}
+        for authority in issuers:
+            known = state.revoked(authority) if readable else {}
+            wanted = {leaf.x509.serial_number: self.at for leaf in to_revoke if is_issued_by(leaf, authority)}
             new = new or not set(wanted) <= set(known)
-            entries[issuer.certificate] = {**wanted, **known}
-        stale = refresh and stored is not None and not stored.is_for([issuer.certificate for issuer in issuers])
-        if not new and not stale:
+            entries[authority] = {**wanted, **known}
+        if not new and not self._is_crl_stale(state, issuers, refresh=refresh):
             return
-        number = stored.number() + 1 if stored else 1
+        # Higher than any before, also where nobody can read which that was.
+        number = max((each.number() for each in lists), default=0 if readable else int(self.at.timestamp())) + 1
+        # Where an authority's key is lost, its list stays.
+        kept = [lists[0].pem_of(authority) for authority in state.trusted if lists and authority not in issuers]
 
         def make() -> str:
-            return "".join(build_crl(issuer, entries[issuer.certificate], self.at, number) for issuer in issuers)
+            made = [build_crl(issuer, entries[authority], self.at, number) for authority, issuer in issuers.items()]
+            return "".join([*made, *kept])
 
         if state.crl is None:
             yield lambda: self.create(self.names.crl, make)
@@ -271,10 +285,23 @@ class Steward:
             token = self.token(state.crl.version_id, "crl")
             yield lambda: self.put(self.names.crl, make, token=token, label=CURRENT)
 
+    def _is_crl_stale(self, state: State, issuers: t.Collection[Certificate], *, refresh: bool) -> bool:
+        """Whether what is stored is not what servers need, and another one would be."""
+        if state.crl is None:
+            return False
+        try:
+            stored = StoredCrl(state.crl.text)
+        except MaterialError:
+            return True
+        signed = [*issuers, *(each for each in state.trusted if each not in issuers and stored.of(each))]
+        return (refresh and not stored.is_for(signed)) or any(stored.is_due(each, self.at) for each in issuers)
+
 
 def profile_of(certificate: Certificate | None, secret: str) -> Profile:
     """To make a successor like this certificate. Raises RotationError."""
     if certificate is None or certificate.subject_name is None:
         raise RotationError(f"{secret} holds no certificate that a new one could be made like: delete the secret.")
     lifetime = certificate.not_after - certificate.not_before
+    if lifetime > datetime.timedelta(days=1):  # it began somewhat early, and its successor does, too
+        lifetime = datetime.timedelta(days=lifetime.days)
     return Profile(certificate.subject_name, spec_of(certificate.public_key), lifetime)
