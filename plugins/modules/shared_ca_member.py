@@ -17,8 +17,10 @@ description:
   - The key of the server certificate is made on the host and never leaves it. The authority's key is read only to issue
     the certificate, and not kept.
   - The certificate is issued anew when it is missing, is due for renewal, lacks a name or has one too many, comes from
-    another authority, or its key is broken. Otherwise nothing changes.
-  - Everything is verified before anything is written. The host needs no right to write in AWS.
+    another authority, is not valid yet, or its key is broken. Otherwise nothing changes.
+  - Everything is verified before anything is written. Among that are the dates and signers of revocation lists, as with
+    a wrong one servers refuse all clients. What is not valid yet by this host's clock is not installed.
+  - The host needs no right to write in AWS.
   - Files that other programs want, with certificates and keys in their text, can be written in the same run, so that no
     key passes through Ansible's results. See O(configurations).
 options:
@@ -283,7 +285,7 @@ server:
     reason:
       description: Why it was issued. Null when it was not.
       type: str
-      choices: [missing, key_broken, ca_changed, names_changed, purpose, expiring]
+      choices: [missing, key_broken, ca_changed, names_changed, purpose, not_yet_valid, expiring]
     fingerprint_sha256:
       description: SHA-256 of the certificate, in lower-case hexadecimal. Null when check mode predicts another one.
       type: str

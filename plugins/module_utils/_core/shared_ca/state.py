@@ -39,8 +39,7 @@ FIRST_CLIENT: t.Final = "admin"
 #: What to do about revocation lists that nothing is known of.
 REVOKE_AGAIN: t.Final = (
     "Hosts keep the lists that they have. Run certops.rotation.shared_ca with state: revoked for each client that must"
-    " not get in, which stores lists anew. If there is none, delete the secret at once (aws secretsmanager"
-    " delete-secret with --force-delete-without-recovery)."
+    " not get in, or for a name that no client has: it stores lists anew."
 )
 
 StoredPhase = t.Literal["absent", "settled", "published", "promoted"]
