@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import typing as t
 
@@ -73,7 +74,8 @@ def pem_bundle(value: t.Any, private_key: bool = True) -> str:
             content = str(value)
         else:
             raise AnsibleFilterError("pem_bundle needs a dictionary with certificate and private_key, or a PEM text.")
-        return arranged_pem(content, ProcessOpener(), private_key=private_key).decode()
+        now = datetime.datetime.now(datetime.timezone.utc)
+        return arranged_pem(content, ProcessOpener(), private_key=private_key, at=now).decode()
     except RotationError as error:
         raise AnsibleFilterError(error.message) from None
 

@@ -72,10 +72,16 @@ options:
       - Completes a rotation that has begun instead of beginning another one.
     type: bool
     default: false
+  renew_before:
+    description:
+      - How long before its end a client's certificate is renewed, with the same key, for example V(30d). No sooner than
+        after half of its lifetime, and only while another one would end later, as none outlives the authority.
+      - V(auto) is a third of the lifetime, and 30 days at the most.
+    type: str
+    default: auto
   renew_expired:
     description:
       - Do what O(force) does, but only to an authority that has expired. Without it, an expired authority is an error.
-      - A client's certificate that has expired is always renewed, with the same key.
     type: bool
     default: false
   validity_days:
@@ -196,9 +202,10 @@ requirements:
 notes:
   - A host that finds everything needs C(secretsmanager:DescribeSecret) and C(secretsmanager:GetSecretValue) only. To
     create and renew, C(secretsmanager:CreateSecret), C(secretsmanager:PutSecretValue) and C(secretsmanager:TagResource)
-    are needed; for O(force) and O(renew_expired) C(secretsmanager:UpdateSecretVersionStage) and
-    C(secretsmanager:ListSecrets); for other options C(secretsmanager:UpdateSecret), C(secretsmanager:RestoreSecret),
-    C(secretsmanager:DeleteSecret) and C(secretsmanager:ReplicateSecretToRegions).
+    are needed; to revoke a client C(secretsmanager:ListSecretVersionIds); for O(force) and O(renew_expired)
+    C(secretsmanager:UpdateSecretVersionStage) and C(secretsmanager:ListSecrets); for other options
+    C(secretsmanager:UpdateSecret), C(secretsmanager:RestoreSecret), C(secretsmanager:DeleteSecret) and
+    C(secretsmanager:ReplicateSecretToRegions).
   - The private keys are never returned. M(certops.rotation.shared_ca_info) does that on demand.
 seealso:
   - module: certops.rotation.shared_ca_info

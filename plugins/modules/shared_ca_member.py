@@ -124,7 +124,8 @@ options:
         default: joblet-server
   renew_before:
     description:
-      - How long before its end the server certificate is renewed, for example V(30d).
+      - How long before its end the server certificate is renewed, for example V(30d). Only while another one would end
+        later, as none outlives the authority.
       - V(auto) is a third of the lifetime, and 30 days at the most.
     type: str
     default: auto

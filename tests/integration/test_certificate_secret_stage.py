@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.certops.rotation.tests.support.aws_faults import AwsFaults
 from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
 from ansible_collections.certops.rotation.tests.support.module import ModuleRun
-from ansible_collections.certops.rotation.tests.support.moto import MotoServer
+from ansible_collections.certops.rotation.tests.support.moto import REGION, MotoServer
 
 POLICY = pathlib.Path(__file__).parents[2] / "docs" / "iam" / "move-current.json"
 
@@ -142,3 +142,28 @@ def test_nothing_to_do_asks_nobody(move: Move, faults: AwsFaults) -> None:
     assert (run.failed, run.result["changed"]) == (False, False)
     assert faults.counts() == {}
     assert "no such secret" in move({"name": "web/none", "version_id": "0" * 32}).result["msg"]
+
+
+def test_one_secret_by_name_and_by_arn(move: Move, aws: MotoServer, versions: list[str]) -> None:
+    arn = aws.client().describe_secret(SecretId="web/a")["ARN"]
+    run = move(back(versions), back(versions, 0, name=arn))
+    assert run.failed
+    assert "A secret has one current version" in run.result["msg"]
+    assert current(aws) == versions[2]
+    run = move(back(versions), back(versions, name=arn))
+    assert [item["name"] for item in run.result["secrets"]] == ["web/a"]
+    assert current(aws) == versions[1]
+
+
+def test_a_replica_and_an_arn_of_elsewhere(move: Move, aws: MotoServer) -> None:
+    """What AWS would refuse, check mode refuses."""
+    primary = aws.client(region="us-east-1")
+    value = [primary.create_secret(Name="web/r", SecretString="0", AddReplicaRegions=[{"Region": REGION}])]
+    value.append(primary.put_secret_value(SecretId="web/r", SecretString="1"))
+    for check in (True, False):
+        run = move({"name": "web/r", "version_id": value[0]["VersionId"]}, check=check)
+        assert run.failed
+        assert "run this with region us-east-1" in run.result["msg"]
+        run = move({"name": value[0]["ARN"], "version_id": value[0]["VersionId"]}, check=check)
+        assert run.failed
+        assert "Set the region to us-east-1" in run.result["msg"]

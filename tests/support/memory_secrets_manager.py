@@ -44,6 +44,7 @@ class MemorySecretsManager:
             events=types.SimpleNamespace(register_first=lambda *arguments: None),
             endpoint_url="https://secretsmanager.example",
             region_name="eu-central-1",
+            partition="aws",
         )
         self._lock = threading.Lock()
 

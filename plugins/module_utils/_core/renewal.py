@@ -26,6 +26,25 @@ def renewal_notice(not_before: datetime.datetime, not_after: datetime.datetime) 
     return min(LONGEST_NOTICE, lifetime / 3)
 
 
+def worth_renewing(
+    not_before: datetime.datetime,
+    not_after: datetime.datetime,
+    at: datetime.datetime,
+    successor_end: datetime.datetime,
+    renew_before: datetime.timedelta | None = None,
+) -> bool:
+    """Whether a certificate nears its end, and one that is issued now would end later (all instants aware).
+
+    successor_end: of that one. It may be the same end: nothing outlives its issuer. renew_before: how long before its
+    end a certificate is renewed, None for the renewal policy (see renewal_notice).
+    """
+    if successor_end <= not_after:
+        return False
+    if renew_before is None:
+        return renewal_due(not_before, not_after, at)
+    return not_after - at < renew_before
+
+
 def renewal_due(not_before: datetime.datetime, not_after: datetime.datetime, at: datetime.datetime) -> bool:
     """Whether the certificate should be renewed at that instant (all three aware)."""
     return not_after - at < renewal_notice(not_before, not_after)

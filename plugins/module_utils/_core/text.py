@@ -23,6 +23,14 @@ def shown(text: str) -> str:
     return text if text.isprintable() else _UNPRINTABLE.sub(_escape, text)
 
 
+def lines_of(text: str) -> list[str]:
+    """Its lines, which end at ``\\n`` or ``\\r\\n`` only, as programs read files.
+
+    str.splitlines knows eight ends more, such as U+2028, which may stand within a line of others.
+    """
+    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")] if text else []
+
+
 def counted(number: int, singular: str, plural: str) -> str:
     """``1 address``, ``2 addresses``."""
     return f"{number} {singular if number == 1 else plural}"

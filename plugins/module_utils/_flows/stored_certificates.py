@@ -114,7 +114,7 @@ def certificates_of(
     for asked, result in zip(unique, source.read(unique)):
         problems: t.Sequence[Problem]
         if isinstance(result, SecretFailure):
-            if result.problem.code == "secret_unreadable":
+            if result.problem.code in ("secret_unreadable", "secret_elsewhere"):
                 raise RotationError(f"{asked.name}: {result.problem.message}")
             problems, bundle = [result.problem], None
         else:
@@ -171,13 +171,13 @@ def _pem_parts(bundle: CertificateBundle) -> dict[str, str]:
 
 def _unaccepted_leaf(verifier: SecretVerifier, value: str | bytes) -> Certificate | None:
     """Of content that failed verification: what has expired, say, is still to be told by its names and dates."""
-    from .._core.x509.chain import find_leaf
+    from .._core.x509.leaf import find_leaf
     from .._core.x509.problems import MaterialError, Problem
     from .._core.x509.reading import material_errors
 
     try:
         with material_errors():
-            leaf = find_leaf(tuple(dict.fromkeys(verifier.parse(value).certificates)))
+            leaf = find_leaf(verifier.parse(value))
     except MaterialError:
         return None
     return None if isinstance(leaf, Problem) or leaf.malformed else leaf

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from .._core.secrets.labels import LabelMove, check_moves
-from .._core.secrets.plan import CURRENT, version_with
+from .._core.secrets.plan import CURRENT, Request, version_with
 from .._errors import RotationError, SecretsManagerError
 from .._ports.aws.secret_labels import SecretLabels
 from .boundary import module_boundary
@@ -47,10 +47,17 @@ def run(module: AwsModule) -> None:
         if not moves:
             module.exit_json(changed=False, secrets=[])
         source = SecretLabels(module.client("secretsmanager"), module.retry)
-        planned, refusals = [], []
+        planned: list[tuple[LabelMove, dict[str, t.Any], Request | None]] = []
+        refusals: list[str] = []
+        seen: dict[str, LabelMove] = {}
         for move in moves:
             try:
                 described, request = source.plan(move, stage, expected)
+                # By its name and by its ARN it is one secret, and has one move.
+                other = seen.setdefault(described["ARN"], move)
+                if other is not move:
+                    check_moves([other, move._replace(secret=other.secret)])
+                    continue
             except SecretsManagerError:
                 raise
             except RotationError as error:

@@ -24,6 +24,7 @@ from .shared_ca_common import (
     failures_told_apart,
     key_spec,
     now,
+    renewal_option,
     secret_names,
     shared_secrets,
     warn_before,
@@ -53,6 +54,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
             "state": {"type": "str", "choices": ["present", "revoked"], "default": "present"},
         },
     },
+    "renew_before": {"type": "str", "default": "auto"},
     "force": {"type": "bool", "default": False},
     "renew_expired": {"type": "bool", "default": False},
     **WARN_OPTION,
@@ -173,7 +175,7 @@ def _client_wish(params: t.Mapping[str, t.Any], client: t.Mapping[str, t.Any], a
     )
     key = key_spec(params["key_type"], params["client_key_size"], _CLIENT_SIZES)
     profile = Profile(subject.name(), key, days(client["validity_days"], "clients: validity_days"))
-    return ClientWish(name, profile, client["state"] == "revoked")
+    return ClientWish(name, profile, client["state"] == "revoked", renewal_option(params))
 
 
 def _imported(module: AwsModule) -> SigningAuthority | None:

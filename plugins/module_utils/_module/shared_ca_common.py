@@ -12,7 +12,7 @@ from datetime import datetime, timedelta, timezone
 
 from .._errors import InvalidOption, RotationError, SecretsManagerError
 from .._ports.aws.shared_secrets import Properties, SharedSecrets, failure_kind
-from .options import tag_texts
+from .options import duration_option, tag_texts
 
 if t.TYPE_CHECKING:
     from .._core.ca.profiles import KeySpec
@@ -47,6 +47,11 @@ def warn_before(params: t.Mapping[str, t.Any]) -> timedelta:
     if params["warn_days"] < 0:
         raise InvalidOption("warn_days must be 0 or more.")
     return timedelta(days=params["warn_days"])
+
+
+def renewal_option(params: t.Mapping[str, t.Any]) -> timedelta | None:
+    """renew_before; None for the renewal policy. Raises InvalidOption."""
+    return None if params["renew_before"] == "auto" else duration_option(params, "renew_before")
 
 
 def secret_names(params: t.Mapping[str, t.Any]) -> Names:

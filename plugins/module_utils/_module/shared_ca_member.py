@@ -25,6 +25,7 @@ from .shared_ca_common import (
     WARN_OPTION,
     key_spec,
     now,
+    renewal_option,
     secret_names,
     shared_secrets,
     warn_before,
@@ -201,7 +202,7 @@ class _Wanted:
         names += self._instance.names if self._instance and params["metadata_names"] else []
         key = key_spec(params["key_type"], params["key_size"], _SIZES)
         profile = Profile(self._subject().name(), key, days(params["validity_days"]))
-        renew_before = None if params["renew_before"] == "auto" else duration_option(params, "renew_before")
+        renew_before = renewal_option(params)
         if renew_before is not None and renew_before >= profile.validity:
             raise InvalidOption("renew_before: as long as validity_days, so each run would issue a certificate.")
         if not names:

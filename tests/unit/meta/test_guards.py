@@ -98,3 +98,21 @@ def test_stages_beside_others_run_meanwhile_are_told_in_one_piece_and_count(tmp_
     assert told[3:] in ([*beside, *last], [*last, *beside])
     assert run.returncode == 1
     assert run.stdout.endswith("\n2 passed, 1 failed\n")
+
+
+def test_lines_of_others_end_at_newlines_only() -> None:
+    """Those of bytes do, and what is masked may be cut more finely."""
+    allowed = {
+        "plugins/module_utils/_core/push/certdeploy_options.py",
+        "plugins/module_utils/_core/text.py",
+        "plugins/module_utils/_core/x509/pem.py",
+        "plugins/module_utils/_flows/watch/showing.py",
+        "plugins/module_utils/_module/masking.py",
+        "plugins/plugin_utils/_spool.py",
+    }
+    found = [
+        str(path.relative_to(ROOT))
+        for path in sorted((ROOT / "plugins").rglob("*.py"))
+        if "splitlines()" in path.read_text() and "modules" not in path.parts
+    ]
+    assert set(found) - allowed == set(), "use lines_of"

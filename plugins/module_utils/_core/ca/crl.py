@@ -14,7 +14,7 @@ import typing as t
 
 try:
     from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives import serialization
 except ImportError:  # the module boundary says so
     pass
 
@@ -24,7 +24,7 @@ from ..x509.certificate import Certificate
 from ..x509.pem import encode_pem, parse_pem
 from ..x509.problems import MaterialError, Problem, error, warning
 from ..x509.reading import material_errors
-from .issue import BACKDATING, SigningAuthority, authority_key_identifier
+from .issue import BACKDATING, SigningAuthority, authority_key_identifier, signature_hash
 
 _LABEL: t.Final = "X509 CRL"
 _SHOWN: t.Final = 12  # characters of a fingerprint
@@ -50,7 +50,7 @@ def build_crl(issuer: SigningAuthority, revoked: Revoked, at: datetime.datetime,
     for serial, when in sorted(revoked.items()):
         entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(when).build()
         builder = builder.add_revoked_certificate(entry)
-    return _pem(builder.sign(issuer.key, hashes.SHA256()))
+    return _pem(builder.sign(issuer.key, signature_hash(issuer.key)))
 
 
 class StoredCrl:

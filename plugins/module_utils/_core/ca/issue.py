@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 try:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import rsa
+    from cryptography.hazmat.primitives.asymmetric import ed448, ed25519, rsa
     from cryptography.x509.oid import ExtendedKeyUsageOID
 except ImportError:  # the module boundary says so
     pass
@@ -21,6 +21,7 @@ except ImportError:  # the module boundary says so
 from ..._errors import RotationError
 from ..instants import isoformat_utc
 from ..x509.certificate import Certificate, load_certificate
+from ..x509.name_constraints import forbidden_names
 
 #: Certificates and revocation lists begin that much earlier: clocks differ, and TLS libraries tolerate nothing.
 BACKDATING: t.Final = datetime.timedelta(hours=1)
@@ -28,10 +29,18 @@ BACKDATING: t.Final = datetime.timedelta(hours=1)
 
 @dataclass(frozen=True)
 class SigningAuthority:
-    """An authority that can sign: its certificate and the key that belongs to it."""
+    """An authority that can sign: its certificate and the key that belongs to it.
+
+    above: the authorities that lead from it up to its root, which is the last; () for a root.
+    """
 
     certificate: Certificate
     key: t.Any = field(repr=False)
+    above: tuple[Certificate, ...] = ()
+
+    @property
+    def path(self) -> tuple[Certificate, ...]:
+        return (self.certificate, *self.above)
 
 
 def issue_authority(key: t.Any, subject: x509.Name, validity: datetime.timedelta, at: datetime.datetime) -> Certificate:
@@ -46,12 +55,15 @@ def issue_authority(key: t.Any, subject: x509.Name, validity: datetime.timedelta
 def issue_client(
     issuer: SigningAuthority, public_key: t.Any, subject: x509.Name, validity: datetime.timedelta, at: datetime.datetime
 ) -> Certificate:
-    """For TLS clients only. Raises RotationError when the authority is not valid at that instant."""
+    """For TLS clients only.
+
+    Raises RotationError when the authority is not valid at that instant, or may not issue for the subject.
+    """
     builder = _leaf_builder(issuer, public_key, subject, validity, at)
     usage = _key_usage(digital_signature=True, key_encipherment=isinstance(public_key, rsa.RSAPublicKey))
     builder = builder.add_extension(usage, critical=True)
     builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
-    return _signed(builder, issuer.key)
+    return _within_limits(_signed(builder, issuer.key), issuer)
 
 
 def issue_server(
@@ -62,7 +74,10 @@ def issue_server(
     at: datetime.datetime,
     names: t.Sequence[x509.GeneralName],
 ) -> Certificate:
-    """For TLS servers only. names: see alternative_names. Raises RotationError when the authority is not valid then."""
+    """For TLS servers only. names: see alternative_names.
+
+    Raises RotationError when the authority is not valid at that instant, or may not issue for one of the names.
+    """
     builder = _leaf_builder(issuer, public_key, subject, validity, at)
     usage = _key_usage(
         digital_signature=True,
@@ -72,27 +87,38 @@ def issue_server(
     builder = builder.add_extension(usage, critical=True)
     builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
     builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-    return _signed(builder, issuer.key)
+    return _within_limits(_signed(builder, issuer.key), issuer)
+
+
+def leaf_end(path: t.Iterable[Certificate], validity: datetime.timedelta, at: datetime.datetime) -> datetime.datetime:
+    """When a certificate ends that is issued now: what outlives an authority above it would only look valid.
+
+    path: these authorities.
+    """
+    return min([at + validity, *(authority.not_after for authority in path)])
 
 
 def _leaf_builder(
     issuer: SigningAuthority, public_key: t.Any, subject: x509.Name, validity: datetime.timedelta, at: datetime.datetime
 ) -> x509.CertificateBuilder:
     authority = issuer.certificate
-    if authority.not_after <= at:
+    first_to_end = min(issuer.path, key=lambda each: each.not_after)
+    if first_to_end.not_after <= at:
         raise RotationError(
-            f"The authority {authority.subject} expired on {isoformat_utc(authority.not_after)} and can issue nothing:"
-            " replace it first."
+            f"The authority {first_to_end.subject} expired on {isoformat_utc(first_to_end.not_after)} and can issue"
+            " nothing: replace it first."
         )
-    if authority.not_before > at:
+    last_to_begin = max(issuer.path, key=lambda each: each.not_before)
+    if last_to_begin.not_before > at:
         raise RotationError(
-            f"The authority {authority.subject} is valid from {isoformat_utc(authority.not_before)} on, and can issue"
-            " nothing before: check this host's clock."
+            f"The authority {last_to_begin.subject} is valid from {isoformat_utc(last_to_begin.not_before)} on, and can"
+            " issue nothing before: check this host's clock."
         )
     if authority.subject_name is None:
         raise RotationError("The authority's subject is malformed: replace the authority.")
-    # What is there before or after its issuer would only look valid.
-    not_before, not_after = max(at - BACKDATING, authority.not_before), min(at + validity, authority.not_after)
+    # As with its end: what begins before its authority would only look valid.
+    not_before = max(at - BACKDATING, authority.not_before)
+    not_after = leaf_end(issuer.path, validity, at)
     builder = _builder(subject, authority.subject_name, public_key, not_before, not_after)
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     return builder.add_extension(authority_key_identifier(authority), critical=False)
@@ -141,6 +167,23 @@ def _key_usage(**set_bits: bool) -> x509.KeyUsage:
     return x509.KeyUsage(**{name: set_bits.get(name, False) for name in names})
 
 
+def signature_hash(key: t.Any) -> hashes.SHA256 | None:
+    """For signatures by this private key. Edwards curves hash by themselves (RFC 8410)."""
+    return None if isinstance(key, (ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey)) else hashes.SHA256()
+
+
+def _within_limits(leaf: Certificate, issuer: SigningAuthority) -> Certificate:
+    """Raises RotationError for names that name constraints forbid: every peer would refuse it."""
+    forbidden = forbidden_names(leaf.x509, [authority.x509 for authority in issuer.path])
+    if forbidden:
+        names = ", ".join(f"'{name}'" for name in forbidden)
+        raise RotationError(
+            f"The authority '{issuer.certificate.name}' may not issue for {names} (name constraints), and peers would"
+            " refuse the certificate: leave out or correct these names, or use another authority."
+        )
+    return leaf
+
+
 def _signed(builder: x509.CertificateBuilder, key: t.Any) -> Certificate:
-    signed = builder.sign(key, hashes.SHA256())
+    signed = builder.sign(key, signature_hash(key))
     return load_certificate(signed.public_bytes(serialization.Encoding.DER))

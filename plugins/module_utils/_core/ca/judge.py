@@ -15,12 +15,13 @@ except ImportError:  # the module boundary says so
     pass
 
 from ..instants import format_duration, isoformat_utc
-from ..renewal import renewal_due
+from ..renewal import worth_renewing
 from ..x509.certificate import Certificate
 from ..x509.names import a_labels
 from ..x509.paths import Purpose
 from ..x509.problems import Problem, error, warning
 from ..x509.verify import key_pair_problems
+from .issue import leaf_end
 
 
 def authority_problems(
@@ -98,12 +99,14 @@ def server_renewal_reason(
     authority: Certificate,
     names: t.Iterable[str],
     at: datetime.datetime,
+    validity: datetime.timedelta,
     renew_before: datetime.timedelta | None = None,
+    above: t.Iterable[Certificate] = (),
 ) -> RenewalReason | None:
     """Why a server's certificate has to be issued anew, or None when it is still good.
 
     leaf, key: None where there is none that can be read; authority: that has to have issued it; names: that it has to
-    have, as the subjectAltName will hold them; renew_before: None for the renewal policy (see renewal_notice).
+    have, as the subjectAltName will hold them; validity, renew_before, above: see is_ending.
     """
     if leaf is None or key is None:
         return "missing"
@@ -117,6 +120,21 @@ def server_renewal_reason(
         return "purpose"
     if leaf.not_before > at:  # this host's clock was fast when it was issued
         return "not_yet_valid"
-    if renew_before is None:
-        return "expiring" if renewal_due(leaf.not_before, leaf.not_after, at) else None
-    return "expiring" if leaf.not_after - at < renew_before else None
+    return "expiring" if is_ending(leaf, authority, at, validity, renew_before, above) else None
+
+
+def is_ending(
+    leaf: Certificate,
+    authority: Certificate,
+    at: datetime.datetime,
+    validity: datetime.timedelta,
+    renew_before: datetime.timedelta | None = None,
+    above: t.Iterable[Certificate] = (),
+) -> bool:
+    """Whether a leaf is due for renewal: it nears its end, and another one would end later.
+
+    authority: which would issue that one, for this validity; renew_before: None for the renewal policy (see
+    renewal_notice); above: those that lead up to its root.
+    """
+    end = leaf_end((authority, *above), validity, at)
+    return worth_renewing(leaf.not_before, leaf.not_after, at, end, renew_before)

@@ -39,8 +39,10 @@ CODES: t.Final[dict[Cause, tuple[str, ...]]] = {
         "chain_broken",
         "chain_signature_invalid",
         "intermediate_not_ca",
+        "path_length_exceeded",
         "chain_reordered",
         "root_dropped",
+        "chain_certificate_unneeded",
         "self_signed",
         "untrusted",
         "chain_too_complex",
@@ -80,7 +82,7 @@ CODES: t.Final[dict[Cause, tuple[str, ...]]] = {
     ),
     "host": ("path_not_ours", "unexpected", "write_failed", "clock_wrong"),
     # Each host has credentials, a region and a way to AWS of its own.
-    "source": ("secret_access_denied", "secret_unreadable", "nothing_found"),
+    "source": ("secret_elsewhere", "secret_access_denied", "secret_unreadable", "nothing_found"),
 }
 _CAUSE_OF: t.Final[dict[str, Cause]] = {code: cause for cause, codes in CODES.items() for code in codes}
 

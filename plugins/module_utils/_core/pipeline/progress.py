@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections
 import typing as t
 
+from ..text import lines_of
 from .causes import CAUSES, is_own_failure
 from .standing import Standing
 
@@ -150,7 +151,7 @@ class Progress(Standing):
         lines = []
         for attempt in self._attempts:
             lines.append(f"Reload by {attempt.get('item')}: {attempt.get('msg', 'failed')}")
-            lines += (attempt.get("log") or "").splitlines()[-_SHOWN:]
+            lines += lines_of(attempt.get("log") or "")[-_SHOWN:]
         return lines
 
     def _rollback_line(self) -> str:

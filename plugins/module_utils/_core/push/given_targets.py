@@ -13,6 +13,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ..._errors import InvalidOption
+from ..text import lines_of
 from ..x509.names import a_labels
 from .targets import Protocol, PushTarget
 
@@ -99,7 +100,7 @@ def _target(name: str, each: _Given, defaults: TargetDefaults) -> PushTarget:
         raise InvalidOption(
             "domains is empty, so that it would get nothing. Name its domains, or '*' for all lineages."
         )
-    key_lines = [line for text in each.get("host_key") or () for line in text.splitlines()]
+    key_lines = [line for text in each.get("host_key") or () for line in lines_of(text)]
     host_keys = tuple(dict.fromkeys(map(canonical_host_key, filter(None, map(str.strip, key_lines)))))
     if not host_keys:
         raise InvalidOption("host_key is empty. Give the keys that the host may show: no other host is pushed to.")

@@ -13,6 +13,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
+from ..text import lines_of
 from .receiving_services import longest_run, written_by
 
 CONFIG: t.Final = "/etc/certops-receiver"
@@ -226,7 +227,7 @@ class ReceiverPlan:
     def _authorized_keys(self, facts: t.Mapping[str, t.Any], where: str) -> list[str]:
         """The file prevails, as in certdeploy. What is no public key is not shown: it may be a private one."""
         file, given = facts.get("public_key_file"), facts.get("public_keys") or []
-        keys = self._key_files.get(file, "").splitlines() if file else [given] if isinstance(given, str) else given
+        keys = lines_of(self._key_files.get(file, "")) if file else [given] if isinstance(given, str) else given
         lines = [str(key).strip() for key in keys]
         lines = [line for line in lines if line and not line.startswith("#")]
         if not lines:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ..._errors import InvalidOption, RotationError
+from .arn import not_found, why_replica_stays
 from .plan import Request, version_with
 
 _PREVIOUS = "AWSPREVIOUS"
@@ -62,7 +63,7 @@ def plan_move(
     -> which one, "" for the one before the current one. None: any. Raises RotationError when it must not move.
     """
     if described is None:
-        raise RotationError(f"{move.secret}: there is no such secret.")
+        raise RotationError(f"{move.secret}: there is no such secret. {not_found(move.secret)}")
     if described.get("DeletedDate"):
         raise RotationError(f"{move.secret}: the secret is marked for deletion. Restore it first (RestoreSecret).")
     if expected is not None:
@@ -84,6 +85,9 @@ def plan_move(
             f"{move.secret}: {label} is at version {holder}, and not at {move.from_version_id} that is to be left."
             " Somebody has stored another version meanwhile: look at that one first, and rotate."
         )
+    why = why_replica_stays(move.secret, described)
+    if why:
+        raise RotationError(why)
     if move.version_id not in (described.get("VersionIdsToStages") or {}) and move.version_id not in version_ids():
         raise RotationError(
             f"{move.secret}: version {move.version_id} does not exist any more, AWS removes versions without a label in"

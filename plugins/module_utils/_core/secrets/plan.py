@@ -12,6 +12,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ..._errors import InvalidOption, RotationError
+from .arn import require_creatable, why_replica_stays
 
 CURRENT = "AWSCURRENT"
 MAX_VALUE_BYTES = 65536  # of SecretString, in the API reference of Secrets Manager
@@ -64,6 +65,15 @@ def secret_document(parts: t.Mapping[str, t.Any]) -> str:
     return document
 
 
+def require_other_regions(region: str, replicas: t.Iterable[str] | None) -> None:
+    """Raises InvalidOption where a secret is to be a replica of itself. region: where it is."""
+    if replicas is not None and region in replicas:
+        raise InvalidOption(
+            f"replicas: {region} is the region of the secret itself. Name the other regions alone, or set the region to"
+            " that of the primary."
+        )
+
+
 def version_with(described: t.Mapping[str, t.Any] | None, label: str) -> str | None:
     """Id of the version that carries the label. described: a reply of DescribeSecret, None when there is no secret."""
     versions: t.Mapping[str, list[str]] = (described or {}).get("VersionIdsToStages") or {}
@@ -73,10 +83,18 @@ def version_with(described: t.Mapping[str, t.Any] | None, label: str) -> str | N
 def plan_present(described: t.Mapping[str, t.Any] | None, wanted: WantedSecret, *, same_content: bool) -> list[Request]:
     """same_content: whether the version with the label holds the same certificate, whatever its text.
 
-    Raises InvalidOption for a replica whose key would have to change.
+    Raises InvalidOption for a replica whose key would have to change, and for a new secret with a name that AWS would
+    not take; RotationError where the secret is a replica itself, and would have to change.
     """
     if described is None:
+        require_creatable(wanted.name)
         return _creation(wanted)
+    requests = _changes(described, wanted, same_content=same_content)
+    _require_primary(wanted.name, described, requests)
+    return requests
+
+
+def _changes(described: t.Mapping[str, t.Any], wanted: WantedSecret, *, same_content: bool) -> list[Request]:
     identifier = {"SecretId": described["ARN"]}
     requests = [Request("restore_secret", identifier)] if described.get("DeletedDate") else []
     requests += _properties(described, wanted, identifier)
@@ -89,14 +107,22 @@ def plan_present(described: t.Mapping[str, t.Any] | None, wanted: WantedSecret, 
 
 
 def plan_absent(described: t.Mapping[str, t.Any] | None, *, recovery_window: int, force: bool) -> list[Request]:
-    """recovery_window: days in which it can be restored; force: it cannot."""
+    """recovery_window: days in which it can be restored; force: it cannot. Raises RotationError for a replica."""
     if described is None or (described.get("DeletedDate") and not force):
         return []
     identifier = {"SecretId": described["ARN"]}
     regions = [replica["Region"] for replica in described.get("ReplicationStatus") or []]
     requests = [_remove_replicas(identifier, regions)] if regions else []
     how = {"ForceDeleteWithoutRecovery": True} if force else {"RecoveryWindowInDays": recovery_window}
-    return [*requests, Request("delete_secret", {**identifier, **how})]
+    requests = [*requests, Request("delete_secret", {**identifier, **how})]
+    _require_primary(str(described["Name"]), described, requests)
+    return requests
+
+
+def _require_primary(name: str, described: t.Mapping[str, t.Any], requests: t.Collection[Request]) -> None:
+    why = why_replica_stays(name, described) if requests else None
+    if why:
+        raise RotationError(why, changed=False)
 
 
 def label_move(identifier: t.Mapping[str, str], wanted: WantedSecret, holder: str | None) -> Request:

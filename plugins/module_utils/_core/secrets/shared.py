@@ -43,6 +43,9 @@ class SecretStore(t.Protocol):
     def fetch(self, name: str) -> SharedSecret | None:
         """None when there is no such secret; SecretsManagerError when it is marked for deletion."""
 
+    def every_text(self, name: str) -> list[str]:
+        """Of all versions that are there still, also of those without a label; none when there is no such secret."""
+
     def create(self, name: str, text: str) -> bool:
         """False when there is one already."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ..text import shown
+from ..text import lines_of, shown
 
 _MOST: t.Final = 2000  # characters
 _LINES: t.Final = 30
@@ -40,7 +40,7 @@ def told(output: str, keys: t.Iterable[bytes] = (), fingerprints: t.Collection[s
 
     without_blocks = _BLOCK.sub(_WITHHELD, output.replace("\r\n", "\n"))
     text = shown(_RUN.sub(replaced, _PAIRS.sub(joined, without_blocks)))
-    lines = [line.rstrip() for line in text.strip().splitlines()]
+    lines = [line.rstrip() for line in lines_of(text.strip())]
     kept = lines[-_LINES:]
     end = "\n".join(kept)
     return end if len(lines) <= _LINES and len(end) <= _MOST else f"... {end[-_MOST:]}"

@@ -11,9 +11,12 @@ import typing as t
 
 from ..._errors import InvalidOption
 from ..ca.keys import key_pem
+from ..text import lines_of
 from .material import Material, pem
 
-_PLACEHOLDER = re.compile(r"@(ca|crl|server_cert|server_key|client_(?:cert|key):[^@\s]+)@")
+# A client's name may have an @ in it.
+_PLACEHOLDER = re.compile(r"@(ca|crl|server_cert|server_key|client_(?:cert|key):[^\s]+)@")
+_BLANK = " \t"
 
 
 def fill_in(template: str, material: Material) -> str:
@@ -22,17 +25,17 @@ def fill_in(template: str, material: Material) -> str:
     So a YAML block scalar stays one. Raises InvalidOption for a placeholder beside other text, and for what the host
     does not have.
     """
-    lines = []
-    for line in template.splitlines():
-        indentation = line[: len(line) - len(line.lstrip())]
-        whole = _PLACEHOLDER.fullmatch(line.strip())
+    filled = []
+    for line in lines_of(template):
+        indentation = line[: len(line) - len(line.lstrip(_BLANK))]
+        whole, part = _PLACEHOLDER.fullmatch(line.strip(_BLANK)), _PLACEHOLDER.search(line)
         if whole:
-            lines += [indentation + part for part in _value(whole[1], material).splitlines()]
-        elif _PLACEHOLDER.search(line):
-            raise InvalidOption(f"{_PLACEHOLDER.search(line)[0]} must be alone on its line: PEM has many lines.")  # type: ignore[index]
+            filled += [indentation + each for each in lines_of(_value(whole[1], material))]
+        elif part:
+            raise InvalidOption(f"{part[0]} must be alone on its line: PEM has many lines.")
         else:
-            lines.append(line)
-    return "".join(f"{line}\n" for line in lines)
+            filled.append(line)
+    return "".join(f"{line}\n" for line in filled)
 
 
 def _value(name: str, material: Material) -> str:

@@ -13,6 +13,7 @@ which is trusted already; RETIRING is trusted still, but issues no more; ABORTED
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import functools
 import typing as t
@@ -20,6 +21,7 @@ from dataclasses import dataclass, field
 
 from ..._errors import RotationError
 from ..ca.crl import StoredCrl, crl_problems
+from ..ca.imported import path_to_root
 from ..ca.issue import SigningAuthority
 from ..ca.keys import read_key
 from ..secrets.plan import CURRENT
@@ -78,17 +80,28 @@ class Names:
 
 @dataclass(frozen=True)
 class Pair:
-    """One stored certificate. key: of it, None where none matches; problems: why something is None."""
+    """One stored certificate. key: of it, None where none matches; problems: why something is None.
+
+    above: of an authority that is no root, those that lead up to its root.
+    """
 
     version_id: str
     certificate: Certificate | None
     key: t.Any = field(repr=False, compare=False)
     key_version_id: str | None
     problems: tuple[Problem, ...] = ()
+    above: tuple[Certificate, ...] = ()
 
     @property
     def issuer(self) -> SigningAuthority | None:
-        return SigningAuthority(self.certificate, self.key) if self.certificate and self.key is not None else None
+        if self.certificate is None or self.key is None:
+            return None
+        return SigningAuthority(self.certificate, self.key, self.above)
+
+    @property
+    def path(self) -> tuple[Certificate, ...]:
+        """The certificate and those above it; () where it cannot be read."""
+        return (self.certificate, *self.above) if self.certificate else ()
 
 
 @dataclass(frozen=True)
@@ -129,9 +142,9 @@ class State:
 
     @property
     def trusted(self) -> list[Certificate]:
-        """The authorities that are trusted now, the one that issues first."""
+        """The authorities that are trusted now, the one that issues first; with those that lead to a root."""
         pairs = (self.current, self.successor, self.retiring)
-        return list(dict.fromkeys(pair.certificate for pair in pairs if pair and pair.certificate))
+        return list(dict.fromkeys(certificate for pair in pairs if pair for certificate in pair.path))
 
     @property
     def trust_bundle(self) -> str:
@@ -226,6 +239,27 @@ def load_stored(text: str, secret: str) -> Certificate:
     return load_certificate(blocks[0].der)
 
 
+def issued_in(texts: t.Iterable[str], secret: str) -> list[Certificate]:
+    """The certificates in those texts of a secret that can be read."""
+    found = []
+    for text in texts:
+        with contextlib.suppress(MaterialError):
+            found.append(load_stored(text, secret))
+    return found
+
+
+def load_stored_authority(text: str, secret: str) -> tuple[Certificate, ...]:
+    """An authority and those above it, the root last. Raises MaterialError."""
+    found = tuple(load_certificate(block.der) for block in parse_pem(text) if block.label == CERTIFICATE)
+    if len(found) < 2:
+        return (load_stored(text, secret),)
+    if found[1:] != path_to_root(found[0], found[1:]):
+        raise MaterialError(
+            "chain_broken", f"{secret} holds certificates that are not the way from the first one to its root."
+        )
+    return found
+
+
 def key_labelled(label: str, keys: SharedSecret) -> t.Any:
     """Raises RotationError."""
     text = keys.labelled(label)
@@ -242,40 +276,46 @@ def key_of(text: SecretText, secret: str) -> t.Any:
         raise RotationError(f"{secret}: {problem.message}") from None
 
 
+def _load_client(text: str, secret: str) -> tuple[Certificate, ...]:
+    """Raises MaterialError."""
+    return (load_stored(text, secret),)
+
+
 def _client(name: str, certificates: SharedSecret | None, keys: SharedSecret | None) -> Client:
-    issued = []
-    for version in certificates.versions if certificates else ():
-        try:
-            issued.append(load_stored(version.text, name))
-        except MaterialError:
-            continue
-    return Client(name, _pair(certificates, keys, CURRENT), keys, tuple(issued))
+    texts = [version.text for version in certificates.versions] if certificates else []
+    issued = tuple(issued_in(texts, name))
+    return Client(name, _pair(certificates, keys, CURRENT, load=_load_client), keys, issued)
 
 
 def _pair(
-    certificates: SharedSecret | None, keys: SharedSecret | None, label: str, with_key: bool = True
+    certificates: SharedSecret | None,
+    keys: SharedSecret | None,
+    label: str,
+    with_key: bool = True,
+    load: t.Callable[[str, str], tuple[Certificate, ...]] = load_stored_authority,
 ) -> Pair | None:
     version = certificates.labelled(label) if certificates else None
     if certificates is None or version is None:
         return None
     try:
-        certificate = load_stored(version.text, certificates.name)
+        certificate, *others = load(version.text, certificates.name)
     except MaterialError as unreadable:
         return Pair(version.version_id, None, None, None, (unreadable.problem,))
+    above = tuple(others)
     if not with_key:
-        return Pair(version.version_id, certificate, None, None)
+        return Pair(version.version_id, certificate, None, None, (), above)
     if keys is None:
         problem = error("private_key_missing", "Its private key is not stored: somebody has deleted it.")
-        return Pair(version.version_id, certificate, None, None, (problem,))
+        return Pair(version.version_id, certificate, None, None, (problem,), above)
     for candidate in keys.versions:
         try:
             key = read_key(candidate.text)
         except MaterialError:
             continue
         if key.public_key() == certificate.public_key:
-            return Pair(version.version_id, certificate, key, candidate.version_id)
+            return Pair(version.version_id, certificate, key, candidate.version_id, (), above)
     problem = error("private_key_mismatch", f"No version of {keys.name} is its private key.")
-    return Pair(version.version_id, certificate, None, None, (problem,))
+    return Pair(version.version_id, certificate, None, None, (problem,), above)
 
 
 def _suffix(client: str) -> str:

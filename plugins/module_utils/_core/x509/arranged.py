@@ -6,36 +6,39 @@
 
 from __future__ import annotations
 
+import datetime
+
 from .bundle import CertificateBundle
 from .certificate import load_certificate
-from .chain import arrange, find_leaf
-from .document import Opener, parse_secret
+from .document import CertificateMaterial, Opener, parse_secret
+from .leaf import find_leaf
 from .pem import CERTIFICATE, parse_pem
 from .problems import MaterialError, Problem
 from .reading import material_errors
+from .verify import VerificationPolicy, chosen_chain
 
 
 @material_errors()
-def arranged_pem(content: str, opener: Opener, *, private_key: bool) -> bytes:
+def arranged_pem(content: str, opener: Opener, *, private_key: bool, at: datetime.datetime) -> bytes:
     """Leaf, intermediates, and with private_key the key, of a secret's content; without it, of any PEM.
+
+    at: the instant (aware) at which the chain is to be valid, where there is one to choose.
 
     Raises MaterialError when it cannot be read or is no chain.
     """
     if private_key:
         material = parse_secret(content, opener)
-        certificates = tuple(dict.fromkeys(material.certificates))
-        key_pem = material.private_key_pem
     else:
         ders = [block.der for block in parse_pem(content) if block.label == CERTIFICATE]
-        certificates = tuple(dict.fromkeys(map(load_certificate, ders)))
-        key_pem = b""
-    if not certificates:
+        material = CertificateMaterial(tuple(map(load_certificate, ders)), None, b"")
+    if not material.certificates:
         raise MaterialError("certificate_missing", "There is no certificate: give the leaf certificate as PEM.")
-    leaf = find_leaf(certificates)
+    leaf = find_leaf(material)
     if isinstance(leaf, Problem):
         raise MaterialError(leaf.code, leaf.message)
-    chain = arrange(leaf, certificates, ordered=False)
+    certificates = tuple(dict.fromkeys(material.certificates))
+    chain = chosen_chain(leaf, certificates, VerificationPolicy(), at, ordered=False)
     for problem in chain.problems:
         if problem.severity == "error":
             raise MaterialError(problem.code, problem.message)
-    return CertificateBundle(leaf, chain.intermediates, key_pem).render("haproxy")["pem"]
+    return CertificateBundle(leaf, chain.intermediates, material.private_key_pem).render("haproxy")["pem"]

@@ -207,11 +207,28 @@ class Certificate:
         constraints = self._extension(x509.BasicConstraints)
         return constraints is not None and constraints.ca
 
-    @property
+    @functools.cached_property
+    def path_length(self) -> int | None:
+        """How many authorities may follow below this one (RFC 5280, 4.2.1.9); None: any number."""
+        constraints = self._extension(x509.BasicConstraints)
+        return None if constraints is None or not constraints.ca else constraints.path_length
+
+    @functools.cached_property
+    def may_sign_certificates(self) -> bool:
+        """As far as its key usage tells (RFC 5280, 4.2.1.3)."""
+        return self.key_usage is None or self.key_usage.key_cert_sign
+
+    @functools.cached_property
     def authority_key_identifier(self) -> bytes | None:
         """Of the issuer's key."""
         extension = self._extension(x509.AuthorityKeyIdentifier)
         return None if extension is None else extension.key_identifier
+
+    @functools.cached_property
+    def subject_key_identifier(self) -> bytes | None:
+        """Of its own key."""
+        extension = self._extension(x509.SubjectKeyIdentifier)
+        return None if extension is None else extension.digest
 
     @property
     def issuer_common_names(self) -> list[str]:

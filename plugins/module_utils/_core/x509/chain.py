@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which of the given certificates is the leaf, and in which order the others lead up from it.
+"""Which of the given certificates are sent after the leaf, and in which order.
 
-This arranges what was given and checks every link; whether the path ends at a trusted root is trust.py's question.
+This chooses among what was given and checks every link; whether the way ends at a trusted root is trust.py's question.
 """
 
 from __future__ import annotations
@@ -12,8 +12,15 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+if t.TYPE_CHECKING:
+    from cryptography import x509
+
+from .called import called, name_list
 from .certificate import Certificate
 from .problems import Problem, error, warning
+from .ways_up import WaysUp, WayUp, is_too_high, may_issue
+
+_MAX_ASKED: t.Final = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,111 +31,164 @@ class Chain:
     problems: tuple[Problem, ...]
 
 
-def find_leaf(certificates: t.Sequence[Certificate]) -> Certificate | Problem:
-    """The one certificate that is not an authority, or why there is no such one. certificates: no duplicates."""
-    if len(certificates) == 1:
-        only = certificates[0]
-        if only.is_ca and not only.self_signed:
-            return _leaf_is_ca(certificates)
-        return only
-    leaves = [certificate for certificate in certificates if not certificate.is_ca]
-    if len(leaves) > 1:  # an intermediate that lacks its CA flag is not a second leaf
-        leaves = [leaf for leaf in leaves if not any(_issued(leaf, other) for other in certificates)] or leaves
-    if not leaves:
-        return _leaf_is_ca(certificates)
-    if len(leaves) > 1:
-        return error(
-            "multiple_leaves",
-            f"There are {len(leaves)} leaf certificates ({name_list(leaves)}): store one of them with its chain.",
-        )
-    return leaves[0]
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """By what one of several ways up is chosen.
+
+    is_fit: whether a certificate may be sent at all, for its dates and its strength. accepts: whether a verifier takes
+    the way; anchors: what is trusted. Both are asked only where there is something to choose.
+    """
+
+    is_fit: t.Callable[[Certificate], bool]
+    accepts: t.Callable[[WayUp], bool]
+    anchors: t.Callable[[], t.Sequence[Certificate]] = tuple
 
 
-def arrange(leaf: Certificate, certificates: t.Sequence[Certificate], *, ordered: bool) -> Chain:
-    """Sort upwards from the leaf, drop the root, and check each link's signature.
+def arrange(leaf: Certificate, certificates: t.Sequence[Certificate], choice: Choice, *, ordered: bool) -> Chain:
+    """The best way up from the leaf, without its root; where none is good, what is wrong with the likeliest.
 
     certificates: no duplicates, leaf among them. ordered: whether the order they came in was anybody's choice.
     """
+    others = [certificate for certificate in certificates if certificate != leaf]
     problems: list[Problem] = []
-    path = [leaf]
-    remaining = [certificate for certificate in certificates if certificate != leaf]
-    while remaining and not path[-1].self_signed:
-        issuer, found = _issuer_of(path[-1], remaining)
-        problems += found
-        if issuer is None:
-            break
-        path.append(issuer)
-        remaining.remove(issuer)
-
-    # A root that has both its own signature and a cross-signature may be there in both forms.
-    twins = [other for other in remaining if other.self_signed and any(_same_entity(other, known) for known in path)]
-    strangers = [other for other in remaining if other not in twins]
-    if strangers:
-        problems.append(_chain_broken(path[-1], strangers))
-    roots = twins + [known for known in path[1:] if known.self_signed]
-    if roots:
-        problems.append(warning("root_dropped", f"The root {name_list(roots)} was left out: clients have their own."))
-    intermediates = tuple(known for known in path[1:] if known not in roots)
+    way, gave_up = _best_way(leaf, others, choice)
+    if way is None:
+        path = _likeliest(leaf, others, choice)
+        problems += _link_problems(path, certificates)
+        if gave_up and not problems:
+            problems.append(_too_complex(leaf))
+    else:
+        path = list(way.members)
+    intermediates = tuple(member for member in path[1:] if not member.self_signed)
     kept = (leaf, *intermediates)
-    if ordered and tuple(known for known in certificates if known in kept) != kept:
+
+    left_out = [other for other in others if other not in kept]
+    related = _related(path, left_out)
+    strangers = [other for other in left_out if other not in related]
+    if strangers:
+        problems.append(_chain_broken(path[-1], strangers, certificates))
+    roots = [other for other in related if other.self_signed]
+    if roots:
+        names = name_list(roots, certificates)
+        problems.append(warning("root_dropped", f"The root {names} was left out: clients have their own."))
+    unneeded = [other for other in related if not other.self_signed]
+    if unneeded:
         problems.append(
-            warning("chain_reordered", f"The certificates were sorted. Store them in this order: {name_list(kept)}.")
+            warning(
+                "chain_certificate_unneeded",
+                f"{name_list(unneeded, certificates)} was left out: '{leaf.name}' does not need it. Remove it.",
+            )
         )
+    if ordered and tuple(known for known in certificates if known in kept) != kept:
+        names = name_list(kept, certificates)
+        problems.append(warning("chain_reordered", f"The certificates were sorted. Store them in this order: {names}."))
     return Chain(intermediates, tuple(problems))
 
 
-def name_list(certificates: t.Iterable[Certificate]) -> str:
-    """For messages: quoted names, a handful at most."""
-    names = [f"'{certificate.name}'" for certificate in certificates]
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+def _best_way(leaf: Certificate, others: t.Sequence[Certificate], choice: Choice) -> tuple[WayUp | None, bool]:
+    """And whether the search for it was given up."""
+    search = WaysUp(leaf, others, choice.is_fit, ())
+    if len(search.found) == 1 and not search.gave_up:
+        return search.found[0], False
+    anchors = choice.anchors()
+    if anchors:
+        search = WaysUp(leaf, others, choice.is_fit, anchors)
+    if not search.found:
+        return None, search.gave_up
+    likeliest = search.found[:_MAX_ASKED]
+    best = next(filter(choice.accepts, likeliest), likeliest[0])
+    longer = [way for way in search.found if way.continues(best)][:_MAX_ASKED]
+    return next(filter(choice.accepts, longer), best), False
 
 
-def _issuer_of(child: Certificate, candidates: t.Sequence[Certificate]) -> tuple[Certificate | None, list[Problem]]:
-    named = [candidate for candidate in candidates if candidate.subject_name == child.issuer_name]
-    if not named:
-        return None, []
+# Where no way is good: the one that is probably meant, and what is wrong with its links.
+
+
+def _likeliest(leaf: Certificate, others: t.Sequence[Certificate], choice: Choice) -> list[Certificate]:
+    path = [leaf]
+    while not path[-1].self_signed:
+        child = path[-1]
+        named = [other for other in others if other.subject_name == child.issuer_name and other not in path]
+        if not named:
+            break
+        # A cross-signed form leads further up than a root.
+        ranked = [
+            (
+                child.signature_by(other) == "signed",
+                may_issue(other),
+                not other.self_signed,
+                choice.is_fit(other),
+                other.not_after,
+                other.fingerprint_sha256,
+            )
+            for other in named
+        ]
+        path.append(named[ranked.index(max(ranked))])
+    return path
+
+
+def _link_problems(path: t.Sequence[Certificate], certificates: t.Sequence[Certificate]) -> list[Problem]:
     problems = []
-    named.sort(key=lambda candidate: candidate.self_signed)  # a cross-signed form leads further up than a root
-    issuer = next((candidate for candidate in named if child.signature_by(candidate) == "signed"), None)
-    if issuer is None:
-        issuer = named[0]
+    for position, (child, issuer) in enumerate(zip(path, path[1:]), start=1):
+        name, below = called(issuer, certificates), called(child, certificates)
+        link = child.signature_by(issuer)
         # What cannot be checked because it is weak is reported as weak.
-        if child.signature_by(issuer) == "forged" or not child.weak_signature_algorithm:
+        if link == "forged" or (link == "unknown" and not child.weak_signature_algorithm):
             problems.append(
                 error(
                     "chain_signature_invalid",
-                    f"'{child.name}' was not signed by the key of '{issuer.name}', although it names it as its issuer: "
+                    f"{below} was not signed by the key of {name}, although it names it as its issuer: "
                     "store the issuer certificate that belongs to it.",
                 )
             )
-    if not issuer.is_ca and not issuer.self_signed:
-        problems.append(
-            error(
-                "intermediate_not_ca",
-                f"'{issuer.name}' issued '{child.name}' but is not a certificate authority: "
-                "store the certificate of the authority.",
+        if not may_issue(issuer):
+            why = " that may sign certificates" if issuer.is_ca else ""
+            problems.append(
+                error(
+                    "intermediate_not_ca",
+                    f"{name} issued {below} but is not a certificate authority{why}: "
+                    "store the certificate of the authority.",
+                )
             )
-        )
-    return issuer, problems
+        elif is_too_high(issuer, path[:position]) and not issuer.self_signed:
+            problems.append(
+                error(
+                    "path_length_exceeded",
+                    f"{name} allows {issuer.path_length} authorities below it, and there are more: "
+                    "have the certificate issued by another authority.",
+                )
+            )
+    return problems
 
 
-def _issued(issuer: Certificate, other: Certificate) -> bool:
-    return other != issuer and other.issuer_name == issuer.subject_name and other.signature_by(issuer) == "signed"
+def _too_complex(leaf: Certificate) -> Problem:
+    message = f"'{leaf.name}': the search for its chain was given up. Store only the chain that belongs to it."
+    return error("chain_too_complex", message)
 
 
-def _same_entity(one: Certificate, other: Certificate) -> bool:
-    return one.subject_name == other.subject_name and bool(one.public_key == other.public_key)
+# What is left over.
 
 
-def _leaf_is_ca(certificates: t.Sequence[Certificate]) -> Problem:
-    return error(
-        "leaf_is_ca",
-        f"The leaf is missing: {name_list(certificates)} can only issue certificates. Store the server's own one.",
-    )
+def _related(path: t.Sequence[Certificate], others: t.Sequence[Certificate]) -> list[Certificate]:
+    """Those that have to do with what is above the leaf: other forms of it, its former issuers, its neighbours."""
+    names = {path[0].issuer_name}.union(*map(_names, path[1:]))
+    related: set[Certificate] = set()
+    while True:
+        found = [other for other in others if other not in related and not names.isdisjoint(_names(other))]
+        if not found:
+            return [other for other in others if other in related]
+        related.update(found)
+        names.update(*map(_names, found))
 
 
-def _chain_broken(last: Certificate, strangers: t.Sequence[Certificate]) -> Problem:
-    missing = "" if last.self_signed else f" '{last.name}' was issued by '{last.issuer}': add that certificate."
-    return error(
-        "chain_broken", f"{name_list(strangers)} is not part of the chain: remove what does not belong.{missing}"
-    )
+def _names(authority: Certificate) -> list[x509.Name | None]:
+    return [name for name in (authority.subject_name, authority.issuer_name) if name]
+
+
+def _chain_broken(
+    last: Certificate, strangers: t.Sequence[Certificate], certificates: t.Sequence[Certificate]
+) -> Problem:
+    missing = "" if last.self_signed else f" {called(last, certificates)} was issued by '{last.issuer}':"
+    missing += " add that certificate." if missing else ""
+    names = name_list(strangers, certificates)
+    return error("chain_broken", f"{names} is not part of the chain: remove what does not belong.{missing}")

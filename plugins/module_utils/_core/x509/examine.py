@@ -18,8 +18,8 @@ except ImportError:  # the module boundary says so
     pass
 
 from ..unexpected import is_failure
+from .called import called
 from .certificate import Certificate, load_certificate
-from .chain import arrange
 from .document import load_private_key, refuse_unusable
 from .name_constraints import violated_constraint
 from .names import a_labels, uncovered
@@ -29,7 +29,8 @@ from .problems import MaterialError, Problem, error, warning
 from .trust import TRUST_SETTINGS
 from .verify import (
     VerificationPolicy,
-    intermediate_date_problems,
+    chosen_chain,
+    intermediate_problems,
     key_pair_problems,
     leaf_date_problems,
     quoted_name,
@@ -50,6 +51,7 @@ _NOT_FOR_SERVERS: t.Final = frozenset(
     }
 )
 _MAX_DIAGNOSED: t.Final = 16
+_OF_LINKS: t.Final = ("chain_signature_invalid", "intermediate_not_ca")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -319,9 +321,8 @@ def _diagnosis(
     if leaf.self_signed or len(pool) > _MAX_DIAGNOSED:
         return []
     others = [member for member in pool if member != leaf and not member.malformed]
-    chain = arrange(leaf, [leaf, *others], ordered=False)
-    problems = [found for found in chain.problems if found.code in ("chain_signature_invalid", "intermediate_not_ca")]
+    chain = chosen_chain(leaf, [leaf, *others], policy, examination.at, ordered=False)
+    problems = [found for found in chain.problems if found.code in _OF_LINKS]
     for member in chain.intermediates:
-        problems += intermediate_date_problems(member, policy, examination.at)
-        problems += strength_problems(member, policy)
+        problems += intermediate_problems(member, policy, examination.at, called(member, others))
     return problems

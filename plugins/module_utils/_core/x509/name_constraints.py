@@ -10,6 +10,7 @@ name as one, if the leaf has no other (RFC 6125, 6.4.4; OpenSSL judges alike).
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import typing as t
 
@@ -27,27 +28,68 @@ _HOST_NAME: t.Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})+", re.IGNORECASE)
 def violated_constraint(path: t.Sequence[x509.Certificate]) -> str | None:
     """Which authority's constraint the subject of a certificate below it violates, or None. path: leaf first."""
     for position, authority in enumerate(path):
-        constraints = _constraints(authority)
-        if constraints is None:
+        limits = _Limits.of(authority)
+        if limits is None:
             continue
-        permitted = list(constraints.permitted_subtrees or ())
-        excluded = list(constraints.excluded_subtrees or ())
         for below, member in enumerate(path[:position]):
             if below and member.subject == member.issuer:  # self-issued authorities are exempt
                 continue
-            names = len(list(member.subject)) + len(_alternative_names(member))
-            if names * (len(permitted) + len(excluded)) > _MAX_COMPARISONS:
+            if limits.comparisons(member) > _MAX_COMPARISONS:
                 return "an authority constrains too many names, and a certificate below it holds too many"
-            for kind, value in _names(member, leaf=below == 0):
-                alike = [subtree.value for subtree in permitted if isinstance(subtree, kind)]
-                outside = bool(alike) and not any(_is_within(kind, value, subtree) for subtree in alike)
-                forbidden = (subtree.value for subtree in excluded if isinstance(subtree, kind))
-                if outside or any(_overlaps(kind, value, subtree) for subtree in forbidden):
-                    return (
-                        f"the authority '{authority.subject.rfc4514_string()}' may not issue for a name of "
-                        f"'{member.subject.rfc4514_string()}'"
-                    )
+            if any(not limits.allow(kind, value) for kind, value in _names(member, leaf=below == 0)):
+                return (
+                    f"the authority '{authority.subject.rfc4514_string()}' may not issue for a name of "
+                    f"'{member.subject.rfc4514_string()}'"
+                )
     return None
+
+
+def forbidden_names(leaf: x509.Certificate, authorities: t.Iterable[x509.Certificate]) -> list[str]:
+    """The names of a certificate, its subject included, that one of the authorities above it may not issue for."""
+    found: list[str] = []
+    for limits in filter(None, map(_Limits.of, authorities)):
+        for kind, value in _names(leaf, leaf=True):
+            if not limits.allow(kind, value):
+                found.append(value.rfc4514_string() if kind is x509.DirectoryName else str(value))
+    return list(dict.fromkeys(found))
+
+
+def allowed_name(authorities: t.Iterable[x509.Certificate]) -> x509.GeneralName | None:
+    """Some name of a server that all these authorities may issue for; None where there seems to be none."""
+    limits = list(filter(None, map(_Limits.of, authorities)))
+    candidates: list[x509.GeneralName] = [x509.DNSName("trial.invalid")]
+    for subtree in (subtree for limit in limits for subtree in limit.permitted):
+        if isinstance(subtree, x509.DNSName):
+            below = subtree.value.removeprefix(".")
+            candidates += [x509.DNSName(f"trial.{below}"), x509.DNSName(below)] if below else []
+        elif isinstance(subtree, x509.IPAddress):
+            candidates.append(x509.IPAddress(getattr(subtree.value, "network_address", subtree.value)))
+    candidates += [x509.IPAddress(ipaddress.ip_address(address)) for address in ("192.0.2.1", "2001:db8::1")]
+    return next((name for name in candidates if all(limit.allow(type(name), name.value) for limit in limits)), None)
+
+
+class _Limits:
+    """What one authority may issue for. Raises ValueError and the like for a malformed extension."""
+
+    def __init__(self, constraints: x509.NameConstraints) -> None:
+        self.permitted = list(constraints.permitted_subtrees or ())
+        self.excluded = list(constraints.excluded_subtrees or ())
+
+    @classmethod
+    def of(cls, authority: x509.Certificate) -> _Limits | None:
+        """None where there are none."""
+        constraints = _constraints(authority)
+        return None if constraints is None else cls(constraints)
+
+    def comparisons(self, member: x509.Certificate) -> int:
+        names = len(list(member.subject)) + len(_alternative_names(member))
+        return names * (len(self.permitted) + len(self.excluded))
+
+    def allow(self, kind: type[x509.GeneralName], value: t.Any) -> bool:
+        alike = [subtree.value for subtree in self.permitted if isinstance(subtree, kind)]
+        if alike and not any(_is_within(kind, value, subtree) for subtree in alike):
+            return False
+        return not any(_overlaps(kind, value, subtree.value) for subtree in self.excluded if isinstance(subtree, kind))
 
 
 def _constraints(authority: x509.Certificate) -> x509.NameConstraints | None:
@@ -102,7 +144,11 @@ def _overlaps(kind: type[x509.GeneralName], value: t.Any, subtree: t.Any) -> boo
 
 
 def _is_host_within(host: str, subtree: str) -> bool:
-    return f".{host}".lower().endswith("." + subtree.lower().removeprefix("."))
+    """An empty subtree is all hosts; one with a dot before it is those below it only, as OpenSSL has it."""
+    host, subtree = host.lower(), subtree.lower()
+    if not subtree or host == subtree:
+        return True
+    return host.endswith(subtree if subtree.startswith(".") else f".{subtree}")
 
 
 def _is_address_within(address: str, subtree: str) -> bool:

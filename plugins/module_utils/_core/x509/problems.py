@@ -14,7 +14,7 @@ from ..._errors import RotationError
 Severity = t.Literal["error", "warning"]
 
 #: Raise it when a rule of verification changes, so that what was found good by older rules is verified again.
-RULES_VERSION: t.Final = 3
+RULES_VERSION: t.Final = 4
 
 #: Every code that a result's ``problems`` can hold, and its meaning. Codes are public: never rename or reuse one.
 PROBLEM_CODES: t.Final[dict[str, str]] = {
@@ -41,8 +41,10 @@ PROBLEM_CODES: t.Final[dict[str, str]] = {
     "chain_broken": "A certificate of the chain is not part of the path from the leaf upwards.",
     "chain_signature_invalid": "A certificate was not signed by the key of its issuer in the chain.",
     "intermediate_not_ca": "A certificate that issues another one is not a certificate authority.",
+    "path_length_exceeded": "There are more authorities below one than its path length allows.",
     "chain_reordered": "The certificates were not in order from the leaf upwards; they were sorted.",
     "root_dropped": "The chain held the root certificate, which clients have already; it was left out.",
+    "chain_certificate_unneeded": "A certificate of the chain is not needed to verify the leaf; it was left out.",
     "self_signed": "The leaf is self-signed: only clients that were given it will trust it.",
     "untrusted": "There is no valid path from the leaf to one of the given trust anchors.",
     "chain_too_complex": "The search for a path was given up: there are too many possible ones.",
@@ -77,6 +79,7 @@ PROBLEM_CODES: t.Final[dict[str, str]] = {
     "crl_expires_soon": "The next update of a CRL is near.",
     # The secret, the file or the directory.
     "secret_missing": "The secret does not exist.",
+    "secret_elsewhere": "The ARN is that of a secret in another region or partition, or of something else.",
     "secret_deleted": "The secret is scheduled for deletion.",
     "secret_no_current_version": "The secret has no version with the label AWSCURRENT.",
     "secret_access_denied": "AWS denied access to the secret or to the key that encrypts it.",

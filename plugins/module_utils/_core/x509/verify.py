@@ -14,20 +14,24 @@ import typing as t
 try:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+    from cryptography.hazmat.primitives.serialization import Encoding
 except ImportError:  # the module boundary says so
     pass
 
 from ..instants import format_duration, isoformat_utc
 from .bundle import CertificateBundle
-from .certificate import Certificate
-from .chain import arrange, find_leaf
+from .called import called
+from .certificate import Certificate, load_certificate
+from .chain import Chain, Choice, arrange
 from .document import CertificateMaterial
 from .effort import MAX_BITS
+from .leaf import find_leaf
 from .loadable import WhyNotLoaded, require_loadable
 from .names import covers
 from .problems import MaterialError, Problem, error, warning
 from .reading import material_errors
 from .trust import trust_problem
+from .ways_up import WayUp
 
 _MIN_CURVE_BITS: t.Final = 256
 _NAME: t.Final = re.compile(r"(?:\*\.)?[\w-]{1,63}(?:[.:][\w-]{0,63})*")
@@ -81,29 +85,64 @@ def _build_bundle(
     ]
     if problems:
         return None, problems
-    leaf = find_leaf(certificates)
+    leaf = find_leaf(material)
     if isinstance(leaf, Problem):
         return None, [leaf]
-    chain = arrange(leaf, certificates, ordered=material.ordered)
+    chain = chosen_chain(leaf, certificates, policy, at, ordered=material.ordered)
     problems += key_pair_problems(leaf, material.private_key)
     problems += chain.problems
     problems += leaf_date_problems(leaf, policy, at)
     problems += _name_problems(leaf, material.domain_name)
     problems += strength_problems(leaf, policy)
     for intermediate in chain.intermediates:
-        problems += intermediate_date_problems(intermediate, policy, at)
-        problems += strength_problems(intermediate, policy)
+        problems += intermediate_problems(intermediate, policy, at, called(intermediate, certificates))
     if leaf.self_signed:
         problems.append(warning("self_signed", f"'{leaf.name}' is self-signed: have an authority issue it."))
     if policy.trust_anchors is not None and not _has_error(problems):
-        # Within the clock skew the path may begin to be valid a little later than now.
-        valid_at = max(at, leaf.not_before, *(member.not_before for member in chain.intermediates))
-        untrusted = trust_problem(leaf, chain.intermediates, policy.trust_anchors, valid_at)
+        untrusted = _trust_problem(leaf, chain.intermediates, policy.trust_anchors, at)
         problems += [untrusted] if untrusted else []
     bundle = CertificateBundle(leaf, chain.intermediates, material.private_key_pem)
     if why_not_loaded is not None and not _has_error(problems):
         problems += loading_problems(bundle, why_not_loaded)
     return (None if _has_error(problems) else bundle), problems
+
+
+def chosen_chain(
+    leaf: Certificate,
+    certificates: t.Sequence[Certificate],
+    policy: VerificationPolicy,
+    at: datetime.datetime,
+    *,
+    ordered: bool,
+) -> Chain:
+    """What to send after the leaf at that instant, and what is wrong with how it hangs together.
+
+    certificates: no duplicates, leaf among them. The dates and the strength of what is sent are judged by the caller.
+    """
+    anchors = policy.trust_anchors or ()
+
+    def accepts(way: WayUp) -> bool:
+        # Where nothing is trusted, a verifier can still tell whether all below the last authority holds.
+        trusted = anchors or (way.members[-1].x509,)
+        return _trust_problem(leaf, way.sent[1:], trusted, at) is None
+
+    choice = Choice(
+        is_fit=lambda certificate: not intermediate_problems(certificate, policy, at),
+        accepts=accepts,
+        anchors=lambda: tuple(load_certificate(anchor.public_bytes(Encoding.DER)) for anchor in anchors),
+    )
+    return arrange(leaf, certificates, choice, ordered=ordered)
+
+
+def _trust_problem(
+    leaf: Certificate,
+    intermediates: t.Sequence[Certificate],
+    anchors: tuple[x509.Certificate, ...],
+    at: datetime.datetime,
+) -> Problem | None:
+    # Within the clock skew the path may begin to be valid a little later than now.
+    valid_at = max(at, leaf.not_before, *(member.not_before for member in intermediates))
+    return trust_problem(leaf, intermediates, anchors, valid_at)
 
 
 def loading_problems(bundle: CertificateBundle, why_not_loaded: WhyNotLoaded) -> list[Problem]:
@@ -194,22 +233,32 @@ def leaf_date_problems(leaf: Certificate, policy: VerificationPolicy, at: dateti
     return []
 
 
-def intermediate_date_problems(
-    intermediate: Certificate, policy: VerificationPolicy, at: datetime.datetime
+def intermediate_problems(
+    intermediate: Certificate, policy: VerificationPolicy, at: datetime.datetime, name: str | None = None
 ) -> list[Problem]:
-    name = f"The intermediate '{intermediate.name}'"
+    """name: as messages call it, quoted."""
+    return [
+        *_intermediate_date_problems(intermediate, policy, at, name),
+        *strength_problems(intermediate, policy, name),
+    ]
+
+
+def _intermediate_date_problems(
+    intermediate: Certificate, policy: VerificationPolicy, at: datetime.datetime, name: str | None
+) -> list[Problem]:
+    which = f"The intermediate {name or called(intermediate, ())}"
     if intermediate.not_after < at:
         return [
             error(
                 "intermediate_expired",
-                f"{name} expired on {isoformat_utc(intermediate.not_after)}: store the authority's current chain.",
+                f"{which} expired on {isoformat_utc(intermediate.not_after)}: store the authority's current chain.",
             )
         ]
     if intermediate.not_before > at + policy.clock_skew:
         return [
             error(
                 "intermediate_not_yet_valid",
-                f"{name} is valid from {isoformat_utc(intermediate.not_before)} on: "
+                f"{which} is valid from {isoformat_utc(intermediate.not_before)} on: "
                 "store the authority's current chain, or check this host's clock.",
             )
         ]
@@ -244,13 +293,15 @@ def quoted_name(domain_name: str, otherwise: str = "the document's domain name, 
     return f"'{domain_name}'" if can_be_name else otherwise
 
 
-def strength_problems(certificate: Certificate, policy: VerificationPolicy) -> list[Problem]:
+def strength_problems(certificate: Certificate, policy: VerificationPolicy, name: str | None = None) -> list[Problem]:
+    """name: as messages call it, quoted."""
+    name = name or called(certificate, ())
     problems = []
     if not _is_strong(certificate, policy):
         problems.append(
             error(
                 "weak_key",
-                f"The key of '{certificate.name}' ({certificate.key}) is too weak or of an unusable kind: "
+                f"The key of {name} ({certificate.key}) is too weak or of an unusable kind: "
                 f"use RSA of at least {policy.min_rsa_bits} bits or EC P-256.",
             )
         )
@@ -258,7 +309,7 @@ def strength_problems(certificate: Certificate, policy: VerificationPolicy) -> l
         problems.append(
             error(
                 "weak_signature",
-                f"'{certificate.name}' is signed with {certificate.weak_signature_algorithm}, which clients refuse: "
+                f"{name} is signed with {certificate.weak_signature_algorithm}, which clients refuse: "
                 "have it issued again with SHA-256.",
             )
         )

@@ -15,6 +15,7 @@ from datetime import datetime, timezone
 
 from ..._core.pipeline.source import Selection
 from ..._core.services.definitions import Activation, LiveLineage
+from ..._core.text import lines_of
 from ..._errors import ServiceError
 from ..._ports.services.live_lineages import LiveLineageSource
 from ..._ports.store.directory import CertificateDirectory, DirectorySettings
@@ -68,8 +69,8 @@ def apart(failure: str, attempts: t.Iterable[t.Mapping[str, t.Any]]) -> tuple[st
     """What a rotation failed with, and the lines of that which HAProxy has logged: those are not for everybody.
 
     attempts: to reload, as haproxy_reload returns them."""
-    logged = {line for attempt in attempts for line in str(attempt.get("log") or "").splitlines()}
-    lines = failure.splitlines()
+    logged = {line for attempt in attempts for line in lines_of(str(attempt.get("log") or ""))}
+    lines = lines_of(failure)
     return (
         "\n".join(line for line in lines if line not in logged),
         "\n".join(line for line in lines if line in logged),

@@ -76,13 +76,13 @@ class Intake:
         return self._issued(upload), seen.changed_at if seen else 0
 
     def _issued(self, upload: Fetched) -> str:
-        from ..._core.x509.chain import find_leaf
+        from ..._core.x509.leaf import find_leaf
 
         if isinstance(upload, SecretFailure):
             return ""
         try:
             with only_rotation_errors():
-                leaf = find_leaf(tuple(dict.fromkeys(self._verifier.parse(upload.value).certificates)))
+                leaf = find_leaf(self._verifier.parse(upload.value))
         except RotationError:
             return ""
         return "" if isinstance(leaf, Problem) else isoformat_utc(leaf.not_before)

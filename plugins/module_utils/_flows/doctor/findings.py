@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ..._core.instants import format_duration
+from ..._core.text import lines_of
 
 Grade = t.Literal["ok", "warning", "error"]
 
@@ -81,7 +82,7 @@ def clock_finding(offset: timedelta | None, newest: tuple[str, datetime] | None,
 def table(findings: t.Iterable[Finding]) -> list[str]:
     """A line for each, and more where a message has several."""
     rows = (f"{item.severity:<7}  {item.check:<34}  " + item.message.replace("\n", _NEXT_LINE) for item in findings)
-    return [line for row in rows for line in row.splitlines()]
+    return [line for row in rows for line in lines_of(row)]
 
 
 def to_mend(findings: t.Iterable[Finding], aim: str = "rotated on") -> str:

@@ -12,6 +12,7 @@ import socket
 import typing as t
 import urllib.parse
 
+from ..._core.text import lines_of
 from ..._errors import HaproxyError, InvalidOption, ReloadError, RotationError
 from ..._ports.haproxy.binds import tls_binds
 from ..._ports.haproxy.runtime import RuntimeApi
@@ -97,11 +98,11 @@ def configuration_findings(binary: str, config: t.Sequence[str], timeout: float)
     try:
         log = check_configuration(binary, config, timeout)
     except ReloadError as failed:
-        lines = str(failed.details.get("log", "")).splitlines()
+        lines = lines_of(str(failed.details.get("log", "")))
         text = f"haproxy -c refuses {', '.join(config)}, so no reload and no restart would work. Correct it:"
         yield error("configuration", "\n".join((text, *lines[:_LOG_LINES])) if lines else failed.message)
         return
-    warned = [line for line in log.splitlines() if line.startswith("[WARNING]")]
+    warned = [line for line in lines_of(log) if line.startswith("[WARNING]")]
     if warned:
         yield warning("configuration", "\n".join(("haproxy -c accepts it, but warns:", *warned[:_LOG_LINES])))
     else:

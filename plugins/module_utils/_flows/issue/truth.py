@@ -13,7 +13,7 @@ from datetime import datetime
 from ..._core.acme.document import Fields, document_fields, issued_by, issued_document, why_not_replaced
 from ..._core.acme.wanted import HeldCertificate, WantedCertificate
 from ..._core.pipeline.source import SecretFailure, SecretValue
-from ..._core.secrets.plan import CURRENT, WantedSecret, plan_present, version_with
+from ..._core.secrets.plan import CURRENT, WantedSecret, plan_present, require_other_regions, version_with
 from ..._core.x509.problems import MaterialError, Problem
 from ..._core.x509.verify import build_bundle
 from ..._errors import RotationError, SecretsManagerError
@@ -50,7 +50,7 @@ class SecretsTruth:
     many threads at once.
 
     verifier: what is held has to keep its rules; on_deleted: whether a deletion is taken back before values are read.
-    With predict it is not, and what a run does then is told.
+    With predict it is not, and what a run does then is told. Raises InvalidOption for a replica in the own region.
     """
 
     def __init__(
@@ -62,6 +62,7 @@ class SecretsTruth:
         prefix: str = "",
         on_deleted: t.Literal["fail", "restore", "predict"] = "fail",
     ) -> None:
+        require_other_regions(secrets.place.region, properties.replica_regions)
         self.secrets = secrets
         self.prefix = prefix
         self._verifier = verifier

@@ -244,12 +244,12 @@ def _item(directory: CertificateDirectory, entry: Entry, action: str, live: Stor
 def _described(pem: bytes) -> dict[str, t.Any]:
     """Of a file that somebody else wrote. Raises RotationError when its leaf cannot be told."""
     require_library("cryptography")
-    from ..._core.x509.chain import find_leaf
     from ..._core.x509.document import parse_secret
+    from ..._core.x509.leaf import find_leaf
     from ..._core.x509.problems import MaterialError, Problem
     from ..._ports.openssl.opener import ProcessOpener
 
-    leaf = find_leaf(tuple(dict.fromkeys(parse_secret(pem, ProcessOpener()).certificates)))
+    leaf = find_leaf(parse_secret(pem, ProcessOpener()))
     if isinstance(leaf, Problem):
         raise MaterialError(leaf.code, leaf.message)
     return leaf.summary()

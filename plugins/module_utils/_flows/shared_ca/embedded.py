@@ -48,7 +48,7 @@ def _identity(issuer: SigningAuthority | None) -> Identity | None:
 
 
 def bring_about_embedded(steward: Steward, clients: t.Iterable[str], subject: Subject, kind: t.Any) -> State:
-    """Create or renew it. An authority that is not valid now is replaced: nobody else depends on it.
+    """Create or renew it. An authority that nears its end, or is not valid yet, is replaced: nobody else depends on it.
 
     subject: of the server; kind: of keys. Raises RotationError.
     """
@@ -59,8 +59,5 @@ def bring_about_embedded(steward: Steward, clients: t.Iterable[str], subject: Su
         own = dataclasses.replace(subject, organizational_unit=name, common_name=f"{name}-client")
         spec = KeySpec(kind, 2048 if kind == "rsa" else 256)
         wishes.append(ClientWish(name, Profile(own.name(), spec, days(365))))
-    state = steward.look([each.name for each in wishes])
-    found = state.current.certificate if state.current else None
-    # This host's clock was fast when it was made.
-    force = found is not None and found.not_before > steward.at
-    return bring_about(steward, Wish(authority, tuple(wishes), force=force, renew_expired=True), state)
+    wish = Wish(authority, tuple(wishes), renew_ending=True)
+    return bring_about(steward, wish, steward.look([each.name for each in wishes]))

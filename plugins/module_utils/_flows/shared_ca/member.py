@@ -132,7 +132,8 @@ def _renewal_reason(
     names = [str(name.value) for name in wish.names]
     if wish.tolerant and leaf:
         names += [name for name in leaf.subject_alternative_names if _OF_THE_HOST.fullmatch(name)]
-    return server_renewal_reason(leaf, key, pair.certificate, names, at, wish.renew_before)
+    validity, renew_before = wish.profile.validity, wish.renew_before
+    return server_renewal_reason(leaf, key, pair.certificate, names, at, validity, renew_before, pair.above)
 
 
 def _usable_authority(state: State, pair: Pair | None, at: datetime.datetime) -> Certificate:

@@ -24,6 +24,12 @@ class Overlay:
             return self._changed[name]
         return self._below.fetch(name) if self._below else None
 
+    def every_text(self, name: str) -> list[str]:
+        found = dict.fromkeys(self._below.every_text(name) if self._below else ())
+        changed = self._changed.get(name)
+        found.update(dict.fromkeys(version.text for version in changed.versions) if changed else {})
+        return list(found)
+
     def create(self, name: str, text: str) -> bool:
         if self.fetch(name) is not None:
             return False

@@ -14,6 +14,7 @@ from ..._core.ca.issue import SigningAuthority
 from ..._core.ca.judge import authority_problems
 from ..._core.ca.profiles import Profile
 from ..._core.instants import isoformat_utc
+from ..._core.renewal import renewal_due
 from ..._core.shared_ca.state import State
 from ..._core.x509.document import Opener, parse_secret
 from ..._errors import RotationError
@@ -25,7 +26,9 @@ from .steward import ClientWish, Steward, Write
 class Wish:
     """authority: of what is generated; imported: an authority to be stored instead of a new one.
 
-    force: replace the authority and all clients at once; renew_expired: do that to an authority that has expired.
+    force: replace the authority and all clients at once; renew_expired: do that to an authority that has expired;
+    renew_ending: also to one that nears its end (see renewal_notice), or is not valid yet, which is for where nobody
+    else trusts it.
     """
 
     authority: Profile
@@ -33,6 +36,7 @@ class Wish:
     imported: SigningAuthority | None = None
     force: bool = False
     renew_expired: bool = False
+    renew_ending: bool = False
 
 
 def bring_about(steward: Steward, wish: Wish, state: State, known_clients: t.Iterable[str] = ()) -> State:
@@ -67,7 +71,9 @@ def _is_to_be_replaced(state: State, wish: Wish, at: datetime.datetime) -> bool:
     if wish.imported and current == wish.imported.certificate:
         return False
     expired = current is not None and current.not_after < at
-    return wish.force or (wish.renew_expired and expired)
+    # A clock that was fast has made one that is not valid yet.
+    ending = current is not None and (current.not_before > at or renewal_due(current.not_before, current.not_after, at))
+    return wish.force or (wish.renew_expired and expired) or (wish.renew_ending and ending)
 
 
 def _steps(steward: Steward, wish: Wish, state: State) -> t.Iterator[Write]:

@@ -19,15 +19,15 @@ from dataclasses import dataclass
 
 from ..._core.ca.crl import StoredCrl, build_crl
 from ..._core.ca.issue import SigningAuthority, issue_authority, issue_client
-from ..._core.ca.judge import is_issued_by
+from ..._core.ca.judge import is_ending, is_issued_by
 from ..._core.ca.keys import KeyMaker, generate_key, key_pem, spec_of
 from ..._core.ca.profiles import Profile
 from ..._core.secrets.plan import CURRENT
 from ..._core.secrets.shared import PENDING, SecretStore
-from ..._core.shared_ca.state import Client, Names, Pair, State, key_labelled, key_of, observe
+from ..._core.shared_ca.state import Client, Names, Pair, State, issued_in, key_labelled, key_of, observe
 from ..._core.x509.certificate import Certificate
 from ..._core.x509.problems import MaterialError
-from ..._errors import RotationError
+from ..._errors import RotationError, SecretsManagerError
 
 Write = t.Callable[[], None]
 Planner = t.Callable[[State], t.Iterator[Write]]
@@ -40,11 +40,15 @@ _SECOND_LOOKS = 3
 
 @dataclass(frozen=True)
 class ClientWish:
-    """profile: of what is issued, None to copy what there is; revoked: it must not get in any more."""
+    """profile: of what is issued, None to copy what there is; revoked: it must not get in any more.
+
+    renew_before: how long before its end it is renewed, at most half of its lifetime; None for the renewal policy.
+    """
 
     name: str
     profile: Profile | None = None
     revoked: bool = False
+    renew_before: datetime.timedelta | None = None
 
 
 class Steward:
@@ -166,7 +170,10 @@ class Steward:
     # -- clients ------------------------------------------------------------------------------------------------
 
     def client_steps(self, state: State, wish: ClientWish) -> t.Iterator[Write]:
-        """Issue what is missing, not valid now, revoked, or comes from an authority that issues no more."""
+        """Issue what is missing, revoked, nears its end, or comes from an authority that issues no more.
+
+        What is not valid yet, a clock that was fast has issued: that is renewed, too.
+        """
         client, current = state.clients[wish.name], state.current
         issuer = current.issuer if current else None
         if current is None or issuer is None:
@@ -187,8 +194,14 @@ class Steward:
             or state.is_revoked(certificate)
         ):
             yield from self._reissue_steps(client, pair, wish, current, issuer)
-        elif not certificate.not_before <= self.at <= certificate.not_after:
-            profile, name = self._profile(wish, pair), self.names.client_cert(client.name)
+            return
+        profile, name = self._profile(wish, pair), self.names.client_cert(client.name)
+        # Longer than half of it, and each run of a short-lived one would renew it.
+        renew_before = None if wish.renew_before is None else min(wish.renew_before, profile.validity / 2)
+        is_to_come = certificate.not_before > self.at
+        if is_to_come or is_ending(
+            certificate, issuer.certificate, self.at, profile.validity, renew_before, issuer.above
+        ):
             renewed = self._client_certificate(pair.key, profile, issuer)
             yield lambda: self.put(name, renewed, token=self.token(pair.version_id, "renewed"), label=CURRENT)
 
@@ -248,7 +261,7 @@ class Steward:
 
     # -- revocation ---------------------------------------------------------------------------------------------
 
-    def crl_steps(self, state: State, revoked_clients: t.Sequence[str], *, refresh: bool) -> t.Iterator[Write]:
+    def crl_steps(self, state: State, revoked_clients: t.Collection[str], *, refresh: bool) -> t.Iterator[Write]:
         """Revoke all certificates of these clients, and sign lists anew that servers would refuse now or soon.
 
         refresh: have a list for exactly the authorities trusted now. Raises RotationError for lists that cannot be
@@ -261,13 +274,13 @@ class Steward:
                 raise
             lists, readable = [], False
         issuers = {issuer.certificate: issuer for issuer in state.issuers()}
+        known = {authority: state.revoked(authority) if readable else {} for authority in issuers}
         to_revoke = [certificate for name in revoked_clients for certificate in state.clients[name].issued]
-        entries, new = {}, False
-        for authority in issuers:
-            known = state.revoked(authority) if readable else {}
-            wanted = {leaf.x509.serial_number: self.at for leaf in to_revoke if is_issued_by(leaf, authority)}
-            new = new or not set(wanted) <= set(known)
-            entries[authority] = {**wanted, **known}
+        new = any(
+            is_issued_by(leaf, authority) and leaf.x509.serial_number not in revoked
+            for leaf in to_revoke
+            for authority, revoked in known.items()
+        )
         if not new and not self._is_crl_stale(state, issuers, refresh=refresh):
             return
         # Higher than any before, also where nobody can read which that was.
@@ -276,7 +289,11 @@ class Steward:
         kept = [lists[0].pem_of(authority) for authority in state.trusted if lists and authority not in issuers]
 
         def make() -> str:
-            made = [build_crl(issuer, entries[authority], self.at, number) for authority, issuer in issuers.items()]
+            leaves = [leaf for name in revoked_clients for leaf in self._every_issued(name)]
+            made = [
+                build_crl(issuer, {**self._revoked(leaves, authority), **known[authority]}, self.at, number)
+                for authority, issuer in issuers.items()
+            ]
             return "".join([*made, *kept])
 
         if state.crl is None:
@@ -295,6 +312,24 @@ class Steward:
             return True
         signed = [*issuers, *(each for each in state.trusted if each not in issuers and stored.of(each))]
         return (refresh and not stored.is_for(signed)) or any(stored.is_due(each, self.at) for each in issuers)
+
+    def _revoked(self, leaves: t.Iterable[Certificate], authority: Certificate) -> dict[int, datetime.datetime]:
+        return {leaf.x509.serial_number: self.at for leaf in leaves if is_issued_by(leaf, authority)}
+
+    def _every_issued(self, client: str) -> list[Certificate]:
+        """Also those that have lost their label: they are valid for as long as their dates say.
+
+        Raises RotationError.
+        """
+        secret = self.names.client_cert(client)
+        try:
+            texts = self._store.every_text(secret)
+        except SecretsManagerError as error:
+            raise RotationError(
+                f"Nothing is revoked: all certificates of the client {client} have to be known. {error.message}",
+                **error.details,
+            ) from None
+        return issued_in(texts, secret)
 
 
 def profile_of(certificate: Certificate | None, secret: str) -> Profile:

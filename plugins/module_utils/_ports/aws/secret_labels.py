@@ -28,7 +28,7 @@ class SecretLabels(SecretWriter):
         # AWS is not asked about what nobody expects, and has the last word on the name of what it is asked about.
         check_expected(name_in_arn(move.secret), expected)
         described = self.describe(move.secret)
-        request = plan_move(move, described, label, lambda: self._version_ids(move.secret), expected)
+        request = plan_move(move, described, label, lambda: self.version_ids(move.secret), expected)
         return described or {}, request
 
     def move(self, move: LabelMove, label: str, request: Request) -> bool:
@@ -43,14 +43,3 @@ class SecretLabels(SecretWriter):
                 return False
             raise
         return True
-
-    def _version_ids(self, secret: str) -> set[str]:
-        """Also of versions without any label (deprecated ones)."""
-        request: dict[str, t.Any] = {"SecretId": secret, "IncludeDeprecated": True}
-        found: set[str] = set()
-        while True:
-            reply = self._call("list_secret_version_ids", secret=secret, **request)
-            found.update(version["VersionId"] for version in reply.get("Versions") or [])
-            if not reply.get("NextToken"):
-                return found
-            request["NextToken"] = reply["NextToken"]

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import typing as t
 
+from ..._core.secrets.arn import why_elsewhere
 from ..._core.secrets.plan import Request, WantedSecret, label_move, version_with
-from ..._errors import RotationError, SecretsManagerError
+from ..._errors import InvalidOption, RotationError, SecretsManagerError
 from .secrets_manager import SecretsManager
 
 
@@ -17,7 +18,11 @@ class SecretWriter(SecretsManager):
     """Every method raises SecretsManagerError."""
 
     def describe(self, name: str) -> dict[str, t.Any] | None:
-        """The reply of DescribeSecret, or None when there is no such secret."""
+        """The reply of DescribeSecret, or None when there is no such secret. Raises InvalidOption for an ARN that is
+        none, or of another region."""
+        why = why_elsewhere(name, self.place)
+        if why:
+            raise InvalidOption(why)
         try:
             return self._call("describe_secret", secret=name, SecretId=name)
         except SecretsManagerError as error:
@@ -32,6 +37,17 @@ class SecretWriter(SecretsManager):
         )
         value: str | bytes = reply["SecretString"] if "SecretString" in reply else reply.get("SecretBinary", b"")
         return value
+
+    def version_ids(self, secret: str) -> set[str]:
+        """Of all versions, also of those without any label (deprecated ones), which AWS keeps the last hundred of."""
+        request: dict[str, t.Any] = {"SecretId": secret, "IncludeDeprecated": True}
+        found: set[str] = set()
+        while True:
+            reply = self._call("list_secret_version_ids", secret=secret, **request)
+            found.update(version["VersionId"] for version in reply.get("Versions") or [])
+            if not reply.get("NextToken"):
+                return found
+            request["NextToken"] = reply["NextToken"]
 
     def apply(self, requests: t.Iterable[Request], name: str) -> None:
         """Make the requests, in order."""

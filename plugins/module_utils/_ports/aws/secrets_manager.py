@@ -33,6 +33,7 @@ from ..._core.pipeline.source import (
     name_in_arn,
     partial_arn,
 )
+from ..._core.secrets.arn import AwsPlace, not_found, why_elsewhere
 from ..._core.x509.problems import Problem
 from ..._errors import SecretsManagerError
 from .prefixes import covering_prefixes
@@ -84,7 +85,13 @@ class SecretsManager:
         if selection.name_prefix is not None:
             found += [secret for secret in self._list(_prefix_filter(prefix)) if secret["Name"].startswith(prefix)]
         known = {identifier for secret in found for identifier in (secret["Name"], secret["ARN"])}
-        wanted = [name for name in dict.fromkeys(selection.names) if name not in known]
+        wanted = []
+        for name in dict.fromkeys(selection.names):
+            elsewhere = self._elsewhere(name)
+            if elsewhere:
+                failures.append(elsewhere)
+            elif name not in known:
+                wanted.append(name)
         try:
             named = self._list_named(wanted) if wanted else {}
         except SecretsManagerError as error:
@@ -106,6 +113,10 @@ class SecretsManager:
         """For people: which Secrets Manager is asked."""
         endpoint = urllib.parse.urlsplit(str(self._client.meta.endpoint_url)).netloc.rpartition("@")[2]
         return f"region {self._client.meta.region_name} ({endpoint})"
+
+    @property
+    def place(self) -> AwsPlace:
+        return AwsPlace(str(self._client.meta.partition), str(self._client.meta.region_name))
 
     def read(self, secrets: t.Sequence[SecretVersion]) -> t.Iterator[SecretValue | SecretFailure]:
         """The current values of these secrets, in any order, a few batches ahead of the consumer.
@@ -144,6 +155,11 @@ class SecretsManager:
                 return
             request["NextToken"] = reply["NextToken"]
 
+    def _elsewhere(self, identifier: str) -> SecretFailure | None:
+        """AWS would say of the ARN of another region that there is no such secret."""
+        why = why_elsewhere(identifier, self.place)
+        return SecretFailure(identifier, Problem("secret_elsewhere", "error", why), identifier) if why else None
+
     def _describe(self, name: str) -> dict[str, t.Any] | SecretFailure:
         try:
             reply: dict[str, t.Any] = self._call("describe_secret", secret=name, SecretId=name)
@@ -157,16 +173,40 @@ class SecretsManager:
     # -- reading ------------------------------------------------------------------------------------------------
 
     def _read_batch(self, secrets: t.Sequence[SecretVersion]) -> list[SecretValue | SecretFailure]:
-        by_id = {key: secret for secret in secrets for key in (secret.arn, secret.name) if key}
+        results: dict[str, SecretValue | SecretFailure] = {}
+        once: dict[str, SecretVersion] = {}
+        for secret in secrets:
+            elsewhere = self._elsewhere(secret.arn)
+            if elsewhere:
+                results[secret.arn] = elsewhere
+            else:  # one may be asked for by its name, its ARN and a part of that: AWS answers once
+                once.setdefault(name_in_arn(secret.arn), secret)
+        if once:
+            by_id = {key: secret for secret in once.values() for key in (secret.arn, secret.name) if key}
+            results.update(self._read_different(list(once.values()), by_id))
+            read = [each for each in results.values() if isinstance(each, SecretValue)]
+            # A part of one secret's ARN may be another one's whole ARN, which counts first.
+            called = {partial_arn(each.secret.arn): each for each in read}
+            called.update({key: each for each in read for key in (each.secret.name, each.secret.arn)})
+            results = {**called, **results}
+        return [results.get(secret.arn) or self._read_one(secret) for secret in secrets]
+
+    def _read_different(
+        self, secrets: t.Sequence[SecretVersion], by_id: t.Mapping[str, SecretVersion]
+    ) -> dict[str, SecretValue | SecretFailure]:
+        """By the ARN, or name, that was asked for; what is left out has to be asked for by itself."""
         try:
             reply = self._call("batch_get_secret_value", SecretIdList=[secret.arn for secret in secrets])
         except SecretsManagerError as error:
             # Policies written before BatchGetSecretValue existed allow only the single read; and what one secret lacks
             # must not be said of all.
             if error.code in _DENIED or error.code == "ResourceNotFoundException":
-                return [self._read_one(secret) for secret in secrets]
-            return [_failure(secret, error.code, error.message) for secret in secrets]
-        results: dict[str, SecretValue | SecretFailure] = {}
+                return {}
+            return {secret.arn: _failure(secret, error.code, error.message) for secret in secrets}
+        silent = "BatchGetSecretValue did not mention it."
+        results: dict[str, SecretValue | SecretFailure] = {
+            secret.arn: _failure(secret, "NoAnswer", silent) for secret in secrets
+        }
         for value in reply["SecretValues"]:
             secret = _asked_for(by_id, value["ARN"])
             results[secret.arn] = _value(secret, value)
@@ -178,10 +218,7 @@ class SecretsManager:
             else:
                 text = _call_failed("BatchGetSecretValue", code, failed.get("Message", ""), secret.name)
                 results[secret.arn] = _failure(secret, code, text)
-        return [
-            results.get(secret.arn) or _failure(secret, "NoAnswer", "BatchGetSecretValue did not mention it.")
-            for secret in secrets
-        ]
+        return results
 
     def _read_one(self, secret: SecretVersion) -> SecretValue | SecretFailure:
         try:
@@ -270,7 +307,7 @@ def _secret_problem(name: str, code: str, text: str) -> Problem:
     if code == "ResourceNotFoundException" and "staging label" in text:
         return _no_current_version(name)
     if code == "ResourceNotFoundException":
-        return Problem("secret_missing", "error", f"Secret {name} does not exist ({code}). Create it or drop the name.")
+        return Problem("secret_missing", "error", f"Secret {name} does not exist ({code}). {not_found(name)}")
     if code in _DENIED:
         return Problem("secret_access_denied", "error", text)
     if code == "InvalidRequestException" and "delet" in text.lower():

@@ -16,7 +16,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ..._core.pipeline.source import Selection
-from ..._core.secrets.plan import CURRENT, WantedSecret, plan_absent, plan_present
+from ..._core.secrets.plan import CURRENT, WantedSecret, plan_absent, plan_present, require_other_regions
 from ..._core.secrets.shared import PENDING, SecretText, SharedSecret
 from ..._errors import SecretsManagerError
 from .secret_writer import SecretWriter
@@ -39,7 +39,7 @@ class Properties:
 class SharedSecrets(SecretWriter):
     """The SecretStore in AWS Secrets Manager.
 
-    labels: versions without any of these are not read.
+    labels: versions without any of these are not read. Raises InvalidOption for a replica in the own region.
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class SharedSecrets(SecretWriter):
     ) -> None:
         super().__init__(client, retry)
         self._properties = properties or Properties()
+        require_other_regions(self.place.region, self._properties.replica_regions)
         self._labels = frozenset(labels)
         self._texts: dict[tuple[str, str], str] = {}
 
@@ -68,6 +69,12 @@ class SharedSecrets(SecretWriter):
             for version_id, labels in wanted.items()
         )
         return SharedSecret(name, described["ARN"], labels, texts)
+
+    def every_text(self, name: str) -> list[str]:
+        described = self.describe(name)
+        if described is None:
+            return []
+        return [self._text(described, version_id) for version_id in sorted(self.version_ids(name))]
 
     def create(self, name: str, text: str) -> bool:
         try:

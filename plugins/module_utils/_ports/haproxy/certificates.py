@@ -26,6 +26,7 @@ from ..._core.haproxy.parsing import (
     parse_names,
 )
 from ..._core.haproxy.refusals import reason
+from ..._core.text import lines_of
 from ..._errors import HaproxyError, InvalidOption
 from .errors import CertificateInUse, CertificateRefused, CrtListRequired, ReloadRequired
 from .runtime import RuntimeApi
@@ -147,7 +148,7 @@ class CertificateMemory:
     def link(self, name: str, crt_list: str) -> None:
         """Use a loaded certificate in crt_list (named as HAProxy does)."""
         answer = self._ask("add ssl crt-list", crt_list, name)
-        if SUCCESS not in answer.splitlines() and "already exists in this directory" not in answer:
+        if SUCCESS not in lines_of(answer) and "already exists in this directory" not in answer:
             raise CertificateRefused(f"HAProxy does not use {name} in {crt_list}: {reason(answer)}")
         entries = self.crt_lists()[crt_list]
         entries.append(CrtListEntry(name, max((entry.line for entry in entries), default=0) + 1, ""))

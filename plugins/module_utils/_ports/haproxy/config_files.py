@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from ..._core.text import lines_of
 from ..._errors import HaproxyError
 from ..store.atomic import read_regular_file
 
@@ -31,6 +32,6 @@ def directory_names(directory: str) -> list[str]:
 def config_lines(path: str) -> list[str]:
     """Of a configuration file, or of a crt-list."""
     try:
-        return read_regular_file(path).decode("utf-8", "surrogateescape").splitlines()
+        return lines_of(read_regular_file(path).decode("utf-8", "surrogateescape"))
     except OSError as error:
         raise HaproxyError(f"Cannot read {path}, a part of HAProxy's configuration: {error.strerror}") from None

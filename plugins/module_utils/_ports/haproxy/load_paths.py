@@ -136,7 +136,7 @@ class _LoadPathReader:
         )
 
     def read(self, path: str) -> None:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
             for line in file:
                 keyword = (line.split(None, 1) or [""])[0]
                 if keyword in _BLOCKS:

@@ -17,6 +17,7 @@ import time
 import typing as t
 
 from ..._core.haproxy.parsing import split_answers
+from ..._core.text import lines_of
 from ..._errors import HaproxyError, HaproxyPermissionDenied, HaproxyUnavailable, InvalidOption
 from .errors import UnsupportedCommand
 
@@ -143,7 +144,7 @@ class RuntimeApi:
 
     def info(self) -> dict[str, str]:
         """`show info` as field -> value; among them Version and Pid."""
-        fields = (line.partition(":") for line in self.execute("show info").splitlines())
+        fields = (line.partition(":") for line in lines_of(self.execute("show info")))
         return {name.strip(): value.strip()[:_LONGEST_FACT] for name, _colon, value in fields}
 
     def _run(self, line: str, request: str, *, is_reading: bool, may_be_empty: bool = False) -> str:

@@ -18,6 +18,7 @@ import typing as t
 
 from ..._core.haproxy.parsing import parse_open_transaction, parse_payload_limit
 from ..._core.haproxy.refusals import reason
+from ..._core.text import lines_of
 from ..._errors import HaproxyError, InvalidOption
 from .errors import CertificateRefused, PayloadTooLarge, TransactionOpen
 from .runtime import RuntimeApi
@@ -248,7 +249,7 @@ class Transaction:
         show, looks = self.show(name), self._looks(change)
         committed, *answers = self._api.execute_all((f"commit {self._kind}", name), show, *looks) or [""]
         shown, seen = answers[:1], answers[1:]
-        if SUCCESS in committed.splitlines():
+        if SUCCESS in lines_of(committed):
             if change.is_held(show[1], self._answer_to(show, shown)):
                 if len(seen) == len(looks) and not any(_LOCKED in answer for answer in seen):
                     self._seen = _Seen(time.monotonic(), looks, seen)

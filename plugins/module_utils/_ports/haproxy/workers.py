@@ -13,6 +13,7 @@ import re
 import typing as t
 from datetime import timedelta
 
+from ..._core.text import lines_of
 from ..._errors import HaproxyError
 from .runtime import RuntimeApi
 
@@ -39,7 +40,7 @@ def parse_old_workers(text: str) -> list[OldWorkerProcess]:
     section = ""
     has_master = False
     workers = []
-    for line in text.splitlines():
+    for line in lines_of(text):
         if line.startswith("#<"):
             columns = re.findall(r"<([^<>]+)>", line)  # before 2.5 there is one more
             continue

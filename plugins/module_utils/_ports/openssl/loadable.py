@@ -16,13 +16,14 @@ import threading
 import typing as t
 
 # A context takes one key at a time.
-_LOCK: t.Final = threading.Lock()
+#: Of all that OpenSSL is shown: which thread asks whom never matters.
+LOCK: t.Final = threading.Lock()
 
 
 def why_not_loaded(pem: bytes) -> str | None:
     """As WhyNotLoaded of the core. The bytes are shown to OpenSSL without being stored."""
     try:
-        with _LOCK, _as_files(pem) as (certificate, key):
+        with LOCK, as_files(pem) as (certificate, key):
             # Never ask on the terminal: a passphrase is not needed for what is written.
             _context().load_cert_chain(certificate, key, password=lambda: b"")
     except (ssl.SSLError, ValueError) as error:
@@ -39,7 +40,7 @@ def _context() -> ssl.SSLContext:
 
 
 @contextlib.contextmanager
-def _as_files(data: bytes) -> t.Iterator[tuple[str, str]]:
+def as_files(data: bytes) -> t.Iterator[tuple[str, str]]:
     """Two paths at which data can be read once, while the context lasts. It is stored in no file system."""
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("certificate")

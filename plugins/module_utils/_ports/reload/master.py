@@ -10,6 +10,7 @@ import re
 import time
 import typing as t
 
+from ..._core.text import lines_of
 from ..._errors import HaproxyError, HaproxyUnavailable, ReloadError
 from ..haproxy.runtime import RuntimeApi
 from .reloader import Reload, wait_until
@@ -42,7 +43,7 @@ def parse_processes(text: str) -> Processes:
         )
     worker_pid = 0
     section = ""
-    for line in text.splitlines():
+    for line in lines_of(text):
         if line.startswith(("# ", "#<")):
             section = line.strip()
             continue

@@ -10,7 +10,7 @@ import re
 import time
 import typing as t
 
-from ..._core.text import shown
+from ..._core.text import lines_of, shown
 from ..._errors import InvalidOption, ReloadError
 from ..host.processes import PROC, children_of, serving
 from ..host.programs import run_program
@@ -28,7 +28,7 @@ _UNIT = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*")
 
 def parse_properties(text: str) -> dict[str, str]:
     """`systemctl show`: Name=value lines."""
-    return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    return dict(line.split("=", 1) for line in lines_of(text) if "=" in line)
 
 
 class SystemdReloader:

@@ -10,6 +10,7 @@ import time
 import typing as t
 
 from ..._core.services.definitions import Activation
+from ..._core.text import lines_of
 from ..._errors import ServiceError
 from .missing import ServiceMissing
 from .programs import Ended, run_to_end
@@ -69,7 +70,7 @@ class SystemdUnit:
         result = self._ask(["systemctl", "show", f"--property={','.join(_PROPERTIES)}", "--", self._unit])
         if result.returncode != 0:
             raise ServiceError(f"systemd does not answer about {self._unit}.", log=result.output)
-        return dict(line.split("=", 1) for line in result.output.splitlines() if "=" in line)
+        return dict(line.split("=", 1) for line in lines_of(result.output) if "=" in line)
 
     def _journal(self, since: float) -> str:
         """ "" when it cannot be read."""

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.certops.rotation.plugins.module_utils._core.text import harmless, shown
+from ansible_collections.certops.rotation.plugins.module_utils._core.text import harmless, lines_of, shown
 
 
 @pytest.mark.parametrize("text", ["", "a b", "a\nb\tc\r\nd", "ü 漢字 €", "a\u00a0b", "\\x1b"])
@@ -29,3 +29,17 @@ def test_escaped(text: str, escaped: str) -> None:
     assert shown(text) == escaped
     assert shown(escaped) == escaped
     assert harmless({text: [text, (text, 1)], "n": None}) == {escaped: [escaped, (escaped, 1)], "n": None}
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("", []),
+        ("\n", [""]),
+        ("a", ["a"]),
+        ("a\r\n\nb\n", ["a", "", "b"]),
+        ("a\rb\x0bc\x0c\x1c\x1d\x1e\x85\u2028\u2029d\n\n", ["a\rb\x0bc\x0c\x1c\x1d\x1e\x85\u2028\u2029d", ""]),
+    ],
+)
+def test_lines_end_at_newlines_only(text: str, lines: list[str]) -> None:
+    assert lines_of(text) == lines

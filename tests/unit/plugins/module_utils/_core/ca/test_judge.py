@@ -17,6 +17,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.ca.issue im
 )
 from ansible_collections.certops.rotation.plugins.module_utils._core.ca.judge import (
     authority_problems,
+    is_ending,
     leaf_problems,
     server_renewal_reason,
 )
@@ -49,9 +50,9 @@ def client(issuer, validity=365 * DAY):
     return issue_client(issuer, key.public_key(), Subject("admin-client", "admin").name(), validity, AT), key
 
 
-def server(issuer, names=NAMES, validity=365 * DAY):
+def server(issuer, names=NAMES, validity=365 * DAY, at=AT):
     key, subject = pki.shared_key(), Subject("joblet-server", "Server").name()
-    return issue_server(issuer, key.public_key(), subject, validity, AT, alternative_names(names)), key
+    return issue_server(issuer, key.public_key(), subject, validity, at, alternative_names(names)), key
 
 
 def test_an_authority(issuer):
@@ -87,7 +88,7 @@ def test_when_a_server_gets_another_certificate(issuer):
     leaf, key = server(issuer)
 
     def reason(at=AT, certificate=leaf, private_key=key, authority=issuer.certificate, names=NAMES, **options):
-        return server_renewal_reason(certificate, private_key, authority, names, at, **options)
+        return server_renewal_reason(certificate, private_key, authority, names, at, 365 * DAY, **options)
 
     assert reason() is None
     assert reason(names=["LOCALHOST", "joblet", "::1", "127.0.0.1"]) is None
@@ -102,3 +103,29 @@ def test_when_a_server_gets_another_certificate(issuer):
     assert reason(AT + 334 * DAY, renew_before=60 * DAY) == "expiring"
     assert reason(AT + 336 * DAY, renew_before=10 * DAY) is None
     assert reason(certificate=client(issuer)[0], names=[]) == "purpose"
+
+
+@pytest.mark.parametrize("renew_before", [None, 30 * DAY, 364 * DAY])
+@pytest.mark.parametrize("left", [DAY, 9 * DAY, 29 * DAY, 100 * DAY, 400 * DAY])
+def test_a_certificate_is_due_only_while_another_one_would_end_later(renew_before, left):
+    """Each run would make another one with the same end, as nothing outlives the authority."""
+    issuer = new_authority(left)
+    leaf, _key = server(issuer)
+    now, made = AT, 0
+    while now < issuer.certificate.not_after:
+        if is_ending(leaf, issuer.certificate, now, 365 * DAY, renew_before):
+            before, made = leaf.not_after, made + 1
+            leaf, _key = server(issuer, at=now)
+            assert leaf.not_after > before
+            assert not is_ending(leaf, issuer.certificate, now, 365 * DAY, renew_before)
+        assert leaf.not_after >= now
+        now += left / 20
+    assert leaf.not_after == issuer.certificate.not_after
+    assert (made > 0) == (left > 365 * DAY)
+
+
+def test_a_lifetime_that_was_made_shorter_makes_nobody_end_earlier(issuer):
+    leaf, _key = server(issuer)
+    assert not is_ending(leaf, issuer.certificate, AT + 340 * DAY, 10 * DAY)
+    assert is_ending(leaf, issuer.certificate, AT + 356 * DAY, 10 * DAY)
+    assert is_ending(leaf, issuer.certificate, AT + 366 * DAY, 10 * DAY)

@@ -12,6 +12,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.secrets.pla
     WantedSecret,
     plan_absent,
     plan_present,
+    require_other_regions,
     secret_document,
 )
 from ansible_collections.certops.rotation.plugins.module_utils._errors import InvalidOption, RotationError
@@ -130,3 +131,34 @@ def test_deleted_one_is_restored_first():
         "UpdateSecret",
         "PutSecretValue",
     ]
+
+
+REPLICA = {"PrimaryRegion": "us-east-1"}
+
+
+def test_a_replica_is_left_alone_and_named():
+    """AWS refuses what would change it, so check mode does."""
+    for more in ({"description": "x"}, {"tags": {"a": "1"}}, {"replicas": {"eu-west-1": None}}):
+        with pytest.raises(RotationError, match="its primary in region us-east-1"):
+            plan_present(described(**REPLICA), wanted(**more), same_content=True)
+    with pytest.raises(RotationError, match="run this with region us-east-1"):
+        plan_present(described(**REPLICA), wanted(), same_content=False)
+    with pytest.raises(RotationError, match="region us-east-1"):
+        plan_absent(described(**REPLICA), recovery_window=30, force=True)
+    assert plan_present(described(**REPLICA), wanted(), same_content=True) == []
+    primary = described(PrimaryRegion="eu-central-1")
+    assert names(plan_present(primary, wanted(), same_content=False)) == ["PutSecretValue"]
+    assert names(plan_absent(primary, recovery_window=30, force=True)) == ["DeleteSecret"]
+
+
+@pytest.mark.parametrize("name", [ARN, ARN[:-7], "a b", "", "x" * 513])
+def test_what_cannot_be_the_name_of_a_new_secret(name):
+    with pytest.raises(InvalidOption):
+        plan_present(None, WantedSecret(name=name, document=DOCUMENT), same_content=False)
+
+
+def test_no_replica_of_itself():
+    require_other_regions("eu-central-1", None)
+    require_other_regions("eu-central-1", ["eu-west-1"])
+    with pytest.raises(InvalidOption, match="the secret itself"):
+        require_other_regions("eu-central-1", ["eu-west-1", "eu-central-1"])

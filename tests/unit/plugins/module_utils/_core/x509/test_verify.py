@@ -151,7 +151,30 @@ def test_the_leaf_is_missing() -> None:
 
 
 def test_a_leaf_that_says_it_is_an_authority() -> None:
-    assert found(LOWER.issue("a.example.com", is_ca=True)) == [("leaf_is_ca", "error")]
+    issued = LOWER.issue("a.example.com", is_ca=True)
+    anchors = {"trust_anchors": (ROOT.certificate,)}
+    for content in (issued.secret_string(), issued.combined_pem, issued.certificate_pem + issued.private_key_pem):
+        assert found(content) == []
+        assert accepted(content).leaf.pem.decode() == issued.certificate_pem
+    for content in (issued.secret_string(), issued.pkcs12()):
+        assert found(content, **anchors) == []
+
+
+def test_neither_field_nor_key_alone_makes_an_authority_the_leaf() -> None:
+    issued = LOWER.issue("a.example.com", is_ca=True)
+    for content in (
+        issued.secret_string(certificate=LOWER.certificate_pem, certificate_chain=issued.certificate_pem),
+        issued.replace(private_key_pem=ISSUED.private_key_pem).secret_string(),
+        LOWER.certificate_pem + issued.combined_pem,
+        pki.private_key_pem(LOWER.key) + LOWER.certificate_pem + UPPER.certificate_pem,
+    ):
+        assert found(content) == [("leaf_is_ca", "error")]
+
+
+def test_an_authority_that_says_it_is_the_leaf_beside_another_leaf() -> None:
+    issued = LOWER.issue("a.example.com", is_ca=True)
+    content = issued.secret_string(certificate_chain=ISSUED.certificate_pem + ISSUED.chain_pem)
+    assert found(content) == [("multiple_leaves", "error")]
 
 
 @pytest.mark.parametrize("is_ca", [False, True])
@@ -231,7 +254,8 @@ def test_an_issuer_of_the_right_name_and_the_wrong_key() -> None:
 def test_the_right_issuer_is_chosen_among_those_of_the_same_name() -> None:
     renewed = pki.CertificateAuthority("Lower", parent=UPPER)
     content = ISSUED.secret_string(certificate_chain=renewed.certificate_pem + ISSUED.chain_pem)
-    assert found(content) == [("chain_broken", "error")]
+    assert found(content) == [("chain_certificate_unneeded", "warning")]
+    assert chain_of(accepted(content)) == [LOWER.certificate_pem, UPPER.certificate_pem]
 
 
 def test_a_forged_link_higher_up() -> None:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import itertools
 
@@ -14,8 +15,9 @@ import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.ca.judge import is_issued_by
 from ansible_collections.certops.rotation.plugins.module_utils._core.ca.keys import quick_key
 from ansible_collections.certops.rotation.plugins.module_utils._core.ca.profiles import KeySpec, Profile, Subject
+from ansible_collections.certops.rotation.plugins.module_utils._core.secrets.plan import CURRENT
 from ansible_collections.certops.rotation.plugins.module_utils._core.shared_ca.state import Names, observe
-from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
+from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError, SecretsManagerError
 from ansible_collections.certops.rotation.plugins.module_utils._flows.shared_ca.overlay import Overlay
 from ansible_collections.certops.rotation.plugins.module_utils._flows.shared_ca.present import Wish, bring_about
 from ansible_collections.certops.rotation.plugins.module_utils._flows.shared_ca.rotation import AuthorityRotation
@@ -38,7 +40,7 @@ class Doomed:
 
     def __init__(self, store, writes):
         self._store, self._left = store, writes
-        self.fetch = store.fetch
+        self.fetch, self.every_text = store.fetch, store.every_text
 
     def __getattr__(self, name):
         def write(*args, **options):
@@ -55,7 +57,7 @@ class Raced:
 
     def __init__(self, store, number, other):
         self._store, self._left, self._other = store, number, other
-        self.fetch = store.fetch
+        self.fetch, self.every_text = store.fetch, store.every_text
 
     def __getattr__(self, name):
         def write(*args, **options):
@@ -67,13 +69,34 @@ class Raced:
         return write
 
 
+class Labelled:
+    """A store that shows versions with a label only, as AWS does."""
+
+    def __init__(self, store):
+        self._store = store
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    def fetch(self, name):
+        found = self._store.fetch(name)
+        if found is None:
+            return None
+        current = found.labels[CURRENT]
+        former = [version.version_id for version in found.versions]
+        former = former[: former.index(current)][-1:]  # what AWS labels AWSPREVIOUS
+        shown = {*found.labels.values(), *former}
+        versions = tuple(version for version in found.versions if version.version_id in shown)
+        return dataclasses.replace(found, versions=versions)
+
+
 def steward(store, at=AT):
     return Steward(store, NAMES, at, quick_key, pause=lambda seconds: None)
 
 
-def wish(*revoked, **options):
+def wish(*revoked, renew_before=None, validity=365 * DAY, **options):
     clients = [
-        ClientWish(name, Profile(Subject(f"{name}-client", name).name(), EC, 365 * DAY), name in revoked)
+        ClientWish(name, Profile(Subject(f"{name}-client", name).name(), EC, validity), name in revoked, renew_before)
         for name in CLIENTS
     ]
     return Wish(Profile(Subject("Joblet-CA", "CA").name(), EC, 1095 * DAY), tuple(clients), **options)
@@ -210,6 +233,48 @@ def test_an_expired_client_keeps_its_key():
     assert_whole(state)
 
 
+def ends(state):
+    return [(state.clients[name].pair.certificate.not_after - AT).days for name in CLIENTS]
+
+
+@pytest.mark.parametrize(
+    ("renew_before", "due"),
+    [(None, 336), (10 * DAY, 356), (0 * DAY, 366), (300 * DAY, 183)],  # at most half of its lifetime
+)
+def test_clients_are_renewed_before_their_end_with_the_same_key(renew_before, due):
+    store = prepared()
+    keys = [client.keys for client in seen(store).clients.values()]
+    state, someone = present(store, at=AT + (due - 2) * DAY, renew_before=renew_before)
+    assert not someone.changed
+    state, someone = present(store, at=AT + due * DAY, renew_before=renew_before)
+    assert set(someone.outcomes) == {"joblet/client-cert", "joblet/client-cert-ci"}
+    assert ends(state) == [due + 365] * 2
+    assert [client.keys for client in state.clients.values()] == keys
+    again, someone = present(store, at=AT + due * DAY, renew_before=renew_before)
+    assert (again, someone.changed) == (state, False)
+
+
+def test_clients_that_end_with_their_authority_are_not_renewed_for_the_same_end():
+    store = prepared()
+    state, someone = present(store, at=AT + 800 * DAY)
+    assert ends(state) == [1095, 1095]
+    assert someone.changed
+    for day in (1000, 1070, 1090, 1094):
+        again, someone = present(store, at=AT + day * DAY, renew_before=100 * DAY)
+        assert (again, someone.changed) == (state, False)
+
+
+def test_an_authority_that_nears_its_end_is_replaced_where_nobody_else_trusts_it():
+    store = prepared()
+    before = fingerprint(store)
+    present(store, at=AT + 1060 * DAY, renew_ending=True)
+    assert fingerprint(store) == before
+    state, _someone = present(store, at=AT + 1066 * DAY, renew_ending=True)
+    assert fingerprint(store) != before
+    assert_whole(state)
+    assert not present(store, at=AT + 1067 * DAY, renew_ending=True)[1].changed
+
+
 def test_an_expired_authority_is_replaced_on_demand_only():
     store = prepared()
     before = fingerprint(store)
@@ -277,6 +342,36 @@ def test_all_certificates_of_a_client_are_revoked():
     state, _someone = present(store, "ci", at=later)
     assert state.is_revoked(first)
     assert state.is_revoked(second)
+
+
+def test_certificates_that_are_valid_still_and_have_lost_their_label_are_revoked():
+    """Renewed early, then followed a new authority: the first one has neither AWSCURRENT nor AWSPREVIOUS."""
+    store = Labelled(prepared())
+    first = seen(store).clients["ci"].pair.certificate
+    now = AT + 336 * DAY
+    second = present(store, at=now)[0].clients["ci"].pair.certificate
+    for step in ("publish", "promote"):
+        getattr(AuthorityRotation(steward(store, now), [ClientWish(name) for name in CLIENTS]), step)()
+    state = seen(store)
+    assert first not in state.clients["ci"].issued
+    third = state.clients["ci"].pair.certificate
+    assert first.not_after > now
+    state, _someone = present(store, "ci", at=now)
+    assert [state.is_revoked(each) for each in (first, second, third)] == [True] * 3
+    assert not state.is_revoked(state.clients["admin"].pair.certificate)
+    assert not present(store, "ci", at=now)[1].changed
+
+
+def test_nothing_is_revoked_while_not_all_certificates_of_a_client_can_be_known():
+    store = prepared()
+
+    def denied(name):
+        raise SecretsManagerError("ListSecretVersionIds is denied.", "AccessDeniedException", name)
+
+    store.every_text = denied
+    with pytest.raises(RotationError, match=r"^Nothing is revoked: .* client ci .*ListSecretVersionIds is denied"):
+        present(store, "ci")
+    assert seen(store).crl is None
 
 
 def test_a_revoked_client_does_not_come_back_with_the_next_authority():

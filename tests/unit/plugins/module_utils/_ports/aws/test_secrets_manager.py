@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 import typing as t
 
 import boto3
@@ -17,7 +18,8 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.so
     SecretVersion,
     Selection,
 )
-from ansible_collections.certops.rotation.plugins.module_utils._errors import SecretsManagerError
+from ansible_collections.certops.rotation.plugins.module_utils._errors import InvalidOption, SecretsManagerError
+from ansible_collections.certops.rotation.plugins.module_utils._ports.aws.secret_writer import SecretWriter
 from ansible_collections.certops.rotation.plugins.module_utils._ports.aws.secrets_manager import SecretsManager
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
@@ -227,3 +229,77 @@ def test_tags_are_checked_again_whatever_the_filter_let_through() -> None:
 
     found = source(answer).discover(Selection(tags={"T": "x", "E": "prod"}))
     assert [secret.name for secret in found.secrets] == ["a"]
+
+
+def test_one_secret_by_every_name_it_has() -> None:
+    """BatchGetSecretValue answers once, and one asked for is not another one whose ARN only looks like it."""
+    arn = f"{ARN}web/a-AbCdEf"
+    names = ("web/a", arn, f"{ARN}web/a", f"{ARN}web/b", "web/b", "web/a-AbCdEf")
+
+    def answer(operation: str, request: Reply) -> Reply:
+        assert request["SecretIdList"] == ["web/a", f"{ARN}web/b", "web/a-AbCdEf"]
+        found = (("web/b", "AbCdEf"), ("web/a-AbCdEf", "XyZaBc"), ("web/a", "AbCdEf"))
+        return {
+            "SecretValues": [
+                {"Name": name, "ARN": f"{ARN}{name}-{suffix}", "VersionId": "v" * 32, "SecretString": name}
+                for name, suffix in found
+            ]
+        }
+
+    results = list(source(answer).read([SecretVersion(name, name, "") for name in names]))
+    values = [result.value for result in results if isinstance(result, SecretValue)]
+    assert values == ["web/a", "web/a", "web/a", "web/b", "web/b", "web/a-AbCdEf"]
+
+
+def test_one_failure_for_every_name_it_has() -> None:
+    def answer(operation: str, request: Reply) -> Reply:
+        if operation == "GetSecretValue":
+            raise ServiceError("AccessDeniedException")
+        errors = [
+            {"SecretId": each, "ErrorCode": "AccessDeniedException", "Message": "no"}
+            for each in request["SecretIdList"]
+        ]
+        return {"SecretValues": [], "Errors": errors}
+
+    names = ("a", f"{ARN}a-AbCdEf", f"{ARN}a")
+    results = list(source(answer).read([SecretVersion(name, name, "") for name in names]))
+    codes = [result.problem.code for result in results if isinstance(result, SecretFailure)]
+    assert codes == ["secret_access_denied"] * 3
+
+
+@pytest.mark.parametrize(
+    ("identifier", "said"),
+    [
+        ("arn:aws:secretsmanager:us-east-1:123456789012:secret:web/a-AbCdEf", "Set the region to us-east-1"),
+        ("arn:aws:secretsmanager:us-east-1:123456789012:secret:web/a", "region us-east-1"),
+        ("arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:web/a-AbCdEf", "partition aws-cn"),
+        ("arn:aws:acm:eu-central-1:123456789012:certificate/7e7a28d2", "nor the ARN of one"),
+        ("arn:aws:secretsmanager:eu-central-1:123456789012:web/a", "nor the ARN of one"),
+    ],
+)
+def test_an_arn_of_elsewhere_is_compared_before_anything_is_asked(identifier: str, said: str) -> None:
+    def answer(operation: str, request: Reply) -> Reply:
+        raise AssertionError(f"{operation} was asked")
+
+    port = source(answer)
+    [discovered] = port.discover(Selection(names=(identifier,))).failures
+    [read] = port.read([SecretVersion(identifier, identifier, "")])
+    for failure in (discovered, read):
+        assert isinstance(failure, SecretFailure)
+        assert failure.problem.code == "secret_elsewhere"
+        assert said in failure.problem.message
+        assert "Create it" not in failure.problem.message
+    with pytest.raises(InvalidOption, match=re.escape(said)):
+        SecretWriter(port._client, lambda function: function).describe(identifier)
+
+
+def test_an_arn_that_is_not_there_is_not_said_to_be_created() -> None:
+    def answer(operation: str, request: Reply) -> Reply:
+        if operation == "ListSecrets":
+            return {"SecretList": []}
+        raise ServiceError("ResourceNotFoundException")
+
+    [failure] = source(answer).discover(Selection(names=(f"{ARN}gone-AbCdEf",))).failures
+    assert failure.problem.code == "secret_missing"
+    assert "Create it" not in failure.problem.message
+    assert "123456789012" in failure.problem.message

@@ -307,3 +307,10 @@ def test_what_is_loaded_counts_and_not_what_is_on_disk(tmp_path: pathlib.Path) -
     real = [os.path.realpath(name) for name in names]
     assert [paths(bind) for bind in binds] == [real, real[1:], real, [], real[1:2]]
     assert (binds[1].references or ())[0] == CertificateReference(real[1], ("a.example.com", "!b.example.com"), True)
+
+
+@pytest.mark.parametrize("character", ["\x0b", "\x0c", "\x1c", "\x85", "\u2028"])
+def test_a_line_ends_at_a_newline_only(tmp_path: pathlib.Path, character: str) -> None:
+    """As HAProxy reads it: what follows in a comment is no listener."""
+    text = f"frontend f\n  # old:{character}bind :444 ssl crt /old.pem\n  bind :443 ssl crt {tmp_path}/new.pem\n"
+    assert [paths(bind) for bind in read(tmp_path, text)] == [[f"{tmp_path}/new.pem"]]

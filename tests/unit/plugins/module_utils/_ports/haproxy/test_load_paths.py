@@ -71,6 +71,10 @@ def test_what_crt_base_is(tmp_path: pathlib.Path, text: str, crt_base: str | Non
     assert configured(tmp_path, text).crt_base == crt_base
 
 
+def test_a_line_ends_at_a_newline_only(tmp_path: pathlib.Path) -> None:
+    assert configured(tmp_path, "global\n crt-base /a # old:\rcrt-base /b\u2028crt-base /c\n").crt_base == "/a"
+
+
 def test_configuration_that_cannot_be_read(tmp_path: pathlib.Path) -> None:
     assert read_load_paths([]) == read_load_paths([str(tmp_path / "none.cfg")]) == NOTHING_KNOWN
 
