@@ -9,12 +9,15 @@ from __future__ import annotations
 import os
 import typing as t
 
+from ..._core.ca.request import request_pem
 from ..._core.shared_ca.configuration import fill_in
 from ..._core.shared_ca.material import Material
 from ..._errors import InvalidOption
 from ..._ports.store.atomic import FileAttributes, store_errors
 from ..._ports.store.places import make_place
-from ..._ports.store.shared_ca import MemberDirectory, is_stale, member_place
+from ..._ports.store.shared_ca import Installed, MemberDirectory, is_stale, member_place
+from .member import Taken
+from .signing import SignatureNeeded
 from .supply import Supplier, Supply
 
 
@@ -28,7 +31,8 @@ class Configuration(t.NamedTuple):
 
 class MemberFiles(t.NamedTuple):
     """before, material: what the host had and has (in check mode: would have); reason: why its server certificate is
-    a new one; stale, configurations: names and paths of the files that are written."""
+    a new one; stale, configurations: names and paths of the files that are written; request: for the signer, who has
+    to be asked before anything is written, as PEM."""
 
     supply: Supply
     before: Material
@@ -36,6 +40,7 @@ class MemberFiles(t.NamedTuple):
     reason: str | None
     stale: t.Sequence[str]
     configurations: t.Sequence[str]
+    request: str | None = None
 
 
 def install(
@@ -46,20 +51,44 @@ def install(
 ) -> MemberFiles:
     """attributes: of the files in the directory. Raises InvalidOption and RotationError; then nothing is written."""
     installed = directory.read(supplier.wish.clients)
-    supply = supplier.supply(installed.material)
+    request = None
+    try:
+        supply = supplier.supply(installed.material, installed.waiting)
+    except SignatureNeeded as needed:
+        request = _request(directory, supplier, installed.waiting)
+        supply = Supply("secrets_manager", needed.taken)
+        if not supplier.check_mode:
+            reason = _reason(needed.taken, installed)
+            return MemberFiles(supply, installed.material, installed.material, reason, (), (), request)
     taken = supply.taken
     material = taken.material if taken else installed.material
-    reason: str | None = taken.reason if taken else None
-    if reason == "missing" and installed.broken:
-        reason = "key_broken"
+    reason = _reason(taken, installed)
     stale = directory.changes(material, attributes) if taken else []
     filled = list(_stale_configurations(configurations, material))
     if not supplier.check_mode:
         directory.write(stale, material, attributes)
         for configuration in filled:
             _write(configuration)
+        if taken:
+            directory.forget_waiting()
     paths = [configuration.dest for configuration in filled]
-    return MemberFiles(supply, installed.material, material, reason, stale, paths)
+    return MemberFiles(supply, installed.material, material, reason, stale, paths, request)
+
+
+def _reason(taken: Taken | None, installed: Installed) -> str | None:
+    reason = taken.reason if taken else None
+    return "key_broken" if reason == "missing" and installed.broken else reason
+
+
+def _request(directory: MemberDirectory, supplier: Supplier, waiting: t.Any) -> str | None:
+    """With a key that waits in a file, where a run that was killed may have left it."""
+    wish = supplier.wish.server
+    if wish is None:
+        return None
+    key = waiting or supplier.make_key(wish.profile.key)
+    if not waiting and not supplier.check_mode:
+        directory.write_waiting(key)
+    return request_pem(key, wish.names)
 
 
 def _stale_configurations(configurations: t.Iterable[Configuration], material: Material) -> t.Iterator[Configuration]:

@@ -12,7 +12,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ..._core.ca.crl import StoredCrl, crl_problems
-from ..._core.ca.issue import issue_server
+from ..._core.ca.issue import SigningAuthority, issue_server
 from ..._core.ca.judge import (
     RenewalReason,
     authority_problems,
@@ -20,7 +20,7 @@ from ..._core.ca.judge import (
     leaf_problems,
     server_renewal_reason,
 )
-from ..._core.ca.keys import KeyMaker
+from ..._core.ca.keys import KeyMaker, quick_key
 from ..._core.ca.profiles import Profile
 from ..._core.instants import isoformat_utc
 from ..._core.shared_ca.material import Identity, Material
@@ -29,6 +29,7 @@ from ..._core.x509.certificate import Certificate
 from ..._core.x509.paths import Purpose
 from ..._core.x509.problems import Problem, error
 from ..._errors import RotationError
+from .signing import SignatureNeeded, Signing
 from .steward import Steward
 
 if t.TYPE_CHECKING:
@@ -62,39 +63,56 @@ class MemberWish:
 
 @dataclass(frozen=True)
 class Taken:
-    """reason: why the server certificate is a new one, None when it is the one that was there."""
+    """reason: why the server certificate is a new one, None when it is the one that was there; warning: or ""."""
 
     state: State
     material: Material
     reason: RenewalReason | None
+    warning: str = ""
 
 
-def take(steward: Steward, make_key: KeyMaker, wish: MemberWish, installed: Material) -> Taken:
-    """What this host is to have. make_key: of its server key.
+def take(
+    steward: Steward, make_key: KeyMaker, wish: MemberWish, installed: Material, signing: Signing | None = None
+) -> Taken:
+    """What this host is to have. make_key: of its server key; signing: None where this host issues for itself.
 
-    The authority's key is read only when there is a certificate to be issued. Raises RotationError, with
-    ``reason="absent"`` when there is no authority.
+    The authority's key is read only to issue. Raises RotationError, with ``reason="absent"`` when there is no
+    authority, and SignatureNeeded.
     """
     at = steward.at
     state = steward.look(wish.clients, authority_keys=False)
     reason = _renewal_reason(_issuing(state, wish), wish.server, installed.server, at)
-    if reason:
+    if reason and signing is None:
         state = steward.look(wish.clients)
     pair = _issuing(state, wish)
-    authority = _usable_authority(state, pair, at)
+    authority = usable_authority(state, pair, at)
     lists = _usable_lists(state, at)
     clients = {name: _client(state, name, at) for name in wish.clients}
-    server = installed.server if wish.server else None
-    if wish.server and reason:
-        key, profile = make_key(wish.server.profile.key), wish.server.profile
+    trusted = tuple(dict.fromkeys((authority, *state.trusted)))
+
+    def taken(server: Identity | None, reason: RenewalReason | None = reason, warning: str = "") -> Taken:
+        return Taken(state, Material(trusted, lists, server, clients), reason, warning)
+
+    if wish.server is None or reason is None:
+        return taken(installed.server if wish.server else None)
+    if signing is None:
         if pair is None or pair.issuer is None:
             raise RotationError(f"{state.names.ca_key} has just been replaced. Run again.")
-        names = wish.server.names
-        server = Identity(
-            issue_server(pair.issuer, key.public_key(), profile.subject, profile.validity, at, names), key
-        )
-    trusted = tuple(dict.fromkeys((authority, *state.trusted)))
-    return Taken(state, Material(trusted, lists, server, clients), reason)
+        return taken(_issued(pair.issuer, make_key(wish.server.profile.key), wish.server, at))
+    if signing.answer.certificate:
+        return taken(signing.identity(wish.server.names, authority, at))
+    if signing.answer.failure:
+        signing.require_good(installed.server, trusted, at)
+        return taken(installed.server, None, f"The signer gave no certificate: {signing.answer.failure}")
+    key = quick_key(wish.server.profile.key)
+    stand_in = SigningAuthority(authority, key, pair.above if pair else ())
+    raise SignatureNeeded(taken(_issued(stand_in, key, wish.server, at)))
+
+
+def _issued(issuer: SigningAuthority, key: t.Any, wish: ServerWish, at: datetime.datetime) -> Identity:
+    profile = wish.profile
+    leaf = issue_server(issuer, key.public_key(), profile.subject, profile.validity, at, wish.names)
+    return Identity(leaf, key)
 
 
 def problems(material: Material, at: datetime.datetime, warn_before: datetime.timedelta) -> list[Problem]:
@@ -136,7 +154,7 @@ def _renewal_reason(
     return server_renewal_reason(leaf, key, pair.certificate, names, at, validity, renew_before, pair.above)
 
 
-def _usable_authority(state: State, pair: Pair | None, at: datetime.datetime) -> Certificate:
+def usable_authority(state: State, pair: Pair | None, at: datetime.datetime) -> Certificate:
     """Raises RotationError."""
     where = state.names.ca_cert
     if pair is None:

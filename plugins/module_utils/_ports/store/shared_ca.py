@@ -10,20 +10,23 @@ import contextlib
 import os
 import stat
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from ..._core.shared_ca.file_names import CA, CRL, SERVER, client_cert, client_key
+from ..._core.ca.keys import key_pem, read_key
+from ..._core.shared_ca.file_names import CA, CRL, SERVER, WAITING_KEY, client_cert, client_key
 from ..._core.shared_ca.material import Material, contents, read_certificates, read_identity
+from ..._core.x509.problems import MaterialError
 from .atomic import FileAttributes, store_errors
 from .places import Place, open_place
 
 
 @dataclass(frozen=True)
 class Installed:
-    """broken: there is a file of a server certificate, which cannot be read."""
+    """broken: there is a file of a server certificate, which cannot be read; waiting: key without a certificate yet."""
 
     material: Material
     broken: bool = False
+    waiting: t.Any = field(default=None, repr=False)
 
 
 class MemberDirectory:
@@ -35,7 +38,7 @@ class MemberDirectory:
     def read(self, clients: t.Iterable[str]) -> Installed:
         """What is there of it, and can be read."""
         with member_place(self.path) as place:
-            texts = {name: read_text(place, name) for name in (CA, CRL, SERVER)}
+            texts = {name: read_text(place, name) for name in (CA, CRL, SERVER, WAITING_KEY)}
             pairs = {
                 name: (read_text(place, client_cert(name)) or "") + (read_text(place, client_key(name)) or "")
                 for name in clients
@@ -48,7 +51,8 @@ class MemberDirectory:
             server=server,
             clients={name: identity for name, identity in identities.items() if identity},
         )
-        return Installed(material, broken=texts[SERVER] is not None and server is None)
+        broken = texts[SERVER] is not None and server is None
+        return Installed(material, broken, _key_in(texts[WAITING_KEY]))
 
     def changes(self, material: Material, attributes: FileAttributes) -> list[str]:
         """Names of the files that are not yet as they are to be."""
@@ -70,8 +74,26 @@ class MemberDirectory:
             if names:
                 place.sync()
 
+    def write_waiting(self, key: t.Any) -> None:
+        with store_errors(f"write a key into {self.path}"), open_place(self.path, private=True) as place:
+            place.write(WAITING_KEY, key_pem(key).encode(), FileAttributes(0o600))
+            place.sync()
+
+    def forget_waiting(self) -> None:
+        with member_place(self.path) as place:
+            if place and place.look(WAITING_KEY):
+                place.unlink(WAITING_KEY)
+
     def file(self, name: str) -> str:
         return os.path.join(self.path, name)
+
+
+def _key_in(text: str | None) -> t.Any:
+    """None where there is none that can be read: another one is made then."""
+    try:
+        return read_key(text) if text else None
+    except MaterialError:
+        return None
 
 
 @contextlib.contextmanager
