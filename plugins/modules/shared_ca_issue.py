@@ -12,8 +12,8 @@ version_added: 1.0.0
 author:
   - certops.rotation contributors (@certops)
 description:
-  - For hosts that may not read the key of the authority of M(certops.rotation.shared_ca). Runs where it may be read, the
-    signer, which is the controller or one instance.
+  - For hosts that may not read the key of the authority of M(certops.rotation.shared_ca). Runs where it may be read, on
+    the signer, which is the controller or one instance.
   - The host makes a key and a request with M(certops.rotation.shared_ca_member), where
     O(certops.rotation.shared_ca_member#module:signed_elsewhere) is set, and installs the certificate with it. The key
     never leaves the host.
@@ -34,10 +34,10 @@ options:
     required: true
   allowed_names:
     description:
-      - What covers further names that the host may have, such as those of
-        O(certops.rotation.shared_ca_member#module:metadata_names) and O(certops.rotation.shared_ca_member#module:own_address).
-      - Networks such as V(10.0.0.0/8) for addresses, and patterns such as V(*.eu-central-1.compute.internal) for host
-        names, in which V(*) stands for any text. No pattern allows a wildcard name.
+      - What covers further names that the host may have, such as those of the options C(metadata_names) and
+        C(own_address) of M(certops.rotation.shared_ca_member).
+      - Networks such as V(10.0.0.0/8) for addresses, and domains such as V(*.eu-central-1.compute.internal) for all
+        names below them. A domain allows no wildcard name.
     type: list
     elements: str
     default: []

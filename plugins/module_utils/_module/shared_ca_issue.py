@@ -52,9 +52,7 @@ def run(module: AwsModule) -> None:
         source = shared_secrets(module)
         signer = Signer(Steward(source, secret_names(params), now()), profile, params["issuer"] == "successor")
         leaf = signer.sign(params["request"], may_have)
-        module.exit_json(
-            changed=not module.check_mode, **_facts(leaf, module.check_mode), api_calls=dict(source.api_calls)
-        )
+        module.exit_json(changed=True, **_facts(leaf, module.check_mode), api_calls=dict(source.api_calls))
 
 
 def _facts(leaf: Certificate, predicted: bool) -> dict[str, t.Any]:

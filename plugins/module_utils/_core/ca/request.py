@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import ipaddress
 import typing as t
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from ..x509.pem import parse_pem
 from ..x509.problems import MaterialError
 from ..x509.reading import material_errors
 from .issue import signature_hash
+from .names import alternative_names
 
 _LABEL: t.Final = "CERTIFICATE REQUEST"
 
@@ -29,7 +29,7 @@ Network = t.Union["ipaddress.IPv4Network", "ipaddress.IPv6Network"]
 
 
 @dataclass(frozen=True)
-class Request:
+class ServerRequest:
     """names: that the certificate is to have."""
 
     public_key: t.Any
@@ -38,13 +38,13 @@ class Request:
 
 @dataclass(frozen=True)
 class Allowed:
-    """What a host may ask for. names: as they are; patterns: of host names; networks: of addresses."""
+    """What a host may ask for. names: as they are; domains: such as ".x.y", names below them; networks: addresses."""
 
     names: frozenset[str]
-    patterns: tuple[str, ...] = ()
+    domains: tuple[str, ...] = ()
     networks: tuple[Network, ...] = ()
 
-    def refused(self, request: Request) -> list[str]:
+    def refused(self, request: ServerRequest) -> list[str]:
         """Names of the request that this host may not have."""
         return [str(name.value) for name in request.names if not self._has(name)]
 
@@ -54,26 +54,28 @@ class Allowed:
         if isinstance(name, x509.IPAddress):
             return any(name.value in network for network in self.networks)
         # A wildcard stands for hosts that nobody has thought of: only where it is named.
-        return "*" not in name.value and any(fnmatch.fnmatchcase(name.value, each) for each in self.patterns)
+        return "*" not in name.value and name.value.lower().endswith(self.domains)
 
 
 def allowed(names: t.Iterable[x509.GeneralName], others: t.Iterable[str]) -> Allowed:
-    """others: patterns of host names such as ``*.example.com``, and networks such as ``10.0.0.0/8``.
+    """others: domains such as ``*.example.com``, and networks such as ``10.0.0.0/8``.
 
     Raises InvalidOption for a text that is neither.
     """
-    patterns, networks = [], []
-    for text in (other.strip().lower() for other in others):
+    domains, networks = [], []
+    for text in (other.strip() for other in others):
+        domain = text.removeprefix("*.")
+        if domain != text and "*" not in domain:
+            (name,) = alternative_names([domain])
+            domains.append(f".{name.value}")
+            continue
         try:
             networks.append(ipaddress.ip_network(text))
-        except ValueError:
-            if "/" in text or not text.strip("*."):
-                raise InvalidOption(
-                    f"{text!r} is neither a network such as 10.0.0.0/8 nor a pattern of host names such as"
-                    " *.example.com."
-                ) from None
-            patterns.append(text)
-    return Allowed(frozenset(str(name.value) for name in names), tuple(patterns), tuple(networks))
+        except ValueError as why:
+            raise InvalidOption(
+                f"{text!r} is neither a domain such as *.example.com nor a network such as 10.0.0.0/8: {why}."
+            ) from None
+    return Allowed(frozenset(str(name.value) for name in names), tuple(domains), tuple(networks))
 
 
 def request_pem(key: t.Any, names: t.Iterable[x509.GeneralName]) -> str:
@@ -83,7 +85,7 @@ def request_pem(key: t.Any, names: t.Iterable[x509.GeneralName]) -> str:
     return builder.sign(key, signature_hash(key)).public_bytes(serialization.Encoding.PEM).decode()
 
 
-def read_request(text: str) -> Request:
+def read_request(text: str) -> ServerRequest:
     """Raises InvalidOption for what is none, or is not signed with its own key."""
     try:
         blocks = [block for block in parse_pem(text) if block.label == _LABEL]
@@ -100,7 +102,7 @@ def read_request(text: str) -> Request:
         raise InvalidOption("request: it is not signed with its own key.")
     if not names:
         raise InvalidOption("request: it asks for no host name and no IP address.")
-    return Request(key, names)
+    return ServerRequest(key, names)
 
 
 def _names(request: x509.CertificateSigningRequest) -> tuple[x509.GeneralName, ...]:
