@@ -17,11 +17,11 @@ options:
       - V(san_dropped), a name is no longer covered. V(issuer_changed), another organization has issued the certificate
         (or another issuer, where issuers name no organization). V(key_type_changed), for instance EC instead of RSA.
         V(eku_lost), an extended key usage is gone. V(expires_earlier), the certificate ends before the deployed one.
-        V(all), anything.
+        V(chain_dropped), it comes without intermediates, and the deployed one has them. V(all), anything.
       - Nothing is refused when the deployed certificate has expired, when its file is gone, when a kept previous
         version comes back (O(keep_previous)), or when a fact is not known of the deployed certificate.
     type: list
     elements: str
-    choices: [san_dropped, issuer_changed, key_type_changed, eku_lost, expires_earlier, all]
+    choices: [san_dropped, issuer_changed, key_type_changed, eku_lost, expires_earlier, chain_dropped, all]
     default: []
 """

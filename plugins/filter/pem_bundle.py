@@ -21,8 +21,8 @@ author:
 description:
   - Puts the parts of a certificate into one text as HAProxy loads it, leaf, intermediates from the leaf upwards,
     private key, with the same bytes that M(certops.rotation.certificate_sync) writes for the same content.
-  - Content is read and put in order, but not verified. Use M(certops.rotation.pem_bundle) to verify it and to write it
-    to a file without showing it.
+  - Content is read and put in order, but not verified. Where an authority has several certificates, one that is valid
+    now is chosen. Use M(certops.rotation.pem_bundle) to verify it and to write it to a file without showing it.
 positional: _input
 options:
   _input:

@@ -76,14 +76,15 @@ options:
       - V(san_dropped), a name is no longer covered. V(issuer_changed), another organization has issued the certificate
         (or another issuer, where issuers name no organization). V(key_type_changed), for instance EC instead of RSA.
         V(eku_lost), an extended key usage is gone. V(expires_earlier), the certificate ends before the deployed one.
-        V(issued_earlier), it was issued before the deployed one, so that it is an old one that comes late. V(all),
-        anything.
+        V(chain_dropped), it comes without intermediates, and the deployed one has them. V(issued_earlier), it was
+        issued before the deployed one, so that it is an old one that comes late. V(all), anything.
       - By default a lineage may change in any way, for its owner decides that where it comes from, but it never goes
-        back to an older certificate.
+        back to an older certificate, nor loses its chain.
       - Nothing is refused when the deployed certificate has expired.
     type: list
     elements: str
-    choices: [san_dropped, issuer_changed, key_type_changed, eku_lost, expires_earlier, issued_earlier, all]
+    choices:
+      [san_dropped, issuer_changed, key_type_changed, eku_lost, expires_earlier, chain_dropped, issued_earlier, all]
     default: [san_dropped, issuer_changed, key_type_changed, eku_lost, expires_earlier]
 extends_documentation_fragment:
   - certops.rotation.attributes

@@ -19,9 +19,17 @@ description:
   - The id of a version (C(ClientRequestToken)) is a digest of the document. A repeated or concurrent run makes no
     second version, and going back to an earlier certificate moves the stage to its version.
   - A certificate that fails verification is not stored.
+  - What is stored already is not thrown away. The certificate, its chain and its key come where the stored ones are, in
+    the same fields and encodings (PEM, DER, base64, lists, documents inside of documents, binary secrets); all other
+    fields stay (O(merge)). A PEM bundle stays one.
+  - A C(domain_name) that is stored guards the secret. A certificate that does not cover it is refused, unless
+    O(domain_name) gives another one.
 options:
   name:
-    description: Name or ARN of the secret. A secret that does not exist is created with this name.
+    description:
+      - Name or ARN of the secret. A secret that does not exist is created with this name.
+      - Nothing is created by an ARN, and an ARN of another region or partition is an error.
+      - A replica is not changed. Run this with the region of its primary.
     type: str
     required: true
   state:
@@ -32,7 +40,8 @@ options:
   domain_name:
     description:
       - A name that the certificate must cover. It is stored with the certificate, so that hosts check it, too.
-      - By default the first subject alternative name is stored, and one that is stored already is left alone.
+      - By default it is the one in a document that O(certificate) is, else the one that is stored already, which the
+        certificate must cover then. A new document gets the first subject alternative name.
     type: str
   description:
     description: Description of the secret. When absent, it is left as it is.
@@ -84,6 +93,44 @@ options:
     description: With O(state=absent), delete the secret at once and for good, without O(recovery_window).
     type: bool
     default: false
+  merge:
+    description:
+      - Whether the certificate is put into the document that is stored, and everything else in that stays.
+      - With V(false) the document is replaced by one of this collection's own with nothing else in it.
+    type: bool
+    default: true
+  allow_changes:
+    description:
+      - What the certificate may change, compared with the one that is stored now, unless that has expired. The codes
+        are those of O(certops.rotation.certificate_sync#module:allow_changes), V(all) is all of them.
+      - When absent, all of them are stored but V(chain_dropped), with a warning that hosts refuse them by default. An
+        empty list refuses them all.
+    type: list
+    elements: str
+    choices: [san_dropped, issuer_changed, key_type_changed, eku_lost, expires_earlier, chain_dropped, all]
+  fields:
+    description:
+      - For a stored document of another schema, a JMESPath expression for each field that is found elsewhere, as for
+        O(certops.rotation.certificate_sync#module:fields). Needs the Python library C(jmespath).
+      - What an expression finds at one place is replaced there. Where it gathers a value from several places, or the
+        domain name would have to change, the task fails.
+    type: dict
+    suboptions:
+      certificate:
+        description: Where the leaf certificate is. It may be followed by its chain.
+        type: str
+      private_key:
+        description: Where the private key is.
+        type: str
+      certificate_chain:
+        description: Where the intermediates are, as one text or a list of texts.
+        type: str
+      domain_name:
+        description: Where the name is that the certificate must cover.
+        type: str
+      description:
+        description: Where the description is.
+        type: str
 extends_documentation_fragment:
   - certops.rotation.attributes
   - certops.rotation.attributes.actiongroup_aws
@@ -112,8 +159,9 @@ notes:
     C(secretsmanager:UntagResource), C(secretsmanager:UpdateSecret), C(secretsmanager:RestoreSecret),
     C(secretsmanager:DeleteSecret), C(secretsmanager:ReplicateSecretToRegions) and
     C(secretsmanager:RemoveRegionsFromReplication).
-  - C(secretsmanager:GetSecretValue) is used to compare with what is stored. Without it, only content that this module
-    stored is recognised as the same.
+  - C(secretsmanager:GetSecretValue) is used to compare with what is stored, and to keep what else is there. Without it,
+    only content that this module stored is recognised as the same, other content is replaced as a whole, and a warning
+    says so.
 seealso:
   - module: certops.rotation.certificate_secret_info
   - module: certops.rotation.certificate_sync
@@ -139,6 +187,13 @@ EXAMPLES = r"""
     kms_key_id: alias/certificates
     replicas:
       - region: eu-west-1
+
+- name: Into a Kubernetes secret's document, where tls.crt and tls.key stay what they are called
+  certops.rotation.certificate_secret:
+    name: ingress/shop
+    certificate_src: /etc/letsencrypt/live/shop.example.com/fullchain.pem
+    private_key_src: /etc/letsencrypt/live/shop.example.com/privkey.pem
+    allow_changes: []
 
 - name: Gone, but restorable for a week
   certops.rotation.certificate_secret:

@@ -44,6 +44,7 @@ options:
   trust_anchors:
     description:
       - The certificates that are trusted, as PEM. Usually roots, and possibly the certificate itself.
+      - An authority that is no root is an anchor as well, with whatever extensions it lacks.
       - When not given, the CA bundle of this host.
       - A private key in it is refused.
     type: str
@@ -63,7 +64,8 @@ options:
   profile:
     description:
       - V(web) asks for all that RFC 5280 and the Web PKI demand, key identifiers for instance, and refuses servers'
-        certificates that are for mail, code or anything else as well.
+        certificates that are for mail, code or anything else as well, or whose common name is one of the alternative
+        names in another spelling.
       - V(private) accepts that a private authority left out key identifiers or key usages. What its certificates do say
         counts all the same. Needs cryptography 45 or newer, older versions always judge as with V(web).
     type: str

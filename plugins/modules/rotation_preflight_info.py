@@ -33,7 +33,17 @@ options:
     type: list
     elements: str
     choices:
-      [acme, boto3, botocore, cryptography, dns-lexicon, dnspython, jmespath, prometheus_client, pyOpenSSL, sqlalchemy]
+      - acme
+      - boto3
+      - botocore
+      - cryptography
+      - dns-lexicon
+      - dnspython
+      - idna
+      - jmespath
+      - prometheus_client
+      - pyOpenSSL
+      - sqlalchemy
     default: []
 extends_documentation_fragment:
   - certops.rotation.attributes

@@ -135,11 +135,21 @@ options:
   import_from:
     description:
       - An authority to be stored instead of a generated one.
-      - It is an error when another one is stored, unless O(force) is set, which replaces that one by it.
+      - It is an error when another one is stored, unless O(force) is set, which replaces that one by it. A newer
+        certificate of the same authority, with the same name and key, takes the place of the stored one.
+      - It is tried out before anything is stored. OpenSSL has to believe a server and each of O(clients) that it would
+        issue for, and its revocation list. So it is refused when its key is weak or for RSASSA-PSS alone, when its
+        extended key usage, its path length or those above it forbid what is issued, or its key usage lacks C(cRLSign),
+        and when its name constraints forbid the subject of a client.
+      - An authority that is no root needs all that lead from it to its root along. They are stored with it, and whoever
+        trusts it trusts them, too, and so all that they have issued. Its clients cannot be revoked, for that
+        takes revocation lists of those above it.
     type: dict
     suboptions:
       certificate:
-        description: Its certificate as PEM, perhaps with its key.
+        description:
+          - Its certificate as PEM, perhaps with its key, and with the certificates of all that lead from it to its
+            root, in any order.
         type: str
       certificate_src:
         description: A file of it on the host that runs the module. It may be PKCS#12.
@@ -340,7 +350,7 @@ certificates:
       description: Kind and size of the key.
       type: str
     certificate:
-      description: The certificate as PEM.
+      description: The certificate as PEM. Of an authority that is no root, those that lead from it to its root follow.
       type: str
 problems:
   description: What is wrong, or noteworthy. Of all certificates, each with the C(name) of its certificate, and of the

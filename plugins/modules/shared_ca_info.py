@@ -153,7 +153,7 @@ certificates:
       description: Kind and size of the key.
       type: str
     certificate:
-      description: The certificate as PEM.
+      description: The certificate as PEM. Of an authority that is no root, those that lead from it to its root follow.
       type: str
     private_key:
       description: The private key as PEM. Null when it is missing.

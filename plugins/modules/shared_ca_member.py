@@ -26,7 +26,7 @@ description:
 options:
   path:
     description:
-      - Directory for the files. It is made when it is missing.
+      - Directory for the files. It is made when it is missing. It is for one authority, and another one is refused.
       - C(ca.pem) is what to trust. C(crl.pem) holds the revocation lists, when there are any. C(server.pem) is the
         server's certificate with its key, as HAProxy wants it, and C(server-cert.pem) and C(server-key.pem) are both
         apart. C(client-NAME-cert.pem) and C(client-NAME-key.pem) belong to a client.
@@ -67,7 +67,10 @@ options:
     type: bool
     default: false
   own_address:
-    description: Add the IPv4 address from which this host reaches others, when it has a default route.
+    description:
+      - Add the IPv4 address from which this host reaches others, by its default route. On a host that has IPv6 alone,
+        its IPv6 address, and no temporary one.
+      - Without a default route there is a warning. Addresses that the certificate has stay in it.
     type: bool
     default: false
   issuer:
@@ -153,7 +156,9 @@ options:
     type: str
     default: auto
   clients:
-    description: Names of the clients whose certificates and keys are installed on this host.
+    description:
+      - Names of the clients whose certificates and keys are installed on this host.
+      - Files of other clients that an earlier run has installed in O(path) are removed.
     type: list
     elements: str
     default: []
@@ -312,7 +317,7 @@ server:
     reason:
       description: Why it was issued. Null when it was not.
       type: str
-      choices: [missing, key_broken, ca_changed, names_changed, purpose, not_yet_valid, expiring]
+      choices: [missing, key_broken, ca_changed, names_changed, purpose, not_yet_valid, refused, expiring]
     fingerprint_sha256:
       description: SHA-256 of the certificate, in lower-case hexadecimal. Null when check mode predicts another one.
       type: str
@@ -353,7 +358,8 @@ files:
   returned: success
   type: dict
 changed_files:
-  description: Paths of the files that were written, configurations included. In check mode those that would be.
+  description: Paths of the files that were written or removed, configurations included. In check mode those that would
+    be.
   returned: success
   type: list
   elements: str

@@ -14,7 +14,9 @@ author:
 description:
   - Reads the files that M(certops.rotation.shared_ca_member) keeps on a host, and tells which authorities it trusts,
     and which of them has issued the certificates of its server and its clients.
-  - Needs neither AWS nor private keys. A directory that is not there holds nothing.
+  - OpenSSL is asked whether peers with these files would believe each certificate. That needs its private key, which
+    stays in memory; where it cannot be read, nobody is asked.
+  - Needs no AWS. A directory that is not there holds nothing.
 options:
   path:
     description: The directory of the files.
@@ -63,6 +65,11 @@ server:
       type: str
     issuer_fingerprint_sha256:
       description: SHA-256 of the authority that issued it. Null when that is not trusted here.
+      type: str
+    refused:
+      description:
+        - Why peers that trust the authorities of this host refuse the certificate, in OpenSSL's words. Its dates are
+          not looked at. Null when they believe it, and when its issuer is not trusted here or its key cannot be read.
       type: str
     not_after:
       description: End of the certificate's validity, ISO 8601 in UTC.

@@ -191,7 +191,7 @@ certificates:
       description: Kind and size of the key.
       type: str
     certificate:
-      description: The certificate as PEM.
+      description: The certificate as PEM. Of an authority that is no root, those that lead from it to its root follow.
       type: str
 problems:
   description: What is wrong, or noteworthy. Of all certificates, each with the C(name) of its certificate, and of the

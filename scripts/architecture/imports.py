@@ -21,10 +21,10 @@ SPEAKS_ANSIBLE: t.Final = "_module"
 # fmt: off
 #: All that the core may use of others: what computes, and touches nothing.
 CORE_MAY_IMPORT: t.Final = frozenset({
-    "__future__", "base64", "binascii", "codecs", "collections", "contextlib", "csv", "dataclasses", "datetime",
-    "difflib", "enum", "functools", "hashlib", "heapq", "hmac", "ipaddress", "itertools", "json", "math", "operator",
-    "posixpath.dirname", "re", "shlex", "string", "struct", "textwrap", "types", "typing", "unicodedata", "warnings",
-    "cryptography", "idna", "jmespath", "prometheus_client", "email.utils.parsedate_to_datetime",
+    "__future__", "base64", "binascii", "codecs", "collections", "contextlib", "copy", "csv", "dataclasses",
+    "datetime", "difflib", "enum", "functools", "hashlib", "heapq", "hmac", "ipaddress", "itertools", "json", "math",
+    "operator", "posixpath.dirname", "re", "shlex", "string", "struct", "textwrap", "types", "typing", "unicodedata",
+    "warnings", "cryptography", "idna", "jmespath", "prometheus_client", "email.utils.parsedate_to_datetime",
     "urllib.parse.urlsplit",
 })
 #: And what it may not use of that, nor of what Python has without an import.

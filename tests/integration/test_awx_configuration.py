@@ -99,7 +99,7 @@ def test_the_image_has_all_that_is_needed(place: pathlib.Path) -> None:
     wanted = set(re.findall(r"^[\w-]+", (place / "requirements.txt").read_text(), re.MULTILINE))
     of_aws = {"boto3", "botocore", "jmespath"}
     of_watching = {"psycopg", "PyMySQL", "pyOpenSSL", "SQLAlchemy"}
-    assert wanted == {"acme", "cryptography", "dnspython", "prometheus_client"} | of_aws | of_watching
+    assert wanted == {"acme", "cryptography", "dnspython", "idna", "prometheus_client"} | of_aws | of_watching
     bindep = [pathlib.Path(sys.executable).with_name("bindep"), "-l", "newline", "-f", "bindep.txt"]
     packages = subprocess.run(bindep, cwd=place, capture_output=True, text=True, check=True).stdout.split()
     assert "ca-certificates" in packages

@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.certops.rotation.tests.support import pki
 from ansible_collections.certops.rotation.tests.support.aws_faults import AwsFaults
 from ansible_collections.certops.rotation.tests.support.module import ModuleRun
-from ansible_collections.certops.rotation.tests.support.moto import MotoServer
+from ansible_collections.certops.rotation.tests.support.moto import REGION, MotoServer
 from ansible_collections.certops.rotation.tests.support.pki import CertificateAuthority, IssuedCertificate
 from ansible_collections.certops.rotation.tests.support.sync import SyncTarget
 
@@ -323,3 +323,147 @@ def test_errors_that_quote_the_value_are_withheld(
     assert run.failed
     assert "ValidationException" in run.result["msg"]
     assert "withheld" in run.result["msg"]
+
+
+# -- what is stored already --------------------------------------------------------------------------------------------
+
+
+def test_what_others_have_stored_stays(
+    secret: Secret, aws: MotoServer, intermediate: CertificateAuthority, certificate: IssuedCertificate
+) -> None:
+    more = {"description": 5, "owner": {"team": ["web"]}, "domain_name": "www.example.com"}
+    aws.put_secret(NAME, certificate.secret_document(**more))
+    renewed = intermediate.issue(["www.example.com", "*.example.com"])
+    run = secret.four_times(renewed, ["PutSecretValue"])
+    assert secret.value() == {**renewed.secret_document(), **more}
+    assert run.result["diff"]["after"]["domain_name"] == "www.example.com"
+    assert "team" not in run.output
+    # Another document beside it, with a description of its own.
+    given = {**renewed.secret_document(), "description": "shop", "domain_name": "a.example.com"}
+    secret.four_times(None, ["PutSecretValue"], certificate=given)
+    assert secret.value() == {
+        **renewed.secret_document(),
+        **more,
+        "description": "shop",
+        "domain_name": "a.example.com",
+    }
+    secret.four_times(certificate, ["PutSecretValue"], merge=False)
+    assert set(secret.value()) == {"certificate", "certificate_chain", "private_key", "domain_name"}
+
+
+def test_the_stored_domain_name_guards(
+    secret: Secret, aws: MotoServer, intermediate: CertificateAuthority, certificate: IssuedCertificate
+) -> None:
+    aws.put_secret(NAME, certificate.secret_document(domain_name="www.example.com"))
+    other = intermediate.issue("shop.example.org")
+    for args in ({}, {"merge": False}, {"stage": "AWSPENDING"}):
+        before = secret.state()
+        for check in (True, False):
+            run = secret.run(other, check=check, **args)
+            assert run.failed
+            assert "[domain_not_covered]" in run.result["msg"]
+            assert "give domain_name" in run.result["msg"]
+            assert (run.result["changed"], run.result["action"]) == (False, "refused")
+        assert secret.state() == before
+    secret.four_times(other, ["PutSecretValue"], domain_name="shop.example.org")
+    assert secret.value()["domain_name"] == "shop.example.org"
+
+
+def test_guarded_changes_compare_with_what_is_stored(
+    secret: Secret, aws: MotoServer, intermediate: CertificateAuthority
+) -> None:
+    root = intermediate.parent
+    assert root is not None
+    aws.put_secret(NAME, intermediate.issue(["www.example.com", "a.example.com"]).secret_document())
+    fewer = intermediate.issue("www.example.com")
+    refused = secret.run(fewer, allow_changes=[])
+    assert refused.failed
+    assert "[san_dropped]" in refused.result["msg"]
+    without = root.issue(["www.example.com", "a.example.com"])
+    refused = secret.run(without)
+    assert refused.failed
+    assert "[chain_dropped]" in refused.result["msg"]
+    stored = secret.four_times(fewer, ["PutSecretValue"])
+    assert "Hosts refuse this renewal by default" in stored.output
+    secret.four_times(root.issue("www.example.com"), ["PutSecretValue"], allow_changes=["all"])
+
+
+def test_binary_secrets_and_bundles_keep_their_form(
+    secret: Secret, aws: MotoServer, intermediate: CertificateAuthority, certificate: IssuedCertificate
+) -> None:
+    aws.put_secret(NAME, json.dumps(certificate.secret_document(owner="x")).encode())
+    renewed = intermediate.issue(["www.example.com", "*.example.com"])
+    secret.four_times(renewed, ["PutSecretValue"])
+    value = secret.client.get_secret_value(SecretId=NAME)["SecretBinary"]
+    assert json.loads(value) == renewed.secret_document(owner="x", domain_name="www.example.com")
+    aws.put_secret(NAME, renewed.combined_pem)
+    secret.four_times(certificate, ["PutSecretValue"])
+    assert secret.client.get_secret_value(SecretId=NAME)["SecretString"] == certificate.combined_pem
+
+
+def test_schemas_by_expressions(
+    secret: Secret, aws: MotoServer, intermediate: CertificateAuthority, certificate: IssuedCertificate
+) -> None:
+    def document(issued: IssuedCertificate) -> dict[str, t.Any]:
+        return {"mine": {"a": issued.certificate_pem + issued.chain_pem, "b": issued.private_key_pem}, "c": 1}
+
+    aws.put_secret(NAME, document(certificate))
+    fields = {"certificate": "mine.a", "private_key": "mine.b"}
+    renewed = intermediate.issue(["www.example.com", "*.example.com"])
+    secret.four_times(renewed, ["PutSecretValue"], fields=fields)
+    assert secret.value() == document(renewed)
+
+
+def test_an_authority_is_not_overwritten(secret: Secret, aws: MotoServer, certificate: IssuedCertificate) -> None:
+    authority = CertificateAuthority("Shared")
+    aws.put_secret(NAME, {"certificate": authority.certificate_pem, "private_key": pki.private_key_pem(authority.key)})
+    for check in (True, False):
+        run = secret.run(certificate, check=check)
+        assert run.failed
+        assert "a certificate authority with its key" in run.result["msg"]
+
+
+def test_a_document_that_contradicts_itself_is_told_of(
+    secret: Secret, aws: MotoServer, certificate: IssuedCertificate
+) -> None:
+    aws.put_secret(NAME, {**certificate.secret_document(), "domain_name": ["a.example.com", "b.example.com"]})
+    for check in (True, False):
+        run = secret.run(certificate, check=check)
+        assert run.failed
+        assert "merge: false" in run.result["msg"]
+    secret.four_times(certificate, ["PutSecretValue"], merge=False)
+
+
+# -- where it is -------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_created_by_an_arn(secret: Secret, certificate: IssuedCertificate) -> None:
+    missing = f"arn:aws:secretsmanager:{REGION}:123456789012:secret:web/gone-AbCdEf"
+    elsewhere = "arn:aws:secretsmanager:us-east-1:123456789012:secret:web/gone-AbCdEf"
+    for name, said in ((missing, "there is no secret with this ARN"), (elsewhere, "Set the region to us-east-1")):
+        for state in ("present", "absent"):
+            for check in (True, False):
+                run = secret.run(certificate, check=check, name=name, state=state)
+                if (name, state) == (missing, "absent"):
+                    assert (run.failed, run.result["changed"]) == (False, False)
+                else:
+                    assert run.failed
+                    assert said in run.result["msg"]
+    assert secret.client.list_secrets()["SecretList"] == []
+
+
+def test_a_replica_says_so_in_check_mode_too(
+    secret: Secret, aws: MotoServer, intermediate: CertificateAuthority, certificate: IssuedCertificate
+) -> None:
+    primary = aws.client(region="us-east-1")
+    document = json.dumps(certificate.secret_document())
+    primary.create_secret(Name=NAME, SecretString=document, AddReplicaRegions=[{"Region": REGION}])
+    renewed = intermediate.issue(["www.example.com", "*.example.com"])
+    for issued, args in ((renewed, {}), (certificate, {"description": "x"}), (None, {"state": "absent"})):
+        for check in (True, False):
+            run = secret.run(issued, check=check, **args)
+            assert run.failed, args
+            assert "its primary in region us-east-1" in run.result["msg"]
+    assert not secret.run(certificate).result["changed"]
+    run = secret.run(renewed, name="web/new", replicas=[{"region": REGION}], check=True)
+    assert "the secret itself" in run.result["msg"]

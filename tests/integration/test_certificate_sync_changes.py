@@ -28,6 +28,7 @@ def renewals(authority: CertificateAuthority) -> dict[str, IssuedCertificate]:
         "issuer_changed": other.issue(NAMES, usages=BOTH),
         "key_type_changed": authority.issue(NAMES, usages=BOTH, key_type="rsa2048"),
         "eku_lost": authority.issue(NAMES),
+        "chain_dropped": authority.issue(NAMES, usages=BOTH).replace(chain_pem=""),
         "expires_earlier": authority.issue(NAMES, usages=BOTH, not_after=pki.now() + 30 * DAY),
     }
 
@@ -63,7 +64,9 @@ def test_each_change_is_refused_until_it_is_allowed(aws, target, intermediate, d
 def test_everything_may_be_allowed(aws, target, intermediate, deployed):
     other = CertificateAuthority("Other", key_type="rsa2048").issue("b.example.com", key_type="rsa2048", usages=())
     aws.put_secret("a", other.secret_document())
-    assert problem_codes(target.sync(names=["a"])) == {"a": ["san_dropped", "issuer_changed", "key_type_changed"]}
+    assert problem_codes(target.sync(names=["a"])) == {
+        "a": ["san_dropped", "issuer_changed", "key_type_changed", "chain_dropped"]
+    }
     target.sync_four_times(names=["a"], allow_changes=["all"])
     assert served(target) == [other.fingerprint_sha256]
 

@@ -89,7 +89,8 @@ def test_the_playbook_from_nothing_to_configured_services(fleet: Fleet, shared: 
             {"template": "rnx-config.yml.j2", "client": "reader", "dest": f"{config}/rnx-config-reader.yml"},
         ],
         "shared_ca_member_clients": ["admin", "reader"],
-        "shared_ca_address": "{{ inventory_hostname }}.example.com",
+        "shared_ca_address": "{{ {'one': 'one.example.com', 'two': '2001:db8::2'}[inventory_hostname] }}",
+        "shared_ca_joblet_address": "::",
     }
     predicted = fleet.good(check=True, **variables)
     assert shared.state() == {}
@@ -121,8 +122,9 @@ def test_the_playbook_from_nothing_to_configured_services(fleet: Fleet, shared: 
         assert (one / name).stat().st_mode & 0o777 == 0o600
         assert (one / name).stat().st_uid == one.stat().st_uid
     assert one.stat().st_mode & 0o777 == 0o700
-    server = yaml.safe_load((one / "joblet-config.yml").read_text())["security"]
-    assert server == {
+    server = yaml.safe_load((one / "joblet-config.yml").read_text())
+    assert server["server"] == {"address": "::", "port": 50051}
+    assert server["security"] == {
         "serverCert": fleet.members[0].text("server-cert.pem"),
         "serverKey": fleet.members[0].text("server-key.pem"),
         "caCert": fleet.members[0].text("ca.pem"),
@@ -132,7 +134,7 @@ def test_the_playbook_from_nothing_to_configured_services(fleet: Fleet, shared: 
     assert text == (two / "rnx-config.yml").read_text()
     assert {name: node["address"] for name, node in nodes.items()} == {
         "default": "one.example.com:50051",
-        "two": "two.example.com:50051",
+        "two": "[2001:db8::2]:50051",
     }
     assert nodes["default"]["key"] == shared.text("client-key")
     reader = (one / "rnx-config-reader.yml").read_text()

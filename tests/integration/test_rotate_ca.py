@@ -14,6 +14,7 @@ from ansible_collections.certops.rotation.tests.support import pki
 from ansible_collections.certops.rotation.tests.support.aws_faults import AwsFaults
 from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
 from ansible_collections.certops.rotation.tests.support.moto import MotoServer
+from ansible_collections.certops.rotation.tests.support.odd_authorities import odd_authority, odd_leaf
 from ansible_collections.certops.rotation.tests.support.shared_authority import SharedAuthority
 from ansible_collections.certops.rotation.tests.support.shared_fleet import CLIENT, SharedFleet, Visitor, shared_fleet
 
@@ -112,6 +113,29 @@ def test_who_is_refused_and_a_client_that_is_revoked(fleet: SharedFleet) -> None
     assert run.returncode == 0, run.output
     assert accepted() == {"admin": both, "ci": nobody, "stranger": nobody, "nobody": nobody}
     assert [made.worker_pid() for made in fleet.haproxy.values()] == workers, "no reload was needed"
+
+
+def test_an_imported_authority_without_key_identifier_is_replaced_and_refuses_nobody(shared: SharedAuthority) -> None:
+    """Hosts that are only clients trust its successor beside it, which TLS could not tell from it by name."""
+    old = odd_authority(at=pki.now(), key_identifier=None)
+    given = {"certificate": old.certificate.pem.decode(), "private_key": pki.private_key_pem(old.key)}
+    with shared_fleet(shared, ["web1"], import_from=given) as fleet:
+        assert fleet.accepts(fleet.context()) == [True]
+        leaf, key = odd_leaf(old, "client", at=pki.now())
+        path = fleet.file(CLIENT, "outsider.pem")
+        path.write_text(leaf.pem.decode() + pki.private_key_pem(key))
+
+        def accepts_outsider() -> list[bool]:
+            context = fleet.context("")
+            context.load_cert_chain(path)
+            return fleet.accepts(context)
+
+        with Visitor(fleet) as visitor:
+            run = fleet.rotate(until="promoted")
+        assert run.returncode == 0, run.output
+        assert (fleet.shared.info()["stage"], visitor.failures) == ("promoted", [])
+        assert (fleet.accepts(fleet.context()), accepts_outsider()) == ([True], [True])
+        assert fleet.issuers() == {fleet.issuer()}
 
 
 def test_force_replaces_all_at_once(small_fleet: SharedFleet) -> None:

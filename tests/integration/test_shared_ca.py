@@ -281,6 +281,19 @@ def test_export(shared: SharedAuthority) -> None:
 # Dates
 
 
+def test_a_client_is_renewed_before_its_end_by_the_policy_or_as_told(shared: SharedAuthority) -> None:
+    client = {"name": "ci", "validity_days": 4}
+    shared.good(clients=[client])
+    # The policy says half of four days; three days are cut to that.
+    assert not shared.good(clients=[client])["changed"]
+    assert not shared.good(clients=[client], renew_before="3d")["changed"]
+    client["validity_days"] = 40
+    assert not shared.good(clients=[client])["changed"]
+    items = shared.four_times(True, clients=[client], renew_before="10d").result["items"]
+    assert (items["client-cert-ci"], items["client-key-ci"]) == ("renewed", "retrieved")
+    assert "renew_before" in shared.run(clients=[client], renew_before="soon").result["msg"]
+
+
 def test_an_expired_authority(shared: SharedAuthority, aws: MotoServer) -> None:
     past = pki.now() - pki.datetime.timedelta(days=1)
     old = pki.CertificateAuthority("Old CA", not_after=past)

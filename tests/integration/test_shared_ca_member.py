@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import pathlib
+import subprocess
 import typing as t
 
 import pytest
@@ -168,6 +169,17 @@ def test_what_expires_is_renewed_by_the_policy_or_as_told(shared: SharedAuthorit
     assert later["server"]["reason"] == "expiring"
 
 
+def test_a_certificate_that_ends_with_the_authority_is_not_issued_again_for_the_same_end(
+    shared: SharedAuthority, member: Member
+) -> None:
+    shared.good(validity_days=20)
+    ends = member.good()["server"]["not_after"]
+    for renew_before in ("auto", "30d", "364d"):
+        again = member.good(renew_before=renew_before)
+        assert (again["changed"], again["server"]["not_after"]) == (False, ends)
+    assert {problem["code"] for problem in again["problems"]} == {"expires_too_soon"}
+
+
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
@@ -307,6 +319,21 @@ def test_the_hosts_own_address(shared: SharedAuthority, member: Member) -> None:
     shared.good()
     names = member.four_times(own_address=True)["server"]["subject_alternative_names"]
     assert names == list(dict.fromkeys([*NAMES, *filter(None, [own_address()])]))
+
+
+def test_ipv6_addresses_are_names_in_any_spelling(shared: SharedAuthority, member: Member) -> None:
+    shared.good()
+    result = member.four_times(server_names=["2001:DB8:0::0005", "[::1]", "0.0.0.0", "::"])
+    assert result["server"]["subject_alternative_names"] == ["2001:db8::5", "::1"]
+    assert not member.good(server_names=["::1", "[2001:db8::5]"])["changed"]
+    files = ["-CAfile", str(member.path / "ca.pem"), str(member.path / "server-cert.pem")]
+    for address in ("2001:db8::5", "::1"):
+        verify = ["openssl", "verify", "-x509_strict", "-purpose", "sslserver", "-verify_ip", address, *files]
+        assert subprocess.run(verify, capture_output=True, text=True, check=False).returncode == 0
+    for name in ("fe80::1%eth0", "[fe80::1%1]", "[::1", "::1]", "[::1]:443", "[]", "1:2"):
+        run = member.run(server_names=["joblet", name])
+        assert run.failed
+        assert repr(name) in run.result["msg"]
 
 
 # Configuration files

@@ -242,3 +242,60 @@ def test_s11_unavailable_is_not_absent(shared: SharedAuthority, nodes: tuple[Nod
     with old.served() as port:
         assert old.connects(port), "what runs does not depend on AWS"
         assert not new.connects(port)
+
+
+# Authorities that others have made
+
+
+def way_to_root() -> list[pki.CertificateAuthority]:
+    """Of several kinds of keys, and an authority that is called as the one that has issued it."""
+    root = pki.CertificateAuthority("Company", key_type="ec384")
+    middle = pki.CertificateAuthority("Company", parent=root, key_type="rsa2048", path_length=1)
+    return [pki.CertificateAuthority("Fleet", parent=middle, key_type="ed25519", path_length=0), middle, root]
+
+
+def test_an_imported_authority_below_others_is_believed_by_both_sides(
+    shared: SharedAuthority, nodes: tuple[Node, Node]
+) -> None:
+    """And the one that follows it, while it is replaced: by hosts that have the successor, and by those before."""
+    way = way_to_root()
+    given = {
+        "certificate": "".join(each.certificate_pem for each in reversed(way)),
+        "private_key": pki.private_key_pem(way[0].key),
+    }
+    shared.four_times(True, import_from=given)
+    first, second = nodes
+    first.boot()
+    assert {each.certificate_pem for each in way} == set(_pems(first.member.text("ca.pem")))
+    assert shared.rotate("publish").result["problems"] == []
+    second.boot()
+    with first.served() as old, second.served() as new:
+        assert first.connects(old)
+        assert second.connects(new)
+        assert first.connects(new)
+        assert second.connects(old)
+        shared.rotate("promote")
+    for node in nodes:
+        node.boot()
+    with first.served() as port:
+        assert second.connects(port)
+
+
+def test_a_generated_list_of_an_imported_authority_is_believed(
+    shared: SharedAuthority, nodes: tuple[Node, Node]
+) -> None:
+    """HAProxy asks for the list of each authority."""
+    own = pki.CertificateAuthority("Own", key_type="ed448")
+    given = {"certificate": own.certificate_pem, "private_key": pki.private_key_pem(own.key)}
+    shared.good(import_from=given, clients=[{"name": "admin"}, {"name": "gone"}])
+    shared.good(import_from=given, clients=[{"name": "admin"}, {"name": "gone", "state": "revoked"}])
+    nodes[0].member.good(server_names=NODE_NAMES, clients=["admin"])
+    path = nodes[0].member.path
+    files = f"crt {path}/server.pem ca-file {path}/ca.pem crl-file {path}/crl.pem"
+    with HaproxyInstance({}, tls=[f"{files} verify required ssl-min-ver TLSv1.3"]) as haproxy:
+        assert nodes[0].connects(haproxy.port)
+
+
+def _pems(text: str) -> list[str]:
+    end = "-----END CERTIFICATE-----\n"
+    return [part + end for part in text.split(end)[:-1]]

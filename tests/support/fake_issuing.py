@@ -50,6 +50,9 @@ class FakeTruth:
     def look(self, names: t.Iterable[str], *, now: datetime) -> dict[str, HeldCertificate]:
         return {name: self.held[name] for name in names if name in self.held}
 
+    def why_not(self, name: str) -> str | None:
+        return None
+
     def put(
         self, wanted: WantedCertificate, bundle: CertificateBundle, directory: str | None, profile: str | None
     ) -> TruthVersion:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import http.server
+import socket
 import threading
 import typing as t
 
@@ -22,13 +23,19 @@ PATHS = {
 }
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    def __init__(self, address: tuple[str, int], handler: type[http.server.BaseHTTPRequestHandler]) -> None:
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        super().__init__(address, handler)
+
+
 class InstanceMetadataService:
     """Started on __enter__. paths: below meta-data; requests: "METHOD path" of those that came; env: to be used."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: tuple[str, int] = ("127.0.0.1", 0)) -> None:
         self.paths = dict(PATHS)
         self.requests: list[str] = []
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = _Server(address, self._handler())
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
         endpoint = f"http://127.0.0.1:{self._server.server_address[1]}"

@@ -145,6 +145,8 @@ class CertificateAuthority:
         not_before: datetime.datetime | None = None,
         not_after: datetime.datetime | None = None,
         path_length: int | None = None,
+        key_usage: x509.KeyUsage | None = None,
+        key_identifier: bytes | None = None,
         signature_hash: hashes.HashAlgorithm | None = None,
         extra_extensions: t.Sequence[ExtraExtension] = (),
     ) -> None:
@@ -160,9 +162,10 @@ class CertificateAuthority:
             not_before or now() - datetime.timedelta(days=365),
             not_after or now() + datetime.timedelta(days=3650),
             None,
+            key_identifier,
         )
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
-        builder = builder.add_extension(_key_usage(ca=True), critical=True)
+        builder = builder.add_extension(key_usage or _key_usage(ca=True), critical=True)
         builder = builder.add_extension(_authority_key_identifier(issuer.key), critical=False)
         for extension, critical in extra_extensions:
             builder = builder.add_extension(extension, critical)
@@ -198,6 +201,7 @@ class CertificateAuthority:
         alternative_names: bool = True,
         is_ca: bool = False,
         usages: t.Sequence[x509.ObjectIdentifier] = (ExtendedKeyUsageOID.SERVER_AUTH,),
+        key_identifier: x509.AuthorityKeyIdentifier | None = None,
         extra_extensions: t.Sequence[ExtraExtension] = (),
         signing_key: t.Any = None,
     ) -> IssuedCertificate:
@@ -225,6 +229,7 @@ class CertificateAuthority:
             alternative_names=alternative_names,
             is_ca=is_ca,
             usages=usages,
+            key_identifier=key_identifier,
             extra_extensions=extra_extensions,
         )
 
@@ -272,6 +277,7 @@ def _issue(
     alternative_names: bool = True,
     is_ca: bool = False,
     usages: t.Sequence[x509.ObjectIdentifier] = (ExtendedKeyUsageOID.SERVER_AUTH,),
+    key_identifier: x509.AuthorityKeyIdentifier | None = None,
     extra_extensions: t.Sequence[ExtraExtension] = (),
 ) -> IssuedCertificate:
     if common_name is None:
@@ -283,7 +289,7 @@ def _issue(
     builder = builder.add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
     if not any(isinstance(extension, x509.KeyUsage) for extension, _critical in extra_extensions):
         builder = builder.add_extension(_key_usage(ca=is_ca), critical=True)
-    builder = builder.add_extension(_authority_key_identifier(issuer_key), critical=False)
+    builder = builder.add_extension(key_identifier or _authority_key_identifier(issuer_key), critical=False)
     if usages:
         builder = builder.add_extension(x509.ExtendedKeyUsage(list(usages)), critical=False)
     if alternative_names and names:
@@ -317,7 +323,9 @@ def _builder(
     not_before: datetime.datetime,
     not_after: datetime.datetime,
     serial_number: int | None,
+    key_identifier: bytes | None = None,
 ) -> x509.CertificateBuilder:
+    own_id = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -326,7 +334,7 @@ def _builder(
         .serial_number(serial_number or x509.random_serial_number())
         .not_valid_before(not_before)
         .not_valid_after(not_after)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier(key_identifier) if key_identifier else own_id, critical=False)
     )
 
 

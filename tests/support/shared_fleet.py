@@ -32,8 +32,10 @@ _BIND = "crt {dir}/shared/server.pem ca-file {dir}/shared/ca.pem crl-file {dir}/
 class SharedFleet:
     """members: their files, by host; haproxy: by server. All are this machine. See shared_fleet."""
 
-    def __init__(self, shared: SharedAuthority, directory: pathlib.Path, servers: t.Sequence[str]) -> None:
-        shared.good(clients=[{"name": "admin"}, {"name": "ci"}, {"name": "gone"}])
+    def __init__(
+        self, shared: SharedAuthority, directory: pathlib.Path, servers: t.Sequence[str], **options: t.Any
+    ) -> None:
+        shared.good(clients=[{"name": "admin"}, {"name": "ci"}, {"name": "gone"}], **options)
         # HAProxy's crl-file needs a list, which there is from the first revocation on.
         shared.good(clients=[{"name": "gone", "state": "revoked"}])
         self.shared = shared
@@ -189,10 +191,12 @@ class Visitor(threading.Thread):
 
 
 @contextlib.contextmanager
-def shared_fleet(shared: SharedAuthority, servers: t.Sequence[str] = SERVERS) -> t.Iterator[SharedFleet]:
-    """servers: names of hosts with a HAProxy. One more host is a client."""
+def shared_fleet(
+    shared: SharedAuthority, servers: t.Sequence[str] = SERVERS, **options: t.Any
+) -> t.Iterator[SharedFleet]:
+    """servers: names of hosts with a HAProxy. One more host is a client. options: of shared_ca."""
     directory = pathlib.Path(tempfile.mkdtemp(prefix="fleet", dir="/tmp"))
-    fleet = SharedFleet(shared, directory, servers)
+    fleet = SharedFleet(shared, directory, servers, **options)
     try:
         for made in fleet.haproxy.values():
             made.__enter__()

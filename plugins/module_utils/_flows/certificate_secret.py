@@ -8,61 +8,25 @@ from __future__ import annotations
 
 import dataclasses
 import typing as t
-from datetime import datetime
 
 from .._core.secrets.plan import (
     CURRENT,
     WantedSecret,
+    failed_replicas,
     plan_absent,
     plan_present,
-    secret_document,
+    require_other_regions,
     tags_of,
     version_with,
 )
-from .._core.x509.document import Opener, parse_secret
-from .._core.x509.problems import MaterialError, Problem
-from .._core.x509.verify import VerificationPolicy, build_bundle
 from .._errors import RotationError, SecretsManagerError
 from .._ports.aws.secret_writer import SecretWriter
-from .._ports.openssl.loadable import why_not_loaded
+from .given_secret import NOT_KEPT, GivenSecret, SecretRenewal
 
 if t.TYPE_CHECKING:
     from .._core.x509.bundle import CertificateBundle
 
 _UNREADABLE = ("AccessDeniedException", "ResourceNotFoundException", "InvalidRequestException", "DecryptionFailure")
-
-
-@dataclasses.dataclass(frozen=True)
-class GivenSecret:
-    """What is to be stored. content: as a secret may hold it; opener: of what is encrypted, also in
-    what is stored now; domain_name: that the certificate has to cover."""
-
-    content: str | bytes
-    opener: Opener
-    domain_name: str | None
-    policy: VerificationPolicy
-    at: datetime
-
-    def verified(self) -> tuple[CertificateBundle | None, list[Problem]]:
-        """None when it must not be served."""
-        try:
-            material = parse_secret(self.content, self.opener)
-        except MaterialError as error:
-            return None, [error.problem]
-        material = dataclasses.replace(material, domain_name=self.domain_name or material.domain_name)
-        bundle, problems = build_bundle(material, self.policy, at=self.at, why_not_loaded=why_not_loaded)
-        return bundle, list(problems)
-
-    def document(self, bundle: CertificateBundle) -> str:
-        """Raises RotationError when AWS would not take it."""
-        files = {part: data.decode() for part, data in bundle.render("lineage").items()}
-        parts = {
-            "certificate": files["cert"],
-            "certificate_chain": files["chain"],
-            "private_key": files["privkey"],
-            "domain_name": self.domain_name or bundle.subject_alternative_names[0],
-        }
-        return secret_document(parts)
 
 
 def remove(source: SecretWriter, name: str, *, recovery_window: int, force: bool, check_mode: bool) -> dict[str, t.Any]:
@@ -91,7 +55,9 @@ def store(
     restore: bool,
     check_mode: bool,
 ) -> dict[str, t.Any]:
-    """restore: take back a deletion. Returns the result, with what a diff shows."""
+    """wanted: with what a new secret gets as its document; restore: take back a deletion. Returns the result, with what
+    a diff shows, and warnings."""
+    require_other_regions(source.place.region, wanted.replicas)
     described = source.describe(wanted.name)
     try:
         return _bring(source, described, wanted, given, bundle, restore, check_mode)
@@ -118,18 +84,19 @@ def _bring(
             changed=False,
         )
     holder = version_with(described, wanted.label)
-    stored, same = _stored(source, described, holder, wanted, given, bundle)
-    requests = plan_present(described, wanted, same_content=same)
+    renewal = _renewal(source, described, holder, wanted, given, bundle)
+    wanted = dataclasses.replace(wanted, document=renewal.document)
+    requests = plan_present(described, wanted, same_content=renewal.same)
     if not check_mode:
         for request in requests:
             if request.operation == "put_secret_value":
                 source.put(request, wanted)
             else:
                 source.apply([request], wanted.name)
-    version = holder if holder and (same or holder == wanted.token) else wanted.token
+    version = holder if holder and (renewal.same or holder == wanted.token) else wanted.token
     summary = bundle.summary()
-    before = _facts(described, holder, stored) if described else {}
-    after = _wanted_facts(before, wanted, version, summary)
+    before = _facts(described, holder, renewal.before) if described else {}
+    after = _wanted_facts(before, wanted, version, {**summary, "domain_name": renewal.domain_name})
     return {
         "changed": bool(requests),
         "name": wanted.name,
@@ -140,36 +107,37 @@ def _bring(
         "action": "created" if described is None else "updated" if requests else "unchanged",
         "changes": [request.name for request in requests],
         **summary,
+        "warnings": [f"{wanted.name}: {text}" for text in (*renewal.warnings, *failed_replicas(described))],
         "diff": {"before": before, "after": after} if requests else {"before": {}, "after": {}},
     }
 
 
-def _stored(
+def _renewal(
     source: SecretWriter,
     described: dict[str, t.Any] | None,
     holder: str | None,
     wanted: WantedSecret,
     given: GivenSecret,
     bundle: CertificateBundle,
-) -> tuple[dict[str, t.Any], bool]:
-    """Facts of what is stored now, and whether it means the same. Who may only write, writes."""
-    if described is None or holder is None:
-        return {}, False
-    if holder == wanted.token:
-        return bundle.summary(), True
+) -> SecretRenewal:
+    """What the secret holds is read, where anything does; a label that no version has yet stands for the current one.
+
+    Raises RotationError when it must not become this.
+    """
+    base = holder or version_with(described, CURRENT)
+    new = given.new(wanted, bundle)
+    if described is None or base is None:
+        return new
+    if holder == wanted.token:  # what this module stores by itself, and nobody has added anything
+        return new._replace(same=True, before={**bundle.summary(), "domain_name": new.domain_name})
     try:
-        material = parse_secret(source.value_of(described, holder), given.opener)
-    except MaterialError:
-        return {}, False
-    except SecretsManagerError as error:
+        value = source.value_of(described, base)
+    except SecretsManagerError as error:  # who may only write, writes
         if error.code in _UNREADABLE:
-            return {}, False
+            return new._replace(warnings=[f"{NOT_KEPT} it cannot be read ({error.code})."])
         raise
-    stored, _problems = build_bundle(material, given.policy, at=given.at, why_not_loaded=why_not_loaded)
-    if stored is None:
-        return material.certificates[0].summary() if len(material.certificates) == 1 else {}, False
-    asked = given.domain_name
-    return stored.summary(), stored == bundle and (not asked or asked == material.domain_name)
+    renewal = given.into(value, wanted, bundle)
+    return renewal if holder else renewal._replace(same=False)
 
 
 def _facts(
@@ -208,5 +176,5 @@ def _wanted_facts(
 
 
 def _public(summary: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    names = ("fingerprint_sha256", "not_before", "not_after", "subject_alternative_names")
+    names = ("fingerprint_sha256", "not_before", "not_after", "subject_alternative_names", "domain_name")
     return {name: summary[name] for name in names if name in summary}

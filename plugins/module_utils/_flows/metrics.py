@@ -22,6 +22,7 @@ from .._ports.store.places import Place, open_place
 from .._ports.store.trust import UnsafeDirectory
 
 TOTALS_FILE = "metrics.json"
+N = t.TypeVar("N")
 
 
 class MetricsReport(t.NamedTuple):
@@ -132,6 +133,16 @@ def read_textfile(path: str) -> bytes:
             if error.errno == errno.ENOENT or is_unfit(error):
                 return b""
             raise
+
+
+def read_numbers(textfile: str, read: t.Callable[[str], N], empty: t.Callable[[], N]) -> tuple[bytes, N, list[str]]:
+    """What the file holds, the numbers in it, and warnings. read: raises ValueError for a text that is damaged; empty:
+    makes what counts then. Raises StoreError."""
+    data = read_textfile(textfile)
+    try:
+        return data, read(data.decode()), []
+    except ValueError:
+        return data, empty(), [f"{textfile} is damaged: all counters of the metrics start again at zero."]
 
 
 def write_textfile(path: str, data: bytes, *, alone: bool = False) -> None:

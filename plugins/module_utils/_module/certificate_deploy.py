@@ -50,7 +50,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
         "type": "list",
         "elements": "str",
         "choices": [*GUARDED_CHANGES, ISSUED_EARLIER, "all"],
-        "default": list(GUARDED_CHANGES),
+        "default": [code for code in GUARDED_CHANGES if code != "chain_dropped"],
     },
     **FILE_OPTIONS,
     **VERIFY_OPTIONS,

@@ -10,16 +10,18 @@ import typing as t
 from datetime import datetime, timezone
 
 from .._core.secrets.plan import CURRENT, WantedSecret
+from .._core.x509.changes import GUARDED_CHANGES
 from .._errors import InvalidOption, RotationError
 from .._ports.aws.secret_writer import SecretWriter
 from .._ports.host.libraries import require_library
 from .boundary import module_boundary
 from .given import GIVEN_EXCLUSIVE, GIVEN_OPTIONS, given_content
-from .options import VERIFY_OPTIONS, tag_texts, verification_policy
+from .options import VERIFY_OPTIONS, allowed_changes, tag_texts, verification_policy
+from .selection import CONTENT_OPTIONS
 
 if t.TYPE_CHECKING:
     from .._core.x509.bundle import CertificateBundle
-    from .._flows.certificate_secret import GivenSecret
+    from .._flows.given_secret import GivenSecret
     from .aws import AwsModule
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
@@ -39,6 +41,9 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "on_deleted": {"type": "str", "choices": ["fail", "restore"], "default": "fail"},
     "recovery_window": {"type": "int", "default": 30},
     "force": {"type": "bool", "default": False},
+    "merge": {"type": "bool", "default": True},
+    "allow_changes": {"type": "list", "elements": "str", "choices": [*GUARDED_CHANGES, "all"]},
+    "fields": CONTENT_OPTIONS["fields"],
     **GIVEN_OPTIONS,
     **VERIFY_OPTIONS,
 }
@@ -51,6 +56,8 @@ def run(module: AwsModule) -> None:
         source = SecretWriter(module.client("secretsmanager"), module.retry)
         result = _absent(module, source) if module.params["state"] == "absent" else _present(module, source)
         diff = result.pop("diff")
+        for warning in result.pop("warnings", ()):
+            module.warn(warning)
         module.exit_json(**result, api_calls=dict(source.api_calls), **({"diff": diff} if module._diff else {}))
 
 
@@ -84,7 +91,8 @@ def _present(module: AwsModule, source: SecretWriter) -> dict[str, t.Any]:
 
 def _given(params: t.Mapping[str, t.Any]) -> GivenSecret:
     """Raises InvalidOption."""
-    from .._flows.certificate_secret import GivenSecret
+    from .._core.pipeline.verify import field_map
+    from .._flows.given_secret import GivenSecret
     from .._ports.openssl.opener import ProcessOpener
 
     policy = verification_policy(params)
@@ -94,6 +102,9 @@ def _given(params: t.Mapping[str, t.Any]) -> GivenSecret:
         domain_name=params["domain_name"],
         policy=policy,
         at=datetime.now(timezone.utc),
+        fields=field_map(params["fields"] or {}),
+        merge=params["merge"],
+        allow_changes=None if params["allow_changes"] is None else allowed_changes(params),
     )
 
 

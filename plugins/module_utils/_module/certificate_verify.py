@@ -11,7 +11,7 @@ import re
 import typing as t
 from datetime import datetime, timezone
 
-from .._core.x509.document import FieldMap
+from .._core.x509.document import document_parts
 from .._core.x509.examine import Examination, examine
 from .._core.x509.problems import MaterialError, Problem
 from .._errors import InvalidOption
@@ -76,13 +76,13 @@ def _examine(wanted: Examination) -> list[Problem]:
     document = given_document(wanted.certificate)
     if document is not None:
         try:
-            fields = FieldMap().extract(document)
+            parts = document_parts(document)
         except MaterialError as error:
             return [error.problem]
         wanted = dataclasses.replace(
             wanted,
-            certificate=fields.get("certificate", ""),
-            certificate_chain=wanted.certificate_chain or fields.get("certificate_chain", ""),
-            private_key=fields.get("private_key") if wanted.private_key is None else wanted.private_key,
+            certificate=parts["certificate"],
+            certificate_chain=wanted.certificate_chain or parts["certificate_chain"],
+            private_key=parts.get("private_key") if wanted.private_key is None else wanted.private_key,
         )
     return examine(wanted)

@@ -9,6 +9,10 @@ from __future__ import annotations
 import json
 import typing as t
 
+from .._core.x509.encodings import PKCS12, der_blocks, has_pem, read_blocks
+from .._core.x509.fields import replaced
+from .._core.x509.json_document import json_text, load_document
+from .._core.x509.problems import MaterialError
 from .._errors import InvalidOption
 from .._ports.store.atomic import is_unfit, read_regular_file
 
@@ -31,7 +35,7 @@ _MAX_FILE_SIZE = 4 * 1024 * 1024
 
 
 def given_content(params: t.Mapping[str, t.Any]) -> str | bytes:
-    """What GIVEN_OPTIONS hold, in a form that a secret may have. Raises InvalidOption.
+    """What GIVEN_OPTIONS hold, in a form that a secret may have. Raises InvalidOption, and MaterialError.
 
     Certificate, chain and key may all be in ``certificate``, also as a JSON document, whose fields the other options
     replace; a file of it may be PKCS#12.
@@ -40,26 +44,33 @@ def given_content(params: t.Mapping[str, t.Any]) -> str | bytes:
     if "certificate" not in parts:
         raise InvalidOption("Give the certificate, by certificate or certificate_src.")
     certificate = parts["certificate"]
-    texts = {name: content for name, content in parts.items() if isinstance(content, str)}
-    if len(texts) < len(parts):
-        if len(parts) > 1 or not isinstance(certificate, bytes):
-            raise InvalidOption(
-                "PKCS#12 holds certificate, chain and key: give it as certificate_src and nothing else."
-            )
+    if len(parts) == 1:
         return certificate
-    document = given_document(texts["certificate"]) if len(texts) > 1 else None
+    document = given_document(certificate) if isinstance(certificate, str) else None
+    texts = {name: _pem(content) for name, content in parts.items() if document is None or name != "certificate"}
     if document is not None:
-        return json.dumps({**document, **texts, "certificate": document.get("certificate")})
+        return json.dumps(replaced(document, texts))
     return json.dumps(texts) if "private_key" in texts else "\n".join(texts.values())
+
+
+def _pem(content: str | bytes) -> str:
+    """What is given beside other parts, which PKCS#12 cannot be. Raises InvalidOption, and MaterialError."""
+    if isinstance(content, str) and has_pem(content):
+        return content
+    blocks = read_blocks(content)
+    if any(block.label == PKCS12 for block in blocks):
+        raise InvalidOption("PKCS#12 holds certificate, chain and key: give it as certificate_src and nothing else.")
+    if blocks or isinstance(content, bytes):
+        return b"".join(block.encode() for block in blocks).decode()
+    return content
 
 
 def given_document(text: str) -> dict[str, t.Any] | None:
     """The JSON document that a text is; None when it is something else."""
-    if not text.lstrip().startswith("{"):
-        return None
+    inner = json_text(text)
     try:
-        document = json.loads(text, strict=False)
-    except (ValueError, RecursionError):
+        document = load_document(inner) if inner else None
+    except MaterialError:
         return None  # whoever parses it says what is wrong
     return document if isinstance(document, dict) else None
 
@@ -74,9 +85,9 @@ def _part(params: t.Mapping[str, t.Any], name: str) -> str | bytes | None:
         if is_unfit(error):
             raise InvalidOption(f"{name}_src: {path} is no file of a certificate or key.") from None
         raise InvalidOption(f"{name}_src: cannot read {path} on this host: {error.strerror}.") from None
-    if data[:1] == b"\x30":
+    if der_blocks(data):
         return data
     try:
         return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError:
-        raise InvalidOption(f"{name}_src: {path} is neither PEM nor PKCS#12.") from None
+        raise InvalidOption(f"{name}_src: {path} is neither PEM, nor DER, nor PKCS#12.") from None

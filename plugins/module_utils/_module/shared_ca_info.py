@@ -45,6 +45,7 @@ def run(module: AwsModule) -> None:
         from .._core.shared_ca.facts import facts
         from .._flows.shared_ca.known_clients import known_clients
         from .._flows.shared_ca.steward import Steward
+        from .._ports.openssl.peers import why_not_believed
 
         names, source = secret_names(params), shared_secrets(module)
         clients = params["clients"]
@@ -52,5 +53,6 @@ def run(module: AwsModule) -> None:
             clients = known_clients(source, names, module.warn)
         steward = Steward(source, names, now())
         state = steward.look(clients)
-        result = facts(state, steward.at, warn_before(params), mask_private_key if params["include_keys"] else None)
+        mask = mask_private_key if params["include_keys"] else None
+        result = facts(state, steward.at, warn_before(params), why_not_believed, mask)
         module.exit_json(changed=False, **result, api_calls=dict(source.api_calls))

@@ -97,12 +97,12 @@ def run(module: AwsModule) -> None:
         settings = directory_settings({**module.params, "keep_previous": 0})
         lock_timeout = duration_option(module.params, "lock_timeout").total_seconds()
         supplier, configurations = wanted.supplier(), wanted.configurations()
-        directory = MemberDirectory(module.params["path"])
-        with CertificateDirectory(directory.path, settings).locked(lock_timeout, create=not module.check_mode):
+        store = CertificateDirectory(module.params["path"], settings)
+        directory = MemberDirectory(store)
+        with store.locked(lock_timeout, create=not module.check_mode):
             files = install(directory, supplier, settings.attributes or FileAttributes(), configurations)
-        for warning in (files.supply.warning, files.supply.taken.warning if files.supply.taken else ""):
-            if warning:
-                module.warn(warning)
+        for warning in files.warnings:
+            module.warn(warning)
         # A stand-in for what the signer has yet to make is no finding.
         judged = dataclasses.replace(files.material, server=None) if files.request else files.material
         found = problems(judged, supplier.at, supplier.warn_before)
@@ -222,6 +222,11 @@ class _Wanted:
             raise InvalidOption("renew_before: as long as validity_days, so each run would issue a certificate.")
         if not names:
             return None
+        if params["own_address"] and not address:
+            self._module.warn(
+                "own_address: this host has no default route, neither for IPv4 nor for IPv6, so no address is added."
+                " Name its addresses in server_names."
+            )
         tolerant = (params["metadata_names"] and not self._instance) or (params["own_address"] and not address)
         return ServerWish(alternative_names(names), profile, renew_before, tolerant)
 

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime
 import os
 import typing as t
 
@@ -21,20 +23,21 @@ def run(module: t.Any) -> None:
     with module_boundary(module):
         require_library("cryptography")
         from .._core.shared_ca.held import held
+        from .._ports.openssl.peers import why_not_believed
 
-        found = held(_public_files(module.params["path"]))
+        found, now = held(_files(module.params["path"])), datetime.datetime.now(datetime.timezone.utc)
         module.exit_json(
             changed=False,
             trusted_fingerprints=[authority.fingerprint_sha256 for authority in found.trusted],
-            server=found.facts(found.server) if found.server else None,
-            clients={name: found.facts(leaf) for name, leaf in found.clients.items()},
+            server=found.facts(found.server, "server", now, why_not_believed) if found.server else None,
+            clients={name: found.facts(leaf, "client", now, why_not_believed) for name, leaf in found.clients.items()},
             problems=list(found.problems),
         )
 
 
-def _public_files(path: str) -> dict[str, bytes]:
-    """Those without private keys. Raises RotationError."""
-    from .._core.shared_ca.file_names import CA, CLIENT_CERT, SERVER_CERT
+def _files(path: str) -> dict[str, bytes]:
+    """Raises RotationError, but for private keys that cannot be read."""
+    from .._core.shared_ca.file_names import CA, CLIENT_CERT, CRL, SERVER_CERT, SERVER_KEY, client_key
 
     try:
         names = os.listdir(path)
@@ -42,11 +45,15 @@ def _public_files(path: str) -> dict[str, bytes]:
         return {}
     except OSError as error:
         raise RotationError(f"Cannot list {path}: {error.strerror or error}.") from None
+    clients = [match["name"] for match in map(CLIENT_CERT.fullmatch, names) if match]
     found = {}
     for name in names:
-        if name in (CA, SERVER_CERT) or CLIENT_CERT.fullmatch(name):
+        if name in (CA, CRL, SERVER_CERT) or CLIENT_CERT.fullmatch(name):
             try:
                 found[name] = read_regular_file(os.path.join(path, name))
             except OSError as error:
                 raise RotationError(f"Cannot read {os.path.join(path, name)}: {error.strerror or error}.") from None
+    for name in {SERVER_KEY, *map(client_key, clients)}.intersection(names):
+        with contextlib.suppress(OSError):  # whether peers believe its certificate is not asked then
+            found[name] = read_regular_file(os.path.join(path, name))
     return found

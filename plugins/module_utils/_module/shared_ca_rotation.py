@@ -48,6 +48,7 @@ def run(module: AwsModule) -> None:
         from .._flows.shared_ca.overlay import Overlay
         from .._flows.shared_ca.rotation import AuthorityRotation
         from .._flows.shared_ca.steward import ClientWish, Steward
+        from .._ports.openssl.peers import why_not_believed
 
         params, check_mode, warn = module.params, module.check_mode, warn_before(module.params)
         names, source = secret_names(params), shared_secrets(module)
@@ -62,7 +63,7 @@ def run(module: AwsModule) -> None:
         else:
             after = {"promote": rotation.promote, "finish": rotation.finish, "abort": rotation.abort}[params["step"]]()
         told = before if check_mode and steward.changed else after
-        result = facts(told, steward.at, warn)
+        result = facts(told, steward.at, warn, why_not_believed)
         diff = {"diff": {"before": shown(before), "after": shown(after)}} if module._diff else {}
         module.exit_json(
             changed=steward.changed,
@@ -79,15 +80,18 @@ def _profile(params: t.Mapping[str, t.Any], state: State) -> Profile | None:
     """None to make the successor like the authority that there is. Raises RotationError."""
     import dataclasses
 
+    from .._core.ca.keys import spec_of
     from .._core.ca.profiles import days
     from .._flows.shared_ca.steward import profile_of
 
     if all(params[name] is None for name in ("validity_days", "key_type", "key_size")) or state.current is None:
         return None
-    profile = profile_of(state.current.certificate, state.names.ca_cert)
+    key = None
     if params["key_type"] or params["key_size"]:
-        kind = params["key_type"] or profile.key.kind
-        profile = dataclasses.replace(profile, key=key_spec(kind, params["key_size"], _SIZES))
+        certificate = state.current.certificate
+        kind = params["key_type"] or (spec_of(certificate.public_key).kind if certificate else "rsa")
+        key = key_spec(kind, params["key_size"], _SIZES)
+    profile = profile_of(state.current.certificate, state.names.ca_cert, key)
     if params["validity_days"] is not None:
         profile = dataclasses.replace(profile, validity=days(params["validity_days"]))
     return profile

@@ -10,17 +10,20 @@ is kept.
 
 from __future__ import annotations
 
-import json
+import contextlib
 import typing as t
 
+from ..secrets.content import NewContent
+from ..secrets.merging import MergedContent, as_text, merged, stored_document, stored_domain_name
 from ..secrets.plan import secret_document
-from ..x509.document import FIELDS
+from ..x509.field_names import FIELDS
 from ..x509.names import covers
 from ..x509.problems import MaterialError
 
 if t.TYPE_CHECKING:
     from ..x509.bundle import CertificateBundle
     from ..x509.document import CertificateMaterial
+    from ..x509.fields import FieldMap
 
 Fields = t.Mapping[str, t.Any]
 _ACME: t.Final = "acme"
@@ -29,12 +32,8 @@ _CERTIFICATE_PEM: t.Final = "-----BEGIN CERTIFICATE-----"
 
 def document_fields(value: str | bytes) -> Fields:
     """Of the JSON object that a secret holds; none when it holds something else."""
-    try:
-        text = value.decode("utf-8-sig") if isinstance(value, bytes) else value.lstrip("\ufeff")
-        document = json.loads(text, strict=False)
-    except (ValueError, RecursionError):
-        return {}
-    return document if isinstance(document, dict) else {}
+    text = as_text(value)
+    return (stored_document(text) if text is not None else None) or {}
 
 
 def issued_by(fields: Fields) -> tuple[str | None, str | None]:
@@ -47,29 +46,51 @@ def issued_by(fields: Fields) -> tuple[str | None, str | None]:
     )
 
 
-def issued_document(
-    before: Fields, bundle: CertificateBundle, first_domain: str, directory: str | None, profile: str | None
-) -> str:
-    """The document's text, the same for the same content. before: fields of the one that it replaces.
+def issued_documents(
+    before: str | bytes,
+    bundle: CertificateBundle,
+    first_domain: str,
+    directory: str | None,
+    profile: str | None,
+    fields: FieldMap | None = None,
+) -> t.Iterator[str | bytes]:
+    """The document's text, the same for the same content, and what else it may be where hosts cannot read that.
 
+    The first has the certificate wherever the document before it had one; the second in fields of this collection's
+    own, beside all others; the last has nothing else. before: the value that it replaces, "" for none.
     A domain_name that was there stays, for files of hosts may be named after it, as long as the certificate covers it.
-    directory: None when it is not known. Raises RotationError when AWS would not take it.
+    directory: None when it is not known; fields: where documents keep their own. Raises RotationError when AWS would
+    not take it.
     """
-    files = {part: data.decode() for part, data in bundle.render("lineage").items()}
-    kept = before.get("domain_name")
+    kept = _domain_name(before, fields)
     leaf = bundle.leaf
-    is_kept = isinstance(kept, str) and kept.strip() and covers(leaf.dns_names, leaf.ip_addresses, kept)
-    told = before.get(_ACME)
-    return secret_document(
-        {
-            **before,
-            "certificate": files["cert"],
-            "certificate_chain": files["chain"],
-            "private_key": files["privkey"],
-            "domain_name": kept if is_kept else first_domain,
-            _ACME: {**(told if isinstance(told, dict) else {}), "directory": directory, "profile": profile},
-        }
-    )
+    is_kept = kept and covers(leaf.dns_names, leaf.ip_addresses, kept)
+    others = document_fields(before)
+    told = others.get(_ACME)
+    more = {_ACME: {**(told if isinstance(told, dict) else {}), "directory": directory, "profile": profile}}
+    wanted = MergedContent(NewContent(bundle), None if is_kept else first_domain, more=more)
+    with contextlib.suppress(MaterialError):
+        document = merged(before, wanted, fields) if others else None
+        if document is not None:
+            yield document
+    files = {part: data.decode() for part, data in bundle.render("lineage").items()}
+    own = {
+        "certificate": files["cert"],
+        "certificate_chain": files["chain"],
+        "private_key": files["privkey"],
+        "domain_name": kept if is_kept else first_domain,
+        **more,
+    }
+    with contextlib.suppress(MaterialError):
+        yield secret_document({**others, **own})
+    yield secret_document(own)
+
+
+def _domain_name(value: str | bytes, fields: FieldMap | None) -> str | None:
+    try:
+        return stored_domain_name(value, fields)
+    except MaterialError:
+        return None
 
 
 def why_not_replaced(value: str | bytes, material: CertificateMaterial | MaterialError) -> str | None:

@@ -16,12 +16,8 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-try:
-    import idna
-except ImportError:  # told where a name needs it
-    pass
-
 from ..._errors import InvalidOption
+from ..x509.names import MissingIdna, ascii_labels
 from .wanted import CHALLENGES, KEY_TYPES, ChallengeType, KeyType, WantedCertificate
 
 MAX_NAMES: t.Final = 100
@@ -282,13 +278,13 @@ def _ascii(name: str, given: str) -> str:
     if name.isascii():
         return name.removesuffix(".").lower()
     try:
-        return idna.encode(name, uts46=True).decode("ascii").removesuffix(".")
-    except UnicodeError:  # idna's errors are of this kind
-        raise InvalidOption(f"{_quoted(given)} is no internationalised name (IDNA 2008): correct it.") from None
-    except NameError:
+        return ascii_labels(name).removesuffix(".")
+    except MissingIdna:
         raise InvalidOption(
             f"{_quoted(given)}: install the Python package idna, or write the name in A-labels (xn--...)."
         ) from None
+    except UnicodeError:
+        raise InvalidOption(f"{_quoted(given)} is no internationalised name (IDNA 2008): correct it.") from None
 
 
 def _quoted(value: t.Any) -> str:

@@ -29,6 +29,7 @@ from .issue import BACKDATING, SigningAuthority, authority_key_identifier, signa
 _LABEL: t.Final = "X509 CRL"
 _SHOWN: t.Final = 12  # characters of a fingerprint
 
+_Authority = t.TypeVar("_Authority")
 #: Serial number -> when it was revoked.
 Revoked = t.Mapping[int, datetime.datetime]
 
@@ -51,6 +52,15 @@ def build_crl(issuer: SigningAuthority, revoked: Revoked, at: datetime.datetime,
         entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(when).build()
         builder = builder.add_revoked_certificate(entry)
     return _pem(builder.sign(issuer.key, signature_hash(issuer.key)))
+
+
+def in_order_of_lists(authorities: t.Iterable[_Authority]) -> list[_Authority]:
+    """The lists' order. authorities: as trust.arranged has them.
+
+    The other way round: of several lists of one name OpenSSL takes the first one where the authority has no subject key
+    identifier, which is the last one there.
+    """
+    return list(authorities)[::-1]
 
 
 class StoredCrl:
@@ -98,9 +108,10 @@ class StoredCrl:
         """The highest number of a list."""
         return max(self._numbers, default=0)
 
-    def is_for(self, authorities: t.Collection[Certificate]) -> bool:
-        """Whether it holds a list of each of these authorities, and no other one."""
-        return len(self._lists) == len(authorities) and all(self.of(authority) is not None for authority in authorities)
+    def is_for(self, authorities: t.Sequence[Certificate]) -> bool:
+        """Whether it holds a list of each of these authorities, in the order of in_order_of_lists, and no other one."""
+        pairs = zip(self._lists, in_order_of_lists(authorities))
+        return len(self._lists) == len(authorities) and all(_is_signed(crl, each) for crl, each in pairs)
 
     def is_due(self, authority: Certificate, at: datetime.datetime) -> bool:
         """Whether another list of this authority would help: this one is to come yet, or ends too soon."""

@@ -18,7 +18,7 @@ try:
 except ImportError:  # the module boundary says so
     pass
 
-from ..._errors import RotationError
+from ..._errors import InvalidOption, RotationError
 from ..instants import isoformat_utc
 from ..x509.certificate import Certificate, load_certificate
 from ..x509.name_constraints import forbidden_names
@@ -44,7 +44,12 @@ class SigningAuthority:
 
 
 def issue_authority(key: t.Any, subject: x509.Name, validity: datetime.timedelta, at: datetime.datetime) -> Certificate:
-    """A self-signed root that issues leaves only (path length 0). key: its private key."""
+    """A self-signed root that issues leaves only (path length 0). key: its private key.
+
+    Raises InvalidOption without a subject: an issuer has to have a name (RFC 5280, 4.1.2.6).
+    """
+    if not list(subject):
+        raise InvalidOption("subject: all its parts are empty, and an authority has to have a name. Give common_name.")
     builder = _builder(subject, subject, key.public_key(), at - BACKDATING, at + validity)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     builder = builder.add_extension(_key_usage(key_cert_sign=True, crl_sign=True), critical=True)

@@ -21,7 +21,11 @@ from ..x509.names import a_labels
 from ..x509.paths import Purpose
 from ..x509.problems import Problem, error, warning
 from ..x509.verify import key_pair_problems
+from ..x509.ways_up import names_key_of
 from .issue import leaf_end
+from .keys import key_pem
+from .trial import PeerVerdict
+from .trust import Trust
 
 
 def authority_problems(
@@ -35,7 +39,8 @@ def authority_problems(
     usage = authority.key_usage
     if not authority.is_ca or (usage is not None and not usage.key_cert_sign):
         problems.append(error("intermediate_not_ca", f"'{authority.name}' is no certificate authority."))
-    if authority.self_issued and authority.signature_by(authority) == "forged":
+    claims_own_key = authority.self_issued and names_key_of(authority, authority)
+    if claims_own_key and authority.signature_by(authority) == "forged":
         problems.append(error("chain_signature_invalid", f"'{authority.name}' is not signed by its own key."))
     return problems + date_problems(authority, at, warn_before)
 
@@ -44,21 +49,37 @@ def leaf_problems(
     leaf: Certificate,
     key: t.Any,
     purpose: Purpose,
-    authorities: t.Iterable[Certificate],
+    trust: Trust,
     at: datetime.datetime,
     warn_before: datetime.timedelta,
+    verdict: PeerVerdict,
 ) -> list[Problem]:
-    """authorities: those that are trusted; one of them must have signed it."""
+    """key: of the leaf, None where it was not looked at: then nobody can be asked; trust: what its peers have."""
     problems = key_pair_problems(leaf, key)
-    if not any(is_issued_by(leaf, authority) for authority in authorities):
-        problems.append(
-            error("chain_signature_invalid", f"'{leaf.name}' is not signed by the authority that is stored with it.")
-        )
     if leaf.is_ca or not has_purpose(leaf, purpose):
         problems.append(
             error("purpose_not_allowed", f"'{leaf.name}' is no certificate for TLS {purpose}s: have it issued again.")
         )
+    if not any(is_issued_by(leaf, authority) for authority in trust.authorities):
+        problems.append(
+            error("chain_signature_invalid", f"'{leaf.name}' is not signed by the authority that is stored with it.")
+        )
+    reason = None if problems else refusal(leaf, key, purpose, trust, at, verdict)
+    if reason is not None:
+        peers = "servers" if purpose == "client" else "clients"
+        problems.append(
+            error("untrusted", f"TLS {peers} that trust what is stored with '{leaf.name}' refuse it: {reason}.")
+        )
     return problems + date_problems(leaf, at, warn_before)
+
+
+def refusal(
+    leaf: Certificate, key: t.Any, purpose: Purpose, trust: Trust, at: datetime.datetime, verdict: PeerVerdict
+) -> str | None:
+    """Why peers with this trust refuse it, whatever its dates are. key: None for one that nobody can be asked about."""
+    if key is None:
+        return None
+    return verdict(trust.question(purpose, leaf.pem + key_pem(key).encode(), at))
 
 
 def is_issued_by(leaf: Certificate, authority: Certificate) -> bool:
@@ -89,7 +110,7 @@ def date_problems(certificate: Certificate, at: datetime.datetime, warn_before: 
 
 
 RenewalReason = t.Literal[
-    "missing", "key_broken", "ca_changed", "names_changed", "purpose", "not_yet_valid", "expiring"
+    "missing", "key_broken", "ca_changed", "names_changed", "purpose", "not_yet_valid", "refused", "expiring"
 ]
 
 
@@ -102,11 +123,14 @@ def server_renewal_reason(
     validity: datetime.timedelta,
     renew_before: datetime.timedelta | None = None,
     above: t.Iterable[Certificate] = (),
+    *,
+    is_refused: t.Callable[[], bool],
 ) -> RenewalReason | None:
     """Why a server's certificate has to be issued anew, or None when it is still good.
 
     leaf, key: None where there is none that can be read; authority: that has to have issued it; names: that it has to
-    have, as the subjectAltName will hold them; validity, renew_before, above: see is_ending.
+    have, as the subjectAltName will hold them; validity, renew_before, above: see is_ending; is_refused: asks whether
+    peers refuse it, and is called for a leaf that is good otherwise.
     """
     if leaf is None or key is None:
         return "missing"
@@ -120,6 +144,8 @@ def server_renewal_reason(
         return "purpose"
     if leaf.not_before > at:  # this host's clock was fast when it was issued
         return "not_yet_valid"
+    if is_refused():
+        return "refused"
     return "expiring" if is_ending(leaf, authority, at, validity, renew_before, above) else None
 
 

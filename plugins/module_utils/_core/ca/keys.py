@@ -10,12 +10,12 @@ import typing as t
 
 try:
     from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+    from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 except ImportError:  # the module boundary says so
     pass
 
 from ..._errors import RotationError
-from ..x509.document import load_private_key
+from ..x509.keys import load_private_key
 from ..x509.pem import parse_pem
 from .profiles import KeySpec
 
@@ -26,6 +26,10 @@ KeyMaker = t.Callable[[KeySpec], t.Any]
 def generate_key(spec: KeySpec) -> t.Any:
     if spec.kind == "rsa":
         return rsa.generate_private_key(65537, spec.size)
+    if spec.kind == "ed25519":
+        return ed25519.Ed25519PrivateKey.generate()
+    if spec.kind == "ed448":
+        return ed448.Ed448PrivateKey.generate()
     curves: dict[int, t.Any] = {256: ec.SECP256R1, 384: ec.SECP384R1, 521: ec.SECP521R1}
     return ec.generate_private_key(curves[spec.size]())
 
@@ -54,4 +58,8 @@ def spec_of(public_key: t.Any) -> KeySpec:
         return KeySpec("rsa", min((2048, 3072, 4096), key=lambda size: abs(size - public_key.key_size)))
     if isinstance(public_key, ec.EllipticCurvePublicKey) and public_key.curve.key_size in (256, 384, 521):
         return KeySpec("ec", public_key.curve.key_size)
+    if isinstance(public_key, ed25519.Ed25519PublicKey):
+        return KeySpec("ed25519", 256)
+    if isinstance(public_key, ed448.Ed448PublicKey):
+        return KeySpec("ed448", 448)
     raise RotationError("The stored certificate has a key of a kind that is not made here: say key_type and key_size.")

@@ -18,8 +18,14 @@ except ImportError:  # the module boundary says so
 
 from ..._errors import InvalidOption
 
-KeyKind = t.Literal["rsa", "ec"]
-KEY_SIZES: t.Final[dict[str, tuple[int, ...]]] = {"rsa": (2048, 3072, 4096), "ec": (256, 384, 521)}
+#: The last two follow imported authorities that have such keys.
+KeyKind = t.Literal["rsa", "ec", "ed25519", "ed448"]
+KEY_SIZES: t.Final[dict[str, tuple[int, ...]]] = {
+    "rsa": (2048, 3072, 4096),
+    "ec": (256, 384, 521),
+    "ed25519": (256,),
+    "ed448": (448,),
+}
 
 
 @dataclass(frozen=True)

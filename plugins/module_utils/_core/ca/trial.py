@@ -31,7 +31,7 @@ _VALIDITY: t.Final = datetime.timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
-class Question:
+class PeerQuestion:
     """What a peer trusts, and what it is shown.
 
     purpose: what the one that is judged wants to be; trusted: PEM of authorities and revocation lists; shown: PEM of
@@ -45,20 +45,21 @@ class Question:
     crls: t.Literal["all", "issuer", ""] = ""
 
 
-#: Asks a TLS library: why a peer refuses what it is shown, or None. A port.
-Verdict = t.Callable[[Question], t.Optional[str]]
+#: Asks a TLS library: why a peer refuses what it is shown, whatever the time is, or None. A port.
+PeerVerdict = t.Callable[[PeerQuestion], t.Optional[str]]
 
 
 def require_belief(
     issuer: SigningAuthority,
     clients: t.Mapping[str, x509.Name],
-    server: x509.Name,
+    subject: x509.Name,
     at: datetime.datetime,
-    verdict: Verdict,
+    verdict: PeerVerdict,
 ) -> None:
     """Raises RotationError where a peer would refuse what this authority issues.
 
-    clients: their subjects, by name; without any, no client and no revocation list is tried. server: a subject.
+    clients: their subjects, by name; without any, no client and no revocation list is tried. subject: what the
+    server's has in common with it is all but the common name.
     """
     key = quick_key(KeySpec("ec", 256))
     trusted = "".join(each.pem.decode() for each in issuer.path)
@@ -68,15 +69,18 @@ def require_belief(
         trusted += build_crl(issuer, {}, at, 1)
 
     def ask(who: str, leaf: Certificate, purpose: Purpose) -> None:
-        why = verdict(Question(purpose, trusted, leaf.pem + key_pem(key).encode(), crls))
+        why = verdict(PeerQuestion(purpose, trusted, leaf.pem + key_pem(key).encode(), crls))
         if why is not None:
             raise RotationError(
                 f"The authority '{issuer.certificate.name}' cannot be used: peers refuse {who} that it issues. OpenSSL"
                 f" says: {why}. Use another authority, or have this one issued again."
             )
 
-    for name, subject in clients.items():
-        ask(f"the client {name}", issue_client(issuer, key.public_key(), subject, _VALIDITY, at), "client")
+    for name, own_subject in clients.items():
+        ask(f"the client {name}", issue_client(issuer, key.public_key(), own_subject, _VALIDITY, at), "client")
+    common_name = x509.NameOID.COMMON_NAME
+    others = [attribute for attribute in subject if attribute.oid != common_name]
+    server = x509.Name([*others, x509.NameAttribute(common_name, "trial")])
     own = allowed_name([each.x509 for each in issuer.path])
     if own is None:
         raise RotationError(

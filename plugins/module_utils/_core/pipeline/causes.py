@@ -22,6 +22,7 @@ CODES: t.Final[dict[Cause, tuple[str, ...]]] = {
         "document_invalid",
         "field_missing",
         "field_invalid",
+        "field_unknown",
         "pem_invalid",
         "content_too_costly",
         "pkcs12_invalid",
@@ -56,6 +57,7 @@ CODES: t.Final[dict[Cause, tuple[str, ...]]] = {
         "intermediate_not_yet_valid",
         "san_missing",
         "domain_not_covered",
+        "common_name_misspelt",
         "purpose_not_allowed",
         "serial_number_invalid",
         "weak_key",
@@ -65,6 +67,7 @@ CODES: t.Final[dict[Cause, tuple[str, ...]]] = {
         "key_type_changed",
         "eku_lost",
         "expires_earlier",
+        "chain_dropped",
         "issued_earlier",
         "crl_missing",
         "crl_invalid",
@@ -80,7 +83,7 @@ CODES: t.Final[dict[Cause, tuple[str, ...]]] = {
         "upload_unusable",
         "fingerprint_mismatch",
     ),
-    "host": ("path_not_ours", "unexpected", "write_failed", "clock_wrong"),
+    "host": ("name_not_ascii", "path_not_ours", "unexpected", "write_failed", "clock_wrong"),
     # Each host has credentials, a region and a way to AWS of its own.
     "source": ("secret_elsewhere", "secret_access_denied", "secret_unreadable", "nothing_found"),
 }

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ..x509.bundle import CertificateBundle
-from ..x509.document import CertificateMaterial, FieldMap, Opener, parse_secret
+from ..x509.document import CertificateMaterial, parse_secret
+from ..x509.fields import FieldMap
 from ..x509.loadable import WhyNotLoaded
+from ..x509.opener import Opener
 from ..x509.problems import MaterialError, Problem
 from ..x509.verify import VerificationPolicy, build_bundle
 

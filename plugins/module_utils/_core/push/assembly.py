@@ -13,7 +13,7 @@ import typing as t
 from ..._errors import LineageError
 from ..instants import isoformat_utc
 from ..x509.certificate import Certificate, load_certificate
-from ..x509.document import load_private_key
+from ..x509.keys import load_private_key
 from ..x509.names import a_labels
 from ..x509.pem import CERTIFICATE, parse_pem
 from ..x509.problems import MaterialError

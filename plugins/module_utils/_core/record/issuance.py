@@ -17,10 +17,10 @@ from datetime import datetime
 
 with contextlib.suppress(ImportError):
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-    from prometheus_client.parser import text_string_to_metric_families
 
 from ..instants import parse_isoformat_utc
 from ..text import shown
+from .samples import damages_told, own_samples
 from .textfile import exposition
 
 if t.TYPE_CHECKING:
@@ -136,38 +136,28 @@ def render_issuance(numbers: IssuanceNumbers, journal: str) -> bytes:
     return exposition(families)
 
 
+@damages_told()
 def read_issuance(text: str, journal: str) -> IssuanceNumbers:
     """What render_issuance wrote for this journal. Raises ValueError for what is no such text."""
-    try:
-        return _read(text, journal)
-    except (LookupError, TypeError, AttributeError, OverflowError) as error:
-        raise ValueError(type(error).__name__) from None
-
-
-def _read(text: str, journal: str) -> IssuanceNumbers:
     numbers = IssuanceNumbers()
     limits: dict[tuple[str, str], dict[str, int]] = {}
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            labels, name = dict(sample.labels), sample.name.removeprefix(_PREFIX)
-            if name == sample.name or labels.pop("journal", None) != journal:
-                continue
-            counter = name.removesuffix("_total")
-            if counter != name and counter in _COUNTERS:
-                numbers.counters[counter]["".join(labels.values())] = sample.value
-            elif name == "last_run_certificates":
-                numbers.last_actions[labels["action"]] = sample.value
-            elif name.startswith("certificate_"):
-                gauges = numbers.certificates.setdefault(labels["secret"], {})
-                gauges[name.removeprefix("certificate_")] = sample.value
-            elif name in ("limit_left", "limit"):
-                limits.setdefault((labels["issuer"], labels["limit"]), {})[name] = int(sample.value)
-            elif name == "last_run_success":
-                numbers.last_run_succeeded = bool(sample.value)
-            elif name == "last_run_timestamp_seconds":
-                numbers.last_run = sample.value
-            elif name == "last_success_timestamp_seconds":
-                numbers.last_success = sample.value
+    for name, labels, value in own_samples(text, _PREFIX, "journal", journal):
+        counter = name.removesuffix("_total")
+        if counter != name and counter in _COUNTERS:
+            numbers.counters[counter]["".join(labels.values())] = value
+        elif name == "last_run_certificates":
+            numbers.last_actions[labels["action"]] = value
+        elif name.startswith("certificate_"):
+            gauges = numbers.certificates.setdefault(labels["secret"], {})
+            gauges[name.removeprefix("certificate_")] = value
+        elif name in ("limit_left", "limit"):
+            limits.setdefault((labels["issuer"], labels["limit"]), {})[name] = int(value)
+        elif name == "last_run_success":
+            numbers.last_run_succeeded = bool(value)
+        elif name == "last_run_timestamp_seconds":
+            numbers.last_run = value
+        elif name == "last_success_timestamp_seconds":
+            numbers.last_success = value
     numbers.limits = [
         LimitLeft(*key, left=values["limit_left"], most=values["limit"])
         for key, values in limits.items()

@@ -16,10 +16,10 @@ from datetime import datetime
 
 with contextlib.suppress(ImportError):
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-    from prometheus_client.parser import text_string_to_metric_families
 
 from ..instants import parse_isoformat_utc
 from ..text import shown
+from .samples import damages_told, own_samples
 from .textfile import exposition
 
 if t.TYPE_CHECKING:
@@ -136,30 +136,20 @@ def render_push(numbers: PushNumbers, queue: str) -> bytes:
     return exposition(families)
 
 
+@damages_told()
 def read_push(text: str, queue: str) -> PushNumbers:
     """What render_push wrote for this queue. Raises ValueError for what is no such text."""
-    try:
-        return _read_push(text, queue)
-    except (LookupError, TypeError, AttributeError, OverflowError) as error:
-        raise ValueError(type(error).__name__) from None
-
-
-def _read_push(text: str, queue: str) -> PushNumbers:
     numbers = PushNumbers()
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            labels, name = dict(sample.labels), sample.name.removeprefix(_PREFIX)
-            if name == sample.name or labels.pop("queue", None) != queue:
-                continue
-            counter = name.removesuffix("_total")
-            if counter != name and counter in _COUNTERS:
-                numbers.counters[counter]["".join(labels.values())] = sample.value
-            elif name in _INSTANTS:
-                numbers.instants[name] = sample.value
-            elif name in _OF_HOSTS:
-                numbers.hosts.setdefault(labels["host"], {})[name] = sample.value
-            elif name == _NOT_AFTER:
-                numbers.lineages[labels["lineage"]] = sample.value
+    for name, labels, value in own_samples(text, _PREFIX, "queue", queue):
+        counter = name.removesuffix("_total")
+        if counter != name and counter in _COUNTERS:
+            numbers.counters[counter]["".join(labels.values())] = value
+        elif name in _INSTANTS:
+            numbers.instants[name] = value
+        elif name in _OF_HOSTS:
+            numbers.hosts.setdefault(labels["host"], {})[name] = value
+        elif name == _NOT_AFTER:
+            numbers.lineages[labels["lineage"]] = value
     return numbers
 
 

@@ -12,6 +12,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ..._errors import InvalidOption, RotationError
+from ..x509.problems import MaterialError
 from .arn import require_creatable, why_replica_stays
 
 CURRENT = "AWSCURRENT"
@@ -35,11 +36,12 @@ class Request:
 class WantedSecret:
     """What a secret should be. None leaves a property as it is.
 
-    document: the value; label: the label of its version; replicas: region -> KMS key, None for the default key.
+    document: the value, bytes for a binary secret; label: the label of its version; replicas: region -> KMS key, None
+    for the default key.
     """
 
     name: str
-    document: str = field(repr=False)
+    document: str | bytes = field(repr=False)
     label: str = CURRENT
     description: str | None = None
     tags: t.Mapping[str, str] | None = None
@@ -50,19 +52,45 @@ class WantedSecret:
     @property
     def token(self) -> str:
         """The id of the version that holds this value: one content is one version, however often it is written."""
-        return hashlib.sha256(self.document.encode()).hexdigest()
+        return hashlib.sha256(_bytes(self.document)).hexdigest()
 
 
 def secret_document(parts: t.Mapping[str, t.Any]) -> str:
-    """The JSON document, the same text for the same parts. Raises RotationError when AWS would not take it."""
-    document = json.dumps(dict(parts), sort_keys=True)
-    size = len(document.encode())
+    """The JSON document, the same text for the same parts. Raises RotationError when AWS would not take it, and
+    MaterialError, see json_document."""
+    document = json_document(parts)
+    require_room(document)
+    return document
+
+
+def json_document(parts: t.Any) -> str:
+    """The same text for the same parts. Raises MaterialError for what only Python takes for a number."""
+    try:
+        return json.dumps(parts, sort_keys=True, allow_nan=False)
+    except ValueError:
+        raise MaterialError(
+            "document_invalid",
+            "The document holds a number that JSON does not know, such as NaN or 1e999: write it as text.",
+        ) from None
+
+
+def require_room(document: str | bytes) -> None:
+    """Raises RotationError when AWS would not take it."""
+    size = len(_bytes(document))
     if size > MAX_VALUE_BYTES:
         raise RotationError(
             f"Certificate, chain and key have {size} bytes as a document, and a secret holds {MAX_VALUE_BYTES} at most."
             " Leave out what does not belong to the chain, or have a certificate with fewer names issued."
         )
-    return document
+
+
+def _bytes(document: str | bytes) -> bytes:
+    return document if isinstance(document, bytes) else document.encode()
+
+
+def _value(document: str | bytes) -> dict[str, str | bytes]:
+    """The parameter for it."""
+    return {"SecretBinary" if isinstance(document, bytes) else "SecretString": document}
 
 
 def require_other_regions(region: str, replicas: t.Iterable[str] | None) -> None:
@@ -142,14 +170,14 @@ def _creation(wanted: WantedSecret) -> list[Request]:
     if wanted.replicas:
         request["AddReplicaRegions"] = _replica_list(wanted.replicas)
     if wanted.label == CURRENT:
-        return [Request("create_secret", {**request, "SecretString": wanted.document})]
+        return [Request("create_secret", {**request, **_value(wanted.document)})]
     del request["ClientRequestToken"]  # CreateSecret labels what it stores AWSCURRENT: store nothing yet
     return [Request("create_secret", request), _put({"SecretId": wanted.name}, wanted)]
 
 
 def _put(identifier: t.Mapping[str, str], wanted: WantedSecret) -> Request:
-    value = {"SecretString": wanted.document, "ClientRequestToken": wanted.token, "VersionStages": [wanted.label]}
-    return Request("put_secret_value", {**identifier, **value})
+    version = {"ClientRequestToken": wanted.token, "VersionStages": [wanted.label]}
+    return Request("put_secret_value", {**identifier, **_value(wanted.document), **version})
 
 
 def _properties(
@@ -196,6 +224,16 @@ def _replication(
         yield _remove_replicas(identifier, surplus)
     if missing:
         yield Request("replicate_secret_to_regions", {**identifier, "AddReplicaRegions": _replica_list(missing)})
+
+
+def failed_replicas(described: t.Mapping[str, t.Any] | None) -> list[str]:
+    """What AWS says of replicas that have not come about, for nothing else tells of them."""
+    return [
+        f"AWS has not replicated the secret to {replica['Region']}: {replica.get('StatusMessage') or 'no reason'}."
+        " Remove that replica in one run, and add it again in the next one."
+        for replica in (described or {}).get("ReplicationStatus") or []
+        if replica.get("Status") == "Failed"
+    ]
 
 
 def _remove_replicas(identifier: t.Mapping[str, str], regions: list[str]) -> Request:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
+from ..._errors import RotationError
+
 PENDING = "AWSPENDING"
 
 
@@ -23,12 +25,19 @@ class SecretText:
 
 @dataclass(frozen=True)
 class SharedSecret:
-    """versions: those with one of the labels that were asked for; labels: label -> version id, of all labels."""
+    """versions: those with one of the labels that were asked for; labels: label -> version id, of all labels;
+    why_it_stays: why nobody can change it here, None when it can be changed."""
 
     name: str
     arn: str
     labels: t.Mapping[str, str]
     versions: tuple[SecretText, ...]
+    why_it_stays: str | None = None
+
+    def require_changeable(self) -> None:
+        """Raises RotationError."""
+        if self.why_it_stays:
+            raise RotationError(self.why_it_stays)
 
     def labelled(self, label: str) -> SecretText | None:
         return next((version for version in self.versions if label in version.labels), None)

@@ -11,8 +11,11 @@ from datetime import datetime, timedelta
 
 from ..._errors import RotationError
 from ..ca.crl import StoredCrl
+from ..ca.imported import stored_problems
 from ..ca.judge import authority_problems, leaf_problems
 from ..ca.keys import key_pem
+from ..ca.trial import PeerVerdict
+from ..ca.trust import Trust
 from ..instants import isoformat_utc
 from ..x509.problems import MaterialError, Problem
 from .state import Pair, State
@@ -28,13 +31,20 @@ class _Stored(t.NamedTuple):
 
 
 def facts(
-    state: State, at: datetime, warn_before: timedelta, mask: t.Callable[[str], None] | None = None
+    state: State,
+    at: datetime,
+    warn_before: timedelta,
+    verdict: PeerVerdict,
+    mask: t.Callable[[str], None] | None = None,
 ) -> dict[str, t.Any]:
     """What results tell of what is stored. mask: told of each private key before it is returned, None to return none.
 
     Revocation lists that cannot be read are one of the problems, and nothing of them is told: they may be anything.
     """
-    certificates = [_certificate_facts(state, stored, at, warn_before, mask) for stored in _stored(state)]
+    certificates = []
+    for stored in _stored(state):
+        problems = _problems(state, stored, at, warn_before, verdict)
+        certificates.append(_certificate_facts(state, stored, problems, mask))
     current = state.current.certificate if state.current else None
     return {
         "prefix": state.names.prefix,
@@ -110,22 +120,25 @@ def _is_revoked(state: State, stored: _Stored) -> bool:
         return False
 
 
-def _problems(state: State, stored: _Stored, at: datetime, warn_before: timedelta) -> list[Problem]:
+def _problems(
+    state: State, stored: _Stored, at: datetime, warn_before: timedelta, verdict: PeerVerdict
+) -> list[Problem]:
     pair = stored.pair
     if pair.certificate is None or pair.key is None:
         return [*pair.problems]
     if stored.role == "client":
-        found = leaf_problems(pair.certificate, pair.key, "client", state.trusted, at, warn_before)
+        trust = Trust(tuple(state.trusted)) if _is_revoked(state, stored) else state.trust
+        found = leaf_problems(pair.certificate, pair.key, "client", trust, at, warn_before, verdict)
     else:
         found = authority_problems(pair.certificate, pair.key, at, warn_before)
+        found += stored_problems(pair.path, at, warn_before)
     return [*pair.problems, *found]
 
 
 def _certificate_facts(
-    state: State, stored: _Stored, at: datetime, warn_before: timedelta, mask: t.Callable[[str], None] | None
+    state: State, stored: _Stored, problems: list[Problem], mask: t.Callable[[str], None] | None
 ) -> dict[str, t.Any]:
-    pair = stored.pair
-    problems, revoked = _problems(state, stored, at, warn_before), _is_revoked(state, stored)
+    pair, revoked = stored.pair, _is_revoked(state, stored)
     item: dict[str, t.Any] = {
         "name": stored.name,
         "secret": stored.secret,
@@ -145,7 +158,7 @@ def _certificate_facts(
     if pair.certificate:
         summary = pair.certificate.summary()
         item.update({key: summary[key] for key in summary if key in item})
-        item.update(subject=pair.certificate.subject, certificate=pair.certificate.pem.decode())
+        item.update(subject=pair.certificate.subject, certificate="".join(each.pem.decode() for each in pair.path))
     if mask:
         item["private_key"] = None
         if pair.key is not None:

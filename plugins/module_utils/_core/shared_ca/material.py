@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
+from ..ca.imported import path_to_root
 from ..ca.keys import key_pem, read_key
 from ..x509.certificate import Certificate, load_certificate
 from ..x509.pem import CERTIFICATE, parse_pem
@@ -18,10 +19,15 @@ from .file_names import CA, CRL, SERVER, SERVER_CERT, SERVER_KEY, client_cert, c
 
 @dataclass(frozen=True)
 class Identity:
-    """A certificate and its private key."""
+    """A certificate and its private key. above: of an authority that is no root, those that lead up to its root."""
 
     certificate: Certificate
     key: t.Any = field(repr=False, compare=False)
+    above: tuple[Certificate, ...] = ()
+
+    @property
+    def path(self) -> tuple[Certificate, ...]:
+        return (self.certificate, *self.above)
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,17 @@ def read_identity(text: str) -> Identity | None:
     except MaterialError:
         return None
     return Identity(certificates[0], key) if len(certificates) == 1 else None
+
+
+def read_authority(text: str) -> Identity | None:
+    """An authority, those above it, the root last, and its key; None when that is not what a text holds."""
+    certificates = read_certificates(text)
+    try:
+        key = read_key(text)
+        way = path_to_root(certificates[0], certificates[1:]) if len(certificates) > 1 else ()
+    except MaterialError:
+        return None
+    return Identity(certificates[0], key, way) if certificates and way == certificates[1:] else None
 
 
 def read_certificates(text: str) -> tuple[Certificate, ...]:

@@ -27,13 +27,17 @@ _SHOWN = 12  # characters of a fingerprint
 
 @dataclass(frozen=True)
 class HostView:
-    """What one host holds. why_unknown: why nothing is known of it; server_issuer: None when it has no server."""
+    """What one host holds. why_unknown: why nothing is known of it; server_issuer: None when it has no server.
+
+    trusted: in the order of its bundle; refused: why peers refuse its server certificate, "" when they do not.
+    """
 
     host: str
     why_unknown: str = ""
-    trusted: frozenset[str] = frozenset()
+    trusted: tuple[str, ...] = ()
     has_server: bool = False
     server_issuer: str | None = None
+    refused: str = ""
     clients: t.Mapping[str, str] | None = None
 
     @classmethod
@@ -47,9 +51,10 @@ class HostView:
         server = result["server"]
         return cls(
             host,
-            trusted=frozenset(result["trusted_fingerprints"]),
+            trusted=tuple(result["trusted_fingerprints"]),
             has_server=server is not None,
             server_issuer=server["issuer_fingerprint_sha256"] if server else None,
+            refused=(server.get("refused") or "") if server else "",
             clients={name: client["fingerprint_sha256"] for name, client in result["clients"].items()},
         )
 
@@ -92,7 +97,10 @@ class Rollout:
         self._stored_phase: str = stored["stage"]
         self._trusted = list(stored["trusted_fingerprints"])
         by_role = {item["role"]: item for item in stored["certificates"] if item["name"] == "ca"}
-        self._authorities = {item["fingerprint_sha256"]: role for role, item in reversed(by_role.items())}
+        self._authorities = {
+            **dict.fromkeys(self._trusted, "root"),  # of an authority that is none itself
+            **{item["fingerprint_sha256"]: role for role, item in reversed(by_role.items())},
+        }
         self._by_role = {role: item["fingerprint_sha256"] for role, item in by_role.items()}
         self._current = by_role.get("current")
         self._clients = {
@@ -123,9 +131,9 @@ class Rollout:
     def obstacles(self, need: str) -> list[str]:
         """What hosts lack, a sentence each. need: what all of them have to be.
 
-        known: told what they hold; trusted: all authorities; reissued: that, and servers have certificates of the
-        successor, or of the authority that issues where there is none; returned: servers have certificates of the
-        authority that issues; promoted: all that is stored.
+        known: told what they hold; trusted: all authorities, in their order; reissued: that, and servers have
+        certificates of the successor, or of the authority that issues where there is none; returned: servers have
+        certificates of the authority that issues; promoted: all that is stored.
         """
         found = [f"{member.host} {member.why_unknown}." for member in self.members if member.why_unknown]
         for member in self.members:
@@ -135,13 +143,17 @@ class Rollout:
 
     def _lacks(self, member: HostView, need: str) -> t.Iterator[str]:
         if need != "returned":
-            for fingerprint in self._trusted:
-                if fingerprint not in member.trusted:
-                    yield f"does not trust the {self._authorities[fingerprint]} authority {fingerprint[:_SHOWN]} yet"
+            missing = [fingerprint for fingerprint in self._trusted if fingerprint not in member.trusted]
+            for fingerprint in missing:
+                yield f"does not trust the {self._authorities[fingerprint]} authority {fingerprint[:_SHOWN]} yet"
+            if not missing and list(member.trusted) != self._trusted:
+                yield "trusts others besides the stored authorities, or has these in another order than they are stored"
         if need != "trusted" and member.has_server:
             role = "successor" if need == "reissued" and "successor" in self._by_role else "current"
             if member.server_issuer != self._by_role.get(role):
                 yield f"has a server certificate that is not of the {role} authority"
+            elif member.refused:
+                yield f"has a server certificate that clients refuse: {member.refused}"
         if need == "promoted":
             for name, fingerprint in (member.clients or {}).items():
                 if self._clients.get(name, fingerprint) != fingerprint:
@@ -149,7 +161,7 @@ class Rollout:
 
     def _surplus(self, member: HostView) -> bool:
         """Whether it still trusts what is trusted no more."""
-        return bool(member.trusted - set(self._trusted))
+        return not set(member.trusted) <= set(self._trusted)
 
     # -- what to do ---------------------------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ from ..ca.crl import StoredCrl, crl_problems
 from ..ca.imported import path_to_root
 from ..ca.issue import SigningAuthority
 from ..ca.keys import read_key
+from ..ca.trust import Trust, arranged
 from ..secrets.plan import CURRENT
 from ..secrets.shared import PENDING, SecretStore, SecretText, SharedSecret
 from ..x509.certificate import Certificate, load_certificate
@@ -120,6 +121,8 @@ class State:
 
     labels: labels of the authority's certificate; keys: of the authority; clients: those that were asked for;
     crl: as it is stored; crl_before: the version before, for where this one cannot be read.
+    arn: of the secret with the authority's certificate, "" without AWS.
+    secrets: all that were looked at, by name; None for one that is not there.
     """
 
     names: Names
@@ -131,6 +134,8 @@ class State:
     clients: t.Mapping[str, Client]
     crl: SecretText | None
     crl_before: SecretText | None = None
+    arn: str = ""
+    secrets: t.Mapping[str, SharedSecret | None] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def phase(self) -> StoredPhase:
@@ -142,9 +147,18 @@ class State:
 
     @property
     def trusted(self) -> list[Certificate]:
-        """The authorities that are trusted now, the one that issues first; with those that lead to a root."""
+        """The authorities that are trusted now, with those that lead to a root, as TLS libraries are to get them."""
         pairs = (self.current, self.successor, self.retiring)
-        return list(dict.fromkeys(certificate for pair in pairs if pair for certificate in pair.path))
+        return list(arranged(certificate for pair in pairs if pair for certificate in pair.path))
+
+    @property
+    def trust(self) -> Trust:
+        """What peers have; where the lists cannot be read, as if those before were there (see crl_problems)."""
+        try:
+            lists = self.revocations[0].pem if self.revocations else None
+        except RotationError:
+            lists = None
+        return Trust(tuple(self.trusted), lists)
 
     @property
     def trust_bundle(self) -> str:
@@ -184,9 +198,10 @@ class State:
         return crl_problems(self.crl.text, dict.fromkeys(authorities), at, warn_before)
 
     def issuers(self) -> list[SigningAuthority]:
-        """The trusted authorities whose key is there, the one that issues first."""
+        """The trusted authorities whose key is there, in the same order."""
         found = [pair.issuer for pair in (self.current, self.successor, self.retiring) if pair and pair.issuer]
-        return list({issuer.certificate: issuer for issuer in found}.values())
+        by_certificate = {issuer.certificate: issuer for issuer in found}
+        return [by_certificate[each] for each in self.trusted if each in by_certificate]
 
     def torn(self) -> list[str]:
         """Sentences about certificates that cannot be used for want of their key."""
@@ -201,11 +216,15 @@ def observe(store: SecretStore, names: Names, clients: t.Iterable[str], *, autho
     In the reverse order of its making: whatever a certificate needs was there before it.
     authority_keys: False for who issues nothing: keys of authorities are neither read nor missed.
     """
-    crl = _read(store, names.crl)
-    seen = {
-        client: (_read(store, names.client_cert(client)), _read(store, names.client_key(client))) for client in clients
-    }
-    certificates, keys = _read(store, names.ca_cert), _read(store, names.ca_key) if authority_keys else None
+    found: dict[str, SharedSecret | None] = {}
+
+    def read(name: str) -> SharedSecret | None:
+        found[name] = _read(store, name)
+        return found[name]
+
+    crl = read(names.crl)
+    seen = {client: (read(names.client_cert(client)), read(names.client_key(client))) for client in clients}
+    certificates, keys = read(names.ca_cert), read(names.ca_key) if authority_keys else None
     labels = certificates.labels if certificates else {}
     current_id, pending_id, retiring_id = (labels.get(label) for label in (CURRENT, PENDING, RETIRING))
     has_successor = pending_id not in (None, current_id, labels.get(ABORTED))
@@ -219,6 +238,8 @@ def observe(store: SecretStore, names: Names, clients: t.Iterable[str], *, autho
         clients={client: _client(client, *pair) for client, pair in seen.items()},
         crl=crl.labelled(CURRENT) if crl else None,
         crl_before=crl.labelled(PREVIOUS) if crl else None,
+        arn=certificates.arn if certificates else "",
+        secrets=found,
     )
 
 

@@ -89,14 +89,20 @@ def chain_notes(chain: t.Sequence[SeenCertificate]) -> tuple[str, ...]:
 
 
 def _upwards(readable: t.Sequence[SeenCertificate]) -> list[SeenCertificate]:
-    """From the leaf over the issuers, by their names; of several, the one that is sent first."""
+    """From the leaf over the issuers, by their names; of several, the first one whose key has signed."""
     path = [readable[0]]
     while path[-1].issuer != path[-1].subject:
-        issuer = next((sent for sent in readable if sent.subject == path[-1].issuer and sent not in path), None)
-        if issuer is None:
+        named = [sent for sent in readable if sent.subject == path[-1].issuer and sent not in path]
+        if not named:
             break
-        path.append(issuer)
+        signed = (sent for sent in named if len(named) == 1 or _has_signed(sent, path[-1]))
+        path.append(next(signed, named[0]))
     return path
+
+
+def _has_signed(issuer: SeenCertificate, child: SeenCertificate) -> bool:
+    above, below = _load(issuer), _load(child)
+    return above is not None and below is not None and below.signature_by(above) == "signed"
 
 
 def _is_root(sent: SeenCertificate) -> bool:

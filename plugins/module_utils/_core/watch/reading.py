@@ -10,12 +10,8 @@ import ipaddress
 import re
 import typing as t
 
-try:
-    import idna
-except ImportError:  # told where a name needs it
-    pass
-
 from ..._errors import InvalidOption
+from ..x509.names import MissingIdna, ascii_labels
 from .endpoints import MOST_OF_A_HOST, MOST_OF_A_NAME, MOST_OF_AN_ADDRESS, WatchedEndpoint
 
 FIELDS: t.Final = (
@@ -228,13 +224,13 @@ def _a_labels(name: str, given: str, field: str) -> str:
         raise InvalidOption(f"{field}: {_quoted(given)} has more than {_LONGEST_DNS_NAME} characters.")
     if not name.isascii():
         try:
-            name = idna.encode(name, uts46=True).decode("ascii")
-        except UnicodeError:  # idna's errors are of this kind
-            raise InvalidOption(f"{field}: {_quoted(given)} is no internationalised name: correct it.") from None
-        except NameError:
+            name = ascii_labels(name)
+        except MissingIdna:
             raise InvalidOption(
                 f"{field}: {_quoted(given)}: install the Python package idna, or write it in A-labels (xn--...)."
             ) from None
+        except UnicodeError:
+            raise InvalidOption(f"{field}: {_quoted(given)} is no internationalised name: correct it.") from None
     name = name.removesuffix(".").lower()
     if len(name) > _LONGEST_DNS_NAME:
         raise InvalidOption(f"{field}: {_quoted(given)} has more than {_LONGEST_DNS_NAME} characters.")

@@ -10,9 +10,11 @@ import datetime
 
 from .bundle import CertificateBundle
 from .certificate import load_certificate
-from .document import CertificateMaterial, Opener, parse_secret
+from .document import CertificateMaterial, parse_secret
+from .encodings import read_blocks
 from .leaf import find_leaf
-from .pem import CERTIFICATE, parse_pem
+from .opener import Opener
+from .pem import CERTIFICATE
 from .problems import MaterialError, Problem
 from .reading import material_errors
 from .verify import VerificationPolicy, chosen_chain
@@ -29,7 +31,7 @@ def arranged_pem(content: str, opener: Opener, *, private_key: bool, at: datetim
     if private_key:
         material = parse_secret(content, opener)
     else:
-        ders = [block.der for block in parse_pem(content) if block.label == CERTIFICATE]
+        ders = [block.der for block in read_blocks(content) if block.label == CERTIFICATE]
         material = CertificateMaterial(tuple(map(load_certificate, ders)), None, b"")
     if not material.certificates:
         raise MaterialError("certificate_missing", "There is no certificate: give the leaf certificate as PEM.")

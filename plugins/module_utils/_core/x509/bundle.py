@@ -10,6 +10,7 @@ import dataclasses
 import datetime
 import typing as t
 
+from ..instants import isoformat_utc
 from .certificate import Certificate, load_certificate
 from .layouts import Layout
 from .pem import CERTIFICATE, parse_pem
@@ -75,6 +76,12 @@ class CertificateBundle:
     def summary(self) -> dict[str, t.Any]:
         """What results show: public facts of the leaf."""
         return self.leaf.summary()
+
+    def facts(self) -> dict[str, t.Any]:
+        """The summary, and when the first of the intermediates ends: what is remembered of a certificate on disk."""
+        if not self.intermediates:
+            return self.summary()
+        return {**self.summary(), "chain_not_after": isoformat_utc(min(each.not_after for each in self.intermediates))}
 
 
 @material_errors()

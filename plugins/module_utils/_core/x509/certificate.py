@@ -153,12 +153,12 @@ class Certificate:
             return "one of its extensions is malformed"
         if not all(map(_is_usable, self._alternative_names)):
             return "its subjectAltName holds a network or a name with control characters"
-        if any(len(name) > _LONGEST_NAME for name in (*self.dns_names, *self._common_names)):
+        if any(len(name) > _LONGEST_NAME for name in (*self.dns_names, *self.common_names)):
             return f"one of its names has more than {_LONGEST_NAME} characters"
         return None
 
     @property
-    def _common_names(self) -> list[str]:
+    def common_names(self) -> list[str]:
         found = self.subject_name.get_attributes_for_oid(x509.NameOID.COMMON_NAME) if self.subject_name else []
         return [str(attribute.value) for attribute in found]
 
@@ -223,6 +223,12 @@ class Certificate:
         """Of the issuer's key."""
         extension = self._extension(x509.AuthorityKeyIdentifier)
         return None if extension is None else extension.key_identifier
+
+    @functools.cached_property
+    def authority_serial_number(self) -> int | None:
+        """Of the issuer's certificate."""
+        extension = self._extension(x509.AuthorityKeyIdentifier)
+        return None if extension is None else extension.authority_cert_serial_number
 
     @functools.cached_property
     def subject_key_identifier(self) -> bytes | None:
@@ -340,7 +346,23 @@ def _checked_signature(certificate: Certificate, issuer: Certificate) -> Link:
         certificate.x509.verify_directly_issued_by(issuer.x509)
     except InvalidSignature:
         return "forged"
+    except (ValueError, TypeError):
+        if _is_of_another_kind(certificate.x509.signature_algorithm_oid.dotted_string, issuer.public_key):
+            return "forged"
+        raise
     return "signed"
+
+
+def _is_of_another_kind(signature_oid: str, key: t.Any) -> bool:
+    """Whether no key of this kind makes such signatures: an authority may be called as the one that has issued it."""
+    kinds = {
+        "1.2.840.113549.1.1.": rsa.RSAPublicKey,
+        "1.2.840.10045.4.": ec.EllipticCurvePublicKey,
+        "1.2.840.10040.4.": dsa.DSAPublicKey,
+        "1.3.101.112": ed25519.Ed25519PublicKey,
+        "1.3.101.113": ed448.Ed448PublicKey,
+    }
+    return any(signature_oid.startswith(start) and not isinstance(key, kind) for start, kind in kinds.items())
 
 
 _signature_by_cached = functools.lru_cache(maxsize=256)(_signature_by)

@@ -141,6 +141,7 @@ def _link_problems(path: t.Sequence[Certificate], certificates: t.Sequence[Certi
                     "store the issuer certificate that belongs to it.",
                 )
             )
+            break  # what is above has nothing to do with the leaf
         if not may_issue(issuer):
             why = " that may sign certificates" if issuer.is_ca else ""
             problems.append(

@@ -15,14 +15,21 @@ from .names import uncovered
 from .problems import Problem, error
 
 #: The changes that are refused unless they are allowed, by their problem codes.
-GUARDED_CHANGES: t.Final = ("san_dropped", "issuer_changed", "key_type_changed", "eku_lost", "expires_earlier")
+GUARDED_CHANGES: t.Final = (
+    "san_dropped",
+    "issuer_changed",
+    "key_type_changed",
+    "eku_lost",
+    "expires_earlier",
+    "chain_dropped",
+)
 _ANY_EXTENDED_KEY_USAGE: t.Final = "2.5.29.37.0"
 
 Facts = t.Mapping[str, t.Any]
 
 
 def change_problems(deployed: Facts, renewed: Facts, *, now: datetime, allowed: t.Collection[str]) -> list[Problem]:
-    """Why the renewed certificate may not replace the deployed one, from their summaries.
+    """Why the renewed certificate may not replace the deployed one, from the facts of their bundles.
 
     allowed: codes of GUARDED_CHANGES. Nothing is held against the successor of an expired certificate, nor are facts
     compared that are not known of both.
@@ -36,6 +43,7 @@ def change_problems(deployed: Facts, renewed: Facts, *, now: datetime, allowed: 
         *_changed(deployed, renewed, "key", "key_type_changed", "made for a key of type", lambda key: key.split()[0]),
         *_lost_usages(deployed, renewed),
         *_earlier_end(deployed, renewed),
+        *_dropped_chain(deployed, renewed),
     ]
     return [problem for problem in problems if problem.code not in allowed]
 
@@ -96,3 +104,9 @@ def _earlier_end(deployed: Facts, renewed: Facts) -> t.Iterator[Problem]:
     old, new = deployed["not_after"], renewed.get("not_after")
     if new and new < old:  # ISO 8601 in UTC sorts as the instants do
         yield _refused("expires_earlier", f"expires at {new}, before the deployed one at {old}")
+
+
+def _dropped_chain(deployed: Facts, renewed: Facts) -> t.Iterator[Problem]:
+    """Clients that do not know the intermediates themselves would trust it no more."""
+    if deployed.get("chain_not_after") and not renewed.get("chain_not_after"):
+        yield _refused("chain_dropped", "comes without a chain, and the deployed one has one")

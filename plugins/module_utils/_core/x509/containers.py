@@ -13,16 +13,16 @@ try:
 except ImportError:  # the module boundary says so
     pass
 
+from ..der import element
 from .certificate import load_certificate
-from .document import Opener
 from .effort import require_bounded_effort
-from .pem import CERTIFICATE, TRUSTED_CERTIFICATE, parse_pem
+from .encodings import PKCS7, PKCS12, der_label
+from .opener import Opener
+from .pem import CERTIFICATE, TRUSTED_CERTIFICATE, as_utf8, parse_pem
 from .problems import MaterialError
 from .reading import material_errors
 
 _BEGIN: t.Final = (b"-----BEGIN CERTIFICATE", b"-----BEGIN X509 CERT", b"-----BEGIN TRUSTED CERT", b"-----BEGIN PKCS7")
-_PKCS12_VERSION: t.Final = b"\x02\x01\x03"
-_SIGNED_DATA: t.Final = bytes.fromhex("06092a864886f70d010702")
 _SEQUENCE: t.Final = 0x30
 _KEYSTORES: t.Final = (b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce")  # of Java, JKS and JCEKS
 
@@ -52,7 +52,7 @@ def _contained(data: bytes, opener: Opener) -> Contained:
         return Contained(_of_der(data, opener))
     if data[:4] in _KEYSTORES:
         return Contained(problem="It is a Java keystore: convert a copy with 'keytool -importkeystore'.")
-    text = _utf8(data)
+    text = as_utf8(data)
     if not any(begin in text for begin in _BEGIN):
         return Contained()
     found: list[bytes] = []
@@ -62,24 +62,24 @@ def _contained(data: bytes, opener: Opener) -> Contained:
             if block.label in (CERTIFICATE, TRUSTED_CERTIFICATE):
                 found.append(load_certificate(_first_element(block.der)).der)
             elif block.label == "PKCS7":
-                found += _of_pkcs7(block.der)
+                found += certificates_of_pkcs7(block.der)
         except MaterialError as error:
             problem = error.message
     return Contained(found, problem)
 
 
 def _of_der(data: bytes, opener: Opener) -> list[bytes]:
-    inner = data[_header(data) :]
-    if inner.startswith(_PKCS12_VERSION):
+    label = der_label(data)
+    if label == PKCS12:
         return _of_pkcs12(data, opener)
-    if inner.startswith(_SIGNED_DATA):
-        return _of_pkcs7(data)
-    if inner[:1] != bytes([_SEQUENCE]):
+    if label == PKCS7:
+        return certificates_of_pkcs7(data)
+    if label != CERTIFICATE:
         return []
     try:
         return [load_certificate(_first_element(data)).der]
     except MaterialError:
-        return []  # a request, a revocation list or a key begins so, too
+        return []  # of another kind that begins so
 
 
 def _of_pkcs12(data: bytes, opener: Opener) -> list[bytes]:
@@ -93,7 +93,8 @@ def _of_pkcs12(data: bytes, opener: Opener) -> list[bytes]:
     return [der for der in opened[1:] if der]
 
 
-def _of_pkcs7(data: bytes) -> list[bytes]:
+def certificates_of_pkcs7(data: bytes) -> list[bytes]:
+    """DER of each. Raises MaterialError."""
     try:
         found = pkcs7.load_der_pkcs7_certificates(data)
     except ValueError:
@@ -101,21 +102,9 @@ def _of_pkcs7(data: bytes) -> list[bytes]:
     return [certificate.public_bytes(Encoding.DER) for certificate in found]
 
 
-def _utf8(data: bytes) -> bytes:
-    """Windows writes text files in UTF-16, too."""
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return data.decode("utf-16", "replace").encode("utf-8", "replace")
-    return data
-
-
-def _header(data: bytes) -> int:
-    """Length of the header of the element at the beginning (X.690, 8.1)."""
-    size = data[1] if len(data) > 1 else 0
-    return 2 + (size & 0x7F if size > 0x80 else 0)
-
-
 def _first_element(data: bytes) -> bytes:
     """Without what follows: what OpenSSL trusts a certificate for, or the zeros that fill a file."""
-    start = _header(data)
-    size = data[1] if start == 2 and len(data) > 1 else int.from_bytes(data[2:start], "big")
-    return data[: start + size]
+    try:
+        return data[: element(data, 0)[2]]
+    except ValueError:
+        return data

@@ -20,11 +20,14 @@ except ImportError:  # the module boundary says so
 from ..unexpected import is_failure
 from .called import called
 from .certificate import Certificate, load_certificate
-from .document import load_private_key, refuse_unusable
+from .common_name import is_misspelt
+from .document import refuse_unusable
+from .encodings import read_blocks
+from .keys import load_private_key
 from .name_constraints import violated_constraint
 from .names import a_labels, uncovered
 from .paths import PathError, PathFinder, PathProfile, Purpose
-from .pem import CERTIFICATE, TRUSTED_CERTIFICATE, parse_pem
+from .pem import CERTIFICATE, TRUSTED_CERTIFICATE
 from .problems import MaterialError, Problem, error, warning
 from .trust import TRUST_SETTINGS
 from .verify import (
@@ -102,6 +105,7 @@ def _examine(examination: Examination) -> list[Problem]:
     problems += _serial_number_problems(leaf)
     problems += _key_form_problems(leaf)
     problems += _purpose_problems(leaf, examination)
+    problems += _common_name_problems(leaf, examination)
     missing = _names_missing(leaf, examination)
     problems += missing
     if not anchors:
@@ -117,14 +121,14 @@ def _examine(examination: Examination) -> list[Problem]:
 
 
 def _load(examination: Examination) -> tuple[Certificate, list[Certificate], list[Problem]]:
-    blocks = parse_pem(examination.certificate)
+    blocks = read_blocks(examination.certificate)
     refuse_unusable(blocks)
     own = [block.der for block in blocks if block.label == CERTIFICATE]
     if not own:
         raise MaterialError("certificate_missing", "There is no certificate: give the leaf certificate as PEM.")
     leaf = load_certificate(own[0])
     try:
-        chain_blocks = parse_pem(examination.certificate_chain)
+        chain_blocks = read_blocks(examination.certificate_chain)
         refuse_unusable(chain_blocks)
     except MaterialError as exc:
         raise MaterialError(exc.problem.code, f"The chain: {exc.message}") from None
@@ -139,7 +143,7 @@ def _load(examination: Examination) -> tuple[Certificate, list[Certificate], lis
 
 def _load_anchors(pem: str) -> tuple[list[Certificate], list[Problem]]:
     try:
-        blocks = parse_pem(pem)
+        blocks = read_blocks(pem)
     except MaterialError as exc:
         return [], [error("trust_anchors_invalid", f"The trust anchors cannot be read: {exc.message}")]
     if any(block.label == TRUSTED_CERTIFICATE for block in blocks):
@@ -167,7 +171,7 @@ def _private_key_problems(leaf: Certificate, private_key: str | None) -> list[Pr
     if private_key is None:
         return []
     try:
-        key, _pem = load_private_key(parse_pem(private_key))
+        key, _pem = load_private_key(read_blocks(private_key))
     except MaterialError as exc:
         return [exc.problem]
     return key_pair_problems(leaf, key)
@@ -226,6 +230,20 @@ def _purpose_problems(leaf: Certificate, examination: Examination) -> list[Probl
     return problems
 
 
+def _common_name_problems(leaf: Certificate, examination: Examination) -> list[Problem]:
+    if examination.profile != "web" or examination.purpose != "server":
+        return []
+    return [
+        error(
+            "common_name_misspelt",
+            f"'{leaf.name}': {quoted_name(name, 'the common name')} is spelled otherwise than the subject alternative "
+            "names are: have it issued with one of them, character for character, or without a common name.",
+        )
+        for name in leaf.common_names
+        if is_misspelt(name, leaf.dns_names, leaf.ip_addresses)
+    ]
+
+
 def _names_missing(leaf: Certificate, examination: Examination) -> list[Problem]:
     names = [name.strip() for name in examination.server_names]
     if not leaf.subject_alternative_names and (examination.purpose == "server" or names):
@@ -255,6 +273,25 @@ def _path_problems(
     examination: Examination,
     policy: VerificationPolicy,
 ) -> list[Problem]:
+    """Of the path that is found; where something else is wrong with it, of one without one of its intermediates."""
+    problems, between = _problems_of_a_path(leaf, pool, anchors, examination, policy)
+    if problems and len(pool) > len(between):
+        for avoided in between:
+            others = [member for member in pool if member != avoided]
+            instead, _between = _problems_of_a_path(leaf, others, anchors, examination, policy)
+            if not instead:
+                return []
+    return problems
+
+
+def _problems_of_a_path(
+    leaf: Certificate,
+    pool: t.Sequence[Certificate],
+    anchors: t.Sequence[Certificate],
+    examination: Examination,
+    policy: VerificationPolicy,
+) -> tuple[list[Problem], list[Certificate]]:
+    """And its intermediates, none where there is no path."""
     try:
         path = _finder(anchors, examination).find(leaf, pool)
     except PathError as exc:
@@ -262,13 +299,13 @@ def _path_problems(
             message = (
                 f"'{leaf.name}': the search for a path was given up ({exc}). Give only the chain that belongs to it."
             )
-            return [error("chain_too_complex", message)]
+            return [error("chain_too_complex", message)], []
         problem = error(
             "untrusted",
             f"'{leaf.name}', issued by '{leaf.issuer}', has no valid path to any of the {len(anchors)} trust anchors "
             f"({exc}): complete or correct its chain, or add its root to the trust anchors.",
         )
-        return [problem, *_diagnosis(leaf, pool, examination, policy)]
+        return [problem, *_diagnosis(leaf, pool, examination, policy)], []
     between = [member for member in pool if member.x509 in path[1:-1]]
     authorities = [*between, *(anchor for anchor in anchors if anchor.x509 == path[-1] and anchor != leaf)]
     problems = [
@@ -277,17 +314,18 @@ def _path_problems(
         if member.malformed
     ]
     if problems:
-        return problems
+        return problems, between
     constraint = violated_constraint(path)
     if constraint:
-        return [error("name_constraint_violated", f"'{leaf.name}': {constraint}. Have it issued by another authority.")]
+        message = f"'{leaf.name}': {constraint}. Have it issued by another authority."
+        return [error("name_constraint_violated", message)], between
     for member in between:
         problems += [*strength_problems(member, policy), *_serial_number_problems(member)]
     for member in authorities:
         problems += _key_form_problems(member)
         if examination.profile == "web":
             problems += _policy_problems(member)
-    return problems
+    return problems, between
 
 
 def _finder(anchors: t.Sequence[Certificate], examination: Examination) -> PathFinder:

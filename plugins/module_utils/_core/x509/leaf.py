@@ -30,7 +30,8 @@ def find_leaf(material: CertificateMaterial) -> Certificate | Problem:
     if not leaves:
         names = name_list(certificates, certificates)
         return error(
-            "leaf_is_ca", f"The leaf is missing: {names} can only issue certificates. Store the server's own one."
+            "leaf_is_ca",
+            f"The leaf is missing: {names} can only issue certificates. Store the server's own, first, with its key.",
         )
     if len(leaves) > 1:
         names = name_list(leaves, certificates)

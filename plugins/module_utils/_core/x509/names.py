@@ -9,6 +9,8 @@ from __future__ import annotations
 import ipaddress
 import typing as t
 
+from .problems import MaterialError
+
 _MAX_LENGTH: t.Final = 253  # RFC 1035; to convert very long ones would take minutes
 
 
@@ -40,13 +42,54 @@ def _is_covered(domain: str, names: set[str], addresses: set[ipaddress.IPv4Addre
 
 
 def a_labels(name: str) -> str:
-    """Lower case, without the root's dot, internationalised labels as A-labels; "" when that is impossible."""
+    """Lower case, without the root's dot, internationalised labels as A-labels; "" when that is impossible.
+
+    Raises MaterialError when the library for that is missing.
+    """
     name = name.removesuffix(".").lower()
     if len(name) > _MAX_LENGTH:
         return ""
+    try:
+        return ascii_labels(name)
+    except MissingIdna:
+        raise MaterialError(
+            "name_not_ascii",
+            "A name is not ASCII: install the Python library idna on the host that runs the module, or write it in "
+            "A-labels (xn--...).",
+        ) from None
+    except UnicodeError:
+        return ""
+
+
+class MissingIdna(UnicodeError):
+    """The library idna is missing."""
+
+
+def ascii_labels(name: str) -> str:
+    """Each label that is not ASCII as an A-label of IDNA 2008 (RFC 5891), mapped as people type it (UTS 46).
+
+    IDNA 2003, which Python's own codec speaks, makes other names of some (with ß for instance): of other people. Labels
+    of ASCII stay as they are. Raises MissingIdna, and UnicodeError for what is no such name.
+    """
     if name.isascii():
         return name
     try:
-        return name.encode("idna").decode("ascii")
+        import idna  # not above: it is slow to load, and seldom needed
+    except ImportError:
+        raise MissingIdna("the library idna is missing") from None
+    mapped = idna.uts46_remap(name, std3_rules=False, transitional=False)
+    if len(mapped) > _MAX_LENGTH + 1:  # one character may become many, and to convert very many takes minutes
+        raise UnicodeError("the name is too long")
+    return ".".join(label if label.isascii() else idna.alabel(label).decode("ascii") for label in mapped.split("."))
+
+
+def unicode_labels(name: str) -> str:
+    """With A-labels as people read them; as it is where that is impossible."""
+    try:
+        import idna
+    except ImportError:
+        return name
+    try:
+        return ".".join(idna.ulabel(label) if label[:4].lower() == "xn--" else label for label in name.split("."))
     except UnicodeError:
-        return ""
+        return name

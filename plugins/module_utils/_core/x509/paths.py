@@ -132,8 +132,14 @@ def _policy(
         leaves = verification.ExtensionPolicy.webpki_defaults_ee()
         authorities = verification.ExtensionPolicy.webpki_defaults_ca()
         non_critical = verification.Criticality.NON_CRITICAL
-        authorities = authorities.may_be_present(x509.AuthorityKeyIdentifier, non_critical, _names_issuing_key)
-        authorities = authorities.may_be_present(x509.SubjectKeyIdentifier, non_critical, _names_own_key)
+        trusted = frozenset(anchors.certificates)
+        allows_signing = functools.partial(_allows_signing_by_web, trusted)
+        authorities = authorities.may_be_present(x509.KeyUsage, agnostic, allows_signing)
+        for kind, required in (
+            (x509.AuthorityKeyIdentifier, _names_issuing_key),
+            (x509.SubjectKeyIdentifier, _names_own_key),
+        ):
+            authorities = authorities.may_be_present(kind, non_critical, functools.partial(required, trusted))
     else:
         leaves = verification.ExtensionPolicy.permit_all()
         leaves = leaves.may_be_present(x509.ExtendedKeyUsage, agnostic, functools.partial(_allows, purpose))
@@ -168,23 +174,41 @@ def _allows_signing(_policy: verification.Policy, _certificate: x509.Certificate
         raise ValueError("an authority's key usage does not allow it to sign certificates")
 
 
-# Key identifiers (RFC 5280, 4.2.1.1 and 4.2.1.2). Only intermediates must have them: public roots lack them, too.
+# What is trusted is so because somebody says it, root or not: it need not have all that the Web PKI asks
+# of intermediates. Public roots lack key identifiers (RFC 5280, 4.2.1.1 and 4.2.1.2), too.
+
+
+def _allows_signing_by_web(
+    trusted: t.Collection[x509.Certificate],
+    policy: verification.Policy,
+    certificate: x509.Certificate,
+    usage: x509.KeyUsage | None,
+) -> None:
+    if usage is None and certificate not in trusted:
+        raise ValueError("an authority has no key usage")
+    _allows_signing(policy, certificate, usage)
 
 
 def _names_issuing_key(
-    _policy: verification.Policy, certificate: x509.Certificate, found: x509.AuthorityKeyIdentifier | None
+    trusted: t.Collection[x509.Certificate],
+    _policy: verification.Policy,
+    certificate: x509.Certificate,
+    found: x509.AuthorityKeyIdentifier | None,
 ) -> None:
     if found is None:
-        if certificate.subject != certificate.issuer:
+        if certificate.subject != certificate.issuer and certificate not in trusted:
             raise ValueError("an intermediate has no authority key identifier")
     elif found.key_identifier is None:
         raise ValueError("an authority key identifier holds no key identifier")
 
 
 def _names_own_key(
-    _policy: verification.Policy, certificate: x509.Certificate, found: x509.SubjectKeyIdentifier | None
+    trusted: t.Collection[x509.Certificate],
+    _policy: verification.Policy,
+    certificate: x509.Certificate,
+    found: x509.SubjectKeyIdentifier | None,
 ) -> None:
-    if found is None and certificate.subject != certificate.issuer:
+    if found is None and certificate.subject != certificate.issuer and certificate not in trusted:
         raise ValueError("an intermediate has no subject key identifier")
 
 

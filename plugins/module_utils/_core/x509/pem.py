@@ -63,7 +63,7 @@ def parse_pem(content: str | bytes) -> list[PemBlock]:
     long and short lines, trailing spaces, text of ``openssl -text``, and newlines written as a backslash and n
     (no part of PEM contains a backslash). A block that is truncated or is not base64 raises MaterialError.
     """
-    data = _to_bytes(content)
+    data = _unescaped(as_utf8(content))
     blocks: list[PemBlock] = []
     opened: re.Match[bytes] | None = None
     for marker in _MARKER.finditer(data):
@@ -82,13 +82,16 @@ def parse_pem(content: str | bytes) -> list[PemBlock]:
     return blocks
 
 
-def _to_bytes(content: str | bytes) -> bytes:
+def as_utf8(content: str | bytes) -> bytes:
+    """Windows writes text files in UTF-16, too."""
     if isinstance(content, str):
-        data = content.encode("utf-8", "replace")
-    elif content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        data = content.decode("utf-16", "replace").encode("utf-8", "replace")
-    else:
-        data = content
+        return content.encode("utf-8", "replace")
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16", "replace").encode("utf-8", "replace")
+    return content
+
+
+def _unescaped(data: bytes) -> bytes:
     return _ESCAPED_NEWLINE.sub(b"\n", data) if b"\\" in data else data
 
 

@@ -22,6 +22,7 @@ PROBLEM_CODES: t.Final[dict[str, str]] = {
     "document_invalid": "The secret is neither the JSON document, nor a PEM bundle, nor PKCS#12.",
     "field_missing": "The JSON document lacks a field that is needed, or the field is empty.",
     "field_invalid": "A field of the JSON document is not text.",
+    "field_unknown": "A certificate of the chain is in a field of the JSON document that is not known for that.",
     "pem_invalid": "A PEM block is truncated, is not base64, or is of a kind that cannot be used.",
     "content_too_costly": "To read the content would take too long: too many iterations, certificates or digits.",
     "pkcs12_invalid": "The PKCS#12 container is damaged or the passphrase does not open it.",
@@ -59,7 +60,9 @@ PROBLEM_CODES: t.Final[dict[str, str]] = {
     "intermediate_not_yet_valid": "An intermediate certificate is not valid yet.",
     # Names and strength.
     "san_missing": "The leaf has no DNS name and no IP address in its subjectAltName (clients ignore the common name).",
+    "name_not_ascii": "The expected domain is not ASCII, and the Python library idna, which converts it, is missing.",
     "domain_not_covered": "The leaf's subject alternative names do not cover the expected domain.",
+    "common_name_misspelt": "The common name is an alternative name in another spelling, or a host name in Unicode.",
     "purpose_not_allowed": "The leaf's key usage or extended key usage does not suit the purpose.",
     "serial_number_invalid": "A serial number of the path is zero, negative or longer than 20 bytes.",
     "weak_key": "A key is too short or of a kind that clients refuse.",
@@ -70,6 +73,7 @@ PROBLEM_CODES: t.Final[dict[str, str]] = {
     "key_type_changed": "The renewed certificate's key is of another type than that of the deployed one.",
     "eku_lost": "The renewed certificate lacks an extended key usage of the deployed one.",
     "expires_earlier": "The renewed certificate expires before the deployed one.",
+    "chain_dropped": "The renewed certificate comes without a chain, and the deployed one has one.",
     "issued_earlier": "The pushed certificate was issued before the deployed one: an old one that comes late.",
     # Revocation lists.
     "crl_missing": "The content holds no certificate revocation list (CRL).",

@@ -16,9 +16,10 @@ except ImportError:  # the module boundary says so
 
 from ..._errors import InvalidOption
 from .certificate import Certificate, load_certificate
+from .encodings import read_blocks
 from .name_constraints import violated_constraint
 from .paths import PathError, PathFinder
-from .pem import CERTIFICATE, TRUSTED_CERTIFICATE, parse_pem
+from .pem import CERTIFICATE, TRUSTED_CERTIFICATE
 from .problems import MaterialError, Problem, error
 
 TRUST_SETTINGS: t.Final = (
@@ -34,7 +35,7 @@ def load_trust_anchors(pem: str | bytes, *, skip_unreadable: bool = False) -> tu
     """
     anchors: dict[bytes, x509.Certificate] = {}
     try:
-        blocks = parse_pem(pem)
+        blocks = read_blocks(pem)
     except MaterialError as exc:
         raise InvalidOption(f"The trust anchors cannot be read: {exc.message}") from None
     if any(block.label == TRUSTED_CERTIFICATE for block in blocks):

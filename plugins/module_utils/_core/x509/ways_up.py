@@ -77,9 +77,10 @@ class WayUp:
 
 
 def names_key_of(child: Certificate, issuer: Certificate) -> bool:
-    """Whether the key identifiers agree, or one is missing: OpenSSL takes no other issuer (RFC 5280, 4.2.1.1)."""
-    wanted, own = child.authority_key_identifier, issuer.subject_key_identifier
-    return wanted is None or own is None or wanted == own
+    """Whether its authority key identifier fits, if any: OpenSSL takes no other issuer (RFC 5280, 4.2.1.1)."""
+    key, own_key = child.authority_key_identifier, issuer.subject_key_identifier
+    serial_number = child.authority_serial_number
+    return (key is None or own_key is None or key == own_key) and serial_number in (None, issuer.x509.serial_number)
 
 
 def may_issue(issuer: Certificate) -> bool:
@@ -150,11 +151,31 @@ class WaysUp:
             return
         if self._is_at_anchor(last):
             yield self._way(way, None, End.OPEN)
+        if len(fresh) > 1:
+            fresh.sort(key=lambda issuer: issuer not in self._leading_out)
         for issuer in fresh:
             if issuer.self_signed:
                 yield self._way(way, issuer, End.ROOT)
             elif may_issue(issuer) and self._is_fit(issuer) and not is_too_high(issuer, way):
                 yield from self._from((*way, issuer))
+
+    @functools.cached_property
+    def _leading_out(self) -> set[Certificate]:
+        """Those from which an anchor can be reached, or where nothing is trusted some end: to be walked before others,
+        of which there may be so many that the steps do not last."""
+        rest = [each for each in self._certificates if each.self_signed or (may_issue(each) and self._is_fit(each))]
+        found: set[Certificate] = set()
+        while True:
+            more = [each for each in rest if self._is_end(each) or not found.isdisjoint(self._issuers(each))]
+            if not more:
+                return found
+            found.update(more)
+            rest = [each for each in rest if each not in found]
+
+    def _is_end(self, certificate: Certificate) -> bool:
+        if self._anchors:
+            return self._is_at_anchor(certificate)
+        return certificate.self_signed or not self._named_issuers(certificate)
 
     def _way(self, sent: tuple[Certificate, ...], root: Certificate | None, end: End) -> WayUp:
         return WayUp(sent, root, end, any(map(self._is_at_anchor, sent)))

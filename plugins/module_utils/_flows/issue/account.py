@@ -133,6 +133,8 @@ class AccountKeeper:
             planned = plan(held)
             if planned is None:
                 return self._report(held)
+            if held is not None:
+                held.secret.require_changeable()
             if self._action == "unchanged":
                 self._action = planned.action
             if self._dry:

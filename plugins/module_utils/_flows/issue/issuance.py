@@ -280,7 +280,7 @@ class Issuance:
     def _refusals(self, wanted: WantedCertificate) -> tuple[str, ...]:
         held, profile = self._held.get(wanted.name), wanted.profile or self._settings.issuers[0].profile
         why = self._ports.stores.why_not(wanted, self._work.standings[wanted.name], profile)
-        return tuple(filter(None, (held.refusal if held else None, why)))
+        return tuple(filter(None, (held.refusal if held else None, self._ports.truth.why_not(wanted.name), why)))
 
     def _concerned(self) -> dict[str, str]:
         """What an incident wants to be replaced, by name with the reason."""

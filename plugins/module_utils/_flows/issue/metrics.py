@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime
 
-from ..metrics import MetricsReport, read_textfile, require_textfile, write_textfile
+from ..metrics import MetricsReport, read_numbers, require_textfile, write_textfile
 
 if t.TYPE_CHECKING:
     from ..._core.record.issuance import LimitLeft
@@ -33,12 +33,7 @@ def record_issuance(
     require_textfile(textfile)
     from ..._core.record.issuance import IssuanceNumbers, read_issuance, render_issuance
 
-    before, warnings = read_textfile(textfile), []
-    try:
-        numbers = read_issuance(before.decode(), journal)
-    except ValueError:
-        numbers = IssuanceNumbers()
-        warnings.append(f"{textfile} is damaged: all counters of the metrics start again at zero.")
+    before, numbers, warnings = read_numbers(textfile, lambda text: read_issuance(text, journal), IssuanceNumbers)
     numbers.add(succeeded, now)
     if report is not None:
         numbers.see(report, limits)

@@ -11,7 +11,8 @@ import typing as t
 from ..._core.acme.when import names_of
 from ..._core.ca.keys import key_pem
 from ..._core.x509.certificate import load_certificate
-from ..._core.x509.document import CertificateMaterial, load_private_key
+from ..._core.x509.document import CertificateMaterial
+from ..._core.x509.keys import load_private_key
 from ..._core.x509.pem import CERTIFICATE, parse_pem
 from ..._core.x509.problems import MaterialError
 from ..._core.x509.verify import VerificationPolicy, build_bundle

@@ -6,14 +6,17 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import typing as t
 from datetime import datetime
 
-from ..._core.acme.document import Fields, document_fields, issued_by, issued_document, why_not_replaced
+from ..._core.acme.document import document_fields, issued_by, issued_documents, why_not_replaced
 from ..._core.acme.wanted import HeldCertificate, WantedCertificate
 from ..._core.pipeline.source import SecretFailure, SecretValue
+from ..._core.secrets.arn import why_replica_stays
 from ..._core.secrets.plan import CURRENT, WantedSecret, plan_present, require_other_regions, version_with
+from ..._core.x509.leaf import find_leaf
 from ..._core.x509.problems import MaterialError, Problem
 from ..._core.x509.verify import build_bundle
 from ..._errors import RotationError, SecretsManagerError
@@ -35,13 +38,13 @@ class TruthVersion(t.NamedTuple):
 
 
 class _LookedAt(t.NamedTuple):
-    """A version of a secret, "" for none that could be read, with the fields of its document: never shown.
+    """A version of a secret, "" for none that could be read, with its value: never shown.
 
     refusal: why it must not be replaced.
     """
 
     version_id: str
-    fields: Fields
+    value: str | bytes
     refusal: str | None = None
 
 
@@ -95,12 +98,15 @@ class SecretsTruth:
         """
         name = self.prefix + wanted.name
 
-        def secret(before: Fields) -> WantedSecret:
-            return self._secret(name, issued_document(before, bundle, wanted.first_domain, directory, profile))
+        def secret(before: str | bytes) -> WantedSecret:
+            told = (wanted.first_domain, directory, profile, self._verifier.fields)
+            documents = list(issued_documents(before, bundle, *told))
+            # What is issued has to be stored, and to be found there by hosts.
+            return self._secret(name, next(filter(functools.partial(self._reads, bundle), documents), documents[-1]))
 
         described = self.secrets.describe(name) if wanted.name in self._seen else None
         if described is None:
-            stored = self._create(wanted.name, secret({}))
+            stored = self._create(wanted.name, secret(""))
             if stored is not None:
                 return stored
             described = self.secrets.describe(name)  # somebody was quicker
@@ -108,7 +114,16 @@ class SecretsTruth:
             raise RotationError(f"Secret {name}: somebody creates and deletes it meanwhile. Run again.")
         if described.get("DeletedDate"):
             raise RotationError(f"Secret {name} is marked for deletion. Restore it (RestoreSecret), and run again.")
-        return self._replace(wanted.name, described, secret(self._fields(wanted.name, described)))
+        return self._replace(wanted.name, described, secret(self._value(wanted.name, described)))
+
+    def why_not(self, name: str) -> str | None:
+        """Why a secret that is there would not take another certificate, before anything is ordered."""
+        secret = self.prefix + name
+        try:
+            described = self.secrets.describe(secret) if name in self._seen else None
+        except SecretsManagerError:
+            return None  # who stores it says so
+        return why_replica_stays(secret, described) if described else None
 
     def tags(self, name: str) -> t.Mapping[str, str]:
         """Of the secret, if it was there when it was looked at. All are listed when the first one is asked for.
@@ -189,7 +204,7 @@ class SecretsTruth:
 
     # -- writing ------------------------------------------------------------------------------------------------
 
-    def _secret(self, name: str, document: str) -> WantedSecret:
+    def _secret(self, name: str, document: str | bytes) -> WantedSecret:
         properties = self._properties
         regions = properties.replica_regions
         return WantedSecret(
@@ -210,19 +225,26 @@ class SecretsTruth:
         self._remember(name, secret)
         return TruthVersion(*created, True)
 
-    def _fields(self, name: str, described: t.Mapping[str, t.Any]) -> Fields:
-        """Of the document that is to be replaced, which is read again when it is another one than was looked at."""
+    def _value(self, name: str, described: t.Mapping[str, t.Any]) -> str | bytes:
+        """That is to be replaced, which is read again when it is another one than was looked at."""
         holder = version_with(described, CURRENT)
         seen = self._seen.get(name)
         if holder is None:
-            return {}
+            return ""
         if seen is None or seen.version_id != holder:
             value = self.secrets.value_of(described, holder)
             refusal = _refusal(described["Name"], value, self._material(value))
-            seen = _LookedAt(holder, document_fields(value), refusal)
+            seen = _LookedAt(holder, value, refusal)
         if seen.refusal:
             raise RotationError(seen.refusal)
-        return seen.fields
+        return seen.value
+
+    def _reads(self, bundle: CertificateBundle, document: str | bytes) -> bool:
+        """Whether the document is read as this bundle."""
+        material = self._material(document)
+        if isinstance(material, MaterialError):
+            return False
+        return find_leaf(material) == bundle.leaf and {*bundle.intermediates} <= {*material.certificates}
 
     def _replace(self, name: str, described: t.Mapping[str, t.Any], secret: WantedSecret) -> TruthVersion:
         requests = plan_present(described, secret, same_content=False)
@@ -236,7 +258,7 @@ class SecretsTruth:
 
     def _remember(self, name: str, secret: WantedSecret) -> None:
         with self._lock:
-            self._seen[name] = _LookedAt(secret.token, document_fields(secret.document))
+            self._seen[name] = _LookedAt(secret.token, secret.document)
 
 
 _MAKE_CURRENT: t.Final = ("put_secret_value", "update_secret_version_stage")
@@ -248,8 +270,8 @@ def _code(found: SecretValue | SecretFailure) -> str:
 
 def _looked_at(found: SecretValue | SecretFailure, refusal: str | None) -> _LookedAt:
     if isinstance(found, SecretFailure):
-        return _LookedAt("", {})
-    return _LookedAt(found.secret.version_id, document_fields(found.value), refusal)
+        return _LookedAt("", "")
+    return _LookedAt(found.secret.version_id, found.value, refusal)
 
 
 def _refusal(secret: str, value: str | bytes, material: CertificateMaterial | MaterialError) -> str | None:

@@ -12,7 +12,7 @@ import typing as t
 from datetime import datetime
 
 from ..._errors import LineageError, StoreError
-from ..metrics import MetricsReport, read_textfile, require_textfile, write_textfile
+from ..metrics import MetricsReport, read_numbers, require_textfile, write_textfile
 
 if t.TYPE_CHECKING:
     from ..._ports.lineages.certbot_live import CertbotLive
@@ -40,12 +40,7 @@ def count_push(
     from ..._core.record.push import PushNumbers, read_push, render_push
 
     path = os.path.abspath(queue.path)
-    before, warnings = read_textfile(textfile), []
-    try:
-        numbers = read_push(before.decode(), path)
-    except ValueError:
-        numbers = PushNumbers()
-        warnings.append(f"{textfile} is damaged: all counters of the metrics start again at zero.")
+    before, numbers, warnings = read_numbers(textfile, lambda text: read_push(text, path), PushNumbers)
     numbers.add(succeeded, now)
     numbers.see_run(targets)
     try:

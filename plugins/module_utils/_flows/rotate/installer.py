@@ -10,7 +10,6 @@ import hashlib
 import typing as t
 from datetime import datetime
 
-from ..._core.instants import isoformat_utc
 from ..._core.pipeline.manifest import Entry, StoredVersion
 from ..._core.pipeline.naming import certificate_file_stem
 from ..._core.pipeline.source import SecretValue, SecretVersion
@@ -81,10 +80,7 @@ class Installer:
             raise Refused(problems)
         parts = bundle.render(self._options.layout)
         files = {part: hashlib.sha256(data).hexdigest() for part, data in parts.items()}
-        summary = bundle.summary()
-        if bundle.intermediates:
-            summary["chain_not_after"] = isoformat_utc(min(member.not_after for member in bundle.intermediates))
-        version = StoredVersion(version_digest(files), secret.version_id, files, summary)
+        version = StoredVersion(version_digest(files), secret.version_id, files, bundle.facts())
         old = self._entries.get(secret.name)
         changes = self._changes(old, version)
         if changes:

@@ -30,7 +30,7 @@ def stored(embedded: EmbeddedAuthority, clients: t.Collection[str]) -> Overlay:
     secrets += [(NAMES.client_cert(name), NAMES.client_key(name), identity) for name, identity in found.items()]
     for certificate_name, key_name, identity in secrets:
         store.create(key_name, key_pem(identity.key))
-        store.create(certificate_name, pem(identity.certificate))
+        store.create(certificate_name, "".join(map(pem, identity.path)))
     return store
 
 
@@ -44,7 +44,7 @@ def save(embedded: EmbeddedAuthority, state: State) -> None:
 
 
 def _identity(issuer: SigningAuthority | None) -> Identity | None:
-    return Identity(issuer.certificate, issuer.key) if issuer else None
+    return Identity(issuer.certificate, issuer.key, issuer.above) if issuer else None
 
 
 def bring_about_embedded(steward: Steward, clients: t.Iterable[str], subject: Subject, kind: t.Any) -> State:

@@ -6,13 +6,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import typing as t
 
 from ..._core.ca.request import request_pem
+from ..._core.pipeline.source import partial_arn
 from ..._core.shared_ca.configuration import fill_in
 from ..._core.shared_ca.material import Material
-from ..._errors import InvalidOption
+from ..._core.shared_ca.origin import Leftovers, Origin, leftovers, origin_of
+from ..._errors import InvalidOption, RotationError
 from ..._ports.store.atomic import FileAttributes, store_errors
 from ..._ports.store.places import make_place
 from ..._ports.store.shared_ca import Installed, MemberDirectory, is_stale, member_place
@@ -31,8 +34,8 @@ class Configuration(t.NamedTuple):
 
 class MemberFiles(t.NamedTuple):
     """before, material: what the host had and has (in check mode: would have); reason: why its server certificate is
-    a new one; stale, configurations: names and paths of the files that are written; request: for the signer, who has
-    to be asked before anything is written, as PEM."""
+    a new one; stale, configurations: names and paths of the files that are written or removed; warnings: for the user;
+    request: for the signer, who has to be asked before anything is written, as PEM."""
 
     supply: Supply
     before: Material
@@ -40,6 +43,7 @@ class MemberFiles(t.NamedTuple):
     reason: str | None
     stale: t.Sequence[str]
     configurations: t.Sequence[str]
+    warnings: t.Sequence[str]
     request: str | None = None
 
 
@@ -59,20 +63,38 @@ def install(
         supply = Supply("secrets_manager", needed.taken)
         if not supplier.check_mode:
             reason = _reason(needed.taken, installed)
-            return MemberFiles(supply, installed.material, installed.material, reason, (), (), request)
+            return MemberFiles(supply, installed.material, installed.material, reason, (), (), (), request)
     taken = supply.taken
     material = taken.material if taken else installed.material
     reason = _reason(taken, installed)
-    stale = directory.changes(material, attributes) if taken else []
+    configurations = list(configurations)
+    rest = _rest_of(directory, supplier, taken, installed.material, [each.dest for each in configurations])
+    stale = [*(directory.changes(material, attributes) if taken else ()), *rest.left.gone]
     filled = list(_stale_configurations(configurations, material))
     if not supplier.check_mode:
+        if taken:
+            directory.remember(rest.origin.while_written(material))
         directory.write(stale, material, attributes)
+        supplier.embedded.forget(rest.alone)
         for configuration in filled:
             _write(configuration)
         if taken:
             directory.forget_waiting()
-    paths = [configuration.dest for configuration in filled]
-    return MemberFiles(supply, installed.material, material, reason, stale, paths, request)
+            directory.remember(origin_of(partial_arn(taken.state.arn), material))
+    clients = {**installed.material.clients, **rest.left.clients}
+    return MemberFiles(
+        supply=supply,
+        before=dataclasses.replace(installed.material, clients=clients),
+        material=material,
+        reason=reason,
+        stale=[*stale, *rest.alone],
+        configurations=[configuration.dest for configuration in filled],
+        warnings=[
+            *filter(None, [supply.warning, taken.warning if taken else ""]),
+            *(_stays(directory.file(name)) for name in rest.left.foreign),
+        ],
+        request=request,
+    )
 
 
 def _reason(taken: Taken | None, installed: Installed) -> str | None:
@@ -89,6 +111,49 @@ def _request(directory: MemberDirectory, supplier: Supplier, waiting: t.Any) -> 
     if not waiting and not supplier.check_mode:
         directory.write_waiting(key)
     return request_pem(key, wish.names)
+
+
+class _Rest(t.NamedTuple):
+    """What a host has from before. left: in the directory; alone: of its own authority, paths of files to remove."""
+
+    origin: Origin = Origin()
+    left: Leftovers = Leftovers((), (), {})
+    alone: t.Sequence[str] = ()
+
+
+def _rest_of(
+    directory: MemberDirectory,
+    supplier: Supplier,
+    taken: Taken | None,
+    installed: Material,
+    configurations: t.Collection[str],
+) -> _Rest:
+    """Nothing while nothing is taken. configurations: paths that are written besides.
+
+    Raises RotationError for a directory that belongs to another authority: each run of the one would take away what the
+    other has brought.
+    """
+    if taken is None:
+        return _Rest()
+    remembered, authority, trusted = directory.origin(), partial_arn(taken.state.arn), taken.material.authorities
+    origin = remembered or Origin()
+    if authority and not origin.may_become(authority, installed.authorities, trusted):
+        raise RotationError(
+            f"{directory.path} holds what this host has of the authority {origin.authority}, and {authority} is another"
+            " one. Give each a path of its own. If this host is to leave the one before for good, delete"
+            f" {directory.origin_file} and run again."
+        )
+    clients = supplier.wish.clients
+    others = directory.others(clients, configurations)
+    left = leftovers(others, remembered, {*installed.authorities, *trusted})
+    return _Rest(origin, left, supplier.embedded.others(clients))
+
+
+def _stays(path: str) -> str:
+    return (
+        f"{path} has the name of a file of a client that is not listed any more, but holds something else, so it stays."
+        " Move it away, or remove it."
+    )
 
 
 def _stale_configurations(configurations: t.Iterable[Configuration], material: Material) -> t.Iterator[Configuration]:

@@ -17,11 +17,14 @@ from ..._core.ca.judge import (
     RenewalReason,
     authority_problems,
     date_problems,
+    is_issued_by,
     leaf_problems,
+    refusal,
     server_renewal_reason,
 )
 from ..._core.ca.keys import KeyMaker, quick_key
 from ..._core.ca.profiles import Profile
+from ..._core.ca.trust import Trust
 from ..._core.instants import isoformat_utc
 from ..._core.shared_ca.material import Identity, Material
 from ..._core.shared_ca.state import Pair, State
@@ -29,6 +32,7 @@ from ..._core.x509.certificate import Certificate
 from ..._core.x509.paths import Purpose
 from ..._core.x509.problems import Problem, error
 from ..._errors import RotationError
+from ..._ports.openssl.peers import why_not_believed
 from .signing import SignatureNeeded, Signing
 from .steward import Steward
 
@@ -74,35 +78,38 @@ class Taken:
 def take(
     steward: Steward, make_key: KeyMaker, wish: MemberWish, installed: Material, signing: Signing | None = None
 ) -> Taken:
-    """What this host is to have. make_key: of its server key; signing: None where this host issues for itself.
+    """What this host is to have, and its peers believe.
+
+    make_key: of its server key; signing: None where this host issues for itself.
 
     The authority's key is read only to issue. Raises RotationError, with ``reason="absent"`` when there is no
     authority, and SignatureNeeded.
     """
     at = steward.at
     state = steward.look(wish.clients, authority_keys=False)
-    reason = _renewal_reason(_issuing(state, wish), wish.server, installed.server, at)
+    reason = _renewal_reason(_issuing(state, wish), wish.server, installed.server, state.trust, at)
     if reason and signing is None:
         state = steward.look(wish.clients)
     pair = _issuing(state, wish)
-    authority = usable_authority(state, pair, at)
+    authority = require_authority(state, pair, at)
     lists = _usable_lists(state, at)
     clients = {name: _client(state, name, at) for name in wish.clients}
-    trusted = tuple(dict.fromkeys((authority, *state.trusted)))
 
     def taken(server: Identity | None, reason: RenewalReason | None = reason, warning: str = "") -> Taken:
-        return Taken(state, Material(trusted, lists, server, clients), reason, warning)
+        return Taken(state, Material(tuple(state.trusted), lists, server, clients), reason, warning)
 
     if wish.server is None or reason is None:
         return taken(installed.server if wish.server else None)
     if signing is None:
         if pair is None or pair.issuer is None:
             raise RotationError(f"{state.names.ca_key} has just been replaced. Run again.")
-        return taken(_issued(pair.issuer, make_key(wish.server.profile.key), wish.server, at))
+        server = _issued(pair.issuer, make_key(wish.server.profile.key), wish.server, at)
+        _refuse_unbelieved(state, server, at)
+        return taken(server)
     if signing.answer.certificate:
-        return taken(signing.identity(wish.server.names, authority, at))
+        return taken(signing.identity(wish.server.names, authority, state.trust, at))
     if signing.answer.failure:
-        signing.require_good(installed.server, trusted, at)
+        signing.require_good(installed.server, state.trust, at)
         return taken(installed.server, None, f"The signer gave no certificate: {signing.answer.failure}")
     key = quick_key(wish.server.profile.key)
     stand_in = SigningAuthority(authority, key, pair.above if pair else ())
@@ -120,12 +127,16 @@ def problems(material: Material, at: datetime.datetime, warn_before: datetime.ti
     found = [] if material.authorities else [error("certificate_missing", "No authority is installed on this host.")]
     for authority in material.authorities:
         found += date_problems(authority, at, warn_before)
-    if material.crl is not None:
-        found += crl_problems(material.crl, material.authorities[:1], at, warn_before)
     leaves: list[tuple[Identity, Purpose]] = [(identity, "client") for identity in material.clients.values()]
     leaves += [(material.server, "server")] if material.server else []
+    if material.crl is not None:
+        # The others may be a successor, which has no clients yet.
+        certificates = [identity.certificate for identity, _purpose in leaves]
+        issuers = [each for each in material.authorities if any(is_issued_by(leaf, each) for leaf in certificates)]
+        found += crl_problems(material.crl, issuers or material.authorities, at, warn_before)
     for identity, purpose in leaves:
-        found += leaf_problems(identity.certificate, identity.key, purpose, material.authorities, at, warn_before)
+        trust = Trust(material.authorities, material.crl)
+        found += leaf_problems(identity.certificate, identity.key, purpose, trust, at, warn_before, why_not_believed)
     return found
 
 
@@ -142,7 +153,7 @@ def _issuing(state: State, wish: MemberWish) -> Pair | None:
 
 
 def _renewal_reason(
-    pair: Pair | None, wish: ServerWish | None, installed: Identity | None, at: datetime.datetime
+    pair: Pair | None, wish: ServerWish | None, installed: Identity | None, trust: Trust, at: datetime.datetime
 ) -> RenewalReason | None:
     if wish is None or pair is None or pair.certificate is None:
         return None
@@ -151,10 +162,27 @@ def _renewal_reason(
     if wish.tolerant and leaf:
         names += [name for name in leaf.subject_alternative_names if _OF_THE_HOST.fullmatch(name)]
     validity, renew_before = wish.profile.validity, wish.renew_before
-    return server_renewal_reason(leaf, key, pair.certificate, names, at, validity, renew_before, pair.above)
+
+    def is_refused() -> bool:
+        return leaf is not None and refusal(leaf, key, "server", trust, at, why_not_believed) is not None
+
+    return server_renewal_reason(
+        leaf, key, pair.certificate, names, at, validity, renew_before, pair.above, is_refused=is_refused
+    )
 
 
-def usable_authority(state: State, pair: Pair | None, at: datetime.datetime) -> Certificate:
+def _refuse_unbelieved(state: State, server: Identity, at: datetime.datetime) -> None:
+    """Of a certificate that has just been issued. Raises RotationError."""
+    reason = refusal(server.certificate, server.key, "server", state.trust, at, why_not_believed)
+    if reason is not None:
+        raise RotationError(
+            f"Nothing is written: a client that trusts {state.names.ca_cert} would refuse '{server.certificate.name}',"
+            f" which has just been issued for this host: {reason}. certops.rotation.shared_ca_info tells more about the"
+            " authority; replace it, or ask for other names."
+        )
+
+
+def require_authority(state: State, pair: Pair | None, at: datetime.datetime) -> Certificate:
     """Raises RotationError."""
     where = state.names.ca_cert
     if pair is None:
@@ -198,7 +226,10 @@ def _client(state: State, name: str, at: datetime.datetime) -> Identity:
         raise RotationError(f"There is no {where}: add the client {name} with certops.rotation.shared_ca first.")
     if state.is_revoked(pair.certificate):
         raise RotationError(f"The certificate in {where} is revoked: no server accepts the client {name} any more.")
-    _refuse(where, leaf_problems(pair.certificate, pair.key, "client", state.trusted, at, datetime.timedelta(0)))
+    found = leaf_problems(
+        pair.certificate, pair.key, "client", state.trust, at, datetime.timedelta(0), why_not_believed
+    )
+    _refuse(where, found)
     return Identity(pair.certificate, pair.key)
 
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import typing as t
 import uuid
 
 from ..._core.secrets.plan import CURRENT
@@ -13,11 +14,13 @@ from ..._core.secrets.shared import SecretStore, SecretText, SharedSecret
 
 
 class Overlay:
-    """A SecretStore. below: is only read; None for an empty one."""
+    """A SecretStore. below: is only read; None for an empty one; seen: what is known of it already, by name."""
 
-    def __init__(self, below: SecretStore | None = None) -> None:
+    def __init__(
+        self, below: SecretStore | None = None, seen: t.Mapping[str, SharedSecret | None] | None = None
+    ) -> None:
         self._below = below
-        self._changed: dict[str, SharedSecret] = {}
+        self._changed: dict[str, SharedSecret | None] = dict(seen or {})
 
     def fetch(self, name: str) -> SharedSecret | None:
         if name in self._changed:
@@ -61,6 +64,7 @@ class Overlay:
         secret = self.fetch(name)
         if secret is None:
             raise KeyError(name)
+        secret.require_changeable()
         return secret
 
 

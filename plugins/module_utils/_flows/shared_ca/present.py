@@ -9,17 +9,31 @@ from __future__ import annotations
 import datetime
 import typing as t
 from dataclasses import dataclass
+from types import MappingProxyType
 
+from ..._core.ca.imported import (
+    import_problems,
+    is_newer_form,
+    is_same_authority,
+    refuse_lists,
+    signing_authority,
+)
 from ..._core.ca.issue import SigningAuthority
-from ..._core.ca.judge import authority_problems
 from ..._core.ca.profiles import Profile
+from ..._core.ca.trial import PeerVerdict, require_belief
 from ..._core.instants import isoformat_utc
 from ..._core.renewal import renewal_due
-from ..._core.shared_ca.state import State
-from ..._core.x509.document import Opener, parse_secret
+from ..._core.shared_ca.state import Client, State
+from ..._core.x509.document import parse_secret
+from ..._core.x509.opener import Opener
+from ..._core.x509.problems import MaterialError
 from ..._errors import RotationError
+from ..._ports.openssl.peers import why_not_believed
 from .rotation import AuthorityRotation
 from .steward import ClientWish, Steward, Write
+
+if t.TYPE_CHECKING:
+    from cryptography import x509
 
 
 @dataclass(frozen=True)
@@ -39,27 +53,43 @@ class Wish:
     renew_ending: bool = False
 
 
-def bring_about(steward: Steward, wish: Wish, state: State, known_clients: t.Iterable[str] = ()) -> State:
+def bring_about(
+    steward: Steward,
+    wish: Wish,
+    state: State,
+    known_clients: t.Iterable[str] = (),
+    verdict: PeerVerdict = why_not_believed,
+) -> State:
     """Bring what is stored to what is wanted.
 
     state: what the steward has just found for the clients of the wish; known_clients: others that are stored, who
     follow a replaced authority.
 
     Raises RotationError where it would have to guess: an expired authority, a certificate without its key, another
-    authority than the one to import.
+    authority than the one to import; and before anything is written for an authority that peers would not believe.
     """
     clients = [client.name for client in wish.clients]
-    if wish.imported:
-        refuse_unusable_import(wish.imported, steward.at)
-    if _is_to_be_replaced(state, wish, steward.at):
-        every = tuple(dict.fromkeys([*clients, *known_clients]))
+    every = tuple(dict.fromkeys([*clients, *known_clients]))
+    is_replaced = _is_to_be_replaced(state, wish, steward.at)
+    followers = steward.look(every).clients if is_replaced else {}
+    if wish.imported and not _is_stored(state, wish.imported):
+        _refuse_unfinished(state, wish.imported)
+        if state.crl or any(client.revoked for client in wish.clients):
+            refuse_lists([wish.imported])
+        refuse_unusable_import(wish, wish.imported, steward.at, verdict, followers)
+    if is_replaced:
         wishes = {client.name: client for client in wish.clients}
-        rotation = AuthorityRotation(steward, [wishes.get(name) or ClientWish(name) for name in every])
+        rotation = AuthorityRotation(steward, [wishes.get(name) or ClientWish(name) for name in every], at_once=True)
         if state.phase == "settled":
             rotation.publish(wish.authority, wish.imported)
         if state.phase != "promoted":
             rotation.promote()
-        rotation.finish()
+        state = rotation.finish()
+        if wish.imported and state.current and state.current.certificate != wish.imported.certificate:
+            # What had begun with another successor is over.
+            rotation.publish(wish.authority, wish.imported)
+            rotation.promote()
+            rotation.finish()
         state = steward.look(clients)
     return steward.settle(clients, lambda seen: _steps(steward, wish, seen), state)
 
@@ -68,12 +98,30 @@ def _is_to_be_replaced(state: State, wish: Wish, at: datetime.datetime) -> bool:
     if state.current is None:
         return False
     current = state.current.certificate
-    if wish.imported and current == wish.imported.certificate:
-        return False
+    if wish.imported and current and is_same_authority(wish.imported.certificate, current):
+        return wish.force and state.phase == "promoted"  # a run before has been killed
     expired = current is not None and current.not_after < at
     # A clock that was fast has made one that is not valid yet.
     ending = current is not None and (current.not_before > at or renewal_due(current.not_before, current.not_after, at))
     return wish.force or (wish.renew_expired and expired) or (wish.renew_ending and ending)
+
+
+def _is_stored(state: State, imported: SigningAuthority) -> bool:
+    """Also where its certificate is newer there."""
+    if state.current is None or not state.current.path:
+        return False
+    stored = state.current.path
+    return is_same_authority(imported.certificate, stored[0]) and not is_newer_form(imported, stored)
+
+
+def _refuse_unfinished(state: State, imported: SigningAuthority) -> None:
+    """Raises RotationError where another successor would be promoted instead of it."""
+    successor = state.successor.certificate if state.successor else None
+    if state.phase not in ("absent", "settled") and successor != imported.certificate:
+        raise RotationError(
+            f"The authority in {state.names.ca_cert} is being replaced (stage {state.phase}): finish that, or abort it,"
+            " before another one is imported (module shared_ca_rotation, playbook rotate_ca)."
+        )
 
 
 def _steps(steward: Steward, wish: Wish, state: State) -> t.Iterator[Write]:
@@ -83,7 +131,7 @@ def _steps(steward: Steward, wish: Wish, state: State) -> t.Iterator[Write]:
         return
     _refuse_torn(state)
     authority = state.current.certificate
-    if wish.imported and authority != wish.imported.certificate:
+    if wish.imported and not is_same_authority(wish.imported.certificate, authority):
         raise RotationError(
             f"{state.names.ca_cert} holds another authority ({authority.fingerprint_sha256}) than the one to import."
             " Use another prefix; force: true replaces it at once, and cuts off all who trust it alone."
@@ -119,17 +167,37 @@ def _refuse_torn(state: State) -> None:
         )
 
 
+def _subjects(wish: Wish, followers: t.Mapping[str, Client]) -> dict[str, x509.Name]:
+    """Of the clients that the authority is to issue for."""
+    stored = {name: client.pair.certificate for name, client in followers.items() if client.pair}
+    subjects = {name: leaf.subject_name for name, leaf in stored.items() if leaf and leaf.subject_name}
+    subjects.update({client.name: client.profile.subject for client in wish.clients if client.profile})
+    for client in wish.clients:
+        if client.revoked:
+            subjects.pop(client.name, None)
+    return subjects
+
+
 def authority_to_import(content: str | bytes, opener: Opener) -> SigningAuthority:
-    """content: as a secret may hold it. Raises MaterialError when it cannot be read, and RotationError."""
+    """content: as a secret may hold it. Raises MaterialError when it cannot be read, or is not one authority."""
     material = parse_secret(content, opener)
-    if len(material.certificates) != 1:
-        raise RotationError(f"import_from: there are {len(material.certificates)} certificates: give one authority.")
-    return SigningAuthority(material.certificates[0], material.private_key)
+    try:
+        return signing_authority(material.certificates, material.private_key)
+    except MaterialError as error:
+        raise MaterialError(error.problem.code, f"import_from: {error.message}") from None
 
 
-def refuse_unusable_import(imported: SigningAuthority, at: datetime.datetime) -> None:
-    """Raises RotationError."""
-    problems = authority_problems(imported.certificate, imported.key, at, datetime.timedelta(0))
+def refuse_unusable_import(
+    wish: Wish,
+    imported: SigningAuthority,
+    at: datetime.datetime,
+    verdict: PeerVerdict = why_not_believed,
+    followers: t.Mapping[str, Client] = MappingProxyType({}),
+) -> None:
+    """followers: stored clients that it is to issue for, beside those of the wish. Raises RotationError."""
+    subjects = _subjects(wish, followers)
+    problems = import_problems(imported, at, has_clients=bool(subjects))
     if problems:
         why = " ".join(problem.message for problem in problems)
         raise RotationError(f"The authority to import cannot be used: {why}")
+    require_belief(imported, subjects, wish.authority.subject, at, verdict)

@@ -23,33 +23,37 @@ from ..._core.secrets.plan import CURRENT
 from ..._core.secrets.shared import PENDING
 from ..._core.shared_ca.state import ABORTED, RETIRING, Pair, State, key_of
 from ..._errors import RotationError
-from .steward import ClientWish, Steward, Write, profile_of
+from .steward import ClientWish, Planner, Steward, Write, profile_of
 
 
 class AuthorityRotation:
-    """clients: all that follow the authority."""
+    """clients: all that follow the authority; at_once: whoever has what was there before may be refused on the way."""
 
-    def __init__(self, steward: Steward, clients: t.Sequence[ClientWish]) -> None:
+    def __init__(self, steward: Steward, clients: t.Sequence[ClientWish], *, at_once: bool = False) -> None:
         self._steward = steward
+        self._rehearsed = not at_once
         self._wishes = clients
         self._clients = [client.name for client in clients]
         self._ca_cert, self._ca_key = steward.names.ca_cert, steward.names.ca_key
 
     def publish(self, profile: Profile | None = None, imported: SigningAuthority | None = None) -> State:
         """Store a successor that is to be trusted. profile: None to make it like the authority that there is."""
-        return self._steward.settle(self._clients, lambda state: self._publish_steps(state, profile, imported))
+        return self._settle(lambda state: self._publish_steps(state, profile, imported))
 
     def promote(self) -> State:
         """Let the successor issue, and give the clients certificates of it."""
-        return self._steward.settle(self._clients, self._promote_steps)
+        return self._settle(self._promote_steps)
 
     def finish(self) -> State:
         """End the trust in the authority before."""
-        return self._steward.settle(self._clients, self._finish_steps)
+        return self._settle(self._finish_steps)
 
     def abort(self) -> State:
         """Go back to the authority before."""
-        return self._steward.settle(self._clients, self._abort_steps)
+        return self._settle(self._abort_steps)
+
+    def _settle(self, plan: Planner) -> State:
+        return self._steward.settle(self._clients, plan, rehearsed=self._rehearsed)
 
     # -- the steps ----------------------------------------------------------------------------------------------
 
@@ -64,7 +68,7 @@ class AuthorityRotation:
             yield from steward.crl_steps(state, (), refresh=True)
             return
         profile = profile or profile_of(current.certificate, self._ca_cert)
-        given = imported.certificate.fingerprint_sha256 if imported else ""
+        given = "/".join(each.fingerprint_sha256 for each in imported.path) if imported else ""
         # What was given up is succeeded, too, or its successor would be itself.
         tokens = (current.version_id, state.labels.get(ABORTED, ""), given)
         key_token, own_token = steward.token(*tokens, "key"), steward.token(*tokens, "certificate")
@@ -79,7 +83,7 @@ class AuthorityRotation:
             yield lambda: steward.put(self._ca_key, new_key, token=key_token, label=PENDING)
         else:
             key = key_of(text, self._ca_key)
-            certificate = steward.authority_for(key, profile, imported)
+            certificate = steward.authority_for(key, profile, imported, current.certificate)
             yield lambda: steward.put(self._ca_cert, certificate, token=own_token, label=PENDING)
 
     def _promote_steps(self, state: State) -> t.Iterator[Write]:

@@ -16,7 +16,7 @@ from ..._core.ca.request import Allowed, read_request
 from ..._core.x509.certificate import Certificate
 from ..._core.x509.verify import VerificationPolicy, strength_problems
 from ..._errors import RotationError
-from .member import usable_authority
+from .member import require_authority
 from .steward import Steward
 
 if t.TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Signer:
     def _issue(self, public_key: t.Any, names: t.Sequence[x509.GeneralName]) -> Certificate:
         at, state = self.steward.at, self.steward.look(())
         pair = (self.successor and state.successor) or state.current
-        usable_authority(state, pair, at)
+        require_authority(state, pair, at)
         if pair is None or pair.issuer is None:
             raise RotationError(f"{state.names.ca_key} has just been replaced. Run again.")
         return issue_server(pair.issuer, public_key, self.profile.subject, self.profile.validity, at, names)

@@ -5,7 +5,8 @@
 """Brings a shared authority to what is wanted, one write at a time, together with any number of others who do the same.
 
 There is no lock. Every step is planned from what is stored, makes one write that only one of all racers can win, and is
-followed by another look. The key is stored before the certificate that is made for it, so that whatever certificate
+followed by another look. Before the first one all of them are taken in memory: where TLS peers would refuse what comes
+out, nothing is begun. The key is stored before the certificate that is made for it, so that whatever certificate
 wins, it matches the stored key; and a process that is killed at any point leaves what the next one completes.
 """
 
@@ -17,17 +18,22 @@ import typing as t
 import uuid
 from dataclasses import dataclass
 
-from ..._core.ca.crl import StoredCrl, build_crl
+from ..._core.ca.crl import StoredCrl, build_crl, in_order_of_lists
+from ..._core.ca.imported import is_newer_form, refuse_lists, way_to_root_missing
 from ..._core.ca.issue import SigningAuthority, issue_authority, issue_client
-from ..._core.ca.judge import is_ending, is_issued_by
-from ..._core.ca.keys import KeyMaker, generate_key, key_pem, spec_of
-from ..._core.ca.profiles import Profile
+from ..._core.ca.judge import is_ending, is_issued_by, refusal
+from ..._core.ca.keys import KeyMaker, generate_key, key_pem, quick_key, spec_of
+from ..._core.ca.profiles import KeySpec, Profile
+from ..._core.ca.trust import Trust, successor_subject
 from ..._core.secrets.plan import CURRENT
 from ..._core.secrets.shared import PENDING, SecretStore
+from ..._core.shared_ca.refusals import refusals, worse
 from ..._core.shared_ca.state import Client, Names, Pair, State, issued_in, key_labelled, key_of, observe
 from ..._core.x509.certificate import Certificate
 from ..._core.x509.problems import MaterialError
 from ..._errors import RotationError, SecretsManagerError
+from ..._ports.openssl.peers import why_not_believed
+from .overlay import Overlay
 
 Write = t.Callable[[], None]
 Planner = t.Callable[[State], t.Iterator[Write]]
@@ -74,6 +80,7 @@ class Steward:
         self._store = store
         self._make_key = make_key
         self._pause = pause
+        self._reasons: dict[tuple[Certificate, Trust], str | None] = {}
 
     # -- leading ------------------------------------------------------------------------------------------------
 
@@ -87,12 +94,41 @@ class Steward:
             state = observe(self._store, self.names, clients, authority_keys=authority_keys)
         return state
 
-    def settle(self, clients: t.Sequence[str], plan: Planner, seen: State | None = None) -> State:
+    def settle(
+        self, clients: t.Sequence[str], plan: Planner, seen: State | None = None, *, rehearsed: bool = True
+    ) -> State:
         """Make the first step of the plan, look, plan again, until there is none. Raises RotationError.
 
-        seen: what look() has just found for these clients.
+        seen: what look() has just found for these clients; rehearsed: False where peers may refuse each other.
         """
-        losses, state = 0, seen or self.look(clients)
+        state = seen or self.look(clients)
+        if next(plan(state), None) is None:
+            return state
+        if rehearsed:
+            self._rehearse(clients, plan, state)
+        return self._lead(clients, plan, state)
+
+    def _rehearse(self, clients: t.Sequence[str], plan: Planner, before: State) -> None:
+        """Lead it in memory. Raises RotationError when peers would refuse what they do not refuse already."""
+        kept = dict(self.__dict__)
+        self._store, self._make_key, self.outcomes = Overlay(self._store, before.secrets), quick_key, {}
+        try:
+            after = self._lead(clients, plan, before)
+        finally:
+            self.__dict__.update(kept)
+        found = refusals(after, self.at, why_not_believed)
+        said = worse(found, refusals(before, self.at, why_not_believed)) if found else []
+        if said:
+            pairs = filter(None, (after.current, after.successor, after.retiring))
+            said += [sentence for pair in pairs if pair.path for sentence in way_to_root_missing(pair.path)]
+            raise RotationError(
+                f"Nothing below {self.names.prefix} is changed, for TLS peers that trust what would be stored would not"
+                f" believe all of it. {' '.join(said)} Use another authority: have it generated, or import one that"
+                " may issue certificates for TLS servers and clients."
+            )
+
+    def _lead(self, clients: t.Sequence[str], plan: Planner, state: State) -> State:
+        losses = 0
         for _attempt in range(_MOST_STEPS):
             step = next(plan(state), None)
             if step is None:
@@ -146,7 +182,10 @@ class Steward:
         return key_pem(self._make_key(profile.key))
 
     def authority_steps(self, state: State, profile: Profile, imported: SigningAuthority | None) -> t.Iterator[Write]:
-        """Where there is no authority yet: its key, then its certificate. imported: to be used instead of a new one."""
+        """Where there is no authority yet: its key, then its certificate. imported: to be used instead of a new one.
+
+        One that is there gets its newer certificate, and those above it that are imported along.
+        """
         names = self.names
         if state.current is None and state.keys is None:
             pem = (lambda: key_pem(imported.key)) if imported else (lambda: self.new_key(profile))
@@ -154,23 +193,34 @@ class Steward:
         elif state.current is None and state.keys is not None:
             key = key_labelled(CURRENT, state.keys)
             if imported and imported.key.public_key() != key.public_key():
-                raise RotationError(f"{names.ca_key} holds another key than the one to import: delete it first.")
+                raise RotationError(
+                    f"{names.ca_key} holds another key than the one to import, and no certificate of it is stored:"
+                    " somebody is creating another authority, or was interrupted. Run again, and see what is there; if"
+                    f" it is still the same, delete {names.ca_key}, or use another prefix."
+                )
             yield lambda: self.create(names.ca_cert, self.authority_for(key, profile, imported))
+        elif imported and state.current and state.current.path and is_newer_form(imported, state.current.path):
+            token = self.token(state.current.version_id, *(each.fingerprint_sha256 for each in imported.path))
+            certificates = self.authority_for(imported.key, profile, imported)
+            yield lambda: self.put(names.ca_cert, certificates, token=token, label=CURRENT)
 
-    def authority_for(self, key: t.Any, profile: Profile, imported: SigningAuthority | None) -> t.Callable[[], str]:
-        """Makes the certificate, as PEM."""
+    def authority_for(
+        self, key: t.Any, profile: Profile, imported: SigningAuthority | None, before: Certificate | None = None
+    ) -> t.Callable[[], str]:
+        """Makes the certificate, as PEM, with those above it. before: the authority that it follows."""
 
         def make() -> str:
             if imported:
-                return imported.certificate.pem.decode()
-            return issue_authority(key, profile.subject, profile.validity, self.at).pem.decode()
+                return "".join(each.pem.decode() for each in imported.path)
+            subject = successor_subject(profile.subject, key.public_key(), before)
+            return issue_authority(key, subject, profile.validity, self.at).pem.decode()
 
         return make
 
     # -- clients ------------------------------------------------------------------------------------------------
 
     def client_steps(self, state: State, wish: ClientWish) -> t.Iterator[Write]:
-        """Issue what is missing, revoked, nears its end, or comes from an authority that issues no more.
+        """Issue what is missing, revoked, refused, nears its end, or is of an authority that issues no more.
 
         What is not valid yet, a clock that was fast has issued: that is renewed, too.
         """
@@ -192,6 +242,7 @@ class Steward:
             or pair.key is None
             or not is_issued_by(certificate, issuer.certificate)
             or state.is_revoked(certificate)
+            or self._is_refused_for_itself(state.trust, certificate, pair.key, self._profile(wish, pair), issuer)
         ):
             yield from self._reissue_steps(client, pair, wish, current, issuer)
             return
@@ -249,6 +300,22 @@ class Steward:
 
         return make
 
+    def _is_refused_for_itself(
+        self, trust: Trust, leaf: Certificate, key: t.Any, profile: Profile, issuer: SigningAuthority
+    ) -> bool:
+        """Whether servers refuse it, and would not refuse another one: else each run would make one."""
+        if self._why_not_believed(trust, leaf, key) is None:
+            return False
+        other_key = quick_key(profile.key)
+        other = issue_client(issuer, other_key.public_key(), profile.subject, profile.validity, self.at)
+        return self._why_not_believed(trust, other, other_key) is None
+
+    def _why_not_believed(self, trust: Trust, leaf: Certificate, key: t.Any) -> str | None:
+        """Each is asked about once, however many steps there are."""
+        if (leaf, trust) not in self._reasons:
+            self._reasons[(leaf, trust)] = refusal(leaf, key, "client", trust, self.at, why_not_believed)
+        return self._reasons[(leaf, trust)]
+
     def _profile(self, wish: ClientWish, pair: Pair) -> Profile:
         return wish.profile or profile_of(pair.certificate, self.names.client_cert(wish.name))
 
@@ -283,18 +350,20 @@ class Steward:
         )
         if not new and not self._is_crl_stale(state, issuers, refresh=refresh):
             return
+        if new:
+            refuse_lists(list(issuers.values()))
         # Higher than any before, also where nobody can read which that was.
         number = max((each.number() for each in lists), default=0 if readable else int(self.at.timestamp())) + 1
-        # Where an authority's key is lost, its list stays.
-        kept = [lists[0].pem_of(authority) for authority in state.trusted if lists and authority not in issuers]
 
         def make() -> str:
             leaves = [leaf for name in revoked_clients for leaf in self._every_issued(name)]
-            made = [
-                build_crl(issuer, {**self._revoked(leaves, authority), **known[authority]}, self.at, number)
+            made = {
+                authority: build_crl(issuer, {**self._revoked(leaves, authority), **known[authority]}, self.at, number)
                 for authority, issuer in issuers.items()
-            ]
-            return "".join([*made, *kept])
+            }
+            # Where an authority's key is lost, its list stays.
+            kept = {each: lists[0].pem_of(each) for each in state.trusted if lists}
+            return "".join({**kept, **made}.get(each, "") for each in in_order_of_lists(state.trusted))
 
         if state.crl is None:
             yield lambda: self.create(self.names.crl, make)
@@ -310,7 +379,7 @@ class Steward:
             stored = StoredCrl(state.crl.text)
         except MaterialError:
             return True
-        signed = [*issuers, *(each for each in state.trusted if each not in issuers and stored.of(each))]
+        signed = [each for each in state.trusted if each in issuers or stored.of(each)]
         return (refresh and not stored.is_for(signed)) or any(stored.is_due(each, self.at) for each in issuers)
 
     def _revoked(self, leaves: t.Iterable[Certificate], authority: Certificate) -> dict[int, datetime.datetime]:
@@ -332,11 +401,11 @@ class Steward:
         return issued_in(texts, secret)
 
 
-def profile_of(certificate: Certificate | None, secret: str) -> Profile:
-    """To make a successor like this certificate. Raises RotationError."""
+def profile_of(certificate: Certificate | None, secret: str, key: KeySpec | None = None) -> Profile:
+    """To make a successor like this certificate. key: None for one like its own. Raises RotationError."""
     if certificate is None or certificate.subject_name is None:
         raise RotationError(f"{secret} holds no certificate that a new one could be made like: delete the secret.")
     lifetime = certificate.not_after - certificate.not_before
     if lifetime > datetime.timedelta(days=1):  # it began somewhat early, and its successor does, too
         lifetime = datetime.timedelta(days=lifetime.days)
-    return Profile(certificate.subject_name, spec_of(certificate.public_key), lifetime)
+    return Profile(certificate.subject_name, key or spec_of(certificate.public_key), lifetime)

@@ -14,9 +14,10 @@ from ..._core.ca.keys import generate_key, quick_key
 from ..._core.shared_ca.facts import facts, outcome_items, shown
 from ..._core.shared_ca.state import Names, State
 from ..._ports.aws.shared_secrets import SharedSecrets
+from ..._ports.openssl.peers import why_not_believed
 from .known_clients import known_clients
 from .overlay import Overlay
-from .present import Wish, bring_about
+from .present import Wish, bring_about, refuse_unusable_import
 from .steward import Steward
 
 
@@ -107,7 +108,11 @@ class AuthorityProvider:
         Raises RotationError, see present.bring_about.
         """
         clients = [client.name for client in wish.clients]
-        changes = self._bring_properties(clients, restore) if properties or restore else []
+        changes = []
+        if restore:
+            if wish.imported:  # what is deleted cannot be compared with it
+                refuse_unusable_import(wish, wish.imported, self.now())
+            changes = self._bring_properties(clients, restore)
         if self.check_mode and "RestoreSecret" in changes:
             return Restoration(self.names, changes)
         store = Overlay(self.source) if self.check_mode else self.source
@@ -117,8 +122,10 @@ class AuthorityProvider:
             others = known_clients(self.source, self.names, self.warn)
         before = steward.look(clients)
         after = bring_about(steward, wish, before, others)
+        if properties and not restore:
+            changes = self._bring_properties(clients, restore)
         predicted = self.check_mode and steward.changed
-        told = facts(before if predicted else after, steward.at, warn_before)
+        told = facts(before if predicted else after, steward.at, warn_before, why_not_believed)
         for problem in () if predicted else told["problems"]:
             self.warn(f"{problem['name']}: {problem['message']} [{problem['code']}]")
         return Presence(

@@ -108,7 +108,7 @@ class Supplier:
         found = problems(installed, self.at, self.warn_before)
         broken = [problem for problem in found if problem.severity == "error"] + missing(installed, self.wish)
         choice, own = self.on_unavailable, self.embedded.authority()
-        if choice == "embedded" and (broken or (own and installed.authorities == (own.certificate,))):
+        if choice == "embedded" and (broken or (own and installed.authorities == own.path)):
             warning = f"{why.message} This host uses an authority of its own, which no other host trusts."
             return Supply("embedded", self._take_embedded(installed), why, warning)
         if choice == "fail" or broken:

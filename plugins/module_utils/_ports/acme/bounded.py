@@ -21,11 +21,13 @@ import typing as t
 
 from ..._errors import InvalidOption
 from ..deadline import Deadline
+from ..trusting import trust_as_given
 
 try:
     from requests.adapters import HTTPAdapter
     from urllib3.connection import HTTPSConnection
     from urllib3.connectionpool import HTTPSConnectionPool
+    from urllib3.util.ssl_ import create_urllib3_context
 except ImportError:  # require_library says so, in the runner
     HTTPAdapter = HTTPSConnection = HTTPSConnectionPool = object  # type: ignore[assignment, misc]
 
@@ -81,6 +83,12 @@ class _BoundedResponse(http.client.HTTPResponse):
 
 class _BoundedConnection(HTTPSConnection):
     response_class = _BoundedResponse
+
+    def connect(self) -> None:
+        if self.ssl_context is None:
+            self.ssl_context = create_urllib3_context()
+            trust_as_given(self.ssl_context)
+        super().connect()
 
     def _new_conn(self) -> socket.socket:
         """urllib3 gives the time for a connection to each address that the host has, and there may be many."""

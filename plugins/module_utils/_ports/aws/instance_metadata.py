@@ -10,6 +10,7 @@ AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import re
 import typing as t
@@ -37,22 +38,24 @@ def look_up_instance(environ: t.Mapping[str, str], timeout: float = 2.0) -> Inst
     """None where nothing answers within timeout seconds, or what answers is not EC2: this host is none of EC2's.
     All that is asked after the first answer takes no longer than twice that.
 
+    Unless the environment says where, a host without a way to the IPv4 address is asked at the IPv6 address.
     Raises nothing. There are no retries: elsewhere nobody answers, and everybody would wait.
     """
     if environ.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true":
         return None
     mode = environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "").lower()
-    endpoint = environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT") or _ENDPOINTS.get(mode, _ENDPOINTS["ipv4"])
-    try:
-        return _ask(endpoint, timeout)
-    except (OSError, http.client.HTTPException, ValueError):
-        return None
+    given = environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT") or _ENDPOINTS.get(mode)
+    first = Deadline(timeout)
+    for endpoint in [given] if given else _ENDPOINTS.values():
+        with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
+            return _ask(endpoint, timeout, first)
+    return None
 
 
-def _ask(endpoint: str, timeout: float) -> Instance | None:
-    """Raises OSError, HTTPException, ValueError."""
+def _ask(endpoint: str, timeout: float, first: Deadline) -> Instance | None:
+    """first: for the first answer. Raises OSError, HTTPException, ValueError."""
     lifetime = {"X-aws-ec2-metadata-token-ttl-seconds": _LIFETIME_SECONDS}
-    token = _request(endpoint, "PUT", "api/token", lifetime, Deadline(timeout))
+    token = _request(endpoint, "PUT", "api/token", lifetime, first)
     if not token:
         return None
 

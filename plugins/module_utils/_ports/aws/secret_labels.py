@@ -12,10 +12,10 @@ from ..._core.pipeline.source import name_in_arn
 from ..._core.secrets.labels import LabelMove, check_expected, plan_move
 from ..._core.secrets.plan import Request
 from ..._errors import SecretsManagerError
-from .secret_writer import SecretWriter
+from .secret_versions import SecretVersions
 
 
-class SecretLabels(SecretWriter):
+class SecretLabels(SecretVersions):
     """Every method raises SecretsManagerError."""
 
     def plan(

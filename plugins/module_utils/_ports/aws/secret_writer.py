@@ -38,17 +38,6 @@ class SecretWriter(SecretsManager):
         value: str | bytes = reply["SecretString"] if "SecretString" in reply else reply.get("SecretBinary", b"")
         return value
 
-    def version_ids(self, secret: str) -> set[str]:
-        """Of all versions, also of those without any label (deprecated ones), which AWS keeps the last hundred of."""
-        request: dict[str, t.Any] = {"SecretId": secret, "IncludeDeprecated": True}
-        found: set[str] = set()
-        while True:
-            reply = self._call("list_secret_version_ids", secret=secret, **request)
-            found.update(version["VersionId"] for version in reply.get("Versions") or [])
-            if not reply.get("NextToken"):
-                return found
-            request["NextToken"] = reply["NextToken"]
-
     def apply(self, requests: t.Iterable[Request], name: str) -> None:
         """Make the requests, in order."""
         for request in requests:

@@ -16,10 +16,11 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ..._core.pipeline.source import Selection
+from ..._core.secrets.arn import why_replica_stays
 from ..._core.secrets.plan import CURRENT, WantedSecret, plan_absent, plan_present, require_other_regions
 from ..._core.secrets.shared import PENDING, SecretText, SharedSecret
 from ..._errors import SecretsManagerError
-from .secret_writer import SecretWriter
+from .secret_versions import SecretVersions
 from .secrets_manager import Retry
 
 _DENIED = frozenset({"AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "DecryptionFailure"})
@@ -36,7 +37,7 @@ class Properties:
     replica_regions: tuple[str, ...] | None = None
 
 
-class SharedSecrets(SecretWriter):
+class SharedSecrets(SecretVersions):
     """The SecretStore in AWS Secrets Manager.
 
     labels: versions without any of these are not read. Raises InvalidOption for a replica in the own region.
@@ -54,6 +55,7 @@ class SharedSecrets(SecretWriter):
         require_other_regions(self.place.region, self._properties.replica_regions)
         self._labels = frozenset(labels)
         self._texts: dict[tuple[str, str], str] = {}
+        self._fetched: dict[str, SharedSecret] = {}
 
     def fetch(self, name: str) -> SharedSecret | None:
         described = self.describe(name)
@@ -68,7 +70,9 @@ class SharedSecrets(SecretWriter):
             SecretText(version_id, frozenset(labels), self._text(described, version_id))
             for version_id, labels in wanted.items()
         )
-        return SharedSecret(name, described["ARN"], labels, texts)
+        secret = SharedSecret(name, described["ARN"], labels, texts, why_replica_stays(name, described))
+        self._fetched[name] = secret
+        return secret
 
     def every_text(self, name: str) -> list[str]:
         described = self.describe(name)
@@ -88,6 +92,7 @@ class SharedSecrets(SecretWriter):
         return True
 
     def succeed(self, name: str, text: str, *, token: str, label: str) -> bool:
+        self._require_changeable(name)
         request = {"SecretId": name, "SecretString": text, "ClientRequestToken": token, "VersionStages": [label]}
         try:
             self._call("put_secret_value", secret=name, **request)
@@ -98,12 +103,18 @@ class SharedSecrets(SecretWriter):
         return True
 
     def move(self, name: str, label: str, version_id: str | None, holder: str | None) -> None:
+        self._require_changeable(name)
         request = {"SecretId": name, "VersionStage": label}
         if version_id is not None:
             request["MoveToVersionId"] = version_id
         if holder is not None:
             request["RemoveFromVersionId"] = holder
         self._call("update_secret_version_stage", secret=name, **request)
+
+    def _require_changeable(self, name: str) -> None:
+        """Raises RotationError for a replica that was fetched."""
+        if name in self._fetched:
+            self._fetched[name].require_changeable()
 
     def names(self, prefix: str) -> list[str]:
         """Names of the secrets below a prefix, as ListSecrets knows them: some minutes late."""

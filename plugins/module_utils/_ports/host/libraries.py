@@ -19,6 +19,7 @@ MINIMUM_VERSIONS = {
     "cryptography": "42.0.0",
     "dns-lexicon": "3.17.0",
     "dnspython": "2.4.0",
+    "idna": "2.10",
     "jmespath": "0.10.0",
     "prometheus_client": "0.16.0",
     "pyOpenSSL": "24.0.0",

@@ -6,11 +6,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import ipaddress
 import socket
 import struct
 
-_FAR_AWAY = ("1.1.1.1", 53)  # connecting a datagram socket chooses the route, and sends nothing
+# Connecting a datagram socket chooses the route, and sends nothing.
+_FAR_AWAY = {socket.AF_INET: "1.1.1.1", socket.AF_INET6: "2606:4700:4700::1111"}
+_ANY_PORT = 53
+# RFC 5014, in the numbers of Linux: no temporary address (RFC 8981), which is another one tomorrow.
+_IPV6_ADDR_PREFERENCES, _PREFER_SRC_PUBLIC = 72, 2
 # rtnetlink(7): ask the kernel for the route to one address.
 _REQUEST, _GET_ROUTE, _NEW_ROUTE, _DESTINATION, _LOCAL = 1, 26, 24, 1, 2
 _NETLINK = getattr(socket, "AF_NETLINK", None)
@@ -18,13 +24,22 @@ _SECONDS = 5.0
 
 
 def own_address() -> str | None:
-    """The source address of this host's default IPv4 route; None where it has none."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(_FAR_AWAY)
-            return str(probe.getsockname()[0])
-        except OSError:
-            return None
+    """The source address of this host's default IPv4 route, else of its IPv6 route; None where it has neither."""
+    return _source_address(socket.AF_INET) or _source_address(socket.AF_INET6)
+
+
+def _source_address(family: socket.AddressFamily) -> str | None:
+    """None also for one that means nothing beyond a link."""
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            if family == socket.AF_INET6:
+                with contextlib.suppress(OSError):  # another system
+                    probe.setsockopt(socket.IPPROTO_IPV6, _IPV6_ADDR_PREFERENCES, _PREFER_SRC_PUBLIC)
+            probe.connect((_FAR_AWAY[family], _ANY_PORT))
+            address = str(probe.getsockname()[0])
+    except OSError:
+        return None
+    return None if ipaddress.ip_address(address).is_link_local else address
 
 
 def is_own_address(address: str) -> bool:

@@ -16,14 +16,13 @@ import threading
 import typing as t
 
 # A context takes one key at a time.
-#: Of all that OpenSSL is shown: which thread asks whom never matters.
-LOCK: t.Final = threading.Lock()
+_LOCK: t.Final = threading.Lock()
 
 
 def why_not_loaded(pem: bytes) -> str | None:
     """As WhyNotLoaded of the core. The bytes are shown to OpenSSL without being stored."""
     try:
-        with LOCK, as_files(pem) as (certificate, key):
+        with _LOCK, as_files(pem) as (certificate, key):
             # Never ask on the terminal: a passphrase is not needed for what is written.
             _context().load_cert_chain(certificate, key, password=lambda: b"")
     except (ssl.SSLError, ValueError) as error:

@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import ssl
 
-from ..._core.ca.trial import Question
-from .loadable import LOCK, as_files
+from ..._core.ca.trial import PeerQuestion
+from .loadable import as_files
 
 # What Debian, Ubuntu and Fedora ask for: no SHA-1 in signatures, RSA of at least 2048 bits.
 _CIPHERS = "DEFAULT@SECLEVEL=2"
+_NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME: dates are judged by the core, at an instant that it is given
 _MOST_ROUNDS = 20  # a handshake takes three
 
 
-def why_not_believed(question: Question) -> str | None:
-    """As Verdict of the core, by the rules and the clock of this host's OpenSSL. Nothing is stored in a file system.
+def why_not_believed(question: PeerQuestion) -> str | None:
+    """As PeerVerdict of the core, by the rules of this host's OpenSSL. Nothing is stored in a file system.
 
     Raises OSError when OpenSSL cannot be asked.
     """
     try:
-        with LOCK:
-            _handshake(*_contexts(question))
+        _handshake(*_contexts(question))
     except ssl.SSLCertVerificationError as error:
         return error.verify_message
     except (ssl.SSLError, ValueError) as error:
@@ -31,7 +31,7 @@ def why_not_believed(question: Question) -> str | None:
     return None
 
 
-def _contexts(question: Question) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+def _contexts(question: PeerQuestion) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """Of the client and the server. The one that is judged by the other trusts anybody."""
     client, server = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     client.check_hostname = False
@@ -41,6 +41,7 @@ def _contexts(question: Question) -> tuple[ssl.SSLContext, ssl.SSLContext]:
         context.verify_mode = ssl.CERT_REQUIRED if context is judge else ssl.CERT_NONE
     with as_files(question.trusted.encode()) as (path, _again):
         judge.load_verify_locations(path)
+    judge.verify_flags |= _NO_CHECK_TIME
     if question.crls == "all":
         judge.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
     elif question.crls == "issuer":

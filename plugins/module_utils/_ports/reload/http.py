@@ -16,6 +16,7 @@ from ..._core.text import shown
 from ..._errors import InvalidOption, ReloadError
 from ..deadline import Deadline
 from ..exchange import exchange, http_url, over_tcp
+from ..trusting import trust_as_given
 from .master import MasterReloader
 from .reloader import Reload
 
@@ -39,6 +40,7 @@ def client_context(ca_path: str | None, certificate: str | None, private_key: st
     """A context that validates the server. ca_path: PEM file of CAs, None: the system's. Raises InvalidOption."""
     try:
         context = ssl.create_default_context(cafile=ca_path)
+        trust_as_given(context)
         if certificate:
             # Without a password an encrypted key would be asked for on the terminal.
             context.load_cert_chain(certificate, private_key, password="")

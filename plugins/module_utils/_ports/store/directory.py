@@ -23,11 +23,12 @@ from ..._core.pipeline.manifest import Entry, Manifest, StoredVersion
 from ..._core.x509.layouts import live_paths
 from ..._errors import StoreError
 from . import atomic
-from .content import digest_of, digests_of, file_digest, version_digest
+from .content import digests_of, file_digest, version_digest
 from .foreign import adopt, find_foreign, foreign_content, foreign_version
 from .live import MANIFEST_FILE, STATE_DIRECTORY, VERSIONS, Opened, is_directory, link_to, version_stem
 from .opening import AS_FOUND, DirectorySettings, directory_attributes, lock, looked_at, opened
 from .places import Place
+from .versions import version_files, version_place, write_version
 
 __all__ = ["STATE_DIRECTORY", "CertificateDirectory", "DirectorySettings", "version_digest"]
 
@@ -98,8 +99,8 @@ class CertificateDirectory:
 
     def kept(self, entry: Entry, version: StoredVersion) -> dict[str, bytes] | None:
         """Part -> content of a version in the store; None unless it is byte for byte what the manifest says."""
-        names = self._version_names_of(entry, version)
-        with contextlib.suppress(OSError), self._version_place(entry, version) as place:
+        names = version_files(entry, version)
+        with contextlib.suppress(OSError), version_place(self._versions(), entry, version) as place:
             found = {part: place.read(name) for part, name in names.items()}
             parts = {part: data for part, data in found.items() if data is not None}
             return parts if digests_of(parts) == version.files else None
@@ -297,58 +298,13 @@ class CertificateDirectory:
     def _writing(self, entry: Entry) -> t.ContextManager[None]:
         return atomic.store_errors(f"write certificate {entry.name} to {self.path}")
 
-    @contextlib.contextmanager
-    def _version_place(self, entry: Entry, version: StoredVersion) -> t.Iterator[Place]:
-        """Where the files of a kept version are."""
-        versions = self._versions()
-        if entry.layout != "lineage":
-            yield versions
-            return
-        with versions.directory(version_stem(entry, version)) as place:
-            yield place
-
-    @staticmethod
-    def _version_names_of(entry: Entry, version: StoredVersion) -> dict[str, str]:
-        """Part -> name of the file where _version_place is."""
-        paths = live_paths(entry.layout, version_stem(entry, version))
-        return {part: os.path.basename(path) for part, path in paths.items()}
-
     def _store_version(self, entry: Entry, version: StoredVersion, parts: t.Mapping[str, bytes]) -> list[int]:
-        """Descriptors of the files, which are not yet durable. Nobody looks at a version before it is live or kept."""
-        descriptors: list[int] = []
-        with contextlib.ExitStack() as stack:
-            place = self._versions()
-            if entry.layout == "lineage":
-                place, made = place.make_directory(version_stem(entry, version))
-                stack.enter_context(place)
-                # One that an earlier version gave away is taken back.
-                uid = None if place.is_closed() else os.geteuid()
-                place.set_attributes(self._directory_attributes._replace(uid=uid))
-                if not made:
-                    place.remove_temporaries()
-            try:
-                for part, name in self._version_names_of(entry, version).items():
-                    descriptors.append(self._store_file(place, name, parts[part]))
-            except BaseException:
-                for descriptor in descriptors:
-                    os.close(descriptor)
-                raise
-        return descriptors
-
-    def _store_file(self, place: Place, name: str, data: bytes) -> int:
-        with contextlib.suppress(FileExistsError):
-            return place.create(name, data, self._attributes)
-        # Of an earlier time, perhaps damaged since. It may be live: it is replaced as a whole.
-        found = place.look(name)
-        same = found and self._attributes.match(found) and file_digest(place, name) == digest_of(data)
-        if not same:
-            place.write(name, data, self._attributes)
-        return place.open_file(name)
+        return write_version(self._versions(), entry, version, parts, self._attributes, self._directory_attributes)
 
     def _make_live(self, entry: Entry) -> None:
         base = self._base()
-        names = self._version_names_of(entry, entry.current)
-        with self._version_place(entry, entry.current) as place:
+        names = version_files(entry, entry.current)
+        with version_place(self._versions(), entry, entry.current) as place:
             if entry.layout == "lineage":
                 # The link must never point to files that a power cut could still lose.
                 place.sync()

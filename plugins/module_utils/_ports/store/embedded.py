@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import typing as t
 
+from ..._core.ca.judge import is_issued_by
 from ..._core.ca.keys import key_pem
-from ..._core.shared_ca.material import Identity, pem, read_identity
+from ..._core.shared_ca.material import Identity, pem, read_authority, read_identity
 from ..._errors import RotationError
 from .atomic import FileAttributes, store_errors
 from .places import Place, open_place
-from .shared_ca import member_place, read_text
+from .shared_ca import member_place, read_text, text_of_file
 from .trust import refuse
 
 DIRECTORY = "embedded"
 _AUTHORITY = "ca.pem"
+_CLIENT = re.compile(r"client-.+\.pem")
 _PRIVATE = FileAttributes(0o600)
 
 
@@ -36,7 +39,7 @@ class EmbeddedAuthority:
     def authority(self) -> Identity | None:
         """None where there is none, or it cannot be read."""
         with self._opened() as place:
-            return read_identity(read_text(place, _AUTHORITY) or "")
+            return read_authority(read_text(place, _AUTHORITY) or "")
 
     def read(self, clients: t.Collection[str]) -> tuple[Identity | None, dict[str, Identity]]:
         """The authority and the clients that there are. Raises RotationError for a file that holds something else."""
@@ -45,6 +48,26 @@ class EmbeddedAuthority:
         found = {name: self._pair(_client(name), texts[_client(name)]) for name in clients}
         authority = self._pair(_AUTHORITY, texts[_AUTHORITY])
         return authority, {name: identity for name, identity in found.items() if identity}
+
+    def others(self, clients: t.Collection[str]) -> list[str]:
+        """Files of clients that are not these, which the authority has issued. As paths below the one above."""
+        authority = self.authority()
+        with self._opened() as place:
+            names = [name for name in sorted(place.names()) if _CLIENT.fullmatch(name)] if place and authority else []
+            listed = set(map(_client, clients))
+            found = {name: read_identity(text_of_file(place, name) or "") for name in names if name not in listed}
+        return [
+            os.path.join(DIRECTORY, name)
+            for name, identity in found.items()
+            if identity and authority and is_issued_by(identity.certificate, authority.certificate)
+        ]
+
+    def forget(self, paths: t.Iterable[str]) -> None:
+        """Remove files that others() has found."""
+        with store_errors(f"remove clients of this host's own authority from {self._path}"), self._opened() as place:
+            for path in paths:
+                if place:
+                    place.unlink(os.path.basename(path))
 
     def write(self, authority: Identity | None, clients: t.Mapping[str, Identity]) -> None:
         """What differs from the files, the authority first."""
@@ -57,17 +80,18 @@ class EmbeddedAuthority:
             if not place.is_closed():
                 refuse(self._path, place.status())
             for name, identity in files.items():
-                text = pem(identity.certificate) + key_pem(identity.key)
+                text = "".join(map(pem, identity.path)) + key_pem(identity.key)
                 if read_text(place, name) != text:
                     place.write(name, text.encode(), _PRIVATE)
             place.sync()
 
     def _pair(self, name: str, text: str | None) -> Identity | None:
         """None where there is no such file. Raises RotationError."""
-        identity = read_identity(text or "")
+        identity = read_authority(text or "") if name == _AUTHORITY else read_identity(text or "")
         if text is not None and identity is None:
             path = os.path.join(self._path, name)
-            raise RotationError(f"{path} does not hold one certificate and its key. Mend it, or move it away.")
+            way = ", with those from it to its root," if name == _AUTHORITY else ""
+            raise RotationError(f"{path} does not hold one certificate{way} and its key. Mend it, or move it away.")
         return identity
 
     @contextlib.contextmanager

@@ -13,11 +13,15 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ..._core.ca.keys import key_pem, read_key
-from ..._core.shared_ca.file_names import CA, CRL, SERVER, WAITING_KEY, client_cert, client_key
+from ..._core.shared_ca.file_names import CA, CLIENT_FILE, CRL, SERVER, WAITING_KEY, client_cert, client_key
 from ..._core.shared_ca.material import Material, contents, read_certificates, read_identity
+from ..._core.shared_ca.origin import Origin
 from ..._core.x509.problems import MaterialError
 from .atomic import FileAttributes, store_errors
+from .directory import STATE_DIRECTORY, CertificateDirectory
 from .places import Place, open_place
+
+_ORIGIN = "shared-ca.json"
 
 
 @dataclass(frozen=True)
@@ -30,10 +34,15 @@ class Installed:
 
 
 class MemberDirectory:
-    """Of a directory in which nobody else may write. Raises StoreError."""
+    """Of a directory in which nobody else may write. Raises StoreError.
 
-    def __init__(self, path: str) -> None:
-        self.path = os.path.abspath(path)
+    store: of the same directory, which is locked meanwhile.
+    """
+
+    def __init__(self, store: CertificateDirectory) -> None:
+        self.path = store.path
+        self.origin_file = os.path.join(self.path, STATE_DIRECTORY, _ORIGIN)
+        self._store = store
 
     def read(self, clients: t.Iterable[str]) -> Installed:
         """What is there of it, and can be read."""
@@ -53,6 +62,30 @@ class MemberDirectory:
         )
         broken = texts[SERVER] is not None and server is None
         return Installed(material, broken, _key_in(texts[WAITING_KEY]))
+
+    def others(
+        self, clients: t.Collection[str], except_paths: t.Collection[str] = ()
+    ) -> dict[str, dict[str, str | None]]:
+        """Files named like those of other clients than these: client -> file name -> text, None for what is no file."""
+        found: dict[str, dict[str, str | None]] = {}
+        with member_place(self.path) as place:
+            for name in sorted(place.names()) if place else ():
+                match = CLIENT_FILE.fullmatch(name)
+                if match and match["name"] not in clients and self.file(name) not in except_paths:
+                    found.setdefault(match["name"], {})[name] = text_of_file(place, name)
+        return found
+
+    def origin(self) -> Origin | None:
+        """None where nothing is remembered, or it cannot be read."""
+        try:
+            data = self._store.read_own_file(_ORIGIN)
+            return None if data is None else Origin.from_json(data)
+        except ValueError:
+            return None
+
+    def remember(self, origin: Origin) -> None:
+        if self.origin() != origin:
+            self._store.write_own_file(_ORIGIN, origin.to_json())
 
     def changes(self, material: Material, attributes: FileAttributes) -> list[str]:
         """Names of the files that are not yet as they are to be."""
@@ -110,6 +143,14 @@ def read_text(place: Place | None, name: str) -> str | None:
     """None where there is no such file. Raises OSError."""
     data = place.read(name) if place else None
     return None if data is None else data.decode("utf-8", "replace")
+
+
+def text_of_file(place: Place | None, name: str) -> str | None:
+    """None for anything but a file that can be read."""
+    with contextlib.suppress(OSError):
+        status = place.look(name) if place else None
+        return read_text(place, name) if status and stat.S_ISREG(status.st_mode) else None
+    return None
 
 
 def is_stale(place: Place | None, name: str, text: str, attributes: FileAttributes) -> bool:

@@ -12,6 +12,7 @@ import ipaddress
 import re
 import typing as t
 
+from ..._core.x509.names import MissingIdna, ascii_labels
 from ..._errors import ProbeError
 from .proxy_header import PROXY_PROTOCOLS, ProxyProtocol
 from .starttls import PROTOCOLS
@@ -105,13 +106,18 @@ def ascii_name(name: str) -> str:
     """A host name as DNS and SNI carry it: A-labels, no dot at the end. Raises ProbeError when it is no host name."""
     if is_ip(name):
         return name
+    shown = name if len(name) <= _MAX_NAME else f"{name[:50]}..."
     try:
         # To convert a very long one would take minutes.
-        encoded = name.rstrip(".").encode("idna").decode("ascii") if len(name) <= _MAX_NAME + 1 else ""
+        encoded = ascii_labels(name.rstrip(".")) if len(name) <= _MAX_NAME + 1 else ""
+    except MissingIdna:
+        raise ProbeError(
+            f"{shown!r}: install the Python library idna on the host that runs the module, or write it in A-labels"
+            " (xn--...)"
+        ) from None
     except UnicodeError:
         encoded = ""
-    if not re.fullmatch(r"(?=.{1,253}$)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", encoded):
-        shown = name if len(name) <= _MAX_NAME else f"{name[:50]}..."
+    if not re.fullmatch(r"(?=.{1,253}$)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*", encoded):
         raise ProbeError(f"{shown!r} is not a host name")
     return encoded
 

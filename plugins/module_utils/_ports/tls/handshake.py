@@ -14,6 +14,7 @@ import ssl
 import typing as t
 
 from ..._errors import ProbeError
+from ..trusting import trust_as_given
 from .connection import receive, send
 from .loop import Talk
 
@@ -23,7 +24,6 @@ _SIGNED = (12, 15)  # ServerKeyExchange up to TLS 1.2 (RFC 5246, 7.4.3), Certifi
 _PROTOCOL_VERSION = 70
 _CERTIFICATE_REQUIRED = 116  # RFC 8446, not in ssl.AlertDescription
 _LEGACY_SERVER_CONNECT = 0x4  # ssl.OP_LEGACY_SERVER_CONNECT, named from Python 3.12 on
-_PARTIAL_CHAIN = 0x80000  # ssl.VERIFY_X509_PARTIAL_CHAIN, named from Python 3.10 on
 _PROTOCOLS: t.Final[dict[int, str]] = {  # as SSL_get_version(3) names them
     ssl.TLSVersion.SSLv3: "SSLv3",
     ssl.TLSVersion.TLSv1: "TLSv1",
@@ -139,7 +139,7 @@ def verifying_context(
     if trust_anchors is None:
         context.load_default_certs()
         return context
-    context.verify_flags |= _PARTIAL_CHAIN  # an anchor is trusted whether or not it is a root
+    trust_as_given(context)
     try:
         context.load_verify_locations(cadata=trust_anchors)
     except (ssl.SSLError, ValueError):

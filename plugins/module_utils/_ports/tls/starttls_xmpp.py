@@ -10,6 +10,7 @@ import html
 import typing as t
 from xml.parsers import expat
 
+from ..._core.x509.names import unicode_labels
 from .starttls_stream import Conversation, ServerStream, UpgradeRefused, shown
 
 _STREAMS: t.Final = "http://etherx.jabber.org/streams"
@@ -42,10 +43,7 @@ def _talk(stream: ServerStream, name: str, namespace: str) -> Conversation[None]
 
 def _domain(name: str) -> str:
     """XMPP has international names as people read them (RFC 7622, 3.2)."""
-    try:
-        return name.encode("ascii").decode("idna")
-    except UnicodeError:
-        return name
+    return unicode_labels(name)
 
 
 class _Document:

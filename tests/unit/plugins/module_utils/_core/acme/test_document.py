@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.acme.document import (
     document_fields,
     issued_by,
-    issued_document,
+    issued_documents,
     why_not_replaced,
 )
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.bundle import CertificateBundle
@@ -50,7 +50,7 @@ def bundle() -> CertificateBundle:
 
 def document(before: dict[str, t.Any], **changes: t.Any) -> dict[str, t.Any]:
     arguments = {"directory": DIRECTORY, "profile": "tlsserver", "first_domain": "www.example.com", **changes}
-    return dict(json.loads(issued_document(before, bundle(), **arguments)))
+    return dict(json.loads(next(issued_documents(json.dumps(before) if before else "", bundle(), **arguments))))
 
 
 def test_the_document_is_this_collections_own_with_its_origin() -> None:
@@ -66,8 +66,28 @@ def test_the_document_is_this_collections_own_with_its_origin() -> None:
 
 
 def test_the_same_content_is_the_same_text() -> None:
-    text = issued_document({}, bundle(), "www.example.com", DIRECTORY, None)
-    assert text == issued_document(json.loads(text), bundle(), "www.example.com", DIRECTORY, None)
+    (text, *_less) = issued_documents("", bundle(), "www.example.com", DIRECTORY, None)
+    assert text == next(issued_documents(text, bundle(), "www.example.com", DIRECTORY, None))
+
+
+def test_schemas_of_others_stay() -> None:
+    """An ingress finds the issued certificate where it found the one before."""
+    before = {"tls.crt": ISSUED.certificate_pem + ISSUED.chain_pem, "tls.key": ISSUED.private_key_pem, "team": "web"}
+    assert document(before) == {**before, **{name: document(before)[name] for name in ("acme", "domain_name")}}
+    assert document(before)["domain_name"] == "www.example.com"
+    nested = document({"data": before})
+    assert set(nested) == {"data", "acme"}
+    assert issued_by(nested) == (DIRECTORY, "tlsserver")
+
+
+def test_what_is_issued_is_stored_whatever_was_there() -> None:
+    """First as it was, then in own fields, then alone: whoever stores takes the first that is read again."""
+    odd = '{"certificate": 5, "n": NaN}'
+    (alone,) = issued_documents(odd, bundle(), "www.example.com", DIRECTORY, None)
+    assert json.loads(alone)["certificate"] == ISSUED.certificate_pem
+    odd = '{"certificate": 5, "n": 1}'
+    own, alone = map(json.loads, issued_documents(odd, bundle(), "www.example.com", DIRECTORY, None))
+    assert own == {**alone, "n": 1}
 
 
 def test_fields_of_the_user_stay() -> None:
@@ -121,6 +141,7 @@ KEY = private_key_pem(new_key())
         ISSUED.combined_pem.encode(),
         ISSUED.certificate_pem,
         ISSUED.pkcs12(),
+        json.dumps({"tls": {"crt": ISSUED.certificate_pem, "key": ISSUED.private_key_pem}}),
         self_signed("www.example.com").secret_string(),
         self_signed("www.example.com", is_ca=True).secret_string(),
         "",
@@ -141,7 +162,6 @@ def test_what_holds_a_certificate_or_nothing_may_be_replaced(value: str | bytes)
         ('{"username": "admin", "password": "hunter2"}', "a document without a certificate"),
         ('{"certificate": "", "password": "hunter2"}', "a document without a certificate"),
         (json.dumps({"private_key": KEY}), "a document without a certificate"),
-        (json.dumps({"tls": {"crt": ISSUED.certificate_pem, "key": KEY}}), "a document without a certificate"),
         ('{"accounts": [], "certificates": []}', "a document without a certificate"),
         ("hunter2", "is no certificate"),
         ('["hunter2"]', "is no certificate"),

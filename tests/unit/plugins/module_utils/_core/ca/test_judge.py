@@ -23,6 +23,8 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.ca.judge im
 )
 from ansible_collections.certops.rotation.plugins.module_utils._core.ca.names import alternative_names
 from ansible_collections.certops.rotation.plugins.module_utils._core.ca.profiles import Subject
+from ansible_collections.certops.rotation.plugins.module_utils._core.ca.trust import Trust
+from ansible_collections.certops.rotation.plugins.module_utils._ports.openssl.peers import why_not_believed
 from ansible_collections.certops.rotation.tests.support import pki
 
 AT = datetime.datetime(2026, 11, 22, 3, 0, tzinfo=datetime.timezone.utc)
@@ -72,7 +74,8 @@ def test_a_client(issuer):
     leaf, key = client(issuer)
 
     def judged(at=AT, certificate=leaf, private_key=key, authorities=(issuer.certificate,)):
-        return codes(leaf_problems(certificate, private_key, "client", authorities, at, WARN))
+        trust = Trust(tuple(authorities))
+        return codes(leaf_problems(certificate, private_key, "client", trust, at, WARN, why_not_believed))
 
     assert judged() == []
     assert judged(AT + 336 * DAY) == ["expires_too_soon"]
@@ -81,6 +84,7 @@ def test_a_client(issuer):
     # Another authority of the same name does not do.
     assert judged(authorities=[new_authority().certificate]) == ["chain_signature_invalid"]
     assert judged(authorities=[new_authority().certificate, issuer.certificate]) == []
+    assert judged(authorities=[issuer.certificate, new_authority().certificate]) == []
     assert judged(certificate=server(issuer)[0]) == ["purpose_not_allowed"]
 
 
@@ -88,7 +92,8 @@ def test_when_a_server_gets_another_certificate(issuer):
     leaf, key = server(issuer)
 
     def reason(at=AT, certificate=leaf, private_key=key, authority=issuer.certificate, names=NAMES, **options):
-        return server_renewal_reason(certificate, private_key, authority, names, at, 365 * DAY, **options)
+        asked = {"is_refused": lambda: False, **options}
+        return server_renewal_reason(certificate, private_key, authority, names, at, 365 * DAY, **asked)
 
     assert reason() is None
     assert reason(names=["LOCALHOST", "joblet", "::1", "127.0.0.1"]) is None
@@ -98,6 +103,7 @@ def test_when_a_server_gets_another_certificate(issuer):
     assert reason(authority=new_authority().certificate) == "ca_changed"
     assert reason(names=[*NAMES, "10.0.0.1"]) == "names_changed"
     assert reason(names=NAMES[:-1]) == "names_changed"
+    assert reason(is_refused=lambda: True) == "refused"
     assert reason(AT + 336 * DAY) == "expiring"
     assert reason(AT + 334 * DAY) is None
     assert reason(AT + 334 * DAY, renew_before=60 * DAY) == "expiring"

@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.secrets.plan import (
     MAX_VALUE_BYTES,
     WantedSecret,
+    failed_replicas,
     plan_absent,
     plan_present,
     require_other_regions,
@@ -162,3 +163,13 @@ def test_no_replica_of_itself():
     require_other_regions("eu-central-1", ["eu-west-1"])
     with pytest.raises(InvalidOption, match="the secret itself"):
         require_other_regions("eu-central-1", ["eu-west-1", "eu-central-1"])
+
+
+def test_a_replica_that_failed_is_told_of():
+    status = [
+        {"Region": "eu-west-1", "Status": "Failed", "StatusMessage": "exists"},
+        {"Region": "b", "Status": "InSync"},
+    ]
+    (text,) = failed_replicas(described(ReplicationStatus=status))
+    assert "eu-west-1: exists" in text
+    assert failed_replicas(None) == []

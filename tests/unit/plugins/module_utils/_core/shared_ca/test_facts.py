@@ -18,6 +18,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.secrets.sha
 from ansible_collections.certops.rotation.plugins.module_utils._core.shared_ca.facts import facts, outcome_items, shown
 from ansible_collections.certops.rotation.plugins.module_utils._core.shared_ca.state import Client, Names, Pair, State
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.problems import error
+from ansible_collections.certops.rotation.plugins.module_utils._ports.openssl.peers import why_not_believed
 
 AT = datetime.datetime(2026, 11, 22, 3, 0, tzinfo=datetime.timezone.utc)
 DAY = datetime.timedelta(days=1)
@@ -54,7 +55,7 @@ def current():
 
 def test_no_key_is_told_where_nobody_masks(current):
     ours = state(current, client("admin", current), successor=authority("two"))
-    for told in (facts(ours, AT, DAY), shown(ours)):
+    for told in (facts(ours, AT, DAY, why_not_believed), shown(ours)):
         assert "PRIVATE" not in json.dumps(told)
         assert "private_key" not in json.dumps(told)
 
@@ -63,7 +64,7 @@ def test_each_key_is_masked_before_it_is_returned(current):
     masked = []
     admin, lost = client("admin", current), client("lost", current)
     lost = Client("lost", Pair("lost-id", lost.pair.certificate, None, None), None, ())
-    told = facts(state(current, admin, lost), AT, DAY, masked.append)
+    told = facts(state(current, admin, lost), AT, DAY, why_not_believed, masked.append)
     assert masked == [key_pem(current.key), key_pem(admin.pair.key)]
     assert [each["private_key"] for each in told["certificates"]] == [*masked, None]
 
@@ -73,7 +74,10 @@ def test_certificates_are_judged_by_their_role(current):
     foreign, short = client("foreign", other), client("short", current, days=10)
     torn = Client("torn", Pair("torn-id", None, None, None, (error("private_key_missing", "Gone."),)), None, ())
     told = facts(
-        state(current, foreign, short, torn, Client("none", None, None, ()), successor=successor), AT, 30 * DAY
+        state(current, foreign, short, torn, Client("none", None, None, ()), successor=successor),
+        AT,
+        30 * DAY,
+        why_not_believed,
     )
     seen = [(each["name"], each["secret"], each["role"], each["valid"]) for each in told["certificates"]]
     assert seen == [
@@ -90,12 +94,13 @@ def test_certificates_are_judged_by_their_role(current):
     ]
     assert told["stage"] == "published"
     fingerprints = [pair.certificate.fingerprint_sha256 for pair in (current, successor)]
-    assert (told["fingerprint_sha256"], told["trusted_fingerprints"]) == (fingerprints[0], fingerprints)
+    assert told["fingerprint_sha256"] == fingerprints[0]
+    assert told["trusted_fingerprints"] == sorted(fingerprints), "as old as each other"
 
 
 def test_nothing_is_stored():
     nothing = state(None)
-    told = facts(nothing, AT, DAY)
+    told = facts(nothing, AT, DAY, why_not_believed)
     assert (told["stage"], told["ca_certificate"], told["trust_bundle"], told["crl"]) == ("absent", None, "", None)
     assert (told["certificates"], told["problems"]) == ([], [])
     assert shown(nothing) == {"stage": "absent", "certificates": {}}
@@ -105,7 +110,10 @@ def test_who_is_revoked_is_not_valid_and_a_diff_says_so(current):
     gone, stays = client("gone", current), client("stays", current)
     crl = build_crl(current.issuer, {gone.pair.certificate.x509.serial_number: AT}, AT, 1)
     ours = state(current, gone, stays, crl=crl)
-    told = {each["name"]: (each["revoked"], each["valid"]) for each in facts(ours, AT, DAY)["certificates"]}
+    told = {
+        each["name"]: (each["revoked"], each["valid"])
+        for each in facts(ours, AT, DAY, why_not_believed)["certificates"]
+    }
     assert told == {"ca": (False, True), "gone": (True, False), "stays": (False, True)}
     assert shown(ours) == {
         "stage": "settled",

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from ansible_collections.certops.rotation.plugins.module_utils._core.shared_ca.held import held
+from ansible_collections.certops.rotation.plugins.module_utils._ports.openssl.peers import why_not_believed
 from ansible_collections.certops.rotation.tests.support import pki
 
 OLD, NEW = pki.CertificateAuthority("CA"), pki.CertificateAuthority("CA")
@@ -27,8 +28,8 @@ def test_issuers_of_one_name_are_told_apart_by_their_signature():
         }
     )
     assert [authority.fingerprint_sha256 for authority in found.trusted] == [fingerprint(OLD), fingerprint(NEW)]
-    assert found.facts(found.server)["issuer_fingerprint_sha256"] == fingerprint(NEW)
-    assert {name: found.facts(leaf)["issuer_fingerprint_sha256"] for name, leaf in found.clients.items()} == {
-        "a-b": fingerprint(OLD)
-    }
+    server = found.facts(found.server, "server", pki.now(), why_not_believed)
+    assert server["issuer_fingerprint_sha256"] == fingerprint(NEW)
+    clients = {name: found.facts(leaf, "client", pki.now(), why_not_believed) for name, leaf in found.clients.items()}
+    assert {name: told["issuer_fingerprint_sha256"] for name, told in clients.items()} == {"a-b": fingerprint(OLD)}
     assert [problem.partition(":")[0] for problem in found.problems] == ["client-bad-cert.pem"]

@@ -29,7 +29,7 @@ def stored(stage, *, expired=False, client="new-client"):
     admin = {"name": "admin", "role": "client", "fingerprint_sha256": client, "problems": []}
     return {
         "stage": stage,
-        "trusted_fingerprints": list(ROLES[stage].values()),
+        "trusted_fingerprints": sorted(ROLES[stage].values()),
         "certificates": [*authorities, admin],
     }
 
@@ -163,7 +163,7 @@ def test_the_table():
     found = rollout("promoted", member(BOTH, NEW), member([OLD, "a" * 64], OLD, client="old-client"), down)
     assert [line.split() for line in found.table] == [
         ["host", "trusts", "server", "of", "clients"],
-        ["h0", "current,", "retiring", "current", "-"],
+        ["h0", "retiring,", "current", "current", "-"],
         ["h1", "retiring,", "others", "retiring", "admin", "(before)"],
         ["h2", "cannot", "be", "reached:", "no", "route", "to", "host"],
     ]

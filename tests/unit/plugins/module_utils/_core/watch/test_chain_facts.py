@@ -128,6 +128,7 @@ def test_a_chain_of_many_namesakes_is_bounded() -> None:
 
 CROSS = cross_sign(ROOT, OLD_ROOT, NOW - DAY)
 STRANGER = authority(cn="Stranger")
+LOW = authority(ISSUER, cn="Low")
 
 
 @pytest.mark.parametrize(
@@ -146,6 +147,10 @@ STRANGER = authority(cn="Stranger")
         ((LEAF, leaf(ISSUER), ISSUER), (STRANGER_SENT,)),
         ((LEAF, ISSUER, authority(STRANGER, cn="Other")), (STRANGER_SENT,)),
         ((LEAF, ISSUER, cross_sign(ISSUER, OLD_ROOT, NOW)), (CROSS_SIGN_SENT,)),
+        (
+            (leaf(LOW), authority(ISSUER, cn="Low"), ISSUER, LOW),
+            (OTHER_ORDER, STRANGER_SENT),
+        ),  # it has not signed
         ((ROOT,), ()),  # a server that presents a self-signed certificate sends no root beside it
     ],
 )

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import sys
 import typing as t
 
 import hypothesis
@@ -199,7 +200,7 @@ def test_nothing_long_is_quoted() -> None:
 
 
 def test_without_idna_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(reading, "idna")
+    monkeypatch.setitem(sys.modules, "idna", None)
     assert read("A.example").host == "a.example"
     with pytest.raises(InvalidOption, match="install the Python package idna"):
         read("b\u00fccher.example")

@@ -114,3 +114,16 @@ def test_what_is_no_certificate_is_refused(der: bytes) -> None:
     with pytest.raises(MaterialError) as raised:
         load_certificate(der)
     assert raised.value.problem.code == "certificate_invalid"
+
+
+@pytest.mark.parametrize("key_type", ["rsa2048", "ed25519", "ed448", "ec384"])
+def test_an_authority_that_is_called_as_its_issuer_is_no_root(key_type: pki.KeyType) -> None:
+    """Also where a key of its kind could not have made its signature."""
+    root = pki.CertificateAuthority("Same", key_type="ec")
+    below = pki.CertificateAuthority("Same", parent=root, key_type=key_type)
+    same, above = (
+        load_certificate(each.certificate.public_bytes(serialization.Encoding.DER)) for each in (below, root)
+    )
+    assert same.self_issued
+    assert not same.self_signed
+    assert same.signature_by(above) == "signed"

@@ -22,6 +22,7 @@ DEPLOYED = {
     "issuer": "CN=Issuer",
     "key": "RSA 2048",
     "extended_key_usage": [SERVER, CLIENT],
+    "chain_not_after": "2030-01-01T00:00:00Z",
 }
 
 
@@ -48,6 +49,7 @@ def found(allowed: t.Collection[str] = (), before: t.Mapping[str, t.Any] | None 
         {"extended_key_usage": [CLIENT, SERVER, "1.2.3"]},
         {"extended_key_usage": [ANY]},
         {"extended_key_usage": None},
+        {"chain_not_after": "2026-12-01T00:00:00Z"},
     ],
 )
 def test_what_takes_nothing_away(renewed: dict[str, t.Any]) -> None:
@@ -64,6 +66,7 @@ CHANGES: dict[str, list[dict[str, t.Any]]] = {
     "key_type_changed": [{"key": "EC P-256"}, {"key": "Ed25519"}],
     "eku_lost": [{"extended_key_usage": [SERVER]}, {"extended_key_usage": []}],
     "expires_earlier": [{"not_after": "2026-06-30T23:59:59Z"}],
+    "chain_dropped": [{"chain_not_after": None}],
 }
 
 

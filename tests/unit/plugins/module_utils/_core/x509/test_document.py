@@ -10,7 +10,7 @@ import json
 import typing as t
 
 import pytest
-from ansible_collections.certops.rotation.plugins.module_utils._core.x509.document import FieldMap
+from ansible_collections.certops.rotation.plugins.module_utils._core.x509.fields import FieldMap
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.problems import MaterialError
 from ansible_collections.certops.rotation.plugins.module_utils._errors import InvalidOption
 from ansible_collections.certops.rotation.tests.support import pki, secrets_scan
@@ -92,7 +92,7 @@ def test_needed_fields(field: str, absent: t.Any) -> None:
 
 
 @pytest.mark.parametrize("value", [1, True, {"pem": "x"}, [1], [["x"]]])
-@pytest.mark.parametrize("field", ["certificate", "private_key", "certificate_chain", "domain_name", "description"])
+@pytest.mark.parametrize("field", ["certificate", "private_key", "certificate_chain", "domain_name"])
 def test_fields_that_are_not_text(field: str, value: t.Any) -> None:
     code, message = refused(ISSUED.secret_string(**{field: value}))
     assert code == "field_invalid"
@@ -108,7 +108,7 @@ def test_fields_may_be_lists_of_text() -> None:
 def test_a_damaged_field_is_named(field: str) -> None:
     code, message = refused(ISSUED.secret_string(**{field: getattr(ISSUED, _ATTRIBUTES[field])[:90]}))
     assert code == "pem_invalid"
-    assert f"Field '{field}'" in message
+    assert f"The field '{field}'" in message
     code, message = refused(ISSUED.secret_string(**{field: "to be filled in"}))
     assert code == "pem_invalid"
     assert f"'{field}'" in message

@@ -11,11 +11,11 @@ import time
 import typing as t
 
 import pytest
-from ansible_collections.certops.rotation.plugins.module_utils._core.x509.document import load_private_key
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.effort import (
     MAX_ROUNDS,
     require_bounded_effort,
 )
+from ansible_collections.certops.rotation.plugins.module_utils._core.x509.keys import load_private_key
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.pem import PemBlock
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.problems import MaterialError
 from ansible_collections.certops.rotation.plugins.module_utils._ports.openssl import opener

@@ -116,7 +116,9 @@ def test_constraints_on_subjects() -> None:
         extra = name_constraints(critical=False, **{f"{kind}_subtrees": [x509.DirectoryName(wanted)]})
         limited = pki.CertificateAuthority(f"Limited {kind}", parent=ROOT, extra_extensions=extra)
         assert found(limited.issue("a.example.com", common_name=good)) == []
-        assert found(limited.issue("a.example.com", common_name=bad)) == ["name_constraint_violated"]
+        # The Web PKI asks for the very spelling of the alternative name, too.
+        violating = limited.issue("a.example.com", common_name=bad)
+        assert found(violating, profile="private") == ["name_constraint_violated"]
         assert found(limited.issue("a.example.com", common_name="")) == []
 
 

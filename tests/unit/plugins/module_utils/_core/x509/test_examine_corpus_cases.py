@@ -43,6 +43,7 @@ from ansible_collections.certops.rotation.tests.support.chains import (
     name,
     named,
     nested,
+    new_key,
     of_issuer,
     of_leaf,
     of_root,
@@ -395,3 +396,16 @@ def test_a_malformed_extension_of_an_authority() -> None:
 def test_very_long_server_names() -> None:
     for endless in ("a" * 10_000_000, "\u00e9" * 1_000_000, "\u00e9." * 500_000):
         assert of_leaf((endless,)).problems() == {"domain_not_covered"}
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("odd", ["subject", "policies"])
+def test_another_path_where_something_else_is_wrong_with_the_first(odd: str, turned: bool) -> None:
+    """What the verifier itself does not look at."""
+    subject = x509.NameConstraints(None, [x509.DirectoryName(name("example.com"))])
+    bad = {"limits": (subject, False)} if odd == "subject" else {"extra": [(x509.PolicyConstraints(0, None), False)]}
+    key = new_key()
+    forms = (authority(ROOT, cn="Twin", key=key, **bad), authority(ROOT, cn="Twin", key=key))
+    made = leaf(forms[0])
+    assert Chain(made, ROOT, forms[::-1] if turned else forms).problems() == set()
+    assert Chain(made, ROOT, forms[:1]).problems() in ({"name_constraint_violated"}, {"untrusted"})

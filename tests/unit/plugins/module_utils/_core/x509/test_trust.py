@@ -11,10 +11,11 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.x509.certif
     Certificate,
     load_certificate,
 )
+from ansible_collections.certops.rotation.plugins.module_utils._core.x509.paths import PathProfile
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.problems import Problem
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.trust import load_trust_anchors, trust_problem
 from ansible_collections.certops.rotation.plugins.module_utils._errors import InvalidOption
-from ansible_collections.certops.rotation.tests.support import pki
+from ansible_collections.certops.rotation.tests.support import chains, pki
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509 import verification
@@ -135,3 +136,19 @@ def test_trust_settings_of_openssl_are_not_ignored() -> None:
     settings = ROOT.certificate_pem.replace("CERTIFICATE", "TRUSTED CERTIFICATE")
     with pytest.raises(InvalidOption, match="TRUSTED CERTIFICATE"):
         load_trust_anchors(ROOT.certificate_pem + settings, skip_unreadable=True)
+
+
+@pytest.mark.parametrize("profile", ["web", "private"])
+@pytest.mark.parametrize("missing", ["issuer_id", "own_id", "usage"])
+def test_an_anchor_need_not_be_a_root(profile: PathProfile, missing: str) -> None:
+    """What is trusted is so because somebody says it: it lacks what the Web PKI asks of intermediates."""
+    anchor = chains.authority(chains.ROOT, **{missing: None})
+    below = chains.authority(anchor)
+    for chain in (
+        chains.Chain(chains.leaf(anchor), anchor),
+        chains.Chain(chains.leaf(below), anchor, (below,)),
+        chains.Chain(chains.leaf(below), anchor, (below, anchor)),
+    ):
+        assert chain.problems(profile=profile) == set()
+    intermediate = chains.Chain(chains.leaf(anchor), chains.ROOT, (anchor,))
+    assert intermediate.problems(profile=profile) == ({"untrusted"} if profile == "web" else set())

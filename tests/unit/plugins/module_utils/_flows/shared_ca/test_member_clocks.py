@@ -30,6 +30,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._flows.shared_ca.
 from ansible_collections.certops.rotation.plugins.module_utils._flows.shared_ca.present import Wish, bring_about
 from ansible_collections.certops.rotation.plugins.module_utils._flows.shared_ca.rotation import AuthorityRotation
 from ansible_collections.certops.rotation.plugins.module_utils._flows.shared_ca.steward import ClientWish, Steward
+from ansible_collections.certops.rotation.plugins.module_utils._ports.openssl.peers import why_not_believed
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -228,7 +229,7 @@ def test_a_list_that_ends_is_signed_anew_before(fleet):
     fleet.take()
     fleet.now += 18 * DAY
     assert [each.code for each in problems(fleet.take(), fleet.now, 30 * DAY)] == ["crl_expires_soon"]
-    told = facts(fleet.state(), fleet.now, 30 * DAY)["problems"]
+    told = facts(fleet.state(), fleet.now, 30 * DAY, why_not_believed)["problems"]
     assert [(each["name"], each["code"]) for each in told] == [("crl", "crl_expires_soon")]
     fleet.now += 13 * DAY
     assert [each.code for each in problems(fleet.installed, fleet.now, DAY)] == ["crl_expired"]
@@ -256,7 +257,7 @@ def test_what_is_no_list_is_replaced_by_what_is_known(fleet, text):
     with pytest.raises(RotationError, match="joblet/crl cannot be used"):
         fleet.take()
     assert fleet.installed == before
-    assert facts(fleet.state(), AT, DAY)["problems"]
+    assert facts(fleet.state(), AT, DAY, why_not_believed)["problems"]
     assert fleet.present("old")
     assert fleet.state().revoked(fleet.state().trusted[0]) == known
     assert fleet.take().crl == fleet.state().crl.text
@@ -266,7 +267,7 @@ def test_what_is_no_list_is_replaced_by_what_is_known(fleet, text):
 @pytest.mark.parametrize("text", GARBAGE)
 def test_where_nothing_is_known_whom_to_refuse_has_to_be_said(fleet, text):
     fleet.put_crl(text)
-    told = facts(fleet.state(), AT, DAY)
+    told = facts(fleet.state(), AT, DAY, why_not_believed)
     assert (told["crl"], [each["name"] for each in told["problems"]]) == (None, ["crl"])
     with pytest.raises(RotationError, match="state: revoked for each client"):
         fleet.present()
@@ -283,7 +284,7 @@ def test_a_key_beside_the_lists_goes_nowhere(fleet):
     key = fleet.store.fetch("joblet/ca-key").versions[0].text
     fleet.put_crl(key + lists)
     assert fleet.take().crl == lists
-    assert facts(fleet.state(), AT, DAY)["crl"] == lists
+    assert facts(fleet.state(), AT, DAY, why_not_believed)["crl"] == lists
 
 
 def test_the_list_of_an_authority_whose_key_is_lost_stays(fleet):
@@ -306,7 +307,7 @@ OFFSETS = st.sampled_from([0, 1, 4, 6, 59, 61, 200, 1500, -4, -59, -61, -200, -1
 DEEDS = st.sampled_from(["present", "revoke", "publish", "promote", "finish", "abort", "wait", "wait longer"])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(first=OFFSETS, deeds=st.lists(st.tuples(DEEDS, OFFSETS, OFFSETS), max_size=6))
 def test_what_is_installed_is_believed_whatever_the_clocks_say(tmp_path_factory, first, deeds):
     """By this host's clock: with that one its OpenSSL judges."""

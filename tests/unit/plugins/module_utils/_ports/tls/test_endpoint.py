@@ -19,6 +19,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._ports.tls.probe 
         ("192.0.2.1:8443", "192.0.2.1", 8443, None),
         ("[::1]:443", "::1", 443, None),
         ("bücher.example:443", "bücher.example", 443, "xn--bcher-kva.example"),
+        ("straße.example:443", "straße.example", 443, "xn--strae-oqa.example"),
         ("example.com.:443", "example.com.", 443, "example.com"),
         ({"host": "www.example.com", "port": "8443"}, "www.example.com", 8443, "www.example.com"),
         ({"host": "www.example.com"}, "www.example.com", 443, "www.example.com"),

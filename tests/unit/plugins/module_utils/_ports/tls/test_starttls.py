@@ -270,7 +270,12 @@ def test_what_is_shown_of_an_answer_can_be_printed(said: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("name", "shown"),
-    [("xn--bcher-kva.example", 'to="bücher.example"'), ("a_b.example", 'to="a_b.example"'), ("::1", 'to="::1"')],
+    [
+        ("xn--bcher-kva.example", 'to="bücher.example"'),
+        ("xn--strae-oqa.example", 'to="straße.example"'),
+        ("a_b.example", 'to="a_b.example"'),
+        ("::1", 'to="::1"'),
+    ],
 )
 def test_the_domain_that_xmpp_is_asked_for(name: str, shown: str) -> None:
     assert shown in (next(conversation("xmpp", name)) or b"").decode()

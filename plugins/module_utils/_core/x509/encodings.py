@@ -1,0 +1,142 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Certificates and keys in any usual encoding, read into blocks as those of PEM: PEM, DER, and both in base64."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import typing as t
+
+from ..der import element
+from .pem import CERTIFICATE, ENCRYPTED_PRIVATE_KEY, PemBlock, as_utf8, parse_pem
+
+PRIVATE_KEY: t.Final = "PRIVATE KEY"
+PKCS7: t.Final = "PKCS7"
+#: Of a container that PEM has no label for.
+PKCS12: t.Final = "PKCS12"
+
+_SEQUENCE, _INTEGER, _OCTETS, _OID = 0x30, 0x02, 0x04, 0x06
+_DATES: t.Final = frozenset({0x17, 0x18})
+_SIGNED_DATA: t.Final = bytes.fromhex("06092a864886f70d010702")  # RFC 5652, 5.1
+_URL_SAFE: t.Final = str.maketrans("-_", "+/")
+_FILLING: t.Final = b"\0 \t\r\n"
+_MOST_LAYERS: t.Final = 3
+
+
+def read_blocks(content: str | bytes) -> list[PemBlock]:
+    """In their order; [] for anything else. Raises MaterialError for damaged PEM.
+
+    A DER element is a block with the label that PEM has for its kind, a key always that of PKCS#8.
+    """
+    for _layer in range(_MOST_LAYERS):
+        if isinstance(content, bytes) and (blocks := der_blocks(content)):
+            return blocks
+        if has_pem(content):
+            return parse_pem(content)
+        decoded = from_base64(content)
+        if not decoded:
+            return []
+        content = decoded
+    return []
+
+
+def read_each(texts: t.Sequence[str]) -> list[PemBlock]:
+    """Of several texts, each of which holds some of the blocks, or one line of them. Raises MaterialError."""
+    whole = all("-----END " in text for text in texts if "-----BEGIN " in text)
+    if len(texts) > 1 and not whole:
+        return read_blocks("\n".join(texts))
+    return [block for text in texts for block in read_blocks(text)]
+
+
+def has_pem(content: str | bytes) -> bool:
+    text = content if isinstance(content, str) else as_utf8(content).decode("latin-1")
+    return "-----BEGIN " in text or "-----END " in text
+
+
+def from_base64(content: str | bytes) -> bytes | None:
+    """Of either alphabet (RFC 4648, 4 and 5), with line ends, with or without padding; None for anything else."""
+    text = content if isinstance(content, str) else content.decode("latin-1")
+    digits = "".join(text.split()).rstrip("=").translate(_URL_SAFE)
+    try:
+        return base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True) or None
+    except (binascii.Error, ValueError):
+        return None
+
+
+def der_blocks(data: bytes) -> list[PemBlock]:
+    """Of DER elements one after the other; [] where the first is none that is known, or the content is text."""
+    blocks: list[PemBlock] = []
+    rest = data
+    while rest.strip(_FILLING):
+        label = der_label(rest)
+        if label is None:
+            return blocks
+        end = len(rest)
+        if label != PKCS12:  # which may be BER
+            try:
+                end = element(rest, 0)[2]
+            except ValueError:
+                pass  # cut off, which whoever loads it says
+        blocks.append(PemBlock(label, rest[:end]))
+        rest = rest[end:].lstrip(_FILLING)
+    return blocks
+
+
+def der_label(data: bytes) -> str | None:
+    """What PEM calls this kind of DER; None for others, and for text, which may begin as a short element does."""
+    if len(data) < 3 or data[0] != _SEQUENCE:
+        return None
+    if data[1] < 0x80 and (2 + data[1] > len(data) or data[2] != _INTEGER):  # of the kinds below only keys are so short
+        return None
+    inner = first_content(data)
+    if inner.startswith(b"\x02\x01\x03\x30"):  # RFC 7292, 4
+        return PKCS12
+    if inner.startswith(_SIGNED_DATA):
+        return PKCS7
+    # The version, then an algorithm (RFC 5958), a modulus (RFC 8017, A.1.2), or the key itself (RFC 5915, 3).
+    if inner[:3] in (b"\x02\x01\x00", b"\x02\x01\x01") and inner[3:4] in (b"\x30", b"\x02", b"\x04"):
+        return PRIVATE_KEY
+    if inner[:1] != b"\x30":
+        return None
+    return _label_of_signed(inner)
+
+
+def first_content(data: bytes) -> bytes:
+    """What is inside of the element at the beginning, and all that follows."""
+    size = data[1] if len(data) > 1 else 0
+    return data[2 + (size & 0x7F if size > 0x80 else 0) :]
+
+
+def _label_of_signed(data: bytes) -> str:
+    """Of an element whose first part is a sequence, which is data."""
+    tags = _tags(first_content(data))
+    if tags[:1] == [_OID]:  # an algorithm, before the key that is encrypted by it (RFC 5958, 3), or for it
+        following = data[_end(data) :][:1]
+        return ENCRYPTED_PRIVATE_KEY if following == bytes([_OCTETS]) else "PUBLIC KEY"
+    if tags[:4] == [_INTEGER, _SEQUENCE, _SEQUENCE, 0xA0]:  # RFC 2986, 4.1
+        return "CERTIFICATE REQUEST"
+    # Lists have a date where certificates, that begin alike, have a sequence of two (RFC 5280, 5.1.2 and 4.1).
+    return CERTIFICATE if _DATES.isdisjoint(tags) else "X509 CRL"
+
+
+def _tags(data: bytes) -> list[int]:
+    """Of the first four elements."""
+    found: list[int] = []
+    position = 0
+    try:
+        while len(found) < 4:
+            tag, _start, position = element(data, position)
+            found.append(tag)
+    except ValueError:
+        pass
+    return found
+
+
+def _end(data: bytes) -> int:
+    try:
+        return element(data, 0)[2]
+    except ValueError:
+        return len(data)
