@@ -189,9 +189,10 @@ def test_a_rotation_and_a_revocation_with_a_signer(shared: SharedAuthority) -> N
         assert visitor.made > 0
         assert (fleet.authorities(), fleet.issuers()) == ([1, 1], {fleet.issuer()})
         assert fleet.issuer() != old
+        admin = fleet.context("admin")
         run = fleet.rotate(revoke=["admin"])
         assert run.returncode == 0, run.output[-3000:]
-        assert fleet.accepts(fleet.context("admin")) == [False]
+        assert fleet.accepts(admin) == [False]
         keys = {
             request.access_key
             for request in shared.faults.requests
