@@ -80,6 +80,7 @@ PROBLEM_CODES: t.Final[dict[str, str]] = {
     "crl_invalid": "A CRL cannot be read.",
     "crl_expired": "The next update of a CRL is past.",
     "crl_not_yet_valid": "A CRL is not valid yet.",
+    "crl_expires_soon": "The next update of a CRL is near.",
     # The secret, the file or the directory.
     "secret_missing": "The secret does not exist.",
     "secret_elsewhere": "The ARN is that of a secret in another region or partition, or of something else.",
