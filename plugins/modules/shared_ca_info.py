@@ -104,7 +104,8 @@ trusted_fingerprints:
   type: list
   elements: str
 crl:
-  description: The revocation lists, one for each trusted authority, as PEM. Null when nothing was ever revoked.
+  description: The revocation lists, one for each trusted authority, as PEM. Null when nothing was ever
+    revoked, and when they cannot be read.
   returned: success
   type: str
 certificates:
@@ -161,7 +162,8 @@ certificates:
       returned: when O(include_keys=true)
       type: str
 problems:
-  description: What is wrong, or noteworthy. Of all certificates, each with the C(name) of its certificate.
+  description: What is wrong, or noteworthy. Of all certificates, each with the C(name) of its certificate, and of the
+    revocation lists, with the C(name) V(crl).
   returned: success
   type: list
   elements: dict

@@ -142,7 +142,8 @@ trusted_fingerprints:
   type: list
   elements: str
 crl:
-  description: The revocation lists, one for each trusted authority, as PEM. Null when nothing was ever revoked.
+  description: The revocation lists, one for each trusted authority, as PEM. Null when nothing was ever
+    revoked, and when they cannot be read.
   returned: success
   type: str
 certificates:
@@ -195,7 +196,8 @@ certificates:
       description: The certificate as PEM. Of an authority that is no root, those that lead from it to its root follow.
       type: str
 problems:
-  description: What is wrong, or noteworthy. Of all certificates, each with the C(name) of its certificate.
+  description: What is wrong, or noteworthy. Of all certificates, each with the C(name) of its certificate, and of the
+    revocation lists, with the C(name) V(crl).
   returned: success
   type: list
   elements: dict

@@ -45,7 +45,7 @@ def refusals(state: State, at: datetime.datetime, verdict: PeerVerdict) -> list[
     found = []
     for role, pair in (("current", state.current), ("successor", state.successor), ("retiring", state.retiring)):
         issuer = pair.issuer if pair else None
-        if issuer is None or any(each.not_after <= at for each in issuer.path):
+        if issuer is None or not all(each.not_before <= at < each.not_after for each in issuer.path):
             continue
         fingerprint = issuer.certificate.fingerprint_sha256
         said = f"What the authority '{issuer.certificate.name}' ({fingerprint[:12]}) issues for a"

@@ -41,7 +41,8 @@ class Wish:
     """authority: of what is generated; imported: an authority to be stored instead of a new one.
 
     force: replace the authority and all clients at once; renew_expired: do that to an authority that has expired;
-    renew_ending: also to one that nears its end (see renewal_notice), which is for where nobody else trusts it.
+    renew_ending: also to one that nears its end (see renewal_notice), or is not valid yet, which is for where nobody
+    else trusts it.
     """
 
     authority: Profile
@@ -97,7 +98,8 @@ def _is_to_be_replaced(state: State, wish: Wish, at: datetime.datetime) -> bool:
     if wish.imported and current and is_same_authority(wish.imported.certificate, current):
         return wish.force and state.phase == "promoted"  # a run before has been killed
     expired = current is not None and current.not_after < at
-    ending = current is not None and renewal_due(current.not_before, current.not_after, at)
+    # A clock that was fast has made one that is not valid yet.
+    ending = current is not None and (current.not_before > at or renewal_due(current.not_before, current.not_after, at))
     return wish.force or (wish.renew_expired and expired) or (wish.renew_ending and ending)
 
 
@@ -138,11 +140,19 @@ def _steps(steward: Steward, wish: Wish, state: State) -> t.Iterator[Write]:
             " it has issued is accepted any more. renew_expired: true replaces it and all its clients' certificates;"
             " every server needs a new certificate then, and every client the new trust bundle."
         )
+    if authority.not_before > steward.at:
+        raise RotationError(
+            f"The authority in {state.names.ca_cert} is valid from {isoformat_utc(authority.not_before)} on: check this"
+            " host's clock. If it is right, that of whoever made the authority was wrong, and nobody can use it before:"
+            " wait, or replace it and all its clients' certificates with force: true."
+        )
+    revoked = [client.name for client in wish.clients if client.revoked]
+    if revoked:  # first of all, and where nobody can read the lists it is what mends them
+        yield from steward.crl_steps(state, revoked, refresh=False)
     for client in wish.clients:
         yield from steward.client_steps(state, client)
         if steward.changed:
             yield from steward.tidy_client_steps(state.clients[client.name])
-    revoked = [client.name for client in wish.clients if client.revoked]
     yield from steward.crl_steps(state, revoked, refresh=steward.changed)
 
 
