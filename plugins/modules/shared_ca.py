@@ -151,7 +151,7 @@ options:
       certificate:
         description:
           - Its certificate as PEM, perhaps with its key, and with the certificates of all that lead from it to its
-            root, in any order.
+            root, in any order. Or a JSON document, as Vault answers.
         type: str
       certificate_src:
         description: A file of it on the host that runs the module. It may be PKCS#12.
