@@ -18,7 +18,7 @@ description:
   - All names are read together, in one request for every 20 of them.
 options:
   _terms:
-    description: Names or ARNs of secrets.
+    description: Names or ARNs of secrets. An ARN of another region is an error, whatever O(on_missing) says.
     type: list
     elements: str
     required: true

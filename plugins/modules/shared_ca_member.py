@@ -17,9 +17,10 @@ description:
   - The key of the server certificate is made on the host and never leaves it. The authority's key is read only to issue
     the certificate, and not kept; with O(signed_elsewhere) it is not read at all.
   - The certificate is issued anew when it is missing, is due for renewal, lacks a name or has one too many, comes from
-    another authority, is not valid yet, or its key is broken. Otherwise nothing changes.
-  - Everything is verified before anything is written. Among that are the dates and signers of revocation lists, as with
-    a wrong one servers refuse all clients. What is not valid yet by this host's clock is not installed.
+    another authority, is refused by TLS clients, is not valid yet, or its key is broken. Otherwise nothing changes.
+  - Everything is verified before anything is written, also whether peers believe it. Among that are the dates and signers
+    of revocation lists, as with a wrong one servers refuse all clients. What is not valid yet by this host's clock is not
+    installed.
   - The host needs no right to write in AWS.
   - Files that other programs want, with certificates and keys in their text, can be written in the same run, so that no
     key passes through Ansible's results. See O(configurations).
@@ -346,8 +347,7 @@ clients:
       description: Subject of the certificate. As RFC 4514 writes it.
       type: str
 trusted_fingerprints:
-  description: SHA-256 of each trusted authority, in lower-case hexadecimal. Those in C(ca.pem), the one that issues
-    first.
+  description: SHA-256 of each trusted authority, in lower-case hexadecimal. Those in C(ca.pem), in its order.
   returned: success
   type: list
   elements: str

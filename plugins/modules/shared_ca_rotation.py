@@ -131,7 +131,9 @@ fingerprint_sha256:
   returned: success
   type: str
 trust_bundle:
-  description: All authorities that are to be trusted now, as PEM, the one that issues first. Certificates only.
+  description:
+    - All authorities that are to be trusted now, as PEM. Certificates only. In the order in which TLS libraries find the
+      issuer of each leaf; keep it.
   returned: success
   type: str
 trusted_fingerprints:

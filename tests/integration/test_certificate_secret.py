@@ -369,6 +369,18 @@ def test_the_stored_domain_name_guards(
     assert secret.value()["domain_name"] == "shop.example.org"
 
 
+def test_a_key_in_the_place_of_a_name_is_not_shown(
+    secret: Secret, aws: MotoServer, certificate: IssuedCertificate
+) -> None:
+    """The run's output is searched for it."""
+    aws.put_secret(NAME, certificate.secret_document(domain_name=certificate.private_key_pem))
+    for check in (True, False):
+        run = secret.run(certificate, check=check)
+        assert run.failed
+        assert "[domain_not_covered]" in run.result["msg"]
+    secret.four_times(certificate, ["PutSecretValue"], domain_name="www.example.com")
+
+
 def test_guarded_changes_compare_with_what_is_stored(
     secret: Secret, aws: MotoServer, intermediate: CertificateAuthority
 ) -> None:
@@ -407,8 +419,10 @@ def test_schemas_by_expressions(
     def document(issued: IssuedCertificate) -> dict[str, t.Any]:
         return {"mine": {"a": issued.certificate_pem + issued.chain_pem, "b": issued.private_key_pem}, "c": 1}
 
-    aws.put_secret(NAME, document(certificate))
     fields = {"certificate": "mine.a", "private_key": "mine.b"}
+    for check in (True, False):
+        assert "in which fields finds nothing" in secret.run(certificate, check=check, fields=fields).result["msg"]
+    aws.put_secret(NAME, document(certificate))
     renewed = intermediate.issue(["www.example.com", "*.example.com"])
     secret.four_times(renewed, ["PutSecretValue"], fields=fields)
     assert secret.value() == document(renewed)

@@ -245,8 +245,9 @@ def test_lookup_of_many_in_one_request(
     certificates = [intermediate.issue(f"w{index}.example.com") for index in range(5)]
     for name, certificate in zip(names, certificates):
         aws.put_secret(name, certificate.secret_document())
-    first, arn = (aws.client().describe_secret(SecretId=name)["ARN"] for name in ("web/0", "web/4"))
-    terms = [*names[1:4], arn, first[:-7], "web/absent"]
+    first, second, arn = (aws.client().describe_secret(SecretId=name)["ARN"] for name in ("web/0", "web/1", "web/4"))
+    # One of them by its name, its ARN and a part of that, and once more.
+    terms = [*names[1:4], arn, first[:-7], second, second[:-7], "web/1", "web/absent"]
     task = {
         "certops.rotation.pem_bundle": {
             "path": str(tmp_path),
@@ -301,6 +302,17 @@ def test_policies(
     assert [results[choice].status for choice in ("default", "error", "warn", "skip")] == ["failed"] * 2 + ["ok"] * 2
     assert text in str(results["error"].result["msg"])
     assert f"Skipped. {name}: " in run.output.replace("\n", " ")
+
+
+def test_an_arn_of_another_region(aws: MotoServer, certificate: IssuedCertificate) -> None:
+    aws.put_secret("web/a", certificate.secret_document(), region="us-east-1")
+    arn = aws.client(region="us-east-1").describe_secret(SecretId="web/a")["ARN"]
+    task = {"ansible.builtin.debug": {"msg": lookup(f"'{arn}', on_missing='skip'")}}
+    run = run_playbook({}, playbook=[{"hosts": "all", "gather_facts": False, "tasks": [task]}], env=aws.env)
+    assert run.returncode != 0
+    said = " ".join(run.output.split())
+    assert "Set the region to us-east-1" in said
+    assert "Create it" not in said
 
 
 def test_a_lookup_that_returns_nothing_says_so(aws: MotoServer) -> None:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 import json
 import typing as t
@@ -21,7 +22,7 @@ from ansible_collections.certops.rotation.tests.support.issue_stores import (
     bundle_of,
     wanted_of,
 )
-from ansible_collections.certops.rotation.tests.support.moto import MotoServer
+from ansible_collections.certops.rotation.tests.support.moto import REGION, MotoServer
 from ansible_collections.certops.rotation.tests.support.pki import (
     CertificateAuthority,
     IssuedCertificate,
@@ -137,6 +138,37 @@ def test_storing_twice_makes_one_version(cloud: Cloud, issued: IssuedCertificate
     # CreateSecret of what there is already is no error to AWS when the content is the same.
     assert [version.written for version in versions] == [True, False, False] * 2
     assert len(cloud.secrets.list_secret_version_ids(SecretId=NAME, IncludeDeprecated=True)["Versions"]) == 1
+
+
+def test_a_secret_of_another_schema_keeps_it(cloud: Cloud, intermediate: CertificateAuthority) -> None:
+    """What reads it as Kubernetes does finds the issued certificate there; and hosts find the same one."""
+    first, second = (intermediate.issue(NAME) for dummy in range(2))
+
+    def document(issued: IssuedCertificate) -> dict[str, t.Any]:
+        texts = {"tls.crt": issued.certificate_pem + issued.chain_pem, "tls.key": issued.private_key_pem}
+        data = {name: base64.b64encode(text.encode()).decode() for name, text in texts.items()}
+        return {"data": data, "team": "web"}
+
+    cloud.aws.put_secret(NAME, document(first))
+    truth = cloud.truth()
+    assert truth.look([NAME], now=now())[NAME].bundle == bundle_of(first)
+    truth.put(wanted_of(NAME), bundle_of(second), DIRECTORY, None)
+    acme = {"directory": DIRECTORY, "profile": None}
+    assert cloud.document(NAME) == {**document(second), "acme": acme, "domain_name": NAME}
+    held = cloud.truth().look([NAME], now=now())[NAME]
+    assert (held.bundle, held.directory) == (bundle_of(second), DIRECTORY)
+
+
+def test_a_replica_is_told_of_before_anything_is_ordered(cloud: Cloud, issued: IssuedCertificate) -> None:
+    primary = cloud.client("secretsmanager", "us-east-1")
+    document = issued.secret_string()
+    primary.create_secret(Name=NAME, SecretString=document, AddReplicaRegions=[{"Region": REGION}])
+    truth = cloud.truth()
+    assert truth.look([NAME], now=now())[NAME].bundle == bundle_of(issued)
+    assert "its primary in region us-east-1" in str(truth.why_not(NAME))
+    assert truth.why_not("new.example.com") is None
+    with pytest.raises(RotationError, match="its primary in region us-east-1"):
+        truth.put(wanted_of(NAME), bundle_of(issued), DIRECTORY, None)
 
 
 def test_a_renewal_is_the_current_version_and_keeps_what_is_the_users(

@@ -125,16 +125,16 @@ def _renewal(
     Raises RotationError when it must not become this.
     """
     base = holder or version_with(described, CURRENT)
-    new = given.new(wanted, bundle)
     if described is None or base is None:
-        return new
+        return given.new(wanted, bundle)
     if holder == wanted.token:  # what this module stores by itself, and nobody has added anything
+        new = given.new(wanted, bundle)
         return new._replace(same=True, before={**bundle.summary(), "domain_name": new.domain_name})
     try:
         value = source.value_of(described, base)
     except SecretsManagerError as error:  # who may only write, writes
         if error.code in _UNREADABLE:
-            return new._replace(warnings=[f"{NOT_KEPT} it cannot be read ({error.code})."])
+            return given.new(wanted, bundle)._replace(warnings=[f"{NOT_KEPT} it cannot be read ({error.code})."])
         raise
     renewal = given.into(value, wanted, bundle)
     return renewal if holder else renewal._replace(same=False)

@@ -20,7 +20,7 @@ from .._core.x509.leaf import find_leaf
 from .._core.x509.names import covers
 from .._core.x509.problems import MaterialError, Problem, error
 from .._core.x509.reading import material_errors
-from .._core.x509.verify import VerificationPolicy, build_bundle
+from .._core.x509.verify import VerificationPolicy, build_bundle, quoted_name
 from .._errors import RotationError
 from .._ports.openssl.loadable import why_not_loaded
 
@@ -89,7 +89,13 @@ class GivenSecret:
         return self.domain_name or stored_domain_name(self.content)
 
     def new(self, wanted: WantedSecret, bundle: CertificateBundle) -> SecretRenewal:
-        """Where nothing is stored, or nothing that could be kept. wanted: with this document."""
+        """Where nothing is stored, or nothing that could be kept. wanted: with this document. Raises RotationError."""
+        if self.fields is not None and isinstance(self._read(wanted.document), MaterialError):
+            text = (
+                "The secret would get a document of this collection's own, in which fields finds nothing. Store it"
+                " without fields, or create the document of the other schema first."
+            )
+            raise _refused([error("field_missing", text)], wanted)
         return SecretRenewal(wanted.document, {}, self._asked_domain or bundle.subject_alternative_names[0])
 
     def into(self, value: str | bytes, wanted: WantedSecret, bundle: CertificateBundle) -> SecretRenewal:
@@ -104,7 +110,7 @@ class GivenSecret:
         is_same = stored is not None and (stored.leaf, stored.intermediates) == (bundle.leaf, bundle.intermediates)
         warnings = [] if is_same else self._require_allowed(summary, bundle, wanted)
         asked = self._asked_domain
-        before = {**summary, "domain_name": says}
+        before = {**summary, "domain_name": says if says and quoted_name(says, "") else None}
         if not self.merge:
             same = is_same and (asked is None or asked == says)
             return self.new(wanted, bundle)._replace(before=before, same=same, warnings=warnings)
@@ -142,8 +148,8 @@ class GivenSecret:
         if says and not self._asked_domain and not covers(leaf.dns_names, leaf.ip_addresses, says):
             names = ", ".join(leaf.subject_alternative_names[:5])
             text = (
-                f"The secret says that its certificate covers {says}, and this one is for {names}. Store the right one,"
-                " or give domain_name to have the secret say another name."
+                f"The secret says that its certificate covers {quoted_name(says)}, and this one is for {names}. Store"
+                " the right one, or give domain_name to have the secret say another name."
             )
             raise _refused([error("domain_not_covered", text)], wanted)
         return says

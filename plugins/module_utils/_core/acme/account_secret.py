@@ -31,6 +31,9 @@ if t.TYPE_CHECKING:
     from .authority import DirectoryFacts
 
 _KEY_FIELDS: t.Final = ("account_key", "private_key", "key")
+_OWN_FIELDS: t.Final = frozenset(
+    (*_KEY_FIELDS, "directory", "account_url", "uri", "contacts", "eab_key_id", "created", "key_created", "deactivated")
+)
 _PEM_KEY: t.Final = re.compile(r"\s*-----BEGIN [A-Z ]*PRIVATE KEY-----")
 
 
@@ -40,7 +43,8 @@ class AccountDocument:
 
     directory: its URL; key_pem: the account's private key, PKCS #8; url: of the account, None before it is known to be
     registered; contacts: the URLs that the CA was told last, None when it is not known (a CA need not say them);
-    eab_key_id: of the external account binding used; created, key_created: of document and key; deactivated: when.
+    eab_key_id: of the external account binding used; created, key_created: of document and key; deactivated: when;
+    others: fields of the document that are somebody else's, and stay.
     """
 
     directory: str
@@ -51,6 +55,7 @@ class AccountDocument:
     created: datetime | None = None
     key_created: datetime | None = None
     deactivated: datetime | None = None
+    others: t.Mapping[str, t.Any] = field(default_factory=dict, repr=False, hash=False)
 
     @property
     def text(self) -> str:
@@ -64,7 +69,8 @@ class AccountDocument:
             "eab_key_id": self.eab_key_id,
             **{name: isoformat_utc(instant) for name, instant in instants.items() if instant},
         }
-        return json.dumps({name: value for name, value in content.items() if value is not None}, sort_keys=True)
+        known = {name: value for name, value in content.items() if value is not None}
+        return json.dumps({**self.others, **known}, sort_keys=True)
 
     @property
     def thumbprint(self) -> str:
@@ -149,6 +155,7 @@ def read_account(text: str, secret: str, directory: str) -> AccountDocument:
         created=_instant(content, "created"),
         key_created=_instant(content, "key_created") or _instant(content, "created"),
         deactivated=_instant(content, "deactivated"),
+        others={name: value for name, value in content.items() if name not in _OWN_FIELDS},
     )
 
 

@@ -91,7 +91,8 @@ def issue_server(
     )
     builder = builder.add_extension(usage, critical=True)
     builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-    builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    # Without a subject they are all that there is (RFC 5280, 4.2.1.6).
+    builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=not list(subject))
     return _within_limits(_signed(builder, issuer.key), issuer)
 
 

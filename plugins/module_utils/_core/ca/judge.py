@@ -25,7 +25,7 @@ from ..x509.ways_up import names_key_of
 from .issue import leaf_end
 from .keys import key_pem
 from .trial import PeerVerdict
-from .trust import Trust
+from .trust import PeerTrust
 
 
 def authority_problems(
@@ -49,7 +49,7 @@ def leaf_problems(
     leaf: Certificate,
     key: t.Any,
     purpose: Purpose,
-    trust: Trust,
+    trust: PeerTrust,
     at: datetime.datetime,
     warn_before: datetime.timedelta,
     verdict: PeerVerdict,
@@ -74,7 +74,7 @@ def leaf_problems(
 
 
 def refusal(
-    leaf: Certificate, key: t.Any, purpose: Purpose, trust: Trust, at: datetime.datetime, verdict: PeerVerdict
+    leaf: Certificate, key: t.Any, purpose: Purpose, trust: PeerTrust, at: datetime.datetime, verdict: PeerVerdict
 ) -> str | None:
     """Why peers with this trust refuse it, whatever its dates are. key: None for one that nobody can be asked about."""
     if key is None:

@@ -26,7 +26,7 @@ from .trial import PeerQuestion
 
 
 @dataclass(frozen=True)
-class Trust:
+class PeerTrust:
     """What a peer has: authorities, in the order of its file, and revocation lists (PEM)."""
 
     authorities: tuple[Certificate, ...]
@@ -67,9 +67,9 @@ def successor_subject(subject: x509.Name, public_key: t.Any, before: Certificate
     return x509.Name([*subject.rdns, own])
 
 
-def _folded(name: x509.Name) -> str:
+def _folded(name: x509.Name) -> list[tuple[str, str]]:
     """About as OpenSSL compares names (RFC 5280, 7.1)."""
-    return " ".join(name.rfc4514_string().casefold().split())
+    return [(each.oid.dotted_string, " ".join(str(each.value).casefold().split())) for each in name]
 
 
 def _place(authority: Certificate) -> tuple[bool, datetime.datetime, str]:

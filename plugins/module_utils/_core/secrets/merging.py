@@ -218,7 +218,7 @@ class _Merge:
             for name in mapping
             if (role_of(name) or ("",))[0] == "domain_name"
         ]
-        for mapping, name in places or [(self._mapping(self._holder), "domain_name")]:
+        for mapping, name in places or [(self.document, "domain_name")]:
             mapping[name] = wanted
 
 

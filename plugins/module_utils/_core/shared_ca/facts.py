@@ -15,7 +15,7 @@ from ..ca.imported import stored_problems
 from ..ca.judge import authority_problems, leaf_problems
 from ..ca.keys import key_pem
 from ..ca.trial import PeerVerdict
-from ..ca.trust import Trust
+from ..ca.trust import PeerTrust
 from ..instants import isoformat_utc
 from ..x509.problems import MaterialError, Problem
 from .state import Pair, State
@@ -73,11 +73,17 @@ def shown(state: State) -> dict[str, t.Any]:
                 "fingerprint_sha256": certificate.fingerprint_sha256 if certificate else None,
                 "not_after": isoformat_utc(certificate.not_after) if certificate else None,
                 "revoked": _is_revoked(state, stored),
+                **_shown_above(stored.pair),
             }
             for stored in _stored(state)
             for certificate in (stored.pair.certificate,)
         },
     }
+
+
+def _shown_above(pair: Pair) -> dict[str, list[str]]:
+    """Of an authority that is no root."""
+    return {"above": [above.fingerprint_sha256 for above in pair.above]} if pair.above else {}
 
 
 def outcome_items(state: State, outcomes: t.Mapping[str, str]) -> dict[str, str]:
@@ -127,7 +133,7 @@ def _problems(
     if pair.certificate is None or pair.key is None:
         return [*pair.problems]
     if stored.role == "client":
-        trust = Trust(tuple(state.trusted)) if _is_revoked(state, stored) else state.trust
+        trust = PeerTrust(tuple(state.trusted)) if _is_revoked(state, stored) else state.trust
         found = leaf_problems(pair.certificate, pair.key, "client", trust, at, warn_before, verdict)
     else:
         found = authority_problems(pair.certificate, pair.key, at, warn_before)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from ..ca.judge import is_issued_by, refusal
 from ..ca.trial import PeerVerdict
-from ..ca.trust import Trust
+from ..ca.trust import PeerTrust
 from ..instants import isoformat_utc
 from ..x509.certificate import Certificate, load_certificate
 from ..x509.paths import Purpose
@@ -44,7 +44,7 @@ class Held:
         self, leaf: Certificate, purpose: Purpose, at: datetime.datetime, verdict: PeerVerdict
     ) -> dict[str, t.Any]:
         issuer = self.issuer_of(leaf)
-        trust = Trust(self.trusted, self.crl)
+        trust = PeerTrust(self.trusted, self.crl)
         return {
             "fingerprint_sha256": leaf.fingerprint_sha256,
             "issuer_fingerprint_sha256": issuer.fingerprint_sha256 if issuer else None,

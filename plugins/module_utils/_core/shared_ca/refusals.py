@@ -20,7 +20,7 @@ from ..ca.judge import is_issued_by, refusal
 from ..ca.keys import quick_key
 from ..ca.profiles import KeySpec
 from ..ca.trial import PeerVerdict
-from ..ca.trust import Trust
+from ..ca.trust import PeerTrust
 from ..x509.name_constraints import allowed_name
 from ..x509.paths import Purpose
 from .state import State
@@ -29,7 +29,7 @@ _VALIDITY: t.Final = datetime.timedelta(minutes=5)
 _PURPOSES: t.Final[tuple[Purpose, ...]] = ("server", "client")
 
 
-class Refusal(t.NamedTuple):
+class RefusedByPeers(t.NamedTuple):
     """what: an authority's fingerprint with a purpose, or a client; role: of the authority, or "client"."""
 
     what: tuple[str, str]
@@ -37,7 +37,7 @@ class Refusal(t.NamedTuple):
     sentence: str
 
 
-def refusals(state: State, at: datetime.datetime, verdict: PeerVerdict) -> list[Refusal]:
+def refusals(state: State, at: datetime.datetime, verdict: PeerVerdict) -> list[RefusedByPeers]:
     """Of what each trusted authority would issue now, and of the clients that they have issued and nobody has revoked.
 
     Raises RotationError for a CRL that cannot be read.
@@ -53,7 +53,7 @@ def refusals(state: State, at: datetime.datetime, verdict: PeerVerdict) -> list[
         for purpose in _PURPOSES if state.clients else _PURPOSES[:1]:
             reason = _trial(issuer, purpose, state.trust, at, verdict)
             if reason is not None:
-                found.append(Refusal((fingerprint, purpose), role, f"{said} {purpose} is refused: {reason}."))
+                found.append(RefusedByPeers((fingerprint, purpose), role, f"{said} {purpose} is refused: {reason}."))
     for client in state.clients.values():
         leaf, key = (client.pair.certificate, client.pair.key) if client.pair else (None, None)
         if leaf is None or state.is_revoked(leaf) or not any(is_issued_by(leaf, each) for each in state.trusted):
@@ -61,25 +61,22 @@ def refusals(state: State, at: datetime.datetime, verdict: PeerVerdict) -> list[
         reason = refusal(leaf, key, "client", state.trust, at, verdict)
         if reason is not None:
             said = f"The certificate of the client {client.name}"
-            found.append(Refusal((client.name, "client"), "client", f"{said} is refused: {reason}."))
+            found.append(RefusedByPeers((client.name, "client"), "client", f"{said} is refused: {reason}."))
     return found
 
 
-def worse(after: t.Iterable[Refusal], before: t.Iterable[Refusal]) -> list[str]:
+def worse(after: t.Iterable[RefusedByPeers], before: t.Iterable[RefusedByPeers]) -> list[str]:
     """Sentences about what is refused after something, and was not before; an authority may retire refused."""
     known = {(role, refused.what) for refused in before for role in (refused.role, "retiring")}
     return [refused.sentence for refused in after if (refused.role, refused.what) not in known]
 
 
 def _trial(
-    issuer: SigningAuthority, purpose: Purpose, trust: Trust, at: datetime.datetime, verdict: PeerVerdict
+    issuer: SigningAuthority, purpose: Purpose, trust: PeerTrust, at: datetime.datetime, verdict: PeerVerdict
 ) -> str | None:
     """Why peers refuse what it issues for somebody."""
     key = quick_key(KeySpec("ec", 256))
-    above = issuer.certificate.subject_name
-    # Below its own name, so that no constraint on directory names forbids it.
-    common_name = x509.RelativeDistinguishedName([x509.NameAttribute(x509.NameOID.COMMON_NAME, "trial")])
-    subject = x509.Name([*(above.rdns if above else ()), common_name])
+    subject = x509.Name([])  # so that no constraint on directory names forbids it, whichever they are
     try:
         if purpose == "client":
             leaf = issue_client(issuer, key.public_key(), subject, _VALIDITY, at)

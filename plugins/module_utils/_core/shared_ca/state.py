@@ -24,7 +24,7 @@ from ..ca.crl import StoredCrl, crl_problems
 from ..ca.imported import path_to_root
 from ..ca.issue import SigningAuthority
 from ..ca.keys import read_key
-from ..ca.trust import Trust, arranged
+from ..ca.trust import PeerTrust, arranged
 from ..secrets.plan import CURRENT
 from ..secrets.shared import PENDING, SecretStore, SecretText, SharedSecret
 from ..x509.certificate import Certificate, load_certificate
@@ -152,13 +152,13 @@ class State:
         return list(arranged(certificate for pair in pairs if pair for certificate in pair.path))
 
     @property
-    def trust(self) -> Trust:
+    def trust(self) -> PeerTrust:
         """What peers have; where the lists cannot be read, as if those before were there (see crl_problems)."""
         try:
             lists = self.revocations[0].pem if self.revocations else None
         except RotationError:
             lists = None
-        return Trust(tuple(self.trusted), lists)
+        return PeerTrust(tuple(self.trusted), lists)
 
     @property
     def trust_bundle(self) -> str:

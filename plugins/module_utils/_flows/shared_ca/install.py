@@ -146,7 +146,9 @@ def _rest_of(
     clients = supplier.wish.clients
     others = directory.others(clients, configurations)
     left = leftovers(others, remembered, {*installed.authorities, *trusted})
-    return _Rest(origin, left, supplier.embedded.others(clients))
+    # With what is to be removed: a run that is killed before it came to that leaves it to the next one.
+    remembering = origin.while_written(Material(clients=left.clients))
+    return _Rest(remembering, left, supplier.embedded.others(clients))
 
 
 def _stays(path: str) -> str:

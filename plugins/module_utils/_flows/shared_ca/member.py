@@ -24,7 +24,7 @@ from ..._core.ca.judge import (
 )
 from ..._core.ca.keys import KeyMaker, quick_key
 from ..._core.ca.profiles import Profile
-from ..._core.ca.trust import Trust
+from ..._core.ca.trust import PeerTrust
 from ..._core.instants import isoformat_utc
 from ..._core.shared_ca.material import Identity, Material
 from ..._core.shared_ca.state import Pair, State
@@ -135,7 +135,7 @@ def problems(material: Material, at: datetime.datetime, warn_before: datetime.ti
         issuers = [each for each in material.authorities if any(is_issued_by(leaf, each) for leaf in certificates)]
         found += crl_problems(material.crl, issuers or material.authorities, at, warn_before)
     for identity, purpose in leaves:
-        trust = Trust(material.authorities, material.crl)
+        trust = PeerTrust(material.authorities, material.crl)
         found += leaf_problems(identity.certificate, identity.key, purpose, trust, at, warn_before, why_not_believed)
     return found
 
@@ -153,7 +153,7 @@ def _issuing(state: State, wish: MemberWish) -> Pair | None:
 
 
 def _renewal_reason(
-    pair: Pair | None, wish: ServerWish | None, installed: Identity | None, trust: Trust, at: datetime.datetime
+    pair: Pair | None, wish: ServerWish | None, installed: Identity | None, trust: PeerTrust, at: datetime.datetime
 ) -> RenewalReason | None:
     if wish is None or pair is None or pair.certificate is None:
         return None

@@ -24,7 +24,7 @@ from ..._core.ca.issue import SigningAuthority, issue_authority, issue_client
 from ..._core.ca.judge import is_ending, is_issued_by, refusal
 from ..._core.ca.keys import KeyMaker, generate_key, key_pem, quick_key, spec_of
 from ..._core.ca.profiles import KeySpec, Profile
-from ..._core.ca.trust import Trust, successor_subject
+from ..._core.ca.trust import PeerTrust, successor_subject
 from ..._core.secrets.plan import CURRENT
 from ..._core.secrets.shared import PENDING, SecretStore
 from ..._core.shared_ca.refusals import refusals, worse
@@ -80,7 +80,7 @@ class Steward:
         self._store = store
         self._make_key = make_key
         self._pause = pause
-        self._reasons: dict[tuple[Certificate, Trust], str | None] = {}
+        self._reasons: dict[tuple[Certificate, PeerTrust], str | None] = {}
 
     # -- leading ------------------------------------------------------------------------------------------------
 
@@ -301,7 +301,7 @@ class Steward:
         return make
 
     def _is_refused_for_itself(
-        self, trust: Trust, leaf: Certificate, key: t.Any, profile: Profile, issuer: SigningAuthority
+        self, trust: PeerTrust, leaf: Certificate, key: t.Any, profile: Profile, issuer: SigningAuthority
     ) -> bool:
         """Whether servers refuse it, and would not refuse another one: else each run would make one."""
         if self._why_not_believed(trust, leaf, key) is None:
@@ -310,7 +310,7 @@ class Steward:
         other = issue_client(issuer, other_key.public_key(), profile.subject, profile.validity, self.at)
         return self._why_not_believed(trust, other, other_key) is None
 
-    def _why_not_believed(self, trust: Trust, leaf: Certificate, key: t.Any) -> str | None:
+    def _why_not_believed(self, trust: PeerTrust, leaf: Certificate, key: t.Any) -> str | None:
         """Each is asked about once, however many steps there are."""
         if (leaf, trust) not in self._reasons:
             self._reasons[(leaf, trust)] = refusal(leaf, key, "client", trust, self.at, why_not_believed)
@@ -395,7 +395,9 @@ class Steward:
             texts = self._store.every_text(secret)
         except SecretsManagerError as error:
             raise RotationError(
-                f"Nothing is revoked: all certificates of the client {client} have to be known. {error.message}",
+                f"Nothing is revoked: all certificates of the client {client} have to be known. {error.message}"
+                " Mend that and run again. Where old versions cannot be read any more, replace the authority (playbook"
+                " rotate_ca).",
                 **error.details,
             ) from None
         return issued_in(texts, secret)

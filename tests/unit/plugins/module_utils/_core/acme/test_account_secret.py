@@ -54,6 +54,15 @@ def test_documents_of_others(name: str) -> None:
     )
 
 
+def test_fields_of_others_stay() -> None:
+    text = json.dumps({"private_key": PEM, "directory": DIRECTORY, "owner": {"team": "web"}, "description": 5})
+    read = read_account(text, "s", DIRECTORY)
+    assert "team" not in repr(read)
+    written = json.loads(read.registered(f"{DIRECTORY}/1").with_key(PEM, AT).text)
+    assert (written["owner"], written["description"]) == ({"team": "web"}, 5)
+    assert set(written) == {"account_key", "account_url", "directory", "key_created", "owner", "description"}
+
+
 def test_a_key_alone() -> None:
     assert read_account(f"\n{PEM}", "s", DIRECTORY) == document()
 

@@ -23,7 +23,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.ca.judge im
 )
 from ansible_collections.certops.rotation.plugins.module_utils._core.ca.names import alternative_names
 from ansible_collections.certops.rotation.plugins.module_utils._core.ca.profiles import Subject
-from ansible_collections.certops.rotation.plugins.module_utils._core.ca.trust import Trust
+from ansible_collections.certops.rotation.plugins.module_utils._core.ca.trust import PeerTrust
 from ansible_collections.certops.rotation.plugins.module_utils._ports.openssl.peers import why_not_believed
 from ansible_collections.certops.rotation.tests.support import pki
 
@@ -74,7 +74,7 @@ def test_a_client(issuer):
     leaf, key = client(issuer)
 
     def judged(at=AT, certificate=leaf, private_key=key, authorities=(issuer.certificate,)):
-        trust = Trust(tuple(authorities))
+        trust = PeerTrust(tuple(authorities))
         return codes(leaf_problems(certificate, private_key, "client", trust, at, WARN, why_not_believed))
 
     assert judged() == []

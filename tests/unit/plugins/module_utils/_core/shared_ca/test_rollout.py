@@ -158,6 +158,19 @@ def test_obstacles():
     assert client == ["h0 has another certificate of the client admin than is stored."]
 
 
+def test_authorities_in_another_order_and_certificates_that_clients_refuse_stand_in_the_way():
+    other = "has these in another order than they are stored"
+    for trusted in (BOTH[::-1], [*BOTH, "a" * 64]):
+        (told,) = rollout("published", member(trusted, OLD)).obstacles("trusted")
+        assert other in told
+        assert rollout("published", member(trusted, NEW)).phase == "published"
+    refused = member(BOTH, NEW)
+    refused["server"]["refused"] = "certificate signature failure"
+    (told,) = rollout("published", refused).obstacles("reissued")
+    assert told == "h0 has a server certificate that clients refuse: certificate signature failure."
+    assert rollout("published", refused).phase == "trusted"
+
+
 def test_the_table():
     down = {"unreachable": True, "msg": "no route to host"}
     found = rollout("promoted", member(BOTH, NEW), member([OLD, "a" * 64], OLD, client="old-client"), down)
@@ -180,3 +193,16 @@ def test_the_filter_tells_why_there_is_no_plan():
     told = shared_ca_rollout(stored("settled", expired=True), {"h0": member([NEW], NEW)}, abort=False)
     assert (told["stage"], told["plan"]) == ("settled", {})
     assert told["refusal"].startswith("It expired.")
+
+
+def test_the_root_of_an_imported_authority_is_waited_for_as_well():
+    """It is trusted, and none of the authorities that issue."""
+    root = "a" * 64
+    imported = stored("published")
+    imported["trusted_fingerprints"] = [*BOTH, root]
+    hosts = {"complete": member([*BOTH, root], OLD), "late": member(BOTH, OLD)}
+    found = Rollout(imported, hosts)
+    assert found.phase == "published"
+    assert found.obstacles("trusted") == [f"late does not trust the root authority {root[:12]} yet."]
+    assert "root" in found.table[1]
+    assert Rollout(imported, {"complete": hosts["complete"]}).phase == "trusted"

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import random
 import ssl
 import typing as t
@@ -26,6 +27,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.x509.pem im
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.problems import MaterialError, Problem
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.reading import material_errors
 from ansible_collections.certops.rotation.plugins.module_utils._ports.openssl.loadable import why_not_loaded
+from ansible_collections.certops.rotation.plugins.module_utils._ports.openssl.peers import why_not_believed
 from ansible_collections.certops.rotation.tests.support import odd, pki, secrets_scan
 from ansible_collections.certops.rotation.tests.support.content import judged, parsed, secret_verifier
 from ansible_collections.certops.rotation.tests.support.signing import certificate_pem_of
@@ -84,7 +86,9 @@ def test_the_facts_of_an_odd_certificate_can_be_asked_for(what: str) -> None:
         return
     described = describe_pem(pem.encode())
     assert found.server is not None
-    assert found.facts(found.server)["fingerprint_sha256"] == seen.fingerprint_sha256
+    facts = found.facts(found.server, "server", datetime.datetime.now(datetime.timezone.utc), why_not_believed)
+    assert facts["fingerprint_sha256"] == seen.fingerprint_sha256
+    assert str(facts["refused"]).isprintable()
     certificate = load_certificate(block.der)
     for fact in (name for name in dir(Certificate) if not name.startswith("__")):
         getattr(certificate, fact)
