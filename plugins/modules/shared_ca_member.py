@@ -18,9 +18,9 @@ description:
     the certificate, and not kept; with O(signed_elsewhere) it is not read at all.
   - The certificate is issued anew when it is missing, is due for renewal, lacks a name or has one too many, comes from
     another authority, is refused by TLS clients, is not valid yet, or its key is broken. Otherwise nothing changes.
-  - Everything is verified before anything is written, also whether peers believe it. Among that are the dates and signers
-    of revocation lists, as with a wrong one servers refuse all clients. What is not valid yet by this host's clock is not
-    installed.
+  - Everything is verified before anything is written, also whether peers believe it. Among that are the dates and
+    signers of revocation lists, as with a wrong one servers refuse all clients. What is not valid yet by this host's
+    clock is not installed.
   - The host needs no right to write in AWS.
   - Files that other programs want, with certificates and keys in their text, can be written in the same run, so that no
     key passes through Ansible's results. See O(configurations).

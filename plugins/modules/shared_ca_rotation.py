@@ -132,8 +132,8 @@ fingerprint_sha256:
   type: str
 trust_bundle:
   description:
-    - All authorities that are to be trusted now, as PEM. Certificates only. In the order in which TLS libraries find the
-      issuer of each leaf; keep it.
+    - All authorities that are to be trusted now, as PEM. Certificates only. In the order in which TLS libraries find
+      the issuer of each leaf; keep it.
   returned: success
   type: str
 trusted_fingerprints:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from ..._core.ca.judge import is_issued_by, leaf_problems
-from ..._core.ca.trust import Trust
+from ..._core.ca.trust import PeerTrust
 from ..._core.shared_ca.material import Identity, read_certificates
 from ..._core.x509.certificate import Certificate
 from ..._core.x509.names import a_labels
@@ -46,7 +46,7 @@ class Signing:
     is_strict: bool = False
 
     def identity(
-        self, names: t.Collection[x509.GeneralName], authority: Certificate, trust: Trust, at: datetime
+        self, names: t.Collection[x509.GeneralName], authority: Certificate, trust: PeerTrust, at: datetime
     ) -> Identity:
         """The signer's certificate with its key. authority: that has to have issued it.
 
@@ -68,7 +68,7 @@ class Signing:
             raise RotationError(f"The signer's certificate cannot be used: {' '.join(why)}")
         return Identity(leaf, self.key)
 
-    def require_good(self, installed: Identity | None, trust: Trust, at: datetime) -> None:
+    def require_good(self, installed: Identity | None, trust: PeerTrust, at: datetime) -> None:
         """For where the signer fails. Raises RotationError for a host that cannot go on with what it has."""
         why = ["This host has no server certificate."]
         if installed:
