@@ -12,6 +12,9 @@ export ANSIBLE_NOCOWS := 1
 # What lies in .dev is nobody's repository: antsibull-docs copies collections out of it, and would ask git for their files.
 export GIT_CEILING_DIRECTORIES := $(CURDIR)/.dev
 export LC_ALL := C.UTF-8
+# Tests start thousands of Pythons. Without compiled files each would compile this collection anew, and without buffers a
+# module that comes through a pipe is read byte by byte.
+unexport PYTHONDONTWRITEBYTECODE PYTHONUNBUFFERED
 
 # More for pytest, such as PYTEST_ARGS='-k reload -x'.
 PYTEST_ARGS ?=

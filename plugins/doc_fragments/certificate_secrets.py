@@ -14,6 +14,7 @@ options:
   fields:
     description:
       - For JSON secrets of another schema, a JMESPath expression for each field that is found elsewhere.
+      - Fields of Vault, ACM, Kubernetes and certbot are known by their names, and need none.
       - Needs the Python library C(jmespath).
     type: dict
     suboptions:

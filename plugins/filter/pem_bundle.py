@@ -65,11 +65,15 @@ def pem_bundle(value: t.Any, private_key: bool = True) -> str:
     try:
         require_library("cryptography")
         from ansible_collections.certops.rotation.plugins.module_utils._core.x509.arranged import arranged_pem
+        from ansible_collections.certops.rotation.plugins.module_utils._core.x509.document import document_parts
+        from ansible_collections.certops.rotation.plugins.module_utils._core.x509.json_document import load_document
         from ansible_collections.certops.rotation.plugins.module_utils._ports.openssl.opener import ProcessOpener
 
         if isinstance(value, dict):
-            parts = {name: value.get(name) or "" for name in ("certificate", "certificate_chain", "private_key")}
-            content = json.dumps(parts) if private_key else f"{parts['certificate']}\n{parts['certificate_chain']}"
+            content = json.dumps(value, default=str)
+            if not private_key:
+                parts = document_parts(load_document(content))
+                content = parts["certificate"] + parts["certificate_chain"]
         elif isinstance(value, str):
             content = str(value)
         else:

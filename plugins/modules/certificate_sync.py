@@ -19,7 +19,8 @@ description:
   - A certificate that fails verification is reported and not written, what is on disk for it stays, and the other
     certificates go on. The task then fails with the full list.
   - A secret holds a JSON document with the fields C(certificate), C(private_key), C(certificate_chain), C(domain_name)
-    and C(description), or a PEM bundle, or a PKCS#12 archive as a binary secret.
+    and C(description), or as Vault, ACM, Kubernetes and certbot name them, or a PEM bundle, or DER or a PKCS#12 archive
+    as a binary secret.
 options:
   path:
     description:

@@ -291,8 +291,8 @@ fingerprint_sha256:
   type: str
 trust_bundle:
   description:
-    - All authorities that are to be trusted now, as PEM. Certificates only. In the order in which TLS libraries find the
-      issuer of each leaf; keep it.
+    - All authorities that are to be trusted now, as PEM. Certificates only. In the order in which TLS libraries find
+      the issuer of each leaf; keep it.
   returned: when O(state=present)
   type: str
 trusted_fingerprints:
@@ -301,7 +301,8 @@ trusted_fingerprints:
   type: list
   elements: str
 crl:
-  description: The revocation lists, one for each trusted authority, as PEM. Null when nothing was ever revoked.
+  description: The revocation lists, one for each trusted authority, as PEM. Null when nothing was ever
+    revoked, and when they cannot be read.
   returned: when O(state=present)
   type: str
 certificates:
@@ -354,7 +355,8 @@ certificates:
       description: The certificate as PEM. Of an authority that is no root, those that lead from it to its root follow.
       type: str
 problems:
-  description: What is wrong, or noteworthy. Of all certificates, each with the C(name) of its certificate.
+  description: What is wrong, or noteworthy. Of all certificates, each with the C(name) of its certificate, and of the
+    revocation lists, with the C(name) V(crl).
   returned: when O(state=present)
   type: list
   elements: dict

@@ -15,10 +15,13 @@ description:
   - Runs on a host that uses the authority of M(certops.rotation.shared_ca). It installs what is to be trusted, the
     revocation lists, the certificates of clients, and a server certificate that this host alone has.
   - The key of the server certificate is made on the host and never leaves it. The authority's key is read only to issue
-    the certificate, and not kept.
+    the certificate, and not kept; with O(signed_elsewhere) it is not read at all.
   - The certificate is issued anew when it is missing, is due for renewal, lacks a name or has one too many, comes from
-    another authority, is refused by TLS clients, or its key is broken. Otherwise nothing changes.
-  - Everything is verified before anything is written, also whether peers believe it. The host needs no right to write in AWS.
+    another authority, is refused by TLS clients, is not valid yet, or its key is broken. Otherwise nothing changes.
+  - Everything is verified before anything is written, also whether peers believe it. Among that are the dates and
+    signers of revocation lists, as with a wrong one servers refuse all clients. What is not valid yet by this host's
+    clock is not installed.
+  - The host needs no right to write in AWS.
   - Files that other programs want, with certificates and keys in their text, can be written in the same run, so that no
     key passes through Ansible's results. See O(configurations).
 options:
@@ -79,6 +82,29 @@ options:
     type: str
     choices: [current, successor]
     default: current
+  signed_elsewhere:
+    description:
+      - Whether another one, the signer, issues the server certificate, with M(certops.rotation.shared_ca_issue). This
+        host then never reads the authority's key, and needs no right to.
+      - When a certificate is due, nothing is installed yet. A key is made, which waits in C(server-next-key.pem), and
+        RV(request) is what the signer needs. Run the module again with O(signed_certificate), or with
+        O(signer_failure).
+      - An authority of the host's own (O(use_secrets_manager=false), O(on_unavailable=embedded)) issues here all the
+        same.
+    type: bool
+    default: false
+  signed_certificate:
+    description:
+      - What the signer has made, as PEM. It has to fit the key that waits, to have the names that were asked for, to be
+        valid now, and to come from the authority, or nothing is installed.
+    type: str
+    default: ""
+  signer_failure:
+    description:
+      - Why the signer has made no certificate. A host whose certificate is good goes on with it, takes everything else,
+        and warns. Any other host fails, and so does this one with O(on_unavailable=fail).
+    type: str
+    default: ""
   key_type:
     description:
       - Kind of the server's key. Like O(key_size), O(validity_days) and O(subject) it counts when a certificate is
@@ -215,12 +241,13 @@ requirements:
   - cryptography >= 42.0
 notes:
   - Needs C(secretsmanager:DescribeSecret) and C(secretsmanager:GetSecretValue) on the secrets of the prefix. A host
-    without a server certificate needs neither for C(ca-key).
+    without a server certificate, or with O(signed_elsewhere), needs neither for C(ca-key).
   - Without a region, that of the instance metadata is used.
   - Unless O(aws_config) says otherwise, AWS gets 5 seconds to accept a connection and 15 to answer.
   - The environment variables C(AWS_EC2_METADATA_SERVICE_ENDPOINT) and C(AWS_EC2_METADATA_DISABLED) are respected.
 seealso:
   - module: certops.rotation.shared_ca
+  - module: certops.rotation.shared_ca_issue
   - module: certops.rotation.shared_ca_rotation
   - module: certops.rotation.haproxy_ca_file
 """
@@ -267,11 +294,11 @@ source:
 reason:
   description:
     - Why Secrets Manager was not used, though it should be. Null otherwise.
-    - On a failure it may also be V(absent), when there is no authority, or V(deleted), when a secret is marked for
-      deletion.
-  returned: success, and when AWS fails
+    - On a failure it may also be V(absent), when there is no authority, V(deleted), when a secret is marked for
+      deletion, or V(signer), when the signer gave no certificate.
+  returned: success, and when AWS or the signer fails
   type: str
-  choices: [denied, unreachable, other, no_region, not_ec2, absent, deleted]
+  choices: [denied, unreachable, other, no_region, not_ec2, absent, deleted, signer]
 stage:
   description: How far a rotation of the authority is, as M(certops.rotation.shared_ca) tells it. Null for V(kept).
   returned: success
@@ -283,13 +310,15 @@ server:
   type: dict
   contains:
     action:
-      description: What was done, or would be done in check mode.
+      description:
+        - What was done, or would be done in check mode. V(requested) is one that a signer has to issue before anything
+          is installed, see RV(request).
       type: str
-      choices: [unchanged, issued]
+      choices: [unchanged, issued, requested]
     reason:
       description: Why it was issued. Null when it was not.
       type: str
-      choices: [missing, key_broken, ca_changed, names_changed, purpose, refused, expiring]
+      choices: [missing, key_broken, ca_changed, names_changed, purpose, not_yet_valid, refused, expiring]
     fingerprint_sha256:
       description: SHA-256 of the certificate, in lower-case hexadecimal. Null when check mode predicts another one.
       type: str
@@ -334,6 +363,10 @@ changed_files:
   returned: success
   type: list
   elements: str
+request:
+  description: Certificate request for the signer, as PEM. Null when there is nothing to be signed.
+  returned: success
+  type: str
 problems:
   description: What is wrong, or noteworthy. Each with C(code), C(severity) and C(message).
   returned: success

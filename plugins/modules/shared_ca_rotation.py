@@ -132,8 +132,8 @@ fingerprint_sha256:
   type: str
 trust_bundle:
   description:
-    - All authorities that are to be trusted now, as PEM. Certificates only. In the order in which TLS libraries find the
-      issuer of each leaf; keep it.
+    - All authorities that are to be trusted now, as PEM. Certificates only. In the order in which TLS libraries find
+      the issuer of each leaf; keep it.
   returned: success
   type: str
 trusted_fingerprints:
@@ -142,7 +142,8 @@ trusted_fingerprints:
   type: list
   elements: str
 crl:
-  description: The revocation lists, one for each trusted authority, as PEM. Null when nothing was ever revoked.
+  description: The revocation lists, one for each trusted authority, as PEM. Null when nothing was ever
+    revoked, and when they cannot be read.
   returned: success
   type: str
 certificates:
@@ -195,7 +196,8 @@ certificates:
       description: The certificate as PEM. Of an authority that is no root, those that lead from it to its root follow.
       type: str
 problems:
-  description: What is wrong, or noteworthy. Of all certificates, each with the C(name) of its certificate.
+  description: What is wrong, or noteworthy. Of all certificates, each with the C(name) of its certificate, and of the
+    revocation lists, with the C(name) V(crl).
   returned: success
   type: list
   elements: dict

@@ -359,9 +359,8 @@ def test_what_a_lineage_may_change_is_its_owners_choice(receiver: Receiver, auth
     """Names, key type, authority and a nearer end, unless it is guarded here."""
     receiver.stage(authority.issue(["a.example.com", "b.example.com"]))
     receiver.deployed()
-    other = CertificateAuthority("Other").issue(
-        "a.example.com", key_type="rsa2048", not_after=pki.now() + 9 * DAY, usages=()
-    )
+    another = CertificateAuthority("Another", parent=CertificateAuthority("Other"))
+    other = another.issue("a.example.com", key_type="rsa2048", not_after=pki.now() + 9 * DAY, usages=())
     receiver.stage(other)
     run = receiver.deploy(allow_changes=[])
     assert set(codes(run.result)["a.example.com"]) == {
@@ -373,6 +372,18 @@ def test_what_a_lineage_may_change_is_its_owners_choice(receiver: Receiver, auth
     receiver.stage(other)
     receiver.deployed()
     assert receiver.fingerprint("a.example.com") == other.fingerprint_sha256
+
+
+def test_a_lineage_that_loses_its_chain_is_refused(receiver: Receiver, authority: CertificateAuthority) -> None:
+    whole, bare = authority.issue("a.example.com"), authority.issue("a.example.com").replace(chain_pem="")
+    receiver.stage(whole)
+    receiver.deployed()
+    receiver.stage(bare)
+    assert codes(receiver.deploy(settle="0").result) == {"a.example.com": ["chain_dropped"]}
+    assert receiver.fingerprint("a.example.com") == whole.fingerprint_sha256
+    receiver.stage(bare)
+    receiver.deployed(settle="0", allow_changes=["chain_dropped"])
+    assert receiver.fingerprint("a.example.com") == bare.fingerprint_sha256
 
 
 def test_what_expires_and_is_not_pushed_is_told(receiver: Receiver, authority: CertificateAuthority) -> None:

@@ -220,7 +220,7 @@ def test_options_that_make_no_sense(
         ({}, "Give the certificate"),
         ({"certificate_src": str(tmp_path / "absent")}, "No such file"),
         ({"certificate_src": str(tmp_path)}, "no file of a certificate"),
-        ({"certificate_src": str(tmp_path / "noise")}, "neither PEM nor PKCS#12"),
+        ({"certificate_src": str(tmp_path / "noise")}, "neither PEM, nor DER, nor PKCS#12"),
         ({"certificate_src": str(tmp_path / "p12"), "private_key": certificate.private_key_pem}, "nothing else"),
         ({"certificate": certificate.combined_pem, "certificate_src": str(tmp_path / "p12")}, "mutually exclusive"),
         ({"certificate": certificate.combined_pem, "mode": "0644"}, "every user"),

@@ -22,6 +22,7 @@ from ansible_collections.certops.rotation.tests.support.moto import MotoServer
 from ansible_collections.certops.rotation.tests.support.ports import free_port
 from ansible_collections.certops.rotation.tests.support.shared_authority import FIRST_FOUR, SharedAuthority
 from ansible_collections.certops.rotation.tests.support.shared_member import Member
+from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 NODE_NAMES = ["joblet", "localhost", "joblet-server", "127.0.0.1", "0.0.0.0"]
@@ -294,6 +295,24 @@ def test_a_generated_list_of_an_imported_authority_is_believed(
     files = f"crt {path}/server.pem ca-file {path}/ca.pem crl-file {path}/crl.pem"
     with HaproxyInstance({}, tls=[f"{files} verify required ssl-min-ver TLSv1.3"]) as haproxy:
         assert nodes[0].connects(haproxy.port)
+
+
+def test_a_host_is_told_the_names_that_its_authority_may_not_issue_for(
+    shared: SharedAuthority, nodes: tuple[Node, Node]
+) -> None:
+    limit = x509.NameConstraints([x509.DNSName("joblet")], None)
+    own = pki.CertificateAuthority("Own", extra_extensions=[(limit, True)])
+    given = {"certificate": own.certificate_pem, "private_key": pki.private_key_pem(own.key)}
+    shared.good(import_from=given)
+    member = nodes[0].member
+    for check in (True, False):
+        refused = member.run(check=check, server_names=["joblet", "node.example.com", "127.0.0.1"], clients=["admin"])
+        assert refused.failed
+        assert "may not issue for 'node.example.com' (name constraints)" in refused.result["msg"]
+    assert member.snapshot() == {}
+    member.good(server_names=["joblet", "127.0.0.1"], clients=["admin"])
+    with nodes[0].served() as port:
+        assert nodes[0].connects(port)
 
 
 def _pems(text: str) -> list[str]:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 Body = dict[str, t.Any]
 Condition = t.Callable[[Body], bool]
+Rule = t.Callable[[str, str], bool]
 Change = t.Callable[[Body, Body], Body]  # request, reply -> reply
 
 
@@ -28,6 +29,11 @@ class Request(t.NamedTuple):
     operation: str
     body: Body
     headers: dict[str, str]
+
+    @property
+    def access_key(self) -> str:
+        """Of who has signed it (AWS Signature Version 4)."""
+        return self.headers.get("Authorization", "").partition("Credential=")[2].partition("/")[0]
 
 
 @dataclass
@@ -48,6 +54,7 @@ class AwsFaults:
         self._upstream_port = upstream_port
         self._faults: list[_Fault] = []
         self._changes: list[tuple[str, Change]] = []
+        self._rules: dict[str, Rule] = {}
         self._lock = threading.Lock()
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -72,6 +79,10 @@ class AwsFaults:
         """Pass the operation's replies through this function."""
         self._changes.append((operation, change))
 
+    def allow_only(self, access_key: str, allows: Rule) -> None:
+        """Deny whoever has this access key what is not allowed. allows: by operation and name or ARN of the secret."""
+        self._rules[access_key] = allows
+
     def fail_in_batch(self, name: str, code: str, message: str = "made up by a test", times: float = 1e9) -> None:
         """Let BatchGetSecretValue report this error for the secret of this name, as AWS does: in ``Errors``."""
         remaining = [times]
@@ -92,6 +103,7 @@ class AwsFaults:
         with self._lock:
             self._faults.clear()
             self._changes.clear()
+            self._rules.clear()
             self.clock_offset = datetime.timedelta(0)
             self.requests.clear()
 
@@ -118,6 +130,11 @@ class AwsFaults:
     def _take_fault(self, request: Request) -> _Fault | None:
         with self._lock:
             self.requests.append(request)
+            secret = str(request.body.get("SecretId") or request.body.get("Name") or "")
+            rule = self._rules.get(request.access_key)
+            if rule and not rule(request.operation, secret):
+                text = f"not authorized to perform {request.operation} on {secret}"
+                return _Fault(request.operation, "AccessDeniedException", text, 1, lambda body: True)
             for fault in self._faults:
                 if fault.operation == request.operation and fault.remaining > 0 and fault.condition(request.body):
                     fault.remaining -= 1

@@ -46,6 +46,7 @@ class SharedFleet:
             self.members[server].good()
         self.members[CLIENT].good(server_names=[], clients=["admin"])
         self.down: list[str] = []
+        self.variables: dict[str, t.Any] = {}
 
     def rotate(self, *, check: bool = False, **extra: t.Any) -> PlaybookRun:
         """extra: of the command line, without rotate_ca_."""
@@ -86,6 +87,7 @@ class SharedFleet:
             "shared_ca_rotation_haproxy_binary": next(iter(self.haproxy.values())).binary,
             "shared_ca_rotation_endpoints": "{{ [] if is_server else endpoints }}",
             "endpoints": [f"127.0.0.1:{made.port}" for made in self.haproxy.values()],
+            **self.variables,
         }
 
     def file(self, host: str, name: str) -> pathlib.Path:

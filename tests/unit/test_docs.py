@@ -175,16 +175,16 @@ def test_yaml_uses_options_that_exist(content, module_options):
 
 
 SECRETS_OF_OTHER_SCHEMAS = [
-    ({"tls.crt": "C", "tls.key": "K"}, {"certificate": "C", "private_key": "K"}),
+    ({"new.crt": "C", "new.key": "K"}, {"certificate": "C", "private_key": "K"}),
     (
         {
-            "tls": {"certificate": "C", "key": "K", "intermediates": [{"pem": "A"}, {"pem": "B"}]},
+            "web": {"public": "C", "secret": "K", "between": [{"pem": "A"}, {"pem": "B"}]},
             "metadata": {"hostnames": ["www.example.com"]},
         },
         {"certificate": "C", "private_key": "K", "certificate_chain": "A\nB", "domain_name": "www.example.com"},
     ),
     (
-        {"certificate": "C", "private_key": "K", "ca_bundle": "A"},
+        {"certificate": "C", "private_key": "K", "above": "A"},
         {"certificate": "C", "private_key": "K", "certificate_chain": "A"},
     ),
 ]

@@ -12,6 +12,7 @@ import typing as t
 from .._core.x509.encodings import PKCS12, der_blocks, has_pem, read_blocks
 from .._core.x509.fields import replaced
 from .._core.x509.json_document import json_text, load_document
+from .._core.x509.pem import CERTIFICATE, parse_pem
 from .._core.x509.problems import MaterialError
 from .._errors import InvalidOption
 from .._ports.store.atomic import is_unfit, read_regular_file
@@ -63,6 +64,16 @@ def _pem(content: str | bytes) -> str:
     if blocks or isinstance(content, bytes):
         return b"".join(block.encode() for block in blocks).decode()
     return content
+
+
+def is_certificate_alone(text: str) -> bool:
+    """Whether a text is PEM of certificates and nothing else, so that no key can be in it in any encoding."""
+    try:
+        blocks = parse_pem(text)
+    except MaterialError:
+        return False
+    canonical = b"".join(block.encode() for block in blocks if block.label == CERTIFICATE).decode()
+    return bool(canonical) and "".join(text.split()) == "".join(canonical.split())
 
 
 def given_document(text: str) -> dict[str, t.Any] | None:

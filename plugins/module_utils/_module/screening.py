@@ -18,6 +18,10 @@ import typing as t
 
 from ansible.module_utils.common.validation import check_type_dict
 
+from .._core.x509.encodings import PKCS12, der_blocks, read_blocks
+from .._core.x509.pem import PemBlock
+from .._errors import RotationError
+
 Spec = t.Mapping[str, t.Mapping[str, t.Any]]
 
 #: Ansible's own word for it.
@@ -25,6 +29,7 @@ HIDDEN: t.Final = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 _OPTION_NAME: t.Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,31}")
 _KEY_BLOCK: t.Final = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----(.*?)(?:-----|\Z)", re.DOTALL)
 _KEY_MARK: t.Final = "PRIVATEKEY-----"
+_URL_SAFE: t.Final = str.maketrans("-_", "+/")
 _BASE64: t.Final = re.compile(r"[A-Za-z0-9+/=]{16,}")
 _SURROGATE: t.Final = re.compile("[\ud800-\udfff]")
 _NO_TEXT: t.Final = (
@@ -237,8 +242,8 @@ def _squeezed(text: str) -> str:
 
 
 def _is_encoded_key(text: str) -> bool:
-    """DER as base64, with or without line ends, or base64 of any of the other forms."""
-    found = _BASE64.match(_squeezed(text))
+    """DER as base64 of either alphabet, with or without line ends, or base64 of any of the other forms."""
+    found = _BASE64.match(_squeezed(text).translate(_URL_SAFE))
     if not found or len(found[0]) < 32:
         return False
     data = found[0][: len(found[0]) // 4 * 4]
@@ -249,14 +254,31 @@ def _is_encoded_key(text: str) -> bool:
     if content[:1] == b"\x30":
         # SEQUENCE, then the INTEGER that is the version: RFC 5958 and 8017 (0), 5915 (1), 7292 (3).
         length = content[1] & 0x7F if content[1] & 0x80 else 0
-        return content[2 + length : 5 + length] in (b"\x02\x01\x00", b"\x02\x01\x01", b"\x02\x01\x03")
+        is_key = content[2 + length : 5 + length] in (b"\x02\x01\x00", b"\x02\x01\x01", b"\x02\x01\x03")
+        return is_key or any(_is_key(block) for block in der_blocks(content))  # after a certificate, for instance
     return _KEY_MARK.encode() in b"".join(content.split())
+
+
+def _is_key(block: PemBlock) -> bool:
+    return block.label.endswith("PRIVATE KEY") or block.label == PKCS12
 
 
 def _key_lines(params: t.Mapping[str, t.Any]) -> frozenset[str]:
     lines: set[str] = set()
     for value in params.values():
         text = _unescaped("\n".join(_texts(value)))
-        for block in _KEY_BLOCK.finditer(text):
-            lines.update(_BASE64.findall(block[1]))
+        for found in _KEY_BLOCK.finditer(text):
+            lines.update(_BASE64.findall(found[1]))
+        for encoded in filter(_is_encoded_key, _texts(value)):
+            lines.update(_lines_of_encoded(encoded))
     return frozenset(lines)
+
+
+def _lines_of_encoded(text: str) -> t.Iterator[str]:
+    """As they are once somebody has made PEM of it."""
+    try:
+        blocks = read_blocks(text)
+    except RotationError:
+        return  # damaged PEM in base64: nobody makes anything of it
+    for block in filter(_is_key, blocks):
+        yield from _BASE64.findall(block.encode().decode())

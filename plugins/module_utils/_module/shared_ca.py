@@ -14,7 +14,7 @@ from .._errors import InvalidOption
 from .._ports.aws.instance_metadata import look_up_instance
 from .._ports.host.libraries import require_library
 from .boundary import module_boundary
-from .given import given_content
+from .given import given_content, is_certificate_alone
 from .shared_ca_common import (
     CLIENT_NAME_CHARACTERS,
     CREATION_OPTIONS,
@@ -186,7 +186,7 @@ def _imported(module: AwsModule) -> SigningAuthority | None:
     given = module.params["import_from"]
     if given is None:
         return None
-    if given["certificate"] and "PRIVATE KEY" not in given["certificate"]:
+    if given["certificate"] and is_certificate_alone(given["certificate"]):
         # Hidden only in case that somebody pastes the key along: the certificate itself is returned.
         module.no_log_values.discard(given["certificate"])
     content = given_content({**given, "certificate_chain": None, "certificate_chain_src": None})

@@ -15,7 +15,7 @@ from .._ports.aws.shared_secrets import Properties, SharedSecrets, failure_kind
 from .options import duration_option, tag_texts
 
 if t.TYPE_CHECKING:
-    from .._core.ca.profiles import KeySpec
+    from .._core.ca.profiles import KeySpec, Subject
     from .._core.shared_ca.state import Names
     from .aws import AwsModule
 
@@ -28,6 +28,16 @@ SUBJECT_DEFAULTS: dict[str, dict[str, t.Any]] = {
     "state": {"type": "str", "default": "CA"},
     "locality": {"type": "str", "default": "Los Angeles"},
     "organization": {"type": "str", "default": "Joblet"},
+}
+SERVER_SUBJECT_OPTION: dict[str, dict[str, t.Any]] = {
+    "subject": {
+        "type": "dict",
+        "options": {
+            **SUBJECT_DEFAULTS,
+            "organizational_unit": {"type": "str", "default": "Server"},
+            "common_name": {"type": "str", "default": "joblet-server"},
+        },
+    }
 }
 CLIENT_NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.@+=-")
 CREATION_OPTIONS: dict[str, dict[str, t.Any]] = {
@@ -68,6 +78,14 @@ def key_spec(kind: str, size: int | None, default_sizes: t.Mapping[str, int]) ->
     from .._core.ca.profiles import KeySpec
 
     return KeySpec(t.cast("t.Any", kind), size or default_sizes[kind])
+
+
+def server_subject(params: t.Mapping[str, t.Any]) -> Subject:
+    """By SERVER_SUBJECT_OPTION."""
+    from .._core.ca.profiles import Subject
+
+    given = {name: text for name, text in (params["subject"] or {}).items() if text is not None}
+    return Subject(**{"organizational_unit": "Server", "common_name": "joblet-server", **given})
 
 
 def shared_secrets(module: AwsModule) -> SharedSecrets:

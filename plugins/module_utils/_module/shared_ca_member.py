@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import typing as t
 
@@ -21,21 +22,22 @@ from .options import directory_settings, duration_option
 from .shared_ca_common import (
     CLIENT_NAME_CHARACTERS,
     PREFIX_OPTION,
-    SUBJECT_DEFAULTS,
+    SERVER_SUBJECT_OPTION,
     WARN_OPTION,
     key_spec,
     now,
     renewal_option,
     secret_names,
+    server_subject,
     shared_secrets,
     warn_before,
 )
 
 if t.TYPE_CHECKING:
-    from .._core.ca.profiles import Subject
     from .._core.shared_ca.material import Material
     from .._flows.shared_ca.install import Configuration, MemberFiles
     from .._flows.shared_ca.member import MemberWish, ServerWish
+    from .._flows.shared_ca.signing import SignersAnswer
     from .._flows.shared_ca.supply import Supplier
     from .._ports.aws.shared_secrets import SharedSecrets
     from .._ports.store.shared_ca import MemberDirectory
@@ -51,17 +53,13 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "metadata_names": {"type": "bool", "default": False},
     "own_address": {"type": "bool", "default": False},
     "issuer": {"type": "str", "choices": ["current", "successor"], "default": "current"},
+    "signed_elsewhere": {"type": "bool", "default": False},
+    "signed_certificate": {"type": "str", "default": "", "no_log": True},
+    "signer_failure": {"type": "str", "default": ""},
     "key_type": {"type": "str", "choices": ["rsa", "ec"], "default": "rsa", "no_log": False},
     "key_size": {"type": "int", "no_log": False},
     "validity_days": {"type": "int", "default": 365},
-    "subject": {
-        "type": "dict",
-        "options": {
-            **SUBJECT_DEFAULTS,
-            "organizational_unit": {"type": "str", "default": "Server"},
-            "common_name": {"type": "str", "default": "joblet-server"},
-        },
-    },
+    **SERVER_SUBJECT_OPTION,
     "renew_before": {"type": "str", "default": "auto"},
     "clients": {"type": "list", "elements": "str", "default": []},
     "configurations": {
@@ -82,6 +80,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     **WARN_OPTION,
 }
 _SIZES = {"rsa": 2048, "ec": 256}
+_SERVER_FACTS = ("fingerprint_sha256", "not_after", "subject_alternative_names", "issuer_fingerprint_sha256")
 # An instance that could go on must not wait for minutes for what is not there.
 _AWS_CONFIG = {"connect_timeout": 5, "read_timeout": 15, "retries": {"max_attempts": 2}}
 
@@ -104,7 +103,9 @@ def run(module: AwsModule) -> None:
             files = install(directory, supplier, settings.attributes or FileAttributes(), configurations)
         for warning in files.warnings:
             module.warn(warning)
-        found = problems(files.material, supplier.at, supplier.warn_before)
+        # A stand-in for what the signer has yet to make is no finding.
+        judged = dataclasses.replace(files.material, server=None) if files.request else files.material
+        found = problems(judged, supplier.at, supplier.warn_before)
         module.exit_json(
             **_result(files, directory, has_server=supplier.wish.server is not None, predicted=module.check_mode),
             problems=[problem.as_dict() for problem in found],
@@ -143,13 +144,26 @@ class _Wanted:
             store=None if params["use_secrets_manager"] == "false" else self._shared_secrets,
             on_unavailable=params["on_unavailable"],
             embedded=EmbeddedAuthority(params["path"]),
-            subject=self._subject(),
+            subject=server_subject(self._params),
             key_type=params["key_type"],
             at=now(),
             warn_before=warn_before(params),
             make_key=quick_key if self._module.check_mode else generate_key,
             check_mode=self._module.check_mode,
+            answer=self._answer(),
         )
+
+    def _answer(self) -> SignersAnswer | None:
+        """Raises InvalidOption."""
+        from .._flows.shared_ca.signing import SignersAnswer
+
+        params = self._params
+        certificate, failure = params["signed_certificate"], params["signer_failure"]
+        if not params["signed_elsewhere"]:
+            if certificate or failure:
+                raise InvalidOption("signed_certificate and signer_failure: need signed_elsewhere: true.")
+            return None
+        return SignersAnswer(certificate, failure)
 
     def configurations(self) -> list[Configuration]:
         from .._flows.shared_ca.install import Configuration
@@ -202,7 +216,7 @@ class _Wanted:
         names += [address] if address else []
         names += self._instance.names if self._instance and params["metadata_names"] else []
         key = key_spec(params["key_type"], params["key_size"], _SIZES)
-        profile = Profile(self._subject().name(), key, days(params["validity_days"]))
+        profile = Profile(server_subject(self._params).name(), key, days(params["validity_days"]))
         renew_before = renewal_option(params)
         if renew_before is not None and renew_before >= profile.validity:
             raise InvalidOption("renew_before: as long as validity_days, so each run would issue a certificate.")
@@ -215,12 +229,6 @@ class _Wanted:
             )
         tolerant = (params["metadata_names"] and not self._instance) or (params["own_address"] and not address)
         return ServerWish(alternative_names(names), profile, renew_before, tolerant)
-
-    def _subject(self) -> Subject:
-        from .._core.ca.profiles import Subject
-
-        given = {name: text for name, text in (self._params["subject"] or {}).items() if text is not None}
-        return Subject(**{"organizational_unit": "Server", "common_name": "joblet-server", **given})
 
     def _attributes_of(self, item: t.Mapping[str, t.Any]) -> FileAttributes:
         """Raises InvalidOption."""
@@ -248,6 +256,7 @@ def _result(files: MemberFiles, directory: MemberDirectory, *, has_server: bool,
         "trusted_fingerprints": [authority.fingerprint_sha256 for authority in material.authorities],
         "files": _paths(directory, material),
         "changed_files": changed,
+        "request": files.request,
     }
 
 
@@ -255,15 +264,18 @@ def _server_facts(files: MemberFiles, predicted: bool) -> dict[str, t.Any] | Non
     from .._core.ca.judge import is_issued_by
 
     server, reason = files.material.server, files.reason
-    if server is None:
+    if server is None and reason is None:
         return None
+    action = ("requested" if files.request and not predicted else "issued") if reason else "unchanged"
+    if server is None:
+        return {"action": action, "reason": reason, **dict.fromkeys(_SERVER_FACTS)}
     authorities = files.material.authorities
     issuer = next((each for each in authorities if is_issued_by(server.certificate, each)), None)
     facts = _facts(server.certificate)
     if reason and predicted:
         facts["fingerprint_sha256"] = None
     return {
-        "action": "issued" if reason else "unchanged",
+        "action": action,
         "reason": reason,
         **facts,
         "subject_alternative_names": list(server.certificate.subject_alternative_names),

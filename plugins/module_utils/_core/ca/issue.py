@@ -23,8 +23,8 @@ from ..instants import isoformat_utc
 from ..x509.certificate import Certificate, load_certificate
 from ..x509.name_constraints import forbidden_names
 
-#: Certificates begin to be valid a little earlier, for clients whose clock is slow.
-BACKDATING: t.Final = datetime.timedelta(minutes=1)
+#: Certificates and revocation lists begin that much earlier: clocks differ, and TLS libraries tolerate nothing.
+BACKDATING: t.Final = datetime.timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def issue_authority(key: t.Any, subject: x509.Name, validity: datetime.timedelta
     """
     if not list(subject):
         raise InvalidOption("subject: all its parts are empty, and an authority has to have a name. Give common_name.")
-    builder = _builder(subject, subject, key.public_key(), at, at + validity)
+    builder = _builder(subject, subject, key.public_key(), at - BACKDATING, at + validity)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     builder = builder.add_extension(_key_usage(key_cert_sign=True, crl_sign=True), critical=True)
     builder = builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), False)
@@ -60,7 +60,10 @@ def issue_authority(key: t.Any, subject: x509.Name, validity: datetime.timedelta
 def issue_client(
     issuer: SigningAuthority, public_key: t.Any, subject: x509.Name, validity: datetime.timedelta, at: datetime.datetime
 ) -> Certificate:
-    """For TLS clients only. Raises RotationError when the authority has expired, or may not issue for the subject."""
+    """For TLS clients only.
+
+    Raises RotationError when the authority is not valid at that instant, or may not issue for the subject.
+    """
     builder = _leaf_builder(issuer, public_key, subject, validity, at)
     usage = _key_usage(digital_signature=True, key_encipherment=isinstance(public_key, rsa.RSAPublicKey))
     builder = builder.add_extension(usage, critical=True)
@@ -78,7 +81,7 @@ def issue_server(
 ) -> Certificate:
     """For TLS servers only. names: see alternative_names.
 
-    Raises RotationError when the authority has expired, or may not issue for one of the names.
+    Raises RotationError when the authority is not valid at that instant, or may not issue for one of the names.
     """
     builder = _leaf_builder(issuer, public_key, subject, validity, at)
     usage = _key_usage(
@@ -88,7 +91,8 @@ def issue_server(
     )
     builder = builder.add_extension(usage, critical=True)
     builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-    builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    # Without a subject they are all that there is (RFC 5280, 4.2.1.6).
+    builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=not list(subject))
     return _within_limits(_signed(builder, issuer.key), issuer)
 
 
@@ -110,9 +114,18 @@ def _leaf_builder(
             f"The authority {first_to_end.subject} expired on {isoformat_utc(first_to_end.not_after)} and can issue"
             " nothing: replace it first."
         )
+    last_to_begin = max(issuer.path, key=lambda each: each.not_before)
+    if last_to_begin.not_before > at:
+        raise RotationError(
+            f"The authority {last_to_begin.subject} is valid from {isoformat_utc(last_to_begin.not_before)} on, and can"
+            " issue nothing before: check this host's clock."
+        )
     if authority.subject_name is None:
         raise RotationError("The authority's subject is malformed: replace the authority.")
-    builder = _builder(subject, authority.subject_name, public_key, at, leaf_end(issuer.path, validity, at))
+    # As with its end: what begins before its authority would only look valid.
+    not_before = max(at - BACKDATING, authority.not_before)
+    not_after = leaf_end(issuer.path, validity, at)
+    builder = _builder(subject, authority.subject_name, public_key, not_before, not_after)
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     return builder.add_extension(authority_key_identifier(authority), critical=False)
 
@@ -121,7 +134,7 @@ def _builder(
     subject: x509.Name,
     issuer: x509.Name,
     public_key: t.Any,
-    at: datetime.datetime,
+    not_before: datetime.datetime,
     not_after: datetime.datetime,
 ) -> x509.CertificateBuilder:
     return (
@@ -130,7 +143,7 @@ def _builder(
         .issuer_name(issuer)
         .public_key(public_key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(at - BACKDATING)
+        .not_valid_before(not_before)
         .not_valid_after(not_after)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
     )

@@ -27,8 +27,6 @@ from .keys import key_pem
 from .trial import PeerVerdict
 from .trust import PeerTrust
 
-_CLOCK_SKEW: t.Final = datetime.timedelta(minutes=5)
-
 
 def authority_problems(
     authority: Certificate, key: t.Any, at: datetime.datetime, warn_before: datetime.timedelta
@@ -95,11 +93,14 @@ def has_purpose(leaf: Certificate, purpose: Purpose) -> bool:
 
 
 def date_problems(certificate: Certificate, at: datetime.datetime, warn_before: datetime.timedelta) -> list[Problem]:
-    """warn_before: how long before its end there is a warning."""
+    """warn_before: how long before its end there is a warning.
+
+    No skew of clocks is tolerated, for TLS libraries tolerate none: what is issued here begins early instead.
+    """
     name, end = certificate.name, isoformat_utc(certificate.not_after)
     if certificate.not_after < at:
         return [error("expired", f"'{name}' expired on {end}.")]
-    if certificate.not_before > at + _CLOCK_SKEW:
+    if certificate.not_before > at:
         start = isoformat_utc(certificate.not_before)
         return [error("not_yet_valid", f"'{name}' is valid from {start} on: check this host's clock.")]
     remaining = certificate.not_after - at
@@ -108,7 +109,9 @@ def date_problems(certificate: Certificate, at: datetime.datetime, warn_before: 
     return []
 
 
-RenewalReason = t.Literal["missing", "key_broken", "ca_changed", "names_changed", "purpose", "refused", "expiring"]
+RenewalReason = t.Literal[
+    "missing", "key_broken", "ca_changed", "names_changed", "purpose", "not_yet_valid", "refused", "expiring"
+]
 
 
 def server_renewal_reason(
@@ -139,6 +142,8 @@ def server_renewal_reason(
         return "names_changed"
     if leaf.is_ca or not has_purpose(leaf, "server"):
         return "purpose"
+    if leaf.not_before > at:  # this host's clock was fast when it was issued
+        return "not_yet_valid"
     if is_refused():
         return "refused"
     return "expiring" if is_ending(leaf, authority, at, validity, renew_before, above) else None

@@ -36,13 +36,15 @@ class PeerQuestion:
 
     purpose: what the one that is judged wants to be; trusted: PEM of authorities and revocation lists; shown: PEM of
     its certificate, of those to be sent along, and of its key; crls: "all" to ask for a list of each authority, as
-    HAProxy does with ``crl-file``, "issuer" for one of the leaf's own, "" for none.
+    HAProxy does with ``crl-file``, "issuer" for one of the leaf's own, "" for none; strict: by all that RFC 5280 asks
+    of extensions, as Python does from 3.13 on.
     """
 
     purpose: Purpose
     trusted: str
     shown: bytes = field(repr=False)
     crls: t.Literal["all", "issuer", ""] = ""
+    strict: bool = False
 
 
 #: Asks a TLS library: why a peer refuses what it is shown, whatever the time is, or None. A port.
@@ -78,6 +80,21 @@ def require_belief(
 
     for name, own_subject in clients.items():
         ask(f"the client {name}", issue_client(issuer, key.public_key(), own_subject, _VALIDITY, at), "client")
+    ask("a server", _server(issuer, key, subject, at), "server")
+
+
+def strict_refusal(
+    issuer: SigningAuthority, subject: x509.Name, at: datetime.datetime, verdict: PeerVerdict
+) -> str | None:
+    """Why peers that ask for all of RFC 5280 refuse a server, where others believe it. subject: see require_belief."""
+    key = quick_key(KeySpec("ec", 256))
+    leaf = _server(issuer, key, subject, at)
+    trusted = "".join(each.pem.decode() for each in issuer.path)
+    return verdict(PeerQuestion("server", trusted, leaf.pem + key_pem(key).encode(), strict=True))
+
+
+def _server(issuer: SigningAuthority, key: t.Any, subject: x509.Name, at: datetime.datetime) -> Certificate:
+    """Raises RotationError."""
     common_name = x509.NameOID.COMMON_NAME
     others = [attribute for attribute in subject if attribute.oid != common_name]
     server = x509.Name([*others, x509.NameAttribute(common_name, "trial")])
@@ -87,4 +104,4 @@ def require_belief(
             f"The authority '{issuer.certificate.name}' may not issue for any server (name constraints): use another"
             " one."
         )
-    ask("a server", issue_server(issuer, key.public_key(), server, _VALIDITY, at, [own]), "server")
+    return issue_server(issuer, key.public_key(), server, _VALIDITY, at, [own])

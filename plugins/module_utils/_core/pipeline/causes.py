@@ -73,6 +73,7 @@ CODES: t.Final[dict[Cause, tuple[str, ...]]] = {
         "crl_invalid",
         "crl_expired",
         "crl_not_yet_valid",
+        "crl_expires_soon",
         # All hosts ask for the same names, so that these are not one host's own.
         "secret_missing",
         "secret_deleted",

@@ -9,13 +9,15 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime, timedelta
 
+from ..._errors import RotationError
+from ..ca.crl import StoredCrl
 from ..ca.imported import stored_problems
 from ..ca.judge import authority_problems, leaf_problems
 from ..ca.keys import key_pem
 from ..ca.trial import PeerVerdict
 from ..ca.trust import PeerTrust
 from ..instants import isoformat_utc
-from ..x509.problems import Problem
+from ..x509.problems import MaterialError, Problem
 from .state import Pair, State
 
 
@@ -37,7 +39,7 @@ def facts(
 ) -> dict[str, t.Any]:
     """What results tell of what is stored. mask: told of each private key before it is returned, None to return none.
 
-    Raises RotationError for a CRL that cannot be read.
+    Revocation lists that cannot be read are one of the problems, and nothing of them is told: they may be anything.
     """
     certificates = []
     for stored in _stored(state):
@@ -51,18 +53,19 @@ def facts(
         "fingerprint_sha256": current.fingerprint_sha256 if current else None,
         "trust_bundle": state.trust_bundle,
         "trusted_fingerprints": [certificate.fingerprint_sha256 for certificate in state.trusted],
-        "crl": state.crl.text if state.crl else None,
+        "crl": _lists(state),
         "certificates": certificates,
         "problems": [
             {"name": certificate["name"], **problem}
             for certificate in certificates
             for problem in certificate["problems"]
-        ],
+        ]
+        + [{"name": "crl", **problem.as_dict()} for problem in state.crl_problems(at, warn_before)],
     }
 
 
 def shown(state: State) -> dict[str, t.Any]:
-    """For a diff: names, fingerprints and dates. Raises RotationError for a CRL that cannot be read."""
+    """For a diff: names, fingerprints and dates."""
     return {
         "stage": state.phase,
         "certificates": {
@@ -70,11 +73,17 @@ def shown(state: State) -> dict[str, t.Any]:
                 "fingerprint_sha256": certificate.fingerprint_sha256 if certificate else None,
                 "not_after": isoformat_utc(certificate.not_after) if certificate else None,
                 "revoked": _is_revoked(state, stored),
+                **_shown_above(stored.pair),
             }
             for stored in _stored(state)
             for certificate in (stored.pair.certificate,)
         },
     }
+
+
+def _shown_above(pair: Pair) -> dict[str, list[str]]:
+    """Of an authority that is no root."""
+    return {"above": [above.fingerprint_sha256 for above in pair.above]} if pair.above else {}
 
 
 def outcome_items(state: State, outcomes: t.Mapping[str, str]) -> dict[str, str]:
@@ -98,14 +107,23 @@ def _stored(state: State) -> t.Iterator[_Stored]:
             yield _Stored(client.name, state.names.client_cert(client.name), "client", client.pair)
 
 
+def _lists(state: State) -> str | None:
+    """As PEM; None where there are none that can be read."""
+    try:
+        return StoredCrl(state.crl.text).pem if state.crl else None
+    except MaterialError:
+        return None
+
+
 def _is_revoked(state: State, stored: _Stored) -> bool:
+    """By lists that cannot be read, nobody is."""
     pair = stored.pair
-    return (
-        stored.role == "client"
-        and pair.certificate is not None
-        and pair.key is not None
-        and state.is_revoked(pair.certificate)
-    )
+    if stored.role != "client" or pair.certificate is None or pair.key is None:
+        return False
+    try:
+        return state.is_revoked(pair.certificate)
+    except RotationError:
+        return False
 
 
 def _problems(

@@ -15,6 +15,8 @@ CRL: t.Final = "crl.pem"
 SERVER: t.Final = "server.pem"
 SERVER_CERT: t.Final = "server-cert.pem"
 SERVER_KEY: t.Final = "server-key.pem"
+#: A key for which a certificate has been asked for.
+WAITING_KEY: t.Final = "server-next-key.pem"
 CLIENT_CERT: t.Final = re.compile(r"client-(?P<name>.+)-cert\.pem")
 #: Of a client, certificate or key.
 CLIENT_FILE: t.Final = re.compile(r"client-(?P<name>.+)-(?:cert|key)\.pem")

@@ -45,7 +45,7 @@ def refusals(state: State, at: datetime.datetime, verdict: PeerVerdict) -> list[
     found = []
     for role, pair in (("current", state.current), ("successor", state.successor), ("retiring", state.retiring)):
         issuer = pair.issuer if pair else None
-        if issuer is None or any(each.not_after <= at for each in issuer.path):
+        if issuer is None or not all(each.not_before <= at < each.not_after for each in issuer.path):
             continue
         fingerprint = issuer.certificate.fingerprint_sha256
         said = f"What the authority '{issuer.certificate.name}' ({fingerprint[:12]}) issues for a"
@@ -76,10 +76,7 @@ def _trial(
 ) -> str | None:
     """Why peers refuse what it issues for somebody."""
     key = quick_key(KeySpec("ec", 256))
-    above = issuer.certificate.subject_name
-    # Below its own name, so that no constraint on directory names forbids it.
-    common_name = x509.RelativeDistinguishedName([x509.NameAttribute(x509.NameOID.COMMON_NAME, "trial")])
-    subject = x509.Name([*(above.rdns if above else ()), common_name])
+    subject = x509.Name([])  # so that no constraint on directory names forbids it, whichever they are
     try:
         if purpose == "client":
             leaf = issue_client(issuer, key.public_key(), subject, _VALIDITY, at)

@@ -14,11 +14,13 @@ which is trusted already; RETIRING is trusted still, but issues no more; ABORTED
 from __future__ import annotations
 
 import contextlib
+import datetime
+import functools
 import typing as t
 from dataclasses import dataclass, field
 
 from ..._errors import RotationError
-from ..ca.crl import StoredCrl
+from ..ca.crl import StoredCrl, crl_problems
 from ..ca.imported import path_to_root
 from ..ca.issue import SigningAuthority
 from ..ca.keys import read_key
@@ -36,6 +38,12 @@ PREVIOUS = "AWSPREVIOUS"
 LABELS: t.Final = (CURRENT, PENDING, RETIRING, PREVIOUS)
 #: The client whose secrets have no suffix.
 FIRST_CLIENT: t.Final = "admin"
+
+#: What to do about revocation lists that nothing is known of.
+REVOKE_AGAIN: t.Final = (
+    "Hosts keep the lists that they have. Run certops.rotation.shared_ca with state: revoked for each client that must"
+    " not get in, or for a name that no client has: it stores lists anew."
+)
 
 StoredPhase = t.Literal["absent", "settled", "published", "promoted"]
 
@@ -111,7 +119,8 @@ class Client:
 class State:
     """All of it at about one moment.
 
-    labels: labels of the authority's certificate; keys: of the authority; clients: those that were asked for.
+    labels: labels of the authority's certificate; keys: of the authority; clients: those that were asked for;
+    crl: as it is stored; crl_before: the version before, for where this one cannot be read.
     arn: of the secret with the authority's certificate, "" without AWS.
     secrets: all that were looked at, by name; None for one that is not there.
     """
@@ -124,6 +133,7 @@ class State:
     keys: SharedSecret | None
     clients: t.Mapping[str, Client]
     crl: SecretText | None
+    crl_before: SecretText | None = None
     arn: str = ""
     secrets: t.Mapping[str, SharedSecret | None] = field(default_factory=dict, repr=False, compare=False)
 
@@ -143,22 +153,49 @@ class State:
 
     @property
     def trust(self) -> PeerTrust:
-        """What peers have."""
-        return PeerTrust(tuple(self.trusted), self.crl.text if self.crl else None)
+        """What peers have; where the lists cannot be read, as if those before were there (see crl_problems)."""
+        try:
+            lists = self.revocations[0].pem if self.revocations else None
+        except RotationError:
+            lists = None
+        return PeerTrust(tuple(self.trusted), lists)
 
     @property
     def trust_bundle(self) -> str:
         return "".join(certificate.pem.decode() for certificate in self.trusted)
 
-    @property
-    def revocations(self) -> StoredCrl | None:
-        """Raises RotationError."""
-        return StoredCrl(self.crl.text) if self.crl else None
+    @functools.cached_property
+    def revocations(self) -> list[StoredCrl]:
+        """The lists, and after them those before. Raises RotationError where neither can be read."""
+        found: list[StoredCrl] = []
+        unreadable: MaterialError | None = None
+        for version in (self.crl, self.crl_before) if self.crl else ():
+            try:
+                found += [StoredCrl(version.text)] if version else []
+            except MaterialError as problem:
+                unreadable = unreadable or problem
+        if unreadable and not found:
+            raise RotationError(f"{self.names.crl}: {unreadable.message} {REVOKE_AGAIN}")
+        return found
+
+    def revoked(self, authority: Certificate) -> dict[int, datetime.datetime]:
+        """What the latest list of this authority revokes. Raises RotationError."""
+        lists = (stored for stored in self.revocations if stored.of(authority))
+        stored = next(lists, None)
+        return stored.revoked(authority) if stored else {}
 
     def is_revoked(self, certificate: Certificate) -> bool:
         """Raises RotationError."""
-        stored, serial = self.revocations, certificate.x509.serial_number
-        return stored is not None and any(serial in stored.revoked(authority) for authority in self.trusted)
+        serial = certificate.x509.serial_number
+        return self.crl is not None and any(serial in self.revoked(authority) for authority in self.trusted)
+
+    def crl_problems(self, at: datetime.datetime, warn_before: datetime.timedelta) -> list[Problem]:
+        """Why servers would refuse clients with the stored lists. A successor has no clients yet."""
+        if self.crl is None:
+            return []
+        pairs = (self.current, self.retiring)
+        authorities = [pair.certificate for pair in pairs if pair and pair.certificate]
+        return crl_problems(self.crl.text, dict.fromkeys(authorities), at, warn_before)
 
     def issuers(self) -> list[SigningAuthority]:
         """The trusted authorities whose key is there, in the same order."""
@@ -200,6 +237,7 @@ def observe(store: SecretStore, names: Names, clients: t.Iterable[str], *, autho
         keys=keys,
         clients={client: _client(client, *pair) for client, pair in seen.items()},
         crl=crl.labelled(CURRENT) if crl else None,
+        crl_before=crl.labelled(PREVIOUS) if crl else None,
         arn=certificates.arn if certificates else "",
         secrets=found,
     )

@@ -43,6 +43,8 @@ def authorities_of(certificates: t.Sequence[Certificate], candidates: t.Sequence
 
     Roots, which clients have, only where they decide on the way: beside a cross-signed twin. Raises MaterialError.
     """
+    if not candidates:
+        return []
     issuers = _Issuers(candidate for candidate in candidates if candidate not in certificates)
     found: list[Certificate] = []
     for child in (members := [*certificates]):

@@ -17,6 +17,7 @@ from .names import a_labels
 _Address = t.Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 
 _DIGITS: t.Final = re.compile(r"0[xX][0-9a-fA-F]{1,8}|[0-9]{1,11}")
+_DOTS: t.Final = re.compile("[.\u3002\uff0e\uff61]")  # as IDNA takes them (RFC 3490, 3.1)
 _IPV4_BITS: t.Final = 32
 
 
@@ -52,7 +53,11 @@ def _host(text: str) -> str:
 
 
 def _is_unicode_host(text: str) -> bool:
-    return not text.isascii() and "." in text.strip(".") and not re.search(r"\s", text.strip()) and bool(_host(text))
+    """Also one that cannot be converted to A-labels: only its form tells it from the name of a company."""
+    labels = _DOTS.split(text.strip())
+    if not labels[-1]:
+        labels.pop()
+    return not text.isascii() and len(labels) > 1 and all(label and not re.search(r"\s", label) for label in labels)
 
 
 def _addresses(text: str) -> set[_Address]:

@@ -237,7 +237,7 @@ def _with_fields(failure: MaterialError, fields: t.Sequence[Field]) -> MaterialE
 def _require_one_leaf(fields: t.Sequence[Field]) -> None:
     """Raises MaterialError where fields for the certificate contradict each other."""
     leaves: dict[Certificate, Field] = {}
-    for field in fields:
+    for field in fields if len(fields) > 1 else ():
         for certificate in certificates_in_field(field):
             if not certificate.is_ca:
                 leaves.setdefault(certificate, field)

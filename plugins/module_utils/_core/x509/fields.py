@@ -14,7 +14,8 @@ import typing as t
 from ..._errors import InvalidOption
 from .encodings import read_each
 from .field_names import FIELDS, Path, Role, capitalized, role_of, shown_path
-from .pem import PemBlock
+from .keys import KEY_LABELS
+from .pem import CERTIFICATE, PemBlock
 from .problems import MaterialError
 
 #: Those that hold PEM; the documented name of each is its own.
@@ -173,13 +174,15 @@ def _holder(document: t.Any, *, is_chosen: bool) -> Path:
 
 
 def _has_certificate(mapping: t.Mapping[str, t.Any]) -> bool:
-    return "certificate" in _known_fields(mapping, ())
+    return any(field.has_any({CERTIFICATE}) for field in _known_fields(mapping, ()).get("certificate", ()))
 
 
 def _has_pair(mapping: t.Mapping[str, t.Any]) -> bool:
     fields = _known_fields(mapping, ())
-    certificates = fields.get("certificate", [])
-    return bool(certificates) and ("private_key" in fields or "PRIVATE KEY-----" in "".join(certificates[0].texts))
+    certificates = fields.get("certificate", ())
+    if certificates and "private_key" in fields:
+        return True
+    return any(field.has_any({CERTIFICATE}) and field.has_any(KEY_LABELS) for field in certificates)
 
 
 def _fields_of(document: t.Any, holder: Path, except_roles: t.Collection[str]) -> dict[Role, list[Field]]:

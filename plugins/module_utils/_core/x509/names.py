@@ -15,7 +15,8 @@ _MAX_LENGTH: t.Final = 253  # RFC 1035; to convert very long ones would take min
 
 
 def covers(dns_names: t.Iterable[str], ip_addresses: t.Iterable[str], domain: str) -> bool:
-    """domain: a host name (Unicode or A-labels, upper or lower case), an IP address, or a wildcard name itself.
+    """domain: a host name (Unicode or A-labels, upper or lower case), an IP address (IPv6 with or without
+    brackets), or a wildcard name itself.
 
     A wildcard stands for exactly one whole label, the left-most one. An address is only ever covered by an address.
     """
@@ -30,8 +31,9 @@ def uncovered(dns_names: t.Iterable[str], ip_addresses: t.Iterable[str], domains
 
 
 def _is_covered(domain: str, names: set[str], addresses: set[ipaddress.IPv4Address | ipaddress.IPv6Address]) -> bool:
+    bare = domain[1:-1] if domain.startswith("[") and domain.endswith("]") else domain  # as URLs write IPv6
     try:
-        return ipaddress.ip_address(domain) in addresses
+        return ipaddress.ip_address(bare) in addresses
     except ValueError:
         pass
     wanted = a_labels(domain)

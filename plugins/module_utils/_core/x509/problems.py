@@ -19,7 +19,7 @@ RULES_VERSION: t.Final = 4
 #: Every code that a result's ``problems`` can hold, and its meaning. Codes are public: never rename or reuse one.
 PROBLEM_CODES: t.Final[dict[str, str]] = {
     # The content cannot be read.
-    "document_invalid": "The secret is neither the JSON document, nor a PEM bundle, nor PKCS#12.",
+    "document_invalid": "The secret is neither the JSON document, nor PEM, nor DER, nor PKCS#12.",
     "field_missing": "The JSON document lacks a field that is needed, or the field is empty.",
     "field_invalid": "A field of the JSON document is not text.",
     "field_unknown": "A certificate of the chain is in a field of the JSON document that is not known for that.",
@@ -80,6 +80,7 @@ PROBLEM_CODES: t.Final[dict[str, str]] = {
     "crl_invalid": "A CRL cannot be read.",
     "crl_expired": "The next update of a CRL is past.",
     "crl_not_yet_valid": "A CRL is not valid yet.",
+    "crl_expires_soon": "The next update of a CRL is near.",
     # The secret, the file or the directory.
     "secret_missing": "The secret does not exist.",
     "secret_elsewhere": "The ARN is that of a secret in another region or partition, or of something else.",

@@ -48,7 +48,7 @@ def _identity(issuer: SigningAuthority | None) -> Identity | None:
 
 
 def bring_about_embedded(steward: Steward, clients: t.Iterable[str], subject: Subject, kind: t.Any) -> State:
-    """Create or renew it. An authority that nears its end is replaced: nobody else depends on it.
+    """Create or renew it. An authority that nears its end, or is not valid yet, is replaced: nobody else depends on it.
 
     subject: of the server; kind: of keys. Raises RotationError.
     """

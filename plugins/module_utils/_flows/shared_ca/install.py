@@ -10,6 +10,7 @@ import dataclasses
 import os
 import typing as t
 
+from ..._core.ca.request import request_pem
 from ..._core.pipeline.source import partial_arn
 from ..._core.shared_ca.configuration import fill_in
 from ..._core.shared_ca.material import Material
@@ -17,8 +18,9 @@ from ..._core.shared_ca.origin import Leftovers, Origin, leftovers, origin_of
 from ..._errors import InvalidOption, RotationError
 from ..._ports.store.atomic import FileAttributes, store_errors
 from ..._ports.store.places import make_place
-from ..._ports.store.shared_ca import MemberDirectory, is_stale, member_place
+from ..._ports.store.shared_ca import Installed, MemberDirectory, is_stale, member_place
 from .member import Taken
+from .signing import SignatureNeeded
 from .supply import Supplier, Supply
 
 
@@ -32,8 +34,8 @@ class Configuration(t.NamedTuple):
 
 class MemberFiles(t.NamedTuple):
     """before, material: what the host had and has (in check mode: would have); reason: why its server certificate is
-    a new one; stale, configurations: names and paths of the files that are written or removed; warnings: for the user.
-    """
+    a new one; stale, configurations: names and paths of the files that are written or removed; warnings: for the user;
+    request: for the signer, who has to be asked before anything is written, as PEM."""
 
     supply: Supply
     before: Material
@@ -42,6 +44,7 @@ class MemberFiles(t.NamedTuple):
     stale: t.Sequence[str]
     configurations: t.Sequence[str]
     warnings: t.Sequence[str]
+    request: str | None = None
 
 
 def install(
@@ -52,12 +55,18 @@ def install(
 ) -> MemberFiles:
     """attributes: of the files in the directory. Raises InvalidOption and RotationError; then nothing is written."""
     installed = directory.read(supplier.wish.clients)
-    supply = supplier.supply(installed.material)
+    request = None
+    try:
+        supply = supplier.supply(installed.material, installed.waiting)
+    except SignatureNeeded as needed:
+        request = _request(directory, supplier, installed.waiting)
+        supply = Supply("secrets_manager", needed.taken)
+        if not supplier.check_mode:
+            reason = _reason(needed.taken, installed)
+            return MemberFiles(supply, installed.material, installed.material, reason, (), (), (), request)
     taken = supply.taken
     material = taken.material if taken else installed.material
-    reason: str | None = taken.reason if taken else None
-    if reason == "missing" and installed.broken:
-        reason = "key_broken"
+    reason = _reason(taken, installed)
     configurations = list(configurations)
     rest = _rest_of(directory, supplier, taken, installed.material, [each.dest for each in configurations])
     stale = [*(directory.changes(material, attributes) if taken else ()), *rest.left.gone]
@@ -70,6 +79,7 @@ def install(
         for configuration in filled:
             _write(configuration)
         if taken:
+            directory.forget_waiting()
             directory.remember(origin_of(partial_arn(taken.state.arn), material))
     clients = {**installed.material.clients, **rest.left.clients}
     return MemberFiles(
@@ -79,8 +89,28 @@ def install(
         reason=reason,
         stale=[*stale, *rest.alone],
         configurations=[configuration.dest for configuration in filled],
-        warnings=[*filter(None, [supply.warning]), *(_stays(directory.file(name)) for name in rest.left.foreign)],
+        warnings=[
+            *filter(None, [supply.warning, taken.warning if taken else ""]),
+            *(_stays(directory.file(name)) for name in rest.left.foreign),
+        ],
+        request=request,
     )
+
+
+def _reason(taken: Taken | None, installed: Installed) -> str | None:
+    reason = taken.reason if taken else None
+    return "key_broken" if reason == "missing" and installed.broken else reason
+
+
+def _request(directory: MemberDirectory, supplier: Supplier, waiting: t.Any) -> str | None:
+    """With a key that waits in a file, where a run that was killed may have left it."""
+    wish = supplier.wish.server
+    if wish is None:
+        return None
+    key = waiting or supplier.make_key(wish.profile.key)
+    if not waiting and not supplier.check_mode:
+        directory.write_waiting(key)
+    return request_pem(key, wish.names)
 
 
 class _Rest(t.NamedTuple):
@@ -116,7 +146,9 @@ def _rest_of(
     clients = supplier.wish.clients
     others = directory.others(clients, configurations)
     left = leftovers(others, remembered, {*installed.authorities, *trusted})
-    return _Rest(origin, left, supplier.embedded.others(clients))
+    # With what is to be removed: a run that is killed before it came to that leaves it to the next one.
+    remembering = origin.while_written(Material(clients=left.clients))
+    return _Rest(remembering, left, supplier.embedded.others(clients))
 
 
 def _stays(path: str) -> str:

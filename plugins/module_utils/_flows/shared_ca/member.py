@@ -11,25 +11,29 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from ..._core.ca.issue import issue_server
+from ..._core.ca.crl import StoredCrl, crl_problems
+from ..._core.ca.issue import SigningAuthority, issue_server
 from ..._core.ca.judge import (
     RenewalReason,
     authority_problems,
     date_problems,
+    is_issued_by,
     leaf_problems,
     refusal,
     server_renewal_reason,
 )
-from ..._core.ca.keys import KeyMaker
+from ..._core.ca.keys import KeyMaker, quick_key
 from ..._core.ca.profiles import Profile
 from ..._core.ca.trust import PeerTrust
 from ..._core.instants import isoformat_utc
 from ..._core.shared_ca.material import Identity, Material
 from ..._core.shared_ca.state import Pair, State
+from ..._core.x509.certificate import Certificate
 from ..._core.x509.paths import Purpose
 from ..._core.x509.problems import Problem, error
 from ..._errors import RotationError
 from ..._ports.openssl.peers import why_not_believed
+from .signing import SignatureNeeded, Signing
 from .steward import Steward
 
 if t.TYPE_CHECKING:
@@ -63,37 +67,59 @@ class MemberWish:
 
 @dataclass(frozen=True)
 class Taken:
-    """reason: why the server certificate is a new one, None when it is the one that was there."""
+    """reason: why the server certificate is a new one, None when it is the one that was there; warning: or ""."""
 
     state: State
     material: Material
     reason: RenewalReason | None
+    warning: str = ""
 
 
-def take(steward: Steward, make_key: KeyMaker, wish: MemberWish, installed: Material) -> Taken:
-    """What this host is to have, and its peers believe. make_key: of its server key.
+def take(
+    steward: Steward, make_key: KeyMaker, wish: MemberWish, installed: Material, signing: Signing | None = None
+) -> Taken:
+    """What this host is to have, and its peers believe.
 
-    The authority's key is read only when there is a certificate to be issued. Raises RotationError, with
-    ``reason="absent"`` when there is no authority.
+    make_key: of its server key; signing: None where this host issues for itself.
+
+    The authority's key is read only to issue. Raises RotationError, with ``reason="absent"`` when there is no
+    authority, and SignatureNeeded.
     """
     at = steward.at
     state = steward.look(wish.clients, authority_keys=False)
     reason = _renewal_reason(_issuing(state, wish), wish.server, installed.server, state.trust, at)
-    if reason:
+    if reason and signing is None:
         state = steward.look(wish.clients)
     pair = _issuing(state, wish)
-    _require_authority(state, pair, at)
+    authority = require_authority(state, pair, at)
+    lists = _usable_lists(state, at)
     clients = {name: _client(state, name, at) for name in wish.clients}
-    server = installed.server if wish.server else None
-    if wish.server and reason:
-        key, profile = make_key(wish.server.profile.key), wish.server.profile
+
+    def taken(server: Identity | None, reason: RenewalReason | None = reason, warning: str = "") -> Taken:
+        return Taken(state, Material(tuple(state.trusted), lists, server, clients), reason, warning)
+
+    if wish.server is None or reason is None:
+        return taken(installed.server if wish.server else None)
+    if signing is None:
         if pair is None or pair.issuer is None:
             raise RotationError(f"{state.names.ca_key} has just been replaced. Run again.")
-        names = wish.server.names
-        leaf = issue_server(pair.issuer, key.public_key(), profile.subject, profile.validity, at, names)
-        server = Identity(leaf, key)
+        server = _issued(pair.issuer, make_key(wish.server.profile.key), wish.server, at)
         _refuse_unbelieved(state, server, at)
-    return Taken(state, Material(tuple(state.trusted), state.crl.text if state.crl else None, server, clients), reason)
+        return taken(server)
+    if signing.answer.certificate:
+        return taken(signing.identity(wish.server.names, authority, state.trust, at))
+    if signing.answer.failure:
+        signing.require_good(installed.server, state.trust, at)
+        return taken(installed.server, None, f"The signer gave no certificate: {signing.answer.failure}")
+    key = quick_key(wish.server.profile.key)
+    stand_in = SigningAuthority(authority, key, pair.above if pair else ())
+    raise SignatureNeeded(taken(_issued(stand_in, key, wish.server, at)))
+
+
+def _issued(issuer: SigningAuthority, key: t.Any, wish: ServerWish, at: datetime.datetime) -> Identity:
+    profile = wish.profile
+    leaf = issue_server(issuer, key.public_key(), profile.subject, profile.validity, at, wish.names)
+    return Identity(leaf, key)
 
 
 def problems(material: Material, at: datetime.datetime, warn_before: datetime.timedelta) -> list[Problem]:
@@ -103,6 +129,11 @@ def problems(material: Material, at: datetime.datetime, warn_before: datetime.ti
         found += date_problems(authority, at, warn_before)
     leaves: list[tuple[Identity, Purpose]] = [(identity, "client") for identity in material.clients.values()]
     leaves += [(material.server, "server")] if material.server else []
+    if material.crl is not None:
+        # The others may be a successor, which has no clients yet.
+        certificates = [identity.certificate for identity, _purpose in leaves]
+        issuers = [each for each in material.authorities if any(is_issued_by(leaf, each) for leaf in certificates)]
+        found += crl_problems(material.crl, issuers or material.authorities, at, warn_before)
     for identity, purpose in leaves:
         trust = PeerTrust(material.authorities, material.crl)
         found += leaf_problems(identity.certificate, identity.key, purpose, trust, at, warn_before, why_not_believed)
@@ -151,7 +182,7 @@ def _refuse_unbelieved(state: State, server: Identity, at: datetime.datetime) ->
         )
 
 
-def _require_authority(state: State, pair: Pair | None, at: datetime.datetime) -> None:
+def require_authority(state: State, pair: Pair | None, at: datetime.datetime) -> Certificate:
     """Raises RotationError."""
     where = state.names.ca_cert
     if pair is None:
@@ -172,6 +203,20 @@ def _require_authority(state: State, pair: Pair | None, at: datetime.datetime) -
             " certops.rotation.shared_ca and renew_expired: true, then run this on all hosts."
         )
     _refuse(where, authority_problems(authority, pair.key, at, datetime.timedelta(0)))
+    return authority
+
+
+def _usable_lists(state: State, at: datetime.datetime) -> str | None:
+    """As PEM, None where there are none. Raises RotationError: with such lists, servers would refuse all clients."""
+    errors = [each for each in state.crl_problems(at, datetime.timedelta(0)) if each.severity == "error"]
+    if errors:
+        why = " ".join(problem.message for problem in errors)
+        raise RotationError(
+            f"{state.names.crl} cannot be used: {why} This host keeps the lists that it has. Run"
+            " certops.rotation.shared_ca where the clock is right: it stores lists that can be used, or says what that"
+            " takes."
+        )
+    return StoredCrl(state.crl.text).pem if state.crl else None
 
 
 def _client(state: State, name: str, at: datetime.datetime) -> Identity:

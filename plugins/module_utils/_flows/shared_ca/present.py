@@ -20,7 +20,7 @@ from ..._core.ca.imported import (
 )
 from ..._core.ca.issue import SigningAuthority
 from ..._core.ca.profiles import Profile
-from ..._core.ca.trial import PeerVerdict, require_belief
+from ..._core.ca.trial import PeerVerdict, require_belief, strict_refusal
 from ..._core.instants import isoformat_utc
 from ..._core.renewal import renewal_due
 from ..._core.shared_ca.state import Client, State
@@ -41,7 +41,8 @@ class Wish:
     """authority: of what is generated; imported: an authority to be stored instead of a new one.
 
     force: replace the authority and all clients at once; renew_expired: do that to an authority that has expired;
-    renew_ending: also to one that nears its end (see renewal_notice), which is for where nobody else trusts it.
+    renew_ending: also to one that nears its end (see renewal_notice), or is not valid yet, which is for where nobody
+    else trusts it.
     """
 
     authority: Profile
@@ -72,9 +73,7 @@ def bring_about(
     is_replaced = _is_to_be_replaced(state, wish, steward.at)
     followers = steward.look(every).clients if is_replaced else {}
     if wish.imported and not _is_stored(state, wish.imported):
-        _refuse_unfinished(state, wish.imported)
-        if state.crl or any(client.revoked for client in wish.clients):
-            refuse_lists([wish.imported])
+        _refuse_lists_of_import(state, wish, wish.imported)
         refuse_unusable_import(wish, wish.imported, steward.at, verdict, followers)
     if is_replaced:
         wishes = {client.name: client for client in wish.clients}
@@ -84,8 +83,7 @@ def bring_about(
         if state.phase != "promoted":
             rotation.promote()
         state = rotation.finish()
-        if wish.imported and state.current and state.current.certificate != wish.imported.certificate:
-            # What had begun with another successor is over.
+        if wish.imported and not _is_stored(state, wish.imported):  # what had begun with another successor is over
             rotation.publish(wish.authority, wish.imported)
             rotation.promote()
             rotation.finish()
@@ -100,7 +98,8 @@ def _is_to_be_replaced(state: State, wish: Wish, at: datetime.datetime) -> bool:
     if wish.imported and current and is_same_authority(wish.imported.certificate, current):
         return wish.force and state.phase == "promoted"  # a run before has been killed
     expired = current is not None and current.not_after < at
-    ending = current is not None and renewal_due(current.not_before, current.not_after, at)
+    # A clock that was fast has made one that is not valid yet.
+    ending = current is not None and (current.not_before > at or renewal_due(current.not_before, current.not_after, at))
     return wish.force or (wish.renew_expired and expired) or (wish.renew_ending and ending)
 
 
@@ -112,14 +111,15 @@ def _is_stored(state: State, imported: SigningAuthority) -> bool:
     return is_same_authority(imported.certificate, stored[0]) and not is_newer_form(imported, stored)
 
 
-def _refuse_unfinished(state: State, imported: SigningAuthority) -> None:
-    """Raises RotationError where another successor would be promoted instead of it."""
-    successor = state.successor.certificate if state.successor else None
-    if state.phase not in ("absent", "settled") and successor != imported.certificate:
-        raise RotationError(
-            f"The authority in {state.names.ca_cert} is being replaced (stage {state.phase}): finish that, or abort it,"
-            " before another one is imported (module shared_ca_rotation, playbook rotate_ca)."
-        )
+def _refuse_lists_of_import(state: State, wish: Wish, imported: SigningAuthority) -> None:
+    """Raises RotationError where there are, or would be, revocation lists that it cannot have."""
+    if not state.crl and not any(client.revoked for client in wish.clients):
+        return
+    try:
+        refuse_lists([imported])
+    except RotationError as error:
+        stored = f" Lists are stored in {state.names.crl}: use another prefix." if state.crl else ""
+        raise RotationError(f"The authority to import cannot be used: {error.message}{stored}") from None
 
 
 def _steps(steward: Steward, wish: Wish, state: State) -> t.Iterator[Write]:
@@ -140,11 +140,19 @@ def _steps(steward: Steward, wish: Wish, state: State) -> t.Iterator[Write]:
             " it has issued is accepted any more. renew_expired: true replaces it and all its clients' certificates;"
             " every server needs a new certificate then, and every client the new trust bundle."
         )
+    if authority.not_before > steward.at:
+        raise RotationError(
+            f"The authority in {state.names.ca_cert} is valid from {isoformat_utc(authority.not_before)} on: check this"
+            " host's clock. If it is right, that of whoever made the authority was wrong, and nobody can use it before:"
+            " wait, or replace it and all its clients' certificates with force: true."
+        )
+    revoked = [client.name for client in wish.clients if client.revoked]
+    if revoked:  # first of all, and where nobody can read the lists it is what mends them
+        yield from steward.crl_steps(state, revoked, refresh=False)
     for client in wish.clients:
         yield from steward.client_steps(state, client)
         if steward.changed:
             yield from steward.tidy_client_steps(state.clients[client.name])
-    revoked = [client.name for client in wish.clients if client.revoked]
     yield from steward.crl_steps(state, revoked, refresh=steward.changed)
 
 
@@ -155,6 +163,20 @@ def _refuse_torn(state: State) -> None:
             f"{' '.join(torn)} Nothing was generated, for that would cut off all who trust what is stored. Restore what"
             " is missing, or replace the authority and all clients at once with force: true."
         )
+
+
+def import_warning(wish: Wish, state: State, at: datetime.datetime, verdict: PeerVerdict = why_not_believed) -> str:
+    """Of an authority that was not stored in this state: who does not believe it; "" where all do."""
+    if wish.imported is None or _is_stored(state, wish.imported):
+        return ""
+    why = strict_refusal(wish.imported, wish.authority.subject, at, verdict)
+    if why is None:
+        return ""
+    name = wish.imported.certificate.name
+    return (
+        f"Peers that ask for all of RFC 5280, such as Python from 3.13 on, refuse what '{name}' issues ({why}); HAProxy"
+        " and others who use OpenSSL as it is believe it."
+    )
 
 
 def _subjects(wish: Wish, followers: t.Mapping[str, Client]) -> dict[str, x509.Name]:
@@ -170,8 +192,8 @@ def _subjects(wish: Wish, followers: t.Mapping[str, Client]) -> dict[str, x509.N
 
 def authority_to_import(content: str | bytes, opener: Opener) -> SigningAuthority:
     """content: as a secret may hold it. Raises MaterialError when it cannot be read, or is not one authority."""
-    material = parse_secret(content, opener)
     try:
+        material = parse_secret(content, opener)
         return signing_authority(material.certificates, material.private_key)
     except MaterialError as error:
         raise MaterialError(error.problem.code, f"import_from: {error.message}") from None

@@ -157,6 +157,13 @@ class AuthorityRotation:
         if pair.problems or pair.certificate is None:
             why = " ".join(problem.message for problem in pair.problems)
             raise RotationError(f"The authority to follow in {self._ca_cert} cannot be used: {why} Abort the rotation.")
-        if pair.certificate.not_after < self._steward.at:
+        at = self._steward.at
+        if pair.certificate.not_after < at:
             end = isoformat_utc(pair.certificate.not_after)
             raise RotationError(f"The authority to follow in {self._ca_cert} expired on {end}: abort the rotation.")
+        if pair.certificate.not_before > at:
+            start = isoformat_utc(pair.certificate.not_before)
+            raise RotationError(
+                f"The authority to follow in {self._ca_cert} is valid from {start} on: check this host's clock. If it"
+                " is right, that of whoever published the authority was wrong: abort the rotation."
+            )

@@ -12,13 +12,13 @@ wins, it matches the stored key; and a process that is killed at any point leave
 
 from __future__ import annotations
 
+import datetime
 import time
 import typing as t
 import uuid
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
-from ..._core.ca.crl import build_crl, in_order_of_lists
+from ..._core.ca.crl import StoredCrl, build_crl, in_order_of_lists
 from ..._core.ca.imported import is_newer_form, refuse_lists, way_to_root_missing
 from ..._core.ca.issue import SigningAuthority, issue_authority, issue_client
 from ..._core.ca.judge import is_ending, is_issued_by, refusal
@@ -30,6 +30,7 @@ from ..._core.secrets.shared import PENDING, SecretStore
 from ..._core.shared_ca.refusals import refusals, worse
 from ..._core.shared_ca.state import Client, Names, Pair, State, issued_in, key_labelled, key_of, observe
 from ..._core.x509.certificate import Certificate
+from ..._core.x509.problems import MaterialError
 from ..._errors import RotationError, SecretsManagerError
 from ..._ports.openssl.peers import why_not_believed
 from .overlay import Overlay
@@ -53,7 +54,7 @@ class ClientWish:
     name: str
     profile: Profile | None = None
     revoked: bool = False
-    renew_before: timedelta | None = None
+    renew_before: datetime.timedelta | None = None
 
 
 class Steward:
@@ -67,7 +68,7 @@ class Steward:
         self,
         store: SecretStore,
         names: Names,
-        at: datetime,
+        at: datetime.datetime,
         make_key: KeyMaker = generate_key,
         pause: t.Callable[[float], None] = time.sleep,
     ) -> None:
@@ -219,7 +220,10 @@ class Steward:
     # -- clients ------------------------------------------------------------------------------------------------
 
     def client_steps(self, state: State, wish: ClientWish) -> t.Iterator[Write]:
-        """Issue what is missing, revoked, refused, nears its end, or is of an authority that issues no more."""
+        """Issue what is missing, revoked, refused, nears its end, or is of an authority that issues no more.
+
+        What is not valid yet, a clock that was fast has issued: that is renewed, too.
+        """
         client, current = state.clients[wish.name], state.current
         issuer = current.issuer if current else None
         if current is None or issuer is None:
@@ -245,7 +249,10 @@ class Steward:
         profile, name = self._profile(wish, pair), self.names.client_cert(client.name)
         # Longer than half of it, and each run of a short-lived one would renew it.
         renew_before = None if wish.renew_before is None else min(wish.renew_before, profile.validity / 2)
-        if is_ending(certificate, issuer.certificate, self.at, profile.validity, renew_before, issuer.above):
+        is_to_come = certificate.not_before > self.at
+        if is_to_come or is_ending(
+            certificate, issuer.certificate, self.at, profile.validity, renew_before, issuer.above
+        ):
             renewed = self._client_certificate(pair.key, profile, issuer)
             yield lambda: self.put(name, renewed, token=self.token(pair.version_id, "renewed"), label=CURRENT)
 
@@ -322,28 +329,41 @@ class Steward:
     # -- revocation ---------------------------------------------------------------------------------------------
 
     def crl_steps(self, state: State, revoked_clients: t.Collection[str], *, refresh: bool) -> t.Iterator[Write]:
-        """Revoke all certificates of these clients. refresh: have a list for exactly the authorities trusted now."""
-        stored, issuers = state.revocations, in_order_of_lists(state.issuers())
+        """Revoke all certificates of these clients, and sign lists anew that servers would refuse now or soon.
+
+        refresh: have a list for exactly the authorities trusted now. Raises RotationError for lists that cannot be
+        read, unless there are clients to be revoked: then these are all that the next ones name.
+        """
+        try:
+            lists, readable = state.revocations, True
+        except RotationError:
+            if not revoked_clients:
+                raise
+            lists, readable = [], False
+        issuers = {issuer.certificate: issuer for issuer in state.issuers()}
+        known = {authority: state.revoked(authority) if readable else {} for authority in issuers}
         to_revoke = [certificate for name in revoked_clients for certificate in state.clients[name].issued]
-        known = {issuer.certificate: stored.revoked(issuer.certificate) if stored else {} for issuer in issuers}
         new = any(
             is_issued_by(leaf, authority) and leaf.x509.serial_number not in revoked
             for leaf in to_revoke
             for authority, revoked in known.items()
         )
-        stale = refresh and stored is not None and not stored.is_for([each.certificate for each in state.issuers()])
-        if not new and not stale:
+        if not new and not self._is_crl_stale(state, issuers, refresh=refresh):
             return
         if new:
-            refuse_lists(issuers)
-        number = stored.number() + 1 if stored else 1
+            refuse_lists(list(issuers.values()))
+        # Higher than any before, also where nobody can read which that was.
+        number = max((each.number() for each in lists), default=0 if readable else int(self.at.timestamp())) + 1
 
         def make() -> str:
-            leaves = [leaf for name in revoked_clients for leaf in self._every_issued(name)] if new else []
-            return "".join(
-                build_crl(issuer, {**self._revoked(leaves, issuer), **known[issuer.certificate]}, self.at, number)
-                for issuer in issuers
-            )
+            leaves = [leaf for name in revoked_clients for leaf in self._every_issued(name)]
+            made = {
+                authority: build_crl(issuer, {**self._revoked(leaves, authority), **known[authority]}, self.at, number)
+                for authority, issuer in issuers.items()
+            }
+            # Where an authority's key is lost, its list stays.
+            kept = {each: lists[0].pem_of(each) for each in state.trusted if lists}
+            return "".join({**kept, **made}.get(each, "") for each in in_order_of_lists(state.trusted))
 
         if state.crl is None:
             yield lambda: self.create(self.names.crl, make)
@@ -351,8 +371,19 @@ class Steward:
             token = self.token(state.crl.version_id, "crl")
             yield lambda: self.put(self.names.crl, make, token=token, label=CURRENT)
 
-    def _revoked(self, leaves: t.Iterable[Certificate], issuer: SigningAuthority) -> dict[int, datetime]:
-        return {leaf.x509.serial_number: self.at for leaf in leaves if is_issued_by(leaf, issuer.certificate)}
+    def _is_crl_stale(self, state: State, issuers: t.Collection[Certificate], *, refresh: bool) -> bool:
+        """Whether what is stored is not what servers need, and another one would be."""
+        if state.crl is None:
+            return False
+        try:
+            stored = StoredCrl(state.crl.text)
+        except MaterialError:
+            return True
+        signed = [each for each in state.trusted if each in issuers or stored.of(each)]
+        return (refresh and not stored.is_for(signed)) or any(stored.is_due(each, self.at) for each in issuers)
+
+    def _revoked(self, leaves: t.Iterable[Certificate], authority: Certificate) -> dict[int, datetime.datetime]:
+        return {leaf.x509.serial_number: self.at for leaf in leaves if is_issued_by(leaf, authority)}
 
     def _every_issued(self, client: str) -> list[Certificate]:
         """Also those that have lost their label: they are valid for as long as their dates say.
@@ -364,7 +395,9 @@ class Steward:
             texts = self._store.every_text(secret)
         except SecretsManagerError as error:
             raise RotationError(
-                f"Nothing is revoked: all certificates of the client {client} have to be known. {error.message}",
+                f"Nothing is revoked: all certificates of the client {client} have to be known. {error.message}"
+                " Mend that and run again. Where old versions cannot be read any more, replace the authority (playbook"
+                " rotate_ca).",
                 **error.details,
             ) from None
         return issued_in(texts, secret)
@@ -375,4 +408,6 @@ def profile_of(certificate: Certificate | None, secret: str, key: KeySpec | None
     if certificate is None or certificate.subject_name is None:
         raise RotationError(f"{secret} holds no certificate that a new one could be made like: delete the secret.")
     lifetime = certificate.not_after - certificate.not_before
+    if lifetime > datetime.timedelta(days=1):  # it began somewhat early, and its successor does, too
+        lifetime = datetime.timedelta(days=lifetime.days)
     return Profile(certificate.subject_name, key or spec_of(certificate.public_key), lifetime)

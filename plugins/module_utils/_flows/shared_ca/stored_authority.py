@@ -17,7 +17,7 @@ from ..._ports.aws.shared_secrets import SharedSecrets
 from ..._ports.openssl.peers import why_not_believed
 from .known_clients import known_clients
 from .overlay import Overlay
-from .present import Wish, bring_about, refuse_unusable_import
+from .present import Wish, bring_about, import_warning, refuse_unusable_import
 from .steward import Steward
 
 
@@ -122,6 +122,9 @@ class AuthorityProvider:
             others = known_clients(self.source, self.names, self.warn)
         before = steward.look(clients)
         after = bring_about(steward, wish, before, others)
+        warning = import_warning(wish, before, steward.at)
+        if warning:
+            self.warn(warning)
         if properties and not restore:
             changes = self._bring_properties(clients, restore)
         predicted = self.check_mode and steward.changed

@@ -20,6 +20,7 @@ from ..._ports.aws.shared_secrets import failure_kind
 from ..._ports.store.embedded import EmbeddedAuthority
 from .embedded import NAMES, bring_about_embedded, save, stored
 from .member import MemberWish, Taken, missing, problems, take
+from .signing import SignersAnswer, Signing
 from .steward import Steward
 
 _NOT_EC2 = (
@@ -62,6 +63,7 @@ class Supply(t.NamedTuple):
 class Supplier:
     """names: of the secrets; store: makes what reads them, or raises Unavailable; None for an authority of the host's
     own, with certificates of this subject and this kind of key. on_unavailable: "keep", "fail" or "embedded".
+    answer: of the signer, for a host that does not read the shared authority's key; None for one that does.
     """
 
     wish: MemberWish
@@ -75,20 +77,26 @@ class Supplier:
     warn_before: timedelta
     make_key: KeyMaker
     check_mode: bool
+    answer: SignersAnswer | None = None
 
-    def supply(self, installed: Material) -> Supply:
-        """Raises RotationError: for what is absent, deleted, expired or torn, and where the host cannot go on."""
+    def supply(self, installed: Material, waiting: t.Any = None) -> Supply:
+        """waiting: key that waits for the signer's certificate, None where there is none.
+
+        Raises RotationError: for what is absent, deleted, expired or torn, and where the host cannot go on; and
+        SignatureNeeded.
+        """
         if self.store is None:
             return Supply("embedded", self._take_embedded(installed))
         try:
-            return Supply("secrets_manager", self._take_shared(self.store, installed))
+            return Supply("secrets_manager", self._take_shared(self.store, installed, waiting))
         except Unavailable as why:
             return self._fall_back(installed, why)
 
-    def _take_shared(self, make_store: t.Callable[[], SecretStore], installed: Material) -> Taken:
+    def _take_shared(self, make_store: t.Callable[[], SecretStore], installed: Material, waiting: t.Any) -> Taken:
         store = make_store()
+        signing = Signing(waiting, self.answer, self.on_unavailable == "fail") if self.answer else None
         try:
-            return take(Steward(store, self.names, self.at), self.make_key, self.wish, installed)
+            return take(Steward(store, self.names, self.at), self.make_key, self.wish, installed, signing)
         except SecretsManagerError as error:
             reason = failure_kind(error)
             if reason in ("deleted", "absent"):

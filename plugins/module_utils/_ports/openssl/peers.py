@@ -42,6 +42,8 @@ def _contexts(question: PeerQuestion) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     with as_files(question.trusted.encode()) as (path, _again):
         judge.load_verify_locations(path)
     judge.verify_flags |= _NO_CHECK_TIME
+    if question.strict:
+        judge.verify_flags |= ssl.VERIFY_X509_STRICT
     if question.crls == "all":
         judge.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
     elif question.crls == "issuer":

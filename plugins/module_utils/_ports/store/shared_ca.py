@@ -10,11 +10,13 @@ import contextlib
 import os
 import stat
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from ..._core.shared_ca.file_names import CA, CLIENT_FILE, CRL, SERVER, client_cert, client_key
+from ..._core.ca.keys import key_pem, read_key
+from ..._core.shared_ca.file_names import CA, CLIENT_FILE, CRL, SERVER, WAITING_KEY, client_cert, client_key
 from ..._core.shared_ca.material import Material, contents, read_certificates, read_identity
 from ..._core.shared_ca.origin import Origin
+from ..._core.x509.problems import MaterialError
 from .atomic import FileAttributes, store_errors
 from .directory import STATE_DIRECTORY, CertificateDirectory
 from .places import Place, open_place
@@ -24,10 +26,11 @@ _ORIGIN = "shared-ca.json"
 
 @dataclass(frozen=True)
 class Installed:
-    """broken: there is a file of a server certificate, which cannot be read."""
+    """broken: there is a file of a server certificate, which cannot be read; waiting: key without a certificate yet."""
 
     material: Material
     broken: bool = False
+    waiting: t.Any = field(default=None, repr=False)
 
 
 class MemberDirectory:
@@ -44,7 +47,7 @@ class MemberDirectory:
     def read(self, clients: t.Iterable[str]) -> Installed:
         """What is there of it, and can be read."""
         with member_place(self.path) as place:
-            texts = {name: read_text(place, name) for name in (CA, CRL, SERVER)}
+            texts = {name: read_text(place, name) for name in (CA, CRL, SERVER, WAITING_KEY)}
             pairs = {
                 name: (read_text(place, client_cert(name)) or "") + (read_text(place, client_key(name)) or "")
                 for name in clients
@@ -57,7 +60,8 @@ class MemberDirectory:
             server=server,
             clients={name: identity for name, identity in identities.items() if identity},
         )
-        return Installed(material, broken=texts[SERVER] is not None and server is None)
+        broken = texts[SERVER] is not None and server is None
+        return Installed(material, broken, _key_in(texts[WAITING_KEY]))
 
     def others(
         self, clients: t.Collection[str], except_paths: t.Collection[str] = ()
@@ -103,8 +107,26 @@ class MemberDirectory:
             if names:
                 place.sync()
 
+    def write_waiting(self, key: t.Any) -> None:
+        with store_errors(f"write a key into {self.path}"), open_place(self.path, private=True) as place:
+            place.write(WAITING_KEY, key_pem(key).encode(), FileAttributes(0o600))
+            place.sync()
+
+    def forget_waiting(self) -> None:
+        with member_place(self.path) as place:
+            if place and place.look(WAITING_KEY):
+                place.unlink(WAITING_KEY)
+
     def file(self, name: str) -> str:
         return os.path.join(self.path, name)
+
+
+def _key_in(text: str | None) -> t.Any:
+    """None where there is none that can be read: another one is made then."""
+    try:
+        return read_key(text) if text else None
+    except MaterialError:
+        return None
 
 
 @contextlib.contextmanager

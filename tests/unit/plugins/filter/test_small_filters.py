@@ -53,6 +53,17 @@ def test_pem_of_a_dictionary(certificate):
     )
 
 
+def test_pem_of_a_dictionary_of_others(certificate):
+    leaf, key = certificate.certificate_pem, certificate.private_key_pem
+    vault = {"certificate": leaf, "private_key": key, "ca_chain": [certificate.chain_pem], "expiration": 1}
+    for value in (vault, {"data": vault}, {"tls.crt": leaf, "tls.key": key, "ca.crt": certificate.chain_pem}):
+        assert pem_bundle(value) == certificate.combined_pem
+        assert pem_bundle(value, private_key=False) == leaf + certificate.chain_pem
+    for private_key in (True, False):
+        with pytest.raises(AnsibleFilterError, match="'zwischen' holds a certificate of the chain"):
+            pem_bundle({**vault, "ca_chain": [], "zwischen": certificate.chain_pem}, private_key=private_key)
+
+
 def test_pem_of_a_text_is_put_in_order(certificate):
     shuffled = certificate.private_key_pem + certificate.chain_pem + certificate.certificate_pem
     assert pem_bundle(shuffled.replace("\n", "\r\n")) == certificate.combined_pem

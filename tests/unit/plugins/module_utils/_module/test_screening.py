@@ -202,3 +202,25 @@ def test_a_line_of_a_key_is_found_wherever_it_is_quoted() -> None:
     assert not key_lines_in({"msg": CERTIFICATE.certificate_pem}, lines)
     with_header = KEY.replace("KEY-----\n", "KEY-----\nDEK-Info: AES-256-CBC,0123\n\n", 1)
     assert expected <= screen(SPEC, {"certificate": with_header}).key_lines
+
+
+def test_keys_in_der_are_found_wherever_they_are() -> None:
+    key = CERTIFICATE.private_key
+    certificate = CERTIFICATE.certificate.public_bytes(Encoding.DER)
+    ed25519 = pki.new_key("ed25519")
+    pki.private_key_pem(ed25519)  # registers it
+    for each in (key, ed25519):
+        der = each.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            assert holds_private_key(encode(der).decode())
+            assert holds_private_key(encode(certificate + der).decode())
+    assert not holds_private_key(base64.b64encode(certificate * 2).decode())
+
+
+def test_lines_of_keys_that_are_given_in_base64() -> None:
+    der = CERTIFICATE.private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    expected = set(KEY.splitlines()[1:-1])
+    for given in (base64.b64encode(der).decode(), base64.b64encode(KEY.encode()).decode()):
+        assert expected <= screen(SPEC, {"private_key": given}).key_lines
+    damaged = base64.b64encode(KEY[:100].encode()).decode()
+    assert screen(SPEC, {"private_key": damaged}).key_lines == frozenset()

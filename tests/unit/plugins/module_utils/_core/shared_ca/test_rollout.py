@@ -193,3 +193,16 @@ def test_the_filter_tells_why_there_is_no_plan():
     told = shared_ca_rollout(stored("settled", expired=True), {"h0": member([NEW], NEW)}, abort=False)
     assert (told["stage"], told["plan"]) == ("settled", {})
     assert told["refusal"].startswith("It expired.")
+
+
+def test_the_root_of_an_imported_authority_is_waited_for_as_well():
+    """It is trusted, and none of the authorities that issue."""
+    root = "a" * 64
+    imported = stored("published")
+    imported["trusted_fingerprints"] = [*BOTH, root]
+    hosts = {"complete": member([*BOTH, root], OLD), "late": member(BOTH, OLD)}
+    found = Rollout(imported, hosts)
+    assert found.phase == "published"
+    assert found.obstacles("trusted") == [f"late does not trust the root authority {root[:12]} yet."]
+    assert "root" in found.table[1]
+    assert Rollout(imported, {"complete": hosts["complete"]}).phase == "trusted"

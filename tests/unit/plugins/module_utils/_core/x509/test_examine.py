@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 import typing as t
 
@@ -14,7 +15,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.x509.proble
 from ansible_collections.certops.rotation.tests.support import pki, secrets_scan
 from ansible_collections.certops.rotation.tests.support.signing import signed_pem
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 ROOT = pki.CertificateAuthority("Root")
@@ -56,6 +57,16 @@ def test_the_chain_is_a_pool() -> None:
 def test_the_chain_may_follow_the_leaf() -> None:
     combined = LEAF.replace(certificate_pem=LEAF.certificate_pem + LEAF.chain_pem, chain_pem="")
     assert found(combined) == []
+
+
+def test_der_in_base64_is_read() -> None:
+    encode = serialization.Encoding.DER
+    key = LEAF.private_key.private_bytes(encode, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    leaf, issuer, root = (each.certificate.public_bytes(encode) for each in (LEAF, ISSUER, ROOT))
+    in_base64 = [base64.b64encode(each).decode() for each in (leaf, key, issuer, root)]
+    encoded = LEAF.replace(certificate_pem=in_base64[0], chain_pem=in_base64[2])
+    assert found(encoded, private_key=in_base64[1], trust_anchors=in_base64[3]) == []
+    assert found(encoded, private_key=in_base64[1], certificate_chain="") == ["untrusted"]
 
 
 def test_a_root_in_the_chain_is_not_trusted() -> None:
@@ -360,3 +371,10 @@ def test_serial_numbers(number: bytes) -> None:
 
 def test_a_serial_number_of_twenty_bytes() -> None:
     assert found(with_serial_number(b"\x01" * 20)) == []
+
+
+def test_names_are_those_of_idna_2008() -> None:
+    """By IDNA 2003 both names would be strasse.example."""
+    leaf = ISSUER.issue(["xn--strae-oqa.example", "*.xn--strae-oqa.example"])
+    assert found(leaf, server_names=("straße.example", "www.straße.example", "STRAßE.example.")) == []
+    assert found(ISSUER.issue("strasse.example"), server_names=("straße.example",)) == ["domain_not_covered"]

@@ -79,6 +79,8 @@ def test_not_covered(names: list[str], domain: str) -> None:
 def test_addresses_are_compared_as_addresses() -> None:
     assert covers([], ["192.0.2.1"], "192.0.2.1")
     assert covers([], ["2001:db8::1"], "2001:0DB8:0:0::1")
+    assert covers([], ["2001:db8::1"], "[2001:0DB8::1]")
+    assert not covers(["[2001:db8::1]"], ["2001:db8::2"], "[2001:db8::1")
     assert not covers([], ["192.0.2.1"], "192.0.2.2")
     assert not covers([], ["192.0.2.1"], "a.example.com")
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 
 import pytest
@@ -152,3 +153,9 @@ def test_an_anchor_need_not_be_a_root(profile: PathProfile, missing: str) -> Non
         assert chain.problems(profile=profile) == set()
     intermediate = chains.Chain(chains.leaf(anchor), chains.ROOT, (anchor,))
     assert intermediate.problems(profile=profile) == ({"untrusted"} if profile == "web" else set())
+
+
+def test_anchors_in_der_and_base64() -> None:
+    der = ROOT.certificate.public_bytes(serialization.Encoding.DER)
+    for content in (der, base64.b64encode(der), base64.b64encode(ROOT.certificate_pem.encode()).decode()):
+        assert load_trust_anchors(content) == (ROOT.certificate,)

@@ -7,14 +7,16 @@
 from __future__ import annotations
 
 import datetime
+import json
 
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.ca.keys import quick_key
 from ansible_collections.certops.rotation.plugins.module_utils._core.ca.names import alternative_names
 from ansible_collections.certops.rotation.plugins.module_utils._core.ca.profiles import KeySpec, Profile, Subject
-from ansible_collections.certops.rotation.plugins.module_utils._core.shared_ca.facts import facts
+from ansible_collections.certops.rotation.plugins.module_utils._core.shared_ca.facts import facts, shown
 from ansible_collections.certops.rotation.plugins.module_utils._core.shared_ca.material import Material
 from ansible_collections.certops.rotation.plugins.module_utils._core.shared_ca.state import Names
+from ansible_collections.certops.rotation.plugins.module_utils._core.x509.problems import MaterialError
 from ansible_collections.certops.rotation.plugins.module_utils._errors import InvalidOption, RotationError
 from ansible_collections.certops.rotation.plugins.module_utils._flows.shared_ca.member import (
     MemberWish,
@@ -26,6 +28,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._flows.shared_ca.
     Wish,
     authority_to_import,
     bring_about,
+    import_warning,
 )
 from ansible_collections.certops.rotation.plugins.module_utils._flows.shared_ca.rotation import AuthorityRotation
 from ansible_collections.certops.rotation.plugins.module_utils._flows.shared_ca.steward import ClientWish, Steward
@@ -33,8 +36,11 @@ from ansible_collections.certops.rotation.plugins.module_utils._ports.openssl.op
 from ansible_collections.certops.rotation.plugins.module_utils._ports.openssl.peers import why_not_believed
 from ansible_collections.certops.rotation.tests.support import pki
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import NoEncryption, pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+NO = NoEncryption()
 DAY = datetime.timedelta(days=1)
 EC = KeySpec("ec", 256)
 NAMES = Names("joblet")
@@ -138,8 +144,10 @@ def test_one_that_was_stored_without_its_root_gets_it():
     assert [each["code"] for each in judged(state)["problems"]] == ["chain_broken", "untrusted", "untrusted"]
     with pytest.raises(RotationError, match="with the certificates of all above it"):
         present(store, clients=("new",))
+    before = shown(state)
     state, changed = present(store, MIDDLE, ROOT)
     assert changed
+    assert shown(state) != before, "a diff shows it"
     assert pems(state.trusted) == OF_MIDDLE
     assert judged(state)["problems"] == []
     assert [stored(store, f"client-cert{suffix}") for suffix in ("", "-ci")] == clients
@@ -191,21 +199,20 @@ def test_a_newer_certificate_of_the_same_authority_takes_the_place_of_the_old_on
     assert stored(store, "client-cert") == clients
 
 
-def test_none_is_imported_while_another_one_is_published():
-    """By force, that one would have taken its place."""
+@pytest.mark.parametrize("step", ["publish", "promote"])
+def test_by_force_it_follows_whatever_had_begun(step):
+    """And is not taken for the successor that was published already."""
     store = Overlay()
     present(store)
     rotation = AuthorityRotation(steward(store), [ClientWish(name) for name in CLIENTS])
     rotation.publish()
-    before = stored(store, "ca-cert")
-    with pytest.raises(RotationError, match=r"stage published\): finish that, or abort it"):
-        present(store, ROOT, force=True)
-    rotation.promote()
-    with pytest.raises(RotationError, match="stage promoted"):
-        present(store, ROOT, force=True)
-    assert stored(store, "ca-cert") != before
-    rotation.finish()
-    assert pems(present(store, ROOT, force=True)[0].trusted) == {ROOT.certificate_pem}
+    if step == "promote":
+        rotation.promote()
+    with pytest.raises(RotationError, match="holds another authority"):
+        present(store, MIDDLE, ROOT)
+    state, _changed = present(store, MIDDLE, ROOT, force=True)
+    assert (state.phase, pems(state.trusted)) == ("settled", OF_MIDDLE)
+    assert judged(state)["problems"] == []
 
 
 def test_a_replacement_by_force_that_was_killed_is_completed():
@@ -245,6 +252,32 @@ def test_an_import_that_was_killed_is_completed_and_never_mixed():
     assert pems(state.trusted) == OF_MIDDLE
 
 
+class Doomed(Overlay):
+    """Its user is killed before the write of this number."""
+
+    def __init__(self, left):
+        super().__init__()
+        self.left = left
+
+    def create(self, name, pem):
+        if self.left == 0:
+            raise KeyboardInterrupt
+        self.left -= 1
+        return super().create(name, pem)
+
+
+@pytest.mark.parametrize("writes", range(6))
+def test_wherever_it_is_killed_the_next_run_completes_it(writes):
+    store = Doomed(writes)
+    with pytest.raises(KeyboardInterrupt):
+        present(store, MIDDLE, ROOT)
+    store.left = -1
+    state, _changed = present(store, MIDDLE, ROOT)
+    assert pems(state.trusted) == OF_MIDDLE
+    assert judged(state)["problems"] == []
+    assert present(store, MIDDLE, ROOT)[1] is False
+
+
 def test_an_intermediate_may_be_called_as_its_root():
     """As the two are when an authority has certified its next key."""
     store = Overlay()
@@ -253,6 +286,54 @@ def test_an_intermediate_may_be_called_as_its_root():
     state, _changed = present(store, same, root)
     assert judged(state)["problems"] == []
     assert member(store).server is not None
+
+
+def test_an_authority_in_every_form():
+    key = pki.private_key_pem(MIDDLE.key)
+    document = {"certificate": MIDDLE.certificate_pem, "private_key": key, "certificate_chain": ROOT.certificate_pem}
+    container = pkcs12.serialize_key_and_certificates(b"x", MIDDLE.key, MIDDLE.certificate, [ROOT.certificate], NO)
+    for content in (json.dumps(document), container, key + ROOT.certificate_pem + MIDDLE.certificate_pem * 2):
+        assert pems(authority_to_import(content, ProcessOpener()).path) == OF_MIDDLE
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (lambda: ROOT.certificate_pem, "no private key"),
+        (lambda: pki.private_key_pem(ROOT.key), "no certificate"),
+        (lambda: text(ROOT) + pki.private_key_pem(MIDDLE.key), "2 different private keys"),
+        (lambda: "", "empty"),
+    ],
+)
+def test_what_is_no_authority_at_all(content, why):
+    with pytest.raises(MaterialError) as raised:
+        authority_to_import(content(), ProcessOpener())
+    assert raised.value.message.startswith("import_from: ")
+    assert why in raised.value.message
+
+
+def without_identifiers():
+    """As old tools made them."""
+    made = own()
+    certificate = made.certificate
+    builder = x509.CertificateBuilder(
+        certificate.subject, certificate.subject, made.key.public_key(), 1, pki.now() - DAY, pki.now() + 900 * DAY
+    )
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=False)
+    made.certificate = builder.sign(made.key, hashes.SHA256())
+    return made
+
+
+def test_who_is_strict_is_told_of():
+    odd, store = without_identifiers(), Overlay()
+    before = steward(store).look(CLIENTS)
+    state, _changed = present(store, odd)
+    assert judged(state)["problems"] == []
+    warning = import_warning(wish(odd), before, pki.now())
+    assert "Python from 3.13 on, refuse what 'CN=Own' issues (" in warning
+    assert import_warning(wish(odd), state, pki.now()) == "", "once is enough"
+    assert import_warning(wish(ROOT), before, pki.now()) == ""
+    assert import_warning(wish(), before, pki.now()) == ""
 
 
 # Refused before anything is stored
@@ -327,9 +408,17 @@ def test_lists_and_an_authority_that_has_others_above_it():
     present(with_lists)
     present(with_lists, revoked=("ci",))
     before = stored(with_lists, "ca-cert")
-    with pytest.raises(RotationError, match="cannot be revoked"):
+    with pytest.raises(RotationError, match="Lists are stored in joblet/crl: use another prefix"):
         present(with_lists, MIDDLE, ROOT, force=True)
     assert stored(with_lists, "ca-cert") == before
+
+
+def test_an_authority_that_is_bound_to_directory_names_is_good_for_those():
+    """It is itself called otherwise."""
+    store = Overlay()
+    country = x509.DirectoryName(x509.Name(list(Subject("x").name())[:1]))
+    present(store, own(constraints(country)))
+    assert member(store).server is not None
 
 
 def test_an_authority_for_servers_alone_may_have_no_clients():

@@ -400,7 +400,7 @@ def test_a_revoked_client_does_not_come_back_with_the_next_authority():
     state = seen(store)
     assert is_issued_by(state.clients["admin"].pair.certificate, state.current.certificate)
     assert not is_issued_by(state.clients["ci"].pair.certificate, state.current.certificate)
-    assert state.revocations.is_for(state.trusted)
+    assert state.revocations[0].is_for(state.trusted)
     state, someone = present(store, "ci")
     assert not someone.changed
     state, someone = present(store)
@@ -430,7 +430,7 @@ def test_rotation(steps, stage, trusted):
         getattr(rotation(store), step)()
         state = seen(store)
         assert_whole(state, ["ci"])
-        assert state.revocations.is_for(state.trusted)
+        assert state.revocations[0].is_for(state.trusted)
         again = rotation(store)
         getattr(again, step)()
         assert seen(store) == state, f"{step} changes something when it is repeated"

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import ipaddress
 import subprocess
@@ -14,10 +15,12 @@ import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.ca.crl import build_crl
 from ansible_collections.certops.rotation.plugins.module_utils._core.ca.issue import (
     SigningAuthority,
+    issue_authority,
     issue_client,
     issue_server,
 )
 from ansible_collections.certops.rotation.plugins.module_utils._core.ca.keys import key_pem, read_key
+from ansible_collections.certops.rotation.plugins.module_utils._core.ca.names import alternative_names
 from ansible_collections.certops.rotation.plugins.module_utils._core.ca.profiles import Subject
 from ansible_collections.certops.rotation.plugins.module_utils._core.ca.trial import PeerQuestion, require_belief
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.certificate import load_certificate
@@ -27,6 +30,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._ports.openssl im
 from ansible_collections.certops.rotation.plugins.module_utils._ports.openssl.peers import why_not_believed
 from ansible_collections.certops.rotation.tests.support import pki
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hypothesis import given, settings
@@ -54,11 +58,13 @@ def constrained(permitted=None, excluded=None, **options):
     return pki.CertificateAuthority("Narrow", extra_extensions=[(constraints, True)], **options)
 
 
-@pytest.mark.parametrize("kind", ["ec", "ec384", "rsa2048", "ed25519", "ed448"])
+@pytest.mark.parametrize("kind", ["ec", "ec384", "ec521", "brainpool", "rsa2048", "ed25519", "ed448"])
 def test_authorities_of_every_good_kind_of_key(kind):
-    root = pki.CertificateAuthority("Root", key_type=kind)
+    others = {"ec521": ec.SECP521R1, "brainpool": ec.BrainpoolP256R1}
+    key = ec.generate_private_key(others[kind]()) if kind in others else pki.new_key(kind)
+    root = pki.CertificateAuthority("Root", key=key)
     try_out(signing(root))
-    try_out(signing(pki.CertificateAuthority("Last", key_type=kind, parent=root, path_length=0)))
+    try_out(signing(pki.CertificateAuthority("Last", key=key, parent=root, path_length=0)))
 
 
 @pytest.mark.parametrize(
@@ -119,6 +125,19 @@ def test_the_clock_of_the_host_does_not_matter():
     old = pki.CertificateAuthority("Old", not_after=pki.now() - 100 * DAY, not_before=pki.now() - 200 * DAY)
     subject = Subject("Joblet-CA").name()
     require_belief(signing(old), {"admin": CLIENT}, subject, pki.now() - 150 * DAY, why_not_believed)
+
+
+def test_what_is_issued_here_is_believed_by_those_who_are_strict():
+    key = pki.shared_key()
+    own = SigningAuthority(issue_authority(key, Subject("Joblet-CA", "CA").name(), DAY, pki.now()), key)
+
+    def strictly(question):
+        return why_not_believed(dataclasses.replace(question, strict=True))
+
+    require_belief(own, {"admin": CLIENT}, Subject("Joblet-CA", "CA").name(), pki.now(), strictly)
+    leaf = issue_server(own, key.public_key(), x509.Name([]), DAY, pki.now(), alternative_names(["joblet"]))
+    shown = leaf.pem + key_pem(key).encode()
+    assert strictly(PeerQuestion("server", own.certificate.pem.decode(), shown)) is None
 
 
 def test_another_authority_and_another_purpose():
