@@ -13,6 +13,7 @@ import time
 import typing as t
 
 import pytest
+from ansible_collections.certops.rotation.plugins.module_utils._core.x509.pem import parse_pem
 from ansible_collections.certops.rotation.tests.support import pki
 from ansible_collections.certops.rotation.tests.support.moto import MotoServer
 from ansible_collections.certops.rotation.tests.support.pki import CertificateAuthority, IssuedCertificate
@@ -59,7 +60,27 @@ FORMS: dict[str, t.Callable[[IssuedCertificate], Value]] = {
     ),
     "pkcs12": lambda good: good.pkcs12(),
     "pkcs12-base64": lambda good: base64.b64encode(good.pkcs12()).decode(),
+    "vault": lambda good: {"data": {**_pair(good), "issuing_ca": good.chain_pem, "ca_chain": [good.chain_pem]}},
+    "kubernetes": lambda good: {
+        "kind": "Secret",
+        "data": {"tls.crt": _base64(good.certificate_pem + good.chain_pem), "tls.key": _base64(good.private_key_pem)},
+    },
+    "acm": lambda good: {
+        "Certificate": good.certificate_pem,
+        "CertificateChain": good.chain_pem,
+        "PrivateKey": good.private_key_pem,
+    },
+    "json-in-json": lambda good: {"secret": json.dumps({**_pair(good), "chain": good.chain_pem})},
+    "der": lambda good: b"".join(block.der for block in parse_pem(good.combined_pem)),
 }
+
+
+def _pair(issued: IssuedCertificate) -> dict[str, t.Any]:
+    return {"certificate": issued.certificate_pem, "private_key": issued.private_key_pem}
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
 
 
 def test_all_forms_give_the_same_bytes(aws: MotoServer, target: SyncTarget, good: IssuedCertificate) -> None:
@@ -150,6 +171,8 @@ def _bad_values(authority: CertificateAuthority) -> dict[str, tuple[str, Value]]
             authority.issue(["b.example.com"], signing_key=pki.new_key()).secret_document(),
         ),
         "pem_invalid": ("truncated", good.secret_document(private_key=truncated)),
+        "field_unknown": ("elsewhere", {**_pair(good), "zwischenzertifikat": good.chain_pem}),
+        "multiple_leaves": ("two", {**good.secret_document(), "tls.crt": other.certificate_pem}),
         "document_invalid": ("json", typing_error),
         "field_missing": ("keyless", good.secret_document(private_key=None)),
         "san_missing": ("nameless", authority.issue(["b.example.com"], alternative_names=False).secret_document()),

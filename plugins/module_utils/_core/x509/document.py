@@ -168,7 +168,7 @@ def _from_document(document: t.Any, fields: FieldMap, opener: Opener) -> Certifi
     own = blocks["certificate"]
     if not own:
         raise _field_missing("certificate", found, {CERTIFICATE})
-    if not blocks["private_key"] and not any(map(is_key, own)):
+    if not blocks["private_key"] and not any(map(is_key, [*own, *blocks["certificate_chain"]])):
         raise _field_missing("private_key", found, KEY_LABELS)
     try:
         material = _from_blocks([block for role in _PEM_FIELDS for block in blocks[role]], opener)

@@ -13,7 +13,7 @@ import typing as t
 
 from ..._errors import InvalidOption
 from .encodings import read_each
-from .field_names import FIELDS, Path, Role, capitalized, role_of, shown_path
+from .field_names import FIELDS, SHORTEST_CONTENT, Path, Role, capitalized, role_of, shown_path
 from .keys import KEY_LABELS
 from .pem import CERTIFICATE, PemBlock
 from .problems import MaterialError
@@ -21,7 +21,6 @@ from .problems import MaterialError
 #: Those that hold PEM; the documented name of each is its own.
 CONTENT: t.Final[tuple[Role, ...]] = ("certificate", "private_key", "certificate_chain", "authorities")
 _CHAIN: t.Final[tuple[Role, ...]] = ("certificate_chain", "authorities")
-_SHORTEST: t.Final = 48  # characters: a private key has more in any encoding
 
 
 @dataclasses.dataclass(frozen=True)
@@ -289,7 +288,7 @@ def _all_fields(node: t.Any, path: Path) -> t.Iterator[Field]:
     """Whatever may hold PEM or the like."""
     field = _field(path, node, must_be_text=False)
     if field:
-        if sum(map(len, field.texts)) >= _SHORTEST:
+        if sum(map(len, field.texts)) >= SHORTEST_CONTENT:
             yield field
         return
     for name, child in _children(node):

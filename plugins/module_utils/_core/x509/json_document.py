@@ -10,7 +10,7 @@ import json
 import typing as t
 
 from .encodings import from_base64
-from .field_names import role_of
+from .field_names import SHORTEST_CONTENT, capitalized, role_of, shown_path
 from .pem import as_utf8
 from .problems import MaterialError
 
@@ -68,10 +68,15 @@ def _mapping(pairs: list[tuple[str, t.Any]]) -> dict[str, t.Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         for name, value in pairs:
-            role = role_of(name)
-            if role and role[0] != "description" and value != found[name]:
-                raise _Twice(f"The JSON document holds a field for the {role[0]} twice, with different content.")
+            is_read = (role_of(name) or ("description",))[0] != "description"
+            if value != found[name] and (is_read or _may_hold_content(value)):
+                what = capitalized(shown_path((name,)))
+                raise _Twice(f"{what} is twice in the JSON document, with different content: leave the right one.")
     return found
+
+
+def _may_hold_content(value: t.Any) -> bool:
+    return isinstance(value, (dict, list)) or (isinstance(value, str) and len(value) >= SHORTEST_CONTENT)
 
 
 class _Unfolding:

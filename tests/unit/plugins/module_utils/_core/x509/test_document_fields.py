@@ -94,6 +94,7 @@ VAULT = {"certificate": CERT, "issuing_ca": CHAIN[0], "ca_chain": CHAIN, "privat
         pytest.param({"pem": CERT + JOINED + KEY}, id="all-in-one"),
         pytest.param({"a": {"pem": b64(CERT + JOINED + KEY)}}, id="all-in-one-base64"),
         pytest.param({"certificate": CERT + KEY, "certificate_chain": JOINED}, id="key-beside-certificate"),
+        pytest.param({"certificate": CERT, "certificate_chain": JOINED + KEY}, id="key-beside-chain"),
         pytest.param({**PAIR, "certificate_chain": [b64(CHAIN[0]), b64(CHAIN[1])]}, id="list-of-base64"),
         pytest.param({**PAIR, "certificate_chain": JOINED.splitlines()}, id="list-of-lines"),
         pytest.param(
@@ -192,15 +193,35 @@ def test_two_pairs() -> None:
     assert read({**PAIR, "chain": CHAIN, "previous": document["old"]}) == (WHOLE, [])
 
 
-def test_a_field_that_is_there_twice() -> None:
-    pairs = [("certificate", CERT), ("certificate", OTHER.certificate_pem), ("private_key", KEY), ("chain", CHAIN)]
-    text = "{" + ", ".join(f"{json.dumps(name)}: {json.dumps(value)}" for name, value in pairs) + "}"
-    code, message = refused(text)
-    assert (code, "certificate twice" in message) == ("document_invalid", True)
-    assert read(text.replace(json.dumps(OTHER.certificate_pem), json.dumps(CERT))) == (WHOLE, [])
-    assert read(
-        text.replace('{"certificate"', '{"description"').replace(json.dumps(OTHER.certificate_pem), json.dumps(CERT))
-    ) == (WHOLE, [])
+def doubled(name: str, first: t.Any, second: t.Any) -> str:
+    """Of two Python takes the last one."""
+    return (
+        f'{{"{name}": {json.dumps(first)}, "{name}": {json.dumps(second)}, {json.dumps({**PAIR, "chain": CHAIN})[1:]}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "second"),
+    [
+        ("cert", OTHER.certificate_pem, CERT),
+        ("key", OTHER.private_key_pem, KEY),
+        ("certificate_chain", CHAIN, CHAIN[0]),
+        ("ca_chain", CHAIN, []),
+        ("domain_name", "b.example.com", "a.example.com"),
+        ("odd", JOINED, 1),
+        ("odd", {"a": 1}, {"a": 2}),
+    ],
+)
+def test_a_field_that_is_there_twice(name: str, first: t.Any, second: t.Any) -> None:
+    code, message = refused(doubled(name, first, second))
+    assert (code, f"The field '{name}' is twice" in message) == ("document_invalid", True)
+    assert read(doubled(name, second, second)) == (WHOLE, [])
+
+
+def test_a_note_that_is_there_twice() -> None:
+    assert read(doubled("note", "one", "two")) == (WHOLE, [])
+    assert read(doubled("note", 1, None)) == (WHOLE, [])
+    assert read(doubled("description", "one", 2)) == (WHOLE, [])
 
 
 # What belongs to the chain and is somewhere else
