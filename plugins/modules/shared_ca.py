@@ -19,6 +19,8 @@ description:
     same authority, and with keys and certificates that match.
   - A secret is generated only when it is certain that it is absent. Denied access, an AWS that cannot be reached, a
     secret that is marked for deletion and a certificate without its key are failures.
+  - All steps are taken in memory first. Where TLS peers would refuse what comes out, by OpenSSL's verdict, nothing is
+    stored.
   - All certificates are X.509 v3. The authority may issue leaves only. Certificates of clients are for TLS clients
     only.
 options:
@@ -149,7 +151,7 @@ options:
       certificate:
         description:
           - Its certificate as PEM, perhaps with its key, and with the certificates of all that lead from it to its
-            root, in any order.
+            root, in any order. Or a JSON document, as Vault answers.
         type: str
       certificate_src:
         description: A file of it on the host that runs the module. It may be PKCS#12.

@@ -18,6 +18,9 @@ description:
   - How far it is, is in the stages of the secret C(ca-cert). C(AWSCURRENT) issues, C(AWSPENDING) is the successor,
     C(RETIRING) is the one before, which is trusted still, C(ABORTED) a successor that was given up.
   - Each step can be repeated, also by several hosts at once, and completes what a run that was killed has begun.
+  - Each step is taken in memory first. Where TLS peers would refuse what comes out, by OpenSSL's verdict, nothing is
+    stored. The successor has the name of the authority before; or, where that has no subject key identifier, one of its
+    own, by a C(dnQualifier).
 options:
   step:
     description:

@@ -154,7 +154,7 @@ def test_without_secrets_manager_there_is_no_call(shared: SharedAuthority, membe
     (member.path / "embedded" / "ca.pem").write_text("garbage")
     broken = member.run(use_secrets_manager="false")
     assert broken.failed
-    assert "does not hold one certificate and its key" in broken.result["msg"]
+    assert "does not hold one certificate, with those from it to its root, and its key" in broken.result["msg"]
 
 
 # Refused before anything is written

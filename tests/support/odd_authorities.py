@@ -105,13 +105,19 @@ def odd_leaf(
 
 
 def openssl_verifies(
-    leaf: Certificate, purpose: str, bundle: str, directory: pathlib.Path, at: datetime.datetime, crl: str | None = None
+    leaf: Certificate,
+    purpose: str,
+    bundle: str,
+    directory: pathlib.Path,
+    at: datetime.datetime,
+    crl: str | None = None,
+    *options: str,
 ) -> str:
     """What ``openssl verify`` has against it, "" when it has nothing. bundle: all that is trusted."""
     (directory / "leaf.pem").write_bytes(leaf.pem)
     (directory / "bundle.pem").write_text(bundle)
     command = ["openssl", "verify", "-CAfile", "bundle.pem", "-no-CApath", "-no-CAstore", "-purpose", f"ssl{purpose}"]
-    command += ["-attime", str(int(at.timestamp()))]
+    command += ["-attime", str(int(at.timestamp())), *options]
     if crl is not None:
         (directory / "crl.pem").write_text(bundle + crl)
         command[3] = "crl.pem"

@@ -39,7 +39,7 @@ def signing_authority(certificates: t.Sequence[Certificate], key: t.Any) -> Sign
     authority = next((each for each in own if _to_root(ways[each])), own[0])
     if not authority.is_ca:
         return SigningAuthority(authority, key)
-    others = [each for each in certificates if each != authority]
+    others = [each for each in dict.fromkeys(certificates) if each != authority]
     return SigningAuthority(authority, key, path_to_root(authority, others))
 
 

@@ -41,7 +41,7 @@ class CertificateMaterial:
 
     certificates: in the order given. declared_leaf: the index of the one that the document's field ``certificate``
     holds, None where the form does not tell. private_key: as loaded by cryptography; private_key_pem: canonical and
-    unencrypted. ordered: False when the form keeps no order (PKCS#12).
+    unencrypted. ordered: False when the form keeps no order (PKCS#12). roots: in fields for authorities, and not sent.
     """
 
     certificates: tuple[Certificate, ...]
@@ -51,6 +51,7 @@ class CertificateMaterial:
     domain_name: str | None = None
     description: str | None = None
     ordered: bool = True
+    roots: tuple[Certificate, ...] = ()
 
 
 _DEFAULT_FIELDS: t.Final = FieldMap()
@@ -177,6 +178,7 @@ def _from_document(document: t.Any, fields: FieldMap, opener: Opener) -> Certifi
     return dataclasses.replace(
         material,
         certificates=_with_authorities(material.certificates, found),
+        roots=tuple(each for each in dict.fromkeys(_authorities(found)) if each.self_signed),
         declared_leaf=0 if len([*filter(_is_certificate, found.by_role["certificate"][0].blocks)]) == 1 else None,
         domain_name=found.domain_name,
         description=found.description,
@@ -203,8 +205,7 @@ def _blocks(found: DocumentFields, role: Role) -> list[PemBlock]:
 
 def _with_authorities(certificates: tuple[Certificate, ...], found: DocumentFields) -> tuple[Certificate, ...]:
     """With those of the chain in fields for authorities. Raises MaterialError when there are more elsewhere."""
-    authorities = [each for field in found.by_role.get("authorities", ()) for each in certificates_in_field(field)]
-    known = (*certificates, *authorities_of(certificates, authorities))
+    known = (*certificates, *authorities_of(certificates, _authorities(found)))
     _limit(known)
     elsewhere = None if found.is_chain_chosen else field_with_issuer(known, found.others)
     if elsewhere is not None:
@@ -214,6 +215,11 @@ def _with_authorities(certificates: tuple[Certificate, ...], found: DocumentFiel
             "'certificate_chain', or say with a JMESPath expression where the chain is.",
         )
     return known
+
+
+def _authorities(found: DocumentFields) -> list[Certificate]:
+    """Those in fields for authorities."""
+    return [each for field in found.by_role.get("authorities", ()) for each in certificates_in_field(field)]
 
 
 def _field_missing(name: str, found: DocumentFields, labels: t.Collection[str]) -> MaterialError:

@@ -194,7 +194,7 @@ def authority_to_import(content: str | bytes, opener: Opener) -> SigningAuthorit
     """content: as a secret may hold it. Raises MaterialError when it cannot be read, or is not one authority."""
     try:
         material = parse_secret(content, opener)
-        return signing_authority(material.certificates, material.private_key)
+        return signing_authority((*material.certificates, *material.roots), material.private_key)
     except MaterialError as error:
         raise MaterialError(error.problem.code, f"import_from: {error.message}") from None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..._core.pipeline.source import name_in_arn
+from ..._core.pipeline.source import is_arn_of, name_in_arn
 from ..._core.secrets.labels import LabelMove, check_expected, plan_move
 from ..._core.secrets.plan import Request
 from ..._errors import RotationError, SecretsManagerError
@@ -27,28 +27,32 @@ class SecretLabels(SecretVersions):
         """
         # AWS is not asked about what nobody expects, and has the last word on the name of what it is asked about.
         check_expected(name_in_arn(move.secret), expected)
-        described = self.describe(move.secret)
-        if expected is not None and described is not None:
-            self._require_own(move.secret, described)
+        described = self.describe(move.secret) if expected is None else self._expected(move.secret)
         request = plan_move(move, described, label, lambda: self.version_ids(move.secret), expected)
         return described or {}, request
 
-    def _require_own(self, secret: str, described: t.Mapping[str, t.Any]) -> None:
-        """Expected are names, and by a name one means one's own secret. Raises RotationError for another account's.
+    def _expected(self, secret: str) -> dict[str, t.Any] | None:
+        """The reply of DescribeSecret. Expected are names, and by a name one means one's own secret.
 
-        Where the own account has none of the name, or nobody here may look, there is nothing to mistake it for.
+        Where the own account has none of the name, or nobody here may look, nothing can be mistaken.
+        Raises RotationError for another account's.
         """
-        if secret == described["Name"]:
-            return
+        name = name_in_arn(secret)
         try:
-            own = self.describe(described["Name"])
+            own = self.describe(name)
         except SecretsManagerError:
-            return
-        if own is not None and own["ARN"] != described["ARN"]:
+            if name == secret:
+                raise
+            own = None
+        if name == secret or (own is not None and is_arn_of(secret, own["ARN"])):
+            return own
+        described = self.describe(secret)  # which also says where it is, if that is elsewhere
+        if own is not None and described is not None:
             raise RotationError(
-                f"{secret}: the secret that is expected by the name {own['Name']} is {own['ARN']}, and this is that of"
-                " another account. Who suggests it, a host perhaps, is not to be trusted with it."
+                f"{secret}: the secret that is expected by the name {name} is {own['ARN']}, and this is that of another"
+                " account. Who suggests it, a host perhaps, is not to be trusted with it."
             )
+        return described
 
     def move(self, move: LabelMove, label: str, request: Request) -> bool:
         """Whether it was this request that moved the label. Raises RotationError when another version took it.

@@ -292,7 +292,13 @@ def test_an_authority_in_every_form():
     key = pki.private_key_pem(MIDDLE.key)
     document = {"certificate": MIDDLE.certificate_pem, "private_key": key, "certificate_chain": ROOT.certificate_pem}
     container = pkcs12.serialize_key_and_certificates(b"x", MIDDLE.key, MIDDLE.certificate, [ROOT.certificate], NO)
-    for content in (json.dumps(document), container, key + ROOT.certificate_pem + MIDDLE.certificate_pem * 2):
+    vault = {"certificate": MIDDLE.certificate_pem, "private_key": key, "ca_chain": [ROOT.certificate_pem]}
+    for content in (
+        json.dumps(document),
+        json.dumps({"data": vault}),
+        container,
+        key + ROOT.certificate_pem + MIDDLE.certificate_pem * 2,
+    ):
         assert pems(authority_to_import(content, ProcessOpener()).path) == OF_MIDDLE
 
 

@@ -155,6 +155,25 @@ def test_leaves_that_name_no_key_find_the_older_authority_first(tmp_path):
         assert seen(store).trusted[0] == old.certificate
 
 
+def test_what_is_made_here_is_believed_by_the_strictest_of_peers(tmp_path):
+    """As Python 3.13 asks for RFC 5280 to the letter."""
+    store = Overlay()
+    present(store)
+    present(store, "ci")
+    server, client = (Host(store, tmp_path, is_server=is_server) for is_server in (True, False))
+    for which in ("", "publish", "promote"):
+        if which:
+            step(store, which)
+        server.take(successor=which == "publish")
+        client.take()
+        bundle, crl = "".join(map(pem, client.material.authorities)), server.material.crl
+        for leaf, purpose, lists in (
+            (server.material.server.certificate, "server", None),
+            (client.material.clients["admin"].certificate, "client", crl),
+        ):
+            assert not openssl_verifies(leaf, purpose, bundle, tmp_path, AT, lists, "-x509_strict")
+
+
 def published(store, old, successor):
     """As another version has stored it."""
     present(store, imported=old)
