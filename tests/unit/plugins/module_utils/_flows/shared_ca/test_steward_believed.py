@@ -317,7 +317,7 @@ def test_nothing_is_installed_that_a_peer_refuses(first, second, same_key, actio
             if seen(store).current is None:
                 return
             follows = not is_refused(lambda: fleet.follow(successor=seen(store).phase == "published"))
-            # What rotate_ca does cuts nobody off; an import by force may, of an authority that may not issue for a host.
+            # What rotate_ca does cuts nobody off. An import by force may: of one that may not issue for a host.
             if not follows and was_whole and action not in ("first", "import", "successor"):
                 fleet.assert_accepted()
             was_whole = follows
