@@ -6,7 +6,8 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """All modules of a shared authority: PREFIX_OPTION and WARN_OPTION in module_utils/_module/shared_ca_common.py."""
+    """All modules of a shared authority, and in WARNING those that tell of ends: PREFIX_OPTION and WARN_OPTION in
+    module_utils/_module/shared_ca_common.py."""
 
     DOCUMENTATION = r"""
 options:
@@ -14,6 +15,10 @@ options:
     description: What the names of the secrets begin with, before a slash. It may hold slashes itself.
     type: str
     default: joblet
+"""
+
+    WARNING = r"""
+options:
   warn_days:
     description: Tell about a certificate that ends within so many days.
     type: int

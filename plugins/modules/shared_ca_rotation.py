@@ -52,6 +52,7 @@ extends_documentation_fragment:
   - certops.rotation.attributes
   - certops.rotation.attributes.actiongroup_aws
   - certops.rotation.shared_ca
+  - certops.rotation.shared_ca.warning
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3

@@ -48,7 +48,8 @@ def _contexts(question: PeerQuestion) -> tuple[ssl.SSLContext, ssl.SSLContext]:
         judge.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
     elif question.crls == "issuer":
         judge.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
-    for context in {judged, server}:  # a server needs a certificate, also where only its client is judged
+    # A server needs a certificate, also where only its client is judged.
+    for context in dict.fromkeys((judged, server)):
         with as_files(question.shown) as (certificate, key):
             context.load_cert_chain(certificate, key, password=lambda: b"")
     return client, server

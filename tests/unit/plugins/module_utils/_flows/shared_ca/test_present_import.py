@@ -230,10 +230,10 @@ def test_of_two_who_import_at_once_one_is_told():
     store, other = Overlay(), pki.CertificateAuthority("Other")
 
     class Quicker(Overlay):
-        def create(self, name, pem):
-            if name == "joblet/ca-key" and pem != pki.private_key_pem(other.key):
+        def create(self, name, text):
+            if name == "joblet/ca-key" and text != pki.private_key_pem(other.key):
                 present(self, other)
-            return super().create(name, pem)
+            return super().create(name, text)
 
     store = Quicker()
     with pytest.raises(RotationError, match="holds another authority"):
@@ -259,11 +259,11 @@ class Doomed(Overlay):
         super().__init__()
         self.left = left
 
-    def create(self, name, pem):
+    def create(self, name, text):
         if self.left == 0:
             raise KeyboardInterrupt
         self.left -= 1
-        return super().create(name, pem)
+        return super().create(name, text)
 
 
 @pytest.mark.parametrize("writes", range(6))
