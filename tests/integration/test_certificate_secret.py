@@ -413,6 +413,20 @@ def test_binary_secrets_and_bundles_keep_their_form(
     assert secret.client.get_secret_value(SecretId=NAME)["SecretString"] == certificate.combined_pem
 
 
+def test_text_around_a_bundle(
+    secret: Secret, aws: MotoServer, intermediate: CertificateAuthority, certificate: IssuedCertificate
+) -> None:
+    aws.put_secret(NAME, f"# the shop\n{certificate.combined_pem}")
+    renewed = intermediate.issue(["www.example.com", "*.example.com"])
+    assert "text around" in secret.four_times(renewed, ["PutSecretValue"]).output
+    aws.put_secret(NAME, f"owner: x\npem: |\n  {renewed.combined_pem.replace(chr(10), chr(10) + '  ')}")
+    for check in (True, False):
+        run = secret.run(certificate, check=check)
+        assert run.failed
+        assert "part of something else" in run.result["msg"]
+    secret.four_times(certificate, ["PutSecretValue"], merge=False)
+
+
 def test_schemas_by_expressions(
     secret: Secret, aws: MotoServer, intermediate: CertificateAuthority, certificate: IssuedCertificate
 ) -> None:

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from .._core.acme.document import why_not_replaced
 from .._core.secrets.content import NewContent
-from .._core.secrets.merging import MergedContent, further_fields, merged, stored_domain_name
+from .._core.secrets.merging import MergedContent, further_fields, is_commented, merged, stored_domain_name
 from .._core.secrets.plan import WantedSecret, secret_document
 from .._core.x509.changes import GUARDED_CHANGES, change_problems
 from .._core.x509.document import CertificateMaterial, parse_secret
@@ -123,6 +123,8 @@ class GivenSecret:
         if document is None:
             warnings = [*warnings, *_replaced_as_a_whole(value, material)]
             return self.new(wanted, bundle)._replace(before=before, warnings=warnings)
+        if document != value and is_commented(value):
+            warnings = [*warnings, "The text around certificate and key is not kept."]
         if document != value:
             says = self._require_result(document, wanted, bundle)
         return SecretRenewal(document, before, says, document == value, warnings)
