@@ -54,17 +54,22 @@ class NewContent:
             return self._pkcs8
 
     def parts_for(self, found: DocumentFields) -> Parts:
-        """What comes where something is, copies of leaf and key in further fields too. Trust anchors that lie there
-        for others are left alone."""
-        leaves = {block.der for field in found.by_role.get("certificate", ()) for block in _certificates(field)[:1]}
-        known = [block for role in CONTENT for field in found.by_role.get(role, ()) for block in readable_blocks(field)]
-        keys = {block for block in known if is_key(block)}
+        """What comes where something is. Trust anchors that lie there for others are left alone."""
+        leaves = _leaves(found)
         parts: Parts = {}
         for role in CONTENT:
             for field in found.by_role.get(role, ()):
                 blocks = self._in_place_of(role, field, leaves)
                 if blocks is not None:
                     parts.setdefault(field.texts, blocks)
+        return parts
+
+    def copies_for(self, found: DocumentFields) -> Parts:
+        """What comes into fields that nobody knows, where these repeat the leaf or the key."""
+        leaves = _leaves(found)
+        known = [block for role in CONTENT for field in found.by_role.get(role, ()) for block in readable_blocks(field)]
+        keys = {block for block in known if is_key(block)}
+        parts: Parts = {}
         for field in found.others:
             if any(block.der in leaves for block in _certificates(field)):
                 parts.setdefault(field.texts, self._of_leaf_or_key("certificate", field))
@@ -127,6 +132,10 @@ def readable_blocks(field: Field) -> list[PemBlock]:
         return field.blocks
     except MaterialError:
         return []
+
+
+def _leaves(found: DocumentFields) -> set[bytes]:
+    return {block.der for field in found.by_role.get("certificate", ()) for block in _certificates(field)[:1]}
 
 
 def _certificates(field: Field) -> list[PemBlock]:

@@ -161,6 +161,7 @@ class _Merge:
         chain = set(content.chain).difference(block for blocks in parts.values() for block in blocks)
         if chain and not self._fill_empty("certificate_chain", content.chain):
             self._place_chain(content, parts)
+        parts = {**content.copies_for(self._found), **parts}
         done: set[tuple[str, ...]] = set()
         self.document = _replaced(self.document, parts, done)
         if done != set(parts):

@@ -262,6 +262,15 @@ def test_copies_in_fields_of_others() -> None:
     }
 
 
+def test_a_chain_in_a_copy_alone_is_not_the_chain() -> None:
+    document = {"tls.crt": OLD.certificate_pem, "tls.key": OLD.private_key_pem, "copy": OLD.combined_pem}
+    assert put_document(NEW, document) == {
+        "tls.crt": full(NEW),
+        "tls.key": NEW.private_key_pem,
+        "copy": NEW.combined_pem,
+    }
+
+
 def der_b64(pem: str) -> str:
     return b64(der(pem))
 
