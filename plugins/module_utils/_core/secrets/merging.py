@@ -93,6 +93,14 @@ def is_commented(value: str | bytes) -> bool:
     return any(map(str.strip, texts_around(text)))
 
 
+def left_behind(value: str | bytes, fields: FieldMap | None = None) -> list[str]:
+    """The fields with PKCS#12, for messages: nobody can put another certificate there."""
+    text = as_text(value)
+    document = stored_document(text) if text is not None else None
+    others = [] if document is None else (fields or _DEFAULT_FIELDS).read(document).others
+    return [each.name for each in others if each.has_any({PKCS12})]
+
+
 def stored_domain_name(value: str | bytes, fields: FieldMap | None = None) -> str | None:
     """That the value says the certificate has to cover. Raises MaterialError where that is no name."""
     text = as_text(value)

@@ -16,6 +16,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.secrets.mer
     MergedContent,
     further_fields,
     is_commented,
+    left_behind,
     merged,
     stored_domain_name,
 )
@@ -269,6 +270,13 @@ def test_a_chain_in_a_copy_alone_is_not_the_chain() -> None:
         "tls.key": NEW.private_key_pem,
         "copy": NEW.combined_pem,
     }
+
+
+def test_a_container_in_a_field_is_told_of() -> None:
+    document = {**OWN, "pfx": b64(OLD.pkcs12()), "n": 1}
+    assert left_behind(json.dumps(document)) == ["the field 'pfx'"]
+    assert put_document(NEW, document)["pfx"] == document["pfx"]
+    assert left_behind(json.dumps(OWN)) == left_behind(OLD.combined_pem) == left_behind(OLD.pkcs12()) == []
 
 
 def der_b64(pem: str) -> str:
