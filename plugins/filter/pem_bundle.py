@@ -28,7 +28,7 @@ options:
   _input:
     description:
       - A dictionary with C(certificate), C(private_key) and C(certificate_chain), such as an item of the lookup
-        P(certops.rotation.certificate_secret#lookup), or a PEM text in any order.
+        P(certops.rotation.certificate_secret#lookup), the same as JSON, or a PEM text in any order.
     type: raw
     required: true
   private_key:
@@ -67,17 +67,20 @@ def pem_bundle(value: t.Any, private_key: bool = True) -> str:
         from ansible_collections.certops.rotation.plugins.module_utils._core.x509.arranged import arranged_pem
         from ansible_collections.certops.rotation.plugins.module_utils._core.x509.document import document_parts
         from ansible_collections.certops.rotation.plugins.module_utils._core.x509.json_document import load_document
+        from ansible_collections.certops.rotation.plugins.module_utils._module.given import given_document
         from ansible_collections.certops.rotation.plugins.module_utils._ports.openssl.opener import ProcessOpener
 
         if isinstance(value, dict):
             content = json.dumps(value, default=str)
-            if not private_key:
-                parts = document_parts(load_document(content))
-                content = parts["certificate"] + parts["certificate_chain"]
+            document = load_document(content)
         elif isinstance(value, str):
             content = str(value)
+            document = given_document(content)
         else:
             raise AnsibleFilterError("pem_bundle needs a dictionary with certificate and private_key, or a PEM text.")
+        if document is not None and not private_key:
+            parts = document_parts(document)
+            content = parts["certificate"] + parts["certificate_chain"]
         now = datetime.datetime.now(datetime.timezone.utc)
         return arranged_pem(content, ProcessOpener(), private_key=private_key, at=now).decode()
     except RotationError as error:

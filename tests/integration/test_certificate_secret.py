@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import typing as t
 
@@ -411,6 +412,22 @@ def test_binary_secrets_and_bundles_keep_their_form(
     aws.put_secret(NAME, renewed.combined_pem)
     secret.four_times(certificate, ["PutSecretValue"])
     assert secret.client.get_secret_value(SecretId=NAME)["SecretString"] == certificate.combined_pem
+
+
+def test_what_cannot_be_renewed_in_place_is_told(
+    secret: Secret, aws: MotoServer, intermediate: CertificateAuthority, certificate: IssuedCertificate
+) -> None:
+    aws.put_secret(NAME, f"# the shop\n{certificate.combined_pem}")
+    renewed = intermediate.issue(["www.example.com", "*.example.com"])
+    assert "text around" in secret.four_times(renewed, ["PutSecretValue"]).output
+    aws.put_secret(NAME, {**certificate.secret_document(), "pfx": base64.b64encode(certificate.pkcs12()).decode()})
+    assert "PKCS#12 in the field 'pfx'" in secret.four_times(renewed, ["PutSecretValue"]).output
+    aws.put_secret(NAME, f"owner: x\npem: |\n  {renewed.combined_pem.replace(chr(10), chr(10) + '  ')}")
+    for check in (True, False):
+        run = secret.run(certificate, check=check)
+        assert run.failed
+        assert "part of something else" in run.result["msg"]
+    secret.four_times(certificate, ["PutSecretValue"], merge=False)
 
 
 def test_schemas_by_expressions(

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from .._core.acme.document import why_not_replaced
 from .._core.secrets.content import NewContent
-from .._core.secrets.merging import MergedContent, further_fields, merged, stored_domain_name
+from .._core.secrets.merging import MergedContent, further_fields, is_commented, left_behind, merged, stored_domain_name
 from .._core.secrets.plan import WantedSecret, secret_document
 from .._core.x509.changes import GUARDED_CHANGES, change_problems
 from .._core.x509.document import CertificateMaterial, parse_secret
@@ -123,6 +123,8 @@ class GivenSecret:
         if document is None:
             warnings = [*warnings, *_replaced_as_a_whole(value, material)]
             return self.new(wanted, bundle)._replace(before=before, warnings=warnings)
+        if content is not None:
+            warnings = [*warnings, *_not_renewed(value, self.fields)]
         if document != value:
             says = self._require_result(document, wanted, bundle)
         return SecretRenewal(document, before, says, document == value, warnings)
@@ -199,6 +201,13 @@ def _replaced_as_a_whole(value: str | bytes, material: CertificateMaterial | Mat
     if isinstance(material, MaterialError):
         return [f"{NOT_KEPT} {material.message}"]
     return ["What is stored is no JSON document, and becomes one."]
+
+
+def _not_renewed(value: str | bytes, fields: FieldMap | None) -> list[str]:
+    """Of what is merged."""
+    if is_commented(value):
+        return ["The text around certificate and key is not kept."]
+    return [f"PKCS#12 in {name} stays as it is: store it anew, or remove it." for name in left_behind(value, fields)]
 
 
 def _summary(material: CertificateMaterial | MaterialError, stored: CertificateBundle | None) -> t.Mapping[str, t.Any]:

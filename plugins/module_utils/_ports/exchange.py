@@ -36,6 +36,8 @@ def http_url(url: str) -> urllib.parse.SplitResult:
         parts, port_is_good = urllib.parse.SplitResult("", "", "", "", ""), False
     if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_good:
         raise InvalidOption("url is an address such as https://host:port/path.")
+    if not parts.hostname.isascii():  # Python would convert it by IDNA 2003, which makes other people's names of some
+        raise InvalidOption("url has a host with characters that HTTP cannot carry. Write it in A-labels (xn--...).")
     if "@" in parts.netloc:
         raise InvalidOption("url holds credentials. Give them in username and password, where nothing prints them.")
     return parts

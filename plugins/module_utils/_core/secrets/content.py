@@ -55,7 +55,7 @@ class NewContent:
 
     def parts_for(self, found: DocumentFields) -> Parts:
         """What comes where something is. Trust anchors that lie there for others are left alone."""
-        leaves = {block.der for field in found.by_role.get("certificate", ()) for block in _certificates(field)[:1]}
+        leaves = _leaves(found)
         parts: Parts = {}
         for role in CONTENT:
             for field in found.by_role.get(role, ()):
@@ -64,23 +64,44 @@ class NewContent:
                     parts.setdefault(field.texts, blocks)
         return parts
 
+    def copies_for(self, found: DocumentFields) -> Parts:
+        """What comes into fields that nobody knows, where these repeat the leaf or the key."""
+        leaves = _leaves(found)
+        known = [block for role in CONTENT for field in found.by_role.get(role, ()) for block in readable_blocks(field)]
+        keys = {block for block in known if is_key(block)}
+        parts: Parts = {}
+        for field in found.others:
+            if any(block.der in leaves for block in _certificates(field)):
+                parts.setdefault(field.texts, self._of_leaf_or_key("certificate", field))
+            elif not keys.isdisjoint(readable_blocks(field)):
+                parts.setdefault(field.texts, self._of_leaf_or_key("private_key", field))
+        return parts
+
     def _in_place_of(self, role: Role, field: Field, leaves: t.Container[bytes]) -> list[PemBlock] | None:
         """As much as the field has; what is damaged is taken for what its name says."""
         blocks = readable_blocks(field)
         certificates = _certificates(field)
-        has_leaf = role == "certificate" or any(block.der in leaves for block in certificates)
+        if role == "certificate" or any(block.der in leaves for block in certificates):
+            return self._of_leaf_or_key("certificate", field)
+        if role == "private_key":
+            return self._of_leaf_or_key(role, field)
         rest = parameters(blocks)
-        keys = self.keys_like(blocks) if role == "private_key" or any(map(is_key, blocks)) else []
-        if has_leaf or role == "private_key":
-            own = [self.leaf] if has_leaf or certificates else []
-            own += self.chain if len(certificates) > 1 else []
-            return [*keys, *own, *rest] if blocks and is_key(blocks[0]) else [*own, *keys, *rest]
+        keys = self.keys_like(blocks) if any(map(is_key, blocks)) else []
         anchors = [block for block in certificates if _is_self_issued(block)]
         if role == "certificate_chain" or len(anchors) < len(certificates) or not blocks:
             is_issuer_alone = len(certificates) == 1 and "issu" in str(field.path[-1]).lower()
             chain = self.chain[:1] if is_issuer_alone else self.chain
             return [*chain, *(anchors if role == "authorities" else []), *keys, *rest]
         return None
+
+    def _of_leaf_or_key(self, role: Role, field: Field) -> list[PemBlock]:
+        blocks = readable_blocks(field)
+        certificates = _certificates(field)
+        own = [self.leaf] if role == "certificate" or certificates else []
+        own += self.chain if len(certificates) > 1 else []
+        keys = self.keys_like(blocks) if role == "private_key" or any(map(is_key, blocks)) else []
+        rest = parameters(blocks)
+        return [*keys, *own, *rest] if blocks and is_key(blocks[0]) else [*own, *keys, *rest]
 
 
 def encoded_like(text: str, blocks: t.Sequence[PemBlock]) -> str:
@@ -111,6 +132,10 @@ def readable_blocks(field: Field) -> list[PemBlock]:
         return field.blocks
     except MaterialError:
         return []
+
+
+def _leaves(found: DocumentFields) -> set[bytes]:
+    return {block.der for field in found.by_role.get("certificate", ()) for block in _certificates(field)[:1]}
 
 
 def _certificates(field: Field) -> list[PemBlock]:

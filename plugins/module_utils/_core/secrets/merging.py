@@ -21,7 +21,7 @@ from ..x509.field_names import Path, Role, role_of
 from ..x509.fields import CONTENT, DocumentFields, FieldMap
 from ..x509.json_document import json_text, load_document
 from ..x509.keys import is_key
-from ..x509.pem import CERTIFICATE, TRUSTED_CERTIFICATE, PemBlock, as_utf8
+from ..x509.pem import CERTIFICATE, TRUSTED_CERTIFICATE, PemBlock, as_utf8, texts_around
 from ..x509.problems import MaterialError
 from .content import NewContent, encoded_like, parameters, readable_blocks
 from .plan import json_document, require_room
@@ -49,7 +49,7 @@ def merged(value: str | bytes, wanted: MergedContent, fields: FieldMap | None = 
     is empty, no certificate, or PKCS#12, or no JSON where that has to hold a domain name or more.
 
     fields: where a document keeps them. Raises MaterialError for a document that contradicts itself or whose structure
-    cannot take it, and RotationError when AWS would not.
+    cannot take it, for PEM within a text that is not JSON, and RotationError when AWS would not.
     """
     text = as_text(value)
     document = stored_document(text) if text is not None else None
@@ -83,6 +83,22 @@ def stored_document(text: str) -> dict[str, t.Any] | None:
     except MaterialError:
         return None
     return document if isinstance(document, dict) else None
+
+
+def is_commented(value: str | bytes) -> bool:
+    """Whether the value is PEM with other text around it."""
+    text = as_text(value)
+    if text is None or not has_pem(text) or stored_document(text) is not None:
+        return False
+    return any(map(str.strip, texts_around(text)))
+
+
+def left_behind(value: str | bytes, fields: FieldMap | None = None) -> list[str]:
+    """The fields with PKCS#12, for messages: nobody can put another certificate there."""
+    text = as_text(value)
+    document = stored_document(text) if text is not None else None
+    others = [] if document is None else (fields or _DEFAULT_FIELDS).read(document).others
+    return [each.name for each in others if each.has_any({PKCS12})]
 
 
 def stored_domain_name(value: str | bytes, fields: FieldMap | None = None) -> str | None:
@@ -124,6 +140,8 @@ def _bundle(value: str | bytes, content: NewContent) -> str | bytes | None:
     labels = {block.label for block in blocks}
     if CERTIFICATE not in labels or labels & _CONTAINERS:
         return None
+    if is_commented(value) and any(text and text[-1] not in "\r\n" for text in texts_around(value)[:-1]):
+        raise _unwritable("the PEM in it is part of something else, such as YAML or a list")
     new = [content.leaf, *content.chain, *content.keys_like(blocks), *parameters(blocks)]
     if isinstance(value, str):
         return encoded_like(value, new)
@@ -151,6 +169,7 @@ class _Merge:
         chain = set(content.chain).difference(block for blocks in parts.values() for block in blocks)
         if chain and not self._fill_empty("certificate_chain", content.chain):
             self._place_chain(content, parts)
+        parts = {**content.copies_for(self._found), **parts}
         done: set[tuple[str, ...]] = set()
         self.document = _replaced(self.document, parts, done)
         if done != set(parts):

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ..der import element
 from .certificate import Certificate, load_certificate
-from .containers import certificates_of_pkcs7
+from .containers import certificates_of_pkcs7, first_element
 from .encodings import PKCS7
+from .field_names import capitalized
 from .fields import Field
 from .pem import CERTIFICATE, TRUSTED_CERTIFICATE, PemBlock
 from .problems import MaterialError
@@ -21,20 +21,30 @@ _MAX_CHECKS: t.Final = 1000  # of signatures: many certificates may have one nam
 
 def certificates_in_field(field: Field) -> list[Certificate]:
     """Those that can be read."""
-    found = []
+    return _read(field)[0]
+
+
+def _read(field: Field) -> tuple[list[Certificate], MaterialError | None]:
+    """And why that is not all of them."""
+    found: list[Certificate] = []
+    failure = None
     try:
-        for block in field.blocks:
-            found += [load_certificate(der) for der in _ders(block)]
-    except MaterialError:
-        pass
-    return found
+        blocks = field.blocks
+    except MaterialError as exc:
+        return found, exc
+    for block in blocks:
+        try:
+            found += map(load_certificate, _ders(block))
+        except MaterialError as exc:
+            failure = MaterialError(exc.problem.code, f"{capitalized(field.name)}: {exc.message}")
+    return found, failure
 
 
 def _ders(block: PemBlock) -> list[bytes]:
     if block.label == PKCS7:
         return certificates_of_pkcs7(block.der)
     if block.label == TRUSTED_CERTIFICATE:
-        return [block.der[: element(block.der, 0)[2]]]
+        return [first_element(block.der)]
     return [block.der] if block.label == CERTIFICATE else []
 
 
@@ -59,13 +69,27 @@ def field_with_issuer(certificates: t.Sequence[Certificate], fields: t.Sequence[
     """The first with an intermediate that one of the certificates lacks. Raises MaterialError."""
     if not fields:
         return None
-    known = _Issuers(certificates)
-    lacking = [each for each in certificates if not each.self_signed and not known.of(each)]
+    lacking = _lacking(certificates, certificates)
     for field in fields if lacking else ():
         others = _Issuers(each for each in certificates_in_field(field) if not each.self_signed)
         if any(issuer not in certificates for child in lacking for issuer in others.of(child)):
             return field
     return None
+
+
+def require_readable(certificates: t.Sequence[Certificate], fields: t.Sequence[Field]) -> None:
+    """Raises MaterialError for the first field for authorities in which something cannot be read, where that may be
+    what one of the certificates lacks."""
+    read = [_read(field) for field in fields]
+    failures = [failure for _found, failure in read if failure]
+    if failures and _lacking(certificates, [*certificates, *(each for found, _failure in read for each in found)]):
+        raise failures[0]
+
+
+def _lacking(certificates: t.Sequence[Certificate], candidates: t.Iterable[Certificate]) -> list[Certificate]:
+    """Those whose issuer is not among the candidates."""
+    issuers = _Issuers(candidates)
+    return [each for each in certificates if not each.self_signed and not issuers.of(each)]
 
 
 class _Issuers:

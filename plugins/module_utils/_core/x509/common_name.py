@@ -13,6 +13,7 @@ import re
 import typing as t
 
 from .names import a_labels
+from .problems import MaterialError
 
 _Address = t.Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 
@@ -48,7 +49,10 @@ def _spellings(address: str) -> tuple[str, ...]:
 def _host(text: str) -> str:
     """Empty for what can be none."""
     name = text.strip()
-    labels = a_labels(name.removeprefix("*."))
+    try:
+        labels = a_labels(name.removeprefix("*."))
+    except MaterialError:  # for the want of a library, by which the name of a company need not be converted
+        return ""
     return f"*.{labels}" if labels and name.startswith("*.") else labels
 
 

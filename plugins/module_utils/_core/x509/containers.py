@@ -60,7 +60,7 @@ def _contained(data: bytes, opener: Opener) -> Contained:
     for block in parse_pem(text):
         try:
             if block.label in (CERTIFICATE, TRUSTED_CERTIFICATE):
-                found.append(load_certificate(_first_element(block.der)).der)
+                found.append(load_certificate(first_element(block.der)).der)
             elif block.label == "PKCS7":
                 found += certificates_of_pkcs7(block.der)
         except MaterialError as error:
@@ -77,7 +77,7 @@ def _of_der(data: bytes, opener: Opener) -> list[bytes]:
     if label != CERTIFICATE:
         return []
     try:
-        return [load_certificate(_first_element(data)).der]
+        return [load_certificate(first_element(data)).der]
     except MaterialError:
         return []  # of another kind that begins so
 
@@ -102,7 +102,7 @@ def certificates_of_pkcs7(data: bytes) -> list[bytes]:
     return [certificate.public_bytes(Encoding.DER) for certificate in found]
 
 
-def _first_element(data: bytes) -> bytes:
+def first_element(data: bytes) -> bytes:
     """Without what follows: what OpenSSL trusts a certificate for, or the zeros that fill a file."""
     try:
         return data[: element(data, 0)[2]]

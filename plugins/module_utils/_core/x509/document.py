@@ -10,7 +10,7 @@ import codecs
 import dataclasses
 import typing as t
 
-from .belonging import authorities_of, certificates_in_field, field_with_issuer
+from .belonging import authorities_of, certificates_in_field, field_with_issuer, require_readable
 from .certificate import Certificate, load_certificate
 from .effort import require_bounded_effort
 from .encodings import PKCS7, PKCS12, der_blocks, read_blocks
@@ -90,14 +90,18 @@ def _decode(value: bytes) -> str:
 def _document(text: str, *, with_lists: bool) -> t.Any:
     """The JSON value that the text is; None where it is something else. Raises MaterialError for damaged JSON."""
     inner = json_text(text)
-    if inner is None or (inner[0] == "[" and not with_lists):
+    if inner is None:
         return None
+    may_be_text = inner[0] == '"' or (inner[0] == "[" and not with_lists)
     try:
-        return load_document(inner)
+        document = load_document(inner)
     except MaterialError:
-        if inner[0] == '"':
+        if may_be_text:
             return None
         raise
+    # A list of texts is read as one text, by its PEM.
+    is_text = may_be_text and isinstance(document, list) and not any(isinstance(each, dict) for each in document)
+    return None if is_text else document
 
 
 def _require_content(blocks: t.Sequence[PemBlock], text: str) -> None:
@@ -204,9 +208,11 @@ def _blocks(found: DocumentFields, role: Role) -> list[PemBlock]:
 
 
 def _with_authorities(certificates: tuple[Certificate, ...], found: DocumentFields) -> tuple[Certificate, ...]:
-    """With those of the chain in fields for authorities. Raises MaterialError when there are more elsewhere."""
+    """With those of the chain in fields for authorities. Raises MaterialError when there are more elsewhere, or may be
+    in what is damaged."""
     known = (*certificates, *authorities_of(certificates, _authorities(found)))
     _limit(known)
+    require_readable(known, found.by_role.get("authorities", ()))
     elsewhere = None if found.is_chain_chosen else field_with_issuer(known, found.others)
     if elsewhere is not None:
         raise MaterialError(

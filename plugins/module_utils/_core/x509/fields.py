@@ -160,7 +160,7 @@ def _holder(document: t.Any, *, is_chosen: bool) -> Path:
         if isinstance(document, dict) and is_holder(document):
             return ()
         found = list(_mappings_with(is_holder, document, ()))
-        if len(found) == 1:
+        if len(found) == 1 or (found and not is_chosen and len({_said(_at(document, path)) for path in found}) == 1):
             return found[0]
         if found and not is_chosen:
             places = " and ".join(shown_path(path) for path in found[:2])
@@ -170,6 +170,16 @@ def _holder(document: t.Any, *, is_chosen: bool) -> Path:
                 "or say with JMESPath expressions which one is meant.",
             )
     return ()
+
+
+def _said(mapping: t.Mapping[str, t.Any]) -> frozenset[t.Any]:
+    """All that it says of a certificate, in whatever encoding: who says the same twice contradicts nobody.
+
+    Raises MaterialError for what is damaged.
+    """
+    content = {block for fields in _known_fields(mapping, ()).values() for field in fields for block in field.blocks}
+    names = {str(value) for name, value in mapping.items() if (role_of(name) or ("",))[0] == "domain_name"}
+    return frozenset(content | names)
 
 
 def _has_certificate(mapping: t.Mapping[str, t.Any]) -> bool:
@@ -266,6 +276,12 @@ def _upwards(document: t.Any, path: Path) -> list[tuple[Path, dict[str, t.Any]]]
         if depth < len(path):
             node = node[path[depth]]
     return found[::-1]
+
+
+def _at(document: t.Any, path: Path) -> t.Any:
+    for part in path:
+        document = document[part]
+    return document
 
 
 def _children(node: t.Any) -> t.Iterator[tuple[str | int, t.Any]]:

@@ -82,6 +82,18 @@ def parse_pem(content: str | bytes) -> list[PemBlock]:
     return blocks
 
 
+def texts_around(content: str | bytes) -> list[str]:
+    """What is before each of the blocks, and behind the last one."""
+    data = _unescaped(as_utf8(content)).removeprefix(codecs.BOM_UTF8)
+    found = []
+    end = 0
+    for marker in _MARKER.finditer(data):
+        if marker[1] == b"BEGIN":
+            found.append(data[end : marker.start()])
+        end = marker.end()
+    return [text.decode("utf-8", "replace") for text in (*found, data[end:])]
+
+
 def as_utf8(content: str | bytes) -> bytes:
     """Windows writes text files in UTF-16, too."""
     if isinstance(content, str):

@@ -175,7 +175,8 @@ class SecretsManager:
     def _read_batch(self, secrets: t.Sequence[SecretVersion]) -> list[SecretValue | SecretFailure]:
         results: dict[str, SecretValue | SecretFailure] = {}
         once: dict[str, SecretVersion] = {}
-        for secret in secrets:
+        # Names first: a name is of one's own account, and an ARN of another one may hold the same.
+        for secret in sorted(secrets, key=lambda secret: secret.arn.startswith("arn:")):
             elsewhere = self._elsewhere(secret.arn)
             if elsewhere:
                 results[secret.arn] = elsewhere

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 
 import pytest
 from ansible.errors import AnsibleFilterError
@@ -59,6 +60,9 @@ def test_pem_of_a_dictionary_of_others(certificate):
     for value in (vault, {"data": vault}, {"tls.crt": leaf, "tls.key": key, "ca.crt": certificate.chain_pem}):
         assert pem_bundle(value) == certificate.combined_pem
         assert pem_bundle(value, private_key=False) == leaf + certificate.chain_pem
+        text = json.dumps({**value, "trust": pki.CertificateAuthority("Other").certificate_pem})
+        assert pem_bundle(text) == certificate.combined_pem
+        assert pem_bundle(text, private_key=False) == leaf + certificate.chain_pem
     for private_key in (True, False):
         with pytest.raises(AnsibleFilterError, match="'zwischen' holds a certificate of the chain"):
             pem_bundle({**vault, "ca_chain": [], "zwischen": certificate.chain_pem}, private_key=private_key)

@@ -64,3 +64,6 @@ def test_what_is_no_address_is_refused_and_not_repeated(url: str) -> None:
 
 def test_an_address() -> None:
     assert http_url("https://[::1]:8443/x?token=1").netloc == "[::1]:8443"
+    assert http_url("https://xn--strae-oqa.example/ß").hostname == "xn--strae-oqa.example"
+    with pytest.raises(InvalidOption, match="A-labels"):
+        http_url("https://straße.example/")

@@ -15,6 +15,8 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.secrets.con
 from ansible_collections.certops.rotation.plugins.module_utils._core.secrets.merging import (
     MergedContent,
     further_fields,
+    is_commented,
+    left_behind,
     merged,
     stored_domain_name,
 )
@@ -246,6 +248,76 @@ def test_bundles_stay_bundles() -> None:
     assert put(NEW, OLD.combined_pem.encode()) == NEW.combined_pem.encode()
     assert put(NEW, b64(OLD.combined_pem)) == b64(NEW.combined_pem)
     assert put(NEW, der(OLD.combined_pem)) == der(NEW.combined_pem)
+
+
+def test_copies_in_fields_of_others() -> None:
+    """Such as cert-manager's tls-combined.pem."""
+    data = {"tls.crt": b64(full(OLD)), "tls.key": b64(OLD.private_key_pem)}
+    copies = {"tls-combined.pem": b64(OLD.private_key_pem + full(OLD)), "leaf only": [OLD.certificate_pem]}
+    assert put_document(NEW, {**data, **copies, "mine": {"secret": der_b64(OLD.private_key_pem)}}) == {
+        "tls.crt": b64(full(NEW)),
+        "tls.key": b64(NEW.private_key_pem),
+        "tls-combined.pem": b64(NEW.private_key_pem + full(NEW)),
+        "leaf only": [NEW.certificate_pem],
+        "mine": {"secret": der_b64(NEW.private_key_pem)},
+    }
+
+
+def test_a_chain_in_a_copy_alone_is_not_the_chain() -> None:
+    document = {"tls.crt": OLD.certificate_pem, "tls.key": OLD.private_key_pem, "copy": OLD.combined_pem}
+    assert put_document(NEW, document) == {
+        "tls.crt": full(NEW),
+        "tls.key": NEW.private_key_pem,
+        "copy": NEW.combined_pem,
+    }
+
+
+def test_a_container_in_a_field_is_told_of() -> None:
+    document = {**OWN, "pfx": b64(OLD.pkcs12()), "n": 1}
+    assert left_behind(json.dumps(document)) == ["the field 'pfx'"]
+    assert put_document(NEW, document)["pfx"] == document["pfx"]
+    assert left_behind(json.dumps(OWN)) == left_behind(OLD.combined_pem) == left_behind(OLD.pkcs12()) == []
+
+
+def der_b64(pem: str) -> str:
+    return b64(der(pem))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps([{**OWN, "owner": "x"}]),
+        json.dumps([full(OLD), OLD.private_key_pem]),
+        "owner: x\ntls.crt: |\n  " + OLD.combined_pem.replace("\n", "\n  "),
+        'OWNER=x\nCERT="' + OLD.combined_pem.replace("\n", "\\n") + '"',
+        json.dumps({**OWN, "owner": "x"})[:-1],
+    ],
+)
+def test_pem_in_texts_that_others_have_made_is_not_torn_out(text: str) -> None:
+    for value in (text, text.encode()):
+        with pytest.raises(MaterialError, match="part of something else"):
+            merged(value, MergedContent(NewContent(content_of(NEW))))
+        assert merged(value, MergedContent(None)) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (OLD.combined_pem, False),
+        ("\ufeff" + OLD.combined_pem.replace("\n", "\r\n"), False),
+        (OLD.combined_pem.replace("\n", "\\n"), False),
+        (OLD.combined_pem.replace("\n", " "), False),
+        ("  " + OLD.combined_pem.replace("\n", "\n  "), False),
+        (OLD.combined_pem.replace("-----\n-----", "----------"), False),
+        (b64("# of the shop\n" + OLD.combined_pem), False),
+        ("# of the shop\n" + OLD.combined_pem, True),
+        ("Bag Attributes\n    localKeyID: 54\r" + OLD.combined_pem + "end", True),
+        (json.dumps({**OWN, "owner": "x"}), False),
+    ],
+)
+def test_text_around_a_bundle_is_not_kept_and_said(text: str, said: bool) -> None:
+    assert is_commented(text) == is_commented(text.encode()) == said
+    put(NEW, text)
 
 
 @pytest.mark.parametrize("value", ["", b"", "hunter2", b"\xff\x00", OLD.pkcs12(), "{", "[1]", '"x"'])

@@ -128,3 +128,11 @@ def test_each_of_several_is_looked_at() -> None:
     (problem,) = (each for each in examine(examination) if each.severity == "error")
     assert problem.code == "common_name_misspelt"
     assert "'EXAMPLE.COM' is spelled otherwise" in problem.message
+
+
+def test_without_the_library_for_names_in_unicode(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not asked for because of the name of a company, and a host name is told by its form."""
+    monkeypatch.setitem(__import__("sys").modules, "idna", None)
+    assert not is_misspelt("Müller GmbH", DNS, ADDRESSES)
+    assert not is_misspelt("münchen", DNS, ADDRESSES)
+    assert is_misspelt("bücher.example", DNS, ADDRESSES)

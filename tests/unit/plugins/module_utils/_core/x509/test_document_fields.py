@@ -13,6 +13,7 @@ import typing as t
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.document import document_parts
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.fields import FieldMap
+from ansible_collections.certops.rotation.plugins.module_utils._core.x509.pem import encode_pem
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.problems import MaterialError
 from ansible_collections.certops.rotation.tests.support import pki, secrets_scan
 from ansible_collections.certops.rotation.tests.support.content import judged, parsed
@@ -193,6 +194,26 @@ def test_two_pairs() -> None:
     assert read({**PAIR, "chain": CHAIN, "previous": document["old"]}) == (WHOLE, [])
 
 
+def test_the_same_pair_twice_is_no_contradiction() -> None:
+    """kubectl keeps in an annotation what it has applied."""
+    data = {"tls.crt": b64(CERT + JOINED), "tls.key": b64(KEY)}
+    applied = {"kubectl.kubernetes.io/last-applied-configuration": json.dumps({"kind": "Secret", "data": data})}
+    assert read({"kind": "Secret", "data": data, "metadata": {"annotations": applied}}) == (WHOLE, [])
+    plain = {"tls.crt": CERT + JOINED, "tls.key": KEY}
+    assert read({"data": data, "stringData": plain}) == (WHOLE, [])
+    assert refused({"a": plain, "b": {**plain, "tls.crt": CERT}})[0] == "document_invalid"
+    assert refused({"a": plain, "b": {**plain, "domain_name": "b.example.com"}})[0] == "document_invalid"
+
+
+def test_documents_in_a_list() -> None:
+    document = {**PAIR, "chain": CHAIN, "domain_name": "a.example.com"}
+    assert read([document]) == (WHOLE, [])
+    assert parsed(json.dumps([document])).domain_name == "a.example.com"
+    assert refused([{**PAIR, "zwischen": JOINED}])[0] == "field_unknown"
+    assert read([CERT + JOINED, KEY]) == (WHOLE, [])
+    assert read(f"[notes]\n{CERT}{JOINED}{KEY}") == (WHOLE, [])
+
+
 def doubled(name: str, first: t.Any, second: t.Any) -> str:
     """Of two Python takes the last one."""
     return (
@@ -282,6 +303,30 @@ def test_of_authorities_those_are_meant_that_belong_to_the_certificate() -> None
     assert read({**PAIR, "ca.crt": ca}) == (WHOLE, [])
     assert read({**PAIR, "certificate_chain": JOINED, "ca.crt": STRANGER.certificate_pem}) == (WHOLE, [])
     assert read({**PAIR, "certificate_chain": JOINED, "ca": "letsencrypt", "issuer": {"name": "x"}}) == (WHOLE, [])
+
+
+BROKEN = encode_pem("CERTIFICATE", der(LOWER)[:-100]).decode()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("ca_chain", [CHAIN[0][:300]]),
+        ("ca_chain", [CHAIN[0], CHAIN[1][:300]]),
+        ("issuing_ca", CHAIN[0].replace("M", "-", 1)),
+        ("ca.crt", b64(BROKEN + CHAIN[1])),
+        ("bundle", BROKEN.replace("CERTIFICATE", "TRUSTED CERTIFICATE")),
+    ],
+)
+def test_what_is_damaged_may_be_the_chain(field: str, value: t.Any) -> None:
+    code, message = refused({**PAIR, field: value})
+    assert (code[-8:], f"The field '{field}': " in message) == ("_invalid", True), (code, message)
+    whole = {**PAIR, "chain": [*CHAIN, ROOT.certificate_pem], field: value}
+    assert read(whole) == (WHOLE, ["root_dropped"])
+
+
+def test_a_damaged_authority_beside_the_chain_and_its_root() -> None:
+    assert read({**PAIR, "ca.crt": BROKEN + JOINED + ROOT.certificate_pem}) == (WHOLE, [])
 
 
 def test_an_expression_for_the_chain_decides_what_it_is() -> None:

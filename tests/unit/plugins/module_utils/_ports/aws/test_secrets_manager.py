@@ -237,7 +237,7 @@ def test_one_secret_by_every_name_it_has() -> None:
     names = ("web/a", arn, f"{ARN}web/a", f"{ARN}web/b", "web/b", "web/a-AbCdEf")
 
     def answer(operation: str, request: Reply) -> Reply:
-        assert request["SecretIdList"] == ["web/a", f"{ARN}web/b", "web/a-AbCdEf"]
+        assert request["SecretIdList"] == ["web/a", "web/b", "web/a-AbCdEf"]
         found = (("web/b", "AbCdEf"), ("web/a-AbCdEf", "XyZaBc"), ("web/a", "AbCdEf"))
         return {
             "SecretValues": [
@@ -249,6 +249,23 @@ def test_one_secret_by_every_name_it_has() -> None:
     results = list(source(answer).read([SecretVersion(name, name, "") for name in names]))
     values = [result.value for result in results if isinstance(result, SecretValue)]
     assert values == ["web/a", "web/a", "web/a", "web/b", "web/b", "web/a-AbCdEf"]
+
+
+def test_a_name_is_of_the_own_account_whatever_else_is_asked_for() -> None:
+    """An ARN of another account may hold the same name."""
+    other = f"{ARN.replace('123456789012', '999999999999')}web/a-XyZaBc"
+
+    def answer(operation: str, request: Reply) -> Reply:
+        asked = request.get("SecretIdList") or [request["SecretId"]]
+        found = [f"{ARN}{each}-AbCdEf" if each == "web/a" else each for each in asked]
+        values = [{"Name": "web/a", "ARN": arn, "VersionId": "v" * 32, "SecretString": arn} for arn in found]
+        return values[0] if operation == "GetSecretValue" else {"SecretValues": values}
+
+    own = f"{ARN}web/a-AbCdEf"
+    for names in ([other, "web/a", own], ["web/a", other, own], [own, other, "web/a"]):
+        results = source(answer).read([SecretVersion(name, name, "") for name in names])
+        values = [result.value for result in results if isinstance(result, SecretValue)]
+        assert values == [other if name == other else own for name in names]
 
 
 def test_one_failure_for_every_name_it_has() -> None:
