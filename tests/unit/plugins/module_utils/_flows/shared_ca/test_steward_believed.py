@@ -218,6 +218,28 @@ def test_a_successor_that_may_not_issue_for_servers_is_not_promoted():
     assert stored(store) == before
 
 
+@pytest.mark.parametrize("oid", ["2.5.29.14", "2.5.29.30", "1.3.6.1.5.5.7.1.1"])
+def test_a_stored_authority_that_is_malformed_is_refused(oid):
+    """Where somebody else has stored it: as one that issues, and as one that is to."""
+    damaged = [(x509.UnrecognizedExtension(x509.ObjectIdentifier(oid), b"\x05\0"), False)]
+    malformed = odd_authority(name("Other"), at=AT, key_identifier=None, extensions=damaged)
+    store = Overlay()
+    published(store, odd_authority(at=AT), malformed)
+    for which in ("publish", "promote"):
+        with pytest.raises(RotationError, match=r"'CN=Other': one of its extensions is malformed\. Abort the rotation"):
+            step(store, which)
+    assert step(store, "abort").phase == "settled"
+
+    store = Overlay()
+    store.create(NAMES.ca_key, key_pem(malformed.key))
+    store.create(NAMES.ca_cert, pem(malformed.certificate))
+    with pytest.raises(RotationError, match=r"one of its extensions is malformed.*force: true"):
+        present(store)
+    with pytest.raises(RotationError, match="one of its extensions is malformed"):
+        take(steward(store), quick_key, MemberWish(SERVER), Material())
+    assert present(store, force=True).phase == "settled"
+
+
 @pytest.mark.parametrize("identifying", ["key", "serial"])
 def test_a_client_that_servers_refuse_is_issued_anew(identifying):
     """It names another certificate of the same authority: its name and signature are right, and TLS refuses it."""
