@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 import typing as t
 
 import pytest
@@ -64,12 +65,11 @@ class Host(Member):
         assert not run.failed, run.result
         return run.result
 
-    def readers_of_the_key(self) -> set[str]:
-        return {
-            request.access_key
-            for request in self.shared.faults.requests
-            if str(request.body.get("SecretId", "")).partition("joblet/")[2].startswith("ca-key")
-        }
+    def secrets_of(self, access_key: str) -> set[str]:
+        """Those that it has asked for, without the prefix."""
+        asked = [each for each in self.shared.faults.requests if each.access_key == access_key]
+        names = [str(each.body["SecretId"]).partition("joblet/")[2] for each in asked]
+        return {re.sub(r"-[A-Za-z]{6}$", "", name) for name in names}
 
 
 @pytest.fixture
@@ -96,7 +96,8 @@ def test_a_certificate_without_any_right_to_the_key(host: Host, shared: SharedAu
     assert host.served()["changed"] is False
     assert host.ask(check=True).result["changed"] is False
     assert host.snapshot() == before
-    assert host.readers_of_the_key() == {SIGNER}
+    assert host.secrets_of(MEMBER) == {"ca-cert", "client-cert", "client-key", "crl"}
+    assert host.secrets_of(SIGNER) == {"ca-cert", "ca-key", "crl"}
     # The request is signed with the key that is served now.
     for request in (first["request"], again["request"]):
         csr = x509.load_pem_x509_csr(request.encode())

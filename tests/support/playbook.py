@@ -20,7 +20,7 @@ from .systemd_host import SystemdHost
 _CALLBACKS = pathlib.Path(__file__).with_name("callback")
 _ALWAYS = {
     "ANSIBLE_CALLBACK_PLUGINS": str(_CALLBACKS),
-    "ANSIBLE_CALLBACKS_ENABLED": "task_log,packed",
+    "ANSIBLE_CALLBACKS_ENABLED": "task_log",
     "ANSIBLE_LOCALHOST_WARNING": "false",
     "ANSIBLE_NOCOLOR": "true",
     "ANSIBLE_RETRY_FILES_ENABLED": "false",

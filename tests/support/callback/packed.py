@@ -39,6 +39,7 @@ class _CompiledZip(zipfile.ZipFile):
             super().writestr(compiled, _HEADER + marshal.dumps(code))
 
 
+# As soon as this file is read, enabled or not.
 module_common.zipfile = types.SimpleNamespace(**{**vars(zipfile), "ZipFile": _CompiledZip})
 
 
@@ -46,4 +47,3 @@ class CallbackModule(CallbackBase):
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "notification"
     CALLBACK_NAME = "packed"
-    CALLBACK_NEEDS_ENABLED = True

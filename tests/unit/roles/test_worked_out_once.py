@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a role tells rotation_schedule is worked out once: Ansible does so again wherever that role names it, and that
-was a third of an installation's time. A fact is shown by -v, so nothing of it is secret."""
+"""What a role tells rotation_schedule is worked out once: Ansible does so again wherever that role names it, which took
+much of an installation's time. A fact is shown by -v, so nothing of it is secret."""
 
 from __future__ import annotations
 

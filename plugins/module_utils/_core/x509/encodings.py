@@ -22,7 +22,7 @@ _SEQUENCE, _INTEGER, _OCTETS, _OID = 0x30, 0x02, 0x04, 0x06
 _DATES: t.Final = frozenset({0x17, 0x18})
 _SIGNED_DATA: t.Final = bytes.fromhex("06092a864886f70d010702")  # RFC 5652, 5.1
 _URL_SAFE: t.Final = str.maketrans("-_", "+/")
-_FILLING: t.Final = b"\0 \t\r\n"
+_FILLING: t.Final = (b"\0", b" ", b"\t", b"\r", b"\n")
 _MOST_LAYERS: t.Final = 3
 
 
@@ -69,20 +69,27 @@ def from_base64(content: str | bytes) -> bytes | None:
 def der_blocks(data: bytes) -> list[PemBlock]:
     """Of DER elements one after the other; [] where the first is none that is known, or the content is text."""
     blocks: list[PemBlock] = []
-    rest = data
-    while rest.strip(_FILLING):
-        label = der_label(rest)
+    position = 0
+    while position < len(data):
+        end = _end(data, position)
+        label = der_label(data[position:end])
         if label is None:
-            return blocks
-        end = len(rest)
-        if label != PKCS12:  # which may be BER
-            try:
-                end = element(rest, 0)[2]
-            except ValueError:
-                pass  # cut off, which whoever loads it says
-        blocks.append(PemBlock(label, rest[:end]))
-        rest = rest[end:].lstrip(_FILLING)
+            break
+        blocks.append(PemBlock(label, data[position:end]))
+        position = end
+        while data[position : position + 1] in _FILLING:
+            position += 1
     return blocks
+
+
+def _end(data: bytes, position: int) -> int:
+    """Of the element there; of all data where it is BER without a length, or cut off, which whoever loads it says."""
+    if data[position + 1 : position + 2] == b"\x80":
+        return len(data)
+    try:
+        return element(data, position)[2]
+    except ValueError:
+        return len(data)
 
 
 def der_label(data: bytes) -> str | None:
@@ -114,7 +121,7 @@ def _label_of_signed(data: bytes) -> str:
     """Of an element whose first part is a sequence, which is data."""
     tags = _tags(first_content(data))
     if tags[:1] == [_OID]:  # an algorithm, before the key that is encrypted by it (RFC 5958, 3), or for it
-        following = data[_end(data) :][:1]
+        following = data[_end(data, 0) :][:1]
         return ENCRYPTED_PRIVATE_KEY if following == bytes([_OCTETS]) else "PUBLIC KEY"
     if tags[:4] == [_INTEGER, _SEQUENCE, _SEQUENCE, 0xA0]:  # RFC 2986, 4.1
         return "CERTIFICATE REQUEST"
@@ -133,10 +140,3 @@ def _tags(data: bytes) -> list[int]:
     except ValueError:
         pass
     return found
-
-
-def _end(data: bytes) -> int:
-    try:
-        return element(data, 0)[2]
-    except ValueError:
-        return len(data)

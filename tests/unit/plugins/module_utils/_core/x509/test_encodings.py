@@ -134,3 +134,8 @@ def test_base64_of_either_alphabet(data: bytes, between: str) -> None:
         assert from_base64(wrapped) == from_base64(wrapped.rstrip("=")) == (data or None)
     for other in ("a", "ab\u00e9d", "-----", "{}", "a.b", "a=b="):
         assert from_base64(other) is None
+
+
+def test_very_many_elements() -> None:
+    smallest = b"\x30\x06\x02\x01\x00\x04\x01\x00"
+    assert len(read_blocks(smallest * 20_000)) == 20_000
