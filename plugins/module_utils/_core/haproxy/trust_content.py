@@ -41,7 +41,7 @@ class TrustContent:
     warnings: tuple[str, ...] = ()
 
     def is_held(self, stored: t.Sequence[StoredTrust]) -> bool:
-        """Does HAProxy hold just these? Their order counts among those of one name, of which OpenSSL takes the first."""
+        """Does HAProxy hold just these? Order counts among those of one name, of which OpenSSL takes the first."""
         missing = list(enumerate(self.members))
         places: dict[int, int] = {}
         # Those that HAProxy shows completely choose first.
