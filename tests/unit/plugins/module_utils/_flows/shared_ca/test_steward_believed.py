@@ -155,6 +155,18 @@ def test_leaves_that_name_no_key_find_the_older_authority_first(tmp_path):
         assert seen(store).trusted[0] == old.certificate
 
 
+def test_an_authority_without_an_end_is_replaced(tmp_path):
+    """9999-12-31 says that it has none (RFC 5280, 4.1.2.5): so has its successor, which is made like it."""
+    no_end = datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.timezone.utc)
+    store = Overlay()
+    present(store, imported=odd_authority(at=AT, end=no_end))
+    fleet = Fleet(store, tmp_path)
+    for which in ("publish", "promote", "finish"):
+        step(store, which)
+        fleet.follow(successor=which == "publish")
+    assert seen(store).current.certificate.not_after == no_end
+
+
 def test_what_is_made_here_is_believed_by_the_strictest_of_peers(tmp_path):
     """As Python 3.13 asks for RFC 5280 to the letter."""
     store = Overlay()
