@@ -20,7 +20,8 @@ description:
   - Content is checked before it is sent. A CRL that is not in force is refused, since HAProxy would then refuse every
     client of that CA.
   - Idempotent by what HAProxy reports, which is serial number, dates and fingerprint of each certificate of a CA file,
-    and issuer, dates and entries of each CRL.
+    and issuer, dates and entries of each CRL. Their order counts among those that have one name, of which OpenSSL takes
+    the first one that may be the issuer.
   - A file that fails does not stop the others. The module then fails with the full list.
   - What is changed here lives in HAProxy's memory, and a reload reads the disk again. So write the file first.
 notes:

@@ -13,10 +13,12 @@ import ssl
 import typing as t
 
 import pytest
+from ansible_collections.certops.rotation.plugins.module_utils._core.ca.crl import build_crl
 from ansible_collections.certops.rotation.tests.support import pki
 from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance
 from ansible_collections.certops.rotation.tests.support.haproxy_memory import actions, deploy, served
 from ansible_collections.certops.rotation.tests.support.module import ModuleRun, run_module
+from ansible_collections.certops.rotation.tests.support.odd_authorities import name, odd_authority, odd_leaf
 from ansible_collections.certops.rotation.tests.support.revocation import crl_pem
 
 pytestmark = pytest.mark.usefixtures("haproxy_version")
@@ -150,9 +152,37 @@ def test_trust_both_check_run_check_run(site: Site) -> None:
     for again in (update(site, item, check=True), update(site, item)):
         assert (again.result["changed"], states(again)) == (False, ["unchanged"])
         assert again.result["diff"] == {"before": {}, "after": {}}
-    # The order of certificates and comments between them mean nothing.
+    # The order of certificates that have other names, and comments between them, mean nothing.
     reordered = {"name": site.ca_file, "content": f"new\n{site.new.certificate_pem}\nold\n{site.both}"}
     assert states(update(site, reordered)) == ["unchanged"]
+
+
+def test_the_order_of_those_with_one_name_counts() -> None:
+    """OpenSSL takes the first one that may be the issuer, and an authority without key identifier always may be."""
+    old, new = odd_authority(name("CA"), at=pki.now(), key_identifier=None), odd_authority(name("CA"), at=pki.now())
+    older, newer = (each.certificate.pem.decode() for each in (old, new))
+    lists = [build_crl(each, {1: pki.now()} if each is old else {}, pki.now(), 1) for each in (old, new)]
+    haproxy = HaproxyInstance({"a.pem": pki.self_signed("a.example.com").combined_pem}, tls=[CA_AND_CRL])
+    (haproxy.directory / "ca.pem").write_text(older + newer)
+    (haproxy.directory / "crl.pem").write_text("".join(lists))
+    leaf, key = odd_leaf(new, "client", at=pki.now(), identifying="key")
+    path = haproxy.directory / "client.pem"
+    path.write_text(leaf.pem.decode() + pki.private_key_pem(key))
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.load_cert_chain(path)
+    files = [
+        {"name": str(haproxy.directory / "ca.pem"), "content": newer + older},
+        {"name": str(haproxy.directory / "crl.pem"), "content": "".join(reversed(lists)), "kind": "crl"},
+    ]
+    with haproxy:
+        client = pki.self_signed("client")
+        assert handshake(haproxy, client, context=context) is None
+        for check, changed in ((True, True), (False, True), (True, False), (False, False)):
+            args = {"socket": haproxy.socket, "timeout": 5, "files": files}
+            run = run_module("haproxy_ca_file", args, check=check)
+            assert states(run) == ["updated" if changed else "unchanged"] * 2, run.output
+        assert handshake(haproxy, client, context=context) is not None
 
 
 def test_removed_authority_is_refused(site: Site) -> None:

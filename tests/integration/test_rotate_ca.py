@@ -146,3 +146,18 @@ def test_force_replaces_all_at_once(small_fleet: SharedFleet) -> None:
     assert "WARNING: The authority and all client certificates are replaced at once" in run.output
     assert fleet.issuers() == {fleet.issuer()} != {old}
     assert (fleet.accepts(before), fleet.accepts(fleet.context())) == ([False], [True])
+
+
+def test_what_an_earlier_version_has_promoted_is_brought_to_its_end(small_fleet: SharedFleet) -> None:
+    """It put the authority that issues first, on hosts that are only clients, too."""
+    fleet = small_fleet
+    fleet.unknown = ["shared_ca_member_clients"]  # only a play of its own has listed them
+    run = fleet.rotate(until="promoted")
+    assert run.returncode == 0, run.output
+    for host in fleet.members:
+        blocks = fleet.file(host, "ca.pem").read_text().split("-----BEGIN CERTIFICATE-----\n")[1:]
+        fleet.file(host, "ca.pem").write_text("".join(f"-----BEGIN CERTIFICATE-----\n{each}" for each in blocks[::-1]))
+    with Visitor(fleet) as visitor:
+        run = fleet.rotate()
+    assert run.returncode == 0, run.output
+    assert (fleet.shared.info()["stage"], fleet.authorities(), visitor.failures) == ("settled", [1, 1], [])

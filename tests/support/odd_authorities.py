@@ -41,8 +41,12 @@ def odd_authority(
     usage: bool = True,
     parent: SigningAuthority | None = None,
     age: datetime.timedelta = datetime.timedelta(days=300),
+    end: datetime.datetime | None = None,
 ) -> SigningAuthority:
-    """key_identifier: b"" for the usual one, None for none; usage: whether it says what its key may be used for."""
+    """key_identifier: b"" for the usual one, None for none; usage: whether it says what its key may be used for.
+
+    end: in 1000 days by default.
+    """
     key, subject = key or pki.new_key(), subject or name()
     pki.private_key_pem(key)  # registers it
     builder = (
@@ -52,7 +56,7 @@ def odd_authority(
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(at - age)
-        .not_valid_after(at + datetime.timedelta(days=1000))
+        .not_valid_after(end or at + datetime.timedelta(days=1000))
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
     )
     if key_identifier is not None:

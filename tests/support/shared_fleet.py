@@ -47,6 +47,7 @@ class SharedFleet:
         self.members[CLIENT].good(server_names=[], clients=["admin"])
         self.down: list[str] = []
         self.variables: dict[str, t.Any] = {}
+        self.unknown: list[str] = []  # variables that the inventory does not have
 
     def rotate(self, *, check: bool = False, **extra: t.Any) -> PlaybookRun:
         """extra: of the command line, without rotate_ca_."""
@@ -64,7 +65,7 @@ class SharedFleet:
             server: {"socket": made.socket, "master": made.master_socket, "config": [str(made.config_path)]}
             for server, made in self.haproxy.items()
         }
-        return {
+        variables = {
             "servers": servers,
             "paths": {host: str(member.path) for host, member in self.members.items()},
             "down": self.down,
@@ -89,6 +90,7 @@ class SharedFleet:
             "endpoints": [f"127.0.0.1:{made.port}" for made in self.haproxy.values()],
             **self.variables,
         }
+        return {name: value for name, value in variables.items() if name not in self.unknown}
 
     def file(self, host: str, name: str) -> pathlib.Path:
         return self.members[host].path / name

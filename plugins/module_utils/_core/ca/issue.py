@@ -25,6 +25,8 @@ from ..x509.name_constraints import forbidden_names
 
 #: Certificates and revocation lists begin that much earlier: clocks differ, and TLS libraries tolerate nothing.
 BACKDATING: t.Final = datetime.timedelta(hours=1)
+#: Stands for no end at all (RFC 5280, 4.1.2.5); X.509 has no later date.
+_NO_END: t.Final = datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.timezone.utc)
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def issue_authority(key: t.Any, subject: x509.Name, validity: datetime.timedelta
     """
     if not list(subject):
         raise InvalidOption("subject: all its parts are empty, and an authority has to have a name. Give common_name.")
-    builder = _builder(subject, subject, key.public_key(), at - BACKDATING, at + validity)
+    builder = _builder(subject, subject, key.public_key(), at - BACKDATING, _end(at, validity))
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     builder = builder.add_extension(_key_usage(key_cert_sign=True, crl_sign=True), critical=True)
     builder = builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), False)
@@ -101,7 +103,11 @@ def leaf_end(path: t.Iterable[Certificate], validity: datetime.timedelta, at: da
 
     path: these authorities.
     """
-    return min([at + validity, *(authority.not_after for authority in path)])
+    return min([_end(at, validity), *(authority.not_after for authority in path)])
+
+
+def _end(at: datetime.datetime, validity: datetime.timedelta) -> datetime.datetime:
+    return _NO_END if validity > _NO_END - at else at + validity
 
 
 def _leaf_builder(

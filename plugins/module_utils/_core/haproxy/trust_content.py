@@ -41,15 +41,27 @@ class TrustContent:
     warnings: tuple[str, ...] = ()
 
     def is_held(self, stored: t.Sequence[StoredTrust]) -> bool:
-        """Does HAProxy hold just these, in whatever order?"""
-        missing = list(self.members)
+        """Does HAProxy hold just these? Order counts among those of one name, of which OpenSSL takes the first."""
+        missing = list(enumerate(self.members))
+        places: dict[int, int] = {}
         # Those that HAProxy shows completely choose first.
-        for held in sorted(stored, key=lambda member: None in member):
-            match = next((ours for ours in missing if _same(ours, held)), None)
+        for place, held in sorted(enumerate(stored), key=lambda member: None in member[1]):
+            match = next((ours for ours in missing if _same(ours[1], held)), None)
             if match is None:
                 return False
             missing.remove(match)
-        return not missing
+            places[match[0]] = place
+        return not missing and self._is_in_order(places)
+
+    def _is_in_order(self, places: t.Mapping[int, int]) -> bool:
+        """places: of each member, where HAProxy has it."""
+        last: dict[str | None, int] = {}
+        for number, member in enumerate(self.members):
+            name = member.subject if isinstance(member, StoredAuthority) else member.issuer
+            if name is not None and places[number] < last.get(name, -1):
+                return False
+            last[name] = places[number]
+        return True
 
 
 @material_errors()

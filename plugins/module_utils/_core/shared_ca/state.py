@@ -272,6 +272,9 @@ def issued_in(texts: t.Iterable[str], secret: str) -> list[Certificate]:
 def load_stored_authority(text: str, secret: str) -> tuple[Certificate, ...]:
     """An authority and those above it, the root last. Raises MaterialError."""
     found = tuple(load_certificate(block.der) for block in parse_pem(text) if block.label == CERTIFICATE)
+    for each in found:
+        if each.malformed:  # nothing can be issued with it
+            raise MaterialError("certificate_invalid", f"{secret} holds '{each.name}': {each.malformed}.")
     if len(found) < 2:
         return (load_stored(text, secret),)
     if found[1:] != path_to_root(found[0], found[1:]):

@@ -155,6 +155,18 @@ def test_leaves_that_name_no_key_find_the_older_authority_first(tmp_path):
         assert seen(store).trusted[0] == old.certificate
 
 
+def test_an_authority_without_an_end_is_replaced(tmp_path):
+    """9999-12-31 says that it has none (RFC 5280, 4.1.2.5): so has its successor, which is made like it."""
+    no_end = datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.timezone.utc)
+    store = Overlay()
+    present(store, imported=odd_authority(at=AT, end=no_end))
+    fleet = Fleet(store, tmp_path)
+    for which in ("publish", "promote", "finish"):
+        step(store, which)
+        fleet.follow(successor=which == "publish")
+    assert seen(store).current.certificate.not_after == no_end
+
+
 def test_what_is_made_here_is_believed_by_the_strictest_of_peers(tmp_path):
     """As Python 3.13 asks for RFC 5280 to the letter."""
     store = Overlay()
@@ -216,6 +228,28 @@ def test_a_successor_that_may_not_issue_for_servers_is_not_promoted():
     with pytest.raises(RotationError, match=r"for a server is refused"):
         step(store, "promote")
     assert stored(store) == before
+
+
+@pytest.mark.parametrize("oid", ["2.5.29.14", "2.5.29.30", "1.3.6.1.5.5.7.1.1"])
+def test_a_stored_authority_that_is_malformed_is_refused(oid):
+    """Where somebody else has stored it: as one that issues, and as one that is to."""
+    damaged = [(x509.UnrecognizedExtension(x509.ObjectIdentifier(oid), b"\x05\0"), False)]
+    malformed = odd_authority(name("Other"), at=AT, key_identifier=None, extensions=damaged)
+    store = Overlay()
+    published(store, odd_authority(at=AT), malformed)
+    for which in ("publish", "promote"):
+        with pytest.raises(RotationError, match=r"'CN=Other': one of its extensions is malformed\. Abort the rotation"):
+            step(store, which)
+    assert step(store, "abort").phase == "settled"
+
+    store = Overlay()
+    store.create(NAMES.ca_key, key_pem(malformed.key))
+    store.create(NAMES.ca_cert, pem(malformed.certificate))
+    with pytest.raises(RotationError, match=r"one of its extensions is malformed.*force: true"):
+        present(store)
+    with pytest.raises(RotationError, match="one of its extensions is malformed"):
+        take(steward(store), quick_key, MemberWish(SERVER), Material())
+    assert present(store, force=True).phase == "settled"
 
 
 @pytest.mark.parametrize("identifying", ["key", "serial"])
