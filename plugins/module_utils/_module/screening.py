@@ -30,6 +30,9 @@ _OPTION_NAME: t.Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,31}")
 _KEY_BLOCK: t.Final = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----(.*?)(?:-----|\Z)", re.DOTALL)
 _KEY_MARK: t.Final = "PRIVATEKEY-----"
 _URL_SAFE: t.Final = str.maketrans("-_", "+/")
+_OTHER_BLOCK: t.Final = re.compile(r"-----BEGIN ([A-Z0-9 ]{1,60})-----[^-]*-----END \1-----")
+_TOKEN: t.Final = re.compile(r"[A-Za-z0-9+/]{32,}={0,2}")
+_MOST_LAYERS: t.Final = 4
 _BASE64: t.Final = re.compile(r"[A-Za-z0-9+/=]{16,}")
 _SURROGATE: t.Final = re.compile("[\ud800-\udfff]")
 _NO_TEXT: t.Final = (
@@ -82,10 +85,15 @@ def holds_secret(spec: Spec, params: t.Mapping[str, t.Any]) -> bool:
 
 
 def holds_private_key(value: t.Any) -> bool:
-    """Whether any text in it, or all of them together, are a private key: PEM or DER, as they are or in base64."""
+    """Whether any text in it, or all of them together, are a private key: PEM or DER, as they are or in base64,
+    also within a text, such as a document of JSON or YAML."""
     texts = list(_texts(value))
     together = "".join(texts)
-    return _KEY_MARK in _squeezed(together) or any(map(_is_encoded_key, [*texts, together]))
+    return (
+        _KEY_MARK in _squeezed(together)
+        or any(map(_is_encoded_key, [*texts, together]))
+        or any(True for text in texts for _found in _keys_within(text))
+    )
 
 
 def key_lines_in(value: t.Any, key_lines: t.Collection[str]) -> set[str]:
@@ -244,13 +252,31 @@ def _squeezed(text: str) -> str:
 def _is_encoded_key(text: str) -> bool:
     """DER as base64 of either alphabet, with or without line ends, or base64 of any of the other forms."""
     found = _BASE64.match(_squeezed(text).translate(_URL_SAFE))
-    if not found or len(found[0]) < 32:
-        return False
-    data = found[0][: len(found[0]) // 4 * 4]
+    content = _decoded(found[0]) if found and len(found[0]) >= 32 else None
+    return content is not None and _is_key_content(content)
+
+
+def _keys_within(text: str, layers: int = _MOST_LAYERS) -> t.Iterator[str]:
+    """The base64 in it that is a key, or the beginning of one, also where base64 holds a document with it."""
+    rest = _OTHER_BLOCK.sub(" ", _unescaped(text))
+    for token in _TOKEN.findall(rest.translate(_URL_SAFE)):
+        content = _decoded(token)
+        if content is None:
+            continue
+        if _is_key_content(content):
+            yield token
+        elif layers and content.isascii():
+            yield from _keys_within(content.decode("ascii"), layers - 1)
+
+
+def _decoded(digits: str) -> bytes | None:
     try:
-        content = base64.b64decode(data, validate=True)
+        return base64.b64decode(digits[: len(digits) // 4 * 4], validate=True)
     except binascii.Error:
-        return False
+        return None
+
+
+def _is_key_content(content: bytes) -> bool:
     if content[:1] == b"\x30":
         # SEQUENCE, then the INTEGER that is the version: RFC 5958 and 8017 (0), 5915 (1), 7292 (3).
         length = content[1] & 0x7F if content[1] & 0x80 else 0
@@ -271,6 +297,10 @@ def _key_lines(params: t.Mapping[str, t.Any]) -> frozenset[str]:
             lines.update(_BASE64.findall(found[1]))
         for encoded in filter(_is_encoded_key, _texts(value)):
             lines.update(_lines_of_encoded(encoded))
+        for text in _texts(value):
+            for token in _keys_within(text):
+                lines.add(token)
+                lines.update(_lines_of_encoded(token))
     return frozenset(lines)
 
 

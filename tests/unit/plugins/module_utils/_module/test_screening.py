@@ -223,4 +223,24 @@ def test_lines_of_keys_that_are_given_in_base64() -> None:
     for given in (base64.b64encode(der).decode(), base64.b64encode(KEY.encode()).decode()):
         assert expected <= screen(SPEC, {"private_key": given}).key_lines
     damaged = base64.b64encode(KEY[:100].encode()).decode()
-    assert screen(SPEC, {"private_key": damaged}).key_lines == frozenset()
+    assert screen(SPEC, {"private_key": damaged}).key_lines == {damaged}
+
+
+@pytest.mark.parametrize("layers", [0, 1, 2])
+def test_keys_within_documents_in_any_encoding(layers) -> None:
+    """The forms in which secrets are read."""
+    der = CERTIFICATE.private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    for key in (base64.b64encode(der).decode(), base64.b64encode(KEY.encode()).decode()):
+        inner = json.dumps({"data": {"tls.crt": CERTIFICATE.certificate_pem, "tls.key": key}})
+        for _layer in range(layers):
+            inner = json.dumps({"value": base64.b64encode(inner.encode()).decode()})
+        for text in (inner, f"tls.key: {inner}", f"KEY={inner}", json.dumps(inner), json.dumps([1, inner])):
+            assert holds_private_key(text)
+            assert holds_private_key({"Note": [text]})
+            assert set(KEY.splitlines()[1:-1]) <= screen(SPEC, {"certificate": text}).key_lines
+    public = base64.b64encode(CERTIFICATE.certificate.public_bytes(Encoding.DER)).decode()
+    document = json.dumps(
+        {"tls.crt": public, "ca.crt": "\n".join(textwrap.wrap(public, 64)), "chain": CERTIFICATE.chain_pem}
+    )
+    assert not holds_private_key(document)
+    assert not holds_private_key(base64.b64encode(document.encode()).decode())
