@@ -101,8 +101,10 @@ def test_who_is_refused_and_a_client_that_is_revoked(fleet: SharedFleet) -> None
     of_another = fleet.context("")
     of_another.load_cert_chain(path)
 
+    stolen = fleet.context("ci")
+
     def accepted() -> dict[str, list[bool]]:
-        who: dict[str, ssl.SSLContext] = {"admin": fleet.context(), "ci": fleet.context("ci")}
+        who: dict[str, ssl.SSLContext] = {"admin": fleet.context(), "ci": stolen}
         who.update({"stranger": of_another, "nobody": fleet.context("")})
         return {name: fleet.accepts(context) for name, context in who.items()}
 
@@ -113,6 +115,7 @@ def test_who_is_refused_and_a_client_that_is_revoked(fleet: SharedFleet) -> None
     assert run.returncode == 0, run.output
     assert accepted() == {"admin": both, "ci": nobody, "stranger": nobody, "nobody": nobody}
     assert [made.worker_pid() for made in fleet.haproxy.values()] == workers, "no reload was needed"
+    assert not fleet.file(CLIENT, "client-ci-key.pem").exists(), "nobody accepts it any more"
 
 
 def test_an_imported_authority_without_key_identifier_is_replaced_and_refuses_nobody(shared: SharedAuthority) -> None:
