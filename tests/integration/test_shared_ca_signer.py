@@ -24,6 +24,7 @@ from ansible_collections.certops.rotation.tests.support.shared_authority import 
 from ansible_collections.certops.rotation.tests.support.shared_fleet import CLIENT, Visitor, shared_fleet
 from ansible_collections.certops.rotation.tests.support.shared_member import NAMES, Member
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 
 MEMBER, SIGNER = "AKIAMEMBER", "AKIASIGNER"
 WAITING = "server-next-key.pem"
@@ -124,7 +125,6 @@ def test_a_host_gets_no_names_but_its_own(host: Host) -> None:
 def test_what_a_signer_gives_is_verified(host: Host, shared: SharedAuthority, tmp_path: pathlib.Path) -> None:
     host.served()
     before = host.snapshot()
-    request = host.ask(server_names=["joblet", "two"]).result["request"]
     other = Host(shared, tmp_path / "other")
     of_another = other.sign(other.ask().result["request"]).result["certificate"]
     fewer = host.sign(host.ask(server_names=["joblet"]).result["request"]).result["certificate"]
@@ -136,10 +136,14 @@ def test_what_a_signer_gives_is_verified(host: Host, shared: SharedAuthority, tm
         ("nothing", "0 certificates"),
         (fewer + of_another, "2 certificates"),
     ):
+        host.ask(server_names=["joblet", "two"])  # whose key then waits
+        run = host.ask(server_names=["joblet", "two"], signed_certificate=certificate, on_unavailable="fail")
+        assert (run.failed, run.result["reason"], why in run.result["msg"]) == (True, "signer", True), run.result
         run = host.ask(server_names=["joblet", "two"], signed_certificate=certificate)
-        assert run.failed
-        assert why in run.result["msg"], run.result["msg"]
+        assert (run.failed, run.result["changed"]) == (False, False), run.result
+        assert why in str(run.result["warnings"]), run.result["warnings"]
         assert {name: file for name, file in host.snapshot().items() if name != WAITING} == before
+    request = host.ask(server_names=["joblet", "two"]).result["request"]
     signed = host.sign(request, names=["joblet", "two"]).result["certificate"]
     assert host.ask(server_names=["joblet", "two"], signed_certificate=signed).result["changed"]
     host.assert_whole()
@@ -161,8 +165,22 @@ def test_without_the_signer(host: Host, shared: SharedAuthority) -> None:
         assert run.result["server"]["action"] == "unchanged"
         assert "it is down." in str(run.result["warnings"])
         assert host.ask(signer_failure="it is down.", on_unavailable="fail", **renew).failed
+        assert host.text("crl.pem") == shared.text("crl")
+    # Nor has a signer that gives what nobody can use a say in it.
+    shared.good(clients=[{"name": "older"}])
+    shared.good(clients=[{"name": "older", "state": "revoked"}])
+    run = host.ask(signed_certificate="nothing", renew_before="30d")
+    assert not run.failed, run.result
     assert host.text("crl.pem") == shared.text("crl")
     assert host.text("server.pem") == before
+
+
+def test_a_key_that_waits_is_of_the_kind_that_is_asked_for_now(host: Host) -> None:
+    host.ask()
+    request = x509.load_pem_x509_csr(host.ask(key_type="ec").result["request"].encode())
+    assert isinstance(request.public_key(), ec.EllipticCurvePublicKey)
+    assert host.served(key_type="ec")["changed"]
+    assert host.key().public_key() == request.public_key()
 
 
 def test_the_options_belong_together(host: Host) -> None:

@@ -10,6 +10,7 @@ import dataclasses
 import os
 import typing as t
 
+from ..._core.ca.keys import spec_of
 from ..._core.ca.request import request_pem
 from ..._core.pipeline.source import partial_arn
 from ..._core.shared_ca.configuration import fill_in
@@ -107,8 +108,9 @@ def _request(directory: MemberDirectory, supplier: Supplier, waiting: t.Any) -> 
     wish = supplier.wish.server
     if wish is None:
         return None
-    key = waiting or supplier.make_key(wish.profile.key)
-    if not waiting and not supplier.check_mode:
+    is_fit = waiting and spec_of(waiting.public_key()) == wish.profile.key  # else another kind has been asked for since
+    key = waiting if is_fit else supplier.make_key(wish.profile.key)
+    if not is_fit and not supplier.check_mode:
         directory.write_waiting(key)
     return request_pem(key, wish.names)
 

@@ -106,11 +106,15 @@ def take(
         server = _issued(pair.issuer, make_key(wish.server.profile.key), wish.server, at)
         _refuse_unbelieved(state, server, at)
         return taken(server)
+    failure = f"The signer gave no certificate: {signing.answer.failure}" if signing.answer.failure else ""
     if signing.answer.certificate:
-        return taken(signing.identity(wish.server.names, authority, state.trust, at))
-    if signing.answer.failure:
-        signing.require_good(installed.server, state.trust, at)
-        return taken(installed.server, None, f"The signer gave no certificate: {signing.answer.failure}")
+        try:
+            return taken(signing.identity(wish.server.names, authority, state.trust, at))
+        except RotationError as unusable:
+            failure = unusable.message
+    if failure:
+        signing.require_good(installed.server, state.trust, at, failure)
+        return taken(installed.server, None, failure)
     key = quick_key(wish.server.profile.key)
     stand_in = SigningAuthority(authority, key, pair.above if pair else ())
     raise SignatureNeeded(taken(_issued(stand_in, key, wish.server, at)))

@@ -68,8 +68,8 @@ class Signing:
             raise RotationError(f"The signer's certificate cannot be used: {' '.join(why)}")
         return Identity(leaf, self.key)
 
-    def require_good(self, installed: Identity | None, trust: PeerTrust, at: datetime) -> None:
-        """For where the signer fails. Raises RotationError for a host that cannot go on with what it has."""
+    def require_good(self, installed: Identity | None, trust: PeerTrust, at: datetime, failure: str) -> None:
+        """For where the signer fails. failure: a sentence. Raises RotationError for a host that cannot go on."""
         why = ["This host has no server certificate."]
         if installed:
             leaf, key = installed.certificate, installed.key
@@ -77,7 +77,7 @@ class Signing:
             why = [problem.message for problem in found if problem.severity == "error"]
         if why or self.is_strict:
             has_not = f" And this host cannot go on: {' '.join(why)}" if why else ""
-            raise RotationError(f"The signer gave no certificate: {self.answer.failure}{has_not}", reason="signer")
+            raise RotationError(f"{failure}{has_not}", reason="signer")
 
 
 class SignatureNeeded(Exception):
