@@ -297,15 +297,15 @@ def test_a_lost_manifest_does_not_make_it_new(target: SyncTarget, renew: Renewal
 def test_a_secret_that_takes_over_a_file_does_not_make_it_new(
     aws: MotoServer, target: SyncTarget, intermediate: CertificateAuthority
 ) -> None:
-    """Renamed from web/a to web:a: one stem, one content, another entry."""
+    """Renamed from web/a to web_a: one stem, one content, another entry."""
     document = intermediate.issue("a.example.com").secret_document()
     aws.put_secret("web/a", document)
     target.sync(names=["web/a"])
     target.module("rotation_record", outcome="proven")
     live = target.live_files()
-    aws.put_secret("web:a", document)
-    assert actions(target.sync(names=["web:a"])) == {"web:a": "unchanged"}
-    assert actions(target.module("certificate_rollback")) == {"web:a": "kept"}
+    aws.put_secret("web_a", document)
+    assert actions(target.sync(names=["web_a"])) == {"web_a": "unchanged"}
+    assert actions(target.module("certificate_rollback")) == {"web_a": "kept"}
     assert target.live_files() == live
 
 

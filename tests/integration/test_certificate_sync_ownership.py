@@ -51,16 +51,16 @@ def test_hostile_names_stay_in_the_directory(
 
 
 def test_two_secrets_for_one_file_are_both_named(aws: MotoServer, target: SyncTarget, document: Document) -> None:
-    for name in ("a/b", "a:b", "c"):
+    for name in ("a/b", "a_b", "c"):
         aws.put_secret(name, document)
-    run = target.sync(names=["a/b", "a:b", "c"])
+    run = target.sync(names=["a/b", "a_b", "c"])
     assert run.failed
-    assert actions(run) == {"a/b": "refused", "a:b": "refused", "c": "created"}
-    assert problem_codes(run) == {"a/b": ["file_name_collision"], "a:b": ["file_name_collision"]}
-    assert "Secrets a/b and a:b would be written to one file (a_b)" in run.result["msg"]
+    assert actions(run) == {"a/b": "refused", "a_b": "refused", "c": "created"}
+    assert problem_codes(run) == {"a/b": ["file_name_collision"], "a_b": ["file_name_collision"]}
+    assert "Secrets a/b and a_b would be written to one file (a_b)" in run.result["msg"]
     assert set(target.live_files()) == {"c.pem"}
     target.sync(names=["a/b"])
-    refused = target.sync(names=["a/b", "a:b", "c"], prune=True, on_invalid="skip")
+    refused = target.sync(names=["a/b", "a_b", "c"], prune=True, on_invalid="skip")
     assert set(actions(refused).values()) == {"refused", "unchanged"}
     assert set(target.live_files()) == {"a_b.pem", "c.pem"}, "what exists twice has not vanished"
 
@@ -71,10 +71,10 @@ def test_secret_that_takes_over_a_vanished_ones_file(
     aws.put_secret("a/b", document)
     target.sync(names=["a/b"])
     other = intermediate.issue(["other.example.com"])
-    aws.put_secret("a:b", other.secret_document())
-    assert actions(target.sync(names=["a:b"], prune=True)) == {"a:b": "updated"}
+    aws.put_secret("a_b", other.secret_document())
+    assert actions(target.sync(names=["a_b"], prune=True)) == {"a_b": "updated"}
     assert target.fingerprints() == {"a_b.pem": other.fingerprint_sha256}
-    assert target.sync(names=["a:b"], prune=True).result["changed"] is False
+    assert target.sync(names=["a_b"], prune=True).result["changed"] is False
 
 
 # -- files of others -------------------------------------------------------------------------------------------

@@ -114,7 +114,7 @@ def test_failures_in_a_play_show_no_key(
         "bare-key-as-domain": certificate.secret_document(domain_name="".join(lines[1:-1])),
         "key-alone": key,
         "key-in-a-list": certificate.secret_document(private_key=[{"pem": key}]),
-        "no-pem": certificate.secret_document(private_key="".join(lines[1:-1])),
+        "no-pem": certificate.secret_document(private_key="".join(lines[1:-2])),
         "container": certificate.pkcs12(b"right"),
     }
     for name, value in values.items():
