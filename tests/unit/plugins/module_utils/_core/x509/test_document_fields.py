@@ -149,6 +149,31 @@ def test_an_encrypted_key_as_der() -> None:
 # One key, or two
 
 
+@pytest.mark.parametrize("key_format", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
+def test_an_encrypted_copy_beside_the_plain_key_is_not_needed(key_format: PrivateFormat) -> None:
+    encrypted, others = (
+        issued.private_key.private_bytes(Encoding.PEM, key_format, BestAvailableEncryption(b"open sesame")).decode()
+        for issued in (ISSUED, OTHER)
+    )
+    base = {"cert": CERT, "chain": CHAIN}
+    for document in (
+        {**base, "private_key": encrypted, "key": KEY},
+        {**base, "private_key": KEY, "key": encrypted},
+        {**base, "key": encrypted + KEY},
+        CERT + JOINED + encrypted + KEY,
+    ):
+        for passphrase in (None, b"open sesame", b"wrong"):
+            assert read(document, passphrase=passphrase) == (WHOLE, [])
+    assert read({**base, "private_key": others, "key": KEY}) == (WHOLE, [])
+    code, _message = refused({**base, "private_key": others, "key": KEY}, passphrase=b"open sesame")
+    assert code == "multiple_private_keys"
+    assert refused({**base, "private_key": encrypted})[0] == "private_key_encrypted"
+    mine = json.dumps({**base, "private_key": encrypted, "key": OTHER.private_key_pem})
+    _bundle, problems = judged(parsed(mine), at=pki.now())
+    assert [problem.code for problem in problems] == ["private_key_mismatch"]
+    secrets_scan.assert_no_private_key(problems[0].message)
+
+
 def test_one_key_in_two_encodings_is_one_key() -> None:
     traditional = ISSUED.private_key.private_bytes(
         Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()
