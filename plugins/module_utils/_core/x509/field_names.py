@@ -13,9 +13,6 @@ import typing as t
 #: The documented names.
 FIELDS: t.Final = ("certificate", "private_key", "certificate_chain", "domain_name", "description")
 
-#: Characters: certificates and keys have more in any encoding.
-SHORTEST_CONTENT: t.Final = 48
-
 #: What a field is for. authorities: any of them, of which those are meant that belong to the certificate.
 Role = t.Literal["certificate", "private_key", "certificate_chain", "authorities", "domain_name", "description"]
 

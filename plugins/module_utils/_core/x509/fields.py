@@ -12,8 +12,8 @@ import functools
 import typing as t
 
 from ..._errors import InvalidOption
-from .encodings import read_each
-from .field_names import FIELDS, SHORTEST_CONTENT, Path, Role, capitalized, role_of, shown_path
+from .encodings import SHORTEST_CONTENT, has_unread, read_each
+from .field_names import FIELDS, Path, Role, capitalized, role_of, shown_path
 from .keys import KEY_LABELS
 from .pem import CERTIFICATE, PemBlock
 from .problems import MaterialError
@@ -47,6 +47,22 @@ class Field:
     def has_content(self) -> bool:
         """True also where it is damaged."""
         try:
+            return bool(self.blocks)
+        except MaterialError:
+            return True
+
+    def require_read(self) -> None:
+        """Raises MaterialError, which names the field, where there may be certificates in what nobody can read."""
+        if has_unread(self.texts):
+            raise MaterialError(
+                "pem_invalid",
+                f"{capitalized(self.name)} holds something that is neither PEM nor base64 of DER: store it as PEM.",
+            )
+
+    def may_have_certificates(self) -> bool:
+        """True also where they are damaged."""
+        try:
+            self.require_read()
             return bool(self.blocks)
         except MaterialError:
             return True
@@ -223,7 +239,8 @@ def _known_fields(
             continue
         is_documented = rank == 0 and role in FIELDS
         field = _field((*path, name), value, must_be_text=must_be_text and is_documented)
-        if field and (is_documented or field.has_content):
+        has_content = field and (field.has_content if role == "private_key" else field.may_have_certificates())
+        if field and (is_documented or has_content):
             known.append((rank, name, role, field))
     by_role: dict[Role, list[Field]] = {}
     for _rank, _name, role, field in sorted(known, key=lambda item: item[:2]):

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import typing as t
 
@@ -268,6 +269,109 @@ def test_a_note_that_is_there_twice() -> None:
     assert read(doubled("note", "one", "two")) == (WHOLE, [])
     assert read(doubled("note", 1, None)) == (WHOLE, [])
     assert read(doubled("description", "one", 2)) == (WHOLE, [])
+
+
+# Several in one text
+
+
+def lines(content: bytes, width: int = 64) -> str:
+    text = b64(content)
+    return "\n".join(text[start : start + width] for start in range(0, len(text), width))
+
+
+ENCODINGS: dict[str, t.Callable[[bytes], str]] = {
+    "base64": b64,
+    "unpadded": lambda content: b64(content).rstrip("="),
+    "url-safe": lambda content: b64(content).rstrip("=").translate(str.maketrans("+/", "-_")),
+    "wrapped": lines,
+    "pem-in-base64": lambda content: b64(encode_pem("CERTIFICATE", content)),
+}
+
+
+@functools.cache
+def padded(count: int) -> pki.CertificateAuthority:
+    """Lower, whose certificate has so many digits of padding: its end moves the next one, where it is not seen."""
+    while True:
+        lower = pki.CertificateAuthority("Lower", key=LOWER.key, parent=UPPER)
+        if len(der(lower)) * 2 % 3 == count:
+            return lower
+
+
+@pytest.mark.parametrize("between", [",", ", ", ";", " ", "\n", "\r\n\r\n", "|", "', '", '","', ",\n"])
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_several_in_one_text_are_read_whatever_is_between_them(encoding: str, between: str) -> None:
+    encode = ENCODINGS[encoding]
+    for lower in map(padded, range(3)):
+        if encoding == "wrapped" and not (between.strip() or b64(der(lower)).endswith("=")):
+            continue
+        text = between.join((encode(der(lower)), encode(der(UPPER))))
+        for field, value in (("x5c", text), ("chain", f"{text}\n"), ("ca_chain", f"['{text}']")):
+            material = parsed(json.dumps({**PAIR, field: value}))
+            assert [each.name for each in material.certificates] == WHOLE
+        material = parsed(json.dumps({"certificate": between.join((encode(der(ISSUED)), text)), "private_key": KEY}))
+        assert [each.name for each in material.certificates] == WHOLE
+
+
+def test_several_without_padding_whose_lines_hide_where_they_end() -> None:
+    """Either all is read, or the field is named."""
+    for lower in map(padded, range(3)):
+        text = "\n".join(lines(der(each)).rstrip("=") for each in (lower, UPPER))
+        try:
+            result = ", ".join(each.name for each in parsed(json.dumps({**PAIR, "x5c": text})).certificates)
+        except MaterialError as exc:
+            result = exc.problem.message
+        assert result == ", ".join(WHOLE) or "The field 'x5c' holds something that is neither" in result
+
+
+DER64 = b64(der(UPPER))
+
+
+@pytest.mark.parametrize(
+    "field", ["x5c", "ca.crt", "issuing_ca", "bundle", "chain", "certificate_chain", "cert", "pem"]
+)
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{DER64[:300]},{DER64}",
+        f"{DER64},{DER64[:300]}",
+        f"{DER64}!{DER64}",
+        f"x{DER64}!",
+        f"{DER64[:200]}...",
+        b64(der(UPPER) + b"and the rest"),
+        f"{UPPER.certificate_pem}{DER64}",
+        f"{DER64}\n{UPPER.certificate_pem}",
+        UPPER.certificate_pem.replace("-----", "----"),
+        der(UPPER).hex(),
+        [CHAIN[1], f"{DER64}!"],
+        [CHAIN[1], f"{lines(der(UPPER))}!"],
+    ],
+)
+def test_what_a_known_field_has_and_nobody_can_read_is_an_error(field: str, text: t.Any) -> None:
+    code, message = refused({**PAIR, field: text})
+    assert (code, f"he field '{field}'" in message) == ("pem_invalid", True), (code, message)
+
+
+def test_what_nobody_can_read_within_the_chain() -> None:
+    code, message = refused({**PAIR, "chain": [{"text": f"{DER64}!"}]})
+    assert (code, "The field 'chain[0].text' holds something" in message) == ("pem_invalid", True)
+    assert read({**PAIR, "chain": [*CHAIN, ROOT.certificate_pem], "ca": f"{DER64}!"}) == (WHOLE, ["root_dropped"])
+
+
+@pytest.mark.parametrize("field", ["issuer", "ca", "bundle", "cert", "root"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "C = US, ST = Arizona, O = Starfield Technologies, Inc., CN = Starfield Secure Certificate Authority - G2",
+        "https://acme-v02.api.letsencrypt.org/directory/of/a/very/long/path/that/nobody/would/call/a/certificate",
+        "arn:aws:acm-pca:eu-central-1:123456789012:certificate-authority/12345678-1234-1234-1234-123456789012",
+        "/etc/pki/ca-trust/extracted/pem/directory-hash/with-a-name/that-is-rather-long/tls-ca-bundle",
+        "a" * 128,
+        "MIT License",
+    ],
+)
+def test_what_a_known_field_has_that_is_no_certificate(field: str, text: str) -> None:
+    assert read({**PAIR, "chain": CHAIN, field: text}) == (WHOLE, [])
+    assert read({**PAIR, "chain": CHAIN, "key": f"{DER64}!"}) == (WHOLE, [])
 
 
 # What belongs to the chain and is somewhere else
