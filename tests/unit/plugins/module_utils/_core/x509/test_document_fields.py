@@ -13,7 +13,7 @@ import typing as t
 
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.document import document_parts
-from ansible_collections.certops.rotation.plugins.module_utils._core.x509.fields import FieldMap
+from ansible_collections.certops.rotation.plugins.module_utils._core.x509.fields import FieldMap, replaced
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.pem import encode_pem
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.problems import MaterialError
 from ansible_collections.certops.rotation.tests.support import pki, secrets_scan
@@ -86,6 +86,23 @@ VAULT = {"certificate": CERT, "issuing_ca": CHAIN[0], "ca_chain": CHAIN, "privat
         pytest.param({"tls.crt": CERT, "tls.key": KEY, "ca.crt": JOINED + ROOT.certificate_pem}, id="kubernetes-ca"),
         pytest.param(
             {"kind": "Secret", "data": {"tls.crt": b64(CERT + JOINED), "tls.key": b64(KEY)}}, id="kubernetes-base64"
+        ),
+        pytest.param({"cer": CERT, "key": KEY, "ca.cer": JOINED}, id="acme.sh"),
+        pytest.param({"cer": CERT, "key": KEY, "ca.cer": JOINED, "fullchain.cer": CERT + JOINED}, id="acme.sh-all"),
+        pytest.param({"fullchain.cer": CERT + JOINED, "private.key": KEY}, id="acme.sh-fullchain"),
+        pytest.param({"certificate.crt": CERT, "private.key": KEY, "ca_bundle.crt": JOINED}, id="zerossl"),
+        pytest.param({"client.crt": CERT, "client.key": KEY, "ca.crt": JOINED}, id="client"),
+        pytest.param({"client-cert.pem": CERT, "client-key.pem": KEY, "ca.pem": JOINED}, id="client-pem"),
+        pytest.param({"domain.crt": CERT, "domain.key": KEY, "intermediate.crt": JOINED}, id="domain"),
+        pytest.param({"peer.crt": CERT, "peer.key": KEY, "rootCA.crt": JOINED}, id="peer"),
+        pytest.param({"cert": CERT, "domain.key": KEY, "chain.crt": JOINED}, id="mixed"),
+        pytest.param(
+            {
+                "client-certificate-data": b64(CERT),
+                "client-key-data": b64(KEY),
+                "certificate-authority-data": b64(JOINED),
+            },
+            id="kubeconfig",
         ),
         pytest.param({"certificate_pem": CERT, "private_key_pem": KEY, "issuer_pem": JOINED}, id="terraform"),
         pytest.param({"SSL_CERTIFICATE": CERT, "SSL_CERTIFICATE_KEY": KEY, "SSL-CA-BUNDLE": JOINED}, id="environment"),
@@ -269,6 +286,40 @@ def test_a_note_that_is_there_twice() -> None:
     assert read(doubled("note", "one", "two")) == (WHOLE, [])
     assert read(doubled("note", 1, None)) == (WHOLE, [])
     assert read(doubled("description", "one", 2)) == (WHOLE, [])
+
+
+# Of others
+
+
+CLIENT = {"client.crt": OTHER.certificate_pem + JOINED, "client.key": OTHER.private_key_pem, "client_chain": JOINED}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {**PAIR, "chain": CHAIN, **CLIENT},
+        {"server.crt": CERT, "server.key": KEY, "ca.crt": JOINED, **CLIENT},
+        {"certificate": CERT + KEY, "chain": CHAIN, **CLIENT},
+        {"data": {**PAIR, "chain": CHAIN}, **CLIENT},
+        {"data": {**PAIR, "chain": CHAIN, **CLIENT}},
+        {**PAIR, "chain": CHAIN, "client": {"cer": OTHER.certificate_pem, "key": OTHER.private_key_pem}},
+    ],
+)
+def test_a_client_beside_the_server_is_not_meant(document: t.Any) -> None:
+    assert read(document) == (WHOLE, [])
+
+
+def test_a_client_and_a_peer_contradict_each_other() -> None:
+    code, message = refused({"peer.crt": CERT, "peer.key": KEY, "chain": CHAIN, **CLIENT})
+    assert code == "multiple_private_keys"
+    assert "'client.key' and the field 'peer.key'" in message
+
+
+def test_what_others_are_called_is_replaced_as_well() -> None:
+    document = {"client.crt": CERT, "client.key": KEY, "ca.cer": JOINED, "note": 1}
+    parts = {"certificate": "new", "private_key": "key", "certificate_chain": "chain"}
+    assert replaced(document, parts) == {"note": 1, **parts}
+    assert replaced({**PAIR, **CLIENT}, parts) == {**CLIENT, **parts}
 
 
 # Several in one text
