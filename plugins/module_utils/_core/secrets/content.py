@@ -11,7 +11,7 @@ import functools
 import typing as t
 
 from ..x509.certificate import load_certificate
-from ..x509.encodings import PRIVATE_KEY, der_blocks, from_base64, has_pem
+from ..x509.encodings import PRIVATE_KEY, der_blocks, from_base64, from_base64_each, has_pem
 from ..x509.fields import CONTENT, DocumentFields, Field
 from ..x509.keys import KEY_LABELS, canonical_key, is_key, load_private_key
 from ..x509.pem import CERTIFICATE, ENCRYPTED_PRIVATE_KEY, PemBlock, parse_pem
@@ -22,6 +22,7 @@ if t.TYPE_CHECKING:
     from ..x509.field_names import Role
 
 _TRADITIONAL: t.Final = frozenset(KEY_LABELS) - {PRIVATE_KEY, ENCRYPTED_PRIVATE_KEY}
+_BETWEEN: t.Final = (",", ";", "|", " ")
 #: The texts of a field -> the blocks that are to be there.
 Parts = dict[tuple[str, ...], list[PemBlock]]
 
@@ -105,8 +106,12 @@ class NewContent:
 
 
 def encoded_like(text: str, blocks: t.Sequence[PemBlock]) -> str:
-    """The blocks as PEM, as base64 of PEM or as base64 of DER, which is what the text is."""
-    decoded = None if has_pem(text) else from_base64(text)
+    """The blocks as PEM, as base64 of PEM or as base64 of DER, which is what the text is: of each, or of all in one."""
+    pieces = [] if has_pem(text) else from_base64_each(text)
+    if len(pieces) > 1:
+        between = next((each for each in _BETWEEN if each in text), "\n")
+        return between.join(encoded_like(base64.b64encode(pieces[0]).decode(), [block]) for block in blocks)
+    decoded = pieces[0] if pieces else None
     if decoded is None:
         return "".join(block.encode().decode() for block in blocks)
     if has_pem(decoded):

@@ -32,6 +32,10 @@ def _read(field: Field) -> tuple[list[Certificate], MaterialError | None]:
         blocks = field.blocks
     except MaterialError as exc:
         return found, exc
+    try:
+        field.require_read()
+    except MaterialError as exc:
+        failure = exc
     for block in blocks:
         try:
             found += map(load_certificate, _ders(block))

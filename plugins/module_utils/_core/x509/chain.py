@@ -35,11 +35,13 @@ class Chain:
 class Choice:
     """By what one of several ways up is chosen.
 
-    is_fit: whether a certificate may be sent at all, for its dates and its strength. accepts: whether a verifier takes
+    is_fit: whether a certificate may be sent at all, for its dates and its strength; is_current: for its dates alone,
+    without which it is nobody's root. accepts: whether a verifier takes
     the way; anchors: what is trusted. Both are asked only where there is something to choose.
     """
 
     is_fit: t.Callable[[Certificate], bool]
+    is_current: t.Callable[[Certificate], bool]
     accepts: t.Callable[[WayUp], bool]
     anchors: t.Callable[[], t.Sequence[Certificate]] = tuple
 
@@ -87,10 +89,12 @@ def arrange(leaf: Certificate, certificates: t.Sequence[Certificate], choice: Ch
 
 def _best_way(leaf: Certificate, others: t.Sequence[Certificate], choice: Choice) -> tuple[WayUp | None, bool]:
     """And whether the search for it was given up."""
+    # No way ends well, or early, at a root that nobody has: it is as if it were not there.
+    others = [other for other in others if not other.self_signed or choice.is_current(other)]
     search = WaysUp(leaf, others, choice.is_fit, ())
     if len(search.found) == 1 and not search.gave_up:
         return search.found[0], False
-    anchors = choice.anchors()
+    anchors = [*filter(choice.is_current, choice.anchors())]
     if anchors:
         search = WaysUp(leaf, others, choice.is_fit, anchors)
     if not search.found:

@@ -14,7 +14,7 @@ from .belonging import authorities_of, certificates_in_field, field_with_issuer,
 from .certificate import Certificate, load_certificate
 from .effort import require_bounded_effort
 from .encodings import PKCS7, PKCS12, der_blocks, read_blocks
-from .field_names import Role, capitalized
+from .field_names import Role, capitalized, role_of
 from .fields import DocumentFields, Field, FieldMap
 from .json_document import json_text, load_document
 from .keys import KEY_LABELS, is_key, load_der_key, load_private_key
@@ -199,6 +199,8 @@ def _blocks(found: DocumentFields, role: Role) -> list[PemBlock]:
     for field in found.by_role.get(role, ()):
         if not field.blocks:
             raise MaterialError("pem_invalid", f"{capitalized(field.name)} holds no PEM block: store it as PEM.")
+        if role != "private_key":
+            field.require_read()
         try:
             refuse_unusable(field.blocks)
         except MaterialError as exc:
@@ -212,7 +214,7 @@ def _with_authorities(certificates: tuple[Certificate, ...], found: DocumentFiel
     in what is damaged."""
     known = (*certificates, *authorities_of(certificates, _authorities(found)))
     _limit(known)
-    require_readable(known, found.by_role.get("authorities", ()))
+    require_readable(known, [*found.by_role.get("authorities", ()), *filter(_is_in_chain, found.others)])
     elsewhere = None if found.is_chain_chosen else field_with_issuer(known, found.others)
     if elsewhere is not None:
         raise MaterialError(
@@ -221,6 +223,12 @@ def _with_authorities(certificates: tuple[Certificate, ...], found: DocumentFiel
             "'certificate_chain', or say with a JMESPath expression where the chain is.",
         )
     return known
+
+
+def _is_in_chain(field: Field) -> bool:
+    """Whether it is inside of a field for the chain, such as one of its objects."""
+    roles = [role_of(part) for part in field.path[:-1] if isinstance(part, str)]
+    return any(role and role[0] in ("certificate_chain", "authorities") for role in roles)
 
 
 def _authorities(found: DocumentFields) -> list[Certificate]:

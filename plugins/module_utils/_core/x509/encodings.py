@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 import typing as t
 
 from ..der import element
-from .pem import CERTIFICATE, ENCRYPTED_PRIVATE_KEY, PemBlock, as_utf8, parse_pem
+from .pem import CERTIFICATE, ENCRYPTED_PRIVATE_KEY, PemBlock, as_utf8, parse_pem, texts_around
 
 PRIVATE_KEY: t.Final = "PRIVATE KEY"
 PKCS7: t.Final = "PKCS7"
 #: Of a container that PEM has no label for.
 PKCS12: t.Final = "PKCS12"
+#: Characters: certificates and keys have more in any encoding.
+SHORTEST_CONTENT: t.Final = 48
 
 _SEQUENCE, _INTEGER, _OCTETS, _OID = 0x30, 0x02, 0x04, 0x06
 _DATES: t.Final = frozenset({0x17, 0x18})
@@ -24,6 +27,10 @@ _SIGNED_DATA: t.Final = bytes.fromhex("06092a864886f70d010702")  # RFC 5652, 5.1
 _URL_SAFE: t.Final = str.maketrans("-_", "+/")
 _FILLING: t.Final = (b"\0", b" ", b"\t", b"\r", b"\n")
 _MOST_LAYERS: t.Final = 3
+_BETWEEN: t.Final = re.compile(r"""[,;|=()'"\[\]]+""")  # several in one text: a list as others write it, or padding
+_RUN: t.Final = re.compile(rf"[A-Za-z0-9+/_-]{{{SHORTEST_CONTENT},}}")
+_BEGINNINGS: t.Final = ("MI", "LS0t")  # base64 of DER, and of PEM
+_LEAST_DIGITS: t.Final = 200  # no certificate is shorter, and no name, path or fingerprint as long
 
 
 def read_blocks(content: str | bytes) -> list[PemBlock]:
@@ -36,19 +43,39 @@ def read_blocks(content: str | bytes) -> list[PemBlock]:
             return blocks
         if has_pem(content):
             return parse_pem(content)
-        decoded = from_base64(content)
-        if not decoded:
+        pieces = from_base64_each(content)
+        if len(pieces) > 1:
+            return [block for piece in pieces for block in der_blocks(piece) or parse_pem(piece)]
+        if not pieces:
             return []
-        content = decoded
+        content = pieces[0]
     return []
 
 
 def read_each(texts: t.Sequence[str]) -> list[PemBlock]:
     """Of several texts, each of which holds some of the blocks, or one line of them. Raises MaterialError."""
+    return [block for text in _joined(texts) for block in read_blocks(text)]
+
+
+def has_unread(texts: t.Sequence[str]) -> bool:
+    """Whether there may be certificates in something of which read_each makes nothing. Raises MaterialError."""
+    return any(map(_has_unread, _joined(texts)))
+
+
+def _joined(texts: t.Sequence[str]) -> t.Sequence[str]:
     whole = all("-----END " in text for text in texts if "-----BEGIN " in text)
-    if len(texts) > 1 and not whole:
-        return read_blocks("\n".join(texts))
-    return [block for text in texts for block in read_blocks(text)]
+    return ["\n".join(texts)] if len(texts) > 1 and not whole else texts
+
+
+def _has_unread(text: str) -> bool:
+    if has_pem(text):
+        return any(run.startswith(_BEGINNINGS) for around in texts_around(text) for run in _RUN.findall(around))
+    if read_blocks(text):
+        pieces = from_base64_each(text)
+        blocks, end = _der_blocks(pieces[0])
+        return len(pieces) == 1 and bool(blocks) and end < len(pieces[0])
+    runs = _RUN.findall(text)
+    return any(run.startswith(_BEGINNINGS) for run in runs) or sum(map(len, runs)) >= _LEAST_DIGITS
 
 
 def has_pem(content: str | bytes) -> bool:
@@ -66,8 +93,43 @@ def from_base64(content: str | bytes) -> bytes | None:
         return None
 
 
+def from_base64_each(content: str | bytes) -> list[bytes]:
+    """As from_base64, of several that are whole, with spaces, line ends, padding, commas or the like between them."""
+    text = content if isinstance(content, str) else content.decode("latin-1")
+    pieces = [piece for part in _BETWEEN.split(text) if part.strip() for piece in _between_spaces(part)]
+    if pieces and all(map(_is_whole, pieces)):
+        return pieces
+    whole = from_base64(text)
+    return [whole] if whole else []
+
+
+def _between_spaces(text: str) -> list[bytes]:
+    words = [from_base64(word) or b"" for word in text.split()]
+    return words if all(map(_is_whole, words)) else [from_base64(text) or b""]
+
+
+def _is_whole(data: bytes) -> bool:
+    """Whether it is PEM, or DER that is neither cut off nor followed by anything."""
+    if has_pem(data):
+        return data.count(b"-----BEGIN ") == data.count(b"-----END ")
+    blocks, end = _der_blocks(data)
+    return bool(blocks) and end == len(data) and (blocks[-1].der[1:2] == b"\x80" or not _is_cut_off(blocks[-1].der))
+
+
+def _is_cut_off(data: bytes) -> bool:
+    try:
+        return element(data, 0)[2] > len(data)
+    except ValueError:
+        return True
+
+
 def der_blocks(data: bytes) -> list[PemBlock]:
     """Of DER elements one after the other; [] where the first is none that is known, or the content is text."""
+    return _der_blocks(data)[0]
+
+
+def _der_blocks(data: bytes) -> tuple[list[PemBlock], int]:
+    """And where they end."""
     blocks: list[PemBlock] = []
     position = 0
     while position < len(data):
@@ -79,7 +141,7 @@ def der_blocks(data: bytes) -> list[PemBlock]:
         position = end
         while data[position : position + 1] in _FILLING:
             position += 1
-    return blocks
+    return blocks, position
 
 
 def _end(data: bytes, position: int) -> int:

@@ -13,20 +13,18 @@ import typing as t
 #: The documented names.
 FIELDS: t.Final = ("certificate", "private_key", "certificate_chain", "domain_name", "description")
 
-#: Characters: certificates and keys have more in any encoding.
-SHORTEST_CONTENT: t.Final = 48
-
 #: What a field is for. authorities: any of them, of which those are meant that belong to the certificate.
 Role = t.Literal["certificate", "private_key", "certificate_chain", "authorities", "domain_name", "description"]
 
 #: In the plainest spelling, see _plain; the first of a role is the documented one.
 _NAMES: t.Final[dict[Role, str]] = {
-    "certificate": "certificate cert crt leaf leafcertificate leafcert certificatebody publiccertificate fullchain"
+    "certificate": "certificate cert crt cer leaf leafcertificate leafcert certificatebody publiccertificate fullchain"
     " fullchaincertificate certificatefullchain certificateandchain pem pembundle",
     "private_key": "privatekey key privkey certificateprivatekey certificatekey certprivatekey certkey rsaprivatekey"
     " ecprivatekey",
     "certificate_chain": "certificatechain chain certchain intermediate intermediates intermediatecertificate"
-    " intermediatecertificates intermediatecert intermediatecerts chaincertificate chaincertificates",
+    " intermediatecertificates intermediatecert intermediatecerts intermediateca intermediatecas chaincertificate"
+    " chaincertificates",
     "authorities": "cachain issuingca issuingcertificate issuer issuercertificate issuercert ca cacrt cacert"
     " cacertificate cacerts cacertificates cabundle certificateauthority bundle x5c root rootca rootcert"
     " rootcertificate",
@@ -38,7 +36,8 @@ _ROLES: t.Final[dict[str, tuple[Role, int]]] = {
 }
 _SEPARATORS: t.Final = str.maketrans("", "", "-_. ")
 _PREFIXES: t.Final = ("tls", "ssl", "x509", "server")
-_SUFFIXES: t.Final = ("pem", "base64", "b64", "der")
+_PREFIXES_OF_OTHERS: t.Final = ("client", "peer", "domain", "host")  # perhaps of somebody else than the server
+_SUFFIXES: t.Final = ("pem", "base64", "b64", "der", "cer", "crt", "cert", "data")
 _LONGEST: t.Final = 64
 _SHOWABLE: t.Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. :/@-]{0,39}")
 
@@ -49,25 +48,28 @@ Path = tuple[t.Union[str, int], ...]
 def role_of(name: str) -> tuple[Role, int] | None:
     """What a field of that name is for, and its rank among the names for that; None for names that are not known.
 
-    Upper and lower case, hyphens, underscores and dots are one, as are a tls_ before a name and a _pem after it.
+    Upper and lower case, hyphens, underscores and dots are one, as are a tls_ before and a _pem or .crt after it.
     """
-    plain = name.translate(_SEPARATORS).lower() if len(name) <= _LONGEST else ""
-    while plain not in _ROLES:
-        shorter = _without_affix(plain)
-        if shorter == plain:
-            return None
-        plain = shorter
-    return _ROLES[plain]
+    return _known(_plain(name))
 
 
-def _without_affix(plain: str) -> str:
-    for suffix in _SUFFIXES:
-        if plain.endswith(suffix):
-            return plain[: -len(suffix)]
-    for prefix in _PREFIXES:
-        if plain.startswith(prefix):
-            return plain[len(prefix) :]
-    return plain
+def role_of_other(name: str) -> tuple[Role, int] | None:
+    """As role_of, of client.crt and the like, which are meant where there is nothing else."""
+    plain = _plain(name)
+    prefixes = (prefix for prefix in _PREFIXES_OF_OTHERS if plain.startswith(prefix))
+    return next((known for prefix in prefixes if (known := _known(plain[len(prefix) :]))), None)
+
+
+def _plain(name: str) -> str:
+    return name.translate(_SEPARATORS).lower() if len(name) <= _LONGEST else ""
+
+
+def _known(plain: str) -> tuple[Role, int] | None:
+    if plain in _ROLES:
+        return _ROLES[plain]
+    shorter = [plain[: -len(suffix)] for suffix in _SUFFIXES if plain.endswith(suffix)]
+    shorter += [plain[len(prefix) :] for prefix in _PREFIXES if plain.startswith(prefix)]
+    return next((known for each in shorter if (known := _known(each))), None)
 
 
 def shown_path(path: Path) -> str:

@@ -12,8 +12,8 @@ import functools
 import typing as t
 
 from ..._errors import InvalidOption
-from .encodings import read_each
-from .field_names import FIELDS, SHORTEST_CONTENT, Path, Role, capitalized, role_of, shown_path
+from .encodings import SHORTEST_CONTENT, has_unread, read_each
+from .field_names import FIELDS, Path, Role, capitalized, role_of, role_of_other, shown_path
 from .keys import KEY_LABELS
 from .pem import CERTIFICATE, PemBlock
 from .problems import MaterialError
@@ -47,6 +47,22 @@ class Field:
     def has_content(self) -> bool:
         """True also where it is damaged."""
         try:
+            return bool(self.blocks)
+        except MaterialError:
+            return True
+
+    def require_read(self) -> None:
+        """Raises MaterialError, which names the field, where there may be certificates in what nobody can read."""
+        if has_unread(self.texts):
+            raise MaterialError(
+                "pem_invalid",
+                f"{capitalized(self.name)} holds something that is neither PEM nor base64 of DER: store it as PEM.",
+            )
+
+    def may_have_certificates(self) -> bool:
+        """True also where they are damaged."""
+        try:
+            self.require_read()
             return bool(self.blocks)
         except MaterialError:
             return True
@@ -143,9 +159,12 @@ def replaced(document: dict[str, t.Any], parts: t.Mapping[str, str]) -> dict[str
     """A copy of a document in which these of the FIELDS, by their documented names, stand for all that there were."""
     changed: dict[str, t.Any] = copy.deepcopy(document)
     holder = _holder(changed, is_chosen=True)
-    roles = {*parts, *(["authorities"] if "certificate_chain" in parts else [])}
+    roles: set[t.Any] = {*parts, *(["authorities"] if "certificate_chain" in parts else [])}
     for _path, mapping in _upwards(changed, holder):
-        for name in [name for name in mapping if (role_of(name) or ("",))[0] in roles]:
+        read = {
+            field.path[-1] for role, known in _known_fields(mapping, ()).items() if role in roles for field in known
+        }
+        for name in [name for name in mapping if (role_of(name) or ("",))[0] in roles or name in read]:
             del mapping[name]
     _upwards(changed, holder)[0][1].update(parts)
     return changed
@@ -156,7 +175,7 @@ def _holder(document: t.Any, *, is_chosen: bool) -> Path:
 
     is_chosen: an expression says where they are, so that it does not matter which of several it is.
     """
-    for is_holder in (_has_pair, _has_certificate):
+    for is_holder in (functools.partial(_has_pair, with_others=False), _has_pair, _has_certificate):
         if isinstance(document, dict) and is_holder(document):
             return ()
         found = list(_mappings_with(is_holder, document, ()))
@@ -186,8 +205,11 @@ def _has_certificate(mapping: t.Mapping[str, t.Any]) -> bool:
     return any(field.has_any({CERTIFICATE}) for field in _known_fields(mapping, ()).get("certificate", ()))
 
 
-def _has_pair(mapping: t.Mapping[str, t.Any]) -> bool:
-    fields = _known_fields(mapping, ())
+def _has_pair(mapping: t.Mapping[str, t.Any], *, with_others: bool = True) -> bool:
+    return _is_pair(_known_fields(mapping, (), with_others=with_others))
+
+
+def _is_pair(fields: t.Mapping[Role, t.Sequence[Field]]) -> bool:
     certificates = fields.get("certificate", ())
     if certificates and "private_key" in fields:
         return True
@@ -199,7 +221,8 @@ def _fields_of(document: t.Any, holder: Path, except_roles: t.Collection[str]) -
     by_role: dict[Role, list[Field]] = {}
     for path, mapping in _upwards(document, holder):
         is_holder = path == holder
-        for role, fields in _known_fields(mapping, path, must_be_text=is_holder, except_roles=except_roles).items():
+        known = _known_fields(mapping, path, must_be_text=is_holder, except_roles=except_roles, with_others=is_holder)
+        for role, fields in known.items():
             if role in _CHAIN or role not in by_role:
                 by_role.setdefault(role, []).extend(fields)
     return by_role
@@ -211,20 +234,32 @@ def _known_fields(
     *,
     must_be_text: bool = False,
     except_roles: t.Collection[str] = (),
+    with_others: bool = True,
 ) -> dict[Role, list[Field]]:
     """The best known names first. What a less known name holds counts only when it is PEM or the like.
 
-    must_be_text: raises MaterialError when a documented name holds anything else.
+    must_be_text: raises MaterialError when a documented name holds anything else. with_others: what is called after
+    others, such as client.crt, counts where nothing else is there for the same, or the pair is not complete.
     """
     known: list[tuple[int, str, Role, Field]] = []
+    of_others: list[tuple[int, str, Role, Field]] = []
     for name, value in mapping.items():
-        role, rank = role_of(name) or (None, 0)
+        is_other = role_of(name) is None
+        role, rank = (role_of_other(name) if is_other and with_others else role_of(name)) or (None, 0)
         if role not in CONTENT or role in except_roles:
             continue
-        is_documented = rank == 0 and role in FIELDS
+        is_documented = rank == 0 and role in FIELDS and not is_other
         field = _field((*path, name), value, must_be_text=must_be_text and is_documented)
-        if field and (is_documented or field.has_content):
-            known.append((rank, name, role, field))
+        has_content = field and (field.has_content if role == "private_key" else field.may_have_certificates())
+        if field and (is_documented or has_content):
+            (of_others if is_other else known).append((rank, name, role, field))
+    by_role = _by_role(known)
+    if not _is_pair(by_role):
+        by_role.update({role: fields for role, fields in _by_role(of_others).items() if role not in by_role})
+    return by_role
+
+
+def _by_role(known: t.Iterable[tuple[int, str, Role, Field]]) -> dict[Role, list[Field]]:
     by_role: dict[Role, list[Field]] = {}
     for _rank, _name, role, field in sorted(known, key=lambda item: item[:2]):
         by_role.setdefault(role, []).append(field)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import typing as t
 
-from .encodings import from_base64
-from .field_names import SHORTEST_CONTENT, capitalized, role_of, shown_path
+from .encodings import SHORTEST_CONTENT, from_base64
+from .field_names import capitalized, role_of, shown_path
 from .pem import as_utf8
 from .problems import MaterialError
 

@@ -35,14 +35,21 @@ def load_private_key(blocks: t.Iterable[PemBlock], opener: Opener | None = None)
     """The one private key among the blocks, as loaded by cryptography and as PEM. Raises MaterialError.
 
     It may be there in several encodings; of those PKCS#8 is preferred, so that their order does not matter.
-    opener: None where there is no passphrase; an encrypted key is refused then.
+    opener: None where there is no passphrase; an encrypted key is refused then, unless a plain one is beside it.
     """
     keys = list(dict.fromkeys(filter(is_key, blocks)))
     if not keys:
         raise MaterialError("private_key_missing", "There is no private key: store the leaf's private key as PEM.")
     if len(keys) > _MOST_ENCODINGS:
         raise _different_keys(len(keys))
-    loaded = [_load_key(block, opener) for block in sorted(keys, key=lambda block: block.label != PRIVATE_KEY)]
+    loaded: list[tuple[t.Any, bytes]] = []
+    for block in sorted(keys, key=lambda block: (_is_encrypted(block), block.label != PRIVATE_KEY)):
+        try:
+            loaded.append(_load_key(block, opener))
+        except MaterialError:
+            # Whether the plain one is the leaf's is asked later; a copy that nobody can open changes nothing then.
+            if not (loaded and _is_encrypted(block)):
+                raise
     different = [loaded[0][0]]
     for key, _pem in loaded[1:]:
         if not any(is_same_key(key, known) for known in different):
@@ -63,9 +70,12 @@ def _different_keys(count: int) -> MaterialError:
     )
 
 
+def _is_encrypted(block: PemBlock) -> bool:
+    return block.label == ENCRYPTED_PRIVATE_KEY or any("ENCRYPTED" in header for header in block.headers)
+
+
 def _load_key(block: PemBlock, opener: Opener | None) -> tuple[t.Any, bytes]:
-    encrypted = block.label == ENCRYPTED_PRIVATE_KEY or any("ENCRYPTED" in header for header in block.headers)
-    if not encrypted:
+    if not _is_encrypted(block):
         return load_der_key(block.der, traditional=block.label in _TRADITIONAL_LABELS)
     if opener is None or not opener.has_passphrase:
         raise MaterialError(

@@ -128,6 +128,7 @@ def chosen_chain(
 
     choice = Choice(
         is_fit=lambda certificate: not intermediate_problems(certificate, policy, at),
+        is_current=lambda certificate: not _intermediate_date_problems(certificate, policy, at, None),
         accepts=accepts,
         anchors=lambda: tuple(load_certificate(anchor.public_bytes(Encoding.DER)) for anchor in anchors),
     )

@@ -109,6 +109,19 @@ def test_the_same_text_comes_back() -> None:
     assert put(OLD, put(BARE, first)) == first
 
 
+@pytest.mark.parametrize("between", [",", "; ", " ", "\n"])
+def test_several_in_one_text_stay_one_text_each(between: str) -> None:
+    def document(issued: IssuedCertificate) -> dict[str, str]:
+        texts = [b64(block.der) for block in parse_pem(full(issued))]
+        return {"cert": texts[0], "x5c": between.join(texts), "key": issued.private_key_pem}
+
+    result = put_document(NEW, document(OLD))
+    assert {**result, "x5c": result["x5c"].split(between.strip() or None)} == {
+        **document(NEW),
+        "x5c": document(NEW)["x5c"].split(between),
+    }
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [

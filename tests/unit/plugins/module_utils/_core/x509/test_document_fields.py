@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import typing as t
 
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.document import document_parts
-from ansible_collections.certops.rotation.plugins.module_utils._core.x509.fields import FieldMap
+from ansible_collections.certops.rotation.plugins.module_utils._core.x509.fields import FieldMap, replaced
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.pem import encode_pem
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.problems import MaterialError
 from ansible_collections.certops.rotation.tests.support import pki, secrets_scan
@@ -86,6 +87,23 @@ VAULT = {"certificate": CERT, "issuing_ca": CHAIN[0], "ca_chain": CHAIN, "privat
         pytest.param(
             {"kind": "Secret", "data": {"tls.crt": b64(CERT + JOINED), "tls.key": b64(KEY)}}, id="kubernetes-base64"
         ),
+        pytest.param({"cer": CERT, "key": KEY, "ca.cer": JOINED}, id="acme.sh"),
+        pytest.param({"cer": CERT, "key": KEY, "ca.cer": JOINED, "fullchain.cer": CERT + JOINED}, id="acme.sh-all"),
+        pytest.param({"fullchain.cer": CERT + JOINED, "private.key": KEY}, id="acme.sh-fullchain"),
+        pytest.param({"certificate.crt": CERT, "private.key": KEY, "ca_bundle.crt": JOINED}, id="zerossl"),
+        pytest.param({"client.crt": CERT, "client.key": KEY, "ca.crt": JOINED}, id="client"),
+        pytest.param({"client-cert.pem": CERT, "client-key.pem": KEY, "ca.pem": JOINED}, id="client-pem"),
+        pytest.param({"domain.crt": CERT, "domain.key": KEY, "intermediate.crt": JOINED}, id="domain"),
+        pytest.param({"peer.crt": CERT, "peer.key": KEY, "rootCA.crt": JOINED}, id="peer"),
+        pytest.param({"cert": CERT, "domain.key": KEY, "chain.crt": JOINED}, id="mixed"),
+        pytest.param(
+            {
+                "client-certificate-data": b64(CERT),
+                "client-key-data": b64(KEY),
+                "certificate-authority-data": b64(JOINED),
+            },
+            id="kubeconfig",
+        ),
         pytest.param({"certificate_pem": CERT, "private_key_pem": KEY, "issuer_pem": JOINED}, id="terraform"),
         pytest.param({"SSL_CERTIFICATE": CERT, "SSL_CERTIFICATE_KEY": KEY, "SSL-CA-BUNDLE": JOINED}, id="environment"),
         pytest.param({"cert_b64": b64(CERT), "key_b64": b64(KEY), "intermediates": CHAIN}, id="base64-names"),
@@ -147,6 +165,31 @@ def test_an_encrypted_key_as_der() -> None:
 
 
 # One key, or two
+
+
+@pytest.mark.parametrize("key_format", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
+def test_an_encrypted_copy_beside_the_plain_key_is_not_needed(key_format: PrivateFormat) -> None:
+    encrypted, others = (
+        issued.private_key.private_bytes(Encoding.PEM, key_format, BestAvailableEncryption(b"open sesame")).decode()
+        for issued in (ISSUED, OTHER)
+    )
+    base = {"cert": CERT, "chain": CHAIN}
+    for document in (
+        {**base, "private_key": encrypted, "key": KEY},
+        {**base, "private_key": KEY, "key": encrypted},
+        {**base, "key": encrypted + KEY},
+        CERT + JOINED + encrypted + KEY,
+    ):
+        for passphrase in (None, b"open sesame", b"wrong"):
+            assert read(document, passphrase=passphrase) == (WHOLE, [])
+    assert read({**base, "private_key": others, "key": KEY}) == (WHOLE, [])
+    code, _message = refused({**base, "private_key": others, "key": KEY}, passphrase=b"open sesame")
+    assert code == "multiple_private_keys"
+    assert refused({**base, "private_key": encrypted})[0] == "private_key_encrypted"
+    mine = json.dumps({**base, "private_key": encrypted, "key": OTHER.private_key_pem})
+    _bundle, problems = judged(parsed(mine), at=pki.now())
+    assert [problem.code for problem in problems] == ["private_key_mismatch"]
+    secrets_scan.assert_no_private_key(problems[0].message)
 
 
 def test_one_key_in_two_encodings_is_one_key() -> None:
@@ -243,6 +286,143 @@ def test_a_note_that_is_there_twice() -> None:
     assert read(doubled("note", "one", "two")) == (WHOLE, [])
     assert read(doubled("note", 1, None)) == (WHOLE, [])
     assert read(doubled("description", "one", 2)) == (WHOLE, [])
+
+
+# Of others
+
+
+CLIENT = {"client.crt": OTHER.certificate_pem + JOINED, "client.key": OTHER.private_key_pem, "client_chain": JOINED}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {**PAIR, "chain": CHAIN, **CLIENT},
+        {"server.crt": CERT, "server.key": KEY, "ca.crt": JOINED, **CLIENT},
+        {"certificate": CERT + KEY, "chain": CHAIN, **CLIENT},
+        {"data": {**PAIR, "chain": CHAIN}, **CLIENT},
+        {"data": {**PAIR, "chain": CHAIN, **CLIENT}},
+        {**PAIR, "chain": CHAIN, "client": {"cer": OTHER.certificate_pem, "key": OTHER.private_key_pem}},
+    ],
+)
+def test_a_client_beside_the_server_is_not_meant(document: t.Any) -> None:
+    assert read(document) == (WHOLE, [])
+
+
+def test_a_client_and_a_peer_contradict_each_other() -> None:
+    code, message = refused({"peer.crt": CERT, "peer.key": KEY, "chain": CHAIN, **CLIENT})
+    assert code == "multiple_private_keys"
+    assert "'client.key' and the field 'peer.key'" in message
+
+
+def test_what_others_are_called_is_replaced_as_well() -> None:
+    document = {"client.crt": CERT, "client.key": KEY, "ca.cer": JOINED, "note": 1}
+    parts = {"certificate": "new", "private_key": "key", "certificate_chain": "chain"}
+    assert replaced(document, parts) == {"note": 1, **parts}
+    assert replaced({**PAIR, **CLIENT}, parts) == {**CLIENT, **parts}
+
+
+# Several in one text
+
+
+def lines(content: bytes, width: int = 64) -> str:
+    text = b64(content)
+    return "\n".join(text[start : start + width] for start in range(0, len(text), width))
+
+
+ENCODINGS: dict[str, t.Callable[[bytes], str]] = {
+    "base64": b64,
+    "unpadded": lambda content: b64(content).rstrip("="),
+    "url-safe": lambda content: b64(content).rstrip("=").translate(str.maketrans("+/", "-_")),
+    "wrapped": lines,
+    "pem-in-base64": lambda content: b64(encode_pem("CERTIFICATE", content)),
+}
+
+
+@functools.cache
+def padded(count: int) -> pki.CertificateAuthority:
+    """Lower, whose certificate has so many digits of padding: its end moves the next one, where it is not seen."""
+    while True:
+        lower = pki.CertificateAuthority("Lower", key=LOWER.key, parent=UPPER)
+        if len(der(lower)) * 2 % 3 == count:
+            return lower
+
+
+@pytest.mark.parametrize("between", [",", ", ", ";", " ", "\n", "\r\n\r\n", "|", "', '", '","', ",\n"])
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_several_in_one_text_are_read_whatever_is_between_them(encoding: str, between: str) -> None:
+    encode = ENCODINGS[encoding]
+    for lower in map(padded, range(3)):
+        if encoding == "wrapped" and not (between.strip() or b64(der(lower)).endswith("=")):
+            continue
+        text = between.join((encode(der(lower)), encode(der(UPPER))))
+        for field, value in (("x5c", text), ("chain", f"{text}\n"), ("ca_chain", f"['{text}']")):
+            material = parsed(json.dumps({**PAIR, field: value}))
+            assert [each.name for each in material.certificates] == WHOLE
+        material = parsed(json.dumps({"certificate": between.join((encode(der(ISSUED)), text)), "private_key": KEY}))
+        assert [each.name for each in material.certificates] == WHOLE
+
+
+def test_several_without_padding_whose_lines_hide_where_they_end() -> None:
+    """Either all is read, or the field is named."""
+    for lower in map(padded, range(3)):
+        text = "\n".join(lines(der(each)).rstrip("=") for each in (lower, UPPER))
+        try:
+            result = ", ".join(each.name for each in parsed(json.dumps({**PAIR, "x5c": text})).certificates)
+        except MaterialError as exc:
+            result = exc.problem.message
+        assert result == ", ".join(WHOLE) or "The field 'x5c' holds something that is neither" in result
+
+
+DER64 = b64(der(UPPER))
+
+
+@pytest.mark.parametrize(
+    "field", ["x5c", "ca.crt", "issuing_ca", "bundle", "chain", "certificate_chain", "cert", "pem"]
+)
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{DER64[:300]},{DER64}",
+        f"{DER64},{DER64[:300]}",
+        f"{DER64}!{DER64}",
+        f"x{DER64}!",
+        f"{DER64[:200]}...",
+        b64(der(UPPER) + b"and the rest"),
+        f"{UPPER.certificate_pem}{DER64}",
+        f"{DER64}\n{UPPER.certificate_pem}",
+        UPPER.certificate_pem.replace("-----", "----"),
+        der(UPPER).hex(),
+        [CHAIN[1], f"{DER64}!"],
+        [CHAIN[1], f"{lines(der(UPPER))}!"],
+    ],
+)
+def test_what_a_known_field_has_and_nobody_can_read_is_an_error(field: str, text: t.Any) -> None:
+    code, message = refused({**PAIR, field: text})
+    assert (code, f"he field '{field}'" in message) == ("pem_invalid", True), (code, message)
+
+
+def test_what_nobody_can_read_within_the_chain() -> None:
+    code, message = refused({**PAIR, "chain": [{"text": f"{DER64}!"}]})
+    assert (code, "The field 'chain[0].text' holds something" in message) == ("pem_invalid", True)
+    assert read({**PAIR, "chain": [*CHAIN, ROOT.certificate_pem], "ca": f"{DER64}!"}) == (WHOLE, ["root_dropped"])
+
+
+@pytest.mark.parametrize("field", ["issuer", "ca", "bundle", "cert", "root"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "C = US, ST = Arizona, O = Starfield Technologies, Inc., CN = Starfield Secure Certificate Authority - G2",
+        "https://acme-v02.api.letsencrypt.org/directory/of/a/very/long/path/that/nobody/would/call/a/certificate",
+        "arn:aws:acm-pca:eu-central-1:123456789012:certificate-authority/12345678-1234-1234-1234-123456789012",
+        "/etc/pki/ca-trust/extracted/pem/directory-hash/with-a-name/that-is-rather-long/tls-ca-bundle",
+        "a" * 128,
+        "MIT License",
+    ],
+)
+def test_what_a_known_field_has_that_is_no_certificate(field: str, text: str) -> None:
+    assert read({**PAIR, "chain": CHAIN, field: text}) == (WHOLE, [])
+    assert read({**PAIR, "chain": CHAIN, "key": f"{DER64}!"}) == (WHOLE, [])
 
 
 # What belongs to the chain and is somewhere else

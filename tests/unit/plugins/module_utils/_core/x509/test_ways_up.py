@@ -140,6 +140,22 @@ def test_authorities_that_signed_each_other_beside_a_way_out(tmp_path: pathlib.P
     assert openssl_verifies(tmp_path, leaf.certificate_pem, chain, ROOT.certificate_pem)
 
 
+@pytest.mark.parametrize("dates", [{"not_after": NOW - DAY}, {"not_before": NOW + DAY}])
+@pytest.mark.parametrize("anchored", [False, True])
+def test_a_root_that_nobody_has_ends_no_way(tmp_path: pathlib.Path, dates: dict[str, t.Any], anchored: bool) -> None:
+    """Both ways ended with it, and the shorter one was taken, which ends before the leaf and at no other root."""
+    gone = Authority("Gone", **dates)
+    short = Authority("Issuing", parent=gone, not_after=NOW + 20 * DAY)
+    long = Authority("Issuing", key=short.key, parent=NEW_ROOT)
+    cross = Authority("New Root", key=NEW_ROOT.key, parent=gone)
+    leaf = short.issue("a.example.com")
+    anchors = (gone.certificate, NEW_ROOT.certificate)
+    for forms in ((short, long, cross, gone), (short, long, gone), (short, long, cross, gone, NEW_ROOT)):
+        chain = sent(leaf, *forms, **({"trust_anchors": anchors} if anchored else {}))
+        assert chain[0] == long.certificate_pem
+        assert openssl_verifies(tmp_path, leaf.certificate_pem, chain, NEW_ROOT.certificate_pem)
+
+
 def test_a_form_that_is_no_authority_or_may_not_sign_or_is_weak() -> None:
     others = ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
     forbidden = dict.fromkeys((*others, "key_cert_sign", "encipher_only", "decipher_only"), False)
@@ -342,6 +358,52 @@ def test_whatever_the_graph_a_way_is_found_where_openssl_finds_one(
     if bundle is not None:  # whoever trusts what is above believes it
         above = (bundle.leaf, *bundle.intermediates)[-1].issuer.removeprefix("CN=")
         assert openssl_verifies(folder, leaf.certificate_pem, chain_of(bundle), heads[above].certificate_pem)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.data())
+def test_whatever_the_roots_the_way_that_lasts_longest_is_taken(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """Of roots some are over, some end before the leaf, and some were certified by others. OpenSSL says how long."""
+    days = st.sampled_from([-5, 20, 50, 200])
+    roots = {
+        name: Authority(name, key=_key(name), not_after=NOW + data.draw(days) * DAY) for name in ("One", "Two", "Three")
+    }
+    made = data.draw(
+        st.lists(st.tuples(st.sampled_from(["A", *roots]), st.sampled_from([*roots]), days), min_size=1, max_size=5)
+    )
+    forms = [
+        Authority(name, key=_key(name), parent=roots[by], not_after=NOW + end * DAY)
+        for name, by, end in [("A", "One", 50), *made]
+        if name != by
+    ]
+    leaf = Authority("A", key=_key("A")).issue("a.example.com", key=_key("leaf"), not_after=NOW + 100 * DAY)
+    bundle, problems = verify(document(leaf, *forms, *roots.values()))
+    if bundle is None:
+        assert "chain_broken" in [problem.code for problem in problems], "a stranger"
+        return
+    folder = tmp_path_factory.mktemp("roots")
+
+    def lasts(chain: t.Sequence[str]) -> int:
+        """How many of the days."""
+        for count, end in enumerate((1, 19, 49, 99)):
+            (folder / "roots").write_text("".join(root.certificate_pem for root in roots.values()))
+            (folder / "leaf").write_text(leaf.certificate_pem)
+            (folder / "chain").write_text("".join(chain))
+            at = str(int((NOW + end * DAY).timestamp()))
+            command = ["openssl", "verify", "-attime", at, "-CAfile", "roots", "-untrusted", "chain", "leaf"]
+            if subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode:
+                return count
+        return 4
+
+    def ways(issuer: x509.Name, way: tuple[str, ...]) -> t.Iterator[tuple[str, ...]]:
+        yield way
+        for form in forms:
+            if form.certificate.subject == issuer and form.certificate_pem not in way and len(way) < 3:
+                yield from ways(form.certificate.issuer, (*way, form.certificate_pem))
+
+    assert lasts(chain_of(bundle)) == max(map(lasts, set(ways(leaf.certificate.issuer, ()))))
 
 
 _KEYS: dict[str, t.Any] = {}
