@@ -10,6 +10,7 @@ This chooses among what was given and checks every link; whether the way ends at
 from __future__ import annotations
 
 import dataclasses
+import functools
 import typing as t
 
 if t.TYPE_CHECKING:
@@ -53,7 +54,11 @@ def arrange(leaf: Certificate, certificates: t.Sequence[Certificate], choice: Ch
     """
     others = [certificate for certificate in certificates if certificate != leaf]
     problems: list[Problem] = []
-    way, gave_up = _best_way(leaf, others, choice)
+    # No way ends well, or early, at a root that nobody has: it is as if it were not there, unless all ways end at one.
+    gone = [other for other in others if other.self_signed and not choice.is_current(other)]
+    way, gave_up = _best_way(leaf, [other for other in others if other not in gone], choice, gone)
+    if way is None and not gave_up and gone:
+        way, gave_up = _best_way(leaf, others, choice)
     if way is None:
         path = _likeliest(leaf, others, choice)
         problems += _link_problems(path, certificates)
@@ -87,10 +92,18 @@ def arrange(leaf: Certificate, certificates: t.Sequence[Certificate], choice: Ch
     return Chain(intermediates, tuple(problems))
 
 
-def _best_way(leaf: Certificate, others: t.Sequence[Certificate], choice: Choice) -> tuple[WayUp | None, bool]:
-    """And whether the search for it was given up."""
-    # No way ends well, or early, at a root that nobody has: it is as if it were not there.
-    others = [other for other in others if not other.self_signed or choice.is_current(other)]
+def _best_way(
+    leaf: Certificate, others: t.Sequence[Certificate], choice: Choice, gone: t.Sequence[Certificate] = ()
+) -> tuple[WayUp | None, bool]:
+    """And whether the search for it was given up. gone: roots that nobody has; what leads to one is the last choice."""
+
+    @functools.cache
+    def is_of_gone(last: Certificate) -> bool:
+        return any(last.issuer_name == root.subject_name and last.signature_by(root) == "signed" for root in gone)
+
+    def is_lost(way: WayUp) -> bool:
+        return not way.anchored and way.root is None and is_of_gone(way.sent[-1])
+
     search = WaysUp(leaf, others, choice.is_fit, ())
     if len(search.found) == 1 and not search.gave_up:
         return search.found[0], False
@@ -99,9 +112,10 @@ def _best_way(leaf: Certificate, others: t.Sequence[Certificate], choice: Choice
         search = WaysUp(leaf, others, choice.is_fit, anchors)
     if not search.found:
         return None, search.gave_up
-    likeliest = search.found[:_MAX_ASKED]
+    found = sorted(search.found, key=is_lost)
+    likeliest = found[:_MAX_ASKED]
     best = next(filter(choice.accepts, likeliest), likeliest[0])
-    longer = [way for way in search.found if way.continues(best)][:_MAX_ASKED]
+    longer = [way for way in found if way.continues(best) and is_lost(way) <= is_lost(best)][:_MAX_ASKED]
     return next(filter(choice.accepts, longer), best), False
 
 

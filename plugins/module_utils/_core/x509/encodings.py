@@ -28,7 +28,7 @@ _URL_SAFE: t.Final = str.maketrans("-_", "+/")
 _FILLING: t.Final = (b"\0", b" ", b"\t", b"\r", b"\n")
 _MOST_LAYERS: t.Final = 3
 _BETWEEN: t.Final = re.compile(r"""[,;|=()'"\[\]]+""")  # several in one text: a list as others write it, or padding
-_RUN: t.Final = re.compile(rf"[A-Za-z0-9+/_-]{{{SHORTEST_CONTENT},}}")
+_RUN: t.Final = re.compile(r"[A-Za-z0-9+/_-]{48,}")  # SHORTEST_CONTENT
 _BEGINNINGS: t.Final = ("MI", "LS0t")  # base64 of DER, and of PEM
 _LEAST_DIGITS: t.Final = 200  # no certificate is shorter, and no name, path or fingerprint as long
 

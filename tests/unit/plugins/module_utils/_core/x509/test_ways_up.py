@@ -156,6 +156,14 @@ def test_a_root_that_nobody_has_ends_no_way(tmp_path: pathlib.Path, dates: dict[
         assert openssl_verifies(tmp_path, leaf.certificate_pem, chain, NEW_ROOT.certificate_pem)
 
 
+def test_an_expired_root_beside_its_expired_cross_sign_is_taken_where_all_ways_end_at_it() -> None:
+    """Whoever trusts nothing but the intermediate believes it."""
+    gone = Authority("Gone", not_after=NOW - DAY)
+    issuing = Authority("Issuing", parent=gone)
+    cross = Authority("Gone", key=gone.key, parent=ROOT, not_after=NOW - DAY)
+    assert sent(issuing.issue("a.example.com"), issuing, cross, gone) == [issuing.certificate_pem]
+
+
 def test_a_form_that_is_no_authority_or_may_not_sign_or_is_weak() -> None:
     others = ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
     forbidden = dict.fromkeys((*others, "key_cert_sign", "encipher_only", "decipher_only"), False)
