@@ -47,42 +47,11 @@ options:
     type: str
     choices: [current, successor]
     default: current
-  validity_days:
-    description: Lifetime of the server certificate, which ends with the authority at the latest.
-    type: int
-    default: 365
-  subject:
-    description: Subject of the server certificate. An empty text leaves a part out.
-    type: dict
-    suboptions:
-      country:
-        description: Country (C), two letters.
-        type: str
-        default: US
-      state:
-        description: State or province (ST).
-        type: str
-        default: CA
-      locality:
-        description: Locality (L).
-        type: str
-        default: Los Angeles
-      organization:
-        description: Organization (O).
-        type: str
-        default: Joblet
-      organizational_unit:
-        description: Organizational unit (OU).
-        type: str
-        default: Server
-      common_name:
-        description: Common name (CN).
-        type: str
-        default: joblet-server
 extends_documentation_fragment:
   - certops.rotation.attributes
   - certops.rotation.attributes.actiongroup_aws
   - certops.rotation.shared_ca
+  - certops.rotation.shared_ca.server
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3

@@ -117,38 +117,6 @@ options:
       - Bits of the server's key. V(2048), V(3072) or V(4096) for RSA, V(256), V(384) or V(521) for EC.
       - By default V(2048) for RSA and V(256) for EC.
     type: int
-  validity_days:
-    description: Lifetime of the server certificate, which ends with the authority at the latest.
-    type: int
-    default: 365
-  subject:
-    description: Subject of the server certificate. An empty text leaves a part out.
-    type: dict
-    suboptions:
-      country:
-        description: Country (C), two letters.
-        type: str
-        default: US
-      state:
-        description: State or province (ST).
-        type: str
-        default: CA
-      locality:
-        description: Locality (L).
-        type: str
-        default: Los Angeles
-      organization:
-        description: Organization (O).
-        type: str
-        default: Joblet
-      organizational_unit:
-        description: Organizational unit (OU).
-        type: str
-        default: Server
-      common_name:
-        description: Common name (CN).
-        type: str
-        default: joblet-server
   renew_before:
     description:
       - How long before its end the server certificate is renewed, for example V(30d). Only while another one would end
@@ -222,6 +190,7 @@ extends_documentation_fragment:
   - certops.rotation.attributes
   - certops.rotation.attributes.actiongroup_aws
   - certops.rotation.shared_ca
+  - certops.rotation.shared_ca.server
   - certops.rotation.shared_ca.warning
   - amazon.aws.common.modules
   - amazon.aws.region.modules
