@@ -7,8 +7,7 @@ from __future__ import annotations
 
 class ModuleDocFragment:
     """All modules of a shared authority; in SERVER those that have server certificates made, in WARNING those that tell
-    of ends. It mirrors PREFIX_OPTION, SERVER_SUBJECT_OPTION and WARN_OPTION in module_utils/_module/shared_ca_common.py.
-    """
+    of ends. It mirrors PREFIX_OPTION, SERVER_SUBJECT_OPTION and WARN_OPTION in _module/shared_ca_common.py."""
 
     DOCUMENTATION = r"""
 options:
