@@ -80,9 +80,8 @@ def _profile(params: t.Mapping[str, t.Any], state: State) -> Profile | None:
     """None to make the successor like the authority that there is. Raises RotationError."""
     import dataclasses
 
-    from .._core.ca.keys import spec_of
+    from .._core.ca.keys import profile_of, spec_of
     from .._core.ca.profiles import days
-    from .._flows.shared_ca.steward import profile_of
 
     if all(params[name] is None for name in ("validity_days", "key_type", "key_size")) or state.current is None:
         return None

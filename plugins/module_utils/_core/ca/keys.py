@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Private keys of an authority and of those it issues for: made, written, read and matched."""
+"""Private keys of an authority and of those it issues for: made, written, read, matched, and followed by others."""
 
 from __future__ import annotations
 
+import datetime
 import typing as t
 
 try:
@@ -15,9 +16,10 @@ except ImportError:  # the module boundary says so
     pass
 
 from ..._errors import RotationError
+from ..x509.certificate import Certificate
 from ..x509.keys import load_private_key
 from ..x509.pem import parse_pem
-from .profiles import KeySpec
+from .profiles import KeySpec, Profile
 
 #: Makes private keys. A port: generating RSA keys takes seconds, and a prediction needs none of them.
 KeyMaker = t.Callable[[KeySpec], t.Any]
@@ -63,3 +65,13 @@ def spec_of(public_key: t.Any) -> KeySpec:
     if isinstance(public_key, ed448.Ed448PublicKey):
         return KeySpec("ed448", 448)
     raise RotationError("The stored certificate has a key of a kind that is not made here: say key_type and key_size.")
+
+
+def profile_of(certificate: Certificate | None, secret: str, key: KeySpec | None = None) -> Profile:
+    """To make a successor like this certificate. key: None for one like its own. Raises RotationError."""
+    if certificate is None or certificate.subject_name is None:
+        raise RotationError(f"{secret} holds no certificate that a new one could be made like: delete the secret.")
+    lifetime = certificate.not_after - certificate.not_before
+    if lifetime > datetime.timedelta(days=1):  # it began somewhat early, and its successor does, too
+        lifetime = datetime.timedelta(days=lifetime.days)
+    return Profile(certificate.subject_name, key or spec_of(certificate.public_key), lifetime)

@@ -16,14 +16,14 @@ from __future__ import annotations
 import typing as t
 
 from ..._core.ca.issue import SigningAuthority
-from ..._core.ca.keys import key_pem
+from ..._core.ca.keys import key_pem, profile_of
 from ..._core.ca.profiles import Profile
 from ..._core.instants import isoformat_utc
 from ..._core.secrets.plan import CURRENT
 from ..._core.secrets.shared import PENDING
 from ..._core.shared_ca.state import ABORTED, RETIRING, Pair, State, key_of
 from ..._errors import RotationError
-from .steward import ClientWish, Planner, Steward, Write, profile_of
+from .steward import ClientWish, Planner, Steward, Write
 
 
 class AuthorityRotation:

@@ -22,8 +22,8 @@ from ..._core.ca.crl import StoredCrl, build_crl, in_order_of_lists
 from ..._core.ca.imported import is_newer_form, refuse_lists, way_to_root_missing
 from ..._core.ca.issue import SigningAuthority, issue_authority, issue_client
 from ..._core.ca.judge import is_ending, is_issued_by, refusal
-from ..._core.ca.keys import KeyMaker, generate_key, key_pem, quick_key, spec_of
-from ..._core.ca.profiles import KeySpec, Profile
+from ..._core.ca.keys import KeyMaker, generate_key, key_pem, profile_of, quick_key
+from ..._core.ca.profiles import Profile
 from ..._core.ca.trust import PeerTrust, successor_subject
 from ..._core.secrets.plan import CURRENT
 from ..._core.secrets.shared import PENDING, SecretStore
@@ -401,13 +401,3 @@ class Steward:
                 **error.details,
             ) from None
         return issued_in(texts, secret)
-
-
-def profile_of(certificate: Certificate | None, secret: str, key: KeySpec | None = None) -> Profile:
-    """To make a successor like this certificate. key: None for one like its own. Raises RotationError."""
-    if certificate is None or certificate.subject_name is None:
-        raise RotationError(f"{secret} holds no certificate that a new one could be made like: delete the secret.")
-    lifetime = certificate.not_after - certificate.not_before
-    if lifetime > datetime.timedelta(days=1):  # it began somewhat early, and its successor does, too
-        lifetime = datetime.timedelta(days=lifetime.days)
-    return Profile(certificate.subject_name, key or spec_of(certificate.public_key), lifetime)
