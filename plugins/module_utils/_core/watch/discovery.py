@@ -13,7 +13,7 @@ import typing as t
 from datetime import datetime
 
 from ..._errors import InvalidOption
-from ..pipeline.prove import CertificateReference, TlsBind
+from ..haproxy.listeners import CertificateReference, TlsBind
 from ..x509.certificate import load_certificate
 from .endpoints import WatchedEndpoint
 from .imports import STILL_SERVED

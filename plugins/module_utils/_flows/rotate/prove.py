@@ -12,8 +12,10 @@ import time
 import typing as t
 
 from ..._core.haproxy.addresses import endpoint_label, listening_address, unix_path
+from ..._core.haproxy.listeners import TlsBind
 from ..._core.pipeline.proof_report import CertificateProof, DeployedCertificate, ProofReport, proof_message
-from ..._core.pipeline.prove import ProofTarget, TlsBind, proof_targets, verdicts
+from ..._core.pipeline.proof_targets import ProofTarget, proof_targets
+from ..._core.pipeline.prove import verdicts
 from ..._core.x509.bundle import describe_pem
 from ..._errors import HaproxyError, InvalidOption, RotationError
 from ..._ports.haproxy.binds import tls_uses

@@ -11,9 +11,9 @@ import dataclasses
 import os
 import typing as t
 
+from ..._core.haproxy.listeners import TlsBind
 from ..._core.haproxy.parsing import StoredCertificate, parse_server_names
 from ..._core.instants import parse_isoformat_utc
-from ..._core.pipeline.prove import TlsBind
 from ..._core.watch.discovery import (
     DiscoveredEndpoints,
     DiscoverySettings,

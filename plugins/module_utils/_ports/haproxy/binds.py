@@ -16,7 +16,7 @@ import typing as t
 from ..._core.haproxy.addresses import endpoint_label, listening_address, stands_for_all, unix_path
 from ..._core.haproxy.bind_options import bind_options
 from ..._core.haproxy.config_words import SECTIONS, UnknownVariable, expand_address, split_words
-from ..._core.pipeline.prove import CertificateReference, TlsBind
+from ..._core.haproxy.listeners import CertificateReference, TlsBind
 from .config_files import config_files, config_lines, directory_names
 from .loaded import Loaded
 

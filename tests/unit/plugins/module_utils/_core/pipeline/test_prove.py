@@ -10,17 +10,19 @@ import dataclasses
 import typing as t
 
 import pytest
+from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.listeners import (
+    CertificateReference,
+    TlsBind,
+)
 from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.proof_report import (
     DeployedCertificate,
     ProofReport,
 )
-from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.prove import (
-    CertificateReference,
+from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.proof_targets import (
     ProofTarget,
-    TlsBind,
     proof_targets,
-    verdicts,
 )
+from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.prove import verdicts
 
 
 @dataclasses.dataclass(frozen=True)

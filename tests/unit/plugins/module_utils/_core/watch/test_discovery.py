@@ -8,7 +8,10 @@ import datetime
 import typing as t
 
 import pytest
-from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.prove import CertificateReference, TlsBind
+from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.listeners import (
+    CertificateReference,
+    TlsBind,
+)
 from ansible_collections.certops.rotation.plugins.module_utils._core.watch.discovery import (
     DiscoveredEndpoints,
     DiscoverySettings,

@@ -14,7 +14,10 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.con
     UnknownVariable,
     split_words,
 )
-from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.prove import CertificateReference, TlsBind
+from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.listeners import (
+    CertificateReference,
+    TlsBind,
+)
 from ansible_collections.certops.rotation.plugins.module_utils._errors import HaproxyError
 from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.binds import tls_binds, tls_uses
 from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.loaded import Loaded

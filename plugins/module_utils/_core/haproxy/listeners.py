@@ -1,0 +1,49 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What HAProxy's TLS listeners load, as far as its configuration and its process tell. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class CertificateReference:
+    """One certificate file that a listener loads. path: with symbolic links resolved.
+
+    filtered: a crt-list gives it SNI filters, and then these alone select it, not its own names. filters: as written,
+    in lower case; "!" excludes.
+    """
+
+    path: str
+    filters: tuple[str, ...] = ()
+    filtered: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class TlsBind:
+    """A TLS listener. references: in the order HAProxy loads them; None: any certificate may be there (user's bind).
+
+    label: how messages call it. not_probeable: why no handshake can be made with it from this host, or None.
+    unix_path: of its unix socket, with a zero byte first for an abstract one; then host and port say nothing.
+    proxy_sometimes: whether it expects the PROXY protocol depends on the client. default_known: whether the first of
+    the references is known to be what HAProxy's process has as its default. foreign: its address is none of this
+    host's, so another host may answer. everywhere: it listens on all addresses of the host, and host is just one.
+    """
+
+    label: str
+    host: str
+    port: int
+    references: tuple[CertificateReference, ...] | None = None
+    strict_sni: bool = False
+    proxy_protocol: bool = False
+    section: str = ""
+    line: str = ""
+    not_probeable: str | None = None
+    unix_path: str | None = None
+    proxy_sometimes: bool = False
+    default_known: bool = True
+    foreign: bool = False
+    everywhere: bool = False
