@@ -193,10 +193,12 @@ class Rotation(CertificateSync):
 
     def record(self) -> None:
         """How the run ended, and what has been seen served."""
-        from .record import RunOutcome, record
+        from .record import RunOutcome, record, remember_success
 
         progress = self.progress
         if not (self._is_active and (progress.has_work or self.report.failures)):
+            if not (self._check_mode or self.needs_reload or progress.message):
+                self.report.warnings += remember_success(self._directory, datetime.now(timezone.utc))
             return
         outcomes = [
             RunOutcome(
