@@ -83,6 +83,10 @@ class Managed:
         return PREFIX + self.key
 
     @property
+    def all_names(self) -> tuple[str, ...]:
+        return (*self.names, *([self.common_name] if self.common_name else []))
+
+    @property
     def file(self) -> str:
         return f"web_{self.key}.pem"
 

@@ -11,6 +11,8 @@ import hashlib
 import socket
 import typing as t
 
+from ansible_collections.certops.rotation.tests.support import pki
+from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
 
 _TIMEOUT = 10.0  # seconds
@@ -54,6 +56,10 @@ class Question(t.NamedTuple):
 Chain = tuple[str, ...]
 
 
+#: What clients show to servers that ask for a certificate, who trust itself.
+CLIENT = pki.self_signed("client.example.net", is_ca=True)
+
+
 def _contexts() -> dict[str, SSL.Context]:
     made = {}
     for kind, (lowest, highest, signatures, ciphers) in KINDS.items():
@@ -63,6 +69,8 @@ def _contexts() -> dict[str, SSL.Context]:
         context.set_cipher_list(ciphers)
         # pyOpenSSL has no name for it.
         assert SSL._lib.SSL_CTX_set1_sigalgs_list(context._context, signatures) == 1
+        context.use_certificate(CLIENT.certificate)
+        context.use_privatekey(CLIENT.private_key)
         made[kind] = context
     return made
 
@@ -97,6 +105,4 @@ def ask(place: Place, name: str | None, kind: str) -> Chain:
         certificates = connection.get_peer_cert_chain(as_cryptography=True) or ()
         with contextlib.suppress(SSL.Error):
             connection.shutdown()
-    from cryptography.hazmat.primitives.serialization import Encoding
-
     return chain_of(certificate.public_bytes(Encoding.DER) for certificate in certificates)

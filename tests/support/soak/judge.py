@@ -46,12 +46,19 @@ class Judge:
         self._haproxy = haproxy
         self._draw = draw
         self.handshakes = 0
+        self._owners: dict[str, str] = {}  # leaf of any version -> key
+        self._seen: frozenset[str] = frozenset()  # leaves
 
     def verdicts(self, names: t.Sequence[str | None], *, several: bool) -> dict[str, Verdict]:
         """By key. several: more than one process may listen. Raises NotStarted."""
         expected = self._expected(names)
         live = self._live(names, expected, several=several)
         pems = self.pems()
+        self._seen = frozenset(leaf for got in live.values() for chain in got for leaf in chain[:1])
+        self._owners.update(
+            (chain_in(one.issued.combined_pem)[0], one.key) for one in self._scene.managed if one.issued
+        )
+        self._owners.update((chain_in(pems[one.file])[0], one.key) for one in self._scene.managed if one.file in pems)
         return {one.key: self._verdict(one, pems, expected, live) for one in self._scene.managed if one.file in pems}
 
     def pems(self) -> dict[str, str]:
@@ -59,6 +66,10 @@ class Judge:
         root = self._haproxy.directory
         paths = [*root.glob("certs/*.pem"), *root.glob("other/*.pem")]
         return {path.name: path.read_text() for path in paths if not path.is_symlink()}
+
+    def still_served(self, keys: t.Collection[str]) -> set[str]:
+        """Of these keys, those of which clients got any version when they were asked last."""
+        return {self._owners[leaf] for leaf in self._seen if leaf in self._owners} & set(keys)
 
     # -- what clients get
 
@@ -107,7 +118,7 @@ class Judge:
         for question in mine:
             for got in live[question] - {chain}:
                 where = f"{places[question.place][0]} {question} gets {_said(got, pems)}"
-                (other if got in current else wrong).append(where)
+                (other if got in current or self._is_of_twin(got, one, question.name) else wrong).append(where)
         if wrong:
             return Verdict(False, f"{len(wrong)} of {len(mine)}: {'; '.join(wrong[:4])}", shadowed, len(mine))
         if not any(chain in got for got in live.values()):
@@ -116,6 +127,18 @@ class Judge:
             return Verdict(None, "; ".join(other[:3]), shadowed, len(mine))
         at = ", ".join(str(places[number][0]) for number in sorted(shadowed))
         return Verdict(None if shadowed else True, f"nobody can get it at {at}" if at else "", shadowed, len(mine))
+
+    def _is_of_twin(self, got: Chain, one: Managed, name: str | None) -> bool:
+        """Whether it is an old version of another one that has this name, too: that one is wrong then."""
+        owner = self._owners.get(got[0]) if got else None
+        twins = [other for other in self._scene.managed if other.key == owner and other is not one]
+        return any(set(twin.all_names) & _forms(name) for twin in twins)
+
+
+def _forms(name: str | None) -> set[str]:
+    """The name, and the wildcard that covers it."""
+    lower = (name or "").lower()
+    return {lower, f"*.{lower.partition('.')[2]}"}
 
 
 def _said(got: Chain, pems: t.Mapping[str, str]) -> str:

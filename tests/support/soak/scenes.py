@@ -14,7 +14,7 @@ import typing as t
 from ansible_collections.certops.rotation.tests.support import pki
 
 from .certificates import NAMES, Managed, foreign_pem
-from .clients import Place
+from .clients import CLIENT, Place
 
 #: Clients ask for more than anybody has.
 STRANGERS = ("nobody.example.net", "deep.in.sub.example.com")
@@ -50,6 +50,7 @@ class Scene:
         self.more: list[str] = []
         self.ports = 0
         self.loads_directory = False
+        self.named: set[str] = set()  # keys without whose files HAProxy does not start
         self._foreign()
         self.binds = [self._bind(number) for number in range(draw.choice((1, 2, 2, 3)))]
         self._neighbours()
@@ -97,6 +98,7 @@ class Scene:
         if draw.random() < 0.15:
             one = draw.choice(self.managed)
             self.links["certs/_default.pem"] = f"certs/{one.file}"
+            self.named.add(one.key)
 
     # -- binds
 
@@ -110,6 +112,8 @@ class Scene:
             ("ssl-min-ver TLSv1.3", 0.08),
             ("ssl-max-ver TLSv1.2", 0.12),
             ("no-tls-tickets", 0.1),
+            ("ca-file {other}/clients.pem verify optional", 0.07),
+            ("ca-file {other}/clients.pem verify required", 0.07),
         ):
             if draw.random() < chance:
                 options.append(option)
@@ -147,6 +151,8 @@ class Scene:
         kind = draw.choice(kinds)
         chosen = draw.sample(self.managed, draw.randint(1, len(self.managed)))
         keys = {one.key for one in chosen}
+        if kind not in ("directory", "after"):
+            self.named |= keys
         if kind == "directory":
             self.loads_directory = True
             return "crt {certs}" + draw.choice(("", "/")), every
@@ -154,7 +160,7 @@ class Scene:
             self.loads_directory = True
             return "crt {other}/first.pem crt {certs}", every
         if kind == "single":
-            return " ".join(f"crt {{certs}}/{one.file}" for one in chosen), keys
+            return " ".join(f"crt {self._written(one)}" for one in chosen), keys
         if kind == "link":
             one = chosen[0]
             self.links[f"other/link{number}.pem"] = f"certs/{one.file}"
@@ -178,8 +184,22 @@ class Scene:
         if kind == "default":
             one = draw.choice(self.managed)
             self.loads_directory = True
+            self.named.add(one.key)
             return f"crt {{certs}} default-crt {{certs}}/{one.file}", every
         return self._list(number, chosen), keys
+
+    def _written(self, one: Managed) -> str:
+        """A path in one of the ways in which a configuration may write it."""
+        kind = self.draw.choice(("path", "path", "path", "base", "variable", "quoted", "odd"))
+        if kind == "base":
+            self.globals.append("crt-base {certs}")
+            return one.file
+        if kind == "variable":
+            self.globals.append("setenv SOAK_CERTS {certs}")
+            return f'"${{SOAK_CERTS}}/{one.file}"'
+        if kind == "quoted":
+            return f"'{{certs}}/{one.file}'"
+        return f"{{certs}}/{one.file}" if kind == "path" else f"{{other}}/../certs//{one.file}"
 
     def _list(self, number: int, chosen: t.Sequence[Managed]) -> str:
         draw = self.draw
@@ -246,8 +266,25 @@ class Scene:
                 f"    bind 127.0.0.1:{{{port}}} ssl crt {{other}}/missing.pem",
                 ".endif",
             ]
+        if draw.random() < 0.2:
+            self.ports += 2
+            self.more += [
+                "defaults resting",
+                "    mode http",
+                "    disabled",
+                "frontend rests from resting",
+                f"    bind 127.0.0.1:{{p{self.ports - 2}}} ssl crt {{other}}/first.pem",
+                ".if !version_atleast(2.4)",
+                f"    bind 127.0.0.1:{{p{self.ports - 1}}} ssl crt {{other}}/missing.pem",
+                ".elif version_atleast(9.9)",
+                f"    bind 127.0.0.1:{{p{self.ports - 1}}} ssl crt {{other}}/missing.pem",
+                ".else",
+                f"    bind 127.0.0.1:{{p{self.ports - 1}}} ssl crt {{other}}/first.pem",
+                ".endif",
+            ]
         if draw.random() < 0.25:
             one = draw.choice(self.managed)
+            self.named.add(one.key)
             self.more += [
                 "backend upstream",
                 f"    server one 127.0.0.1:1 ssl verify none crt {{certs}}/{one.file}",
@@ -264,6 +301,7 @@ class Scene:
 
     def write(self, directory: pathlib.Path) -> None:
         """All but what the collection writes."""
+        (directory / "other/clients.pem").write_text(CLIENT.certificate_pem)
         for name, text in self.files.items():
             path = directory / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -276,7 +314,8 @@ class Scene:
             path.symlink_to(directory / target)
 
     def config(self, directory: pathlib.Path, ports: t.Mapping[str, object], sockets: t.Sequence[str]) -> str:
-        lines = ["global", "    tune.ssl.default-dh-param 2048", *(f"    {line}" for line in (*sockets, *self.globals))]
+        lines = ["global", "    tune.ssl.default-dh-param 2048"]
+        lines += [f"    {line}" for line in dict.fromkeys((*sockets, *self.globals))]
         lines += [
             "defaults",
             "    mode http",
@@ -311,7 +350,7 @@ class Scene:
         """What clients ask for: all names of all certificates and filters, and others."""
         found: dict[str, None] = {}
         for one in self.managed:
-            found.update(dict.fromkeys((*one.names, *([one.common_name] if one.common_name else []))))
+            found.update(dict.fromkeys(one.all_names))
         for name, text in self.files.items():
             if name.startswith("list"):
                 for line in text.splitlines():

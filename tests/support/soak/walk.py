@@ -56,6 +56,7 @@ class Soak:
         self.judged = self.undecided = 0
         self._shadowed: dict[str, frozenset[int]] = {}
         self._last: dict[str, t.Any] = {}
+        self._gone: set[str] = set()
 
     def run(self, steps: int = 3) -> Soak:
         """Raises Refused where HAProxy does not start with what was drawn."""
@@ -95,8 +96,9 @@ class Soak:
     def _change(self) -> str:
         draw, scene = self.draw, self.scene
         one = draw.choice(scene.managed)
-        kind = draw.choice(("leaf", "leaf", "leaf", "chain", "chain", "names", "key", "add", "nothing"))
-        if kind == "add" and not scene.loads_directory:
+        kind = draw.choice(("leaf", "leaf", "leaf", "chain", "chain", "names", "key", "add", "remove", "nothing"))
+        removable = kind == "remove" and one.key not in scene.named and len(scene.managed) > 1
+        if (kind == "add" and not scene.loads_directory) or (kind == "remove" and not removable):
             kind = "leaf"
         if kind == "leaf":
             one.renew(draw)
@@ -111,6 +113,9 @@ class Soak:
         elif kind == "key":
             one.key_type = "ec" if one.key_type == "rsa2048" else "rsa2048"
             one.renew(draw)
+        elif kind == "remove":
+            scene.managed.remove(one)
+            self._gone.add(one.key)
         elif kind == "add":
             added = scene.another_one()
             return f"add {added.key} {added.names} {added.key_type}"
@@ -139,6 +144,8 @@ class Soak:
             verdict = verdicts.get(by_secret[name].key)
             if verdict and verdict.truth and name not in result["rolled_back"]:
                 self._fault("served, and not proven by the rotation", f"{name}: {verdict}", result)
+        if way in ("hot", "reload") and self.judge.still_served(self._gone):
+            self._fault("removed, and still served", str(self.judge.still_served(self._gone)), result)
         if result["rolled_back"]:
             self._replay(result, way, names)
             verdicts = self.judge.verdicts(names, several=way == "intruder")
@@ -247,6 +254,7 @@ class Soak:
             "binary": haproxy.binary,
             "config": [str(haproxy.config_path)],
             "allow_changes": ["all"],
+            "prune": True,
         }
 
     def _provided(self) -> str:
