@@ -29,13 +29,14 @@ class Verdict(t.NamedTuple):
 
     truth: True: all clients that should get it do; False: some get something else; None: what they get instead is as
     good, which is not for a client to say. shadowed: places that load it, and where nobody can get it. questions: how
-    many it should answer.
+    many it should answer. contested: where it is loaded, another one is to answer for a name of it.
     """
 
     truth: bool | None
     why: str
     shadowed: frozenset[int]
     questions: int
+    contested: bool
 
 
 class Judge:
@@ -119,14 +120,22 @@ class Judge:
             for got in live[question] - {chain}:
                 where = f"{places[question.place][0]} {question} gets {_said(got, pems)}"
                 (other if got in current or self._is_of_twin(got, one, question.name) else wrong).append(where)
-        if wrong:
-            return Verdict(False, f"{len(wrong)} of {len(mine)}: {'; '.join(wrong[:4])}", shadowed, len(mine))
-        if not any(chain in got for got in live.values()):
-            return Verdict(None if other else False, "; ".join(other[:3]) or "nobody gets it", shadowed, len(mine))
-        if other or not mine:
-            return Verdict(None, "; ".join(other[:3]), shadowed, len(mine))
-        at = ", ".join(str(places[number][0]) for number in sorted(shadowed))
-        return Verdict(None if shadowed else True, f"nobody can get it at {at}" if at else "", shadowed, len(mine))
+        seen = any(chain in got for got in live.values())
+        truth: bool | None = True
+        if wrong or not (seen or other):
+            truth = False
+        elif other or not mine or shadowed:
+            truth = None
+        at = [f"nobody can get it at {places[number][0]}" for number in sorted(shadowed)]
+        why = "; ".join([*wrong[:4], *other[:3], *at]) or ("" if seen else "nobody gets it")
+        names = {*one.all_names, *self._scene.filters(one)}
+        contested = any(
+            one.key in places[question.place][1].loads
+            and names & _forms(question.name)
+            and any(each[:1] != chain[:1] for each in got)
+            for question, got in expected.items()
+        )
+        return Verdict(truth, f"{len(wrong)} of {len(mine)}: {why}", shadowed, len(mine), contested)
 
     def _is_of_twin(self, got: Chain, one: Managed, name: str | None) -> bool:
         """Whether it is an old version of another one that has this name, too: that one is wrong then."""

@@ -346,18 +346,18 @@ class Scene:
                 found.setdefault(place, bind)
         return list(found.items())
 
+    def filters(self, one: Managed) -> list[str]:
+        """All names in its lines of crt-lists, in lower case, those that are excluded among them."""
+        lines = [line for name, text in self.files.items() if name.startswith("list") for line in text.splitlines()]
+        own = [line.partition("]")[2] if "[" in line else line for line in lines if one.file in line]
+        return [word.strip("!").lower() for line in own for word in line.split() if "/" not in word]
+
     def names(self) -> list[str | None]:
         """What clients ask for: all names of all certificates and filters, and others."""
         found: dict[str, None] = {}
         for one in self.managed:
             found.update(dict.fromkeys(one.all_names))
-        for name, text in self.files.items():
-            if name.startswith("list"):
-                for line in text.splitlines():
-                    rest = line.partition("]")[2] if "[" in line else line
-                    found.update(
-                        (word.strip("!").lower(), None) for word in rest.split() if "." in word and "/" not in word
-                    )
+            found.update(dict.fromkeys(self.filters(one)))
         asked = [f"w{self.draw.randrange(1000)}{name[1:]}" if name.startswith("*.") else name for name in found]
         return [None, *dict.fromkeys((*asked, *STRANGERS)), self.draw.choice(asked).upper()]
 

@@ -142,7 +142,7 @@ class Soak:
                 self._fault("proven by the rotation, and not served", f"{name}: {verdict}", result)
         for name in result["not_proven"]:
             verdict = verdicts.get(by_secret[name].key)
-            if verdict and verdict.truth and name not in result["rolled_back"]:
+            if verdict and verdict.truth and not verdict.contested and name not in result["rolled_back"]:
                 self._fault("served, and not proven by the rotation", f"{name}: {verdict}", result)
         if way in ("hot", "reload") and self.judge.still_served(self._gone):
             self._fault("removed, and still served", str(self.judge.still_served(self._gone)), result)
@@ -215,7 +215,7 @@ class Soak:
             self.undecided += verdict.truth is None
             if item["proven"] and verdict.truth is False:
                 self._fault("false proven", f"{item['name']}: {verdict}", proof)
-            elif not item["proven"] and verdict.truth:
+            elif not item["proven"] and verdict.truth and not (item["outcome"] == "shadowed" and verdict.contested):
                 self._fault("false " + item["outcome"], f"{item['name']}: {verdict}", proof)
         if "certificates" not in proof:
             self._fault("no proof", proof.get("msg", ""))
