@@ -15,13 +15,17 @@ _SHOWN_CERTIFICATES, _SHOWN_FINDINGS = 10, 3
 
 @dataclasses.dataclass(frozen=True)
 class DeployedCertificate:
-    """A certificate that should be served. path: with symbolic links resolved. key_type: "rsa", "ecdsa" or another."""
+    """A certificate that should be served. path: with symbolic links resolved. key_type: "rsa", "ecdsa" or another.
+
+    previous_fingerprint_sha256: of the certificate that its file held before, "" when that is not known.
+    """
 
     name: str
     path: str
     fingerprint_sha256: str
     subject_alternative_names: tuple[str, ...]
     key_type: str = "other"
+    previous_fingerprint_sha256: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
