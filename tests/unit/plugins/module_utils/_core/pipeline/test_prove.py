@@ -30,6 +30,7 @@ class Seen:
     fingerprint_sha256: str | None = None
     error: str | None = None
     key_type_ignored: bool = False
+    chain: tuple[bytes, ...] = ()
 
 
 def deployed(name: str, *names: str, key_type: str = "ecdsa") -> DeployedCertificate:
