@@ -10,6 +10,7 @@ import time
 import typing as t
 
 from ..._core.haproxy.listeners import TlsBind
+from ..._core.haproxy.selection import CertificateFile
 from ..._core.pipeline.proof_again import (
     Address,
     Share,
@@ -22,6 +23,7 @@ from ..._core.pipeline.proof_chain import ChainRules
 from ..._core.pipeline.proof_report import DeployedCertificate, Mismatch, ProofReport, Unanswered
 from ..._core.pipeline.proof_targets import ProofTarget, proof_targets
 from ..._core.pipeline.prove import verdicts
+from ..._ports.haproxy.certificate_files import read_certificate_files
 from ..._ports.host.listening import Listening
 from ..._ports.tls.endpoint import Endpoint
 from ..._ports.tls.inquiry import Inquiry
@@ -71,7 +73,8 @@ class _Asking:
         rules: ChainRules,
     ) -> None:
         self._certificates, self._binds, self._only, self._rules = certificates, binds, only, rules
-        self._targets = proof_targets(certificates, binds, settings.max_names, only)
+        self._files = _files(certificates, binds)
+        self._targets = proof_targets(certificates, binds, settings.max_names, only, self._files)
         self._answers: list[list[Observation]] = [[] for _target in self._targets]
         self._first, self._again = (Inquiry(settings.timeout, settings.concurrency) for _which in range(2))
         self._passing = Inquiry(settings.timeout, settings.concurrency, patient=False)
@@ -143,6 +146,7 @@ class _Asking:
             [target for target, _answer in pairs],
             [answer for _target, answer in pairs],
             self._only,
+            self._files,
             rules=self._rules,
             shares=self.shares,
         )
@@ -153,7 +157,7 @@ class _Asking:
         astray: set[tuple[str, str, str]] = set()  # certificate, listener, name
         shadowed: set[str] = set()
         for proof in self.report.certificates:
-            findings: list[Mismatch | Unanswered] = [*proof.mismatches, *proof.unanswered]
+            findings: list[Mismatch | Unanswered] = [*proof.mismatches, *proof.shadowed, *proof.unanswered]
             astray.update((proof.certificate.path, item.bind, item.server_name) for item in findings)
             if findings and proof.answered == proof.probes:
                 shadowed.add(proof.certificate.path)
@@ -163,6 +167,18 @@ class _Asking:
             for path in [target.certificate.path]
             if path in shadowed or (path, target.bind.label, target.server_name or "") in astray
         ]
+
+
+def _files(certificates: t.Sequence[DeployedCertificate], binds: t.Sequence[TlsBind]) -> dict[str, CertificateFile]:
+    """What is in all files that the listeners load. Of those that are deployed here it is known what HAProxy holds."""
+    own = {certificate.path for certificate in certificates}
+    found = read_certificate_files(own)
+    for bind in binds:
+        if bind.not_probeable is None:
+            paths = dict.fromkeys(reference.path for reference in bind.references or ())
+            others = (path for path in paths if path not in own and path not in found)
+            found.update(read_certificate_files(others, bind.read_at))
+    return found
 
 
 def _endpoint(target: ProofTarget, attempt: int) -> Endpoint:

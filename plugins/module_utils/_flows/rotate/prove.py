@@ -20,6 +20,7 @@ from ..._core.x509.bundle import describe_pem
 from ..._core.x509.pem import CERTIFICATE, parse_pem
 from ..._errors import HaproxyError, InvalidOption, RotationError
 from ..._ports.haproxy.binds import tls_uses
+from ..._ports.haproxy.certificate_files import kind_of_key
 from ..._ports.haproxy.config_files import config_files, config_lines
 from ..._ports.haproxy.loaded import Loaded, look_at_loaded
 from ..._ports.haproxy.runtime import RuntimeApi
@@ -29,7 +30,6 @@ from ..._ports.tls.endpoint import is_ip
 from .asking import Asked, ask_listeners
 from .settings import ProofSettings
 
-_KEY_TYPES = {"RSA": "rsa", "EC": "ecdsa"}
 _MEMORY_TIMEOUT = 10.0  # seconds for one answer of HAProxy
 
 
@@ -120,7 +120,15 @@ def find_binds(settings: ProofSettings, *, reloaded: bool = False) -> list[TlsBi
     else:
         known = loaded.started_at is None or _last_change(settings.config) <= loaded.started_at
     binds = tls_uses(settings.config, environment, loaded)
-    return [dataclasses.replace(_reachable(bind), default_known=known) for bind in binds]
+    return [
+        dataclasses.replace(
+            _reachable(bind),
+            default_known=known,
+            version=None if loaded is None else loaded.version,
+            read_at=None if loaded is None or reloaded else loaded.started_at,
+        )
+        for bind in binds
+    ]
 
 
 def chain_rules(settings: ProofSettings) -> ChainRules:
@@ -208,11 +216,6 @@ def _certificate(entry: t.Mapping[str, t.Any], unreadable: list[CertificateProof
         subject_alternative_names=tuple(str(name) for name in names),
         key_type=str(key_type or kind_of_key(key)).lower(),
     )
-
-
-def kind_of_key(key: object) -> str:
-    """rsa, ecdsa or other, of what a manifest calls the key, such as "RSA 2048"."""
-    return _KEY_TYPES.get(str(key).split()[0], "other")
 
 
 def chain_of_file(path: str, fingerprint: str) -> tuple[bytes, ...] | None:
