@@ -2,21 +2,25 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who listens at an address of this host, as far as the process file system (proc(5)) tells whoever asks."""
+"""Which addresses of this host are listened at, and by whom, as far as proc(5) tells whoever asks.
+
+The kernel gives a connection to the most specific one.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
 import re
-import socket
-import sys
+import struct
 import typing as t
 
 from .processes import PROC, find_process, open_sockets, tcp_listens, unix_listens
 
-_TEMPORARY = re.compile(r"\.\d{1,10}\.tmp")  # HAProxy binds a unix socket by such a name and then renames it
-_ANY = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}  # noqa: S104
+_OWN_IPV6 = "net/if_inet6"
+_TEMPORARY = re.compile(r"\.\d{1,10}\.tmp$")  # HAProxy binds a unix socket by such a name and then renames it
+_ALL_IPV4, _ALL_IPV6 = "0.0.0.0", "::"  # noqa: S104
 
 
 class Owner(t.NamedTuple):
@@ -29,28 +33,31 @@ class Owner(t.NamedTuple):
 
 
 class Listening:
-    """The listening sockets of this network namespace, as they are now. proc: its mount point."""
+    """The listening sockets of this network namespace, as they are now. proc: mount point of proc(5)."""
 
     def __init__(self, proc: str = PROC) -> None:
         self._proc = proc
-        self._tables = {family: self._tcp(name) for family, name in _TABLES.items()}
-        self._unix = self._unix_sockets()
+        self._tcp: dict[tuple[str, int], list[str]] = {}
+        self._unix: dict[str, list[str]] = {}
         self._owners: dict[str, list[Owner]] | None = None
+        for address, port, inode in _tcp_sockets(proc):
+            self._tcp.setdefault((address, port), []).append(inode)
+        for path, inode in _unix_sockets(proc):
+            self._unix.setdefault(path, []).append(inode)
 
     def at(self, host: str, port: int, unix_path: str | None = None) -> list[tuple[Owner, ...]]:
         """Who has each socket that a connection to this address may get, () where that may not be seen; [] where no
         socket is seen.
 
-        The most specific ones get all: those of the address, else those of all IPv4 ones, else those of all IPv6 ones.
         unix_path: of a unix socket instead, an abstract one with a zero byte first.
         """
         if unix_path is not None:
-            inodes = self._unix.get(_TEMPORARY.sub("", unix_path).replace("\0", "@"), [])
-            return [self._owners_of(inode) for inode in inodes]
-        for family, address in _candidates(host.partition("%")[0]):
-            found = self._tables[family].get((_hexadecimal(family, address), port))
-            if found:
-                return [self._owners_of(inode) for inode in found]
+            return [self._owners_of(inode) for inode in self._unix.get(unix_path.replace("\0", "@"), [])]
+        address = _canonical(host.partition("%")[0])
+        for candidate in (address, *([] if ":" in address else [_ALL_IPV4]), _ALL_IPV6):
+            inodes = self._tcp.get((candidate, port), [])
+            if inodes:
+                return [self._owners_of(inode) for inode in inodes]
         return []
 
     def _owners_of(self, inode: str) -> tuple[Owner, ...]:
@@ -58,33 +65,9 @@ class Listening:
             self._owners = self._all_owners()
         return tuple(self._owners.get(inode, ()))
 
-    def _tcp(self, name: str) -> dict[tuple[str, int], list[str]]:
-        found: dict[tuple[str, int], list[str]] = {}
-        for fields in self._rows(name):
-            if tcp_listens(fields):
-                address, _colon, port = fields[1].partition(":")
-                found.setdefault((address, int(port, 16)), []).append(fields[9])
-        return found
-
-    def _unix_sockets(self) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
-        for fields in self._rows("unix"):
-            if len(fields) > 7 and unix_listens(fields):
-                path = " ".join(fields[7:])
-                path = path.rstrip("@") if path.startswith("@") else _TEMPORARY.sub("", path)
-                found.setdefault(path, []).append(fields[6])
-        return found
-
-    def _rows(self, name: str) -> t.Iterator[list[str]]:
-        path = os.path.join(self._proc, "net", name)
-        with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="surrogateescape") as file:
-            next(file, None)
-            yield from map(str.split, file)
-
     def _all_owners(self) -> dict[str, list[Owner]]:
-        """Inode of a listening socket -> who has it open."""
-        inodes = [inode for table in self._tables.values() for found in table.values() for inode in found]
-        wanted = {*inodes, *(inode for found in self._unix.values() for inode in found)}
+        """By inode of the listening sockets."""
+        wanted = {inode for table in (self._tcp.values(), self._unix.values()) for found in table for inode in found}
         owners: dict[str, list[Owner]] = {}
         with contextlib.suppress(OSError):
             for pid in map(int, filter(str.isdigit, os.listdir(self._proc))):
@@ -104,22 +87,58 @@ class Listening:
         return Owner(pid, process.name, parent.pid if parent and parent.name == process.name else pid)
 
 
-_TABLES = {socket.AF_INET: "tcp", socket.AF_INET6: "tcp6"}
+def listening_addresses(port: int) -> frozenset[str]:
+    """The addresses at which somebody listens on this TCP port, those that stand for all (0.0.0.0, ::) among them.
+
+    Empty where the system does not tell.
+    """
+    return frozenset(address for address, number, _inode in _tcp_sockets(PROC) if number == port)
 
 
-def _candidates(host: str) -> list[tuple[socket.AddressFamily, str]]:
-    """Addresses that a socket may have to get a connection to this one, the most specific first."""
-    if ":" in host:
-        return [(socket.AF_INET6, host), (socket.AF_INET6, _ANY[socket.AF_INET6])]
-    four = [(socket.AF_INET, host), (socket.AF_INET6, f"::ffff:{host}"), (socket.AF_INET, _ANY[socket.AF_INET])]
-    return [*four, (socket.AF_INET6, _ANY[socket.AF_INET6])]
+def own_ipv6_addresses() -> list[str]:
+    """Those of this host that are valid beyond one link; [] where the system does not tell."""
+    rows = _rows(PROC, _OWN_IPV6)
+    found = [ipaddress.IPv6Address(bytes.fromhex(fields[0])) for fields in rows if len(fields[0]) == 32]
+    return [str(address) for address in found if not address.is_link_local]
 
 
-def _hexadecimal(family: socket.AddressFamily, address: str) -> str:
-    """As the tables have it: words of 32 bits in the machine's order. "" for what is no address."""
+def _tcp_sockets(proc: str) -> t.Iterator[tuple[str, int, str]]:
+    """Address, port and inode of each that listens."""
+    for table in ("net/tcp", "net/tcp6"):
+        for fields in _rows(proc, table):
+            if len(fields) > 9 and tcp_listens(fields):
+                address, _colon, port = fields[1].partition(":")
+                yield _address(address), int(port, 16), fields[9]
+
+
+def _unix_sockets(proc: str) -> t.Iterator[tuple[str, str]]:
+    """Path (of an abstract one with an @ first) and inode of each that listens."""
+    for fields in _rows(proc, "net/unix"):
+        if len(fields) > 7 and fields[6].isdigit() and unix_listens(fields):
+            path = " ".join(fields[7:])
+            yield path.rstrip("@") if path.startswith("@") else _TEMPORARY.sub("", path), fields[6]
+
+
+def _rows(proc: str, table: str) -> t.Iterator[list[str]]:
     try:
-        packed = socket.inet_pton(family, address)
-    except (OSError, UnicodeError):
-        return ""
-    words = (packed[start : start + 4] for start in range(0, len(packed), 4))
-    return "".join(f"{int.from_bytes(word, sys.byteorder):08X}" for word in words)
+        with open(os.path.join(proc, table), encoding="utf-8", errors="surrogateescape") as file:
+            yield from (line.split() for line in file if line.strip())
+    except OSError:
+        return
+
+
+def _address(text: str) -> str:
+    """Words of 32 bits in the order of bytes of this machine."""
+    words = bytes.fromhex(text)
+    packed = b"".join(struct.pack(">I", word) for word in struct.unpack(f"={len(words) // 4}I", words))
+    return _canonical(str(ipaddress.ip_address(packed)))
+
+
+def _canonical(text: str) -> str:
+    """An IP address in its usual spelling, an IPv4 one also where IPv6 carries it; any other text as it is."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return text
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
