@@ -24,6 +24,7 @@ from ..._ports.haproxy.certificate_files import kind_of_key
 from ..._ports.haproxy.config_files import config_files, config_lines
 from ..._ports.haproxy.loaded import Loaded, look_at_loaded
 from ..._ports.haproxy.runtime import RuntimeApi
+from ..._ports.haproxy.surroundings import look_at_surroundings
 from ..._ports.host.listening import listening_addresses, own_ipv6_addresses
 from ..._ports.host.own_address import is_own_address
 from ..._ports.store.atomic import read_regular_file
@@ -114,8 +115,9 @@ def find_binds(settings: ProofSettings, *, reloaded: bool = False) -> list[TlsBi
     """
     if settings.binds is not None:
         return [bind for text in settings.binds for bind in _given(text)]
-    environment = {**os.environ, **{key: str(value) for key, value in settings.environment.items()}}
     loaded = _loaded(settings.socket)
+    pid = None if loaded is None else loaded.pid
+    environment = look_at_surroundings(settings.environment, pid, settings.service).environment
     if loaded is None:
         known = reloaded
     else:
