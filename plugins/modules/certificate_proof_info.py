@@ -27,9 +27,9 @@ description:
     C(issuers-chain-path) a file with the leaf alone may be completed.
   - A right answer once is no proof. When all are right, each address is asked again by three new connections, which
     must be answered alike. Where several sockets listen at one address (another HAProxy or another program with
-    C(SO_REUSEPORT), two C(bind) lines), every question is asked so often that one of them is missed in one of a thousand
-    cases. That is 10 connections for two sockets and 25 for four, and at most 1000 for one address. The shards of one
-    C(bind) line are one.
+    C(SO_REUSEPORT), two C(bind) lines), every question is asked so often that one of them is missed in one of a
+    thousand cases. That is 10 connections for two sockets and 25 for four, and at most 1000 for one address. The shards
+    of one C(bind) line are one.
   - A peer that sends a certificate and breaks off before it has shown that it has the key has not answered.
   - There are three answers. A certificate is V(right) when everything that can be asked was answered with it, V(wrong)
     when a handshake got another one, and else V(unasked). Only the second speaks against it.
