@@ -363,6 +363,7 @@ class Rotation(CertificateSync):
         reloaded = self.progress.activation == "reload"
         with only_rotation_errors():
             proof = prove_deployed(certificates, settings.proof, only=only, reloaded=reloaded)
+        self.report.warnings += [text for text in proof.warnings if text not in self.report.warnings]
         message = proof.message(allow_unreferenced)
         result = proof.as_result(allow_unreferenced)
         failures = proof.report.failures(allow_unreferenced, settings.on_unproven == "warn")
