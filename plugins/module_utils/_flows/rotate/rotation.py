@@ -322,7 +322,10 @@ class Rotation(CertificateSync):
     def _reload(self) -> _Result:
         from .reload import reload_by_first_way
 
-        attempts = [attempt.as_result() for attempt in reload_by_first_way(self._settings.reload)]
+        tried = reload_by_first_way(self._settings.reload)
+        warnings = dict.fromkeys(attempt.warning for attempt in tried if attempt.warning)
+        self.report.warnings += [warning for warning in warnings if warning not in self.report.warnings]
+        attempts = [attempt.as_result() for attempt in tried]
         self._reloads += attempts
         return {"results": [{"item": attempt["method"], **attempt} for attempt in attempts]}
 
