@@ -19,21 +19,13 @@ from .._core.pipeline.source import CertificateSource, Selection
 from .._core.record.status import UNASKED, CertificateStatus, LayerFinding, Status, Verdict, run_status
 from .._core.text import listed
 from .._errors import InvalidOption, RotationError, SecretsManagerError
-<<<<<<< HEAD
+from .._ports.haproxy.certificate_files import kind_of_key
 from .._ports.store import last_success
 from .._ports.store.atomic import store_errors
 from .._ports.store.directory import CertificateDirectory
 from .metrics import load_totals
-from .rotate.prove import ask_listeners, find_binds, kind_of_key
-from .rotate.record import read_state
-=======
-from .._ports.haproxy.certificate_files import kind_of_key
-from .._ports.store.atomic import store_errors
-from .._ports.store.directory import CertificateDirectory
-from .metrics import load_totals
 from .rotate.prove import ask_listeners, find_binds
-from .rotate.record import STAMP_FILE, read_state
->>>>>>> main
+from .rotate.record import read_state
 from .rotate.settings import ProofSettings
 from .status_memory import look_at_memory
 
