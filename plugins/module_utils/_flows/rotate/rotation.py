@@ -235,7 +235,7 @@ class Rotation(CertificateSync):
     def metrics(self, *, broken_off: bool = False) -> None:
         """For Prometheus, also of a run that failed. They never stop a rotation: they fail it at its end."""
         textfile = self._settings.textfile
-        if textfile is None or self._check_mode or (self.needs_reload and not broken_off):
+        if textfile is None or (self.needs_reload and not (broken_off or self._check_mode)):
             return
         from ..._core.record.metrics import Run
         from ..metrics import write_metrics
@@ -260,6 +260,7 @@ class Rotation(CertificateSync):
                     layers={} if broken_off else {item["name"]: item["layers"] for item in progress.layers},
                     lock_timeout=self._options.lock_timeout,
                     now=now,
+                    check_mode=self._check_mode,
                 )
             self.report.warnings += report.warnings
         except RotationError as error:
