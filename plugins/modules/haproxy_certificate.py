@@ -29,9 +29,11 @@ description:
     M(certops.rotation.certificate_sync) for example. The entry of a new certificate in a crt-list file is written by
     this module.
 notes:
-  - Many releases of HAProxy take certificates after a CA or CRL file has changed at run time, and go on serving those
-    before (the fault of U(https://github.com/haproxy/haproxy/issues/3165)). Unless the version is known to be mended,
-    see M(certops.rotation.haproxy_ca_file), this module then refuses updates with RV(needs_reload).
+  - Many releases of HAProxy, after a CA or CRL file has changed at run time, take certificates that are used with it
+    and go on serving those before (the fault of U(https://github.com/haproxy/haproxy/issues/3165)). Unless the version
+    is known to be mended, see M(certops.rotation.haproxy_ca_file), this module then refuses, with RV(needs_reload), to
+    update these, and those of which HAProxy does not tell whether they are among them, such as one that is used both
+    with such a file and without.
   - HAProxy takes no certificate timestamps (C(.sctl)) at run time, and forgets those of a certificate that is updated.
     Those beside O(certificates[].src) are sent from the next reload on, which RV(certificates[].message) says.
 requirements:

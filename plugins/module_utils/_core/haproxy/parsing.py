@@ -108,6 +108,19 @@ def parse_open_transaction(text: str) -> str | None:
     return found["name"] if found else None
 
 
+def parse_progress(text: str, name: str) -> int | None:
+    """`commit ssl ...`: a dot for each place where a certificate has been loaded anew; None when it is not told."""
+    dots = text.partition("\n")[0].removeprefix(f"Committing {name}")
+    return len(dots) if not dots.strip(".") else None
+
+
+def parse_is_used(text: str) -> bool:
+    """`show ssl ca-file|crl-file NAME`: whether a bind or server line, or an entry of a crt-list, uses it. Of an empty
+    CA file nothing is told: none that is used is empty.
+    """
+    return re.search(r"^Status: Used$", text, re.MULTILINE) is not None
+
+
 def parse_names(text: str) -> tuple[str | None, list[str]]:
     """`show ssl cert|ca-file|crl-file`: the name of the open transaction, if any, and the names of all files."""
     transaction = None
@@ -239,6 +252,12 @@ def parse_payload_limit(info: str, pools: str) -> int | None:
         return None
     size = _BUFFER.search(pools)
     return int(size[1]) if size else None
+
+
+def parse_version(text: str) -> tuple[int, int] | None:
+    """Of "2.6.12-1+deb12u4", or of what `haproxy -v` prints, (2, 6); None when it is no version of HAProxy."""
+    found = re.match(r"(?:HA-?Proxy version )?(\d{1,4})\.(\d{1,4})(?!\d)", text)
+    return (int(found[1]), int(found[2])) if found else None
 
 
 def hexadecimal(number: int) -> str:

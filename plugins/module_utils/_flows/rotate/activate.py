@@ -133,7 +133,7 @@ class CertificateRun:
         if held:
             outcome.holds(next(iter(held.values())))
         if wanted.state == "absent":
-            self._remove(wanted, outcome)
+            self._remove(wanted, outcome, held)
             return
         holding = {name: one for name, one in held.items() if one.status != "Empty"}
         if not wanted.has_content:
@@ -165,8 +165,9 @@ class CertificateRun:
             self._keys.require(content)
         if needs.stale:
             outcome.holds(next(iter(needs.stale.values())))
-        if needs.stale or needs.unstapled:
-            memory.check_effective(self._version)
+        changing = [stored for name, stored in held.items() if name in needs.stale or name in needs.unstapled]
+        if changing:
+            memory.check_effective(self._version, changing)
         needs.lines = self._lines(wanted, outcome, places)
         steps = needs.steps(memory, self._files, self._pending)
         names = list(dict.fromkeys([*held, *new]))
@@ -256,7 +257,7 @@ class CertificateRun:
         is_directory = os.path.dirname(name) == crt_list
         return is_directory or not any(self._memory.is_listed(other, crt_list) for other in names)
 
-    def _remove(self, wanted: MemoryItem, outcome: MemoryOutcome) -> None:
+    def _remove(self, wanted: MemoryItem, outcome: MemoryOutcome, held: t.Mapping[str, StoredCertificate]) -> None:
         lists = {crt_list for name in outcome.names for crt_list in self._memory.lists_with(name)}
         named = {*self._files.paths.crt_lists, *([os.path.realpath(wanted.crt_list)] if wanted.crt_list else [])}
         for crt_list in sorted(lists):
@@ -270,6 +271,10 @@ class CertificateRun:
             file.check_removable(wanted.name, outcome.names)
         if not outcome.names and not files:
             return
+        # Of one that no crt-list has, HAProxy itself knows whether it is in use, unless that is lost.
+        doubtful = [one for name, one in held.items() if one.status == "Unused" and not self._memory.lists_with(name)]
+        if doubtful:
+            self._memory.check_effective(self._version, doubtful)
         if not self._check_mode:
             # Disk first: an entry whose file is gone would break the next reload.
             previous = [(file, file.read()) for file in files]

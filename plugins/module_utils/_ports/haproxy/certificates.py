@@ -18,6 +18,7 @@ from dataclasses import replace
 
 from ..._core.haproxy.content import CertificateContent
 from ..._core.haproxy.crt_list_line import PLAIN, UNUSABLE, CrtListLine, read_line
+from ..._core.haproxy.lost_places import find_mark, is_mended, may_be_lost
 from ..._core.haproxy.parsing import (
     CrtListEntry,
     HeldResponse,
@@ -36,9 +37,9 @@ from .dh_marks import DhMarks
 from .errors import CertificateInUse, CertificateRefused, CrtListRequired, ReloadRequired
 from .runtime import RuntimeApi
 from .transaction import CERTIFICATES, SMALL, SUCCESS, Change, Condition, Transaction, transaction_open
-from .trust_files import certificates_take_effect
 
 _SHOWN = 20  # crt-lists in a message
+_TRUST = ("show ssl ca-file",)
 _AT_ONCE = 50  # certificates that are asked for in one go
 
 
@@ -49,7 +50,7 @@ class CertificateMemory:
         self._api = api
         self._transaction = Transaction(api, CERTIFICATES, patience)
         self._crt_lists: dict[str, list[CrtListEntry]] | None = None
-        self._conditions: t.Sequence[Condition] | None = None
+        self._trust: str | None = None
         self.dh_marks = DhMarks(self._ask)
         self._expected: dict[str, None] = {}  # in their order
         self._ahead: dict[str, StoredCertificate] = {}
@@ -125,16 +126,18 @@ class CertificateMemory:
 
     # Change
 
-    def check_effective(self, version: str) -> None:
-        """version: of the HAProxy. Raises ReloadRequired when this process would take an update, and not serve it.
+    def check_effective(self, version: str, stored: t.Iterable[StoredCertificate]) -> None:
+        """version: of the HAProxy; stored: what is to be updated or, where no crt-list has it, removed.
 
+        Raises ReloadRequired when this process would take the change, and go on serving what it has (see lost_places).
         It is asked for once; from then on each update asks again, together with what it asks anyway.
         """
-        if self._conditions is None:
-            conditions = certificates_take_effect(version)
-            for condition in conditions:
-                condition.check(self._ask(*condition.command))
-            self._conditions = conditions
+        if is_mended(version):
+            return
+        if self._trust is None:
+            self._trust = self._ask(*_TRUST)
+        for one in stored:
+            self._check_places(one.name, one.status, self._trust)
 
     def update(self, name: str, content: CertificateContent, staple: Staple | None = None) -> None:
         """Replace the certificate of a known name and see that HAProxy then holds this one.
@@ -142,11 +145,11 @@ class CertificateMemory:
         staple: is served with it; without one none is. Raises PayloadTooLarge, TransactionOpen, CertificateRefused or
         another HaproxyError; then HAProxy serves what it did before, and no transaction of this name stays open.
         """
-        self._replace(name, content, self._conditions or (), staple)
+        self._replace(name, content, self._conditions_of(name), staple)
 
     def staple(self, name: str, content: CertificateContent, staple: Staple) -> None:
         """Serve this with the certificate that HAProxy holds already. Raises as update does."""
-        self._replace(name, content, self._conditions or (), staple, is_held_already=True)
+        self._replace(name, content, self._conditions_of(name), staple, is_held_already=True)
 
     def held_response(self, name: str) -> HeldResponse | None:
         """What HAProxy staples with a certificate; None also where it does not tell (before 2.5)."""
@@ -269,6 +272,21 @@ class CertificateMemory:
 
     # One step each
 
+    def _check_places(self, name: str, status: str | None, trust: str) -> None:
+        """status: as HAProxy shows it, None to ask for it where it counts. trust: the list of CA files."""
+        mark = find_mark(parse_names(trust)[1])
+        if mark is None:
+            return
+        if status is None:
+            stored = _parsed(self._ask(*self._transaction.show(name)), name)
+            status = stored.status if stored else ""
+        if may_be_lost(mark, status):
+            raise ReloadRequired(
+                f"This HAProxy may go on serving what it has of {name}, since CA or CRL files that are used with it"
+                " have changed at run time (https://github.com/haproxy/haproxy/issues/3165). So reload it, or update"
+                " it."
+            )
+
     def _read_expected(self, name: str) -> None:
         """This one and some of those that follow. What is not told clearly will be asked for by itself."""
         names, size = [], 0
@@ -286,6 +304,10 @@ class CertificateMemory:
             for one, stored in zip(names, map(parse_certificate, answers)):
                 if stored is not None and stored.name == one:
                     self._ahead[one] = stored
+
+    def _conditions_of(self, name: str) -> list[Condition]:
+        condition = Condition(_TRUST, lambda answer: self._check_places(name, None, answer))
+        return [] if self._trust is None else [condition]
 
     def _replace(
         self,
