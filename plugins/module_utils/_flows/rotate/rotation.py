@@ -235,7 +235,7 @@ class Rotation(CertificateSync):
     def metrics(self, *, broken_off: bool = False) -> None:
         """For Prometheus, also of a run that failed. They never stop a rotation: they fail it at its end."""
         textfile = self._settings.textfile
-        if textfile is None or self._check_mode or (self.needs_reload and not broken_off):
+        if textfile is None or (self.needs_reload and not (broken_off or self._check_mode)):
             return
         from ..._core.record.metrics import Run
         from ..metrics import write_metrics
@@ -260,6 +260,7 @@ class Rotation(CertificateSync):
                     layers={} if broken_off else {item["name"]: item["layers"] for item in progress.layers},
                     lock_timeout=self._options.lock_timeout,
                     now=now,
+                    check_mode=self._check_mode,
                 )
             self.report.warnings += report.warnings
         except RotationError as error:
@@ -372,6 +373,7 @@ class Rotation(CertificateSync):
         reloaded = self.progress.activation == "reload"
         with only_rotation_errors():
             proof = prove_deployed(certificates, settings.proof, only=only, reloaded=reloaded)
+        self.report.warnings += [text for text in proof.warnings if text not in self.report.warnings]
         message = proof.message(allow_unreferenced)
         result = proof.as_result(allow_unreferenced)
         failures = proof.report.failures(allow_unreferenced, settings.on_unproven == "warn")
