@@ -109,7 +109,13 @@ class Judge:
         chain = chain_in(pems[one.file])
         current = {chain_in(pem) for pem in pems.values()}
         places = self._scene.places(self._haproxy.names())
-        mine = [question for question, got in expected.items() if any(each[:1] == chain[:1] for each in got)]
+        names = {*one.names, *self._scene.filters(one)}
+        # What it answers as the default one, or for a common name, is no name of its own.
+        mine = [
+            question
+            for question, got in expected.items()
+            if any(each[:1] == chain[:1] for each in got) and (question.name is None or names & _forms(question.name))
+        ]
         seen_at = {question.place for question in mine}
         shadowed = frozenset(
             number for number, (_place, bind) in enumerate(places) if one.key in bind.loads and number not in seen_at
@@ -128,7 +134,6 @@ class Judge:
             truth = None
         at = [f"nobody can get it at {places[number][0]}" for number in sorted(shadowed)]
         why = "; ".join([*wrong[:4], *other[:3], *at]) or ("" if seen else "nobody gets it")
-        names = {*one.all_names, *self._scene.filters(one)}
         contested = any(
             one.key in places[question.place][1].loads
             and names & _forms(question.name)

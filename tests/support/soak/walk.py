@@ -215,7 +215,7 @@ class Soak:
             self.undecided += verdict.truth is None
             if item["proven"] and verdict.truth is False:
                 self._fault("false proven", f"{item['name']}: {verdict}", proof)
-            elif not item["proven"] and verdict.truth and not (item["outcome"] == "shadowed" and verdict.contested):
+            elif not item["proven"] and verdict.truth and not (item["outcome"] != "wrong" and verdict.contested):
                 self._fault("false " + item["outcome"], f"{item['name']}: {verdict}", proof)
         if "certificates" not in proof:
             self._fault("no proof", proof.get("msg", ""))
