@@ -17,6 +17,7 @@ _SHOWN_CERTIFICATES, _SHOWN_FINDINGS = 10, 3
 class DeployedCertificate:
     """A certificate that should be served. path: with symbolic links resolved. key_type: "rsa", "ecdsa" or another.
 
+    previous_fingerprint_sha256: of the certificate that its file held before, "" when that is not known.
     chain: the certificates that follow it in its file, in DER; None where that is not known.
     """
 
@@ -25,6 +26,7 @@ class DeployedCertificate:
     fingerprint_sha256: str
     subject_alternative_names: tuple[str, ...]
     key_type: str = "other"
+    previous_fingerprint_sha256: str = ""
     chain: tuple[bytes, ...] | None = dataclasses.field(default=None, repr=False)
 
 

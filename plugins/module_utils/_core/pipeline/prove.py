@@ -183,7 +183,8 @@ class _Judge:
         if target.bind.foreign:
             error = f"its address is none of this host's, and who answers there serves {served}"
             return Unanswered(label, name, error)
-        if served in target.others:
+        # Another file with the version before: then that was served everywhere, and is again when it comes back.
+        if served in target.others and served != target.certificate.previous_fingerprint_sha256:
             other = target.others[served]
             if answer.key_type_ignored and target.key_type != "any":
                 reason = f"cannot be asked for with one type of key alone, and serves {other.path} to who takes any"

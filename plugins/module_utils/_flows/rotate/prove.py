@@ -231,6 +231,7 @@ def _certificate(entry: t.Mapping[str, t.Any], unreadable: list[CertificateProof
         chain=chain_of_file(path, fingerprint),
         subject_alternative_names=tuple(str(name) for name in names),
         key_type=str(key_type or kind_of_key(key)).lower(),
+        previous_fingerprint_sha256=str(entry.get("previous_fingerprint_sha256") or ""),
     )
 
 
