@@ -33,10 +33,10 @@ from ..._core.haproxy.refusals import reason
 from ..._core.haproxy.stapling import Staple
 from ..._core.text import lines_of
 from ..._errors import HaproxyError, InvalidOption
-from .dh_marks import DhMarks
 from .errors import CertificateInUse, CertificateRefused, CrtListRequired, ReloadRequired
 from .runtime import RuntimeApi
 from .transaction import CERTIFICATES, SMALL, SUCCESS, Change, Condition, Transaction, transaction_open
+from .untold_marks import UntoldMarks
 
 _SHOWN = 20  # crt-lists in a message
 _TRUST = ("show ssl ca-file",)
@@ -51,7 +51,7 @@ class CertificateMemory:
         self._transaction = Transaction(api, CERTIFICATES, patience)
         self._crt_lists: dict[str, list[CrtListEntry]] | None = None
         self._trust: str | None = None
-        self.dh_marks = DhMarks(self._ask)
+        self.untold_marks = UntoldMarks(self._transaction)
         self._expected: dict[str, None] = {}  # in their order
         self._ahead: dict[str, StoredCertificate] = {}
 
@@ -325,8 +325,8 @@ class CertificateMemory:
         self._ahead.pop(name, None)
         payloads = [] if is_held_already else [content.payload]
         self._transaction.apply(Change(name, payloads, is_held, conditions, staple.parts if staple else ()))
-        if content.dh_parameters is not None and not is_held_already:
-            self.dh_marks.set(name, content.dh_parameters)
+        if content.untold is not None and not is_held_already:
+            self.untold_marks.set(name, content.untold)
         if staple is not None:
             held = self.held_response(name)
             if held is not None and held.signature != staple.signature:
