@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing as t
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 
 try:
     from cryptography.exceptions import InvalidSignature
@@ -19,6 +19,7 @@ try:
 except ImportError:  # the module boundary says so
     pass
 
+from ..instants import is_ahead
 from ..unexpected import is_failure
 from ..x509.certificate import Certificate, load_certificate
 from ..x509.problems import MaterialError
@@ -27,8 +28,6 @@ from .sightings import REVOKED, SeenCertificate, Sighting
 #: ``invalid``: it is no response, says that the responder had none, is for another certificate, or is signed by nobody
 #: who may; ``stale``: its time is over.
 StapleState = t.Literal["good", "revoked", "unknown", "stale", "invalid", "none"]
-
-_CLOCK_SKEW: t.Final = timedelta(minutes=5)
 
 
 def with_revocation(sighting: Sighting) -> Sighting:
@@ -66,7 +65,7 @@ def _state(response: bytes, chain: t.Sequence[SeenCertificate], at: datetime) ->
     if issuers and not _is_signed(parsed, issuers, at):
         return "invalid"
     begins, ends = _instant(single, "this_update"), _instant(single, "next_update")
-    if begins is None or begins > at + _CLOCK_SKEW:
+    if begins is None or is_ahead(begins, at):
         return "invalid"
     if ends is not None and ends < at:
         return "stale"

@@ -12,7 +12,7 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ..._core.instants import isoformat_utc
+from ..._core.instants import is_ahead, isoformat_utc, parse_isoformat_utc
 from ..._core.pipeline.manifest import Manifest
 from ..._errors import InvalidOption
 from ..._ports.store.directory import STATE_DIRECTORY, CertificateDirectory
@@ -114,6 +114,15 @@ def _mark_loaded(manifest: Manifest, names: t.Collection[str] | None) -> bool:
     return before != {name: entry.loaded for name, entry in manifest.entries.items()}
 
 
+def _last_success(old: t.Mapping[str, t.Any], now: datetime) -> str | None:
+    """None also where a clock that was wrong has noted it."""
+    try:
+        noted = str(old["last_success_at"])
+        return None if is_ahead(parse_isoformat_utc(noted), now) else noted
+    except (KeyError, InvalidOption):
+        return None
+
+
 def _state(old: t.Mapping[str, t.Any], outcome: RunOutcome, proven: list[str], now: datetime) -> dict[str, t.Any]:
     finished_at = isoformat_utc(now)
     errors = old["recent_errors"] if isinstance(old.get("recent_errors"), list) else []
@@ -126,7 +135,7 @@ def _state(old: t.Mapping[str, t.Any], outcome: RunOutcome, proven: list[str], n
         "outcome": outcome.result,
         "activation": outcome.activation,
         "finished_at": finished_at,
-        "last_success_at": finished_at if succeeded else old.get("last_success_at"),
+        "last_success_at": finished_at if succeeded else _last_success(old, now),
         "newly_proven": proven,
         "failures": list(outcome.failures),
         "not_proven": dict(outcome.not_proven),
