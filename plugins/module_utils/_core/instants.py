@@ -91,6 +91,15 @@ def is_ahead(instant: datetime.datetime, now: datetime.datetime) -> bool:
     return instant - now > CLOCK_SKEW
 
 
+def from_timestamp(seconds: float) -> datetime.datetime:
+    """Seconds since 1970 as an aware datetime: the first or last there is for what lies beyond, as files may have it."""
+    utc = datetime.timezone.utc
+    try:
+        return datetime.datetime(1970, 1, 1, tzinfo=utc) + datetime.timedelta(seconds=seconds)
+    except OverflowError:
+        return datetime.datetime.max.replace(tzinfo=utc) if seconds > 0 else datetime.datetime.min.replace(tzinfo=utc)
+
+
 def isoformat_utc(instant: datetime.datetime) -> str:
     """``YYYY-MM-DDTHH:MM:SSZ`` of an aware datetime; fractions of a second are cut off."""
     if instant.tzinfo is None:

@@ -19,11 +19,12 @@ from .._core.pipeline.source import CertificateSource, Selection
 from .._core.record.status import UNASKED, CertificateStatus, LayerFinding, Status, Verdict, run_status
 from .._core.text import listed
 from .._errors import InvalidOption, RotationError, SecretsManagerError
+from .._ports.haproxy.certificate_files import kind_of_key
 from .._ports.store.atomic import store_errors
 from .._ports.store.directory import CertificateDirectory
 from .metrics import load_totals
-from .rotate.prove import ask_listeners, find_binds, kind_of_key
-from .rotate.record import read_state
+from .rotate.prove import ask_listeners, find_binds
+from .rotate.record import STAMP_FILE, read_state
 from .rotate.settings import ProofSettings
 from .status_memory import look_at_memory
 
@@ -80,7 +81,7 @@ def look_at_status(
         "wire": _wire(manifest, directory, listeners) if listeners.config or listeners.binds else {},
     }
     state = read_state(directory.path)
-    touched = _touched(settings.success_files)
+    touched = _touched(settings.success_files, directory.own_file_time(STAMP_FILE))
     status = Status(
         certificates=[
             _certificate(name, entry, directory, layers, memory.open_transaction)
@@ -115,9 +116,12 @@ def _nothing(directory: str, held: t.Sequence[str]) -> str:
     return f"{text}{there}.{served}"
 
 
-def _touched(paths: t.Sequence[str]) -> list[int]:
-    """When the files were touched, in seconds since 1970. Those that do not exist tell nothing."""
-    times = []
+def _touched(paths: t.Sequence[str], own: float | None) -> list[int]:
+    """When the files were touched, in seconds since 1970. Those that do not exist tell nothing.
+
+    own: when the directory's own stamp was.
+    """
+    times = [] if own is None else [int(own)]
     for path in paths:
         with store_errors(f"read {path}"), contextlib.suppress(FileNotFoundError):
             times.append(int(os.stat(path).st_mtime))
@@ -207,6 +211,6 @@ def _wire(manifest: Manifest, directory: CertificateDirectory, listeners: ProofS
 def _seen(proof: CertificateProof) -> LayerFinding:
     if proof.unreferenced:
         return LayerFinding("absent", proof.reason or "")
-    verdicts: dict[str, Verdict] = {"right": "ok", "wrong": "differs"}
+    verdicts: dict[str, Verdict] = {"right": "ok", "wrong": "differs", "shadowed": "differs"}
     verdict = verdicts.get(proof.outcome, "unanswered" if proof.unanswered else "unasked")
     return LayerFinding(verdict, next(iter(proof.because), ""))

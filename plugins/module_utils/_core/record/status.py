@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 
-from ..instants import format_duration, is_ahead, isoformat_utc, parse_isoformat_utc
+from ..instants import format_duration, from_timestamp, is_ahead, isoformat_utc, parse_isoformat_utc
 from ..renewal import renewal_due
 from ..text import listed
 
@@ -321,7 +321,7 @@ def _instant(value: str | int | None) -> datetime | None:
         return None
     if isinstance(value, str):
         return parse_isoformat_utc(value)
-    return datetime.fromtimestamp(value, timezone.utc)
+    return from_timestamp(value)
 
 
 def _problem(code: str, severity: str, message: str) -> dict[str, t.Any]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import contextlib
 import os
 import typing as t
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 
-from ..._core.instants import is_ahead
+from ..._core.instants import from_timestamp, is_ahead
 from ..._core.push.debts import owed
 from ..._core.record.push_status import PushStatus
 from ..._ports.lineages.certbot_live import CertbotLive
@@ -68,5 +68,5 @@ def _touched(paths: t.Sequence[str]) -> list[datetime]:
     times = []
     for path in paths:
         with store_errors(f"read {path}"), contextlib.suppress(FileNotFoundError):
-            times.append(datetime.fromtimestamp(os.stat(path).st_mtime, timezone.utc))
+            times.append(from_timestamp(os.stat(path).st_mtime))
     return times

@@ -13,6 +13,10 @@ from ..._errors import HaproxyError
 from ..store.atomic import read_regular_file
 
 
+class ConfigurationClosed(HaproxyError):
+    """This user may not read it, which says nothing of what is in it."""
+
+
 def config_files(path: str) -> list[str]:
     """The files that HAProxy's option -f reads for this path."""
     if not os.path.isdir(path):
@@ -26,7 +30,9 @@ def directory_names(directory: str) -> list[str]:
     try:
         return sorted(os.listdir(directory))
     except OSError as error:
-        raise HaproxyError(f"Cannot list {directory}, which HAProxy's configuration names: {error.strerror}") from None
+        raise _failure(error)(
+            f"Cannot list {directory}, which HAProxy's configuration names: {error.strerror}"
+        ) from None
 
 
 def config_lines(path: str) -> list[str]:
@@ -34,4 +40,8 @@ def config_lines(path: str) -> list[str]:
     try:
         return lines_of(read_regular_file(path).decode("utf-8", "surrogateescape"))
     except OSError as error:
-        raise HaproxyError(f"Cannot read {path}, a part of HAProxy's configuration: {error.strerror}") from None
+        raise _failure(error)(f"Cannot read {path}, a part of HAProxy's configuration: {error.strerror}") from None
+
+
+def _failure(error: OSError) -> type[HaproxyError]:
+    return ConfigurationClosed if isinstance(error, PermissionError) else HaproxyError

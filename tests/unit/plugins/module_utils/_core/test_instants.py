@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.instants import (
     earlier,
     format_duration,
+    from_timestamp,
     is_ahead,
     isoformat_utc,
     parse_duration,
@@ -119,3 +120,9 @@ def test_what_clocks_may_differ_by_is_not_ahead() -> None:
     assert is_ahead(now + datetime.timedelta(minutes=5, seconds=1), now)
     assert is_ahead(datetime.datetime.max.replace(tzinfo=UTC), now)
     assert not is_ahead(datetime.datetime.min.replace(tzinfo=UTC), now)
+
+
+def test_times_of_files_are_any() -> None:
+    assert isoformat_utc(from_timestamp(1_796_000_000.5)) == "2026-11-30T02:13:20Z"
+    assert from_timestamp(1e18).year == 9999
+    assert from_timestamp(-1e18).year == 1
