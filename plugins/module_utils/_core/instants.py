@@ -92,7 +92,7 @@ def is_ahead(instant: datetime.datetime, now: datetime.datetime) -> bool:
 
 
 def from_timestamp(seconds: float) -> datetime.datetime:
-    """Seconds since 1970 as an aware datetime: the first or last there is for what lies beyond, as files may have it."""
+    """Seconds since 1970 as an aware datetime. Files may have any: the first or last there is for what lies beyond."""
     utc = datetime.timezone.utc
     try:
         return datetime.datetime(1970, 1, 1, tzinfo=utc) + datetime.timedelta(seconds=seconds)

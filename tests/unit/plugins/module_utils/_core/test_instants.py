@@ -123,6 +123,6 @@ def test_what_clocks_may_differ_by_is_not_ahead() -> None:
 
 
 def test_times_of_files_are_any() -> None:
-    assert isoformat_utc(from_timestamp(1_796_000_000.5)) == "2026-11-30T02:13:20Z"
+    assert isoformat_utc(from_timestamp(1_800_000_000.5)) == "2027-01-15T08:00:00Z"
     assert from_timestamp(1e18).year == 9999
     assert from_timestamp(-1e18).year == 1
