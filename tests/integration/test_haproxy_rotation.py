@@ -344,6 +344,31 @@ def test_going_back_is_told(walk: Walk) -> None:
     assert walk.good(**by_reload)["proven"] == ["web/a"]
 
 
+@pytest.mark.parametrize("way", ["hot_update", "reload"])
+def test_a_new_one_without_which_haproxy_would_not_start_is_not_removed(walk: Walk, way: str) -> None:
+    """The configuration names its file, or a link leads to it: nobody is served it, and it stays nevertheless."""
+    scene = walk.scene
+    for name in ("a", "b", "c"):
+        scene.store(name)
+    walk.good(activate=False)
+    link = scene.haproxy.directory / "linked.pem"
+    link.symlink_to(scene.file("b"))
+    scene.haproxy.write_certificate(
+        "aaa.pem", scene.authority.issue([f"{name}.example.com" for name in "abc"]).combined_pem
+    )
+    scene.haproxy.write_config(
+        f"    bind unix@/{scene.haproxy.directory}/own.sock ssl crt {scene.file('a')} crt {link}"
+    )
+    assert scene.haproxy.reload()
+
+    refused = walk.bad(**({} if way == "hot_update" else {"socket": "", "reload_methods": ["master"]}))
+    assert refused["activation"] == way
+    assert refused["rolled_back"] == ["web/c"]
+    assert "Not rolled back: web/a, web/b" in refused["msg"]
+    assert [scene.file(name).exists() for name in ("a", "b", "c")] == [True, True, False]
+    assert scene.haproxy.reload(), scene.haproxy.log
+
+
 def test_certificates_without_haproxy_on_the_host(
     aws: MotoServer, modules: ModuleServer, tmp_path: pathlib.Path
 ) -> None:

@@ -118,6 +118,8 @@ class CertificateSync:
     def opened(self) -> t.Iterator[None]:
         """The directory with its manifest is this run's alone meanwhile; at the end what was done is remembered."""
         report = self.report
+        if self._check_mode:
+            self._directory.foresee()
         with self._directory.locked(self._options.lock_timeout, create=not self._check_mode):
             self._manifest, self._damage = self._directory.load()
             self._reporter.manifest = self._manifest
