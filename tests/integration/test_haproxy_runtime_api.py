@@ -146,8 +146,12 @@ def test_a_certificate_whose_key_has_its_name(intermediate: pki.CertificateAutho
         files = {"a.crt": first.certificate_pem + first.chain_pem, "a.key": first.private_key_pem}
     options = ["ssl-load-extra-del-ext"] if is_split else []
     with haproxy_with(files, "crt {dir}/a.crt strict-sni", extra_global=options) as haproxy:
-        name = path_in(haproxy, "a.crt")
-        check_run_check_run(haproxy, {"name": name, "content": other.combined_pem})
+        item = put(haproxy, "a.crt", other.certificate_pem + other.chain_pem if is_split else other.combined_pem)
+        if is_split:
+            run = deploy(haproxy, item)
+            assert run.result["certificates"][0]["error_code"] == "private_key_mismatch", run.output
+            put(haproxy, "a.key", other.private_key_pem)
+        check_run_check_run(haproxy, item)
         assert is_refused(haproxy, "a.example.com", haproxy.port)
         assert served(haproxy, "b.example.com") == other.fingerprint_sha256
 
@@ -284,13 +288,9 @@ def test_lines_go_by_number_and_by_content(intermediate: pki.CertificateAuthorit
 def test_lines_that_haproxy_refuses(intermediate: pki.CertificateAuthority) -> None:
     """Neither memory nor file has them afterwards, nor the new certificate that was to come by them."""
     first, new = intermediate.issue("a.example.com"), intermediate.issue("b.example.com")
-    files = {
-        "a.pem": first.combined_pem,
-        "x.list": "{dir}/a.pem\n",
-        "ca.pem": first.chain_pem,
-        "b.pem": new.combined_pem,
-    }
-    with haproxy_with(files, "crt-list {dir}/x.list", "crt {dir}/b.pem") as haproxy:
+    files = {"a.pem": first.combined_pem, "x.list": "{dir}/a.pem\n", "ca.pem": first.chain_pem}
+    files |= {"b.pem": new.combined_pem, "b.list": "{dir}/a.pem\n{dir}/b.pem\n"}
+    with haproxy_with(files, "crt-list {dir}/x.list", "crt-list {dir}/b.list") as haproxy:
         crt_list, authority = path_in(haproxy, "x.list"), path_in(haproxy, "ca.pem")
         before = memory_lines(haproxy, crt_list), file_lines(haproxy, "x.list")
         good = {"filters": ["good.example.com"]}
@@ -311,6 +311,14 @@ def test_lines_that_haproxy_refuses(intermediate: pki.CertificateAuthority) -> N
                 assert said in run.result["msg"], run.output
                 assert (memory_lines(haproxy, crt_list), file_lines(haproxy, "x.list")) == before
         assert "c.pem" not in haproxy.execute("show ssl cert")
+        long = [{"filters": [f"{number}.a-rather-long-name.example.com" for number in range(500)]}]
+        item = {"name": path_in(haproxy, "b.pem"), "crt_list": path_in(haproxy, "b.list"), "entries": long}
+        run = deploy(haproxy, item)
+        assert (run.result["needs_reload"], run.result["certificates"][0]["error_code"]) == (True, "payload_too_large")
+        assert "499.a-rather-long-name" in (haproxy.directory / "b.list").read_text()
+        assert haproxy.reload()
+        assert actions(deploy(haproxy, item)) == ["unchanged"]
+        assert served(haproxy, "499.a-rather-long-name.example.com", haproxy.ports[1]) == new.fingerprint_sha256
         for bad in ("two words", "#comment", "", "!", "a[b", "new\nline"):
             item = {"name": path_in(haproxy, "a.pem"), "crt_list": crt_list, "entries": [{"filters": [bad]}]}
             run = deploy(haproxy, item)

@@ -68,6 +68,10 @@ class CertificateContent:
     chain: tuple[tuple[str | None, str | None], ...]
     issuer: Certificate | None = None
 
+    @property
+    def has_key(self) -> bool:
+        return "PRIVATE KEY-----" in self.payload
+
     @functools.cached_property
     def dh_parameters(self) -> str | None:
         """Digest of its DH parameters, None without any. HAProxy does not tell those that it holds."""

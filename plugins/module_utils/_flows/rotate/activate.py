@@ -32,7 +32,7 @@ from ..._ports.haproxy.runtime import RuntimeApi, escape
 from ..._ports.haproxy.turn import take_turn
 from ..._ports.openssl.key_checks import KeyChecks
 from ..haproxy_failures import HOPELESS, process_facts
-from .memory_entries import ListPlan, entries_after, lines_told, plan_entries
+from .memory_entries import ListPlan, enter_lines, entries_after, lines_told, plan_entries
 from .memory_items import MemoryItem, MemoryOutcome, MemoryReport
 from .memory_needs import Needs
 from .memory_staples import forgotten_timestamps
@@ -155,11 +155,11 @@ class CertificateRun:
         memory = self._memory
         needs = Needs(wanted, content, held)
         needs.stale = {name: stored for name, stored in held.items() if self._is_stale(wanted, content, stored)}
-        needs.look_for_staple(memory, datetime.datetime.now(datetime.timezone.utc))
         plans = needs.plans = self._plan_entries(wanted, outcome, held)
         places = self._places(wanted, outcome, held) if wanted.entries is None else []
         new = needs.look_for_new(places)
         needs.links = [where for where in places if self._needs_link(*where, outcome.names, new)]
+        needs.look_for_staple(memory, datetime.datetime.now(datetime.timezone.utc))
         if needs.stale or new:
             self._has_changed = True
             self._keys.require(content)
@@ -177,7 +177,7 @@ class CertificateRun:
                 carry_out(steps, names)
             except PayloadTooLarge:
                 # The reload that is needed now reads this.
-                outcome.entered = not held and needs.enter()
+                outcome.entered = (not held or any(plan.added for plan in plans)) and needs.enter()
                 raise
             for name in new:
                 self._known.add(name)
@@ -198,7 +198,11 @@ class CertificateRun:
             raise InvalidOption(f"HAProxy does not hold {wanted.name}: give the certificate by src or content.")
         steps = [step for plan in plans for step in plan.steps(self._memory, wanted.name, None)]
         if not self._check_mode:
-            carry_out(steps, list(held))
+            try:
+                carry_out(steps, list(held))
+            except PayloadTooLarge:
+                outcome.entered = enter_lines(plans, wanted.name)
+                raise
         self._tell_entries(outcome, plans)
         if steps:
             outcome.action = "updated"

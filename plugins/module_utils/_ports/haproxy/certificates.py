@@ -34,7 +34,7 @@ from ..._core.haproxy.stapling import Staple
 from ..._core.text import lines_of
 from ..._errors import HaproxyError, InvalidOption
 from .dh_marks import DhMarks
-from .errors import CertificateInUse, CertificateRefused, CrtListRequired, ReloadRequired
+from .errors import CertificateInUse, CertificateRefused, CrtListRequired, ReloadRequired, UnsupportedCommand
 from .runtime import RuntimeApi
 from .transaction import CERTIFICATES, SMALL, SUCCESS, Change, Condition, Transaction, transaction_open
 
@@ -145,15 +145,18 @@ class CertificateMemory:
         staple: is served with it; without one none is. Raises PayloadTooLarge, TransactionOpen, CertificateRefused or
         another HaproxyError; then HAProxy serves what it did before, and no transaction of this name stays open.
         """
-        self._replace(name, content, self._conditions_of(name), staple)
+        self._check_staple(name, self._replace(name, content, self._conditions_of(name), staple))
 
     def staple(self, name: str, content: CertificateContent, staple: Staple) -> None:
         """Serve this with the certificate that HAProxy holds already. Raises as update does."""
-        self._replace(name, content, self._conditions_of(name), staple, is_held_already=True)
+        self._check_staple(name, self._replace(name, content, self._conditions_of(name), staple, is_held_already=True))
 
     def held_response(self, name: str) -> HeldResponse | None:
-        """What HAProxy staples with a certificate; None also where it does not tell (before 2.5)."""
-        return parse_held_response(self._ask(f"show {CERTIFICATES}", f"{name}.ocsp"))
+        """What HAProxy staples with a certificate. Raises UnsupportedCommand where it does not tell (before 2.5)."""
+        answer = self._ask(f"show {CERTIFICATES}", f"{name}.ocsp")
+        if "Can't display" in answer:
+            raise UnsupportedCommand("This HAProxy does not tell which OCSP responses it has.")
+        return parse_held_response(answer)
 
     def add(
         self,
@@ -169,8 +172,9 @@ class CertificateMemory:
         if not created and "already exists" not in answer:
             raise CertificateRefused(f"HAProxy does not take a certificate called {name}: {reason(answer)}")
         try:
-            self._replace(name, content, staple=staple)
+            staple = self._replace(name, content, staple=staple)
             self.link(name, crt_list, line)
+            self._check_staple(name, staple)
         except BaseException:
             if created:
                 with contextlib.suppress(HaproxyError):
@@ -182,7 +186,7 @@ class CertificateMemory:
         if line == PLAIN:
             answer = self._ask("add ssl crt-list", crt_list, name)
         else:
-            answer = self._transaction.ask("add ssl crt-list", crt_list, payload=_written(name, line))
+            answer = self._transaction.ask_with("add ssl crt-list", crt_list, _written(name, line))
         if SUCCESS not in lines_of(answer) and "already exists in this directory" not in answer:
             which = f"the line '{line.text}'" if line != PLAIN else "it"
             raise CertificateRefused(f"HAProxy does not use {name} in {crt_list} by {which}: {reason(answer)}")
@@ -193,6 +197,10 @@ class CertificateMemory:
         """The lines of a crt-list (named as HAProxy does), asked for anew: by their numbers they are removed."""
         entries = self.crt_lists()[crt_list] = self._entries(crt_list)
         return list(entries)
+
+    def room_for_line(self) -> int | None:
+        """Bytes of the longest line that HAProxy lists; None when that is not known."""
+        return self._transaction.payload_limit()
 
     def entries_of(self, names: t.Collection[str], crt_list: str) -> list[CrtListEntry]:
         """Those of these certificates, as all_entries."""
@@ -317,25 +325,41 @@ class CertificateMemory:
         staple: Staple | None = None,
         *,
         is_held_already: bool = False,
-    ) -> None:
+    ) -> Staple | None:
+        """The OCSP response that went along: one that was only found may not stop the certificate."""
+
         def is_held(_shown: str, answer: str) -> bool:
             stored = parse_certificate(answer)
             return stored is not None and content.is_leaf_of(stored)
 
         self._ahead.pop(name, None)
-        payloads = [] if is_held_already else [content.payload]
-        self._transaction.apply(Change(name, payloads, is_held, conditions, staple.parts if staple else ()))
+        change = Change(name, [] if is_held_already else [content.payload], is_held, conditions)
+        try:
+            self._transaction.apply(change._replace(parts=staple.parts if staple is not None else ()))
+        except CertificateRefused:
+            if staple is None or staple.is_given or is_held_already:
+                raise
+            self._transaction.apply(change)
+            staple = None
         if content.dh_parameters is not None and not is_held_already:
             self.dh_marks.set(name, content.dh_parameters)
-        if staple is not None:
+        return staple
+
+    def _check_staple(self, name: str, staple: Staple | None) -> None:
+        """Raises HaproxyError when a response that had to be served is not."""
+        if staple is None or not staple.is_given:
+            return
+        with contextlib.suppress(UnsupportedCommand):
             held = self.held_response(name)
-            if held is not None and held.signature != staple.signature:
-                raise HaproxyError(f"HAProxy does not staple the OCSP response that it was given with {name}.")
+            if held is None or held.signature != staple.signature:
+                stored = self.describe(name)
+                if stored is None or stored.status != "Unused":  # of those HAProxy reads it when they are used
+                    raise HaproxyError(f"HAProxy does not staple the OCSP response that it was given with {name}.")
 
     def _restore(self, crt_list: str, entry: CrtListEntry) -> None:
         line = read_line(entry.rest)
         if line != PLAIN:
-            self._api.execute("add ssl crt-list", crt_list, payload=_written(entry.name, line))
+            self._transaction.ask_with("add ssl crt-list", crt_list, _written(entry.name, line))
         else:
             self._ask("add ssl crt-list", crt_list, entry.name)
 
