@@ -15,11 +15,10 @@ from datetime import datetime, timezone
 from ..._core.instants import isoformat_utc
 from ..._core.pipeline.manifest import Manifest
 from ..._errors import InvalidOption, StoreError
+from ..._ports.store import last_success
 from ..._ports.store.directory import STATE_DIRECTORY, CertificateDirectory
 
 STATE_FILE = "state.json"
-#: Touched by a run that ended well and has nothing to tell, so that it is known when that was.
-STAMP_FILE = "last-success"
 RECENT_ERRORS = 5
 
 
@@ -87,7 +86,7 @@ def record(
         loading = _mark_loaded(manifest, outcome.loaded)
         if same_end and not newly_proven and not gone and not loading and outcome.result == "proven":
             if not outcome.failures and not check_mode:
-                directory.touch_own_file(STAMP_FILE, now.timestamp())
+                last_success.touch(directory, now.timestamp())
             return False, old
         manifest.retired -= gone
         for name in newly_proven:
@@ -106,7 +105,7 @@ def record(
             # The manifest last: a run that was killed in between is then repeated by the next one.
             directory.write_own_file(STATE_FILE, (json.dumps(state, indent=1, sort_keys=True) + "\n").encode())
             # The state knows of all before it: where there is a stamp, it is of a later run, though of the same second.
-            directory.remove_own_file(STAMP_FILE)
+            last_success.forget(directory)
             if newly_proven or gone or loading:
                 directory.save(manifest)
         return True, state
@@ -124,7 +123,7 @@ def _mark_loaded(manifest: Manifest, names: t.Collection[str] | None) -> bool:
 def remember_success(directory: CertificateDirectory, now: datetime) -> list[str]:
     """That a run ended well which has nothing to tell. Returns why it could not be: the run has ended well even so."""
     try:
-        directory.touch_own_file(STAMP_FILE, now.timestamp())
+        last_success.touch(directory, now.timestamp())
     except StoreError as error:
         return [f"That this run ended well is not remembered, so the status may miss it: {error.message}"]
     return []
@@ -132,7 +131,7 @@ def remember_success(directory: CertificateDirectory, now: datetime) -> list[str
 
 def _last_success_at(directory: CertificateDirectory, old: t.Mapping[str, t.Any], now: datetime) -> str | None:
     """Of the state or of the stamp, whichever is later."""
-    known, touched = old.get("last_success_at"), directory.own_file_time(STAMP_FILE)
+    known, touched = old.get("last_success_at"), last_success.touched(directory)
     if touched is None or touched > now.timestamp():
         return known
     stamped = isoformat_utc(datetime.fromtimestamp(touched, timezone.utc))
