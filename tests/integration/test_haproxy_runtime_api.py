@@ -17,7 +17,7 @@ import pytest
 from ansible_collections.certops.rotation.tests.support import pki
 from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance
 from ansible_collections.certops.rotation.tests.support.haproxy_memory import actions, deploy, info, served
-from ansible_collections.certops.rotation.tests.support.module import ModuleRun
+from ansible_collections.certops.rotation.tests.support.module import ModuleRun, run_module
 from ansible_collections.certops.rotation.tests.support.revocation import ocsp_response
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -468,6 +468,64 @@ def test_certificates_come_and_go(intermediate: pki.CertificateAuthority) -> Non
         run = deploy(haproxy, {"name": path_in(haproxy, "a.pem"), "state": "absent"}, crt_list=crt_list)
         assert run.result["certificates"][0]["error_code"] == "in_use", run.output
         assert file_lines(haproxy, "x.list") == ["a.pem"]
+
+
+def test_one_more_line_does_not_hide_what_a_ca_file_took_away(
+    intermediate: pki.CertificateAuthority, haproxy_version: str
+) -> None:
+    """HAProxy's issue 3165: its places are out of HAProxy's books. With another line it would look as if they were in."""
+    first, renewed = intermediate.issue("a.example.com"), intermediate.issue("a.example.com")
+    files = {
+        "a.pem": first.combined_pem,
+        "z.pem": intermediate.issue("z.example.com").combined_pem,
+        "ca.pem": first.chain_pem,
+        "x.list": "{dir}/z.pem\n{dir}/a.pem [ca-file {dir}/ca.pem verify optional]\n",
+    }
+    with haproxy_with(files, "crt-list {dir}/x.list") as haproxy:
+        authorities = first.chain_pem + pki.certificate_pem(pki.CertificateAuthority("Another").certificate)
+        files_of_clients = [put(haproxy, "ca.pem", authorities)]
+        run = run_module("haproxy_ca_file", {"socket": haproxy.socket, "files": files_of_clients})
+        assert run.result["changed"], run.output
+        item = {"name": path_in(haproxy, "a.pem"), "crt_list": path_in(haproxy, "x.list")}
+        runs = [
+            deploy(haproxy, {**item, "entries": [{"filters": ["b.example.com"]}]}),
+            deploy(haproxy, put(haproxy, "a.pem", renewed.combined_pem)),
+        ]
+        is_mended = haproxy_version in ("2.8", "3.2")
+        assert [run.failed for run in runs] == [not is_mended] * 2, runs
+        assert {run.result["needs_reload"] for run in runs} == {not is_mended}
+        assert is_mended or haproxy.reload()
+        again = deploy(haproxy, {**item, "src": item["name"], "entries": [{"filters": ["b.example.com"]}]})
+        assert not again.failed, again.output
+        assert {served(haproxy, name) for name in ("a.example.com", "b.example.com")} == {renewed.fingerprint_sha256}
+
+
+def test_lists_and_certificates_by_two_names(intermediate: pki.CertificateAuthority) -> None:
+    """Links to one list file, and to one certificate: each line is in the file once, and in memory everywhere."""
+    first, new = intermediate.issue("a.example.com"), intermediate.issue("b.example.com")
+    files = {
+        "a.pem": first.combined_pem,
+        "b.pem": new.combined_pem,
+        "x.list": "{dir}/a.pem\n{dir}/b.pem x.example.com\n",
+    }
+    haproxy = HaproxyInstance({}, tls=["crt-list {dir}/x.list strict-sni", "crt-list {dir}/y.list strict-sni"])
+    for name, content in files.items():
+        (haproxy.directory / name).write_text(haproxy._filled(content) if name == "x.list" else content)
+    (haproxy.directory / "y.list").symlink_to("x.list")
+    (haproxy.directory / "link.pem").symlink_to("b.pem")
+    with haproxy:
+        entries = [{"filters": ["b.example.com"]}, {"filters": ["x.example.com"], "state": "absent"}]
+        item = {"name": path_in(haproxy, "link.pem"), "crt_list": path_in(haproxy, "y.list"), "entries": entries}
+        run = check_run_check_run(haproxy, item)
+        assert len(run.result["certificates"][0]["entries"]) == 2
+        for port in haproxy.ports:
+            assert served(haproxy, "b.example.com", port) == new.fingerprint_sha256
+            assert is_refused(haproxy, "x.example.com", port)
+        assert len(file_lines(haproxy, "x.list")) == 2
+        assert (haproxy.directory / "y.list").is_symlink()
+        assert haproxy.reload()
+        assert actions(deploy(haproxy, item)) == ["unchanged"]
+        assert served(haproxy, "b.example.com") == new.fingerprint_sha256
 
 
 def dh_parameters(group: str) -> str:

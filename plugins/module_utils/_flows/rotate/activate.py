@@ -165,9 +165,8 @@ class CertificateRun:
             self._keys.require(content)
         if needs.stale:
             outcome.holds(next(iter(needs.stale.values())))
-        changing = [stored for name, stored in held.items() if name in needs.stale or name in needs.unstapled]
-        if changing:
-            memory.check_effective(self._version, changing)
+        changing = {name: held[name] for name in (*needs.stale, *needs.unstapled)}
+        self._check_effective({**changing, **(_unused(held) if needs.links else {})}, plans, held)
         needs.lines = self._lines(wanted, outcome, places)
         steps = needs.steps(memory, self._files, self._pending)
         names = list(dict.fromkeys([*held, *new]))
@@ -196,6 +195,7 @@ class CertificateRun:
         plans = self._plan_entries(wanted, outcome, held)
         if not held and any(plan.added for plan in plans):
             raise InvalidOption(f"HAProxy does not hold {wanted.name}: give the certificate by src or content.")
+        self._check_effective({}, plans, held)
         steps = [step for plan in plans for step in plan.steps(self._memory, wanted.name, None)]
         if not self._check_mode:
             try:
@@ -206,6 +206,18 @@ class CertificateRun:
         self._tell_entries(outcome, plans)
         if steps:
             outcome.action = "updated"
+
+    def _check_effective(
+        self,
+        changing: t.Mapping[str, StoredCertificate],
+        plans: t.Iterable[ListPlan],
+        held: t.Mapping[str, StoredCertificate],
+    ) -> None:
+        """Raises ReloadRequired. What HAProxy only seems not to use would look like any other with one more line."""
+        is_used_anew = any(plan.added for plan in plans)
+        stored = {**changing, **(_unused(held) if is_used_anew else {})}
+        if stored:
+            self._memory.check_effective(self._version, stored.values())
 
     def _is_stale(self, wanted: MemoryItem, content: CertificateContent, stored: StoredCertificate) -> bool:
         if wanted.force or not content.matches(stored):
@@ -360,6 +372,10 @@ def _name_in(crt_list: str, path: str, name: str) -> str:
     directory, base = os.path.split(path)
     is_directory = directory == crt_list or os.path.realpath(directory) == os.path.realpath(crt_list)
     return os.path.join(crt_list, base) if is_directory else name
+
+
+def _unused(held: t.Mapping[str, StoredCertificate]) -> dict[str, StoredCertificate]:
+    return {name: stored for name, stored in held.items() if stored.status == "Unused"}
 
 
 def _changed_at(path: str) -> float:
