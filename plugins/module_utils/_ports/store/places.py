@@ -122,6 +122,15 @@ class Place:
             return None
 
     @_located
+    def require_replaceable(self, name: str) -> None:
+        """Raises where there is something else than a regular file: a rename would take away a link, a device, a FIFO
+        or a socket for good."""
+        found = self.look(name)
+        if found and not stat.S_ISREG(found.st_mode):
+            number = errno.EISDIR if stat.S_ISDIR(found.st_mode) else errno.EEXIST
+            raise OSError(number, "it is no regular file, so it is not replaced", name)
+
+    @_located
     def directory(self, name: str) -> Place:
         """An existing one."""
         return Place(os.open(name, _LIST, dir_fd=self._descriptor), os.path.join(self.path, name))
@@ -171,13 +180,18 @@ class Place:
         return create_unsynced_file(name, data, attributes, dir_fd=self._descriptor)
 
     @_located
-    def write(self, name: str, data: bytes, attributes: FileAttributes, *, temporary_suffix: str = "") -> None:
-        """Replace or create a file, whole or not at all. The rename is durable only after sync.
+    def write(
+        self, name: str, data: bytes, attributes: FileAttributes, *, temporary_suffix: str = "", own: bool = False
+    ) -> None:
+        """Replace or create a regular file, whole or not at all. The rename is durable only after sync.
 
-        temporary_suffix: of the temporary file, for readers that take every file with the suffix of name.
+        temporary_suffix: of the temporary file, for readers that take every file with the suffix of name; own: the name
+        is none that a person has chosen, so that whatever somebody put there makes room.
         """
         with self._put_in_place(name, temporary_suffix) as temporary:
             sync_and_close([self.create(temporary, data, attributes)])
+            if not own:
+                self.require_replaceable(name)
 
     @_located
     def link(self, name: str, source: Place, source_name: str) -> None:
