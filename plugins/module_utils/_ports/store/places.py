@@ -24,6 +24,7 @@ import typing as t
 from .atomic import (
     TEMPORARY_MARK,
     FileAttributes,
+    StepRefused,
     create_unsynced_file,
     read_regular_file,
     set_attributes,
@@ -37,6 +38,7 @@ _MAX_LINKS = 40  # as many as Linux follows
 # A directory that may only be passed through is enough for those on the way.
 _PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_LINK_REFUSED = (errno.EPERM, errno.EMLINK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EXDEV)
 _Method = t.TypeVar("_Method", bound=t.Callable[..., t.Any])
 
 
@@ -198,7 +200,7 @@ class Place:
         """Make name another name of a file, in one step even where name exists. Both on one file system."""
 
         def link(new: str) -> None:
-            os.link(source_name, new, src_dir_fd=source._descriptor, dst_dir_fd=self._descriptor, follow_symlinks=False)
+            self.link_new(new, source, source_name)
 
         with contextlib.suppress(FileExistsError):
             link(name)
@@ -209,7 +211,14 @@ class Place:
     @_located
     def link_new(self, name: str, source: Place, source_name: str) -> None:
         """The same where there is nothing by this name: a FileExistsError else. Of two who try, one does it."""
-        os.link(source_name, name, src_dir_fd=source._descriptor, dst_dir_fd=self._descriptor, follow_symlinks=False)
+        try:
+            os.link(
+                source_name, name, src_dir_fd=source._descriptor, dst_dir_fd=self._descriptor, follow_symlinks=False
+            )
+        except OSError as error:
+            if error.errno not in _LINK_REFUSED:
+                raise
+            raise StepRefused(error, "link") from None
 
     @_located
     def move(self, name: str, to: Place, new_name: str) -> None:

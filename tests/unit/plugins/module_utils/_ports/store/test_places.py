@@ -22,6 +22,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._ports.store.plac
     open_place,
 )
 from ansible_collections.certops.rotation.plugins.module_utils._ports.store.trust import UnsafeDirectory
+from ansible_collections.certops.rotation.tests.support.hostile import PLANTS
 
 PRIVATE = atomic.FileAttributes(0o600)
 
@@ -150,7 +151,7 @@ def test_names_in_a_place_are_never_followed(place: Place, tmp_path: pathlib.Pat
     assert lock is not None
     os.close(lock)
     assert not (tmp_path / "file").is_symlink()
-    place.write("directory", b"ours", PRIVATE)
+    place.write("directory", b"ours", PRIVATE, own=True)
     place.remove("directory")
     assert (tmp_path / "victim" / "file").read_text() == "theirs"
     assert (tmp_path / "victim").stat() == before
