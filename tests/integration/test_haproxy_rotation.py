@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import pathlib
+import re
 import typing as t
 
 import pytest
@@ -99,6 +101,62 @@ def test_check_run_check_run(walk: Walk) -> None:
         assert unchanged["api_calls"] == {"ListSecrets": 1}
     assert scene.disk() == disk
     assert scene.runtime_connections() == connections + 1
+
+
+def test_unchanged_runs_are_known_of(walk: Walk, modules: ModuleServer) -> None:
+    """A healthy fleet renews nothing for weeks. Who asks for a run in each day is told whether there was one."""
+    scene = walk.scene
+
+    def status() -> dict[str, t.Any]:
+        options = {"path": str(scene.haproxy.certs_dir), "max_age": "1d"}
+        return modules.run("rotation_status_info", options).result
+
+    def problems() -> list[str]:
+        return [problem["code"] for problem in status()["problems"]]
+
+    scene.store("a")
+    walk.good()
+    assert (problems(), scene.stamp.exists()) == ([], False), "what it has to tell is enough"
+    for _day in range(2):
+        scene.age(days=3)
+        walk.good(check=True)
+        assert problems() == ["last_success_too_old"]
+        assert walk.good()["changed"] is False
+        healthy = status()
+        assert (healthy["problems"], healthy["last_run_succeeded"]) == ([], True)
+        assert healthy["last_success_age_seconds"] < 600
+
+    # One that fails is told, and since when: the stamp is of the run before it, be it of the same second.
+    scene.age(hours=5)
+    scene.store("b", private_key="no key")
+    walk.bad()
+    failed = status()
+    assert [problem["code"] for problem in failed["problems"]] == ["last_run_failed"]
+    assert 5 * 3600 <= failed["last_success_age_seconds"] < 6 * 3600
+    walk.bad()
+    assert problems() == ["last_run_failed"], "nor does one that found nothing new, and the same failure"
+    scene.aws.client().delete_secret(SecretId="web/b", ForceDeleteWithoutRecovery=True)
+    walk.good()
+    assert problems() == []
+
+    # Where nothing is activated, nothing is recorded, and still a run has ended well or not.
+    scene.age(days=3)
+    walk.good(activate=False)
+    assert problems() == []
+
+    # What stands in its place is replaced; where that cannot be, the run says so and has ended well.
+    outside = scene.haproxy.certs_dir.parent / "outside"
+    outside.write_text("of others")
+    scene.stamp.unlink()
+    scene.stamp.symlink_to(outside)
+    os.utime(outside, (0, 0))
+    walk.good()
+    assert (scene.stamp.is_symlink(), outside.stat().st_mtime, outside.read_text()) == (False, 0, "of others")
+    scene.stamp.unlink()
+    with in_the_way(scene.stamp):
+        run = walk()
+        assert not run.failed
+        assert re.search(r"is not remembered.*last-success", run.output)
 
 
 @contextlib.contextmanager
@@ -269,19 +327,46 @@ def test_going_back_is_told(walk: Walk) -> None:
     assert scene.file("a").read_text() == old.combined_pem
     scene.haproxy.write_config()
 
+    # Of a listener that is named, it is not known that another file is in the way there.
+    named = {"binds": [f"127.0.0.1:{scene.haproxy.port}"]}
     scene.haproxy.write_certificate("aaa.pem", scene.authority.issue("a.example.com").combined_pem)
-    shadowed = walk.bad(**by_reload)
-    assert [(attempt["method"], attempt["reloaded"]) for attempt in shadowed["reload_attempts"]] == [
+    wrong = walk.bad(**by_reload, **named)
+    assert [(attempt["method"], attempt["reloaded"]) for attempt in wrong["reload_attempts"]] == [
         ("signal", False),
         ("master", True),
     ] * 2
-    assert (shadowed["activation"], shadowed["rolled_back"], shadowed["proven"]) == ("reload", ["web/a"], [])
+    assert (wrong["activation"], wrong["rolled_back"], wrong["proven"]) == ("reload", ["web/a"], [])
     # Somebody else has reloaded HAProxy, and there is no way to do it again.
-    alone = walk.bad(activation="reloaded", reload_methods=[])
+    alone = walk.bad(activation="reloaded", reload_methods=[], **named)
     assert (alone["activation"], alone["reload_attempts"], alone["rolled_back"]) == ("reload", [], ["web/a"])
     assert "failed as well: There is no way to reload HAProxy" in alone["msg"]
     (scene.haproxy.certs_dir / "aaa.pem").unlink()
     assert walk.good(**by_reload)["proven"] == ["web/a"]
+
+
+@pytest.mark.parametrize("way", ["hot_update", "reload"])
+def test_a_new_one_without_which_haproxy_would_not_start_is_not_removed(walk: Walk, way: str) -> None:
+    """The configuration names its file, or a link leads to it: nobody is served it, and it stays nevertheless."""
+    scene = walk.scene
+    for name in ("a", "b", "c"):
+        scene.store(name)
+    walk.good(activate=False)
+    link = scene.haproxy.directory / "linked.pem"
+    link.symlink_to(scene.file("b"))
+    scene.haproxy.write_certificate(
+        "aaa.pem", scene.authority.issue([f"{name}.example.com" for name in "abc"]).combined_pem
+    )
+    scene.haproxy.write_config(
+        f"    bind unix@/{scene.haproxy.directory}/own.sock ssl crt {scene.file('a')} crt {link}"
+    )
+    assert scene.haproxy.reload()
+
+    refused = walk.bad(**({} if way == "hot_update" else {"socket": "", "reload_methods": ["master"]}))
+    assert refused["activation"] == way
+    assert refused["rolled_back"] == ["web/c"]
+    assert "Not rolled back: web/a, web/b" in refused["msg"]
+    assert [scene.file(name).exists() for name in ("a", "b", "c")] == [True, True, False]
+    assert scene.haproxy.reload(), scene.haproxy.log
 
 
 def test_certificates_without_haproxy_on_the_host(

@@ -19,10 +19,13 @@ from .._core.pipeline.source import CertificateSource, Selection
 from .._core.record.status import UNASKED, CertificateStatus, LayerFinding, Status, Verdict, run_status
 from .._core.text import listed
 from .._errors import InvalidOption, RotationError, SecretsManagerError
+from .._ports.haproxy.certificate_files import kind_of_key
+from .._ports.store import last_success
 from .._ports.store.atomic import store_errors
 from .._ports.store.directory import CertificateDirectory
 from .metrics import load_totals
-from .rotate.prove import ask_listeners, find_binds, kind_of_key
+from .rotate.asking import ask_listeners
+from .rotate.prove import chain_of_file, chain_rules, find_binds
 from .rotate.record import read_state
 from .rotate.settings import ProofSettings
 from .status_memory import look_at_memory
@@ -80,7 +83,7 @@ def look_at_status(
         "wire": _wire(manifest, directory, listeners) if listeners.config or listeners.binds else {},
     }
     state = read_state(directory.path)
-    touched = _last_touched(settings.success_files)
+    touched = _last_touched(settings.success_files, last_success.touched(directory))
     status = Status(
         certificates=[
             _certificate(name, entry, directory, layers, memory.open_transaction)
@@ -115,9 +118,12 @@ def _nothing(directory: str, held: t.Sequence[str]) -> str:
     return f"{text}{there}.{served}"
 
 
-def _last_touched(paths: t.Sequence[str]) -> int | None:
-    """When the newest of the files was touched, in seconds since 1970. Those that do not exist tell nothing."""
-    times = []
+def _last_touched(paths: t.Sequence[str], own: float | None) -> int | None:
+    """When the newest of the files was touched, in seconds since 1970. Those that do not exist tell nothing.
+
+    own: when the directory's own stamp was.
+    """
+    times = [] if own is None else [int(own)]
     for path in paths:
         with store_errors(f"read {path}"), contextlib.suppress(FileNotFoundError):
             times.append(int(os.stat(path).st_mtime))
@@ -187,16 +193,18 @@ def _wire(manifest: Manifest, directory: CertificateDirectory, listeners: ProofS
     deployed = [
         DeployedCertificate(
             name=name,
-            path=os.path.realpath(os.path.join(directory.path, entry.main_path)),
+            path=path,
             fingerprint_sha256=str(summary.get("fingerprint_sha256")),
             subject_alternative_names=tuple(summary.get("subject_alternative_names", ())),
             key_type=kind_of_key(summary.get("key")),
+            chain=chain_of_file(path, str(summary.get("fingerprint_sha256"))),
         )
         for name, entry in manifest.entries.items()
         for summary in [entry.current.summary]
+        for path in [os.path.realpath(os.path.join(directory.path, entry.main_path))]
     ]
     try:
-        report, _probes = ask_listeners(deployed, find_binds(listeners), listeners)
+        report = ask_listeners(deployed, find_binds(listeners), listeners, rules=chain_rules(listeners)).report
     except InvalidOption:
         raise
     except RotationError as error:
@@ -207,6 +215,6 @@ def _wire(manifest: Manifest, directory: CertificateDirectory, listeners: ProofS
 def _seen(proof: CertificateProof) -> LayerFinding:
     if proof.unreferenced:
         return LayerFinding("absent", proof.reason or "")
-    verdicts: dict[str, Verdict] = {"right": "ok", "wrong": "differs"}
+    verdicts: dict[str, Verdict] = {"right": "ok", "wrong": "differs", "shadowed": "differs"}
     verdict = verdicts.get(proof.outcome, "unanswered" if proof.unanswered else "unasked")
     return LayerFinding(verdict, next(iter(proof.because), ""))

@@ -17,6 +17,7 @@ from ..instants import isoformat_utc
 
 _ENTRY = re.compile(r"^(?P<name>.+?):(?P<line>\d+)(?P<rest>(?: .*)?)$")
 _HEXADECIMAL = re.compile(r"-?[0-9A-Fa-f]{1,64}")  # RFC 5280 allows 40 digits
+_OCTETS = re.compile(r"[0-9a-f:]{2,100}")  # a line of a signature
 _SHA1 = re.compile(r"[0-9A-Fa-f]{40}")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _LONGEST_NAME = 4200  # a path of Linux, and what is added to it
@@ -46,6 +47,13 @@ class StoredCertificate:
     subject_alternative_names: tuple[str, ...] = ()
     chain: tuple[tuple[str, str], ...] = ()
     chain_from_directory: bool = False
+
+
+class HeldResponse(t.NamedTuple):
+    """The OCSP response that HAProxy staples with a certificate. signature: its own; this_update: ISO 8601 in UTC."""
+
+    signature: bytes
+    this_update: str | None
 
 
 class StoredAuthority(t.NamedTuple):
@@ -100,6 +108,19 @@ def parse_open_transaction(text: str) -> str | None:
     return found["name"] if found else None
 
 
+def parse_progress(text: str, name: str) -> int | None:
+    """`commit ssl ...`: a dot for each place where a certificate has been loaded anew; None when it is not told."""
+    dots = text.partition("\n")[0].removeprefix(f"Committing {name}")
+    return len(dots) if not dots.strip(".") else None
+
+
+def parse_is_used(text: str) -> bool:
+    """`show ssl ca-file|crl-file NAME`: whether a bind or server line, or an entry of a crt-list, uses it. Of an empty
+    CA file nothing is told: none that is used is empty.
+    """
+    return re.search(r"^Status: Used$", text, re.MULTILINE) is not None
+
+
 def parse_names(text: str) -> tuple[str | None, list[str]]:
     """`show ssl cert|ca-file|crl-file`: the name of the open transaction, if any, and the names of all files."""
     transaction = None
@@ -145,6 +166,20 @@ def parse_certificate(text: str) -> StoredCertificate | None:
         chain=tuple(zip(subjects, issuers)),
         chain_from_directory="Chain Filename" in fields,
     )
+
+
+def parse_held_response(text: str) -> HeldResponse | None:
+    """`show ssl cert NAME.ocsp` (HAProxy 2.5), which is OpenSSL's text of it; None when it shows none."""
+    digits, update, is_signature = "", None, False
+    for line in map(str.strip, text.split("\n")):
+        if is_signature and _OCTETS.fullmatch(line):
+            digits += line.replace(":", "")
+        elif digits:  # what follows are the signer's certificates
+            break
+        elif line.startswith("This Update: "):
+            update = update or _date(line.partition(": ")[2].strip())
+        is_signature = is_signature if _OCTETS.fullmatch(line) else line.startswith("Signature ")
+    return HeldResponse(bytes.fromhex(digits), update) if digits and len(digits) % 2 == 0 else None
 
 
 def parse_server_names(text: str) -> dict[str, dict[str, None]]:
@@ -217,6 +252,12 @@ def parse_payload_limit(info: str, pools: str) -> int | None:
         return None
     size = _BUFFER.search(pools)
     return int(size[1]) if size else None
+
+
+def parse_version(text: str) -> tuple[int, int] | None:
+    """Of "2.6.12-1+deb12u4", or of what `haproxy -v` prints, (2, 6); None when it is no version of HAProxy."""
+    found = re.match(r"(?:HA-?Proxy version )?(\d{1,4})\.(\d{1,4})(?!\d)", text)
+    return (int(found[1]), int(found[2])) if found else None
 
 
 def hexadecimal(number: int) -> str:

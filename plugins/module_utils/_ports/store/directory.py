@@ -26,7 +26,7 @@ from . import atomic
 from .content import digests_of, file_digest, version_digest
 from .foreign import adopt, find_foreign, foreign_content, foreign_version
 from .live import MANIFEST_FILE, STATE_DIRECTORY, VERSIONS, Opened, is_directory, link_to, version_stem
-from .opening import AS_FOUND, DirectorySettings, directory_attributes, lock, looked_at, opened
+from .opening import AS_FOUND, DirectorySettings, directory_attributes, foresee, lock, looked_at, opened
 from .places import Place
 from .versions import version_files, version_place, write_version
 
@@ -159,6 +159,11 @@ class CertificateDirectory:
                 yield
             finally:
                 self._opened = before
+
+    def foresee(self, entry: Entry | None = None) -> None:
+        """Raises what locked would with create, or what writing this entry would, and makes nothing."""
+        with self._writing(entry) if entry else atomic.store_errors(f"make the directory {self.path}"):
+            foresee(self.path, self._settings, entry.main_path if entry else None)
 
     @contextlib.contextmanager
     def reserved(self, name: str, timeout: float, *, create: bool = True) -> t.Iterator[None]:
