@@ -24,7 +24,8 @@ from .._ports.store import last_success
 from .._ports.store.atomic import store_errors
 from .._ports.store.directory import CertificateDirectory
 from .metrics import load_totals
-from .rotate.prove import ask_listeners, find_binds
+from .rotate.asking import ask_listeners
+from .rotate.prove import chain_of_file, chain_rules, find_binds
 from .rotate.record import read_state
 from .rotate.settings import ProofSettings
 from .status_memory import look_at_memory
@@ -192,16 +193,18 @@ def _wire(manifest: Manifest, directory: CertificateDirectory, listeners: ProofS
     deployed = [
         DeployedCertificate(
             name=name,
-            path=os.path.realpath(os.path.join(directory.path, entry.main_path)),
+            path=path,
             fingerprint_sha256=str(summary.get("fingerprint_sha256")),
             subject_alternative_names=tuple(summary.get("subject_alternative_names", ())),
             key_type=kind_of_key(summary.get("key")),
+            chain=chain_of_file(path, str(summary.get("fingerprint_sha256"))),
         )
         for name, entry in manifest.entries.items()
         for summary in [entry.current.summary]
+        for path in [os.path.realpath(os.path.join(directory.path, entry.main_path))]
     ]
     try:
-        report, _probes = ask_listeners(deployed, find_binds(listeners), listeners)
+        report = ask_listeners(deployed, find_binds(listeners), listeners, rules=chain_rules(listeners)).report
     except InvalidOption:
         raise
     except RotationError as error:

@@ -26,6 +26,7 @@ try:
 except ImportError:  # the module boundary says so
     pass
 
+DH_PARAMETERS = "DH PARAMETERS"  # RFC 7468's label by custom, of PKCS #3
 # Short names of OpenSSL (crypto/objects/objects.txt) for the attributes that certificate authorities use.
 _SHORT_NAMES = {
     "2.5.4.3": "CN",
@@ -66,6 +67,12 @@ class CertificateContent:
     fingerprint_sha1: str
     chain: tuple[tuple[str | None, str | None], ...]
     issuer: Certificate | None = None
+
+    @functools.cached_property
+    def dh_parameters(self) -> str | None:
+        """Digest of its DH parameters, None without any. HAProxy does not tell those that it holds."""
+        blocks = [block.der for block in parse_pem(self.payload) if block.label == DH_PARAMETERS]
+        return hashlib.sha256(b"".join(blocks)).hexdigest() if blocks else None
 
     @functools.cached_property
     def not_before(self) -> str:
@@ -122,7 +129,7 @@ def _is_loaded(block: PemBlock) -> bool:
             "The content holds a TRUSTED CERTIFICATE, with trust settings of OpenSSL: convert it with 'openssl x509 -in"
             " FILE'.",
         )
-    is_loaded = block.label in (CERTIFICATE, "DH PARAMETERS") or block.label.endswith("PRIVATE KEY")
+    is_loaded = block.label in (CERTIFICATE, DH_PARAMETERS) or block.label.endswith("PRIVATE KEY")
     if not is_loaded or not block.headers:
         return is_loaded
     if block.label.endswith("PRIVATE KEY") and any("ENCRYPTED" in header for header in block.headers):

@@ -33,6 +33,7 @@ from ..._core.haproxy.refusals import reason
 from ..._core.haproxy.trust_content import StoredTrust, TrustContent
 from ..._errors import HaproxyError, InvalidOption
 from .certificates import CertificateMemory
+from .dh_marks import PREFIX as DH_MARK
 from .errors import (
     CertificateRefused,
     NotReferenced,
@@ -66,7 +67,7 @@ class TrustFiles:
             self.pending[kind], names = parse_names(text)
             self._transactions[kind].know(names)
             self._mark = self._mark or find_mark(names)
-            self._names[kind] = [name for name in names if not is_mark(name)]
+            self._names[kind] = [name for name in names if not is_mark(name) and not name.startswith(DH_MARK)]
 
     # Look
 

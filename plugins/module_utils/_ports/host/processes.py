@@ -48,14 +48,14 @@ def serving(workers: t.Collection[int], master: int, proc: str = PROC) -> set[in
 def _listens(pid: int, without: int, proc: str) -> bool:
     """Whether it has listening sockets (TCP, Unix) that the other process has not. True if it may not be asked."""
     try:
-        return not _listening(pid, proc).isdisjoint(_sockets(pid, proc) - _sockets(without, proc))
+        return not _listening(pid, proc).isdisjoint(open_sockets(pid, proc) - open_sockets(without, proc))
     except PermissionError:
         return True
     except OSError:  # it has ended
         return False
 
 
-def _sockets(pid: int, proc: str) -> set[str]:
+def open_sockets(pid: int, proc: str) -> set[str]:
     """Inodes of the sockets that it has open."""
     directory = os.path.join(proc, str(pid), "fd")
     inodes = set()
@@ -70,7 +70,7 @@ def _sockets(pid: int, proc: str) -> set[str]:
 def _listening(pid: int, proc: str) -> set[str]:
     """Inodes of all listening sockets of its network namespace."""
     inodes = set()
-    for name, is_listening, column in (("tcp", _tcp_listens, 9), ("tcp6", _tcp_listens, 9), ("unix", _unix_listens, 6)):
+    for name, is_listening, column in (("tcp", tcp_listens, 9), ("tcp6", tcp_listens, 9), ("unix", unix_listens, 6)):
         path = os.path.join(proc, str(pid), "net", name)
         with contextlib.suppress(FileNotFoundError), open(path, encoding="ascii", errors="replace") as file:
             next(file)
@@ -78,9 +78,11 @@ def _listening(pid: int, proc: str) -> set[str]:
     return inodes
 
 
-def _tcp_listens(fields: list[str]) -> bool:
+def tcp_listens(fields: list[str]) -> bool:
+    """Whether a row of /proc/net/tcp is of a listening socket."""
     return fields[3] == "0A"  # TCP_LISTEN
 
 
-def _unix_listens(fields: list[str]) -> bool:
+def unix_listens(fields: list[str]) -> bool:
+    """The same of /proc/net/unix."""
     return bool(int(fields[3], 16) & 0x10000)  # __SO_ACCEPTCON
