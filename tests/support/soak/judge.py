@@ -21,6 +21,7 @@ from .processes import SceneHaproxy, another
 from .scenes import Scene
 
 _QUESTIONS_AGAIN, _AGAIN = 12, 8  # connections for so many questions, where another process may answer
+_FEWER_KINDS = (("any", "rsa 1.2", "rsa 1.3", "ecdsa 1.3"), ("any 1.2", "rsa 1.2", "rsa 1.3", "ecdsa 1.2"))
 Answers = dict[Question, frozenset[Chain]]
 
 
@@ -97,8 +98,8 @@ class Judge:
         answers: Answers = {}
         for number, place in enumerate(places):
             for position, name in enumerate(names):
-                # All kinds of clients for no name and some others, half of them for the rest.
-                for kind in list(KINDS) if position < 3 else list(KINDS)[position % 2 :: 2]:
+                # All kinds of clients for no name and some others; for the rest those that take the second choice.
+                for kind in KINDS if position < 3 else _FEWER_KINDS[position % 2]:
                     answers[Question(number, name, kind)] = frozenset((ask(place, name, kind),))
                     self.handshakes += 1
         return answers
