@@ -54,7 +54,7 @@ class Soak:
         self.faults: list[Fault] = []
         self.log: list[str] = []
         self.judged = self.undecided = 0
-        self._shadowed: dict[str, frozenset[int]] = {}
+        self._hidden: set[str] = set()
         self._last: dict[str, t.Any] = {}
         self._gone: set[str] = set()
 
@@ -149,7 +149,7 @@ class Soak:
             self._replay(result, way, names)
             verdicts = self.judge.verdicts(names, several=way == "intruder")
         self._prove(result, verdicts)
-        self._shadowed = {key: verdict.shadowed for key, verdict in verdicts.items()}
+        self._hidden = {key for key, verdict in verdicts.items() if not verdict.questions}
         proven = all(verdict.truth for verdict in verdicts.values())
         if way == "hot" and proven and not result.get("failed") and self.draw.random() < 0.4:
             again = self._module("haproxy_rotation", options)
@@ -168,8 +168,8 @@ class Soak:
         verdicts = self.judge.verdicts(names, several=way == "intruder")
         for one in back:
             verdict = verdicts[one.key]
-            was_hidden = not verdict.questions and bool(self._shadowed.get(one.key))
-            if verdict.truth or was_hidden:
+            was_hidden = one.key in self._hidden  # nobody could get the one before either
+            if verdict.truth or (was_hidden and not verdict.questions):
                 self._fault("rolled back without need", f"{one.secret}: {verdict}", result)
         for one in back:
             if one.file in kept:
