@@ -325,7 +325,7 @@ class CertificateMemory:
         self._ahead.pop(name, None)
         payloads = [] if is_held_already else [content.payload]
         self._transaction.apply(Change(name, payloads, is_held, conditions, staple.parts if staple else ()))
-        if content.untold is not None and not is_held_already:
+        if not is_held_already:
             self.untold_marks.set(name, content.untold)
         if staple is not None:
             held = self.held_response(name)
