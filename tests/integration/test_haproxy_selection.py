@@ -16,10 +16,10 @@ import typing as t
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.selection import ClientKeys, Selector
 from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.binds import tls_uses
-from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.certificate_files import (
-    read_certificate_files,
-)
 from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.loaded import look_at_loaded
+from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.loaded_files import (
+    read_loaded_files,
+)
 from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.runtime import RuntimeApi
 from ansible_collections.certops.rotation.tests.support import pki
 from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance
@@ -159,7 +159,7 @@ def selectors(haproxy: HaproxyInstance, version: str, *, by_socket: bool) -> lis
     if loaded is not None:
         assert loaded.version == tuple(map(int, version.split(".")))
     binds = tls_uses([str(haproxy.config_path)], {}, loaded)
-    files = read_certificate_files({item.path for bind in binds for item in bind.references or ()})
+    files = read_loaded_files({item.path for bind in binds for item in bind.references or ()})
     number = tuple(map(int, version.split(".")))
     return [
         Selector(bind.references or (), files, strict_sni=bind.strict_sni, version=(number[0], number[1]))

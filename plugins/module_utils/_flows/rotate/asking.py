@@ -10,7 +10,7 @@ import time
 import typing as t
 
 from ..._core.haproxy.listeners import TlsBind
-from ..._core.haproxy.selection import CertificateFile
+from ..._core.haproxy.selection import LoadedFile
 from ..._core.pipeline.proof_again import (
     Address,
     Share,
@@ -23,7 +23,7 @@ from ..._core.pipeline.proof_chain import ChainRules
 from ..._core.pipeline.proof_report import DeployedCertificate, Mismatch, ProofReport, Unanswered
 from ..._core.pipeline.proof_targets import ProofTarget, proof_targets
 from ..._core.pipeline.prove import verdicts
-from ..._ports.haproxy.certificate_files import read_certificate_files
+from ..._ports.haproxy.loaded_files import read_loaded_files
 from ..._ports.host.listening import Listening
 from ..._ports.tls.endpoint import Endpoint
 from ..._ports.tls.inquiry import Inquiry
@@ -169,15 +169,15 @@ class _Asking:
         ]
 
 
-def _files(certificates: t.Sequence[DeployedCertificate], binds: t.Sequence[TlsBind]) -> dict[str, CertificateFile]:
+def _files(certificates: t.Sequence[DeployedCertificate], binds: t.Sequence[TlsBind]) -> dict[str, LoadedFile]:
     """What is in all files that the listeners load. Of those that are deployed here it is known what HAProxy holds."""
     own = {certificate.path for certificate in certificates}
-    found = read_certificate_files(own)
+    found = read_loaded_files(own)
     for bind in binds:
         if bind.not_probeable is None:
             paths = dict.fromkeys(reference.path for reference in bind.references or ())
             others = (path for path in paths if path not in own and path not in found)
-            found.update(read_certificate_files(others, bind.read_at))
+            found.update(read_loaded_files(others, bind.read_at))
     return found
 
 

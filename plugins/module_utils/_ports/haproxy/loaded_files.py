@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ..._core.haproxy.selection import CertificateFile
+from ..._core.haproxy.selection import LoadedFile
 from ..._core.instants import isoformat_utc
 from ..._core.x509.bundle import first_certificate
 from ..._errors import RotationError
@@ -18,7 +18,7 @@ from ..store.atomic import read_regular_file
 _KEY_TYPES = {"RSA": "rsa", "EC": "ecdsa"}
 
 
-def read_certificate_files(paths: t.Iterable[str], read_at: int | None = None) -> dict[str, CertificateFile]:
+def read_loaded_files(paths: t.Iterable[str], read_at: int | None = None) -> dict[str, LoadedFile]:
     """By path. Left out is what cannot be read, and what has changed since read_at (seconds since 1970), when HAProxy
     read it: nobody knows then what HAProxy holds of it.
     """
@@ -31,7 +31,7 @@ def kind_of_key(key: object) -> str:
     return _KEY_TYPES.get(str(key).split()[0], "other")
 
 
-def _read(path: str, read_at: int | None) -> CertificateFile | None:
+def _read(path: str, read_at: int | None) -> LoadedFile | None:
     try:
         if read_at is not None and int(os.stat(path).st_mtime) > read_at:
             return None
@@ -39,7 +39,7 @@ def _read(path: str, read_at: int | None) -> CertificateFile | None:
     except (OSError, RotationError):
         return None
     names = (*certificate.dns_names, *certificate.common_names)
-    return CertificateFile(
+    return LoadedFile(
         path,
         certificate.fingerprint_sha256,
         tuple(dict.fromkeys(name.lower() for name in names)),
