@@ -53,12 +53,12 @@ def verdicts(
     A name may be answered by any deployed certificate that has this very name (and key type, where two share it); but
     each certificate must be seen itself, on at least one of its names on each listener, else it is shadowed.
     """
-    seen: dict[DeployedCertificate, dict[int, _Question]] = {
+    seen: dict[DeployedCertificate, dict[int, _AnsweredTarget]] = {
         item: {} for item in certificates if only is None or item.name in only
     }
     for target, answer in zip(targets, answers):
         # By identity: to compare all that a listener loads takes long.
-        seen[target.certificate].setdefault(id(target), _Question(target, [])).answers.append(answer)
+        seen[target.certificate].setdefault(id(target), _AnsweredTarget(target, [])).answers.append(answer)
     unasked = _unasked(certificates, binds)
     judge = _Judge(certificates, binds, files or {}, rules or ChainRules(), shares or {})
     return ProofReport(
@@ -90,7 +90,7 @@ def _unasked(
 _Finding = t.Union[Mismatch, Unanswered, Unasked]
 
 
-class _Question(t.NamedTuple):
+class _AnsweredTarget(t.NamedTuple):
     target: ProofTarget
     answers: list[Answer]
 
@@ -112,7 +112,7 @@ class _Judge:
             self._chains.setdefault(certificate.fingerprint_sha256, []).append(certificate.chain)
 
     def proof(
-        self, certificate: DeployedCertificate, asked: t.Sequence[_Question], unasked: tuple[Unasked, ...]
+        self, certificate: DeployedCertificate, asked: t.Sequence[_AnsweredTarget], unasked: tuple[Unasked, ...]
     ) -> CertificateProof:
         if not asked:
             reason = None if unasked else _unreferenced_reason(certificate, self._binds)
@@ -124,7 +124,7 @@ class _Judge:
         shadowed = [item for item in found if isinstance(item, Shadowed)]
         unanswered = [item for item in found if isinstance(item, Unanswered)]
         silent = {item.bind for item in unanswered if item.server_name}
-        by_bind: dict[str, list[_Question]] = {}
+        by_bind: dict[str, list[_AnsweredTarget]] = {}
         for question in right:
             by_bind.setdefault(question.target.bind.label, []).append(question)
         for label, questions in by_bind.items():
@@ -146,7 +146,7 @@ class _Judge:
             shadowed=tuple(shadowed),
         )
 
-    def _finding(self, question: _Question, has_names: bool) -> _Finding | None:
+    def _finding(self, question: _AnsweredTarget, has_names: bool) -> _Finding | None:
         """What speaks against a certificate most, of all answers to a question; None where nothing does.
 
         has_names: it was also asked for by name; then any default one may answer.
@@ -207,7 +207,7 @@ class _Judge:
         return None if None in found or not found else found[0]
 
 
-def _accepted(question: _Question) -> bool:
+def _accepted(question: _AnsweredTarget) -> bool:
     return all(question.target.accepts(answer) for answer in question.answers)
 
 
