@@ -41,7 +41,7 @@ _PREFERENCE: dict[ClientKeys, tuple[str, ...]] = {
 class LoadedFile:
     """What HAProxy reads from a file: names of the SAN and of the subject; key_type: "rsa", "ecdsa" or "other".
 
-    not_after: ISO 8601, UTC.
+    not_after: ISO 8601, UTC. fingerprint_sha256: "" when it is not known which certificate of these names it is.
     """
 
     path: str

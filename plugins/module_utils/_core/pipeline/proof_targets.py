@@ -182,9 +182,15 @@ class _Inquirer:
             client,
             self._fingerprints(by_client[client], certificate),
             self._fingerprints(everyone, certificate),
-            certain=self._is_complete and (server_name is not None or self._default_known),
+            certain=self._is_complete
+            and all(file.fingerprint_sha256 for file in everyone)
+            and (server_name is not None or self._default_known),
             goes_first=self._knows_order and [file.path for file in by_client[client][:1]] == [certificate.path],
-            others={file.fingerprint_sha256: file for file in everyone if file.path not in self._deployed},
+            others={
+                file.fingerprint_sha256: file
+                for file in everyone
+                if file.path not in self._deployed and file.fingerprint_sha256
+            },
         )
 
     def _client(

@@ -14,6 +14,8 @@ from ..._core.instants import isoformat_utc
 from ..._core.x509.bundle import first_certificate
 from ..._errors import RotationError
 from ..store.atomic import read_regular_file
+from .certificates import CertificateMemory
+from .runtime import RuntimeApi
 
 _KEY_TYPES = {"RSA": "rsa", "EC": "ecdsa"}
 
@@ -24,6 +26,29 @@ def read_loaded_files(paths: t.Iterable[str], read_at: int | None = None) -> dic
     """
     found = (_read(path, read_at) for path in paths)
     return {file.path: file for file in found if file is not None}
+
+
+def look_into_memory(api: RuntimeApi, paths: t.Collection[str]) -> dict[str, LoadedFile]:
+    """What HAProxy holds of files, by path, links resolved; without their fingerprint_sha256, which it does not tell.
+
+    Raises HaproxyError.
+    """
+    memory = CertificateMemory(api)
+    _transaction, names = memory.list_names()
+    wanted = {name: path for name in names for path in [os.path.realpath(name)] if path in paths}
+    memory.expect(wanted)
+    held = ((path, memory.describe(name)) for name, path in wanted.items())
+    return {
+        path: LoadedFile(
+            path,
+            "",
+            tuple(dict.fromkeys(name.lower() for name in stored.server_names)),
+            next((kind for start, kind in _KEY_TYPES.items() if (stored.algorithm or "").startswith(start)), "other"),
+            stored.not_after or "",
+        )
+        for path, stored in held
+        if stored is not None
+    }
 
 
 def kind_of_key(key: object) -> str:
