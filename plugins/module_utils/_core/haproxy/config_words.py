@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 import typing as t
 
+from .environment import Environment, UnknownVariable
+
 #: Keywords that begin a section.
 SECTIONS = frozenset(
     [
@@ -34,17 +36,19 @@ SECTIONS = frozenset(
         "userlist",
     ]
 )
+_SPACES = re.compile(" +")
 _CONTROLS = {"n": "\n", "r": "\r", "t": "\t"}
-_VARIABLE = re.compile(r"\$(?:\{(?P<braced>[A-Za-z_]\w*)(?:\[\*\])?(?:-(?P<default>[^}]*))?\}|(?P<bare>[A-Za-z_]\w*))")
+_VARIABLE = re.compile(
+    r"\$(?:\{(?P<braced>\.?[A-Za-z_]\w*)(?P<list>\[\*\])?(?:-(?P<default>[^}]*))?\}|(?P<bare>\.?[A-Za-z_]\w*))"
+)
 _ADDRESS_VARIABLE = re.compile(r"\$\{([A-Za-z_]\w*)\}|\$([A-Za-z_]\w*)")
 
 
-class UnknownVariable(Exception):
-    """A line needs a variable of HAProxy's environment that is not known here. Its text is the variable's name."""
+def split_words(line: str, environment: Environment, place: t.Mapping[str, str] | None = None) -> list[str]:
+    """Cut a line into its words, without its comment. Raises UnknownVariable.
 
-
-def split_words(line: str, environment: t.Mapping[str, str]) -> list[str]:
-    """Cut a line into its words, without its comment. Raises UnknownVariable."""
+    place: what HAProxy's own variables are for this line, such as .LINE.
+    """
     words: list[str] = []
     word: str | None = None  # None between words: "" is a word
     quote = ""
@@ -60,7 +64,11 @@ def split_words(line: str, environment: t.Mapping[str, str]) -> list[str]:
         elif char == "\\":
             text, position = _escaped(line, position)
         elif quote and char == "$":
-            text, position = _variable(line, position - 1, environment)
+            text, position, is_list = _variable(line, position - 1, environment, place or {})
+            if is_list and " " in text:
+                first, *between, text = _SPACES.split(text)
+                words += [(word or "") + first, *between]
+                word = ""
         elif not quote and char in "\"'":
             quote, text = char, ""
         elif not quote and char in " \t\r\n#":
@@ -74,14 +82,11 @@ def split_words(line: str, environment: t.Mapping[str, str]) -> list[str]:
     return words if word is None else [*words, word]
 
 
-def expand_address(text: str, environment: t.Mapping[str, str]) -> str:
+def expand_address(text: str, environment: Environment) -> str:
     """Replace the variables that HAProxy accepts in an address without quotes. Raises UnknownVariable."""
 
     def value(match: re.Match[str]) -> str:
-        name = match.group(1) or match.group(2)
-        if name not in environment:
-            raise UnknownVariable(name)
-        return environment[name]
+        return environment.value(match.group(1) or match.group(2)) or ""
 
     return _ADDRESS_VARIABLE.sub(value, text)
 
@@ -95,13 +100,18 @@ def _escaped(line: str, position: int) -> tuple[str, int]:
     return _CONTROLS.get(code, code), position + 1
 
 
-def _variable(line: str, position: int, environment: t.Mapping[str, str]) -> tuple[str, int]:
-    """The value of the variable whose dollar is at position, and where to go on."""
+def _variable(
+    line: str, position: int, environment: Environment, place: t.Mapping[str, str]
+) -> tuple[str, int, bool]:
+    """The value of the variable whose dollar is at position, where to go on, and whether its words become words."""
     match = _VARIABLE.match(line, position)
     if match is None:
-        return "$", position + 1
-    name = match.group("braced") or match.group("bare")
-    value = environment.get(name, match.group("default"))
-    if value is None:
-        raise UnknownVariable(name)
-    return value, match.end()
+        return "$", position + 1, False
+    name, default = match.group("braced") or match.group("bare"), match.group("default")
+    try:
+        value = place.get(name, "") if name.startswith(".") else environment.value(name)
+    except UnknownVariable:
+        if default is None:
+            raise
+        value = None
+    return value if value is not None else default or "", match.end(), bool(match.group("list"))
