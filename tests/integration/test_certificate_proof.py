@@ -171,9 +171,10 @@ def test_a_shadowed_certificate_is_found() -> None:
     with serve(files) as haproxy:
         result = prove(haproxy, files, retries=0)
         assert not result["proven"]
-        mismatch = only_mismatch(result)
-        assert mismatch["error"].startswith("shadowed")
-        shadow = {mismatch["expected_fingerprint_sha256"], mismatch["served_fingerprint_sha256"]}
+        assert result["outcome"] == "shadowed"
+        (found,) = [item for certificate in result["certificates"] for item in certificate["shadowed"]]
+        assert found["error"].startswith("shadowed")
+        shadow = {found["expected_fingerprint_sha256"], found["served_fingerprint_sha256"]}
         assert shadow == {issued.fingerprint_sha256 for issued in files.values()}
         files["1.pem"] = ROOT.issue(["shared.example.com", "own.example.com"])
         haproxy.write_certificate("1.pem", files["1.pem"].combined_pem)
@@ -189,7 +190,9 @@ def test_only_some_are_probed_and_the_others_are_known() -> None:
         assert (result["proven"], result["probes"]) == (True, 2), result["msg"]
         assert [item["name"] for item in result["certificates"]] == ["c"]
         alone = prove(haproxy, {"c.pem": files["c.pem"]}, only=["c"])
-        assert only_mismatch(alone)["served_fingerprint_sha256"] == files["a.pem"].fingerprint_sha256
+        (found,) = alone["certificates"][0]["shadowed"]
+        assert found["served_fingerprint_sha256"] == files["a.pem"].fingerprint_sha256
+        assert found["path"] == haproxy.certificate_name("a.pem")
         assert prove(haproxy, files, only=[])["probes"] == 0
         wrong = module.run_module("certificate_proof_info", {"certificates": deployed(haproxy, files), "only": ["d"]})
         assert wrong.failed

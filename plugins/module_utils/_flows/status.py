@@ -19,10 +19,11 @@ from .._core.pipeline.source import CertificateSource, Selection
 from .._core.record.status import UNASKED, CertificateStatus, LayerFinding, Status, Verdict, run_status
 from .._core.text import listed
 from .._errors import InvalidOption, RotationError, SecretsManagerError
+from .._ports.haproxy.certificate_files import kind_of_key
 from .._ports.store.atomic import store_errors
 from .._ports.store.directory import CertificateDirectory
 from .metrics import load_totals
-from .rotate.prove import ask_listeners, find_binds, kind_of_key
+from .rotate.prove import ask_listeners, find_binds
 from .rotate.record import read_state
 from .rotate.settings import ProofSettings
 from .status_memory import look_at_memory
@@ -207,6 +208,6 @@ def _wire(manifest: Manifest, directory: CertificateDirectory, listeners: ProofS
 def _seen(proof: CertificateProof) -> LayerFinding:
     if proof.unreferenced:
         return LayerFinding("absent", proof.reason or "")
-    verdicts: dict[str, Verdict] = {"right": "ok", "wrong": "differs"}
+    verdicts: dict[str, Verdict] = {"right": "ok", "wrong": "differs", "shadowed": "differs"}
     verdict = verdicts.get(proof.outcome, "unanswered" if proof.unanswered else "unasked")
     return LayerFinding(verdict, next(iter(proof.because), ""))

@@ -14,12 +14,14 @@ class CertificateReference:
     """One certificate file that a listener loads. path: with symbolic links resolved.
 
     filtered: a crt-list gives it SNI filters, and then these alone select it, not its own names. filters: as written,
-    in lower case; "!" excludes.
+    in lower case; "!" excludes. fallback: the configuration makes it a default one, beside the first that is loaded
+    (HAProxy 3.0: "default-crt", and all of the bundle that is loaded first).
     """
 
     path: str
     filters: tuple[str, ...] = ()
     filtered: bool = False
+    fallback: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +33,7 @@ class TlsBind:
     proxy_sometimes: whether it expects the PROXY protocol depends on the client. default_known: whether the first of
     the references is known to be what HAProxy's process has as its default. foreign: its address is none of this
     host's, so another host may answer. everywhere: it listens on all addresses of the host, and host is just one.
+    version: of the HAProxy that listens; read_at: when it read its files, seconds since 1970. None: not known.
     """
 
     label: str
@@ -47,3 +50,5 @@ class TlsBind:
     default_known: bool = True
     foreign: bool = False
     everywhere: bool = False
+    version: tuple[int, int] | None = None
+    read_at: int | None = None

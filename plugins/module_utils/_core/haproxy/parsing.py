@@ -219,6 +219,12 @@ def parse_payload_limit(info: str, pools: str) -> int | None:
     return int(size[1]) if size else None
 
 
+def parse_version(text: str) -> tuple[int, int] | None:
+    """Of "2.6.12-1+deb12u4", or of what `haproxy -v` prints, (2, 6); None when it is no version of HAProxy."""
+    found = re.match(r"(?:HA-?Proxy version )?(\d{1,4})\.(\d{1,4})(?!\d)", text)
+    return (int(found[1]), int(found[2])) if found else None
+
+
 def hexadecimal(number: int) -> str:
     """A serial number as lower-case hexadecimal of whole bytes."""
     digits = f"{number:x}"

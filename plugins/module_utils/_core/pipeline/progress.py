@@ -176,7 +176,7 @@ def _on_the_wire(proof: _Result) -> str:
         return "absent"
     if proof["outcome"] == "unasked":
         return "unanswered" if proof["unanswered"] else "unasked"
-    return "ok" if proof["proven"] else "differs"
+    return "ok" if proof["proven"] else "differs"  # wrong, or shadowed
 
 
 def _files(count: int) -> str:

@@ -2,14 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a proof found of each certificate: right, wrong, or neither, for it could not be asked. Pure."""
+"""What a proof found of each certificate: right, wrong, shadowed by another one, or not to be asked. Pure."""
 
 from __future__ import annotations
 
 import dataclasses
 import typing as t
 
-ProofOutcome = t.Literal["right", "wrong", "unasked"]
+ProofOutcome = t.Literal["right", "wrong", "shadowed", "unasked"]
 _SHOWN_CERTIFICATES, _SHOWN_FINDINGS = 10, 3
 
 
@@ -39,6 +39,16 @@ class Mismatch:
             f"{self.bind} {_asked_for(self.server_name)} serves {self.served_fingerprint_sha256} instead of"
             f" {self.expected_fingerprint_sha256}: {self.error}"
         )
+
+
+@dataclasses.dataclass(frozen=True)
+class Shadowed(Mismatch):
+    """A handshake that got another certificate by HAProxy's own rules. To go back to a previous version mends nothing.
+
+    path: of the file that is in the way.
+    """
+
+    path: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +89,8 @@ def _printable(name: str) -> str:
 class CertificateProof:
     """probes: questions that were asked; mismatches, unanswered: those that went wrong, or got no answer; unasked: what
     could not be asked. unreferenced: no listener would ever select it; reason says why. With a reason alone it is not
-    known what to ask for. answered: questions that were answered with it.
+    known what to ask for. answered: questions that were answered with it. shadowed: those to which HAProxy's
+    configuration has another certificate answer.
     """
 
     certificate: DeployedCertificate
@@ -90,12 +101,18 @@ class CertificateProof:
     unreferenced: bool = False
     reason: str | None = None
     answered: int = 0
+    shadowed: tuple[Shadowed, ...] = ()
 
     @property
     def outcome(self) -> ProofOutcome:
-        """right: all that can be asked was answered rightly. wrong: a handshake got another certificate."""
+        """right: all that can be asked was answered rightly. wrong: a handshake got another certificate.
+
+        shadowed: it got one that HAProxy is configured to serve, so that there is nothing to take back.
+        """
         if self.mismatches:
             return "wrong"
+        if self.shadowed:
+            return "shadowed"
         return "right" if self.answered and not self.unanswered else "unasked"
 
     @property
@@ -107,7 +124,7 @@ class CertificateProof:
         """Why it is not proven; () when it is."""
         if self.proven:
             return ()
-        findings: tuple[object, ...] = self.mismatches or self.unanswered or self.unasked
+        findings: tuple[object, ...] = self.mismatches or self.shadowed or self.unanswered or self.unasked
         return tuple(map(str, findings)) or (self.reason or "",)
 
     def as_result(self) -> dict[str, t.Any]:
@@ -122,6 +139,7 @@ class CertificateProof:
             "reason": self.reason,
             "not_proven_because": list(self.because),
             "mismatches": [dataclasses.asdict(mismatch) for mismatch in self.mismatches],
+            "shadowed": [dataclasses.asdict(item) for item in self.shadowed],
             "unanswered": [dataclasses.asdict(question) for question in self.unanswered],
             "unasked": [{**dataclasses.asdict(item), "server_name": item.server_name or ""} for item in self.unasked],
         }
@@ -130,7 +148,8 @@ class CertificateProof:
         """Whether the proof fails for it. What cannot be asked by its nature is no failure."""
         if self.unreferenced:
             return not allow_unreferenced
-        return bool(self.mismatches) or bool(self.reason) or (bool(self.unanswered) and not allow_unanswered)
+        unseen = bool(self.unanswered or self.shadowed) and not allow_unanswered
+        return bool(self.mismatches) or bool(self.reason) or unseen
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,7 +174,7 @@ class ProofReport:
     def outcome(self) -> ProofOutcome:
         """The worst one."""
         outcomes = {proof.outcome for proof in self.certificates}
-        worst: tuple[ProofOutcome, ...] = ("wrong", "unasked")
+        worst: tuple[ProofOutcome, ...] = ("wrong", "shadowed", "unasked")
         return next((outcome for outcome in worst if outcome in outcomes), "right")
 
 
@@ -166,8 +185,8 @@ def proof_message(report: ProofReport, allow_unreferenced: bool, binds: t.Sequen
     if not unproven:
         proven = sum(proof.proven for proof in report.certificates)
         return f"{proven} of {total} certificates proven on {len(binds)} binds."
-    wrong = [proof for proof in unproven if proof.mismatches]
-    others = [proof for proof in unproven if not proof.mismatches]
+    wrong = [proof for proof in unproven if proof.mismatches or proof.shadowed]
+    others = [proof for proof in unproven if not (proof.mismatches or proof.shadowed)]
     lines = []
     if wrong:
         lines += [f"{len(wrong)} of {total} certificates are not served:", *_findings(wrong)]

@@ -13,9 +13,10 @@ import re
 import typing as t
 
 from ..haproxy.listeners import CertificateReference, TlsBind
+from ..haproxy.selection import CertificateFile, ClientKeys, Selector
 from .proof_report import DeployedCertificate
 
-_RESTRICTABLE = ("rsa", "ecdsa")
+_CLIENTS: tuple[ClientKeys, ...] = ("any", "rsa", "ecdsa")
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}")
 _MAX_NAME = 253  # RFC 1035
 
@@ -25,8 +26,9 @@ class ProofTarget:
     """One handshake to make, and what it may get.
 
     server_name: None for none. key_type: limit the handshake to it, "any" for no limit. accepted: fingerprints that
-    are right; accepted_any_key_type: the same where the server cannot be limited to a key type. certain: whether
-    another certificate than these is wrong; where it is not known who must answer, it tells nothing.
+    are right; accepted_any_key_type: the same where the server cannot be limited to a key type. others: files that
+    nobody deployed here, and that answer by HAProxy's rules, by fingerprint. certain: whether another certificate than
+    these is wrong; where it is not known who must answer, it tells nothing.
     """
 
     certificate: DeployedCertificate
@@ -36,6 +38,7 @@ class ProofTarget:
     accepted: frozenset[str]
     accepted_any_key_type: frozenset[str]
     certain: bool = True
+    others: t.Mapping[str, CertificateFile] = dataclasses.field(default_factory=dict)
 
     def accepts(self, answer: Answer) -> bool:
         accepted = self.accepted_any_key_type if answer.key_type_ignored else self.accepted
@@ -60,6 +63,7 @@ def proof_targets(
     binds: t.Sequence[TlsBind],
     max_names: int | None = None,
     only: t.Collection[str] | None = None,
+    files: t.Mapping[str, CertificateFile] | None = None,
 ) -> list[ProofTarget]:
     """The handshakes that prove these certificates: each name of each certificate on each listener that loads it.
 
@@ -67,27 +71,23 @@ def proof_targets(
     address cannot be asked for by SNI (RFC 6066), so a certificate with nothing else is proven as the default one only.
     A name that no client can send is not asked for. max_names: at most so many names of one certificate on one
     listener. only: names of the certificates to prove; the others are known to be deployed, so they too may be served
-    for a name that they share.
+    for a name that they share. files: what is in the files that the listeners load, as far as it is known, by path;
+    None: those that are not deployed here have no name that matters.
     """
     return [
         target
         for bind in binds
         if bind.not_probeable is None
-        for target in _bind_targets(selections(certificates, bind), bind, max_names)
-        if only is None or target.certificate.name in only
+        for target in _bind_targets(certificates, bind, max_names, only, files)
     ]
 
 
 @dataclasses.dataclass
 class SelectedBy:
-    """The names by which one listener selects one certificate; default: also for handshakes that name nothing.
-
-    odd: names that no client can send, and why.
-    """
+    """The names by which one listener may select one certificate. odd: names that no client can send, and why."""
 
     certificate: DeployedCertificate
     names: dict[str, None]  # an ordered set
-    default: bool
     odd: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -100,21 +100,14 @@ class SelectedBy:
 
 def selections(certificates: t.Sequence[DeployedCertificate], bind: TlsBind) -> list[SelectedBy]:
     if bind.references is None:
-        alone = len(certificates) == 1
-        return [
-            SelectedBy(certificate, names, default=alone and not names)
-            for certificate in certificates
-            for names in [_own_names(certificate)]
-        ]
+        return [SelectedBy(certificate, _own_names(certificate)) for certificate in certificates]
     by_path = {certificate.path: certificate for certificate in certificates}
     found: dict[str, SelectedBy] = {}
-    for position, reference in enumerate(bind.references):
+    for reference in bind.references:
         certificate = by_path.get(reference.path)
-        if certificate is None:
-            continue
-        selection = found.setdefault(reference.path, SelectedBy(certificate, {}, default=False))
-        selection.default |= position == 0 and not bind.strict_sni
-        selection.add(_filter_names(reference) if reference.filtered else _own_names(certificate))
+        if certificate is not None:
+            selection = found.setdefault(reference.path, SelectedBy(certificate, {}))
+            selection.add(_filter_names(reference) if reference.filtered else _own_names(certificate))
     return list(found.values())
 
 
@@ -130,32 +123,94 @@ def _filter_names(reference: CertificateReference) -> dict[str, None]:
     }
 
 
-def _bind_targets(selections: t.Sequence[SelectedBy], bind: TlsBind, max_names: int | None) -> t.Iterator[ProofTarget]:
-    holders: dict[str, list[DeployedCertificate]] = {}
-    for selection in selections:
-        for name in selection.names:
-            holders.setdefault(name, []).append(selection.certificate)
-    for selection in selections:
+def _bind_targets(
+    certificates: t.Sequence[DeployedCertificate],
+    bind: TlsBind,
+    max_names: int | None,
+    only: t.Collection[str] | None,
+    files: t.Mapping[str, CertificateFile] | None,
+) -> t.Iterator[ProofTarget]:
+    inquirer = _Inquirer(certificates, bind, files)
+    for selection in selections(certificates, bind):
         certificate = selection.certificate
+        if only is not None and certificate.name not in only:
+            continue
         for name in list(selection.names)[:max_names]:
-            yield _target(certificate, bind, _server_name(name, certificate), holders[name])
-        if selection.default:
-            # Of an RSA and ECDSA pair either may be the default, by HAProxy's version.
-            twins = [twin for name in selection.names for twin in holders[name]] or [certificate]
-            accepted = frozenset(twin.fingerprint_sha256 for twin in twins)
-            certain = bind.default_known and bind.references is not None
-            yield ProofTarget(certificate, bind, None, "any", accepted, accepted, certain)
+            yield inquirer.target(certificate, _server_name(name, certificate))
+        if inquirer.is_default(certificate, selection):
+            yield inquirer.target(certificate, None)
 
 
-def _target(
-    certificate: DeployedCertificate, bind: TlsBind, server_name: str, holders: t.Sequence[DeployedCertificate]
-) -> ProofTarget:
-    everyone = frozenset(holder.fingerprint_sha256 for holder in holders)
-    own_type = certificate.key_type
-    if own_type not in _RESTRICTABLE or all(holder.key_type == own_type for holder in holders):
-        return ProofTarget(certificate, bind, server_name, "any", everyone, everyone)
-    accepted = frozenset(holder.fingerprint_sha256 for holder in holders if holder.key_type == own_type)
-    return ProofTarget(certificate, bind, server_name, own_type, accepted, everyone)
+class _Inquirer:
+    """Makes the questions for one listener, and knows who may answer them."""
+
+    def __init__(
+        self,
+        certificates: t.Sequence[DeployedCertificate],
+        bind: TlsBind,
+        files: t.Mapping[str, CertificateFile] | None,
+    ) -> None:
+        self._bind = bind
+        self._deployed = frozenset(certificate.path for certificate in certificates)
+        self._alone = len(certificates) == 1
+        own = {certificate.path: _file(certificate, files or {}) for certificate in certificates}
+        references = bind.references
+        if references is None:
+            references = tuple(CertificateReference(path) for path in own)
+        known = {**(files or {}), **own}
+        self._selector = Selector(references, known, strict_sni=bind.strict_sni, version=bind.version)
+        self._is_complete = files is None or not self._selector.unknown
+
+    def is_default(self, certificate: DeployedCertificate, selection: SelectedBy) -> bool:
+        if self._bind.references is None:
+            return self._alone and not selection.names and not selection.odd
+        return self._selector.is_default(certificate.path)
+
+    def target(self, certificate: DeployedCertificate, server_name: str | None) -> ProofTarget:
+        by_client = {client: self._selector.answering(server_name, client) for client in _CLIENTS}
+        client = self._client(certificate, by_client, server_name)
+        everyone = [file for answering in by_client.values() for file in answering]
+        return ProofTarget(
+            certificate,
+            self._bind,
+            server_name,
+            client,
+            self._fingerprints(by_client[client], certificate),
+            self._fingerprints(everyone, certificate),
+            certain=self._is_complete and (server_name is not None or self._default_known),
+            others={file.fingerprint_sha256: file for file in everyone if file.path not in self._deployed},
+        )
+
+    def _client(
+        self,
+        certificate: DeployedCertificate,
+        by_client: t.Mapping[ClientKeys, t.Sequence[CertificateFile]],
+        server_name: str | None,
+    ) -> ClientKeys:
+        """The client to be, so that it is this certificate that answers: any one, where all get the same."""
+        if by_client["any"] == by_client["rsa"] or (server_name is None and self._bind.version is None):
+            return "any"
+        for client in _CLIENTS:
+            if client == certificate.key_type and any(file.path == certificate.path for file in by_client[client]):
+                return client
+        return "any"
+
+    def _fingerprints(self, files: t.Iterable[CertificateFile], certificate: DeployedCertificate) -> frozenset[str]:
+        deployed = {file.fingerprint_sha256 for file in files if file.path in self._deployed}
+        return frozenset(deployed | {certificate.fingerprint_sha256})
+
+    @property
+    def _default_known(self) -> bool:
+        return self._bind.default_known and self._bind.references is not None
+
+
+def _file(certificate: DeployedCertificate, files: t.Mapping[str, CertificateFile]) -> CertificateFile:
+    """What HAProxy makes of it; without its file on disk that is what is known of it: not its common names."""
+    found = files.get(certificate.path)
+    if found is not None and found.fingerprint_sha256 == certificate.fingerprint_sha256:
+        return found
+    names = tuple(_own_names(certificate))
+    return CertificateFile(certificate.path, certificate.fingerprint_sha256, names, certificate.key_type)
 
 
 def _server_name(name: str, certificate: DeployedCertificate) -> str:

@@ -4,8 +4,10 @@
 
 """Whether what was seen over TLS proves a deployment. Pure.
 
-There are three answers: right, wrong, and not to be had. Only a handshake that got another certificate is wrong. What
-was asked and not answered is one thing, what cannot be asked by its nature another: no time will bring its answer.
+There are three answers: right, wrong, and not to be had. Only a handshake that got another certificate is wrong, and
+where HAProxy's configuration wants that other one there, the certificate is shadowed: nothing that was deployed brought
+it there, and so nothing is taken back. What was asked and not answered is one thing, what cannot be asked by its nature
+another: no time will bring its answer.
 """
 
 from __future__ import annotations
@@ -13,7 +15,16 @@ from __future__ import annotations
 import typing as t
 
 from ..haproxy.listeners import TlsBind
-from .proof_report import CertificateProof, DeployedCertificate, Mismatch, ProofReport, Unanswered, Unasked
+from ..haproxy.selection import CertificateFile
+from .proof_report import (
+    CertificateProof,
+    DeployedCertificate,
+    Mismatch,
+    ProofReport,
+    Shadowed,
+    Unanswered,
+    Unasked,
+)
 from .proof_targets import Answer, ProofTarget, selections
 
 
@@ -23,8 +34,9 @@ def verdicts(
     targets: t.Sequence[ProofTarget],
     answers: t.Sequence[Answer],
     only: t.Collection[str] | None = None,
+    files: t.Mapping[str, CertificateFile] | None = None,
 ) -> ProofReport:
-    """Judge the answers, given in the targets' order. only: as for proof_targets.
+    """Judge the answers, given in the targets' order. only, files: as for proof_targets.
 
     A name may be answered by any deployed certificate that has this very name (and key type, where two share it); but
     each certificate must be seen itself, on at least one of its names on each listener, else it is shadowed.
@@ -34,7 +46,11 @@ def verdicts(
     }
     for target, answer in zip(targets, answers):
         seen[target.certificate].append((target, answer))
-    names = {certificate.fingerprint_sha256: certificate.name for certificate in certificates}
+    names = {file.fingerprint_sha256: f"that of {path}" for path, file in (files or {}).items()}
+    names.update(
+        (certificate.fingerprint_sha256, f"another deployed certificate, {certificate.name}")
+        for certificate in certificates
+    )
     unasked = _unasked(certificates, binds)
     return ProofReport(
         tuple(
@@ -72,23 +88,13 @@ def _judge(
     if not pairs:
         reason = None if unasked else _unreferenced_reason(certificate, binds)
         return CertificateProof(certificate, 0, unasked=unasked, unreferenced=not unasked, reason=reason)
-    mismatches: list[Mismatch] = []
-    unanswered: list[Unanswered] = []
-    unsure: list[Unasked] = []
-    right: list[tuple[ProofTarget, Answer]] = []
-    for target, answer in pairs:
-        label, name, served = target.bind.label, target.server_name or "", answer.fingerprint_sha256
-        if target.accepts(answer):
-            right.append((target, answer))
-        elif served is None:
-            unanswered.append(Unanswered(label, name, answer.error or "no certificate"))
-        elif target.bind.foreign:
-            error = f"its address is none of this host's, and who answers there serves {served}"
-            unanswered.append(Unanswered(label, name, error))
-        elif not target.certain:
-            unsure.append(Unasked(label, name, f"serves {served}, and which one is the default is not known here"))
-        else:
-            mismatches.append(_mismatch(target, served, names))
+    right = [(target, answer) for target, answer in pairs if target.accepts(answer)]
+    has_names = any(target.server_name for target, _answer in pairs)
+    found = [_finding(target, answer, names, has_names) for target, answer in pairs if not target.accepts(answer)]
+    shadowed = [item for item in found if isinstance(item, Shadowed)]
+    mismatches = [item for item in found if isinstance(item, Mismatch) and not isinstance(item, Shadowed)]
+    unanswered = [item for item in found if isinstance(item, Unanswered)]
+    unsure = [item for item in found if isinstance(item, Unasked)]
     silent = {item.bind for item in unanswered if item.server_name}
     by_bind: dict[str, list[tuple[ProofTarget, Answer]]] = {}
     for target, answer in right:
@@ -100,7 +106,7 @@ def _judge(
         # names are without an answer, one of them may be its own.
         undecidable = label in silent or any(answer.key_type_ignored for _target, answer in accepted_pairs)
         if not itself and not undecidable:
-            mismatches.append(_shadowed(*accepted_pairs[0], names))
+            shadowed.append(_shadowed_by_deployed(*accepted_pairs[0], names))
     return CertificateProof(
         certificate,
         len(pairs),
@@ -108,19 +114,59 @@ def _judge(
         tuple(unanswered),
         (*unasked, *unsure),
         answered=len(right),
+        shadowed=tuple(shadowed),
     )
 
 
+def _finding(
+    target: ProofTarget, answer: Answer, names: t.Mapping[str, str], has_names: bool
+) -> Mismatch | Unanswered | Unasked | None:
+    """What speaks against a certificate. has_names: it was also asked for by name; then any default one may answer."""
+    label, name, served = target.bind.label, target.server_name or "", answer.fingerprint_sha256
+    if served is None:
+        return Unanswered(label, name, answer.error or "no certificate")
+    if target.bind.foreign:
+        error = f"its address is none of this host's, and who answers there serves {served}"
+        return Unanswered(label, name, error)
+    if served in target.others:
+        other = target.others[served]
+        if answer.key_type_ignored and target.key_type != "any":
+            reason = f"cannot be asked for with one type of key alone, and serves {other.path} to who takes any"
+            return Unasked(label, name, reason)
+        return _shadowed(target, other) if target.server_name or not has_names else None
+    if not target.certain:
+        which = "who answers" if target.server_name else "which one is the default"
+        return Unasked(label, name, f"serves {served}, and {which} is not known here")
+    return _mismatch(target, served, names)
+
+
 def _mismatch(target: ProofTarget, served: str, names: t.Mapping[str, str]) -> Mismatch:
-    known = served in names
-    error = f"another deployed certificate, {names[served]}" if known else "a certificate that is not deployed now"
+    error = names.get(served, "a certificate that is not deployed now")
     expected = target.certificate.fingerprint_sha256
     return Mismatch(target.bind.label, target.server_name or "", expected, served, error)
 
 
-def _shadowed(target: ProofTarget, answer: Answer, names: t.Mapping[str, str]) -> Mismatch:
+def _shadowed(target: ProofTarget, file: CertificateFile) -> Shadowed:
+    """By a file that nobody deployed here."""
+    valid = f" (valid until {file.not_after})" if file.not_after else ""
+    if file.key_type != target.certificate.key_type:
+        why = "whose type of key HAProxy prefers"
+    else:
+        why = "which HAProxy puts before it: it is loaded before, or was not updated as late while HAProxy runs"
+    return Shadowed(
+        target.bind.label,
+        target.server_name or "",
+        target.certificate.fingerprint_sha256,
+        file.fingerprint_sha256,
+        f"that of {file.path}{valid}, {why}. Remove that file, or leave the name to one of the two by SNI filters in a"
+        " crt-list; then reload HAProxy",
+        file.path,
+    )
+
+
+def _shadowed_by_deployed(target: ProofTarget, answer: Answer, names: t.Mapping[str, str]) -> Shadowed:
     served = answer.fingerprint_sha256 or ""
-    return Mismatch(
+    return Shadowed(
         target.bind.label,
         target.server_name or "",
         target.certificate.fingerprint_sha256,

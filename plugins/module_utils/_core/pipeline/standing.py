@@ -166,14 +166,14 @@ class Standing:
 
     @functools.cached_property
     def not_proven(self) -> dict[str, str]:
-        """Activated certificates that could not be asked for, and why. They stay, and the next run asks again."""
+        """Activated certificates that nobody has seen served, and why. They stay, and the next run asks again."""
         if self._broken_proof:
             why = f"the proof ended early: {self.proof.get('msg') or 'its output tells why'}"
             return dict.fromkeys(self.activated, why)
         return {
             name: "; ".join(item["not_proven_because"][:_FINDINGS])
             for name, item in self._proofs.items()
-            if item["outcome"] == "unasked" and not (item["unreferenced"] and self.allow_unreferenced)
+            if item["outcome"] in ("shadowed", "unasked") and not (item["unreferenced"] and self.allow_unreferenced)
         }
 
     @property
@@ -205,7 +205,9 @@ class Standing:
         if self._broken_proof:
             return bool(self.activated)
         return any(
-            item["unreferenced"] or item.get("reason") or (item["unanswered"] and self.on_unproven == "fail")
+            item["unreferenced"]
+            or item.get("reason")
+            or ((item["unanswered"] or item.get("shadowed")) and self.on_unproven == "fail")
             for name, item in self._proofs.items()
             if name in self.not_proven
         )

@@ -86,11 +86,16 @@ class CertificateBundle:
 
 @material_errors()
 def describe_pem(data: bytes) -> dict[str, t.Any]:
-    """The summary of the first certificate of a deployed file, which is the one that HAProxy serves.
+    """The summary of the certificate that HAProxy serves from a file. Raises MaterialError as first_certificate."""
+    return first_certificate(data).summary()
+
+
+def first_certificate(data: bytes) -> Certificate:
+    """The first certificate of a file, which is the one that HAProxy serves.
 
     Raises MaterialError when the file holds no readable certificate.
     """
     for block in parse_pem(data):
         if block.label == CERTIFICATE:
-            return load_certificate(block.der).summary()
+            return load_certificate(block.der)
     raise MaterialError("certificate_missing", "The file holds no certificate.")

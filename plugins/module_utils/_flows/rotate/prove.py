@@ -13,12 +13,14 @@ import typing as t
 
 from ..._core.haproxy.addresses import endpoint_label, listening_address, unix_path
 from ..._core.haproxy.listeners import TlsBind
+from ..._core.haproxy.selection import CertificateFile
 from ..._core.pipeline.proof_report import CertificateProof, DeployedCertificate, ProofReport, proof_message
 from ..._core.pipeline.proof_targets import ProofTarget, proof_targets
 from ..._core.pipeline.prove import verdicts
 from ..._core.x509.bundle import describe_pem
 from ..._errors import HaproxyError, InvalidOption, RotationError
 from ..._ports.haproxy.binds import tls_uses
+from ..._ports.haproxy.certificate_files import kind_of_key, read_certificate_files
 from ..._ports.haproxy.config_files import config_files
 from ..._ports.haproxy.loaded import Loaded, look_at_loaded
 from ..._ports.haproxy.runtime import RuntimeApi
@@ -29,7 +31,6 @@ from ..._ports.tls.inquiry import Inquiry
 from ..._ports.tls.probe import Observation
 from .settings import ProofSettings
 
-_KEY_TYPES = {"RSA": "rsa", "EC": "ecdsa"}
 _MEMORY_TIMEOUT = 10.0  # seconds for one answer of HAProxy
 
 
@@ -99,7 +100,15 @@ def find_binds(settings: ProofSettings, *, reloaded: bool = False) -> list[TlsBi
     else:
         known = loaded.started_at is None or _last_change(settings.config) <= loaded.started_at
     binds = tls_uses(settings.config, environment, loaded)
-    return [dataclasses.replace(_reachable(bind), default_known=known) for bind in binds]
+    return [
+        dataclasses.replace(
+            _reachable(bind),
+            default_known=known,
+            version=None if loaded is None else loaded.version,
+            read_at=None if loaded is None or reloaded else loaded.started_at,
+        )
+        for bind in binds
+    ]
 
 
 def _given(text: str) -> t.Iterator[TlsBind]:
@@ -155,7 +164,8 @@ def ask_listeners(
 ) -> tuple[ProofReport, int]:
     """The report, and the number of handshakes. Only what was not answered rightly is asked again, after a delay."""
     chosen = None if only is None else frozenset(only)
-    targets = proof_targets(certificates, binds, settings.max_names, chosen)
+    files = _files(certificates, binds)
+    targets = proof_targets(certificates, binds, settings.max_names, chosen, files)
     inquiry = Inquiry(settings.timeout, settings.concurrency)
     answers: dict[int, Observation] = {}
     pending = list(range(len(targets)))
@@ -164,16 +174,32 @@ def ask_listeners(
             time.sleep(settings.delay)
         asked = inquiry.ask([(targets[index].bind.label, _endpoint(targets[index], attempt)) for index in pending])
         answers.update(zip(pending, asked))
-        report = verdicts(certificates, binds, targets, [answers[index] for index in range(len(targets))], chosen)
+        report = verdicts(
+            certificates, binds, targets, [answers[index] for index in range(len(targets))], chosen, files
+        )
         pending = _again(report, targets, answers)
         if not pending:
             break
     return report, inquiry.asked
 
 
+def _files(certificates: t.Sequence[DeployedCertificate], binds: t.Sequence[TlsBind]) -> dict[str, CertificateFile]:
+    """What is in all files that the listeners load. Of those that are deployed here it is known what HAProxy holds."""
+    own = {certificate.path for certificate in certificates}
+    found = read_certificate_files(own)
+    for bind in binds:
+        if bind.not_probeable is None:
+            paths = dict.fromkeys(reference.path for reference in bind.references or ())
+            others = (path for path in paths if path not in own and path not in found)
+            found.update(read_certificate_files(others, bind.read_at))
+    return found
+
+
 def _again(report: ProofReport, targets: t.Sequence[ProofTarget], answers: t.Mapping[int, Observation]) -> list[int]:
     """What to ask again: all that was not answered rightly, and all of a certificate that another one shadows."""
-    wanting = {proof.certificate for proof in report.certificates if proof.mismatches or proof.unanswered}
+    wanting = {
+        proof.certificate for proof in report.certificates if proof.mismatches or proof.shadowed or proof.unanswered
+    }
     of_these = [index for index, target in enumerate(targets) if target.certificate in wanting]
     astray = [index for index in of_these if not targets[index].accepts(answers[index])]
     shadowed = wanting - {targets[index].certificate for index in astray}
@@ -221,11 +247,6 @@ def _certificate(entry: t.Mapping[str, t.Any], unreadable: list[CertificateProof
         subject_alternative_names=tuple(str(name) for name in names),
         key_type=str(key_type or kind_of_key(key)).lower(),
     )
-
-
-def kind_of_key(key: object) -> str:
-    """rsa, ecdsa or other, of what a manifest calls the key, such as "RSA 2048"."""
-    return _KEY_TYPES.get(str(key).split()[0], "other")
 
 
 def _facts_of_file(path: str) -> dict[str, t.Any]:

@@ -30,11 +30,11 @@ _KEYWORDS = (
     | _ENVIRONMENT_KEYWORDS
     | _CONDITIONS
     | _SERVERS
-    | {"bind", "disabled", "enabled", "tcp-request"}
+    | {"bind", "disabled", "enabled", "ssl-default-bind-options", "tcp-request"}
 )
 
 _IGNORED_SUFFIXES = (".key", ".issuer", ".ocsp", ".sctl")
-_BUNDLE_SUFFIXES = (".rsa", ".ecdsa", ".dsa")
+_BUNDLE_SUFFIXES = (".dsa", ".ecdsa", ".rsa")  # as HAProxy loads them
 _UNPROBEABLE_OPTIONS = {
     "accept-netscaler-cip": "expects the NetScaler client IP protocol",
     "interface": "is bound to one network interface",
@@ -77,6 +77,7 @@ class _BindReader:
         self._loaded = loaded
         self._resolved: dict[tuple[str | None, int], tuple[frozenset[str], dict[str, str]]] = {}
         self._unix_prefix = ""
+        self._strict_sni = False
         self._section = ""
         self._crt_base = ""
         self._working_directory: str | None = None
@@ -118,6 +119,8 @@ class _BindReader:
             self._server(words, place)
         elif keyword == "tcp-request":
             self._expect_proxy(words)
+        elif keyword == "ssl-default-bind-options":  # for the lines that follow
+            self._strict_sni = _is_strict(words, self._strict_sni)
         else:
             self._set_environment(keyword, words[1:])
 
@@ -167,7 +170,7 @@ class _BindReader:
         if len(words) < 2 or not any(name == "ssl" for name, _value in options):
             return
         references = self._references(options)
-        flags = {name for name, _value in options}
+        flags = [name for name, _value in options]
         for written in words[1].split(","):
             reason = next((text for name, text in _UNPROBEABLE_OPTIONS.items() if name in flags), None)
             try:
@@ -183,7 +186,7 @@ class _BindReader:
         address: str,
         references: tuple[CertificateReference, ...],
         reason: str | None,
-        flags: t.Collection[str] = (),
+        flags: t.Sequence[str] = (),
     ) -> None:
         if self._conditions > 0:
             reason = "is in a conditional block, whose condition is not evaluated here"
@@ -201,7 +204,7 @@ class _BindReader:
                     host=host,
                     port=port,
                     references=references,
-                    strict_sni="strict-sni" in flags,
+                    strict_sni=_is_strict(flags, self._strict_sni),
                     section=self._section,
                     line=line.strip(),
                     not_probeable=reason or why,
@@ -229,13 +232,14 @@ class _BindReader:
             self.servers.append(TlsBind(label, "", 0, references, section=self._section, not_probeable=reason))
 
     def _references(self, options: t.Sequence[tuple[str, str]]) -> tuple[CertificateReference, ...]:
-        """The certificates in the order HAProxy loads them, the default one first."""
-        # default-crt (HAProxy 3.0) goes before crt, wherever it stands.
-        ordered = sorted(options, key=lambda option: option[0] != "default-crt")
+        """The certificates in the order in which HAProxy loads them: as they are written."""
         references: list[CertificateReference] = []
-        for name, value in ordered:
+        for name, value in options:
             if name in ("crt", "default-crt"):
-                references += [CertificateReference(path) for path in self._files(value)]
+                files = self._files(value)
+                is_default = name == "default-crt" or not references
+                is_default = is_default and not os.path.isdir(self._path(value, self._crt_base))
+                references += [CertificateReference(path, fallback=is_default) for path in files]
             elif name == "crt-list":
                 references += self._crt_list(self._path(value, ""))
         return tuple(references)
@@ -254,7 +258,9 @@ class _BindReader:
                 for name in directory_names(path)
                 if not name.startswith(".") and not name.endswith(_IGNORED_SUFFIXES)
             ]
-            return [os.path.realpath(os.path.join(path, name)) for name in names]
+            # What is no file is skipped, directories with all that is in them among it.
+            files = [os.path.join(path, name) for name in names if not os.path.isdir(os.path.join(path, name))]
+            return list(map(os.path.realpath, files))
         if not os.path.exists(path):
             bundle = [path + suffix for suffix in _BUNDLE_SUFFIXES if os.path.exists(path + suffix)]
             return [os.path.realpath(file) for file in bundle] or [path]
@@ -305,6 +311,12 @@ class _BindReader:
             return self._stores.get(value, value)
         # Without default-path HAProxy takes its working directory, which is / under service managers.
         return os.path.normpath(os.path.join(self._working_directory or "/", base, value))
+
+
+def _is_strict(options: t.Sequence[str], otherwise: bool) -> bool:
+    """The last of "strict-sni" and "no-strict-sni" (HAProxy 3.2) counts."""
+    said = [option == "strict-sni" for option in options if option in ("strict-sni", "no-strict-sni")]
+    return said[-1] if said else otherwise
 
 
 def _unknown(variable: UnknownVariable) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ..._core.haproxy.parsing import parse_version
 from .certificates import CertificateMemory
 from .runtime import RuntimeApi
 
@@ -19,11 +20,13 @@ from .runtime import RuntimeApi
 class Loaded(t.NamedTuple):
     """names: of all certificates; lists: crt-list file or directory -> certificate and options with filters of each
     entry, in the order in which HAProxy took them. All as HAProxy calls them; started_at: seconds since 1970, or None.
+    version: as (3, 2), or None.
     """
 
     names: t.Collection[str]
     lists: t.Mapping[str, t.Sequence[tuple[str, str]]]
     started_at: int | None = None
+    version: tuple[int, int] | None = None
 
 
 def look_at_loaded(api: RuntimeApi) -> Loaded:
@@ -31,5 +34,7 @@ def look_at_loaded(api: RuntimeApi) -> Loaded:
     memory = CertificateMemory(api)
     _transaction, names = memory.list_names()
     lists = {name: [(entry.name, entry.rest) for entry in entries] for name, entries in memory.crt_lists().items()}
-    start = api.info().get("Start_time_sec", "")
-    return Loaded(frozenset(names), lists, int(start) if start.isdigit() else None)
+    info = api.info()
+    start = info.get("Start_time_sec", "")
+    version = parse_version(info.get("Version", ""))
+    return Loaded(frozenset(names), lists, int(start) if start.isdigit() else None, version)

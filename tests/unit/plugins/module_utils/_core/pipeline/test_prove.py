@@ -180,13 +180,19 @@ def test_a_pair_behind_tls_1_3_alone_cannot_be_told_apart() -> None:
     assert [proof.proven for proof in report.certificates] == [False, False]
 
 
-def test_either_of_a_pair_may_be_the_default() -> None:
+def test_either_of_a_bundle_is_the_default_by_version() -> None:
     r, e = deployed("r", "a.example.com", key_type="rsa"), deployed("e", "a.example.com")
+    bundle = [CertificateReference(item.path, fallback=True) for item in (r, e)]
 
     def answer(target: ProofTarget) -> Seen:
         return Seen(target.certificate.fingerprint_sha256 if target.server_name else "fp-e")
 
-    assert all(proof.proven for proof in judge([r, e], [bind(r, e)], answer).certificates)
+    def outcomes(version: tuple[int, int] | None) -> list[str]:
+        return [proof.outcome for proof in judge([r, e], [bind(*bundle, version=version)], answer).certificates]
+
+    assert outcomes(None) == ["right", "right"]
+    assert outcomes((3, 0)) == ["wrong", "right"]  # who cannot do ECDSA gets the RSA one since 3.0
+    assert outcomes((2, 9)) == ["wrong", "right"]  # and everybody the first one before
 
 
 def test_a_shared_name_may_be_answered_by_either_unless_one_is_shadowed() -> None:
@@ -201,7 +207,7 @@ def test_a_shared_name_may_be_answered_by_either_unless_one_is_shadowed() -> Non
     shadowed = deployed("s", "shared.example.com")
     report = judge([a, shadowed], [bind(OTHER, a, shadowed)], answer)
     assert [proof.proven for proof in report.certificates] == [True, False]
-    text = str(report.certificates[1].mismatches[0])
+    text = str(report.certificates[1].shadowed[0])
     assert "shadowed" in text
     assert "fp-s" in text
     assert "fp-a" in text
@@ -211,7 +217,8 @@ def test_a_certificate_shadowed_on_one_of_two_listeners_fails() -> None:
     a, b = deployed("a", "shared.example.com"), deployed("b", "shared.example.com")
     binds = [bind(OTHER, a, b, port=1), bind(OTHER, b, port=2)]
     report = judge([a, b], binds, lambda target: Seen("fp-a" if target.bind.port == 1 else "fp-b"))
-    assert [mismatch.bind for mismatch in report.certificates[1].mismatches] == ["127.0.0.1:1"]
+    assert report.certificates[1].outcome == "shadowed"
+    assert [item.bind for item in report.certificates[1].shadowed] == ["127.0.0.1:1"]
 
 
 def test_the_default_certificate_must_answer_to_a_name_too() -> None:

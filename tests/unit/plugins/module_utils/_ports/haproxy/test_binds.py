@@ -192,8 +192,9 @@ frontend www
         CertificateReference(str(certs / "b.pem"), ("*.x.example", "!y.x.example"), filtered=True),
         CertificateReference(str(certs / "b.pem")),
     )
-    assert paths(bundle) == [str(certs / "pair.pem.rsa"), str(certs / "pair.pem.ecdsa")]
-    assert paths(default) == [str(certs / "a.pem"), str(certs / "b.pem")]
+    assert paths(bundle) == [str(certs / "pair.pem.ecdsa"), str(certs / "pair.pem.rsa")]
+    assert paths(default) == [str(certs / "b.pem"), str(certs / "a.pem")]
+    assert [item.fallback for item in [*(bundle.references or ()), *(default.references or ())]] == [True] * 4
 
 
 def test_variables_and_paths_of_the_configuration_itself(tmp_path: pathlib.Path) -> None:

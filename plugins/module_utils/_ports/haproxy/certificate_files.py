@@ -1,0 +1,48 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is in the certificate files that HAProxy's listeners load, ours and others' alike."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ..._core.haproxy.selection import CertificateFile
+from ..._core.instants import isoformat_utc
+from ..._core.x509.bundle import first_certificate
+from ..._errors import RotationError
+from ..store.atomic import read_regular_file
+
+_KEY_TYPES = {"RSA": "rsa", "EC": "ecdsa"}
+
+
+def read_certificate_files(paths: t.Iterable[str], read_at: int | None = None) -> dict[str, CertificateFile]:
+    """By path. Left out is what cannot be read, and what has changed since read_at (seconds since 1970), when HAProxy
+    read it: nobody knows then what HAProxy holds of it.
+    """
+    found = (_read(path, read_at) for path in paths)
+    return {file.path: file for file in found if file is not None}
+
+
+def kind_of_key(key: object) -> str:
+    """rsa, ecdsa or other, of what a manifest calls the key, such as "RSA 2048"."""
+    return _KEY_TYPES.get(str(key).split()[0], "other")
+
+
+def _read(path: str, read_at: int | None) -> CertificateFile | None:
+    try:
+        if read_at is not None and int(os.stat(path).st_mtime) > read_at:
+            return None
+        certificate = first_certificate(read_regular_file(path))
+    except (OSError, RotationError):
+        return None
+    names = (*certificate.dns_names, *certificate.common_names)
+    return CertificateFile(
+        path,
+        certificate.fingerprint_sha256,
+        tuple(dict.fromkeys(name.lower() for name in names)),
+        kind_of_key(certificate.key),
+        isoformat_utc(certificate.not_after),
+    )
