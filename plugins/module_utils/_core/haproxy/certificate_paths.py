@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 import posixpath
-import typing as t
 
 from .configuration import ConfigLine
 
@@ -56,8 +55,10 @@ class CertificatePaths:
         elif line.keyword == "crt-base" and self._store is not None:
             self._store_base, self._store_doubt = "".join(line.words[1:2]), line.doubt
         elif line.keyword in ("crt-base", "ca-base"):
+            value = "".join(line.words[1:2])
+            if self.bases.setdefault(line.keyword, value) != value:
+                line = dataclasses.replace(line, doubt="is given twice")
             self._note_doubt(line)
-            self.bases[line.keyword] = "".join(line.words[1:2])
         elif line.keyword == "load" and self._store is not None:
             self._load(line)
 
@@ -78,8 +79,9 @@ class CertificatePaths:
         if value in self.stores:
             return self.stores[value]
         if value.startswith("@"):
-            return NamedFile(value, doubt=f"{value} is in no crt-store that is known here")
-        return self._file_below("crt-base", value)
+            return NamedFile(value, doubt=f"names {value}, which is in no crt-store that is known here")
+        file = self._file_below("crt-base", value)
+        return self.stores.get(file.name, file)
 
     def authority(self, value: str) -> NamedFile:
         """Of ca-sign-file."""
@@ -113,13 +115,15 @@ class CertificatePaths:
             file = self._relative(name, self._store_doubt)
         if "alias" in options:
             name = f"@{self._store}/{options['alias']}"
-        else:  # the store without a name has its files by their paths
-            name = f"@{self._store}/{crt.lstrip('/')}" if self._store else file.name
+        elif self._store:
+            name = f"@{self._store}/{crt.lstrip('/')}"
+        else:  # HAProxy calls these as if the store had no base of its own
+            name = self._file_below("crt-base", crt).name
         doubt = line.doubt or file.doubt
         self.stores[name] = NamedFile(name, "" if doubt else file.path, doubt)
 
     def _note_doubt(self, line: ConfigLine) -> None:
         if line.doubt:
             self._doubts[line.keyword] = f"has a path that depends on {line.keyword}, which {line.doubt}"
-        else:
+        elif line.keyword == "default-path":  # of the others there is only one
             self._doubts.pop(line.keyword, None)

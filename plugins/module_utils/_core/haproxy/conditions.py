@@ -28,7 +28,7 @@ class KnownHaproxy:
     only the program itself can tell."""
 
     version: str | None = None
-    ask: Ask = lambda predicate: None
+    ask: Ask | None = None
 
 
 def holds(condition: str, environment: Environment, haproxy: KnownHaproxy) -> bool | None:
@@ -160,7 +160,7 @@ class _Expression:
             return older if older is None else older is (name == "version_before")
         if name == "enabled" or not re.fullmatch(r"[\w.+-]+", "".join(arguments)):
             return None  # options of the process, which -k and its like change
-        return self._haproxy.ask(written)
+        return self._haproxy.ask(written) if self._haproxy.ask else None
 
     def _arguments(self) -> list[str]:
         if self._text[self._position : self._position + 1] != "(":

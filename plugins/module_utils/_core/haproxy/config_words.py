@@ -100,9 +100,7 @@ def _escaped(line: str, position: int) -> tuple[str, int]:
     return _CONTROLS.get(code, code), position + 1
 
 
-def _variable(
-    line: str, position: int, environment: Environment, place: t.Mapping[str, str]
-) -> tuple[str, int, bool]:
+def _variable(line: str, position: int, environment: Environment, place: t.Mapping[str, str]) -> tuple[str, int, bool]:
     """The value of the variable whose dollar is at position, where to go on, and whether its words become words."""
     match = _VARIABLE.match(line, position)
     if match is None:

@@ -14,7 +14,7 @@ import typing as t
 
 from .conditions import Blocks, KnownHaproxy, holds
 from .config_words import SECTIONS, split_words
-from .environment import Environment, UnknownVariable
+from .environment import Environment, UnknownVariable, unknown_variable
 
 _CONDITIONS = frozenset((".if", ".elif", ".else", ".endif"))
 _ENVIRONMENT = frozenset(("setenv", "presetenv", "unsetenv", "resetenv"))
@@ -27,7 +27,7 @@ class ConfigLine:
     """words: with their variables replaced; where one of these is not known, as the line has them. text: as written.
 
     file, number: where it stands; section: such as "frontend www", with this line when it begins one. doubt: why it
-    is not known whether the line counts, or what it says; None when it is.
+    is not known whether the line counts, or what it says; None when it is. legible: whether its words are known.
     """
 
     words: tuple[str, ...]
@@ -36,6 +36,7 @@ class ConfigLine:
     number: int
     section: str
     doubt: str | None = None
+    legible: bool = True
 
     @property
     def keyword(self) -> str:
@@ -82,7 +83,7 @@ class ConfigReader:
                     continue
                 if words[0] in SECTIONS:
                     section = " ".join(words[:2])
-                yield ConfigLine(tuple(words), text.strip(), file, number, section, doubt)
+                yield ConfigLine(tuple(words), text.strip(), file, number, section, doubt, unknown is None)
 
     def _words(self, text: str, place: t.Mapping[str, str]) -> tuple[list[str], str | None]:
         """The words before the first empty one, where HAProxy stops, and why they are not known."""
@@ -90,7 +91,7 @@ class ConfigReader:
         try:
             words = split_words(text, self.environment, place)
         except UnknownVariable as unknown:
-            return text.split(), f"needs the environment variable {unknown}, which is not known here"
+            return text.split(), unknown_variable(unknown)
         end = words.index("") if "" in words else len(words)
         return words[:end], None
 

@@ -6,11 +6,19 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
+
+_VARIABLE = re.compile(r"([A-Za-z_]\w*)=")
 
 
 class UnknownVariable(Exception):
     """A line needs a variable of HAProxy's environment that is not known here. Its text is the variable's name."""
+
+
+def unknown_variable(unknown: UnknownVariable) -> str:
+    """For messages about what needs it."""
+    return f"needs the environment variable {unknown}, which is not known here"
 
 
 class Environment:
@@ -62,3 +70,17 @@ class Environment:
             self._unset.add(name)
         else:
             self._known[name] = value
+
+
+def parse_environment(answer: str) -> dict[str, str]:
+    """`show env`: name -> value. A line that does not begin with a name goes on with the value before it."""
+    found: dict[str, str] = {}
+    name = ""
+    for line in answer.split("\n"):
+        match = _VARIABLE.match(line)
+        if match:
+            name = match[1]
+            found[name] = line[match.end() :]
+        elif name:
+            found[name] += f"\n{line}"
+    return found

@@ -15,12 +15,13 @@ import os
 import re
 import typing as t
 
+from ..._core.haproxy.certificate_paths import BUNDLE_SUFFIXES
 from ..._core.haproxy.parsing import CrtListEntry
 from ..._errors import InvalidOption, StoreError
 from ..store.atomic import FileAttributes, read_regular_file, store_errors
 from ..store.places import open_file_place
 from .errors import CertificateInUse
-from .load_paths import BUNDLE_SUFFIXES, FileNames
+from .load_paths import FileNames
 
 _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 _UNUSABLE = re.compile(r"[\x00-\x20\x7f\[]")

@@ -12,21 +12,27 @@ from __future__ import annotations
 
 import typing as t
 
+from ..._core.haproxy.environment import parse_environment
 from ..._core.haproxy.parsing import parse_version
+from ..._errors import HaproxyPermissionDenied
 from .certificates import CertificateMemory
+from .errors import UnsupportedCommand
 from .runtime import RuntimeApi
 
 
 class Loaded(t.NamedTuple):
     """names: of all certificates; lists: crt-list file or directory -> certificate and options with filters of each
     entry, in the order in which HAProxy took them. All as HAProxy calls them; started_at: seconds since 1970, or None.
-    version: as (3, 2), or None.
+    version: as (3, 2), or None; program_version: as HAProxy tells it, or None. environment: all its variables, or None.
+    It may hold passwords: never show it.
     """
 
     names: t.Collection[str]
     lists: t.Mapping[str, t.Sequence[tuple[str, str]]]
     started_at: int | None = None
     version: tuple[int, int] | None = None
+    program_version: str | None = None
+    environment: t.Mapping[str, str] | None = None
 
 
 def look_at_loaded(api: RuntimeApi) -> Loaded:
@@ -35,6 +41,19 @@ def look_at_loaded(api: RuntimeApi) -> Loaded:
     _transaction, names = memory.list_names()
     lists = {name: [(entry.name, entry.rest) for entry in entries] for name, entries in memory.crt_lists().items()}
     info = api.info()
-    start = info.get("Start_time_sec", "")
-    version = parse_version(info.get("Version", ""))
-    return Loaded(frozenset(names), lists, int(start) if start.isdigit() else None, version)
+    start, version = info.get("Start_time_sec", ""), info.get("Version", "")
+    return Loaded(
+        frozenset(names),
+        lists,
+        int(start) if start.isdigit() else None,
+        parse_version(version),
+        version or None,
+        _environment(api),
+    )
+
+
+def _environment(api: RuntimeApi) -> dict[str, str] | None:
+    try:
+        return parse_environment(api.execute("show env"))
+    except (HaproxyPermissionDenied, UnsupportedCommand):
+        return None

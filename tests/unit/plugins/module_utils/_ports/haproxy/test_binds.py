@@ -11,8 +11,11 @@ import pathlib
 
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.config_words import (
-    UnknownVariable,
     split_words,
+)
+from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.environment import (
+    Environment,
+    UnknownVariable,
 )
 from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.listeners import (
     CertificateReference,
@@ -49,12 +52,12 @@ def paths(bind: TlsBind) -> list[str]:
     ],
 )
 def test_words_follow_the_manual(line: str, words: list[str]) -> None:
-    assert split_words(line, ENVIRONMENT) == words
+    assert split_words(line, Environment(ENVIRONMENT)) == words
 
 
 def test_a_variable_that_is_not_known_is_named() -> None:
     with pytest.raises(UnknownVariable, match=r"^SECRET_PORT$"):
-        split_words('bind ":${SECRET_PORT}"', ENVIRONMENT)
+        split_words('bind ":${SECRET_PORT}"', Environment(ENVIRONMENT))
 
 
 @pytest.mark.parametrize(
@@ -172,8 +175,7 @@ def test_certificates_in_the_order_haproxy_loads_them(tmp_path: pathlib.Path) ->
         (certs / name).touch()
     (tmp_path / "link").symlink_to(certs)
     (tmp_path / "list").write_text(
-        f"# comment\n\n{certs}/a.pem\nb.pem [alpn h2 ssl-min-ver TLSv1.2] *.X.example !y.x.example # no\n"
-        "b.pem[alpn h2]\n"
+        f"# comment\n\n{certs}/a.pem\nb.pem [alpn h2 ssl-min-ver TLSv1.2] *.X.example !y.x.example\nb.pem[alpn h2]\n"
     )
     text = f"""
 global
