@@ -44,10 +44,17 @@ _VARIABLE = re.compile(
 _ADDRESS_VARIABLE = re.compile(r"\$\{([A-Za-z_]\w*)\}|\$([A-Za-z_]\w*)")
 
 
+class UnsetWord(str):
+    """An empty word that is a variable which is not set, and nothing else."""
+
+    __slots__ = ()
+
+
 def split_words(line: str, environment: Environment, place: t.Mapping[str, str] | None = None) -> list[str]:
     """Cut a line into its words, without its comment. Raises UnknownVariable.
 
-    place: what HAProxy's own variables are for this line, such as .LINE.
+    place: what HAProxy's own variables are for this line, such as .LINE. A word that is a variable without a value is
+    an UnsetWord.
     """
     words: list[str] = []
     word: str | None = None  # None between words: "" is a word
@@ -65,10 +72,9 @@ def split_words(line: str, environment: Environment, place: t.Mapping[str, str] 
             text, position = _escaped(line, position)
         elif quote and char == "$":
             text, position, is_list = _variable(line, position - 1, environment, place or {})
-            if is_list and " " in text:
-                first, *between, text = _SPACES.split(text)
-                words += [(word or "") + first, *between]
-                word = ""
+            finished, word = _appended(word or "", text, is_list)
+            words += finished
+            continue
         elif not quote and char in "\"'":
             quote, text = char, ""
         elif not quote and char in " \t\r\n#":
@@ -78,8 +84,19 @@ def split_words(line: str, environment: Environment, place: t.Mapping[str, str] 
             if char == "#":
                 break
             continue
-        word = (word or "") + text
+        if text or word is None:
+            word = (word or "") + text
     return words if word is None else [*words, word]
+
+
+def _appended(word: str, text: str, is_list: bool) -> tuple[list[str], str]:
+    """The words that end with this value of a variable, and the one that goes on. is_list: its words become words."""
+    if not word and isinstance(text, UnsetWord):
+        return [], text
+    if is_list and " " in text:
+        first, *between, last = _SPACES.split(text)
+        return [word + first, *between], last
+    return [], word + text
 
 
 def expand_address(text: str, environment: Environment) -> str:
@@ -112,4 +129,6 @@ def _variable(line: str, position: int, environment: Environment, place: t.Mappi
         if default is None:
             raise
         value = None
-    return value if value is not None else default or "", match.end(), bool(match.group("list"))
+    if value is None:
+        value = UnsetWord() if default is None else default
+    return value, match.end(), bool(match.group("list"))

@@ -13,8 +13,9 @@ import dataclasses
 import typing as t
 
 from .conditions import Blocks, KnownHaproxy, holds
-from .config_words import SECTIONS, split_words
+from .config_words import SECTIONS, UnsetWord, split_words
 from .environment import Environment, UnknownVariable, unknown_variable
+from .parsing import parse_version
 
 _CONDITIONS = frozenset((".if", ".elif", ".else", ".endif"))
 _ENVIRONMENT = frozenset(("setenv", "presetenv", "unsetenv", "resetenv"))
@@ -62,6 +63,9 @@ class ConfigReader:
         self._keywords = SECTIONS | _CONDITIONS | _ENVIRONMENT | frozenset(keywords)
         self.environment = environment
         self._haproxy = haproxy
+        version = parse_version(haproxy.version or "")
+        known = version is not None and version != (2, 7)  # tried with 2.6, 2.8, 3.0 and 3.2
+        self._drops_unset = version > (2, 7) if known and version else None
 
     def read(self, file: str, lines: t.Iterable[str]) -> t.Iterator[ConfigLine]:
         """file: its name; lines: without their ends."""
@@ -92,8 +96,14 @@ class ConfigReader:
             words = split_words(text, self.environment, place)
         except UnknownVariable as unknown:
             return text.split(), unknown_variable(unknown)
+        doubt = None
+        if any(isinstance(word, UnsetWord) for word in words):
+            if self._drops_unset is None:
+                doubt = "has a word that is a variable without a value, which HAProxy 2.6 takes for the line's end"
+            elif self._drops_unset:
+                words = [word for word in words if not isinstance(word, UnsetWord)]
         end = words.index("") if "" in words else len(words)
-        return words[:end], None
+        return words[:end], doubt
 
     def _turn(self, blocks: Blocks, words: t.Sequence[str], unknown: str | None) -> None:
         keyword, condition = words[0], None

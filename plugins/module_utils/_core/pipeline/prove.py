@@ -86,6 +86,9 @@ def _judge(
     unasked: tuple[Unasked, ...],
 ) -> CertificateProof:
     if not pairs:
+        unasked = unasked or tuple(
+            Unasked(bind.label, None, bind.not_probeable) for bind in binds if bind.incomplete and bind.not_probeable
+        )
         reason = None if unasked else _unreferenced_reason(certificate, binds)
         return CertificateProof(certificate, 0, unasked=unasked, unreferenced=not unasked, reason=reason)
     right = [(target, answer) for target, answer in pairs if target.accepts(answer)]

@@ -91,15 +91,14 @@ def find_binds(settings: ProofSettings, *, reloaded: bool = False) -> list[TlsBi
 
     Without a stats socket, and without a reload just now, it is not known which certificate is the default one.
     """
-    if settings.binds is not None:
-        return [bind for text in settings.binds for bind in _given(text)]
-    environment = {**os.environ, **{key: str(value) for key, value in settings.environment.items()}}
     loaded = _loaded(settings.socket)
+    if settings.binds is not None:
+        return _named_binds(settings.binds, settings, loaded)
     if loaded is None:
         known = reloaded
     else:
         known = loaded.started_at is None or _last_change(settings.config) <= loaded.started_at
-    binds = tls_uses(settings.config, environment, loaded)
+    binds = _uses(settings, loaded)
     return [
         dataclasses.replace(
             _reachable(bind),
@@ -109,6 +108,24 @@ def find_binds(settings: ProofSettings, *, reloaded: bool = False) -> list[TlsBi
         )
         for bind in binds
     ]
+
+
+def _uses(settings: ProofSettings, loaded: Loaded | None) -> list[TlsBind]:
+    environment = {**os.environ, **{key: str(value) for key, value in settings.environment.items()}}
+    return tls_uses(settings.config, environment, loaded)
+
+
+def _named_binds(named: t.Sequence[str], settings: ProofSettings, loaded: Loaded | None) -> list[TlsBind]:
+    """And the places, as far as the configuration tells, that use certificates which no listener loads."""
+    given = [bind for text in named for bind in _given(text)]
+    try:
+        uses = _uses(settings, loaded)
+    except HaproxyError:  # who names the listeners need not have it here
+        return given
+    served = {reference.path for use in uses if use.listens for reference in use.references or ()}
+    others = [use for use in uses if not use.listens]
+    elsewhere = frozenset(item.path for use in others for item in use.references or ()) - served
+    return [*(dataclasses.replace(bind, elsewhere=elsewhere) for bind in given), *others]
 
 
 def _given(text: str) -> t.Iterator[TlsBind]:

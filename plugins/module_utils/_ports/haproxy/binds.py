@@ -27,6 +27,7 @@ from ..._core.haproxy.sections import Section, Sections
 from ..host.own_address import host_name
 from .config_files import read_configuration
 from .loaded import Loaded
+from .program import RunningProgram
 from .served_files import FileFinder, ServedFiles
 
 _SERVERS = frozenset(("server", "default-server", "server-template"))
@@ -57,17 +58,17 @@ def tls_uses(
     config_paths: t.Sequence[str],
     environment: t.Mapping[str, str],
     loaded: Loaded | None = None,
-    haproxy: KnownHaproxy | None = None,
 ) -> list[TlsBind]:
     """As tls_binds, and after them the other places that use a certificate, which nobody can ask.
 
     loaded: what HAProxy's process holds; then a listener has what is loaded, in that order, whatever is on disk, and
-    the process's own environment goes before the one given. haproxy: who evaluates its conditions.
+    the process's own environment goes before the one given, and it tells what conditions in its configuration ask for.
     """
     shown = loaded.environment if loaded else None
     variables = Environment({**environment, **(shown or {})}, whole=shown is not None)
-    if haproxy is None:
-        haproxy = KnownHaproxy(version=loaded.program_version if loaded else None)
+    haproxy = KnownHaproxy()
+    if loaded:
+        haproxy = KnownHaproxy(loaded.program_version, RunningProgram(loaded.pid).holds if loaded.pid else None)
     reader = _read(config_paths, variables, loaded, haproxy)
     return reader.binds + reader.others
 
@@ -242,7 +243,9 @@ class _BindReader:
 
     def _other(self, line: ConfigLine, what: str, references: tuple[CertificateReference, ...], reason: str) -> None:
         label = f"{what} ({line.place})"
-        self.others.append(TlsBind(label, "", 0, references, section=self._section.name, not_probeable=reason))
+        self.others.append(
+            TlsBind(label, "", 0, references, section=self._section.name, not_probeable=reason, listens=False)
+        )
 
 
 def _is_strict(options: t.Sequence[str], otherwise: bool) -> bool:

@@ -23,8 +23,8 @@ from .runtime import RuntimeApi
 class Loaded(t.NamedTuple):
     """names: of all certificates; lists: crt-list file or directory -> certificate and options with filters of each
     entry, in the order in which HAProxy took them. All as HAProxy calls them; started_at: seconds since 1970, or None.
-    version: as (3, 2), or None; program_version: as HAProxy tells it, or None. environment: all its variables, or None.
-    It may hold passwords: never show it.
+    version: as (3, 2), or None; program_version and pid: as HAProxy tells them, or None. environment: all its
+    variables, or None. It may hold passwords: never show it.
     """
 
     names: t.Collection[str]
@@ -33,6 +33,7 @@ class Loaded(t.NamedTuple):
     version: tuple[int, int] | None = None
     program_version: str | None = None
     environment: t.Mapping[str, str] | None = None
+    pid: int | None = None
 
 
 def look_at_loaded(api: RuntimeApi) -> Loaded:
@@ -41,14 +42,15 @@ def look_at_loaded(api: RuntimeApi) -> Loaded:
     _transaction, names = memory.list_names()
     lists = {name: [(entry.name, entry.rest) for entry in entries] for name, entries in memory.crt_lists().items()}
     info = api.info()
-    start, version = info.get("Start_time_sec", ""), info.get("Version", "")
+    version = info.get("Version", "")
     return Loaded(
         frozenset(names),
         lists,
-        int(start) if start.isdigit() else None,
+        _number(info.get("Start_time_sec", "")),
         parse_version(version),
         version or None,
         _environment(api),
+        _number(info.get("Pid", "")),
     )
 
 
@@ -57,3 +59,7 @@ def _environment(api: RuntimeApi) -> dict[str, str] | None:
         return parse_environment(api.execute("show env"))
     except (HaproxyPermissionDenied, UnsupportedCommand):
         return None
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isdigit() else None

@@ -114,6 +114,7 @@ def test_listeners_that_cannot_be_probed_say_why(tmp_path: pathlib.Path, bind: s
 def test_only_binds_with_ssl_count(tmp_path: pathlib.Path) -> None:
     text = """
 global
+  localpeer here
   ssl-default-bind-options ssl-min-ver TLSv1.2
   stats socket /run/admin.sock level admin
 frontend www
@@ -127,6 +128,7 @@ backend ssl
   server s 192.0.2.1:443 ssl crt /client.pem
 peers fleet
   bind :1024 ssl crt /peer.pem
+  server here
 """
     binds = read(tmp_path, text)
     assert [(bind.port, bind.section, bind.strict_sni, bind.proxy_protocol) for bind in binds] == [
