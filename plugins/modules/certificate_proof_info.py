@@ -67,7 +67,8 @@ options:
     elements: path
     default: [/etc/haproxy/haproxy.cfg]
   environment:
-    description: Variables of HAProxy's process that O(config) uses, in addition to those of the module's.
+    description: Variables of HAProxy's process that O(config) uses, in addition to those that the process
+      behind O(socket) has, or else its service.
     type: dict
     default: {}
   max_names:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: haproxy_ca_file
-short_description: Update CA files and CRL files in a running HAProxy without a reload
+short_description: Update, add and remove CA files and CRL files in a running HAProxy without a reload
 version_added: 1.0.0
 author:
   - certops.rotation contributors (@certops)
@@ -24,19 +24,25 @@ description:
     the first one that may be the issuer.
   - A file that fails does not stop the others. The module then fails with the full list.
   - What is changed here lives in HAProxy's memory, and a reload reads the disk again. So write the file first.
+  - Makes new files, and removes those that nothing uses, for entries of crt-lists whose options C(ca-file) and
+    C(crl-file) name them.
 notes:
-  - The files are those that HAProxy's configuration names. A new one needs the configuration and a reload.
+  - A new file is used by what names it afterwards, such as an entry of a crt-list. On a line C(bind) or C(server) it
+    needs the configuration and a reload. It lives in HAProxy's memory alone, so write it to the disk before.
+  - Where the configuration has a C(ca-base), HAProxy puts it before a relative name in an entry of a crt-list. Then
+    make the file by its full path.
   - With a CRL file HAProxy needs a CRL of every CA in the chain of a client. When CAs are added, update both files in
     one task.
   - Connections stay, and a client that was accepted before can resume its TLS session without being verified again, for
     C(tune.ssl.lifetime) (300 seconds) after each handshake. To cut off a client at once, forbid resumption by
     C(no-tls-tickets) on the C(bind) line and C(tune.ssl.cachesize 0), or reload HAProxy, which forgets all sessions
     unless C(tls-ticket-keys) keeps them.
-  - Many releases of HAProxy crash when a CA or CRL file, then a certificate, and then a CA or CRL file again change at
-    run time (U(https://github.com/haproxy/haproxy/issues/3165)). Unless the version is known to be mended (3.3, 3.2
-    since 3.2.26, 2.8 since 2.8.25), this module makes changes in only one run for each process of HAProxy, and refuses
-    later ones with RV(needs_reload). It remembers that in HAProxy's memory, as an empty CA file named
-    C(@changed-at-run-time). Changes that others make over the socket are not known to it.
+  - Many releases of HAProxy crash when a CA or CRL file, then a certificate that is used with it, and then a CA or CRL
+    file again change at run time (U(https://github.com/haproxy/haproxy/issues/3165)). Unless the version is known to be
+    mended (3.3, 3.2 since 3.2.26, 2.8 since 2.8.25), this module refuses to change a file that is in use, with
+    RV(needs_reload), when certificates have changed since it did so last. It remembers that in HAProxy's memory, by an
+    empty CA file whose name begins with C(@changed-at-run-time). Changes of CA and CRL files that others make over the
+    socket are not known to it.
   - HAProxy before 3.4 takes no more than C(tune.bufsize) (16384 bytes) at once. A larger CA file is sent certificate by
     certificate since 2.7. Larger CRL files, and larger CA files before 2.7, need a reload; see RV(needs_reload).
 requirements:
@@ -56,10 +62,14 @@ options:
           - Defaults to O(files[].src).
         type: str
       src:
-        description: PEM file on the host.
+        description:
+          - PEM file on the host.
+          - Or a directory, where that is a C(ca-file). What counts are its files C(*.pem), C(*.crt), C(*.cer) and
+            C(*.crl).
         type: path
       content:
-        description: The same as text. Exactly one of O(files[].src) and O(files[].content) is needed.
+        description: The same as text. One of O(files[].src) and O(files[].content) is needed, unless the file is to be
+          absent.
         type: str
       kind:
         description:
@@ -69,6 +79,19 @@ options:
         type: str
         choices: [ca, crl]
         default: ca
+      state:
+        description: The state of this file, see O(state).
+        type: str
+        choices: [updated, present, absent]
+  state:
+    description:
+      - The state of files that do not have their own.
+      - V(updated) wants HAProxy to have the file already, so that a name which is spelt wrongly is found out.
+      - V(present) makes it where HAProxy does not have it.
+      - V(absent) takes it out of HAProxy's memory. One that is in use stays, and this fails with what to do.
+    type: str
+    choices: [updated, present, absent]
+    default: updated
 extends_documentation_fragment:
   - certops.rotation.attributes
   - certops.rotation.attributes.actiongroup_haproxy
@@ -101,6 +124,21 @@ EXAMPLES = r"""
       - name: /etc/haproxy/clients-crl.pem
         content: "{{ ca_crls | join('\n') }}"
         kind: crl
+
+- name: Trust a partner's CA for one name only
+  certops.rotation.haproxy_ca_file:
+    socket: /run/haproxy/admin.sock
+    files:
+      - src: /etc/haproxy/partner-ca.pem
+        state: present
+# Then an entry of the crt-list may say: api.pem [ca-file /etc/haproxy/partner-ca.pem verify required] api.example.com
+
+- name: When no entry uses it any more
+  certops.rotation.haproxy_ca_file:
+    socket: /run/haproxy/admin.sock
+    files:
+      - name: /etc/haproxy/partner-ca.pem
+        state: absent
 """
 
 RETURN = r"""
@@ -123,7 +161,7 @@ files:
     action:
       description: What was done, or would be done in check mode.
       type: str
-      choices: [updated, unchanged, failed]
+      choices: [added, updated, removed, unchanged, failed]
     authorities:
       description: The certificates that HAProxy holds in a CA file, or in check mode would hold.
       type: list
@@ -166,9 +204,9 @@ files:
       description:
         - Why it failed, else null.
         - V(not_referenced), V(payload_too_large), V(reload_required), V(unsupported), V(transaction_open), V(refused),
-          V(permission_denied), V(unavailable), V(haproxy_error), V(invalid_option), or a code for bad content, such as
-          V(certificate_missing), V(certificate_invalid), V(pem_invalid), V(crl_missing), V(crl_invalid),
-          V(crl_expired) or V(crl_not_yet_valid).
+          V(in_use), V(permission_denied), V(unavailable), V(haproxy_error), V(invalid_option), or a code for
+          bad content, such as V(certificate_missing), V(certificate_invalid), V(pem_invalid), V(crl_missing),
+          V(crl_invalid), V(crl_expired) or V(crl_not_yet_valid).
       type: str
     message:
       description: What is wrong and what to do. Null when nothing is.
@@ -206,10 +244,12 @@ ARGUMENT_SPEC = {
             "src": {"type": "path"},
             "content": {"type": "str", "no_log": True},  # somebody may give a key with it
             "kind": {"type": "str", "choices": ["ca", "crl"], "default": "ca"},
+            "state": {"type": "str", "choices": ["updated", "present", "absent"]},
         },
         "mutually_exclusive": [("src", "content")],
-        "required_one_of": [("src", "content")],
+        "required_one_of": [("name", "src", "content")],
     },
+    "state": {"type": "str", "choices": ["updated", "present", "absent"], "default": "updated"},
 }
 
 

@@ -27,9 +27,11 @@ description:
     M(certops.rotation.certificate_sync) for example. The entry of a new certificate in a crt-list file is written by
     this module.
 notes:
-  - Many releases of HAProxy take certificates after a CA or CRL file has changed at run time, and go on serving those
-    before (the fault of U(https://github.com/haproxy/haproxy/issues/3165)). Unless the version is known to be mended,
-    see M(certops.rotation.haproxy_ca_file), this module then refuses updates with RV(needs_reload).
+  - Many releases of HAProxy, after a CA or CRL file has changed at run time, take certificates that are used with it
+    and go on serving those before (the fault of U(https://github.com/haproxy/haproxy/issues/3165)). Unless the version
+    is known to be mended, see M(certops.rotation.haproxy_ca_file), this module then refuses, with RV(needs_reload), to
+    update these, and those of which HAProxy does not tell whether they are among them, such as one that is used both
+    with such a file and without.
 requirements:
   - HAProxy >= 2.2 with a stats socket of level admin
   - cryptography >= 42.0

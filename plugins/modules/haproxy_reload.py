@@ -123,8 +123,10 @@ options:
   check_config:
     description:
       - Whether to check the configuration with C(haproxy -c) before the reload. An invalid one is then not even tried.
-      - The check runs without the environment of the service. Set this to V(false) for a configuration that needs
-        variables from there.
+      - Where it refuses, it is made again with what the running HAProxy has of environment and working directory, or
+        its service when the process may not be looked at.
+      - A check that cannot tell, because this user may not read a file, a variable is not known or another program
+        than O(binary) runs, is a warning. HAProxy itself decides then, which keeps the old worker if it refuses.
       - It runs where the module runs, and needs O(binary) and O(config) there. Set this to V(false) where HAProxy
         is in a container or on another host.
     type: bool
@@ -134,6 +136,10 @@ options:
     type: list
     elements: path
     default: [/etc/haproxy/haproxy.cfg]
+  environment:
+    description: Variables of HAProxy's process that its configuration uses, in addition to those that are found.
+    type: dict
+    default: {}
   binary:
     description: The program that checks the configuration, a path or a name.
     type: str
@@ -270,6 +276,7 @@ ARGUMENT_SPEC = {
     "client_key": {"type": "path", "no_log": False},
     "check_config": {"type": "bool", "default": True},
     "config": {"type": "list", "elements": "path", "default": [CONFIG]},
+    "environment": {"type": "dict", "default": {}},
     "binary": {**BINARY_OPTION, "aliases": ["executable"]},
     "timeout": {"type": "float", "default": 90},
 }

@@ -212,7 +212,8 @@ options:
     default: []
   environment:
     description:
-      - Variables of HAProxy's process that its configuration uses.
+      - Variables of HAProxy's process that its configuration uses, in addition to those that the process has, or else
+        its O(service).
     type: dict
     default: {}
   max_names:

@@ -58,7 +58,7 @@ options:
     description: The private key of O(client_cert), as a PEM file.
     type: path
   environment:
-    description: Variables of HAProxy's process that its configuration uses.
+    description: Variables of HAProxy's process that its configuration uses, in addition to those that are found.
     type: dict
     default: {}
   timeout:

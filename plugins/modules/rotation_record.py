@@ -13,10 +13,10 @@ author:
   - certops.rotation contributors (@certops)
 description:
   - Marks the current versions of certificates as proven, so that later runs know that nothing is left to do for them,
-    and a
-    rollback knows what to go back to.
+    and a rollback knows what to go back to.
   - Writes C(.certops/state.json) in the certificate directory with the outcome, what was proven, and the last errors.
-  - Nothing is written when a run proves what was proven before.
+  - When a run proves what was proven before, nothing is written. That it ended well is known by the time of
+    C(.certops/last-success), which is touched.
 options:
   path:
     description: Directory of the certificates, as written by M(certops.rotation.certificate_sync).

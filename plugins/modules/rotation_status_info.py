@@ -25,9 +25,8 @@ options:
   max_age:
     description:
       - How old the last success may be, for example V(1d). Any age when absent.
-      - A run that finds nothing to do touches no disk. So it is known of only when metrics are written, see
-        M(certops.rotation.rotation_metrics), or by O(success_files). Without either the last success is the last run
-        that changed something.
+      - A run of M(certops.rotation.haproxy_rotation) or M(certops.rotation.rotation_record) that finds nothing to do
+        and ends well counts, too. It touches a file beside what is remembered of the certificates.
     type: str
   success_files:
     description:

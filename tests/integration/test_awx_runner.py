@@ -170,6 +170,13 @@ def test_the_job_templates(awx: Awx, scene: rotation.Scene) -> None:
     current = scene.aws.client().get_secret_value(SecretId="web/a", VersionStage="AWSCURRENT")
     assert json.loads(current["SecretString"])["certificate"] == first.certificate_pem
 
+    # And so it goes on: nothing is renewed for days, and the daily status has nothing to say.
+    scene.age(days=3)
+    scene.aws.put_secret("web/a", first.secret_document())
+    assert awx.launch("Rotate certificates").status == "successful"
+    scene.age(days=3)
+    unchanged = awx.launch("Rotate certificates")
+    assert (unchanged.status, "changed=0" in unchanged.stdout) == ("successful", True), unchanged.stdout
     status = awx.launch("Status of certificates")
     assert "web/a" in status.stdout, status.stdout
     assert status.status == "successful", status.stdout

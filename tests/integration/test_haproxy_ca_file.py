@@ -238,7 +238,9 @@ def test_keys_of_other_kinds(site: Site, key_type: pki.KeyType) -> None:
 
 
 def test_haproxy_never_crashes_and_never_serves_what_was_before(site: Site, haproxy_version: str) -> None:
-    """HAProxy's issue 3165: a CA file, a certificate, a CA file. Where it is not mended, only the first is taken."""
+    """HAProxy's issue 3165: a CA file, a certificate, a CA file. Where it is not mended, no certificate is taken, and
+    no CA file once another one has changed a certificate.
+    """
     server = site.haproxy.certificate_name("a.pem")
     worker = site.haproxy.worker_pid()
     assert states(update(site, {"name": site.ca_file, "content": site.both})) == ["updated"]
@@ -250,6 +252,11 @@ def test_haproxy_never_crashes_and_never_serves_what_was_before(site: Site, hapr
         assert [one.result["certificates"][0]["error_code"] for one in (predicted, renewed)] == ["reload_required"] * 2
         assert renewed.result["needs_reload"]
         assert actions(deploy(site.haproxy, {"src": server})) == ["unchanged"]
+        for content in (site.new.certificate_pem, site.both):  # these do no harm
+            assert states(update(site, {"name": site.ca_file, "content": content})) == ["updated"]
+        site.haproxy.execute(f"set ssl cert {server} <<\n{certificate.combined_pem}")
+        assert "Success" in site.haproxy.execute(f"commit ssl cert {server}")
+        assert served(site.haproxy, None) != certificate.fingerprint_sha256
         pathlib.Path(server).write_text(certificate.combined_pem)
     else:
         assert served(site.haproxy, None) == certificate.fingerprint_sha256

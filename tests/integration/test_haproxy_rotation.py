@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import pathlib
+import re
 import typing as t
 
 import pytest
@@ -99,6 +101,62 @@ def test_check_run_check_run(walk: Walk) -> None:
         assert unchanged["api_calls"] == {"ListSecrets": 1}
     assert scene.disk() == disk
     assert scene.runtime_connections() == connections + 1
+
+
+def test_unchanged_runs_are_known_of(walk: Walk, modules: ModuleServer) -> None:
+    """A healthy fleet renews nothing for weeks. Who asks for a run in each day is told whether there was one."""
+    scene = walk.scene
+
+    def status() -> dict[str, t.Any]:
+        options = {"path": str(scene.haproxy.certs_dir), "max_age": "1d"}
+        return modules.run("rotation_status_info", options).result
+
+    def problems() -> list[str]:
+        return [problem["code"] for problem in status()["problems"]]
+
+    scene.store("a")
+    walk.good()
+    assert (problems(), scene.stamp.exists()) == ([], False), "what it has to tell is enough"
+    for _day in range(2):
+        scene.age(days=3)
+        walk.good(check=True)
+        assert problems() == ["last_success_too_old"]
+        assert walk.good()["changed"] is False
+        healthy = status()
+        assert (healthy["problems"], healthy["last_run_succeeded"]) == ([], True)
+        assert healthy["last_success_age_seconds"] < 600
+
+    # One that fails is told, and since when: the stamp is of the run before it, be it of the same second.
+    scene.age(hours=5)
+    scene.store("b", private_key="no key")
+    walk.bad()
+    failed = status()
+    assert [problem["code"] for problem in failed["problems"]] == ["last_run_failed"]
+    assert 5 * 3600 <= failed["last_success_age_seconds"] < 6 * 3600
+    walk.bad()
+    assert problems() == ["last_run_failed"], "nor does one that found nothing new, and the same failure"
+    scene.aws.client().delete_secret(SecretId="web/b", ForceDeleteWithoutRecovery=True)
+    walk.good()
+    assert problems() == []
+
+    # Where nothing is activated, nothing is recorded, and still a run has ended well or not.
+    scene.age(days=3)
+    walk.good(activate=False)
+    assert problems() == []
+
+    # What stands in its place is replaced; where that cannot be, the run says so and has ended well.
+    outside = scene.haproxy.certs_dir.parent / "outside"
+    outside.write_text("of others")
+    scene.stamp.unlink()
+    scene.stamp.symlink_to(outside)
+    os.utime(outside, (0, 0))
+    walk.good()
+    assert (scene.stamp.is_symlink(), outside.stat().st_mtime, outside.read_text()) == (False, 0, "of others")
+    scene.stamp.unlink()
+    with in_the_way(scene.stamp):
+        run = walk()
+        assert not run.failed
+        assert re.search(r"is not remembered.*last-success", run.output)
 
 
 @contextlib.contextmanager

@@ -148,6 +148,19 @@ def test_a_broken_configuration(patient: Patient) -> None:
     assert "nonsense" in message
 
 
+def test_a_configuration_that_cannot_be_read_is_not_called_wrong(patient: Patient, tmp_path: pathlib.Path) -> None:
+    """As of a user who may not look at all that it names; and with the variables that the process has."""
+    program = tmp_path / "haproxy"
+    denied = "[ALERT] (1) : config : unable to scan directory '/etc/closed' : Permission denied."
+    program.write_text(f'#!/bin/sh\n[ "$1" = -c ] || exec "{patient.haproxy.binary}" "$@"\necho "{denied}"\nexit 1\n')
+    program.chmod(0o755)
+    check, severity, message = patient.only_ailment(binary=str(program))
+    assert (check, severity) == ("configuration", "warning")
+    assert "could not be told beforehand" in message
+    assert "'/etc/closed' : Permission denied" in message
+    assert "refuses" not in message
+
+
 def test_no_program(patient: Patient) -> None:
     found = patient.ailments(binary="no-such-haproxy", reload_methods=[])
     assert found["haproxy program"][0] == "warning"

@@ -7,8 +7,10 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import hashlib
 import json
+import os
 import pathlib
 import threading
 import typing as t
@@ -58,9 +60,35 @@ class Scene:
         return dict(json.loads((self.haproxy.certs_dir / ".certops/state.json").read_text()))
 
     def disk(self) -> dict[str, tuple[int, int, int]]:
-        """Each path in the certificate directory with inode, size and time of change: nothing can be written unseen."""
-        paths = [self.haproxy.certs_dir, *self.haproxy.certs_dir.rglob("*")]
-        return {str(path): (path.lstat().st_ino, path.lstat().st_size, path.lstat().st_ctime_ns) for path in paths}
+        """Each path in the certificate directory with inode, size and time of change: nothing can be written unseen.
+
+        But for the stamp that an unchanged run leaves, and what that changes of the directory that it is in.
+        """
+        certs = self.haproxy.certs_dir
+        found = {path: path.lstat() for path in [certs, *certs.rglob("*")] if path != self.stamp}
+        at_rest = {self.stamp.parent}
+        return {
+            str(path): (status.st_ino, 0, 0) if path in at_rest else (status.st_ino, status.st_size, status.st_ctime_ns)
+            for path, status in found.items()
+        }
+
+    def age(self, **ago: float) -> None:
+        """What is known of the last run becomes older by so much: days=, hours=, as of timedelta."""
+        longer = datetime.timedelta(**ago)
+        state = self.state()
+        for name in ("finished_at", "last_success_at"):
+            if state[name]:
+                then = datetime.datetime.fromisoformat(state[name].replace("Z", "+00:00")) - longer
+                state[name] = then.strftime("%Y-%m-%dT%H:%M:%SZ")
+        (self.haproxy.certs_dir / ".certops/state.json").write_text(json.dumps(state))
+        if self.stamp.exists():
+            then = self.stamp.stat().st_mtime - longer.total_seconds()
+            os.utime(self.stamp, (then, then))
+
+    @property
+    def stamp(self) -> pathlib.Path:
+        """Touched by an unchanged run that ended well."""
+        return self.haproxy.certs_dir / ".certops" / "last-success"
 
     def file(self, name: str) -> pathlib.Path:
         """Where the certificate web/NAME is."""

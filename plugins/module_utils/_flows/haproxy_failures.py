@@ -26,6 +26,7 @@ from .._ports.haproxy.errors import (
     PayloadTooLarge,
     ReloadRequired,
     TransactionOpen,
+    TrustFileInUse,
     UnsupportedCommand,
 )
 
@@ -37,6 +38,7 @@ _CODES: tuple[tuple[type[RotationError], str], ...] = (
     (TransactionOpen, "transaction_open"),
     (CertificateRefused, "refused"),
     (CertificateInUse, "in_use"),
+    (TrustFileInUse, "in_use"),
     (CrtListRequired, "crt_list_required"),
     (HaproxyPermissionDenied, "permission_denied"),
     (HaproxyUnavailable, "unavailable"),

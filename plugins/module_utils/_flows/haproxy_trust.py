@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import typing as t
 from dataclasses import dataclass, field
 
@@ -14,27 +15,33 @@ from .._core.haproxy.trust_content import StoredTrust, TrustContent, facts, pars
 from .._core.unexpected import only_rotation_errors
 from .._errors import InvalidOption, RotationError
 from .._ports.haproxy.runtime import escape
-from .._ports.haproxy.trust_files import TrustFiles
+from .._ports.haproxy.trust_files import TrustFiles, check_new_name
 from .._ports.store.atomic import read_regular_file
 from .haproxy_failures import HOPELESS, error_code
+
+_LOADED_KINDS = (".pem", ".crt", ".cer", ".crl")
 
 
 @dataclass(frozen=True, repr=False)
 class WantedFile:
-    """A file as it is to be. content: PEM, None when it is read from source."""
+    """A file as it is to be. content: PEM, None when it is read from source. state: updated, present or absent."""
 
     name: str
     kind: str
     source: str | None
     content: str | None
+    state: str = "updated"
 
     def read(self, at: datetime.datetime) -> TrustContent:
         """Raises MaterialError, InvalidOption."""
         parse = parse_crl_file if self.kind == "crl" else parse_authority_file
         if self.content is not None:
             return parse(self.content, at)
+        source = self.source or ""
         try:
-            return parse(read_regular_file(self.source or ""), at)
+            if self.kind == "ca" and os.path.isdir(source):
+                return parse(_read_directory(source), at)
+            return parse(read_regular_file(source), at)
         except OSError as error:
             raise InvalidOption(f"Cannot read {self.source}: {error.strerror or error}.") from None
 
@@ -90,22 +97,43 @@ def _apply_one(
     files: TrustFiles, wanted: WantedFile, outcome: FileOutcome, at: datetime.datetime, check_mode: bool
 ) -> None:
     escape(wanted.name)  # refuses one that is no name, before it is looked for
-    outcome.names = files.known_names(wanted.kind, wanted.name)
-    outcome.name = outcome.names[0]
+    may_be_missing = wanted.state != "updated"
+    outcome.names = (files.find_names if may_be_missing else files.known_names)(wanted.kind, wanted.name)
+    outcome.name = outcome.names[0] if outcome.names else wanted.name
     held = {name: files.describe(wanted.kind, name) for name in outcome.names}
-    outcome.before = outcome.after = held[outcome.name]
+    outcome.before = outcome.after = held.get(outcome.name, ())
+    if wanted.state == "absent":
+        _remove(files, wanted, outcome, check_mode)
+        return
     content = wanted.read(at)
     outcome.warnings = content.warnings
+    if not held:
+        check_new_name(wanted.name)
+        if not check_mode:
+            files.add(wanted.kind, wanted.name, content)
+        outcome.names, outcome.after, outcome.action = [wanted.name], content.members, "added"
+        return
     stale = [name for name, members in held.items() if not content.is_held(members)]
     if not stale:
         return
     outcome.before = held[stale[0]]
     if check_mode:
-        files.check_safe()
+        for name in stale:
+            files.check_safe(wanted.kind, name)
     else:
         _update_all(files, wanted.kind, stale, content)
     outcome.after = content.members
     outcome.action = "updated"
+
+
+def _remove(files: TrustFiles, wanted: WantedFile, outcome: FileOutcome, check_mode: bool) -> None:
+    if not outcome.names:
+        return
+    files.check_removable(wanted.kind, outcome.names)
+    if not check_mode:
+        for name in outcome.names:
+            files.remove(wanted.kind, name)
+    outcome.after, outcome.action = (), "removed"
 
 
 def _update_all(files: TrustFiles, kind: str, names: t.Sequence[str], content: TrustContent) -> None:
@@ -120,6 +148,15 @@ def _update_all(files: TrustFiles, kind: str, names: t.Sequence[str], content: T
                     f"{name} failed, after {done}, which is the same file, had been updated: {error.message}"
                 )
             raise
+
+
+def _read_directory(path: str) -> bytes:
+    """What HAProxy loads of a directory that is a ca-file: its files of these kinds, by their names.
+
+    Source: configuration manual, ca-file. Raises OSError, StoreError.
+    """
+    names = sorted(name for name in os.listdir(path) if name.endswith(_LOADED_KINDS))
+    return b"\n".join(read_regular_file(os.path.join(path, name)) for name in names)
 
 
 def sorted_facts(members: t.Sequence[StoredTrust]) -> list[dict[str, t.Any]]:

@@ -10,15 +10,14 @@ Standard library only, for it runs on every host each time, and is what says tha
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import typing as t
 from dataclasses import asdict, dataclass
 
 from .._ports.host.libraries import MINIMUM_VERSIONS, missing_library
+from .._ports.host.programs import find_program
 
 _FILES_ONLY = "To write the files only, set option activate: false."
-_SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"  # not on every user's PATH
 
 
 @dataclass(frozen=True)
@@ -127,7 +126,7 @@ def reload_problem(method: str, params: t.Mapping[str, t.Any]) -> str:
     """Why this way to reload cannot work, and what to do; "" when nothing speaks against it."""
     binary = params["binary"]
     if params["check_config"]:
-        if not _find_program(binary):
+        if not find_program(binary):
             return (
                 f"{binary}, which checks the configuration first, is not found. Set option binary, or"
                 " option check_config: false where HAProxy is in a container."
@@ -172,7 +171,7 @@ def _signal_problem(params: t.Mapping[str, t.Any]) -> str:
 
 def _systemd_problem(_params: t.Mapping[str, t.Any]) -> str:
     # systemctl may well be installed where systemd is not the init system.
-    if not _find_program("systemctl") or not os.path.isdir("/run/systemd/system"):
+    if not find_program("systemctl") or not os.path.isdir("/run/systemd/system"):
         return "it does not run on this host. Take it off the list."
     return ""
 
@@ -203,7 +202,3 @@ def _config_problems(paths: t.Sequence[str]) -> str:
         if not os.access(path, os.R_OK)
     ]
     return " ".join(problems)
-
-
-def _find_program(name: str) -> str | None:
-    return shutil.which(name, path=os.pathsep.join((os.environ.get("PATH", os.defpath), _SYSTEM_PATH)))

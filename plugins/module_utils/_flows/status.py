@@ -24,7 +24,7 @@ from .._ports.store.atomic import store_errors
 from .._ports.store.directory import CertificateDirectory
 from .metrics import load_totals
 from .rotate.prove import ask_listeners, find_binds
-from .rotate.record import read_state
+from .rotate.record import STAMP_FILE, read_state
 from .rotate.settings import ProofSettings
 from .status_memory import look_at_memory
 
@@ -81,7 +81,7 @@ def look_at_status(
         "wire": _wire(manifest, directory, listeners) if listeners.config or listeners.binds else {},
     }
     state = read_state(directory.path)
-    touched = _last_touched(settings.success_files)
+    touched = _last_touched(settings.success_files, directory.own_file_time(STAMP_FILE))
     status = Status(
         certificates=[
             _certificate(name, entry, directory, layers, memory.open_transaction)
@@ -116,9 +116,12 @@ def _nothing(directory: str, held: t.Sequence[str]) -> str:
     return f"{text}{there}.{served}"
 
 
-def _last_touched(paths: t.Sequence[str]) -> int | None:
-    """When the newest of the files was touched, in seconds since 1970. Those that do not exist tell nothing."""
-    times = []
+def _last_touched(paths: t.Sequence[str], own: float | None) -> int | None:
+    """When the newest of the files was touched, in seconds since 1970. Those that do not exist tell nothing.
+
+    own: when the directory's own stamp was.
+    """
+    times = [] if own is None else [int(own)]
     for path in paths:
         with store_errors(f"read {path}"), contextlib.suppress(FileNotFoundError):
             times.append(int(os.stat(path).st_mtime))

@@ -36,7 +36,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
 def run(module: t.Any) -> None:
     with module_boundary(module):
         params = module.params
-        settings = ProofSettings(**{name: params[name] for name in ProofSettings._fields}).check()
+        settings = ProofSettings(**{name: params[name] for name in ProofSettings._fields if name in params}).check()
         require_library("cryptography")
         proof = prove_deployed(params["certificates"], settings, only=params["only"], reloaded=params["reloaded"])
         allow_unreferenced = params["allow_unreferenced"]

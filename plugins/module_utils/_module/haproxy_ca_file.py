@@ -21,7 +21,7 @@ from .boundary import module_boundary
 def run(module: t.Any) -> None:
     """The module haproxy_ca_file."""
     with module_boundary(module):
-        wanted = wanted_files(module.params["files"])
+        wanted = wanted_files(module.params["files"], module.params["state"])
         timeout = module.params["timeout"]
         api = RuntimeApi(module.params["socket"], timeout)
         info = api.info()
@@ -32,7 +32,7 @@ def run(module: t.Any) -> None:
         for outcome in outcomes:
             for warning in outcome.warnings:
                 module.warn(f"{outcome.name}: {warning}")
-        changed = [outcome for outcome in outcomes if outcome.action == "updated"]
+        changed = [outcome for outcome in outcomes if outcome.action in ("added", "updated", "removed")]
         result: dict[str, t.Any] = {
             "changed": bool(changed),
             "files": [outcome.as_result() for outcome in outcomes],
@@ -49,12 +49,18 @@ def run(module: t.Any) -> None:
         module.exit_json(**result)
 
 
-def wanted_files(items: t.Sequence[t.Mapping[str, t.Any]]) -> list[WantedFile]:
-    """The module's option. Raises InvalidOption."""
-    wanted = [WantedFile(item["name"] or item["src"], item["kind"], item["src"], item["content"]) for item in items]
-    for number, item in enumerate(wanted, start=1):
-        if not item.name:
-            raise InvalidOption(f"Item {number} of files has content and no name: say which file of HAProxy it is.")
+def wanted_files(items: t.Sequence[t.Mapping[str, t.Any]], state: str) -> list[WantedFile]:
+    """The module's options. state: of those that have none of their own. Raises InvalidOption."""
+    wanted = []
+    for number, item in enumerate(items, start=1):
+        one = WantedFile(
+            item["name"] or item["src"] or "", item["kind"], item["src"], item["content"], item["state"] or state
+        )
+        if not one.name:
+            raise InvalidOption(f"Item {number} of files has no name: say which file of HAProxy it is.")
+        if one.state != "absent" and one.source is None and one.content is None:
+            raise InvalidOption(f"{one.name} in files has neither src nor content: say what is to be in it.")
+        wanted.append(one)
     names = [item.name for item in wanted]
     if len(set(names)) != len(names):
         twice = sorted({name for name in names if names.count(name) > 1})

@@ -22,6 +22,8 @@ def run(module: t.Any) -> None:
         mask_in_url(module, option)
     with module_boundary(module):
         attempts = reload_by_first_way(reload_settings(module.params), check_mode=module.check_mode)
+        for warning in dict.fromkeys(attempt.warning for attempt in attempts if attempt.warning):
+            module.warn(warning)
         last = attempts[-1]
         result = {
             "reloaded": last.reloaded,
@@ -59,4 +61,6 @@ def reload_settings(params: t.Mapping[str, t.Any]) -> ReloadSettings:
         binary=params["binary"],
         config=params["config"],
         timeout=params["timeout"],
+        environment=params["environment"],
+        service=params["service"],
     )

@@ -27,6 +27,7 @@ def rotation_settings(params: t.Mapping[str, t.Any]) -> RotationSettings:
         socket=socket,
         max_names=params["max_names"] or None,
         timeout=params["proof_timeout"],
+        service=params["service"],
     ).check()
     return RotationSettings(
         needs={
@@ -72,6 +73,8 @@ def _reload_settings(params: t.Mapping[str, t.Any]) -> ReloadSettings:
         binary=params["binary"],
         config=params["config"],
         timeout=params["reload_timeout"],
+        environment=params["environment"],
+        service=params["service"],
     )
 
 

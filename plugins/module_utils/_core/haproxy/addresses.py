@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import typing as t
+
 _TCP_PREFIXES = (
     "ipv4@",
     "ipv6@",
@@ -90,6 +92,18 @@ def stands_for_all(text: str) -> bool:
     prefix = next((prefix for prefix in _TCP_PREFIXES if text.startswith(prefix)), "")
     host = text[len(prefix) :].rpartition(":")[0].strip("[]")
     return host in ("", "*", "0.0.0.0") or (":" in host and set(host) <= {":", "0"})  # noqa: S104
+
+
+def ways_to_all(host: str, own_ipv6: t.Sequence[str]) -> t.Iterator[str]:
+    """Addresses by which a listener on all addresses can be asked, the usual one first.
+
+    On Linux all of 127.0.0.0/8 are the host's own. own_ipv6: other addresses of it.
+    """
+    yield host
+    if ":" in host:
+        yield from own_ipv6
+    else:
+        yield from (f"127.0.0.{number}" for number in range(2, 255))
 
 
 def endpoint_label(host: str, port: int) -> str:

@@ -100,6 +100,19 @@ def parse_open_transaction(text: str) -> str | None:
     return found["name"] if found else None
 
 
+def parse_progress(text: str, name: str) -> int | None:
+    """`commit ssl ...`: a dot for each place where a certificate has been loaded anew; None when it is not told."""
+    dots = text.partition("\n")[0].removeprefix(f"Committing {name}")
+    return len(dots) if not dots.strip(".") else None
+
+
+def parse_is_used(text: str) -> bool:
+    """`show ssl ca-file|crl-file NAME`: whether a bind or server line, or an entry of a crt-list, uses it. Of an empty
+    CA file nothing is told: none that is used is empty.
+    """
+    return re.search(r"^Status: Used$", text, re.MULTILINE) is not None
+
+
 def parse_names(text: str) -> tuple[str | None, list[str]]:
     """`show ssl cert|ca-file|crl-file`: the name of the open transaction, if any, and the names of all files."""
     transaction = None

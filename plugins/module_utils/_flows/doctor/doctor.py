@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import platform
 import sys
@@ -15,6 +16,7 @@ from datetime import datetime
 
 from ..._core.pipeline.source import Selection
 from ..._errors import ReloadError, RotationError
+from ..._ports.haproxy.surroundings import Surroundings, look_at_surroundings
 from ..._ports.host.libraries import MINIMUM_VERSIONS, missing_library
 from ..._ports.reload.reloader import Reloader
 from ..preflight import preflight, reload_problem
@@ -27,6 +29,7 @@ from .haproxy import (
     look_at_reloader,
     reload_findings,
     socket_findings,
+    worker_pid,
 )
 
 if t.TYPE_CHECKING:
@@ -131,10 +134,25 @@ class Doctor:
             yield from found
         ways = {method: functools.partial(self._look_at_way, method) for method in host["reload_methods"]}
         yield from reload_findings(ways, required=not socket_works)
+        look = functools.lru_cache(maxsize=1)(self._surroundings)
         if host["check_config"]:
-            yield from configuration_findings(host["binary"], host["config"], 3 * timeout)
+            yield from configuration_findings(host["binary"], host["config"], 3 * timeout, host["environment"], look)
         if host["prove"] and host["config"] and not host["binds"] and not first_look["prove"].problem:
-            yield listener_finding(host["config"], host["environment"], host["path"])
+            yield listener_finding(host["config"], look().environment, host["path"])
+
+    def _surroundings(self) -> Surroundings:
+        return look_at_surroundings(self.host["environment"], self._pid(), self.host["service"])
+
+    def _pid(self) -> int | None:
+        """Of the HAProxy that runs, however it is learned; what does not answer was told of by now."""
+        host = self.host
+        with contextlib.suppress(RotationError):
+            if host["socket"]:
+                return worker_pid(host["socket"], host["timeout"])
+        for method in host["reload_methods"]:
+            with contextlib.suppress(RotationError):
+                return self.reloader(method).worker_pid()
+        return None
 
     def _look_at_way(self, method: str) -> str:
         problem = reload_problem(method, self.host)

@@ -12,15 +12,20 @@ import socket
 import typing as t
 import urllib.parse
 
+from ..._core.haproxy.check_log import alerts
 from ..._core.text import lines_of
 from ..._errors import HaproxyError, InvalidOption, ReloadError, RotationError
 from ..._ports.haproxy.binds import tls_binds
+from ..._ports.haproxy.config_files import ConfigurationClosed
+from ..._ports.haproxy.configuration_check import CheckImpossible, check_configuration
 from ..._ports.haproxy.runtime import RuntimeApi
-from ..._ports.host.programs import check_configuration, run_program
+from ..._ports.haproxy.surroundings import Surroundings
+from ..._ports.host.programs import find_program, run_program
 from ..._ports.reload.reloader import Reloader
 from .findings import Finding, error, warning
 
 _MAJOR_MINOR = re.compile(r"(\d+)\.(\d+)")
+_PID = re.compile(r"\d{1,10}")
 _LOG_LINES = 5
 _LONGEST_LEVEL = 20  # characters; HAProxy has user, operator and admin
 
@@ -83,10 +88,22 @@ def version_finding(version: str) -> Finding:
     return Finding("haproxy version", f"{version}: {', '.join(abilities)}.")
 
 
-def configuration_findings(binary: str, config: t.Sequence[str], timeout: float) -> t.Iterator[Finding]:
-    """`haproxy -v` and `haproxy -c`. timeout: seconds for each."""
+def worker_pid(address: str, timeout: float) -> int | None:
+    """Of HAProxy's process behind a stats socket. Raises HaproxyError."""
+    pid = RuntimeApi(address, timeout).info().get("Pid", "")
+    return int(pid) if _PID.fullmatch(pid) else None
+
+
+def configuration_findings(
+    binary: str,
+    config: t.Sequence[str],
+    timeout: float,
+    environment: t.Mapping[str, t.Any],
+    look: t.Callable[[], Surroundings],
+) -> t.Iterator[Finding]:
+    """`haproxy -v` and `haproxy -c`. timeout: seconds for each; environment, look: as of check_configuration."""
     try:
-        words = run_program([binary, "-v"], timeout).output.split()
+        words = run_program([find_program(binary) or binary, "-v"], timeout).output.split()
     except ReloadError as failed:
         text = "Without it a bad configuration is found at the reload only."
         yield warning("haproxy program", f"{failed.message} {text}")
@@ -96,9 +113,12 @@ def configuration_findings(binary: str, config: t.Sequence[str], timeout: float)
     if not config:
         return
     try:
-        log = check_configuration(binary, config, timeout)
+        log = check_configuration(binary, config, timeout, environment, look)
+    except CheckImpossible as impossible:
+        yield warning("configuration", impossible.message)
+        return
     except ReloadError as failed:
-        lines = lines_of(str(failed.details.get("log", "")))
+        lines = alerts(str(failed.details.get("log", "")))
         text = f"haproxy -c refuses {', '.join(config)}, so no reload and no restart would work. Correct it:"
         yield error("configuration", "\n".join((text, *lines[:_LOG_LINES])) if lines else failed.message)
         return
@@ -113,6 +133,8 @@ def listener_finding(config: t.Sequence[str], environment: t.Mapping[str, str], 
     """Is there a TLS listener that loads the files of the certificate directory?"""
     try:
         binds = tls_binds(config, environment)
+    except ConfigurationClosed as closed:
+        return warning("listeners", f"They cannot be told. {closed.message}. Run as root (become: true).")
     except HaproxyError as failed:
         return error("listeners", failed.message)
     folder = os.path.realpath(path)

@@ -126,7 +126,7 @@ class CertificateRun:
         if held:
             outcome.holds(next(iter(held.values())))
         if wanted.state == "absent":
-            self._remove(wanted, outcome)
+            self._remove(wanted, outcome, held)
             return
         content = self._keys.content(wanted.name) or wanted.read()
         if self._remove_stale_ocsp and wanted.source:
@@ -153,7 +153,7 @@ class CertificateRun:
             self._keys.require(content)
         if stale:
             outcome.holds(next(iter(stale.values())))
-            self._memory.check_effective(self._version)
+            self._memory.check_effective(self._version, stale.values())
         is_one = len(stale) + len(new) + len(links) == 1
         memory, files = self._memory, self._files
         steps = [
@@ -207,7 +207,7 @@ class CertificateRun:
         is_directory = os.path.dirname(name) == crt_list
         return is_directory or not any(self._memory.is_listed(other, crt_list) for other in names)
 
-    def _remove(self, wanted: MemoryItem, outcome: MemoryOutcome) -> None:
+    def _remove(self, wanted: MemoryItem, outcome: MemoryOutcome, held: t.Mapping[str, StoredCertificate]) -> None:
         lists = {crt_list for name in outcome.names for crt_list in self._memory.lists_with(name)}
         named = {*self._files.paths.crt_lists, *([os.path.realpath(wanted.crt_list)] if wanted.crt_list else [])}
         for crt_list in sorted(lists):
@@ -221,6 +221,10 @@ class CertificateRun:
             file.check_removable(wanted.name, outcome.names)
         if not outcome.names and not files:
             return
+        # Of one that no crt-list has, HAProxy itself knows whether it is in use, unless that is lost.
+        doubtful = [one for name, one in held.items() if one.status == "Unused" and not self._memory.lists_with(name)]
+        if doubtful:
+            self._memory.check_effective(self._version, doubtful)
         if not self._check_mode:
             # Disk first: an entry whose file is gone would break the next reload.
             previous = [(file, file.read()) for file in files]

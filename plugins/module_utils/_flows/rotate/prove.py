@@ -11,7 +11,7 @@ import os
 import time
 import typing as t
 
-from ..._core.haproxy.addresses import endpoint_label, listening_address, unix_path
+from ..._core.haproxy.addresses import endpoint_label, listening_address, unix_path, ways_to_all
 from ..._core.haproxy.listeners import TlsBind
 from ..._core.haproxy.selection import CertificateFile
 from ..._core.pipeline.proof_report import CertificateProof, DeployedCertificate, ProofReport, proof_message
@@ -24,6 +24,8 @@ from ..._ports.haproxy.certificate_files import kind_of_key, read_certificate_fi
 from ..._ports.haproxy.config_files import config_files
 from ..._ports.haproxy.loaded import Loaded, look_at_loaded
 from ..._ports.haproxy.runtime import RuntimeApi
+from ..._ports.haproxy.surroundings import look_at_surroundings
+from ..._ports.host.listening import listening_addresses, own_ipv6_addresses
 from ..._ports.host.own_address import is_own_address
 from ..._ports.store.atomic import read_regular_file
 from ..._ports.tls.endpoint import Endpoint, is_ip
@@ -91,9 +93,17 @@ def find_binds(settings: ProofSettings, *, reloaded: bool = False) -> list[TlsBi
 
     Without a stats socket, and without a reload just now, it is not known which certificate is the default one.
     """
+<<<<<<< HEAD
     loaded = _loaded(settings.socket)
     if settings.binds is not None:
         return _named_binds(settings.binds, settings, loaded)
+=======
+    if settings.binds is not None:
+        return [bind for text in settings.binds for bind in _given(text)]
+    loaded = _loaded(settings.socket)
+    pid = None if loaded is None else loaded.pid
+    environment = look_at_surroundings(settings.environment, pid, settings.service).environment
+>>>>>>> main
     if loaded is None:
         known = reloaded
     else:
@@ -144,8 +154,21 @@ def _given(text: str) -> t.Iterator[TlsBind]:
 
 
 def _reachable(bind: TlsBind) -> TlsBind:
-    """With keepalived, a listener's address may be another host's now. Who answers there proves nothing here."""
-    if bind.not_probeable is None and is_ip(bind.host) and not is_own_address(bind.host):
+    """With keepalived, a listener's address may be another host's now. Who answers there proves nothing here.
+
+    And at an address of its own another listener answers for one that listens on all addresses.
+    """
+    if bind.not_probeable is not None or not is_ip(bind.host):
+        return bind
+    if bind.everywhere:
+        taken = listening_addresses(bind.port)
+        if bind.host in taken:
+            ways = ways_to_all(bind.host, own_ipv6_addresses())
+            host = next((host for host in ways if host not in taken and is_own_address(host)), None)
+            if host is None:
+                return dataclasses.replace(bind, not_probeable="is behind other listeners at each address of this host")
+            return dataclasses.replace(bind, host=host, label=endpoint_label(host, bind.port))
+    if not is_own_address(bind.host):
         return dataclasses.replace(bind, not_probeable="is no address of this host now")
     return bind
 

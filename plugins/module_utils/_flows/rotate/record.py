@@ -10,14 +10,16 @@ import json
 import os
 import typing as t
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timezone
 
 from ..._core.instants import isoformat_utc
 from ..._core.pipeline.manifest import Manifest
-from ..._errors import InvalidOption
+from ..._errors import InvalidOption, StoreError
 from ..._ports.store.directory import STATE_DIRECTORY, CertificateDirectory
 
 STATE_FILE = "state.json"
+#: Touched by a run that ended well and has nothing to tell, so that it is known when that was.
+STAMP_FILE = "last-success"
 RECENT_ERRORS = 5
 
 
@@ -58,7 +60,8 @@ def record(
 ) -> tuple[bool, dict[str, t.Any]]:
     """Mark versions as proven and write the state file. Returns whether anything was news, and the state.
 
-    A run that proves what was proven already, after one that ended the same way, is no news: nothing is written.
+    A run that proves what was proven already, after one that ended the same way, is no news: nothing is written, but
+    that it ended well is remembered.
     Raises InvalidOption for unknown names and StoreError when files cannot be read or written.
     """
     if not os.path.isdir(os.path.join(directory.path, STATE_DIRECTORY)):
@@ -83,11 +86,13 @@ def record(
         )
         loading = _mark_loaded(manifest, outcome.loaded)
         if same_end and not newly_proven and not gone and not loading and outcome.result == "proven":
+            if not outcome.failures and not check_mode:
+                directory.touch_own_file(STAMP_FILE, now.timestamp())
             return False, old
         manifest.retired -= gone
         for name in newly_proven:
             manifest.entries[name].proven = manifest.entries[name].current.digest
-        state = _state(old, outcome, newly_proven, now)
+        state = _state({**old, "last_success_at": _last_success_at(directory, old, now)}, outcome, newly_proven, now)
         state["certificates"] = {
             name: {
                 "version_id": entry.current.version_id,
@@ -100,6 +105,8 @@ def record(
         if not check_mode:
             # The manifest last: a run that was killed in between is then repeated by the next one.
             directory.write_own_file(STATE_FILE, (json.dumps(state, indent=1, sort_keys=True) + "\n").encode())
+            # The state knows of all before it: where there is a stamp, it is of a later run, though of the same second.
+            directory.remove_own_file(STAMP_FILE)
             if newly_proven or gone or loading:
                 directory.save(manifest)
         return True, state
@@ -114,6 +121,24 @@ def _mark_loaded(manifest: Manifest, names: t.Collection[str] | None) -> bool:
     return before != {name: entry.loaded for name, entry in manifest.entries.items()}
 
 
+def remember_success(directory: CertificateDirectory, now: datetime) -> list[str]:
+    """That a run ended well which has nothing to tell. Returns why it could not be: the run has ended well even so."""
+    try:
+        directory.touch_own_file(STAMP_FILE, now.timestamp())
+    except StoreError as error:
+        return [f"That this run ended well is not remembered, so the status may miss it: {error.message}"]
+    return []
+
+
+def _last_success_at(directory: CertificateDirectory, old: t.Mapping[str, t.Any], now: datetime) -> str | None:
+    """Of the state or of the stamp, whichever is later."""
+    known, touched = old.get("last_success_at"), directory.own_file_time(STAMP_FILE)
+    if touched is None or touched > now.timestamp():
+        return known
+    stamped = isoformat_utc(datetime.fromtimestamp(touched, timezone.utc))
+    return max(stamped, known) if isinstance(known, str) else stamped
+
+
 def _state(old: t.Mapping[str, t.Any], outcome: RunOutcome, proven: list[str], now: datetime) -> dict[str, t.Any]:
     finished_at = isoformat_utc(now)
     errors = old["recent_errors"] if isinstance(old.get("recent_errors"), list) else []
@@ -126,7 +151,7 @@ def _state(old: t.Mapping[str, t.Any], outcome: RunOutcome, proven: list[str], n
         "outcome": outcome.result,
         "activation": outcome.activation,
         "finished_at": finished_at,
-        "last_success_at": finished_at if succeeded else old.get("last_success_at"),
+        "last_success_at": finished_at if succeeded else old["last_success_at"],
         "newly_proven": proven,
         "failures": list(outcome.failures),
         "not_proven": dict(outcome.not_proven),

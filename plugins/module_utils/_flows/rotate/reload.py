@@ -10,12 +10,15 @@ import typing as t
 
 from ..._core.unexpected import only_rotation_errors
 from ..._errors import RotationError
-from ..._ports.host.programs import check_configuration
+from ..._ports.haproxy.configuration_check import CheckImpossible, check_configuration
+from ..._ports.haproxy.surroundings import Surroundings, look_at_surroundings
+from ..._ports.reload.reloader import Reloader
 from .settings import ReloadSettings
 
 
 class Attempt(t.NamedTuple):
-    """One way that was tried. error: why it did not work, None when it did; log: what the check and HAProxy said."""
+    """One way that was tried. error: why it did not work, None when it did; log: what the check and HAProxy said;
+    warning: why the configuration could not be checked first, "" when it was."""
 
     method: str
     log: str
@@ -23,6 +26,7 @@ class Attempt(t.NamedTuple):
     reloaded: bool = False
     worker_pid_before: int | None = None
     worker_pid_after: int | None = None
+    warning: str = ""
 
     def as_result(self) -> dict[str, t.Any]:
         """What modules return of it."""
@@ -47,17 +51,35 @@ def reload_by_first_way(settings: ReloadSettings, *, check_mode: bool = False) -
 
 
 def _reload_by(method: str, settings: ReloadSettings, check_mode: bool) -> Attempt:
-    log = ""
+    """A check that could not be made keeps nobody from reloading: HAProxy itself decides then, as it does anyway."""
+    log = warning = ""
     try:
         with only_rotation_errors():
             reloader = settings.reloader(method)
-            if settings.check_config:
-                log = check_configuration(settings.binary, settings.config, settings.timeout)
+            try:
+                log = _checked(settings, reloader) if settings.check_config else ""
+            except CheckImpossible as impossible:
+                warning = f"{impossible.message} HAProxy itself decides at the reload."
             if check_mode:
                 pid = reloader.worker_pid()
-                return Attempt(method, log, None, False, pid, pid)
+                return Attempt(method, log, None, False, pid, pid, warning)
             done = reloader.reload()
     except RotationError as error:
-        return Attempt(method, str(error.details.get("log") or ""), error)
+        return Attempt(method, str(error.details.get("log") or ""), error, warning=warning)
     log = "\n".join(part for part in (log, done.log) if part)
-    return Attempt(method, log, None, True, done.worker_pid_before, done.worker_pid_after)
+    return Attempt(method, log, None, True, done.worker_pid_before, done.worker_pid_after, warning)
+
+
+def _checked(settings: ReloadSettings, reloader: Reloader) -> str:
+    def look() -> Surroundings:
+        return look_at_surroundings(settings.environment, _pid(reloader), settings.service)
+
+    return check_configuration(settings.binary, settings.config, settings.timeout, settings.environment, look)
+
+
+def _pid(reloader: Reloader) -> int | None:
+    """Of HAProxy's worker. That there is none is said by the reload itself."""
+    try:
+        return reloader.worker_pid()
+    except RotationError:
+        return None

@@ -193,10 +193,12 @@ class Rotation(CertificateSync):
 
     def record(self) -> None:
         """How the run ended, and what has been seen served."""
-        from .record import RunOutcome, record
+        from .record import RunOutcome, record, remember_success
 
         progress = self.progress
         if not (self._is_active and (progress.has_work or self.report.failures)):
+            if not (self._check_mode or self.needs_reload or progress.message):
+                self.report.warnings += remember_success(self._directory, datetime.now(timezone.utc))
             return
         outcomes = [
             RunOutcome(
@@ -319,7 +321,10 @@ class Rotation(CertificateSync):
     def _reload(self) -> _Result:
         from .reload import reload_by_first_way
 
-        attempts = [attempt.as_result() for attempt in reload_by_first_way(self._settings.reload)]
+        tried = reload_by_first_way(self._settings.reload)
+        warnings = dict.fromkeys(attempt.warning for attempt in tried if attempt.warning)
+        self.report.warnings += [warning for warning in warnings if warning not in self.report.warnings]
+        attempts = [attempt.as_result() for attempt in tried]
         self._reloads += attempts
         return {"results": [{"item": attempt["method"], **attempt} for attempt in attempts]}
 

@@ -31,7 +31,8 @@ class MemorySettings(t.NamedTuple):
 class ReloadSettings(t.NamedTuple):
     """methods: ways to reload, the first one that works is used; reloader: of a method, raises InvalidOption.
 
-    check_config: whether the configuration is checked first, with binary and config; timeout: seconds for a reload.
+    check_config: whether the configuration is checked first, with binary and config, and in HAProxy's environment: what
+    its process has, or its service, and environment before all; timeout: seconds for a reload.
     """
 
     methods: t.Sequence[str]
@@ -40,14 +41,17 @@ class ReloadSettings(t.NamedTuple):
     binary: str
     config: t.Sequence[str]
     timeout: float
+    environment: t.Mapping[str, t.Any] = {}
+    service: str = "haproxy"
 
 
 class ProofSettings(t.NamedTuple):
     """Where HAProxy listens, and how patiently to ask.
 
-    config: its configuration files and directories; environment: variables that they use; binds: address:port or unix
-    sockets, in their place; socket: a stats socket that tells what is loaded, or None; max_names: of a certificate,
-    None for all; timeout, delay: seconds, for one answer and before what was not answered rightly is asked again.
+    config: its configuration files and directories; environment: variables that they use, beside those of its process
+    or else its service; binds: address:port or unix sockets, in their place; socket: a stats socket that tells what is
+    loaded, or None; max_names: of a certificate, None for all; timeout, delay: seconds, for one answer and before what
+    was not answered rightly is asked again.
     """
 
     config: t.Sequence[str]
@@ -59,6 +63,7 @@ class ProofSettings(t.NamedTuple):
     concurrency: int = 32
     retries: int = 3
     delay: float = 0.5
+    service: str = "haproxy"
 
     def check(self) -> ProofSettings:
         """Itself. Raises InvalidOption for numbers that mean nothing."""

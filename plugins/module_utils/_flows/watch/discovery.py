@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 import typing as t
 
 from ..._core.haproxy.listeners import TlsBind
@@ -29,6 +28,7 @@ from ..._ports.haproxy.errors import UnsupportedCommand
 from ..._ports.haproxy.load_paths import FileNames, KnownNames, read_load_paths
 from ..._ports.haproxy.loaded import Loaded, look_at_loaded
 from ..._ports.haproxy.runtime import RuntimeApi
+from ..._ports.haproxy.surroundings import look_at_surroundings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +89,8 @@ class _HostSearch:
     # HAProxy
 
     def _binds(self, loaded: Loaded | None) -> list[TlsBind]:
-        environment = {**os.environ, **{name: str(value) for name, value in self._places.environment.items()}}
+        pid = None if loaded is None else loaded.pid
+        environment = look_at_surroundings(self._places.environment, pid).environment
         return tls_uses(self._places.config, environment, loaded)
 
     def _memory(self, socket: str) -> Loaded:

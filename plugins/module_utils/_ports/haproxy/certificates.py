@@ -17,6 +17,7 @@ import typing as t
 from dataclasses import replace
 
 from ..._core.haproxy.content import CertificateContent
+from ..._core.haproxy.lost_places import find_mark, is_mended, may_be_lost
 from ..._core.haproxy.parsing import (
     CrtListEntry,
     StoredCertificate,
@@ -31,9 +32,9 @@ from ..._errors import HaproxyError, InvalidOption
 from .errors import CertificateInUse, CertificateRefused, CrtListRequired, ReloadRequired
 from .runtime import RuntimeApi
 from .transaction import CERTIFICATES, SMALL, SUCCESS, Change, Condition, Transaction, transaction_open
-from .trust_files import certificates_take_effect
 
 _SHOWN = 20  # crt-lists in a message
+_TRUST = ("show ssl ca-file",)
 _AT_ONCE = 50  # certificates that are asked for in one go
 
 
@@ -44,7 +45,7 @@ class CertificateMemory:
         self._api = api
         self._transaction = Transaction(api, CERTIFICATES, patience)
         self._crt_lists: dict[str, list[CrtListEntry]] | None = None
-        self._conditions: t.Sequence[Condition] | None = None
+        self._trust: str | None = None
         self._expected: dict[str, None] = {}  # in their order
         self._ahead: dict[str, StoredCertificate] = {}
 
@@ -111,16 +112,18 @@ class CertificateMemory:
 
     # Change
 
-    def check_effective(self, version: str) -> None:
-        """version: of the HAProxy. Raises ReloadRequired when this process would take an update, and not serve it.
+    def check_effective(self, version: str, stored: t.Iterable[StoredCertificate]) -> None:
+        """version: of the HAProxy; stored: what is to be updated or, where no crt-list has it, removed.
 
+        Raises ReloadRequired when this process would take the change, and go on serving what it has (see lost_places).
         It is asked for once; from then on each update asks again, together with what it asks anyway.
         """
-        if self._conditions is None:
-            conditions = certificates_take_effect(version)
-            for condition in conditions:
-                condition.check(self._ask(*condition.command))
-            self._conditions = conditions
+        if is_mended(version):
+            return
+        if self._trust is None:
+            self._trust = self._ask(*_TRUST)
+        for one in stored:
+            self._check_places(one.name, one.status, self._trust)
 
     def update(self, name: str, content: CertificateContent) -> None:
         """Replace the certificate of a known name and see that HAProxy then holds this one.
@@ -128,7 +131,8 @@ class CertificateMemory:
         Raises PayloadTooLarge, TransactionOpen, CertificateRefused or another HaproxyError; then HAProxy serves what
         it did before, and no transaction of this name stays open.
         """
-        self._replace(name, content, self._conditions or ())
+        condition = Condition(_TRUST, lambda answer: self._check_places(name, None, answer))
+        self._replace(name, content, [] if self._trust is None else [condition])
 
     def add(self, name: str, content: CertificateContent, crt_list: str) -> None:
         """Load a new certificate and use it in crt_list (named as HAProxy does). On failure nothing of it stays."""
@@ -217,6 +221,21 @@ class CertificateMemory:
             raise
 
     # One step each
+
+    def _check_places(self, name: str, status: str | None, trust: str) -> None:
+        """status: as HAProxy shows it, None to ask for it where it counts. trust: the list of CA files."""
+        mark = find_mark(parse_names(trust)[1])
+        if mark is None:
+            return
+        if status is None:
+            stored = _parsed(self._ask(*self._transaction.show(name)), name)
+            status = stored.status if stored else ""
+        if may_be_lost(mark, status):
+            raise ReloadRequired(
+                f"This HAProxy may go on serving what it has of {name}, since CA or CRL files that are used with it"
+                " have changed at run time (https://github.com/haproxy/haproxy/issues/3165). So reload it, or update"
+                " it."
+            )
 
     def _read_expected(self, name: str) -> None:
         """This one and some of those that follow. What is not told clearly will be asked for by itself."""

@@ -15,6 +15,10 @@ from ..._errors import HaproxyError
 from ..store.atomic import read_regular_file
 
 
+class ConfigurationClosed(HaproxyError):
+    """This user may not read it, which says nothing of what is in it."""
+
+
 def config_files(path: str) -> list[str]:
     """The files that HAProxy's option -f reads for this path."""
     if not os.path.isdir(path):
@@ -28,7 +32,9 @@ def files_in(directory: str) -> list[str]:
         with os.scandir(directory) as entries:
             return sorted((entry.name for entry in entries if not entry.is_dir()), key=os.fsencode)
     except OSError as error:
-        raise HaproxyError(f"Cannot list {directory}, which HAProxy's configuration names: {error.strerror}") from None
+        raise _failure(error)(
+            f"Cannot list {directory}, which HAProxy's configuration names: {error.strerror}"
+        ) from None
 
 
 def config_lines(path: str) -> list[str]:
@@ -36,6 +42,7 @@ def config_lines(path: str) -> list[str]:
     try:
         return lines_of(read_regular_file(path).decode("utf-8", "surrogateescape"))
     except OSError as error:
+<<<<<<< HEAD
         raise HaproxyError(f"Cannot read {path}, a part of HAProxy's configuration: {error.strerror}") from None
 
 
@@ -44,3 +51,10 @@ def read_configuration(config_paths: t.Iterable[str], reader: ConfigReader) -> t
     for path in config_paths:
         for file in config_files(path):
             yield from reader.read(file, config_lines(file))
+=======
+        raise _failure(error)(f"Cannot read {path}, a part of HAProxy's configuration: {error.strerror}") from None
+
+
+def _failure(error: OSError) -> type[HaproxyError]:
+    return ConfigurationClosed if isinstance(error, PermissionError) else HaproxyError
+>>>>>>> main

@@ -37,5 +37,9 @@ class CertificateInUse(HaproxyError):
     """The configuration itself names the certificate, so it cannot be taken out of a running process."""
 
 
+class TrustFileInUse(HaproxyError):
+    """A line of the configuration, or an entry of a crt-list, uses the CA or CRL file, so it has to stay."""
+
+
 class CrtListRequired(HaproxyError):
     """Where a new certificate should be used is not known, or no crt-list of that name is loaded."""

@@ -22,17 +22,25 @@ from .runtime import RuntimeApi
 
 class Loaded(t.NamedTuple):
     """names: of all certificates; lists: crt-list file or directory -> certificate and options with filters of each
+<<<<<<< HEAD
     entry, in the order in which HAProxy took them. All as HAProxy calls them; started_at: seconds since 1970, or None.
     version: as (3, 2), or None; program_version and pid: as HAProxy tells them, or None. environment: all its
     variables, or None. It may hold passwords: never show it.
+=======
+    entry, in the order in which HAProxy took them. All as HAProxy calls them; started_at: seconds since 1970, or None;
+    version: as (3, 2), or None; pid: of the process, or None.
+>>>>>>> main
     """
 
     names: t.Collection[str]
     lists: t.Mapping[str, t.Sequence[tuple[str, str]]]
     started_at: int | None = None
     version: tuple[int, int] | None = None
+<<<<<<< HEAD
     program_version: str | None = None
     environment: t.Mapping[str, str] | None = None
+=======
+>>>>>>> main
     pid: int | None = None
 
 
@@ -42,6 +50,7 @@ def look_at_loaded(api: RuntimeApi) -> Loaded:
     _transaction, names = memory.list_names()
     lists = {name: [(entry.name, entry.rest) for entry in entries] for name, entries in memory.crt_lists().items()}
     info = api.info()
+<<<<<<< HEAD
     version = info.get("Version", "")
     return Loaded(
         frozenset(names),
@@ -63,3 +72,13 @@ def _environment(api: RuntimeApi) -> dict[str, str] | None:
 
 def _number(text: str) -> int | None:
     return int(text) if text.isdigit() else None
+=======
+    start, pid = info.get("Start_time_sec", ""), info.get("Pid", "")
+    return Loaded(
+        frozenset(names),
+        lists,
+        int(start) if start.isdigit() else None,
+        parse_version(info.get("Version", "")),
+        int(pid) if pid.isdigit() else None,
+    )
+>>>>>>> main

@@ -16,7 +16,7 @@ import re
 import time
 import typing as t
 
-from ..._core.haproxy.parsing import parse_open_transaction, parse_payload_limit
+from ..._core.haproxy.parsing import parse_open_transaction, parse_payload_limit, parse_progress
 from ..._core.haproxy.refusals import reason
 from ..._core.text import lines_of
 from ..._errors import HaproxyError, InvalidOption
@@ -75,6 +75,7 @@ class Transaction:
         self._patience = min(patience, api.timeout)
         self._has_sent = False
         self._seen: _Seen | None = None
+        self.rebuilt: int | None = None  # places where the last commit has loaded certificates anew, if it said so
         self._known: frozenset[str] = frozenset()
 
     def know(self, names: t.Iterable[str]) -> None:
@@ -250,6 +251,7 @@ class Transaction:
         committed, *answers = self._api.execute_all((f"commit {self._kind}", name), show, *looks) or [""]
         shown, seen = answers[:1], answers[1:]
         if SUCCESS in lines_of(committed):
+            self.rebuilt = parse_progress(committed, name)
             if change.is_held(show[1], self._answer_to(show, shown)):
                 if len(seen) == len(looks) and not any(_LOCKED in answer for answer in seen):
                     self._seen = _Seen(time.monotonic(), looks, seen)

@@ -11,83 +11,99 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import typing as t
 
-from ..._core.haproxy.parsing import parse_authorities, parse_crls, parse_names
+from ..._core.haproxy.lost_places import (
+    Mark,
+    after_change,
+    before_change,
+    find_mark,
+    has_changed_since,
+    is_mark,
+    is_mended,
+)
+from ..._core.haproxy.parsing import (
+    StoredCertificate,
+    parse_authorities,
+    parse_crls,
+    parse_is_used,
+    parse_names,
+)
+from ..._core.haproxy.refusals import reason
 from ..._core.haproxy.trust_content import StoredTrust, TrustContent
-from ..._errors import HaproxyError
-from .errors import NotReferenced, PayloadTooLarge, ReloadRequired, TransactionOpen, UnsupportedCommand
+from ..._errors import HaproxyError, InvalidOption
+from .certificates import CertificateMemory
+from .errors import (
+    CertificateRefused,
+    NotReferenced,
+    PayloadTooLarge,
+    ReloadRequired,
+    TransactionOpen,
+    TrustFileInUse,
+    UnsupportedCommand,
+)
 from .runtime import RuntimeApi
-from .transaction import Change, Condition, Transaction
+from .transaction import Change, Transaction
 
 OPTIONS = {"ca": "ca-file", "crl": "crl-file"}
-# HAProxy's issue 3165: a CA file, a certificate, a CA file again, and the process crashes. Fixed in 3.3 and backported;
-# of the branches before it only those are named whose fix has been seen at work.
-_SAFE_SINCE = {(2, 8): 25, (3, 2): 26}
-_ALWAYS_SAFE = (3, 3)
-# An empty, unused CA file in HAProxy's memory: gone with the process, like the changes that it stands for.
+SYSTEM = "@system-ca"  # the host's own authorities, which HAProxy loads for itself, too
 _SHOWN = 20  # names in a message
-_MARK = "@changed-at-run-time"
-
-
-def certificates_take_effect(version: str) -> list[Condition]:
-    """What must be so before a certificate is changed. Its check raises ReloadRequired when a CA or CRL file has
-    changed at run time and this HAProxy, from then on, takes other certificates without serving them: the same fault as
-    that of issue 3165.
-    """
-
-    def check(names: str) -> None:
-        if _MARK in names:
-            raise ReloadRequired(
-                f"HAProxy {version} goes on serving what it has after CA or CRL files changed at run time"
-                " (https://github.com/haproxy/haproxy/issues/3165), so reload it, or update it."
-            )
-
-    return [] if _is_safe(version) else [Condition(("show ssl ca-file",), check)]
 
 
 class TrustFiles:
     """version: of the HAProxy; patience: seconds to wait for a lock or for another's transaction to end."""
 
     def __init__(self, api: RuntimeApi, version: str, *, patience: float = 3.0) -> None:
+        self._api = api
         self._version = version
+        self._patience = patience
         self._transactions = {kind: Transaction(api, f"ssl {option}", patience) for kind, option in OPTIONS.items()}
         self.pending: dict[str, str | None] = {}
         self._names: dict[str, list[str]] = {}
+        self._mark: Mark | None = None
         for kind, option in OPTIONS.items():
             text = self._transactions[kind].ask(f"show ssl {option}")
-            self.pending[kind], self._names[kind] = parse_names(text)
-            self._transactions[kind].know(self._names[kind])
-        self._touched = _MARK in self._names["ca"]
-        self._changed = False
+            self.pending[kind], names = parse_names(text)
+            self._transactions[kind].know(names)
+            self._mark = self._mark or find_mark(names)
+            self._names[kind] = [name for name in names if not is_mark(name)]
 
-    def known_names(self, kind: str, name: str) -> list[str]:
+    # Look
+
+    def find_names(self, kind: str, name: str) -> list[str]:
         """HAProxy's own names of a file, the one asked for first: a path may be written in several ways, and links may
-        lead to it. Raises NotReferenced.
+        lead to it. Empty when HAProxy has no such file. Raises NotReferenced when it has one of another kind.
         """
-        names = [known for known in self._names[kind] if known != _MARK]
+        names = self._names[kind]
         place = os.path.realpath(name) if name.startswith("/") else None
         found = [known for known in names if known == name or (known[0] == "/" and os.path.realpath(known) == place)]
-        if found:
-            return sorted(found, key=lambda known: known != name)
-        option = OPTIONS[kind]
         for other, its_names in self._names.items():
-            if other != kind and name in its_names:
+            if not found and other != kind and name in its_names:
                 raise NotReferenced(
-                    f"{name} is a {OPTIONS[other]} of HAProxy, not a {option}. Set its kind to {other}."
+                    f"{name} is a {OPTIONS[other]} of HAProxy, not a {OPTIONS[kind]}. Set its kind to {other}."
                 )
+        return sorted(found, key=lambda known: known != name)
+
+    def known_names(self, kind: str, name: str) -> list[str]:
+        """As find_names, at least one. Raises NotReferenced."""
+        found = self.find_names(kind, name)
+        if found:
+            return found
+        option, names = OPTIONS[kind], self._names[kind]
         shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
         there = f"It has {shown}." if names else "It has none."
         raise NotReferenced(
             f"HAProxy's configuration has no {option} '{name}'. {there} Give the path as the configuration writes it,"
-            " or add it there and reload."
+            " or add it there and reload. For a new file that entries of crt-lists will use, set its state to present."
         )
 
     def describe(self, kind: str, name: str) -> list[StoredTrust]:
         """What HAProxy holds under a known name."""
+        return self._members(kind, name, self._show(kind, name))
+
+    def _show(self, kind: str, name: str) -> str:
         transaction = self._transactions[kind]
-        return self._members(kind, name, transaction.ask(*transaction.show(name)))
+        return transaction.ask(*transaction.show(name))
 
     def _members(self, kind: str, name: str, answer: str) -> list[StoredTrust]:
         """name: as it was asked for; *name: in the open transaction."""
@@ -103,14 +119,20 @@ class TrustFiles:
             members += following
         return list(members)
 
-    def check_safe(self) -> None:
-        """Raises ReloadRequired when this HAProxy could crash from one more change."""
-        if self._touched and not _is_safe(self._version):
-            raise ReloadRequired(
-                f"HAProxy {self._version} may crash when CA or CRL files change at run time again after certificates"
-                " did (https://github.com/haproxy/haproxy/issues/3165). It has taken one such change already, so"
-                " reload it, or update it."
-            )
+    def check_safe(self, kind: str, name: str) -> None:
+        """Raises ReloadRequired when this HAProxy could crash from a change of this known file."""
+        if not is_mended(self._version) and parse_is_used(self._show(kind, name)):
+            self._check_unchanged(self._certificates())
+
+    def check_removable(self, kind: str, names: t.Iterable[str]) -> None:
+        """Raises TrustFileInUse for known names that have to stay."""
+        for name in names:
+            if name == SYSTEM:
+                raise TrustFileInUse(f"{SYSTEM} is HAProxy's own, so it stays.")
+            if parse_is_used(self._show(kind, name)):
+                raise _in_use(kind, name)
+
+    # Change
 
     def update(self, kind: str, name: str, content: TrustContent) -> None:
         """Make HAProxy hold this content under a known name.
@@ -118,22 +140,59 @@ class TrustFiles:
         Raises ReloadRequired, PayloadTooLarge, TransactionOpen, CertificateRefused or another HaproxyError; then
         HAProxy uses what it did before, and no transaction of this name stays open.
         """
-        self.check_safe()
-        self._mark()
+        # What nothing uses, no certificate has been loaded with.
+        if is_mended(self._version) or not parse_is_used(self._show(kind, name)):
+            self._apply(kind, name, content)
+            return
+        before = self._certificates()
+        self._check_unchanged(before)
+        previous = self._mark
+        self._remember(before_change(before))  # before the change, so that it is there even when this run is killed
+        try:
+            self._apply(kind, name, content)
+        except (PayloadTooLarge, TransactionOpen):
+            self._remember(previous)
+            raise
+        rebuilt = self._transactions[kind].rebuilt
+        self._remember(after_change(f"{kind} {name}", rebuilt, before, self._certificates(), previous))
 
+    def add(self, kind: str, name: str, content: TrustContent) -> None:
+        """Make a new file of this name, for entries of crt-lists to use. On failure nothing of it stays.
+
+        Raises as update.
+        """
+        option = OPTIONS[kind]
+        answer = self._transactions[kind].ask(f"new ssl {option}", name)
+        if not answer.startswith("New C"):
+            raise CertificateRefused(f"HAProxy does not take a {option} called {name}: {reason(answer)}")
+        self._names[kind].append(name)
+        try:
+            self._apply(kind, name, content)
+        except BaseException:
+            with contextlib.suppress(HaproxyError):
+                self._delete(kind, name)
+            raise
+
+    def remove(self, kind: str, name: str) -> None:
+        """Take a known file that nothing uses out of memory. Raises TrustFileInUse or another HaproxyError."""
+        self._transactions[kind].end([name])  # HAProxy would delete it all the same, and crash when it is committed
+        self._delete(kind, name)
+
+    # One step each
+
+    def _delete(self, kind: str, name: str) -> None:
+        answer = self._transactions[kind].ask(f"del ssl {OPTIONS[kind]}", name)
+        if "in use" in answer:
+            raise _in_use(kind, name)
+        if "deleted!" not in answer and "doesn't exist" not in answer:
+            raise CertificateRefused(f"HAProxy keeps {name}: {reason(answer)}")
+        self._names[kind].remove(name)
+
+    def _apply(self, kind: str, name: str, content: TrustContent) -> None:
         def is_held(shown: str, answer: str) -> bool:
             return content.is_held(self._members(kind, shown, answer))
 
-        try:
-            self._apply(kind, name, content.payloads, is_held)
-        except (PayloadTooLarge, TransactionOpen):
-            if not self._changed:
-                self._unmark()
-            raise
-        self._changed = True
-
-    def _apply(self, kind: str, name: str, payloads: t.Sequence[str], is_held: t.Callable[[str, str], bool]) -> None:
-        apply = self._transactions[kind].apply
+        apply, payloads = self._transactions[kind].apply, content.payloads
         try:
             apply(Change(name, ["\n".join(payloads)], is_held))
         except PayloadTooLarge:
@@ -146,18 +205,45 @@ class TrustFiles:
                 pass
             raise
 
-    def _mark(self) -> None:
-        # Before the change, so that it is there even when this run is killed.
-        if not self._changed and not _is_safe(self._version):
-            self._transactions["ca"].ask("new ssl ca-file", _MARK)
+    def _certificates(self) -> list[StoredCertificate]:
+        memory = CertificateMemory(self._api, patience=self._patience)
+        _transaction, names = memory.list_names()
+        memory.expect(names)
+        return [stored for stored in map(memory.describe, names) if stored is not None]
 
-    def _unmark(self) -> None:
-        if not _is_safe(self._version):
-            with contextlib.suppress(HaproxyError):
-                self._transactions["ca"].ask("del ssl ca-file", _MARK)
+    def _check_unchanged(self, certificates: t.Sequence[StoredCertificate]) -> None:
+        if self._mark is not None and has_changed_since(self._mark, certificates):
+            raise ReloadRequired(
+                f"HAProxy {self._version} may crash when CA or CRL files change at run time again after certificates"
+                " did (https://github.com/haproxy/haproxy/issues/3165), and certificates have changed since the last"
+                " time. So reload it, or update it."
+            )
+
+    def _remember(self, mark: Mark | None) -> None:
+        """Set this mark in place of the one before."""
+        previous, self._mark = self._mark, mark
+        if mark == previous:
+            return
+        ask = self._transactions["ca"].ask
+        if mark is not None:
+            ask("new ssl ca-file", mark.name)
+        if previous is not None:
+            with contextlib.suppress(HaproxyError):  # two of them say the same as the stricter one
+                ask("del ssl ca-file", previous.name)
 
 
-def _is_safe(version: str) -> bool:
-    numbers = [int(number) for number in re.findall(r"\d+", version)[:3]]
-    branch = (*numbers[:2], 0, 0)[:2]
-    return branch >= _ALWAYS_SAFE or numbers[2:] >= [_SAFE_SINCE.get(t.cast("tuple[int, int]", branch), 1 << 30)]
+def _in_use(kind: str, name: str) -> TrustFileInUse:
+    return TrustFileInUse(
+        f"HAProxy uses the {OPTIONS[kind]} {name} (on a line 'bind' or 'server', or in an entry of a crt-list), so it"
+        " stays. Take it out there first: the entry with haproxy_certificate, a line of the configuration by a reload."
+    )
+
+
+def check_new_name(name: str) -> None:
+    """Raises InvalidOption for a name that a new file cannot be used or looked at by, once it is there."""
+    if set(name) & set(" \t:[]\"'\\#") or name[:1] in "*@":
+        raise InvalidOption(
+            f"'{name}' cannot be the name of a new file in HAProxy: an entry of a crt-list could not name it, or the"
+            " Runtime API could not show it. Leave out white space, quotes, brackets, ':', '#', '\\', and '*' or '@'"
+            " at its beginning."
+        )

@@ -2,13 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Run a program and keep what it said; and HAProxy's own check of its configuration."""
+"""Find a program, run it, and keep what it said."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import selectors
+import shutil
 import signal
 import subprocess
 import time
@@ -16,6 +17,7 @@ import typing as t
 
 from ..._errors import ReloadError
 
+_FOR_ROOT = "/usr/local/sbin:/usr/sbin:/sbin"
 _MAX_OUTPUT = 256 * 1024
 _MAX_READ = 65536
 
@@ -27,10 +29,21 @@ class Completed(t.NamedTuple):
     output: str
 
 
-def run_program(command: t.Sequence[str], timeout: float) -> Completed:
-    """Run it without a shell. timeout: seconds. Raises ReloadError when it cannot be started or takes longer.
+def find_program(name: str) -> str | None:
+    """Its path; None where there is none. Also where not every user's PATH leads to."""
+    return shutil.which(name, path=os.pathsep.join((os.environ.get("PATH", os.defpath), _FOR_ROOT)))
 
-    Of an output that is too long, the beginning is kept.
+
+def run_program(
+    command: t.Sequence[str],
+    timeout: float,
+    *,
+    environment: t.Mapping[str, str] | None = None,
+    directory: str | None = None,
+) -> Completed:
+    """Run it without a shell. timeout: seconds; environment, directory: in place of those of this process.
+
+    Raises ReloadError when it cannot be started or takes longer. Of an output that is too long, the beginning is kept.
     """
     end = time.monotonic() + timeout
     try:
@@ -40,6 +53,8 @@ def run_program(command: t.Sequence[str], timeout: float) -> Completed:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             bufsize=0,
+            env=environment,
+            cwd=directory,
             start_new_session=True,  # a terminal asks all processes of its session to end
         )
     except (OSError, ValueError) as error:
@@ -77,18 +92,3 @@ def _output_of(process: subprocess.Popen[bytes], end: float) -> bytes:
             if not some:
                 return bytes(kept)
             kept += some[: _MAX_OUTPUT - len(kept)]
-
-
-def check_configuration(executable: str, paths: t.Sequence[str], timeout: float) -> str:
-    """`haproxy -c`; its output, which is empty in newer versions. The exit code decides. Raises ReloadError."""
-    command = [executable, "-c"]
-    for path in paths:
-        command += ["-f", path]
-    result = run_program(command, timeout)
-    if result.returncode != 0:
-        raise ReloadError(
-            f"HAProxy's configuration {', '.join(paths)} is not valid, so it was not reloaded. See the log, correct"
-            " it and run this again.",
-            log=result.output,
-        )
-    return result.output

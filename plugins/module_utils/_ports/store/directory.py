@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import typing as t
 
 from ..._core.pipeline.manifest import Entry, Manifest, StoredVersion
@@ -86,6 +87,12 @@ class CertificateDirectory:
                 if atomic.is_unfit(error):
                     raise ValueError(error.strerror) from None
                 raise
+
+    def own_file_time(self, name: str) -> float | None:
+        """When it was last written, in seconds since 1970; None where there is no such file."""
+        with self.looking() as places, atomic.store_errors(f"look at what is remembered of {self.path}"):
+            found = places.state.look(name) if places.state else None
+            return found.st_mtime if found and stat.S_ISREG(found.st_mode) else None
 
     def intact(self, entry: Entry) -> bool:
         """Whether the live files are byte for byte what the manifest says."""
@@ -249,6 +256,20 @@ class CertificateDirectory:
             state = self._state()
             state.write(name, data, _OWN_FILE)
             state.sync()
+
+    def remove_own_file(self, name: str) -> None:
+        """No error when there is none."""
+        with atomic.store_errors(f"remove {os.path.join(self.path, STATE_DIRECTORY, name)}"):
+            self._state().remove(name)
+
+    def touch_own_file(self, name: str, instant: float) -> None:
+        """Keep when something was last so, in seconds since 1970; nothing where nothing was ever written.
+
+        It needs no lock: of two who touch it either is right.
+        """
+        with self.looking() as places, atomic.store_errors(f"touch {os.path.join(self.path, STATE_DIRECTORY, name)}"):
+            if places.state:
+                places.state.touch(name, _OWN_FILE, instant)
 
     def clean(self, manifest: Manifest) -> None:
         """Remove what a killed run left and versions that are no longer to be kept. manifest: as it was saved."""

@@ -165,6 +165,14 @@ class Place:
         return self.directory(name), made
 
     @_located
+    def touch(self, name: str, attributes: FileAttributes, instant: float) -> None:
+        """Make it a file, an empty one unless there is one, that was written at this instant (seconds since 1970)."""
+        found = self.look(name)
+        if not (found and stat.S_ISREG(found.st_mode)):
+            self.write(name, b"", attributes)
+        os.utime(name, (instant, instant), dir_fd=self._descriptor, follow_symlinks=False)
+
+    @_located
     def create(self, name: str, data: bytes, attributes: FileAttributes) -> int:
         """A new file with its final owner and mode, never looser than 0600 on the way. A power cut may still lose the
         content: the descriptor returned is for sync_and_close."""

@@ -150,8 +150,8 @@ def test_a_condition_is_asked_for_before_each_update() -> None:
     api = ScriptedApi(show_ssl_ca_file=["# filename", "# filename", "# filename\n@changed-at-run-time"])
     api.answers["show ssl ca-file"] = api.answers.pop("show ssl ca file")
     certificates = memory(api)
-    certificates.check_effective("2.6.12")
-    certificates.check_effective("2.6.12")
+    certificates.check_effective("2.6.12", [])
+    certificates.check_effective("2.6.12", [])
     assert api.count("show ssl ca-file") == 1
     certificates.update(NAME, CONTENT)
     with pytest.raises(ReloadRequired, match="3165"):

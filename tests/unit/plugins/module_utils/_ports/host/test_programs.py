@@ -12,10 +12,7 @@ import sys
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._errors import ReloadError
 from ansible_collections.certops.rotation.plugins.module_utils._ports.host.processes import find_process
-from ansible_collections.certops.rotation.plugins.module_utils._ports.host.programs import (
-    check_configuration,
-    run_program,
-)
+from ansible_collections.certops.rotation.plugins.module_utils._ports.host.programs import find_program, run_program
 from ansible_collections.certops.rotation.plugins.module_utils._ports.reload.reloader import wait_until
 
 
@@ -25,12 +22,19 @@ def test_programs(tmp_path: pathlib.Path) -> None:
         run_program([sys.executable, "-c", "import time; time.sleep(20)"], 0.2)
     with pytest.raises(ReloadError, match="Cannot run"):
         run_program([str(tmp_path)], 1)
-    fake = tmp_path / "haproxy"
-    fake.write_text('#!/bin/sh\necho "$@"\nexit 1\n')
-    fake.chmod(0o755)
-    with pytest.raises(ReloadError) as caught:
-        check_configuration(str(fake), ["/a.cfg", "/b.cfg"], 20)
-    assert caught.value.details["log"] == "-c -f /a.cfg -f /b.cfg"
+    said = run_program(
+        [sys.executable, "-c", "import os; print(os.getcwd(), *os.environ.values())"],
+        20,
+        environment={"LC_ALL": "C"},
+        directory=str(tmp_path),
+    )
+    assert said.output == f"{tmp_path.resolve()} C"
+
+
+def test_programs_of_root_are_found_by_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert (find_program("ldconfig") or "").endswith("/sbin/ldconfig")
+    assert find_program("no-such-program") is None
 
 
 def test_a_program_has_a_session_of_its_own_and_ends_with_all_that_it_started(tmp_path: pathlib.Path) -> None:
