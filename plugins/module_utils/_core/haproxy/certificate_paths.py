@@ -10,7 +10,7 @@ Follows the configuration manual, 3.1 (default-path, crt-base, ca-base) and, of 
 from __future__ import annotations
 
 import dataclasses
-import posixpath
+from posixpath import dirname, join
 
 from .configuration import ConfigLine
 
@@ -29,9 +29,13 @@ class NamedFile:
 
 
 class CertificatePaths:
-    """Takes the lines in their order. What it answers is what counts at that line."""
+    """Takes the lines in their order. What it answers is what counts at that line.
 
-    def __init__(self) -> None:
+    start: the directory in which HAProxy was started, which is / under service managers.
+    """
+
+    def __init__(self, start: str = "/") -> None:
+        self._start = start
         self.bases: dict[str, str] = {}
         self.stores: dict[str, NamedFile] = {}
         self.directories: dict[str, None] = {}  # in which relative names were looked for, in that order
@@ -64,11 +68,11 @@ class CertificatePaths:
 
     @property
     def directory(self) -> str:
-        """What relative paths start from. Without default-path that is the directory in which HAProxy was started,
-        which is / under service managers."""
-        here = posixpath.join("/", posixpath.dirname(self._file))
-        known = {"config": here, "parent": posixpath.join(here, ".."), "origin": posixpath.join("/", *self._mode[1:])}
-        return known.get("".join(self._mode[:1]), "/")
+        """What relative paths start from."""
+        here = join(self._start, dirname(self._file))
+        origin = join(self._start, *self._mode[1:2])
+        known = {"config": here, "parent": join(here, ".."), "origin": origin}
+        return known.get("".join(self._mode[:1]), self._start)
 
     def doubt(self, keyword: str) -> str | None:
         """Why it is not known what crt-base, ca-base or default-path is here."""
@@ -101,7 +105,7 @@ class CertificatePaths:
         if not doubt and not name.startswith("/"):
             doubt = self._doubts.get("default-path")
             self.directories[self.directory] = None
-        return NamedFile(name, doubt=doubt) if doubt else NamedFile(name, posixpath.join(self.directory, name))
+        return NamedFile(name, doubt=doubt) if doubt else NamedFile(name, join(self.directory, name))
 
     def _load(self, line: ConfigLine) -> None:
         options = dict(zip(line.words[1::2], line.words[2::2]))

@@ -10,7 +10,7 @@ import dataclasses
 import re
 import typing as t
 
-from .environment import Environment, UnknownVariable
+from .variables import Environment, UnknownVariable
 
 _SPACE = re.compile(r"[ \t]*")
 _INTEGER = re.compile(r"[+-]?(?:0[xX][0-9a-fA-F]+|\d+)")
@@ -107,7 +107,7 @@ class _Expression:
         self._haproxy = haproxy
 
     def at_end(self) -> bool:
-        self._skip(_SPACE)
+        self._passed(_SPACE.match(self._text, self._position))
         return self._position == len(self._text)
 
     def either(self, depth: int) -> bool | None:
@@ -132,7 +132,7 @@ class _Expression:
         return value if value is None else value is not negated
 
     def _value(self, depth: int) -> bool | None:
-        number = self._skip(_INTEGER)
+        number = self._passed(_INTEGER.match(self._text, self._position))
         if number:
             digits = number.lstrip("+-")
             return int(digits, 16 if digits[:2] in ("0x", "0X") else 10) != 0
@@ -141,7 +141,7 @@ class _Expression:
             if not self._take(")"):
                 raise _NotUnderstood
             return value
-        name, begin = self._skip(_WORD), self._position
+        name, begin = self._passed(_WORD.match(self._text, self._position)), self._position
         arguments = self._arguments()
         return self._predicate(name, arguments, f"{name}{self._text[begin : self._position]}")
 
@@ -187,15 +187,15 @@ class _Expression:
         raise _NotUnderstood
 
     def _take(self, text: str) -> bool:
-        self._skip(_SPACE)
+        self._passed(_SPACE.match(self._text, self._position))
         found = self._text.startswith(text, self._position)
         if found:
             self._position += len(text)
-            self._skip(_SPACE)
+            self._passed(_SPACE.match(self._text, self._position))
         return found
 
-    def _skip(self, pattern: re.Pattern[str]) -> str:
-        match = pattern.match(self._text, self._position)
+    def _passed(self, match: re.Match[str] | None) -> str:
+        """What matched here, which is behind us then."""
         if match is None:
             return ""
         self._position = match.end()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from .environment import Environment, UnknownVariable
+from .variables import Environment, UnknownVariable
 
 #: Keywords that begin a section.
 SECTIONS = frozenset(

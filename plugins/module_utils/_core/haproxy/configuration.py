@@ -14,8 +14,8 @@ import typing as t
 
 from .conditions import Blocks, KnownHaproxy, holds
 from .config_words import SECTIONS, UnsetWord, split_words
-from .environment import Environment, UnknownVariable, unknown_variable
 from .parsing import parse_version
+from .variables import Environment, UnknownVariable, unknown_variable
 
 _CONDITIONS = frozenset((".if", ".elif", ".else", ".endif"))
 _ENVIRONMENT = frozenset(("setenv", "presetenv", "unsetenv", "resetenv"))

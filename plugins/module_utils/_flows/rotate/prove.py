@@ -93,17 +93,9 @@ def find_binds(settings: ProofSettings, *, reloaded: bool = False) -> list[TlsBi
 
     Without a stats socket, and without a reload just now, it is not known which certificate is the default one.
     """
-<<<<<<< HEAD
     loaded = _loaded(settings.socket)
     if settings.binds is not None:
         return _named_binds(settings.binds, settings, loaded)
-=======
-    if settings.binds is not None:
-        return [bind for text in settings.binds for bind in _given(text)]
-    loaded = _loaded(settings.socket)
-    pid = None if loaded is None else loaded.pid
-    environment = look_at_surroundings(settings.environment, pid, settings.service).environment
->>>>>>> main
     if loaded is None:
         known = reloaded
     else:
@@ -121,8 +113,8 @@ def find_binds(settings: ProofSettings, *, reloaded: bool = False) -> list[TlsBi
 
 
 def _uses(settings: ProofSettings, loaded: Loaded | None) -> list[TlsBind]:
-    environment = {**os.environ, **{key: str(value) for key, value in settings.environment.items()}}
-    return tls_uses(settings.config, environment, loaded)
+    pid = None if loaded is None else loaded.pid
+    return tls_uses(settings.config, look_at_surroundings(settings.environment, pid, settings.service), loaded)
 
 
 def _named_binds(named: t.Sequence[str], settings: ProofSettings, loaded: Loaded | None) -> list[TlsBind]:

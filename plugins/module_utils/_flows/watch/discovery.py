@@ -90,8 +90,7 @@ class _HostSearch:
 
     def _binds(self, loaded: Loaded | None) -> list[TlsBind]:
         pid = None if loaded is None else loaded.pid
-        environment = look_at_surroundings(self._places.environment, pid).environment
-        return tls_uses(self._places.config, environment, loaded)
+        return tls_uses(self._places.config, look_at_surroundings(self._places.environment, pid), loaded)
 
     def _memory(self, socket: str) -> Loaded:
         """What HAProxy has loaded. Without its configuration nobody knows at which ports it serves that."""

@@ -21,14 +21,15 @@ from ..._core.haproxy.certificate_paths import CertificatePaths, NamedFile
 from ..._core.haproxy.conditions import KnownHaproxy
 from ..._core.haproxy.config_words import expand_address
 from ..._core.haproxy.configuration import ConfigLine, ConfigReader
-from ..._core.haproxy.environment import Environment, UnknownVariable, unknown_variable
 from ..._core.haproxy.listeners import CertificateReference, TlsBind
 from ..._core.haproxy.sections import Section, Sections
+from ..._core.haproxy.variables import Environment, UnknownVariable, unknown_variable
 from ..host.own_address import host_name
 from .config_files import read_configuration
 from .loaded import Loaded
 from .program import RunningProgram
 from .served_files import FileFinder, ServedFiles
+from .surroundings import Surroundings
 
 _SERVERS = frozenset(("server", "default-server", "server-template"))
 _STRICT = "ssl-default-bind-options"
@@ -45,43 +46,44 @@ _SIGNING = "is no certificate that is served: HAProxy signs others with it"
 _OWN_SOCKET = "is HAProxy's own socket, where it loads a certificate and speaks no TLS"
 
 
-def tls_binds(config_paths: t.Sequence[str], environment: t.Mapping[str, str]) -> list[TlsBind]:
+def tls_binds(config_paths: t.Sequence[str], surroundings: Surroundings) -> list[TlsBind]:
     """All listeners with "ssl", in the configuration's order; those that cannot be probed say why (not_probeable).
 
     config_paths: as HAProxy's -f takes them: files, or directories of which all *.cfg are read in lexical order.
-    environment: the variables of HAProxy's process. Raises HaproxyError when a file cannot be read.
+    surroundings: of HAProxy's process. Raises HaproxyError when a file cannot be read.
     """
-    return _read(config_paths, Environment(environment), None, KnownHaproxy()).binds
+    return _read(config_paths, surroundings, None).binds
 
 
-def tls_uses(
-    config_paths: t.Sequence[str],
-    environment: t.Mapping[str, str],
-    loaded: Loaded | None = None,
-) -> list[TlsBind]:
+def tls_uses(config_paths: t.Sequence[str], surroundings: Surroundings, loaded: Loaded | None = None) -> list[TlsBind]:
     """As tls_binds, and after them the other places that use a certificate, which nobody can ask.
 
     loaded: what HAProxy's process holds; then a listener has what is loaded, in that order, whatever is on disk, and
-    the process's own environment goes before the one given, and it tells what conditions in its configuration ask for.
+    the process tells its variables, and what conditions in its configuration ask for.
     """
-    shown = loaded.environment if loaded else None
-    variables = Environment({**environment, **(shown or {})}, whole=shown is not None)
-    haproxy = KnownHaproxy()
-    if loaded:
-        haproxy = KnownHaproxy(loaded.program_version, RunningProgram(loaded.pid).holds if loaded.pid else None)
-    reader = _read(config_paths, variables, loaded, haproxy)
+    reader = _read(config_paths, surroundings, loaded)
     return reader.binds + reader.others
 
 
-def _read(
-    config_paths: t.Sequence[str], environment: Environment, loaded: Loaded | None, haproxy: KnownHaproxy
-) -> _BindReader:
-    lines = ConfigReader(_KEYWORDS, environment, haproxy)
-    reader = _BindReader(environment, loaded)
-    for line in read_configuration(config_paths, lines):
+def _read(config_paths: t.Sequence[str], surroundings: Surroundings, loaded: Loaded | None) -> _BindReader:
+    environment = _variables(surroundings, loaded)
+    haproxy = KnownHaproxy()
+    if loaded:
+        haproxy = KnownHaproxy(loaded.program_version, RunningProgram(loaded.pid).holds if loaded.pid else None)
+    reader = _BindReader(environment, CertificatePaths(surroundings.directory), loaded)
+    for line in read_configuration(config_paths, ConfigReader(_KEYWORDS, environment, haproxy)):
         reader.take(line)
     reader.finish()
     return reader
+
+
+def _variables(surroundings: Surroundings, loaded: Loaded | None) -> Environment:
+    known = surroundings.environment
+    if loaded is None or loaded.environment is None:
+        return Environment(known, whole=surroundings.is_known)
+    # Of what is known besides, that is not what this process of ours has.
+    own = {name: value for name, value in known.items() if os.environ.get(name) != value}
+    return Environment({**own, **loaded.environment}, whole=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,12 +101,12 @@ class _Draft:
 
 
 class _BindReader:
-    def __init__(self, environment: Environment, loaded: Loaded | None) -> None:
+    def __init__(self, environment: Environment, paths: CertificatePaths, loaded: Loaded | None) -> None:
         self.binds: list[TlsBind] = []
         self.others: list[TlsBind] = []
         self._environment = environment
-        self._paths = CertificatePaths()
-        self._files = FileFinder(self._paths, loaded)
+        self._paths = paths
+        self._files = FileFinder(paths, loaded)
         self._sections = Sections(self._local_peer)
         self._section = Section("")
         self._drafts: list[_Draft] = []

@@ -42,8 +42,7 @@ def config_lines(path: str) -> list[str]:
     try:
         return lines_of(read_regular_file(path).decode("utf-8", "surrogateescape"))
     except OSError as error:
-<<<<<<< HEAD
-        raise HaproxyError(f"Cannot read {path}, a part of HAProxy's configuration: {error.strerror}") from None
+        raise _failure(error)(f"Cannot read {path}, a part of HAProxy's configuration: {error.strerror}") from None
 
 
 def read_configuration(config_paths: t.Iterable[str], reader: ConfigReader) -> t.Iterator[ConfigLine]:
@@ -51,10 +50,7 @@ def read_configuration(config_paths: t.Iterable[str], reader: ConfigReader) -> t
     for path in config_paths:
         for file in config_files(path):
             yield from reader.read(file, config_lines(file))
-=======
-        raise _failure(error)(f"Cannot read {path}, a part of HAProxy's configuration: {error.strerror}") from None
 
 
 def _failure(error: OSError) -> type[HaproxyError]:
     return ConfigurationClosed if isinstance(error, PermissionError) else HaproxyError
->>>>>>> main

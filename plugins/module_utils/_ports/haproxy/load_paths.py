@@ -16,7 +16,7 @@ from ..._core.haproxy.bind_options import bind_options
 from ..._core.haproxy.certificate_paths import KEYWORDS, CertificatePaths, NamedFile
 from ..._core.haproxy.conditions import KnownHaproxy
 from ..._core.haproxy.configuration import ConfigReader
-from ..._core.haproxy.environment import Environment
+from ..._core.haproxy.variables import Environment
 from ..._errors import HaproxyError
 from .config_files import read_configuration
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ..._core.haproxy.environment import parse_environment
 from ..._core.haproxy.parsing import parse_version
+from ..._core.haproxy.variables import parse_environment
 from ..._errors import HaproxyPermissionDenied
 from .certificates import CertificateMemory
 from .errors import UnsupportedCommand
@@ -22,25 +22,17 @@ from .runtime import RuntimeApi
 
 class Loaded(t.NamedTuple):
     """names: of all certificates; lists: crt-list file or directory -> certificate and options with filters of each
-<<<<<<< HEAD
     entry, in the order in which HAProxy took them. All as HAProxy calls them; started_at: seconds since 1970, or None.
     version: as (3, 2), or None; program_version and pid: as HAProxy tells them, or None. environment: all its
     variables, or None. It may hold passwords: never show it.
-=======
-    entry, in the order in which HAProxy took them. All as HAProxy calls them; started_at: seconds since 1970, or None;
-    version: as (3, 2), or None; pid: of the process, or None.
->>>>>>> main
     """
 
     names: t.Collection[str]
     lists: t.Mapping[str, t.Sequence[tuple[str, str]]]
     started_at: int | None = None
     version: tuple[int, int] | None = None
-<<<<<<< HEAD
     program_version: str | None = None
     environment: t.Mapping[str, str] | None = None
-=======
->>>>>>> main
     pid: int | None = None
 
 
@@ -50,7 +42,6 @@ def look_at_loaded(api: RuntimeApi) -> Loaded:
     _transaction, names = memory.list_names()
     lists = {name: [(entry.name, entry.rest) for entry in entries] for name, entries in memory.crt_lists().items()}
     info = api.info()
-<<<<<<< HEAD
     version = info.get("Version", "")
     return Loaded(
         frozenset(names),
@@ -72,13 +63,3 @@ def _environment(api: RuntimeApi) -> dict[str, str] | None:
 
 def _number(text: str) -> int | None:
     return int(text) if text.isdigit() else None
-=======
-    start, pid = info.get("Start_time_sec", ""), info.get("Pid", "")
-    return Loaded(
-        frozenset(names),
-        lists,
-        int(start) if start.isdigit() else None,
-        parse_version(info.get("Version", "")),
-        int(pid) if pid.isdigit() else None,
-    )
->>>>>>> main

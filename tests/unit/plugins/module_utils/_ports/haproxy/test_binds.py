@@ -13,17 +13,18 @@ import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.config_words import (
     split_words,
 )
-from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.environment import (
-    Environment,
-    UnknownVariable,
-)
 from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.listeners import (
     CertificateReference,
     TlsBind,
 )
+from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.variables import (
+    Environment,
+    UnknownVariable,
+)
 from ansible_collections.certops.rotation.plugins.module_utils._errors import HaproxyError
 from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.binds import tls_binds, tls_uses
 from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.loaded import Loaded
+from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.surroundings import Surroundings
 
 ENVIRONMENT = {"IP": "192.0.2.9", "PORT": "8443"}
 
@@ -31,7 +32,7 @@ ENVIRONMENT = {"IP": "192.0.2.9", "PORT": "8443"}
 def read(tmp_path: pathlib.Path, text: str) -> list[TlsBind]:
     path = tmp_path / "haproxy.cfg"
     path.write_text(text)
-    return tls_binds([str(path)], ENVIRONMENT)
+    return tls_binds([str(path)], Surroundings(ENVIRONMENT))
 
 
 def paths(bind: TlsBind) -> list[str]:
@@ -225,13 +226,13 @@ def test_directories_of_configuration_files(tmp_path: pathlib.Path) -> None:
     (tmp_path / "20-www.cfg").write_text("frontend b\n  bind :2 ssl crt x.pem\n")
     (tmp_path / "10-www.cfg").write_text("global\n  crt-base /base\nfrontend a\n  bind :1 ssl crt x.pem\n")
     (tmp_path / "other.txt").write_text("frontend c\n  bind :3 ssl crt x.pem\n")
-    binds = tls_binds([str(tmp_path)], {})
+    binds = tls_binds([str(tmp_path)], Surroundings({}))
     assert [(bind.port, paths(bind)) for bind in binds] == [(1, ["/base/x.pem"]), (2, ["/base/x.pem"])]
 
 
 def test_a_missing_file_is_named(tmp_path: pathlib.Path) -> None:
     with pytest.raises(HaproxyError, match=r"absent\.cfg.*No such file"):
-        tls_binds([str(tmp_path / "absent.cfg")], {})
+        tls_binds([str(tmp_path / "absent.cfg")], Surroundings({}))
     with pytest.raises(HaproxyError, match=r"absent\.list"):
         read(tmp_path, "frontend a\n  bind :1 ssl crt-list /absent.list\n")
 
@@ -268,11 +269,11 @@ backend www
 """
     path = tmp_path / "haproxy.cfg"
     path.write_text(text)
-    uses = tls_uses([str(path)], {})
+    uses = tls_uses([str(path)], Surroundings({}))
     assert [paths(use) for use in uses] == [["/a.pem"], ["/default.pem"], ["/client.pem"]]
     assert [use.label for use in uses[1:]] == [f"default-server ({path}:5)", f"server s1 ({path}:6)"]
     assert all("is no listener" in (use.not_probeable or "") for use in uses[1:])
-    assert len(tls_binds([str(path)], {})) == 1
+    assert len(tls_binds([str(path)], Surroundings({}))) == 1
 
 
 def test_expect_proxy_is_for_its_section_wherever_it_stands(tmp_path: pathlib.Path) -> None:
@@ -311,7 +312,7 @@ def test_what_is_loaded_counts_and_not_what_is_on_disk(tmp_path: pathlib.Path) -
         str(certs): [(name, "") for name in names],
         f"{tmp_path}/list": [(names[1], "[alpn h2] A.example.com !b.example.com"), (names[2], "")],
     }
-    binds = tls_uses([str(config)], {}, Loaded(names, lists))
+    binds = tls_uses([str(config)], Surroundings({}), Loaded(names, lists))
     real = [os.path.realpath(name) for name in names]
     assert [paths(bind) for bind in binds] == [real, real[1:], real, [], real[1:2]]
     assert (binds[1].references or ())[0] == CertificateReference(real[1], ("a.example.com", "!b.example.com"), True)
