@@ -149,11 +149,21 @@ frontend used from awake
     bind 127.0.0.1:PORT(f_use_no_tls)
     ssl-f-use crt b.pem alpn h2
 .endif
+global
+    default-path config
+frontend here from awake
+    bind 127.0.0.1:PORT(beside_the_file) ssl crt-list beside
+global
+    default-path parent
+frontend above from awake
+    bind 127.0.0.1:PORT(above_the_file) ssl crt-list list
+    bind unix@{dir}/tls.sock ssl crt-list list
 frontend more from awake
     bind "127.0.0.1:PORT(more)" 'ssl' crt "a.pem" # bind 127.0.0.1:1 ssl crt b.pem
 """
 FILES = {
     "list": "# comment\n\nb.pem [alpn h2] *.B.example !x.b.example\na.pem #is-a-filter\n",
+    "conf/beside": "c.pem\n",
     "stored": "@web/deep/alias\n@/jay x.example.com\n",
     "sign.pem": f"{ROOT.certificate_pem}{pki.private_key_pem(ROOT.key)}",
 }
@@ -187,6 +197,8 @@ EXPECTED: Expected = {
     "space_counts": "",
     "numbers": "g.pem",
     "feature": "h.pem",
+    "beside_the_file": "c.pem",
+    "above_the_file": "b.pem",
     "more": "a.pem",
 }
 EXPECTED_3_0: Expected = {
@@ -252,6 +264,9 @@ def check(haproxy: Configured, expected: Expected, **options: t.Any) -> list[Tls
     files = {case: haproxy.file(name) if name else "" for case, name in expected.items()}
     found, others = read(haproxy, **options)
     assert {case: found[case] for case in files} == files
+    # Where less is known less is asked, and nothing wrong is expected.
+    found, _others = read(haproxy)
+    assert {case: found[case] for case in files if found[case] not in ("", files[case])} == {}
     return others
 
 

@@ -93,9 +93,7 @@ class Sections:
         if line.keyword in ("disabled", "enabled"):
             if line.doubt:
                 section.disabled = None
-                section.doubt = (
-                    f"is in a section of which it is not known whether it is disabled: the line {line.doubt}"
-                )
+                section.doubt = f"is in a section that may be disabled: the line that says so {line.doubt}"
             else:
                 section.disabled, section.doubt = line.keyword == "disabled", None
         elif line.words[:3] == ("tcp-request", "connection", "expect-proxy"):
