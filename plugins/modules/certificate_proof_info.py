@@ -22,6 +22,15 @@ description:
     listener that speaks TLS 1.3 alone may answer with either.
   - Where two certificates of one key type share a name, either may answer to it, but each must answer to at least one
     of its names. One that never does is shadowed, which is wrong.
+  - The whole chain is proven. The certificates that follow the leaf in its file must come after it, in that order. With
+    C(ssl-skip-self-issued-ca) in the configuration it is the path that HAProxy builds of them, and with
+    C(issuers-chain-path) a file with the leaf alone may be completed.
+  - A right answer once is no proof. When all are right, each address is asked again by three new connections, which
+    must be answered alike. Where several sockets listen at one address (another HAProxy or another program with
+    C(SO_REUSEPORT), two C(bind) lines), every question is asked so often that one of them is missed in one of a
+    thousand cases. That is 10 connections for two sockets and 25 for four, and at most 1000 for one address. The shards
+    of one C(bind) line are one.
+  - A peer that sends a certificate and breaks off before it has shown that it has the key has not answered.
   - There are three answers. A certificate is V(right) when everything that can be asked was answered with it, V(wrong)
     when a handshake got another one, and else V(unasked). Only the second speaks against it.
   - A question without an answer (the listener resets the connection, lets the time run out, sends an alert instead of a
@@ -175,6 +184,27 @@ probes:
   description: Number of handshakes, retries included.
   returned: always
   type: int
+probes_again:
+  description: Number of handshakes that asked once more for what had been answered rightly.
+  returned: always
+  type: int
+shared:
+  description:
+    - Addresses at which several listen that need not answer alike. Any of them may get a connection, so there is a
+      warning of each even while all answers are right.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    bind:
+      description: The listener.
+      type: str
+      sample: 127.0.0.1:443
+    listeners:
+      description: The C(bind) lines and the processes, as far as this user may see them.
+      type: list
+      elements: str
+      sample: ["haproxy (process 812)", "haproxy (process 2077)"]
 binds:
   description: The listeners that were asked.
   returned: always
@@ -228,7 +258,8 @@ certificates:
       description: Why it is unreferenced, or why it is not known what to ask for.
       type: str
     mismatches:
-      description: The handshakes that got another certificate. Only these make it V(wrong).
+      description:
+        - The handshakes that got another certificate, or other ones after the right one. Only these make it V(wrong).
       type: list
       elements: dict
       contains:
@@ -244,10 +275,10 @@ certificates:
           description: SHA-256 of the deployed certificate.
           type: str
         served_fingerprint_sha256:
-          description: SHA-256 of the certificate that came.
+          description: SHA-256 of the certificate that came. The deployed one, when the chain is what is wrong.
           type: str
         error:
-          description: What is wrong.
+          description: What is wrong, and of how many connections when not of all.
           type: str
           sample: a certificate that is not deployed now
     unanswered:

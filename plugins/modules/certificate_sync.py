@@ -146,7 +146,7 @@ certificates:
       type: str
     previous_fingerprint_sha256:
       description: The same for the certificate that was there before.
-      returned: when updated
+      returned: when updated, or not seen served yet
       type: str
     deployed_fingerprint_sha256:
       description: SHA-256 of the certificate that stays on disk. For a refused or failed one.

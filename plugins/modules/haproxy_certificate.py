@@ -16,8 +16,10 @@ description:
     certificate at once; the worker process stays, and no connection is touched.
   - An update is a transaction of HAProxy. It takes effect whole or not at all, it is confirmed by asking, and it is
     aborted on any failure.
-  - Idempotent by what HAProxy reports. Fingerprint and serial number of the leaf and the names in the chain decide
-    whether there is anything to do.
+  - Idempotent by what HAProxy reports. Fingerprint and serial number of the leaf, the names in the chain, the signature
+    of the OCSP response and the lines of crt-lists decide whether there is anything to do. DH parameters it does not
+    report; those of a file that was written after HAProxy has started, or that differ from those given here before, are
+    loaded.
   - A file may have several names in HAProxy, through symbolic links, a directory by two paths or a C(crt-store). All of
     them are updated and removed together. When one of them fails, the others go back to what they had.
   - A certificate that fails does not stop the others. The module then fails with the full list.
@@ -32,6 +34,8 @@ notes:
     is known to be mended, see M(certops.rotation.haproxy_ca_file), this module then refuses, with RV(needs_reload), to
     update these, and those of which HAProxy does not tell whether they are among them, such as one that is used both
     with such a file and without.
+  - HAProxy takes no certificate timestamps (C(.sctl)) at run time, and forgets those of a certificate that is updated.
+    Those beside O(certificates[].src) are sent from the next reload on, which RV(certificates[].message) says.
 requirements:
   - HAProxy >= 2.2 with a stats socket of level admin
   - cryptography >= 42.0
@@ -52,10 +56,77 @@ options:
         description: PEM file on the host with leaf, intermediates and private key in this order.
         type: path
       content:
-        description: The same as text. Mutually exclusive with O(certificates[].src).
+        description:
+          - The same as text. Mutually exclusive with O(certificates[].src).
+          - Without either, O(certificates[].entries) are changed, and the certificate that HAProxy holds stays.
         type: str
       crt_list:
         description: The crt-list for this certificate, see O(crt_list).
+        type: str
+      entries:
+        description:
+          - Lines of crt-lists by which the certificate is used, any number of them, in place of the plain line that it
+            gets otherwise. They are added to HAProxy's memory and to the file (at the end of both), or taken out of
+            both.
+          - HAProxy lists options in an order of its own, and the names in any case. That is the same line here.
+            C(ca-verify-file), which it does not list, is not compared.
+          - Other lines of the certificate stay, unless O(certificates[].purge_entries) is true.
+        type: list
+        elements: dict
+        suboptions:
+          crt_list:
+            description: The crt-list of this line, if it is another one than O(certificates[].crt_list).
+            type: str
+          options:
+            description:
+              - TLS options of the line, as they stand between the brackets, such as V(alpn h2,http/1.1 ssl-min-ver
+                TLSv1.2).
+              - Files that they name (C(ca-file), C(crl-file)) have to be in HAProxy's memory already.
+            type: str
+          filters:
+            description:
+              - SNI filters of the line, such as V(www.example.com), V(*.example.com) or V(!old.example.com).
+              - Without any, the certificate's own names count.
+            type: list
+            elements: str
+          line:
+            description:
+              - With O(certificates[].entries[].state=absent), the line's number in HAProxy, as
+                M(certops.rotation.haproxy_certificate_info) tells it. When it is a line of another certificate, or does
+                not say what O(certificates[].entries[].options) and O(certificates[].entries[].filters) say, nothing is
+                changed. When there is none, nothing is to be done.
+              - After a reload lines are numbered as in the file.
+            type: int
+          state:
+            description: Whether the line should be there.
+            type: str
+            choices: [present, absent]
+            default: present
+      purge_entries:
+        description: Whether to take out all other lines that the certificate has in the crt-lists of
+          O(certificates[].entries).
+        type: bool
+        default: false
+      ocsp_src:
+        description:
+          - File on the host with an OCSP response for this certificate, in DER, base64 or PEM. HAProxy serves it with
+            the certificate (stapling) from the same moment on.
+          - It has to be for this certificate, signed by its issuer or who may for it, in time, and identify the
+            certificate by SHA-1. Otherwise nothing is changed, for HAProxy would say that all is well.
+          - When absent, a good response in the file beside O(certificates[].src), with C(.ocsp) added to its name, goes
+            along, as a reload would load it, when it is newer than the one that HAProxy has.
+        type: path
+      ocsp_content:
+        description: The same as text, in base64 or PEM. Mutually exclusive with O(certificates[].ocsp_src).
+        type: str
+      issuer_src:
+        description:
+          - PEM file on the host with the certificate's issuer, which HAProxy needs for an OCSP response when the chain
+            does not have it.
+          - Defaults to the file beside O(certificates[].src) with C(.issuer) added to its name.
+        type: path
+      issuer_content:
+        description: The same as text. Mutually exclusive with O(certificates[].issuer_src).
         type: str
       state:
         description: The state of this certificate, see O(state).
@@ -96,8 +167,8 @@ options:
   force:
     description:
       - Whether to update even when HAProxy reports the same leaf and the same names in the chain.
-      - Needed only when an intermediate was replaced by one of the same name and issuer. Every run then reports a
-        change.
+      - Needed only when an intermediate was replaced by one of the same name and issuer, or when DH parameters were
+        taken away. Every run then reports a change.
     type: bool
     default: false
   remove_stale_ocsp:
@@ -105,8 +176,8 @@ options:
       - Whether to remove the OCSP response beside a certificate's file (O(certificates[].src) with C(.ocsp) added) when
         it is for another certificate, in general the one before. The next reload would warn about it, and staple
         nothing.
-      - A response for this certificate stays, even one that is out of date, and so does an empty file. It is loaded by
-        a reload. A certificate needs no response, and no OCSP URI.
+      - A response for this certificate stays, even one that is out of date, and so does an empty file. A good one is
+        served from now on, see O(certificates[].ocsp_src). A certificate needs no response, and no OCSP URI.
     type: bool
     default: true
 extends_documentation_fragment:
@@ -141,6 +212,35 @@ EXAMPLES = r"""
     crt_list: /etc/haproxy/crt-list.txt
     certificates:
       - src: /etc/haproxy/certs/new.example.com.pem
+
+- name: Serve a certificate by two lines of a crt-list, and by no others
+  certops.rotation.haproxy_certificate:
+    socket: /run/haproxy/admin.sock
+    crt_list: /etc/haproxy/crt-list.txt
+    certificates:
+      - src: /etc/haproxy/certs/shop.example.com.pem
+        purge_entries: true
+        entries:
+          - options: alpn h2,http/1.1 ssl-min-ver TLSv1.2
+            filters: ["*.shop.example.com", "!old.shop.example.com"]
+          - filters: [shop.example.com]
+
+- name: Take one line out, by its number in HAProxy
+  certops.rotation.haproxy_certificate:
+    socket: /run/haproxy/admin.sock
+    certificates:
+      - name: /etc/haproxy/certs/shop.example.com.pem
+        entries:
+          - crt_list: /etc/haproxy/crt-list.txt
+            line: 12
+            state: absent
+
+- name: Staple a new OCSP response
+  certops.rotation.haproxy_certificate:
+    socket: /run/haproxy/admin.sock
+    certificates:
+      - src: /etc/haproxy/certs/www.example.com.pem
+        ocsp_src: /var/lib/ocsp/www.example.com.der
 
 - name: Stop serving a certificate
   certops.rotation.haproxy_certificate:
@@ -199,6 +299,24 @@ certificates:
     message:
       description: What is wrong and what to do. Otherwise a remark, or null.
       type: str
+    loaded_ocsp:
+      description: Whether an OCSP response was given to HAProxy, or in check mode would be.
+      type: bool
+    entries:
+      description: Lines of the certificate in the crt-lists that O(certificates[].entries) names, as they are now or in
+        check mode would be. Empty without that option.
+      type: list
+      elements: dict
+      contains:
+        crt_list:
+          description: The crt-list, as HAProxy calls it.
+          type: str
+        line:
+          description: Line number. Null for one that would be added in check mode.
+          type: int
+        options:
+          description: Options and SNI filters, empty when there are none.
+          type: str
     removed_ocsp:
       description: Path of the stale OCSP response that was removed, or in check mode would be, else null.
       type: str
@@ -235,10 +353,30 @@ ARGUMENT_SPEC = {
             "src": {"type": "path"},
             "content": {"type": "str", "no_log": True},
             "crt_list": {"type": "str"},
+            "entries": {
+                "type": "list",
+                "elements": "dict",
+                "options": {
+                    "crt_list": {"type": "str"},
+                    "options": {"type": "str"},
+                    "filters": {"type": "list", "elements": "str"},
+                    "line": {"type": "int"},
+                    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+                },
+            },
+            "purge_entries": {"type": "bool", "default": False},
+            "ocsp_src": {"type": "path"},
+            "ocsp_content": {"type": "str", "no_log": False},
+            "issuer_src": {"type": "path"},
+            "issuer_content": {"type": "str", "no_log": False},
             "state": {"type": "str", "choices": ["present", "absent"]},
             "force": {"type": "bool"},
         },
-        "mutually_exclusive": [("src", "content")],
+        "mutually_exclusive": [
+            ("src", "content"),
+            ("ocsp_src", "ocsp_content"),
+            ("issuer_src", "issuer_content"),
+        ],
         "required_one_of": [("name", "src")],
     },
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},

@@ -90,6 +90,27 @@ def test_selection_and_cost(
     assert "one of the following is required" in nothing.result["msg"]
 
 
+def test_what_the_tags_leave_out_is_read_by_its_name(
+    target: SyncTarget, aws: MotoServer, intermediate: CertificateAuthority
+) -> None:
+    """Of a selection by both, the tags win. A secret without them is out of it, and within reach all the same."""
+    tagged, other = intermediate.issue("www.example.com"), intermediate.issue("api.example.com")
+    aws.put_secret("web/tagged", tagged.secret_document(), tags={"Environment": "production"})
+    aws.put_secret("web/other", other.secret_document())
+    both = {"names": ["web/other"], "tags": {"Environment": "production"}}
+    synced = target.sync(**both)
+    assert not synced.failed
+    assert [item["name"] for item in synced.result["certificates"]] == ["web/tagged"]
+
+    by_name = info(target, names=["web/other"])
+    assert {name: item["fingerprint_sha256"] for name, item in by_name.items()} == {
+        "web/other": other.fingerprint_sha256
+    }
+    found = lookup("'web/other'")[3:-3]
+    task = {"ansible.builtin.debug": {"msg": "{{ " + f"({found}).fingerprint_sha256" + " }}"}}
+    assert f'"msg": "{other.fingerprint_sha256}"' in play(aws, [task]).output
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

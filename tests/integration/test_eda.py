@@ -21,7 +21,7 @@ import urllib.request
 import jinja2
 import pytest
 import yaml
-from ansible_collections.certops.rotation.tests.support import rotation, secrets_scan
+from ansible_collections.certops.rotation.tests.support import documented, rotation, secrets_scan
 from ansible_collections.certops.rotation.tests.support.event_registry import EventRegistry
 from ansible_collections.certops.rotation.tests.support.ports import free_port
 
@@ -43,13 +43,13 @@ class Listener:
         here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
         inventory = {"haproxy": {"hosts": {"host": {}}, "vars": {**here, **scene.variables}}}
         (folder / "inventory.yml").write_text(json.dumps(inventory))
-        (folder / "variables.yml").write_text(json.dumps({"rotation_webhook_token": TOKEN, **variables}))
-        command = [pathlib.Path(sys.executable).with_name("ansible-rulebook"), "-vv"]
-        command += ["--rulebook", f"certops.rotation.{rulebook}"]
-        command += ["--inventory", folder / "inventory.yml", "--vars", folder / "variables.yml"]
+        if not (folder / "variables.yml").exists():
+            (folder / "variables.yml").write_text(json.dumps({"rotation_webhook_token": TOKEN, **variables}))
+        self.words = ["ansible-rulebook", "--rulebook", f"certops.rotation.{rulebook}"]
+        self.words += ["--inventory", "inventory.yml", "--vars", "variables.yml"]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                command,
+                [pathlib.Path(sys.executable).with_name(self.words[0]), "-vv", *self.words[1:]],
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -94,16 +94,29 @@ class Listener:
 
 
 def test_a_request_rotates(scene: rotation.Scene, tmp_path: pathlib.Path) -> None:
+    """As the page *On request* says it: with its token, its command and its request."""
+    start, ask = (block for block in documented.commands("operations.md") if "rotation_webhook_token" in block)
+    make_token, run, _end = start.split("\n")
+    assert documented.shell(make_token, tmp_path, {}).returncode == 0
+    made = tmp_path / "variables.yml"
+    assert made.stat().st_mode & 0o777 == 0o600
+    token = yaml.safe_load(made.read_text())["rotation_webhook_token"]
+    port = free_port()
+    with made.open("a") as variables:
+        variables.write(f"rotation_webhook_port: {port}\n")
+
     issued = scene.store("a")
-    with Listener(scene, tmp_path, rotation_webhook_port=free_port()) as listener:
+    with Listener(scene, tmp_path, rotation_webhook_port=port) as listener:
+        assert set(run.split()) <= set(listener.words)
         assert not listener.listens("127.0.0.2"), "nobody but this host can ask, unless that is wanted"
         assert listener.post("reload", token="guessed") == 401
-        assert listener.post("other") == 200
-        assert listener.post("reload") == 200
+        assert listener.post("other", token=token) == 200
+        asked = documented.shell(ask.replace(":8000/", f":{port}/"), tmp_path, {})
+        assert asked.returncode == 0, asked.stdout
         listener.wait(lambda: "PLAY RECAP" in listener.log, "to end the play")
         assert scene.served("a") == issued.fingerprint_sha256
         assert listener.log.count("PLAY RECAP") == 1
-        assert TOKEN not in listener.log
+        assert token not in listener.log
 
 
 def test_it_listens_where_it_is_told_to(scene: rotation.Scene, tmp_path: pathlib.Path) -> None:

@@ -327,19 +327,46 @@ def test_going_back_is_told(walk: Walk) -> None:
     assert scene.file("a").read_text() == old.combined_pem
     scene.haproxy.write_config()
 
+    # Of a listener that is named, it is not known that another file is in the way there.
+    named = {"binds": [f"127.0.0.1:{scene.haproxy.port}"]}
     scene.haproxy.write_certificate("aaa.pem", scene.authority.issue("a.example.com").combined_pem)
-    shadowed = walk.bad(**by_reload)
-    assert [(attempt["method"], attempt["reloaded"]) for attempt in shadowed["reload_attempts"]] == [
+    wrong = walk.bad(**by_reload, **named)
+    assert [(attempt["method"], attempt["reloaded"]) for attempt in wrong["reload_attempts"]] == [
         ("signal", False),
         ("master", True),
     ] * 2
-    assert (shadowed["activation"], shadowed["rolled_back"], shadowed["proven"]) == ("reload", ["web/a"], [])
+    assert (wrong["activation"], wrong["rolled_back"], wrong["proven"]) == ("reload", ["web/a"], [])
     # Somebody else has reloaded HAProxy, and there is no way to do it again.
-    alone = walk.bad(activation="reloaded", reload_methods=[])
+    alone = walk.bad(activation="reloaded", reload_methods=[], **named)
     assert (alone["activation"], alone["reload_attempts"], alone["rolled_back"]) == ("reload", [], ["web/a"])
     assert "failed as well: There is no way to reload HAProxy" in alone["msg"]
     (scene.haproxy.certs_dir / "aaa.pem").unlink()
     assert walk.good(**by_reload)["proven"] == ["web/a"]
+
+
+@pytest.mark.parametrize("way", ["hot_update", "reload"])
+def test_a_new_one_without_which_haproxy_would_not_start_is_not_removed(walk: Walk, way: str) -> None:
+    """The configuration names its file, or a link leads to it: nobody is served it, and it stays nevertheless."""
+    scene = walk.scene
+    for name in ("a", "b", "c"):
+        scene.store(name)
+    walk.good(activate=False)
+    link = scene.haproxy.directory / "linked.pem"
+    link.symlink_to(scene.file("b"))
+    scene.haproxy.write_certificate(
+        "aaa.pem", scene.authority.issue([f"{name}.example.com" for name in "abc"]).combined_pem
+    )
+    scene.haproxy.write_config(
+        f"    bind unix@/{scene.haproxy.directory}/own.sock ssl crt {scene.file('a')} crt {link}"
+    )
+    assert scene.haproxy.reload()
+
+    refused = walk.bad(**({} if way == "hot_update" else {"socket": "", "reload_methods": ["master"]}))
+    assert refused["activation"] == way
+    assert refused["rolled_back"] == ["web/c"]
+    assert "Not rolled back: web/a, web/b" in refused["msg"]
+    assert [scene.file(name).exists() for name in ("a", "b", "c")] == [True, True, False]
+    assert scene.haproxy.reload(), scene.haproxy.log
 
 
 def test_certificates_without_haproxy_on_the_host(

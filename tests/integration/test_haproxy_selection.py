@@ -287,7 +287,7 @@ def test_the_question_goes_where_the_listener_answers() -> None:
 
 
 def test_a_default_of_all_listeners_decides_who_is_asked_without_sni(haproxy_version: str) -> None:
-    """ssl-default-bind-options strict-sni, and what a line says against it: HAProxy 3.2. Before it each line says so."""
+    """ssl-default-bind-options strict-sni, and what a line says against it: HAProxy 3.2. Before, each line says so."""
     issued = ROOT.issue("www.x.test")
     is_new = haproxy_version == "3.2"
     tls = ["crt {certs}", "crt {certs} no-strict-sni"] if is_new else ["crt {certs} strict-sni", "crt {certs}"]

@@ -317,11 +317,15 @@ def test_an_expired_authority(shared: SharedAuthority, aws: MotoServer) -> None:
 
 
 def test_a_warning_before_the_end(shared: SharedAuthority) -> None:
-    result = shared.good(validity_days=20)
+    """30 days before it, unless another number is set: neither a day earlier nor a day later."""
+    early = shared.good(validity_days=31)
+    assert early["problems"] == []
+    assert {problem["name"] for problem in shared.info(warn_days=32)["problems"]} == {"ca", "admin"}
+    result = shared.good(validity_days=29, force=True)
     assert {problem["code"] for problem in result["problems"]} == {"expires_too_soon"}
     assert {problem["severity"] for problem in result["problems"]} == {"warning"}
-    assert shared.good(warn_days=10)["problems"] == []
-    assert shared.info(warn_days=21)["problems"][0]["name"] == "ca"
+    assert {problem["name"] for problem in shared.info()["problems"]} == {"ca", "admin"}
+    assert shared.good(warn_days=28)["problems"] == []
 
 
 # Revocation

@@ -66,7 +66,27 @@ def test_policies_are_complete_and_no_larger(shared: SharedAuthority, tmp_path: 
     assert used(shared) | {"CreateSecret", "TagResource"} == allowed("shared-ca-rotate.json")
 
 
-def test_the_guide_names_what_cloudtrail_records() -> None:
+def test_the_guide_names_what_cloudtrail_records(shared: SharedAuthority, tmp_path: pathlib.Path) -> None:
+    """Each call that is made, none that is not, and a command that asks for one whose calls tell who has issued."""
     section = (IAM.parent / "shared-ca.md").read_text().partition("\n## Who did what\n")[2].partition("\n## ")[0]
     named = set(re.findall(r"`([A-Z][A-Za-z]+)`", section))
-    assert named == allowed("shared-ca-bootstrap.json") - {"TagResource"}
+    for clients in ([], [{"name": "ci"}], [{"name": "ci", "state": "revoked"}], [{"name": "ci"}]):
+        shared.good(clients=clients)
+    assert set(shared.faults.counts()) == named
+
+    (secret,) = re.findall(r"AttributeKey=ResourceName,AttributeValue=(\S+)", section)
+
+    def reads_of_the_key() -> int:
+        """By a host without the right to write, since this was asked before."""
+        asked = [body["SecretId"] for body in shared.faults.bodies("GetSecretValue")]
+        shared.faults.requests.clear()
+        return sum(re.search(rf"(^|:secret:){re.escape(secret)}(-\w+)?$", each) is not None for each in asked)
+
+    reads_of_the_key()
+    member = Member(shared, tmp_path / "joblet")
+    member.good(clients=["ci"])
+    assert reads_of_the_key() == 1, "a server certificate was issued"
+    member.good(clients=["ci"])
+    assert reads_of_the_key() == 0, "nothing was"
+    member.good(clients=["ci"], server_names=["another.example.com"])
+    assert reads_of_the_key() == 1

@@ -25,6 +25,7 @@ from ansible_collections.certops.rotation.tests.support.shared_member import Mem
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+GUIDE = pathlib.Path(__file__).parents[2] / "docs" / "shared-ca.md"
 NODE_NAMES = ["joblet", "localhost", "joblet-server", "127.0.0.1", "0.0.0.0"]
 
 
@@ -243,6 +244,27 @@ def test_s11_unavailable_is_not_absent(shared: SharedAuthority, nodes: tuple[Nod
     with old.served() as port:
         assert old.connects(port), "what runs does not depend on AWS"
         assert not new.connects(port)
+
+
+def test_what_is_not_done_is_said_and_not_done(shared: SharedAuthority, nodes: tuple[Node, Node]) -> None:
+    """No Parameter Store, no secret for each instance, and no service that needs AWS to start."""
+    section = GUIDE.read_text().partition("\n## Not done, on purpose\n")[2].partition("\n## ")[0]
+    points = " ".join(section.split()).split("- ")
+    for what in ("A secret for each instance:", "AWS Systems Manager Parameter Store:", "Services that read Secrets"):
+        (reason,) = [point for point in points if point.startswith(what)]
+        assert len(reason) > len(what) + 20, "no reason"
+
+    for node in nodes:
+        node.boot()
+    services = {request.headers["X-Amz-Target"].partition(".")[0] for request in shared.faults.requests}
+    assert services == {"secretsmanager"}, "AmazonSSM would be the Parameter Store"
+    assert sorted(shared.versions()) == FIRST_FOUR, "two instances have no more secrets than one"
+    shared.faults.fail("DescribeSecret", "AccessDeniedException")
+    shared.faults.fail("GetSecretValue", "AccessDeniedException")
+    shared.faults.requests.clear()
+    with nodes[1].served() as port:
+        assert nodes[0].connects(port)
+    assert shared.faults.requests == [], "what starts reads files alone"
 
 
 # Authorities that others have made

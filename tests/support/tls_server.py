@@ -64,3 +64,26 @@ def tls(tmp_path: pathlib.Path, issued: pki.IssuedCertificate, before: Talk | No
             secured.recv(1)
 
     return talk
+
+
+def cut(tmp_path: pathlib.Path, issued: pki.IssuedCertificate, records: int, **options: t.Any) -> Talk:
+    """A talk that begins a TLS handshake, and hangs up after so many records of the server. options: as of tls."""
+    path = tmp_path / f"{issued.fingerprint_sha256}.pem"
+    path.write_text(issued.combined_pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    for name, value in options.items():
+        setattr(context, name, value)
+
+    def talk(connection: socket.socket) -> None:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        server_side = context.wrap_bio(incoming, outgoing, server_side=True)
+        incoming.write(connection.recv(65536))
+        with contextlib.suppress(ssl.SSLWantReadError):
+            server_side.do_handshake()
+        said, end = outgoing.read(), 0
+        for _record in range(records):
+            end += 5 + int.from_bytes(said[end + 3 : end + 5], "big")  # RFC 8446, 5.1
+        connection.sendall(said[:end])
+
+    return talk

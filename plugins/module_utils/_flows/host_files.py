@@ -14,6 +14,7 @@ import typing as t
 
 from .._errors import StoreError
 from .._ports.store.atomic import FileAttributes, set_attributes, store_errors
+from .._ports.store.foreseen import require_makeable, require_writable
 from .._ports.store.places import Place, open_file_place, open_place
 
 
@@ -75,7 +76,10 @@ def _keep_directory(wanted: HostDirectory, report: HostFilesReport, check: bool)
         place = open_place(wanted.path, private=True)
     except FileNotFoundError:
         report.directories.append(wanted.path)
-        if not check:
+        if check:
+            if os.path.dirname(wanted.path) not in report.directories:
+                require_makeable(wanted.path, parents=True)
+        else:
             above, _name = os.path.split(wanted.path)
             os.makedirs(above, mode=0o755, exist_ok=True)
             with open_place(above, private=True, to_make_in=True) as parent:
@@ -104,7 +108,9 @@ def _keep_file(wanted: HostFile, report: HostFilesReport, check: bool) -> None:
         if before == wanted.content and found and wanted.attributes.match(found):
             return
         _tell(wanted, before, report)
-        if not check:
+        if check:
+            require_writable(place, name)
+        else:
             place.remove_temporaries_of(name)
             place.write(name, wanted.content, wanted.attributes)
             place.sync()
@@ -145,6 +151,8 @@ def _keep_absent(path: str, report: HostFilesReport, check: bool) -> None:
         if stat.S_ISDIR(found.st_mode):
             raise OSError(errno.EISDIR, "it is a directory, and not a file", path)
         report.removed.append(path)
-        if not check:
+        if check:
+            require_writable(place, name)
+        else:
             place.unlink(name)
             place.sync()

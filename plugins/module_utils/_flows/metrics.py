@@ -18,6 +18,7 @@ from .._errors import InvalidOption, RotationError
 from .._ports.host.libraries import require_library
 from .._ports.store.atomic import FileAttributes, is_unfit, store_errors
 from .._ports.store.directory import STATE_DIRECTORY, CertificateDirectory
+from .._ports.store.foreseen import require_writable
 from .._ports.store.places import Place, open_place
 from .._ports.store.trust import UnsafeDirectory
 
@@ -82,10 +83,10 @@ def write_metrics(
         text = render(directory.path, certificates, totals, names=names, now=now)
         before = read_textfile(textfile)
         changed = text != before or keep
-        if changed and not check_mode:
-            if keep and exists:
+        if changed:
+            if keep and exists and not check_mode:
                 directory.write_own_file(TOTALS_FILE, totals.to_json())
-            write_textfile(textfile, text, alone=exists)
+            write_textfile(textfile, text, alone=exists, check_mode=check_mode)
     return MetricsReport(changed, len(certificates), before, text, warnings)
 
 
@@ -145,12 +146,15 @@ def read_numbers(textfile: str, read: t.Callable[[str], N], empty: t.Callable[[]
         return data, empty(), [f"{textfile} is damaged: all counters of the metrics start again at zero."]
 
 
-def write_textfile(path: str, data: bytes, *, alone: bool = False) -> None:
-    """In one step. Raises StoreError.
+def write_textfile(path: str, data: bytes, *, alone: bool = False, check_mode: bool = False) -> None:
+    """In one step. Raises StoreError, in check mode, too, which writes nothing.
 
     alone: a lock is held that keeps others from writing it now, so that what a killed run left can go at once.
     """
     with store_errors(f"write {path}"), _place(path) as place:
+        if check_mode:
+            require_writable(place, os.path.basename(path))
+            return
         if alone:
             place.remove_temporaries_of(os.path.basename(path))
         else:

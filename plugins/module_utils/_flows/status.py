@@ -20,11 +20,13 @@ from .._core.record.status import UNASKED, CertificateStatus, LayerFinding, Stat
 from .._core.text import listed
 from .._errors import InvalidOption, RotationError, SecretsManagerError
 from .._ports.haproxy.certificate_files import kind_of_key
+from .._ports.store import last_success
 from .._ports.store.atomic import store_errors
 from .._ports.store.directory import CertificateDirectory
 from .metrics import load_totals
-from .rotate.prove import ask_listeners, find_binds
-from .rotate.record import STAMP_FILE, read_state
+from .rotate.asking import ask_listeners
+from .rotate.prove import chain_of_file, chain_rules, find_binds
+from .rotate.record import read_state
 from .rotate.settings import ProofSettings
 from .status_memory import look_at_memory
 
@@ -81,13 +83,13 @@ def look_at_status(
         "wire": _wire(manifest, directory, listeners) if listeners.config or listeners.binds else {},
     }
     state = read_state(directory.path)
-    touched = _last_touched(settings.success_files, directory.own_file_time(STAMP_FILE))
+    touched = _touched(settings.success_files, last_success.touched(directory))
     status = Status(
         certificates=[
             _certificate(name, entry, directory, layers, memory.open_transaction)
             for name, entry in sorted(manifest.entries.items())
         ],
-        runs=run_status(state, totals.last_run, totals.last_success, totals.last_run_succeeded, touched),
+        runs=run_status(state, totals.last_run, totals.last_success, totals.last_run_succeeded, touched, now=now),
         now=now,
         max_age=settings.max_age,
         open_transaction=memory.open_transaction,
@@ -116,8 +118,8 @@ def _nothing(directory: str, held: t.Sequence[str]) -> str:
     return f"{text}{there}.{served}"
 
 
-def _last_touched(paths: t.Sequence[str], own: float | None) -> int | None:
-    """When the newest of the files was touched, in seconds since 1970. Those that do not exist tell nothing.
+def _touched(paths: t.Sequence[str], own: float | None) -> list[int]:
+    """When the files were touched, in seconds since 1970. Those that do not exist tell nothing.
 
     own: when the directory's own stamp was.
     """
@@ -125,7 +127,7 @@ def _last_touched(paths: t.Sequence[str], own: float | None) -> int | None:
     for path in paths:
         with store_errors(f"read {path}"), contextlib.suppress(FileNotFoundError):
             times.append(int(os.stat(path).st_mtime))
-    return max(times, default=None)
+    return times
 
 
 def _certificate(
@@ -191,16 +193,18 @@ def _wire(manifest: Manifest, directory: CertificateDirectory, listeners: ProofS
     deployed = [
         DeployedCertificate(
             name=name,
-            path=os.path.realpath(os.path.join(directory.path, entry.main_path)),
+            path=path,
             fingerprint_sha256=str(summary.get("fingerprint_sha256")),
             subject_alternative_names=tuple(summary.get("subject_alternative_names", ())),
             key_type=kind_of_key(summary.get("key")),
+            chain=chain_of_file(path, str(summary.get("fingerprint_sha256"))),
         )
         for name, entry in manifest.entries.items()
         for summary in [entry.current.summary]
+        for path in [os.path.realpath(os.path.join(directory.path, entry.main_path))]
     ]
     try:
-        report, _probes = ask_listeners(deployed, find_binds(listeners), listeners)
+        report = ask_listeners(deployed, find_binds(listeners), listeners, rules=chain_rules(listeners)).report
     except InvalidOption:
         raise
     except RotationError as error:

@@ -42,6 +42,8 @@ def run(module: t.Any) -> None:
         allow_unreferenced = params["allow_unreferenced"]
         result, message = proof.as_result(allow_unreferenced), proof.message(allow_unreferenced)
         failures = proof.report.failures(allow_unreferenced, params["on_unproven"] == "warn")
+        for warning in proof.warnings:
+            module.warn(warning)
         if failures and params["on_failure"] == "fail":
             module.fail_json(msg=message, **result)
         if not result["proven"] and not failures:

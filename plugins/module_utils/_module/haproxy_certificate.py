@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import typing as t
 
+from .._core.haproxy.crt_list_line import make_line
 from .._errors import InvalidOption
 from .._flows.rotate.activate import update_memory
-from .._flows.rotate.memory_items import MemoryItem
+from .._flows.rotate.memory_items import GivenText, MemoryItem, WantedLine
 from .._flows.rotate.settings import MemorySettings
 from .boundary import module_boundary
 
@@ -41,20 +42,64 @@ def wanted_certificates(params: t.Mapping[str, t.Any]) -> list[MemoryItem]:
             raise InvalidOption(
                 f"Item {number} of certificates has neither name nor src: HAProxy knows certificates by their name."
             )
-        if state == "present" and (item["src"] is None) == (item["content"] is None):
+        lacking = [item["src"], item["content"]].count(None)
+        if state == "present" and (lacking == 0 or (lacking == 2 and not item["entries"])):
             raise InvalidOption(f"{name}: give either src or content.")
+        crt_list = item["crt_list"] or params["crt_list"]
+        ocsp, issuer = (
+            GivenText(item["ocsp_src"], item["ocsp_content"]),
+            GivenText(item["issuer_src"], item["issuer_content"]),
+        )
+        if (ocsp or issuer) and (state == "absent" or lacking == 2):
+            raise InvalidOption(f"{name}: an OCSP response goes with the certificate: give it by src or content, too.")
+        if state == "absent" and item["entries"]:
+            raise InvalidOption(
+                f"{name}: a certificate that is absent has no entries. To take single lines out, give entries of state"
+                " absent to a certificate that is present."
+            )
+        if item["purge_entries"] and not item["entries"]:
+            raise InvalidOption(f"{name}: purge_entries needs entries: those that it should have.")
         items.append(
             MemoryItem(
                 name=name,
                 state=state,
                 source=item["src"],
                 content=item["content"],
-                crt_list=item["crt_list"] or params["crt_list"],
+                crt_list=crt_list,
                 force=params["force"] if item["force"] is None else item["force"],
+                entries=_wanted_lines(name, item["entries"], crt_list),
+                purge_entries=item["purge_entries"],
+                ocsp=ocsp,
+                issuer=issuer,
             )
         )
     names = [item.name for item in items]
     if len(set(names)) != len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
-        raise InvalidOption(f"Named more than once in certificates: {', '.join(twice)}.")
+        raise InvalidOption(
+            f"Named more than once in certificates: {', '.join(twice)}. For several crt-lists or lines, give one item"
+            " several entries."
+        )
     return items
+
+
+def _wanted_lines(
+    name: str, entries: t.Sequence[t.Mapping[str, t.Any]] | None, crt_list: str | None
+) -> list[WantedLine] | None:
+    """Raises InvalidOption."""
+    lines = []
+    for entry in entries or ():
+        where, number = entry["crt_list"] or crt_list, entry["line"]
+        is_told = entry["options"] is not None or entry["filters"] is not None
+        if not where:
+            raise InvalidOption(f"{name}: an entry needs a crt_list.")
+        if entry["state"] == "present" and number is not None:
+            raise InvalidOption(f"{name}: HAProxy numbers new lines itself: line is for entries of state absent.")
+        if entry["state"] == "absent" and number is None and not is_told:
+            raise InvalidOption(
+                f"{name}: an entry that is absent needs line, options or filters: which one should go? A plain line has"
+                " options ''."
+            )
+        line = make_line(entry["options"], entry["filters"]) if is_told or entry["state"] == "present" else None
+        lines.append(WantedLine(entry["state"], where, line, number))
+    return lines or None

@@ -99,6 +99,8 @@ def run(module: AwsModule) -> None:
         supplier, configurations = wanted.supplier(), wanted.configurations()
         store = CertificateDirectory(module.params["path"], settings)
         directory = MemberDirectory(store)
+        if module.check_mode:
+            store.foresee()
         with store.locked(lock_timeout, create=not module.check_mode):
             files = install(directory, supplier, settings.attributes or FileAttributes(), configurations)
         for warning in files.warnings:

@@ -26,6 +26,7 @@ try:
 except ImportError:  # the module boundary says so
     pass
 
+DH_PARAMETERS = "DH PARAMETERS"  # RFC 7468's label by custom, of PKCS #3
 # Short names of OpenSSL (crypto/objects/objects.txt) for the attributes that certificate authorities use.
 _SHORT_NAMES = {
     "2.5.4.3": "CN",
@@ -68,6 +69,15 @@ class CertificateContent:
     issuer: Certificate | None = None
 
     @functools.cached_property
+    def untold(self) -> str | None:
+        """Digest of what HAProxy does not tell of it, its intermediates (but for their names) and DH parameters; None
+        without any."""
+        blocks = parse_pem(self.payload)
+        parts = [block.der for block in blocks if block.label == CERTIFICATE][1:]
+        parts += [block.der for block in blocks if block.label == DH_PARAMETERS]
+        return hashlib.sha256(b"".join(parts)).hexdigest() if parts else None
+
+    @functools.cached_property
     def not_before(self) -> str:
         return isoformat_utc(self.leaf.not_before)
 
@@ -83,7 +93,7 @@ class CertificateContent:
         return ours == (stored.serial_number, stored.not_before, stored.not_after)
 
     def matches(self, stored: StoredCertificate) -> bool:
-        """Does HAProxy hold this leaf with this chain? A chain of the same names but other keys goes unseen."""
+        """Does HAProxy hold this leaf with a chain of these names? What else there is to a chain it does not tell."""
         if not self.is_leaf_of(stored):
             return False
         if stored.fingerprint_sha1 is None or (stored.chain_from_directory and not self.chain):
@@ -122,7 +132,7 @@ def _is_loaded(block: PemBlock) -> bool:
             "The content holds a TRUSTED CERTIFICATE, with trust settings of OpenSSL: convert it with 'openssl x509 -in"
             " FILE'.",
         )
-    is_loaded = block.label in (CERTIFICATE, "DH PARAMETERS") or block.label.endswith("PRIVATE KEY")
+    is_loaded = block.label in (CERTIFICATE, DH_PARAMETERS) or block.label.endswith("PRIVATE KEY")
     if not is_loaded or not block.headers:
         return is_loaded
     if block.label.endswith("PRIVATE KEY") and any("ENCRYPTED" in header for header in block.headers):

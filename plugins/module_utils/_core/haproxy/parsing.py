@@ -17,6 +17,7 @@ from ..instants import isoformat_utc
 
 _ENTRY = re.compile(r"^(?P<name>.+?):(?P<line>\d+)(?P<rest>(?: .*)?)$")
 _HEXADECIMAL = re.compile(r"-?[0-9A-Fa-f]{1,64}")  # RFC 5280 allows 40 digits
+_OCTETS = re.compile(r"[0-9a-f:]{2,100}")  # a line of a signature
 _SHA1 = re.compile(r"[0-9A-Fa-f]{40}")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _LONGEST_NAME = 4200  # a path of Linux, and what is added to it
@@ -46,6 +47,13 @@ class StoredCertificate:
     subject_alternative_names: tuple[str, ...] = ()
     chain: tuple[tuple[str, str], ...] = ()
     chain_from_directory: bool = False
+
+
+class HeldResponse(t.NamedTuple):
+    """The OCSP response that HAProxy staples with a certificate. signature: its own; this_update: ISO 8601 in UTC."""
+
+    signature: bytes
+    this_update: str | None
 
 
 class StoredAuthority(t.NamedTuple):
@@ -158,6 +166,20 @@ def parse_certificate(text: str) -> StoredCertificate | None:
         chain=tuple(zip(subjects, issuers)),
         chain_from_directory="Chain Filename" in fields,
     )
+
+
+def parse_held_response(text: str) -> HeldResponse | None:
+    """`show ssl cert NAME.ocsp` (HAProxy 2.5), which is OpenSSL's text of it; None when it shows none."""
+    digits, update, is_signature = "", None, False
+    for line in map(str.strip, text.split("\n")):
+        if is_signature and _OCTETS.fullmatch(line):
+            digits += line.replace(":", "")
+        elif digits:  # what follows are the signer's certificates
+            break
+        elif line.startswith("This Update: "):
+            update = update or _date(line.partition(": ")[2].strip())
+        is_signature = is_signature if _OCTETS.fullmatch(line) else line.startswith("Signature ")
+    return HeldResponse(bytes.fromhex(digits), update) if digits and len(digits) % 2 == 0 else None
 
 
 def parse_server_names(text: str) -> dict[str, dict[str, None]]:

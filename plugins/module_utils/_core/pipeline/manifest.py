@@ -59,6 +59,13 @@ class Entry:
     def main_path(self) -> str:
         return main_path(self.layout, self.stem)
 
+    @property
+    def served_before(self) -> StoredVersion | None:
+        """The version that a current one, which nobody has seen served yet, takes the place of; None for any other."""
+        if self.proven == self.current.digest or not self.previous:
+            return None
+        return next((version for version in self.previous if version.digest == self.proven), self.previous[0])
+
     def kept_versions(self, most: int) -> list[StoredVersion]:
         """Of the previous ones so many, if any: the newest, and for sure what was served last, for that is the way
         back from any number of versions that nobody has served."""

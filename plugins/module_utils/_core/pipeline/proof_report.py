@@ -15,18 +15,27 @@ _SHOWN_CERTIFICATES, _SHOWN_FINDINGS = 10, 3
 
 @dataclasses.dataclass(frozen=True)
 class DeployedCertificate:
-    """A certificate that should be served. path: with symbolic links resolved. key_type: "rsa", "ecdsa" or another."""
+    """A certificate that should be served. path: with symbolic links resolved. key_type: "rsa", "ecdsa" or another.
+
+    previous_fingerprint_sha256: of the certificate that its file held before, "" when that is not known.
+    chain: the certificates that follow it in its file, in DER; None where that is not known.
+    """
 
     name: str
     path: str
     fingerprint_sha256: str
     subject_alternative_names: tuple[str, ...]
     key_type: str = "other"
+    previous_fingerprint_sha256: str = ""
+    chain: tuple[bytes, ...] | None = dataclasses.field(default=None, repr=False)
 
 
 @dataclasses.dataclass(frozen=True)
 class Mismatch:
-    """A handshake that got another certificate. server_name: "" for a handshake without SNI."""
+    """A handshake that got another certificate, or another chain, and then both fingerprints are the same.
+
+    server_name: "" for a handshake without SNI.
+    """
 
     bind: str
     server_name: str
@@ -35,10 +44,9 @@ class Mismatch:
     error: str
 
     def __str__(self) -> str:
-        return (
-            f"{self.bind} {_asked_for(self.server_name)} serves {self.served_fingerprint_sha256} instead of"
-            f" {self.expected_fingerprint_sha256}: {self.error}"
-        )
+        served, expected = self.served_fingerprint_sha256, self.expected_fingerprint_sha256
+        instead = "" if served == expected else f" instead of {expected}"
+        return f"{self.bind} {_asked_for(self.server_name)} serves {served}{instead}: {self.error}"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -57,6 +57,9 @@ class Answer(t.Protocol):
     @property
     def key_type_ignored(self) -> bool: ...
 
+    @property
+    def chain(self) -> tuple[bytes, ...]: ...
+
 
 def proof_targets(
     certificates: t.Sequence[DeployedCertificate],

@@ -12,10 +12,14 @@ another: no time will bring its answer.
 
 from __future__ import annotations
 
+import collections
+import dataclasses
 import typing as t
 
 from ..haproxy.listeners import TlsBind
 from ..haproxy.selection import CertificateFile
+from .proof_again import Address, Share, address_of
+from .proof_chain import ChainRules, wrong_chain
 from .proof_report import (
     CertificateProof,
     DeployedCertificate,
@@ -35,27 +39,30 @@ def verdicts(
     answers: t.Sequence[Answer],
     only: t.Collection[str] | None = None,
     files: t.Mapping[str, CertificateFile] | None = None,
+    *,
+    rules: ChainRules | None = None,
+    shares: t.Mapping[Address, Share] | None = None,
 ) -> ProofReport:
     """Judge the answers, given in the targets' order. only, files: as for proof_targets.
+
+    One target may be there several times, once for each connection: then all of its answers have to be right. rules:
+    what HAProxy makes of chains; shares: who listens at each address, for the messages.
 
     A name may be answered by any deployed certificate that has this very name (and key type, where two share it); but
     each certificate must be seen itself, on at least one of its names on each listener, else it is shadowed.
     """
-    seen: dict[DeployedCertificate, list[tuple[ProofTarget, Answer]]] = {
-        item: [] for item in certificates if only is None or item.name in only
+    seen: dict[DeployedCertificate, dict[int, _AnsweredTarget]] = {
+        item: {} for item in certificates if only is None or item.name in only
     }
     for target, answer in zip(targets, answers):
-        seen[target.certificate].append((target, answer))
-    names = {file.fingerprint_sha256: f"that of {path}" for path, file in (files or {}).items()}
-    names.update(
-        (certificate.fingerprint_sha256, f"another deployed certificate, {certificate.name}")
-        for certificate in certificates
-    )
+        # By identity: to compare all that a listener loads takes long.
+        seen[target.certificate].setdefault(id(target), _AnsweredTarget(target, [])).answers.append(answer)
     unasked = _unasked(certificates, binds)
+    judge = _Judge(certificates, binds, files or {}, rules or ChainRules(), shares or {})
     return ProofReport(
         tuple(
-            _judge(certificate, pairs, binds, names, unasked.get(certificate, ()))
-            for certificate, pairs in seen.items()
+            judge.proof(certificate, list(asked.values()), unasked.get(certificate, ()))
+            for certificate, asked in seen.items()
         )
     )
 
@@ -78,75 +85,141 @@ def _unasked(
     return {certificate: tuple(items) for certificate, items in found.items()}
 
 
-def _judge(
-    certificate: DeployedCertificate,
-    pairs: t.Sequence[tuple[ProofTarget, Answer]],
-    binds: t.Sequence[TlsBind],
-    names: t.Mapping[str, str],
-    unasked: tuple[Unasked, ...],
-) -> CertificateProof:
-    if not pairs:
-        unasked = unasked or tuple(
-            Unasked(bind.label, None, bind.not_probeable) for bind in binds if bind.incomplete and bind.not_probeable
+_Finding = t.Union[Mismatch, Unanswered, Unasked]
+
+
+class _AnsweredTarget(t.NamedTuple):
+    target: ProofTarget
+    answers: list[Answer]
+
+
+class _Judge:
+    def __init__(
+        self,
+        certificates: t.Sequence[DeployedCertificate],
+        binds: t.Sequence[TlsBind],
+        files: t.Mapping[str, CertificateFile],
+        rules: ChainRules,
+        shares: t.Mapping[Address, Share],
+    ) -> None:
+        self._binds, self._rules, self._shares = binds, rules, shares
+        self._names = {file.fingerprint_sha256: f"that of {path}" for path, file in files.items()}
+        self._chains: dict[str, list[tuple[bytes, ...] | None]] = {}
+        for certificate in certificates:
+            self._names[certificate.fingerprint_sha256] = f"another deployed certificate, {certificate.name}"
+            self._chains.setdefault(certificate.fingerprint_sha256, []).append(certificate.chain)
+
+    def proof(
+        self, certificate: DeployedCertificate, asked: t.Sequence[_AnsweredTarget], unasked: tuple[Unasked, ...]
+    ) -> CertificateProof:
+        if not asked:
+            unasked = unasked or tuple(
+                Unasked(bind.label, None, bind.not_probeable)
+                for bind in self._binds
+                if bind.incomplete and bind.not_probeable
+            )
+            reason = None if unasked else _unreferenced_reason(certificate, self._binds)
+            return CertificateProof(certificate, 0, unasked=unasked, unreferenced=not unasked, reason=reason)
+        has_names = any(question.target.server_name for question in asked)
+        findings = [self._finding(question, has_names) for question in asked]
+        found = [finding for finding in findings if finding is not None]
+        right = [question for question, finding in zip(asked, findings) if finding is None and _accepted(question)]
+        shadowed = [item for item in found if isinstance(item, Shadowed)]
+        unanswered = [item for item in found if isinstance(item, Unanswered)]
+        silent = {item.bind for item in unanswered if item.server_name}
+        by_bind: dict[str, list[_AnsweredTarget]] = {}
+        for question in right:
+            by_bind.setdefault(question.target.bind.label, []).append(question)
+        for label, questions in by_bind.items():
+            counting = [question for question in questions if question.target.server_name] or questions
+            answers = [answer for question in counting for answer in question.answers]
+            itself = any(answer.fingerprint_sha256 == certificate.fingerprint_sha256 for answer in answers)
+            # Over TLS 1.3 alone the twin of the other key type hides it from us, not from clients that need it. And
+            # while names are without an answer, one of them may be its own.
+            undecidable = label in silent or any(answer.key_type_ignored for answer in answers)
+            if not itself and not undecidable:
+                shadowed.append(_shadowed_by_deployed(counting[0].target, counting[0].answers[0], self._names))
+        return CertificateProof(
+            certificate,
+            len(asked),
+            tuple(item for item in found if isinstance(item, Mismatch) and not isinstance(item, Shadowed)),
+            tuple(unanswered),
+            (*unasked, *(item for item in found if isinstance(item, Unasked))),
+            answered=len(right),
+            shadowed=tuple(shadowed),
         )
-        reason = None if unasked else _unreferenced_reason(certificate, binds)
-        return CertificateProof(certificate, 0, unasked=unasked, unreferenced=not unasked, reason=reason)
-    right = [(target, answer) for target, answer in pairs if target.accepts(answer)]
-    has_names = any(target.server_name for target, _answer in pairs)
-    found = [_finding(target, answer, names, has_names) for target, answer in pairs if not target.accepts(answer)]
-    shadowed = [item for item in found if isinstance(item, Shadowed)]
-    mismatches = [item for item in found if isinstance(item, Mismatch) and not isinstance(item, Shadowed)]
-    unanswered = [item for item in found if isinstance(item, Unanswered)]
-    unsure = [item for item in found if isinstance(item, Unasked)]
-    silent = {item.bind for item in unanswered if item.server_name}
-    by_bind: dict[str, list[tuple[ProofTarget, Answer]]] = {}
-    for target, answer in right:
-        by_bind.setdefault(target.bind.label, []).append((target, answer))
-    for label, all_pairs in by_bind.items():
-        accepted_pairs = [pair for pair in all_pairs if pair[0].server_name] or all_pairs
-        itself = any(answer.fingerprint_sha256 == certificate.fingerprint_sha256 for _target, answer in accepted_pairs)
-        # Over TLS 1.3 alone the twin of the other key type hides it from us, not from clients that need it. And while
-        # names are without an answer, one of them may be its own.
-        undecidable = label in silent or any(answer.key_type_ignored for _target, answer in accepted_pairs)
-        if not itself and not undecidable:
-            shadowed.append(_shadowed_by_deployed(*accepted_pairs[0], names))
-    return CertificateProof(
-        certificate,
-        len(pairs),
-        tuple(mismatches),
-        tuple(unanswered),
-        (*unasked, *unsure),
-        answered=len(right),
-        shadowed=tuple(shadowed),
-    )
+
+    def _finding(self, question: _AnsweredTarget, has_names: bool) -> _Finding | None:
+        """What speaks against a certificate most, of all answers to a question; None where nothing does.
+
+        has_names: it was also asked for by name; then any default one may answer.
+        """
+        target, answers = question
+        # Who answers rightly once has no reason of HAProxy's to answer otherwise: somebody else does.
+        is_sure = target.certain or any(map(target.accepts, answers))
+        found = [self._of_answer(target, answer, has_names=has_names, is_sure=is_sure) for answer in answers]
+        wrong = [item for item in found if isinstance(item, Mismatch) and not isinstance(item, Shadowed)]
+        kinds: tuple[t.Sequence[_Finding | None], ...] = (
+            wrong,
+            [item for item in found if isinstance(item, Shadowed)],
+            [item for item in found if isinstance(item, Unanswered)],
+            [item for item in found if item is not None] or found,
+        )
+        what = next(items for items in kinds if items)
+        ((finding, _count),) = collections.Counter(what).most_common(1)
+        if isinstance(finding, (Mismatch, Unanswered)):
+            got = " got " if isinstance(finding, Mismatch) else ": "
+            often = f"{len(what)} of {len(answers)} connections{got}" if len(what) < len(answers) else ""
+            who = _who(self._shares.get(address_of(target.bind), Share(1))) if wrong else ""
+            return dataclasses.replace(finding, error=f"{often}{finding.error}{who}")
+        return finding
+
+    def _of_answer(self, target: ProofTarget, answer: Answer, *, has_names: bool, is_sure: bool) -> _Finding | None:
+        label, name, served = target.bind.label, target.server_name or "", answer.fingerprint_sha256
+        if target.accepts(answer):
+            odd = self._odd_chain(answer)
+            if odd is None:
+                return None
+            if target.bind.foreign:
+                return Unanswered(label, name, f"its address is none of this host's, and {odd}")
+            return Mismatch(label, name, served or "", served or "", f"the right certificate, but {odd}")
+        if served is None:
+            return Unanswered(label, name, answer.error or "no certificate")
+        if target.bind.foreign:
+            error = f"its address is none of this host's, and who answers there serves {served}"
+            return Unanswered(label, name, error)
+        # Another file with the version before: then that was served everywhere, and is again when it comes back.
+        if served in target.others and served != target.certificate.previous_fingerprint_sha256:
+            other = target.others[served]
+            if answer.key_type_ignored and target.key_type != "any":
+                reason = f"cannot be asked for with one type of key alone, and serves {other.path} to who takes any"
+                return Unasked(label, name, reason)
+            return _shadowed(target, other) if target.server_name or not has_names else None
+        if not is_sure:
+            which = "who answers" if target.server_name else "which one is the default"
+            return Unasked(label, name, f"serves {served}, and {which} is not known here")
+        error = self._names.get(served, "a certificate that is not deployed now")
+        return Mismatch(label, name, target.certificate.fingerprint_sha256, served, error)
+
+    def _odd_chain(self, answer: Answer) -> str | None:
+        """What is wrong with the certificates that came along with a right one."""
+        chains = self._chains.get(answer.fingerprint_sha256 or "", [])
+        if not answer.chain or None in chains:
+            return None
+        found = [wrong_chain(answer.chain[0], chain or (), answer.chain[1:], self._rules) for chain in chains]
+        return None if None in found or not found else found[0]
 
 
-def _finding(
-    target: ProofTarget, answer: Answer, names: t.Mapping[str, str], has_names: bool
-) -> Mismatch | Unanswered | Unasked | None:
-    """What speaks against a certificate. has_names: it was also asked for by name; then any default one may answer."""
-    label, name, served = target.bind.label, target.server_name or "", answer.fingerprint_sha256
-    if served is None:
-        return Unanswered(label, name, answer.error or "no certificate")
-    if target.bind.foreign:
-        error = f"its address is none of this host's, and who answers there serves {served}"
-        return Unanswered(label, name, error)
-    if served in target.others:
-        other = target.others[served]
-        if answer.key_type_ignored and target.key_type != "any":
-            reason = f"cannot be asked for with one type of key alone, and serves {other.path} to who takes any"
-            return Unasked(label, name, reason)
-        return _shadowed(target, other) if target.server_name or not has_names else None
-    if not target.certain:
-        which = "who answers" if target.server_name else "which one is the default"
-        return Unasked(label, name, f"serves {served}, and {which} is not known here")
-    return _mismatch(target, served, names)
+def _accepted(question: _AnsweredTarget) -> bool:
+    return all(question.target.accepts(answer) for answer in question.answers)
 
 
-def _mismatch(target: ProofTarget, served: str, names: t.Mapping[str, str]) -> Mismatch:
-    error = names.get(served, "a certificate that is not deployed now")
-    expected = target.certificate.fingerprint_sha256
-    return Mismatch(target.bind.label, target.server_name or "", expected, served, error)
+def _who(share: Share) -> str:
+    """Who listens there, where that may be why."""
+    if share.shared:
+        several = ", ".join(share.by)
+        return f". Several listen there, and any of them may answer: {several}. Stop all but one, or move them"
+    return f". {share.by[0]} listens there, which is not HAProxy" if share.strange and share.by else ""
 
 
 def _shadowed(target: ProofTarget, file: CertificateFile) -> Shadowed:

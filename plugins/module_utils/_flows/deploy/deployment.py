@@ -73,6 +73,8 @@ class CertificateDeployment(CertificateSync):
 
     def run(self) -> SyncReport:
         """The pipeline. Raises RotationError where the staging directory or the live one cannot be used at all."""
+        if self._check_mode:
+            self._directory.foresee()
         with self._directory.reserved(_LOCK, self._options.lock_timeout, create=not self._check_mode):
             found = self.discover()
             with self.opened():

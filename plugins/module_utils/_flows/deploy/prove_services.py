@@ -23,6 +23,7 @@ from ..._ports.tls.probe import Observation, probe_many
 
 _CONCURRENCY = 16
 _HANDSHAKE = 5.0  # seconds for one
+_AGAIN = 4  # more handshakes, for a process that was left behind at the same port
 _PAUSE, _LONGEST_PAUSE = 0.2, 2.0  # seconds between two rounds, in between they double
 
 
@@ -56,22 +57,29 @@ class ServiceProof:
     ) -> EndpointVerdict:
         """Asks again what is not answered rightly, up to service.prove_within seconds: it may just be starting.
 
-        is_told: see judge_endpoints."""
+        And then all once more, for a few new connections have to be answered alike. is_told: see judge_endpoints.
+        """
         endpoints = _endpoints(service)
         questions = [_question(service, endpoint, live) for endpoint in endpoints]
         # Nobody knows what is right for one without candidates: it is not waited for.
         answers: dict[int, EndpointAnswer] = {}
-        wanting = list(range(len(endpoints)))
+        everyone = wanting = list(range(len(endpoints)))
         end, pause = time.monotonic() + service.prove_within, _PAUSE
         while wanting:
             left = max(end - time.monotonic(), 0.5)
-            observations = self._ask([endpoints[index] for index in wanting], min(self._handshake, left))
+            timeout = min(self._handshake, left)
+            observations = self._ask([endpoints[index] for index in wanting], timeout)
             answers.update((index, self._answer(seen)) for index, seen in zip(wanting, observations))
-            wanting = [
-                index
-                for index in wanting
-                if questions[index].candidates and not is_right(questions[index], answers[index])
-            ]
+            wanting = _wanting(questions, answers, wanting)
+            for _time in range(_AGAIN):
+                if wanting:
+                    break
+                judged = [index for index in everyone if questions[index].candidates]
+                observations = self._ask([endpoints[index] for index in judged], timeout)
+                # One that turns us away when it is asked more often has answered before.
+                told_again = {i: self._answer(seen) for i, seen in zip(judged, observations) if not seen.turned_away}
+                wanting = _wanting(questions, told_again, list(told_again))
+                answers.update((index, told_again[index]) for index in wanting)
             if time.monotonic() + pause >= end:
                 break
             if wanting:
@@ -86,6 +94,17 @@ class ServiceProof:
     @staticmethod
     def _ask(endpoints: t.Sequence[Endpoint], timeout: float) -> list[Observation]:
         return probe_many(endpoints, timeout, _CONCURRENCY)
+
+
+def _wanting(
+    questions: t.Sequence[EndpointQuestion], answers: t.Mapping[int, EndpointAnswer], numbers: t.Sequence[int]
+) -> list[int]:
+    """Of these the ones that are not answered rightly."""
+    return [
+        number
+        for number in numbers
+        if questions[number].candidates and not is_right(questions[number], answers[number])
+    ]
 
 
 def _endpoints(service: ServiceDefinition) -> list[Endpoint]:

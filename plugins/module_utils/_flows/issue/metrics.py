@@ -38,6 +38,5 @@ def record_issuance(
     if report is not None:
         numbers.see(report, limits)
     text = render_issuance(numbers, journal)
-    if not check_mode:
-        write_textfile(textfile, text)
+    write_textfile(textfile, text, check_mode=check_mode)
     return MetricsReport(text != before, len(numbers.certificates), before, text, warnings)

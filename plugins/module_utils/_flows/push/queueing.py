@@ -90,6 +90,8 @@ class QueueKeeper:
         self._report.warnings += [
             f"{name} has expired, so no host would take it. Renew it, or remove the lineage." for name in debts.expired
         ]
+        if self._check_mode and new:
+            self._queue.foresee()
         if not self._check_mode:
             at = isoformat_utc(self._now)
             self._queue.enqueue(

@@ -7,10 +7,12 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import os
 import typing as t
 
 from ..._core.haproxy.content import CertificateContent
+from ..._core.haproxy.crt_list_line import CrtListLine
 from ..._core.haproxy.parsing import StoredCertificate
 from ..._core.unexpected import only_rotation_errors
 from ..._errors import InvalidOption, RotationError, StoreError
@@ -28,10 +30,14 @@ from ..._ports.haproxy.load_paths import (
 from ..._ports.haproxy.ocsp_file import find_stale_response
 from ..._ports.haproxy.runtime import RuntimeApi, escape
 from ..._ports.haproxy.turn import take_turn
+from ..._ports.host.processes import find_process, started_at
 from ..._ports.openssl.key_checks import KeyChecks
 from ..haproxy_failures import HOPELESS, process_facts
+from .memory_entries import ListPlan, entries_after, lines_told, plan_entries
 from .memory_items import MemoryItem, MemoryOutcome, MemoryReport
-from .memory_steps import add_step, carry_out, line_step, link_step, update_step
+from .memory_needs import Needs
+from .memory_staples import forgotten_timestamps
+from .memory_steps import carry_out
 from .settings import MemorySettings
 
 _AHEAD = 8  # certificates
@@ -42,7 +48,7 @@ class CertificateRun:
 
     version: of the HAProxy; remove_stale_ocsp: of certificates that are read from files; check_mode: look at all,
     change nothing; paths: what HAProxy's configuration says. Of crt-list files only those are touched that it names, or
-    the option crt_list does, whatever HAProxy's memory has.
+    the option crt_list does, whatever HAProxy's memory has. started: when the process began, in seconds since 1970.
     """
 
     def __init__(
@@ -53,11 +59,13 @@ class CertificateRun:
         remove_stale_ocsp: bool,
         check_mode: bool,
         paths: LoadPaths = NOTHING_KNOWN,
+        started: float | None = None,
     ) -> None:
         self._memory = memory
         self._version = version
         self._remove_stale_ocsp = remove_stale_ocsp
         self._check_mode = check_mode
+        self._started = started
         self._files = FileNames(paths)
         self._keys = KeyChecks()
         self._has_changed = False
@@ -80,6 +88,7 @@ class CertificateRun:
                     outcome = outcome.failed(error)
                     hopeless = error if isinstance(error, HOPELESS) else hopeless
                 outcomes[number] = outcome
+        self._memory.untold_marks.save()
         return [outcomes[number] for number in range(len(wanted))]
 
     def _in_turn(self, wanted: t.Sequence[MemoryItem]) -> t.Iterator[int]:
@@ -108,7 +117,7 @@ class CertificateRun:
         held = [self._memory.read_ahead(name) for name in names]
         if None in held or not self._has_changed:  # where nothing changes, HAProxy is not waited for either
             return False
-        if wanted.state == "present":
+        if wanted.state == "present" and wanted.has_content:
 
             def is_needed(content: CertificateContent) -> bool:
                 return wanted.force or not held or not all(content.matches(one) for one in held if one is not None)
@@ -128,10 +137,14 @@ class CertificateRun:
         if wanted.state == "absent":
             self._remove(wanted, outcome, held)
             return
+        holding = {name: one for name, one in held.items() if one.status != "Empty"}
+        if not wanted.has_content:
+            self._bring_lines(wanted, outcome, holding)
+            return
         content = self._keys.content(wanted.name) or wanted.read()
         if self._remove_stale_ocsp and wanted.source:
             self._remove_ocsp(wanted.source, outcome, content)  # on disk first, whatever becomes of the memory
-        self._bring(wanted, outcome, content, {name: one for name, one in held.items() if one.status != "Empty"})
+        self._bring(wanted, outcome, content, holding)
 
     def _bring(
         self,
@@ -141,30 +154,24 @@ class CertificateRun:
         held: t.Mapping[str, StoredCertificate],
     ) -> None:
         """held: what HAProxy holds of this file, by name."""
-        stale = {name: stored for name, stored in held.items() if wanted.force or not content.matches(stored)}
-        places = self._places(wanted, outcome, held)
-        new: dict[str, str] = {}  # and the first list that it is for
-        for crt_list, name in places:
-            if name not in held:
-                new.setdefault(name, crt_list)
-        links = [(crt_list, name) for crt_list, name in places if self._needs_link(crt_list, name, outcome.names, new)]
-        if stale or new:
+        memory = self._memory
+        needs = Needs(wanted, content, held)
+        needs.stale = {name: stored for name, stored in held.items() if self._is_stale(wanted, content, stored)}
+        needs.look_for_staple(memory, datetime.datetime.now(datetime.timezone.utc))
+        plans = needs.plans = self._plan_entries(wanted, outcome, held)
+        places = self._places(wanted, outcome, held) if wanted.entries is None else []
+        new = needs.look_for_new(places)
+        needs.links = [where for where in places if self._needs_link(*where, outcome.names, new)]
+        if needs.stale or new:
             self._has_changed = True
             self._keys.require(content)
-        if stale:
-            outcome.holds(next(iter(stale.values())))
-            self._memory.check_effective(self._version, stale.values())
-        is_one = len(stale) + len(new) + len(links) == 1
-        memory, files = self._memory, self._files
-        steps = [
-            update_step(memory, name, content, None if is_one else (files.file_of(name), stored))
-            for name, stored in sorted(stale.items(), key=lambda item: item[0] != self._pending)
-        ]
-        steps += [add_step(memory, name, content, crt_list) for name, crt_list in new.items()]
-        steps += [link_step(memory, name, crt_list) for crt_list, name in links]
-        has_change = bool(steps)
-        lines = self._lines(wanted, outcome, places)
-        steps += [line_step(file, wanted.name) for file in lines]
+        if needs.stale:
+            outcome.holds(next(iter(needs.stale.values())))
+        changing = [stored for name, stored in held.items() if name in needs.stale or name in needs.unstapled]
+        if changing:
+            memory.check_effective(self._version, changing)
+        needs.lines = self._lines(wanted, outcome, places)
+        steps = needs.steps(memory, self._files, self._pending)
         names = list(dict.fromkeys([*held, *new]))
         outcome.name = names[0]
         if not self._check_mode:
@@ -172,17 +179,60 @@ class CertificateRun:
                 carry_out(steps, names)
             except PayloadTooLarge:
                 # The reload that is needed now reads this.
-                outcome.entered = not held and sum(file.add(wanted.name) for file in lines) > 0
+                outcome.entered = not held and needs.enter()
                 raise
             for name in new:
                 self._known.add(name)
         outcome.wants(content)
         outcome.names = names
-        is_served = any(stored.status != "Unused" for stored in held.values())
-        if has_change and (new or links) and not is_served:
-            outcome.action = "added"
-        elif steps:
+        outcome.loaded_ocsp = needs.loads_staple
+        outcome.warning = needs.warning() or outcome.warning
+        self._tell_entries(outcome, plans)
+        if needs.stale or new:
+            outcome.message = outcome.message or forgotten_timestamps(wanted)
+        if steps:
+            outcome.action = needs.action
+
+    def _bring_lines(self, wanted: MemoryItem, outcome: MemoryOutcome, held: t.Mapping[str, StoredCertificate]) -> None:
+        """The entries alone: what HAProxy holds of the certificate stays."""
+        plans = self._plan_entries(wanted, outcome, held)
+        if not held and any(plan.added for plan in plans):
+            raise InvalidOption(f"HAProxy does not hold {wanted.name}: give the certificate by src or content.")
+        steps = [step for plan in plans for step in plan.steps(self._memory, wanted.name, None)]
+        if not self._check_mode:
+            carry_out(steps, list(held))
+        self._tell_entries(outcome, plans)
+        if steps:
             outcome.action = "updated"
+
+    def _is_stale(self, wanted: MemoryItem, content: CertificateContent, stored: StoredCertificate) -> bool:
+        if wanted.force or not content.matches(stored):
+            return True
+        if content.untold is None:
+            return False
+        is_marked = self._memory.untold_marks.find(stored.name, content.untold)
+        if is_marked is not None:
+            return not is_marked
+        # It has what was in the file when it read it, unless that was written since.
+        return wanted.source is not None and self._started is not None and _changed_at(wanted.source) > self._started
+
+    def _plan_entries(
+        self, wanted: MemoryItem, outcome: MemoryOutcome, held: t.Mapping[str, StoredCertificate]
+    ) -> list[ListPlan]:
+        path = wanted.name if wanted.name.startswith("/") else outcome.name
+        name = outcome.name if held else wanted.name
+        plans = plan_entries(
+            self._memory, wanted, outcome.names, self._list_file, lambda crt_list: _name_in(crt_list, path, name)
+        )
+        outcome.message = next((plan.remark for plan in plans if plan.remark), outcome.message)
+        return plans
+
+    def _tell_entries(self, outcome: MemoryOutcome, plans: t.Sequence[ListPlan]) -> None:
+        has_changed = any(plan.added or plan.removed for plan in plans)
+        outcome.lines = lines_told(plans)
+        outcome.entries = entries_after(
+            self._memory, plans, outcome.names, is_asked=has_changed and not self._check_mode
+        )
 
     def _places(
         self, wanted: MemoryItem, outcome: MemoryOutcome, held: t.Mapping[str, StoredCertificate]
@@ -200,9 +250,11 @@ class CertificateRun:
             return []  # unused by the configuration's own will, as in a crt-store
         return [(crt_list, _name_in(crt_list, path, outcome.name if held else wanted.name)) for crt_list in crt_lists]
 
-    def _needs_link(self, crt_list: str, name: str, names: t.Sequence[str], new: t.Mapping[str, str]) -> bool:
+    def _needs_link(
+        self, crt_list: str, name: str, names: t.Sequence[str], new: t.Mapping[str, tuple[str, CrtListLine]]
+    ) -> bool:
         """A new certificate is used in its first list from the start; a crt-list file may have any name of the file."""
-        if new.get(name) == crt_list or self._memory.is_listed(name, crt_list):
+        if (name in new and new[name][0] == crt_list) or self._memory.is_listed(name, crt_list):
             return False
         is_directory = os.path.dirname(name) == crt_list
         return is_directory or not any(self._memory.is_listed(other, crt_list) for other in names)
@@ -296,6 +348,7 @@ def update_memory(settings: MemorySettings, wanted: t.Sequence[MemoryItem], *, c
             remove_stale_ocsp=settings.remove_stale_ocsp,
             check_mode=check_mode,
             paths=read_load_paths(settings.config),
+            started=_started(api, info),
         )
         return MemoryReport(certificates.apply(wanted), process_facts(info))
 
@@ -305,3 +358,21 @@ def _name_in(crt_list: str, path: str, name: str) -> str:
     directory, base = os.path.split(path)
     is_directory = directory == crt_list or os.path.realpath(directory) == os.path.realpath(crt_list)
     return os.path.join(crt_list, base) if is_directory else name
+
+
+def _changed_at(path: str) -> float:
+    """When the file of this name became what it is; in seconds since 1970, 0 when it is gone."""
+    try:
+        return os.stat(path).st_ctime
+    except OSError:
+        return 0.0
+
+
+def _started(api: RuntimeApi, info: t.Mapping[str, str]) -> float | None:
+    """When HAProxy's process had read its files; what it tells itself is rounded to whole seconds."""
+    pid, seconds = info.get("Pid", ""), info.get("Start_time_sec", "")
+    process = find_process(int(pid)) if api.path is not None and pid.isdecimal() else None
+    began = started_at(process.pid) if process is not None and process.name == "haproxy" else None
+    if began is not None:
+        return began
+    return float(seconds) + 1 if seconds.isdecimal() else None

@@ -97,6 +97,8 @@ class Installer:
     def put_aside(self, installation: Installation) -> Installation:
         """Write it where no reader looks. Raises StoreError."""
         if installation.parts is None:
+            if self._check_mode and installation.action != "unchanged":
+                self._directory.foresee(installation.entry)
             return installation
         aside = self._directory.put_aside(installation.entry, installation.parts, first=installation.old is None)
         return installation._replace(aside=aside, parts={})

@@ -10,15 +10,54 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 from ..._core.haproxy.content import CertificateContent, parse_content
+from ..._core.haproxy.crt_list_line import CrtListLine
 from ..._core.haproxy.parsing import StoredCertificate
 from ..._errors import InvalidOption, RotationError
 from ..._ports.store.atomic import read_regular_file
 from ..haproxy_failures import RELOAD_HELPS, error_code, failure_message
 
 
+class WantedLine(t.NamedTuple):
+    """One item of a certificate's entries. crt_list: as HAProxy or this host names it; line: None for any that has this
+    number in HAProxy; number: None for any.
+    """
+
+    state: str
+    crt_list: str
+    line: CrtListLine | None
+    number: int | None = None
+
+
+class GivenText(t.NamedTuple):
+    """What goes with a certificate: as text, or in a file."""
+
+    source: str | None = None
+    content: str | None = None
+
+    def __bool__(self) -> bool:
+        return self.source is not None or self.content is not None
+
+    def read(self) -> bytes:
+        """Raises InvalidOption."""
+        if self.content is not None:
+            return self.content.encode("utf-8", "surrogateescape")
+        try:
+            return read_regular_file(self.source or "")
+        except OSError as error:
+            raise InvalidOption(f"Cannot read {self.source}: {error.strerror or error}.") from None
+
+
+NOT_GIVEN = GivenText()
+
+
 @dataclass(frozen=True, repr=False)
 class MemoryItem:
-    """One item of the module's certificates. content: PEM, None when it is read from source."""
+    """One item of the module's certificates.
+
+    content: PEM, None when it is read from source; neither: what HAProxy holds stays. entries: lines of crt-lists, None
+    when they are not told; purge_entries: whether it has no others there. ocsp: its response; issuer: of the
+    certificate, for the response.
+    """
 
     name: str
     state: str
@@ -26,15 +65,18 @@ class MemoryItem:
     content: str | None
     crt_list: str | None
     force: bool
+    entries: t.Sequence[WantedLine] | None = None
+    purge_entries: bool = False
+    ocsp: GivenText = NOT_GIVEN
+    issuer: GivenText = NOT_GIVEN
+
+    @property
+    def has_content(self) -> bool:
+        return self.source is not None or self.content is not None
 
     def read(self) -> CertificateContent:
         """Raises MaterialError, InvalidOption."""
-        if self.content is not None:
-            return parse_content(self.content)
-        try:
-            return parse_content(read_regular_file(self.source or ""))
-        except OSError as error:
-            raise InvalidOption(f"Cannot read {self.source}: {error.strerror or error}.") from None
+        return parse_content(self.content if self.content is not None else GivenText(self.source).read())
 
 
 @dataclass
@@ -52,14 +94,17 @@ class MemoryOutcome:
     error_code: str | None = None
     message: str | None = None
     removed_ocsp: str | None = None
+    loaded_ocsp: bool = False
+    entries: list[dict[str, t.Any]] = field(default_factory=list)
     entered: bool = field(default=False, repr=False)
     needs_reload: bool = field(default=False, repr=False)
     before: dict[str, t.Any] = field(default_factory=dict, repr=False)
     removed: dict[str, t.Any] = field(default_factory=dict, repr=False)
+    lines: tuple[dict[str, t.Any], dict[str, t.Any]] | None = field(default=None, repr=False)
     warning: str | None = field(default=None, repr=False)
 
     def as_result(self) -> dict[str, t.Any]:
-        internal = ("entered", "needs_reload", "before", "removed", "warning")
+        internal = ("entered", "needs_reload", "before", "removed", "lines", "warning")
         return {name: value for name, value in vars(self).items() if name not in internal}
 
     @property
@@ -136,4 +181,6 @@ def _diff(outcomes: t.Iterable[MemoryOutcome]) -> dict[str, t.Any]:
         if outcome.action in ("added", "updated", "removed"):
             before.update({outcome.name: outcome.before} if outcome.before else {})
             after.update({outcome.name: _summary(outcome)} if outcome.action != "removed" else {})
+            for side, lines in zip((before, after), outcome.lines or ()):
+                side[outcome.name] = {**side.get(outcome.name, {}), "crt_lists": lines}
     return {"before": before, "after": after}

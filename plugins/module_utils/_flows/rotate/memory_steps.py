@@ -11,7 +11,9 @@ import os
 import typing as t
 
 from ..._core.haproxy.content import CertificateContent, check_key, parse_content
-from ..._core.haproxy.parsing import StoredCertificate
+from ..._core.haproxy.crt_list_line import PLAIN, CrtListLine, read_line
+from ..._core.haproxy.parsing import CrtListEntry, StoredCertificate
+from ..._core.haproxy.stapling import Staple
 from ..._core.x509.problems import MaterialError
 from ..._errors import HaproxyError, RotationError
 from ..._ports.haproxy.certificates import CertificateMemory
@@ -51,6 +53,7 @@ def update_step(
     name: str,
     content: CertificateContent,
     back_to: tuple[str | None, StoredCertificate] | None,
+    staple: Staple | None = None,
 ) -> Step:
     """back_to: the file, whose kept versions are looked through, and what HAProxy holds; None: there is no way back."""
     earlier: list[CertificateContent] = []
@@ -58,7 +61,7 @@ def update_step(
     def update() -> None:
         found = _earlier_content(memory, *back_to) if back_to is not None else None
         earlier.extend([found] if found is not None else [])
-        memory.update(name, content)
+        memory.update(name, content, staple)
 
     def undo() -> None:
         if not earlier:
@@ -68,12 +71,39 @@ def update_step(
     return Step(name, update, undo)
 
 
-def add_step(memory: CertificateMemory, name: str, content: CertificateContent, crt_list: str) -> Step:
-    return Step(name, lambda: memory.add(name, content, crt_list), lambda: memory.remove(name))
+def staple_step(memory: CertificateMemory, name: str, content: CertificateContent, staple: Staple) -> Step:
+    """Nothing is undone: what HAProxy stapled before is not known, and this is for the certificate that stays."""
+    return Step(name, lambda: memory.staple(name, content, staple), lambda: None)
 
 
-def link_step(memory: CertificateMemory, name: str, crt_list: str) -> Step:
-    return Step(name, lambda: memory.link(name, crt_list), lambda: memory.unlink(name, crt_list))
+def add_step(
+    memory: CertificateMemory,
+    name: str,
+    content: CertificateContent,
+    crt_list: str,
+    line: CrtListLine = PLAIN,
+    staple: Staple | None = None,
+) -> Step:
+    return Step(name, lambda: memory.add(name, content, crt_list, line, staple), lambda: memory.remove(name))
+
+
+def link_step(memory: CertificateMemory, name: str, crt_list: str, line: CrtListLine = PLAIN) -> Step:
+    return Step(name, lambda: memory.link(name, crt_list, line), lambda: memory.unlink_line(name, crt_list, line))
+
+
+def unlink_step(memory: CertificateMemory, crt_list: str, entry: CrtListEntry) -> Step:
+    """entry: one line of a certificate there. Undone, it comes last."""
+    line = read_line(entry.rest)
+    return Step(
+        entry.name,
+        lambda: memory.unlink_line(entry.name, crt_list, line, entry.line),
+        lambda: memory.relink(crt_list, [entry]),
+    )
+
+
+def edit_step(file: CrtListFile, path: str, added: t.Sequence[CrtListLine], removed: t.Collection[int]) -> Step:
+    before = file.read()
+    return Step(file.path, lambda: file.edit(path, added, removed, before), lambda: file.write_back(before))
 
 
 def line_step(file: CrtListFile, path: str) -> Step:

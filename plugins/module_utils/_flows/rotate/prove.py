@@ -7,41 +7,40 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
-import time
 import typing as t
 
 from ..._core.haproxy.addresses import endpoint_label, listening_address, unix_path, ways_to_all
 from ..._core.haproxy.listeners import TlsBind
-from ..._core.haproxy.selection import CertificateFile
+from ..._core.pipeline.proof_again import Share, address_of
+from ..._core.pipeline.proof_chain import ChainRules
 from ..._core.pipeline.proof_report import CertificateProof, DeployedCertificate, ProofReport, proof_message
-from ..._core.pipeline.proof_targets import ProofTarget, proof_targets
-from ..._core.pipeline.prove import verdicts
 from ..._core.x509.bundle import describe_pem
+from ..._core.x509.pem import CERTIFICATE, parse_pem
 from ..._errors import HaproxyError, InvalidOption, RotationError
 from ..._ports.haproxy.binds import tls_uses
-from ..._ports.haproxy.certificate_files import kind_of_key, read_certificate_files
-from ..._ports.haproxy.config_files import config_files
+from ..._ports.haproxy.certificate_files import kind_of_key
+from ..._ports.haproxy.config_files import config_files, config_lines
 from ..._ports.haproxy.loaded import Loaded, look_at_loaded
 from ..._ports.haproxy.runtime import RuntimeApi
 from ..._ports.haproxy.surroundings import look_at_surroundings
 from ..._ports.host.listening import listening_addresses, own_ipv6_addresses
 from ..._ports.host.own_address import is_own_address
 from ..._ports.store.atomic import read_regular_file
-from ..._ports.tls.endpoint import Endpoint, is_ip
-from ..._ports.tls.inquiry import Inquiry
-from ..._ports.tls.probe import Observation
+from ..._ports.tls.endpoint import is_ip
+from .asking import Asked, ask_listeners
 from .settings import ProofSettings
 
 _MEMORY_TIMEOUT = 10.0  # seconds for one answer of HAProxy
 
 
 class Proof(t.NamedTuple):
-    """report: of each certificate; binds: listeners, those that cannot be asked among them; probes: handshakes made."""
+    """asked: of the listeners, with the report; binds: all of them, those that cannot be asked among them."""
 
     report: ProofReport
     binds: t.Sequence[TlsBind]
-    probes: int
+    asked: Asked
 
     def message(self, allow_unreferenced: bool) -> str:
         return proof_message(self.report, allow_unreferenced, self._probed)
@@ -52,12 +51,33 @@ class Proof(t.NamedTuple):
             "changed": False,
             "proven": not self.report.unproven(allow_unreferenced),
             "outcome": self.report.outcome,
-            "probes": self.probes,
+            "probes": self.asked.probes,
+            "probes_again": self.asked.again,
             "binds": self._probed,
             "not_probed": [
                 {"bind": bind.label, "reason": bind.not_probeable} for bind in self.binds if bind.not_probeable
             ],
+            "shared": [
+                {"bind": label, "listeners": list(share.by)} for label, share in self._shares.items() if share.shared
+            ],
             "certificates": [proof.as_result() for proof in self.report.certificates],
+        }
+
+    @property
+    def warnings(self) -> list[str]:
+        """Of what is right today and may be wrong tomorrow: addresses at which several listen."""
+        return [
+            f"Several listen at {label}, and any of them may get a connection: {', '.join(share.by)}. Leave one."
+            for label, share in self._shares.items()
+            if share.shared
+        ]
+
+    @property
+    def _shares(self) -> dict[str, Share]:
+        return {
+            bind.label: self.asked.shares[address_of(bind)]
+            for bind in self.binds
+            if bind.not_probeable is None and address_of(bind) in self.asked.shares
         }
 
     @property
@@ -83,9 +103,9 @@ def prove_deployed(
     if unknown:
         raise InvalidOption(f"only: {', '.join(unknown)} is not among the certificates, or deployed nothing.")
     binds = find_binds(settings, reloaded=reloaded)
-    report, probes = ask_listeners(certificates, binds, settings, only)
+    asked = ask_listeners(certificates, binds, settings, only, chain_rules(settings))
     wanted = (proof for proof in unreadable if only is None or proof.certificate.name in only)
-    return Proof(ProofReport((*report.certificates, *wanted)), binds, probes)
+    return Proof(ProofReport((*asked.report.certificates, *wanted)), binds, asked)
 
 
 def find_binds(settings: ProofSettings, *, reloaded: bool = False) -> list[TlsBind]:
@@ -128,6 +148,17 @@ def _named_binds(named: t.Sequence[str], settings: ProofSettings, loaded: Loaded
     others = [use for use in uses if not use.listens]
     elsewhere = frozenset(item.path for use in others for item in use.references or ()) - served
     return [*(dataclasses.replace(bind, elsewhere=elsewhere) for bind in given), *others]
+
+
+def chain_rules(settings: ProofSettings) -> ChainRules:
+    """What the configuration that was read lets HAProxy make of chains, conditional lines and all; anything where none
+    was. Raises HaproxyError when a file cannot be read.
+    """
+    if settings.binds is not None:
+        return ChainRules()
+    lines = (line for path in settings.config for file in config_files(path) for line in config_lines(file))
+    keywords = {word for line in lines for word in line.split(None, 1)[:1]}
+    return ChainRules(completes="issuers-chain-path" in keywords, builds="ssl-skip-self-issued-ca" in keywords)
 
 
 def _given(text: str) -> t.Iterator[TlsBind]:
@@ -188,69 +219,6 @@ def _last_change(config: t.Sequence[str]) -> int:
     return max(times, default=0)
 
 
-def ask_listeners(
-    certificates: t.Sequence[DeployedCertificate],
-    binds: t.Sequence[TlsBind],
-    settings: ProofSettings,
-    only: t.Collection[str] | None = None,
-) -> tuple[ProofReport, int]:
-    """The report, and the number of handshakes. Only what was not answered rightly is asked again, after a delay."""
-    chosen = None if only is None else frozenset(only)
-    files = _files(certificates, binds)
-    targets = proof_targets(certificates, binds, settings.max_names, chosen, files)
-    inquiry = Inquiry(settings.timeout, settings.concurrency)
-    answers: dict[int, Observation] = {}
-    pending = list(range(len(targets)))
-    for attempt in range(settings.retries + 1):
-        if attempt:
-            time.sleep(settings.delay)
-        asked = inquiry.ask([(targets[index].bind.label, _endpoint(targets[index], attempt)) for index in pending])
-        answers.update(zip(pending, asked))
-        report = verdicts(
-            certificates, binds, targets, [answers[index] for index in range(len(targets))], chosen, files
-        )
-        pending = _again(report, targets, answers)
-        if not pending:
-            break
-    return report, inquiry.asked
-
-
-def _files(certificates: t.Sequence[DeployedCertificate], binds: t.Sequence[TlsBind]) -> dict[str, CertificateFile]:
-    """What is in all files that the listeners load. Of those that are deployed here it is known what HAProxy holds."""
-    own = {certificate.path for certificate in certificates}
-    found = read_certificate_files(own)
-    for bind in binds:
-        if bind.not_probeable is None:
-            paths = dict.fromkeys(reference.path for reference in bind.references or ())
-            others = (path for path in paths if path not in own and path not in found)
-            found.update(read_certificate_files(others, bind.read_at))
-    return found
-
-
-def _again(report: ProofReport, targets: t.Sequence[ProofTarget], answers: t.Mapping[int, Observation]) -> list[int]:
-    """What to ask again: all that was not answered rightly, and all of a certificate that another one shadows."""
-    wanting = {
-        proof.certificate for proof in report.certificates if proof.mismatches or proof.shadowed or proof.unanswered
-    }
-    of_these = [index for index, target in enumerate(targets) if target.certificate in wanting]
-    astray = [index for index in of_these if not targets[index].accepts(answers[index])]
-    shadowed = wanting - {targets[index].certificate for index in astray}
-    return sorted([*astray, *(index for index in of_these if targets[index].certificate in shadowed)])
-
-
-def _endpoint(target: ProofTarget, attempt: int) -> Endpoint:
-    """attempt: where only some clients are to send a PROXY header, every second one is with it."""
-    bind = target.bind
-    return Endpoint(
-        bind.host,
-        bind.port,
-        server_name=target.server_name,
-        key_type=target.key_type,
-        proxy_protocol=bind.proxy_protocol or (bind.proxy_sometimes and attempt % 2 == 1),
-        unix_path=bind.unix_path,
-    )
-
-
 def _certificate(entry: t.Mapping[str, t.Any], unreadable: list[CertificateProof]) -> t.Iterator[DeployedCertificate]:
     """The certificate of an entry; none for an entry of certificate_sync that deployed nothing.
 
@@ -276,9 +244,21 @@ def _certificate(entry: t.Mapping[str, t.Any], unreadable: list[CertificateProof
         name=str(entry.get("name") or path),
         path=os.path.realpath(path),
         fingerprint_sha256=fingerprint,
+        chain=chain_of_file(path, fingerprint),
         subject_alternative_names=tuple(str(name) for name in names),
         key_type=str(key_type or kind_of_key(key)).lower(),
+        previous_fingerprint_sha256=str(entry.get("previous_fingerprint_sha256") or ""),
     )
+
+
+def chain_of_file(path: str, fingerprint: str) -> tuple[bytes, ...] | None:
+    """The certificates that follow the leaf, in DER. None where the file cannot be read, or has another leaf by now."""
+    try:
+        blocks = parse_pem(read_regular_file(path))
+    except (OSError, RotationError):
+        return None
+    found = [block.der for block in blocks if block.label == CERTIFICATE]
+    return tuple(found[1:]) if found and hashlib.sha256(found[0]).hexdigest() == fingerprint else None
 
 
 def _facts_of_file(path: str) -> dict[str, t.Any]:

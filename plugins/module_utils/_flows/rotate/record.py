@@ -6,20 +6,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import typing as t
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime
 
-from ..._core.instants import isoformat_utc
+from ..._core.instants import from_timestamp, is_ahead, isoformat_utc, parse_isoformat_utc
 from ..._core.pipeline.manifest import Manifest
 from ..._errors import InvalidOption, StoreError
+from ..._ports.store import last_success
 from ..._ports.store.directory import STATE_DIRECTORY, CertificateDirectory
 
 STATE_FILE = "state.json"
-#: Touched by a run that ended well and has nothing to tell, so that it is known when that was.
-STAMP_FILE = "last-success"
 RECENT_ERRORS = 5
 
 
@@ -87,7 +87,7 @@ def record(
         loading = _mark_loaded(manifest, outcome.loaded)
         if same_end and not newly_proven and not gone and not loading and outcome.result == "proven":
             if not outcome.failures and not check_mode:
-                directory.touch_own_file(STAMP_FILE, now.timestamp())
+                last_success.touch(directory, now.timestamp())
             return False, old
         manifest.retired -= gone
         for name in newly_proven:
@@ -106,7 +106,7 @@ def record(
             # The manifest last: a run that was killed in between is then repeated by the next one.
             directory.write_own_file(STATE_FILE, (json.dumps(state, indent=1, sort_keys=True) + "\n").encode())
             # The state knows of all before it: where there is a stamp, it is of a later run, though of the same second.
-            directory.remove_own_file(STAMP_FILE)
+            last_success.forget(directory)
             if newly_proven or gone or loading:
                 directory.save(manifest)
         return True, state
@@ -124,19 +124,20 @@ def _mark_loaded(manifest: Manifest, names: t.Collection[str] | None) -> bool:
 def remember_success(directory: CertificateDirectory, now: datetime) -> list[str]:
     """That a run ended well which has nothing to tell. Returns why it could not be: the run has ended well even so."""
     try:
-        directory.touch_own_file(STAMP_FILE, now.timestamp())
+        last_success.touch(directory, now.timestamp())
     except StoreError as error:
         return [f"That this run ended well is not remembered, so the status may miss it: {error.message}"]
     return []
 
 
 def _last_success_at(directory: CertificateDirectory, old: t.Mapping[str, t.Any], now: datetime) -> str | None:
-    """Of the state or of the stamp, whichever is later."""
-    known, touched = old.get("last_success_at"), directory.own_file_time(STAMP_FILE)
-    if touched is None or touched > now.timestamp():
-        return known
-    stamped = isoformat_utc(datetime.fromtimestamp(touched, timezone.utc))
-    return max(stamped, known) if isinstance(known, str) else stamped
+    """Of the state or of the stamp, whichever is later. What a clock that was wrong has noted does not count."""
+    touched = last_success.touched(directory)
+    found = [] if touched is None else [from_timestamp(touched)]
+    with contextlib.suppress(InvalidOption):
+        found.append(parse_isoformat_utc(str(old.get("last_success_at"))))
+    known = [instant for instant in found if not is_ahead(instant, now)]
+    return isoformat_utc(max(known)) if known else None
 
 
 def _state(old: t.Mapping[str, t.Any], outcome: RunOutcome, proven: list[str], now: datetime) -> dict[str, t.Any]:

@@ -29,14 +29,17 @@ def take_back(
     lock_timeout: float,
     check_mode: bool,
     was_loaded: bool = False,
+    needed: t.Collection[str] = (),
 ) -> list[dict[str, t.Any]]:
     """Of the named certificates those whose current version is not proven; None: of all, but those that could not be
     asked for.
 
     A certificate goes back to the version last proven if that is kept, else to the newest kept one; what is taken back
     is not kept, for it was never served. One that was never proven, with nothing in its place before it, is removed.
-    One that has no earlier version any more is kept. was_loaded: HAProxy may hold what is taken back, so that what was
-    proven before is proven only when it has been seen served again, and what is removed is to be taken out of it.
+    One that has no earlier version any more is kept, and so is one without whose file the service would not start:
+    needed has the paths of these, with links resolved, and links beside it lead to others. was_loaded: HAProxy may hold
+    what is taken back, so that what was proven before is proven only when it has been seen served again, and what is
+    removed is to be taken out of it.
 
     Returns an item for each certificate looked at. Raises InvalidOption for an unknown name, and StoreError when files
     cannot be read or written, but only after all others have gone back (they are in its details).
@@ -53,7 +56,9 @@ def take_back(
             if entry.current.digest in left_alone or not (names is None or name in names):
                 continue
             try:
-                items.append(_take_back(directory, manifest, entry, check_mode=check_mode, was_loaded=was_loaded))
+                items.append(
+                    _take_back(directory, manifest, entry, needed, check_mode=check_mode, was_loaded=was_loaded)
+                )
             except StoreError as error:
                 errors.append(error.message)
         if has_changed(items) and not check_mode:
@@ -135,10 +140,16 @@ def _unknown(directory: CertificateDirectory, names: str) -> str:
 
 
 def _take_back(
-    directory: CertificateDirectory, manifest: Manifest, entry: Entry, *, check_mode: bool, was_loaded: bool
+    directory: CertificateDirectory,
+    manifest: Manifest,
+    entry: Entry,
+    needed: t.Collection[str],
+    *,
+    check_mode: bool,
+    was_loaded: bool,
 ) -> dict[str, t.Any]:
     target = last_good(entry)
-    if target is None and (entry.replaced or entry.proven is not None):
+    if target is None and (entry.replaced or entry.proven is not None or _is_needed(directory, entry, needed)):
         return _item(directory, entry, "kept", entry.current)
     if target is None:
         if not check_mode:
@@ -155,6 +166,11 @@ def _take_back(
         directory.restore(restored)
         manifest.entries[entry.name] = restored
     return _item(directory, entry, "restored", target)
+
+
+def _is_needed(directory: CertificateDirectory, entry: Entry, needed: t.Collection[str]) -> bool:
+    path = os.path.realpath(os.path.join(directory.path, entry.main_path))
+    return path in needed or bool(directory.links_to(entry))
 
 
 def last_good(entry: Entry) -> StoredVersion | None:

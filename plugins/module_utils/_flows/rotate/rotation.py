@@ -235,7 +235,7 @@ class Rotation(CertificateSync):
     def metrics(self, *, broken_off: bool = False) -> None:
         """For Prometheus, also of a run that failed. They never stop a rotation: they fail it at its end."""
         textfile = self._settings.textfile
-        if textfile is None or self._check_mode or (self.needs_reload and not broken_off):
+        if textfile is None or (self.needs_reload and not (broken_off or self._check_mode)):
             return
         from ..._core.record.metrics import Run
         from ..metrics import write_metrics
@@ -260,6 +260,7 @@ class Rotation(CertificateSync):
                     layers={} if broken_off else {item["name"]: item["layers"] for item in progress.layers},
                     lock_timeout=self._options.lock_timeout,
                     now=now,
+                    check_mode=self._check_mode,
                 )
             self.report.warnings += report.warnings
         except RotationError as error:
@@ -330,12 +331,21 @@ class Rotation(CertificateSync):
 
     def _taken_back(self, names: t.Sequence[str], *, was_loaded: bool = False) -> tuple[_Result, str]:
         """As the module certificate_rollback returns it, and what could not go back, while the others did."""
+        from ..._ports.haproxy.named_files import named_files
         from .rollback import take_back
 
-        timeout = self._options.lock_timeout
+        # A hot update takes a certificate's line out of a crt-list file, and a reload does not.
+        needed = named_files(self._settings.reload.config, crt_lists=self.progress.activation != "hot_update")
         try:
             with only_rotation_errors():
-                items = take_back(self._directory, names, lock_timeout=timeout, check_mode=False, was_loaded=was_loaded)
+                items = take_back(
+                    self._directory,
+                    names,
+                    lock_timeout=self._options.lock_timeout,
+                    check_mode=False,
+                    was_loaded=was_loaded,
+                    needed=needed,
+                )
         except RotationError as error:
             return {"certificates": error.details.get("certificates", [])}, error.message
         return {"certificates": items}, ""
@@ -363,6 +373,7 @@ class Rotation(CertificateSync):
         reloaded = self.progress.activation == "reload"
         with only_rotation_errors():
             proof = prove_deployed(certificates, settings.proof, only=only, reloaded=reloaded)
+        self.report.warnings += [text for text in proof.warnings if text not in self.report.warnings]
         message = proof.message(allow_unreferenced)
         result = proof.as_result(allow_unreferenced)
         failures = proof.report.failures(allow_unreferenced, settings.on_unproven == "warn")

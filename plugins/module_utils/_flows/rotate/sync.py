@@ -118,6 +118,8 @@ class CertificateSync:
     def opened(self) -> t.Iterator[None]:
         """The directory with its manifest is this run's alone meanwhile; at the end what was done is remembered."""
         report = self.report
+        if self._check_mode:
+            self._directory.foresee()
         with self._directory.locked(self._options.lock_timeout, create=not self._check_mode):
             self._manifest, self._damage = self._directory.load()
             self._reporter.manifest = self._manifest
@@ -249,7 +251,9 @@ class CertificateSync:
             self._manifest.retired.add(old.main_path)
         self._manifest.retired.discard(entry.main_path)
         self._touched = True
-        self._reporter.deployed(entry, action, **self._before(old if action == "updated" else None))
+        self._reporter.deployed(
+            entry, action, **self._before(old.current if old and action == "updated" else entry.served_before)
+        )
 
     def _keep(self, entry: Entry) -> None:
         """Nothing was read; but owner, mode and the calendar may have moved on."""
@@ -258,11 +262,12 @@ class CertificateSync:
             if action == "updated" and not self._check_mode:
                 self._before_change()
                 self._directory.set_attributes(entry)
-            self._reporter.deployed(entry, action, **self._before(entry if action == "updated" else None))
+            before = entry.current if action == "updated" else entry.served_before
+            self._reporter.deployed(entry, action, **self._before(before))
 
     @staticmethod
-    def _before(entry: Entry | None) -> dict[str, t.Any]:
-        return {"previous_fingerprint_sha256": entry.current.summary.get("fingerprint_sha256")} if entry else {}
+    def _before(version: StoredVersion | None) -> dict[str, t.Any]:
+        return {"previous_fingerprint_sha256": version.summary.get("fingerprint_sha256")} if version else {}
 
     def _prune(self, all_found: Found) -> None:
         discovery = all_found.discovery

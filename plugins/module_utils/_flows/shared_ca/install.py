@@ -18,7 +18,8 @@ from ..._core.shared_ca.material import Material
 from ..._core.shared_ca.origin import Leftovers, Origin, leftovers, origin_of
 from ..._errors import InvalidOption, RotationError
 from ..._ports.store.atomic import FileAttributes, store_errors
-from ..._ports.store.places import make_place
+from ..._ports.store.foreseen import require_makeable, require_writable
+from ..._ports.store.places import make_place, open_place
 from ..._ports.store.shared_ca import Installed, MemberDirectory, is_stale, member_place
 from .member import Taken
 from .signing import SignatureNeeded
@@ -72,7 +73,10 @@ def install(
     rest = _rest_of(directory, supplier, taken, installed.material, [each.dest for each in configurations])
     stale = [*(directory.changes(material, attributes) if taken else ()), *rest.left.gone]
     filled = list(_stale_configurations(configurations, material))
-    if not supplier.check_mode:
+    if supplier.check_mode:
+        for configuration in filled:
+            _foresee(configuration)
+    else:
         if taken:
             directory.remember(rest.origin.while_written(material))
         directory.write(stale, material, attributes)
@@ -178,3 +182,14 @@ def _write(configuration: Configuration) -> None:
         directory, name = os.path.split(configuration.dest)
         with make_place(directory) as place:
             place.write(name, configuration.content.encode(), configuration.attributes)
+
+
+def _foresee(configuration: Configuration) -> None:
+    """Raises what _write would."""
+    with store_errors(f"write {configuration.dest}"):
+        directory, name = os.path.split(configuration.dest)
+        try:
+            with open_place(directory, private=True) as place:
+                require_writable(place, name)
+        except FileNotFoundError:
+            require_makeable(directory)

@@ -18,6 +18,7 @@ from ..._core.watch.dashboard import MOMENT, DashboardSettings, dashboard_docume
 from ..._core.watch.registry import EndpointRegistry, EndpointSelection, EndpointView
 from ..._core.watch.standing import AddressStanding, standings
 from ..._ports.store.atomic import FileAttributes, store_errors
+from ..._ports.store.foreseen import require_writable
 from ..._ports.store.places import Place, open_file_place
 from ..._ports.store.trust import is_trusted
 from ..metrics import read_textfile, write_textfile
@@ -102,10 +103,12 @@ def _is_written(
                 raise OSError(errno.EEXIST, "It is a database, so it is not replaced", path)
             if status and _is_as_written(status, attributes) and tells_the_same(head, digest):
                 return False
-            if not check_mode:
-                place.remove_abandoned_of(name)
-                place.write(name, content(), attributes)
-                place.sync()
+            if check_mode:
+                require_writable(place, name)
+                return True
+            place.remove_abandoned_of(name)
+            place.write(name, content(), attributes)
+            place.sync()
             return True
 
 
@@ -143,8 +146,7 @@ def _is_measured(
     ]
     text = render_endpoints(found, now, deployed)
     before = read_textfile(textfile)
-    if not check_mode:
-        write_textfile(textfile, text)
+    write_textfile(textfile, text, check_mode=check_mode)
     return _lasting(text) != _lasting(before)
 
 

@@ -17,21 +17,26 @@ import typing as t
 from dataclasses import replace
 
 from ..._core.haproxy.content import CertificateContent
+from ..._core.haproxy.crt_list_line import PLAIN, UNUSABLE, CrtListLine, read_line
 from ..._core.haproxy.lost_places import find_mark, is_mended, may_be_lost
 from ..._core.haproxy.parsing import (
     CrtListEntry,
+    HeldResponse,
     StoredCertificate,
     parse_certificate,
     parse_crt_list,
     parse_crt_lists,
+    parse_held_response,
     parse_names,
 )
 from ..._core.haproxy.refusals import reason
+from ..._core.haproxy.stapling import Staple
 from ..._core.text import lines_of
 from ..._errors import HaproxyError, InvalidOption
 from .errors import CertificateInUse, CertificateRefused, CrtListRequired, ReloadRequired
 from .runtime import RuntimeApi
 from .transaction import CERTIFICATES, SMALL, SUCCESS, Change, Condition, Transaction, transaction_open
+from .untold_marks import UntoldMarks
 
 _SHOWN = 20  # crt-lists in a message
 _TRUST = ("show ssl ca-file",)
@@ -46,6 +51,7 @@ class CertificateMemory:
         self._transaction = Transaction(api, CERTIFICATES, patience)
         self._crt_lists: dict[str, list[CrtListEntry]] | None = None
         self._trust: str | None = None
+        self.untold_marks = UntoldMarks(self._transaction)
         self._expected: dict[str, None] = {}  # in their order
         self._ahead: dict[str, StoredCertificate] = {}
 
@@ -99,12 +105,20 @@ class CertificateMemory:
         shown = ", ".join(known[:_SHOWN]) + (f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else "")
         loaded = f"It has {shown}." if known else "It has none."
         if crt_list:
-            raise CrtListRequired(f"HAProxy has no crt-list '{crt_list}' for the new certificate {name}. {loaded}")
+            raise CrtListRequired(f"HAProxy has no crt-list '{crt_list}' for the certificate {name}. {loaded}")
         raise CrtListRequired(
             f"HAProxy does not know the new certificate {name}, and its directory is no certificate directory of"
             f" HAProxy. {loaded} Give one of them as crt_list, or add the certificate to the configuration and"
             " reload."
         )
+
+    def named_lists(self, crt_list: str, name: str) -> list[str]:
+        """Those that are this file or directory, as HAProxy calls them. name: of the certificate, for the message.
+
+        Raises CrtListRequired when there is none.
+        """
+        found = _same_path(crt_list, self.crt_lists())
+        return found or self.find_crt_lists(name, crt_list)
 
     def is_listed(self, name: str, crt_list: str) -> bool:
         """Has this crt-list (named as HAProxy does) an entry for the certificate?"""
@@ -125,37 +139,64 @@ class CertificateMemory:
         for one in stored:
             self._check_places(one.name, one.status, self._trust)
 
-    def update(self, name: str, content: CertificateContent) -> None:
+    def update(self, name: str, content: CertificateContent, staple: Staple | None = None) -> None:
         """Replace the certificate of a known name and see that HAProxy then holds this one.
 
-        Raises PayloadTooLarge, TransactionOpen, CertificateRefused or another HaproxyError; then HAProxy serves what
-        it did before, and no transaction of this name stays open.
+        staple: is served with it; without one none is. Raises PayloadTooLarge, TransactionOpen, CertificateRefused or
+        another HaproxyError; then HAProxy serves what it did before, and no transaction of this name stays open.
         """
-        condition = Condition(_TRUST, lambda answer: self._check_places(name, None, answer))
-        self._replace(name, content, [] if self._trust is None else [condition])
+        self._replace(name, content, self._conditions_of(name), staple)
 
-    def add(self, name: str, content: CertificateContent, crt_list: str) -> None:
+    def staple(self, name: str, content: CertificateContent, staple: Staple) -> None:
+        """Serve this with the certificate that HAProxy holds already. Raises as update does."""
+        self._replace(name, content, self._conditions_of(name), staple, is_held_already=True)
+
+    def held_response(self, name: str) -> HeldResponse | None:
+        """What HAProxy staples with a certificate; None also where it does not tell (before 2.5)."""
+        return parse_held_response(self._ask(f"show {CERTIFICATES}", f"{name}.ocsp"))
+
+    def add(
+        self,
+        name: str,
+        content: CertificateContent,
+        crt_list: str,
+        line: CrtListLine = PLAIN,
+        staple: Staple | None = None,
+    ) -> None:
         """Load a new certificate and use it in crt_list (named as HAProxy does). On failure nothing of it stays."""
         answer = self._ask("new ssl cert", name)
         created = answer.startswith("New empty certificate store")
         if not created and "already exists" not in answer:
             raise CertificateRefused(f"HAProxy does not take a certificate called {name}: {reason(answer)}")
         try:
-            self._replace(name, content)
-            self.link(name, crt_list)
+            self._replace(name, content, staple=staple)
+            self.link(name, crt_list, line)
         except BaseException:
             if created:
                 with contextlib.suppress(HaproxyError):
                     self._ask("del ssl cert", name)
             raise
 
-    def link(self, name: str, crt_list: str) -> None:
-        """Use a loaded certificate in crt_list (named as HAProxy does)."""
-        answer = self._ask("add ssl crt-list", crt_list, name)
+    def link(self, name: str, crt_list: str, line: CrtListLine = PLAIN) -> None:
+        """Use a loaded certificate in crt_list (named as HAProxy does), by one more line there."""
+        if line == PLAIN:
+            answer = self._ask("add ssl crt-list", crt_list, name)
+        else:
+            answer = self._transaction.ask("add ssl crt-list", crt_list, payload=_written(name, line))
         if SUCCESS not in lines_of(answer) and "already exists in this directory" not in answer:
-            raise CertificateRefused(f"HAProxy does not use {name} in {crt_list}: {reason(answer)}")
+            which = f"the line '{line.text}'" if line != PLAIN else "it"
+            raise CertificateRefused(f"HAProxy does not use {name} in {crt_list} by {which}: {reason(answer)}")
         entries = self.crt_lists()[crt_list]
-        entries.append(CrtListEntry(name, max((entry.line for entry in entries), default=0) + 1, ""))
+        entries.append(CrtListEntry(name, max((entry.line for entry in entries), default=0) + 1, line.text))
+
+    def all_entries(self, crt_list: str) -> list[CrtListEntry]:
+        """The lines of a crt-list (named as HAProxy does), asked for anew: by their numbers they are removed."""
+        entries = self.crt_lists()[crt_list] = self._entries(crt_list)
+        return list(entries)
+
+    def entries_of(self, names: t.Collection[str], crt_list: str) -> list[CrtListEntry]:
+        """Those of these certificates, as all_entries."""
+        return [entry for entry in self.all_entries(crt_list) if entry.name in names]
 
     def lists_with(self, name: str) -> list[str]:
         """The crt-lists that have entries for the certificate."""
@@ -166,25 +207,34 @@ class CertificateMemory:
 
         Raises CertificateInUse, ReloadRequired.
         """
-        if ":" in name:
-            raise ReloadRequired(
-                f"{name} has a colon in its name, behind which HAProxy's command 'del ssl crt-list' expects the number"
-                " of a line, so it cannot be taken out at run time: reload HAProxy."
-            )
+        _check_removable(name)
+        return self._unlink(crt_list, self.entries_of([name], crt_list))
+
+    def unlink_line(self, name: str, crt_list: str, line: CrtListLine, number: int | None = None) -> None:
+        """Take one line of the certificate out: one that says this, that with this number where there are several.
+
+        Raises CertificateInUse, ReloadRequired.
+        """
+        _check_removable(name)
+        found = [entry for entry in self.entries_of([name], crt_list) if read_line(entry.rest) == line]
+        numbered = [entry for entry in found if entry.line == number]
+        if found:
+            self._unlink(crt_list, (numbered or found)[-1:])
+
+    def _unlink(self, crt_list: str, entries: t.Sequence[CrtListEntry]) -> list[CrtListEntry]:
+        """entries: as asked for just now. All of them or none."""
         removed: list[CrtListEntry] = []
-        # Line numbers of our own bookkeeping are guesses, so read them again.
-        entries = [entry for entry in self._entries(crt_list) if entry.name == name]
         try:
             for entry in entries:
-                which = name if len(entries) == 1 else f"{name}:{entry.line}"
+                which = f"{entry.name}:{entry.line}" if entry.line else entry.name  # those of a directory have none
                 answer = self._ask("del ssl crt-list", crt_list, which)
                 if not answer.startswith("Entry '"):
-                    raise CertificateInUse(f"HAProxy keeps {name} in {crt_list}: {reason(answer)}")
+                    raise CertificateInUse(f"HAProxy keeps {entry.name} in {crt_list}: {reason(answer)}")
                 removed.append(entry)
         except BaseException:
             self.relink(crt_list, removed)
             raise
-        self.crt_lists()[crt_list] = [entry for entry in self.crt_lists()[crt_list] if entry.name != name]
+        self.crt_lists()[crt_list] = [entry for entry in self.crt_lists()[crt_list] if entry not in removed]
         return removed
 
     def relink(self, crt_list: str, entries: t.Iterable[CrtListEntry]) -> None:
@@ -255,17 +305,37 @@ class CertificateMemory:
                 if stored is not None and stored.name == one:
                     self._ahead[one] = stored
 
-    def _replace(self, name: str, content: CertificateContent, conditions: t.Sequence[Condition] = ()) -> None:
+    def _conditions_of(self, name: str) -> list[Condition]:
+        condition = Condition(_TRUST, lambda answer: self._check_places(name, None, answer))
+        return [] if self._trust is None else [condition]
+
+    def _replace(
+        self,
+        name: str,
+        content: CertificateContent,
+        conditions: t.Sequence[Condition] = (),
+        staple: Staple | None = None,
+        *,
+        is_held_already: bool = False,
+    ) -> None:
         def is_held(_shown: str, answer: str) -> bool:
             stored = parse_certificate(answer)
             return stored is not None and content.is_leaf_of(stored)
 
         self._ahead.pop(name, None)
-        self._transaction.apply(Change(name, [content.payload], is_held, conditions))
+        payloads = [] if is_held_already else [content.payload]
+        self._transaction.apply(Change(name, payloads, is_held, conditions, staple.parts if staple else ()))
+        if content.untold is not None and not is_held_already:
+            self.untold_marks.set(name, content.untold)
+        if staple is not None:
+            held = self.held_response(name)
+            if held is not None and held.signature != staple.signature:
+                raise HaproxyError(f"HAProxy does not staple the OCSP response that it was given with {name}.")
 
     def _restore(self, crt_list: str, entry: CrtListEntry) -> None:
-        if entry.rest:
-            self._api.execute("add ssl crt-list", crt_list, payload=f"{entry.name} {entry.rest}")
+        line = read_line(entry.rest)
+        if line != PLAIN:
+            self._api.execute("add ssl crt-list", crt_list, payload=_written(entry.name, line))
         else:
             self._ask("add ssl crt-list", crt_list, entry.name)
 
@@ -279,6 +349,24 @@ class CertificateMemory:
 def _parsed(answer: str, name: str) -> StoredCertificate | None:
     stored = parse_certificate(answer)
     return replace(stored, name=name) if stored is not None else None  # HAProxy's answer has no say in it
+
+
+def _check_removable(name: str) -> None:
+    if ":" in name:
+        raise ReloadRequired(
+            f"{name} has a colon in its name, behind which HAProxy's command 'del ssl crt-list' expects the number"
+            " of a line, so it cannot be taken out at run time: reload HAProxy."
+        )
+
+
+def _written(name: str, line: CrtListLine) -> str:
+    """A line of a crt-list. Raises InvalidOption for a name that none can hold."""
+    if UNUSABLE.search(name):
+        raise InvalidOption(
+            f"A line of a crt-list cannot hold the name {name!r}: use one without white space, control characters and"
+            " '['."
+        )
+    return f"{name} {line.text}"
 
 
 def _in_use(name: str, why: str) -> CertificateInUse:

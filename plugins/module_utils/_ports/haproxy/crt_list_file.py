@@ -16,6 +16,7 @@ import re
 import typing as t
 
 from ..._core.haproxy.certificate_paths import BUNDLE_SUFFIXES
+from ..._core.haproxy.crt_list_line import PLAIN, UNUSABLE, CrtListLine, read_line
 from ..._core.haproxy.parsing import CrtListEntry
 from ..._errors import InvalidOption, StoreError
 from ..store.atomic import FileAttributes, read_regular_file, store_errors
@@ -24,7 +25,6 @@ from .errors import CertificateInUse
 from .load_paths import FileNames
 
 _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
-_UNUSABLE = re.compile(r"[\x00-\x20\x7f\[]")
 _LONGEST_LINE = 65000  # bytes; HAProxy takes 65535
 
 
@@ -61,21 +61,50 @@ class CrtListFile:
         """
         lines = self._read()
         about = self._lines_about(lines, certificate)
+        if about and not _written_paths(lines).keys() - about:
+            self._check_last(certificate, names)
+
+    def _check_last(self, certificate: str, names: t.Collection[str]) -> None:
         loaded = {entry.name for entry in self._loaded}
-        if about and not _written_paths(lines).keys() - about and (not loaded or loaded - set(names)):
+        if not loaded or loaded - set(names):
             raise CertificateInUse(
                 f"{certificate} is the only entry of the crt-list {self._path}, without which HAProxy may not start."
                 " Add another certificate to it first, or take the crt-list out of the configuration."
             )
 
-    def check_entry(self, path: str) -> None:
-        """path: absolute, of a certificate's file. Raises InvalidOption when HAProxy would refuse a list with it."""
-        if _UNUSABLE.search(path) or not path.startswith("/") or len(os.fsencode(path)) > _LONGEST_LINE:
+    def lines_of(self, certificate: str) -> dict[int, CrtListLine]:
+        """What the lines that load this certificate say, by their numbers."""
+        lines = self._read()
+        return {number: _said(lines[number - 1]) for number in sorted(self._lines_about(lines, certificate))}
+
+    def check_edit(
+        self, names: t.Collection[str], path: str, added: t.Sequence[CrtListLine], removed: t.Collection[int]
+    ) -> None:
+        """See edit. names: of the certificate in HAProxy. Raises InvalidOption; CertificateInUse as check_removable."""
+        for line in added:
+            self.check_entry(path, line)
+        if removed and not added and not _written_paths(self._read()).keys() - set(removed):
+            self._check_last(path, names)
+
+    def edit(self, path: str, added: t.Sequence[CrtListLine], removed: t.Collection[int], before: bytes) -> None:
+        """Append lines with this path, and remove those with these numbers. before: what read gave, to be there yet."""
+        lines = self._read()
+        if b"".join(lines) != before:
+            raise StoreError(f"Somebody else has changed the crt-list {self._path} meanwhile. Run this again.")
+        kept = [line for number, line in enumerate(lines, 1) if number not in removed]
+        if kept and not kept[-1].endswith(b"\n"):
+            kept[-1] += b"\n"
+        self._write([*kept, *(_written_line(path, line) for line in added)])
+
+    def check_entry(self, path: str, line: CrtListLine = PLAIN) -> None:
+        """path: absolute, of a certificate's file, or @store/alias. Raises InvalidOption when HAProxy refuses it."""
+        written = len(_written_line(path, line))
+        if UNUSABLE.search(path) or not path.startswith(("/", "@")) or written > _LONGEST_LINE:
             raise InvalidOption(
                 f"A crt-list file cannot hold the name {path!r}: use an absolute path without white space, control"
                 " characters and '['."
             )
-        if not os.path.isfile(path):
+        if not path.startswith("@") and not os.path.isfile(path):
             raise InvalidOption(f"{path} is no file, so HAProxy would refuse the crt-list {self._path} with it.")
 
     def add(self, path: str) -> bool:
@@ -86,7 +115,7 @@ class CrtListFile:
         self.check_entry(path)
         if lines and not lines[-1].endswith(b"\n"):
             lines[-1] += b"\n"
-        self._write([*lines, os.fsencode(path) + b"\n"])
+        self._write([*lines, _written_line(path, PLAIN)])
         return True
 
     def remove(self, certificate: str) -> bool:
@@ -188,3 +217,13 @@ def _written_paths(lines: t.Sequence[bytes]) -> dict[int, str]:
     """Number of the line -> path, of all entries."""
     entries = ((number, line.split(maxsplit=1)) for number, line in enumerate(lines, 1) if not line.startswith(b"#"))
     return {number: os.fsdecode(words[0].partition(b"[")[0]) for number, words in entries if words}
+
+
+def _said(line: bytes) -> CrtListLine:
+    """Of a line with an entry: what stands behind its path."""
+    path = line.split(maxsplit=1)[0].partition(b"[")[0]
+    return read_line(os.fsdecode(line.lstrip()[len(path) :]))
+
+
+def _written_line(path: str, line: CrtListLine) -> bytes:
+    return os.fsencode(f"{path} {line.text}".rstrip()) + b"\n"

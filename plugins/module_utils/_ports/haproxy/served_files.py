@@ -14,7 +14,7 @@ import os
 import typing as t
 
 from ..._core.haproxy.certificate_paths import BUNDLE_SUFFIXES, CertificatePaths, NamedFile
-from ..._core.haproxy.crt_list_entry import read_crt_list_line
+from ..._core.haproxy.crt_list_line import CrtListLine, read_line, read_whole_line
 from ..._core.haproxy.listeners import CertificateReference
 from .config_files import config_lines, files_in
 from .loaded import Loaded
@@ -81,8 +81,7 @@ class FileFinder:
             return None
         found = ServedFiles()
         for certificate, rest in lists[name]:
-            entry = read_crt_list_line(f"x {rest}")
-            filters = entry.filters if entry else ()
+            filters = _filters(read_line(rest))
             named = self._paths.other(certificate)
             path = self._first.get(certificate, named.path)
             if path:
@@ -99,11 +98,12 @@ class FileFinder:
             return ServedFiles(doubt=file.doubt)
         found = ServedFiles()
         for line in config_lines(file.path):
-            entry = read_crt_list_line(line)
+            entry = read_whole_line(line)
             if entry is not None:
-                served = self.of_certificate(self._paths.certificate(entry.certificate))
+                served = self.of_certificate(self._paths.certificate(entry[0]))
+                filters = _filters(entry[1])
                 paths = [reference.path for reference in served.references]
-                found.references += [CertificateReference(path, entry.filters, bool(entry.filters)) for path in paths]
+                found.references += [CertificateReference(path, filters, bool(filters)) for path in paths]
                 found.doubt = found.doubt or served.doubt
         return found
 
@@ -133,3 +133,7 @@ def _on_disk(path: str) -> list[str]:
         return [os.path.join(path, name) for name in names]
     bundle = [] if os.path.exists(path) else [path + suffix for suffix in BUNDLE_SUFFIXES]
     return [file for file in bundle if os.path.exists(file)] or [path]
+
+
+def _filters(line: CrtListLine) -> tuple[str, ...]:
+    return tuple(name.lower() for name in line.filters)

@@ -26,6 +26,8 @@ from .runtime import RuntimeApi
 CERTIFICATES = "ssl cert"
 SUCCESS = "Success!"
 _LOCKED = "currently locked"
+_NOT_REFERENCED = "Can't replace a certificate which is not referenced"
+_CRT = ".crt"
 SMALL = 4096  # bytes that fit any buffer, with the command
 _FRESH = 0.05  # seconds; what was seen so lately is as good as what was seen now
 # No file has this name. Asked to abort its transaction, HAProxy says whose is open, and does nothing. The list of all
@@ -49,13 +51,21 @@ class Change(t.NamedTuple):
 
     payloads: PEM without empty lines; what follows the first is appended by `add` (CA files, HAProxy 2.7).
     is_held: whether this is what HAProxy shows; takes the name that it was asked for and its answer.
-    conditions: asked for before each attempt.
+    conditions: asked for before each attempt. parts: of a certificate, by the ends of their names, as (".ocsp",
+    base64); without payloads the rest of it stays.
     """
 
     name: str
     payloads: t.Sequence[str]
     is_held: t.Callable[[str, str], bool]
     conditions: t.Sequence[Condition] = ()
+    parts: t.Sequence[tuple[str, str]] = ()
+
+    @property
+    def sendings(self) -> list[tuple[str, str, str]]:
+        """Command, name and payload of each, in their order."""
+        whole = [("set" if number == 0 else "add", self.name, one) for number, one in enumerate(self.payloads)]
+        return [*whole, *(("set", self.name + end, one) for end, one in self.parts)]
 
 
 class _Seen(t.NamedTuple):
@@ -83,10 +93,10 @@ class Transaction:
         if not self._has_sent:
             self._known |= frozenset(names)
 
-    def ask(self, command: str, *arguments: str) -> str:
+    def ask(self, command: str, *arguments: str, payload: str | None = None) -> str:
         """Run a command, again while HAProxy's certificates are locked by another one. Even reading needs the lock."""
         deadline = time.monotonic() + self._patience
-        while _LOCKED in (answer := self._api.execute(command, *arguments)):
+        while _LOCKED in (answer := self._api.execute(command, *arguments, payload=payload)):
             if time.monotonic() >= deadline:
                 raise HaproxyError(f"HAProxy's certificates stay locked by another command: {command}. Try again.")
             time.sleep(0.02)
@@ -170,7 +180,7 @@ class Transaction:
 
     def _looks(self, change: Change) -> list[Command]:
         commands = [condition.command for condition in change.conditions]
-        if any(self._size("set", change.name, payload) > SMALL for payload in change.payloads):
+        if any(self._size(*sending) > SMALL for sending in change.sendings):
             commands += [("show info",), ("show pools",)]
         return [*commands, self._probe]  # which may change at any time
 
@@ -187,9 +197,13 @@ class Transaction:
     def _set(self, change: Change, limit: int | None) -> HaproxyError | None:
         show = self.show(change.name, pending=True)
         shown: list[str] = []
-        for number, payload in enumerate(change.payloads, 1):
-            follows = [show] if number == len(change.payloads) else []
-            answer, *shown = self._send("set" if number == 1 else "add", change.name, payload, limit, follows)
+        sendings = change.sendings
+        for number, (command, name, payload) in enumerate(sendings, 1):
+            follows = [show] if number == len(sendings) else []
+            answer, *shown = self._send(command, name, payload, limit, follows)
+            if _NOT_REFERENCED in answer and name.endswith(_CRT):
+                # HAProxy 2.6 takes this end off the name of a certificate that it has (its issue 2265), so give it two.
+                answer, *shown = self._send(command, name + _CRT, payload, limit, follows)
             obstacle = self._judge(answer, change.name, payload)
             if obstacle is not None:
                 return obstacle

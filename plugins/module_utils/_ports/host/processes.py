@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 import typing as t
 
 PROC = "/proc"
@@ -33,6 +34,18 @@ def find_process(pid: int, proc: str = PROC) -> Process | None:
     return None if state in "ZX" else Process(pid, int(parent), head.partition("(")[2])
 
 
+def started_at(pid: int, proc: str = PROC) -> float | None:
+    """When it began, in seconds since 1970, within a few hundredths; None where that is not told."""
+    try:
+        with open(os.path.join(proc, str(pid), "stat"), encoding="utf-8", errors="replace") as file:
+            ticks = int(file.read().rpartition(")")[2].split()[19])
+        with open(os.path.join(proc, "uptime"), encoding="ascii") as file:
+            uptime = float(file.read().split()[0])
+    except (OSError, ValueError, IndexError):
+        return None
+    return time.time() - uptime + ticks / os.sysconf("SC_CLK_TCK")
+
+
 def children_of(pid: int, proc: str = PROC) -> list[Process]:
     """Its child processes that live."""
     candidates = (find_process(int(entry), proc) for entry in os.listdir(proc) if entry.isdigit())
@@ -48,14 +61,14 @@ def serving(workers: t.Collection[int], master: int, proc: str = PROC) -> set[in
 def _listens(pid: int, without: int, proc: str) -> bool:
     """Whether it has listening sockets (TCP, Unix) that the other process has not. True if it may not be asked."""
     try:
-        return not _listening(pid, proc).isdisjoint(_sockets(pid, proc) - _sockets(without, proc))
+        return not _listening(pid, proc).isdisjoint(open_sockets(pid, proc) - open_sockets(without, proc))
     except PermissionError:
         return True
     except OSError:  # it has ended
         return False
 
 
-def _sockets(pid: int, proc: str) -> set[str]:
+def open_sockets(pid: int, proc: str) -> set[str]:
     """Inodes of the sockets that it has open."""
     directory = os.path.join(proc, str(pid), "fd")
     inodes = set()
@@ -70,7 +83,7 @@ def _sockets(pid: int, proc: str) -> set[str]:
 def _listening(pid: int, proc: str) -> set[str]:
     """Inodes of all listening sockets of its network namespace."""
     inodes = set()
-    for name, is_listening, column in (("tcp", _tcp_listens, 9), ("tcp6", _tcp_listens, 9), ("unix", _unix_listens, 6)):
+    for name, is_listening, column in (("tcp", tcp_listens, 9), ("tcp6", tcp_listens, 9), ("unix", unix_listens, 6)):
         path = os.path.join(proc, str(pid), "net", name)
         with contextlib.suppress(FileNotFoundError), open(path, encoding="ascii", errors="replace") as file:
             next(file)
@@ -78,9 +91,11 @@ def _listening(pid: int, proc: str) -> set[str]:
     return inodes
 
 
-def _tcp_listens(fields: list[str]) -> bool:
+def tcp_listens(fields: list[str]) -> bool:
+    """Whether a row of /proc/net/tcp is of a listening socket."""
     return fields[3] == "0A"  # TCP_LISTEN
 
 
-def _unix_listens(fields: list[str]) -> bool:
+def unix_listens(fields: list[str]) -> bool:
+    """The same of /proc/net/unix."""
     return bool(int(fields[3], 16) & 0x10000)  # __SO_ACCEPTCON

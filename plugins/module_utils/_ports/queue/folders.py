@@ -16,6 +16,7 @@ import typing as t
 from ..._core.push.entry_files import SUFFIX, confirmation_from_json, file_name, owed_from_json, to_json
 from ..._errors import StoreError
 from ..store.atomic import TEMPORARY_MARK, FileAttributes, is_unfit, store_errors, sync_and_close
+from ..store.foreseen import require_makeable, require_writable
 from ..store.places import Place, make_place, open_place
 from ..store.trust import refuse
 
@@ -58,6 +59,18 @@ def made_folder(path: str, *names: str) -> t.Iterator[Place]:
     """The same, made with mode 0700 when it is not there."""
     with store_errors(f"use the push queue {path}"), contextlib.ExitStack() as stack:
         yield _opened(stack, path, names, create=True)
+
+
+def foresee_folder(path: str) -> None:
+    """Raises the StoreError of making what is not there of a queue, and makes nothing."""
+    with store_errors(f"use the push queue {path}"), contextlib.ExitStack() as stack:
+        try:
+            place = _opened(stack, path, (), create=False)
+            if place.look(OWED):
+                place = stack.enter_context(place.directory(OWED))
+            require_writable(place, OWED)
+        except FileNotFoundError:
+            require_makeable(path)
 
 
 def _opened(stack: contextlib.ExitStack, path: str, names: tuple[str, ...], *, create: bool) -> Place:

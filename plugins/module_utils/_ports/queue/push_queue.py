@@ -63,6 +63,10 @@ class PushQueue:
     def __init__(self, path: str) -> None:
         self.path = path.rstrip("/") or "/"
 
+    def foresee(self) -> None:
+        """Raises the StoreError that adding an entry would, and adds none."""
+        folders.foresee_folder(self.path)
+
     def enqueue(self, entries: t.Iterable[OwedEntry]) -> list[OwedEntry]:
         """Add entries without waiting for anybody. Returns those that made a difference: one with the same fingerprint
         stays as it is, with its attempts, but is replaced where only the new one is forced, or is and need not wait;

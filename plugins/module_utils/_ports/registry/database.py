@@ -22,7 +22,7 @@ from ..._errors import RegistryError
 from .advice import advice, problem_of
 from .migrations import MIGRATIONS, Migration, check_version, migrate, version_of
 from .tables import registry_tables
-from .urls import DatabaseUrl, create_file
+from .urls import DatabaseUrl, create_file, foresee_file
 
 #: Seconds until a server must have taken a connection, a writer must have had its turn, and anything be answered.
 CONNECT_TIMEOUT = 10
@@ -77,6 +77,11 @@ class RegistryDatabase:
             with self._transaction(writing=True) as connection:
                 self._locked_version(connection)
                 yield connection
+
+    def foresee(self) -> None:
+        """Raises the RegistryError of a database that writing could not create, and creates nothing."""
+        if self.url.file and self._is_missing():
+            foresee_file(self.url.file)
 
     def _is_missing(self) -> bool:
         """Whether there is no file yet. One that cannot be looked at is not missing; SQLite's own words say little."""

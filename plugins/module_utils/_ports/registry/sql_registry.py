@@ -214,8 +214,11 @@ class SqlRegistry:
     ) -> list[EndpointChange]:
         with self._database.reading() as reader:
             found = changes(self._registered(reader))
-        if check or not any(change.changed for change in found):
+        if not any(change.changed for change in found):
             return found  # a run that changes nothing waits for nobody
+        if check:
+            self._database.foresee()
+            return found
         with self._database.writing() as connection:
             found = changes(self._registered(connection))
             self._apply(connection, [change for change in found if change.changed], now)

@@ -19,6 +19,8 @@ except ImportError:  # told by the runners
 
 from ..._errors import RegistryError
 from ..store.atomic import TEMPORARY_MARK
+from ..store.foreseen import require_writable
+from ..store.places import Place
 
 DEFAULT_DATABASE_URL: t.Final = "sqlite:////var/lib/certops-monitor/endpoints.db"
 
@@ -98,7 +100,7 @@ def create_file(path: str) -> None:
     """
     directory = os.path.dirname(path)
     temporary = os.path.join(directory, f"{TEMPORARY_MARK}{os.path.basename(path)}.{os.getpid()}")
-    try:
+    with _creating(path):
         with contextlib.suppress(FileExistsError):
             os.mkdir(directory, 0o700)
         with contextlib.suppress(FileNotFoundError):  # of a process of this number that was killed
@@ -112,6 +114,21 @@ def create_file(path: str) -> None:
                 os.link(temporary, path)
         finally:
             os.unlink(temporary)
+
+
+def foresee_file(path: str) -> None:
+    """Raises the RegistryError that create_file would, and creates nothing."""
+    directory = os.path.dirname(path)
+    above = directory if os.path.lexists(directory) else os.path.dirname(directory)
+    with _creating(path), Place(os.open(above, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), above) as place:
+        require_writable(place, os.path.basename(path))
+
+
+@contextlib.contextmanager
+def _creating(path: str) -> t.Iterator[None]:
+    """What goes wrong, as a RegistryError."""
+    try:
+        yield
     except OSError as error:
         advice = {
             "FileNotFoundError": "Create the parent directory.",

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 import typing as t
 
 from ..._core.pipeline.manifest import Entry, Manifest, StoredVersion
@@ -27,7 +26,7 @@ from . import atomic
 from .content import digests_of, file_digest, version_digest
 from .foreign import adopt, find_foreign, foreign_content, foreign_version
 from .live import MANIFEST_FILE, STATE_DIRECTORY, VERSIONS, Opened, is_directory, link_to, version_stem
-from .opening import AS_FOUND, DirectorySettings, directory_attributes, lock, looked_at, opened
+from .opening import AS_FOUND, DirectorySettings, directory_attributes, foresee, lock, looked_at, opened
 from .places import Place
 from .versions import version_files, version_place, write_version
 
@@ -87,12 +86,6 @@ class CertificateDirectory:
                 if atomic.is_unfit(error):
                     raise ValueError(error.strerror) from None
                 raise
-
-    def own_file_time(self, name: str) -> float | None:
-        """When it was last written, in seconds since 1970; None where there is no such file."""
-        with self.looking() as places, atomic.store_errors(f"look at what is remembered of {self.path}"):
-            found = places.state.look(name) if places.state else None
-            return found.st_mtime if found and stat.S_ISREG(found.st_mode) else None
 
     def intact(self, entry: Entry) -> bool:
         """Whether the live files are byte for byte what the manifest says."""
@@ -166,6 +159,11 @@ class CertificateDirectory:
                 yield
             finally:
                 self._opened = before
+
+    def foresee(self, entry: Entry | None = None) -> None:
+        """Raises what locked would with create, or what writing this entry would, and makes nothing."""
+        with self._writing(entry) if entry else atomic.store_errors(f"make the directory {self.path}"):
+            foresee(self.path, self._settings, entry.main_path if entry else None)
 
     @contextlib.contextmanager
     def reserved(self, name: str, timeout: float, *, create: bool = True) -> t.Iterator[None]:
@@ -256,20 +254,6 @@ class CertificateDirectory:
             state = self._state()
             state.write(name, data, _OWN_FILE)
             state.sync()
-
-    def remove_own_file(self, name: str) -> None:
-        """No error when there is none."""
-        with atomic.store_errors(f"remove {os.path.join(self.path, STATE_DIRECTORY, name)}"):
-            self._state().remove(name)
-
-    def touch_own_file(self, name: str, instant: float) -> None:
-        """Keep when something was last so, in seconds since 1970; nothing where nothing was ever written.
-
-        It needs no lock: of two who touch it either is right.
-        """
-        with self.looking() as places, atomic.store_errors(f"touch {os.path.join(self.path, STATE_DIRECTORY, name)}"):
-            if places.state:
-                places.state.touch(name, _OWN_FILE, instant)
 
     def clean(self, manifest: Manifest) -> None:
         """Remove what a killed run left and versions that are no longer to be kept. manifest: as it was saved."""

@@ -19,6 +19,7 @@ import typing as t
 
 from ..._errors import StoreError
 from .atomic import FileAttributes
+from .foreseen import require_makeable, require_writable
 from .live import STATE_DIRECTORY, VERSIONS, Opened, is_directory
 from .places import Place, make_place, open_place
 from .trust import is_member, is_trusted, primary_group, refuse
@@ -74,6 +75,20 @@ def opened(path: str, settings: DirectorySettings, *, create: bool, write: bool)
                 if found.versions:
                     stack.enter_context(found.versions)
         yield found
+
+
+def foresee(path: str, settings: DirectorySettings, name: str | None) -> None:
+    """Raises what opened would with create, and makes nothing; given the name of a live file, what writing it would."""
+    with opened(path, settings, create=False, write=False) as found:
+        if not found.base:
+            require_makeable(path)
+            return
+        if not found.state:
+            require_writable(found.base, STATE_DIRECTORY)
+        elif not found.versions:
+            require_writable(found.state, VERSIONS)
+        if name:
+            require_writable(found.base, name)
 
 
 @contextlib.contextmanager

@@ -24,6 +24,8 @@ _SIGNED = (12, 15)  # ServerKeyExchange up to TLS 1.2 (RFC 5246, 7.4.3), Certifi
 _PROTOCOL_VERSION = 70
 _CERTIFICATE_REQUIRED = 116  # RFC 8446, not in ssl.AlertDescription
 _LEGACY_SERVER_CONNECT = 0x4  # ssl.OP_LEGACY_SERVER_CONNECT, named from Python 3.12 on
+# SSL_OP_NO_RX_CERTIFICATE_COMPRESSION (RFC 8879): of a compressed message older Pythons show no chain.
+_NO_COMPRESSED_CERTIFICATE = 1 << 33 if ssl.OPENSSL_VERSION_INFO >= (3, 2) else 0
 _PROTOCOLS: t.Final[dict[int, str]] = {  # as SSL_get_version(3) names them
     ssl.TLSVersion.SSLv3: "SSLv3",
     ssl.TLSVersion.TLSv1: "TLSv1",
@@ -111,7 +113,7 @@ def permissive_context(key_type: str = "any") -> ssl.SSLContext:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-    context.options |= _LEGACY_SERVER_CONNECT
+    context.options |= _LEGACY_SERVER_CONNECT | _NO_COMPRESSED_CERTIFICATE
     context.set_ciphers(f"{_CIPHERS[key_type]}:!aNULL:!eNULL:!PSK:!SRP:@SECLEVEL=0")
     return context
 
@@ -252,7 +254,8 @@ def _failed(tls: _Recorder, error: str, verify_error: str | None = None) -> Hand
         cipher = _cipher_names(tls.context).get(tls.cipher_suite)
         return Handshake(tls.certificates, error, tls.alert, verify_error, tls.protocol, cipher)
     if tls.certificates:
-        error += " after the server's certificate (does it require a client certificate?)"
+        error += " after the server's certificate"
+        error += " (does it require a client certificate?)" if tls.answered else ", whose key it has not shown to have"
     return Handshake(tls.certificates, error=error, alert=tls.alert, answered=tls.answered)
 
 

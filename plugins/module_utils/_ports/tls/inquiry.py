@@ -33,11 +33,13 @@ _Question = tuple[t.Optional[str], str]
 class Inquiry:
     """All that is asked of a set of listeners; remembers over several rounds how patient it has been with each.
 
-    timeout: seconds for each question; concurrency: questions at a time, of all listeners together.
+    timeout: seconds for each question; concurrency: questions at a time, of all listeners together. patient: False to
+    leave a listener alone for good as soon as it turns a connection away.
     """
 
-    def __init__(self, timeout: float, concurrency: int) -> None:
+    def __init__(self, timeout: float, concurrency: int, *, patient: bool = True) -> None:
         self._timeout = timeout
+        self._patience = _PATIENCE if patient else 0.0
         self._concurrency = concurrency
         self._listeners: dict[str, _Listener] = {}
         self.asked = 0
@@ -56,7 +58,7 @@ class Inquiry:
         answers: dict[int, Observation] = {}
 
         def ask_one(name: str) -> None:
-            listener = self._listeners.setdefault(name, _Listener(self._timeout))
+            listener = self._listeners.setdefault(name, _Listener(self._timeout, self._patience))
             indexes = by_listener[name]
             answers.update(zip(indexes, listener.ask([questions[index][1] for index in indexes], lanes)))
 
@@ -68,11 +70,11 @@ class Inquiry:
 
 
 class _Listener:
-    """asked: the questions so far."""
+    """asked: the questions so far. patience: seconds of all pauses."""
 
-    def __init__(self, timeout: float) -> None:
+    def __init__(self, timeout: float, patience: float) -> None:
         self._timeout = timeout
-        self._patience = _PATIENCE
+        self._patience = patience
         self._pause = _FIRST_PAUSE
         self._failures = 0
         self._suspects: set[_Question] = set()

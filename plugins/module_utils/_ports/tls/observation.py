@@ -43,7 +43,8 @@ class Observation:
     complete; both chain and error are set when the server sent its certificate and then wanted one of ours.
     trusted, trust_error: None when trust was not asked for. key_type_ignored: the server speaks TLS 1.3 only, where
     the handshake cannot be limited to one key type, so it was not. staple: the OCSP response that came along in DER,
-    b"" for none; None when nobody asked, or it could not be asked for.
+    b"" for none; None when nobody asked, or it could not be asked for. signed: whether the server has shown that it has
+    the key of its certificate; one that breaks off before may send anybody's.
     """
 
     endpoint: Endpoint
@@ -56,6 +57,7 @@ class Observation:
     cipher: str | None = None
     key_type_ignored: bool = False
     staple: bytes | None = None
+    signed: bool = True
 
     @property
     def reachable(self) -> bool:
@@ -74,4 +76,5 @@ class Observation:
 
     @property
     def fingerprint_sha256(self) -> str | None:
-        return hashlib.sha256(self.chain[0]).hexdigest() if self.chain else None
+        """Of the server's certificate; None also for one whose key it has not shown to have."""
+        return hashlib.sha256(self.chain[0]).hexdigest() if self.chain and self.signed else None

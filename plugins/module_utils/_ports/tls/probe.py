@@ -180,6 +180,7 @@ class _Probe:
             error=shaken.error,
             protocol=shaken.protocol,
             cipher=shaken.cipher,
+            signed=shaken.answered,
             **fields,
         )
 

@@ -14,7 +14,10 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.lis
     CertificateReference,
     TlsBind,
 )
+from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.proof_again import Share, address_of
+from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.proof_chain import ChainRules
 from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.proof_report import (
+    CertificateProof,
     DeployedCertificate,
     ProofReport,
 )
@@ -30,6 +33,7 @@ class Seen:
     fingerprint_sha256: str | None = None
     error: str | None = None
     key_type_ignored: bool = False
+    chain: tuple[bytes, ...] = ()
 
 
 def deployed(name: str, *names: str, key_type: str = "ecdsa") -> DeployedCertificate:
@@ -363,3 +367,78 @@ def test_thousands_of_certificates_on_one_listener_take_no_quadratic_time() -> N
     certificates = [deployed(f"c{number}", f"c{number}.example.com") for number in range(5000)]
     report = judge(certificates, [bind(*certificates)], lambda target: Seen(target.certificate.fingerprint_sha256))
     assert all(proof.proven for proof in report.certificates)
+
+
+def judge_all(target: ProofTarget, *answers: Seen, **more: t.Any) -> CertificateProof:
+    """One question, asked as often as it is answered."""
+    certificate, binds = target.certificate, [target.bind]
+    (proof,) = verdicts([certificate], binds, [target] * len(answers), answers, **more).certificates
+    return proof
+
+
+def test_answers_that_waver_are_wrong() -> None:
+    a = deployed("a", "a.example.com")
+    (target,) = proof_targets([a], [bind(OTHER, a)])
+    right, wrong, other, silent = Seen("fp-a"), Seen("fp-old"), Seen("fp-older"), Seen(error="timeout after 5 s")
+    assert judge_all(target, right, right, right).outcome == "right"
+    (mismatch,) = judge_all(target, right, wrong, right, other, wrong).mismatches
+    assert mismatch.error == "3 of 5 connections got a certificate that is not deployed now"
+    assert mismatch.served_fingerprint_sha256 == "fp-old"
+    assert judge_all(target, right, silent, wrong).mismatches[0].error.startswith("1 of 3 connections got ")
+    assert judge_all(target, wrong, wrong).mismatches[0].error == "a certificate that is not deployed now"
+    proof = judge_all(target, right, silent, right, silent)
+    assert (proof.outcome, proof.unanswered[0].error) == ("unasked", "2 of 4 connections: timeout after 5 s")
+    assert judge_all(target, silent, silent).unanswered[0].error == "timeout after 5 s"
+
+
+def test_who_answers_rightly_once_is_known_to_be_the_one_to_answer() -> None:
+    """Where the default one is not known, another certificate is not wrong; but not where ours comes now and then."""
+    a = deployed("a", "192.0.2.1")
+    (target,) = proof_targets([a], [bind(a, default_known=False)])
+    assert judge_all(target, Seen("fp-old")).outcome == "unasked"
+    assert judge_all(target, Seen("fp-a"), Seen("fp-old")).outcome == "wrong"
+
+
+def test_who_listens_there_is_named() -> None:
+    a = deployed("a", "a.example.com")
+    (target,) = proof_targets([a], [bind(OTHER, a)])
+    address = address_of(target.bind)
+    shared = {address: Share(2, ("haproxy (process 1)", "haproxy (process 2)"))}
+    (mismatch,) = judge_all(target, Seen("fp-a"), Seen("fp-old"), shares=shared).mismatches
+    assert "may answer: haproxy (process 1), haproxy (process 2). Stop all but one" in mismatch.error
+    strange = {address: Share(1, ("nginx (process 3)",), strange=True)}
+    (mismatch,) = judge_all(target, Seen("fp-old"), shares=strange).mismatches
+    assert mismatch.error.endswith(". nginx (process 3) listens there, which is not HAProxy")
+    usual = {address: Share(1, ("haproxy (process 1)",))}
+    assert judge_all(target, Seen("fp-old"), shares=usual).mismatches[0].error.endswith("not deployed now")
+
+
+def test_the_chain_is_judged_where_it_is_known() -> None:
+    leaf, one, two = b"\x30\x01\x00", b"\x30\x01\x01", b"\x30\x01\x02"
+    a = dataclasses.replace(deployed("a", "a.example.com"), chain=(one,))
+    (target,) = proof_targets([a], [bind(OTHER, a)])
+    assert judge_all(target, Seen("fp-a", chain=(leaf, one))).outcome == "right"
+    (mismatch,) = judge_all(target, Seen("fp-a", chain=(leaf, two))).mismatches
+    assert mismatch.expected_fingerprint_sha256 == mismatch.served_fingerprint_sha256 == "fp-a"
+    assert str(mismatch).startswith("127.0.0.1:443 for a.example.com serves fp-a: the right certificate, but it comes")
+    seen = Seen("fp-a", chain=(leaf, one)), Seen("fp-a", chain=(leaf,))
+    (mismatch,) = judge_all(target, *seen, rules=ChainRules(completes=False, builds=False)).mismatches
+    assert mismatch.error.startswith("1 of 2 connections got the right certificate, but it comes without ")
+    unknown = dataclasses.replace(a, chain=None)
+    (target,) = proof_targets([unknown], [bind(OTHER, a)])
+    assert judge_all(target, Seen("fp-a", chain=(leaf, two))).outcome == "right"
+    foreign = dataclasses.replace(bind(OTHER, a), foreign=True)
+    (target,) = proof_targets([a], [foreign])
+    assert judge_all(target, Seen("fp-a", chain=(leaf, two))).outcome == "unasked"
+
+
+def test_two_files_with_one_leaf_and_two_chains() -> None:
+    """Which of the two HAProxy loads is not told by the leaf; any of their chains is right."""
+    leaf, one, two, three = (bytes([0x30, 1, number]) for number in range(4))
+    a = dataclasses.replace(deployed("a", "a.example.com"), chain=(one,))
+    b = dataclasses.replace(a, name="b", path="/certs/b.pem", chain=(two,))
+    binds = [bind(OTHER, a, b)]
+    targets = proof_targets([a, b], binds)
+    for chain, expected in (((leaf, one), "right"), ((leaf, two), "right"), ((leaf, three), "wrong")):
+        report = verdicts([a, b], binds, targets, [Seen("fp-a", chain=chain)] * len(targets))
+        assert {proof.outcome for proof in report.certificates} == {expected}

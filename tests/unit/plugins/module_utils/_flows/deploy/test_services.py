@@ -142,3 +142,32 @@ def test_what_only_root_may_read_is_not_for_everybody(world: World) -> None:
     assert "journal" not in failed.complaint
     assert (good.message, good.complaint) == ("it printed this", "")
     assert "complaint" not in ServiceOutcome("x", "ran", complaint="y").as_result()
+
+
+def test_who_shows_it_now_and_then_is_wrong(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process of before was left behind at the same port."""
+    shown = iter([OLD, NEW, NEW, NEW, OLD])
+
+    def probe(endpoints: t.Sequence[Endpoint], *_more: object) -> list[Observation]:
+        return [Observation(each, chain=(next(shown, NEW),)) for each in endpoints]
+
+    monkeypatch.setattr(prove_services, "probe_many", probe)
+    (outcome,) = services.run_services([service("nginx", 443)], PENDING, LIVE)
+    assert outcome.wrong == (WWW,)
+
+
+def test_who_turns_us_away_when_it_is_asked_once_more_has_shown_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = iter([OLD, NEW])
+
+    def probe(endpoints: t.Sequence[Endpoint], *_more: object) -> list[Observation]:
+        leaves = [next(shown, None) for _each in endpoints]
+        return [
+            Observation(each, chain=(leaf,)) if leaf else Observation(each, error="connection refused")
+            for each, leaf in zip(endpoints, leaves)
+        ]
+
+    monkeypatch.setattr(prove_services, "probe_many", probe)
+    (outcome,) = services.run_services([service("nginx", 443)], PENDING, LIVE)
+    assert (outcome.proven, outcome.wrong) == ((WWW,), ())

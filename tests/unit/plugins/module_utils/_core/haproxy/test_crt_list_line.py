@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.crt_list_entry import read_crt_list_line
+from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.crt_list_line import read_whole_line
 
 
 @pytest.mark.parametrize(
@@ -28,8 +28,9 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.crt
         # HAProxy warns of what stands before the options, and does not use it.
         ("a.pem x.example [alpn h2]", ("a.pem", ())),
         ("a\u2028b.pem\x85 x", ("a\u2028b.pem\x85", ("x",))),
-        ("[alpn h2]", ("", ())),
+        ("[alpn h2]", None),
     ],
 )
 def test_line(line: str, expected: tuple[str, tuple[str, ...]] | None) -> None:
-    assert read_crt_list_line(line) == expected
+    found = read_whole_line(line)
+    assert (found and (found[0], tuple(name.lower() for name in found[1].filters))) == expected

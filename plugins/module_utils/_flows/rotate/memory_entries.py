@@ -1,0 +1,182 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The lines of crt-lists that a certificate is to have: in HAProxy's memory and in the file, alike."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from dataclasses import dataclass, field
+
+from ..._core.haproxy.crt_list_line import PLAIN, CrtListLine, read_line
+from ..._core.haproxy.parsing import CrtListEntry
+from ..._errors import InvalidOption
+from ..._ports.haproxy.certificates import CertificateMemory
+from ..._ports.haproxy.crt_list_file import CrtListFile
+from .memory_items import MemoryItem, WantedLine
+from .memory_steps import Step, edit_step, link_step, unlink_step
+
+
+@dataclass
+class ListPlan:
+    """What becomes of a certificate's lines in one crt-list. crt_list: as HAProxy calls it; name: for new lines;
+    numbered: those of removed that were named by their number.
+    """
+
+    crt_list: str
+    name: str
+    listed: list[CrtListEntry]
+    added: list[CrtListLine] = field(default_factory=list)
+    removed: list[CrtListEntry] = field(default_factory=list)
+    numbered: list[CrtListEntry] = field(default_factory=list)
+    file: CrtListFile | None = None
+    file_added: list[CrtListLine] = field(default_factory=list)
+    file_removed: list[int] = field(default_factory=list)
+    remark: str | None = None
+
+    def steps(self, memory: CertificateMemory, path: str, begun: CrtListLine | None) -> list[Step]:
+        """begun: the line that a new certificate is added with. Whenever a run is killed, the next one goes on."""
+        added = [line for line in self.added if line is not begun]
+        steps = [link_step(memory, self.name, self.crt_list, line) for line in added]
+        if self.file is not None and (self.file_added or self.file_removed):
+            steps.append(edit_step(self.file, path, self.file_added, self.file_removed))
+        return [*steps, *(unlink_step(memory, self.crt_list, entry) for entry in self.removed)]
+
+    def expected(self) -> list[CrtListEntry]:
+        """The lines after it; new ones have the number 0."""
+        kept = [entry for entry in self.listed if entry not in self.removed]
+        return [*kept, *(CrtListEntry(self.name, 0, line.text) for line in self.added)]
+
+
+def plan_entries(
+    memory: CertificateMemory,
+    wanted: MemoryItem,
+    names: t.Sequence[str],
+    list_file: t.Callable[[str], CrtListFile],
+    name_in: t.Callable[[str], str],
+) -> list[ListPlan]:
+    """One for each crt-list, by the order of the item's entries.
+
+    names: of the certificate in HAProxy. list_file: the file of a crt-list; name_in: the name for new lines there.
+    Raises CrtListRequired, InvalidOption, CertificateInUse, StoreError.
+    """
+    by_list: dict[str, list[WantedLine]] = {}
+    for entry in wanted.entries or ():
+        for crt_list in memory.named_lists(entry.crt_list, wanted.name):
+            by_list.setdefault(crt_list, []).append(entry)
+    plans = [
+        _plan(memory, crt_list, entries, wanted, names, name_in(crt_list)) for crt_list, entries in by_list.items()
+    ]
+    written: set[str] = set()
+    for plan in plans:
+        file = list_file(plan.crt_list)
+        if file.path not in written:  # one that HAProxy has by two paths is written once
+            written.add(file.path)
+            _plan_file(plan, file, by_list[plan.crt_list], wanted, names)
+    return plans
+
+
+def entries_after(
+    memory: CertificateMemory, plans: t.Iterable[ListPlan], names: t.Collection[str], *, is_asked: bool
+) -> list[dict[str, t.Any]]:
+    """As the module returns them. is_asked: HAProxy is asked for them, else they are what is expected."""
+    found = []
+    for plan in plans:
+        entries = memory.entries_of({*names, plan.name}, plan.crt_list) if is_asked else plan.expected()
+        found += [
+            {"crt_list": plan.crt_list, "line": entry.line or None, "options": read_line(entry.rest).text}
+            for entry in entries
+        ]
+    return found
+
+
+def lines_told(plans: t.Iterable[ListPlan]) -> tuple[dict[str, t.Any], dict[str, t.Any]] | None:
+    """For a diff: the lines in each crt-list that changes, before and after."""
+    changing = [plan for plan in plans if plan.added or plan.removed]
+    before = {plan.crt_list: [read_line(entry.rest).text for entry in plan.listed] for plan in changing}
+    after = {plan.crt_list: [read_line(entry.rest).text for entry in plan.expected()] for plan in changing}
+    return (before, after) if changing else None
+
+
+def _plan(
+    memory: CertificateMemory,
+    crt_list: str,
+    entries: t.Sequence[WantedLine],
+    wanted: MemoryItem,
+    names: t.Sequence[str],
+    name: str,
+) -> ListPlan:
+    all_listed = memory.all_entries(crt_list)
+    listed = [entry for entry in all_listed if entry.name in names]
+    plan = ListPlan(crt_list, listed[0].name if listed else name, listed)
+    kept: list[CrtListEntry] = []
+    for entry in (one for one in entries if one.state == "present" and one.line is not None):
+        line = t.cast("CrtListLine", entry.line)
+        if line != PLAIN and os.path.isdir(crt_list):
+            raise InvalidOption(f"{crt_list} is a directory: its certificates have neither options nor filters.")
+        same = [one for one in listed if line.is_listed_as(read_line(one.rest))]
+        kept += same[:1]
+        if not same and not any(line.is_same(other) for other in plan.added):
+            plan.added.append(line)
+    for entry in (one for one in entries if one.state == "absent"):
+        unwanted = [one for one in _unwanted(entry, all_listed, listed, wanted) if one not in plan.removed]
+        plan.removed += unwanted
+        plan.numbered += unwanted if entry.number is not None else []
+    if wanted.purge_entries:
+        plan.removed += [one for one in listed if one not in kept and one not in plan.removed]
+    return plan
+
+
+def _unwanted(
+    entry: WantedLine, all_listed: t.Sequence[CrtListEntry], listed: t.Sequence[CrtListEntry], wanted: MemoryItem
+) -> list[CrtListEntry]:
+    if entry.number is None:
+        return [one for one in listed if entry.line is not None and entry.line.is_listed_as(read_line(one.rest))]
+    found = next((one for one in all_listed if one.line == entry.number), None)
+    if found is None:
+        return []
+    said = read_line(found.rest)
+    if found not in listed or (entry.line is not None and not entry.line.is_listed_as(said)):
+        there = f"{found.name} {said.text}".rstrip()
+        raise InvalidOption(
+            f"Line {entry.number} of {entry.crt_list} is '{there}' in HAProxy, not the one of {wanted.name} that should"
+            " go. Numbers change with a reload: see haproxy_certificate_info for those of"
+            " now, or name the line by its options and filters."
+        )
+    return [found]
+
+
+def _plan_file(
+    plan: ListPlan, file: CrtListFile, entries: t.Sequence[WantedLine], wanted: MemoryItem, names: t.Sequence[str]
+) -> None:
+    if os.path.isdir(file.path):
+        return
+    present = [one.line for one in entries if one.state == "present" and one.line is not None]
+    path = wanted.name if wanted.name.startswith(("/", "@")) else plan.name
+    if not file.exists() or (present and not path.startswith("@") and not os.path.exists(path)):
+        missing = path if file.exists() else file.path
+        plan.remark = f"In memory only: {missing} is no file on this host, so a reload of HAProxy forgets this."
+        return
+    lines = file.lines_of(path)
+    for line in present:
+        if not any(line.is_same(other) for other in (*lines.values(), *plan.file_added)):
+            plan.file_added.append(line)
+    for entry in (one for one in entries if one.state == "absent" and one.number is None and one.line is not None):
+        plan.file_removed += [
+            number for number, line in lines.items() if t.cast("CrtListLine", entry.line).is_same(line)
+        ]
+    for gone in plan.numbered:
+        # The line of this number in the file or, after changes at run time, the last one that says the same.
+        same = [number for number, line in lines.items() if line.is_listed_as(read_line(gone.rest))]
+        left = [number for number in same if number not in plan.file_removed]
+        plan.file_removed += [gone.line] if gone.line in left else left[-1:]
+    if wanted.purge_entries:
+        plan.file_removed += [
+            number
+            for number, line in lines.items()
+            if number not in plan.file_removed and not any(line.is_same(other) for other in present)
+        ]
+    plan.file = file
+    file.check_edit(names, path, plan.file_added, plan.file_removed)
