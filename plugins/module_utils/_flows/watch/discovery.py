@@ -68,7 +68,8 @@ class _HostSearch:
         self._found: dict[str, FoundCertificate] = {}
         self._listened: set[str] = set()
         self._stored: dict[str, FoundCertificate] = {}  # name in HAProxy -> what it holds
-        self._known = KnownNames(FileNames(read_load_paths(places.config)), ())
+        api = RuntimeApi(places.socket, places.timeout) if places.socket else None
+        self._known = KnownNames(FileNames(read_load_paths(places.config, api)), ())
 
     def run(self) -> HostDiscovery:
         loaded = self._memory(self._places.socket) if self._places.socket else None

@@ -27,7 +27,7 @@ from ..._core.haproxy.variables import Environment, UnknownVariable, unknown_var
 from ..host.own_address import host_name
 from .config_files import read_configuration
 from .loaded import Loaded
-from .program import RunningProgram
+from .program import known_haproxy
 from .served_files import FileFinder, ServedFiles
 from .surroundings import Surroundings
 
@@ -67,9 +67,7 @@ def tls_uses(config_paths: t.Sequence[str], surroundings: Surroundings, loaded: 
 
 def _read(config_paths: t.Sequence[str], surroundings: Surroundings, loaded: Loaded | None) -> _BindReader:
     environment = _variables(surroundings, loaded)
-    haproxy = KnownHaproxy()
-    if loaded:
-        haproxy = KnownHaproxy(loaded.program_version, RunningProgram(loaded.pid).holds if loaded.pid else None)
+    haproxy = known_haproxy(loaded.program_version, loaded.pid) if loaded else KnownHaproxy()
     reader = _BindReader(environment, CertificatePaths(surroundings.directory), loaded)
     for line in read_configuration(config_paths, ConfigReader(_KEYWORDS, environment, haproxy)):
         reader.take(line)

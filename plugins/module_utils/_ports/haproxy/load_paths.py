@@ -19,6 +19,9 @@ from ..._core.haproxy.configuration import ConfigReader
 from ..._core.haproxy.variables import Environment
 from ..._errors import HaproxyError
 from .config_files import read_configuration
+from .loaded import environment_of, number_of
+from .program import known_haproxy
+from .runtime import RuntimeApi
 
 _LOADING = {"bind": 2, "default-bind": 1}  # and where their options begin
 _KEYWORDS = KEYWORDS | _LOADING.keys()
@@ -39,30 +42,42 @@ class LoadPaths(t.NamedTuple):
 NOTHING_KNOWN = LoadPaths()
 
 
-def read_load_paths(config_paths: t.Sequence[str], environment: t.Mapping[str, str] | None = None) -> LoadPaths:
-    """config_paths: as HAProxy's -f takes them. When one cannot be read nothing is known, which is no error here."""
-    paths = CertificatePaths()
-    lines = ConfigReader(_KEYWORDS, Environment(environment or {}), KnownHaproxy())
-    crt_lists: set[NamedFile] = set()
+def read_load_paths(config_paths: t.Sequence[str], api: RuntimeApi | None = None) -> LoadPaths:
+    """config_paths: as HAProxy's -f takes them. When one cannot be read nothing is known, which is no error here.
+
+    api: of the HAProxy that runs with it; it is asked only where its variables or conditions make a difference.
+    """
     try:
-        for line in read_configuration(config_paths, lines):
-            paths.take(line)
-            if line.keyword in _LOADING and line.legible:
-                for option, value in bind_options(line.words[_LOADING[line.keyword] :]):
-                    if option == "crt-list":
-                        crt_lists.add(paths.other(value))
-                    elif option in ("crt", "default-crt"):
-                        paths.certificate(value)
+        paths, is_known = _read(config_paths, Environment({}), KnownHaproxy())
+        if api and not is_known:
+            info, environment = api.info(), environment_of(api)
+            known = Environment(environment or {}, whole=environment is not None)
+            haproxy = known_haproxy(info.get("Version"), number_of(info.get("Pid", "")))
+            paths, _is_known = _read(config_paths, known, haproxy)
     except HaproxyError:
         return NOTHING_KNOWN
-    if not config_paths:
-        return NOTHING_KNOWN
-    return LoadPaths(
+    return paths if config_paths else NOTHING_KNOWN
+
+
+def _read(config_paths: t.Sequence[str], environment: Environment, haproxy: KnownHaproxy) -> tuple[LoadPaths, bool]:
+    """What the configuration says, and whether it says it without doubt."""
+    paths, crt_lists, is_known = CertificatePaths(), set[NamedFile](), True
+    for line in read_configuration(config_paths, ConfigReader(_KEYWORDS, environment, haproxy)):
+        paths.take(line)
+        is_known = is_known and not (line.doubt and line.keyword in _KEYWORDS)
+        if line.keyword in _LOADING and line.legible:
+            for option, value in bind_options(line.words[_LOADING[line.keyword] :]):
+                if option == "crt-list":
+                    crt_lists.add(paths.other(value))
+                elif option in ("crt", "default-crt"):
+                    paths.certificate(value)
+    found = LoadPaths(
         crt_base=None if paths.doubt("crt-base") else paths.bases.get("crt-base", ""),
         crt_lists=frozenset(os.path.realpath(file.path) for file in crt_lists if file.path),
         stores={name: file.path for name, file in paths.stores.items() if file.path},
         directories=tuple(paths.directories) or (paths.directory,),
     )
+    return found, is_known
 
 
 class FileNames:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import typing as t
 
 from ..._core.haproxy.parsing import parse_version
-from ..._core.haproxy.variables import parse_environment
 from ..._errors import HaproxyPermissionDenied
 from .certificates import CertificateMemory
 from .errors import UnsupportedCommand
@@ -46,20 +45,24 @@ def look_at_loaded(api: RuntimeApi) -> Loaded:
     return Loaded(
         frozenset(names),
         lists,
-        _number(info.get("Start_time_sec", "")),
+        number_of(info.get("Start_time_sec", "")),
         parse_version(version),
         version or None,
-        _environment(api),
-        _number(info.get("Pid", "")),
+        environment_of(api),
+        number_of(info.get("Pid", "")),
     )
 
 
-def _environment(api: RuntimeApi) -> dict[str, str] | None:
+def environment_of(api: RuntimeApi) -> dict[str, str] | None:
+    """All variables of HAProxy's process, as they are after its configuration was read; None where it does not tell.
+    They may hold passwords: never show them. Raises HaproxyError.
+    """
     try:
         return parse_environment(api.execute("show env"))
     except (HaproxyPermissionDenied, UnsupportedCommand):
         return None
 
 
-def _number(text: str) -> int | None:
+def number_of(text: str) -> int | None:
+    """Of a field of `show info`; None where it has none."""
     return int(text) if text.isdigit() else None

@@ -10,6 +10,7 @@ import os
 import stat
 import typing as t
 
+from ..._core.haproxy.conditions import KnownHaproxy
 from ..._errors import ReloadError
 from ..host.programs import run_program
 
@@ -45,3 +46,8 @@ class RunningProgram:
         is_named = os.path.basename(target).startswith("haproxy")
         writable = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
         return is_named and status.st_uid in (0, os.geteuid()) and not writable
+
+
+def known_haproxy(version: str | None, pid: int | None) -> KnownHaproxy:
+    """version, pid: as HAProxy tells them, None where it does not."""
+    return KnownHaproxy(version or None, None if pid is None else RunningProgram(pid).holds)
