@@ -119,7 +119,8 @@ screenshots: setup ## the pictures of the documentation, anew
 	python scripts/screenshots
 
 .PHONY: build
-build: setup ## the collection as a tarball for ansible-galaxy
+build: ## the collection as a tarball; needs nothing but ansible-galaxy
+	@command -v ansible-galaxy >/dev/null || { echo 'ansible-galaxy is not on PATH. It comes with: pip install ansible-core' >&2; exit 1; }
 	ansible-galaxy collection build --force
 
 .PHONY: clean

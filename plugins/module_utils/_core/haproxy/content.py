@@ -68,6 +68,10 @@ class CertificateContent:
     chain: tuple[tuple[str | None, str | None], ...]
     issuer: Certificate | None = None
 
+    @property
+    def has_key(self) -> bool:
+        return "PRIVATE KEY-----" in self.payload
+
     @functools.cached_property
     def untold(self) -> str | None:
         """Digest of what HAProxy does not tell of it, its intermediates (but for their names) and DH parameters; None

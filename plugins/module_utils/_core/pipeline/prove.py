@@ -31,6 +31,8 @@ from .proof_report import (
 )
 from .proof_targets import Answer, ProofTarget, selections
 
+_DEPLOYED = "another deployed certificate, "
+
 
 def verdicts(
     certificates: t.Sequence[DeployedCertificate],
@@ -106,7 +108,7 @@ class _Judge:
         self._names = {file.fingerprint_sha256: f"that of {path}" for path, file in files.items()}
         self._chains: dict[str, list[tuple[bytes, ...] | None]] = {}
         for certificate in certificates:
-            self._names[certificate.fingerprint_sha256] = f"another deployed certificate, {certificate.name}"
+            self._names[certificate.fingerprint_sha256] = f"{_DEPLOYED}{certificate.name}"
             self._chains.setdefault(certificate.fingerprint_sha256, []).append(certificate.chain)
 
     def proof(
@@ -227,28 +229,27 @@ def _shadowed(target: ProofTarget, file: CertificateFile) -> Shadowed:
     valid = f" (valid until {file.not_after})" if file.not_after else ""
     if file.key_type != target.certificate.key_type:
         why = "whose type of key HAProxy prefers"
+    elif target.goes_first:
+        why = "which has this name, too, and got before it when this one was updated while HAProxy runs"
     else:
-        why = "which HAProxy puts before it: it is loaded before, or was not updated as late while HAProxy runs"
-    return Shadowed(
-        target.bind.label,
-        target.server_name or "",
-        target.certificate.fingerprint_sha256,
-        file.fingerprint_sha256,
+        why = "which has this name, too, and is loaded before it"
+    error = (
         f"that of {file.path}{valid}, {why}. Remove that file, or leave the name to one of the two by SNI filters in a"
-        " crt-list; then reload HAProxy",
-        file.path,
+        " crt-list; then reload HAProxy"
     )
+    return _shadow(target, file.fingerprint_sha256, error, file.path)
 
 
 def _shadowed_by_deployed(target: ProofTarget, answer: Answer, names: t.Mapping[str, str]) -> Shadowed:
     served = answer.fingerprint_sha256 or ""
-    return Shadowed(
-        target.bind.label,
-        target.server_name or "",
-        target.certificate.fingerprint_sha256,
-        served,
-        f"shadowed, for {names.get(served, 'another certificate')} answers each of its names; remove one of the two",
-    )
+    by = names.get(served, "another certificate").removeprefix(_DEPLOYED)
+    return _shadow(target, served, f"shadowed, for {by} answers each of its names; remove one of the two")
+
+
+def _shadow(target: ProofTarget, served: str, error: str, path: str = "") -> Shadowed:
+    expected = target.certificate.fingerprint_sha256
+    name = target.server_name or ""
+    return Shadowed(target.bind.label, name, expected, served, error, path, reload_helps=target.goes_first)
 
 
 def _unreferenced_reason(certificate: DeployedCertificate, binds: t.Sequence[TlsBind]) -> str:

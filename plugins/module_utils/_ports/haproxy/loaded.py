@@ -13,6 +13,7 @@ from __future__ import annotations
 import typing as t
 
 from ..._core.haproxy.parsing import parse_version
+from ..._core.haproxy.variables import parse_environment
 from ..._errors import HaproxyPermissionDenied
 from .certificates import CertificateMemory
 from .errors import UnsupportedCommand
