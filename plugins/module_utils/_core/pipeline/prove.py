@@ -115,6 +115,11 @@ class _Judge:
         self, certificate: DeployedCertificate, asked: t.Sequence[_AnsweredTarget], unasked: tuple[Unasked, ...]
     ) -> CertificateProof:
         if not asked:
+            unasked = unasked or tuple(
+                Unasked(bind.label, None, bind.not_probeable)
+                for bind in self._binds
+                if bind.incomplete and bind.not_probeable
+            )
             reason = None if unasked else _unreferenced_reason(certificate, self._binds)
             return CertificateProof(certificate, 0, unasked=unasked, unreferenced=not unasked, reason=reason)
         has_names = any(question.target.server_name for question in asked)

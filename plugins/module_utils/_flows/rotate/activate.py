@@ -361,7 +361,7 @@ def update_memory(settings: MemorySettings, wanted: t.Sequence[MemoryItem], *, c
             info.get("Version", ""),
             remove_stale_ocsp=settings.remove_stale_ocsp,
             check_mode=check_mode,
-            paths=read_load_paths(settings.config),
+            paths=read_load_paths(settings.config, api),
             started=_started(api, info),
         )
         return MemoryReport(certificates.apply(wanted), process_facts(info))
