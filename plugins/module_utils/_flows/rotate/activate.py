@@ -30,6 +30,7 @@ from ..._ports.haproxy.load_paths import (
 from ..._ports.haproxy.ocsp_file import find_stale_response
 from ..._ports.haproxy.runtime import RuntimeApi, escape
 from ..._ports.haproxy.turn import take_turn
+from ..._ports.host.processes import find_process, started_at
 from ..._ports.openssl.key_checks import KeyChecks
 from ..haproxy_failures import HOPELESS, process_facts
 from .memory_entries import ListPlan, enter_lines, entries_after, lines_told, plan_entries
@@ -87,6 +88,7 @@ class CertificateRun:
                     outcome = outcome.failed(error)
                     hopeless = error if isinstance(error, HOPELESS) else hopeless
                 outcomes[number] = outcome
+        self._memory.untold_marks.save()
         return [outcomes[number] for number in range(len(wanted))]
 
     def _in_turn(self, wanted: t.Sequence[MemoryItem]) -> t.Iterator[int]:
@@ -225,13 +227,13 @@ class CertificateRun:
     def _is_stale(self, wanted: MemoryItem, content: CertificateContent, stored: StoredCertificate) -> bool:
         if wanted.force or not content.matches(stored):
             return True
-        if content.dh_parameters is None:
+        if content.untold is None:
             return False
-        is_marked = self._memory.dh_marks.find(stored.name, content.dh_parameters)
+        is_marked = self._memory.untold_marks.find(stored.name, content.untold)
         if is_marked is not None:
             return not is_marked
-        # It has those of the file that it has read, unless that was written since.
-        return wanted.source is not None and self._started is not None and _changed_at(wanted.source) >= self._started
+        # It has what was in the file when it read it, unless that was written since.
+        return wanted.source is not None and self._started is not None and _changed_at(wanted.source) > self._started
 
     def _plan_entries(
         self, wanted: MemoryItem, outcome: MemoryOutcome, held: t.Mapping[str, StoredCertificate]
@@ -368,7 +370,7 @@ def update_memory(settings: MemorySettings, wanted: t.Sequence[MemoryItem], *, c
             remove_stale_ocsp=settings.remove_stale_ocsp,
             check_mode=check_mode,
             paths=read_load_paths(settings.config),
-            started=_seconds(info.get("Start_time_sec")),
+            started=_started(api, info),
         )
         return MemoryReport(certificates.apply(wanted), process_facts(info))
 
@@ -392,5 +394,11 @@ def _changed_at(path: str) -> float:
         return 0.0
 
 
-def _seconds(text: str | None) -> float | None:
-    return float(text) if text and text.isdecimal() else None
+def _started(api: RuntimeApi, info: t.Mapping[str, str]) -> float | None:
+    """When HAProxy's process had read its files; what it tells itself is rounded to whole seconds."""
+    pid, seconds = info.get("Pid", ""), info.get("Start_time_sec", "")
+    process = find_process(int(pid)) if api.path is not None and pid.isdecimal() else None
+    began = started_at(process.pid) if process is not None and process.name == "haproxy" else None
+    if began is not None:
+        return began
+    return float(seconds) + 1 if seconds.isdecimal() else None

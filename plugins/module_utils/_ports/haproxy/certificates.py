@@ -30,10 +30,10 @@ from ..._core.haproxy.refusals import reason
 from ..._core.haproxy.stapling import Staple
 from ..._errors import HaproxyError, InvalidOption
 from .crt_lists import CrtListMemory
-from .dh_marks import DhMarks
 from .errors import CertificateInUse, CertificateRefused, ReloadRequired, UnsupportedCommand
 from .runtime import RuntimeApi
 from .transaction import CERTIFICATES, SMALL, Change, Condition, Transaction, transaction_open
+from .untold_marks import UntoldMarks
 
 _TRUST = ("show ssl ca-file",)
 _AT_ONCE = 50  # certificates that are asked for in one go
@@ -45,7 +45,7 @@ class CertificateMemory(CrtListMemory):
     def __init__(self, api: RuntimeApi, *, patience: float = 3.0) -> None:
         super().__init__(Transaction(api, CERTIFICATES, patience))
         self._trust: str | None = None
-        self.dh_marks = DhMarks(self._ask)
+        self.untold_marks = UntoldMarks(self._transaction)
         self._expected: dict[str, None] = {}  # in their order
         self._ahead: dict[str, StoredCertificate] = {}
 
@@ -221,8 +221,8 @@ class CertificateMemory(CrtListMemory):
                 raise
             self._transaction.apply(change)
             staple = None
-        if content.dh_parameters is not None and not is_held_already:
-            self.dh_marks.set(name, content.dh_parameters)
+        if content.untold is not None and not is_held_already:
+            self.untold_marks.set(name, content.untold)
         return staple
 
     def _check_staple(self, name: str, staple: Staple | None) -> None:
