@@ -26,9 +26,7 @@ description:
     C(certops.rotation.rotation_report) to C(callbacks_enabled) in C(ansible.cfg).
 """
 
-import errno
 import json
-import os
 import pathlib
 import typing as t
 from datetime import datetime, timezone
@@ -164,8 +162,6 @@ class CallbackModule(CallbackBase):
     def _write(self, named: str, content: bytes) -> None:
         """At once, so that nobody reads half of it; in place of what has this name, and of nothing else."""
         path = pathlib.Path(named).expanduser().absolute()
-        if os.path.lexists(path) and not (path.is_file() and not path.is_symlink()):
-            raise OSError(errno.EINVAL, "not a regular file, so it is not replaced", str(path))
         with open_place(str(path.parent), private=False) as place:
             place.write(path.name, content, FileAttributes(0o600))
         self._tell(f"The report: {path}")
