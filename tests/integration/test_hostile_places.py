@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import stat
 import time
 import typing as t
 
@@ -55,22 +56,26 @@ def metrics(tmp_path: pathlib.Path, textfile: pathlib.Path) -> dict[str, t.Any]:
 
 
 @pytest.mark.parametrize("plant", PLANTS)
-def test_metrics_replace_what_has_their_name_and_touch_nothing_else(
+def test_metrics_replace_a_file_of_their_name_and_touch_nothing_else(
     modules: ModuleServer, tmp_path: pathlib.Path, textfiles: pathlib.Path, victim: Victim, plant: str
 ) -> None:
     textfile = textfiles / "rotation.prom"
     PLANTS[plant](textfile, victim.path)
+    planted = textfile.lstat()
     for check in (True, False):
         run = bounded(modules, "rotation_metrics", metrics(tmp_path, textfile), check=check)
         assert "victim" not in run.result.get("diff", {}).get("before", ""), "a file of others is shown"
         victim.assert_untouched()
-    if plant == "directory":
-        assert str(textfile) in run.result["msg"]
-    else:
+        assert run.failed != stat.S_ISREG(planted.st_mode), "check mode tells it, too"
+    if stat.S_ISREG(planted.st_mode):
         assert not run.failed, run.result
         assert textfile.lstat().st_mode == 0o100644
         assert "certops_" in textfile.read_text()
-        assert [path.name for path in textfiles.iterdir()] == ["rotation.prom"]
+    else:
+        assert run.failed
+        assert str(textfile) in run.result["msg"]
+        assert (textfile.lstat().st_mode, textfile.lstat().st_ino) == (planted.st_mode, planted.st_ino)
+    assert [path.name for path in textfiles.iterdir()] == ["rotation.prom"]
 
 
 def test_metrics_are_led_nowhere_by_who_owns_the_directory(
@@ -122,6 +127,11 @@ def test_files_of_a_member_that_are_planted(
         PLANTS[plant](path, victim.path)
     run = bounded(modules, "shared_ca_member", args)
     victim.assert_untouched()
+    if not stat.S_ISREG((config / "x.yml").lstat().st_mode):  # of a name that a person has chosen
+        assert run.failed
+        assert f"({config / 'x.yml'}). Something else is in its place" in run.result["msg"], run.result
+        (config / "x.yml").unlink()
+        run = bounded(modules, "shared_ca_member", args)
     assert not run.failed, run.result
     assert all(stat_of(path) == (0o600, False) for path in (certs / "server-key.pem", config / "x.yml"))
     (certs / "ca.pem").unlink()

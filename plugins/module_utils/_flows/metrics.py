@@ -19,7 +19,7 @@ from .._ports.host.libraries import require_library
 from .._ports.store.atomic import FileAttributes, is_unfit, store_errors
 from .._ports.store.directory import STATE_DIRECTORY, CertificateDirectory
 from .._ports.store.foreseen import require_writable
-from .._ports.store.places import Place, open_place
+from .._ports.store.places import Place, open_file_place
 from .._ports.store.trust import UnsafeDirectory
 
 TOTALS_FILE = "metrics.json"
@@ -125,11 +125,13 @@ def require_textfile(path: str) -> None:
 
 
 def read_textfile(path: str) -> bytes:
-    """What this user wrote there before. Anything else is replaced, and never shown: it may be another file's name."""
+    """What this user wrote there before. Anything else is never shown: it may be another file's name."""
     with store_errors(f"read {path}"):
         try:
-            with _place(path) as place:
-                return place.read(os.path.basename(path), own=True) or b""
+            place, name = _place_of(path)
+            with place:
+                place.require_replaceable(name)
+                return place.read(name, own=True) or b""
         except OSError as error:
             if error.errno == errno.ENOENT or is_unfit(error):
                 return b""
@@ -147,23 +149,26 @@ def read_numbers(textfile: str, read: t.Callable[[str], N], empty: t.Callable[[]
 
 
 def write_textfile(path: str, data: bytes, *, alone: bool = False, check_mode: bool = False) -> None:
-    """In one step. Raises StoreError, in check mode, too, which writes nothing.
+    """In one step, in place of a regular file or of nothing. Raises StoreError, also in check mode, which writes nothing.
 
     alone: a lock is held that keeps others from writing it now, so that what a killed run left can go at once.
     """
-    with store_errors(f"write {path}"), _place(path) as place:
-        if check_mode:
-            require_writable(place, os.path.basename(path))
-            return
-        if alone:
-            place.remove_temporaries_of(os.path.basename(path))
-        else:
-            place.remove_abandoned_of(os.path.basename(path))
-        # The temporary file must not end in .prom: node_exporter would read it.
-        place.write(os.path.basename(path), data, FileAttributes(0o644), temporary_suffix=".tmp")
-        place.sync()
+    with store_errors(f"write {path}"):
+        place, name = _place_of(path)
+        with place:
+            if check_mode:
+                require_writable(place, name)
+                return
+            if alone:
+                place.remove_temporaries_of(name)
+            else:
+                place.remove_abandoned_of(name)
+            # The temporary file must not end in .prom: node_exporter would read it.
+            place.write(name, data, FileAttributes(0o644), temporary_suffix=".tmp")
+            place.sync()
 
 
-def _place(path: str) -> Place:
-    """The directory of the textfile, which often belongs to node_exporter: what is in it is public."""
-    return open_place(os.path.dirname(path), private=False)
+def _place_of(path: str) -> tuple[Place, str]:
+    """The directory of the textfile, which often belongs to node_exporter: what is in it is public. A link of ours
+    stays one."""
+    return open_file_place(path, private=False)

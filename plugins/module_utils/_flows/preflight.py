@@ -14,8 +14,10 @@ import stat
 import typing as t
 from dataclasses import asdict, dataclass
 
+from .._core.file_advice import Circumstances, advice
 from .._ports.host.libraries import MINIMUM_VERSIONS, missing_library
 from .._ports.host.programs import find_program
+from .._ports.store.mounts import is_read_only
 
 _FILES_ONLY = "To write the files only, set option activate: false."
 
@@ -94,14 +96,23 @@ def _directory_problem(path: str) -> str:
     if os.path.isdir(path):
         if os.access(path, os.W_OK | os.X_OK):
             return ""
-        return f"This user may not write to {path}. Run as root (become: true) or as the directory's owner."
+        what = _kept_out(path) or "Run as root (become: true) or as the directory's owner."
+        return f"This user may not write to {path}. {what}"
     if os.path.lexists(path):
         return f"{path} is not a directory. Move it away, or set another path."
     if not os.path.isdir(parent):
         return f"{parent}, the parent of {path}, does not exist. Create it (or install HAProxy, whose package does)."
     if not os.access(parent, os.W_OK | os.X_OK):
-        return f"This user may not create {path}. Run as root (become: true), or create it for this user."
+        what = _kept_out(parent) or "Run as root (become: true), or create it for this user."
+        return f"This user may not create {path}. {what}"
     return ""
+
+
+def _kept_out(place: str) -> str:
+    """Why, where being root is no help, and what to do; "" else."""
+    if is_read_only(place):
+        return advice(Circumstances("EROFS"))
+    return advice(Circumstances("EACCES", is_root=True)) if os.geteuid() == 0 else ""
 
 
 def _socket_problem(address: str) -> str:

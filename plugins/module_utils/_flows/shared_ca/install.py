@@ -174,6 +174,8 @@ def _stale_configurations(configurations: t.Iterable[Configuration], material: M
         directory, name = os.path.split(configuration.dest)
         with member_place(directory) as place:
             if is_stale(place, name, text, configuration.attributes):
+                if place:
+                    place.require_replaceable(name)
                 yield configuration._replace(content=text)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import errno
 import os
-import stat
 import typing as t
 from datetime import datetime
 
@@ -96,8 +95,7 @@ def _is_written(
         place, name = open_file_place(path, private=False)
         with place:
             status = place.look(name)
-            if status and not stat.S_ISREG(status.st_mode):
-                raise OSError(errno.EEXIST, "It is no regular file, so it is not replaced", path)
+            place.require_replaceable(name)
             head = _head(place, name) if status else b""
             if head.startswith(_DATABASE):  # the registry itself, for instance
                 raise OSError(errno.EEXIST, "It is a database, so it is not replaced", path)

@@ -11,7 +11,8 @@ from datetime import datetime
 
 from ..._core.instants import isoformat_utc, parse_isoformat_utc
 from ..._errors import InvalidOption
-from ..store.atomic import FileAttributes, create_unsynced_file, read_regular_file, store_errors, sync_and_close
+from ..store.atomic import FileAttributes, read_regular_file, store_errors
+from ..store.places import open_file_place
 
 
 def read_stamp(path: str) -> datetime | None:
@@ -23,13 +24,9 @@ def read_stamp(path: str) -> datetime | None:
 
 
 def write_stamp(path: str, instant: datetime) -> None:
-    """Whole or not at all. Makes the directory. Raises StoreError."""
-    temporary = f"{path}.{os.getpid()}"
+    """Whole or not at all, in place of a regular file or of nothing. Makes the directory. Raises StoreError."""
     with store_errors(f"remember the time in {path}"):
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        try:
-            sync_and_close([create_unsynced_file(temporary, isoformat_utc(instant).encode(), FileAttributes())])
-            os.replace(temporary, path)
-        finally:
-            if os.path.lexists(temporary):
-                os.unlink(temporary)
+        os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
+        place, name = open_file_place(path, private=False)
+        with place:
+            place.write(name, isoformat_utc(instant).encode(), FileAttributes())

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
 import time
@@ -28,7 +27,6 @@ FOLDERS: t.Final = frozenset({OWED, CLAIMED, CONFIRMED, DEAD, BAD, WAKE})
 LOCK: t.Final = ".lock"
 _ATTRIBUTES: t.Final = FileAttributes(0o600)
 _POLL_SECONDS: t.Final = 0.01
-_NO_LINKS: t.Final = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS})
 #: Seconds. What is older was left by a process that was killed; one that writes needs a moment.
 _OLD: t.Final = 3600
 
@@ -166,12 +164,6 @@ def _link_new(place: Place, name: str, source: Place, source_name: str) -> bool:
         place.link_new(name, source, source_name)
     except FileExistsError:
         return False
-    except OSError as error:
-        if error.errno in _NO_LINKS:
-            raise StoreError(
-                f"{place.path} is on a file system without hard links, which the push queue needs. Use another one."
-            ) from None
-        raise
     return True
 
 

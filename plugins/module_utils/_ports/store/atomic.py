@@ -12,7 +12,9 @@ import os
 import stat
 import typing as t
 
+from ..._core.file_advice import Circumstances, advice
 from ..._errors import StoreError
+from .mounts import file_system_of, is_unchangeable
 
 _NO_FILE = "it is no regular file"
 _LARGEST_BLOCK = 1 << 20
@@ -36,6 +38,14 @@ class FileAttributes(t.NamedTuple):
         )
 
 
+class StepRefused(OSError):
+    """What was tried of those steps that advice tells apart, where the number of the error has many causes."""
+
+    def __init__(self, error: OSError, step: t.Literal["owner", "mode", "link"]) -> None:
+        super().__init__(error.errno, error.strerror, error.filename)
+        self.step: t.Literal["owner", "mode", "link"] = step
+
+
 @contextlib.contextmanager
 def store_errors(action: str) -> t.Iterator[None]:
     """Tell an OSError as a StoreError: what was being done, with which file, why not, and what to do."""
@@ -43,19 +53,29 @@ def store_errors(action: str) -> t.Iterator[None]:
         yield
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
-        advice = {
-            "ENOSPC": "Free space or inodes on that file system; nothing that was there before has been touched.",
-            "EDQUOT": "Raise the quota; nothing that was there before has been touched.",
-            "EACCES": "Run as a user that may write there (become: true), or change the directory's mode.",
-            "EPERM": "Run as root to set this owner, or drop the owner and group options.",
-            "EEXIST": "Something else is in its place: move it away, or use another directory.",
-            "ENOTDIR": "A part of this path is not a directory: move it away, or use another directory.",
-            "EROFS": "The file system is mounted read-only.",
-            "ENOENT": "Create the parent directory.",
-            "ELOOP": "Move the link away, or name what it leads to.",
-            "ENXIO": "Something else is in its place: move it away.",
-        }.get(_errno_name(error), "")
-        raise StoreError(f"Cannot {action}: {error.strerror or error}{where}. {advice}".rstrip()) from None
+        text = f"Cannot {action}: {error.strerror or error}{where}. {advice(_circumstances(error))}"
+        raise StoreError(text.rstrip()) from None
+
+
+def _circumstances(error: OSError) -> Circumstances:
+    """What is known of the place where it failed."""
+    path = error.filename if isinstance(error.filename, str) else ""
+    place = path if os.path.isdir(path) else os.path.dirname(path)
+    free_bytes = free_inodes = None
+    with contextlib.suppress(OSError):
+        room = os.statvfs(place)
+        free_bytes = room.f_bavail * room.f_frsize
+        free_inodes = room.f_favail if room.f_files else None
+    return Circumstances(
+        _errno_name(error),
+        step=error.step if isinstance(error, StepRefused) else "",
+        is_root=os.geteuid() == 0,
+        unchangeable=next((each for each in (path, place) if each and is_unchangeable(each)), ""),
+        is_link=bool(path) and os.path.islink(path),
+        file_system=file_system_of(place) if place else "",
+        free_bytes=free_bytes,
+        free_inodes=free_inodes,
+    )
 
 
 def create_unsynced_file(path: str, data: bytes, attributes: FileAttributes, *, dir_fd: int | None = None) -> int:
@@ -92,10 +112,15 @@ def sync_and_close(descriptors: t.Collection[int]) -> None:
 
 def set_attributes(descriptor: int, attributes: FileAttributes) -> None:
     """Owner first: changing it clears mode bits."""
-    if attributes.uid is not None or attributes.gid is not None:
-        uid = -1 if attributes.uid is None else attributes.uid
-        os.fchown(descriptor, uid, -1 if attributes.gid is None else attributes.gid)
-    os.fchmod(descriptor, attributes.mode)
+    try:
+        step: t.Literal["owner", "mode"] = "owner"
+        if attributes.uid is not None or attributes.gid is not None:
+            uid = -1 if attributes.uid is None else attributes.uid
+            os.fchown(descriptor, uid, -1 if attributes.gid is None else attributes.gid)
+        step = "mode"
+        os.fchmod(descriptor, attributes.mode)
+    except PermissionError as error:
+        raise StepRefused(error, step) from None
 
 
 def read_regular_file(

@@ -252,7 +252,7 @@ class CertificateDirectory:
         """Keep a file beside the manifest."""
         with atomic.store_errors(f"write {os.path.join(self.path, STATE_DIRECTORY, name)}"):
             state = self._state()
-            state.write(name, data, _OWN_FILE)
+            state.write(name, data, _OWN_FILE, own=True)
             state.sync()
 
     def clean(self, manifest: Manifest) -> None:

@@ -82,7 +82,7 @@ class EmbeddedAuthority:
             for name, identity in files.items():
                 text = "".join(map(pem, identity.path)) + key_pem(identity.key)
                 if read_text(place, name) != text:
-                    place.write(name, text.encode(), _PRIVATE)
+                    place.write(name, text.encode(), _PRIVATE, own=True)
             place.sync()
 
     def _pair(self, name: str, text: str | None) -> Identity | None:

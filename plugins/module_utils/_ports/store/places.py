@@ -24,6 +24,7 @@ import typing as t
 from .atomic import (
     TEMPORARY_MARK,
     FileAttributes,
+    StepRefused,
     create_unsynced_file,
     read_regular_file,
     set_attributes,
@@ -37,6 +38,7 @@ _MAX_LINKS = 40  # as many as Linux follows
 # A directory that may only be passed through is enough for those on the way.
 _PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_LINK_REFUSED = (errno.EPERM, errno.EMLINK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EXDEV)
 _Method = t.TypeVar("_Method", bound=t.Callable[..., t.Any])
 
 
@@ -122,6 +124,15 @@ class Place:
             return None
 
     @_located
+    def require_replaceable(self, name: str) -> None:
+        """Raises where there is something else than a regular file: a rename would take away a link, a device, a FIFO
+        or a socket for good."""
+        found = self.look(name)
+        if found and not stat.S_ISREG(found.st_mode):
+            number = errno.EISDIR if stat.S_ISDIR(found.st_mode) else errno.EEXIST
+            raise OSError(number, "it is no regular file, so it is not replaced", name)
+
+    @_located
     def directory(self, name: str) -> Place:
         """An existing one."""
         return Place(os.open(name, _LIST, dir_fd=self._descriptor), os.path.join(self.path, name))
@@ -179,20 +190,25 @@ class Place:
         return create_unsynced_file(name, data, attributes, dir_fd=self._descriptor)
 
     @_located
-    def write(self, name: str, data: bytes, attributes: FileAttributes, *, temporary_suffix: str = "") -> None:
-        """Replace or create a file, whole or not at all. The rename is durable only after sync.
+    def write(
+        self, name: str, data: bytes, attributes: FileAttributes, *, temporary_suffix: str = "", own: bool = False
+    ) -> None:
+        """Replace or create a regular file, whole or not at all. The rename is durable only after sync.
 
-        temporary_suffix: of the temporary file, for readers that take every file with the suffix of name.
+        temporary_suffix: of the temporary file, for readers that take every file with the suffix of name; own: the name
+        is none that a person has chosen, so that whatever somebody put there makes room.
         """
         with self._put_in_place(name, temporary_suffix) as temporary:
             sync_and_close([self.create(temporary, data, attributes)])
+            if not own:
+                self.require_replaceable(name)
 
     @_located
     def link(self, name: str, source: Place, source_name: str) -> None:
         """Make name another name of a file, in one step even where name exists. Both on one file system."""
 
         def link(new: str) -> None:
-            os.link(source_name, new, src_dir_fd=source._descriptor, dst_dir_fd=self._descriptor, follow_symlinks=False)
+            self.link_new(new, source, source_name)
 
         with contextlib.suppress(FileExistsError):
             link(name)
@@ -203,7 +219,14 @@ class Place:
     @_located
     def link_new(self, name: str, source: Place, source_name: str) -> None:
         """The same where there is nothing by this name: a FileExistsError else. Of two who try, one does it."""
-        os.link(source_name, name, src_dir_fd=source._descriptor, dst_dir_fd=self._descriptor, follow_symlinks=False)
+        try:
+            os.link(
+                source_name, name, src_dir_fd=source._descriptor, dst_dir_fd=self._descriptor, follow_symlinks=False
+            )
+        except OSError as error:
+            if error.errno not in _LINK_REFUSED:
+                raise
+            raise StepRefused(error, "link") from None
 
     @_located
     def move(self, name: str, to: Place, new_name: str) -> None:

@@ -101,7 +101,7 @@ class MemberDirectory:
         with store_errors(f"write the certificates of {self.path}"), open_place(self.path, private=True) as place:
             for name in names:
                 if name in files:
-                    place.write(name, files[name].encode(), attributes)
+                    place.write(name, files[name].encode(), attributes, own=True)
                 else:
                     place.unlink(name)
             if names:
@@ -109,7 +109,7 @@ class MemberDirectory:
 
     def write_waiting(self, key: t.Any) -> None:
         with store_errors(f"write a key into {self.path}"), open_place(self.path, private=True) as place:
-            place.write(WAITING_KEY, key_pem(key).encode(), FileAttributes(0o600))
+            place.write(WAITING_KEY, key_pem(key).encode(), FileAttributes(0o600), own=True)
             place.sync()
 
     def forget_waiting(self) -> None:

@@ -74,5 +74,5 @@ def _write_file(place: Place, name: str, data: bytes, attributes: FileAttributes
     found = place.look(name)
     same = found and attributes.match(found) and file_digest(place, name) == digest_of(data)
     if not same:
-        place.write(name, data, attributes)
+        place.write(name, data, attributes, own=True)
     return place.open_file(name)

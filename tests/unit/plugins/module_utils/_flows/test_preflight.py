@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import socket
 import sys
@@ -70,6 +71,34 @@ def test_directory(host: dict[str, t.Any], path: str, said: str) -> None:
     required, problem = problems(host, path=path)["path"]
     assert required
     assert said in problem
+
+
+@pytest.mark.parametrize("place", ["", "/certs"])
+@pytest.mark.parametrize(
+    ("uid", "read_only", "said", "other"),
+    [
+        (1000, False, "Run as root (become: true)", "read-only"),
+        (1000, True, "mounted read-only", "become"),
+        (0, True, "mounted read-only", "become"),
+        (0, False, "SELinux or AppArmor", "become"),
+    ],
+)
+def test_a_directory_that_may_not_be_written(
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    place: str,
+    uid: int,
+    read_only: bool,
+    said: str,
+    other: str,
+) -> None:
+    """To be root helps only where that is what is missing."""
+    monkeypatch.setattr(os, "access", lambda *_arguments: False)
+    monkeypatch.setattr(os, "geteuid", lambda: uid)
+    monkeypatch.setattr(preflight, "is_read_only", lambda path: read_only)
+    problem = preflight._directory_problem(f"{tmp_path}{place}")
+    assert said in problem
+    assert other not in problem
 
 
 def test_no_way_to_haproxy(host: dict[str, t.Any]) -> None:

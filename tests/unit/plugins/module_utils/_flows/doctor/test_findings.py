@@ -15,6 +15,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.ma
     Manifest,
     StoredVersion,
 )
+from ansible_collections.certops.rotation.plugins.module_utils._flows.doctor import files as doctor_files
 from ansible_collections.certops.rotation.plugins.module_utils._flows.doctor.files import directory_findings
 from ansible_collections.certops.rotation.plugins.module_utils._flows.doctor.findings import (
     Finding,
@@ -68,20 +69,50 @@ def test_version(version: str, severity: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("free", "inodes", "severity", "said"),
     [
-        (2**30, 5, "ok", "1024 MiB are free"),
-        (2**23, 5, "warning", "8 MiB are free"),
-        (2**10, 5, "error", "cannot be written"),
+        (2**30, 5000, "ok", "1024 MiB are free"),
+        (2**23, 5000, "warning", "8 MiB are free"),
+        (2**10, 5000, "error", "cannot be written"),
         (2**30, 0, "error", "no free inodes"),
+        (2**30, 5, "error", "5 free inodes"),
+        (2**30, 500, "warning", "only 500 inodes"),
     ],
 )
 def test_free_space(
     free: int, inodes: int, severity: str, said: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    room = types.SimpleNamespace(f_bavail=free, f_frsize=1, f_files=10, f_favail=inodes)
+    room = types.SimpleNamespace(f_bavail=free, f_frsize=1, f_files=10_000, f_favail=inodes)
     monkeypatch.setattr(os, "statvfs", lambda path: room)
     (finding,) = directory_findings(str(tmp_path / "not-there-yet"), NOW)
     assert finding.severity == severity
     assert said in finding.message
+
+
+@pytest.mark.parametrize(
+    ("kind", "missing", "fixed", "expected"),
+    [
+        ("ext4", "", False, {}),
+        ("vfat", "", False, {"hard links": ("error", "is on vfat, which has no hard links")}),
+        ("fuse.sshfs", "", False, {"hard links": ("warning", "may have no hard links")}),
+        ("ext4", "/srv", False, {"mount": ("warning", "'mount /srv'")}),
+        ("ext4", "", True, {"attributes": ("error", "'chattr -i -a ")}),
+    ],
+)
+def test_what_keeps_files_from_being_written_whoever_writes(
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    missing: str,
+    fixed: bool,
+    expected: dict[str, tuple[str, str]],
+) -> None:
+    monkeypatch.setattr(doctor_files, "file_system_of", lambda place: kind)
+    monkeypatch.setattr(doctor_files, "unmounted_above", lambda place: missing)
+    monkeypatch.setattr(doctor_files, "is_unchangeable", lambda place: fixed)
+    found = {each.check: each for each in directory_findings(str(tmp_path), NOW) if not each.ok}
+    assert found.keys() == expected.keys()
+    for check, (severity, said) in expected.items():
+        assert found[check].severity == severity
+        assert said in found[check].message
 
 
 def test_a_damaged_manifest(tmp_path: pathlib.Path) -> None:

@@ -530,7 +530,7 @@ def test_a_file_system_without_links_is_told(queue: PushQueue, monkeypatch: pyte
         raise PermissionError(errno.EPERM, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", link)
-    with pytest.raises(StoreError, match="without hard links, which the push queue needs"):
+    with pytest.raises(StoreError, match="Hard links are needed: the file system"):
         queue.enqueue([entry()])
     monkeypatch.undo()
     assert queue.content().owed == ()

@@ -88,17 +88,36 @@ def test_attributes_match(tmp_path: pathlib.Path) -> None:
         (errno.ENOSPC, "Free space"),
         (errno.EDQUOT, "Raise the quota"),
         (errno.EACCES, "become: true"),
-        (errno.EPERM, "Run as root"),
+        (errno.EPERM, "become: true"),
         (errno.EROFS, "read-only"),
         (errno.ENOENT, "Create the parent"),
         (errno.EEXIST, "Something else is in its place"),
-        (errno.EIO, ""),
+        (errno.EINVAL, ""),
     ],
 )
-def test_errors_say_what_to_do(number: int, advice: str) -> None:
+def test_errors_say_what_to_do(monkeypatch: pytest.MonkeyPatch, number: int, advice: str) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(StoreError) as caught, atomic.store_errors("write certificate a"):
         raise OSError(number, os.strerror(number), "/certs/a.pem")
     message = caught.value.message
     assert message.startswith(f"Cannot write certificate a: {os.strerror(number)} (/certs/a.pem).")
     assert advice in message
     assert caught.value.__suppress_context__
+
+
+def test_the_same_error_of_other_causes(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """EPERM: of an owner that only root sets, and of what nobody may change."""
+
+    def chown(*_arguments: int) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(os, "fchown", chown)
+    with pytest.raises(StoreError, match="Run as root to set this owner"), atomic.store_errors("write"):
+        atomic.create_unsynced_file(str(tmp_path / "a"), b"", atomic.FileAttributes(uid=0))
+    monkeypatch.setattr(atomic, "is_unchangeable", lambda path: path == str(tmp_path))
+    with pytest.raises(StoreError, match=f"chattr -i -a {tmp_path}'"), atomic.store_errors("write"):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), str(tmp_path / "a"))
+    (tmp_path / "link").symlink_to("nothing")
+    with pytest.raises(StoreError, match="leads to nothing"), atomic.store_errors("write"):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(tmp_path / "link"))

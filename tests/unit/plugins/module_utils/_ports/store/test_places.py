@@ -22,6 +22,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._ports.store.plac
     open_place,
 )
 from ansible_collections.certops.rotation.plugins.module_utils._ports.store.trust import UnsafeDirectory
+from ansible_collections.certops.rotation.tests.support.hostile import PLANTS
 
 PRIVATE = atomic.FileAttributes(0o600)
 
@@ -150,7 +151,7 @@ def test_names_in_a_place_are_never_followed(place: Place, tmp_path: pathlib.Pat
     assert lock is not None
     os.close(lock)
     assert not (tmp_path / "file").is_symlink()
-    place.write("directory", b"ours", PRIVATE)
+    place.write("directory", b"ours", PRIVATE, own=True)
     place.remove("directory")
     assert (tmp_path / "victim" / "file").read_text() == "theirs"
     assert (tmp_path / "victim").stat() == before
@@ -230,6 +231,31 @@ def test_a_file_that_is_a_link_stays_one_where_nobody_else_could_make_it(tmp_pat
     tmp_path.chmod(0o777)
     with pytest.raises(UnsafeDirectory, match="is not followed"):
         open_file_place(str(tmp_path / "list"), private=False)
+
+
+@pytest.mark.parametrize("plant", PLANTS)
+def test_a_name_that_a_person_has_chosen_is_written_where_a_regular_file_or_nothing_is(
+    tmp_path: pathlib.Path, plant: str
+) -> None:
+    """A rename would make a regular file of /dev/null, for all programs of the host."""
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "victim" / "file").write_text("victim")
+    path = tmp_path / "report"
+    PLANTS[plant](path, tmp_path / "victim")
+    planted = path.lstat()
+    with open_place(str(tmp_path), private=False) as place:
+        if stat.S_ISREG(planted.st_mode):
+            place.write("report", b"x", PRIVATE)
+            assert path.read_bytes() == b"x"
+            return
+        with pytest.raises(OSError, match="no regular file") as caught:
+            place.write("report", b"x", PRIVATE)
+        assert caught.value.filename == str(path)
+        assert (path.lstat().st_ino, path.lstat().st_mode) == (planted.st_ino, planted.st_mode)
+        assert sorted(tmp_path.iterdir()) == [path, tmp_path / "victim"], "nothing is left"
+        if plant != "directory":
+            place.write("report", b"x", PRIVATE, own=True)
+            assert path.read_bytes() == b"x"
 
 
 def test_a_place_is_made_with_its_attributes_below_a_sticky_directory(tmp_path: pathlib.Path) -> None:
