@@ -105,6 +105,11 @@ integration: setup ## real HAProxy, real TLS, AWS over HTTP from moto
 molecule: setup ## the role and playbooks: check mode, converge, idempotence, verify
 	molecule test --all
 
+.PHONY: soak
+MINUTES ?= 30
+soak: setup ## for MINUTES=30: rotation and proof in random configurations of HAProxy, compared with what clients get
+	python scripts/soak --minutes $(MINUTES) $(SOAK_ARGS)
+
 .PHONY: benchmarks
 benchmarks: setup ## measure, and compare with the usual ways
 	@for program in benchmarks/*/run; do "$$program" || exit 1; done
@@ -114,7 +119,8 @@ screenshots: setup ## the pictures of the documentation, anew
 	python scripts/screenshots
 
 .PHONY: build
-build: setup ## the collection as a tarball for ansible-galaxy
+build: ## the collection as a tarball; needs nothing but ansible-galaxy
+	@command -v ansible-galaxy >/dev/null || { echo 'ansible-galaxy is not on PATH. It comes with: pip install ansible-core' >&2; exit 1; }
 	ansible-galaxy collection build --force
 
 .PHONY: clean

@@ -18,6 +18,9 @@ description:
     C(rotation_report_page) names one, it is written there as one HTML page that needs no network. The variables may
     come from the inventory, the play or the command line. What hosts send as facts does not count, neither as the
     variable nor in its template.
+  - The table goes to the standard output with the stdout callbacks C(default) and C(ansible.posix.debug), and in AWX.
+    With any other one, such as C(ansible.posix.json), the standard output is a document of its own, and the table goes
+    to the standard error.
   - Only a regular file is replaced, in one step. Something else of that name, a device or a directory, is left alone.
   - The playbook C(certops.rotation.rotate) uses it by itself. For a playbook of your own add
     C(certops.rotation.rotation_report) to C(callbacks_enabled) in C(ansible.cfg).
@@ -28,6 +31,7 @@ import pathlib
 import typing as t
 from datetime import datetime, timezone
 
+from ansible import constants
 from ansible.errors import AnsibleError
 from ansible.plugins.callback import CallbackBase
 from ansible.template import Templar
@@ -51,6 +55,15 @@ _PREFIX = "certops.rotation."
 _ROTATIONS = (f"{_PREFIX}haproxy_rotation", f"{_PREFIX}certificate_sync")
 _BEGINNINGS = (f"{_PREFIX}rotation_preflight_info", *_ROTATIONS)
 _SET_FACT = ("ansible.builtin.set_fact", "set_fact", "ansible.legacy.set_fact")
+# Their standard output is text for people, that of others may be a document. AWX's writes what Ansible's own does.
+_FOR_PEOPLE = (
+    "default",
+    "ansible.builtin.default",
+    "ansible.legacy.default",
+    "debug",
+    "ansible.posix.debug",
+    "awx_display",
+)
 
 
 class CallbackModule(CallbackBase):
@@ -114,15 +127,25 @@ class CallbackModule(CallbackBase):
             return
         for host, rotation in self._hosts.items():
             rotation.failed = stats.summarize(host)["failures"] > 0
-        self._display.banner("ROTATION")
+        if self._is_for_people:
+            self._display.banner("ROTATION")
+        else:
+            self._tell("\nROTATION")
         for line in table(self._hosts, check_mode=self._check_mode):
-            self._display.display(shown(line))
+            self._tell(shown(line))
         for name, content in (("rotation_report_file", self._json), ("rotation_report_page", self._page)):
             if self._paths[name]:
                 try:
                     self._write(self._paths[name], content())
                 except (OSError, StoreError) as error:
                     self._display.warning(f"The report could not be written: {error}")
+
+    @property
+    def _is_for_people(self) -> bool:
+        return constants.DEFAULT_STDOUT_CALLBACK in _FOR_PEOPLE
+
+    def _tell(self, line: str) -> None:
+        self._display.display(line, stderr=not self._is_for_people)
 
     def _of(self, host: t.Any) -> HostRotation:
         return self._known.setdefault(host.name, HostRotation())
@@ -141,4 +164,4 @@ class CallbackModule(CallbackBase):
         path = pathlib.Path(named).expanduser().absolute()
         with open_place(str(path.parent), private=False) as place:
             place.write(path.name, content, FileAttributes(0o600))
-        self._display.display(f"The report: {path}")
+        self._tell(f"The report: {path}")

@@ -18,10 +18,12 @@ description:
     from the SNI filters of a crt-list, which replace them.
   - A wildcard is asked for by a made-up label. The listener's default certificate is asked for without SNI as well. IP
     addresses cannot be asked for by SNI, so a certificate that has nothing else is proven as the default one only.
-  - Where an RSA and an ECDSA certificate share a name, each is asked for by a client of its key type, over TLS 1.2. A
-    listener that speaks TLS 1.3 alone may answer with either.
+  - Who answers is HAProxy's choice, and its rules are followed, by its version where O(socket) tells it. Where an RSA
+    and an ECDSA certificate have a name, by a wildcard or exactly, each is asked for by a client of its key type, over
+    TLS 1.2. A listener that speaks TLS 1.3 alone may answer with either.
   - Where two certificates of one key type share a name, either may answer to it, but each must answer to at least one
-    of its names. One that never does is shadowed, which is wrong.
+    of its names. One that never does is V(shadowed), and so is one of whose names another file has one and answers to
+    it. Then nothing that was deployed is wrong, and to go back to a version before would change nothing.
   - The whole chain is proven. The certificates that follow the leaf in its file must come after it, in that order. With
     C(ssl-skip-self-issued-ca) in the configuration it is the path that HAProxy builds of them, and with
     C(issuers-chain-path) a file with the leaf alone may be completed.
@@ -31,8 +33,9 @@ description:
     thousand cases. That is 10 connections for two sockets and 25 for four, and at most 1000 for one address. The shards
     of one C(bind) line are one.
   - A peer that sends a certificate and breaks off before it has shown that it has the key has not answered.
-  - There are three answers. A certificate is V(right) when everything that can be asked was answered with it, V(wrong)
-    when a handshake got another one, and else V(unasked). Only the second speaks against it.
+  - A certificate is V(right) when everything that can be asked was answered with it, V(wrong) when a handshake got
+    another one, V(shadowed) when that is the one that HAProxy is configured to serve there, and else V(unasked). Only
+    V(wrong) speaks against it.
   - A question without an answer (the listener resets the connection, lets the time run out, sends an alert instead of a
     certificate, or nobody listens) leaves open what is served. O(on_unproven) tells whether the proof then fails.
   - What cannot be asked by its nature is reported, and is no failure. These are listeners on an address that this host
@@ -136,7 +139,7 @@ requirements:
   - cryptography >= 42.0
 notes:
   - Run it on HAProxy's host, as a user who may read its configuration.
-  - Listeners on all addresses are asked on the loopback address, unix sockets and abstract ones as they are. Those that
+  - Listeners on all addresses are asked on a loopback address at which nobody else listens, unix sockets and abstract ones as they are. Those that
     cannot be asked are in RV(not_probed).
   - Listeners with C(accept-proxy) get a PROXY protocol header; where C(expect-proxy) has a condition, every second of
     O(retries) has one. A listener that demands client certificates is proven too, for its own certificate comes before
@@ -177,7 +180,7 @@ proven:
   returned: always
   type: bool
 outcome:
-  description: The worst of the certificates' outcomes, V(wrong), V(unasked) or V(right).
+  description: The worst of the certificates' outcomes, V(wrong), V(shadowed), V(unasked) or V(right).
   returned: always
   type: str
 probes:
@@ -241,14 +244,15 @@ certificates:
       description: SHA-256 of the certificate, in lower-case hexadecimal. The one that must be served.
       type: str
     outcome:
-      description: V(right), V(wrong) or V(unasked).
+      description: V(right), V(wrong), V(shadowed) or V(unasked).
       type: str
     proven:
       description: Whether it is V(right).
       type: bool
     not_proven_because:
       description:
-        - Why it is not, for people. The mismatches, else the questions without an answer, else what was not asked.
+        - Why it is not, for people. The mismatches, else what shadows it, else the questions without an answer, else
+          what was not asked.
       type: list
       elements: str
     unreferenced:
@@ -281,6 +285,35 @@ certificates:
           description: What is wrong, and of how many connections when not of all.
           type: str
           sample: a certificate that is not deployed now
+    shadowed:
+      description: The handshakes that got a certificate which HAProxy is configured to serve in its place.
+      type: list
+      elements: dict
+      contains:
+        bind:
+          description: The listener.
+          type: str
+          sample: 127.0.0.1:443
+        server_name:
+          description: The name sent by SNI, empty for none.
+          type: str
+          sample: www.example.com
+        expected_fingerprint_sha256:
+          description: SHA-256 of the deployed certificate.
+          type: str
+        served_fingerprint_sha256:
+          description: SHA-256 of the certificate that came.
+          type: str
+        error:
+          description: Whose it is, why it came, and what to do.
+          type: str
+        path:
+          description: The file that it is from, empty when it is another one of O(certificates).
+          type: str
+          sample: /etc/haproxy/certs/legacy.pem
+        reload_helps:
+          description: Whether HAProxy serves the deployed one again after a reload. An update put it behind the other.
+          type: bool
     unanswered:
       description: The questions without an answer.
       type: list

@@ -91,8 +91,9 @@ problems:
     code:
       description:
         - Stable code of the problem.
-        - Errors are V(expired), V(untrusted), V(no_endpoints), V(never_scanned), V(last_scan_too_old), V(unreachable)
-          from O(unreachable_after) scans on, and V(undelivered) for longer than O(max_age).
+        - Errors are V(expired), V(untrusted), V(no_endpoints), V(never_scanned), V(last_scan_too_old),
+          V(time_in_future) where no other scan is known, V(unreachable) from O(unreachable_after) scans on, and
+          V(undelivered) for longer than O(max_age).
         - Warnings are V(expiring), V(unseen) for what no scan has asked yet, V(unread) for a certificate without dates
           that can be read, and V(unreachable) and V(undelivered) otherwise.
       type: str

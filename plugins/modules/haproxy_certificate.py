@@ -53,13 +53,21 @@ options:
           - Defaults to O(certificates[].src).
         type: str
       src:
-        description: PEM file on the host with leaf, intermediates and private key in this order.
+        description: PEM file on the host with leaf, intermediates and, unless O(certificates[].key_src) has it, private
+          key in this order.
         type: path
       content:
         description:
           - The same as text. Mutually exclusive with O(certificates[].src).
           - Without either, O(certificates[].entries) are changed, and the certificate that HAProxy holds stays.
         type: str
+      key_src:
+        description:
+          - PEM file on the host with the private key, when O(certificates[].src) or O(certificates[].content) does not
+            hold it.
+          - Defaults to the file beside O(certificates[].src) with C(.key) added to its name, else with its extension
+            replaced by that, which are those that HAProxy may load.
+        type: path
       crt_list:
         description: The crt-list for this certificate, see O(crt_list).
         type: str
@@ -353,6 +361,7 @@ ARGUMENT_SPEC = {
             "src": {"type": "path"},
             "content": {"type": "str", "no_log": True},
             "crt_list": {"type": "str"},
+            "key_src": {"type": "path"},
             "entries": {
                 "type": "list",
                 "elements": "dict",

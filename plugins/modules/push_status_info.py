@@ -82,7 +82,8 @@ problems:
       description:
         - Stable code of the problem.
         - Errors are V(given_up), V(lineage_unreadable), V(lineage_expired), V(no_targets), V(never_succeeded),
-          V(last_success_too_old), and V(owed) for what is owed for longer than O(max_age).
+          V(last_success_too_old), V(time_in_future) where no other success is known, and V(owed) for what is
+          owed for longer than O(max_age).
         - Warnings are V(owed) otherwise, V(not_queued) for what no run has looked at yet, V(not_a_target) for what is
           in the queue and wanted by no target, V(no_lineage) for targets that get nothing, V(queue_damaged), and
           V(not_woken) where a hook has asked for a run that has not come.

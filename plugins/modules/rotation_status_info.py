@@ -127,9 +127,9 @@ problems:
         - Stable code of the problem.
         - V(nothing_deployed) for a directory without certificates of this collection, V(sources_absent) when none of
           their secrets is there any more.
-        - V(last_run_failed), V(never_succeeded), V(last_success_too_old), V(manifest_damaged), V(expired),
-          V(renewal_due), V(open_transaction), V(old_worker_differs), V(old_worker_unknown), V(old_workers_unknown), or
-          layer and verdict, such as V(memory_differs).
+        - V(last_run_failed), V(never_succeeded), V(last_success_too_old), V(time_in_future), V(manifest_damaged),
+          V(expired), V(renewal_due), V(open_transaction), V(old_worker_differs), V(old_worker_unknown),
+          V(old_workers_unknown), or layer and verdict, such as V(memory_differs).
       type: str
     severity:
       description: V(error) or V(warning). That the source has another version is a warning, as the next run takes it.

@@ -4,7 +4,8 @@
 
 """Make the pictures of docs/images anew, in a real Chromium.
 
-Usage: python scripts/screenshots [NAME...]. Without names all of them; for "quickstart" the quickstart is run.
+Usage: python scripts/screenshots [NAME...]. Without names all of them; for "quickstart" the quickstart is run, and for
+"run" a rotation, of which an SVG is made without a browser.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.watch.dashb
     dashboard_document,
 )
 from ansible_collections.certops.rotation.plugins.plugin_utils._dashboard import page_without_data  # noqa: E402
+from ansible_collections.certops.rotation.tests.support import run_picture  # noqa: E402
 from ansible_collections.certops.rotation.tests.support.browser import Browser, chromium  # noqa: E402
+from ansible_collections.certops.rotation.tests.support.moto import moto_server  # noqa: E402
 from ansible_collections.certops.rotation.tests.support.watched_fleet import example_fleet  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"
@@ -150,11 +153,18 @@ def take(browser: Browser, name: str, picture: Picture, folder: pathlib.Path) ->
 
 
 def main(names: list[str]) -> int:
-    unknown = set(names) - set(PICTURES)
+    known = [*PICTURES, "run"]
+    unknown = set(names) - set(known)
     if unknown:
-        print(f"There is no picture {', '.join(sorted(unknown))}. There are: {', '.join(PICTURES)}.", file=sys.stderr)
+        print(f"There is no picture {', '.join(sorted(unknown))}. There are: {', '.join(known)}.", file=sys.stderr)
         return 2
     IMAGES.mkdir(exist_ok=True)
+    if not names or "run" in names:
+        with moto_server() as aws:
+            (IMAGES / "run.svg").write_text(run_picture.picture(aws), encoding="utf-8")
+        print(IMAGES / "run.svg")
+    if names == ["run"]:
+        return 0
     with tempfile.TemporaryDirectory() as folder, chromium() as browser:
         for name, picture in PICTURES.items():
             if not names or name in names:

@@ -74,6 +74,7 @@ LONGEST = (
     "test_playbook_reissue",
     "test_certificate_issue_zones",
     "test_acme_account",
+    "test_soak",
     "test_haproxy_reload_signal",
     "test_haproxy_certificate",
     "test_rotation_interrupted",

@@ -211,10 +211,12 @@ def test_chain_is_compared(haproxy: HaproxyInstance, intermediate: pki.Certifica
     assert actions(deploy(haproxy, {"name": name, "content": without})) == ["updated"]
     assert actions(deploy(haproxy, {"name": name, "content": without})) == ["unchanged"]
     assert "Chain Subject" not in haproxy.execute(f"show ssl cert {name}")
-    # An intermediate of the same names with another key cannot be told apart: force is for this.
+    # HAProxy tells the names of an intermediate alone, and this one has the same.
     twin = pki.CertificateAuthority("Test Intermediate", parent=intermediate.parent)
     assert actions(deploy(haproxy, {"name": name, "content": leaf.combined_pem})) == ["updated"]
     other = leaf.replace(chain_pem=twin.certificate_pem).combined_pem
+    assert actions(deploy(haproxy, {"name": name, "content": other}, check=True)) == ["updated"]
+    assert actions(deploy(haproxy, {"name": name, "content": other})) == ["updated"]
     assert actions(deploy(haproxy, {"name": name, "content": other})) == ["unchanged"]
     assert actions(deploy(haproxy, {"name": name, "content": other, "force": True})) == ["updated"]
     assert actions(deploy(haproxy, {"name": name, "content": other}, force=True)) == ["updated"]

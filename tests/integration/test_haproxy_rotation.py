@@ -404,3 +404,45 @@ def test_options_that_mean_nothing_are_a_failed_run(walk: Walk, scene: rotation.
     both = walk.bad(metrics_textfile=str(tmp_path / "nowhere/rotation.prom"), mode="0644")["msg"]
     assert "mode 0644 would let every user" in both
     assert "The metrics were not written: " in both
+
+
+def test_another_file_of_the_same_name_takes_nothing_back(walk: Walk) -> None:
+    """What is updated while HAProxy runs goes behind the others of its name, until a reload; or always stood there."""
+    scene = walk.scene
+    scene.store("a")
+    walk.good()
+    # A renewal moves ours behind that of somebody else, which is loaded after it.
+    behind = scene.authority.issue("a.example.com")
+    scene.haproxy.write_certificate("web_a_old.pem", behind.combined_pem)
+    assert scene.haproxy.reload()
+    renewed = scene.store("a")
+    run = walk.bad()
+    assert (run["activation"], run["rolled_back"], run["proven"]) == ("hot_update", [], [])
+    assert f"{scene.haproxy.certificate_name('web_a_old.pem')} (valid until" in run["msg"]
+    assert scene.served("a") == behind.fingerprint_sha256
+    assert scene.file("a").read_text() == renewed.combined_pem
+    renewed = scene.store("a")
+    done = walk.good(reload_methods=["master"])
+    assert (done["activation"], done["proven"]) == ("reload", ["web/a"])
+    assert scene.served("a") == renewed.fingerprint_sha256
+    # One that is loaded before ours answers after a reload, too.
+    first = scene.authority.issue("a.example.com")
+    scene.haproxy.write_certificate("legacy.pem", first.combined_pem)
+    assert scene.haproxy.reload()
+    renewed = scene.store("a")
+    run = walk.bad(reload_methods=["master"])
+    assert (run["activation"], run["rolled_back"], run["reload_attempts"]) == ("hot_update", [], [])
+    assert "legacy.pem" in run["msg"]
+    assert scene.file("a").read_text() == renewed.combined_pem
+    (scene.haproxy.certs_dir / "legacy.pem").unlink()
+    assert scene.haproxy.reload()
+    assert walk.good()["proven"] == ["web/a"]
+
+
+def test_an_rsa_certificate_beside_an_ecdsa_wildcard_is_renewed(walk: Walk) -> None:
+    scene = walk.scene
+    scene.haproxy.write_certificate("wildcard.pem", scene.authority.issue("*.example.com").combined_pem)
+    assert scene.haproxy.reload()
+    for issued in [scene.authority.issue("a.example.com", key_type="rsa2048") for dummy in range(2)]:
+        scene.aws.put_secret(f"{rotation.PREFIX}a", issued.secret_document())
+        assert walk.good()["proven"] == ["web/a"]

@@ -17,7 +17,7 @@ import pytest
 from ansible_collections.certops.rotation.tests.support import pki
 from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance
 from ansible_collections.certops.rotation.tests.support.haproxy_memory import actions, deploy, info, served
-from ansible_collections.certops.rotation.tests.support.module import ModuleRun
+from ansible_collections.certops.rotation.tests.support.module import ModuleRun, run_module
 from ansible_collections.certops.rotation.tests.support.revocation import ocsp_response
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -146,8 +146,12 @@ def test_a_certificate_whose_key_has_its_name(intermediate: pki.CertificateAutho
         files = {"a.crt": first.certificate_pem + first.chain_pem, "a.key": first.private_key_pem}
     options = ["ssl-load-extra-del-ext"] if is_split else []
     with haproxy_with(files, "crt {dir}/a.crt strict-sni", extra_global=options) as haproxy:
-        name = path_in(haproxy, "a.crt")
-        check_run_check_run(haproxy, {"name": name, "content": other.combined_pem})
+        item = put(haproxy, "a.crt", other.certificate_pem + other.chain_pem if is_split else other.combined_pem)
+        if is_split:
+            run = deploy(haproxy, item)
+            assert run.result["certificates"][0]["error_code"] == "private_key_mismatch", run.output
+            put(haproxy, "a.key", other.private_key_pem)
+        check_run_check_run(haproxy, item)
         assert is_refused(haproxy, "a.example.com", haproxy.port)
         assert served(haproxy, "b.example.com") == other.fingerprint_sha256
 
@@ -284,13 +288,9 @@ def test_lines_go_by_number_and_by_content(intermediate: pki.CertificateAuthorit
 def test_lines_that_haproxy_refuses(intermediate: pki.CertificateAuthority) -> None:
     """Neither memory nor file has them afterwards, nor the new certificate that was to come by them."""
     first, new = intermediate.issue("a.example.com"), intermediate.issue("b.example.com")
-    files = {
-        "a.pem": first.combined_pem,
-        "x.list": "{dir}/a.pem\n",
-        "ca.pem": first.chain_pem,
-        "b.pem": new.combined_pem,
-    }
-    with haproxy_with(files, "crt-list {dir}/x.list", "crt {dir}/b.pem") as haproxy:
+    files = {"a.pem": first.combined_pem, "x.list": "{dir}/a.pem\n", "ca.pem": first.chain_pem}
+    files |= {"b.pem": new.combined_pem, "b.list": "{dir}/a.pem\n{dir}/b.pem\n"}
+    with haproxy_with(files, "crt-list {dir}/x.list", "crt-list {dir}/b.list") as haproxy:
         crt_list, authority = path_in(haproxy, "x.list"), path_in(haproxy, "ca.pem")
         before = memory_lines(haproxy, crt_list), file_lines(haproxy, "x.list")
         good = {"filters": ["good.example.com"]}
@@ -311,6 +311,14 @@ def test_lines_that_haproxy_refuses(intermediate: pki.CertificateAuthority) -> N
                 assert said in run.result["msg"], run.output
                 assert (memory_lines(haproxy, crt_list), file_lines(haproxy, "x.list")) == before
         assert "c.pem" not in haproxy.execute("show ssl cert")
+        long = [{"filters": [f"{number}.a-rather-long-name.example.com" for number in range(500)]}]
+        item = {"name": path_in(haproxy, "b.pem"), "crt_list": path_in(haproxy, "b.list"), "entries": long}
+        run = deploy(haproxy, item)
+        assert (run.result["needs_reload"], run.result["certificates"][0]["error_code"]) == (True, "payload_too_large")
+        assert "499.a-rather-long-name" in (haproxy.directory / "b.list").read_text()
+        assert haproxy.reload()
+        assert actions(deploy(haproxy, item)) == ["unchanged"]
+        assert served(haproxy, "499.a-rather-long-name.example.com", haproxy.ports[1]) == new.fingerprint_sha256
         for bad in ("two words", "#comment", "", "!", "a[b", "new\nline"):
             item = {"name": path_in(haproxy, "a.pem"), "crt_list": crt_list, "entries": [{"filters": [bad]}]}
             run = deploy(haproxy, item)
@@ -460,6 +468,64 @@ def test_certificates_come_and_go(intermediate: pki.CertificateAuthority) -> Non
         run = deploy(haproxy, {"name": path_in(haproxy, "a.pem"), "state": "absent"}, crt_list=crt_list)
         assert run.result["certificates"][0]["error_code"] == "in_use", run.output
         assert file_lines(haproxy, "x.list") == ["a.pem"]
+
+
+def test_one_more_line_does_not_hide_what_a_ca_file_took_away(
+    intermediate: pki.CertificateAuthority, haproxy_version: str
+) -> None:
+    """HAProxy's issue 3165: its places are out of HAProxy's books. With another line it would look as if they were in."""
+    first, renewed = intermediate.issue("a.example.com"), intermediate.issue("a.example.com")
+    files = {
+        "a.pem": first.combined_pem,
+        "z.pem": intermediate.issue("z.example.com").combined_pem,
+        "ca.pem": first.chain_pem,
+        "x.list": "{dir}/z.pem\n{dir}/a.pem [ca-file {dir}/ca.pem verify optional]\n",
+    }
+    with haproxy_with(files, "crt-list {dir}/x.list") as haproxy:
+        authorities = first.chain_pem + pki.certificate_pem(pki.CertificateAuthority("Another").certificate)
+        files_of_clients = [put(haproxy, "ca.pem", authorities)]
+        run = run_module("haproxy_ca_file", {"socket": haproxy.socket, "files": files_of_clients})
+        assert run.result["changed"], run.output
+        item = {"name": path_in(haproxy, "a.pem"), "crt_list": path_in(haproxy, "x.list")}
+        runs = [
+            deploy(haproxy, {**item, "entries": [{"filters": ["b.example.com"]}]}),
+            deploy(haproxy, put(haproxy, "a.pem", renewed.combined_pem)),
+        ]
+        is_mended = haproxy_version in ("2.8", "3.2")
+        assert [run.failed for run in runs] == [not is_mended] * 2, runs
+        assert {run.result["needs_reload"] for run in runs} == {not is_mended}
+        assert is_mended or haproxy.reload()
+        again = deploy(haproxy, {**item, "src": item["name"], "entries": [{"filters": ["b.example.com"]}]})
+        assert not again.failed, again.output
+        assert {served(haproxy, name) for name in ("a.example.com", "b.example.com")} == {renewed.fingerprint_sha256}
+
+
+def test_lists_and_certificates_by_two_names(intermediate: pki.CertificateAuthority) -> None:
+    """Links to one list file, and to one certificate: each line is in the file once, and in memory everywhere."""
+    first, new = intermediate.issue("a.example.com"), intermediate.issue("b.example.com")
+    files = {
+        "a.pem": first.combined_pem,
+        "b.pem": new.combined_pem,
+        "x.list": "{dir}/a.pem\n{dir}/b.pem x.example.com\n",
+    }
+    haproxy = HaproxyInstance({}, tls=["crt-list {dir}/x.list strict-sni", "crt-list {dir}/y.list strict-sni"])
+    for name, content in files.items():
+        (haproxy.directory / name).write_text(haproxy._filled(content) if name == "x.list" else content)
+    (haproxy.directory / "y.list").symlink_to("x.list")
+    (haproxy.directory / "link.pem").symlink_to("b.pem")
+    with haproxy:
+        entries = [{"filters": ["b.example.com"]}, {"filters": ["x.example.com"], "state": "absent"}]
+        item = {"name": path_in(haproxy, "link.pem"), "crt_list": path_in(haproxy, "y.list"), "entries": entries}
+        run = check_run_check_run(haproxy, item)
+        assert len(run.result["certificates"][0]["entries"]) == 2
+        for port in haproxy.ports:
+            assert served(haproxy, "b.example.com", port) == new.fingerprint_sha256
+            assert is_refused(haproxy, "x.example.com", port)
+        assert len(file_lines(haproxy, "x.list")) == 2
+        assert (haproxy.directory / "y.list").is_symlink()
+        assert haproxy.reload()
+        assert actions(deploy(haproxy, item)) == ["unchanged"]
+        assert served(haproxy, "b.example.com") == new.fingerprint_sha256
 
 
 def dh_parameters(group: str) -> str:

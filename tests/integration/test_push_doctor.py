@@ -129,6 +129,8 @@ def test_the_queue(scene: Scene) -> None:
     found = scene.wrong()
     assert found["queue files"][0] == "warning"
     assert "Is the schedule running?" in found["schedule"][1]
+    os.utime(wake / "renewed.1", (4_000_000_000, 4_000_000_000))  # by a wrong clock
+    assert "Is the schedule running?" in scene.wrong()["schedule"][1]
     scene.queue.chmod(0o777)
     assert scene.wrong()["queue"][0] == "error"
 

@@ -140,94 +140,12 @@ def listeners(scene: rotation.Scene) -> list[str]:
     return [f"127.0.0.1:{port}" for port in scene.haproxy.ports]
 
 
-def test_new_ones_and_their_removal(aws: MotoServer, interruptions: Interruptions) -> None:
-    """In a crt-list, in which a line must come and go with the file."""
-    haproxy = {"tls": ["crt-list {crt_list}"], "crt_list": ["{certs}/default.pem"]}
-    with rotation.scene(aws, **haproxy) as scene:
-        made = Host(scene, interruptions, crt_list=str(scene.haproxy.crt_list_path))
-        made.store("stays", "new")
-        made.assert_the_next_run_converges()
-        made.delete("new")
-        made.assert_the_next_run_converges()
-
-        def come() -> None:
-            made.store("new")
-
-        def go() -> None:
-            made.delete("new")
-
-        ways = []
-        for way in (come, go):
-            points = made.points(way)
-            ways.append([*renames(points, "activate"), *spread(points, KILLS[way.__name__])])
-            made.assert_the_next_run_converges()
-        for turn, places in enumerate(zip(*ways)):
-            for way, place in zip((come, go), places):
-                way()
-                made.kill(place)
-                made.assert_nothing_is_lost()
-                made.assert_the_next_run_converges(twice=turn % 5 == 0)
-        made.assert_killed(KILLS["come"] + KILLS["go"], {*ALL, "settle"})
-
-
-def test_reloads(aws: MotoServer, interruptions: Interruptions) -> None:
-    with host(aws, interruptions, {"socket": "", "reload_methods": ["master"]}) as made:
-        kill_at(made, KILLS["reloads"], lambda: made.store("a"))
-        made.assert_killed(KILLS["reloads"], ALL)
-
-
-def test_lineages_without_activation(aws: MotoServer, interruptions: Interruptions) -> None:
-    with rotation.scene(aws) as scene:
-        made = Host(
-            scene, interruptions, layout="lineage", activate=False, path=str(scene.haproxy.directory / "lineages")
-        )
-        kill_at(made, KILLS["lineages"], lambda: made.store("a"))
-        made.assert_killed(KILLS["lineages"], ON_DISK)
-
-
-def test_refused_by_haproxy(aws: MotoServer, interruptions: Interruptions) -> None:
-    """Its rules are stricter than ours: the file goes back, whoever kills whom, and what it serves stays."""
-    strict = {"extra_global": ("ssl-default-bind-ciphers DEFAULT:@SECLEVEL=2",)}
-    with host(aws, interruptions, {"min_rsa_bits": 1024, "allow_changes": ["key_type_changed"]}, **strict) as made:
-        made.store("a", "b")
-        made.assert_the_next_run_converges()
-        good = made.issued["a"]
-        made.went_back = True
-        weak = made.scene.authority.issue("a.example.com", key_type="rsa1024")
-
-        def stir() -> None:
-            made.put("a", weak)
-            made.before["a"] = good
-            made.store("b")
-
-        places = spread(made.points(stir), KILLS["refused"])
-        for place in places:
-            made.put("a", good)
-            made.assert_the_next_run_converges()
-            stir()
-            made.kill(place)
-            made.assert_nothing_is_lost()
-            run = made.rotate()
-            assert "The previous file is back" in run.told["msg"], run.output
-            assert made.served("a") == good.fingerprint_sha256
-            assert made.served("b") == made.issued["b"].fingerprint_sha256
-            assert made.scene.file("a").read_text() == good.combined_pem
-        made.put("a", good)
-        made.assert_the_next_run_converges(twice=True)
-        made.assert_killed(KILLS["refused"], ALL)
-
-
-def listeners(scene: rotation.Scene) -> list[str]:
-    """Those that are named are not known to load another file first, which no way back could help against."""
-    return [f"127.0.0.1:{port}" for port in scene.haproxy.ports]
-
-
 def test_wrong_on_the_wire(aws: MotoServer, interruptions: Interruptions) -> None:
     """Killed while it goes back on disk and in memory; then the secret has the old content again, or not."""
     binds = ("crt {certs}", "crt {dir}/first.pem crt {certs}")
     first = pki.self_signed("first.example.com").combined_pem
     with rotation.scene(aws, tls=binds, certificates={"../first.pem": first}) as scene:
-        made = Host(scene, interruptions, hurried=True, binds=listeners(scene))
+        made = Host(scene, interruptions, hurried=True)
         made.store("a")
         (scene.haproxy.directory / "first.pem").write_text(made.issued["a"].combined_pem)
         assert scene.haproxy.reload()

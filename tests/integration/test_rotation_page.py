@@ -6,8 +6,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import pathlib
 import re
+import subprocess
+import sys
 import typing as t
 from datetime import datetime, timezone
 
@@ -177,3 +181,35 @@ def test_a_page_replaces_regular_files_only(tmp_path: pathlib.Path) -> None:
     assert "The report could not be written" in run.output
     assert page.is_symlink()
     assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize("callback", ["ansible.posix.json", "ansible.posix.jsonl", "oneline"])
+def test_the_table_does_not_follow_into_the_document_of_another_callback(tmp_path: pathlib.Path, callback: str) -> None:
+    task = {"certops.rotation.certificate_sync": {"path": str(tmp_path / "certs"), "names": []}}
+    play = tmp_path / "play.json"
+    here = {"connection": "local", "vars": {"ansible_python_interpreter": sys.executable}}
+    play.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [task], **here}]))
+    run = subprocess.run(
+        ["ansible-playbook", str(play), "-i", "localhost,", "-e", f"rotation_report_file={tmp_path}/report.json"],
+        env={
+            **os.environ,
+            "ANSIBLE_STDOUT_CALLBACK": callback,
+            "ANSIBLE_CALLBACKS_ENABLED": "certops.rotation.rotation_report",
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_HOME": str(tmp_path),
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert json.loads((tmp_path / "report.json").read_text())["summary"]["unchanged"] == 1
+    documents = {"ansible.posix.json": [run.stdout], "ansible.posix.jsonl": run.stdout.splitlines()}
+    for document in documents.get(callback, []):
+        json.loads(document)
+    assert "1 unchanged" not in run.stdout
+    assert "ROTATION" not in run.stdout
+    table = run.stderr.partition("ROTATION")[2]
+    assert "1 host: 1 unchanged." in table
+    assert "The report: " in table

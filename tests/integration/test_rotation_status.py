@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import pathlib
 import socket
 import ssl
@@ -194,6 +195,26 @@ def test_a_run_that_failed(deployed: rotation.Scene, look: Look) -> None:
     assert status["last_run_succeeded"] is False
     assert "last_run_failed" in codes(status)
     assert status["recent_errors"]
+
+
+def test_a_stamp_of_a_wrong_clock_hides_no_failure(
+    deployed: rotation.Scene, look: Look, tmp_path: pathlib.Path
+) -> None:
+    success = tmp_path / "last-success"
+    success.touch()
+    state = deployed.haproxy.certs_dir / ".certops/state.json"
+    document = json.loads(state.read_text())
+    state.write_text(json.dumps({**document, "outcome": "failed", "failures": ["no socket"]}))
+    ahead = time.time() + 3 * 365 * 86400
+    os.utime(success, (ahead, ahead))
+    status = look(success_files=[str(success)], max_age="1d")
+    assert (status["healthy"], status["last_run_succeeded"]) == (False, False)
+    assert codes(status) == {"last_run_failed": "error", "time_in_future": "warning"}
+    assert "just now" not in status["msg"].splitlines()[0] or status["last_success_at"] == document["last_success_at"]
+    state.write_text(json.dumps({**document, "finished_at": "2999-01-01T00:00:00Z", "last_success_at": None}))
+    unknown = look(success_files=[str(success)], max_age="1d")
+    assert (codes(unknown), unknown["last_success_at"]) == ({"time_in_future": "error"}, None)
+    assert "last success not known" in unknown["msg"]
 
 
 def test_a_directory_without_anything(look: Look, tmp_path: pathlib.Path) -> None:

@@ -12,6 +12,9 @@ import typing as t
 
 from .._errors import InvalidOption
 
+#: How far clocks may differ. What is further ahead than this was written by a clock that was wrong, or is wrong now.
+CLOCK_SKEW: t.Final = datetime.timedelta(minutes=5)
+
 _UNITS: t.Final = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
 _DURATION = re.compile(
     r"(?:(\d+(?:\.\d+)?)w)?(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?"
@@ -79,6 +82,22 @@ def earlier(instant: datetime.datetime, duration: datetime.timedelta) -> datetim
         return instant - duration
     except OverflowError:
         return datetime.datetime.min.replace(tzinfo=datetime.timezone.utc)
+
+
+def is_ahead(instant: datetime.datetime, now: datetime.datetime) -> bool:
+    """Whether an instant at which something has happened lies in the future: when it did is not known then. Both are
+    aware.
+    """
+    return instant - now > CLOCK_SKEW
+
+
+def from_timestamp(seconds: float) -> datetime.datetime:
+    """Seconds since 1970 as an aware datetime. Files may have any: the first or last there is for what lies beyond."""
+    utc = datetime.timezone.utc
+    try:
+        return datetime.datetime(1970, 1, 1, tzinfo=utc) + datetime.timedelta(seconds=seconds)
+    except OverflowError:
+        return datetime.datetime.max.replace(tzinfo=utc) if seconds > 0 else datetime.datetime.min.replace(tzinfo=utc)
 
 
 def isoformat_utc(instant: datetime.datetime) -> str:

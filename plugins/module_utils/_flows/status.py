@@ -83,13 +83,13 @@ def look_at_status(
         "wire": _wire(manifest, directory, listeners) if listeners.config or listeners.binds else {},
     }
     state = read_state(directory.path)
-    touched = _last_touched(settings.success_files, last_success.touched(directory))
+    touched = _touched(settings.success_files, last_success.touched(directory))
     status = Status(
         certificates=[
             _certificate(name, entry, directory, layers, memory.open_transaction)
             for name, entry in sorted(manifest.entries.items())
         ],
-        runs=run_status(state, totals.last_run, totals.last_success, totals.last_run_succeeded, touched),
+        runs=run_status(state, totals.last_run, totals.last_success, totals.last_run_succeeded, touched, now=now),
         now=now,
         max_age=settings.max_age,
         open_transaction=memory.open_transaction,
@@ -118,8 +118,8 @@ def _nothing(directory: str, held: t.Sequence[str]) -> str:
     return f"{text}{there}.{served}"
 
 
-def _last_touched(paths: t.Sequence[str], own: float | None) -> int | None:
-    """When the newest of the files was touched, in seconds since 1970. Those that do not exist tell nothing.
+def _touched(paths: t.Sequence[str], own: float | None) -> list[int]:
+    """When the files were touched, in seconds since 1970. Those that do not exist tell nothing.
 
     own: when the directory's own stamp was.
     """
@@ -127,7 +127,7 @@ def _last_touched(paths: t.Sequence[str], own: float | None) -> int | None:
     for path in paths:
         with store_errors(f"read {path}"), contextlib.suppress(FileNotFoundError):
             times.append(int(os.stat(path).st_mtime))
-    return max(times, default=None)
+    return times
 
 
 def _certificate(

@@ -71,6 +71,7 @@ def wanted_certificates(params: t.Mapping[str, t.Any]) -> list[MemoryItem]:
                 purge_entries=item["purge_entries"],
                 ocsp=ocsp,
                 issuer=issuer,
+                key_source=item["key_src"],
             )
         )
     names = [item.name for item in items]

@@ -13,6 +13,7 @@ import typing as t
 
 from ansible_collections.certops.rotation.tests.support import pki
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from OpenSSL import SSL
 
 _TIMEOUT = 10.0  # seconds
@@ -56,12 +57,14 @@ class Question(t.NamedTuple):
 Chain = tuple[str, ...]
 
 
-#: What clients show to servers that ask for a certificate, who trust itself.
-CLIENT = pki.self_signed("client.example.net", is_ca=True)
+#: Whose certificates clients show to servers that ask for one.
+CLIENTS = pki.CertificateAuthority("Soak Clients")
 
 
 def _contexts() -> dict[str, SSL.Context]:
     made = {}
+    usages = (ExtendedKeyUsageOID.CLIENT_AUTH,)
+    own = {each: CLIENTS.issue("client", key_type=each, usages=usages) for each in ("ec", "rsa2048")}
     for kind, (lowest, highest, signatures, ciphers) in KINDS.items():
         context = SSL.Context(SSL.TLS_CLIENT_METHOD)
         context.set_min_proto_version(lowest)
@@ -69,8 +72,9 @@ def _contexts() -> dict[str, SSL.Context]:
         context.set_cipher_list(ciphers)
         # pyOpenSSL has no name for it.
         assert SSL._lib.SSL_CTX_set1_sigalgs_list(context._context, signatures) == 1
-        context.use_certificate(CLIENT.certificate)
-        context.use_privatekey(CLIENT.private_key)
+        shown = own["rsa2048" if signatures == _RSA else "ec"]
+        context.use_certificate(shown.certificate)
+        context.use_privatekey(shown.private_key)
         made[kind] = context
     return made
 

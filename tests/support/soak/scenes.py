@@ -14,7 +14,7 @@ import typing as t
 from ansible_collections.certops.rotation.tests.support import pki
 
 from .certificates import NAMES, Managed, foreign_pem
-from .clients import CLIENT, Place
+from .clients import CLIENTS, Place
 
 #: Clients ask for more than anybody has.
 STRANGERS = ("nobody.example.net", "deep.in.sub.example.com")
@@ -301,7 +301,7 @@ class Scene:
 
     def write(self, directory: pathlib.Path) -> None:
         """All but what the collection writes."""
-        (directory / "other/clients.pem").write_text(CLIENT.certificate_pem)
+        (directory / "other/clients.pem").write_text(CLIENTS.certificate_pem)
         for name, text in self.files.items():
             path = directory / name
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -68,11 +68,18 @@ class CertificateContent:
     chain: tuple[tuple[str | None, str | None], ...]
     issuer: Certificate | None = None
 
+    @property
+    def has_key(self) -> bool:
+        return "PRIVATE KEY-----" in self.payload
+
     @functools.cached_property
-    def dh_parameters(self) -> str | None:
-        """Digest of its DH parameters, None without any. HAProxy does not tell those that it holds."""
-        blocks = [block.der for block in parse_pem(self.payload) if block.label == DH_PARAMETERS]
-        return hashlib.sha256(b"".join(blocks)).hexdigest() if blocks else None
+    def untold(self) -> str | None:
+        """Digest of what HAProxy does not tell of it, its intermediates (but for their names) and DH parameters; None
+        without any."""
+        blocks = parse_pem(self.payload)
+        parts = [block.der for block in blocks if block.label == CERTIFICATE][1:]
+        parts += [block.der for block in blocks if block.label == DH_PARAMETERS]
+        return hashlib.sha256(b"".join(parts)).hexdigest() if parts else None
 
     @functools.cached_property
     def not_before(self) -> str:
@@ -90,7 +97,7 @@ class CertificateContent:
         return ours == (stored.serial_number, stored.not_before, stored.not_after)
 
     def matches(self, stored: StoredCertificate) -> bool:
-        """Does HAProxy hold this leaf with this chain? A chain of the same names but other keys goes unseen."""
+        """Does HAProxy hold this leaf with a chain of these names? What else there is to a chain it does not tell."""
         if not self.is_leaf_of(stored):
             return False
         if stored.fingerprint_sha1 is None or (stored.chain_from_directory and not self.chain):

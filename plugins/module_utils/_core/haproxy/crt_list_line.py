@@ -43,18 +43,23 @@ class CrtListLine(t.NamedTuple):
         """Are these the same line in two files?"""
         return dict(self.options) == dict(other.options) and _names(self) == _names(other)
 
-    def is_listed_as(self, listed: CrtListLine) -> bool:
-        """Is listed what HAProxy shows of this line?"""
+    def is_listed_as(self, listed: CrtListLine, room: int | None = None) -> bool:
+        """Is listed what HAProxy shows of this line? room: bytes that it has for what stands behind the path there.
+
+        It leaves out filters for which there is no room, and says nothing about that.
+        """
         ours, theirs = dict(self.options), dict(listed.options)
         for name in _UNLISTED:
             ours.pop(name, None)
         for name in _OF_CERTIFICATE - ours.keys():
             theirs.pop(name, None)
-        return (
-            ours.keys() == theirs.keys()
-            and all(_is_value_of(name, value, theirs[name]) for name, value in ours.items())
-            and _names(self) == _names(listed)
-        )
+        if ours.keys() != theirs.keys():
+            return False
+        if not all(_is_value_of(name, value, theirs[name]) for name, value in ours.items()):
+            return False
+        missing = _names(self) - _names(listed)
+        has_room = room is None or any(len(f"{listed.text} {name}".encode()) < room for name in missing)
+        return _names(listed) <= _names(self) and not (missing and has_room)
 
 
 PLAIN = CrtListLine()

@@ -23,6 +23,7 @@ from ..x509.ocsp_response import instant_of, issuers_of, response_state
 from ..x509.pem import CERTIFICATE, encode_pem, parse_pem
 from ..x509.reading import material_errors
 from .content import CertificateContent
+from .parsing import HeldResponse
 
 try:
     from cryptography.hazmat.primitives import hashes
@@ -36,7 +37,8 @@ _LINE = 64
 @dataclass(frozen=True, repr=False)
 class Staple:
     """payload: base64; issuer: PEM for NAME.issuer, "" where the chain has the issuer; signature: the response's own,
-    by which it is recognised; this_update: ISO 8601 in UTC; is_revoked: it tells clients not to use the certificate.
+    by which it is recognised; this_update: ISO 8601 in UTC; is_revoked: it tells clients not to use the certificate;
+    is_given: by the task, so that it has to be served, and no other. One that was found is served if it is newer.
     """
 
     payload: str
@@ -44,6 +46,14 @@ class Staple:
     signature: bytes
     this_update: str
     is_revoked: bool
+    is_given: bool
+
+    def differs_from(self, held: HeldResponse | None) -> bool:
+        """Is it to be served in place of what HAProxy has?"""
+        if held is None:
+            return True
+        is_newer = held.this_update is None or self.this_update > held.this_update
+        return held.signature != self.signature and (self.is_given or is_newer)
 
     @property
     def parts(self) -> list[tuple[str, str]]:
@@ -52,8 +62,10 @@ class Staple:
 
 
 @material_errors()
-def parse_staple(response: bytes, content: CertificateContent, issuer: bytes | None, at: datetime.datetime) -> Staple:
-    """response: DER, base64 or PEM. issuer: PEM of the leaf's, for a chain without it.
+def parse_staple(
+    response: bytes, content: CertificateContent, issuer: bytes | None, at: datetime.datetime, *, is_given: bool
+) -> Staple:
+    """response: DER, base64 or PEM. issuer: PEM of the leaf's, for a chain without it. is_given: see Staple.
 
     Raises InvalidOption for what HAProxy would not staple with this certificate, MaterialError for a bad issuer.
     """
@@ -75,6 +87,7 @@ def parse_staple(response: bytes, content: CertificateContent, issuer: bytes | N
         signature=ocsp.load_der_ocsp_response(der).signature,
         this_update=isoformat_utc(t.cast("datetime.datetime", instant_of(single, "this_update"))),
         is_revoked=single.certificate_status == ocsp.OCSPCertStatus.REVOKED,
+        is_given=is_given,
     )
 
 

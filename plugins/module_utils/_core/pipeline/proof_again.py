@@ -24,7 +24,7 @@ _MISSED = 0.001  # the accepted probability that one of several is not met
 _MOST_FOR_ONE = 200  # connections for one question
 
 
-class Owner(t.Protocol):
+class ListeningProcess(t.Protocol):
     """A process that has a listening socket open. family: one number for HAProxy's workers of one master."""
 
     @property
@@ -56,7 +56,7 @@ class Share(t.NamedTuple):
 UNKNOWN = Share(2)
 
 
-def share_of(sockets: t.Sequence[t.Sequence[Owner]], binds: t.Sequence[str], *, configured: bool) -> Share:
+def share_of(sockets: t.Sequence[t.Sequence[ListeningProcess]], binds: t.Sequence[str], *, configured: bool) -> Share:
     """sockets: owners of each that listens at the address, () where they may not be seen. binds: those of HAProxy's
     configuration that are there, when they are several (see twins). configured: whether that is known.
     """

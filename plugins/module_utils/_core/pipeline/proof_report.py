@@ -53,10 +53,12 @@ class Mismatch:
 class Shadowed(Mismatch):
     """A handshake that got another certificate by HAProxy's own rules. To go back to a previous version mends nothing.
 
-    path: of the file that is in the way.
+    path: of the file that is in the way. reload_helps: it is that only because HAProxy puts what is updated while it
+    runs behind the others.
     """
 
     path: str = ""
+    reload_helps: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -27,7 +27,8 @@ class ProofTarget:
 
     server_name: None for none. key_type: limit the handshake to it, "any" for no limit. accepted: fingerprints that
     are right; accepted_any_key_type: the same where the server cannot be limited to a key type. others: files that
-    nobody deployed here, and that answer by HAProxy's rules, by fingerprint. certain: whether another certificate than
+    nobody deployed here, and that answer by HAProxy's rules, by fingerprint. goes_first: whether it is the certificate
+    itself that answers once HAProxy has read its files anew. certain: whether another certificate than
     these is wrong; where it is not known who must answer, it tells nothing.
     """
 
@@ -39,6 +40,7 @@ class ProofTarget:
     accepted_any_key_type: frozenset[str]
     certain: bool = True
     others: t.Mapping[str, CertificateFile] = dataclasses.field(default_factory=dict)
+    goes_first: bool = False
 
     def accepts(self, answer: Answer) -> bool:
         accepted = self.accepted_any_key_type if answer.key_type_ignored else self.accepted
@@ -181,6 +183,7 @@ class _Inquirer:
             self._fingerprints(by_client[client], certificate),
             self._fingerprints(everyone, certificate),
             certain=self._is_complete and (server_name is not None or self._default_known),
+            goes_first=self._knows_order and [file.path for file in by_client[client][:1]] == [certificate.path],
             others={file.fingerprint_sha256: file for file in everyone if file.path not in self._deployed},
         )
 
@@ -203,8 +206,12 @@ class _Inquirer:
         return frozenset(deployed | {certificate.fingerprint_sha256})
 
     @property
+    def _knows_order(self) -> bool:
+        return self._bind.references is not None
+
+    @property
     def _default_known(self) -> bool:
-        return self._bind.default_known and self._bind.references is not None
+        return self._bind.default_known and self._knows_order
 
 
 def _file(certificate: DeployedCertificate, files: t.Mapping[str, CertificateFile]) -> CertificateFile:

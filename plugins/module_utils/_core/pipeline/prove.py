@@ -31,6 +31,8 @@ from .proof_report import (
 )
 from .proof_targets import Answer, ProofTarget, selections
 
+_DEPLOYED = "another deployed certificate, "
+
 
 def verdicts(
     certificates: t.Sequence[DeployedCertificate],
@@ -51,12 +53,12 @@ def verdicts(
     A name may be answered by any deployed certificate that has this very name (and key type, where two share it); but
     each certificate must be seen itself, on at least one of its names on each listener, else it is shadowed.
     """
-    seen: dict[DeployedCertificate, dict[int, _Question]] = {
+    seen: dict[DeployedCertificate, dict[int, _AnsweredTarget]] = {
         item: {} for item in certificates if only is None or item.name in only
     }
     for target, answer in zip(targets, answers):
         # By identity: to compare all that a listener loads takes long.
-        seen[target.certificate].setdefault(id(target), _Question(target, [])).answers.append(answer)
+        seen[target.certificate].setdefault(id(target), _AnsweredTarget(target, [])).answers.append(answer)
     unasked = _unasked(certificates, binds)
     judge = _Judge(certificates, binds, files or {}, rules or ChainRules(), shares or {})
     return ProofReport(
@@ -88,7 +90,7 @@ def _unasked(
 _Finding = t.Union[Mismatch, Unanswered, Unasked]
 
 
-class _Question(t.NamedTuple):
+class _AnsweredTarget(t.NamedTuple):
     target: ProofTarget
     answers: list[Answer]
 
@@ -106,11 +108,11 @@ class _Judge:
         self._names = {file.fingerprint_sha256: f"that of {path}" for path, file in files.items()}
         self._chains: dict[str, list[tuple[bytes, ...] | None]] = {}
         for certificate in certificates:
-            self._names[certificate.fingerprint_sha256] = f"another deployed certificate, {certificate.name}"
+            self._names[certificate.fingerprint_sha256] = f"{_DEPLOYED}{certificate.name}"
             self._chains.setdefault(certificate.fingerprint_sha256, []).append(certificate.chain)
 
     def proof(
-        self, certificate: DeployedCertificate, asked: t.Sequence[_Question], unasked: tuple[Unasked, ...]
+        self, certificate: DeployedCertificate, asked: t.Sequence[_AnsweredTarget], unasked: tuple[Unasked, ...]
     ) -> CertificateProof:
         if not asked:
             reason = None if unasked else _unreferenced_reason(certificate, self._binds)
@@ -122,7 +124,7 @@ class _Judge:
         shadowed = [item for item in found if isinstance(item, Shadowed)]
         unanswered = [item for item in found if isinstance(item, Unanswered)]
         silent = {item.bind for item in unanswered if item.server_name}
-        by_bind: dict[str, list[_Question]] = {}
+        by_bind: dict[str, list[_AnsweredTarget]] = {}
         for question in right:
             by_bind.setdefault(question.target.bind.label, []).append(question)
         for label, questions in by_bind.items():
@@ -144,7 +146,7 @@ class _Judge:
             shadowed=tuple(shadowed),
         )
 
-    def _finding(self, question: _Question, has_names: bool) -> _Finding | None:
+    def _finding(self, question: _AnsweredTarget, has_names: bool) -> _Finding | None:
         """What speaks against a certificate most, of all answers to a question; None where nothing does.
 
         has_names: it was also asked for by name; then any default one may answer.
@@ -205,7 +207,7 @@ class _Judge:
         return None if None in found or not found else found[0]
 
 
-def _accepted(question: _Question) -> bool:
+def _accepted(question: _AnsweredTarget) -> bool:
     return all(question.target.accepts(answer) for answer in question.answers)
 
 
@@ -222,28 +224,27 @@ def _shadowed(target: ProofTarget, file: CertificateFile) -> Shadowed:
     valid = f" (valid until {file.not_after})" if file.not_after else ""
     if file.key_type != target.certificate.key_type:
         why = "whose type of key HAProxy prefers"
+    elif target.goes_first:
+        why = "which has this name, too, and got before it when this one was updated while HAProxy runs"
     else:
-        why = "which HAProxy puts before it: it is loaded before, or was not updated as late while HAProxy runs"
-    return Shadowed(
-        target.bind.label,
-        target.server_name or "",
-        target.certificate.fingerprint_sha256,
-        file.fingerprint_sha256,
+        why = "which has this name, too, and is loaded before it"
+    error = (
         f"that of {file.path}{valid}, {why}. Remove that file, or leave the name to one of the two by SNI filters in a"
-        " crt-list; then reload HAProxy",
-        file.path,
+        " crt-list; then reload HAProxy"
     )
+    return _shadow(target, file.fingerprint_sha256, error, file.path)
 
 
 def _shadowed_by_deployed(target: ProofTarget, answer: Answer, names: t.Mapping[str, str]) -> Shadowed:
     served = answer.fingerprint_sha256 or ""
-    return Shadowed(
-        target.bind.label,
-        target.server_name or "",
-        target.certificate.fingerprint_sha256,
-        served,
-        f"shadowed, for {names.get(served, 'another certificate')} answers each of its names; remove one of the two",
-    )
+    by = names.get(served, "another certificate").removeprefix(_DEPLOYED)
+    return _shadow(target, served, f"shadowed, for {by} answers each of its names; remove one of the two")
+
+
+def _shadow(target: ProofTarget, served: str, error: str, path: str = "") -> Shadowed:
+    expected = target.certificate.fingerprint_sha256
+    name = target.server_name or ""
+    return Shadowed(target.bind.label, name, expected, served, error, path, reload_helps=target.goes_first)
 
 
 def _unreferenced_reason(certificate: DeployedCertificate, binds: t.Sequence[TlsBind]) -> str:

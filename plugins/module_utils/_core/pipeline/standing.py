@@ -177,6 +177,12 @@ class Standing:
         }
 
     @property
+    def reload_helps(self) -> bool:
+        """Whether another certificate answers only because HAProxy puts one that is updated behind the others."""
+        shadows = (item for proof in self._proofs.values() for item in proof.get("shadowed", ()))
+        return self.activation == "hot_update" and any(item["reload_helps"] for item in shadows)
+
+    @property
     def proven(self) -> list[str]:
         """Activated, and nothing speaks against it."""
         return [name for name in self.activated if name not in self._wrong and name not in self.not_proven]

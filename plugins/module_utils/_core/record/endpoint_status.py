@@ -10,7 +10,7 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from ..instants import format_duration, isoformat_utc, spoken_duration
+from ..instants import format_duration, is_ahead, isoformat_utc, spoken_duration
 from ..text import counted, listed
 from ..watch.standing import CONDITIONS, AddressStanding, count_by_condition
 
@@ -34,7 +34,14 @@ class EndpointStatus:
 
     @property
     def last_scan(self) -> datetime | None:
-        return max((each.state.last_seen for each in self.found if each.state), default=None)
+        """None also where all that is noted lies in the future."""
+        seen = (each.state.last_seen for each in self.found if each.state)
+        return max((instant for instant in seen if not is_ahead(instant, self.now)), default=None)
+
+    @property
+    def _ahead(self) -> datetime | None:
+        seen = (each.state.last_seen for each in self.found if each.state)
+        return max((instant for instant in seen if is_ahead(instant, self.now)), default=None)
 
     def as_result(self) -> dict[str, t.Any]:
         of_all = [*self._scan_problems(), *self._delivery_problems()]
@@ -56,7 +63,8 @@ class EndpointStatus:
         verdict = "Healthy" if not errors else f"Not healthy, {errors} problem{'s' if errors > 1 else ''}"
         endpoints = len({each.endpoint.key for each in self.found})
         last = self.last_scan
-        when = f"last scan {spoken_duration(self.now - last)} ago" if last else "no scan yet"
+        none = "last scan not known" if self._ahead else "no scan yet"
+        when = f"last scan {spoken_duration(self.now - last)} ago" if last else none
         addresses = counted(len(self.found), "address", "addresses")
         lines = [f"{verdict}: {counted(endpoints, 'endpoint', 'endpoints')}, {addresses}, {when}."]
         lines += [f"{problem['severity']}: {problem['message']}" for problem in problems]
@@ -71,7 +79,14 @@ class EndpointStatus:
             yield _told("no_endpoints", "error", "No endpoint is registered and enabled, so nothing is watched.")
             return
         unseen = [str(each.endpoint) for each in self.found if each.condition == "unseen"]
-        if self.last_scan is None:
+        ahead = self._ahead
+        if ahead is not None:
+            text = (
+                f"The time of a scan, {isoformat_utc(ahead)}, lies in the future, so it does not count. The clock of"
+                " who scans was wrong then, or this one is wrong now: see to it, then run endpoint_scan."
+            )
+            yield _told("time_in_future", "error" if self.last_scan is None else "warning", text)
+        elif self.last_scan is None:
             yield _told("never_scanned", "error", "No scan has asked any endpoint yet. Run endpoint_scan.")
         elif unseen:
             yield _told("unseen", "warning", f"No scan has asked these yet: {listed(unseen)}.")
@@ -83,7 +98,7 @@ class EndpointStatus:
         for receiver, events in self.undelivered.items():
             if events:
                 age = max(self.now - events[0].at, timedelta())
-                is_late = self.max_age is not None and age > self.max_age
+                is_late = self.max_age is not None and (is_ahead(events[0].at, self.now) or age > self.max_age)
                 owed = counted(len(events), "event", "events")
                 text = f"{receiver} has not got {owed}, the oldest one for {spoken_duration(age)}."
                 advice = "The last run of endpoint_events says why."

@@ -18,7 +18,7 @@ from datetime import datetime
 with contextlib.suppress(ImportError):
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-from ..instants import parse_isoformat_utc
+from ..instants import CLOCK_SKEW, parse_isoformat_utc
 from ..text import shown
 from .samples import damages_told, own_samples
 from .textfile import exposition
@@ -82,6 +82,8 @@ class IssuanceNumbers:
         self.last_run, self.last_run_succeeded = float(int(now.timestamp())), succeeded
         if succeeded:
             self.last_success = self.last_run
+        elif self.last_success is not None and self.last_success - now.timestamp() > CLOCK_SKEW.total_seconds():
+            self.last_success = None  # noted by a clock that was wrong
 
     def see(self, report: t.Mapping[str, t.Any], limits: t.Iterable[LimitLeft] = ()) -> None:
         """What a run has found and done. report: as certificate_issue returns it."""

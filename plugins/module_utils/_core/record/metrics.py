@@ -11,7 +11,7 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ..instants import parse_isoformat_utc
+from ..instants import CLOCK_SKEW, parse_isoformat_utc
 from ..pipeline.causes import CAUSES
 from ..pipeline.manifest import Manifest
 from ..renewal import renewal_notice
@@ -85,6 +85,8 @@ class Totals:
         self.problems = {cause: run.problems.get(cause, 0) for cause in CAUSES}
         if run.succeeded:
             self.last_success = self.last_run
+        elif self.last_success is not None and self.last_success - now.timestamp() > CLOCK_SKEW.total_seconds():
+            self.last_success = None  # noted by a clock that was wrong
 
     def see(self, manifest: Manifest, seen: t.Mapping[str, t.Mapping[str, str]]) -> None:
         """Keep how layers look, of versions that are deployed. seen: certificate -> layer -> verdict of _status.

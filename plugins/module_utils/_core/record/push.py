@@ -17,7 +17,7 @@ from datetime import datetime
 with contextlib.suppress(ImportError):
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-from ..instants import parse_isoformat_utc
+from ..instants import CLOCK_SKEW, parse_isoformat_utc
 from ..text import shown
 from .samples import damages_told, own_samples
 from .textfile import exposition
@@ -79,6 +79,8 @@ class PushNumbers:
         self.instants.update(last_run_timestamp_seconds=instant, last_run_success=float(succeeded))
         if succeeded:
             self.instants["last_success_timestamp_seconds"] = instant
+        elif self.instants.get("last_success_timestamp_seconds", 0.0) - instant > CLOCK_SKEW.total_seconds():
+            del self.instants["last_success_timestamp_seconds"]  # noted by a clock that was wrong
 
     def see_run(self, targets: t.Iterable[t.Mapping[str, t.Any]]) -> None:
         """What a run has come to. targets: as certificate_push returns them."""

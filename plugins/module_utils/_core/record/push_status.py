@@ -11,7 +11,7 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from ..instants import format_duration, isoformat_utc, parse_isoformat_utc
+from ..instants import format_duration, is_ahead, isoformat_utc, parse_isoformat_utc
 from ..text import listed
 
 if t.TYPE_CHECKING:
@@ -30,7 +30,8 @@ class _Row(t.NamedTuple):
 @dataclass(frozen=True)
 class PushStatus:
     """debts: of all targets; owed, given_up: in the queue, what is being pushed just now too; max_age: of the last
-    success, and of what is owed; last_success: None when none is known; knows_runs: whether that can be known; claimed:
+    success, and of what is owed; last_success: None when none is known; ahead: an instant of a run that does not count,
+    for it lies in the future; knows_runs: whether that can be known; claimed:
     names of hosts that a run is at; bad: damaged files; unreadable: lineage -> why; woken: of hooks that no run has
     heard yet."""
 
@@ -41,6 +42,7 @@ class PushStatus:
     now: datetime
     max_age: timedelta | None = None
     last_success: datetime | None = None
+    ahead: datetime | None = None
     knows_runs: bool = False
     claimed: t.Sequence[str] = ()
     bad: t.Sequence[str] = ()
@@ -60,9 +62,15 @@ class PushStatus:
         if self.max_age is None or not self.knows_runs:
             return
         limit = format_duration(self.max_age)
-        if self.last_success is None:
+        if self.ahead is not None:
+            text = (
+                f"The time that was noted for a run, {isoformat_utc(self.ahead)}, lies in the future, so it does not"
+                " count. This host's clock was wrong then, or is wrong now: see to it, then push again."
+            )
+            yield _found("time_in_future", "error" if self.last_success is None else "warning", text)
+        elif self.last_success is None:
             yield _found("never_succeeded", "error", "No run that pushes has ended well yet.")
-        elif self.now - self.last_success > self.max_age:
+        if self.last_success is not None and self.now - self.last_success > self.max_age:
             age = format_duration(self.now - self.last_success)
             text = f"No run that pushes ended well for {age}, the limit is {limit}."
             yield _found("last_success_too_old", "error", text)
@@ -75,10 +83,13 @@ class PushStatus:
             yield _found("given_up", "error", f"{text}{_sentence(entries[0].last_error)} {advice}")
         for host, entries in _by_host(self._owed_to_targets).items():
             oldest = min(entries, key=lambda entry: entry.queued_at)
-            age = self.now - parse_isoformat_utc(oldest.queued_at)
-            is_late = self.max_age is not None and age > self.max_age
+            since = parse_isoformat_utc(oldest.queued_at)
+            is_unknown = is_ahead(since, self.now)
+            age = max(self.now - since, timedelta())
+            is_late = self.max_age is not None and (is_unknown or age > self.max_age)
             names = listed([entry.lineage for entry in entries])
-            text = f"{host} has been owed {names} for {format_duration(max(age, timedelta()))}"
+            how_long = "since a time in the future" if is_unknown else f"for {format_duration(age)}"
+            text = f"{host} has been owed {names} {how_long}"
             why = f", {oldest.attempts} attempts failed: {_sentence(oldest.last_error)}" if oldest.attempts else "."
             yield _found("owed", "error" if is_late else "warning", f"{text}{why}")
         if self.debts.new:

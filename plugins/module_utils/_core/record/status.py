@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 
-from ..instants import format_duration, isoformat_utc, parse_isoformat_utc
+from ..instants import format_duration, from_timestamp, is_ahead, isoformat_utc, parse_isoformat_utc
 from ..renewal import renewal_due
 from ..text import listed
 
@@ -98,12 +98,14 @@ class CertificateStatus:
 
 @dataclass(frozen=True)
 class RunStatus:
-    """The runs so far. None where nothing is known; errors: of the last recorded run."""
+    """The runs so far. None where nothing is known; errors: of the last recorded run; ahead: the furthest instant that
+    was noted for one of them and does not count, for it lies in the future."""
 
     last_run_at: datetime | None = None
     last_run_succeeded: bool | None = None
     last_success_at: datetime | None = None
     errors: t.Sequence[str] = ()
+    ahead: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,13 @@ class Status:
             why = "; ".join(self.runs.errors) or "its output tells why"
             yield _problem("last_run_failed", "error", f"The last run did not end well: {why}")
         age = self.last_success_age
-        if age is None:
+        if self.runs.ahead is not None:
+            text = (
+                f"The time that was noted for a run, {isoformat_utc(self.runs.ahead)}, lies in the future, so it does"
+                " not count. This host's clock was wrong then, or is wrong now: see to it, then run the rotation."
+            )
+            yield _problem("time_in_future", "error" if age is None else "warning", text)
+        elif age is None:
             yield _problem("never_succeeded", "error", "No run has ended well yet.")
         elif self.max_age is not None and age > self.max_age:
             text = f"The last run that ended well was {format_duration(age)} ago"
@@ -239,7 +247,8 @@ class Status:
         errors = sum(problem["severity"] == "error" for problem in problems)
         verdict = "Healthy" if not errors else f"Not healthy, {errors} problem{'s' if errors > 1 else ''}"
         age = self.last_success_age
-        success = "never" if age is None else f"{format_duration(age)} ago" if age.total_seconds() >= 1 else "just now"
+        none = "not known" if self.runs.ahead else "never"
+        success = none if age is None else f"{format_duration(age)} ago" if age.total_seconds() >= 1 else "just now"
         lines = [f"{verdict}: {len(self.certificates)} certificates, last success {success}."]
         lines += [f"{problem['severity']}: {problem['message']}" for problem in problems]
         if self.why_unknown and not self.blind:
@@ -262,28 +271,49 @@ def run_status(
     last_run: int | None,
     last_success: int | None,
     succeeded: bool | None,
-    stamped: int | None = None,
+    stamps: t.Iterable[int] = (),
+    *,
+    now: datetime,
 ) -> RunStatus:
     """state: of the state file, which tells of runs that changed something; the others: of the metrics, in seconds
-    since 1970; stamped: when the newest success file was touched.
+    since 1970; stamps: when success files were touched; now: aware.
 
-    Where several know of a run, the latest one counts.
+    Where several know of a run, the latest one counts. A failure counts even where nobody knows when it was.
     """
-    if stamped is not None and stamped >= (last_run or 0):
-        last_run, last_success, succeeded = stamped, max(stamped, last_success or 0), True
-    finished = _instant(state.get("finished_at"))
-    successes = [_instant(state.get("last_success_at")), _instant(last_success), _instant(stamped)]
-    success = max((instant for instant in successes if instant), default=None)
-    counted = _instant(last_run)
+    read = [state.get("finished_at"), state.get("last_success_at"), last_run, last_success, *stamps]
+    instants = [_instant(value) for value in read]
+    ahead = max((instant for instant in instants if instant and is_ahead(instant, now)), default=None)
+    finished, noted, counted, succeeded_at, *touched = (
+        None if instant and is_ahead(instant, now) else instant for instant in instants
+    )
+    success = max((instant for instant in (noted, succeeded_at, *touched) if instant), default=None)
+    stamped = max((instant for instant in touched if instant), default=None)
+    undated = [
+        failed
+        for when, known, failed in (
+            (instants[0], finished, _well(state) is False),
+            (instants[2], counted, succeeded is False),
+        )
+        if when and not known
+    ]
+    if stamped is not None and not any(undated) and stamped >= (counted or stamped):
+        counted, succeeded = stamped, True
     errors = [str(text) for text in state.get("failures") or ()]
     recent = state.get("recent_errors") or ()
     if not errors and recent and state.get("outcome") != "proven":
         errors = [str(recent[-1].get("message", ""))]
+    if any(undated):
+        return RunStatus(None, False, success, errors, ahead)
     if counted and (not finished or counted >= finished):
         # The state file of a run is written a moment before it is counted.
-        return RunStatus(counted, succeeded, success, errors if succeeded is False else ())
-    well = None if not state else state.get("outcome") == "proven" and not state.get("failures")
-    return RunStatus(finished, well, success, errors if well is False else ())
+        return RunStatus(counted, succeeded, success, errors if succeeded is False else (), ahead)
+    well = _well(state)
+    return RunStatus(finished, well, success, errors if well is False else (), ahead)
+
+
+def _well(state: t.Mapping[str, t.Any]) -> bool | None:
+    """Whether the run of the state file ended well; None where there is none."""
+    return None if not state else state.get("outcome") == "proven" and not state.get("failures")
 
 
 def _instant(value: str | int | None) -> datetime | None:
@@ -291,7 +321,7 @@ def _instant(value: str | int | None) -> datetime | None:
         return None
     if isinstance(value, str):
         return parse_isoformat_utc(value)
-    return datetime.fromtimestamp(value, timezone.utc)
+    return from_timestamp(value)
 
 
 def _problem(code: str, severity: str, message: str) -> dict[str, t.Any]:

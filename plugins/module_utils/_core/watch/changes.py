@@ -16,7 +16,7 @@ import typing as t
 from datetime import datetime, timedelta
 
 from ..._errors import InvalidOption
-from ..instants import isoformat_utc, parse_isoformat_utc
+from ..instants import is_ahead, isoformat_utc, parse_isoformat_utc
 from ..renewal import renewal_notice
 from .endpoints import WatchedEndpoint
 from .ends import end_of, threshold_reached, thresholds, unneeded_ends
@@ -307,7 +307,10 @@ def _arrears(
 
 def _settled(told: t.Mapping[str, str], at: datetime, policy: WatchPolicy) -> bool:
     try:
-        return _TURNED in told and at - parse_isoformat_utc(told[_TURNED]) >= policy.settled_after
+        if _TURNED not in told:
+            return False
+        turned = parse_isoformat_utc(told[_TURNED])
+        return is_ahead(turned, at) or at - turned >= policy.settled_after
     except InvalidOption:
         return True
 

@@ -15,7 +15,7 @@ import dataclasses
 import typing as t
 from datetime import datetime, timedelta
 
-from ..instants import isoformat_utc
+from ..instants import CLOCK_SKEW, is_ahead, isoformat_utc
 from ..text import harmless
 from .deployments import DeployedFor, DeploymentFinding, hold_against_wire
 from .events import WatchEvent
@@ -63,6 +63,7 @@ def dashboard_document(
             served[view.endpoint.key] = {state.fingerprint_sha256 for state in view.states if state.reach == "served"}
             yield view
 
+    deployments = [dataclasses.replace(each, at=now) if is_ahead(each.at, now) else each for each in deployments]
     if deployments:
         held = _HeldAgainstWire(deployments, hold_against_wire(deployments, passing()))
     else:
@@ -73,12 +74,16 @@ def dashboard_document(
         endpoint.update(held.of_endpoint(key, endpoint.get("server_name"), served[key], endpoint["condition"]))
     counts = collections.Counter(endpoint["condition"] for endpoint in endpoints)
     urgencies = collections.Counter(endpoint["urgency"] for endpoint in endpoints)
+    latest = isoformat_utc(now + CLOCK_SKEW)
     document = {
         "kind": "watch",
         "format": FORMAT,
         "title": settings.title,
         "generated": isoformat_utc(now),
-        "scanned": max((each["last_seen"] for each in endpoints if "last_seen" in each), default=None),
+        # What lies in the future was noted by a clock that was wrong, and would make all look fresh until then.
+        "scanned": max(
+            (each["last_seen"] for each in endpoints if each.get("last_seen", latest) < latest), default=None
+        ),
         "max_age_seconds": int(settings.max_age.total_seconds()),
         "summary": {
             "endpoints": len(endpoints),

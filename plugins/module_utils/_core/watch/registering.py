@@ -13,7 +13,7 @@ import typing as t
 from datetime import datetime
 
 from ..._errors import InvalidOption
-from ..instants import parse_isoformat_utc
+from ..instants import is_ahead, parse_isoformat_utc
 from .endpoints import WatchedEndpoint
 from .reading import endpoint_fields, read_endpoint, read_endpoint_key
 from .registry import EndpointChange, FleetDeployment
@@ -153,6 +153,7 @@ def _deployment(place: str, entry: t.Any, now: datetime) -> FleetDeployment:
     try:
         keys = tuple(map(read_endpoint_key, endpoints))
         at = parse_isoformat_utc(str(entry["at"])) if entry.get("at") else now
+        at = now if is_ahead(at, now) else at  # the host's clock was wrong: it was deployed before it was read
     except InvalidOption as error:
         raise InvalidOption(f"{place}: {error.message}") from None
     return FleetDeployment(entry["host"].strip(), entry["certificate"].strip(), dict(layers), keys, at)

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import typing as t
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 
 try:
     from cryptography.exceptions import InvalidSignature
@@ -18,13 +18,12 @@ try:
 except ImportError:  # the module boundary says so
     pass
 
+from ..instants import is_ahead
 from .certificate import Certificate, load_certificate
 
 #: ``invalid``: it is no response, says that the responder had none, is for another certificate, or is signed by nobody
 #: who may; ``stale``: its time is over.
 ResponseState = t.Literal["good", "revoked", "unknown", "stale", "invalid"]
-
-_CLOCK_SKEW: t.Final = timedelta(minutes=5)
 
 
 def response_state(
@@ -46,7 +45,7 @@ def response_state(
     if issuers and not _is_signed(parsed, issuers, at):
         return "invalid"
     begins, ends = instant_of(single, "this_update"), instant_of(single, "next_update")
-    if begins is None or begins > at + _CLOCK_SKEW:
+    if begins is None or is_ahead(begins, at):
         return "invalid"
     if ends is not None and ends < at:
         return "stale"

@@ -15,7 +15,7 @@ import typing as t
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..._core.instants import parse_isoformat_utc
+from ..._core.instants import CLOCK_SKEW, parse_isoformat_utc
 from ..._core.push.debts import matched_domains
 from ..._core.text import listed
 from ..._errors import LineageError, RotationError, StoreError
@@ -115,7 +115,8 @@ class PushDoctor:
                 ages.append(now.timestamp() - os.stat(os.path.join(self.queue.path, "wake", name)).st_mtime)
             except OSError:
                 continue  # heard meanwhile
-        if ages and max(ages) > _PATIENCE:
+        # One that lies in the future was written by a wrong clock: how long it waits is not known.
+        if ages and (max(ages) > _PATIENCE or min(ages) < -CLOCK_SKEW.total_seconds()):
             text = "A hook of certbot's has asked for a push, and none has come. Is the schedule running?"
             yield warning("schedule", f"{text} See systemctl list-units 'certificate-push*', or cron's log.")
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import os
 import typing as t
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 
+from ..._core.instants import from_timestamp, is_ahead
 from ..._core.push.debts import owed
 from ..._core.record.push_status import PushStatus
 from ..._ports.lineages.certbot_live import CertbotLive
@@ -34,6 +35,7 @@ def look_at_pushes(
     RotationError for what keeps all from being looked at."""
     content = queue.content()
     found = lineages.read_all()
+    touched = _touched(success_files)
     waiting = [*content.owed, *content.claimed]
     debts = owed(
         found.lineages,
@@ -51,7 +53,8 @@ def look_at_pushes(
         given_up=content.dead,
         now=now,
         max_age=max_age,
-        last_success=_last_touched(success_files),
+        last_success=max((instant for instant in touched if not is_ahead(instant, now)), default=None),
+        ahead=max((instant for instant in touched if is_ahead(instant, now)), default=None),
         knows_runs=bool(success_files),
         claimed=sorted({entry.host for entry in content.claimed}),
         bad=[*(damaged.path for damaged in content.damaged), *content.bad],
@@ -60,10 +63,10 @@ def look_at_pushes(
     )
 
 
-def _last_touched(paths: t.Sequence[str]) -> datetime | None:
-    """When the newest of the files was touched. Those that do not exist tell nothing."""
+def _touched(paths: t.Sequence[str]) -> list[datetime]:
+    """When the files were touched. Those that do not exist tell nothing."""
     times = []
     for path in paths:
         with store_errors(f"read {path}"), contextlib.suppress(FileNotFoundError):
-            times.append(os.stat(path).st_mtime)
-    return datetime.fromtimestamp(max(times), timezone.utc) if times else None
+            times.append(from_timestamp(os.stat(path).st_mtime))
+    return times

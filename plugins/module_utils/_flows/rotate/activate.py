@@ -30,9 +30,10 @@ from ..._ports.haproxy.load_paths import (
 from ..._ports.haproxy.ocsp_file import find_stale_response
 from ..._ports.haproxy.runtime import RuntimeApi, escape
 from ..._ports.haproxy.turn import take_turn
+from ..._ports.host.processes import find_process, started_at
 from ..._ports.openssl.key_checks import KeyChecks
 from ..haproxy_failures import HOPELESS, process_facts
-from .memory_entries import ListPlan, entries_after, lines_told, plan_entries
+from .memory_entries import ListPlan, enter_lines, entries_after, lines_told, plan_entries
 from .memory_items import MemoryItem, MemoryOutcome, MemoryReport
 from .memory_needs import Needs
 from .memory_staples import forgotten_timestamps
@@ -87,6 +88,7 @@ class CertificateRun:
                     outcome = outcome.failed(error)
                     hopeless = error if isinstance(error, HOPELESS) else hopeless
                 outcomes[number] = outcome
+        self._memory.untold_marks.save()
         return [outcomes[number] for number in range(len(wanted))]
 
     def _in_turn(self, wanted: t.Sequence[MemoryItem]) -> t.Iterator[int]:
@@ -155,19 +157,18 @@ class CertificateRun:
         memory = self._memory
         needs = Needs(wanted, content, held)
         needs.stale = {name: stored for name, stored in held.items() if self._is_stale(wanted, content, stored)}
-        needs.look_for_staple(memory, datetime.datetime.now(datetime.timezone.utc))
         plans = needs.plans = self._plan_entries(wanted, outcome, held)
         places = self._places(wanted, outcome, held) if wanted.entries is None else []
         new = needs.look_for_new(places)
         needs.links = [where for where in places if self._needs_link(*where, outcome.names, new)]
+        needs.look_for_staple(memory, datetime.datetime.now(datetime.timezone.utc))
         if needs.stale or new:
             self._has_changed = True
             self._keys.require(content)
         if needs.stale:
             outcome.holds(next(iter(needs.stale.values())))
-        changing = [stored for name, stored in held.items() if name in needs.stale or name in needs.unstapled]
-        if changing:
-            memory.check_effective(self._version, changing)
+        changing = {name: held[name] for name in (*needs.stale, *needs.unstapled)}
+        self._check_effective({**changing, **(_unused(held) if needs.links else {})}, plans, held)
         needs.lines = self._lines(wanted, outcome, places)
         steps = needs.steps(memory, self._files, self._pending)
         names = list(dict.fromkeys([*held, *new]))
@@ -177,7 +178,7 @@ class CertificateRun:
                 carry_out(steps, names)
             except PayloadTooLarge:
                 # The reload that is needed now reads this.
-                outcome.entered = not held and needs.enter()
+                outcome.entered = (not held or any(plan.added for plan in plans)) and needs.enter()
                 raise
             for name in new:
                 self._known.add(name)
@@ -196,23 +197,40 @@ class CertificateRun:
         plans = self._plan_entries(wanted, outcome, held)
         if not held and any(plan.added for plan in plans):
             raise InvalidOption(f"HAProxy does not hold {wanted.name}: give the certificate by src or content.")
+        self._check_effective({}, plans, held)
         steps = [step for plan in plans for step in plan.steps(self._memory, wanted.name, None)]
         if not self._check_mode:
-            carry_out(steps, list(held))
+            try:
+                carry_out(steps, list(held))
+            except PayloadTooLarge:
+                outcome.entered = enter_lines(plans, wanted.name)
+                raise
         self._tell_entries(outcome, plans)
         if steps:
             outcome.action = "updated"
 
+    def _check_effective(
+        self,
+        changing: t.Mapping[str, StoredCertificate],
+        plans: t.Iterable[ListPlan],
+        held: t.Mapping[str, StoredCertificate],
+    ) -> None:
+        """Raises ReloadRequired. What HAProxy only seems not to use would look like any other with one more line."""
+        is_used_anew = any(plan.added for plan in plans)
+        stored = {**changing, **(_unused(held) if is_used_anew else {})}
+        if stored:
+            self._memory.check_effective(self._version, stored.values())
+
     def _is_stale(self, wanted: MemoryItem, content: CertificateContent, stored: StoredCertificate) -> bool:
         if wanted.force or not content.matches(stored):
             return True
-        if content.dh_parameters is None:
+        if content.untold is None:
             return False
-        is_marked = self._memory.dh_marks.find(stored.name, content.dh_parameters)
+        is_marked = self._memory.untold_marks.find(stored.name, content.untold)
         if is_marked is not None:
             return not is_marked
-        # It has those of the file that it has read, unless that was written since.
-        return wanted.source is not None and self._started is not None and _changed_at(wanted.source) >= self._started
+        # It has what was in the file when it read it, unless that was written since.
+        return wanted.source is not None and self._started is not None and _changed_at(wanted.source) > self._started
 
     def _plan_entries(
         self, wanted: MemoryItem, outcome: MemoryOutcome, held: t.Mapping[str, StoredCertificate]
@@ -346,7 +364,7 @@ def update_memory(settings: MemorySettings, wanted: t.Sequence[MemoryItem], *, c
             remove_stale_ocsp=settings.remove_stale_ocsp,
             check_mode=check_mode,
             paths=read_load_paths(settings.config),
-            started=_seconds(info.get("Start_time_sec")),
+            started=_started(api, info),
         )
         return MemoryReport(certificates.apply(wanted), process_facts(info))
 
@@ -358,6 +376,10 @@ def _name_in(crt_list: str, path: str, name: str) -> str:
     return os.path.join(crt_list, base) if is_directory else name
 
 
+def _unused(held: t.Mapping[str, StoredCertificate]) -> dict[str, StoredCertificate]:
+    return {name: stored for name, stored in held.items() if stored.status == "Unused"}
+
+
 def _changed_at(path: str) -> float:
     """When the file of this name became what it is; in seconds since 1970, 0 when it is gone."""
     try:
@@ -366,5 +388,11 @@ def _changed_at(path: str) -> float:
         return 0.0
 
 
-def _seconds(text: str | None) -> float | None:
-    return float(text) if text and text.isdecimal() else None
+def _started(api: RuntimeApi, info: t.Mapping[str, str]) -> float | None:
+    """When HAProxy's process had read its files; what it tells itself is rounded to whole seconds."""
+    pid, seconds = info.get("Pid", ""), info.get("Start_time_sec", "")
+    process = find_process(int(pid)) if api.path is not None and pid.isdecimal() else None
+    began = started_at(process.pid) if process is not None and process.name == "haproxy" else None
+    if began is not None:
+        return began
+    return float(seconds) + 1 if seconds.isdecimal() else None

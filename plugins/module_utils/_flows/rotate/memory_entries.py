@@ -18,6 +18,8 @@ from ..._ports.haproxy.crt_list_file import CrtListFile
 from .memory_items import MemoryItem, WantedLine
 from .memory_steps import Step, edit_step, link_step, unlink_step
 
+_LONG = 2048  # characters of a line that any HAProxy lists whole
+
 
 @dataclass
 class ListPlan:
@@ -78,6 +80,14 @@ def plan_entries(
     return plans
 
 
+def enter_lines(plans: t.Iterable[ListPlan], path: str) -> bool:
+    """New lines into the files alone, for a reload that will read them; whether there are any."""
+    lacking = [(plan.file, plan.file_added) for plan in plans if plan.file is not None and plan.file_added]
+    for file, added in lacking:
+        file.edit(path, added, (), file.read())
+    return bool(lacking)
+
+
 def entries_after(
     memory: CertificateMemory, plans: t.Iterable[ListPlan], names: t.Collection[str], *, is_asked: bool
 ) -> list[dict[str, t.Any]]:
@@ -110,18 +120,20 @@ def _plan(
 ) -> ListPlan:
     all_listed = memory.all_entries(crt_list)
     listed = [entry for entry in all_listed if entry.name in names]
+    is_long = any(len(entry.line.text) > _LONG for entry in entries if entry.line is not None)
+    room = memory.room_for_line() if is_long else None
     plan = ListPlan(crt_list, listed[0].name if listed else name, listed)
     kept: list[CrtListEntry] = []
     for entry in (one for one in entries if one.state == "present" and one.line is not None):
         line = t.cast("CrtListLine", entry.line)
         if line != PLAIN and os.path.isdir(crt_list):
             raise InvalidOption(f"{crt_list} is a directory: its certificates have neither options nor filters.")
-        same = [one for one in listed if line.is_listed_as(read_line(one.rest))]
+        same = [one for one in listed if _is_listed(line, one, room)]
         kept += same[:1]
         if not same and not any(line.is_same(other) for other in plan.added):
             plan.added.append(line)
     for entry in (one for one in entries if one.state == "absent"):
-        unwanted = [one for one in _unwanted(entry, all_listed, listed, wanted) if one not in plan.removed]
+        unwanted = [one for one in _unwanted(entry, all_listed, listed, wanted, room) if one not in plan.removed]
         plan.removed += unwanted
         plan.numbered += unwanted if entry.number is not None else []
     if wanted.purge_entries:
@@ -130,15 +142,19 @@ def _plan(
 
 
 def _unwanted(
-    entry: WantedLine, all_listed: t.Sequence[CrtListEntry], listed: t.Sequence[CrtListEntry], wanted: MemoryItem
+    entry: WantedLine,
+    all_listed: t.Sequence[CrtListEntry],
+    listed: t.Sequence[CrtListEntry],
+    wanted: MemoryItem,
+    room: int | None,
 ) -> list[CrtListEntry]:
     if entry.number is None:
-        return [one for one in listed if entry.line is not None and entry.line.is_listed_as(read_line(one.rest))]
+        return [one for one in listed if entry.line is not None and _is_listed(entry.line, one, room)]
     found = next((one for one in all_listed if one.line == entry.number), None)
     if found is None:
         return []
     said = read_line(found.rest)
-    if found not in listed or (entry.line is not None and not entry.line.is_listed_as(said)):
+    if found not in listed or (entry.line is not None and not _is_listed(entry.line, found, room)):
         there = f"{found.name} {said.text}".rstrip()
         raise InvalidOption(
             f"Line {entry.number} of {entry.crt_list} is '{there}' in HAProxy, not the one of {wanted.name} that should"
@@ -146,6 +162,11 @@ def _unwanted(
             " now, or name the line by its options and filters."
         )
     return [found]
+
+
+def _is_listed(line: CrtListLine, listed: CrtListEntry, room: int | None) -> bool:
+    left = None if room is None else room - len(f"{listed.name}:{listed.line} ".encode("utf-8", "surrogateescape"))
+    return line.is_listed_as(read_line(listed.rest), left)
 
 
 def _plan_file(

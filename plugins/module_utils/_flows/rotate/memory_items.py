@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 from dataclasses import dataclass, field, replace
 
@@ -56,7 +57,7 @@ class MemoryItem:
 
     content: PEM, None when it is read from source; neither: what HAProxy holds stays. entries: lines of crt-lists, None
     when they are not told; purge_entries: whether it has no others there. ocsp: its response; issuer: of the
-    certificate, for the response.
+    certificate, for the response; key_source: file of the private key, where the content has none.
     """
 
     name: str
@@ -69,14 +70,23 @@ class MemoryItem:
     purge_entries: bool = False
     ocsp: GivenText = NOT_GIVEN
     issuer: GivenText = NOT_GIVEN
+    key_source: str | None = None
 
     @property
     def has_content(self) -> bool:
         return self.source is not None or self.content is not None
 
     def read(self) -> CertificateContent:
-        """Raises MaterialError, InvalidOption."""
-        return parse_content(self.content if self.content is not None else GivenText(self.source).read())
+        """With the key from its own file where the certificate's has none. Raises MaterialError, InvalidOption."""
+        pem = GivenText(self.source, self.content).read()
+        content = parse_content(pem)
+        key = None if content.has_key else self._key_file()
+        return content if key is None else parse_content(b"\n".join((pem, GivenText(key).read())))
+
+    def _key_file(self) -> str | None:
+        """The one that was given, else that beside the certificate, as HAProxy finds it (ssl-load-extra-del-ext)."""
+        beside = [f"{self.source}.key", f"{os.path.splitext(self.source)[0]}.key"] if self.source else []
+        return self.key_source or next(filter(os.path.isfile, beside), None)
 
 
 @dataclass

@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from ..._core.haproxy.content import CertificateContent
 from ..._core.haproxy.crt_list_line import PLAIN, CrtListLine
 from ..._core.haproxy.parsing import StoredCertificate
+from ..._core.haproxy.stapling import Staple
 from ..._ports.haproxy.certificates import CertificateMemory
 from ..._ports.haproxy.crt_list_file import CrtListFile
 from ..._ports.haproxy.errors import CrtListRequired
 from ..._ports.haproxy.load_paths import FileNames
-from .memory_entries import ListPlan
+from .memory_entries import ListPlan, enter_lines
 from .memory_items import MemoryItem
-from .memory_staples import FoundStaple, find_staple
+from .memory_staples import find_staple, is_lacking
 from .memory_steps import Step, add_step, line_step, link_step, staple_step, update_step
 
 
@@ -35,7 +36,7 @@ class Needs:
     content: CertificateContent
     held: t.Mapping[str, StoredCertificate]
     stale: dict[str, StoredCertificate] = field(default_factory=dict)
-    found: FoundStaple | None = None
+    staple: Staple | None = None
     unstapled: list[str] = field(default_factory=list)
     new: dict[str, tuple[str, CrtListLine]] = field(default_factory=dict)
     links: list[tuple[str, str]] = field(default_factory=list)
@@ -44,9 +45,13 @@ class Needs:
 
     def look_for_staple(self, memory: CertificateMemory, at: datetime.datetime) -> None:
         """Raises InvalidOption and MaterialError for one that was given and is not good."""
-        found = self.found = find_staple(self.wanted, self.content, at)
-        if found is not None:
-            self.unstapled = [name for name in self.held if name not in self.stale and found.is_lacking(memory, name)]
+        staple = self.staple = find_staple(self.wanted, self.content, at)
+        if staple is not None:
+            # Of those that are not used HAProxy does not tell it; they got theirs when they were loaded.
+            is_used_anew = bool(self.links) or any(plan.added for plan in self.plans)
+            told = {name for name, stored in self.held.items() if stored.status != "Unused" or is_used_anew}
+            fresh = [name for name in self.held if name in told - self.stale.keys()]
+            self.unstapled = [name for name in fresh if is_lacking(memory, name, staple)]
 
     def look_for_new(self, places: t.Iterable[tuple[str, str]]) -> dict[str, tuple[str, CrtListLine]]:
         """places: crt-lists where it is to be, and names there. Raises CrtListRequired when there is none at all."""
@@ -66,7 +71,7 @@ class Needs:
         """pending: the certificate of an open transaction, which goes first."""
         added = [step for plan in self.plans for step in plan.steps(memory, self.wanted.name, self._begun(plan))]
         count = sum(map(len, (self.stale, self.unstapled, self.new, self.links, added)))
-        staple = self.found.staple if self.found is not None else None
+        staple = self.staple
         steps = [
             update_step(memory, name, self.content, None if count == 1 else (files.file_of(name), stored), staple)
             for name, stored in sorted(self.stale.items(), key=lambda item: item[0] != pending)
@@ -80,15 +85,11 @@ class Needs:
     def enter(self) -> bool:
         """Into the files alone, for a reload; whether one has changed."""
         entered = sum(file.add(self.wanted.name) for file in self.lines) > 0
-        for plan in self.plans:
-            if plan.file is not None and plan.file_added:
-                plan.file.edit(self.wanted.name, plan.file_added, (), plan.file.read())
-                entered = True
-        return entered
+        return enter_lines(self.plans, self.wanted.name) or entered
 
     @property
     def loads_staple(self) -> bool:
-        return self.found is not None and bool(self.stale or self.new or self.unstapled)
+        return self.staple is not None and bool(self.stale or self.new or self.unstapled)
 
     @property
     def action(self) -> str:
@@ -98,7 +99,7 @@ class Needs:
         return "added" if is_used_anew and not is_served else "updated"
 
     def warning(self) -> str | None:
-        if self.found is None or not self.found.staple.is_revoked or not self.loads_staple:
+        if self.staple is None or not self.staple.is_revoked or not self.loads_staple:
             return None
         return f"The OCSP response of {self.wanted.name} says that the certificate is revoked."
 

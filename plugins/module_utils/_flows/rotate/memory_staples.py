@@ -11,48 +11,38 @@ from __future__ import annotations
 
 import datetime
 import os
-import typing as t
 
 from ..._core.haproxy.content import CertificateContent
 from ..._core.haproxy.stapling import Staple, parse_staple
 from ..._core.x509.problems import MaterialError
 from ..._errors import InvalidOption
 from ..._ports.haproxy.certificates import CertificateMemory
+from ..._ports.haproxy.errors import UnsupportedCommand
 from ..._ports.haproxy.ocsp_file import ISSUER_SUFFIX, SCT_SUFFIX, SUFFIX
 from .memory_items import NOT_GIVEN, GivenText, MemoryItem
 
 
-class FoundStaple(t.NamedTuple):
-    """is_given: by the task, so that it has to be this one; one beside the file is served when it is the newer one."""
-
-    staple: Staple
-    is_given: bool
-
-    def is_lacking(self, memory: CertificateMemory, name: str) -> bool:
-        """Does HAProxy serve this certificate, which it holds, without it?"""
-        held = memory.held_response(name)
-        if held is None:
-            return True
-        is_newer = held.this_update is None or self.staple.this_update > held.this_update
-        return held.signature != self.staple.signature and (self.is_given or is_newer)
-
-
-def find_staple(wanted: MemoryItem, content: CertificateContent, at: datetime.datetime) -> FoundStaple | None:
+def find_staple(wanted: MemoryItem, content: CertificateContent, at: datetime.datetime) -> Staple | None:
     """Raises InvalidOption and MaterialError for a given one; one beside the file that is not good is none."""
-    if wanted.ocsp:
-        issuer = wanted.issuer or (_beside(wanted, ISSUER_SUFFIX) if content.issuer is None else NOT_GIVEN)
-        return FoundStaple(
-            parse_staple(wanted.ocsp.read(), content, issuer.read() if issuer else None, at), is_given=True
-        )
-    beside = _beside(wanted, SUFFIX)
-    if not beside:
+    response = wanted.ocsp or _beside(wanted, SUFFIX)
+    if not response:
         return None
+    issuer = wanted.issuer or (_beside(wanted, ISSUER_SUFFIX) if content.issuer is None else NOT_GIVEN)
     try:
-        issuer = wanted.issuer or (_beside(wanted, ISSUER_SUFFIX) if content.issuer is None else NOT_GIVEN)
-        staple = parse_staple(beside.read(), content, issuer.read() if issuer else None, at)
+        issuer_pem = issuer.read() if issuer else None
+        return parse_staple(response.read(), content, issuer_pem, at, is_given=bool(wanted.ocsp))
     except (InvalidOption, MaterialError):
+        if wanted.ocsp:
+            raise
         return None
-    return FoundStaple(staple, is_given=False)
+
+
+def is_lacking(memory: CertificateMemory, name: str, staple: Staple) -> bool:
+    """Does HAProxy serve this certificate, which it holds, without it?"""
+    try:
+        return staple.differs_from(memory.held_response(name))
+    except UnsupportedCommand:
+        return staple.is_given
 
 
 def forgotten_timestamps(wanted: MemoryItem) -> str | None:

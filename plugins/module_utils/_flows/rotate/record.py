@@ -6,13 +6,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import typing as t
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime
 
-from ..._core.instants import isoformat_utc
+from ..._core.instants import from_timestamp, is_ahead, isoformat_utc, parse_isoformat_utc
 from ..._core.pipeline.manifest import Manifest
 from ..._errors import InvalidOption, StoreError
 from ..._ports.store import last_success
@@ -130,12 +131,13 @@ def remember_success(directory: CertificateDirectory, now: datetime) -> list[str
 
 
 def _last_success_at(directory: CertificateDirectory, old: t.Mapping[str, t.Any], now: datetime) -> str | None:
-    """Of the state or of the stamp, whichever is later."""
-    known, touched = old.get("last_success_at"), last_success.touched(directory)
-    if touched is None or touched > now.timestamp():
-        return known
-    stamped = isoformat_utc(datetime.fromtimestamp(touched, timezone.utc))
-    return max(stamped, known) if isinstance(known, str) else stamped
+    """Of the state or of the stamp, whichever is later. What a clock that was wrong has noted does not count."""
+    touched = last_success.touched(directory)
+    found = [] if touched is None else [from_timestamp(touched)]
+    with contextlib.suppress(InvalidOption):
+        found.append(parse_isoformat_utc(str(old.get("last_success_at"))))
+    known = [instant for instant in found if not is_ahead(instant, now)]
+    return isoformat_utc(max(known)) if known else None
 
 
 def _state(old: t.Mapping[str, t.Any], outcome: RunOutcome, proven: list[str], now: datetime) -> dict[str, t.Any]:

@@ -166,10 +166,11 @@ class Rotation(CertificateSync):
         progress = self.progress
         if not (self._is_active and progress.activated):
             return
-        try:
-            self._done["proof"] = self._proof(progress.proof_items, progress.activated)
-        except RotationError as error:
-            self._done["proof"] = {"msg": error.message}
+        self._prove(progress)
+        if self.progress.reload_helps:
+            self._done["reload"] = self._reload()
+            if self.progress.activation == "reload":
+                self._prove(self.progress)
 
     def go_back(self) -> None:
         """On disk and in HAProxy, where a handshake got something else or a reload was refused, and prove that."""
@@ -349,6 +350,12 @@ class Rotation(CertificateSync):
         except RotationError as error:
             return {"certificates": error.details.get("certificates", [])}, error.message
         return {"certificates": items}, ""
+
+    def _prove(self, progress: Progress) -> None:
+        try:
+            self._done["proof"] = self._proof(progress.proof_items, progress.activated)
+        except RotationError as error:
+            self._done["proof"] = {"msg": error.message}
 
     def _restore_haproxy(self) -> None:
         """In the way in which it was changed. Raises RotationError."""

@@ -251,9 +251,7 @@ class CertificateSync:
             self._manifest.retired.add(old.main_path)
         self._manifest.retired.discard(entry.main_path)
         self._touched = True
-        self._reporter.deployed(
-            entry, action, **self._before(old.current if old and action == "updated" else entry.served_before)
-        )
+        self._reporter.deployed(entry, action, **self._before(entry, old if action == "updated" else None))
 
     def _keep(self, entry: Entry) -> None:
         """Nothing was read; but owner, mode and the calendar may have moved on."""
@@ -262,11 +260,14 @@ class CertificateSync:
             if action == "updated" and not self._check_mode:
                 self._before_change()
                 self._directory.set_attributes(entry)
-            before = entry.current if action == "updated" else entry.served_before
-            self._reporter.deployed(entry, action, **self._before(before))
+            self._reporter.deployed(entry, action, **self._before(entry, entry if action == "updated" else None))
 
     @staticmethod
-    def _before(version: StoredVersion | None) -> dict[str, t.Any]:
+    def _before(entry: Entry, replaced: Entry | None) -> dict[str, t.Any]:
+        """What was there before; where that is the same, what was served before it."""
+        version = replaced.current if replaced else None
+        if version is None or version.digest == entry.current.digest:
+            version = entry.served_before or version
         return {"previous_fingerprint_sha256": version.summary.get("fingerprint_sha256")} if version else {}
 
     def _prune(self, all_found: Found) -> None:

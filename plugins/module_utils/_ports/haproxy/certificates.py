@@ -12,46 +12,40 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import typing as t
 from dataclasses import replace
 
 from ..._core.haproxy.content import CertificateContent
-from ..._core.haproxy.crt_list_line import PLAIN, UNUSABLE, CrtListLine, read_line
+from ..._core.haproxy.crt_list_line import PLAIN, CrtListLine
 from ..._core.haproxy.lost_places import find_mark, is_mended, may_be_lost
 from ..._core.haproxy.parsing import (
     CrtListEntry,
     HeldResponse,
     StoredCertificate,
     parse_certificate,
-    parse_crt_list,
-    parse_crt_lists,
     parse_held_response,
     parse_names,
 )
 from ..._core.haproxy.refusals import reason
 from ..._core.haproxy.stapling import Staple
-from ..._core.text import lines_of
 from ..._errors import HaproxyError, InvalidOption
-from .dh_marks import DhMarks
-from .errors import CertificateInUse, CertificateRefused, CrtListRequired, ReloadRequired
+from .crt_lists import CrtListMemory
+from .errors import CertificateInUse, CertificateRefused, ReloadRequired, UnsupportedCommand
 from .runtime import RuntimeApi
-from .transaction import CERTIFICATES, SMALL, SUCCESS, Change, Condition, Transaction, transaction_open
+from .transaction import CERTIFICATES, SMALL, Change, Condition, Transaction, transaction_open
+from .untold_marks import UntoldMarks
 
-_SHOWN = 20  # crt-lists in a message
 _TRUST = ("show ssl ca-file",)
 _AT_ONCE = 50  # certificates that are asked for in one go
 
 
-class CertificateMemory:
+class CertificateMemory(CrtListMemory):
     """patience: seconds to wait for a lock or for another's transaction to end."""
 
     def __init__(self, api: RuntimeApi, *, patience: float = 3.0) -> None:
-        self._api = api
-        self._transaction = Transaction(api, CERTIFICATES, patience)
-        self._crt_lists: dict[str, list[CrtListEntry]] | None = None
+        super().__init__(Transaction(api, CERTIFICATES, patience))
         self._trust: str | None = None
-        self.dh_marks = DhMarks(self._ask)
+        self.untold_marks = UntoldMarks(self._transaction)
         self._expected: dict[str, None] = {}  # in their order
         self._ahead: dict[str, StoredCertificate] = {}
 
@@ -81,49 +75,6 @@ class CertificateMemory:
         """The PEM that HAProxy holds, with the key (3.1 and newer, else UnsupportedCommand)."""
         return self._ask("dump ssl cert", name)
 
-    def crt_lists(self) -> dict[str, list[CrtListEntry]]:
-        """crt-list file or directory -> its entries. Read once, then kept up to date by the changes made here."""
-        if self._crt_lists is None:
-            names = parse_crt_lists(self._ask("show ssl crt-list"))
-            self._crt_lists = {name: self._entries(name) for name in names}
-        return self._crt_lists
-
-    def find_crt_lists(self, name: str, crt_list: str | None = None) -> list[str]:
-        """The crt-lists, as HAProxy calls them, that a certificate of this name goes to: it may have one by two paths.
-
-        crt_list: file or directory, which comes first; all that are the certificate's own directory follow. Raises
-        CrtListRequired when crt_list is not known to HAProxy, or nothing is found.
-        """
-        known = list(self.crt_lists())
-        wanted = _same_path(crt_list, known) if crt_list else []
-        if wanted or not crt_list:
-            # Those by the directory's own path first, as the certificate's name begins with it.
-            directory = os.path.dirname(name)
-            found = [*wanted, *sorted(_same_path(directory, known), key=lambda one: one != directory)]
-            if found:
-                return list(dict.fromkeys(found))
-        shown = ", ".join(known[:_SHOWN]) + (f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else "")
-        loaded = f"It has {shown}." if known else "It has none."
-        if crt_list:
-            raise CrtListRequired(f"HAProxy has no crt-list '{crt_list}' for the certificate {name}. {loaded}")
-        raise CrtListRequired(
-            f"HAProxy does not know the new certificate {name}, and its directory is no certificate directory of"
-            f" HAProxy. {loaded} Give one of them as crt_list, or add the certificate to the configuration and"
-            " reload."
-        )
-
-    def named_lists(self, crt_list: str, name: str) -> list[str]:
-        """Those that are this file or directory, as HAProxy calls them. name: of the certificate, for the message.
-
-        Raises CrtListRequired when there is none.
-        """
-        found = _same_path(crt_list, self.crt_lists())
-        return found or self.find_crt_lists(name, crt_list)
-
-    def is_listed(self, name: str, crt_list: str) -> bool:
-        """Has this crt-list (named as HAProxy does) an entry for the certificate?"""
-        return any(entry.name == name for entry in self.crt_lists()[crt_list])
-
     # Change
 
     def check_effective(self, version: str, stored: t.Iterable[StoredCertificate]) -> None:
@@ -145,15 +96,18 @@ class CertificateMemory:
         staple: is served with it; without one none is. Raises PayloadTooLarge, TransactionOpen, CertificateRefused or
         another HaproxyError; then HAProxy serves what it did before, and no transaction of this name stays open.
         """
-        self._replace(name, content, self._conditions_of(name), staple)
+        self._check_staple(name, self._replace(name, content, self._conditions_of(name), staple))
 
     def staple(self, name: str, content: CertificateContent, staple: Staple) -> None:
         """Serve this with the certificate that HAProxy holds already. Raises as update does."""
-        self._replace(name, content, self._conditions_of(name), staple, is_held_already=True)
+        self._check_staple(name, self._replace(name, content, self._conditions_of(name), staple, is_held_already=True))
 
     def held_response(self, name: str) -> HeldResponse | None:
-        """What HAProxy staples with a certificate; None also where it does not tell (before 2.5)."""
-        return parse_held_response(self._ask(f"show {CERTIFICATES}", f"{name}.ocsp"))
+        """What HAProxy staples with a certificate. Raises UnsupportedCommand where it does not tell (before 2.5)."""
+        answer = self._ask(f"show {CERTIFICATES}", f"{name}.ocsp")
+        if "Can't display" in answer:
+            raise UnsupportedCommand("This HAProxy does not tell which OCSP responses it has.")
+        return parse_held_response(answer)
 
     def add(
         self,
@@ -169,80 +123,14 @@ class CertificateMemory:
         if not created and "already exists" not in answer:
             raise CertificateRefused(f"HAProxy does not take a certificate called {name}: {reason(answer)}")
         try:
-            self._replace(name, content, staple=staple)
+            staple = self._replace(name, content, staple=staple)
             self.link(name, crt_list, line)
+            self._check_staple(name, staple)
         except BaseException:
             if created:
                 with contextlib.suppress(HaproxyError):
                     self._ask("del ssl cert", name)
             raise
-
-    def link(self, name: str, crt_list: str, line: CrtListLine = PLAIN) -> None:
-        """Use a loaded certificate in crt_list (named as HAProxy does), by one more line there."""
-        if line == PLAIN:
-            answer = self._ask("add ssl crt-list", crt_list, name)
-        else:
-            answer = self._transaction.ask("add ssl crt-list", crt_list, payload=_written(name, line))
-        if SUCCESS not in lines_of(answer) and "already exists in this directory" not in answer:
-            which = f"the line '{line.text}'" if line != PLAIN else "it"
-            raise CertificateRefused(f"HAProxy does not use {name} in {crt_list} by {which}: {reason(answer)}")
-        entries = self.crt_lists()[crt_list]
-        entries.append(CrtListEntry(name, max((entry.line for entry in entries), default=0) + 1, line.text))
-
-    def all_entries(self, crt_list: str) -> list[CrtListEntry]:
-        """The lines of a crt-list (named as HAProxy does), asked for anew: by their numbers they are removed."""
-        entries = self.crt_lists()[crt_list] = self._entries(crt_list)
-        return list(entries)
-
-    def entries_of(self, names: t.Collection[str], crt_list: str) -> list[CrtListEntry]:
-        """Those of these certificates, as all_entries."""
-        return [entry for entry in self.all_entries(crt_list) if entry.name in names]
-
-    def lists_with(self, name: str) -> list[str]:
-        """The crt-lists that have entries for the certificate."""
-        return [crt_list for crt_list in self.crt_lists() if self.is_listed(name, crt_list)]
-
-    def unlink(self, name: str, crt_list: str) -> list[CrtListEntry]:
-        """Take the certificate out of this crt-list; its entries, for relink.
-
-        Raises CertificateInUse, ReloadRequired.
-        """
-        _check_removable(name)
-        return self._unlink(crt_list, self.entries_of([name], crt_list))
-
-    def unlink_line(self, name: str, crt_list: str, line: CrtListLine, number: int | None = None) -> None:
-        """Take one line of the certificate out: one that says this, that with this number where there are several.
-
-        Raises CertificateInUse, ReloadRequired.
-        """
-        _check_removable(name)
-        found = [entry for entry in self.entries_of([name], crt_list) if read_line(entry.rest) == line]
-        numbered = [entry for entry in found if entry.line == number]
-        if found:
-            self._unlink(crt_list, (numbered or found)[-1:])
-
-    def _unlink(self, crt_list: str, entries: t.Sequence[CrtListEntry]) -> list[CrtListEntry]:
-        """entries: as asked for just now. All of them or none."""
-        removed: list[CrtListEntry] = []
-        try:
-            for entry in entries:
-                which = f"{entry.name}:{entry.line}" if entry.line else entry.name  # those of a directory have none
-                answer = self._ask("del ssl crt-list", crt_list, which)
-                if not answer.startswith("Entry '"):
-                    raise CertificateInUse(f"HAProxy keeps {entry.name} in {crt_list}: {reason(answer)}")
-                removed.append(entry)
-        except BaseException:
-            self.relink(crt_list, removed)
-            raise
-        self.crt_lists()[crt_list] = [entry for entry in self.crt_lists()[crt_list] if entry not in removed]
-        return removed
-
-    def relink(self, crt_list: str, entries: t.Iterable[CrtListEntry]) -> None:
-        """Undo of unlink, as well as it can be done."""
-        for entry in entries:
-            with contextlib.suppress(HaproxyError, InvalidOption):
-                self._restore(crt_list, entry)
-                self.crt_lists()[crt_list].append(entry)
 
     def remove(self, *names: str) -> None:
         """Take these names out of every crt-list and out of memory, all or none.
@@ -317,33 +205,36 @@ class CertificateMemory:
         staple: Staple | None = None,
         *,
         is_held_already: bool = False,
-    ) -> None:
+    ) -> Staple | None:
+        """The OCSP response that went along: one that was only found may not stop the certificate."""
+
         def is_held(_shown: str, answer: str) -> bool:
             stored = parse_certificate(answer)
             return stored is not None and content.is_leaf_of(stored)
 
         self._ahead.pop(name, None)
-        payloads = [] if is_held_already else [content.payload]
-        self._transaction.apply(Change(name, payloads, is_held, conditions, staple.parts if staple else ()))
-        if content.dh_parameters is not None and not is_held_already:
-            self.dh_marks.set(name, content.dh_parameters)
-        if staple is not None:
+        change = Change(name, [] if is_held_already else [content.payload], is_held, conditions)
+        try:
+            self._transaction.apply(change._replace(parts=staple.parts if staple is not None else ()))
+        except CertificateRefused:
+            if staple is None or staple.is_given or is_held_already:
+                raise
+            self._transaction.apply(change)
+            staple = None
+        if content.untold is not None and not is_held_already:
+            self.untold_marks.set(name, content.untold)
+        return staple
+
+    def _check_staple(self, name: str, staple: Staple | None) -> None:
+        """Raises HaproxyError when a response that had to be served is not."""
+        if staple is None or not staple.is_given:
+            return
+        with contextlib.suppress(UnsupportedCommand):
             held = self.held_response(name)
-            if held is not None and held.signature != staple.signature:
-                raise HaproxyError(f"HAProxy does not staple the OCSP response that it was given with {name}.")
-
-    def _restore(self, crt_list: str, entry: CrtListEntry) -> None:
-        line = read_line(entry.rest)
-        if line != PLAIN:
-            self._api.execute("add ssl crt-list", crt_list, payload=_written(entry.name, line))
-        else:
-            self._ask("add ssl crt-list", crt_list, entry.name)
-
-    def _entries(self, crt_list: str) -> list[CrtListEntry]:
-        return parse_crt_list(self._ask("show ssl crt-list -n", crt_list))
-
-    def _ask(self, command: str, *arguments: str) -> str:
-        return self._transaction.ask(command, *arguments)
+            if held is None or held.signature != staple.signature:
+                stored = self.describe(name)
+                if stored is None or stored.status != "Unused":  # of those HAProxy reads it when they are used
+                    raise HaproxyError(f"HAProxy does not staple the OCSP response that it was given with {name}.")
 
 
 def _parsed(answer: str, name: str) -> StoredCertificate | None:
@@ -351,32 +242,8 @@ def _parsed(answer: str, name: str) -> StoredCertificate | None:
     return replace(stored, name=name) if stored is not None else None  # HAProxy's answer has no say in it
 
 
-def _check_removable(name: str) -> None:
-    if ":" in name:
-        raise ReloadRequired(
-            f"{name} has a colon in its name, behind which HAProxy's command 'del ssl crt-list' expects the number"
-            " of a line, so it cannot be taken out at run time: reload HAProxy."
-        )
-
-
-def _written(name: str, line: CrtListLine) -> str:
-    """A line of a crt-list. Raises InvalidOption for a name that none can hold."""
-    if UNUSABLE.search(name):
-        raise InvalidOption(
-            f"A line of a crt-list cannot hold the name {name!r}: use one without white space, control characters and"
-            " '['."
-        )
-    return f"{name} {line.text}"
-
-
 def _in_use(name: str, why: str) -> CertificateInUse:
     return CertificateInUse(
         f"HAProxy's configuration itself names {name} ('crt' or a default certificate), so it stays in use: {why} Take"
         " it out of the configuration and reload."
     )
-
-
-def _same_path(path: str, known: t.Iterable[str]) -> list[str]:
-    """Those that are this path, or lead to the same place on this host."""
-    place = os.path.realpath(path)
-    return [one for one in known if one == path or os.path.realpath(one) == place]

@@ -37,6 +37,7 @@ _TAKEN = re.compile(r"^[Tt]ransaction (?:created|updated) for (?:certificate|CA|
 
 
 Command = tuple[str, ...]  # with its arguments
+_SIZES: tuple[Command, ...] = (("show info",), ("show pools",))  # tell how large a command may be
 
 
 class Condition(t.NamedTuple):
@@ -101,6 +102,23 @@ class Transaction:
                 raise HaproxyError(f"HAProxy's certificates stay locked by another command: {command}. Try again.")
             time.sleep(0.02)
         return answer
+
+    def ask_with(self, command: str, argument: str, payload: str) -> str:
+        """As ask, with a payload that is no PEM. Raises PayloadTooLarge before it is sent."""
+        size = len(f"{command} {argument} <<\n{payload}\n\n".encode("utf-8", "surrogateescape"))
+        if size > SMALL:
+            limit = self.payload_limit()
+            if limit is not None and size >= limit:
+                raise PayloadTooLarge(
+                    f"A line of {size} bytes for {argument} does not fit the buffer of this HAProxy's Runtime API"
+                    " (tune.bufsize, 16384 bytes unless set). Reload HAProxy to load it from disk, or raise"
+                    " tune.bufsize."
+                )
+        return self.ask(command, argument, payload=payload)
+
+    def payload_limit(self) -> int | None:
+        """Bytes of a command with its payload that HAProxy has no room for; None when that is not known."""
+        return parse_payload_limit(*self.ask_all(*_SIZES))
 
     def ask_all(self, *commands: Command) -> list[str]:
         """As ask, in one go where HAProxy lets that; none of the commands may need the answer to one before it."""
@@ -181,7 +199,7 @@ class Transaction:
     def _looks(self, change: Change) -> list[Command]:
         commands = [condition.command for condition in change.conditions]
         if any(self._size(*sending) > SMALL for sending in change.sendings):
-            commands += [("show info",), ("show pools",)]
+            commands += _SIZES
         return [*commands, self._probe]  # which may change at any time
 
     @property

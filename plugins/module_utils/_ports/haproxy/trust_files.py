@@ -33,7 +33,6 @@ from ..._core.haproxy.refusals import reason
 from ..._core.haproxy.trust_content import StoredTrust, TrustContent
 from ..._errors import HaproxyError, InvalidOption
 from .certificates import CertificateMemory
-from .dh_marks import PREFIX as DH_MARK
 from .errors import (
     CertificateRefused,
     NotReferenced,
@@ -45,6 +44,7 @@ from .errors import (
 )
 from .runtime import RuntimeApi
 from .transaction import Change, Transaction
+from .untold_marks import PREFIX as UNTOLD_MARK
 
 OPTIONS = {"ca": "ca-file", "crl": "crl-file"}
 SYSTEM = "@system-ca"  # the host's own authorities, which HAProxy loads for itself, too
@@ -67,7 +67,7 @@ class TrustFiles:
             self.pending[kind], names = parse_names(text)
             self._transactions[kind].know(names)
             self._mark = self._mark or find_mark(names)
-            self._names[kind] = [name for name in names if not is_mark(name) and not name.startswith(DH_MARK)]
+            self._names[kind] = [name for name in names if not is_mark(name) and not name.startswith(UNTOLD_MARK)]
 
     # Look
 

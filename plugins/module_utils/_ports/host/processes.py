@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 import typing as t
 
 PROC = "/proc"
@@ -31,6 +32,18 @@ def find_process(pid: int, proc: str = PROC) -> Process | None:
     except (OSError, ValueError):
         return None
     return None if state in "ZX" else Process(pid, int(parent), head.partition("(")[2])
+
+
+def started_at(pid: int, proc: str = PROC) -> float | None:
+    """When it began, in seconds since 1970, within a few hundredths; None where that is not told."""
+    try:
+        with open(os.path.join(proc, str(pid), "stat"), encoding="utf-8", errors="replace") as file:
+            ticks = int(file.read().rpartition(")")[2].split()[19])
+        with open(os.path.join(proc, "uptime"), encoding="ascii") as file:
+            uptime = float(file.read().split()[0])
+    except (OSError, ValueError, IndexError):
+        return None
+    return time.time() - uptime + ticks / os.sysconf("SC_CLK_TCK")
 
 
 def children_of(pid: int, proc: str = PROC) -> list[Process]:

@@ -10,6 +10,8 @@ import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.instants import (
     earlier,
     format_duration,
+    from_timestamp,
+    is_ahead,
     isoformat_utc,
     parse_duration,
     parse_isoformat_utc,
@@ -109,3 +111,18 @@ def test_what_is_before_the_first_instant_is_that() -> None:
     first = datetime.datetime(1, 1, 1, tzinfo=UTC)
     assert earlier(first, datetime.timedelta(days=1)) == first
     assert earlier(first + datetime.timedelta(days=2), datetime.timedelta(days=1)) == first + datetime.timedelta(days=1)
+
+
+def test_what_clocks_may_differ_by_is_not_ahead() -> None:
+    now = datetime.datetime(2027, 1, 31, tzinfo=UTC)
+    steps = [datetime.timedelta(minutes=minutes) for minutes in (-600, 0, 5)]
+    assert not any(is_ahead(now + step, now) for step in steps)
+    assert is_ahead(now + datetime.timedelta(minutes=5, seconds=1), now)
+    assert is_ahead(datetime.datetime.max.replace(tzinfo=UTC), now)
+    assert not is_ahead(datetime.datetime.min.replace(tzinfo=UTC), now)
+
+
+def test_times_of_files_are_any() -> None:
+    assert isoformat_utc(from_timestamp(1_800_000_000.5)) == "2027-01-15T08:00:00Z"
+    assert from_timestamp(1e18).year == 9999
+    assert from_timestamp(-1e18).year == 1

@@ -5,7 +5,10 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.addresses import stands_for_all
+from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.addresses import (
+    stands_for_all,
+    ways_to_all,
+)
 
 
 @pytest.mark.parametrize(
@@ -29,3 +32,9 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.add
 )
 def test_an_address_of_all_interfaces(address: str, for_all: bool) -> None:
     assert stands_for_all(address) is for_all
+
+
+def test_ways_to_a_listener_on_all_addresses() -> None:
+    ways = list(ways_to_all("127.0.0.1", ["2001:db8::1"]))
+    assert (ways[:3], ways[-1], len(set(ways))) == (["127.0.0.1", "127.0.0.2", "127.0.0.3"], "127.0.0.254", 254)
+    assert list(ways_to_all("::1", ["2001:db8::1", "::1"])) == ["::1", "2001:db8::1", "::1"]

@@ -15,6 +15,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.par
     parse_crt_lists,
     parse_names,
     parse_server_names,
+    parse_version,
 )
 
 LIST_WITH_TRANSACTION = """# transaction
@@ -133,3 +134,19 @@ def test_server_names() -> None:
         "/certs/b.pem": ["b.example.com"],
     }
     assert parse_server_names("") == parse_server_names("Unknown command") == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("2.6.12-1+deb12u4", (2, 6)),
+        ("3.2-dev5", (3, 2)),
+        ("HAProxy version 3.0.11-1+deb13u4 2025/01/01 - https://haproxy.org/", (3, 0)),
+        ("HA-Proxy version 2.2.9", (2, 2)),
+        ("", None),
+        ("unknown", None),
+        ("99999.1", None),
+    ],
+)
+def test_version(text: str, version: tuple[int, int] | None) -> None:
+    assert parse_version(text) == version

@@ -317,6 +317,7 @@ def test_what_is_known_of_the_layers() -> None:
         ({"outcome": "unasked", "unreferenced": True}, "absent"),
         ({"outcome": "unasked", "unanswered": [RESET]}, "unanswered"),
         ({"outcome": "unasked"}, "unasked"),
+        ({"outcome": "shadowed", "shadowed": [{"reload_helps": False}]}, "differs"),
         ({"outcome": "wrong", "unanswered": [RESET]}, "differs"),
     ],
 )
@@ -339,3 +340,19 @@ def test_the_filter_refuses_other_input() -> None:
         rotation_progress({"msg": "failed"})
     with pytest.raises(AnsibleFilterError, match="something else than module results"):
         rotation_progress(sync("a"), unknown={})
+
+
+def test_one_that_another_file_shadows_stays_and_fails_the_run_until_it_is_seen() -> None:
+    def seen(*, reload_helps: bool) -> dict[str, t.Any]:
+        shadow = {**RESET, "path": "/c/legacy.pem", "reload_helps": reload_helps}
+        return {"certificates": [proof_item("a", "shadowed", shadowed=[shadow])], "msg": "legacy.pem answers"}
+
+    progress = Progress(sync("a"), update("updated"), proof=seen(reload_helps=False))
+    assert (progress.unproven, progress.proven, progress.loaded) == ([], [], ["a"])
+    assert progress.not_proven == {"a": "because of a"}
+    assert (progress.outcome, progress.reload_helps) == ("unproven", False)
+    assert progress.message.startswith("legacy.pem answers")
+    assert Progress(sync("a"), update("updated"), proof=seen(reload_helps=False), on_unproven="warn").message == ""
+    # HAProxy puts what is updated while it runs behind the others of its name, and a reload before them.
+    assert Progress(sync("a"), update("updated"), proof=seen(reload_helps=True)).reload_helps
+    assert not Progress(sync("a"), update("updated"), RELOADED, seen(reload_helps=True)).reload_helps

@@ -14,6 +14,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.lis
     CertificateReference,
     TlsBind,
 )
+from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.selection import CertificateFile
 from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.proof_again import Share, address_of
 from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.proof_chain import ChainRules
 from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.proof_report import (
@@ -59,9 +60,16 @@ def judge(
     certificates: t.Sequence[DeployedCertificate],
     binds: t.Sequence[TlsBind],
     answer: t.Callable[[ProofTarget], Seen],
+    files: t.Mapping[str, CertificateFile] | None = None,
 ) -> ProofReport:
-    targets = proof_targets(certificates, binds)
-    return verdicts(certificates, binds, targets, [answer(target) for target in targets])
+    targets = proof_targets(certificates, binds, files=files)
+    return verdicts(certificates, binds, targets, [answer(target) for target in targets], files=files)
+
+
+def foreign(name: str, *names: str, key_type: str = "ecdsa") -> dict[str, CertificateFile]:
+    """A file that was not deployed here, by its path."""
+    path = f"/certs/{name}.pem"
+    return {path: CertificateFile(path, f"fp-{name}", names, key_type, "2021-01-01T00:00:00Z")}
 
 
 def test_each_name_on_each_listener_that_loads_the_certificate() -> None:
@@ -442,3 +450,76 @@ def test_two_files_with_one_leaf_and_two_chains() -> None:
     for chain, expected in (((leaf, one), "right"), ((leaf, two), "right"), ((leaf, three), "wrong")):
         report = verdicts([a, b], binds, targets, [Seen("fp-a", chain=chain)] * len(targets))
         assert {proof.outcome for proof in report.certificates} == {expected}
+
+
+def test_another_file_that_haproxy_is_to_serve_is_named_and_is_nothing_to_go_back_for() -> None:
+    a = deployed("a", "a.example.com", "own.example.com")
+    legacy = foreign("legacy", "a.example.com")
+    behind, before = (
+        bind(OTHER, a, CertificateReference("/certs/legacy.pem")),
+        bind(OTHER, CertificateReference("/certs/legacy.pem"), a),
+    )
+
+    def answer(target: ProofTarget) -> Seen:
+        return Seen("fp-legacy" if target.server_name == "a.example.com" else "fp-a")
+
+    for listener, reload_helps in ((behind, True), (before, False)):
+        (proof,) = judge([a], [listener], answer, {**legacy, **foreign("other", "other.example.com")}).certificates
+        assert (proof.outcome, proof.mismatches) == ("shadowed", ())
+        (found,) = proof.shadowed
+        assert (found.path, found.server_name, found.reload_helps) == (
+            "/certs/legacy.pem",
+            "a.example.com",
+            reload_helps,
+        )
+        assert "/certs/legacy.pem (valid until 2021-01-01T00:00:00Z)" in proof.because[0]
+        assert proof.fails(allow_unreferenced=True, allow_unanswered=False)
+        assert not proof.fails(allow_unreferenced=True, allow_unanswered=True)
+    # What answers and has not the name is wrong, and named as well; so is the version before, wherever it lies.
+    (proof,) = judge([a], [before], lambda _target: Seen("fp-other"), {**legacy, **foreign("other", "x")}).certificates
+    assert proof.outcome == "wrong"
+    assert "that of /certs/other.pem" in proof.because[0]
+    renewed = dataclasses.replace(a, previous_fingerprint_sha256="fp-legacy")
+    (proof,) = judge([renewed], [before], answer, {**legacy, **foreign("other", "x")}).certificates
+    assert proof.outcome == "wrong"
+
+
+def test_a_file_that_cannot_be_read_may_be_the_one_that_answers() -> None:
+    a = deployed("a", "a.example.com")
+    (proof,) = judge([a], [bind(OTHER, a)], lambda _target: Seen("fp-old"), {}).certificates
+    assert (proof.outcome, proof.mismatches) == ("unasked", ())
+    assert proof.because == ("127.0.0.1:443 for a.example.com serves fp-old, and who answers is not known here",)
+
+
+def test_a_wildcard_of_the_other_type_of_key_takes_nothing_from_the_exact_name() -> None:
+    r = deployed("r", "a.example.com", key_type="rsa")
+    files = {**foreign("other", "*.example.com"), **foreign("r", "a.example.com", key_type="rsa")}
+    targets = proof_targets([r], [bind(OTHER, r)], files=files)
+    assert asked(targets) == [("r", 443, "a.example.com", "rsa")]
+
+    def outcome(seen: Seen) -> tuple[str, int]:
+        (proof,) = judge([r], [bind(OTHER, r)], lambda _target: seen, files).certificates
+        return proof.outcome, len(proof.unasked)
+
+    assert outcome(Seen("fp-r")) == ("right", 0)
+    assert outcome(Seen("fp-old")) == ("wrong", 0)
+    assert outcome(Seen("fp-other", key_type_ignored=True)) == ("unasked", 1)  # TLS 1.3 alone
+
+
+def test_a_common_name_is_a_name_for_haproxy() -> None:
+    a, b = deployed("a", "a.example.com", key_type="rsa"), deployed("b", "b.example.com")
+    files = {**foreign("a", "a.example.com", key_type="rsa"), **foreign("b", "b.example.com", "a.example.com")}
+    targets = proof_targets([a, b], [bind(OTHER, a, b)], files={**files, **foreign("other", "x")})
+    assert asked(targets) == [("a", 443, "a.example.com", "rsa"), ("b", 443, "b.example.com", "any")]
+
+
+def test_who_names_nothing_may_get_any_default_certificate() -> None:
+    a = deployed("a", "a.example.com")
+    reference = CertificateReference("/certs/other.pem", fallback=True)
+    listener = bind(a, reference, version=(3, 0))
+
+    def answer(target: ProofTarget) -> Seen:
+        return Seen("fp-a" if target.server_name else "fp-other")
+
+    assert judge([a], [listener], answer, foreign("other", "x")).certificates[0].proven
+    assert judge([a], [dataclasses.replace(listener, version=(2, 8))], answer, foreign("other", "x")).outcome == "wrong"

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 from datetime import datetime, timedelta, timezone
 
@@ -87,6 +88,20 @@ def test_the_age_of_the_last_scan(age: timedelta, is_healthy: bool) -> None:
     result = status(standing("good"), max_age=age)
     assert result["healthy"] == is_healthy
     assert told(result) == ([] if is_healthy else [("error", "last_scan_too_old")])
+
+
+def test_times_in_the_future_are_not_known() -> None:
+    ahead = standing("good", "mail")
+    assert ahead.state is not None
+    ahead = dataclasses.replace(ahead, state=dataclasses.replace(ahead.state, last_seen=NOW + 1000 * DAY))
+    alone = status(ahead, max_age=DAY)
+    assert told(alone) == [("error", "time_in_future")]
+    assert (alone["healthy"], alone["last_scan_at"]) == (False, None)
+    assert "last scan not known" in alone["msg"]
+    beside = status(ahead, standing("good"), max_age=DAY)
+    assert (told(beside), beside["last_scan_at"]) == ([("warning", "time_in_future")], "2026-11-26T11:00:00Z")
+    event = WatchEvent("e", "new", "info", NOW + 1000 * DAY, "web", "h", 443, None, "")
+    assert told(status(standing("good"), undelivered={"chat": [event]}, max_age=DAY)) == [("error", "undelivered")]
 
 
 def test_events_that_do_not_get_through() -> None:

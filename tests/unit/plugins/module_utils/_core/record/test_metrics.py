@@ -13,12 +13,14 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.ma
     Manifest,
     StoredVersion,
 )
+from ansible_collections.certops.rotation.plugins.module_utils._core.record.issuance import IssuanceNumbers
 from ansible_collections.certops.rotation.plugins.module_utils._core.record.metrics import (
     DURATION_BUCKETS,
     Run,
     Totals,
     certificate_numbers,
 )
+from ansible_collections.certops.rotation.plugins.module_utils._core.record.push import PushNumbers
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=timezone.utc)
 
@@ -37,6 +39,22 @@ def test_totals_survive_as_json() -> None:
     assert totals.last_success == NOW.timestamp()
     assert totals.last_run == NOW.timestamp() + 3600
     assert totals.last_run_succeeded is False
+
+
+def test_a_success_in_the_future_is_forgotten_by_a_run_that_fails() -> None:
+    """A clock that was wrong noted it. Nothing would be told as too old for years."""
+    for ahead, remains in ((timedelta(days=1000), False), (timedelta(minutes=4), True)):
+        totals = Totals()
+        totals.add(Run(True), NOW + ahead)
+        totals.add(Run(False), NOW)
+        assert (totals.last_success is not None) == remains
+        assert totals.last_run == int(NOW.timestamp())
+        issuing, push = IssuanceNumbers(), PushNumbers()
+        for numbers in (issuing, push):
+            numbers.add(True, NOW + ahead)
+            numbers.add(False, NOW)
+        assert (issuing.last_success is not None) == remains
+        assert ("last_success_timestamp_seconds" in push.instants) == remains
 
 
 @pytest.mark.parametrize(

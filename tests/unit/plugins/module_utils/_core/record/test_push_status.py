@@ -51,6 +51,20 @@ def test_what_is_owed_is_told_and_wrong_when_it_lasts() -> None:
     assert "web2  0          1     0" in late.as_result()["msg"]
 
 
+def test_times_in_the_future_are_not_known() -> None:
+    ahead = NOW + timedelta(days=1000)
+    known = {"knows_runs": True, "max_age": timedelta(hours=3), "ahead": ahead}
+    assert codes(status(**known)) == {"time_in_future": "error"}
+    assert codes(status(**known, last_success=NOW)) == {"time_in_future": "warning"}
+    old = status(**known, last_success=NOW - timedelta(days=1))
+    assert codes(old) == {"time_in_future": "warning", "last_success_too_old": "error"}
+    owed = OwedEntry("web2", "a", "ab" * 32, "2029-11-26T06:00:00Z")
+    assert codes(status(owed=[owed])) == {"owed": "warning"}
+    late = status(owed=[owed], max_age=timedelta(hours=3))
+    assert codes(late) == {"owed": "error"}
+    assert "since a time in the future" in late.as_result()["msg"]
+
+
 def test_what_was_given_up_is_wrong() -> None:
     found = status(given_up=[DOWN, OwedEntry("web2", "b", "cd" * 32, "2026-11-26T06:00:00Z")])
     assert codes(found) == {"given_up": "error"}

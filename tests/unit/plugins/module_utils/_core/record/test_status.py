@@ -105,22 +105,60 @@ FAILED = {**STATE, "outcome": "failed", "recent_errors": [{"message": "no socket
 
 def test_the_later_of_two_witnesses_counts() -> None:
     before, after = int((EARLIER - timedelta(hours=1)).timestamp()), int(NOW.timestamp())
-    assert run_status({}, None, None, None) == RunStatus()
-    assert run_status(STATE, None, None, None) == WELL
-    assert run_status(FAILED, None, None, None) == RunStatus(EARLIER, False, EARLIER, ["no socket"])
-    assert run_status(FAILED, before, before, True) == RunStatus(EARLIER, False, EARLIER, ["no socket"])
-    assert run_status(FAILED, after, after, True) == RunStatus(NOW, True, NOW)
-    assert run_status(STATE, after, before, False) == RunStatus(NOW, False, EARLIER, [])
-    assert run_status({}, after, after, True) == RunStatus(NOW, True, NOW)
-    assert run_status({}, None, None, None, after) == RunStatus(NOW, True, NOW)
-    assert run_status(FAILED, None, None, None, after) == RunStatus(NOW, True, NOW)
-    assert run_status(FAILED, None, None, None, before) == RunStatus(EARLIER, False, EARLIER, ["no socket"])
-    assert run_status({}, before, before, False, after) == RunStatus(NOW, True, NOW)
-    assert run_status({}, after, None, False, before) == RunStatus(
+    assert run_status({}, None, None, None, now=NOW) == RunStatus()
+    assert run_status(STATE, None, None, None, now=NOW) == WELL
+    assert run_status(FAILED, None, None, None, now=NOW) == RunStatus(EARLIER, False, EARLIER, ["no socket"])
+    assert run_status(FAILED, before, before, True, now=NOW) == RunStatus(EARLIER, False, EARLIER, ["no socket"])
+    assert run_status(FAILED, after, after, True, now=NOW) == RunStatus(NOW, True, NOW)
+    assert run_status(STATE, after, before, False, now=NOW) == RunStatus(NOW, False, EARLIER, [])
+    assert run_status({}, after, after, True, now=NOW) == RunStatus(NOW, True, NOW)
+    assert run_status({}, None, None, None, [after], now=NOW) == RunStatus(NOW, True, NOW)
+    assert run_status(FAILED, None, None, None, [after], now=NOW) == RunStatus(NOW, True, NOW)
+    assert run_status(FAILED, None, None, None, [before], now=NOW) == RunStatus(EARLIER, False, EARLIER, ["no socket"])
+    assert run_status({}, before, before, False, [after], now=NOW) == RunStatus(NOW, True, NOW)
+    assert run_status({}, after, None, False, [before], now=NOW) == RunStatus(
         NOW, False, datetime.fromtimestamp(before, timezone.utc), []
     )
     with_failures = {**STATE, "failures": ["web/b is expired"]}
-    assert run_status(with_failures, None, None, None) == RunStatus(EARLIER, False, EARLIER, ["web/b is expired"])
+    assert run_status(with_failures, None, None, None, now=NOW) == RunStatus(
+        EARLIER, False, EARLIER, ["web/b is expired"]
+    )
+
+
+@pytest.mark.parametrize("far", [timedelta(minutes=6), timedelta(days=3 * 365)])
+def test_times_in_the_future_are_not_known(far: timedelta) -> None:
+    """A clock that was wrong noted them. What failed is told all the same."""
+    ahead, before = int((NOW + far).timestamp()), int(EARLIER.timestamp())
+    future = NOW + far
+    # A stamp that is ahead, and a run that failed since.
+    assert run_status(FAILED, None, None, None, [ahead], now=NOW) == RunStatus(
+        EARLIER, False, EARLIER, ["no socket"], future
+    )
+    assert run_status({}, before, None, False, [ahead], now=NOW) == RunStatus(EARLIER, False, None, [], future)
+    # Of several stamps those count that can be.
+    assert run_status({}, None, None, None, [ahead, before], now=NOW) == RunStatus(EARLIER, True, EARLIER, (), future)
+    # A failure with a time that is ahead is later than anything else, for all that is known.
+    failed = {**FAILED, "finished_at": isoformat_utc(future)}
+    assert run_status(failed, None, None, None, [before], now=NOW) == RunStatus(
+        None, False, EARLIER, ["no socket"], future
+    )
+    assert run_status(STATE, ahead, None, False, now=NOW) == RunStatus(None, False, EARLIER, [], future)
+    # A success with such a time is none.
+    well = {**STATE, "finished_at": isoformat_utc(future), "last_success_at": isoformat_utc(future)}
+    unknown = run_status(well, ahead, ahead, True, [ahead], now=NOW)
+    assert (unknown.last_run_at, unknown.last_success_at, unknown.ahead) == (None, None, future)
+    status = Status([certificate()], unknown, NOW)
+    assert codes(status) == {"time_in_future": "error"}
+    assert "last success not known" in status.as_result()["msg"]
+    some = run_status(STATE, ahead, ahead, True, now=NOW)
+    assert codes(Status([certificate()], some, NOW)) == {"time_in_future": "warning"}
+
+
+def test_clocks_may_differ_a_little() -> None:
+    near = NOW + timedelta(minutes=4)
+    status = run_status({}, None, None, None, [int(near.timestamp())], now=NOW)
+    assert status == RunStatus(near, True, near)
+    assert "last success just now" in Status([certificate()], status, NOW).as_result()["msg"]
 
 
 def test_old_workers() -> None:

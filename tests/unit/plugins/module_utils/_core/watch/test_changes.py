@@ -409,6 +409,14 @@ class TestToAndFro:
         assert "had changed to and fro" in life.events[-1].message
         assert life.see(12, A)[0] == "replaced_early"  # it is news again
 
+    def test_a_change_that_a_wrong_clock_saw_is_not_waited_for(self) -> None:
+        life = Life()
+        first, second = seen("x", 0, 4000), seen("y", 0, 4000)
+        for day in range(7):
+            life.see(day, second if day % 2 else first)
+        assert life.see(1500, second) == []  # three years ahead
+        assert "replaced_early" in life.see(11, second)
+
     def test_who_looks_seldom_is_told_no_more(self) -> None:
         life = Life()
         for week in range(20):

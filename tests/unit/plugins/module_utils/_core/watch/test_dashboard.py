@@ -189,6 +189,24 @@ def test_texts_of_others_move_nothing(text: str) -> None:
     assert not {"\x1b", "\u202e", "\r", "\u0000", "\ud800"} & set(written)
 
 
+def test_times_in_the_future_are_not_known() -> None:
+    """One scan by a wrong clock would make all look fresh, and one record keep what is served from being judged."""
+    fleet = Fleet(NOW)
+    view = fleet.add("a.example.com", certificate(["a"], NOW - DAY))
+    (state,) = view.states
+    ahead = dataclasses.replace(view, states=(dataclasses.replace(state, last_seen=NOW + 1000 * DAY),))
+    fleet.views = [ahead]
+    assert document(fleet)["scanned"] is None
+    fleet.add("b.example.com", certificate(["b"], NOW - DAY))
+    assert document(fleet)["scanned"] == "2026-11-26T11:56:00Z"
+    asked = dataclasses.replace(state, last_seen=NOW)
+    fleet.views = [dataclasses.replace(view, states=(asked,))]
+    fleet.deployments.append(
+        FleetDeployment("lb1", "web/a", {"file": "f" * 64}, (view.endpoint.key,), NOW + 1000 * DAY)
+    )
+    assert endpoint(document(fleet), "a.example.com")["condition"] == "unserved"
+
+
 def test_nothing_is_known() -> None:
     made = document(Fleet(NOW))
     assert (made["endpoints"], made["scanned"], made["summary"]["endpoints"]) == ([], None, 0)

@@ -214,6 +214,14 @@ def test_a_wildcard_is_for_each_host_below_it() -> None:
     assert given_deployments([deployment_fields(wild)], NOW) == [wild]
 
 
+def test_what_was_deployed_in_the_future_was_deployed_before_it_was_read() -> None:
+    """Else nothing that is served would be held against it, until the time that a wrong clock has noted."""
+    ahead = deployment(at=NOW + 10_000 * HOUR)
+    assert given_deployments([deployment_fields(ahead)], NOW) == [deployment(at=NOW)]
+    near = deployment(at=NOW + timedelta(minutes=4))
+    assert given_deployments([deployment_fields(near)], NOW) == [near]
+
+
 def test_a_host_that_has_nothing_any_more_is_told_so() -> None:
     """Else what it had would be missed on the wire for ever."""
     told = told_deployments("lb1", {"certificates": []}, {}, NOW)

@@ -1,0 +1,62 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a running HAProxy was given with a certificate and does not tell by itself: intermediates, DH parameters.
+
+Of intermediates it tells the names alone, so that one which was issued again goes unseen. It is remembered in HAProxy's
+own memory, by the name of an empty, unused CA file (HAProxy 2.5): gone with the process, like what it is about.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+
+from ..._core.haproxy.parsing import parse_names
+from ..._errors import HaproxyError
+from .transaction import Transaction
+
+PREFIX = "@not-told/"
+_DIGITS = 16
+_AT_ONCE = 25  # commands in one request
+
+
+class UntoldMarks:
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+        self._marks: list[str] | None = None
+        self._changes: list[tuple[str, str]] = []  # commands that are still to be sent
+
+    def find(self, name: str, digest: str) -> bool | None:
+        """Was the certificate of this name given this? None: it was given nothing since HAProxy has started."""
+        marks = self._of(name)
+        return _mark(name, digest) in marks if marks else None
+
+    def set(self, name: str, digest: str) -> None:
+        """Remember it, once this is saved."""
+        mark, olds = _mark(name, digest), self._of(name)
+        if mark not in olds:
+            self._changes += [*(("del ssl ca-file", old) for old in olds), ("new ssl ca-file", mark)]
+            self._marks = [*(one for one in self._marks or () if one not in olds), mark]
+
+    def save(self) -> None:
+        """Where that fails, a later run gives the same once more."""
+        changes, self._changes = self._changes, []
+        with contextlib.suppress(HaproxyError):
+            for start in range(0, len(changes), _AT_ONCE):
+                self._transaction.ask_all(*changes[start : start + _AT_ONCE])
+
+    def _of(self, name: str) -> list[str]:
+        if self._marks is None:
+            try:
+                answer = self._transaction.ask("show ssl ca-file")
+                self._marks = [one for one in parse_names(answer)[1] if one.startswith(PREFIX)]
+            except HaproxyError:  # before 2.5
+                self._marks = []
+        return [one for one in self._marks if one.startswith(_mark(name, ""))]
+
+
+def _mark(name: str, digest: str) -> str:
+    whose = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:_DIGITS]
+    return f"{PREFIX}{whose}/{digest[:_DIGITS]}"
