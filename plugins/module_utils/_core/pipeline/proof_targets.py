@@ -105,7 +105,8 @@ class SelectedBy:
 
 def selections(certificates: t.Sequence[DeployedCertificate], bind: TlsBind) -> list[SelectedBy]:
     if bind.references is None:
-        return [SelectedBy(certificate, _own_names(certificate)) for certificate in certificates]
+        served = (certificate for certificate in certificates if certificate.path not in bind.elsewhere)
+        return [SelectedBy(certificate, _own_names(certificate)) for certificate in served]
     by_path = {certificate.path: certificate for certificate in certificates}
     found: dict[str, SelectedBy] = {}
     for reference in bind.references:

@@ -187,7 +187,8 @@ def test_rsa_and_ecdsa_for_one_name_are_asked_for_one_by_one() -> None:
 def test_a_pair_behind_tls_1_3_alone_cannot_be_told_apart() -> None:
     r, e = deployed("r", "a.example.com", key_type="rsa"), deployed("e", "a.example.com")
     report = judge([r, e], [bind(OTHER, r, e)], lambda _target: Seen("fp-e", key_type_ignored=True))
-    assert [proof.proven for proof in report.certificates] == [True, True]
+    assert [proof.outcome for proof in report.certificates] == ["unasked", "right"]
+    assert "TLS 1.3 alone" in report.certificates[0].because[0]
     report = judge([r, e], [bind(OTHER, r, e)], lambda _target: Seen("fp-old", key_type_ignored=True))
     assert [proof.proven for proof in report.certificates] == [False, False]
 
