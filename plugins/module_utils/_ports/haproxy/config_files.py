@@ -27,10 +27,10 @@ def config_files(path: str) -> list[str]:
 
 
 def files_in(directory: str) -> list[str]:
-    """The names of the files there, in the order in which HAProxy takes them; it skips directories."""
+    """The names of the files there, in the order in which HAProxy takes them; it skips directories and the like."""
     try:
         with os.scandir(directory) as entries:
-            return sorted((entry.name for entry in entries if not entry.is_dir()), key=os.fsencode)
+            return sorted((entry.name for entry in entries if entry.is_file()), key=os.fsencode)
     except OSError as error:
         raise _failure(error)(
             f"Cannot list {directory}, which HAProxy's configuration names: {error.strerror}"
