@@ -20,19 +20,17 @@ from ..._core.x509.bundle import describe_pem
 from ..._core.x509.pem import CERTIFICATE, parse_pem
 from ..._errors import HaproxyError, InvalidOption, RotationError
 from ..._ports.haproxy.binds import tls_uses
-from ..._ports.haproxy.certificate_files import kind_of_key
 from ..._ports.haproxy.config_files import config_files, config_lines
 from ..._ports.haproxy.loaded import Loaded, look_at_loaded
+from ..._ports.haproxy.loaded_files import kind_of_key
 from ..._ports.haproxy.runtime import RuntimeApi
 from ..._ports.haproxy.surroundings import look_at_surroundings
 from ..._ports.host.listening import listening_addresses, own_ipv6_addresses
 from ..._ports.host.own_address import is_own_address
 from ..._ports.store.atomic import read_regular_file
 from ..._ports.tls.endpoint import is_ip
-from .asking import Asked, ask_listeners
+from .asking import MEMORY_TIMEOUT, Asked, ask_listeners
 from .settings import ProofSettings
-
-_MEMORY_TIMEOUT = 10.0  # seconds for one answer of HAProxy
 
 
 class Proof(t.NamedTuple):
@@ -201,7 +199,7 @@ def _loaded(address: str | None) -> Loaded | None:
     if not address:
         return None
     try:
-        api = RuntimeApi(address, _MEMORY_TIMEOUT)
+        api = RuntimeApi(address, MEMORY_TIMEOUT)
         return look_at_loaded(api) if api.path is None or os.path.exists(api.path) else None
     except HaproxyError:
         return None

@@ -77,6 +77,17 @@ class CrtListFile:
         lines = self._read()
         return {number: _said(lines[number - 1]) for number in sorted(self._lines_about(lines, certificate))}
 
+    def bundle_of(self, certificate: str) -> str | None:
+        """The path of a line that loads this file with others: a name without a file, for a.rsa and a.ecdsa."""
+        lines = self._read()
+        file, written = self._names.file_of(certificate), _written_paths(lines)
+        base = self._crt_base(written)
+        for path in written.values():
+            own = self._names.file_of(self._full(path, base))
+            if own is not None and file in [own + suffix for suffix in BUNDLE_SUFFIXES] and not os.path.lexists(own):
+                return path
+        return None
+
     def check_edit(
         self, names: t.Collection[str], path: str, added: t.Sequence[CrtListLine], removed: t.Collection[int]
     ) -> None:
