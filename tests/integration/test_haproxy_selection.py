@@ -23,6 +23,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.lo
     read_loaded_files,
 )
 from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.runtime import RuntimeApi
+from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.surroundings import Surroundings
 from ansible_collections.certops.rotation.tests.support import pki
 from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance
 from ansible_collections.certops.rotation.tests.support.module import run_module
@@ -160,7 +161,7 @@ def selectors(haproxy: HaproxyInstance, version: str, *, by_socket: bool) -> lis
     loaded = look_at_loaded(RuntimeApi(haproxy.socket, 10)) if by_socket else None
     if loaded is not None:
         assert loaded.version == tuple(map(int, version.split(".")))
-    binds = tls_uses([str(haproxy.config_path)], {}, loaded)
+    binds = tls_uses([str(haproxy.config_path)], Surroundings({}), loaded)
     files = read_loaded_files({item.path for bind in binds for item in bind.references or ()})
     number = tuple(map(int, version.split(".")))
     return [
