@@ -45,6 +45,13 @@ def config_lines(path: str) -> list[str]:
         raise _failure(error)(f"Cannot read {path}, a part of HAProxy's configuration: {error.strerror}") from None
 
 
+def all_lines(config_paths: t.Iterable[str]) -> t.Iterator[str]:
+    """Of all files, whether they count or not."""
+    for path in config_paths:
+        for file in config_files(path):
+            yield from config_lines(file)
+
+
 def read_configuration(config_paths: t.Iterable[str], reader: ConfigReader) -> t.Iterator[ConfigLine]:
     """config_paths: as HAProxy's -f takes them: files, or directories of which all *.cfg are read."""
     for path in config_paths:
