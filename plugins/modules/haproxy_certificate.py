@@ -175,8 +175,9 @@ options:
   force:
     description:
       - Whether to update even when HAProxy reports the same leaf and the same names in the chain.
-      - Needed only when an intermediate was replaced by one of the same name and issuer, or when DH parameters were
-        taken away. Every run then reports a change.
+      - Needed only for an intermediate that was replaced by one of the same name and issuer, or for other DH
+        parameters, when they are in O(certificates[].content) and none was given before; those of a file are found by
+        its time. Every run then reports a change.
     type: bool
     default: false
   remove_stale_ocsp:

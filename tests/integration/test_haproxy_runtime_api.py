@@ -363,6 +363,8 @@ def test_ocsp_response_with_its_certificate(intermediate: pki.CertificateAuthori
         assert staple(haproxy, port) == (serial, "good")
         item = {"src": path_in(haproxy, "a.pem")}
         assert actions(deploy(haproxy, item)) == ["unchanged"]
+        (told,) = info(haproxy)["certificates"]
+        assert told["ocsp_key"] in haproxy.execute("show ssl ocsp-response")
         # Given: revoked, then good again though it is the older one.
         revoked = ocsp_response(intermediate, first, status=ocsp.OCSPCertStatus.REVOKED)
         wanted = put(haproxy, "other.der", revoked)["src"]
