@@ -93,7 +93,8 @@ certificates:
       elements: str
     ocsp_key:
       description:
-        - Key of the OCSP response that HAProxy staples with the certificate, by which C(show ssl ocsp-response) lists it.
+        - Key of the OCSP response that HAProxy staples with the certificate, by which C(show ssl ocsp-response) lists
+          it.
         - Null when there is none, and before HAProxy 2.5, which does not tell it.
       type: str
     chain:

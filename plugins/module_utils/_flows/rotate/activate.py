@@ -227,11 +227,9 @@ class CertificateRun:
     def _is_stale(self, wanted: MemoryItem, content: CertificateContent, stored: StoredCertificate) -> bool:
         if wanted.force or not content.matches(stored):
             return True
-        if content.untold is None:
-            return False
         is_marked = self._memory.untold_marks.find(stored.name, content.untold)
-        if is_marked is not None:
-            return not is_marked
+        if is_marked is not None or content.untold is None:
+            return is_marked is False
         # It has what was in the file when it read it, unless that was written since.
         return wanted.source is not None and self._started is not None and _changed_at(wanted.source) > self._started
 
@@ -369,7 +367,7 @@ def update_memory(settings: MemorySettings, wanted: t.Sequence[MemoryItem], *, c
             info.get("Version", ""),
             remove_stale_ocsp=settings.remove_stale_ocsp,
             check_mode=check_mode,
-            paths=read_load_paths(settings.config),
+            paths=read_load_paths(settings.config, api),
             started=_started(api, info),
         )
         return MemoryReport(certificates.apply(wanted), process_facts(info))
@@ -398,7 +396,7 @@ def _started(api: RuntimeApi, info: t.Mapping[str, str]) -> float | None:
     """When HAProxy's process had read its files; what it tells itself is rounded to whole seconds."""
     pid, seconds = info.get("Pid", ""), info.get("Start_time_sec", "")
     process = find_process(int(pid)) if api.path is not None and pid.isdecimal() else None
-    began = started_at(process.pid) if process is not None and process.name == "haproxy" else None
+    began = started_at(process.pid) if process is not None and process.name.startswith("haproxy") else None
     if began is not None:
         return began
     return float(seconds) + 1 if seconds.isdecimal() else None

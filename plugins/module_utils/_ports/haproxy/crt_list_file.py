@@ -15,13 +15,14 @@ import os
 import re
 import typing as t
 
+from ..._core.haproxy.certificate_paths import BUNDLE_SUFFIXES
 from ..._core.haproxy.crt_list_line import PLAIN, UNUSABLE, CrtListLine, read_line
 from ..._core.haproxy.parsing import CrtListEntry
 from ..._errors import InvalidOption, StoreError
 from ..store.atomic import FileAttributes, read_regular_file, store_errors
 from ..store.places import open_file_place
 from .errors import CertificateInUse
-from .load_paths import BUNDLE_SUFFIXES, FileNames
+from .load_paths import FileNames
 
 _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 _LONGEST_LINE = 65000  # bytes; HAProxy takes 65535

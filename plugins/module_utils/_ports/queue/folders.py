@@ -65,8 +65,9 @@ def foresee_folder(path: str) -> None:
         try:
             place = _opened(stack, path, (), create=False)
             if place.look(OWED):
-                place = stack.enter_context(place.directory(OWED))
-            require_writable(place, OWED)
+                require_writable(stack.enter_context(place.directory(OWED)))
+            else:
+                require_writable(place, OWED)
         except FileNotFoundError:
             require_makeable(path)
 
