@@ -34,11 +34,8 @@ class StoredCertificate:
 
     status: Used, Unused, Empty or Uncommitted. Fingerprint and serial: lower-case hexadecimal. Dates: ISO 8601, UTC.
     chain: subject and issuer of each intermediate in the "/C=DE/CN=x" form. chain_from_directory: the chain is not from
-<<<<<<< HEAD
-    the certificate's own file (issuers-chain-path). ocsp_key: of the OCSP response that it is served with.
-=======
-    the certificate's own file (issuers-chain-path). algorithm: of the key, as "EC256" or "RSA2048".
->>>>>>> main
+    the certificate's own file (issuers-chain-path). ocsp_key: of the OCSP response that it is served with. algorithm: of
+    the key, as "EC256" or "RSA2048".
     """
 
     name: str
@@ -52,16 +49,13 @@ class StoredCertificate:
     subject_alternative_names: tuple[str, ...] = ()
     chain: tuple[tuple[str, str], ...] = ()
     chain_from_directory: bool = False
-<<<<<<< HEAD
     ocsp_key: str | None = None
-=======
     algorithm: str | None = None
 
     @property
     def server_names(self) -> tuple[str, ...]:
         """All that clients may ask for: DNS names of the SAN, and common names."""
         return (*self.subject_alternative_names, *_COMMON_NAME.findall(self.subject or ""))
->>>>>>> main
 
 
 class HeldResponse(t.NamedTuple):
@@ -180,11 +174,8 @@ def parse_certificate(text: str) -> StoredCertificate | None:
         subject_alternative_names=_alternative_names(fields.get("Subject Alternative Name", "")),
         chain=tuple(zip(subjects, issuers)),
         chain_from_directory="Chain Filename" in fields,
-<<<<<<< HEAD
         ocsp_key=fields.get("OCSP Response Key") or None,
-=======
         algorithm=fields.get("Algorithm"),
->>>>>>> main
     )
 
 
