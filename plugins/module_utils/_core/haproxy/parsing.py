@@ -34,8 +34,8 @@ class StoredCertificate:
 
     status: Used, Unused, Empty or Uncommitted. Fingerprint and serial: lower-case hexadecimal. Dates: ISO 8601, UTC.
     chain: subject and issuer of each intermediate in the "/C=DE/CN=x" form. chain_from_directory: the chain is not from
-    the certificate's own file (issuers-chain-path). ocsp_key: of the OCSP response that it is served with. algorithm: of
-    the key, as "EC256" or "RSA2048".
+    the certificate's own file (issuers-chain-path). ocsp_key: of the OCSP response that it is served with. algorithm:
+    of the key, as "EC256" or "RSA2048".
     """
 
     name: str
