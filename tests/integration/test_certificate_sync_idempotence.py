@@ -98,6 +98,14 @@ def test_trust_anchors_by_four_runs(
     target.sync_four_times(name_prefix="web/", trust_anchors=intermediate.root_pem)
 
 
+def test_nobody_else_reads_a_key_unless_that_is_said(target: SyncTarget, stored: dict[str, IssuedCertificate]) -> None:
+    target.sync(name_prefix="web/")
+    files = [path for path in target.path.rglob("*") if path.is_file()]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+    assert len(files) > 2 * len(target.live_files()), "with those that are kept"
+    assert stat.S_IMODE(target.path.stat().st_mode) == 0o700
+
+
 def test_modes_and_owners(target: SyncTarget, stored: dict[str, IssuedCertificate]) -> None:
     target.sync(name_prefix="web/", mode="0640", group=str(NOBODY), directory_mode="0750")
     for path in [target.path / "web_0.pem", target.path]:

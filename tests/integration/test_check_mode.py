@@ -55,8 +55,7 @@ class World:
         made = {"path": f"{place}/x", "content": "x"}
         return {
             "sync": ("certificate_sync", {"path": str(place), "name_prefix": "web/"}),
-            "bundle": self.bundle(path=str(place), name="www"),
-            "bundle's file": self.bundle(path=f"{place}/x.pem"),
+            "bundle": self.bundle(path=f"{place}/x.pem"),
             "lineage": self.bundle(path=f"{place}/x", layout="lineage"),
             "deploy": ("certificate_deploy", {"source": str(self.root / "staging"), "path": str(place)}),
             "textfile": ("rotation_metrics", {"path": str(self.root / "certs"), "textfile": f"{place}/x.prom"}),
@@ -69,7 +68,6 @@ class World:
                 "endpoint_dashboard",
                 {"json_path": f"{place}/x.json", "database_url": registry},
             ),
-            "numbers": ("endpoint_dashboard", {"textfile": f"{place}/x.prom", "database_url": registry}),
             "registry": (
                 "endpoint_registry",
                 {"database_url": f"sqlite:///{place}/x.db", "endpoints": ["localhost:1"]},

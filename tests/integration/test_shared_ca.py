@@ -320,7 +320,13 @@ def test_a_warning_before_the_end(shared: SharedAuthority) -> None:
     """30 days before it, unless another number is set: neither a day earlier nor a day later."""
     early = shared.good(validity_days=31)
     assert early["problems"] == []
-    assert {problem["name"] for problem in shared.info(warn_days=32)["problems"]} == {"ca", "admin"}
+    told = shared.info(warn_days=32)
+    assert {problem["name"] for problem in told["problems"]} == {"ca", "admin"}
+    authority = shared.certificate("ca-cert")
+    (dates,) = [(each["not_before"], each["not_after"]) for each in told["certificates"] if each["name"] == "ca"]
+    assert dates == tuple(
+        f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in (authority.not_valid_before_utc, authority.not_valid_after_utc)
+    )
     result = shared.good(validity_days=29, force=True)
     assert {problem["code"] for problem in result["problems"]} == {"expires_too_soon"}
     assert {problem["severity"] for problem in result["problems"]} == {"warning"}

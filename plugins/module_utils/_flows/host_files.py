@@ -152,7 +152,7 @@ def _keep_absent(path: str, report: HostFilesReport, check: bool) -> None:
             raise OSError(errno.EISDIR, "it is a directory, and not a file", path)
         report.removed.append(path)
         if check:
-            require_writable(place, name)
+            require_writable(place, name, own=True)
         else:
             place.unlink(name)
             place.sync()

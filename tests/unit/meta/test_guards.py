@@ -60,6 +60,29 @@ def test_a_skip_and_a_printed_key_fail(tmp_path: pathlib.Path) -> None:
     assert not set(key.splitlines()) & set(run.stdout.splitlines())
 
 
+def made_of(*targets: str) -> str:
+    """The commands of targets of the Makefile."""
+    return subprocess.run(["make", "-n", *targets], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+def test_what_is_said_to_be_run_is_run() -> None:
+    """make test and make check begin these stages, and each of them is more than a name."""
+    stages = {"check": "lint types unit", "test": "lint types docs-lint unit integration --beside sanity molecule"}
+    for target, words in stages.items():
+        assert f"scripts/stages.py {words}\n" in made_of(target)
+    programs = {
+        "lint": ["ruff check", "ruff format", "yamllint", "shellcheck", "ansible-lint", "antsibull-changelog lint"],
+        "types": ["mypy"],
+        "docs-lint": ["antsibull-docs lint-collection-docs"],
+        "unit": ["pytest", "tests/unit\n"],
+        "integration": ["pytest", "tests/integration\n"],
+        "sanity": ["scripts/sanity\n"],
+        "molecule": ["molecule test --all\n"],
+    }
+    for stage, wanted in programs.items():
+        assert [program for program in wanted if program not in made_of(stage)] == [], stage
+
+
 def test_a_stage_that_prints_a_key_fails(tmp_path: pathlib.Path) -> None:
     (tmp_path / "key.pem").write_text(pki.private_key_pem(pki.new_key()))
     (tmp_path / "Makefile").write_text("good:\n\t@echo fine\nleaks:\n\t@cat key.pem\nbreaks:\n\t@false\n")

@@ -65,8 +65,9 @@ def foresee_folder(path: str) -> None:
         try:
             place = _opened(stack, path, (), create=False)
             if place.look(OWED):
-                place = stack.enter_context(place.directory(OWED))
-            require_writable(place, OWED)
+                require_writable(stack.enter_context(place.directory(OWED)))
+            else:
+                require_writable(place, OWED)
         except FileNotFoundError:
             require_makeable(path)
 
@@ -123,7 +124,7 @@ def _read(place: Place, host_file: str, name: str, parse: t.Callable[[bytes], _E
 
 def write_entry(place: Place, entry: OwedEntry | Confirmation) -> None:
     """In place of one that is there. Durable when this returns."""
-    place.write(file_name(entry.lineage) + SUFFIX, to_json(entry), _ATTRIBUTES)
+    place.write(file_name(entry.lineage) + SUFFIX, to_json(entry), _ATTRIBUTES, own=True)
     place.sync()
 
 

@@ -16,14 +16,16 @@ import stat
 from .places import Place, open_place
 
 
-def require_writable(place: Place, name: str) -> None:
-    """Raises the OSError that Place.write of this name would."""
+def require_writable(place: Place, name: str = "", *, own: bool = False) -> None:
+    """Raises the OSError that Place.write would, with these; without a name, of one that is not there."""
     path = os.path.join(place.path, name)
     if not os.access(".", os.W_OK | os.X_OK, dir_fd=place.descriptor):
         raise _refusal(place.descriptor, path)
-    found = place.look(name)
-    if found and stat.S_ISDIR(found.st_mode):
+    found = place.look(name) if name else None
+    if found and own and stat.S_ISDIR(found.st_mode):
         raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    if found and not own:
+        place.require_replaceable(name)
 
 
 def require_makeable(path: str, *, parents: bool = False) -> None:

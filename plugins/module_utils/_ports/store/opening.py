@@ -88,7 +88,7 @@ def foresee(path: str, settings: DirectorySettings, name: str | None) -> None:
         elif not found.versions:
             require_writable(found.state, VERSIONS)
         if name:
-            require_writable(found.base, name)
+            require_writable(found.base, name, own=True)
 
 
 @contextlib.contextmanager

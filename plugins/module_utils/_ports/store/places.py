@@ -180,7 +180,7 @@ class Place:
         """Make it a file, an empty one unless there is one, that was written at this instant (seconds since 1970)."""
         found = self.look(name)
         if not (found and stat.S_ISREG(found.st_mode)):
-            self.write(name, b"", attributes)
+            self.write(name, b"", attributes, own=True)
         os.utime(name, (instant, instant), dir_fd=self._descriptor, follow_symlinks=False)
 
     @_located
