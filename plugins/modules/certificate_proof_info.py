@@ -139,8 +139,8 @@ requirements:
   - cryptography >= 42.0
 notes:
   - Run it on HAProxy's host, as a user who may read its configuration.
-  - Listeners on all addresses are asked on a loopback address at which nobody else listens, unix sockets and abstract ones as they are. Those that
-    cannot be asked are in RV(not_probed).
+  - Listeners on all addresses are asked on a loopback address at which nobody else listens, unix sockets and abstract
+    ones as they are. Those that cannot be asked are in RV(not_probed).
   - Listeners with C(accept-proxy) get a PROXY protocol header; where C(expect-proxy) has a condition, every second of
     O(retries) has one. A listener that demands client certificates is proven too, for its own certificate comes before
     it refuses.

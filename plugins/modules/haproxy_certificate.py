@@ -175,8 +175,11 @@ options:
   force:
     description:
       - Whether to update even when HAProxy reports the same leaf and the same names in the chain.
-      - Needed only when an intermediate was replaced by one of the same name and issuer, or when DH parameters were
-        taken away. Every run then reports a change.
+      - Rarely needed. What HAProxy does not tell (the intermediates but for their names, DH parameters) is compared
+        with what this module has given it since it started, and O(certificates[].src) counts when it has changed since.
+        When others have given HAProxy something else, or O(certificates[].content) is given for the first time, such a
+        difference goes unseen without this.
+      - Every run then reports a change.
     type: bool
     default: false
   remove_stale_ocsp:

@@ -23,9 +23,9 @@ SPEAKS_ANSIBLE: t.Final = "_module"
 CORE_MAY_IMPORT: t.Final = frozenset({
     "__future__", "base64", "binascii", "codecs", "collections", "contextlib", "copy", "csv", "dataclasses",
     "datetime", "difflib", "enum", "functools", "hashlib", "heapq", "hmac", "ipaddress", "itertools", "json", "math",
-    "operator", "posixpath.dirname", "re", "shlex", "string", "struct", "textwrap", "types", "typing", "unicodedata",
-    "warnings", "cryptography", "idna", "jmespath", "prometheus_client", "email.utils.parsedate_to_datetime",
-    "urllib.parse.urlsplit",
+    "operator", "posixpath.dirname", "posixpath.join", "re", "shlex", "string", "struct", "textwrap", "types", "typing",
+    "unicodedata", "warnings", "cryptography", "idna", "jmespath", "prometheus_client",
+    "email.utils.parsedate_to_datetime", "urllib.parse.urlsplit",
 })
 #: And what it may not use of that, nor of what Python has without an import.
 CORE_MUST_NOT_USE: t.Final = frozenset({

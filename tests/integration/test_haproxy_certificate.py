@@ -7,8 +7,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import ssl
 import stat
+import subprocess
 
 import pytest
 from ansible_collections.certops.rotation.tests.support import pki
@@ -221,6 +223,40 @@ def test_chain_is_compared(haproxy: HaproxyInstance, intermediate: pki.Certifica
     assert actions(deploy(haproxy, {"name": name, "content": other, "force": True})) == ["updated"]
     assert actions(deploy(haproxy, {"name": name, "content": other}, force=True)) == ["updated"]
     assert actions(deploy(haproxy, {"name": name, "content": other, "force": False}, force=True)) == ["unchanged"]
+
+
+def sent_chain(instance: HaproxyInstance, name: str) -> str:
+    """PEM of all that comes after the leaf."""
+    command = ["openssl", "s_client", "-connect", f"127.0.0.1:{instance.port}", "-servername", name, "-showcerts"]
+    told = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, check=False)
+    found = re.findall(r"-----BEGIN CERTIFICATE-----\n[^-]+-----END CERTIFICATE-----\n", told.stdout)
+    return "".join(found[1:])
+
+
+@pytest.mark.parametrize("key_type", ["ec", "ed25519"])
+def test_an_intermediate_that_was_issued_again(
+    haproxy: HaproxyInstance, intermediate: pki.CertificateAuthority, key_type: pki.KeyType
+) -> None:
+    """Leaf, names and keys are the same, and HAProxy tells no more of a chain (of an Ed25519 leaf not even that)."""
+    again = pki.CertificateAuthority("Test Intermediate", key=intermediate.key, parent=intermediate.parent)
+    leaf = intermediate.issue("b.example.com", key_type=key_type)
+    first, second = leaf.combined_pem, leaf.replace(chain_pem=again.certificate_pem).combined_pem
+    item = {"src": haproxy.write_certificate("b.pem", first)}
+    assert haproxy.reload(), haproxy.log
+    worker = haproxy.worker_pid()
+    assert actions(deploy(haproxy, item)) == ["unchanged"]  # as it was read
+    for pem, chain in ((second, again), (first, intermediate)):
+        haproxy.write_certificate("b.pem", pem)
+        before = memory(haproxy)
+        assert actions(deploy(haproxy, item, check=True)) == ["updated"]
+        assert memory(haproxy) == before
+        assert actions(deploy(haproxy, item)) == ["updated"]
+        assert sent_chain(haproxy, "b.example.com") == chain.certificate_pem
+        assert [actions(deploy(haproxy, item, check=check)) for check in (True, False)] == [["unchanged"]] * 2
+    # By a file that is only touched nothing is loaded again.
+    haproxy.write_certificate("b.pem", first)
+    assert actions(deploy(haproxy, item)) == ["unchanged"]
+    assert haproxy.worker_pid() == worker
 
 
 @pytest.mark.parametrize("key_type", ["ed25519", "rsa2048", "ec384"])

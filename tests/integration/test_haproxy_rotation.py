@@ -16,7 +16,7 @@ import typing as t
 import pytest
 import yaml
 from ansible_collections.certops.rotation.plugins.modules import haproxy_rotation
-from ansible_collections.certops.rotation.tests.support import pki, rotation
+from ansible_collections.certops.rotation.tests.support import pki, rotation, tls_server
 from ansible_collections.certops.rotation.tests.support.aws_faults import AwsFaults
 from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
 from ansible_collections.certops.rotation.tests.support.module import ModuleRun
@@ -446,3 +446,29 @@ def test_an_rsa_certificate_beside_an_ecdsa_wildcard_is_renewed(walk: Walk) -> N
     for issued in [scene.authority.issue("a.example.com", key_type="rsa2048") for dummy in range(2)]:
         scene.aws.put_secret(f"{rotation.PREFIX}a", issued.secret_document())
         assert walk.good()["proven"] == ["web/a"]
+
+
+def test_an_intermediate_that_was_issued_again(walk: Walk) -> None:
+    """The leaf stays. HAProxy gets the new chain; where it keeps the old one, the file goes back to that."""
+    scene = walk.scene
+    issued = scene.store("a")
+    walk.good()
+    authorities = [
+        pki.CertificateAuthority("Intermediate", key=scene.authority.key, parent=scene.authority.parent)
+        for _time in range(2)
+    ]
+    renewed = [issued.replace(chain_pem=authority.certificate_pem) for authority in authorities]
+    scene.aws.put_secret("web/a", renewed[0].secret_document())
+    done = walk.good()
+    assert of_haproxy(done) == (True, "hot_update", ["web/a"], [], False)
+    assert walk.good()["changed"] is False
+
+    scene.aws.put_secret("web/a", renewed[1].secret_document())
+    with tls_server.server(
+        lambda connection: connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    ) as port:
+        without = {"socket": None, "reload_methods": ["http"], "reload_url": f"http://127.0.0.1:{port}/"}
+        failed = walk.bad(**without)
+    assert failed["rolled_back"] == ["web/a"], failed
+    assert "the right certificate, but it comes without CN=Intermediate (" in failed["msg"]
+    assert renewed[0].chain_pem in scene.file("a").read_text()

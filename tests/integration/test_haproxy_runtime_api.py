@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import hashlib
 import re
 import ssl
@@ -19,6 +20,7 @@ from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyIn
 from ansible_collections.certops.rotation.tests.support.haproxy_memory import actions, deploy, info, served
 from ansible_collections.certops.rotation.tests.support.module import ModuleRun, run_module
 from ansible_collections.certops.rotation.tests.support.revocation import ocsp_response
+from cryptography.hazmat.primitives import hashes
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -135,6 +137,23 @@ def test_bundle_of_two_key_types(intermediate: pki.CertificateAuthority) -> None
                 told[told.index("-----BEGIN") : told.index("-----END CERTIFICATE-----") + 25]
             )
             assert hashlib.sha256(leaf).hexdigest() == renewed.fingerprint_sha256
+
+
+@pytest.mark.installed_haproxy
+def test_line_of_a_bundle(intermediate: pki.CertificateAuthority) -> None:
+    """The file has one line for both, so the one that goes comes back with a reload, and that is said."""
+    rsa, ecdsa = (intermediate.issue("a.example.com", key=pki.shared_key(kind)) for kind in ("rsa2048", "ec"))
+    other = intermediate.issue("b.example.com")
+    files = {"a.pem.rsa": rsa.combined_pem, "a.pem.ecdsa": ecdsa.combined_pem, "b.pem": other.combined_pem}
+    with haproxy_with(
+        {**files, "x.list": "{dir}/b.pem\n{dir}/a.pem a.example.com\n"}, "crt-list {dir}/x.list"
+    ) as haproxy:
+        entries = [{"filters": ["a.example.com"], "state": "absent"}]
+        item = {"name": path_in(haproxy, "a.pem.rsa"), "crt_list": path_in(haproxy, "x.list"), "entries": entries}
+        run = check_run_check_run(haproxy, item)
+        assert "a reload brings this back" in run.result["certificates"][0]["message"]
+        assert file_lines(haproxy, "x.list")[-1] == "a.pem a.example.com"
+        assert served(haproxy, "a.example.com") == ecdsa.fingerprint_sha256
 
 
 @pytest.mark.parametrize("is_split", [True, False], ids=["certificate-and-key", "both-in-one"])
@@ -368,10 +387,6 @@ def test_ocsp_response_with_its_certificate(intermediate: pki.CertificateAuthori
 
 def test_ocsp_responses_that_are_not_taken(intermediate: pki.CertificateAuthority) -> None:
     """HAProxy says "Success!" to each, and serves some. Here nothing changes, with the certificate neither."""
-    from datetime import timedelta
-
-    from cryptography.hazmat.primitives import hashes
-
     first, renewed = intermediate.issue("a.example.com"), intermediate.issue("a.example.com")
     stranger = pki.CertificateAuthority("Stranger")
     response = ocsp_response(intermediate, first)
@@ -381,8 +396,8 @@ def test_ocsp_responses_that_are_not_taken(intermediate: pki.CertificateAuthorit
         for bad, said in (
             (response, "for another certificate"),
             (ocsp_response(intermediate, renewed, signer=stranger), "signed by nobody who may"),
-            (ocsp_response(intermediate, renewed, next_update=now - timedelta(minutes=1)), "out of date"),
-            (ocsp_response(intermediate, renewed, this_update=now + timedelta(days=1)), "of the future"),
+            (ocsp_response(intermediate, renewed, next_update=now - datetime.timedelta(minutes=1)), "out of date"),
+            (ocsp_response(intermediate, renewed, this_update=now + datetime.timedelta(days=1)), "of the future"),
             (ocsp_response(intermediate, renewed, status=ocsp.OCSPCertStatus.UNKNOWN), "does not know"),
             (ocsp_response(intermediate, renewed, algorithm=hashes.SHA256()), "identified by SHA-1"),
             (b"garbage", "cannot be read"),
@@ -391,7 +406,16 @@ def test_ocsp_responses_that_are_not_taken(intermediate: pki.CertificateAuthorit
             run = deploy(haproxy, {**item, "ocsp_src": put(haproxy, "bad.der", bad)["src"]})
             assert said in run.result["msg"], run.output
             assert served(haproxy, None) == first.fingerprint_sha256
+        # The one beside the file is not taken away when it was given.
+        run = deploy(haproxy, {**item, "ocsp_src": put(haproxy, "a.pem.ocsp", response)["src"]})
+        assert "for another certificate" in run.result["msg"], run.output
+        assert (haproxy.directory / "a.pem.ocsp").exists()
         assert staple(haproxy, haproxy.port) == (f"{first.certificate.serial_number:x}", "good")
+        # What one item says without sense is not the matter of the others.
+        bad = {"name": path_in(haproxy, "z.pem"), "entries": [{"crt_list": "/x", "filters": ["a b"]}]}
+        run = deploy(haproxy, bad, item, remove_stale_ocsp=False)
+        assert actions(run) == ["failed", "updated"], run.output
+        assert served(haproxy, None) == renewed.fingerprint_sha256
 
 
 def test_ocsp_response_whose_issuer_is_not_in_the_chain(intermediate: pki.CertificateAuthority) -> None:
@@ -473,7 +497,7 @@ def test_certificates_come_and_go(intermediate: pki.CertificateAuthority) -> Non
 def test_one_more_line_does_not_hide_what_a_ca_file_took_away(
     intermediate: pki.CertificateAuthority, haproxy_version: str
 ) -> None:
-    """HAProxy's issue 3165: its places are out of HAProxy's books. With another line it would look as if they were in."""
+    """HAProxy's issue 3165: its places are out of HAProxy's books. With another line it looks as if they were in."""
     first, renewed = intermediate.issue("a.example.com"), intermediate.issue("a.example.com")
     files = {
         "a.pem": first.combined_pem,

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import random
 import socket
 import ssl
+import time
 import typing as t
 
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.selection import ClientKeys, Selector
 from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.binds import tls_uses
-from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.certificate_files import (
-    read_certificate_files,
-)
 from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.loaded import look_at_loaded
+from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.loaded_files import (
+    read_loaded_files,
+)
 from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.runtime import RuntimeApi
 from ansible_collections.certops.rotation.tests.support import pki
 from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance
@@ -159,7 +161,7 @@ def selectors(haproxy: HaproxyInstance, version: str, *, by_socket: bool) -> lis
     if loaded is not None:
         assert loaded.version == tuple(map(int, version.split(".")))
     binds = tls_uses([str(haproxy.config_path)], {}, loaded)
-    files = read_certificate_files({item.path for bind in binds for item in bind.references or ()})
+    files = read_loaded_files({item.path for bind in binds for item in bind.references or ()})
     number = tuple(map(int, version.split(".")))
     return [
         Selector(bind.references or (), files, strict_sni=bind.strict_sni, version=(number[0], number[1]))
@@ -295,3 +297,30 @@ def test_a_default_of_all_listeners_decides_who_is_asked_without_sni(haproxy_ver
     with HaproxyInstance({"www.pem": issued.combined_pem}, tls=tls, extra_global=options) as haproxy:
         result = prove(haproxy, {"www.pem": issued})
         assert (result["proven"], result["probes"]) == (True, 3), result["msg"]
+
+
+def test_what_is_on_the_disk_is_not_what_haproxy_has_read() -> None:
+    """Then its process tells the names that it holds, and only where it has the same ones nobody knows who answers."""
+    issued, twin = ROOT.issue("www.x.test"), ROOT.issue("twin.x.test")
+    files = {
+        "0.pem": issue("default.x.test"),
+        "gone.pem": issue("gone.x.test", common_name="twin.x.test"),
+        "new.pem": issue("new.x.test", key_type="rsa2048"),
+        "twin.pem": twin.combined_pem,
+        "www.pem": issued.combined_pem,
+    }
+    with HaproxyInstance(files) as haproxy:
+        (haproxy.certs_dir / "gone.pem").unlink()
+        new = haproxy.certs_dir / "new.pem"
+        new.write_text(issue("www.x.test"))
+        os.utime(new, (time.time() + 60, time.time() + 60))
+        assert prove(haproxy, {"www.pem": issued}, socket=haproxy.socket)["proven"]
+        later = {"twin.pem": ROOT.issue("twin.x.test"), "www.pem": ROOT.issue("www.x.test")}
+        for name, renewed in later.items():
+            haproxy.write_certificate(name, renewed.combined_pem)
+        result = prove(haproxy, later, socket=haproxy.socket)
+        assert {item["name"]: item["outcome"] for item in result["certificates"]} == {
+            "twin": "unasked",
+            "www": "wrong",
+        }, result["msg"]
+        assert "who answers is not known here" in result["msg"]

@@ -100,16 +100,10 @@ def by_name(two: Two) -> t.Iterator[HaproxyInstance]:
         yield haproxy
 
 
-def add_entry(haproxy: HaproxyInstance, options: str) -> str:
-    """One for b.example.com, with these options; its name in HAProxy."""
-    name = haproxy.certificate_name("b.pem")
-    pem = pathlib.Path(name).read_text()
-    haproxy.execute(f"new ssl cert {name}")
-    haproxy.execute(f"set ssl cert {name} <<\n{pem}")
-    assert "Success" in haproxy.execute(f"commit ssl cert {name}")
-    added = haproxy.execute(f"add ssl crt-list {haproxy.crt_list_path} <<\n{name} [{options}] b.example.com\n")
-    assert "Success" in added, added
-    return name
+def entry(haproxy: HaproxyInstance, options: str) -> dict[str, t.Any]:
+    """The certificate of b.example.com, by a line with these options."""
+    line = {"options": options, "filters": ["b.example.com"]}
+    return {"src": haproxy.certificate_name("b.pem"), "crt_list": str(haproxy.crt_list_path), "entries": [line]}
 
 
 def test_a_new_ca_file_for_an_entry_of_a_crt_list(two: Two, by_name: HaproxyInstance) -> None:
@@ -120,8 +114,10 @@ def test_a_new_ca_file_for_an_entry_of_a_crt_list(two: Two, by_name: HaproxyInst
     assert "set its state to present" in unknown.result["msg"]
     in_all_modes(by_name, {"name": path, "content": two.second.certificate_pem, "state": "present"}, "added")
     in_all_modes(by_name, {"name": path, "content": two.both}, "updated")
-    in_all_modes(by_name, {"name": path, "content": two.second.certificate_pem}, "updated")
-    name = add_entry(by_name, f"ca-file {path} verify required")
+    pathlib.Path(path).write_text(two.second.certificate_pem)
+    in_all_modes(by_name, {"src": path}, "updated")
+    used = entry(by_name, f"ca-file {path} verify required")
+    assert actions(deploy(by_name, used)) == ["added"]
     for client, server_name, expected in (
         (two.of_first, "a.example.com", True),
         (two.of_second, "a.example.com", False),
@@ -129,28 +125,29 @@ def test_a_new_ca_file_for_an_entry_of_a_crt_list(two: Two, by_name: HaproxyInst
         (two.of_second, "b.example.com", True),
     ):
         assert is_accepted(by_name, client, server_name) == expected, (client.names, server_name)
-    worker = by_name.worker_pid()
     for check in (True, False):
-        used = change(
+        refused = change(
             by_name, {"name": path, "state": "absent"}, {"name": "/never.pem", "state": "absent"}, check=check
         )
-        assert states(used) == ["failed", "unchanged"]
-        assert used.result["files"][0]["error_code"] == "in_use"
-        assert "haproxy_certificate" in used.result["msg"]
-        assert not used.result["needs_reload"]
+        assert states(refused) == ["failed", "unchanged"]
+        assert refused.result["files"][0]["error_code"] == "in_use"
+        assert "haproxy_certificate" in refused.result["msg"]
+        assert not refused.result["needs_reload"]
     assert is_accepted(by_name, two.of_second, "b.example.com")
-    assert "deleted" in by_name.execute(f"del ssl crt-list {by_name.crt_list_path} {name}")
+    assert by_name.reload(), "with the file on the disk, it brings back the same"
+    (by_name.directory / "second.pem").unlink()
+    assert actions(deploy(by_name, {**used, "entries": None, "state": "absent"})) == ["removed"]
     in_all_modes(by_name, {"name": path, "state": "absent"}, "removed")
     assert path not in by_name.execute("show ssl ca-file")
     assert not is_accepted(by_name, two.of_second, "b.example.com")
-    assert by_name.worker_pid() == worker
 
 
 def test_a_new_crl_file_for_an_entry_of_a_crt_list(two: Two, by_name: HaproxyInstance) -> None:
     """Who is revoked is refused for the entry's name, and for no other."""
     item = crl(by_name, "crl.pem", crl_pem(two.first, two.revoked))
     in_all_modes(by_name, item, "added")
-    name = add_entry(by_name, f"crl-file {item['name']}")
+    used = entry(by_name, f"crl-file {item['name']}")
+    assert actions(deploy(by_name, used)) == ["added"]
     accepted = [
         is_accepted(by_name, client, server_name)
         for client in (two.of_first, two.revoked)
@@ -159,7 +156,7 @@ def test_a_new_crl_file_for_an_entry_of_a_crt_list(two: Two, by_name: HaproxyIns
     assert accepted == [True, True, True, False]
     absent = {"name": item["name"], "kind": "crl", "state": "absent"}
     assert states(change(by_name, absent)) == ["failed"]
-    assert "deleted" in by_name.execute(f"del ssl crt-list {by_name.crt_list_path} {name}")
+    assert actions(deploy(by_name, {**used, "entries": None, "state": "absent"})) == ["removed"]
     assert "Set its kind to crl" in change(by_name, {**absent, "kind": "ca"}).result["msg"]
     in_all_modes(by_name, absent, "removed")
     assert item["name"] not in by_name.execute("show ssl crl-file")

@@ -14,6 +14,8 @@ import typing as t
 from dataclasses import dataclass
 from posixpath import dirname
 
+from .unit_files import command_line, is_plain, one_value, one_word
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -69,6 +71,8 @@ _DAY: t.Final = 1440  # minutes
 _CRON_TIME: t.Final = re.compile(r"[A-Za-z0-9*,/-]+(?: [A-Za-z0-9*,/-]+){4}")
 #: Plain, for the unit, the shell and cron read it, each with rules of its own.
 _WAKE: t.Final = re.compile(r"/[A-Za-z0-9/._-]+")
+#: systemd.unit(5): valid characters, and none in front that would make it an option.
+_UNIT: t.Final = re.compile(r"[A-Za-z0-9:_.@\\][A-Za-z0-9:_.@\\-]*")
 _HOURS: t.Final = (60, 120, 180, 240, 360, 480, 720)  # minutes of the whole hours that divide a day
 
 
@@ -220,6 +224,30 @@ class Schedule:
             return "0 0 * * *"
         return f"0 */{interval // 60} * * *" if interval in _HOURS else ""
 
+    # -- in units, as systemd reads them ------------------------------------------------------------------------
+
+    @property
+    def watched_values(self) -> list[str]:
+        return [one_value(path) for path in self._given.watch]
+
+    @property
+    def writable_words(self) -> list[str]:
+        """Each with the dash that lets it be missing."""
+        return [one_word(f"-{path}") for path in self.writable]
+
+    @property
+    def check_line(self) -> str:
+        """The command that compares certificates with what the last run has left."""
+        given = self._given
+        options = [f"--delay={given.watch_delay}", f"--unit={given.name}.service"]
+        return command_line(
+            [f"{self.virtualenv}/bin/python", f"{self.directory}/check.py", *options, "--", *given.watch]
+        )
+
+    @property
+    def check_environment(self) -> str:
+        return one_word(f"PYTHONPATH={self.collections_path}")
+
     @property
     def unit_templates(self) -> dict[str, str]:
         """Unit -> template. Those that are not wanted are removed."""
@@ -326,6 +354,22 @@ class Schedule:
         yield (
             "rotation_schedule_wake: a path with a slash in front, made of letters, digits and / . _ -",
             bool(given.wake) and not _WAKE.fullmatch(given.wake),
+        )
+        relative = [path for path in given.watch if not path.startswith("/")]
+        yield f"rotation_schedule_watch: not with a slash in front: {', '.join(relative)}", bool(relative)
+        paths = [*given.watch, *self.writable, self.virtualenv, self.collections_path]
+        strange = ", ".join(repr(path) for path in paths if not is_plain(path))
+        yield (
+            f"Quotes, backslashes, control characters, or white space at begin or end of a path fit no unit: {strange}",
+            bool(strange) and not on_cron,
+        )
+        yield (
+            f"rotation_schedule_collections_path: a colon would separate two: {self.collections_path}",
+            ":" in self.collections_path,
+        )
+        yield (
+            f"haproxy_certificates_service is no name of a unit: {self.service!r}",
+            not _UNIT.fullmatch(self.service),
         )
 
 

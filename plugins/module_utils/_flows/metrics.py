@@ -149,7 +149,7 @@ def read_numbers(textfile: str, read: t.Callable[[str], N], empty: t.Callable[[]
 
 
 def write_textfile(path: str, data: bytes, *, alone: bool = False, check_mode: bool = False) -> None:
-    """In one step, in place of a regular file or of nothing. Raises StoreError; check_mode: that alone.
+    """In place of a regular file or of nothing, in one step. Raises StoreError, and in check mode does nothing else.
 
     alone: a lock is held that keeps others from writing it now, so that what a killed run left can go at once.
     """

@@ -19,7 +19,7 @@ from .._core.pipeline.source import CertificateSource, Selection
 from .._core.record.status import UNASKED, CertificateStatus, LayerFinding, Status, Verdict, run_status
 from .._core.text import listed
 from .._errors import InvalidOption, RotationError, SecretsManagerError
-from .._ports.haproxy.certificate_files import kind_of_key
+from .._ports.haproxy.loaded_files import kind_of_key
 from .._ports.store import last_success
 from .._ports.store.atomic import store_errors
 from .._ports.store.directory import CertificateDirectory

@@ -55,7 +55,7 @@ def look_at_memory(
         api = WorkerApi(master, CURRENT, timeout)
     else:
         return Memory(None, {}, None, unasked=absent if master_socket else "")
-    files = FileNames(read_load_paths(config))
+    files = FileNames(read_load_paths(config, api))
     names: t.Sequence[str] = ()
     unasked = ""
     try:

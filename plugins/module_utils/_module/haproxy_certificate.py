@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
 from .._core.haproxy.crt_list_line import make_line
 from .._errors import InvalidOption
@@ -45,35 +46,22 @@ def wanted_certificates(params: t.Mapping[str, t.Any]) -> list[MemoryItem]:
         lacking = [item["src"], item["content"]].count(None)
         if state == "present" and (lacking == 0 or (lacking == 2 and not item["entries"])):
             raise InvalidOption(f"{name}: give either src or content.")
-        crt_list = item["crt_list"] or params["crt_list"]
-        ocsp, issuer = (
-            GivenText(item["ocsp_src"], item["ocsp_content"]),
-            GivenText(item["issuer_src"], item["issuer_content"]),
+        made = MemoryItem(
+            name=name,
+            state=state,
+            source=item["src"],
+            content=item["content"],
+            crt_list=item["crt_list"] or params["crt_list"],
+            force=params["force"] if item["force"] is None else item["force"],
+            purge_entries=item["purge_entries"],
+            ocsp=GivenText(item["ocsp_src"], item["ocsp_content"]),
+            issuer=GivenText(item["issuer_src"], item["issuer_content"]),
+            key_source=item["key_src"],
         )
-        if (ocsp or issuer) and (state == "absent" or lacking == 2):
-            raise InvalidOption(f"{name}: an OCSP response goes with the certificate: give it by src or content, too.")
-        if state == "absent" and item["entries"]:
-            raise InvalidOption(
-                f"{name}: a certificate that is absent has no entries. To take single lines out, give entries of state"
-                " absent to a certificate that is present."
-            )
-        if item["purge_entries"] and not item["entries"]:
-            raise InvalidOption(f"{name}: purge_entries needs entries: those that it should have.")
-        items.append(
-            MemoryItem(
-                name=name,
-                state=state,
-                source=item["src"],
-                content=item["content"],
-                crt_list=crt_list,
-                force=params["force"] if item["force"] is None else item["force"],
-                entries=_wanted_lines(name, item["entries"], crt_list),
-                purge_entries=item["purge_entries"],
-                ocsp=ocsp,
-                issuer=issuer,
-                key_source=item["key_src"],
-            )
-        )
+        try:
+            items.append(replace(made, entries=_wanted_lines(made, item["entries"])))
+        except InvalidOption as error:
+            items.append(replace(made, refusal=error))
     names = [item.name for item in items]
     if len(set(names)) != len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
@@ -84,13 +72,21 @@ def wanted_certificates(params: t.Mapping[str, t.Any]) -> list[MemoryItem]:
     return items
 
 
-def _wanted_lines(
-    name: str, entries: t.Sequence[t.Mapping[str, t.Any]] | None, crt_list: str | None
-) -> list[WantedLine] | None:
-    """Raises InvalidOption."""
+def _wanted_lines(wanted: MemoryItem, entries: t.Sequence[t.Mapping[str, t.Any]] | None) -> list[WantedLine] | None:
+    """Raises InvalidOption for what does not go together, here or in what goes with the certificate."""
+    name = wanted.name
+    if (wanted.ocsp or wanted.issuer) and (wanted.state == "absent" or not wanted.has_content):
+        raise InvalidOption(f"{name}: an OCSP response goes with the certificate: give that by src or content, too.")
+    if wanted.state == "absent" and entries:
+        raise InvalidOption(
+            f"{name}: a certificate that is absent has no entries. To take single lines out, give entries of state"
+            " absent to a certificate that is present."
+        )
+    if wanted.purge_entries and not entries:
+        raise InvalidOption(f"{name}: purge_entries needs entries: those that it should have.")
     lines = []
     for entry in entries or ():
-        where, number = entry["crt_list"] or crt_list, entry["line"]
+        where, number = entry["crt_list"] or wanted.crt_list, entry["line"]
         is_told = entry["options"] is not None or entry["filters"] is not None
         if not where:
             raise InvalidOption(f"{name}: an entry needs a crt_list.")

@@ -23,7 +23,7 @@ def run(module: t.Any) -> None:
         info = api.info()
         memory = CertificateMemory(api)
         transaction, names = memory.list_names()
-        known = KnownNames(FileNames(read_load_paths(module.params["config"] or [])), names)
+        known = KnownNames(FileNames(read_load_paths(module.params["config"] or [], api)), names)
         wanted = module.params["names"]
         asked = names if wanted is None else dict.fromkeys(found for name in wanted for found in known.of(name))
         described = [memory.describe(name) for name in asked]

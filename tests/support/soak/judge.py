@@ -21,6 +21,7 @@ from .processes import SceneHaproxy, another
 from .scenes import Scene
 
 _QUESTIONS_AGAIN, _AGAIN = 12, 8  # connections for so many questions, where another process may answer
+_FEWER_KINDS = (("any", "rsa 1.2", "rsa 1.3", "ecdsa 1.3"), ("any 1.2", "rsa 1.2", "rsa 1.3", "ecdsa 1.2"))
 Answers = dict[Question, frozenset[Chain]]
 
 
@@ -97,8 +98,8 @@ class Judge:
         answers: Answers = {}
         for number, place in enumerate(places):
             for position, name in enumerate(names):
-                # All kinds of clients for no name and some others, half of them for the rest.
-                for kind in list(KINDS) if position < 3 else list(KINDS)[position % 2 :: 2]:
+                # All kinds of clients for no name and some others; for the rest those that take the second choice.
+                for kind in KINDS if position < 3 else _FEWER_KINDS[position % 2]:
                     answers[Question(number, name, kind)] = frozenset((ask(place, name, kind),))
                     self.handshakes += 1
         return answers
@@ -109,7 +110,13 @@ class Judge:
         chain = chain_in(pems[one.file])
         current = {chain_in(pem) for pem in pems.values()}
         places = self._scene.places(self._haproxy.names())
-        mine = [question for question, got in expected.items() if any(each[:1] == chain[:1] for each in got)]
+        names = {*one.names, *self._scene.filters(one)}
+        # What it answers as the default one, or for a common name, is no name of its own.
+        mine = [
+            question
+            for question, got in expected.items()
+            if any(each[:1] == chain[:1] for each in got) and (question.name is None or names & _forms(question.name))
+        ]
         seen_at = {question.place for question in mine}
         shadowed = frozenset(
             number for number, (_place, bind) in enumerate(places) if one.key in bind.loads and number not in seen_at
@@ -128,7 +135,6 @@ class Judge:
             truth = None
         at = [f"nobody can get it at {places[number][0]}" for number in sorted(shadowed)]
         why = "; ".join([*wrong[:4], *other[:3], *at]) or ("" if seen else "nobody gets it")
-        names = {*one.all_names, *self._scene.filters(one)}
         contested = any(
             one.key in places[question.place][1].loads
             and names & _forms(question.name)

@@ -115,14 +115,25 @@ class Scene:
             ("ca-file {other}/clients.pem verify optional", 0.07),
             ("ca-file {other}/clients.pem verify required", 0.07),
         ):
-            if draw.random() < chance:
+            if draw.random() < chance and not ("-ver" in option and "-ver" in options[-1]):
                 options.append(option)
         if draw.random() < 0.5:  # HAProxy takes options in any order, the certificates too
             draw.shuffle(options)
         proxied = draw.random() < 0.1
         addresses, places = self._addresses()
-        text = f"bind {addresses} ssl {' '.join(options)}{' accept-proxy' if proxied else ''}"
-        return Bind(text, frozenset(told), places, proxied, section=draw.randrange(2))
+        section = draw.randrange(2)
+        files = loads.removeprefix("crt ").split(" crt ")
+        are_files = loads.startswith("crt ") and all(path.endswith(".pem") or path.startswith("@") for path in files)
+        if self.version >= (3, 2) and draw.random() < 0.3 and are_files and "default-crt" not in loads:
+            # What all listeners of a section load: this one has a section of its own. (On a directory HAProxy hangs.)
+            uses = [f"    ssl-f-use crt {path}" for path in files]
+            bind = Bind(f"bind {addresses} ssl", frozenset(told), places, section=2 + number)
+            return dataclasses.replace(bind, after="\n".join(uses))
+        expects = ""
+        if proxied and draw.random() < 0.4:
+            section, expects = 2 + number, "    tcp-request connection expect-proxy layer4"
+        text = f"bind {addresses} ssl {' '.join(options)}{' accept-proxy' if proxied and not expects else ''}"
+        return Bind(text, frozenset(told), places, proxied, section=section, after=expects)
 
     def _addresses(self) -> tuple[str, tuple[tuple[str, str], ...]]:
         port = f"p{self.ports}"
@@ -147,7 +158,7 @@ class Scene:
         draw, every = self.draw, {one.key for one in self.managed}
         kinds = ["directory"] * 3 + ["list"] * 3 + ["single", "single", "link", "links", "bundle", "after"]
         if self.version >= (3, 0):
-            kinds += ["store", "default"]
+            kinds += ["store", "default", "listed store"]
         kind = draw.choice(kinds)
         chosen = draw.sample(self.managed, draw.randint(1, len(self.managed)))
         keys = {one.key for one in chosen}
@@ -181,6 +192,12 @@ class Scene:
             lines += [f"    load crt {base}{one.file} alias {one.key}" for one in chosen]
             self.stores += lines
             return " ".join(f"crt @st{number}/{one.key}" for one in chosen), keys
+        if kind == "listed store":
+            self.stores += [f"crt-store st{number}"]
+            self.stores += [f"    load crt {{certs}}/{one.file} alias {one.key}" for one in chosen]
+            lines = [f"@st{number}/{one.key} {self._filters(one)}" for one in chosen]
+            self.files[f"list{number}.txt"] = "\n".join(lines) + "\n"
+            return f"crt-list {{dir}}/list{number}.txt", keys
         if kind == "default":
             one = draw.choice(self.managed)
             self.loads_directory = True
@@ -190,8 +207,11 @@ class Scene:
 
     def _written(self, one: Managed) -> str:
         """A path in one of the ways in which a configuration may write it."""
-        kind = self.draw.choice(("path", "path", "path", "base", "variable", "quoted", "odd"))
-        if kind == "base":
+        kind = self.draw.choice(("path", "path", "path", "base", "variable", "quoted", "odd", "relative"))
+        if kind == "relative" and "crt-base {certs}" not in self.globals:
+            self.globals.insert(0, "default-path config")
+            return f"certs/{one.file}"
+        if kind == "base" and "default-path config" not in self.globals:
             self.globals.append("crt-base {certs}")
             return one.file
         if kind == "variable":
@@ -230,6 +250,8 @@ class Scene:
             filters.append("!" + draw.choice(("a.example.com", "b.example.com", "www.example.com", *one.names)))
         if draw.random() < 0.15:
             filters[0] = filters[0].upper()
+        if draw.random() < 0.1:
+            filters.append("*")
         return " ".join(dict.fromkeys(filters))
 
     def _neighbours(self) -> None:
@@ -248,6 +270,7 @@ class Scene:
                     )
                 )
                 bind.proxied, bind.text = False, bind.text.replace(" accept-proxy", "")
+                bind.after = "" if "expect-proxy" in bind.after else bind.after
 
     def _dead_sections(self) -> None:
         """What is there and never answers."""
@@ -290,7 +313,7 @@ class Scene:
                 f"    server one 127.0.0.1:1 ssl verify none crt {{certs}}/{one.file}",
             ]
         for bind in self.binds:
-            if draw.random() < 0.12:
+            if draw.random() < 0.12 and not bind.after:
                 bind.before, bind.after = draw.choice(
                     ((".if version_atleast(2.4)", ".endif"), (".if feature(OPENSSL)", ".endif"))
                 )
@@ -324,7 +347,7 @@ class Scene:
             "    timeout server 30s",
         ]
         lines += self.stores
-        for section in range(2):
+        for section in sorted({bind.section for bind in self.binds}):
             own = [bind for bind in self.binds if bind.section == section]
             if not own:
                 continue
@@ -349,7 +372,8 @@ class Scene:
     def filters(self, one: Managed) -> list[str]:
         """All names in its lines of crt-lists, in lower case, those that are excluded among them."""
         lines = [line for name, text in self.files.items() if name.startswith("list") for line in text.splitlines()]
-        own = [line.partition("]")[2] if "[" in line else line for line in lines if one.file in line]
+        own = [line for line in lines if one.file in line or f"/{one.key} " in line]
+        own = [line.partition("]")[2] if "[" in line else line for line in own]
         return [word.strip("!").lower() for line in own for word in line.split() if "/" not in word]
 
     def names(self) -> list[str | None]:

@@ -82,6 +82,11 @@ def listening_address(text: str) -> tuple[str, list[int], str | None]:
     return host, list(range(int(first), int(last or first) + 1)), None
 
 
+def is_quic(text: str) -> bool:
+    """Whether HAProxy speaks QUIC at this address, and so TLS whatever the line says."""
+    return text.startswith(("quic4@", "quic6@"))
+
+
 def stands_for_all(text: str) -> bool:
     """Whether the address of a bind line is that of all the host's interfaces."""
     prefix = next((prefix for prefix in _TCP_PREFIXES if text.startswith(prefix)), "")

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 import typing as t
 
+from .variables import Environment, UnknownVariable
+
 #: Keywords that begin a section.
 SECTIONS = frozenset(
     [
@@ -34,17 +36,26 @@ SECTIONS = frozenset(
         "userlist",
     ]
 )
+_SPACES = re.compile(" +")
 _CONTROLS = {"n": "\n", "r": "\r", "t": "\t"}
-_VARIABLE = re.compile(r"\$(?:\{(?P<braced>[A-Za-z_]\w*)(?:\[\*\])?(?:-(?P<default>[^}]*))?\}|(?P<bare>[A-Za-z_]\w*))")
+_VARIABLE = re.compile(
+    r"\$(?:\{(?P<braced>\.?[A-Za-z_]\w*)(?P<list>\[\*\])?(?:-(?P<default>[^}]*))?\}|(?P<bare>\.?[A-Za-z_]\w*))"
+)
 _ADDRESS_VARIABLE = re.compile(r"\$\{([A-Za-z_]\w*)\}|\$([A-Za-z_]\w*)")
 
 
-class UnknownVariable(Exception):
-    """A line needs a variable of HAProxy's environment that is not known here. Its text is the variable's name."""
+class UnsetWord(str):
+    """An empty word that is a variable which is not set, and nothing else."""
+
+    __slots__ = ()
 
 
-def split_words(line: str, environment: t.Mapping[str, str]) -> list[str]:
-    """Cut a line into its words, without its comment. Raises UnknownVariable."""
+def split_words(line: str, environment: Environment, place: t.Mapping[str, str] | None = None) -> list[str]:
+    """Cut a line into its words, without its comment. Raises UnknownVariable.
+
+    place: what HAProxy's own variables are for this line, such as .LINE. A word that is a variable without a value is
+    an UnsetWord.
+    """
     words: list[str] = []
     word: str | None = None  # None between words: "" is a word
     quote = ""
@@ -60,7 +71,10 @@ def split_words(line: str, environment: t.Mapping[str, str]) -> list[str]:
         elif char == "\\":
             text, position = _escaped(line, position)
         elif quote and char == "$":
-            text, position = _variable(line, position - 1, environment)
+            text, position, is_list = _variable(line, position - 1, environment, place or {})
+            finished, word = _appended(word or "", text, is_list)
+            words += finished
+            continue
         elif not quote and char in "\"'":
             quote, text = char, ""
         elif not quote and char in " \t\r\n#":
@@ -70,18 +84,26 @@ def split_words(line: str, environment: t.Mapping[str, str]) -> list[str]:
             if char == "#":
                 break
             continue
-        word = (word or "") + text
+        if text or word is None:
+            word = (word or "") + text
     return words if word is None else [*words, word]
 
 
-def expand_address(text: str, environment: t.Mapping[str, str]) -> str:
+def _appended(word: str, text: str, is_list: bool) -> tuple[list[str], str]:
+    """The words that end with this value of a variable, and the one that goes on. is_list: its words become words."""
+    if not word and isinstance(text, UnsetWord):
+        return [], text
+    if is_list and " " in text:
+        first, *between, last = _SPACES.split(text)
+        return [word + first, *between], last
+    return [], word + text
+
+
+def expand_address(text: str, environment: Environment) -> str:
     """Replace the variables that HAProxy accepts in an address without quotes. Raises UnknownVariable."""
 
     def value(match: re.Match[str]) -> str:
-        name = match.group(1) or match.group(2)
-        if name not in environment:
-            raise UnknownVariable(name)
-        return environment[name]
+        return environment.value(match.group(1) or match.group(2)) or ""
 
     return _ADDRESS_VARIABLE.sub(value, text)
 
@@ -95,13 +117,18 @@ def _escaped(line: str, position: int) -> tuple[str, int]:
     return _CONTROLS.get(code, code), position + 1
 
 
-def _variable(line: str, position: int, environment: t.Mapping[str, str]) -> tuple[str, int]:
-    """The value of the variable whose dollar is at position, and where to go on."""
+def _variable(line: str, position: int, environment: Environment, place: t.Mapping[str, str]) -> tuple[str, int, bool]:
+    """The value of the variable whose dollar is at position, where to go on, and whether its words become words."""
     match = _VARIABLE.match(line, position)
     if match is None:
-        return "$", position + 1
-    name = match.group("braced") or match.group("bare")
-    value = environment.get(name, match.group("default"))
+        return "$", position + 1, False
+    name, default = match.group("braced") or match.group("bare"), match.group("default")
+    try:
+        value = place.get(name, "") if name.startswith(".") else environment.value(name)
+    except UnknownVariable:
+        if default is None:
+            raise
+        value = None
     if value is None:
-        raise UnknownVariable(name)
-    return value, match.end()
+        value = UnsetWord() if default is None else default
+    return value, match.end(), bool(match.group("list"))

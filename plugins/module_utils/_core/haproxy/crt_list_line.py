@@ -23,6 +23,8 @@ _OPTION = re.compile(r"[^\x00-\x20\x7f\[\]\"'\\<]+")
 _FILTER = re.compile(
     r"!?(?:\*|[^\x00-\x20\x7f\[\]\"'\\<#!*][^\x00-\x20\x7f\[\]\"'\\<#!]*|\*\.[^\x00-\x20\x7f\[\]\"'\\<#!]+)"
 )
+_WORD = re.compile(r"[^ \t\n\v\f\r]+")  # nothing else parts words, such as the spaces of Unicode
+_PATH = re.compile(r"[ \t\n\v\f\r]*([^ \t\n\v\f\r\[]+)")
 UNUSABLE = re.compile(r"[\x00-\x20\x7f\[]")  # in the name of a certificate: a path ends there
 _MOST_WORDS = 2000  # HAProxy takes 2048, with the path
 
@@ -66,10 +68,22 @@ PLAIN = CrtListLine()
 
 
 def read_line(text: str) -> CrtListLine:
-    """What stands behind the path in a file, or in HAProxy's list."""
+    """What stands behind the path in a file, or in HAProxy's list.
+
+    What stands before the options does not count. A "#" is part of a word, and so a filter.
+    """
     before, bracket, rest = text.partition("[")
-    options, _bracket, after = rest.partition("]") if bracket else ("", "", "")
-    return CrtListLine(_paired(options.split()), (*before.split(), *after.split()))
+    options, _bracket, after = rest.partition("]") if bracket else ("", "", before)
+    return CrtListLine(_paired(_WORD.findall(options)), tuple(_WORD.findall(after)))
+
+
+def read_whole_line(text: str) -> tuple[str, CrtListLine] | None:
+    """The certificate of a crt-list's line, as it is written, and the rest of it; None for an empty line, and for a
+    comment, which has its "#" as the very first character."""
+    match = _PATH.match(text)
+    if match is None or text.startswith("#"):
+        return None
+    return match[1], read_line(text[match.end() :])
 
 
 def make_line(options: str | None, filters: t.Iterable[str] | None) -> CrtListLine:

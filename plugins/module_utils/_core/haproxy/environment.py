@@ -11,7 +11,8 @@ import shlex
 import typing as t
 
 from ..text import lines_of
-from .config_words import UnknownVariable, expand_address, split_words
+from .config_words import expand_address, split_words
+from .variables import Environment, UnknownVariable
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
 #: What HAProxy sets by itself (configuration manual, 2.3), and what service managers tell one process alone.
@@ -72,7 +73,7 @@ def of_unit(words: str) -> dict[str, str]:
 
 def unknown_variables(lines: t.Iterable[str], environment: t.Mapping[str, str]) -> list[str]:
     """Names of variables that a configuration uses, and that neither it nor the environment sets; each once."""
-    known, unknown = dict(environment), dict[str, None]()
+    known, unknown = Environment(environment), dict[str, None]()
     for line in lines:
         words: t.Sequence[str] = ()
         try:
@@ -83,7 +84,7 @@ def unknown_variables(lines: t.Iterable[str], environment: t.Mapping[str, str]) 
         except UnknownVariable as missing:
             unknown[str(missing)] = None
         if len(words) > 2 and words[0] in _SETTING:
-            known[words[1]] = words[2]
+            known.change("setenv", words[1:3])
     return [name for name in unknown if name not in _OF_THE_PROCESS]
 
 

@@ -33,6 +33,8 @@ class TlsBind:
     proxy_sometimes: whether it expects the PROXY protocol depends on the client. default_known: whether the first of
     the references is known to be what HAProxy's process has as its default. foreign: its address is none of this
     host's, so another host may answer. everywhere: it listens on all addresses of the host, and host is just one.
+    incomplete: it may load other certificates than these references. listens: False for a place that uses certificates
+    in another way, such as a server line. elsewhere: of a user's bind, files that are known to be at such places alone.
     version: of the HAProxy that listens; read_at: when it read its files, seconds since 1970. None: not known.
     """
 
@@ -50,5 +52,8 @@ class TlsBind:
     default_known: bool = True
     foreign: bool = False
     everywhere: bool = False
+    incomplete: bool = False
+    listens: bool = True
+    elsewhere: frozenset[str] = frozenset()
     version: tuple[int, int] | None = None
     read_at: int | None = None

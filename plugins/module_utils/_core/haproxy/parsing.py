@@ -21,6 +21,7 @@ _OCTETS = re.compile(r"[0-9a-f:]{2,100}")  # a line of a signature
 _SHA1 = re.compile(r"[0-9A-Fa-f]{40}")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _LONGEST_NAME = 4200  # a path of Linux, and what is added to it
+_COMMON_NAME = re.compile(r"/CN=([^/]*)")  # in a subject
 _COUNT = re.compile(r" - \d+ certificate\(s\)$")  # in the list of CA files only
 _VERSION = re.compile(r"^Version: (\d{1,4})\.(\d{1,4})", re.MULTILINE)  # of `show info`
 _BUFFER = re.compile(r"^[ \t]*- Pool buffer \((\d{1,12}) bytes\)", re.MULTILINE)  # of `show pools`
@@ -33,7 +34,7 @@ class StoredCertificate:
 
     status: Used, Unused, Empty or Uncommitted. Fingerprint and serial: lower-case hexadecimal. Dates: ISO 8601, UTC.
     chain: subject and issuer of each intermediate in the "/C=DE/CN=x" form. chain_from_directory: the chain is not from
-    the certificate's own file (issuers-chain-path).
+    the certificate's own file (issuers-chain-path). algorithm: of the key, as "EC256" or "RSA2048".
     """
 
     name: str
@@ -47,6 +48,12 @@ class StoredCertificate:
     subject_alternative_names: tuple[str, ...] = ()
     chain: tuple[tuple[str, str], ...] = ()
     chain_from_directory: bool = False
+    algorithm: str | None = None
+
+    @property
+    def server_names(self) -> tuple[str, ...]:
+        """All that clients may ask for: DNS names of the SAN, and common names."""
+        return (*self.subject_alternative_names, *_COMMON_NAME.findall(self.subject or ""))
 
 
 class HeldResponse(t.NamedTuple):
@@ -165,6 +172,7 @@ def parse_certificate(text: str) -> StoredCertificate | None:
         subject_alternative_names=_alternative_names(fields.get("Subject Alternative Name", "")),
         chain=tuple(zip(subjects, issuers)),
         chain_from_directory="Chain Filename" in fields,
+        algorithm=fields.get("Algorithm"),
     )
 
 

@@ -38,10 +38,10 @@ _PREFERENCE: dict[ClientKeys, tuple[str, ...]] = {
 
 
 @dataclasses.dataclass(frozen=True)
-class CertificateFile:
+class LoadedFile:
     """What HAProxy reads from a file: names of the SAN and of the subject; key_type: "rsa", "ecdsa" or "other".
 
-    not_after: ISO 8601, UTC.
+    not_after: ISO 8601, UTC. fingerprint_sha256: "" when it is not known which certificate of these names it is.
     """
 
     path: str
@@ -52,8 +52,8 @@ class CertificateFile:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Entry:
-    file: CertificateFile
+class _Candidate:
+    file: LoadedFile
     excluded: frozenset[str]
 
 
@@ -67,7 +67,7 @@ class Selector:
     def __init__(
         self,
         references: t.Sequence[CertificateReference],
-        files: t.Mapping[str, CertificateFile],
+        files: t.Mapping[str, LoadedFile],
         *,
         strict_sni: bool = False,
         version: Version | None = None,
@@ -75,18 +75,18 @@ class Selector:
         self.unknown = tuple(dict.fromkeys(item.path for item in references if item.path not in files))
         self._strict_sni = strict_sni
         self._version = version
-        self._exact: dict[str, list[_Entry]] = {}
-        self._wildcards: dict[str, list[_Entry]] = {}
-        self._first: list[_Entry] = []
-        self._defaults: list[_Entry] = []
+        self._exact: dict[str, list[_Candidate]] = {}
+        self._wildcards: dict[str, list[_Candidate]] = {}
+        self._first: list[_Candidate] = []
+        self._defaults: list[_Candidate] = []
         for position, reference in enumerate(references):
             if reference.path in files:
                 self._add(reference, files[reference.path], first=position == 0)
 
-    def _add(self, reference: CertificateReference, file: CertificateFile, *, first: bool) -> None:
+    def _add(self, reference: CertificateReference, file: LoadedFile, *, first: bool) -> None:
         written = [name.lower() for name in (reference.filters if reference.filtered else file.names)]
         excluded = frozenset(name[1:] for name in written if name.startswith("!") and not name.startswith("!*"))
-        entry = _Entry(file, excluded)
+        entry = _Candidate(file, excluded)
         for name in dict.fromkeys(written):
             if name.startswith("!"):
                 continue
@@ -99,7 +99,7 @@ class Selector:
         if first or reference.fallback or (reference.filtered and "*" in written):
             self._defaults.append(entry)
 
-    def answering(self, server_name: str | None, client: ClientKeys = "any") -> tuple[CertificateFile, ...]:
+    def answering(self, server_name: str | None, client: ClientKeys = "any") -> tuple[LoadedFile, ...]:
         """Who may answer, in the order of loading; () when the handshake is refused. server_name: None for no SNI."""
         name = (server_name or "").lower()
         found = self._with_name(name) if name else []
@@ -107,7 +107,7 @@ class Selector:
             return _preferred(found, client)
         return () if self._strict_sni else self.default(client)
 
-    def default(self, client: ClientKeys = "any") -> tuple[CertificateFile, ...]:
+    def default(self, client: ClientKeys = "any") -> tuple[LoadedFile, ...]:
         """Who may answer a client that names nothing, as long as there is no strict-sni."""
         return tuple(dict.fromkeys(file for files in self._defaults_by_rule(client) for file in files))
 
@@ -118,20 +118,20 @@ class Selector:
             any(file.path == path for files in clients for file in files) for clients in rules
         )
 
-    def _defaults_by_rule(self, client: ClientKeys) -> list[tuple[CertificateFile, ...]]:
+    def _defaults_by_rule(self, client: ClientKeys) -> list[tuple[LoadedFile, ...]]:
         before = tuple(entry.file for entry in self._first)
         since = _preferred(self._defaults, client)
         if self._version is None:
             return [before, since]
         return [since if self._version >= _SEVERAL_DEFAULTS else before]
 
-    def _with_name(self, name: str) -> list[_Entry]:
+    def _with_name(self, name: str) -> list[_Candidate]:
         _label, dot, rest = name.partition(".")
         covering = self._wildcards.get(f".{rest}", ()) if dot else ()
         return [*self._exact.get(name, ()), *(entry for entry in covering if name not in entry.excluded)]
 
 
-def _preferred(entries: t.Sequence[_Entry], client: ClientKeys) -> tuple[CertificateFile, ...]:
+def _preferred(entries: t.Sequence[_Candidate], client: ClientKeys) -> tuple[LoadedFile, ...]:
     """Those of the type of key that comes first for this client."""
     for key_type in _PREFERENCE[client]:
         files = dict.fromkeys(entry.file for entry in entries if entry.file.key_type == key_type)

@@ -63,7 +63,7 @@ def share_of(sockets: t.Sequence[t.Sequence[ListeningProcess]], binds: t.Sequenc
     owners = {owner.pid: owner for each in sockets for owner in each}
     families = {owner.family: owner for owner in owners.values()}
     hidden = sum(not each for each in sockets)
-    strange = any(owner.name != _HAPROXY for owner in owners.values())
+    strange = any(not owner.name.startswith(_HAPROXY) for owner in owners.values())
     named = [f"{owner.name} (process {owner.pid})" for owner in families.values()]
     if hidden and len(sockets) > 1:
         named.append(f"{hidden} of {len(sockets)} sockets are of processes that this user may not see")

@@ -13,7 +13,7 @@ import re
 import typing as t
 
 from ..haproxy.listeners import CertificateReference, TlsBind
-from ..haproxy.selection import CertificateFile, ClientKeys, Selector
+from ..haproxy.selection import ClientKeys, LoadedFile, Selector
 from .proof_report import DeployedCertificate
 
 _CLIENTS: tuple[ClientKeys, ...] = ("any", "rsa", "ecdsa")
@@ -39,7 +39,7 @@ class ProofTarget:
     accepted: frozenset[str]
     accepted_any_key_type: frozenset[str]
     certain: bool = True
-    others: t.Mapping[str, CertificateFile] = dataclasses.field(default_factory=dict)
+    others: t.Mapping[str, LoadedFile] = dataclasses.field(default_factory=dict)
     goes_first: bool = False
 
     def accepts(self, answer: Answer) -> bool:
@@ -68,7 +68,7 @@ def proof_targets(
     binds: t.Sequence[TlsBind],
     max_names: int | None = None,
     only: t.Collection[str] | None = None,
-    files: t.Mapping[str, CertificateFile] | None = None,
+    files: t.Mapping[str, LoadedFile] | None = None,
 ) -> list[ProofTarget]:
     """The handshakes that prove these certificates: each name of each certificate on each listener that loads it.
 
@@ -105,7 +105,8 @@ class SelectedBy:
 
 def selections(certificates: t.Sequence[DeployedCertificate], bind: TlsBind) -> list[SelectedBy]:
     if bind.references is None:
-        return [SelectedBy(certificate, _own_names(certificate)) for certificate in certificates]
+        served = (certificate for certificate in certificates if certificate.path not in bind.elsewhere)
+        return [SelectedBy(certificate, _own_names(certificate)) for certificate in served]
     by_path = {certificate.path: certificate for certificate in certificates}
     found: dict[str, SelectedBy] = {}
     for reference in bind.references:
@@ -133,7 +134,7 @@ def _bind_targets(
     bind: TlsBind,
     max_names: int | None,
     only: t.Collection[str] | None,
-    files: t.Mapping[str, CertificateFile] | None,
+    files: t.Mapping[str, LoadedFile] | None,
 ) -> t.Iterator[ProofTarget]:
     inquirer = _Inquirer(certificates, bind, files)
     for selection in selections(certificates, bind):
@@ -153,7 +154,7 @@ class _Inquirer:
         self,
         certificates: t.Sequence[DeployedCertificate],
         bind: TlsBind,
-        files: t.Mapping[str, CertificateFile] | None,
+        files: t.Mapping[str, LoadedFile] | None,
     ) -> None:
         self._bind = bind
         self._deployed = frozenset(certificate.path for certificate in certificates)
@@ -182,15 +183,21 @@ class _Inquirer:
             client,
             self._fingerprints(by_client[client], certificate),
             self._fingerprints(everyone, certificate),
-            certain=self._is_complete and (server_name is not None or self._default_known),
+            certain=self._is_complete
+            and all(file.fingerprint_sha256 for file in everyone)
+            and (server_name is not None or self._default_known),
             goes_first=self._knows_order and [file.path for file in by_client[client][:1]] == [certificate.path],
-            others={file.fingerprint_sha256: file for file in everyone if file.path not in self._deployed},
+            others={
+                file.fingerprint_sha256: file
+                for file in everyone
+                if file.path not in self._deployed and file.fingerprint_sha256
+            },
         )
 
     def _client(
         self,
         certificate: DeployedCertificate,
-        by_client: t.Mapping[ClientKeys, t.Sequence[CertificateFile]],
+        by_client: t.Mapping[ClientKeys, t.Sequence[LoadedFile]],
         server_name: str | None,
     ) -> ClientKeys:
         """The client to be, so that it is this certificate that answers: any one, where all get the same."""
@@ -201,7 +208,7 @@ class _Inquirer:
                 return client
         return "any"
 
-    def _fingerprints(self, files: t.Iterable[CertificateFile], certificate: DeployedCertificate) -> frozenset[str]:
+    def _fingerprints(self, files: t.Iterable[LoadedFile], certificate: DeployedCertificate) -> frozenset[str]:
         deployed = {file.fingerprint_sha256 for file in files if file.path in self._deployed}
         return frozenset(deployed | {certificate.fingerprint_sha256})
 
@@ -214,13 +221,13 @@ class _Inquirer:
         return self._bind.default_known and self._knows_order
 
 
-def _file(certificate: DeployedCertificate, files: t.Mapping[str, CertificateFile]) -> CertificateFile:
+def _file(certificate: DeployedCertificate, files: t.Mapping[str, LoadedFile]) -> LoadedFile:
     """What HAProxy makes of it; without its file on disk that is what is known of it: not its common names."""
     found = files.get(certificate.path)
     if found is not None and found.fingerprint_sha256 == certificate.fingerprint_sha256:
         return found
     names = tuple(_own_names(certificate))
-    return CertificateFile(certificate.path, certificate.fingerprint_sha256, names, certificate.key_type)
+    return LoadedFile(certificate.path, certificate.fingerprint_sha256, names, certificate.key_type)
 
 
 def _server_name(name: str, certificate: DeployedCertificate) -> str:

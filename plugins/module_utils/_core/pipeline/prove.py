@@ -17,7 +17,7 @@ import dataclasses
 import typing as t
 
 from ..haproxy.listeners import TlsBind
-from ..haproxy.selection import CertificateFile
+from ..haproxy.selection import LoadedFile
 from .proof_again import Address, Share, address_of
 from .proof_chain import ChainRules, wrong_chain
 from .proof_report import (
@@ -40,7 +40,7 @@ def verdicts(
     targets: t.Sequence[ProofTarget],
     answers: t.Sequence[Answer],
     only: t.Collection[str] | None = None,
-    files: t.Mapping[str, CertificateFile] | None = None,
+    files: t.Mapping[str, LoadedFile] | None = None,
     *,
     rules: ChainRules | None = None,
     shares: t.Mapping[Address, Share] | None = None,
@@ -100,7 +100,7 @@ class _Judge:
         self,
         certificates: t.Sequence[DeployedCertificate],
         binds: t.Sequence[TlsBind],
-        files: t.Mapping[str, CertificateFile],
+        files: t.Mapping[str, LoadedFile],
         rules: ChainRules,
         shares: t.Mapping[Address, Share],
     ) -> None:
@@ -115,6 +115,11 @@ class _Judge:
         self, certificate: DeployedCertificate, asked: t.Sequence[_AnsweredTarget], unasked: tuple[Unasked, ...]
     ) -> CertificateProof:
         if not asked:
+            unasked = unasked or tuple(
+                Unasked(bind.label, None, bind.not_probeable)
+                for bind in self._binds
+                if bind.incomplete and bind.not_probeable
+            )
             reason = None if unasked else _unreferenced_reason(certificate, self._binds)
             return CertificateProof(certificate, 0, unasked=unasked, unreferenced=not unasked, reason=reason)
         has_names = any(question.target.server_name for question in asked)
@@ -131,10 +136,14 @@ class _Judge:
             counting = [question for question in questions if question.target.server_name] or questions
             answers = [answer for question in counting for answer in question.answers]
             itself = any(answer.fingerprint_sha256 == certificate.fingerprint_sha256 for answer in answers)
-            # Over TLS 1.3 alone the twin of the other key type hides it from us, not from clients that need it. And
-            # while names are without an answer, one of them may be its own.
-            undecidable = label in silent or any(answer.key_type_ignored for answer in answers)
-            if not itself and not undecidable:
+            if itself:
+                continue
+            if any(answer.key_type_ignored for answer in answers):
+                # The twin of the other key type hides it from us, not from clients that need it.
+                hidden = "has TLS 1.3 alone, where it cannot be asked for beside one with another type of key"
+                found.append(Unasked(label, None, hidden))
+                right = [question for question in right if question.target.bind.label != label]
+            elif label not in silent:  # while names are without an answer, one of them may be its own
                 shadowed.append(_shadowed_by_deployed(counting[0].target, counting[0].answers[0], self._names))
         return CertificateProof(
             certificate,
@@ -219,7 +228,7 @@ def _who(share: Share) -> str:
     return f". {share.by[0]} listens there, which is not HAProxy" if share.strange and share.by else ""
 
 
-def _shadowed(target: ProofTarget, file: CertificateFile) -> Shadowed:
+def _shadowed(target: ProofTarget, file: LoadedFile) -> Shadowed:
     """By a file that nobody deployed here."""
     valid = f" (valid until {file.not_after})" if file.not_after else ""
     if file.key_type != target.certificate.key_type:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
+from datetime import datetime
 
-from ..instants import parse_isoformat_utc
+from ..instants import is_ahead, parse_isoformat_utc
 
 #: What a confirmation rests on: the receiver's receipt, a TLS handshake, or no more than that the upload ended well.
 Evidence = t.Literal["receipt", "handshake", "upload"]
@@ -50,9 +51,13 @@ class Confirmation:
     at: str
     evidence: Evidence
 
-    def settles(self, entry: OwedEntry) -> bool:
+    def settles(self, entry: OwedEntry, now: datetime) -> bool:
         """Whether an entry that is still there is owed no more. What was queued after this is owed once more: the host
-        may have got something else in between."""
-        return entry.fingerprint_sha256 == self.fingerprint_sha256 and (
-            parse_isoformat_utc(entry.queued_at) <= parse_isoformat_utc(self.at)
+        may have got something else in between. One of the future settles nothing: a clock was wrong, and what is queued
+        from now on would be settled by it, too."""
+        at = parse_isoformat_utc(self.at)
+        return (
+            entry.fingerprint_sha256 == self.fingerprint_sha256
+            and not is_ahead(at, now)
+            and parse_isoformat_utc(entry.queued_at) <= at
         )

@@ -138,7 +138,7 @@ class Doctor:
         if host["check_config"]:
             yield from configuration_findings(host["binary"], host["config"], 3 * timeout, host["environment"], look)
         if host["prove"] and host["config"] and not host["binds"] and not first_look["prove"].problem:
-            yield listener_finding(host["config"], look().environment, host["path"])
+            yield listener_finding(host["config"], look(), host["path"])
 
     def _surroundings(self) -> Surroundings:
         return look_at_surroundings(self.host["environment"], self._pid(), self.host["service"])

@@ -129,10 +129,10 @@ def configuration_findings(
         yield Finding("configuration", f"haproxy -c accepts {', '.join(config)}.")
 
 
-def listener_finding(config: t.Sequence[str], environment: t.Mapping[str, str], path: str) -> Finding:
+def listener_finding(config: t.Sequence[str], surroundings: Surroundings, path: str) -> Finding:
     """Is there a TLS listener that loads the files of the certificate directory?"""
     try:
-        binds = tls_binds(config, environment)
+        binds = tls_binds(config, surroundings)
     except ConfigurationClosed as closed:
         return warning("listeners", f"They cannot be told. {closed.message}. Run as root (become: true).")
     except HaproxyError as failed:
@@ -141,7 +141,9 @@ def listener_finding(config: t.Sequence[str], environment: t.Mapping[str, str], 
     loading = [
         bind
         for bind in binds
-        if bind.references is None or any(os.path.dirname(each.path) == folder for each in bind.references)
+        if bind.references is None
+        or bind.incomplete
+        or any(os.path.dirname(each.path) == folder for each in bind.references)
     ]
     if not binds:
         text = f"{', '.join(config)} has no TLS listener. Write 'bind :443 ssl crt {path}/' in a frontend."

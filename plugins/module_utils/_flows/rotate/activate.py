@@ -126,6 +126,8 @@ class CertificateRun:
         return True
 
     def _apply_one(self, wanted: MemoryItem, outcome: MemoryOutcome) -> None:
+        if wanted.refusal is not None:
+            raise wanted.refusal
         for name in filter(None, (wanted.name, wanted.crt_list)):
             escape(name)  # refuses one that is no name, before it is looked for
         outcome.names = self._known.of(wanted.name)
@@ -143,7 +145,7 @@ class CertificateRun:
             return
         content = self._keys.content(wanted.name) or wanted.read()
         if self._remove_stale_ocsp and wanted.source:
-            self._remove_ocsp(wanted.source, outcome, content)  # on disk first, whatever becomes of the memory
+            self._remove_ocsp(wanted, outcome, content)  # on disk first, whatever becomes of the memory
         self._bring(wanted, outcome, content, holding)
 
     def _bring(
@@ -185,6 +187,7 @@ class CertificateRun:
         outcome.wants(content)
         outcome.names = names
         outcome.loaded_ocsp = needs.loads_staple
+        outcome.loaded_ocsp_since = needs.staple.this_update if needs.staple and needs.loads_staple else None
         outcome.warning = needs.warning() or outcome.warning
         self._tell_entries(outcome, plans)
         if needs.stale or new:
@@ -224,11 +227,9 @@ class CertificateRun:
     def _is_stale(self, wanted: MemoryItem, content: CertificateContent, stored: StoredCertificate) -> bool:
         if wanted.force or not content.matches(stored):
             return True
-        if content.untold is None:
-            return False
         is_marked = self._memory.untold_marks.find(stored.name, content.untold)
-        if is_marked is not None:
-            return not is_marked
+        if is_marked is not None or content.untold is None:
+            return is_marked is False
         # It has what was in the file when it read it, unless that was written since.
         return wanted.source is not None and self._started is not None and _changed_at(wanted.source) > self._started
 
@@ -316,9 +317,12 @@ class CertificateRun:
         known = (entries for name, entries in self._memory.crt_lists().items() if os.path.realpath(name) == place)
         return CrtListFile(crt_list, self._files, next(known, ()))
 
-    def _remove_ocsp(self, path: str, outcome: MemoryOutcome, content: CertificateContent) -> None:
-        stale = find_stale_response(path, content)
-        if stale is None:
+    def _remove_ocsp(self, wanted: MemoryItem, outcome: MemoryOutcome, content: CertificateContent) -> None:
+        """One that was given by the task is not taken away, but refused."""
+        stale = find_stale_response(wanted.source or "", content)
+        if stale is None or (
+            wanted.ocsp.source and os.path.realpath(wanted.ocsp.source) == os.path.realpath(stale.path)
+        ):
             return
         try:
             if not self._check_mode:
@@ -363,7 +367,7 @@ def update_memory(settings: MemorySettings, wanted: t.Sequence[MemoryItem], *, c
             info.get("Version", ""),
             remove_stale_ocsp=settings.remove_stale_ocsp,
             check_mode=check_mode,
-            paths=read_load_paths(settings.config),
+            paths=read_load_paths(settings.config, api),
             started=_started(api, info),
         )
         return MemoryReport(certificates.apply(wanted), process_facts(info))
@@ -392,7 +396,7 @@ def _started(api: RuntimeApi, info: t.Mapping[str, str]) -> float | None:
     """When HAProxy's process had read its files; what it tells itself is rounded to whole seconds."""
     pid, seconds = info.get("Pid", ""), info.get("Start_time_sec", "")
     process = find_process(int(pid)) if api.path is not None and pid.isdecimal() else None
-    began = started_at(process.pid) if process is not None and process.name == "haproxy" else None
+    began = started_at(process.pid) if process is not None and process.name.startswith("haproxy") else None
     if began is not None:
         return began
     return float(seconds) + 1 if seconds.isdecimal() else None

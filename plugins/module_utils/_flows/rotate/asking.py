@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import typing as t
 
 from ..._core.haproxy.listeners import TlsBind
-from ..._core.haproxy.selection import CertificateFile
+from ..._core.haproxy.selection import LoadedFile
 from ..._core.pipeline.proof_again import (
     Address,
     Share,
@@ -23,12 +24,16 @@ from ..._core.pipeline.proof_chain import ChainRules
 from ..._core.pipeline.proof_report import DeployedCertificate, Mismatch, ProofReport, Unanswered
 from ..._core.pipeline.proof_targets import ProofTarget, proof_targets
 from ..._core.pipeline.prove import verdicts
-from ..._ports.haproxy.certificate_files import read_certificate_files
+from ..._errors import HaproxyError
+from ..._ports.haproxy.loaded_files import look_into_memory, read_loaded_files
+from ..._ports.haproxy.runtime import RuntimeApi
 from ..._ports.host.listening import Listening
 from ..._ports.tls.endpoint import Endpoint
 from ..._ports.tls.inquiry import Inquiry
 from ..._ports.tls.probe import Observation
 from .settings import ProofSettings
+
+MEMORY_TIMEOUT = 10.0  # seconds for one answer of HAProxy
 
 
 class Asked(t.NamedTuple):
@@ -73,7 +78,7 @@ class _Asking:
         rules: ChainRules,
     ) -> None:
         self._certificates, self._binds, self._only, self._rules = certificates, binds, only, rules
-        self._files = _files(certificates, binds)
+        self._files = _files(certificates, binds, settings.socket)
         self._targets = proof_targets(certificates, binds, settings.max_names, only, self._files)
         self._answers: list[list[Observation]] = [[] for _target in self._targets]
         self._first, self._again = (Inquiry(settings.timeout, settings.concurrency) for _which in range(2))
@@ -169,15 +174,24 @@ class _Asking:
         ]
 
 
-def _files(certificates: t.Sequence[DeployedCertificate], binds: t.Sequence[TlsBind]) -> dict[str, CertificateFile]:
-    """What is in all files that the listeners load. Of those that are deployed here it is known what HAProxy holds."""
+def _files(
+    certificates: t.Sequence[DeployedCertificate], binds: t.Sequence[TlsBind], socket: str | None
+) -> dict[str, LoadedFile]:
+    """What is in all files that the listeners load. Of those that are deployed here it is known what HAProxy holds.
+
+    What is not on the disk as HAProxy has read it, its process is asked for.
+    """
     own = {certificate.path for certificate in certificates}
-    found = read_certificate_files(own)
+    found = read_loaded_files(own)
+    unknown: set[str] = set()
     for bind in binds:
         if bind.not_probeable is None:
-            paths = dict.fromkeys(reference.path for reference in bind.references or ())
-            others = (path for path in paths if path not in own and path not in found)
-            found.update(read_certificate_files(others, bind.read_at))
+            paths = {reference.path for reference in bind.references or ()} - own - set(found) - unknown
+            found.update(read_loaded_files(paths, bind.read_at))
+            unknown |= paths - set(found)
+    if unknown and socket:
+        with contextlib.suppress(HaproxyError):  # then it is not known who answers
+            found.update(look_into_memory(RuntimeApi(socket, MEMORY_TIMEOUT), unknown))
     return found
 
 

@@ -199,5 +199,8 @@ def _plan_file(
             for number, line in lines.items()
             if number not in plan.file_removed and not any(line.is_same(other) for other in present)
         ]
+    bundle = file.bundle_of(path) if len(plan.removed) > len(plan.file_removed) else None
+    if bundle is not None:
+        plan.remark = f"The line of {bundle} stays in {file.path}, for it loads others, too: a reload brings this back."
     plan.file = file
     file.check_edit(names, path, plan.file_added, plan.file_removed)

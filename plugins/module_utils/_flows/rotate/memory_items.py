@@ -58,6 +58,7 @@ class MemoryItem:
     content: PEM, None when it is read from source; neither: what HAProxy holds stays. entries: lines of crt-lists, None
     when they are not told; purge_entries: whether it has no others there. ocsp: its response; issuer: of the
     certificate, for the response; key_source: file of the private key, where the content has none.
+    refusal: why it means nothing, which is not the others' matter.
     """
 
     name: str
@@ -71,6 +72,7 @@ class MemoryItem:
     ocsp: GivenText = NOT_GIVEN
     issuer: GivenText = NOT_GIVEN
     key_source: str | None = None
+    refusal: InvalidOption | None = None
 
     @property
     def has_content(self) -> bool:
@@ -105,6 +107,7 @@ class MemoryOutcome:
     message: str | None = None
     removed_ocsp: str | None = None
     loaded_ocsp: bool = False
+    loaded_ocsp_since: str | None = field(default=None, repr=False)
     entries: list[dict[str, t.Any]] = field(default_factory=list)
     entered: bool = field(default=False, repr=False)
     needs_reload: bool = field(default=False, repr=False)
@@ -114,7 +117,7 @@ class MemoryOutcome:
     warning: str | None = field(default=None, repr=False)
 
     def as_result(self) -> dict[str, t.Any]:
-        internal = ("entered", "needs_reload", "before", "removed", "lines", "warning")
+        internal = ("loaded_ocsp_since", "entered", "needs_reload", "before", "removed", "lines", "warning")
         return {name: value for name, value in vars(self).items() if name not in internal}
 
     @property
@@ -191,6 +194,8 @@ def _diff(outcomes: t.Iterable[MemoryOutcome]) -> dict[str, t.Any]:
         if outcome.action in ("added", "updated", "removed"):
             before.update({outcome.name: outcome.before} if outcome.before else {})
             after.update({outcome.name: _summary(outcome)} if outcome.action != "removed" else {})
+            if outcome.loaded_ocsp_since is not None:
+                after[outcome.name]["ocsp_response"] = outcome.loaded_ocsp_since
             for side, lines in zip((before, after), outcome.lines or ()):
                 side[outcome.name] = {**side.get(outcome.name, {}), "crt_lists": lines}
     return {"before": before, "after": after}

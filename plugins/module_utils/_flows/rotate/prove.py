@@ -20,19 +20,17 @@ from ..._core.x509.bundle import describe_pem
 from ..._core.x509.pem import CERTIFICATE, parse_pem
 from ..._errors import HaproxyError, InvalidOption, RotationError
 from ..._ports.haproxy.binds import tls_uses
-from ..._ports.haproxy.certificate_files import kind_of_key
 from ..._ports.haproxy.config_files import config_files, config_lines
 from ..._ports.haproxy.loaded import Loaded, look_at_loaded
+from ..._ports.haproxy.loaded_files import kind_of_key
 from ..._ports.haproxy.runtime import RuntimeApi
 from ..._ports.haproxy.surroundings import look_at_surroundings
 from ..._ports.host.listening import listening_addresses, own_ipv6_addresses
 from ..._ports.host.own_address import is_own_address
 from ..._ports.store.atomic import read_regular_file
 from ..._ports.tls.endpoint import is_ip
-from .asking import Asked, ask_listeners
+from .asking import MEMORY_TIMEOUT, Asked, ask_listeners
 from .settings import ProofSettings
-
-_MEMORY_TIMEOUT = 10.0  # seconds for one answer of HAProxy
 
 
 class Proof(t.NamedTuple):
@@ -113,16 +111,14 @@ def find_binds(settings: ProofSettings, *, reloaded: bool = False) -> list[TlsBi
 
     Without a stats socket, and without a reload just now, it is not known which certificate is the default one.
     """
-    if settings.binds is not None:
-        return [bind for text in settings.binds for bind in _given(text)]
     loaded = _loaded(settings.socket)
-    pid = None if loaded is None else loaded.pid
-    environment = look_at_surroundings(settings.environment, pid, settings.service).environment
+    if settings.binds is not None:
+        return _named_binds(settings.binds, settings, loaded)
     if loaded is None:
         known = reloaded
     else:
         known = loaded.started_at is None or _last_change(settings.config) <= loaded.started_at
-    binds = tls_uses(settings.config, environment, loaded)
+    binds = _uses(settings, loaded)
     return [
         dataclasses.replace(
             _reachable(bind),
@@ -132,6 +128,24 @@ def find_binds(settings: ProofSettings, *, reloaded: bool = False) -> list[TlsBi
         )
         for bind in binds
     ]
+
+
+def _uses(settings: ProofSettings, loaded: Loaded | None) -> list[TlsBind]:
+    pid = None if loaded is None else loaded.pid
+    return tls_uses(settings.config, look_at_surroundings(settings.environment, pid, settings.service), loaded)
+
+
+def _named_binds(named: t.Sequence[str], settings: ProofSettings, loaded: Loaded | None) -> list[TlsBind]:
+    """And the places, as far as the configuration tells, that use certificates which no listener loads."""
+    given = [bind for text in named for bind in _given(text)]
+    try:
+        uses = _uses(settings, loaded)
+    except HaproxyError:  # who names the listeners need not have it here
+        return given
+    served = {reference.path for use in uses if use.listens for reference in use.references or ()}
+    others = [use for use in uses if not use.listens]
+    elsewhere = frozenset(item.path for use in others for item in use.references or ()) - served
+    return [*(dataclasses.replace(bind, elsewhere=elsewhere) for bind in given), *others]
 
 
 def chain_rules(settings: ProofSettings) -> ChainRules:
@@ -185,7 +199,7 @@ def _loaded(address: str | None) -> Loaded | None:
     if not address:
         return None
     try:
-        api = RuntimeApi(address, _MEMORY_TIMEOUT)
+        api = RuntimeApi(address, MEMORY_TIMEOUT)
         return look_at_loaded(api) if api.path is None or os.path.exists(api.path) else None
     except HaproxyError:
         return None

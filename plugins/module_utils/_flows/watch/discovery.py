@@ -68,7 +68,8 @@ class _HostSearch:
         self._found: dict[str, FoundCertificate] = {}
         self._listened: set[str] = set()
         self._stored: dict[str, FoundCertificate] = {}  # name in HAProxy -> what it holds
-        self._known = KnownNames(FileNames(read_load_paths(places.config)), ())
+        api = RuntimeApi(places.socket, places.timeout) if places.socket else None
+        self._known = KnownNames(FileNames(read_load_paths(places.config, api)), ())
 
     def run(self) -> HostDiscovery:
         loaded = self._memory(self._places.socket) if self._places.socket else None
@@ -90,8 +91,7 @@ class _HostSearch:
 
     def _binds(self, loaded: Loaded | None) -> list[TlsBind]:
         pid = None if loaded is None else loaded.pid
-        environment = look_at_surroundings(self._places.environment, pid).environment
-        return tls_uses(self._places.config, environment, loaded)
+        return tls_uses(self._places.config, look_at_surroundings(self._places.environment, pid), loaded)
 
     def _memory(self, socket: str) -> Loaded:
         """What HAProxy has loaded. Without its configuration nobody knows at which ports it serves that."""

@@ -4,7 +4,8 @@
 
 """Which certificates does HAProxy serve where? Its TLS listeners, read from its configuration files.
 
-Follows the configuration manual, 2.1 to 2.4 (format), 4.2 "bind" and 5.1 (bind options). HAProxy itself is not asked.
+Follows the configuration manual, 3 (peers, ring, log-forward, crt-store), 4.2 "bind", "server" and "ssl-f-use", and 5
+(options of binds and servers). HAProxy itself is not asked.
 """
 
 from __future__ import annotations
@@ -13,321 +14,241 @@ import dataclasses
 import os
 import typing as t
 
-from ..._core.haproxy.addresses import endpoint_label, listening_address, stands_for_all, unix_path
+from ..._core.haproxy.addresses import endpoint_label, is_quic, listening_address, stands_for_all, unix_path
 from ..._core.haproxy.bind_options import bind_options
-from ..._core.haproxy.config_words import SECTIONS, UnknownVariable, expand_address, split_words
+from ..._core.haproxy.certificate_paths import KEYWORDS as PATH_KEYWORDS
+from ..._core.haproxy.certificate_paths import CertificatePaths, NamedFile
+from ..._core.haproxy.conditions import KnownHaproxy
+from ..._core.haproxy.config_words import expand_address
+from ..._core.haproxy.configuration import ConfigLine, ConfigReader
 from ..._core.haproxy.listeners import CertificateReference, TlsBind
-from .config_files import config_files, config_lines, directory_names
+from ..._core.haproxy.sections import Section, Sections
+from ..._core.haproxy.variables import Environment, UnknownVariable, unknown_variable
+from ..host.own_address import host_name
+from .config_files import read_configuration
 from .loaded import Loaded
+from .program import known_haproxy
+from .served_files import FileFinder, ServedFiles
+from .surroundings import Surroundings
 
-_PATH_KEYWORDS = frozenset(("crt-base", "default-path", "load", "unix-bind"))
-_ENVIRONMENT_KEYWORDS = frozenset(("setenv", "presetenv", "unsetenv"))
-_CONDITIONS = frozenset((".if", ".elif", ".else", ".endif"))
 _SERVERS = frozenset(("server", "default-server", "server-template"))
-_KEYWORDS = (
-    SECTIONS
-    | _PATH_KEYWORDS
-    | _ENVIRONMENT_KEYWORDS
-    | _CONDITIONS
-    | _SERVERS
-    | {"bind", "disabled", "enabled", "ssl-default-bind-options", "tcp-request"}
-)
-
-_IGNORED_SUFFIXES = (".key", ".issuer", ".ocsp", ".sctl")
-_BUNDLE_SUFFIXES = (".dsa", ".ecdsa", ".rsa")  # as HAProxy loads them
+_STRICT = "ssl-default-bind-options"
+_KEYWORDS = PATH_KEYWORDS | _SERVERS
+_KEYWORDS |= {"bind", "default-bind", "disabled", "enabled", "localpeer", "peer", "ssl-f-use", "stats", "tcp-request"}
+_KEYWORDS |= {"unix-bind", _STRICT}
 _UNPROBEABLE_OPTIONS = {
     "accept-netscaler-cip": "expects the NetScaler client IP protocol",
     "interface": "is bound to one network interface",
     "namespace": "is in a network namespace of its own",
 }
+_TO_SERVERS = "is no listener: HAProxy shows the certificate to a server"
+_SIGNING = "is no certificate that is served: HAProxy signs others with it"
+_OWN_SOCKET = "is HAProxy's own socket, where it loads a certificate and speaks no TLS"
 
 
-def tls_binds(config_paths: t.Sequence[str], environment: t.Mapping[str, str]) -> list[TlsBind]:
+def tls_binds(config_paths: t.Sequence[str], surroundings: Surroundings) -> list[TlsBind]:
     """All listeners with "ssl", in the configuration's order; those that cannot be probed say why (not_probeable).
 
     config_paths: as HAProxy's -f takes them: files, or directories of which all *.cfg are read in lexical order.
-    environment: the variables of HAProxy's process. Raises HaproxyError when a file cannot be read.
+    surroundings: of HAProxy's process. Raises HaproxyError when a file cannot be read.
     """
-    return _read(config_paths, _BindReader(environment)).binds
+    return _read(config_paths, surroundings, None).binds
 
 
-def tls_uses(
-    config_paths: t.Sequence[str], environment: t.Mapping[str, str], loaded: Loaded | None = None
-) -> list[TlsBind]:
-    """As tls_binds, and after them the server lines that use a certificate, which nobody can ask.
+def tls_uses(config_paths: t.Sequence[str], surroundings: Surroundings, loaded: Loaded | None = None) -> list[TlsBind]:
+    """As tls_binds, and after them the other places that use a certificate, which nobody can ask.
 
-    loaded: what HAProxy's process holds; then a listener has what is loaded, in that order, whatever is on disk.
+    loaded: what HAProxy's process holds; then a listener has what is loaded, in that order, whatever is on disk, and
+    the process tells its variables, and what conditions in its configuration ask for.
     """
-    reader = _read(config_paths, _BindReader(environment, loaded))
-    return reader.binds + reader.servers
+    reader = _read(config_paths, surroundings, loaded)
+    return reader.binds + reader.others
 
 
-def _read(config_paths: t.Sequence[str], reader: _BindReader) -> _BindReader:
-    for path in config_paths:
-        for file in config_files(path):
-            reader.read(file)
+def _read(config_paths: t.Sequence[str], surroundings: Surroundings, loaded: Loaded | None) -> _BindReader:
+    environment = _variables(surroundings, loaded)
+    haproxy = known_haproxy(loaded.program_version, loaded.pid) if loaded else KnownHaproxy()
+    reader = _BindReader(environment, CertificatePaths(surroundings.directory), loaded)
+    for line in read_configuration(config_paths, ConfigReader(_KEYWORDS, environment, haproxy)):
+        reader.take(line)
+    reader.finish()
     return reader
 
 
+def _variables(surroundings: Surroundings, loaded: Loaded | None) -> Environment:
+    known = surroundings.environment
+    if loaded is None or loaded.environment is None:
+        return Environment(known, whole=surroundings.is_known)
+    # Of what is known besides, that is not what this process of ours has.
+    own = {name: value for name, value in known.items() if os.environ.get(name) != value}
+    return Environment({**own, **loaded.environment}, whole=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Draft:
+    """A listener, before all of its section is known."""
+
+    line: ConfigLine
+    address: str
+    options: t.Sequence[tuple[str, str]]
+    served: ServedFiles
+    unix_prefix: str
+    directory: str
+    strict_sni: bool
+    reason: str | None = None
+
+
 class _BindReader:
-    def __init__(self, environment: t.Mapping[str, str], loaded: Loaded | None = None) -> None:
+    def __init__(self, environment: Environment, paths: CertificatePaths, loaded: Loaded | None) -> None:
         self.binds: list[TlsBind] = []
-        self.servers: list[TlsBind] = []
-        self._environment = dict(environment)
-        self._loaded = loaded
-        self._resolved: dict[tuple[str | None, int], tuple[frozenset[str], dict[str, str]]] = {}
+        self.others: list[TlsBind] = []
+        self._environment = environment
+        self._paths = paths
+        self._files = FileFinder(paths, loaded)
+        self._sections = Sections(self._local_peer)
+        self._section = Section("")
+        self._drafts: list[_Draft] = []
+        self._shared = ServedFiles()  # of "default-bind" or "ssl-f-use", for all listeners of the section
         self._unix_prefix = ""
         self._strict_sni = False
-        self._section = ""
-        self._crt_base = ""
-        self._working_directory: str | None = None
-        self._stores: dict[str, str] = {}
-        self._store_name = ""
-        self._store_base = ""
-        self._conditions = 0
-        self._disabled = self._disabled_by_default = False
-        self._expects_proxy: dict[str, t.Any] = {}
-        self._first_bind = 0
 
-    def read(self, path: str) -> None:
-        for number, line in enumerate(config_lines(path), 1):
-            keyword = line.split("#", 1)[0].split(None, 1)[:1]
-            if keyword and keyword[0] in _KEYWORDS:
-                self._line(keyword[0], line, path, f"{path}:{number}")
-
-    def _line(self, keyword: str, line: str, path: str, place: str) -> None:
-        if keyword in _CONDITIONS:
-            self._conditions += {".if": 1, ".endif": -1}.get(keyword, 0)
-            return
-        try:
-            words = split_words(line, self._environment)
-        except UnknownVariable as unknown:
-            if keyword == "bind" and "ssl" in line.split():
-                self._add(place, line, line.split()[1], (), _unknown(unknown))
-            return
-        if keyword in SECTIONS:
-            self._enter(words)
-        elif keyword == "bind":
-            self._bind(words, line, place)
-        elif keyword in ("disabled", "enabled"):
-            self._disabled = keyword == "disabled"
-            if self._section.startswith("defaults"):
-                self._disabled_by_default = self._disabled
-        elif keyword in _PATH_KEYWORDS:
-            self._set_paths(keyword, words, path)
+    def take(self, line: ConfigLine) -> None:
+        if line.begins_section:
+            self.finish()
+            self._section = self._sections.begin(line)
+        self._paths.take(line)
+        self._sections.take(line)
+        keyword, words = line.keyword, line.words
+        if keyword == "bind" and len(words) > 1:
+            self._bind(line, words[1], bind_options(words[2:]))
+        elif keyword == "default-bind":
+            self._section.default_bind = bind_options(words[1:])
+            self._share(self._files.of_options(self._section.default_bind), line)
+        elif keyword == "ssl-f-use" and "crt" in words[1:-1]:
+            served = self._files.of_certificate(self._paths.certificate(words[words.index("crt") + 1]))
+            # The last of these lines comes first (HAProxy 3.2).
+            self._share(ServedFiles([*served.references, *self._shared.references], served.doubt), line)
+        elif keyword == "peer" and self._section.is_local_peer(line):
+            if len(words) > 2:
+                self._bind(line, words[2], [])
         elif keyword in _SERVERS:
-            self._server(words, place)
-        elif keyword == "tcp-request":
-            self._expect_proxy(words)
-        elif keyword == "ssl-default-bind-options":  # for the lines that follow
-            self._strict_sni = _is_strict(words, self._strict_sni)
-        else:
-            self._set_environment(keyword, words[1:])
-
-    def _set_environment(self, keyword: str, arguments: t.Sequence[str]) -> None:
-        if keyword == "unsetenv":
-            for name in arguments:
-                self._environment.pop(name, None)
-        elif len(arguments) == 2 and (keyword == "setenv" or arguments[0] not in self._environment):
-            self._environment[arguments[0]] = arguments[1]
-
-    def _set_paths(self, keyword: str, words: t.Sequence[str], path: str) -> None:
-        in_store = self._section.startswith("crt-store")
-        if len(words) < 2:
-            return
-        if keyword == "load" and in_store:
-            self._load(words)
-        elif keyword == "crt-base" and in_store:
-            self._store_base = words[1]
-        elif keyword == "crt-base":
-            self._crt_base = words[1]
+            self._server(line)
+        elif words[:2] == ("stats", "socket"):
+            self._own_socket(line)
         elif keyword == "unix-bind":
             self._unix_prefix = dict(zip(words[1:], words[2:])).get("prefix", self._unix_prefix)
-        elif keyword == "default-path":
-            here = os.path.dirname(os.path.abspath(path))
-            known = {"config": here, "parent": os.path.dirname(here), "origin": words[-1]}
-            self._working_directory = known.get(words[1])
+        elif keyword == _STRICT:  # for the lines that follow
+            self._strict_sni = _is_strict(words, self._strict_sni)
 
-    def _enter(self, words: t.Sequence[str]) -> None:
-        self._section = " ".join(words[:2])
-        if words[0] == "defaults":
-            self._disabled_by_default = False
-        self._disabled = self._disabled_by_default and words[0] in ("frontend", "listen")
-        self._store_name, self._store_base = " ".join(words[1:2]), ""
-        self._expects_proxy, self._first_bind = {}, len(self.binds)
+    def finish(self) -> None:
+        """The section has ended: now it is known what all of its lines say of its listeners."""
+        for draft in self._drafts:
+            self._finish_bind(draft)
+        self._drafts, self._shared = [], ServedFiles()
 
-    def _load(self, words: t.Sequence[str]) -> None:
-        """A certificate of a crt-store, which binds name by its alias or its file (HAProxy 3.0)."""
-        options = dict(zip(words[1::2], words[2::2]))
-        if "crt" in options:
-            path = self._path(options["crt"], self._store_base)
-            self._stores[f"@{self._store_name}/{options.get('alias', options['crt'])}"] = path
+    def _local_peer(self) -> str:
+        """HAProxy's option -L tells it this name, or its host's is taken."""
+        try:
+            return self._environment.value("HAPROXY_LOCALPEER") or host_name()
+        except UnknownVariable:
+            return host_name()
 
-    # Binds
+    def _share(self, served: ServedFiles, line: ConfigLine) -> None:
+        self._shared = ServedFiles(served.references, self._shared.doubt or line.doubt or served.doubt)
 
-    def _bind(self, words: t.Sequence[str], line: str, place: str) -> None:
-        options = bind_options(words[2:])
-        if len(words) < 2 or not any(name == "ssl" for name, _value in options):
-            return
-        references = self._references(options)
-        flags = [name for name, _value in options]
-        for written in words[1].split(","):
-            reason = next((text for name, text in _UNPROBEABLE_OPTIONS.items() if name in flags), None)
+    def _bind(self, line: ConfigLine, addresses: str, options: t.Sequence[tuple[str, str]]) -> None:
+        served = self._files.of_options(options) if line.legible else ServedFiles(doubt=line.doubt)
+        for written in addresses.split(","):
+            address, reason = written, None
             try:
                 address = expand_address(written, self._environment)
             except UnknownVariable as unknown:
-                address, reason = written, _unknown(unknown)
-            self._add(place, line, address, references, reason, flags)
+                reason = unknown_variable(unknown)
+            here = (self._unix_prefix, self._paths.directory, self._strict_sni)
+            self._drafts.append(_Draft(line, address, options, served, *here, reason))
+        for name, value in options:
+            if name == "ca-sign-file":
+                self._use(line, f"ca-sign-file of {addresses}", [self._paths.authority(value)], _SIGNING)
 
-    def _add(
-        self,
-        place: str,
-        line: str,
-        address: str,
-        references: tuple[CertificateReference, ...],
-        reason: str | None,
-        flags: t.Sequence[str] = (),
-    ) -> None:
-        if self._conditions > 0:
-            reason = "is in a conditional block, whose condition is not evaluated here"
-        if self._disabled:
-            reason = "is in a disabled section"
-        path = None if reason else unix_path(address, self._unix_prefix)
+    def _finish_bind(self, draft: _Draft) -> None:
+        options = [*self._section.default_bind, *draft.options]
+        flags = [name for name, _value in options]
+        if "ssl" not in flags and not is_quic(draft.address):
+            return
+        served = self._complete(draft)
+        reason = (
+            self._section.silent
+            or draft.line.doubt
+            or self._section.doubt
+            or served.doubt
+            or next((text for name, text in _UNPROBEABLE_OPTIONS.items() if name in flags), None)
+            or draft.reason
+        )
+        path = None if reason else unix_path(draft.address, draft.unix_prefix)
         if path and not path.startswith("\0"):
-            path = self._path(path, "")
-        host, ports, why = ("", [0], None) if reason or path else listening_address(address)
+            path = os.path.normpath(os.path.join(draft.directory, path))
+        host, ports, why = ("", [0], None) if reason or path else listening_address(draft.address)
         for port in ports:
-            named = f"{address} ({place})" if reason or why or path else endpoint_label(host, port)
+            is_named = reason or why or path
             self.binds.append(
                 TlsBind(
-                    label=named,
+                    label=f"{draft.address} ({draft.line.place})" if is_named else endpoint_label(host, port),
                     host=host,
                     port=port,
-                    references=references,
-                    strict_sni=_is_strict(flags, self._strict_sni),
-                    section=self._section,
-                    line=line.strip(),
+                    references=tuple(served.references),
+                    strict_sni=_is_strict(flags, draft.strict_sni),
+                    section=self._section.name,
+                    line=draft.line.text,
                     not_probeable=reason or why,
                     unix_path=path,
-                    everywhere=bool(host) and stands_for_all(address),
-                    **{"proxy_protocol": "accept-proxy" in flags, **self._expects_proxy},
+                    everywhere=bool(host) and stands_for_all(draft.address),
+                    incomplete=served.doubt is not None,
+                    proxy_protocol="accept-proxy" in flags or self._section.proxy == "always",
+                    proxy_sometimes=self._section.proxy == "sometimes",
                 )
             )
 
-    def _expect_proxy(self, words: t.Sequence[str]) -> None:
-        """tcp-request connection expect-proxy layer4 [if ...]: accept-proxy for a section's listeners, or for some."""
-        if words[1:3] != ["connection", "expect-proxy"]:
-            return
-        self._expects_proxy = {"proxy_sometimes" if len(words) > 4 else "proxy_protocol": True}
-        own = self.binds[self._first_bind :]
-        self.binds[self._first_bind :] = [dataclasses.replace(bind, **self._expects_proxy) for bind in own]
+    def _complete(self, draft: _Draft) -> ServedFiles:
+        """With what is loaded for all listeners of the section: before a peer's own, after a frontend's."""
+        shared = self._shared
+        if not (shared.references or shared.doubt):
+            return draft.served
+        if self._section.kind == "peers":
+            first, then = shared, draft.served
+        else:
+            listed = self._files.in_memory(NamedFile(f"@{self._section.own_name}"))
+            first, then = draft.served, listed or shared
+        references = [
+            dataclasses.replace(reference, fallback=False) if number and first.references else reference
+            for number, reference in enumerate(then.references, 1)
+        ]
+        return ServedFiles([*first.references, *references], first.doubt or then.doubt or shared.doubt)
 
-    def _server(self, words: t.Sequence[str], place: str) -> None:
+    def _server(self, line: ConfigLine) -> None:
         """HAProxy is the client there: it shows this certificate to a server that asks for one."""
-        files = [value for name, value in zip(words, words[1:]) if name == "crt"]
-        if files:
-            references = tuple(CertificateReference(path) for file in files for path in self._files(file))
-            label = f"{' '.join(words[:2] if words[0] != 'default-server' else words[:1])} ({place})"
-            reason = "is no listener: HAProxy shows the certificate to a server"
-            self.servers.append(TlsBind(label, "", 0, references, section=self._section, not_probeable=reason))
+        named = 1 if line.keyword == "default-server" else 2
+        options = line.words[named:]
+        files = [self._paths.certificate(value) for name, value in zip(options, options[1:]) if name == "crt"]
+        self._use(line, " ".join(line.words[:named]), files, _TO_SERVERS)
 
-    def _references(self, options: t.Sequence[tuple[str, str]]) -> tuple[CertificateReference, ...]:
-        """The certificates in the order in which HAProxy loads them: as they are written."""
-        references: list[CertificateReference] = []
-        for name, value in options:
-            if name in ("crt", "default-crt"):
-                files = self._files(value)
-                is_default = name == "default-crt" or not references
-                is_default = is_default and not os.path.isdir(self._path(value, self._crt_base))
-                references += [CertificateReference(path, fallback=is_default) for path in files]
-            elif name == "crt-list":
-                references += self._crt_list(self._path(value, ""))
-        return tuple(references)
+    def _own_socket(self, line: ConfigLine) -> None:
+        served = self._files.of_options(bind_options(line.words[3:]))
+        if served.references:
+            self._other(line, " ".join(line.words[:3]), tuple(served.references), _OWN_SOCKET)
 
-    def _files(self, value: str) -> list[str]:
-        path = self._path(value, self._crt_base)
-        listed = self._in_memory(path)
-        if listed is not None:
-            return [reference.path for reference in listed]
-        return [file for file in self._on_disk(path) if self._is_loaded(file)]
+    def _use(self, line: ConfigLine, what: str, files: t.Iterable[NamedFile], reason: str) -> None:
+        references = [one for file in files for one in self._files.of_certificate(file).references]
+        if references:
+            self._other(line, what, tuple(references), reason)
 
-    def _on_disk(self, path: str) -> list[str]:
-        if os.path.isdir(path):
-            names = [
-                name
-                for name in directory_names(path)
-                if not name.startswith(".") and not name.endswith(_IGNORED_SUFFIXES)
-            ]
-            # What is no file is skipped, directories with all that is in them among it.
-            files = [os.path.join(path, name) for name in names if not os.path.isdir(os.path.join(path, name))]
-            return list(map(os.path.realpath, files))
-        if not os.path.exists(path):
-            bundle = [path + suffix for suffix in _BUNDLE_SUFFIXES if os.path.exists(path + suffix)]
-            return [os.path.realpath(file) for file in bundle] or [path]
-        return [os.path.realpath(path)]
-
-    def _crt_list(self, path: str) -> list[CertificateReference]:
-        listed = self._in_memory(path)
-        if listed is not None:
-            return listed
-        references: list[CertificateReference] = []
-        for line in config_lines(path):
-            if not line.strip() or line.lstrip().startswith("#"):
-                continue
-            certificate, filters = _crt_list_entry(line)
-            names = tuple(name.lower() for name in filters)
-            references += [CertificateReference(file, names, bool(names)) for file in self._files(certificate)]
-        return references
-
-    def _in_memory(self, path: str) -> list[CertificateReference] | None:
-        """The entries of a crt-list or directory as loaded; None when it is not known what is."""
-        lists = self._loaded_paths()[1]
-        name = lists.get(path) or lists.get(os.path.realpath(path))
-        if self._loaded is None or name is None:
-            return None
-        references = []
-        for file, rest in self._loaded.lists[name]:
-            filters = tuple(word.lower() for word in _crt_list_entry(f"x {rest}")[1])
-            references.append(CertificateReference(os.path.realpath(self._path(file, "")), filters, bool(filters)))
-        return references
-
-    def _is_loaded(self, path: str) -> bool:
-        return self._loaded is None or path in self._loaded_paths()[0]
-
-    def _loaded_paths(self) -> tuple[frozenset[str], dict[str, str]]:
-        """Of all loaded files the paths, links resolved; of the loaded lists path -> name, also with links resolved."""
-        if self._loaded is None:
-            return frozenset(), {}
-        key = (self._working_directory, len(self._stores))  # what names are relative to
-        if key not in self._resolved:
-            written = {self._path(name, ""): name for name in self._loaded.lists}
-            lists = {**{os.path.realpath(path): name for path, name in written.items()}, **written}
-            files = frozenset(os.path.realpath(self._path(name, "")) for name in self._loaded.names)
-            self._resolved[key] = (files, lists)
-        return self._resolved[key]
-
-    def _path(self, value: str, base: str) -> str:
-        if value.startswith("@"):
-            return self._stores.get(value, value)
-        # Without default-path HAProxy takes its working directory, which is / under service managers.
-        return os.path.normpath(os.path.join(self._working_directory or "/", base, value))
+    def _other(self, line: ConfigLine, what: str, references: tuple[CertificateReference, ...], reason: str) -> None:
+        label = f"{what} ({line.place})"
+        self.others.append(
+            TlsBind(label, "", 0, references, section=self._section.name, not_probeable=reason, listens=False)
+        )
 
 
 def _is_strict(options: t.Sequence[str], otherwise: bool) -> bool:
     """The last of "strict-sni" and "no-strict-sni" (HAProxy 3.2) counts."""
     said = [option == "strict-sni" for option in options if option in ("strict-sni", "no-strict-sni")]
     return said[-1] if said else otherwise
-
-
-def _unknown(variable: UnknownVariable) -> str:
-    return f"needs the environment variable {variable}, which is not known here"
-
-
-def _crt_list_entry(line: str) -> tuple[str, list[str]]:
-    """Path and SNI filters of "path [options] [!]filter ..."."""
-    before, bracket, rest = line.partition("[")
-    _options_text, _bracket, after = rest.partition("]")
-    words = (f"{before} {after}" if bracket else line).split()
-    filters = words[1:]
-    comment = next((index for index, word in enumerate(filters) if word.startswith("#")), len(filters))
-    return words[0], filters[:comment]

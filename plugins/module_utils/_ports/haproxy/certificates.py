@@ -221,7 +221,7 @@ class CertificateMemory(CrtListMemory):
                 raise
             self._transaction.apply(change)
             staple = None
-        if content.untold is not None and not is_held_already:
+        if not is_held_already:
             self.untold_marks.set(name, content.untold)
         return staple
 

@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import os
+import typing as t
 
+from ..._core.haproxy.configuration import ConfigLine, ConfigReader
 from ..._core.text import lines_of
 from ..._errors import HaproxyError
 from ..store.atomic import read_regular_file
@@ -21,14 +23,14 @@ def config_files(path: str) -> list[str]:
     """The files that HAProxy's option -f reads for this path."""
     if not os.path.isdir(path):
         return [path]
-    names = directory_names(path)
-    return [os.path.join(path, name) for name in names if name.endswith(".cfg") and not name.startswith(".")]
+    return [os.path.join(path, name) for name in files_in(path) if name.endswith(".cfg") and not name.startswith(".")]
 
 
-def directory_names(directory: str) -> list[str]:
-    """In the order in which HAProxy takes them."""
+def files_in(directory: str) -> list[str]:
+    """The names of the files there, in the order in which HAProxy takes them; it skips directories."""
     try:
-        return sorted(os.listdir(directory))
+        with os.scandir(directory) as entries:
+            return sorted((entry.name for entry in entries if not entry.is_dir()), key=os.fsencode)
     except OSError as error:
         raise _failure(error)(
             f"Cannot list {directory}, which HAProxy's configuration names: {error.strerror}"
@@ -41,6 +43,13 @@ def config_lines(path: str) -> list[str]:
         return lines_of(read_regular_file(path).decode("utf-8", "surrogateescape"))
     except OSError as error:
         raise _failure(error)(f"Cannot read {path}, a part of HAProxy's configuration: {error.strerror}") from None
+
+
+def read_configuration(config_paths: t.Iterable[str], reader: ConfigReader) -> t.Iterator[ConfigLine]:
+    """config_paths: as HAProxy's -f takes them: files, or directories of which all *.cfg are read."""
+    for path in config_paths:
+        for file in config_files(path):
+            yield from reader.read(file, config_lines(file))
 
 
 def _failure(error: OSError) -> type[HaproxyError]:

@@ -15,13 +15,14 @@ import os
 import re
 import typing as t
 
+from ..._core.haproxy.certificate_paths import BUNDLE_SUFFIXES
 from ..._core.haproxy.crt_list_line import PLAIN, UNUSABLE, CrtListLine, read_line
 from ..._core.haproxy.parsing import CrtListEntry
 from ..._errors import InvalidOption, StoreError
 from ..store.atomic import FileAttributes, read_regular_file, store_errors
 from ..store.places import open_file_place
 from .errors import CertificateInUse
-from .load_paths import BUNDLE_SUFFIXES, FileNames
+from .load_paths import FileNames
 
 _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 _LONGEST_LINE = 65000  # bytes; HAProxy takes 65535
@@ -75,6 +76,17 @@ class CrtListFile:
         """What the lines that load this certificate say, by their numbers."""
         lines = self._read()
         return {number: _said(lines[number - 1]) for number in sorted(self._lines_about(lines, certificate))}
+
+    def bundle_of(self, certificate: str) -> str | None:
+        """The path of a line that loads this file with others: a name without a file, for a.rsa and a.ecdsa."""
+        lines = self._read()
+        file, written = self._names.file_of(certificate), _written_paths(lines)
+        base = self._crt_base(written)
+        for path in written.values():
+            own = self._names.file_of(self._full(path, base))
+            if own is not None and file in [own + suffix for suffix in BUNDLE_SUFFIXES] and not os.path.lexists(own):
+                return path
+        return None
 
     def check_edit(
         self, names: t.Collection[str], path: str, added: t.Sequence[CrtListLine], removed: t.Collection[int]

@@ -12,40 +12,72 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ..._core.haproxy.config_words import SECTIONS, UnknownVariable, split_words
+from ..._core.haproxy.bind_options import bind_options
+from ..._core.haproxy.certificate_paths import KEYWORDS, CertificatePaths, NamedFile
+from ..._core.haproxy.conditions import KnownHaproxy
+from ..._core.haproxy.configuration import ConfigReader
+from ..._core.haproxy.variables import Environment
 from ..._errors import HaproxyError
-from .config_files import config_files
+from .config_files import read_configuration
+from .loaded import environment_of, number_of
+from .program import known_haproxy
+from .runtime import RuntimeApi
 
-_GLOBAL_WORDS = ("crt-base", "default-path", "load")
-_BLOCKS = (".if", ".endif")
-BUNDLE_SUFFIXES = (".rsa", ".ecdsa", ".dsa")
+_LOADING = {"bind": 2, "default-bind": 1}  # and where their options begin
+_KEYWORDS = KEYWORDS | _LOADING.keys()
 
 
 class LoadPaths(t.NamedTuple):
     """crt_base: "" when there is none, None when it is not known. crt_lists: resolved paths of the crt-list files that
     the configuration names. stores: name of a crt-store's certificate, such as @web/www, and its path.
-    directory: what relative paths start from.
+    directories: what relative paths start from; several where default-path differs from file to file.
     """
 
     crt_base: str | None = None
     crt_lists: frozenset[str] = frozenset()
     stores: t.Mapping[str, str] = {}
-    directory: str = "/"
+    directories: tuple[str, ...] = ("/",)
 
 
 NOTHING_KNOWN = LoadPaths()
 
 
-def read_load_paths(config_paths: t.Sequence[str]) -> LoadPaths:
-    """config_paths: as HAProxy's -f takes them. When one cannot be read nothing is known, which is no error here."""
-    reader = _LoadPathReader()
+def read_load_paths(config_paths: t.Sequence[str], api: RuntimeApi | None = None) -> LoadPaths:
+    """config_paths: as HAProxy's -f takes them. When one cannot be read nothing is known, which is no error here.
+
+    api: of the HAProxy that runs with it; it is asked only where its variables or conditions make a difference.
+    """
     try:
-        for path in config_paths:
-            for file in config_files(path):
-                reader.read(file)
-    except (OSError, HaproxyError):
+        paths, is_known = _read(config_paths, Environment({}), KnownHaproxy())
+        if api and not is_known:
+            info, environment = api.info(), environment_of(api)
+            known = Environment(environment or {}, whole=environment is not None)
+            haproxy = known_haproxy(info.get("Version"), number_of(info.get("Pid", "")))
+            paths, _is_known = _read(config_paths, known, haproxy)
+    except HaproxyError:
         return NOTHING_KNOWN
-    return reader.result() if config_paths else NOTHING_KNOWN
+    return paths if config_paths else NOTHING_KNOWN
+
+
+def _read(config_paths: t.Sequence[str], environment: Environment, haproxy: KnownHaproxy) -> tuple[LoadPaths, bool]:
+    """What the configuration says, and whether it says it without doubt."""
+    paths, crt_lists, is_known = CertificatePaths(), set[NamedFile](), True
+    for line in read_configuration(config_paths, ConfigReader(_KEYWORDS, environment, haproxy)):
+        paths.take(line)
+        is_known = is_known and not (line.doubt and line.keyword in _KEYWORDS)
+        if line.keyword in _LOADING and line.legible:
+            for option, value in bind_options(line.words[_LOADING[line.keyword] :]):
+                if option == "crt-list":
+                    crt_lists.add(paths.other(value))
+                elif option in ("crt", "default-crt"):
+                    paths.certificate(value)
+    found = LoadPaths(
+        crt_base=None if paths.doubt("crt-base") else paths.bases.get("crt-base", ""),
+        crt_lists=frozenset(os.path.realpath(file.path) for file in crt_lists if file.path),
+        stores={name: file.path for name, file in paths.stores.items() if file.path},
+        directories=tuple(paths.directories) or (paths.directory,),
+    )
+    return found, is_known
 
 
 class FileNames:
@@ -59,8 +91,15 @@ class FileNames:
         """None for a name of a crt-store that is not known."""
         if name.startswith("@"):
             path = self.paths.stores.get(name)
-            return self.file_of(path) if path else None
-        directory, base = os.path.split(os.path.join(self.paths.directory, name))
+            return self._resolved(path) if path else None
+        if name in self.paths.stores and self.paths.stores[name] != name:  # of the crt-store without a name
+            return self._resolved(self.paths.stores[name])
+        found = [self._resolved(os.path.join(directory, name)) for directory in self.paths.directories]
+        # HAProxy loads a name once, where it meets it first.
+        return next(filter(os.path.lexists, found), found[0]) if len(found) > 1 else found[0]
+
+    def _resolved(self, path: str) -> str:
+        directory, base = os.path.split(path)
         if directory not in self._directories:
             self._directories[directory] = os.path.realpath(directory)
         path = os.path.join(self._directories[directory], base)
@@ -115,60 +154,3 @@ def dangling_links(names: t.Iterable[str]) -> str | None:
         f"{', '.join(dangling)} leads to nothing now. HAProxy does not start with such a link in a directory or"
         " crt-list that it loads: remove it, or let it lead to another certificate."
     )
-
-
-class _LoadPathReader:
-    def __init__(self) -> None:
-        self._bases: list[str | None] = []
-        self._crt_lists: set[str] = set()
-        self._stores: dict[str, str] = {}
-        self._directory = "/"
-        self._section = self._store = self._store_base = ""
-        self._conditions = 0
-
-    def result(self) -> LoadPaths:
-        bases = set(self._bases) or {""}
-        return LoadPaths(
-            crt_base=bases.pop() if len(bases) == 1 else None,
-            crt_lists=frozenset(map(os.path.realpath, self._crt_lists)),
-            stores=self._stores,
-            directory=self._directory,
-        )
-
-    def read(self, path: str) -> None:
-        with open(path, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
-            for line in file:
-                keyword = (line.split(None, 1) or [""])[0]
-                if keyword in _BLOCKS:
-                    self._conditions += 1 if keyword == ".if" else -1
-                elif keyword in _GLOBAL_WORDS or keyword in SECTIONS or keyword == "bind":
-                    self._line(keyword, line, path)
-
-    def _line(self, keyword: str, line: str, path: str) -> None:
-        try:
-            words = split_words(line, {})
-        except UnknownVariable:
-            words = [keyword]
-        if keyword in SECTIONS:
-            self._section, self._store, self._store_base = keyword, " ".join(words[1:2]), ""
-        elif keyword == "bind":
-            paths = [value for option, value in zip(words, words[1:]) if option == "crt-list"]
-            self._crt_lists.update(os.path.join(self._directory, value) for value in paths)
-        elif self._section == "crt-store":
-            self._in_store(keyword, words)
-        elif keyword == "crt-base":
-            is_known = len(words) == 2 and not self._conditions
-            self._bases.append(words[1] if is_known else None)
-        elif keyword == "default-path":
-            here = os.path.dirname(os.path.abspath(path))
-            known = {"config": here, "parent": os.path.dirname(here), "origin": words[-1]}
-            self._directory = known.get("".join(words[1:2]), "/")
-
-    def _in_store(self, keyword: str, words: t.Sequence[str]) -> None:
-        options = dict(zip(words[1::2], words[2::2]))
-        if keyword == "crt-base" and len(words) == 2:
-            self._store_base = words[1]
-        elif keyword == "load" and "crt" in options and not self._conditions:
-            base = self._store_base or next(reversed(self._bases), "") or ""
-            path = os.path.join(self._directory, base, options["crt"])
-            self._stores[f"@{self._store}/{options.get('alias', options['crt'])}"] = path

@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ..._core.haproxy.config_words import UnknownVariable, split_words
+from ..._core.haproxy.certificate_paths import BUNDLE_SUFFIXES
+from ..._core.haproxy.config_words import split_words
+from ..._core.haproxy.variables import Environment, UnknownVariable
 from ..._errors import HaproxyError
-from .config_files import config_files, config_lines, directory_names
-from .load_paths import BUNDLE_SUFFIXES, read_load_paths
+from .config_files import config_files, config_lines, files_in
+from .load_paths import read_load_paths
 
 
 def named_files(config_paths: t.Sequence[str], *, crt_lists: bool) -> frozenset[str]:
@@ -24,7 +26,8 @@ def named_files(config_paths: t.Sequence[str], *, crt_lists: bool) -> frozenset[
     paths = read_load_paths(config_paths)
     words = _words(config_paths, paths.crt_lists if crt_lists else ())
     bases = {"", paths.crt_base or ""}
-    named = {os.path.join(paths.directory, base, word) for base in bases for word in words}
+    places = {os.path.join(directory, base) for directory in paths.directories for base in bases}
+    named = {os.path.join(place, word) for place in places for word in words}
     return frozenset(file for path in named.union(paths.stores.values()) for file in _files(path))
 
 
@@ -45,7 +48,7 @@ def _words(config_paths: t.Sequence[str], crt_lists: t.Iterable[str]) -> set[str
 
 def _split(line: str) -> list[str]:
     try:
-        return split_words(line, os.environ)
+        return split_words(line, Environment(os.environ))
     except UnknownVariable:
         return []
 
@@ -54,7 +57,7 @@ def _files(path: str) -> t.Iterator[str]:
     """What there is of it: the file itself, the parts of a bundle; of a directory what the links in it lead to."""
     if os.path.isdir(path):
         try:
-            names = directory_names(path)
+            names = files_in(path)
         except HaproxyError:
             return
         entries = (os.path.join(path, name) for name in names if not name.startswith("."))

@@ -19,6 +19,7 @@ from .transaction import Transaction
 
 PREFIX = "@not-told/"
 _DIGITS = 16
+_NOTHING = "nothing"
 _AT_ONCE = 25  # commands in one request
 
 
@@ -28,15 +29,15 @@ class UntoldMarks:
         self._marks: list[str] | None = None
         self._changes: list[tuple[str, str]] = []  # commands that are still to be sent
 
-    def find(self, name: str, digest: str) -> bool | None:
-        """Was the certificate of this name given this? None: it was given nothing since HAProxy has started."""
+    def find(self, name: str, digest: str | None) -> bool | None:
+        """Was the certificate of this name given this? None: nothing is remembered since HAProxy has started."""
         marks = self._of(name)
         return _mark(name, digest) in marks if marks else None
 
-    def set(self, name: str, digest: str) -> None:
-        """Remember it, once this is saved."""
+    def set(self, name: str, digest: str | None) -> None:
+        """Remember it, once this is saved. digest: None for nothing, which is remembered after something else alone."""
         mark, olds = _mark(name, digest), self._of(name)
-        if mark not in olds:
+        if mark not in olds and (digest is not None or olds):
             self._changes += [*(("del ssl ca-file", old) for old in olds), ("new ssl ca-file", mark)]
             self._marks = [*(one for one in self._marks or () if one not in olds), mark]
 
@@ -57,6 +58,6 @@ class UntoldMarks:
         return [one for one in self._marks if one.startswith(_mark(name, ""))]
 
 
-def _mark(name: str, digest: str) -> str:
+def _mark(name: str, digest: str | None) -> str:
     whose = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:_DIGITS]
-    return f"{PREFIX}{whose}/{digest[:_DIGITS]}"
+    return f"{PREFIX}{whose}/{_NOTHING if digest is None else digest[:_DIGITS]}"

@@ -25,11 +25,12 @@ _ALL_IPV4, _ALL_IPV6 = "0.0.0.0", "::"  # noqa: S104
 
 class Owner(t.NamedTuple):
     """A process that has a listening socket open. family: its parent's pid where that is the same program, as HAProxy's
-    master is of its workers; else its own."""
+    master is of its workers, or has the socket, too; else its own."""
 
     pid: int
     name: str
     family: int
+    parent: int
 
 
 class Listening:
@@ -52,8 +53,12 @@ class Listening:
         unix_path: of a unix socket instead, an abstract one with a zero byte first.
         """
         if unix_path is not None:
-            return [self._owners_of(inode) for inode in self._unix.get(unix_path.replace("\0", "@"), [])]
+            inodes = self._unix.get(unix_path.replace("\0", "@"), [])
+            # Of several sockets of one path the file leads to one, and which one is not told.
+            return [self._owners_of(inode) for inode in inodes] if len(inodes) == 1 else []
         address = _canonical(host.partition("%")[0])
+        if address is None:
+            return []
         for candidate in (address, *([] if ":" in address else [_ALL_IPV4]), _ALL_IPV6):
             inodes = self._tcp.get((candidate, port), [])
             if inodes:
@@ -63,7 +68,12 @@ class Listening:
     def _owners_of(self, inode: str) -> tuple[Owner, ...]:
         if self._owners is None:
             self._owners = self._all_owners()
-        return tuple(self._owners.get(inode, ()))
+        owners = {owner.pid: owner for owner in self._owners.get(inode, ())}
+        # One that has it from its parent, which has it still, is one with it: docker-proxy, what systemd starts.
+        return tuple(
+            owner._replace(family=owners[owner.parent].family) if owner.parent in owners else owner
+            for owner in owners.values()
+        )
 
     def _all_owners(self) -> dict[str, list[Owner]]:
         """By inode of the listening sockets."""
@@ -84,7 +94,8 @@ class Listening:
         if process is None:
             return None
         parent = find_process(process.parent, self._proc)
-        return Owner(pid, process.name, parent.pid if parent and parent.name == process.name else pid)
+        family = parent.pid if parent and parent.name == process.name else pid
+        return Owner(pid, process.name, family, process.parent)
 
 
 def listening_addresses(port: int) -> frozenset[str]:
@@ -131,14 +142,14 @@ def _address(text: str) -> str:
     """Words of 32 bits in the order of bytes of this machine."""
     words = bytes.fromhex(text)
     packed = b"".join(struct.pack(">I", word) for word in struct.unpack(f"={len(words) // 4}I", words))
-    return _canonical(str(ipaddress.ip_address(packed)))
+    return _canonical(str(ipaddress.ip_address(packed))) or ""
 
 
-def _canonical(text: str) -> str:
-    """An IP address in its usual spelling, an IPv4 one also where IPv6 carries it; any other text as it is."""
+def _canonical(text: str) -> str | None:
+    """An IP address in its usual spelling, an IPv4 one also where IPv6 carries it; None for any other text."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
-        return text
+        return None
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return str(mapped or address)

@@ -28,6 +28,11 @@ def own_address() -> str | None:
     return _source_address(socket.AF_INET) or _source_address(socket.AF_INET6)
 
 
+def host_name() -> str:
+    """As the kernel has it, with or without a domain."""
+    return socket.gethostname()
+
+
 def _source_address(family: socket.AddressFamily) -> str | None:
     """None also for one that means nothing beyond a link."""
     try:

@@ -124,7 +124,7 @@ def _read(place: Place, host_file: str, name: str, parse: t.Callable[[bytes], _E
 
 def write_entry(place: Place, entry: OwedEntry | Confirmation) -> None:
     """In place of one that is there. Durable when this returns."""
-    place.write(file_name(entry.lineage) + SUFFIX, to_json(entry), _ATTRIBUTES)
+    place.write(file_name(entry.lineage) + SUFFIX, to_json(entry), _ATTRIBUTES, own=True)
     place.sync()
 
 

@@ -17,6 +17,7 @@ import dataclasses
 import os
 import typing as t
 from dataclasses import dataclass
+from datetime import datetime, timezone
 
 from ..._core.push.entry_files import SUFFIX, file_name
 from ..._errors import StoreError
@@ -263,7 +264,7 @@ _Entry = t.TypeVar("_Entry")
 
 
 def _is_settled(entry: OwedEntry, confirmation: Confirmation | None) -> bool:
-    return confirmation is not None and confirmation.settles(entry)
+    return confirmation is not None and confirmation.settles(entry, datetime.now(timezone.utc))
 
 
 def _is_same(entry: OwedEntry, end: OwedEntry | None) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import typing as t
+from datetime import datetime, timezone
 
 from ..._core.push.entry_files import SUFFIX, file_name
 from . import folders
@@ -78,7 +79,9 @@ class QueueTaking:
 
     def _is_confirmed(self, entry: OwedEntry, name: str) -> bool:
         found = folders.read_confirmation(self._confirmed, self._file, name) if self._confirmed else None
-        return found is not None and not isinstance(found, DamagedEntry) and found.settles(entry)
+        if found is None or isinstance(found, DamagedEntry):
+            return False
+        return found.settles(entry, datetime.now(timezone.utc))
 
     def _is_dead(self, entry: OwedEntry, name: str) -> bool:
         """With the same fingerprint."""

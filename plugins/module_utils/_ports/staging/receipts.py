@@ -46,7 +46,7 @@ class ReceiptDirectory:
                 name = receipt_file_name(receipt.lineage)
                 if killed:
                     place.remove_temporaries_of(name)
-                place.write(name, receipt_to_json(receipt), _FILE)
+                place.write(name, receipt_to_json(receipt), _FILE, own=True)
             place.sync()
 
     def forget(self, live: t.Container[str]) -> None:

@@ -125,6 +125,18 @@ def test_what_wakes_it_is_emptied_by_the_confined_service():
     assert plan(wake="/var/lib/x/wake")["writable"] == ["/etc/haproxy", "/var/lib/x/wake"]
 
 
+def test_odd_paths_are_written_as_systemd_reads_them():
+    odd = "/srv/50% of $HOME; x"
+    given = plan(watch=[odd, "/b"], writable=[odd], virtualenv="/v%h w", collections_path="/c %i")
+    assert given["problems"] == []
+    assert given["watched_values"] == ["/srv/50%% of $HOME; x", "/b"]
+    assert given["writable_words"] == ['"-/srv/50%% of $HOME; x"']
+    assert plan(writable=['/a"b'], scheduler="cron", watch=[])["problems"] == [], "no unit has to hold it"
+    assert given["check_environment"] == '"PYTHONPATH=/c %%i"'
+    assert given["check_line"].startswith('"/v%%h w/bin/python" /opt/certops-rotation/check.py --delay=')
+    assert given["check_line"].endswith(' -- "/srv/50%% of $$HOME; x" /b')
+
+
 def test_cron_has_a_time_of_its_own():
     given = plan(has_systemd=False, on_calendar="Mon 09:00", cron="0 9 * * 1", interval=7)
     assert (given["cron_time"], given["problems"]) == ("0 9 * * 1", [])
@@ -165,6 +177,15 @@ def test_the_scheduler_and_what_it_needs():
         ({"wake": "wake"}, "rotation_schedule_wake: a path"),
         ({"wake": "/w%x"}, "rotation_schedule_wake: a path"),
         ({"wake": "/w x"}, "rotation_schedule_wake: a path"),
+        ({"watch": ["certs"]}, "not with a slash in front: certs"),
+        ({"watch": ["/a\nExecStart=/bin/x"]}, "control characters"),
+        ({"writable": ['/a"b']}, "'/a\"b'"),
+        ({"virtualenv": "/v\\x"}, "backslashes"),
+        ({"variables": {"haproxy_certificates_path": "/it's"}}, "Quotes"),
+        ({"variables": {"haproxy_certificates_path": "/certs "}}, "white space"),
+        ({"collections_path": "/a:/b"}, "a colon would separate two"),
+        ({"variables": {"haproxy_certificates_service": "a; reboot"}}, "no name of a unit: 'a; reboot.service'"),
+        ({"variables": {"haproxy_certificates_service": "-a"}}, "no name of a unit"),
         ({"scheduler": "cron", "boot": "try"}, "cron starts no HAProxy"),
         ({"scheduler": "cron", "interval": 7}, "cron cannot run every 7 minutes"),
     ],

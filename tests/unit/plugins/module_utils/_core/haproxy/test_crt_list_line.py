@@ -11,6 +11,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.crt
     PLAIN,
     make_line,
     read_line,
+    read_whole_line,
 )
 from ansible_collections.certops.rotation.plugins.module_utils._errors import InvalidOption
 
@@ -108,3 +109,29 @@ def test_names_that_are_filters(name: str) -> None:
 def test_no_more_words_than_haproxy_takes() -> None:
     with pytest.raises(InvalidOption, match="at most"):
         make_line(None, ["a.example.com"] * 2001)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("# a comment", None),
+        ("", None),
+        (" \t\r", None),
+        ("a.pem", ("a.pem", ())),
+        (" a.pem\t*.X.example !y.x.example\r", ("a.pem", ("*.x.example", "!y.x.example"))),
+        ("a.pem [alpn h2 ssl-min-ver TLSv1.2] x.example", ("a.pem", ("x.example",))),
+        ("a.pem[alpn h2]x.example", ("a.pem", ("x.example",))),
+        ("a.pem []", ("a.pem", ())),
+        # What looks like a comment is a filter, and the certificate is no longer had by its own names.
+        ("a.pem [alpn h2] #note", ("a.pem", ("#note",))),
+        ("a.pem x.example # y", ("a.pem", ("x.example", "#", "y"))),
+        (" #a.pem", ("#a.pem", ())),
+        # HAProxy warns of what stands before the options, and does not use it.
+        ("a.pem x.example [alpn h2]", ("a.pem", ())),
+        ("a\u2028b.pem\x85 x", ("a\u2028b.pem\x85", ("x",))),
+        ("[alpn h2]", None),
+    ],
+)
+def test_whole_line_as_haproxy_reads_it(line: str, expected: tuple[str, tuple[str, ...]] | None) -> None:
+    found = read_whole_line(line)
+    assert (found and (found[0], tuple(name.lower() for name in found[1].filters))) == expected

@@ -150,3 +150,14 @@ def test_server_names() -> None:
 )
 def test_version(text: str, version: tuple[int, int] | None) -> None:
     assert parse_version(text) == version
+
+
+def test_the_names_and_the_key_by_which_a_certificate_is_chosen() -> None:
+    text = (
+        "Filename: /c/a.pem\nStatus: Used\nSubject Alternative Name: DNS:a.x.test, DNS:*.b.test\n"
+        "Algorithm: RSA2048\nSubject: /C=DE/CN=cn.x.test/O=One/CN=Two\n"
+    )
+    stored = parse_certificate(text)
+    assert stored is not None
+    assert stored.server_names == ("a.x.test", "*.b.test", "cn.x.test", "Two")
+    assert stored.algorithm == "RSA2048"

@@ -11,14 +11,14 @@ import typing as t
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.listeners import CertificateReference
 from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.selection import (
-    CertificateFile,
     ClientKeys,
+    LoadedFile,
     Selector,
     Version,
 )
 
 FILES = {
-    path: CertificateFile(path, f"fp-{path}", tuple(names.split()), key_type)
+    path: LoadedFile(path, f"fp-{path}", tuple(names.split()), key_type)
     for path, names, key_type in [
         ("a", "a.x.test", "ecdsa"),
         ("a2", "a.x.test c.x.test", "ecdsa"),

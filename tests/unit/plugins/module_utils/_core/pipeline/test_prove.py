@@ -14,7 +14,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.lis
     CertificateReference,
     TlsBind,
 )
-from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.selection import CertificateFile
+from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.selection import LoadedFile
 from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.proof_again import Share, address_of
 from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.proof_chain import ChainRules
 from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.proof_report import (
@@ -60,16 +60,16 @@ def judge(
     certificates: t.Sequence[DeployedCertificate],
     binds: t.Sequence[TlsBind],
     answer: t.Callable[[ProofTarget], Seen],
-    files: t.Mapping[str, CertificateFile] | None = None,
+    files: t.Mapping[str, LoadedFile] | None = None,
 ) -> ProofReport:
     targets = proof_targets(certificates, binds, files=files)
     return verdicts(certificates, binds, targets, [answer(target) for target in targets], files=files)
 
 
-def foreign(name: str, *names: str, key_type: str = "ecdsa") -> dict[str, CertificateFile]:
+def foreign(name: str, *names: str, key_type: str = "ecdsa") -> dict[str, LoadedFile]:
     """A file that was not deployed here, by its path."""
     path = f"/certs/{name}.pem"
-    return {path: CertificateFile(path, f"fp-{name}", names, key_type, "2021-01-01T00:00:00Z")}
+    return {path: LoadedFile(path, f"fp-{name}", names, key_type, "2021-01-01T00:00:00Z")}
 
 
 def test_each_name_on_each_listener_that_loads_the_certificate() -> None:
@@ -187,7 +187,8 @@ def test_rsa_and_ecdsa_for_one_name_are_asked_for_one_by_one() -> None:
 def test_a_pair_behind_tls_1_3_alone_cannot_be_told_apart() -> None:
     r, e = deployed("r", "a.example.com", key_type="rsa"), deployed("e", "a.example.com")
     report = judge([r, e], [bind(OTHER, r, e)], lambda _target: Seen("fp-e", key_type_ignored=True))
-    assert [proof.proven for proof in report.certificates] == [True, True]
+    assert [proof.outcome for proof in report.certificates] == ["unasked", "right"]
+    assert "TLS 1.3 alone" in report.certificates[0].because[0]
     report = judge([r, e], [bind(OTHER, r, e)], lambda _target: Seen("fp-old", key_type_ignored=True))
     assert [proof.proven for proof in report.certificates] == [False, False]
 

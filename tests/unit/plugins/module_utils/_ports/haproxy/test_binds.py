@@ -11,16 +11,20 @@ import pathlib
 
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.config_words import (
-    UnknownVariable,
     split_words,
 )
 from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.listeners import (
     CertificateReference,
     TlsBind,
 )
+from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.variables import (
+    Environment,
+    UnknownVariable,
+)
 from ansible_collections.certops.rotation.plugins.module_utils._errors import HaproxyError
 from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.binds import tls_binds, tls_uses
 from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.loaded import Loaded
+from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.surroundings import Surroundings
 
 ENVIRONMENT = {"IP": "192.0.2.9", "PORT": "8443"}
 
@@ -28,7 +32,7 @@ ENVIRONMENT = {"IP": "192.0.2.9", "PORT": "8443"}
 def read(tmp_path: pathlib.Path, text: str) -> list[TlsBind]:
     path = tmp_path / "haproxy.cfg"
     path.write_text(text)
-    return tls_binds([str(path)], ENVIRONMENT)
+    return tls_binds([str(path)], Surroundings(ENVIRONMENT))
 
 
 def paths(bind: TlsBind) -> list[str]:
@@ -49,12 +53,12 @@ def paths(bind: TlsBind) -> list[str]:
     ],
 )
 def test_words_follow_the_manual(line: str, words: list[str]) -> None:
-    assert split_words(line, ENVIRONMENT) == words
+    assert split_words(line, Environment(ENVIRONMENT)) == words
 
 
 def test_a_variable_that_is_not_known_is_named() -> None:
     with pytest.raises(UnknownVariable, match=r"^SECRET_PORT$"):
-        split_words('bind ":${SECRET_PORT}"', ENVIRONMENT)
+        split_words('bind ":${SECRET_PORT}"', Environment(ENVIRONMENT))
 
 
 @pytest.mark.parametrize(
@@ -111,6 +115,7 @@ def test_listeners_that_cannot_be_probed_say_why(tmp_path: pathlib.Path, bind: s
 def test_only_binds_with_ssl_count(tmp_path: pathlib.Path) -> None:
     text = """
 global
+  localpeer here
   ssl-default-bind-options ssl-min-ver TLSv1.2
   stats socket /run/admin.sock level admin
 frontend www
@@ -124,6 +129,7 @@ backend ssl
   server s 192.0.2.1:443 ssl crt /client.pem
 peers fleet
   bind :1024 ssl crt /peer.pem
+  server here
 """
     binds = read(tmp_path, text)
     assert [(bind.port, bind.section, bind.strict_sni, bind.proxy_protocol) for bind in binds] == [
@@ -172,8 +178,7 @@ def test_certificates_in_the_order_haproxy_loads_them(tmp_path: pathlib.Path) ->
         (certs / name).touch()
     (tmp_path / "link").symlink_to(certs)
     (tmp_path / "list").write_text(
-        f"# comment\n\n{certs}/a.pem\nb.pem [alpn h2 ssl-min-ver TLSv1.2] *.X.example !y.x.example # no\n"
-        "b.pem[alpn h2]\n"
+        f"# comment\n\n{certs}/a.pem\nb.pem [alpn h2 ssl-min-ver TLSv1.2] *.X.example !y.x.example\nb.pem[alpn h2]\n"
     )
     text = f"""
 global
@@ -221,13 +226,13 @@ def test_directories_of_configuration_files(tmp_path: pathlib.Path) -> None:
     (tmp_path / "20-www.cfg").write_text("frontend b\n  bind :2 ssl crt x.pem\n")
     (tmp_path / "10-www.cfg").write_text("global\n  crt-base /base\nfrontend a\n  bind :1 ssl crt x.pem\n")
     (tmp_path / "other.txt").write_text("frontend c\n  bind :3 ssl crt x.pem\n")
-    binds = tls_binds([str(tmp_path)], {})
+    binds = tls_binds([str(tmp_path)], Surroundings({}))
     assert [(bind.port, paths(bind)) for bind in binds] == [(1, ["/base/x.pem"]), (2, ["/base/x.pem"])]
 
 
 def test_a_missing_file_is_named(tmp_path: pathlib.Path) -> None:
     with pytest.raises(HaproxyError, match=r"absent\.cfg.*No such file"):
-        tls_binds([str(tmp_path / "absent.cfg")], {})
+        tls_binds([str(tmp_path / "absent.cfg")], Surroundings({}))
     with pytest.raises(HaproxyError, match=r"absent\.list"):
         read(tmp_path, "frontend a\n  bind :1 ssl crt-list /absent.list\n")
 
@@ -264,11 +269,11 @@ backend www
 """
     path = tmp_path / "haproxy.cfg"
     path.write_text(text)
-    uses = tls_uses([str(path)], {})
+    uses = tls_uses([str(path)], Surroundings({}))
     assert [paths(use) for use in uses] == [["/a.pem"], ["/default.pem"], ["/client.pem"]]
     assert [use.label for use in uses[1:]] == [f"default-server ({path}:5)", f"server s1 ({path}:6)"]
     assert all("is no listener" in (use.not_probeable or "") for use in uses[1:])
-    assert len(tls_binds([str(path)], {})) == 1
+    assert len(tls_binds([str(path)], Surroundings({}))) == 1
 
 
 def test_expect_proxy_is_for_its_section_wherever_it_stands(tmp_path: pathlib.Path) -> None:
@@ -307,7 +312,7 @@ def test_what_is_loaded_counts_and_not_what_is_on_disk(tmp_path: pathlib.Path) -
         str(certs): [(name, "") for name in names],
         f"{tmp_path}/list": [(names[1], "[alpn h2] A.example.com !b.example.com"), (names[2], "")],
     }
-    binds = tls_uses([str(config)], {}, Loaded(names, lists))
+    binds = tls_uses([str(config)], Surroundings({}), Loaded(names, lists))
     real = [os.path.realpath(name) for name in names]
     assert [paths(bind) for bind in binds] == [real, real[1:], real, [], real[1:2]]
     assert (binds[1].references or ())[0] == CertificateReference(real[1], ("a.example.com", "!b.example.com"), True)

@@ -48,9 +48,9 @@ def configured(tmp_path: pathlib.Path, text: str) -> LoadPaths:
 def test_configuration(tmp_path: pathlib.Path) -> None:
     paths = configured(tmp_path, CONFIG)
     assert paths.crt_base == "/etc/my certs"
-    assert paths.directory == str(tmp_path)
+    assert paths.directories == (str(tmp_path),)
     assert paths.crt_lists == {str(tmp_path / "lists/a.txt"), "/lists/b.txt"}
-    assert paths.stores == {"@/plain.pem": "/etc/my certs/plain.pem", "@web/www": "/srv/web/www.pem"}
+    assert paths.stores == {"/etc/my certs/plain.pem": "/etc/my certs/plain.pem", "@web/www": "/srv/web/www.pem"}
     (tmp_path / "other.cfg").write_text("global\n crt-base /other\n")
     (tmp_path / ".hidden.cfg").write_text("global\n crt-base /hidden\n")
     assert read_load_paths([str(tmp_path)]).crt_base is None  # two of them: which one was it?
@@ -95,7 +95,7 @@ def test_names_of_a_file(tmp_path: pathlib.Path) -> None:
         "@web/www",
         "@web/unknown",
     ]
-    paths = LoadPaths(stores={"@web/www": f"{certs}/www.pem"}, directory=str(tmp_path))
+    paths = LoadPaths(stores={"@web/www": f"{certs}/www.pem"}, directories=(str(tmp_path),))
     known = KnownNames(FileNames(paths), names)
     same = set(names) - {f"{certs}/b.pem", "@web/unknown"}
     for name in (*same, f"{certs}//www.pem"):

@@ -55,6 +55,7 @@ def test_the_most_specific_one_gets_all() -> None:
         assert len(Listening().at("::1", port)) == 1
         with listener("0.0.0.0", port):
             assert len(Listening().at("127.0.0.1", port)) == 1
+            assert Listening().at("localhost", port) == []
         with listener("::1", port), listener("::1", port):
             assert len(Listening().at("0:0::1", port)) == 2
             assert len(Listening().at("::1%lo", port)) == 2
@@ -91,6 +92,11 @@ def test_unix_sockets(tmp_path: pathlib.Path) -> None:
         assert pids(Listening().at("", 0, str(path))) == [[os.getpid()]]
         assert pids(Listening().at("", 0, f"\0rotation-{os.getpid()}")) == [[os.getpid()]]
         assert Listening().at("", 0, str(tmp_path / "other.sock")) == []
+        # Of two the file leads to the later one, and which one that is nobody tells.
+        with socket.socket(socket.AF_UNIX) as later:
+            later.bind(str(path))
+            later.listen()
+            assert Listening().at("", 0, str(path)) == []
 
 
 def test_what_may_not_be_seen(tmp_path: pathlib.Path) -> None:

@@ -24,7 +24,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._errors import St
 from ansible_collections.certops.rotation.plugins.module_utils._ports.queue.push_queue import PushQueue
 from ansible_collections.certops.rotation.plugins.module_utils._ports.store.places import Place
 
-AT, LATER = "2026-11-26T12:00:00Z", "2026-11-26T13:00:00Z"
+AT, LATER = "2026-01-26T12:00:00Z", "2026-01-26T13:00:00Z"
 OLD, NEW = "a" * 64, "b" * 64
 
 
@@ -122,12 +122,27 @@ def test_what_is_queued_after_its_confirmation_is_owed_once_more(queue: PushQueu
     queue.enqueue([entry()])
     assert queue.content().owed == ()
     assert claimed(queue) == ()
-    once_more = replace(entry(), queued_at="2026-11-26T13:00:01Z")
+    once_more = replace(entry(), queued_at="2026-01-26T13:00:01Z")
     queue.enqueue([once_more])
     assert queue.content().owed == (once_more,)
     with queue.claim("web1") as claim:
         assert claim is not None
         assert claim.entries == queue.content().claimed == (once_more,)
+
+
+def test_a_confirmation_by_a_wrong_clock_settles_nothing(queue: PushQueue) -> None:
+    """Else whatever is queued from now on would be, until that time comes."""
+    queue.enqueue([entry()])
+    with queue.claim("web1") as claim:
+        assert claim is not None
+        claim.confirm(replace(confirmation(entry()), at="2999-01-26T13:00:00Z"))
+    queue.enqueue([entry()])
+    assert queue.content().owed == (entry(),)
+    with queue.claim("web1") as claim:
+        assert claim is not None
+        assert claim.entries == (entry(),)
+        claim.confirm(confirmation(entry()))
+    assert (queue.content().owed, queue.content().confirmed) == ((), (confirmation(entry()),))
 
 
 def test_what_is_confirmed_is_in_the_ledger_alone(queue: PushQueue) -> None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import pathlib
 
-from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.certificate_files import (
-    read_certificate_files,
+from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.loaded_files import (
+    read_loaded_files,
 )
 from ansible_collections.certops.rotation.tests.support import pki
 
@@ -25,7 +25,7 @@ def test_names_of_the_san_and_of_the_subject(tmp_path: pathlib.Path) -> None:
     pathlib.Path(paths["odd"]).write_text("no certificate")
     os.mkfifo(paths["fifo"])
 
-    found = read_certificate_files(paths.values())
+    found = read_loaded_files(paths.values())
 
     assert sorted(found) == [paths["a"], paths["b"]]
     assert (found[paths["b"]].names, found[paths["b"]].key_type) == (("b.example.com",), "ecdsa")
@@ -38,5 +38,5 @@ def test_what_haproxy_has_read_before_it_changed_is_not_known(tmp_path: pathlib.
     path = tmp_path / "a.pem"
     path.write_text(pki.self_signed("a.example.com").combined_pem)
     os.utime(path, (1000, 1000))
-    assert list(read_certificate_files([str(path)], 1000)) == [str(path)]
-    assert read_certificate_files([str(path)], 999) == {}
+    assert list(read_loaded_files([str(path)], 1000)) == [str(path)]
+    assert read_loaded_files([str(path)], 999) == {}

@@ -9,16 +9,18 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ..._core.haproxy.selection import CertificateFile
+from ..._core.haproxy.selection import LoadedFile
 from ..._core.instants import isoformat_utc
 from ..._core.x509.bundle import first_certificate
 from ..._errors import RotationError
 from ..store.atomic import read_regular_file
+from .certificates import CertificateMemory
+from .runtime import RuntimeApi
 
 _KEY_TYPES = {"RSA": "rsa", "EC": "ecdsa"}
 
 
-def read_certificate_files(paths: t.Iterable[str], read_at: int | None = None) -> dict[str, CertificateFile]:
+def read_loaded_files(paths: t.Iterable[str], read_at: int | None = None) -> dict[str, LoadedFile]:
     """By path. Left out is what cannot be read, and what has changed since read_at (seconds since 1970), when HAProxy
     read it: nobody knows then what HAProxy holds of it.
     """
@@ -26,12 +28,35 @@ def read_certificate_files(paths: t.Iterable[str], read_at: int | None = None) -
     return {file.path: file for file in found if file is not None}
 
 
+def look_into_memory(api: RuntimeApi, paths: t.Collection[str]) -> dict[str, LoadedFile]:
+    """What HAProxy holds of files, by path, links resolved; without their fingerprint_sha256, which it does not tell.
+
+    Raises HaproxyError.
+    """
+    memory = CertificateMemory(api)
+    _transaction, names = memory.list_names()
+    wanted = {name: path for name in names for path in [os.path.realpath(name)] if path in paths}
+    memory.expect(wanted)
+    held = ((path, memory.describe(name)) for name, path in wanted.items())
+    return {
+        path: LoadedFile(
+            path,
+            "",
+            tuple(dict.fromkeys(name.lower() for name in stored.server_names)),
+            next((kind for start, kind in _KEY_TYPES.items() if (stored.algorithm or "").startswith(start)), "other"),
+            stored.not_after or "",
+        )
+        for path, stored in held
+        if stored is not None
+    }
+
+
 def kind_of_key(key: object) -> str:
     """rsa, ecdsa or other, of what a manifest calls the key, such as "RSA 2048"."""
     return _KEY_TYPES.get(str(key).split()[0], "other")
 
 
-def _read(path: str, read_at: int | None) -> CertificateFile | None:
+def _read(path: str, read_at: int | None) -> LoadedFile | None:
     try:
         if read_at is not None and int(os.stat(path).st_mtime) > read_at:
             return None
@@ -39,7 +64,7 @@ def _read(path: str, read_at: int | None) -> CertificateFile | None:
     except (OSError, RotationError):
         return None
     names = (*certificate.dns_names, *certificate.common_names)
-    return CertificateFile(
+    return LoadedFile(
         path,
         certificate.fingerprint_sha256,
         tuple(dict.fromkeys(name.lower() for name in names)),
