@@ -89,6 +89,11 @@ class Transaction:
         self.rebuilt: int | None = None  # places where the last commit has loaded certificates anew, if it said so
         self._known: frozenset[str] = frozenset()
 
+    @property
+    def has_sent(self) -> bool:
+        """Was a payload sent? What HAProxy says from then on may quote it, so it is not shown."""
+        return self._has_sent
+
     def know(self, names: t.Iterable[str]) -> None:
         """Names that may be shown later. What is said after a key was sent may quote it, so those are not learnt."""
         if not self._has_sent:
