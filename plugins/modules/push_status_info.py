@@ -30,7 +30,8 @@ options:
     description:
       - How long a host may be owed something, and how old the last run that ended well may be, for example V(1d). Any
         time when absent.
-      - The last run is known by O(success_files) only.
+      - A run of M(certops.rotation.certificate_push) for all hosts that ends well touches a file in the queue. Before
+        the first one, the last run is known by O(success_files) only.
     type: str
   success_files:
     description:

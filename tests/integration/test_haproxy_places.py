@@ -20,6 +20,13 @@ import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.listeners import TlsBind
 from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.prove import find_binds, prove_deployed
 from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.settings import ProofSettings
+from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.load_paths import (
+    FileNames,
+    KnownNames,
+    read_load_paths,
+)
+from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.loaded import look_at_loaded
+from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.runtime import RuntimeApi
 from ansible_collections.certops.rotation.tests.support import pki
 from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance
 from ansible_collections.certops.rotation.tests.support.ports import free_port
@@ -292,7 +299,25 @@ def test_every_place(haproxy_version: str) -> None:
         assert (paths["default-server"], paths["server one"]) == (["l.pem"], ["m.pem"])
         port = haproxy.cases["own_socket"]
         assert paths[f"stats socket ipv4@127.0.0.1:{port}"] == ["a.pem"]
+        named(haproxy, stored="store_alias" in expected)
         unasked(haproxy, stored="store_absolute" in expected)
+
+
+def named(haproxy: Configured, *, stored: bool) -> None:
+    """What HAProxy calls a file, also where conditions and variables decide. stored: in a crt-store, too."""
+    config, api = [str(haproxy.config_path)], RuntimeApi(haproxy.socket)
+    paths = read_load_paths(config, api)
+    assert paths.crt_base == str(haproxy.certs_dir)
+    assert os.path.realpath(haproxy.directory / "list") in paths.crt_lists
+    assert "/nowhere" not in paths.crt_lists
+    known = KnownNames(FileNames(paths), look_at_loaded(api).names)
+    assert set(known.of(haproxy.certificate_name("j.pem"))) == {
+        haproxy.certificate_name("j.pem"),
+        *(["@/jay"] if stored else []),
+    }
+    if stored:
+        assert set(known.of(str(haproxy.directory / "store" / "a.pem"))) == {"@web/a.pem", "@web/deep/alias"}
+        assert "@/jay" not in read_load_paths(config).stores  # a condition that nobody answers
 
 
 def unasked(haproxy: Configured, *, stored: bool) -> None:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import typing as t
 from datetime import datetime, timedelta, timezone
@@ -18,11 +19,13 @@ from ansible_collections.certops.rotation.plugins.module_utils._ports.lineages.c
 from ansible_collections.certops.rotation.plugins.module_utils._ports.queue.push_queue import PushQueue
 from ansible_collections.certops.rotation.tests.support import pki
 from ansible_collections.certops.rotation.tests.support.certbot_directory import CertbotDirectory
+from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
 from ansible_collections.certops.rotation.tests.support.module import run_module
 from ansible_collections.certops.rotation.tests.support.prometheus import node_exporter, promtool
 
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDzMIvCnpUMhdRUXfaw1Yj8Ml7gIPFj5LgFPBYpBrVjz"
+TARGETS = [{"name": name, "domains": ["*"], "host_key": [KEY]} for name in ("web1", "web2")]
 
 
 class Scene:
@@ -54,8 +57,7 @@ class Scene:
             claim.give_up(claim.entries[0])
 
     def status(self, *, check: bool = False, **changed: t.Any) -> dict[str, t.Any]:
-        targets = [{"name": name, "domains": ["*"], "host_key": [KEY]} for name in ("web1", "web2")]
-        options = {"queue": self.queue.path, "lineages": str(self.certbot.live), "targets": targets}
+        options = {"queue": self.queue.path, "lineages": str(self.certbot.live), "targets": TARGETS}
         run = run_module("push_status_info", {**options, **changed}, check=check)
         assert not run.failed, run.result
         assert not run.result["changed"]
@@ -136,6 +138,32 @@ def test_runs_are_known_by_their_files(scene: Scene, tmp_path: pathlib.Path) -> 
     result = scene.status(**options)
     assert codes(result) == {("not_queued", "warning")}
     assert result["last_success_at"]
+
+
+def test_a_run_with_nothing_to_push_is_known_of(scene: Scene, modules: ModuleServer, tmp_path: pathlib.Path) -> None:
+    """Whoever runs it. One that is limited to some hosts says nothing about the others."""
+    for host in ("web1", "web2"):
+        for lineage in ("a", "b"):
+            scene.confirm(host, lineage)
+    stamp = pathlib.Path(scene.queue.path) / "last-success"
+    key = tmp_path / "key"
+    key.write_text(scene.issued["a"].private_key_pem)
+    key.chmod(0o600)
+
+    def push(check: bool = False, **more: t.Any) -> None:
+        options = {"queue": scene.queue.path, "lineages": str(scene.certbot.live), "targets": TARGETS, **more}
+        run = modules.run("certificate_push", {**options, "private_key_file": str(key)}, check=check)
+        assert (run.failed, run.result["changed"]) == (False, False), run.result
+
+    push(check=True)
+    push(hosts=["web1"])
+    assert not stamp.exists()
+    push()
+    assert codes(scene.status(max_age="1d")) == set()
+    os.utime(stamp, (0, 0))
+    assert codes(scene.status(max_age="1d")) == {("last_success_too_old", "error")}
+    push()
+    assert codes(scene.status(max_age="1d")) == set()
 
 
 def test_the_textfile(scene: Scene) -> None:

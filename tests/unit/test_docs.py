@@ -11,6 +11,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import textwrap
 
 import pytest
 import yaml
@@ -130,6 +131,40 @@ def test_variables_of_the_playbooks_exist(page):
     playbooks = "".join(path.read_text() for path in (ROOT / "playbooks").glob("*.yml"))
     named = set(re.findall(r"-e (rotation_[a-z_]+)\b", page.read_text()))
     assert {name for name in named - existing("module") - existing("filter") if name not in playbooks} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_variables_that_are_given_to_playbooks_exist(page):
+    sources = [*(ROOT / "playbooks").glob("*.yml"), *(ROOT / "roles").glob("*/meta/argument_specs.yml")]
+    known = set(re.findall(r"\w+", "".join(path.read_text() for path in sources)))
+    named = set(re.findall(r"(?:^|\s)-e (\w+)=", page.read_text(), re.MULTILINE))
+    own = set(re.findall(r"\{\{ *(\w+)", page.read_text()))  # of what the page itself writes
+    assert named - known - own == set()
+
+
+PROGRAMS = (
+    "ansible|aws|bash|cat|certbot|cp|curl|docker|echo|export|jq|make|mkdir|mount|openssl|pip|podman|printf|promtool|python"
+    "|rm|scp|sed|ssh|sudo|systemctl|tar|umask"
+)
+
+
+def commands_of(page):
+    """Blocks of indented lines that begin with a program."""
+    prose = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    for block in re.findall(r"(?:^    .*\n)+", prose, re.MULTILINE):
+        text = textwrap.dedent(block)
+        if re.match(rf"\(?(?:\S*/)?(?:{PROGRAMS})\b", text):
+            yield text
+
+
+def test_commands_are_what_a_shell_understands():
+    """Quotes and brackets are closed; and a header is none that the server splits elsewhere."""
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for text in commands_of(page):
+            parsed = subprocess.run(["bash", "-n"], input=text, capture_output=True, text=True, check=False)
+            assert (parsed.returncode, parsed.stderr) == (0, ""), f"{page_id(page)}: {text}{parsed.stderr}"
+            for token in re.findall(r"Authorization: Bearer ([^'\"/]*)['\"]", text):
+                assert len(token.split()) <= 1, f"{page_id(page)}: {token} is refused: a token is one word"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)

@@ -93,7 +93,12 @@ def _push(module: GuardedModule, targets: t.Sequence[PushTarget]) -> PushReport:
     queue, lineages = PushQueue(params["queue"]), CertbotLive(params["lineages"])
     with OpensshDeliverer(params["passphrase"]) as deliverer, asked_to_end(run_time.ask_to_end):
         push = Push(targets, settings, PushPorts(queue, lineages, deliverer), run_time)
-        return push.predict() if module.check_mode else push.run()
+        if module.check_mode:
+            return push.predict()
+        report = push.run()
+        if not (report.failure or hosts):
+            queue.remember_success(datetime.now(timezone.utc).timestamp())
+        return report
 
 
 def _count(

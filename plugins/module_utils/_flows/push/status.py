@@ -31,11 +31,12 @@ def look_at_pushes(
     max_age: timedelta | None,
     now: datetime,
 ) -> PushStatus:
-    """success_files: touched by runs that ended well; max_age: of the last one, and of what is owed. Raises
-    RotationError for what keeps all from being looked at."""
+    """success_files: touched by runs that ended well, beside the stamp of the queue; max_age: of the last one, and of
+    what is owed. Raises RotationError for what keeps all from being looked at."""
     content = queue.content()
     found = lineages.read_all()
-    touched = _touched(success_files)
+    stamped = queue.last_success()
+    touched = [*_touched(success_files), *([] if stamped is None else [from_timestamp(stamped)])]
     waiting = [*content.owed, *content.claimed]
     debts = owed(
         found.lineages,
@@ -55,7 +56,7 @@ def look_at_pushes(
         max_age=max_age,
         last_success=max((instant for instant in touched if not is_ahead(instant, now)), default=None),
         ahead=max((instant for instant in touched if is_ahead(instant, now)), default=None),
-        knows_runs=bool(success_files),
+        knows_runs=bool(success_files or touched),
         claimed=sorted({entry.host for entry in content.claimed}),
         bad=[*(damaged.path for damaged in content.damaged), *content.bad],
         unreadable=found.failures,

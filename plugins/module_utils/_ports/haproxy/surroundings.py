@@ -51,6 +51,11 @@ def look_at_surroundings(
     return started._replace(environment={**started.environment, **own})
 
 
+def reads_the_same(files: t.Sequence[str], others: t.Sequence[str]) -> bool:
+    """Whether both lists for -f name the same files, in the same order."""
+    return list(map(os.path.realpath, files)) == list(map(os.path.realpath, others))
+
+
 def _of_process(pid: int, proc: str) -> Surroundings | None:
     """None: there is no such HAProxy, or it may not be looked at."""
     found = find_process(pid, proc)

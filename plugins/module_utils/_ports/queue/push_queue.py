@@ -15,12 +15,14 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import os
+import stat
 import typing as t
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from ..._core.push.entry_files import SUFFIX, file_name
 from ..._errors import StoreError
+from ..store.atomic import FileAttributes
 from . import folders
 from .claim import QueueClaim
 from .folders import CLAIMED, CONFIRMED, DEAD, OWED, WAKE, DamagedEntry, folder, made_folder
@@ -31,6 +33,7 @@ if t.TYPE_CHECKING:
     from ..._core.push.entries import Confirmation, OwedEntry
     from ..store.places import Place
 
+STAMP_FILE = "last-success"
 #: Entries that are written together, each with an open file.
 _AT_ONCE: t.Final = 32
 _THREADS: t.Final = 16
@@ -208,6 +211,19 @@ class PushQueue:
             if wake:
                 for name in names:
                     wake.remove(name)
+
+    def remember_success(self, instant: float) -> None:
+        """That a run which pushes to all ended well, in seconds since 1970. Nothing where there is no queue. Raises
+        StoreError."""
+        with folder(self.path) as place:
+            if place:
+                place.touch(STAMP_FILE, FileAttributes(0o600), instant)
+
+    def last_success(self) -> float | None:
+        """In seconds since 1970; None where none is known. Raises StoreError."""
+        with folder(self.path) as place:
+            found = place.look(STAMP_FILE) if place else None
+            return found.st_mtime if found and stat.S_ISREG(found.st_mode) else None
 
     def _add(self, host_file: str, entries: list[OwedEntry]) -> list[OwedEntry]:
         """To one host. Returns those that made a difference."""
