@@ -215,7 +215,8 @@ binds:
   elements: str
   sample: ["127.0.0.1:443"]
 not_probed:
-  description: TLS listeners of the configuration, and its C(server) lines with a certificate, that cannot be asked.
+  description: TLS listeners of the configuration that cannot be asked, and what else uses a certificate there, such as
+    C(server) lines.
   returned: always
   type: list
   elements: dict

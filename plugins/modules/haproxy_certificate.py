@@ -326,7 +326,8 @@ certificates:
           description: Line number. Null for one that would be added in check mode.
           type: int
         options:
-          description: Options and SNI filters, empty when there are none.
+          description: Options and SNI filters, empty when there are none. Null when somebody else has added the line
+            meanwhile.
           type: str
     removed_ocsp:
       description: Path of the stale OCSP response that was removed, or in check mode would be, else null.

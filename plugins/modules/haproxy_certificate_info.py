@@ -91,6 +91,12 @@ certificates:
       description: DNS names and IP addresses of the certificate. HAProxy reports IP addresses only in newer versions.
       type: list
       elements: str
+    ocsp_key:
+      description:
+        - Key of the OCSP response that HAProxy staples with the certificate, by which C(show ssl ocsp-response) lists
+          it.
+        - Null when there is none, and before HAProxy 2.5, which does not tell it.
+      type: str
     chain:
       description: The certificates after the leaf.
       type: list

@@ -145,6 +145,7 @@ def test_the_job_templates(awx: Awx, scene: rotation.Scene) -> None:
     assert rotated.status == "successful", rotated.stdout
     assert scene.served("a") == first.fingerprint_sha256
     assert first.fingerprint_sha256 in rotated.stdout, "the diff"
+    assert re.search(r"ROTATION \*+\s+host +outcome", rotated.stdout), "the table, where people look"
 
     renewed = scene.store("a")
     scene.store("b", private_key="no key")

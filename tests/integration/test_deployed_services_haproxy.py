@@ -119,16 +119,20 @@ def test_what_its_listener_does_not_show_has_gone_back_and_is_wrong(scene: Scene
     assert scene.served(WWW) == old.fingerprint_sha256
 
 
-def test_a_new_one_that_another_file_hides_is_gone_again_and_wrong(tmp_path: pathlib.Path) -> None:
+def test_a_new_one_that_another_file_hides_stays_and_fails_until_that_is_gone(tmp_path: pathlib.Path) -> None:
+    """Nothing is wrong with it, and nothing would be better without it."""
     live = LiveDirectory(tmp_path / "live")
     live.put(WWW)
     hiding = pki.self_signed(WWW)
     with HaproxyInstance({"0-hiding.pem": hiding.combined_pem}) as haproxy:
         scene = Scene(live, haproxy)
         outcome = scene.tell()
-        assert (outcome.outcome, outcome.wrong, outcome.proven) == ("failed", (WWW,), ())
-        assert "Rolled back 1 certificate on disk and in HAProxy" in outcome.message
-        assert sorted(scene.disk()) == ["0-hiding.pem"]
+        assert (outcome.outcome, outcome.wrong, outcome.proven, outcome.unasked) == ("failed", (), (), (WWW,))
+        assert "0-hiding.pem (valid until" in outcome.message
+        assert sorted(scene.disk()) == ["0-hiding.pem", f"{WWW}.pem"]
+        (haproxy.certs_dir / "0-hiding.pem").unlink()
+        assert haproxy.reload()
+        assert scene.tell().proven == (WWW,)
 
 
 def test_a_reload_that_is_refused_has_gone_back_and_is_wrong(scene: Scene) -> None:

@@ -283,10 +283,11 @@ def test_bundle_larger_than_the_buffer(site: Site, haproxy_version: str) -> None
     content = site.new.certificate_pem + "".join(one.certificate_pem for one in made)
     assert len(content) > 16384
     before = site.haproxy.execute("show ssl ca-file")
+    check = update(site, {"name": site.ca_file, "content": content}, check=True)
     run = update(site, {"name": site.ca_file, "content": content})
-    assert run.failed == (haproxy_version == "2.6"), run.output
+    assert run.failed == check.failed == (haproxy_version == "2.6"), run.output
     if run.failed:
-        assert codes(run) == ["payload_too_large"]
+        assert codes(run) == codes(check) == ["payload_too_large"]
         assert run.result["needs_reload"]
         assert "tune.bufsize" in run.result["msg"]
         assert site.haproxy.execute("show ssl ca-file") == before
@@ -302,8 +303,9 @@ def test_crl_larger_than_the_buffer(site_with_crl: Site) -> None:
     key = pki.new_key()
     many = [site.old.issue("revoked", key=key) for _number in range(500)]
     before = site.memory("crl")
-    run = update(site, {"name": site.crl_file, "content": crl_pem(site.old, *many), "kind": "crl"})
-    assert codes(run) == ["payload_too_large"]
+    item = {"name": site.crl_file, "content": crl_pem(site.old, *many), "kind": "crl"}
+    check, run = update(site, item, check=True), update(site, item)
+    assert codes(check) == codes(run) == ["payload_too_large"]
     assert run.result["needs_reload"]
     assert site.memory("crl") == before
 

@@ -20,6 +20,13 @@ import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.listeners import TlsBind
 from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.prove import find_binds, prove_deployed
 from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.settings import ProofSettings
+from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.load_paths import (
+    FileNames,
+    KnownNames,
+    read_load_paths,
+)
+from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.loaded import look_at_loaded
+from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.runtime import RuntimeApi
 from ansible_collections.certops.rotation.tests.support import pki
 from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance
 from ansible_collections.certops.rotation.tests.support.ports import free_port
@@ -129,6 +136,9 @@ frontend conditions from awake
 .elif (1 && !0) && !!0x10
     bind 127.0.0.1:PORT(numbers) ssl crt g.pem
 .endif
+.if !defined(LATER)
+    bind 127.0.0.1:PORT(before_it_is_set) ssl crt i.pem
+.endif
 .if feature(OPENSSL) && !feature(NO_SUCH_THING) && version_atleast(2.4-dev7) && version_before(17)
     bind 127.0.0.1:PORT(feature) ssl crt h.pem
 .endif
@@ -150,6 +160,7 @@ frontend used from awake
     ssl-f-use crt b.pem alpn h2
 .endif
 global
+    setenv LATER yes
     default-path config
 frontend here from awake
     bind 127.0.0.1:PORT(beside_the_file) ssl crt-list beside
@@ -196,6 +207,7 @@ EXPECTED: Expected = {
     "empty": "",
     "space_counts": "",
     "numbers": "g.pem",
+    "before_it_is_set": "i.pem",
     "feature": "h.pem",
     "beside_the_file": "c.pem",
     "above_the_file": "b.pem",
@@ -292,7 +304,25 @@ def test_every_place(haproxy_version: str) -> None:
         assert (paths["default-server"], paths["server one"]) == (["l.pem"], ["m.pem"])
         port = haproxy.cases["own_socket"]
         assert paths[f"stats socket ipv4@127.0.0.1:{port}"] == ["a.pem"]
+        named(haproxy, stored="store_alias" in expected)
         unasked(haproxy, stored="store_absolute" in expected)
+
+
+def named(haproxy: Configured, *, stored: bool) -> None:
+    """What HAProxy calls a file, also where conditions and variables decide. stored: in a crt-store, too."""
+    config, api = [str(haproxy.config_path)], RuntimeApi(haproxy.socket)
+    paths = read_load_paths(config, api)
+    assert paths.crt_base == str(haproxy.certs_dir)
+    assert os.path.realpath(haproxy.directory / "list") in paths.crt_lists
+    assert "/nowhere" not in paths.crt_lists
+    known = KnownNames(FileNames(paths), look_at_loaded(api).names)
+    assert set(known.of(haproxy.certificate_name("j.pem"))) == {
+        haproxy.certificate_name("j.pem"),
+        *(["@/jay"] if stored else []),
+    }
+    if stored:
+        assert set(known.of(str(haproxy.directory / "store" / "a.pem"))) == {"@web/a.pem", "@web/deep/alias"}
+        assert "@/jay" not in read_load_paths(config).stores  # a condition that nobody answers
 
 
 def unasked(haproxy: Configured, *, stored: bool) -> None:

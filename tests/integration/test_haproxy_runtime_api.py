@@ -18,6 +18,7 @@ import pytest
 from ansible_collections.certops.rotation.tests.support import pki
 from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance
 from ansible_collections.certops.rotation.tests.support.haproxy_memory import actions, deploy, info, served
+from ansible_collections.certops.rotation.tests.support.lying_socket import LyingSocket
 from ansible_collections.certops.rotation.tests.support.module import ModuleRun, run_module
 from ansible_collections.certops.rotation.tests.support.revocation import ocsp_response
 from cryptography.hazmat.primitives import hashes
@@ -137,6 +138,40 @@ def test_bundle_of_two_key_types(intermediate: pki.CertificateAuthority) -> None
                 told[told.index("-----BEGIN") : told.index("-----END CERTIFICATE-----") + 25]
             )
             assert hashlib.sha256(leaf).hexdigest() == renewed.fingerprint_sha256
+
+
+@pytest.mark.installed_haproxy
+def test_a_listing_that_quotes_the_key(intermediate: pki.CertificateAuthority) -> None:
+    """What was not known of a line before the key was sent is not shown: run_module searches all output for keys."""
+    first, new = intermediate.issue("a.example.com"), intermediate.issue("b.example.com")
+    with haproxy_with({"a.pem": first.combined_pem, "x.list": "{dir}/a.pem\n"}, "crt-list {dir}/x.list") as haproxy:
+        crt_list, name = path_in(haproxy, "x.list"), path_in(haproxy, "b.pem")
+        quoted: list[str] = []
+
+        def reply(request: str) -> str | None:
+            if "PRIVATE KEY" in request:
+                quoted[:] = [line for line in request.splitlines() if len(line) == 64]
+            if quoted and request.startswith(f"show ssl crt-list -n {crt_list}"):
+                return f"# {crt_list}\n{name}:2 b.example.com\n{name}:3 {' '.join(quoted)}\n{quoted[-1]}:4\n\n"
+            return None
+
+        with LyingSocket(haproxy.directory / "l.sock", reply, haproxy.socket) as proxy:
+            item = {**put(haproxy, "b.pem", new.combined_pem), "crt_list": crt_list}
+            item["entries"] = [{"filters": ["b.example.com"]}]
+            run = deploy(haproxy, item, diff=True, socket=proxy.address)
+            assert not run.failed, run.output
+            assert [entry["options"] for entry in run.result["certificates"][0]["entries"]] == ["b.example.com", None]
+            # And of another certificate in the same run, whose line has another's name now.
+            quoted.clear()
+            gone = {
+                "name": path_in(haproxy, "a.pem"),
+                "crt_list": crt_list,
+                "entries": [{"line": 4, "state": "absent"}],
+            }
+            renewed = put(haproxy, "b.pem", intermediate.issue("b.example.com").combined_pem)
+            run = deploy(haproxy, renewed, gone, socket=proxy.address)
+            assert actions(run) == ["updated", "failed"], run.output
+            assert "is another one in HAProxy" in run.result["msg"]
 
 
 @pytest.mark.installed_haproxy
@@ -363,6 +398,8 @@ def test_ocsp_response_with_its_certificate(intermediate: pki.CertificateAuthori
         assert staple(haproxy, port) == (serial, "good")
         item = {"src": path_in(haproxy, "a.pem")}
         assert actions(deploy(haproxy, item)) == ["unchanged"]
+        (told,) = info(haproxy)["certificates"]
+        assert told["ocsp_key"] in haproxy.execute("show ssl ocsp-response")
         # Given: revoked, then good again though it is the older one.
         revoked = ocsp_response(intermediate, first, status=ocsp.OCSPCertStatus.REVOKED)
         wanted = put(haproxy, "other.der", revoked)["src"]

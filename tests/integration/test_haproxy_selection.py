@@ -17,12 +17,11 @@ import typing as t
 
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.selection import ClientKeys, Selector
-from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.binds import tls_uses
-from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.loaded import look_at_loaded
+from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.prove import find_binds
+from ansible_collections.certops.rotation.plugins.module_utils._flows.rotate.settings import ProofSettings
 from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.loaded_files import (
     read_loaded_files,
 )
-from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.runtime import RuntimeApi
 from ansible_collections.certops.rotation.tests.support import pki
 from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance
 from ansible_collections.certops.rotation.tests.support.module import run_module
@@ -157,15 +156,13 @@ def scene_of(version: str, seed: int) -> tuple[HaproxyInstance, list[str]]:
 
 
 def selectors(haproxy: HaproxyInstance, version: str, *, by_socket: bool) -> list[Selector]:
-    loaded = look_at_loaded(RuntimeApi(haproxy.socket, 10)) if by_socket else None
-    if loaded is not None:
-        assert loaded.version == tuple(map(int, version.split(".")))
-    binds = tls_uses([str(haproxy.config_path)], {}, loaded)
+    major, minor = map(int, version.split("."))
+    settings = ProofSettings([str(haproxy.config_path)], socket=haproxy.socket if by_socket else None)
+    binds = find_binds(settings)
+    assert {bind.version for bind in binds} == {(major, minor) if by_socket else None}
     files = read_loaded_files({item.path for bind in binds for item in bind.references or ()})
-    number = tuple(map(int, version.split(".")))
     return [
-        Selector(bind.references or (), files, strict_sni=bind.strict_sni, version=(number[0], number[1]))
-        for bind in binds
+        Selector(bind.references or (), files, strict_sni=bind.strict_sni, version=(major, minor)) for bind in binds
     ]
 
 

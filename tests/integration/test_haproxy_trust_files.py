@@ -177,7 +177,9 @@ def test_names_and_content_that_no_new_file_can_have(two: Two, by_name: HaproxyI
     many = two.first.certificate_pem + "".join(
         pki.CertificateAuthority(f"CA {number}").certificate_pem for number in range(40)
     )
+    predicted = change(by_name, {"name": "large.pem", "content": many, "state": "present"}, check=True)
     large = change(by_name, {"name": "large.pem", "content": many, "state": "present"})
+    assert states(predicted) == states(large)
     if large.failed:  # before 2.7
         assert large.result["files"][0]["error_code"] == "payload_too_large"
     else:

@@ -174,5 +174,7 @@ def test_listeners_that_do_not_load_the_directory(patient: Patient, tmp_path: pa
     plain = tmp_path / "plain.cfg"
     plain.write_text("defaults\n mode http\n timeout connect 5s\n timeout client 5s\n timeout server 5s\n")
     found = patient.ailments(config=[str(plain)])
+    assert found["configuration files"][0] == "warning"
+    assert f"HAProxy was started with {patient.haproxy.config_path}, and" in found["configuration files"][1]
     assert found["listeners"][0] == "error"
     assert "has no TLS listener" in found["listeners"][1]

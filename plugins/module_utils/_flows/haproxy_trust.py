@@ -109,7 +109,9 @@ def _apply_one(
     outcome.warnings = content.warnings
     if not held:
         check_new_name(wanted.name)
-        if not check_mode:
+        if check_mode:
+            files.check_fits(wanted.kind, wanted.name, content)
+        else:
             files.add(wanted.kind, wanted.name, content)
         outcome.names, outcome.after, outcome.action = [wanted.name], content.members, "added"
         return
@@ -120,6 +122,7 @@ def _apply_one(
     if check_mode:
         for name in stale:
             files.check_safe(wanted.kind, name)
+            files.check_fits(wanted.kind, name, content)
     else:
         _update_all(files, wanted.kind, stale, content)
     outcome.after = content.members

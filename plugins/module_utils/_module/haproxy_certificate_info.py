@@ -58,6 +58,7 @@ def _certificate(stored: StoredCertificate, known: KnownNames) -> dict[str, t.An
         "subject": _printable(stored.subject),
         "issuer": _printable(stored.issuer),
         "subject_alternative_names": [_printable(name) for name in stored.subject_alternative_names],
+        "ocsp_key": _printable(stored.ocsp_key),
         "chain": [{"subject": _printable(subject), "issuer": _printable(issuer)} for subject, issuer in stored.chain],
     }
 

@@ -21,7 +21,7 @@ from .processes import SceneHaproxy, another
 from .scenes import Scene
 
 _QUESTIONS_AGAIN, _AGAIN = 12, 8  # connections for so many questions, where another process may answer
-_FEWER_KINDS = (("any", "rsa 1.2", "rsa 1.3", "ecdsa 1.3"), ("any 1.2", "rsa 1.2", "rsa 1.3", "ecdsa 1.2"))
+_FEWER_KINDS = (("any", "rsa 1.2", "rsa 1.3", "ecdsa 1.3"), ("any", "any 1.2", "rsa 1.2", "rsa 1.3", "ecdsa 1.2"))
 Answers = dict[Question, frozenset[Chain]]
 
 
@@ -30,7 +30,8 @@ class Verdict(t.NamedTuple):
 
     truth: True: all clients that should get it do; False: some get something else; None: what they get instead is as
     good, which is not for a client to say. shadowed: places that load it, and where nobody can get it. questions: how
-    many it should answer. contested: where it is loaded, another one is to answer for a name of it.
+    many it should answer. contested: where it is loaded, another one is to answer for a name of it; stale: some client
+    that asks there for a name of it gets what is in no file now.
     """
 
     truth: bool | None
@@ -38,6 +39,7 @@ class Verdict(t.NamedTuple):
     shadowed: frozenset[int]
     questions: int
     contested: bool
+    stale: bool
 
 
 class Judge:
@@ -135,13 +137,14 @@ class Judge:
             truth = None
         at = [f"nobody can get it at {places[number][0]}" for number in sorted(shadowed)]
         why = "; ".join([*wrong[:4], *other[:3], *at]) or ("" if seen else "nobody gets it")
-        contested = any(
-            one.key in places[question.place][1].loads
-            and names & _forms(question.name)
-            and any(each[:1] != chain[:1] for each in got)
-            for question, got in expected.items()
-        )
-        return Verdict(truth, f"{len(wrong)} of {len(mine)}: {why}", shadowed, len(mine), contested)
+        there = [
+            question
+            for question in expected
+            if one.key in places[question.place][1].loads and names & _forms(question.name)
+        ]
+        contested = any(each[:1] != chain[:1] for question in there for each in expected[question])
+        stale = any(got not in current for question in there for got in live[question] if got)
+        return Verdict(truth, f"{len(wrong)} of {len(mine)}: {why}", shadowed, len(mine), contested, stale)
 
     def _is_of_twin(self, got: Chain, one: Managed, name: str | None) -> bool:
         """Whether it is an old version of another one that has this name, too: that one is wrong then."""

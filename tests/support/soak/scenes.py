@@ -16,8 +16,7 @@ from ansible_collections.certops.rotation.tests.support import pki
 from .certificates import NAMES, Managed, foreign_pem
 from .clients import CLIENTS, Place
 
-#: Clients ask for more than anybody has.
-STRANGERS = ("nobody.example.net", "deep.in.sub.example.com")
+_MOST_NAMES = 10  # of a step
 
 
 @dataclasses.dataclass
@@ -383,7 +382,9 @@ class Scene:
             found.update(dict.fromkeys(one.all_names))
             found.update(dict.fromkeys(self.filters(one)))
         asked = [f"w{self.draw.randrange(1000)}{name[1:]}" if name.startswith("*.") else name for name in found]
-        return [None, *dict.fromkeys((*asked, *STRANGERS)), self.draw.choice(asked).upper()]
+        asked = list(dict.fromkeys(asked))
+        self.draw.shuffle(asked)
+        return [None, *asked[:_MOST_NAMES], self.draw.choice(asked).upper()]
 
 
 def _filled(text: str, directory: pathlib.Path, ports: t.Mapping[str, object]) -> str:

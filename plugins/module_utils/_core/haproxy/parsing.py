@@ -34,7 +34,8 @@ class StoredCertificate:
 
     status: Used, Unused, Empty or Uncommitted. Fingerprint and serial: lower-case hexadecimal. Dates: ISO 8601, UTC.
     chain: subject and issuer of each intermediate in the "/C=DE/CN=x" form. chain_from_directory: the chain is not from
-    the certificate's own file (issuers-chain-path). algorithm: of the key, as "EC256" or "RSA2048".
+    the certificate's own file (issuers-chain-path). ocsp_key: of the OCSP response that it is served with. algorithm:
+    of the key, as "EC256" or "RSA2048".
     """
 
     name: str
@@ -48,6 +49,7 @@ class StoredCertificate:
     subject_alternative_names: tuple[str, ...] = ()
     chain: tuple[tuple[str, str], ...] = ()
     chain_from_directory: bool = False
+    ocsp_key: str | None = None
     algorithm: str | None = None
 
     @property
@@ -172,6 +174,7 @@ def parse_certificate(text: str) -> StoredCertificate | None:
         subject_alternative_names=_alternative_names(fields.get("Subject Alternative Name", "")),
         chain=tuple(zip(subjects, issuers)),
         chain_from_directory="Chain Filename" in fields,
+        ocsp_key=fields.get("OCSP Response Key") or None,
         algorithm=fields.get("Algorithm"),
     )
 

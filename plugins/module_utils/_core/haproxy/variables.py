@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import typing as t
 
+_CHANGES = frozenset(("setenv", "presetenv", "unsetenv", "resetenv"))
 _VARIABLE = re.compile(r"([A-Za-z_]\w*)=")
 
 
@@ -22,12 +23,24 @@ def unknown_variable(unknown: UnknownVariable) -> str:
 
 
 class Environment:
-    """known: names and values. whole: there are no others, so that one that is not among these is not set."""
+    """known: names and values. whole: there are no others, so that one that is not among these is not set.
 
-    def __init__(self, known: t.Mapping[str, str], *, whole: bool = False) -> None:
-        self._known = dict(known)
+    doubtful: of which it is not known whether they are set; after_preset: the values that some of these have after
+    "presetenv", whichever it was before.
+    """
+
+    def __init__(
+        self,
+        known: t.Mapping[str, str],
+        *,
+        whole: bool = False,
+        doubtful: t.Collection[str] = (),
+        after_preset: t.Mapping[str, str] | None = None,
+    ) -> None:
+        self._known = {name: value for name, value in known.items() if name not in doubtful}
+        self._after_preset = after_preset or {}
         self._unset: set[str] = set()
-        self._doubtful: set[str] = set()
+        self._doubtful = set(doubtful)
         self._whole = whole
 
     def value(self, name: str) -> str | None:
@@ -51,6 +64,8 @@ class Environment:
             self._set(*arguments)
         elif len(arguments) == 2 and arguments[0] not in self._known and arguments[0] not in self._doubtful:
             self._set(*arguments)  # presetenv: who knows of another value says so
+        elif len(arguments) == 2 and arguments[0] in self._after_preset and arguments[0] in self._doubtful:
+            self._set(arguments[0], self._after_preset[arguments[0]])
 
     def doubt(self, keyword: str, arguments: t.Sequence[str]) -> None:
         """A change of which it is not known whether it is made, or to what value."""
@@ -72,6 +87,31 @@ class Environment:
             self._unset.add(name)
         else:
             self._known[name] = value
+
+
+def environment_before(
+    shown: t.Mapping[str, str], lines: t.Iterable[str], given: t.Mapping[str, str] | None = None
+) -> Environment:
+    """What the environment was when HAProxy began to read its configuration, by what it is after that.
+
+    shown: all of it, as `show env` tells; lines: of the configuration, whether they count or not; given: what is known
+    of it otherwise. What the configuration may have changed is in doubt.
+    """
+    changed: dict[str, set[str]] = {}
+    for line in lines:
+        keyword, *names = [word.strip("\"'") for word in line.split()] or [""]
+        if keyword in _CHANGES:
+            for name in names if keyword == "unsetenv" else names[:1]:
+                changed.setdefault(name, set()).add(keyword)
+            if keyword == "resetenv":
+                changed.setdefault("", set()).add(keyword)
+    known = {**shown, **(given or {})}
+    return Environment(
+        known,
+        whole="" not in changed,
+        doubtful=changed.keys() - (given or {}).keys(),
+        after_preset={name: shown[name] for name, how in changed.items() if how == {"presetenv"} and name in shown},
+    )
 
 
 def parse_environment(answer: str) -> dict[str, str]:

@@ -24,6 +24,7 @@ from .files import directory_findings
 from .findings import Finding, clock_finding, error, warning
 from .haproxy import (
     configuration_findings,
+    files_finding,
     listener_finding,
     look_at_endpoint,
     look_at_reloader,
@@ -137,6 +138,8 @@ class Doctor:
         look = functools.lru_cache(maxsize=1)(self._surroundings)
         if host["check_config"]:
             yield from configuration_findings(host["binary"], host["config"], 3 * timeout, host["environment"], look)
+        if host["config"]:
+            yield from files_finding(host["config"], look())
         if host["prove"] and host["config"] and not host["binds"] and not first_look["prove"].problem:
             yield listener_finding(host["config"], look(), host["path"])
 

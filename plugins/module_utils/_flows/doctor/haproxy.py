@@ -13,13 +13,13 @@ import typing as t
 import urllib.parse
 
 from ..._core.haproxy.check_log import alerts
-from ..._core.text import lines_of
+from ..._core.text import lines_of, listed
 from ..._errors import HaproxyError, InvalidOption, ReloadError, RotationError
 from ..._ports.haproxy.binds import tls_binds
 from ..._ports.haproxy.config_files import ConfigurationClosed
 from ..._ports.haproxy.configuration_check import CheckImpossible, check_configuration
 from ..._ports.haproxy.runtime import RuntimeApi
-from ..._ports.haproxy.surroundings import Surroundings
+from ..._ports.haproxy.surroundings import Surroundings, reads_the_same
 from ..._ports.host.programs import find_program, run_program
 from ..._ports.reload.reloader import Reloader
 from .findings import Finding, error, warning
@@ -127,6 +127,16 @@ def configuration_findings(
         yield warning("configuration", "\n".join(("haproxy -c accepts it, but warns:", *warned[:_LOG_LINES])))
     else:
         yield Finding("configuration", f"haproxy -c accepts {', '.join(config)}.")
+
+
+def files_finding(config: t.Sequence[str], known: Surroundings) -> t.Iterator[Finding]:
+    """Does the option config name what the running HAProxy reads? Nothing is said where that is not known."""
+    if known.files and not reads_the_same(known.files, config):
+        yield warning(
+            "configuration files",
+            f"HAProxy was started with {listed(known.files)}, and option config names {listed(config)}. Name all of"
+            " them in this order: what is in the others is neither checked nor proven.",
+        )
 
 
 def listener_finding(config: t.Sequence[str], surroundings: Surroundings, path: str) -> Finding:

@@ -33,7 +33,7 @@ from ..._ports.haproxy.turn import take_turn
 from ..._ports.host.processes import find_process, started_at
 from ..._ports.openssl.key_checks import KeyChecks
 from ..haproxy_failures import HOPELESS, process_facts
-from .memory_entries import ListPlan, enter_lines, entries_after, lines_told, plan_entries
+from .memory_entries import ListPlan, enter_lines, entries_after, lines_told, name_in, plan_entries
 from .memory_items import MemoryItem, MemoryOutcome, MemoryReport
 from .memory_needs import Needs
 from .memory_staples import forgotten_timestamps
@@ -77,6 +77,8 @@ class CertificateRun:
         outcomes: dict[int, MemoryOutcome] = {}
         hopeless: RotationError | None = None
         with contextlib.closing(self._keys):
+            if any(one.entries for one in wanted):
+                self._memory.crt_lists()  # before any key is sent: lines that are known only then are not shown
             for number in self._in_turn(wanted):
                 outcome = MemoryOutcome(wanted[number].name)
                 try:
@@ -239,14 +241,14 @@ class CertificateRun:
         path = wanted.name if wanted.name.startswith("/") else outcome.name
         name = outcome.name if held else wanted.name
         plans = plan_entries(
-            self._memory, wanted, outcome.names, self._list_file, lambda crt_list: _name_in(crt_list, path, name)
+            self._memory, wanted, outcome.names, self._list_file, lambda crt_list: name_in(crt_list, path, name)
         )
         outcome.message = next((plan.remark for plan in plans if plan.remark), outcome.message)
         return plans
 
     def _tell_entries(self, outcome: MemoryOutcome, plans: t.Sequence[ListPlan]) -> None:
         has_changed = any(plan.added or plan.removed for plan in plans)
-        outcome.lines = lines_told(plans)
+        outcome.lines = lines_told(self._memory, plans)
         outcome.entries = entries_after(
             self._memory, plans, outcome.names, is_asked=has_changed and not self._check_mode
         )
@@ -265,7 +267,7 @@ class CertificateRun:
             if wanted.crt_list is not None or not held:
                 raise
             return []  # unused by the configuration's own will, as in a crt-store
-        return [(crt_list, _name_in(crt_list, path, outcome.name if held else wanted.name)) for crt_list in crt_lists]
+        return [(crt_list, name_in(crt_list, path, outcome.name if held else wanted.name)) for crt_list in crt_lists]
 
     def _needs_link(
         self, crt_list: str, name: str, names: t.Sequence[str], new: t.Mapping[str, tuple[str, CrtListLine]]
@@ -371,13 +373,6 @@ def update_memory(settings: MemorySettings, wanted: t.Sequence[MemoryItem], *, c
             started=_started(api, info),
         )
         return MemoryReport(certificates.apply(wanted), process_facts(info))
-
-
-def _name_in(crt_list: str, path: str, name: str) -> str:
-    """In its directory a certificate gets the name that a reload would give it; else it keeps its name."""
-    directory, base = os.path.split(path)
-    is_directory = directory == crt_list or os.path.realpath(directory) == os.path.realpath(crt_list)
-    return os.path.join(crt_list, base) if is_directory else name
 
 
 def _unused(held: t.Mapping[str, StoredCertificate]) -> dict[str, StoredCertificate]:

@@ -57,11 +57,11 @@ def plan_entries(
     wanted: MemoryItem,
     names: t.Sequence[str],
     list_file: t.Callable[[str], CrtListFile],
-    name_in: t.Callable[[str], str],
+    new_name: t.Callable[[str], str],
 ) -> list[ListPlan]:
     """One for each crt-list, by the order of the item's entries.
 
-    names: of the certificate in HAProxy. list_file: the file of a crt-list; name_in: the name for new lines there.
+    names: of the certificate in HAProxy. list_file: the file of a crt-list; new_name: the name for new lines there.
     Raises CrtListRequired, InvalidOption, CertificateInUse, StoreError.
     """
     by_list: dict[str, list[WantedLine]] = {}
@@ -69,7 +69,7 @@ def plan_entries(
         for crt_list in memory.named_lists(entry.crt_list, wanted.name):
             by_list.setdefault(crt_list, []).append(entry)
     plans = [
-        _plan(memory, crt_list, entries, wanted, names, name_in(crt_list)) for crt_list, entries in by_list.items()
+        _plan(memory, crt_list, entries, wanted, names, new_name(crt_list)) for crt_list, entries in by_list.items()
     ]
     written: set[str] = set()
     for plan in plans:
@@ -78,6 +78,13 @@ def plan_entries(
             written.add(file.path)
             _plan_file(plan, file, by_list[plan.crt_list], wanted, names)
     return plans
+
+
+def name_in(crt_list: str, path: str, name: str) -> str:
+    """In its directory a certificate gets the name that a reload would give it; else it keeps its name."""
+    directory, base = os.path.split(path)
+    is_directory = directory == crt_list or os.path.realpath(directory) == os.path.realpath(crt_list)
+    return os.path.join(crt_list, base) if is_directory else name
 
 
 def enter_lines(plans: t.Iterable[ListPlan], path: str) -> bool:
@@ -94,19 +101,28 @@ def entries_after(
     """As the module returns them. is_asked: HAProxy is asked for them, else they are what is expected."""
     found = []
     for plan in plans:
-        entries = memory.entries_of({*names, plan.name}, plan.crt_list) if is_asked else plan.expected()
-        found += [
-            {"crt_list": plan.crt_list, "line": entry.line or None, "options": read_line(entry.rest).text}
-            for entry in entries
-        ]
+        expected = plan.expected()
+        entries = memory.entries_of({*names, plan.name}, plan.crt_list) if is_asked else expected
+        own = [read_line(entry.rest) for entry in expected if entry.line == 0]
+        for entry in entries:
+            said = read_line(entry.rest)
+            is_known = memory.is_showable(entry) or any(line.is_listed_as(said) for line in own)
+            options = said.text if is_known else None
+            found.append({"crt_list": plan.crt_list, "line": entry.line or None, "options": options})
     return found
 
 
-def lines_told(plans: t.Iterable[ListPlan]) -> tuple[dict[str, t.Any], dict[str, t.Any]] | None:
+def lines_told(
+    memory: CertificateMemory, plans: t.Iterable[ListPlan]
+) -> tuple[dict[str, t.Any], dict[str, t.Any]] | None:
     """For a diff: the lines in each crt-list that changes, before and after."""
     changing = [plan for plan in plans if plan.added or plan.removed]
-    before = {plan.crt_list: [read_line(entry.rest).text for entry in plan.listed] for plan in changing}
-    after = {plan.crt_list: [read_line(entry.rest).text for entry in plan.expected()] for plan in changing}
+
+    def told(entries: t.Iterable[CrtListEntry]) -> list[str]:
+        return [read_line(one.rest).text for one in entries if one.line == 0 or memory.is_showable(one)]
+
+    before = {plan.crt_list: told(plan.listed) for plan in changing}
+    after = {plan.crt_list: told(plan.expected()) for plan in changing}
     return (before, after) if changing else None
 
 
@@ -133,7 +149,9 @@ def _plan(
         if not same and not any(line.is_same(other) for other in plan.added):
             plan.added.append(line)
     for entry in (one for one in entries if one.state == "absent"):
-        unwanted = [one for one in _unwanted(entry, all_listed, listed, wanted, room) if one not in plan.removed]
+        unwanted = [
+            one for one in _unwanted(memory, entry, all_listed, listed, wanted, room) if one not in plan.removed
+        ]
         plan.removed += unwanted
         plan.numbered += unwanted if entry.number is not None else []
     if wanted.purge_entries:
@@ -142,6 +160,7 @@ def _plan(
 
 
 def _unwanted(
+    memory: CertificateMemory,
     entry: WantedLine,
     all_listed: t.Sequence[CrtListEntry],
     listed: t.Sequence[CrtListEntry],
@@ -155,9 +174,9 @@ def _unwanted(
         return []
     said = read_line(found.rest)
     if found not in listed or (entry.line is not None and not _is_listed(entry.line, found, room)):
-        there = f"{found.name} {said.text}".rstrip()
+        there = f"'{found.name} {said.text}'" if memory.is_showable(found) else "another one"
         raise InvalidOption(
-            f"Line {entry.number} of {entry.crt_list} is '{there}' in HAProxy, not the one of {wanted.name} that should"
+            f"Line {entry.number} of {entry.crt_list} is {there} in HAProxy, not the one of {wanted.name} that should"
             " go. Numbers change with a reload: see haproxy_certificate_info for those of"
             " now, or name the line by its options and filters."
         )

@@ -23,9 +23,9 @@ from ..._core.haproxy.config_words import expand_address
 from ..._core.haproxy.configuration import ConfigLine, ConfigReader
 from ..._core.haproxy.listeners import CertificateReference, TlsBind
 from ..._core.haproxy.sections import Section, Sections
-from ..._core.haproxy.variables import Environment, UnknownVariable, unknown_variable
+from ..._core.haproxy.variables import Environment, UnknownVariable, environment_before, unknown_variable
 from ..host.own_address import host_name
-from .config_files import read_configuration
+from .config_files import all_lines, read_configuration
 from .loaded import Loaded
 from .program import known_haproxy
 from .served_files import FileFinder, ServedFiles
@@ -66,7 +66,7 @@ def tls_uses(config_paths: t.Sequence[str], surroundings: Surroundings, loaded: 
 
 
 def _read(config_paths: t.Sequence[str], surroundings: Surroundings, loaded: Loaded | None) -> _BindReader:
-    environment = _variables(surroundings, loaded)
+    environment = _variables(config_paths, surroundings, loaded)
     haproxy = known_haproxy(loaded.program_version, loaded.pid) if loaded else KnownHaproxy()
     reader = _BindReader(environment, CertificatePaths(surroundings.directory), loaded)
     for line in read_configuration(config_paths, ConfigReader(_KEYWORDS, environment, haproxy)):
@@ -75,13 +75,18 @@ def _read(config_paths: t.Sequence[str], surroundings: Surroundings, loaded: Loa
     return reader
 
 
-def _variables(surroundings: Surroundings, loaded: Loaded | None) -> Environment:
+def _variables(config_paths: t.Sequence[str], surroundings: Surroundings, loaded: Loaded | None) -> Environment:
+    """As they were when HAProxy began to read. Those of its start are that; what it shows is what became of them."""
     known = surroundings.environment
-    if loaded is None or loaded.environment is None:
+    shown = loaded.environment if loaded else None
+    if shown is None:
         return Environment(known, whole=surroundings.is_known)
+    if surroundings.at_start is not None:
+        own = {name: value for name, value in shown.items() if name.startswith("HAPROXY_")}
+        return Environment({**own, **surroundings.at_start}, whole=True)
     # Of what is known besides, that is not what this process of ours has.
-    own = {name: value for name, value in known.items() if os.environ.get(name) != value}
-    return Environment({**own, **loaded.environment}, whole=True)
+    given = {name: value for name, value in known.items() if os.environ.get(name) != value}
+    return environment_before(shown, all_lines(config_paths), given)
 
 
 @dataclasses.dataclass(frozen=True)

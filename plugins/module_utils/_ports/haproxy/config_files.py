@@ -27,10 +27,10 @@ def config_files(path: str) -> list[str]:
 
 
 def files_in(directory: str) -> list[str]:
-    """The names of the files there, in the order in which HAProxy takes them; it skips directories."""
+    """The names of the files there, in the order in which HAProxy takes them; it skips directories and the like."""
     try:
         with os.scandir(directory) as entries:
-            return sorted((entry.name for entry in entries if not entry.is_dir()), key=os.fsencode)
+            return sorted((entry.name for entry in entries if entry.is_file()), key=os.fsencode)
     except OSError as error:
         raise _failure(error)(
             f"Cannot list {directory}, which HAProxy's configuration names: {error.strerror}"
@@ -43,6 +43,13 @@ def config_lines(path: str) -> list[str]:
         return lines_of(read_regular_file(path).decode("utf-8", "surrogateescape"))
     except OSError as error:
         raise _failure(error)(f"Cannot read {path}, a part of HAProxy's configuration: {error.strerror}") from None
+
+
+def all_lines(config_paths: t.Iterable[str]) -> t.Iterator[str]:
+    """Of all files, whether they count or not."""
+    for path in config_paths:
+        for file in config_files(path):
+            yield from config_lines(file)
 
 
 def read_configuration(config_paths: t.Iterable[str], reader: ConfigReader) -> t.Iterator[ConfigLine]:

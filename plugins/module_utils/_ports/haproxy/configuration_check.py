@@ -16,7 +16,7 @@ from ..._core.text import listed
 from ..._errors import HaproxyError, ReloadError
 from ..host.programs import Completed, find_program, run_program
 from .config_files import config_files, config_lines
-from .surroundings import Surroundings
+from .surroundings import Surroundings, reads_the_same
 
 _REFUSED: t.Final = 1  # HAProxy's exit code
 
@@ -88,7 +88,7 @@ def _lack(program: str, files: t.Sequence[str], result: Completed, known: Surrou
             f"{program} refuses it, but what runs is {known.program}. Name that in option binary, or set option"
             " check_config: false."
         )
-    if known.files and list(map(os.path.realpath, known.files)) != list(map(os.path.realpath, files)):
+    if known.files and not reads_the_same(known.files, files):
         return (
             f"HAProxy was started with other files: {listed(known.files)}. Name all of them in option config, in this"
             " order."

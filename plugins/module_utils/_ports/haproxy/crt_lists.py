@@ -30,6 +30,7 @@ class CrtListMemory:
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
         self._crt_lists: dict[str, list[CrtListEntry]] | None = None
+        self._showable: set[tuple[str, str]] = set()
 
     def crt_lists(self) -> dict[str, list[CrtListEntry]]:
         """crt-list file or directory -> its entries. Read once, then kept up to date by the changes made here."""
@@ -85,6 +86,10 @@ class CrtListMemory:
             raise CertificateRefused(f"HAProxy does not use {name} in {crt_list} by {which}: {reason(answer)}")
         entries = self.crt_lists()[crt_list]
         entries.append(CrtListEntry(name, max((entry.line for entry in entries), default=0) + 1, line.text))
+
+    def is_showable(self, entry: CrtListEntry) -> bool:
+        """Was this line known before any key was sent? What HAProxy says afterwards may quote one."""
+        return (entry.name, entry.rest) in self._showable
 
     def all_entries(self, crt_list: str) -> list[CrtListEntry]:
         """The lines of a crt-list (named as HAProxy does), asked for anew: by their numbers they are removed."""
@@ -153,7 +158,10 @@ class CrtListMemory:
             self._ask("add ssl crt-list", crt_list, entry.name)
 
     def _entries(self, crt_list: str) -> list[CrtListEntry]:
-        return parse_crt_list(self._ask("show ssl crt-list -n", crt_list))
+        entries = parse_crt_list(self._ask("show ssl crt-list -n", crt_list))
+        if not self._transaction.has_sent:
+            self._showable |= {(entry.name, entry.rest) for entry in entries}
+        return entries
 
     def _ask(self, command: str, *arguments: str) -> str:
         return self._transaction.ask(command, *arguments)

@@ -16,9 +16,9 @@ from ..._core.haproxy.bind_options import bind_options
 from ..._core.haproxy.certificate_paths import KEYWORDS, CertificatePaths, NamedFile
 from ..._core.haproxy.conditions import KnownHaproxy
 from ..._core.haproxy.configuration import ConfigReader
-from ..._core.haproxy.variables import Environment
+from ..._core.haproxy.variables import Environment, environment_before
 from ..._errors import HaproxyError
-from .config_files import read_configuration
+from .config_files import all_lines, read_configuration
 from .loaded import environment_of, number_of
 from .program import known_haproxy
 from .runtime import RuntimeApi
@@ -50,8 +50,8 @@ def read_load_paths(config_paths: t.Sequence[str], api: RuntimeApi | None = None
     try:
         paths, is_known = _read(config_paths, Environment({}), KnownHaproxy())
         if api and not is_known:
-            info, environment = api.info(), environment_of(api)
-            known = Environment(environment or {}, whole=environment is not None)
+            info, shown = api.info(), environment_of(api)
+            known = Environment({}) if shown is None else environment_before(shown, all_lines(config_paths))
             haproxy = known_haproxy(info.get("Version"), number_of(info.get("Pid", "")))
             paths, _is_known = _read(config_paths, known, haproxy)
     except HaproxyError:

@@ -89,6 +89,11 @@ class Transaction:
         self.rebuilt: int | None = None  # places where the last commit has loaded certificates anew, if it said so
         self._known: frozenset[str] = frozenset()
 
+    @property
+    def has_sent(self) -> bool:
+        """Was a payload sent? What HAProxy says from then on may quote it, so it is not shown."""
+        return self._has_sent
+
     def know(self, names: t.Iterable[str]) -> None:
         """Names that may be shown later. What is said after a key was sent may quote it, so those are not learnt."""
         if not self._has_sent:
@@ -152,6 +157,14 @@ class Transaction:
                 raise obstacle
             time.sleep(pause)
             pause = min(pause * 2, 0.1)  # others hold the lock for milliseconds
+
+    def check_fits(self, name: str, payloads: t.Iterable[str]) -> None:
+        """Raises PayloadTooLarge for what HAProxy is known to have no room for, each of them sent by itself."""
+        large = [payload for payload in payloads if self._size("set", name, payload) > SMALL]
+        limit = parse_payload_limit(*self.ask_all(("show info",), ("show pools",))) if large else None
+        for payload in large:
+            if limit is not None and self._size("set", name, payload) >= limit:
+                raise _too_large(name, payload)
 
     def open_name(self) -> str | None:
         """The name that a transaction is open about."""
@@ -271,10 +284,7 @@ class Transaction:
         if other is not None:
             return self._other_open(name, other)
         if not answer or "too big" in answer:
-            raise PayloadTooLarge(
-                f"{name} ({len(payload)} bytes to send) does not fit the buffer of this HAProxy's Runtime API"
-                " (tune.bufsize, 16384 bytes unless set). Reload HAProxy to load it from disk, or raise tune.bufsize."
-            )
+            raise _too_large(name, payload)
         raise CertificateRefused(f"HAProxy refused {name}: {reason(answer)}")
 
     def _commit(self, change: Change) -> HaproxyError | None:
@@ -306,6 +316,13 @@ class Transaction:
     def _other_open(self, name: str, other: str) -> TransactionOpen:
         is_showable = not self._has_sent or other in self._known
         return transaction_open(name, other if is_showable else "NAME", self._kind)
+
+
+def _too_large(name: str, payload: str) -> PayloadTooLarge:
+    return PayloadTooLarge(
+        f"{name} ({len(payload)} bytes to send) does not fit the buffer of this HAProxy's Runtime API"
+        " (tune.bufsize, 16384 bytes unless set). Reload HAProxy to load it from disk, or raise tune.bufsize."
+    )
 
 
 def transaction_open(name: str, other: str, kind: str) -> TransactionOpen:

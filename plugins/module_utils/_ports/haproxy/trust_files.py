@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import typing as t
 
 from ..._core.haproxy.lost_places import (
@@ -124,6 +125,20 @@ class TrustFiles:
         """Raises ReloadRequired when this HAProxy could crash from a change of this known file."""
         if not is_mended(self._version) and parse_is_used(self._show(kind, name)):
             self._check_unchanged(self._certificates())
+
+    def check_fits(self, kind: str, name: str, content: TrustContent) -> None:
+        """Raises PayloadTooLarge for content that this HAProxy is known to have no room for."""
+        transaction, payloads = self._transactions[kind], content.payloads
+        try:
+            transaction.check_fits(name, ["\n".join(payloads)])
+        except PayloadTooLarge:
+            if kind == "crl" or not self._can_append:
+                raise
+            transaction.check_fits(name, payloads)
+
+    @property
+    def _can_append(self) -> bool:
+        return [int(number) for number in re.findall(r"\d+", self._version)[:2]] >= [2, 7]
 
     def check_removable(self, kind: str, names: t.Iterable[str]) -> None:
         """Raises TrustFileInUse for known names that have to stay."""

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import selectors
 import shutil
@@ -59,7 +60,7 @@ def run_program(
         )
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error.__class__.__name__
-        raise ReloadError(f"Cannot run {command[0]}: {reason}. Install it or give its path.") from None
+        raise ReloadError(f"Cannot run {command[0]}: {reason}.{why_not_started(error)}") from None
     with process:
         try:
             output = _output_of(process, end)
@@ -70,6 +71,20 @@ def run_program(
                 f"'{' '.join(command)}' took more than {timeout:g} seconds. Raise the timeout if it needs more."
             ) from None
     return Completed(process.returncode, output.decode("utf-8", "replace").strip())
+
+
+def why_not_started(error: Exception) -> str:
+    """What to do about a program that is not started (execve(2)), with a space in front; "" for no advice."""
+    number = getattr(error, "errno", None)
+    if number == errno.ENOENT:
+        return " Install it, or correct its name, or that of the interpreter in its first line."
+    if number == errno.EACCES:
+        return " See whether this user may run it: its mode, and a file system that is mounted noexec."
+    if number == errno.ENOEXEC:
+        return " It is no program of this machine, or its first line has to name an interpreter, such as #!/bin/sh."
+    if number in (errno.EAGAIN, errno.ENOMEM):
+        return " This host has no room for another process: see what takes memory or processes."
+    return ""
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

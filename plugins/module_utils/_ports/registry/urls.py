@@ -18,7 +18,7 @@ except ImportError:  # told by the runners
     pass
 
 from ..._errors import RegistryError
-from ..store.atomic import TEMPORARY_MARK
+from ..store.atomic import TEMPORARY_MARK, advice_of
 from ..store.foreseen import require_writable
 from ..store.places import Place
 
@@ -130,11 +130,7 @@ def _creating(path: str) -> t.Iterator[None]:
     try:
         yield
     except OSError as error:
-        advice = {
-            "FileNotFoundError": "Create the parent directory.",
-            "PermissionError": "Run as the user that keeps the registry (become: true).",
-        }.get(type(error).__name__, "")
-        why = f"{error.strerror or error}. {advice}".rstrip()
+        why = f"{error.strerror or error}. {advice_of(error)}".rstrip()
         raise RegistryError(f"Cannot create the database {path}: {why}") from None
     except sqlite3.Error as error:
         raise RegistryError(f"Cannot create the database {path}: {error}.") from None

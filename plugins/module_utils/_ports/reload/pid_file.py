@@ -71,6 +71,8 @@ class PidFileTarget:
     def _read(self) -> int:
         try:
             pid = int(read_regular_file(self._pid_file, limit=_LARGEST).decode("ascii").split("\n", 1)[0])
+        except PermissionError as error:
+            raise ReloadError(f"Cannot read {self._pid_file}: {error.strerror}. Run as root (become: true).") from None
         except OSError as error:
             raise ReloadError(
                 f"Cannot read {self._pid_file}: {error.strerror}. Start HAProxy, or name the file that its option -p or"

@@ -20,6 +20,7 @@ import time
 import typing as t
 
 from ..._errors import ServiceError
+from ..host.programs import why_not_started
 
 _MAX_OUTPUT = 256 * 1024
 _MAX_READ = 65536
@@ -54,7 +55,7 @@ def run_to_end(command: t.Sequence[str], timeout: float, *, environment: t.Mappi
         )
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error.__class__.__name__
-        raise ServiceError(f"Cannot run {command[0]}: {reason}.{_advice(error)}") from None
+        raise ServiceError(f"Cannot run {command[0]}: {reason}.{why_not_started(error)}") from None
     with _Output(t.cast("t.IO[bytes]", process.stdout)) as output:
         try:
             is_over = output.read_until_end_of(process, end)
@@ -142,11 +143,3 @@ def _end_group(process: subprocess.Popen[bytes], number: int) -> None:
     """With all that it has started, unless that has made a session of its own."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, number)
-
-
-def _advice(error: Exception) -> str:
-    if isinstance(error, FileNotFoundError):
-        return " Install it, or correct its name, or that of the interpreter in its first line."
-    if getattr(error, "errno", None) == 8:  # ENOEXEC
-        return " Its first line has to name an interpreter, such as #!/bin/sh."
-    return ""

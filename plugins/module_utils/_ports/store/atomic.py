@@ -53,8 +53,13 @@ def store_errors(action: str) -> t.Iterator[None]:
         yield
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
-        text = f"Cannot {action}: {error.strerror or error}{where}. {advice(_circumstances(error))}"
+        text = f"Cannot {action}: {error.strerror or error}{where}. {advice_of(error)}"
         raise StoreError(text.rstrip()) from None
+
+
+def advice_of(error: OSError) -> str:
+    """What to do about it, by what is known of the place; "" where there is nothing to say."""
+    return advice(_circumstances(error))
 
 
 def _circumstances(error: OSError) -> Circumstances:

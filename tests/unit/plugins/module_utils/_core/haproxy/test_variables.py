@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.haproxy.variables import (
     Environment,
     UnknownVariable,
+    environment_before,
     parse_environment,
 )
 
@@ -57,6 +58,27 @@ def test_a_change_that_may_not_be_made_leaves_it_unknown() -> None:
     assert values(environment, "A") == ["4"]
     environment.doubt("resetenv", ["C"])
     assert values(environment, "A", "C") == ["?", "3"]
+
+
+def test_what_is_shown_after_the_configuration_was_read_tells_of_before() -> None:
+    """A variable that its default set, and one that was there before, look alike afterwards."""
+    shown = {"KEPT": "1", "SET": "2", "PRESET": "3", "GIVEN": "4", "HAPROXY_BRANCH": "3.2"}
+    lines = [
+        "global",
+        "  setenv SET 2",
+        '  presetenv "PRESET" x',
+        "setenv GIVEN 4",
+        "unsetenv GONE AWAY",
+        "",
+        "#setenv KEPT",
+    ]
+    environment = environment_before(shown, lines, {"GIVEN": "0"})
+    names = ("KEPT", "SET", "PRESET", "GIVEN", "GONE", "AWAY", "NEVER", "HAPROXY_BRANCH")
+    assert values(environment, *names) == ["1", "?", "?", "0", "?", "?", None, "3.2"]
+    environment.change("presetenv", ["PRESET", "x"])
+    environment.change("setenv", ["SET", "2"])
+    assert values(environment, "PRESET", "SET") == ["3", "2"]
+    assert values(environment_before(shown, ["resetenv KEPT"]), "SET", "KEPT", "NEVER") == ["2", "?", "?"]
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,7 @@ class ScriptedApi(RuntimeApi):
             "del ssl cert": f"Certificate '{NAME}' deleted!",
             "del ssl crt-list": f"Entry '{NAME}' deleted in crtlist '/c'!",
             "add": f"Inserting certificate '{NAME}' in crt-list '/c'.\nSuccess!",
+            "show ssl ca-file": "# filename",
             "show ssl crt-list": "/c",
             "show ssl crt-list -n": f"# /c\n{NAME}:0",
         }
@@ -111,7 +112,8 @@ def test_order_of_an_update(at_once: int | None) -> None:
         f"commit ssl cert {NAME}",
         f"show ssl cert {NAME}",
     ]
-    assert api.commands[5:] == ([PROBE] if at_once is None else [])
+    # And the marks of what HAProxy does not tell, once for all certificates.
+    assert api.commands[5:] == [*([PROBE] if at_once is None else []), "show ssl ca-file"]
 
 
 def test_what_the_commit_showed_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:

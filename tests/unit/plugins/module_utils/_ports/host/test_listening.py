@@ -43,7 +43,7 @@ def test_each_socket_of_an_address_and_who_has_it() -> None:
         assert pids(Listening().at("127.0.0.1", port)) == [own, own]
         assert Listening().at("127.0.0.2", port) == []
         assert Listening().at("localhost", port) == []
-        assert listening_addresses(port) == {"127.0.0.1"}
+        assert listening_addresses()[port] == {"127.0.0.1"}
         (owner, *_others) = Listening().at("127.0.0.1", port)[0]
         assert owner.name
 
@@ -61,7 +61,7 @@ def test_the_most_specific_one_gets_all() -> None:
             assert len(Listening().at("::1%lo", port)) == 2
             assert len(Listening().at("127.0.0.1", port)) == 1
         with listener("::ffff:127.0.0.1", port):
-            assert listening_addresses(port) == {"::", "127.0.0.1"}
+            assert listening_addresses()[port] == {"::", "127.0.0.1"}
 
 
 def test_processes_that_share_one_socket() -> None:

@@ -11,6 +11,7 @@ import pathlib
 import socket
 import subprocess
 import sys
+import time
 import typing as t
 
 import pytest
@@ -18,6 +19,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._ports.host.proce
     children_of,
     find_process,
     serving,
+    started_at,
 )
 
 _LISTENER = """
@@ -62,3 +64,17 @@ def test_what_the_parent_listens_on_is_not_the_childs(idle: int) -> None:
             assert serving({idle, heir.pid}, os.getpid()) == {idle, heir.pid}
             assert serving({idle, heir.pid}, idle) == {heir.pid}
             heir.communicate()
+
+
+def test_when_a_process_began(tmp_path: pathlib.Path) -> None:
+    before = time.time()
+    with subprocess.Popen(["sleep", "60"]) as child:
+        after = time.time()
+        began = started_at(child.pid)
+        child.kill()
+    assert began is not None
+    assert before - 0.1 < began < after + 0.1
+    assert started_at(child.pid, str(tmp_path)) is None
+    (tmp_path / str(child.pid)).mkdir()
+    (tmp_path / str(child.pid) / "stat").write_text("1 (odd) S 1")
+    assert started_at(child.pid, str(tmp_path)) is None

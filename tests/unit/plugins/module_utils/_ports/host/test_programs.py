@@ -37,6 +37,27 @@ def test_programs_of_root_are_found_by_everybody(monkeypatch: pytest.MonkeyPatch
     assert find_program("no-such-program") is None
 
 
+@pytest.mark.parametrize(
+    ("text", "mode", "said", "other"),
+    [
+        (None, 0, "Install it", "noexec"),
+        ("#!/bin/sh\n", 0o644, "noexec", "Install it"),
+        ("\x7fELF damaged", 0o755, "no program of this machine", "Install it"),
+    ],
+)
+def test_each_reason_has_its_own_advice(
+    tmp_path: pathlib.Path, text: str | None, mode: int, said: str, other: str
+) -> None:
+    program = tmp_path / "haproxy"
+    if text is not None:
+        program.write_text(text)
+        program.chmod(mode)
+    with pytest.raises(ReloadError, match="Cannot run") as caught:
+        run_program([str(program)], 5)
+    assert said in caught.value.message
+    assert other not in caught.value.message
+
+
 def test_a_program_has_a_session_of_its_own_and_ends_with_all_that_it_started(tmp_path: pathlib.Path) -> None:
     """What a terminal sends to all processes of its session is not for it; its time limit is for all of them."""
     fake, pids = tmp_path / "haproxy", tmp_path / "pids"
