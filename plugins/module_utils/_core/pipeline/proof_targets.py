@@ -165,7 +165,7 @@ class _Inquirer:
             references = tuple(CertificateReference(path) for path in own)
         known = {**(files or {}), **own}
         self._selector = Selector(references, known, strict_sni=bind.strict_sni, version=bind.version)
-        self._is_complete = files is None or not self._selector.unknown
+        self._is_complete = not bind.incomplete and (files is None or not self._selector.unknown)
 
     def is_default(self, certificate: DeployedCertificate, selection: SelectedBy) -> bool:
         if self._bind.references is None:
