@@ -21,11 +21,7 @@ from .processes import SceneHaproxy, another
 from .scenes import Scene
 
 _QUESTIONS_AGAIN, _AGAIN = 12, 8  # connections for so many questions, where another process may answer
-<<<<<<< HEAD
-_FEWER_KINDS = (("any", "rsa 1.2", "rsa 1.3", "ecdsa 1.3"), ("any", "rsa 1.2", "rsa 1.3", "ecdsa 1.2"))
-=======
 _FEWER_KINDS = (("any", "rsa 1.2", "rsa 1.3", "ecdsa 1.3"), ("any", "any 1.2", "rsa 1.2", "rsa 1.3", "ecdsa 1.2"))
->>>>>>> main
 Answers = dict[Question, frozenset[Chain]]
 
 
