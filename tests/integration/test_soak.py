@@ -22,7 +22,7 @@ def soak(seed: int, version: str, modules: ModuleServer) -> Soak:
     """With the first seed from here on whose configuration this HAProxy takes."""
     for another in range(20):
         try:
-            return Soak(seed + 1000 * another, version, default_binary(), modules).run()
+            return Soak(seed + 1000 * another, version, default_binary(), modules).run(steps=2)
         except Refused as refused:
             reason = str(refused)
     raise AssertionError(reason)
