@@ -14,8 +14,8 @@ scenes of tests/integration/test_haproxy_selection.py.
 - Of several with one name and one type of key the one that was loaded first answers, until it is updated while HAProxy
   runs: that puts it behind the others. So who of them answers is only known after a start.
 - Who names nothing, or a name that nobody has, gets the default certificate, or none with "strict-sni". Up to 2.9 the
-  first one that was loaded is the default; since 3.0 also those of "default-crt" and of the filter "*" are, and the
-  client's types of key decide.
+  first one that was loaded is the default; since 3.0 also those of "default-crt" and of the filter "*" are, and those
+  that have the name "*" themselves, and the client's types of key decide.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ _PREFERENCE: dict[ClientKeys, tuple[str, ...]] = {
 
 @dataclasses.dataclass(frozen=True)
 class LoadedFile:
-    """What HAProxy reads from a file: names of the SAN and of the subject; key_type: "rsa", "ecdsa" or "other".
+    """What HAProxy reads from a file: names of the SAN and of the subject; key_type: "rsa", "ecdsa" or "other", which
+    a key for RSASSA-PSS alone is, too.
 
     not_after: ISO 8601, UTC. fingerprint_sha256: "" when it is not known which certificate of these names it is.
     """
@@ -96,7 +97,7 @@ class Selector:
                 self._exact.setdefault(name, []).append(entry)
         if first:
             self._first.append(entry)
-        if first or reference.fallback or (reference.filtered and "*" in written):
+        if first or reference.fallback or "*" in written:
             self._defaults.append(entry)
 
     def answering(self, server_name: str | None, client: ClientKeys = "any") -> tuple[LoadedFile, ...]:
