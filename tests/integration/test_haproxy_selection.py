@@ -327,3 +327,4 @@ def test_what_is_on_the_disk_is_not_what_haproxy_has_read() -> None:
             "www": "wrong",
         }, result["msg"]
         assert "who answers is not known here" in result["msg"]
+        assert f"it may be {haproxy.certs_dir}/gone.pem, which cannot be read" in result["msg"]

@@ -29,7 +29,8 @@ class ProofTarget:
     are right; accepted_any_key_type: the same where the server cannot be limited to a key type. others: files that
     nobody deployed here, and that answer by HAProxy's rules, by fingerprint. goes_first: whether it is the certificate
     itself that answers once HAProxy has read its files anew. certain: whether another certificate than
-    these is wrong; where it is not known who must answer, it tells nothing.
+    these is wrong; where it is not known who must answer, it tells nothing. unknown: files of which it is not known what
+    HAProxy has of them, which is why.
     """
 
     certificate: DeployedCertificate
@@ -41,6 +42,7 @@ class ProofTarget:
     certain: bool = True
     others: t.Mapping[str, LoadedFile] = dataclasses.field(default_factory=dict)
     goes_first: bool = False
+    unknown: tuple[str, ...] = ()
 
     def accepts(self, answer: Answer) -> bool:
         accepted = self.accepted_any_key_type if answer.key_type_ignored else self.accepted
@@ -165,7 +167,7 @@ class _Inquirer:
             references = tuple(CertificateReference(path) for path in own)
         known = {**(files or {}), **own}
         self._selector = Selector(references, known, strict_sni=bind.strict_sni, version=bind.version)
-        self._is_complete = not bind.incomplete and (files is None or not self._selector.unknown)
+        self._unknown = () if files is None else self._selector.unknown
 
     def is_default(self, certificate: DeployedCertificate, selection: SelectedBy) -> bool:
         if self._bind.references is None:
@@ -176,6 +178,7 @@ class _Inquirer:
         by_client = {client: self._selector.answering(server_name, client) for client in _CLIENTS}
         client = self._client(certificate, by_client, server_name)
         everyone = [file for answering in by_client.values() for file in answering]
+        unknown = (*self._unknown, *(file.path for file in everyone if not file.fingerprint_sha256))
         return ProofTarget(
             certificate,
             self._bind,
@@ -183,9 +186,8 @@ class _Inquirer:
             client,
             self._fingerprints(by_client[client], certificate),
             self._fingerprints(everyone, certificate),
-            certain=self._is_complete
-            and all(file.fingerprint_sha256 for file in everyone)
-            and (server_name is not None or self._default_known),
+            certain=not (self._bind.incomplete or unknown) and (server_name is not None or self._default_known),
+            unknown=tuple(dict.fromkeys(unknown)),
             goes_first=self._knows_order and [file.path for file in by_client[client][:1]] == [certificate.path],
             others={
                 file.fingerprint_sha256: file

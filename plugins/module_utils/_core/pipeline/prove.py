@@ -18,6 +18,7 @@ import typing as t
 
 from ..haproxy.listeners import TlsBind
 from ..haproxy.selection import LoadedFile
+from ..text import listed
 from .proof_again import Address, Share, address_of
 from .proof_chain import ChainRules, wrong_chain
 from .proof_report import (
@@ -203,7 +204,7 @@ class _Judge:
             return _shadowed(target, other) if target.server_name or not has_names else None
         if not is_sure:
             which = "who answers" if target.server_name else "which one is the default"
-            return Unasked(label, name, f"serves {served}, and {which} is not known here")
+            return Unasked(label, name, f"serves {served}, and {which} is not known here{_why_unknown(target.unknown)}")
         error = self._names.get(served, "a certificate that is not deployed now")
         return Mismatch(label, name, target.certificate.fingerprint_sha256, served, error)
 
@@ -226,6 +227,15 @@ def _who(share: Share) -> str:
         several = ", ".join(share.by)
         return f". Several listen there, and any of them may answer: {several}. Stop all but one, or move them"
     return f". {share.by[0]} listens there, which is not HAProxy" if share.strange and share.by else ""
+
+
+def _why_unknown(paths: t.Sequence[str]) -> str:
+    if not paths:
+        return ""
+    return (
+        f": it may be {listed(paths)}, which cannot be read, or has changed since HAProxy read it. Put that right, and"
+        " reload HAProxy"
+    )
 
 
 def _shadowed(target: ProofTarget, file: LoadedFile) -> Shadowed:
