@@ -29,8 +29,8 @@ class ProofTarget:
     are right; accepted_any_key_type: the same where the server cannot be limited to a key type. others: files that
     nobody deployed here, and that answer by HAProxy's rules, by fingerprint. goes_first: whether it is the certificate
     itself that answers once HAProxy has read its files anew. certain: whether another certificate than
-    these is wrong; where it is not known who must answer, it tells nothing. unknown: files of which it is not known what
-    HAProxy has of them, which is why.
+    these is wrong; where it is not known who must answer, it tells nothing. unknown: the files of which it is not known
+    what HAProxy has of them, which is why.
     """
 
     certificate: DeployedCertificate
