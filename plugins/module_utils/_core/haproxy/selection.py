@@ -78,6 +78,7 @@ class Selector:
         self._version = version
         self._exact: dict[str, list[_Candidate]] = {}
         self._wildcards: dict[str, list[_Candidate]] = {}
+        self._excluded: set[str] = set()
         self._first: list[_Candidate] = []
         self._defaults: list[_Candidate] = []
         for position, reference in enumerate(references):
@@ -88,6 +89,7 @@ class Selector:
         written = [name.lower() for name in (reference.filters if reference.filtered else file.names)]
         excluded = frozenset(name[1:] for name in written if name.startswith("!") and not name.startswith("!*"))
         entry = _Candidate(file, excluded)
+        self._excluded |= excluded
         for name in dict.fromkeys(written):
             if name.startswith("!"):
                 continue
@@ -107,6 +109,14 @@ class Selector:
         if found:
             return _preferred(found, client)
         return () if self._strict_sni else self.default(client)
+
+    def found_by(self, server_name: str | None) -> str:
+        """The same for names that are answered alike: the name, or the wildcard that covers it, or "" for neither."""
+        name = (server_name or "").lower()
+        if name in self._exact or name in self._excluded:
+            return name
+        _label, dot, rest = name.partition(".")
+        return f"*.{rest}" if dot and f".{rest}" in self._wildcards else ""
 
     def default(self, client: ClientKeys = "any") -> tuple[LoadedFile, ...]:
         """Who may answer a client that names nothing, as long as there is no strict-sni."""

@@ -124,11 +124,10 @@ def _own_names(certificate: DeployedCertificate) -> dict[str, None]:
 
 
 def _filter_names(reference: CertificateReference) -> dict[str, None]:
-    """The names that the filters select. Filters that only exclude leave nothing, seen on HAProxy 2.6."""
-    excluded = {name[1:] for name in reference.filters if name.startswith("!")}
-    return {
-        name: None for name in reference.filters if not name.startswith("!") and name not in excluded and name != "*"
-    }
+    """The names that the filters select. Filters that only exclude leave nothing, seen on HAProxy 2.6. They take names
+    out of the wildcards of their line, and no exact one.
+    """
+    return {name: None for name in reference.filters if not name.startswith("!") and name != "*"}
 
 
 def _bind_targets(
@@ -147,6 +146,26 @@ def _bind_targets(
             yield inquirer.target(certificate, _server_name(name, certificate))
         if inquirer.is_default(certificate, selection):
             yield inquirer.target(certificate, None)
+
+
+class _Answering:
+    """Who may answer to some name: the same for thousands of certificates that have it."""
+
+    def __init__(self, by_client: t.Mapping[ClientKeys, t.Sequence[LoadedFile]], deployed: t.Collection[str]) -> None:
+        self._deployed = deployed
+        everyone = list(dict.fromkeys(file for files in by_client.values() for file in files))
+        self.first = {client: [file.path for file in files[:1]] for client, files in by_client.items()}
+        self.paths = {client: frozenset(file.path for file in files) for client, files in by_client.items()}
+        self.is_one = by_client["any"] == by_client["rsa"]
+        self.accepted = {client: self._fingerprints(files) for client, files in by_client.items()}
+        self.accepted_any = self._fingerprints(everyone)
+        self.unknown = tuple(file.path for file in everyone if not file.fingerprint_sha256)
+        self.others = {
+            file.fingerprint_sha256: file for file in everyone if file.path not in deployed and file.fingerprint_sha256
+        }
+
+    def _fingerprints(self, files: t.Iterable[LoadedFile]) -> frozenset[str]:
+        return frozenset(file.fingerprint_sha256 for file in files if file.path in self._deployed)
 
 
 class _Inquirer:
@@ -168,6 +187,7 @@ class _Inquirer:
         known = {**(files or {}), **own}
         self._selector = Selector(references, known, strict_sni=bind.strict_sni, version=bind.version)
         self._unknown = () if files is None else self._selector.unknown
+        self._answering: dict[str, _Answering] = {}
 
     def is_default(self, certificate: DeployedCertificate, selection: SelectedBy) -> bool:
         if self._bind.references is None:
@@ -175,44 +195,37 @@ class _Inquirer:
         return self._selector.is_default(certificate.path)
 
     def target(self, certificate: DeployedCertificate, server_name: str | None) -> ProofTarget:
-        by_client = {client: self._selector.answering(server_name, client) for client in _CLIENTS}
-        client = self._client(certificate, by_client, server_name)
-        everyone = [file for answering in by_client.values() for file in answering]
-        unknown = (*self._unknown, *(file.path for file in everyone if not file.fingerprint_sha256))
+        who = self._who(server_name)
+        client = self._client(certificate, who, server_name)
+        unknown = self._unknown + who.unknown
         return ProofTarget(
             certificate,
             self._bind,
             server_name,
             client,
-            self._fingerprints(by_client[client], certificate),
-            self._fingerprints(everyone, certificate),
+            _with(who.accepted[client], certificate.fingerprint_sha256),
+            _with(who.accepted_any, certificate.fingerprint_sha256),
             certain=not (self._bind.incomplete or unknown) and (server_name is not None or self._default_known),
-            unknown=tuple(dict.fromkeys(unknown)),
-            goes_first=self._knows_order and [file.path for file in by_client[client][:1]] == [certificate.path],
-            others={
-                file.fingerprint_sha256: file
-                for file in everyone
-                if file.path not in self._deployed and file.fingerprint_sha256
-            },
+            unknown=unknown,
+            goes_first=self._knows_order and who.first[client] == [certificate.path],
+            others=who.others,
         )
 
-    def _client(
-        self,
-        certificate: DeployedCertificate,
-        by_client: t.Mapping[ClientKeys, t.Sequence[LoadedFile]],
-        server_name: str | None,
-    ) -> ClientKeys:
+    def _who(self, server_name: str | None) -> _Answering:
+        key = self._selector.found_by(server_name)
+        if key not in self._answering:
+            by_client = {client: self._selector.answering(server_name, client) for client in _CLIENTS}
+            self._answering[key] = _Answering(by_client, self._deployed)
+        return self._answering[key]
+
+    def _client(self, certificate: DeployedCertificate, who: _Answering, server_name: str | None) -> ClientKeys:
         """The client to be, so that it is this certificate that answers: any one, where all get the same."""
-        if by_client["any"] == by_client["rsa"] or (server_name is None and self._bind.version is None):
+        if who.is_one or (server_name is None and self._bind.version is None):
             return "any"
         for client in _CLIENTS:
-            if client == certificate.key_type and any(file.path == certificate.path for file in by_client[client]):
+            if client == certificate.key_type and certificate.path in who.paths[client]:
                 return client
         return "any"
-
-    def _fingerprints(self, files: t.Iterable[LoadedFile], certificate: DeployedCertificate) -> frozenset[str]:
-        deployed = {file.fingerprint_sha256 for file in files if file.path in self._deployed}
-        return frozenset(deployed | {certificate.fingerprint_sha256})
 
     @property
     def _knows_order(self) -> bool:
@@ -221,6 +234,10 @@ class _Inquirer:
     @property
     def _default_known(self) -> bool:
         return self._bind.default_known and self._knows_order
+
+
+def _with(fingerprints: frozenset[str], another: str) -> frozenset[str]:
+    return fingerprints if another in fingerprints else fingerprints | {another}
 
 
 def _file(certificate: DeployedCertificate, files: t.Mapping[str, LoadedFile]) -> LoadedFile:

@@ -108,11 +108,23 @@ def test_a_wildcard_is_asked_for_by_a_made_up_label_that_stays_the_same() -> Non
 
 def test_filters_of_a_crt_list_replace_the_names() -> None:
     a = deployed("a", "a.example.com", "b.example.com")
-    filters = ("a.example.com", "*.in.example.com", "!x.in.example.com", "gone.example.com", "!gone.example.com", "*")
+    filters = ("a.example.com", "*.in.example.com", "!x.in.example.com", "c.example.com", "!c.example.com", "*")
     reference = CertificateReference(a.path, filters, filtered=True)
-    first, second = proof_targets([a], [bind(OTHER, reference)])
-    assert first.server_name == "a.example.com"
+    first, second, third = proof_targets([a], [bind(OTHER, reference)])
+    assert (first.server_name, third.server_name) == ("a.example.com", "c.example.com")
     assert (second.server_name or "").endswith(".in.example.com")
+
+
+def test_who_may_answer_is_worked_out_once_for_a_name_that_thousands_have() -> None:
+    many = [deployed(f"c{number}", "shared.example.com", "*.example.com") for number in range(50)]
+    excluding = CertificateReference("/certs/c0.pem", ("*.example.com", "!shared.example.com"), filtered=True)
+    everybody = frozenset(item.fingerprint_sha256 for item in many)
+    targets = proof_targets(many, [bind(OTHER, excluding, *many[1:])])
+    assert {item.server_name == "shared.example.com": item.accepted for item in targets} == {
+        True: everybody - {"fp-c0"},
+        False: everybody,
+    }
+    assert len({id(item.accepted) for item in targets}) == 2
 
 
 def test_filters_that_only_exclude_leave_the_default_alone() -> None:
