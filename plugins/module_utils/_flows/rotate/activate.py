@@ -243,8 +243,8 @@ class CertificateRun:
         if wanted.force or not content.matches(stored):
             return True
         is_marked = self._memory.untold_marks.find(stored.name, content.untold)
-        if is_marked is not None or content.untold is None:
-            return is_marked is False
+        if is_marked is not None:
+            return not is_marked
         # It has what was in the file when it read it, unless that was written since.
         return wanted.source is not None and self._started is not None and changed_at(wanted.source) > self._started
 
