@@ -53,6 +53,8 @@ class World:
         registry = f"sqlite:///{self.root}/registry.db"
         configuration = {"content": "@ca@\n", "dest": f"{place}/x.yml"}
         made = {"path": f"{place}/x", "content": "x"}
+        rotated = {"name_prefix": "web/", "activate": False}
+        counted = {"metrics_textfile": f"{place}/x.prom"}
         return {
             "sync": ("certificate_sync", {"path": str(place), "name_prefix": "web/"}),
             "bundle": self.bundle(path=f"{place}/x.pem"),
@@ -71,6 +73,24 @@ class World:
             "registry": (
                 "endpoint_registry",
                 {"database_url": f"sqlite:///{place}/x.db", "endpoints": ["localhost:1"]},
+            ),
+            "rotation": ("haproxy_rotation", {"path": str(place), **rotated}),
+            "rotation's textfile": ("haproxy_rotation", {"path": str(self.root / "certs"), **rotated, **counted}),
+            "push's textfile": (
+                "certificate_push",
+                {"queue": str(self.root / "queue"), "lineages": str(self.lineages), "targets": [], **counted},
+            ),
+            "issuing's textfile": (
+                "certificate_issue",
+                {
+                    "certificates": [],
+                    "issuers": [{"directory": "https://127.0.0.1:1/dir", "account_secret": "x"}],
+                    **counted,
+                },
+            ),
+            "events' textfile": (
+                "endpoint_events",
+                {"database_url": registry, "receiver": "x", "url": "http://127.0.0.1:1/", **counted},
             ),
             "queue": ("push_queue", {"path": str(place), "lineages": str(self.lineages), "targets": [target]}),
         }
@@ -151,7 +171,7 @@ def test_check_mode_fails_where_a_run_fails(
         world = World(tmp_path / name, certificate)
         place = world.root / "above" / "place"
         module, args = world.writers(place)[name]
-        if module == "endpoint_dashboard":
+        if module in ("endpoint_dashboard", "endpoint_events"):
             modules.run("endpoint_registry", {"database_url": args["database_url"], "endpoints": ["[::1]:1"]})
         made(place)
         try:

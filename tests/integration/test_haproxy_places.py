@@ -136,6 +136,9 @@ frontend conditions from awake
 .elif (1 && !0) && !!0x10
     bind 127.0.0.1:PORT(numbers) ssl crt g.pem
 .endif
+.if !defined(LATER)
+    bind 127.0.0.1:PORT(before_it_is_set) ssl crt i.pem
+.endif
 .if feature(OPENSSL) && !feature(NO_SUCH_THING) && version_atleast(2.4-dev7) && version_before(17)
     bind 127.0.0.1:PORT(feature) ssl crt h.pem
 .endif
@@ -157,6 +160,7 @@ frontend used from awake
     ssl-f-use crt b.pem alpn h2
 .endif
 global
+    setenv LATER yes
     default-path config
 frontend here from awake
     bind 127.0.0.1:PORT(beside_the_file) ssl crt-list beside
@@ -203,6 +207,7 @@ EXPECTED: Expected = {
     "empty": "",
     "space_counts": "",
     "numbers": "g.pem",
+    "before_it_is_set": "i.pem",
     "feature": "h.pem",
     "beside_the_file": "c.pem",
     "above_the_file": "b.pem",

@@ -40,8 +40,8 @@ def planned(**changed: t.Any) -> dict[str, t.Any]:
     return rotation_schedule({**defaults, **unset, **changed}, True)
 
 
-def rendered(plan: dict[str, t.Any]) -> dict[str, str]:
-    """Unit -> text, as the role writes it."""
+def rendered(plan: dict[str, t.Any], **programs: str) -> dict[str, str]:
+    """Unit -> text, as the role writes it. programs: template -> where it goes."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(ROLE / "templates"),
         trim_blocks=True,
@@ -50,7 +50,8 @@ def rendered(plan: dict[str, t.Any]) -> dict[str, str]:
     )
     environment.filters |= {"comment": comment, "quote": quote}
     facts = {"__rotation_schedule_plan": plan, "ansible_managed": "by a test"}
-    return {unit: environment.get_template(src).render(facts) for unit, src in plan["unit_templates"].items()}
+    wanted = plan["unit_templates"] | {path: f"{name}.j2" for name, path in programs.items()}
+    return {unit: environment.get_template(src).render(facts) for unit, src in wanted.items()}
 
 
 def test_odd_paths(host: SystemdHost) -> None:
@@ -98,3 +99,22 @@ def test_odd_paths(host: SystemdHost) -> None:
     host.run("systemctl", "start", "odd.path")
     host.run("touch", f"{base}/watched/a.pem")
     host.run("sh", "-c", 'for i in $(seq 200); do [ -e "$1" ] && exit 0; sleep 0.1; done; exit 1', "sh", f"{base}/told")
+
+
+def test_odd_directories_below(host: SystemdHost) -> None:
+    """Whoever may make directories there names them as he likes. One that fits no unit keeps none of the others out."""
+    plan = planned(name="below", watch=["/srv/live"])
+    good = ["plain", "50% of it", "with 'quotes' and \"more\"", "a;b $HOME"]
+    host.run("mkdir", "-p", "/opt/below", *(f"/srv/live/{name}" for name in (*good, "p\\", "z", " led by white space")))
+    for name, text in rendered(plan, **{"watch-below": "/opt/below/watch-below"}).items():
+        path = name if name.startswith("/") else f"/etc/systemd/system/{name}"
+        host.write(path, text)
+    host.run("systemctl", "daemon-reload")
+    host.run("systemctl", "start", "below.path")
+    host.run("sh", "/opt/below/watch-below")
+    host.run(
+        "sh", "-c", "for i in $(seq 100); do systemctl --quiet is-active below.path && exit 0; sleep 0.1; done; exit 1"
+    )
+    watched = host.run("systemctl", "show", "--property=Paths", "below.path").stdout
+    for name in (*good, "z"):
+        assert f"Paths=/srv/live/{name} (PathChanged)" in watched.splitlines(), watched

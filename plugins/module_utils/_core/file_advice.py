@@ -126,7 +126,7 @@ def _denied(known: Circumstances) -> str:
             f"Root is kept from it: see SELinux or AppArmor (audit log), {_CONFINED}, and whether the share takes root"
             " for nobody (root_squash)."
         )
-    return "Run as a user that may write there (become: true), or change the directory's mode."
+    return "Run as a user that may (become: true), or change the mode of it or of a directory that it is in."
 
 
 def _no_room(known: Circumstances) -> str:

@@ -16,7 +16,8 @@ from dataclasses import asdict, dataclass
 
 from .._core.file_advice import Circumstances, advice
 from .._ports.host.libraries import MINIMUM_VERSIONS, missing_library
-from .._ports.host.programs import find_program
+from .._ports.host.program_search import find_program
+from .._ports.host.rights import is_root, run_as_root
 from .._ports.store.mounts import is_read_only
 
 _FILES_ONLY = "To write the files only, set option activate: false."
@@ -100,7 +101,7 @@ def _directory_problem(path: str) -> str:
         return f"This user may not write to {path}. {what}"
     if os.path.lexists(path):
         return f"{path} is not a directory. Move it away, or set another path."
-    if not os.path.isdir(parent):
+    if not os.path.isdir(parent) and _is_missing(parent):
         return f"{parent}, the parent of {path}, does not exist. Create it (or install HAProxy, whose package does)."
     if not os.access(parent, os.W_OK | os.X_OK):
         what = _kept_out(parent) or "Run as root (become: true), or create it for this user."
@@ -112,7 +113,7 @@ def _kept_out(place: str) -> str:
     """Why, where being root is no help, and what to do; "" else."""
     if is_read_only(place):
         return advice(Circumstances("EROFS"))
-    return advice(Circumstances("EACCES", is_root=True)) if os.geteuid() == 0 else ""
+    return advice(Circumstances("EACCES", is_root=True)) if is_root() else ""
 
 
 def _socket_problem(address: str) -> str:
@@ -125,11 +126,12 @@ def _socket_problem(address: str) -> str:
     except FileNotFoundError:
         return f"{path} does not exist. Start HAProxy, or name the socket that its configuration has."
     except OSError as error:
-        return f"{path} cannot be looked at: {error.strerror}. Run as root (become: true)."
+        return f"{path} cannot be looked at: {error.strerror}. {run_as_root()}"
     if not stat.S_ISSOCK(mode):
         return f"{path} is not a socket. Name the socket that HAProxy's configuration has."
     if not os.access(path, os.R_OK | os.W_OK):
-        return f"This user may not use {path}. Run as root (become: true), or let the socket's mode and group allow it."
+        what = run_as_root(", or let the socket's mode and group allow it")
+        return f"This user may not use {path}. {what}"
     return ""
 
 
@@ -142,9 +144,10 @@ def reload_problem(method: str, params: t.Mapping[str, t.Any]) -> str:
                 f"{binary}, which checks the configuration first, is not found. Set option binary, or"
                 " option check_config: false where HAProxy is in a container."
             )
-        unreadable = _config_problems(params["config"])
-        if unreadable:
-            return unreadable
+        # One that this user may not read is none: HAProxy reads it, and decides at the reload.
+        missing = " ".join(filter(None, map(_missing_config, params["config"])))
+        if missing:
+            return missing
     return _METHOD_PROBLEMS[method](params)
 
 
@@ -160,9 +163,10 @@ def _docker_problem(params: t.Mapping[str, t.Any]) -> str:
     scheme, _separator, path = params["docker_host"].partition("://")
     if scheme != "unix" or os.access(path, os.R_OK | os.W_OK):
         return ""
-    if os.path.exists(path):
-        return f"This user may not use {path}. Run as root (become: true), or set option docker_host to a proxy."
-    return f"{path} does not exist. Start Docker, or set option docker_host."
+    if _is_missing(path):
+        return f"{path} does not exist. Start Docker, or set option docker_host."
+    what = run_as_root(", or set option docker_host to a proxy")
+    return f"This user may not use {path}. {what}"
 
 
 def _http_problem(params: t.Mapping[str, t.Any]) -> str:
@@ -175,9 +179,9 @@ def _signal_problem(params: t.Mapping[str, t.Any]) -> str:
         return "option pid_file is not set, the file after HAProxy's option -p."
     if os.access(path, os.R_OK):
         return ""
-    if os.path.exists(path):
-        return f"This user may not read {path}. Run as root (become: true)."
-    return f"{path} does not exist. Start HAProxy, or set option pid_file to the file that it writes."
+    if _is_missing(path):
+        return f"{path} does not exist. Start HAProxy, or set option pid_file to the file that it writes."
+    return f"This user may not read {path}. {run_as_root()}"
 
 
 def _systemd_problem(_params: t.Mapping[str, t.Any]) -> str:
@@ -206,10 +210,23 @@ def _proof_problem(params: t.Mapping[str, t.Any]) -> str:
 
 def _config_problems(paths: t.Sequence[str]) -> str:
     problems = [
-        f"{path} does not exist. Name HAProxy's configuration in option config."
-        if not os.path.exists(path)
-        else f"This user may not read {path}. Run as root (become: true)."
+        _missing_config(path) or f"This user may not read {path}. {run_as_root()}"
         for path in paths
         if not os.access(path, os.R_OK)
     ]
     return " ".join(problems)
+
+
+def _missing_config(path: str) -> str:
+    return f"{path} does not exist. Name HAProxy's configuration in option config." if _is_missing(path) else ""
+
+
+def _is_missing(path: str) -> bool:
+    """What lies where this user may not look is not."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta, timezone
 from .._core.push.given_targets import checked_number
 from .._core.push.turns import TurnRules
 from .._core.unexpected import only_rotation_errors
-from .._errors import InvalidOption, RotationError
+from .._errors import InvalidOption, RotationError, StoreError
 from .._ports.host.libraries import require_library
 from .._ports.host.signals import asked_to_end
 from .boundary import module_boundary
@@ -22,6 +22,7 @@ from .push_options import TARGETS_OPTIONS, names_of, targets_of
 if t.TYPE_CHECKING:
     from .._core.push.push_report import PushReport
     from .._core.push.targets import PushTarget
+    from .._ports.queue.push_queue import PushQueue
     from .guarded import GuardedModule
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
@@ -97,8 +98,17 @@ def _push(module: GuardedModule, targets: t.Sequence[PushTarget]) -> PushReport:
             return push.predict()
         report = push.run()
         if not (report.failure or hosts):
-            queue.remember_success(datetime.now(timezone.utc).timestamp())
+            _remember_success(queue, report)
         return report
+
+
+def _remember_success(queue: PushQueue, report: PushReport) -> None:
+    """The run has ended well also where that cannot be noted."""
+    try:
+        queue.remember_success(datetime.now(timezone.utc).timestamp())
+    except StoreError as error:
+        text = "That this run ended well is not remembered, so the status may miss it:"
+        report.warnings.append(f"{text} {error.message}")
 
 
 def _count(
@@ -111,7 +121,7 @@ def _count(
     """In the metrics. What went wrong with that; "" when nothing did: lineages are pushed all the same."""
     params = module.params
     textfile = params["metrics_textfile"]
-    if not textfile or module.check_mode:
+    if not textfile:
         return ""
     from .._flows.push.counting import count_push
     from .._ports.lineages.certbot_live import CertbotLive
@@ -127,6 +137,7 @@ def _count(
                 hosts=[target.name for target in targets],
                 succeeded=succeeded,
                 now=datetime.now(timezone.utc),
+                check_mode=module.check_mode,
             )
     except RotationError as error:
         return f"The metrics were not written: {error.message}"

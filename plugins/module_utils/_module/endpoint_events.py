@@ -152,7 +152,7 @@ def _check_for_url(params: t.Mapping[str, t.Any]) -> None:
 def _count(module: GuardedModule, settings: DeliverySettings, report: DeliveryReport) -> str:
     """In the metrics. What went wrong with that, "" for nothing: what is delivered is delivered."""
     textfile = module.params["metrics_textfile"]
-    if not textfile or module.check_mode:
+    if not textfile:
         return ""
     from .._core.record.endpoints import render_deliveries
 
@@ -165,7 +165,7 @@ def _count(module: GuardedModule, settings: DeliverySettings, report: DeliveryRe
     )
     try:
         with only_rotation_errors():
-            write_textfile(textfile, text)
+            write_textfile(textfile, text, check_mode=module.check_mode)
     except RotationError as error:
         return f"The metrics were not written: {error.message}"
     return ""

@@ -11,6 +11,8 @@ import subprocess
 import typing as t
 
 import yaml
+from ansible_collections.certops.rotation.plugins.module_utils._ports.queue.folders import FOLDERS, STAMP_FILE
+from ansible_collections.certops.rotation.plugins.module_utils._ports.store.atomic import TEMPORARY_MARK
 
 ROLES = pathlib.Path(__file__).parents[3] / "roles"
 
@@ -29,8 +31,10 @@ def of_pusher(queue: t.Any, program: t.Any = "", key: t.Any = "") -> str:
 def test_a_queue_is_for_nothing_else(tmp_path: pathlib.Path) -> None:
     queue = tmp_path / "queue"
     assert of_pusher(queue) == ""
-    for name in ("owed", "claimed", "confirmed", "dead", "bad", "wake"):
+    for name in FOLDERS:
         (queue / name).mkdir(parents=True)
+    (queue / STAMP_FILE).touch()
+    (queue / f"{TEMPORARY_MARK}0123").touch()  # left by a run that was killed
     assert of_pusher(queue) == ""
     (queue / ".profile").touch()
     assert f"{queue} holds .profile, which is not the queue's" in of_pusher(queue)

@@ -27,9 +27,10 @@ class ProofTarget:
 
     server_name: None for none. key_type: limit the handshake to it, "any" for no limit. accepted: fingerprints that
     are right; accepted_any_key_type: the same where the server cannot be limited to a key type. others: files that
-    nobody deployed here, and that answer by HAProxy's rules, by fingerprint. goes_first: whether it is the certificate
-    itself that answers once HAProxy has read its files anew. certain: whether another certificate than
-    these is wrong; where it is not known who must answer, it tells nothing.
+    nobody deployed here, and that answer by HAProxy's rules, by fingerprint. rivals: other deployed certificates that
+    may answer by these rules; rivals_any_key_type: as of accepted. goes_first: whether it is the certificate itself
+    that answers once HAProxy has read its files anew. certain: whether another certificate than these is wrong; where
+    it is not known who must answer, it tells nothing.
     """
 
     certificate: DeployedCertificate
@@ -41,6 +42,12 @@ class ProofTarget:
     certain: bool = True
     others: t.Mapping[str, LoadedFile] = dataclasses.field(default_factory=dict)
     goes_first: bool = False
+    rivals: tuple[DeployedCertificate, ...] = ()
+    rivals_any_key_type: tuple[DeployedCertificate, ...] = ()
+
+    def rivals_of(self, answer: Answer) -> tuple[DeployedCertificate, ...]:
+        """Those that may have answered so in its place."""
+        return self.rivals_any_key_type if answer.key_type_ignored else self.rivals
 
     def accepts(self, answer: Answer) -> bool:
         accepted = self.accepted_any_key_type if answer.key_type_ignored else self.accepted
@@ -157,7 +164,7 @@ class _Inquirer:
         files: t.Mapping[str, LoadedFile] | None,
     ) -> None:
         self._bind = bind
-        self._deployed = frozenset(certificate.path for certificate in certificates)
+        self._deployed = {certificate.path: certificate for certificate in certificates}
         self._alone = len(certificates) == 1
         own = {certificate.path: _file(certificate, files or {}) for certificate in certificates}
         references = bind.references
@@ -165,7 +172,7 @@ class _Inquirer:
             references = tuple(CertificateReference(path) for path in own)
         known = {**(files or {}), **own}
         self._selector = Selector(references, known, strict_sni=bind.strict_sni, version=bind.version)
-        self._is_complete = files is None or not self._selector.unknown
+        self._is_complete = not bind.incomplete and (files is None or not self._selector.unknown)
 
     def is_default(self, certificate: DeployedCertificate, selection: SelectedBy) -> bool:
         if self._bind.references is None:
@@ -192,7 +199,15 @@ class _Inquirer:
                 for file in everyone
                 if file.path not in self._deployed and file.fingerprint_sha256
             },
+            rivals=self._rivals(by_client[client], certificate),
+            rivals_any_key_type=self._rivals(everyone, certificate),
         )
+
+    def _rivals(
+        self, files: t.Iterable[LoadedFile], certificate: DeployedCertificate
+    ) -> tuple[DeployedCertificate, ...]:
+        paths = dict.fromkeys(file.path for file in files)
+        return tuple(self._deployed[path] for path in paths if path in self._deployed and path != certificate.path)
 
     def _client(
         self,

@@ -20,7 +20,9 @@ from ..._ports.haproxy.config_files import ConfigurationClosed
 from ..._ports.haproxy.configuration_check import CheckImpossible, check_configuration
 from ..._ports.haproxy.runtime import RuntimeApi
 from ..._ports.haproxy.surroundings import Surroundings, reads_the_same
-from ..._ports.host.programs import find_program, run_program
+from ..._ports.host.program_search import find_program
+from ..._ports.host.programs import run_program
+from ..._ports.host.rights import run_as_root
 from ..._ports.reload.reloader import Reloader
 from .findings import Finding, error, warning
 
@@ -144,7 +146,7 @@ def listener_finding(config: t.Sequence[str], surroundings: Surroundings, path: 
     try:
         binds = tls_binds(config, surroundings)
     except ConfigurationClosed as closed:
-        return warning("listeners", f"They cannot be told. {closed.message}. Run as root (become: true).")
+        return warning("listeners", f"They cannot be told. {closed.message}. {run_as_root()}")
     except HaproxyError as failed:
         return error("listeners", failed.message)
     folder = os.path.realpath(path)

@@ -19,6 +19,7 @@ from ..._core.instants import CLOCK_SKEW, parse_isoformat_utc
 from ..._core.push.debts import matched_domains
 from ..._core.text import listed
 from ..._errors import LineageError, RotationError, StoreError
+from ..._ports.host.rights import run_as_root
 from .files import room_finding
 from .findings import Finding, error, warning
 
@@ -96,7 +97,7 @@ class PushDoctor:
             yield error("queue", failed.message)
             return
         if not os.access(above, os.W_OK | os.X_OK):
-            yield error("queue", f"{above} cannot be written to by this user. Run as root (become: true).")
+            yield error("queue", f"{above} cannot be written to by this user. {run_as_root()}")
             return
         yield Finding("queue", f"{path}: {len(content.owed)} owed, {len(content.dead)} given up.")
         damaged = [*(each.path for each in content.damaged), *content.bad]

@@ -173,6 +173,8 @@ class Collector:
         debts = replace(
             debts, new=(*debts.new, *asked_again), paid=tuple(debt for debt in debts.paid if debt not in asked_again)
         )
+        if dry and debts.new:
+            self._queue.foresee()
         if not dry:
             at = isoformat_utc(now)
             self._queue.enqueue(

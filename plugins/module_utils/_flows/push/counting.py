@@ -28,6 +28,7 @@ def count_push(
     hosts: t.Iterable[str],
     succeeded: bool,
     now: datetime,
+    check_mode: bool = False,
 ) -> MetricsReport:
     """Count a run that ends now. targets: as certificate_push returns them, () for a run that has come to nothing;
     hosts: names of all that there are.
@@ -53,5 +54,5 @@ def count_push(
         found = lineages.read_all().lineages
         numbers.see_lineages({lineage.name: lineage.not_after for lineage in found})
     text = render_push(numbers, path)
-    write_textfile(textfile, text)
+    write_textfile(textfile, text, check_mode=check_mode)
     return MetricsReport(text != before, len(numbers.lineages), before, text, warnings)

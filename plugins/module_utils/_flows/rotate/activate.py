@@ -90,7 +90,8 @@ class CertificateRun:
                     outcome = outcome.failed(error)
                     hopeless = error if isinstance(error, HOPELESS) else hopeless
                 outcomes[number] = outcome
-        self._memory.untold_marks.save()
+        with contextlib.suppress(RotationError), only_rotation_errors():
+            self._memory.untold_marks.save()
         return [outcomes[number] for number in range(len(wanted))]
 
     def _in_turn(self, wanted: t.Sequence[MemoryItem]) -> t.Iterator[int]:

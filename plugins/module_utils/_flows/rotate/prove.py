@@ -119,9 +119,10 @@ def find_binds(settings: ProofSettings, *, reloaded: bool = False) -> list[TlsBi
     else:
         known = loaded.started_at is None or _last_change(settings.config) <= loaded.started_at
     binds = _uses(settings, loaded)
+    taken = listening_addresses() if any(bind.everywhere for bind in binds) else {}
     return [
         dataclasses.replace(
-            _reachable(bind),
+            _reachable(bind, taken.get(bind.port, ())),
             default_known=known,
             version=None if loaded is None else loaded.version,
             read_at=None if loaded is None or reloaded else loaded.started_at,
@@ -174,21 +175,20 @@ def _given(text: str) -> t.Iterator[TlsBind]:
         yield TlsBind(endpoint_label(host, port), host, port, foreign=foreign)
 
 
-def _reachable(bind: TlsBind) -> TlsBind:
+def _reachable(bind: TlsBind, taken: t.Collection[str]) -> TlsBind:
     """With keepalived, a listener's address may be another host's now. Who answers there proves nothing here.
 
-    And at an address of its own another listener answers for one that listens on all addresses.
+    And at an address of its own another listener answers for one that listens on all addresses. taken: the addresses
+    at which somebody listens on the same port.
     """
     if bind.not_probeable is not None or not is_ip(bind.host):
         return bind
-    if bind.everywhere:
-        taken = listening_addresses(bind.port)
-        if bind.host in taken:
-            ways = ways_to_all(bind.host, own_ipv6_addresses())
-            host = next((host for host in ways if host not in taken and is_own_address(host)), None)
-            if host is None:
-                return dataclasses.replace(bind, not_probeable="is behind other listeners at each address of this host")
-            return dataclasses.replace(bind, host=host, label=endpoint_label(host, bind.port))
+    if bind.everywhere and bind.host in taken:
+        ways = ways_to_all(bind.host, own_ipv6_addresses())
+        host = next((host for host in ways if host not in taken and is_own_address(host)), None)
+        if host is None:
+            return dataclasses.replace(bind, not_probeable="is behind other listeners at each address of this host")
+        return dataclasses.replace(bind, host=host, label=endpoint_label(host, bind.port))
     if not is_own_address(bind.host):
         return dataclasses.replace(bind, not_probeable="is no address of this host now")
     return bind

@@ -81,9 +81,9 @@ def _variables(config_paths: t.Sequence[str], surroundings: Surroundings, loaded
     shown = loaded.environment if loaded else None
     if shown is None:
         return Environment(known, whole=surroundings.is_known)
-    if surroundings.is_known:
+    if surroundings.at_start is not None:
         own = {name: value for name, value in shown.items() if name.startswith("HAPROXY_")}
-        return Environment({**own, **known}, whole=True)
+        return Environment({**own, **surroundings.at_start}, whole=True)
     # Of what is known besides, that is not what this process of ours has.
     given = {name: value for name, value in known.items() if os.environ.get(name) != value}
     return environment_before(shown, all_lines(config_paths), given)

@@ -14,7 +14,9 @@ from ..._core.haproxy.check_log import denied_lines, named_files
 from ..._core.haproxy.environment import unknown_variables
 from ..._core.text import listed
 from ..._errors import HaproxyError, ReloadError
-from ..host.programs import Completed, find_program, run_program
+from ..host.program_search import find_program
+from ..host.programs import Completed, run_program
+from ..host.rights import is_root, run_as_root
 from .config_files import config_files, config_lines
 from .surroundings import Surroundings, reads_the_same
 
@@ -44,26 +46,33 @@ def check_configuration(
     for path in files:
         if not os.path.lexists(path) and os.access(os.path.dirname(path), os.X_OK):
             raise ReloadError(f"{path} does not exist. Name HAProxy's configuration in option config.")
-    command = [find_program(executable) or executable, "-c", *(word for path in files for word in ("-f", path))]
+    program = find_program(executable)
+    command = [program or executable, "-c", *(word for path in files for word in ("-f", path))]
     first = Surroundings({**os.environ, **{name: str(value) for name, value in environment.items()}})
-    result = _run(command, timeout, first)
-    if result.returncode == 0:
-        return result.output
-    known = look()
-    if (known.environment, known.directory) != (first.environment, first.directory):
-        result = _run(command, timeout, known)
-    if result.returncode == 0:
-        return result.output
-    lack = _lack(command[0], files, result, known)
+    output = ""
+    try:
+        result = _run(command, timeout, first)
+        if result.returncode == 0:
+            return result.output
+        known = look()
+        if (known.environment, known.directory) != (first.environment, first.directory):
+            result = _run(command, timeout, known)
+        if result.returncode == 0:
+            return result.output
+        lack, output = _lack(command[0], files, result, known), result.output
+    except ReloadError as not_run:
+        if not program:
+            raise  # to install it, or to do without, is the user's to say
+        lack = not_run.message
     if lack:
         raise CheckImpossible(
             f"Whether HAProxy takes its configuration {', '.join(paths)} could not be told beforehand: {lack}",
-            check_log=result.output,
+            check_log=output,
         )
     raise ReloadError(
         f"HAProxy's configuration {', '.join(paths)} is not valid, so it was not reloaded. See the log, correct"
         " it and run this again.",
-        log=result.output,
+        log=output,
     )
 
 
@@ -79,10 +88,10 @@ def _lack(program: str, files: t.Sequence[str], result: Completed, known: Surrou
         return f"{program} ended with {how}, which is no verdict. See whether it runs: '{program} -vv'."
     closed = [path for path in named_files(result.output) if _is_closed(os.path.join(known.directory, path))]
     if closed:
-        return f"this user may not read {listed(closed)}. Run as root (become: true)."
+        return f"this user may not read {listed(closed)}. {run_as_root()}"
     denied = denied_lines(result.output)
     if denied:
-        return f"this process may not do what HAProxy may: {denied[0]}. Run as root (become: true), and not confined."
+        return f"this process may not do what HAProxy may: {denied[0]}. {run_as_root(', and not confined')}"
     if known.program and not _is_same(known.program, program):
         return (
             f"{program} refuses it, but what runs is {known.program}. Name that in option binary, or set option"
@@ -96,9 +105,10 @@ def _lack(program: str, files: t.Sequence[str], result: Completed, known: Surrou
     if not known.is_known:
         unknown = _unknown(files, known)
         if unknown:
+            or_as_root = "" if is_root() else ", or run as root (become: true)"
             return (
                 f"the environment variable {listed(unknown)} of HAProxy's process is not known here. Give it in option"
-                " environment, or run as root (become: true)."
+                f" environment{or_as_root}."
             )
     return ""
 

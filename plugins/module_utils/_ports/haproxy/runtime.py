@@ -19,6 +19,7 @@ import typing as t
 from ..._core.haproxy.parsing import split_answers
 from ..._core.text import lines_of
 from ..._errors import HaproxyError, HaproxyPermissionDenied, HaproxyUnavailable, InvalidOption
+from ..host.rights import run_as_root
 from .errors import UnsupportedCommand
 
 RESTART_PATIENCE = 3.0  # seconds: a restart or a reload of HAProxy closes its sockets for a moment
@@ -244,8 +245,8 @@ class RuntimeApi:
     def _unavailable(self, error: OSError) -> HaproxyError:
         if isinstance(error, PermissionError):
             return HaproxyPermissionDenied(
-                f"This user may not open {self.address}. Run as root (become: true) or as a user that the socket's"
-                " mode, user and group in HAProxy's configuration allow."
+                f"This user may not open {self.address}. "
+                + run_as_root(" or as a user that the socket's mode, user and group in HAProxy's configuration allow")
             )
         if isinstance(error, FileNotFoundError):
             why = (

@@ -30,13 +30,17 @@ _DELETED: t.Final = " (deleted)"  # of a program that was upgraded since
 
 class Surroundings(t.NamedTuple):
     """environment: HAProxy's variables; is_known: whether that is all of them; directory: where its relative names
-    begin; program, files: what runs, and what it was told to read (option -f), "" and () where that is not known."""
+    begin; program, files: what runs, and what it was told to read (option -f), "" and () where that is not known.
+    at_start: the variables with which this very process began to read its configuration, None where they are not known;
+    a master has what the configuration made of them since.
+    """
 
     environment: t.Mapping[str, str]
     is_known: bool = False
     directory: str = "/"
     program: str = ""
     files: t.Sequence[str] = ()
+    at_start: t.Mapping[str, str] | None = None
 
 
 def look_at_surroundings(
@@ -48,7 +52,7 @@ def look_at_surroundings(
     started = None if pid is None else _of_process(pid, proc)
     if started is None:
         return Surroundings({**os.environ, **_of_service(service), **own})
-    return started._replace(environment={**started.environment, **own})
+    return started._replace(environment={**started.environment, **own}, at_start={**(started.at_start or {}), **own})
 
 
 def reads_the_same(files: t.Sequence[str], others: t.Sequence[str]) -> bool:
@@ -65,7 +69,8 @@ def _of_process(pid: int, proc: str) -> Surroundings | None:
     place = os.path.join(proc, str(above.pid if above and above.name.startswith(_NAME) else pid))
     try:
         environment = of_process(read_regular_file(os.path.join(place, "environ")))
-        known = Surroundings(environment, is_known=True)
+        at_start = of_process(read_regular_file(os.path.join(proc, str(pid), "environ")))
+        known = Surroundings(environment, is_known=True, at_start=at_start)
         if not os.path.samestat(os.stat(os.path.join(place, "root")), os.stat("/")):
             return known  # in a container: its paths are not those of this host
         directory = os.readlink(os.path.join(place, "cwd"))

@@ -98,12 +98,15 @@ class Listening:
         return Owner(pid, process.name, family, process.parent)
 
 
-def listening_addresses(port: int) -> frozenset[str]:
-    """The addresses at which somebody listens on this TCP port, those that stand for all (0.0.0.0, ::) among them.
+def listening_addresses() -> dict[int, set[str]]:
+    """Of each TCP port at which somebody listens the addresses, those that stand for all (0.0.0.0, ::) among them.
 
     Empty where the system does not tell.
     """
-    return frozenset(address for address, number, _inode in _tcp_sockets(PROC) if number == port)
+    found: dict[int, set[str]] = {}
+    for address, port, _inode in _tcp_sockets(PROC):
+        found.setdefault(port, set()).add(address)
+    return found
 
 
 def own_ipv6_addresses() -> list[str]:

@@ -22,6 +22,7 @@ from ..._core.push.assembly import archive_number, assemble, require_name
 from ..._core.push.lineage import LINEAGE_FILES, Lineage
 from ..._core.unexpected import only_rotation_errors
 from ..._errors import LineageError, RotationError
+from ..host.rights import run_as_root
 from ..store.atomic import read_regular_file
 
 #: Bytes: more than any certificate with its chain.
@@ -175,4 +176,4 @@ def _number(name: str, seen: t.Mapping[str, _SeenFile]) -> int | None:
 
 
 def _advice(error: OSError) -> str:
-    return "Run as root (become: true)." if isinstance(error, PermissionError) else ""
+    return run_as_root() if isinstance(error, PermissionError) else ""

@@ -24,6 +24,7 @@ if t.TYPE_CHECKING:
 
 OWED, CLAIMED, CONFIRMED, DEAD, BAD, WAKE = "owed", "claimed", "confirmed", "dead", "bad", "wake"
 FOLDERS: t.Final = frozenset({OWED, CLAIMED, CONFIRMED, DEAD, BAD, WAKE})
+STAMP_FILE: t.Final = "last-success"  # beside them
 LOCK: t.Final = ".lock"
 _ATTRIBUTES: t.Final = FileAttributes(0o600)
 _POLL_SECONDS: t.Final = 0.01

@@ -25,7 +25,7 @@ from ..._errors import StoreError
 from ..store.atomic import FileAttributes
 from . import folders
 from .claim import QueueClaim
-from .folders import CLAIMED, CONFIRMED, DEAD, OWED, WAKE, DamagedEntry, folder, made_folder
+from .folders import CLAIMED, CONFIRMED, DEAD, OWED, STAMP_FILE, WAKE, DamagedEntry, folder, made_folder
 from .reading import QueueReading
 
 if t.TYPE_CHECKING:
@@ -33,7 +33,6 @@ if t.TYPE_CHECKING:
     from ..._core.push.entries import Confirmation, OwedEntry
     from ..store.places import Place
 
-STAMP_FILE = "last-success"
 #: Entries that are written together, each with an open file.
 _AT_ONCE: t.Final = 32
 _THREADS: t.Final = 16

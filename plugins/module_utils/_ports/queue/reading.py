@@ -12,7 +12,7 @@ import typing as t
 
 from ..store.trust import refuse
 from . import folders
-from .folders import BAD, CLAIMED, FOLDERS, DamagedEntry, folder
+from .folders import BAD, CLAIMED, FOLDERS, STAMP_FILE, DamagedEntry, folder
 
 if t.TYPE_CHECKING:
     from ..._core.push.debts import DebtKey
@@ -50,7 +50,7 @@ class QueueReading:
     def foreign(self) -> list[str]:
         """Paths of what is not the queue's, in the folders that were read. Hidden files are nobody's business."""
         with folder(self._path) as place:
-            names = set(place.names()) - FOLDERS if place else set()
+            names = set(place.names()) - FOLDERS - {STAMP_FILE} if place else set()
         above = [os.path.join(self._path, name) for name in names if not name.startswith(".")]
         return sorted([*above, *self._foreign])
 

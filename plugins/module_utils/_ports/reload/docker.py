@@ -19,6 +19,7 @@ from ..._errors import InvalidOption, ReloadError
 from ..deadline import Deadline
 from ..exchange import Connect, Response, exchange, over_tcp, over_unix
 from ..host.processes import Process
+from ..host.rights import run_as_root
 
 _MAX_LOG_LINES = 50
 _MAX_ANSWER = 4 * 1024 * 1024
@@ -77,7 +78,7 @@ class DockerEngine:
 
     def _reason(self, error: Exception, seconds: float) -> str:
         if isinstance(error, PermissionError):
-            return "this user may not use it. Run as root (become: true), or put a proxy in front of it."
+            return f"this user may not use it. {run_as_root(', or put a proxy in front of it')}"
         if isinstance(error, FileNotFoundError):
             return "no such file. Start Docker, or give its address in docker_host."
         if isinstance(error, TimeoutError):

@@ -11,6 +11,7 @@ import signal as signals
 
 from ..._errors import ReloadError
 from ..host.processes import PROC, Process, children_of, find_process, serving
+from ..host.rights import run_as_root
 from ..store.atomic import read_regular_file
 
 _LARGEST = 4096  # bytes
@@ -40,8 +41,8 @@ class PidFileTarget:
             os.kill(self._master().pid, self._signal)
         except OSError as error:
             raise ReloadError(
-                f"Cannot signal process {self._pid} of {self._pid_file}: {error.strerror}. Run as root (become: true)"
-                " or as the user that HAProxy's master runs as."
+                f"Cannot signal process {self._pid} of {self._pid_file}: {error.strerror}. "
+                + run_as_root(" or as the user that HAProxy's master runs as")
             ) from None
 
     def log(self, since: float) -> str:  # noqa: ARG002  # of the protocol
@@ -72,7 +73,7 @@ class PidFileTarget:
         try:
             pid = int(read_regular_file(self._pid_file, limit=_LARGEST).decode("ascii").split("\n", 1)[0])
         except PermissionError as error:
-            raise ReloadError(f"Cannot read {self._pid_file}: {error.strerror}. Run as root (become: true).") from None
+            raise ReloadError(f"Cannot read {self._pid_file}: {error.strerror}. {run_as_root()}") from None
         except OSError as error:
             raise ReloadError(
                 f"Cannot read {self._pid_file}: {error.strerror}. Start HAProxy, or name the file that its option -p or"

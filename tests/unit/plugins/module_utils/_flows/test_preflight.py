@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pathlib
 import socket
@@ -14,7 +15,7 @@ import typing as t
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._flows import preflight
 from ansible_collections.certops.rotation.plugins.module_utils._module.rotation_preflight_info import ARGUMENT_SPEC
-from ansible_collections.certops.rotation.plugins.module_utils._ports.host import programs
+from ansible_collections.certops.rotation.plugins.module_utils._ports.host import program_search
 from ansible_collections.certops.rotation.tests.support.module import run_module
 
 
@@ -125,7 +126,7 @@ def test_neither_of_two_ways(host: dict[str, t.Any]) -> None:
 
 def test_one_of_several_reload_methods_is_enough(host: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
-    monkeypatch.setattr(programs, "_FOR_ROOT", "/nonexistent")
+    monkeypatch.setattr(program_search, "_FOR_ROOT", "/nonexistent")
     assert problems(host, reload_methods=["master", "systemd"]) == {}
     assert "systemd: it does not run on this host" in problems(host, reload_methods=["systemd"])["reload_methods"][1]
     assert "no-such-haproxy" in problems(host, binary="no-such-haproxy")["reload_methods"][1]
@@ -162,6 +163,54 @@ def test_where_to_prove(host: dict[str, t.Any]) -> None:
     assert problems(host, config=[], binds=["127.0.0.1:443"]) == {}
     assert "does not exist" in problems(host, config=["/nonexistent.cfg"], reload_methods=[])["prove"][1]
     assert problems(host, config=[], prove=False) == {}
+
+
+def test_a_configuration_that_this_user_may_not_read(host: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """HAProxy reads it, so that a reload does what it should; but nobody here knows where to prove."""
+    usual = os.access
+    monkeypatch.setattr(os, "access", lambda path, *mode: path not in host["config"] and usual(path, *mode))
+    assert problems(host, prove=False) == {}
+    assert problems(host, binds=["127.0.0.1:443"]) == {}
+    assert list(problems(host)) == ["prove"]
+
+
+@pytest.mark.parametrize(
+    ("uid", "said", "other"), [(1000, "Run as root (become: true)", "SELinux"), (0, "SELinux", "become")]
+)
+def test_what_may_not_be_used(
+    host: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch, uid: int, said: str, other: str
+) -> None:
+    """Nobody who is root is advised to become root; what cannot be looked at is not called missing."""
+    closed = {
+        **host,
+        "container": "haproxy",
+        "docker_host": f"unix://{host['socket']}",
+        "pid_file": host["config"][0],
+        "check_config": False,
+    }
+    monkeypatch.setattr(os, "access", lambda *_arguments: False)
+    monkeypatch.setattr(os, "geteuid", lambda: uid)
+    told = [
+        problems(closed)["socket"][1],
+        problems(closed)["prove"][1],
+        *(problems(closed, reload_methods=[way])["reload_methods"][1] for way in ("master", "docker", "signal")),
+    ]
+    assert [text for text in told if said not in text or other in text] == []
+    usual = os.stat
+    hidden = {host["socket"], host["config"][0]}
+
+    def stat(path: t.Any, **options: t.Any) -> os.stat_result:
+        if path in hidden:
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return usual(path, **options)
+
+    monkeypatch.setattr(os, "stat", stat)
+    told = [
+        problems(closed)["socket"][1],
+        problems(closed)["prove"][1],
+        *(problems(closed, reload_methods=[way])["reload_methods"][1] for way in ("master", "docker", "signal")),
+    ]
+    assert [text for text in told if said not in text or "does not exist" in text] == []
 
 
 def test_contradictory_layout(host: dict[str, t.Any]) -> None:

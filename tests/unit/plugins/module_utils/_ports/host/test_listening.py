@@ -43,7 +43,7 @@ def test_each_socket_of_an_address_and_who_has_it() -> None:
         assert pids(Listening().at("127.0.0.1", port)) == [own, own]
         assert Listening().at("127.0.0.2", port) == []
         assert Listening().at("localhost", port) == []
-        assert listening_addresses(port) == {"127.0.0.1"}
+        assert listening_addresses()[port] == {"127.0.0.1"}
         (owner, *_others) = Listening().at("127.0.0.1", port)[0]
         assert owner.name
 
@@ -61,7 +61,7 @@ def test_the_most_specific_one_gets_all() -> None:
             assert len(Listening().at("::1%lo", port)) == 2
             assert len(Listening().at("127.0.0.1", port)) == 1
         with listener("::ffff:127.0.0.1", port):
-            assert listening_addresses(port) == {"::", "127.0.0.1"}
+            assert listening_addresses()[port] == {"::", "127.0.0.1"}
 
 
 def test_processes_that_share_one_socket() -> None:
@@ -78,7 +78,7 @@ def test_processes_that_share_one_socket() -> None:
             os.waitpid(child, 0)
     assert {owner.pid for owner in owners} == {os.getpid(), child}
     # A child of the same program is one with its parent, as HAProxy's workers are with their master.
-    assert {owner.family for owner in owners if owner.pid == child} == {os.getpid()}
+    assert len({owner.family for owner in owners}) == 1
 
 
 def test_unix_sockets(tmp_path: pathlib.Path) -> None:

@@ -508,6 +508,7 @@ def test_what_is_no_file_hangs_nobody(queue: PushQueue, tmp_path: pathlib.Path, 
 
 def test_files_of_others_are_told_and_left(queue: PushQueue) -> None:
     queue.enqueue([entry()])
+    queue.remember_success(1.0)
     names = ["README", "owed/notes.txt", "owed/web1/example.com.json~", "owed/web1/sub", "wake.bak"]
     for name in names:
         spoil(queue, name, b"mine")
