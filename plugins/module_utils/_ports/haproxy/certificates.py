@@ -31,6 +31,7 @@ from ..._core.haproxy.stapling import Staple
 from ..._errors import HaproxyError, InvalidOption
 from .crt_lists import CrtListMemory
 from .errors import CertificateInUse, CertificateRefused, ReloadRequired, UnsupportedCommand
+from .ocsp_file import ISSUER_SUFFIX
 from .runtime import RuntimeApi
 from .transaction import CERTIFICATES, SMALL, Change, Condition, Transaction, transaction_open
 from .untold_marks import UntoldMarks
@@ -215,8 +216,10 @@ class CertificateMemory(CrtListMemory):
 
         self._ahead.pop(name, None)
         change = Change(name, [] if is_held_already else [content.payload], is_held, conditions)
+        if content.issuer_beside and not is_held_already:  # with the PEM, HAProxy forgets the one that it had
+            change = change._replace(parts=[(ISSUER_SUFFIX, content.issuer_beside)])
         try:
-            self._transaction.apply(change._replace(parts=staple.parts if staple is not None else ()))
+            self._transaction.apply(change._replace(parts=staple.parts) if staple is not None else change)
         except CertificateRefused:
             if staple is None or staple.is_given or is_held_already:
                 raise
