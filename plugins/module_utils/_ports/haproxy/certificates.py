@@ -17,6 +17,7 @@ from dataclasses import replace
 
 from ..._core.haproxy.content import CertificateContent
 from ..._core.haproxy.crt_list_line import PLAIN, CrtListLine
+from ..._core.haproxy.lost_places import PREFIX as MARK
 from ..._core.haproxy.lost_places import find_mark, is_mended, may_be_lost
 from ..._core.haproxy.parsing import (
     CrtListEntry,
@@ -164,7 +165,8 @@ class CertificateMemory(CrtListMemory):
 
     def _check_places(self, name: str, status: str | None, trust: str) -> None:
         """status: as HAProxy shows it, None to ask for it where it counts. trust: the list of CA files."""
-        mark = find_mark(parse_names(trust)[1])
+        # Asked for with each update, and long where HAProxy has many files: it is read only when there is one.
+        mark = find_mark(parse_names(trust)[1]) if MARK in trust else None
         if mark is None:
             return
         if status is None:
