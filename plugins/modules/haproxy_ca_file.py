@@ -42,7 +42,7 @@ notes:
     mended (3.3, 3.2 since 3.2.26, 2.8 since 2.8.25), this module refuses to change a file that is in use, with
     RV(needs_reload), when certificates have changed since it did so last. It remembers that in HAProxy's memory, by an
     empty CA file whose name begins with C(@changed-at-run-time). Changes of CA and CRL files that others make over the
-    socket are not known to it.
+    socket are not known to it, nor that others have set a certificate again whose leaf is the same.
   - HAProxy crashes, too, when a CA or CRL file changes that a certificate is used with which it has loaded with
     timestamps (C(.sctl)). It does not tell which these are. So with such a file beside any certificate that it has, a
     file that is in use is changed by a reload.

@@ -131,8 +131,8 @@ options:
         type: str
       issuer_src:
         description:
-          - PEM file on the host with the certificate's issuer, which HAProxy needs for an OCSP response when the chain
-            does not have it.
+          - PEM file on the host with the certificate's issuer, when the chain does not have it. HAProxy needs it for an
+            OCSP response, and to ask for one itself (C(ocsp-update)).
           - Defaults to the file beside O(certificates[].src) with C(.issuer) added to its name.
         type: path
       issuer_content:
@@ -189,7 +189,8 @@ options:
       - Whether to remove the OCSP response beside a certificate's file (O(certificates[].src) with C(.ocsp) added) when
         it is for another certificate, in general the one before. The next reload would warn about it, and staple
         nothing.
-      - A response for this certificate stays, even one that is out of date, and so does an empty file. A good one is
+      - A response for this certificate stays, even one that is out of date, and so does an empty file, and any response
+        where the issuer is in a file beside it (C(.issuer)), which HAProxy does not read without one. A good one is
         served from now on, see O(certificates[].ocsp_src). A certificate needs no response, and no OCSP URI.
     type: bool
     default: true

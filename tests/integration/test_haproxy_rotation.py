@@ -450,6 +450,23 @@ def test_an_rsa_certificate_beside_an_ecdsa_wildcard_is_renewed(walk: Walk) -> N
         assert walk.good()["proven"] == ["web/a"]
 
 
+def test_a_certificate_with_timestamps_is_renewed_by_a_reload(walk: Walk) -> None:
+    """HAProxy crashes when it changes at run time."""
+    scene = walk.scene
+    scene.store("a")
+    walk.good()
+    scene.file("a").with_name(f"{scene.file('a').name}.sctl").write_bytes(b"\0\0")  # an empty list
+    assert scene.haproxy.reload()
+    master = scene.haproxy.master_pid
+    renewed = scene.store("a")
+    assert "crashes when it frees them" in walk.bad()["msg"]  # there is no way to reload it
+    assert of_haproxy(walk.good(reload_methods=["master"])) == (True, "reload", ["web/a"], [], False)
+    assert scene.served("a") == renewed.fingerprint_sha256
+    assert walk.good()["changed"] is False
+    assert scene.haproxy.is_running()
+    assert scene.haproxy.master_pid == master
+
+
 def test_an_intermediate_that_was_issued_again(walk: Walk) -> None:
     """The leaf stays. HAProxy gets the new chain; where it keeps the old one, the file goes back to that."""
     scene = walk.scene

@@ -21,9 +21,10 @@ from ansible_collections.certops.rotation.tests.support.haproxy_memory import ac
 from ansible_collections.certops.rotation.tests.support.lying_socket import LyingSocket
 from ansible_collections.certops.rotation.tests.support.module import ModuleRun, run_module
 from ansible_collections.certops.rotation.tests.support.revocation import ocsp_response
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509 import ocsp
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
 pytestmark = pytest.mark.usefixtures("haproxy_version")
 
@@ -472,6 +473,51 @@ def test_ocsp_response_whose_issuer_is_not_in_the_chain(intermediate: pki.Certif
         run = check_run_check_run(haproxy, {**item, "issuer_src": put(haproxy, "i.pem", issuer)["src"]})
         assert (actions(run), run.result["certificates"][0]["loaded_ocsp"]) == (["added"], True)
         assert staple(haproxy, haproxy.port) == (f"{leaf.certificate.serial_number:x}", "good")
+
+
+@pytest.mark.parametrize("end", [".pem", ".crt"])
+def test_haproxy_that_asks_the_responder_itself(
+    intermediate: pki.CertificateAuthority, haproxy_version: str, end: str
+) -> None:
+    """For that it needs the issuer. One in a file of its own it reads only together with a response, and it does not
+    start without; at run time it refuses the certificate. 2.6 asks nobody."""
+    place = x509.AccessDescription(
+        AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier("http://[::1]:9/")
+    )
+    access = (x509.AuthorityInformationAccess([place]), False)
+    first, renewed, again = (intermediate.issue("a.example.com", extra_extensions=[access]) for dummy in range(3))
+    options = "" if haproxy_version == "2.6" else "[ocsp-update on] "
+    beside = "a.pem" if end == ".pem" else "a"
+    files = {
+        f"a{end}": first.certificate_pem + first.private_key_pem,
+        f"{beside}.issuer": pki.certificate_pem(intermediate.certificate),
+        f"{beside}.ocsp": ocsp_response(intermediate, first),
+        "z.pem": pki.self_signed("z.example.com").combined_pem,
+        "x.list": f"{{dir}}/z.pem\n{{dir}}/a{end} {options}a.example.com\n",
+    }
+    no_end = ["ssl-load-extra-del-ext"] if end == ".crt" else []
+    with haproxy_with(files, "crt-list {dir}/x.list", extra_global=no_end) as haproxy:
+        worker = haproxy.worker_pid()
+        for issued in (renewed, again):
+            item = put(haproxy, f"a{end}", issued.certificate_pem + issued.private_key_pem)
+            if issued is again:
+                put(haproxy, f"{beside}.ocsp", ocsp_response(intermediate, issued))
+            assert actions(check_run_check_run(haproxy, item)) == ["updated"]
+            assert served(haproxy, "a.example.com") == issued.fingerprint_sha256
+            told = haproxy.execute("show ssl ocsp-updates")
+            assert not options or f"{issued.certificate.serial_number:x}" in told
+        assert staple(haproxy, haproxy.port) == (f"{again.certificate.serial_number:x}", "good")
+        assert haproxy.worker_pid() == worker
+        # A response for another one stays where HAProxy would not start without it.
+        item = put(haproxy, f"a{end}", renewed.certificate_pem + renewed.private_key_pem)
+        assert actions(deploy(haproxy, item)) == ["updated"]
+        assert haproxy.reload(), haproxy.log
+        # An issuer that is none is the matter of who gave it.
+        stranger = pki.certificate_pem(pki.CertificateAuthority("Stranger").certificate)
+        run = deploy(haproxy, {**item, "issuer_content": stranger})
+        assert "has not signed" in run.result["msg"], run.output
+        put(haproxy, f"{beside}.issuer", stranger)
+        assert actions(deploy(haproxy, item)) == ["unchanged"]
 
 
 def test_certificate_of_a_crt_store(intermediate: pki.CertificateAuthority, haproxy_version: str) -> None:

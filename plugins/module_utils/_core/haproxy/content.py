@@ -59,7 +59,8 @@ class CertificateContent:
     """payload: certificates, key and DH parameters in their order, made anew from their DER: what is sent to HAProxy.
 
     chain: subject and issuer of each certificate after the leaf, as HAProxy prints them; None where
-    that form is not known. issuer: the leaf's, when it is among them.
+    that form is not known. issuer: the leaf's, when it is among them. issuer_beside: PEM of it, when it is not, and
+    known all the same: HAProxy needs it for OCSP.
     """
 
     payload: str
@@ -67,6 +68,7 @@ class CertificateContent:
     fingerprint_sha1: str
     chain: tuple[tuple[str | None, str | None], ...]
     issuer: Certificate | None = None
+    issuer_beside: str = ""
 
     @property
     def has_key(self) -> bool:

@@ -47,6 +47,8 @@ _SENTENCES = (
     "unable to set TLSv1.3 cipher suites",
     "unable to set SSL curves list",
     "Incompatibilities found in OCSP update mode",
+    "has an OCSP auto-update set to 'on' but an error occurred (maybe the OCSP URI or the issuer could not be found)",
+    "activates OCSP but it is impossible to compute the OCSP certificate ID (maybe the issuer could not be found)",
     "is already instantiated with incompatible parameters",
     "is empty",
     "Not found or the certificate is a bundle",

@@ -62,6 +62,21 @@ class Staple:
 
 
 @material_errors()
+def find_issuers(leaf: Certificate, pem: bytes) -> list[Certificate]:
+    """Those that have signed the leaf, at least one. Raises InvalidOption when there is none, MaterialError."""
+    given = [load_certificate(block.der) for block in parse_pem(pem) if block.label == CERTIFICATE]
+    found = issuers_of(leaf, given)
+    if not found:
+        raise InvalidOption("What was given as the issuer has not signed the certificate.")
+    return found
+
+
+def issuer_pem(leaf: Certificate, pem: bytes) -> str:
+    """The leaf's issuer alone, as it is sent to HAProxy. Raises as find_issuers."""
+    return encode_pem(CERTIFICATE, find_issuers(leaf, pem)[0].der).decode().rstrip("\n")
+
+
+@material_errors()
 def parse_staple(
     response: bytes, content: CertificateContent, issuer: bytes | None, at: datetime.datetime, *, is_given: bool
 ) -> Staple:
@@ -69,11 +84,8 @@ def parse_staple(
 
     Raises InvalidOption for what HAProxy would not staple with this certificate, MaterialError for a bad issuer.
     """
-    given = [load_certificate(block.der) for block in parse_pem(issuer or b"") if block.label == CERTIFICATE]
     in_chain = issuers_of(content.leaf, [content.issuer] if content.issuer else [])
-    beside = issuers_of(content.leaf, given)
-    if issuer is not None and not beside:
-        raise InvalidOption("What was given as the issuer has not signed the certificate.")
+    beside = find_issuers(content.leaf, issuer) if issuer is not None else []
     if not in_chain and not beside:
         raise InvalidOption(
             "The certificate's issuer is neither in its chain nor given, and HAProxy staples no OCSP response without"

@@ -13,7 +13,10 @@ from dataclasses import dataclass, field, replace
 from ..._core.haproxy.content import CertificateContent, parse_content
 from ..._core.haproxy.crt_list_line import CrtListLine
 from ..._core.haproxy.parsing import StoredCertificate
+from ..._core.haproxy.stapling import issuer_pem
+from ..._core.x509.problems import MaterialError
 from ..._errors import InvalidOption, RotationError
+from ..._ports.haproxy.ocsp_file import ISSUER_SUFFIX
 from ..._ports.store.atomic import read_regular_file
 from ..haproxy_failures import RELOAD_HELPS, error_code, failure_message
 
@@ -79,11 +82,27 @@ class MemoryItem:
         return self.source is not None or self.content is not None
 
     def read(self) -> CertificateContent:
-        """With the key from its own file where the certificate's has none. Raises MaterialError, InvalidOption."""
+        """With key and issuer from files of their own where the certificate's has none. Raises MaterialError,
+        InvalidOption."""
         pem = GivenText(self.source, self.content).read()
         content = parse_content(pem)
         key = None if content.has_key else self._key_file()
-        return content if key is None else parse_content(b"\n".join((pem, GivenText(key).read())))
+        content = content if key is None else parse_content(b"\n".join((pem, GivenText(key).read())))
+        return content if content.issuer is not None else self._with_issuer(content)
+
+    def beside(self, suffix: str) -> GivenText:
+        """HAProxy's own file of this kind, perhaps without the certificate's .crt (ssl-load-extra-del-ext)."""
+        names = dict.fromkeys((self.source, self.source.removesuffix(".crt"))) if self.source else ()
+        return GivenText(next(filter(os.path.isfile, (f"{name}{suffix}" for name in names)), None))
+
+    def _with_issuer(self, content: CertificateContent) -> CertificateContent:
+        issuer = self.issuer or self.beside(ISSUER_SUFFIX)
+        try:
+            return replace(content, issuer_beside=issuer_pem(content.leaf, issuer.read())) if issuer else content
+        except (InvalidOption, MaterialError):
+            if self.issuer:
+                raise
+            return content
 
     def _key_file(self) -> str | None:
         """The one that was given, else that beside the certificate, as HAProxy finds it (ssl-load-extra-del-ext)."""

@@ -10,7 +10,6 @@ A hot update makes HAProxy forget the response that it had, so what a reload wou
 from __future__ import annotations
 
 import datetime
-import os
 
 from ..._core.haproxy.content import CertificateContent
 from ..._core.haproxy.stapling import Staple, parse_staple
@@ -20,15 +19,15 @@ from ..._ports.haproxy.certificates import CertificateMemory
 from ..._ports.haproxy.errors import UnsupportedCommand
 from ..._ports.haproxy.ocsp_file import ISSUER_SUFFIX, SUFFIX
 from ..._ports.haproxy.timestamps import find_timestamps
-from .memory_items import NOT_GIVEN, GivenText, MemoryItem
+from .memory_items import NOT_GIVEN, MemoryItem
 
 
 def find_staple(wanted: MemoryItem, content: CertificateContent, at: datetime.datetime) -> Staple | None:
     """Raises InvalidOption and MaterialError for a given one; one beside the file that is not good is none."""
-    response = wanted.ocsp or _beside(wanted, SUFFIX)
+    response = wanted.ocsp or wanted.beside(SUFFIX)
     if not response:
         return None
-    issuer = wanted.issuer or (_beside(wanted, ISSUER_SUFFIX) if content.issuer is None else NOT_GIVEN)
+    issuer = wanted.issuer or (wanted.beside(ISSUER_SUFFIX) if content.issuer is None else NOT_GIVEN)
     try:
         issuer_pem = issuer.read() if issuer else None
         return parse_staple(response.read(), content, issuer_pem, at, is_given=bool(wanted.ocsp))
@@ -52,8 +51,3 @@ def forgotten_timestamps(wanted: MemoryItem) -> str | None:
     if file is None:
         return None
     return f"HAProxy takes no certificate timestamps at run time: those of {file} are sent from the next reload on."
-
-
-def _beside(wanted: MemoryItem, suffix: str) -> GivenText:
-    path = f"{wanted.source}{suffix}"
-    return GivenText(path) if wanted.source and os.path.isfile(path) else NOT_GIVEN

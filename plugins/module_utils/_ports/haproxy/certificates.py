@@ -17,6 +17,7 @@ from dataclasses import replace
 
 from ..._core.haproxy.content import CertificateContent
 from ..._core.haproxy.crt_list_line import PLAIN, CrtListLine
+from ..._core.haproxy.lost_places import PREFIX as MARK
 from ..._core.haproxy.lost_places import find_mark, is_mended, may_be_lost
 from ..._core.haproxy.parsing import (
     CrtListEntry,
@@ -31,6 +32,7 @@ from ..._core.haproxy.stapling import Staple
 from ..._errors import HaproxyError, InvalidOption
 from .crt_lists import CrtListMemory
 from .errors import CertificateInUse, CertificateRefused, ReloadRequired, UnsupportedCommand
+from .ocsp_file import ISSUER_SUFFIX
 from .runtime import RuntimeApi
 from .transaction import CERTIFICATES, SMALL, Change, Condition, Transaction, transaction_open
 from .untold_marks import UntoldMarks
@@ -163,7 +165,8 @@ class CertificateMemory(CrtListMemory):
 
     def _check_places(self, name: str, status: str | None, trust: str) -> None:
         """status: as HAProxy shows it, None to ask for it where it counts. trust: the list of CA files."""
-        mark = find_mark(parse_names(trust)[1])
+        # Asked for with each update, and long where HAProxy has many files: it is read only when there is one.
+        mark = find_mark(parse_names(trust)[1]) if MARK in trust else None
         if mark is None:
             return
         if status is None:
@@ -215,8 +218,10 @@ class CertificateMemory(CrtListMemory):
 
         self._ahead.pop(name, None)
         change = Change(name, [] if is_held_already else [content.payload], is_held, conditions)
+        if content.issuer_beside and not is_held_already:  # with the PEM, HAProxy forgets the one that it had
+            change = change._replace(parts=[(ISSUER_SUFFIX, content.issuer_beside)])
         try:
-            self._transaction.apply(change._replace(parts=staple.parts if staple is not None else ()))
+            self._transaction.apply(change._replace(parts=staple.parts) if staple is not None else change)
         except CertificateRefused:
             if staple is None or staple.is_given or is_held_already:
                 raise

@@ -42,9 +42,12 @@ def find_stale_response(certificate_path: str, content: CertificateContent) -> S
     """The response beside a certificate file, if it is for other certificates than the file's leaf (content).
 
     One that is out of date is not stale: it is renewed by whoever wrote it. Nor is an empty file (HAProxy fills it at
-    run time) or one that cannot be read.
+    run time) or one that cannot be read. Nor one beside the issuer's file: without it HAProxy does not read that, and
+    does not start where it is to update responses itself.
     """
     path = f"{certificate_path}{SUFFIX}"
+    if content.issuer is None and os.path.isfile(f"{certificate_path}{ISSUER_SUFFIX}"):
+        return None
     try:
         singles = list(ocsp.load_der_ocsp_response(read_regular_file(path, limit=_LARGEST)).responses)
         if any(_is_for(single, content) for single in singles):
