@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.certops.rotation.tests.support import lineages
 from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
 from ansible_collections.certops.rotation.tests.support.hostile import as_root
+from ansible_collections.certops.rotation.tests.support.module import ModuleRun
 from ansible_collections.certops.rotation.tests.support.moto import MotoServer
 from ansible_collections.certops.rotation.tests.support.pki import CertificateAuthority, IssuedCertificate
 
@@ -95,6 +96,11 @@ class World:
             ),
             "queue": ("push_queue", {"path": str(place), "lineages": str(self.lineages), "targets": [target]}),
         }
+
+
+def said(name: str, run: ModuleRun) -> str:
+    """Why. A rotation looks first, and in check mode goes on: an earlier task might mend that."""
+    return "" if name == "rotation" else str(run.result["msg"])
 
 
 def nothing(place: pathlib.Path) -> None:
@@ -191,7 +197,7 @@ def test_check_mode_fails_where_a_run_fails(
             if "read_only" in made.__name__:
                 as_root("umount", str(place if made is read_only else place.parent))
         told[name] = [
-            (run.failed, run.result["msg"] if run.failed else "", run.result.get("changed", False)) for run in runs
+            (run.failed, said(name, run) if run.failed else "", run.result.get("changed", False)) for run in runs
         ]
     assert {name: check for name, (check, _run) in told.items()} == {name: run for name, (_check, run) in told.items()}
     assert [name for name, same in kept.items() if not same] == [], "check mode has changed something"
