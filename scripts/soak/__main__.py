@@ -13,6 +13,7 @@ import argparse
 import collections
 import os
 import pathlib
+import signal
 import sys
 import time
 import typing as t
@@ -38,6 +39,7 @@ def main() -> int:
     parser.add_argument("--out", type=pathlib.Path, help="where to write what was wrong, too")
     options = parser.parse_args()
     versions = [each for each in haproxy.versions() if each.program and each.name in (options.version or [each.name])]
+    signal.signal(signal.SIGTERM, lambda *_signal: sys.exit(1))  # not without ending the HAProxys
     modules = ModuleServer()
     try:
         return _soak(options, versions, modules)

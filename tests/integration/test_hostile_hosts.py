@@ -38,7 +38,7 @@ def sync(liar: LyingHost, faults: AwsFaults, tmp_path: pathlib.Path) -> t.Callab
             "gather_facts": False,
             "tasks": [{"name": "Bring them", "certops.rotation.certificate_sync": options, "register": "synced"}],
         }
-        variables = {"ansible_python_interpreter": liar.interpreter, **more}
+        variables = {**liar.connection, **more}
         return run_playbook(variables, playbook=[play], env=faults.env, hosts=["liar"])
 
     return sync
@@ -158,10 +158,10 @@ SHADOWING = {
 }
 
 
-def only_the_liar(liar: LyingHost) -> dict[str, str]:
+def only_the_liar(liar: LyingHost) -> dict[str, t.Any]:
     """Variables for hosts that are honest but for the one of this name."""
     python = f"{{{{ '{liar.interpreter}' if inventory_hostname == 'liar' else '{sys.executable}' }}}}"
-    return {"ansible_python_interpreter": python}
+    return {**liar.connection, "ansible_python_interpreter": python}
 
 
 def test_facts_named_like_our_variables_stop_their_host_alone(liar: LyingHost) -> None:
@@ -214,7 +214,7 @@ def test_what_our_modules_return_is_data(liar: LyingHost) -> None:
             },
         ],
     }
-    run = run_playbook({"ansible_python_interpreter": liar.interpreter}, playbook=[play], hosts=["liar"])
+    run = run_playbook(liar.connection, playbook=[play], hosts=["liar"])
     assert run.returncode == 0, run.output
     result = run.result("haproxy_certificate_info")
     assert not {"ansible_facts", "ansible_stats", "add_host", "add_group"} & result.keys()

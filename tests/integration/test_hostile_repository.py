@@ -90,8 +90,7 @@ def schedule(host: SystemdHost, **options: t.Any) -> PlaybookRun:
         **options,
     }
     named = {f"rotation_schedule_{name}": value for name, value in variables.items()}
-    env = {"ANSIBLE_PIPELINING": "true"}
-    return run_playbook(named, playbook="certops.rotation.schedule", inside=host, env=env)
+    return run_playbook(named, playbook="certops.rotation.schedule", inside=host)
 
 
 def choose(host: SystemdHost, version: str) -> None:

@@ -43,8 +43,7 @@ def host() -> t.Iterator[SystemdHost]:
 def schedule(host: SystemdHost, check: bool = False, **variables: t.Any) -> PlaybookRun:
     """Run the playbook; variables: of the role, without its prefix."""
     given = {f"rotation_schedule_{name}": value for name, value in variables.items()}
-    quick = {"ANSIBLE_PIPELINING": "true"}
-    return run_playbook(given, playbook="certops.rotation.schedule", inside=host, check=check, env=quick)
+    return run_playbook(given, playbook="certops.rotation.schedule", inside=host, check=check)
 
 
 def prepared(**variables: t.Any) -> dict[str, t.Any]:

@@ -81,15 +81,39 @@ class Running(t.NamedTuple):
         return self.server.wait()
 
 
+class Place:
+    """Where a server runs: here. shared: where the files of its runs are, which both sides see at the same path."""
+
+    shared: pathlib.Path | None = None
+
+    def environment(self, env: t.Mapping[str, str]) -> dict[str, str]:
+        """All of that of a run that is given this."""
+        return {**os.environ, **env}
+
+    def command(self, command: t.Sequence[str], env: t.Mapping[str, str]) -> list[str]:
+        """What starts it there; env is in the environment of what starts it, too."""
+        return [*command]
+
+    def kill_group(self, pid: int) -> None:
+        os.killpg(pid, signal.SIGKILL)
+
+
 class ForkServer:
     """One run at a time. program: Python source that imports what is needed and defines run(request)."""
 
-    def __init__(self, program: str, env: t.Mapping[str, str] | None = None) -> None:
-        """env: more for the imports; a run has only the environment that it is given."""
-        self._directory = tempfile.TemporaryDirectory()
+    def __init__(
+        self,
+        program: str,
+        env: t.Mapping[str, str] | None = None,
+        *,
+        place: Place | None = None,
+    ) -> None:
+        """env: more for the imports; a run has only the environment that it is given. place: elsewhere than here."""
+        self._place = place or Place()
+        self._directory = tempfile.TemporaryDirectory(dir=self._place.shared)
         self._output = pathlib.Path(self._directory.name) / "output"
         self._process = subprocess.Popen(
-            [sys.executable, "-c", program + _LOOP],
+            self._place.command([sys.executable, "-c", program + _LOOP], env or {}),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -103,7 +127,8 @@ class ForkServer:
 
     def begin(self, request: t.Mapping[str, t.Any], env: t.Mapping[str, str] | None = None) -> Running:
         """env: added to the environment of the tests."""
-        self._send(json.dumps({**request, "env": {**os.environ, **(env or {})}, "output": str(self._output)}))
+        environment = self._place.environment(env or {})
+        self._send(json.dumps({**request, "env": environment, "output": str(self._output)}))
         return Running(int(self._receive()), time.monotonic(), self)
 
     def wait(self) -> tuple[int, int]:
@@ -115,7 +140,7 @@ class ForkServer:
     ) -> tuple[int, str]:
         """Its exit status, and all that it printed. timeout: seconds, after which it and its children are killed."""
         running = self.begin(request, env)
-        limit = threading.Timer(timeout, os.killpg, (running.pid, signal.SIGKILL))
+        limit = threading.Timer(timeout, self._place.kill_group, (running.pid,))
         limit.start()
         try:
             status, _memory = running.wait()

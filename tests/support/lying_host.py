@@ -28,12 +28,13 @@ else:
 
 
 class LyingHost:
-    """interpreter: for ansible_python_interpreter. It needs an Ansible that copies modules, without pipelining."""
+    """interpreter: for ansible_python_interpreter; connection: variables of the host, to which modules are copied."""
 
     def __init__(self, folder: pathlib.Path) -> None:
         folder.mkdir(parents=True)
         self._folder = folder
         self.interpreter = str(folder / "python3")
+        self.connection = {"ansible_python_interpreter": self.interpreter, "ansible_pipelining": False}
         program = pathlib.Path(self.interpreter)
         program.write_text(_PROGRAM.format(python=sys.executable, folder=str(folder)))
         program.chmod(0o755)

@@ -17,21 +17,28 @@ import typing as t
 from . import forking, secrets_scan
 from .systemd_host import SystemdHost
 
+_FORKED_MODULES = pathlib.Path(__file__).with_name("forked_modules.py")
 _CALLBACKS = pathlib.Path(__file__).with_name("callback")
 _ALWAYS = {
     "ANSIBLE_CALLBACK_PLUGINS": str(_CALLBACKS),
     "ANSIBLE_CALLBACKS_ENABLED": "task_log",
     "ANSIBLE_LOCALHOST_WARNING": "false",
     "ANSIBLE_NOCOLOR": "true",
+    "ANSIBLE_PIPELINING": "true",
     "ANSIBLE_RETRY_FILES_ENABLED": "false",
 }
 # Ansible reads its settings and makes its temporary directory while it is imported, and each run removes that one. What
 # it packs of a module for a host, which takes as long as the module itself, is kept for all runs: only code is in it.
-_PROGRAM = """
-import os, sys
+_PROGRAM = f"""
+import importlib.util, os, sys
+found = importlib.util.spec_from_file_location("forked_modules", {str(_FORKED_MODULES)!r})
+forked_modules = importlib.util.module_from_spec(found)
+found.loader.exec_module(forked_modules)
+beginning = forked_modules.prepared()
 sys.argv = ["ansible-playbook"]
 import ansible.cli.playbook
 from ansible import constants
+forked_modules.install(beginning)
 
 def run(request):
     os.makedirs(constants.DEFAULT_LOCAL_TMP, mode=0o700, exist_ok=True)
@@ -131,18 +138,18 @@ def run_playbook(
 
 
 def _run(arguments: list[str], env: t.Mapping[str, str], timeout: float, inside: SystemdHost | None) -> tuple[int, str]:
-    """ansible-playbook's exit code and output: by fork where it is run here with nothing but the usual settings."""
-    settings = {**_ALWAYS, **env}
-    if inside:
-        program = f"{_PROGRAM}\nrun({_request(arguments, inside.shared)!r})"
-        command = inside.command([sys.executable, "-c", program], settings)
-    elif any(name.startswith("ANSIBLE_") for name in env):
-        command = [sys.executable, "-m", "ansible", "playbook", *arguments]
-    else:
-        with forking.borrowed(_PROGRAM, _ALWAYS) as server:
+    """ansible-playbook's exit code and output: by fork where it is run with nothing but the usual settings.
+
+    With others it is what a user has: processes of their own, and modules that are copied.
+    """
+    if not any(name.startswith("ANSIBLE_") for name in env):
+        settings = {**_ALWAYS, **env}
+        with inside.server(_PROGRAM, _ALWAYS) if inside else forking.borrowed(_PROGRAM, _ALWAYS) as server:
             return server.run(_request(arguments, server.directory), settings, timeout)
+    settings = {**_ALWAYS, "ANSIBLE_PIPELINING": "false", **env}
+    command = [sys.executable, "-m", "ansible", "playbook", *arguments]
     process = subprocess.run(
-        command,
+        inside.command(command, settings) if inside else command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

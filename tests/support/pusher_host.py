@@ -67,8 +67,7 @@ class PusherHost:
     def play(
         self, variables: t.Mapping[str, t.Any], playbook: t.Any, *, check: bool = False, **extra: t.Any
     ) -> PlaybookRun:
-        quick = {"ANSIBLE_PIPELINING": "true"}
-        return run_playbook(variables, playbook=playbook, inside=self.host, check=check, env=quick, extra=extra)
+        return run_playbook(variables, playbook=playbook, inside=self.host, check=check, extra=extra)
 
     def shell(self, script: str, check: bool = True) -> str:
         process = self.host.run("sh", "-c", script, check=check)

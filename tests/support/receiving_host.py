@@ -71,10 +71,7 @@ class ReceivingHost:
             "rotation_schedule_collections_path": str(ROOT / ".dev" / "collections"),
             "rotation_schedule_service_options": visible_in_services(),
         }
-        quick = {"ANSIBLE_PIPELINING": "true"}
-        run = run_playbook(
-            {**prepared, **changed}, playbook=playbook, inside=self.host, check=check, env=quick, extra=_HOSTS
-        )
+        run = run_playbook({**prepared, **changed}, playbook=playbook, inside=self.host, check=check, extra=_HOSTS)
         assert (run.returncode == 0) == succeeds, run.output
         return run
 

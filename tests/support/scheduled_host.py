@@ -118,7 +118,6 @@ class Balancer:
             playbook="certops.rotation.schedule",
             inside=self.host,
             check=check,
-            env={"ANSIBLE_PIPELINING": "true"},
         )
         assert run.returncode == 0, run.output
         return run

@@ -22,6 +22,8 @@ import tempfile
 import time
 import typing as t
 
+from . import forking
+
 _REPOSITORY = pathlib.Path(__file__).parents[2]
 
 # Runs as root. $1: an empty directory; more: options of systemd-nspawn. Standard input: a pipe that closes when the
@@ -66,7 +68,7 @@ exit "$status"
 """
 
 
-class SystemdHost:
+class SystemdHost(forking.Place):
     """Use it as a context. shared: a directory that both sides see at the same path, like this checkout and Python."""
 
     def __init__(self) -> None:
@@ -74,7 +76,8 @@ class SystemdHost:
         self._console = self._directory / "console.log"
         self._container: subprocess.Popen[bytes] | None = None
         self._leader = ""
-        self.shared = self._directory / "shared"
+        self._servers: dict[str, list[forking.ForkServer]] = {}
+        self.shared: pathlib.Path = self._directory / "shared"
 
     def __enter__(self) -> SystemdHost:
         try:
@@ -85,23 +88,46 @@ class SystemdHost:
         return self
 
     def __exit__(self, *_exception: object) -> None:
+        self._end_servers()
         if self._container:
             assert self._container.stdin
             self._container.stdin.close()
             self._container.wait(60)
         shutil.rmtree(self._directory)
 
-    def command(self, command: t.Sequence[str], env: t.Mapping[str, str] | None = None) -> list[str]:
-        """The command that runs another one in there as root, with env and little else in its environment."""
+    def environment(self, env: t.Mapping[str, str]) -> dict[str, str]:
         inherited = ("PATH", "PYTHONPATH", "ANSIBLE_COLLECTIONS_PATH")
-        environment = {
+        return {
             **{name: os.environ[name] for name in inherited if name in os.environ},
             "HOME": "/root",
             "LC_ALL": "C.UTF-8",
-            **(env or {}),
+            **env,
         }
-        assignments = [f"{name}={value}" for name, value in environment.items()]
+
+    def command(self, command: t.Sequence[str], env: t.Mapping[str, str] | None = None) -> list[str]:
+        """The command that runs another one in there as root, with env and little else in its environment."""
+        assignments = [f"{name}={value}" for name, value in self.environment(env or {}).items()]
         return [*become(), "nsenter", f"--target={self._leader}", "--all", "--", "env", "-i", *assignments, *command]
+
+    def kill_group(self, pid: int) -> None:
+        self.run("kill", "-KILL", "--", f"-{pid}", check=False)
+
+    @contextlib.contextmanager
+    def server(self, program: str, env: t.Mapping[str, str]) -> t.Iterator[forking.ForkServer]:
+        """One in there that nobody uses now, until the host ends. Further: see forking.borrowed."""
+        idle = self._servers.setdefault(repr((program, self.environment(env))), [])
+        server = idle.pop() if idle else forking.ForkServer(program, env, place=self)
+        try:
+            yield server
+        except BaseException:
+            server.close()
+            raise
+        idle.append(server)
+
+    def _end_servers(self) -> None:
+        for idle in self._servers.values():
+            while idle:
+                idle.pop().close()
 
     def run(
         self,
@@ -120,6 +146,7 @@ class SystemdHost:
 
     def reboot(self, timeout: float = 60) -> None:
         """Without an orderly end. What was written is there again, but for /run, /tmp and /var/log."""
+        self._end_servers()
         with self._notifications() as notifications:
             self.run("systemctl", "reboot", "--force", "--force", check=False)
             self._await_readiness(notifications, time.monotonic() + timeout)

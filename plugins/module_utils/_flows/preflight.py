@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 
 from .._core.file_advice import Circumstances, advice
 from .._ports.host.libraries import MINIMUM_VERSIONS, missing_library
-from .._ports.host.programs import find_program
+from .._ports.host.program_search import find_program
 from .._ports.host.rights import is_root, run_as_root
 from .._ports.store.mounts import is_read_only
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 import random
+import re
 import typing as t
 
 from ansible_collections.certops.rotation.tests.support import pki
 
 from .certificates import NAMES, Managed, foreign_pem
 from .clients import CLIENTS, Place
-
-_MOST_NAMES = 10  # of a step
 
 
 @dataclasses.dataclass
@@ -84,6 +83,9 @@ class Scene:
         one = self._new_one(f"{self.draw.choice('azs')}{len(self.managed)}", self.managed)
         one.renew(self.draw)
         self.managed.append(one)
+        for bind in self.binds:
+            if re.search(r"crt \{certs\}/?( |$)", bind.text):
+                bind.loads |= {one.key}
         return one
 
     def _foreign(self) -> None:
@@ -382,9 +384,8 @@ class Scene:
             found.update(dict.fromkeys(one.all_names))
             found.update(dict.fromkeys(self.filters(one)))
         asked = [f"w{self.draw.randrange(1000)}{name[1:]}" if name.startswith("*.") else name for name in found]
-        asked = list(dict.fromkeys(asked))
         self.draw.shuffle(asked)
-        return [None, *asked[:_MOST_NAMES], self.draw.choice(asked).upper()]
+        return [None, *dict.fromkeys(asked), self.draw.choice(asked).upper()]
 
 
 def _filled(text: str, directory: pathlib.Path, ports: t.Mapping[str, object]) -> str:

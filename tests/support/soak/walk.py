@@ -292,6 +292,6 @@ class Soak:
 
 
 def _is_as_good(item: t.Mapping[str, t.Any], verdict: Verdict) -> bool:
-    """Whether it is told of a name that another one answers, or of a type of key that cannot be asked for."""
+    """Whether it is told of a name that another one answers, rightly or not, or of a type of key that cannot be had."""
     cannot_be_asked = any("TLS 1.3 alone" in why for why in item["not_proven_because"])
     return verdict.contested and (item["outcome"] == "shadowed" or cannot_be_asked)

@@ -18,6 +18,7 @@ import typing as t
 
 from ..haproxy.listeners import TlsBind
 from ..haproxy.selection import LoadedFile
+from ..text import listed
 from .proof_again import Address, Share, address_of
 from .proof_chain import ChainRules, wrong_chain
 from .proof_report import (
@@ -123,7 +124,8 @@ class _Judge:
             reason = None if unasked else _unreferenced_reason(certificate, self._binds)
             return CertificateProof(certificate, 0, unasked=unasked, unreferenced=not unasked, reason=reason)
         has_names = any(question.target.server_name for question in asked)
-        findings = [self._finding(question, has_names) for question in asked]
+        alone = _served_alone(asked)
+        findings = [self._finding(question, has_names, alone) for question in asked]
         found = [finding for finding in findings if finding is not None]
         right = [question for question, finding in zip(asked, findings) if finding is None and _accepted(question)]
         shadowed = [item for item in found if isinstance(item, Shadowed)]
@@ -155,15 +157,18 @@ class _Judge:
             shadowed=tuple(shadowed),
         )
 
-    def _finding(self, question: _AnsweredTarget, has_names: bool) -> _Finding | None:
+    def _finding(self, question: _AnsweredTarget, has_names: bool, alone: t.Collection[str]) -> _Finding | None:
         """What speaks against a certificate most, of all answers to a question; None where nothing does.
 
-        has_names: it was also asked for by name; then any default one may answer.
+        has_names: it was also asked for by name; then any default one may answer. alone: as of _served_alone.
         """
         target, answers = question
         # Who answers rightly once has no reason of HAProxy's to answer otherwise: somebody else does.
         is_sure = target.certain or any(map(target.accepts, answers))
-        found = [self._of_answer(target, answer, has_names=has_names, is_sure=is_sure) for answer in answers]
+        found = [
+            self._of_whom(target, answer, self._of_answer(target, answer, has_names=has_names, is_sure=is_sure), alone)
+            for answer in answers
+        ]
         wrong = [item for item in found if isinstance(item, Mismatch) and not isinstance(item, Shadowed)]
         kinds: tuple[t.Sequence[_Finding | None], ...] = (
             wrong,
@@ -180,10 +185,31 @@ class _Judge:
             return dataclasses.replace(finding, error=f"{often}{finding.error}{who}")
         return finding
 
+    def _of_whom(
+        self, target: ProofTarget, answer: Answer, finding: _Finding | None, alone: t.Collection[str]
+    ) -> _Finding | None:
+        """A wrong answer where several may answer is the fault of one of them: not of one whose place another one's
+        version before has taken, nor of one that is served wherever it alone may answer."""
+        served = answer.fingerprint_sha256 or ""
+        if type(finding) is not Mismatch or served == target.certificate.previous_fingerprint_sha256:
+            return finding
+        rivals = tuple(target.rivals_of(answer))
+        if not rivals:
+            return finding
+        stale = [rival for rival in rivals if rival.previous_fingerprint_sha256 == served]
+        if stale:
+            error = f"that of {stale[0].name} before, which has this name, too"
+        elif target.bind.label in alone:
+            error = f"{finding.error}, which is the fault of {rivals[0].name}: it has this name, too"
+        else:
+            return finding
+        return dataclasses.replace(_shadow(target, served, error), reload_helps=False)
+
     def _of_answer(self, target: ProofTarget, answer: Answer, *, has_names: bool, is_sure: bool) -> _Finding | None:
         label, name, served = target.bind.label, target.server_name or "", answer.fingerprint_sha256
         if target.accepts(answer):
-            odd = self._odd_chain(answer)
+            # What comes along with another one that is right here is asked for by its own names.
+            odd = self._odd_chain(answer) if served == target.certificate.fingerprint_sha256 else None
             if odd is None:
                 return None
             if target.bind.foreign:
@@ -203,7 +229,7 @@ class _Judge:
             return _shadowed(target, other) if target.server_name or not has_names else None
         if not is_sure:
             which = "who answers" if target.server_name else "which one is the default"
-            return Unasked(label, name, f"serves {served}, and {which} is not known here")
+            return Unasked(label, name, f"serves {served}, and {which} is not known here{_why_unknown(target.unknown)}")
         error = self._names.get(served, "a certificate that is not deployed now")
         return Mismatch(label, name, target.certificate.fingerprint_sha256, served, error)
 
@@ -216,6 +242,16 @@ class _Judge:
         return None if None in found or not found else found[0]
 
 
+def _served_alone(asked: t.Iterable[_AnsweredTarget]) -> frozenset[str]:
+    """Listeners at which a certificate is served for all of its names for which no other one may answer."""
+    by_bind: dict[str, list[bool]] = {}
+    for target, answers in asked:
+        if target.server_name and not any(map(target.has_rivals, answers)):
+            itself = all(target.certificate.fingerprint_sha256 == answer.fingerprint_sha256 for answer in answers)
+            by_bind.setdefault(target.bind.label, []).append(itself)
+    return frozenset(label for label, served in by_bind.items() if all(served))
+
+
 def _accepted(question: _AnsweredTarget) -> bool:
     return all(question.target.accepts(answer) for answer in question.answers)
 
@@ -226,6 +262,15 @@ def _who(share: Share) -> str:
         several = ", ".join(share.by)
         return f". Several listen there, and any of them may answer: {several}. Stop all but one, or move them"
     return f". {share.by[0]} listens there, which is not HAProxy" if share.strange and share.by else ""
+
+
+def _why_unknown(paths: t.Sequence[str]) -> str:
+    if not paths:
+        return ""
+    return (
+        f": it may be {listed(paths)}, which cannot be read, or has changed since HAProxy read it. Put that right, and"
+        " reload HAProxy"
+    )
 
 
 def _shadowed(target: ProofTarget, file: LoadedFile) -> Shadowed:

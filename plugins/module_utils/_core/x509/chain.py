@@ -101,8 +101,17 @@ def _best_way(
     def is_of_gone(last: Certificate) -> bool:
         return any(last.issuer_name == root.subject_name and last.signature_by(root) == "signed" for root in gone)
 
+    @functools.cache
+    def is_below_gone(member: Certificate) -> bool:
+        """Who still has such a root goes no other way on from it, whatever is sent (OpenSSL 3)."""
+        return not any(member.issuer_name == other.subject_name for other in others if other.self_signed) and (
+            is_of_gone(member)
+        )
+
     def is_lost(way: WayUp) -> bool:
-        return not way.anchored and way.root is None and is_of_gone(way.sent[-1])
+        if way.anchored:
+            return False
+        return (way.root is None and is_of_gone(way.sent[-1])) or any(map(is_below_gone, way.sent[:-1]))
 
     search = WaysUp(leaf, others, choice.is_fit, ())
     if len(search.found) == 1 and not search.gave_up:

@@ -20,7 +20,8 @@ from ..._ports.haproxy.config_files import ConfigurationClosed
 from ..._ports.haproxy.configuration_check import CheckImpossible, check_configuration
 from ..._ports.haproxy.runtime import RuntimeApi
 from ..._ports.haproxy.surroundings import Surroundings, reads_the_same
-from ..._ports.host.programs import find_program, run_program
+from ..._ports.host.program_search import find_program
+from ..._ports.host.programs import run_program
 from ..._ports.host.rights import run_as_root
 from ..._ports.reload.reloader import Reloader
 from .findings import Finding, error, warning

@@ -14,7 +14,8 @@ from ..._core.haproxy.check_log import denied_lines, named_files
 from ..._core.haproxy.environment import unknown_variables
 from ..._core.text import listed
 from ..._errors import HaproxyError, ReloadError
-from ..host.programs import Completed, find_program, run_program
+from ..host.program_search import find_program
+from ..host.programs import Completed, run_program
 from ..host.rights import is_root, run_as_root
 from .config_files import config_files, config_lines
 from .surroundings import Surroundings, reads_the_same

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Find a program, run it, and keep what it said."""
+"""Run a program, and keep what it said."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import contextlib
 import errno
 import os
 import selectors
-import shutil
 import signal
 import subprocess
 import time
@@ -18,7 +17,6 @@ import typing as t
 
 from ..._errors import ReloadError
 
-_FOR_ROOT = "/usr/local/sbin:/usr/sbin:/sbin"
 _MAX_OUTPUT = 256 * 1024
 _MAX_READ = 65536
 
@@ -28,11 +26,6 @@ class Completed(t.NamedTuple):
 
     returncode: int
     output: str
-
-
-def find_program(name: str) -> str | None:
-    """Its path; None where there is none. Also where not every user's PATH leads to."""
-    return shutil.which(name, path=os.pathsep.join((os.environ.get("PATH", os.defpath), _FOR_ROOT)))
 
 
 def run_program(

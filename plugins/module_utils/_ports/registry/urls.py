@@ -120,9 +120,16 @@ def create_file(path: str) -> None:
 def foresee_file(path: str) -> None:
     """Raises the RegistryError that create_file would, and creates nothing."""
     directory = os.path.dirname(path)
-    above = directory if os.path.lexists(directory) else os.path.dirname(directory)
-    with _creating(path), Place(os.open(above, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), above) as place:
-        require_writable(place, os.path.basename(path))
+    is_there = os.path.lexists(directory)
+    above, made = (directory, path) if is_there else (os.path.dirname(directory), directory)
+    with _creating(path):
+        try:
+            place = Place(os.open(above, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), above)
+        except OSError as error:
+            error.filename = made
+            raise
+        with place:
+            require_writable(place, os.path.basename(made))
 
 
 @contextlib.contextmanager

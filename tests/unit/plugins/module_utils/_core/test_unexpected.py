@@ -124,7 +124,13 @@ def test_haproxy_gets_the_others(monkeypatch: pytest.MonkeyPatch, failure: BaseE
         if wanted.name == "b":
             raise failure
 
+    class Marks:
+        def save(self) -> None:
+            raise failure
+
     class Memory:
+        untold_marks = Marks()
+
         def list_names(self) -> tuple[None, list[str]]:
             return None, []
 

@@ -15,7 +15,7 @@ import typing as t
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._flows import preflight
 from ansible_collections.certops.rotation.plugins.module_utils._module.rotation_preflight_info import ARGUMENT_SPEC
-from ansible_collections.certops.rotation.plugins.module_utils._ports.host import programs
+from ansible_collections.certops.rotation.plugins.module_utils._ports.host import program_search
 from ansible_collections.certops.rotation.tests.support.module import run_module
 
 
@@ -126,7 +126,7 @@ def test_neither_of_two_ways(host: dict[str, t.Any]) -> None:
 
 def test_one_of_several_reload_methods_is_enough(host: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
-    monkeypatch.setattr(programs, "_FOR_ROOT", "/nonexistent")
+    monkeypatch.setattr(program_search, "_FOR_ROOT", "/nonexistent")
     assert problems(host, reload_methods=["master", "systemd"]) == {}
     assert "systemd: it does not run on this host" in problems(host, reload_methods=["systemd"])["reload_methods"][1]
     assert "no-such-haproxy" in problems(host, binary="no-such-haproxy")["reload_methods"][1]

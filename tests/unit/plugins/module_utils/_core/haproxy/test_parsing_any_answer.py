@@ -28,6 +28,7 @@ ANSWERS = st.lists(st.one_of(st.sampled_from(WORDS), st.text(max_size=20)), max_
 PARSERS: tuple[t.Callable[[str], object], ...] = (
     parsing.parse_names,
     parsing.parse_certificate,
+    parsing.parse_held_response,
     parsing.parse_server_names,
     parsing.parse_authorities,
     parsing.parse_crls,

@@ -419,3 +419,20 @@ _KEYS: dict[str, t.Any] = {}
 
 def _key(name: str) -> t.Any:
     return _KEYS.setdefault(name, pki.new_key())
+
+
+def test_no_way_leads_on_from_an_authority_whose_root_is_over(tmp_path: pathlib.Path) -> None:
+    """Who still has that root ends there and refuses it, though a cross-certificate leads on to a root that counts."""
+    old, new = (
+        Authority(name, key=_key(name), not_after=NOW + end * DAY) for name, end in (("One", -5), ("Three", 50))
+    )
+    by_old, by_new = (
+        Authority("A", key=_key("A"), parent=parent, not_after=NOW + end * DAY)
+        for parent, end in ((old, 50), (new, 20))
+    )
+    crossed = Authority("One", key=_key("One"), parent=new, not_after=NOW + 50 * DAY)
+    leaf = Authority("A", key=_key("A")).issue("a.example.com", key=_key("leaf"), not_after=NOW + 100 * DAY)
+    bundle, _problems = verify(document(leaf, by_old, by_new, crossed, old, new))
+    assert chain_of(bundle) == [by_new.certificate_pem]
+    roots = old.certificate_pem + new.certificate_pem
+    assert openssl_verifies(tmp_path, leaf.certificate_pem, chain_of(bundle), roots)

@@ -12,7 +12,7 @@ import sys
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._errors import ReloadError
 from ansible_collections.certops.rotation.plugins.module_utils._ports.host.processes import find_process
-from ansible_collections.certops.rotation.plugins.module_utils._ports.host.programs import find_program, run_program
+from ansible_collections.certops.rotation.plugins.module_utils._ports.host.programs import run_program
 from ansible_collections.certops.rotation.plugins.module_utils._ports.reload.reloader import wait_until
 
 
@@ -29,12 +29,6 @@ def test_programs(tmp_path: pathlib.Path) -> None:
         directory=str(tmp_path),
     )
     assert said.output == f"{tmp_path.resolve()} C"
-
-
-def test_programs_of_root_are_found_by_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "/nowhere")
-    assert (find_program("ldconfig") or "").endswith("/sbin/ldconfig")
-    assert find_program("no-such-program") is None
 
 
 @pytest.mark.parametrize(
