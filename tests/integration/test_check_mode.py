@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.certops.rotation.tests.support import lineages
 from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
 from ansible_collections.certops.rotation.tests.support.hostile import as_root
+from ansible_collections.certops.rotation.tests.support.module import ModuleRun
 from ansible_collections.certops.rotation.tests.support.moto import MotoServer
 from ansible_collections.certops.rotation.tests.support.pki import CertificateAuthority, IssuedCertificate
 
@@ -95,6 +96,11 @@ class World:
             ),
             "queue": ("push_queue", {"path": str(place), "lineages": str(self.lineages), "targets": [target]}),
         }
+
+
+def said(name: str, run: ModuleRun) -> str:
+    """Why. A rotation looks first, and in check mode goes on: an earlier task might mend that."""
+    return "" if name == "rotation" else str(run.result["msg"])
 
 
 def nothing(place: pathlib.Path) -> None:
@@ -191,9 +197,47 @@ def test_check_mode_fails_where_a_run_fails(
             if "read_only" in made.__name__:
                 as_root("umount", str(place if made is read_only else place.parent))
         told[name] = [
-            (run.failed, run.result["msg"] if run.failed else "", run.result.get("changed", False)) for run in runs
+            (run.failed, said(name, run) if run.failed else "", run.result.get("changed", False)) for run in runs
         ]
     assert {name: check for name, (check, _run) in told.items()} == {name: run for name, (_check, run) in told.items()}
     assert [name for name, same in kept.items() if not same] == [], "check mode has changed something"
     failed = [name for name, (_check, (has_failed, *_rest)) in told.items() if has_failed]
     assert bool(failed) is (made != all_there), [told[name] for name in failed]
+
+
+def test_check_mode_fails_where_a_disk_became_read_only(
+    modules: ModuleServer, intermediate: CertificateAuthority, tmp_path: pathlib.Path
+) -> None:
+    """As a file system does after errors: all is there, and none of it can be changed."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    as_root("mount", "-t", "tmpfs", "-o", f"mode=700,uid={os.geteuid()},gid={os.getegid()}", "nothing", str(disk))
+    try:
+        world = World(tmp_path, intermediate.issue("a.example.com"))
+        certs, queue = str(disk / "certs"), str(disk / "queue")
+        key = tmp_path / "key"
+        key.write_text(world.certificate.private_key_pem)
+        key.chmod(0o600)
+        target = {"name": "a", "address": "127.0.0.1", "port": 1, "domains": ["a.example.com"], "host_key": HOST_KEY}
+        queued = {"path": queue, "lineages": str(world.lineages), "targets": [target]}
+        pushed = {"queue": queue, "lineages": str(world.lineages), "targets": [target], "private_key_file": str(key)}
+        (disk / "certs").mkdir(mode=0o755)
+        for certificate in (world.certificate, intermediate.issue("a.example.com")):
+            bundle = {"certificate": certificate.combined_pem, "path": f"{certs}/x.pem"}
+            assert not modules.run("pem_bundle", bundle).failed
+        assert not modules.run("push_queue", queued).failed
+        as_root("mount", "-o", "remount,ro", str(disk))
+        told = {}
+        for module, args in (
+            ("certificate_rollback", {"path": certs, "names": ["x"]}),
+            ("rotation_record", {"path": certs, "outcome": "failed", "reason": "of a test"}),
+            ("rotation_metrics", {"path": certs, "textfile": str(tmp_path / "x.prom"), "succeeded": True}),
+            ("push_queue", {"path": queue, "host": "a", "state": "forgotten"}),
+            ("certificate_push", pushed),
+        ):
+            runs = [modules.run(module, args, check=check) for check in (True, False)]
+            told[module] = [run.failed and "mounted read-only" in run.result["msg"] for run in runs]
+        assert [module for module, fails in told.items() if fails != [True, True]] == []
+        assert not (tmp_path / "x.prom").exists()
+    finally:
+        as_root("umount", str(disk))

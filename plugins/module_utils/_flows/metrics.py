@@ -84,8 +84,8 @@ def write_metrics(
         before = read_textfile(textfile)
         changed = text != before or keep
         if changed:
-            if keep and exists and not check_mode:
-                directory.write_own_file(TOTALS_FILE, totals.to_json())
+            if keep and exists:
+                directory.write_own_file(TOTALS_FILE, totals.to_json(), check_mode=check_mode)
             write_textfile(textfile, text, alone=exists, check_mode=check_mode)
     return MetricsReport(changed, len(certificates), before, text, warnings)
 

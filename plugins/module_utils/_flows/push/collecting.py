@@ -173,7 +173,7 @@ class Collector:
         debts = replace(
             debts, new=(*debts.new, *asked_again), paid=tuple(debt for debt in debts.paid if debt not in asked_again)
         )
-        if dry and debts.new:
+        if dry and (debts.new or debts.waiting):
             self._queue.foresee()
         if not dry:
             at = isoformat_utc(now)

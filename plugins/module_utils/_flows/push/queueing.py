@@ -108,6 +108,8 @@ class QueueKeeper:
         self._report.outcomes += [
             QueueOutcome(entry.host, entry.lineage, "requeued", entry.fingerprint_sha256) for entry in entries
         ]
+        if self._check_mode and entries:
+            self._queue.foresee()
         if not self._check_mode:
             self._queue.requeue([(entry.host, entry.lineage) for entry in entries], now=isoformat_utc(self._now))
         return self._report
@@ -128,6 +130,8 @@ class QueueKeeper:
 
     def _forget(self, keys: t.Collection[DebtKey]) -> QueueReport:
         self._report.outcomes += [QueueOutcome(*key, "forgotten") for key in keys]
+        if self._check_mode and keys:
+            self._queue.foresee()
         if not self._check_mode:
             self._queue.forget(keys)
         return self._report

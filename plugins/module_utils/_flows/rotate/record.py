@@ -102,9 +102,10 @@ def record(
             }
             for name, entry in sorted(manifest.entries.items())
         }
+        # The manifest last: a run that was killed in between is then repeated by the next one.
+        text = json.dumps(state, indent=1, sort_keys=True) + "\n"
+        directory.write_own_file(STATE_FILE, text.encode(), check_mode=check_mode)
         if not check_mode:
-            # The manifest last: a run that was killed in between is then repeated by the next one.
-            directory.write_own_file(STATE_FILE, (json.dumps(state, indent=1, sort_keys=True) + "\n").encode())
             # The state knows of all before it: where there is a stamp, it is of a later run, though of the same second.
             last_success.forget(directory)
             if newly_proven or gone or loading:

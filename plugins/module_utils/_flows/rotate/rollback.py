@@ -105,7 +105,10 @@ def go_back(
                 wrong.append(error.message)
         if wrong:
             raise InvalidOption("\n".join([*wrong, "Nothing was changed."]), changed=False, certificates=[])
-        if not check_mode:
+        if check_mode:
+            for _entry, restored in steps:
+                directory.foresee(restored)
+        else:
             _restore_all(directory, manifest, steps)
     return [_item(directory, entry, "restored", restored.current) for entry, restored in steps]
 
@@ -151,6 +154,8 @@ def _take_back(
     target = last_good(entry)
     if target is None and (entry.replaced or entry.proven is not None or _is_needed(directory, entry, needed)):
         return _item(directory, entry, "kept", entry.current)
+    if check_mode:
+        directory.foresee(entry)
     if target is None:
         if not check_mode:
             directory.remove(entry)

@@ -25,6 +25,7 @@ from ..._errors import StoreError
 from . import atomic
 from .content import digests_of, file_digest, version_digest
 from .foreign import adopt, find_foreign, foreign_content, foreign_version
+from .foreseen import require_writable
 from .live import MANIFEST_FILE, STATE_DIRECTORY, VERSIONS, Opened, is_directory, link_to, version_stem
 from .opening import AS_FOUND, DirectorySettings, directory_attributes, foresee, lock, looked_at, opened
 from .places import Place
@@ -248,10 +249,13 @@ class CertificateDirectory:
             self.write_own_file(MANIFEST_FILE, manifest.to_json())
             self._drop_unreferenced(manifest)
 
-    def write_own_file(self, name: str, data: bytes) -> None:
-        """Keep a file beside the manifest."""
+    def write_own_file(self, name: str, data: bytes, *, check_mode: bool = False) -> None:
+        """Keep a file beside the manifest. In check mode, only raise what that would."""
         with atomic.store_errors(f"write {os.path.join(self.path, STATE_DIRECTORY, name)}"):
             state = self._state()
+            if check_mode:
+                require_writable(state, name, own=True)
+                return
             state.write(name, data, _OWN_FILE, own=True)
             state.sync()
 
