@@ -170,6 +170,7 @@ frontend above from awake
     bind 127.0.0.1:PORT(above_the_file) ssl crt-list list
     bind unix@{dir}/tls.sock ssl crt-list list
 frontend more from awake
+\f  bi"nd"\v127.0.0.1:PORT(odd_word) s'sl' crt a.pem
     bind "127.0.0.1:PORT(more)" 'ssl' crt "a.pem" # bind 127.0.0.1:1 ssl crt b.pem
 """
 FILES = {
@@ -211,6 +212,7 @@ EXPECTED: Expected = {
     "feature": "h.pem",
     "beside_the_file": "c.pem",
     "above_the_file": "b.pem",
+    "odd_word": "a.pem",
     "more": "a.pem",
 }
 EXPECTED_3_0: Expected = {
