@@ -359,3 +359,26 @@ def unasked(haproxy: Configured, *, stored: bool) -> None:
     by_name = {one.certificate.name: one for one in proof.report.certificates}
     assert by_name["g.pem"].outcome == "right", by_name["g.pem"]
     assert (by_name["e.pem"].outcome, by_name["e.pem"].unreferenced) == ("unasked", False)
+
+
+def test_files_that_haproxy_was_started_with_and_option_config_does_not_name() -> None:
+    """They are read where the process tells of them; another configuration altogether is left as it is."""
+    text = "defaults\n    mode http\nfrontend f\n    bind 127.0.0.1:PORT(f) ssl crt {certs}/a.pem\n"
+    with Configured({"10.cfg": text, "20.cfg": "backend b\n"}) as haproxy:
+        entry = {
+            "name": "a",
+            "path": haproxy.certificate_name("a.pem"),
+            "fingerprint_sha256": ISSUED["a.pem"].fingerprint_sha256,
+        }
+        (haproxy.directory / "else.cfg").write_text("frontend f\n")
+        one, none, another = haproxy.config_path / "20.cfg", "00.cfg", haproxy.directory / "else.cfg"
+        for config, expected in (
+            ([str(one)], "right"),
+            ([str(haproxy.config_path / none), str(one)], "right"),
+            ([str(haproxy.config_path)], "right"),
+            ([str(another)], "unasked"),
+        ):
+            settings = ProofSettings(config=config, retries=0, socket=haproxy.socket)
+            assert prove_deployed([entry], settings).report.outcome == expected, config
+        without = prove_deployed([entry], ProofSettings(config=[str(one)], retries=0)).report
+        assert without.certificates[0].unreferenced

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import os
@@ -21,7 +22,7 @@ from ..._core.x509.pem import CERTIFICATE, parse_pem
 from ..._errors import HaproxyError, InvalidOption, RotationError
 from ..._ports.haproxy.binds import tls_uses
 from ..._ports.haproxy.config_files import config_files, config_lines
-from ..._ports.haproxy.loaded import Loaded, look_at_loaded
+from ..._ports.haproxy.loaded import Loaded, look_at_loaded, number_of
 from ..._ports.haproxy.loaded_files import kind_of_key
 from ..._ports.haproxy.runtime import RuntimeApi
 from ..._ports.haproxy.surroundings import look_at_surroundings
@@ -100,10 +101,28 @@ def prove_deployed(
     unknown = sorted(set(only or ()) - {certificate.name for certificate in given})
     if unknown:
         raise InvalidOption(f"only: {', '.join(unknown)} is not among the certificates, or deployed nothing.")
+    settings = with_all_files(settings)
     binds = find_binds(settings, reloaded=reloaded)
     asked = ask_listeners(certificates, binds, settings, only, chain_rules(settings))
     wanted = (proof for proof in unreadable if only is None or proof.certificate.name in only)
     return Proof(ProofReport((*asked.report.certificates, *wanted)), binds, asked)
+
+
+def with_all_files(settings: ProofSettings) -> ProofSettings:
+    """HAProxy's process may have been started with more files than option config names: then these, in its order."""
+    with contextlib.suppress(HaproxyError):
+        api = _api(settings.socket)
+        pid = number_of(api.info().get("Pid", "")) if api else None
+        if pid is not None:
+            paths = look_at_surroundings(settings.environment, pid, settings.service).files
+            files = _real_files(paths)
+            if _real_files(settings.config) < files and all(os.access(file, os.R_OK) for file in files):
+                return settings._replace(config=paths)
+    return settings
+
+
+def _real_files(config: t.Sequence[str]) -> set[str]:
+    return {os.path.realpath(file) for path in config for file in config_files(path)}
 
 
 def find_binds(settings: ProofSettings, *, reloaded: bool = False) -> list[TlsBind]:
@@ -196,13 +215,17 @@ def _reachable(bind: TlsBind, taken: t.Collection[str]) -> TlsBind:
 
 def _loaded(address: str | None) -> Loaded | None:
     """What HAProxy has loaded; None where nobody tells: the proof then goes by what is on disk."""
-    if not address:
-        return None
     try:
-        api = RuntimeApi(address, MEMORY_TIMEOUT)
-        return look_at_loaded(api) if api.path is None or os.path.exists(api.path) else None
+        api = _api(address)
+        return look_at_loaded(api) if api else None
     except HaproxyError:
         return None
+
+
+def _api(address: str | None) -> RuntimeApi | None:
+    """None without a socket. Raises HaproxyError."""
+    api = RuntimeApi(address, MEMORY_TIMEOUT) if address else None
+    return api if api and (api.path is None or os.path.exists(api.path)) else None
 
 
 def _last_change(config: t.Sequence[str]) -> int:
