@@ -382,3 +382,22 @@ def test_files_that_haproxy_was_started_with_and_option_config_does_not_name() -
             assert prove_deployed([entry], settings).report.outcome == expected, config
         without = prove_deployed([entry], ProofSettings(config=[str(one)], retries=0)).report
         assert without.certificates[0].unreferenced
+
+
+def test_a_server_that_was_added_while_haproxy_runs() -> None:
+    """Its certificate is in no configuration. HAProxy says that it uses it, and not of one that waits for its use."""
+    text = "defaults\n    mode http\nbackend b\n    balance random\n"
+    with Configured({"10.cfg": text}) as haproxy:
+        entries = []
+        for file in ("b.pem", "c.pem"):
+            path, issued = haproxy.certificate_name(file), ISSUED[file]
+            for command in (f"new ssl cert {path}", f"set ssl cert {path} <<\n{issued.combined_pem}"):
+                haproxy.execute(command)
+            assert "Success!" in haproxy.execute(f"commit ssl cert {path}")
+            entries.append({"name": file, "path": path, "fingerprint_sha256": issued.fingerprint_sha256})
+        adding = f"add server b/s 127.0.0.1:9 ssl verify none crt {entries[0]['path']}"
+        assert "New server registered" in haproxy.execute(f"experimental-mode on; {adding}")
+        used, waiting = prove_deployed(entries, haproxy.settings(socket=haproxy.socket)).report.certificates
+        assert (used.outcome, used.unreferenced, waiting.unreferenced) == ("unasked", False, True)
+        assert "such as a server that was added" in used.because[0]
+        assert all(one.unreferenced for one in prove_deployed(entries, haproxy.settings()).report.certificates)

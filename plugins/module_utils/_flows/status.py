@@ -25,7 +25,7 @@ from .._ports.store.atomic import store_errors
 from .._ports.store.directory import CertificateDirectory
 from .metrics import load_totals
 from .rotate.asking import ask_listeners
-from .rotate.prove import chain_of_file, chain_rules, find_binds, with_all_files
+from .rotate.prove import chain_of_file, chain_rules, find_binds, used_besides, with_all_files
 from .rotate.record import read_state
 from .rotate.settings import ProofSettings
 from .status_memory import look_at_memory
@@ -205,7 +205,9 @@ def _wire(manifest: Manifest, directory: CertificateDirectory, listeners: ProofS
     ]
     try:
         listeners = with_all_files(listeners)
-        report = ask_listeners(deployed, find_binds(listeners), listeners, rules=chain_rules(listeners)).report
+        binds = find_binds(listeners)
+        binds += used_besides(deployed, binds, listeners)
+        report = ask_listeners(deployed, binds, listeners, rules=chain_rules(listeners)).report
     except InvalidOption:
         raise
     except RotationError as error:

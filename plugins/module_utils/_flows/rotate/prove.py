@@ -13,7 +13,7 @@ import os
 import typing as t
 
 from ..._core.haproxy.addresses import endpoint_label, listening_address, unix_path, ways_to_all
-from ..._core.haproxy.listeners import TlsBind
+from ..._core.haproxy.listeners import CertificateReference, TlsBind
 from ..._core.pipeline.proof_again import Share, address_of
 from ..._core.pipeline.proof_chain import ChainRules
 from ..._core.pipeline.proof_report import CertificateProof, DeployedCertificate, ProofReport, proof_message
@@ -23,7 +23,7 @@ from ..._errors import HaproxyError, InvalidOption, RotationError
 from ..._ports.haproxy.binds import tls_uses
 from ..._ports.haproxy.config_files import config_files, config_lines
 from ..._ports.haproxy.loaded import Loaded, look_at_loaded, number_of
-from ..._ports.haproxy.loaded_files import kind_of_key
+from ..._ports.haproxy.loaded_files import kind_of_key, used_files
 from ..._ports.haproxy.runtime import RuntimeApi
 from ..._ports.haproxy.surroundings import look_at_surroundings
 from ..._ports.host.listening import listening_addresses, own_ipv6_addresses
@@ -32,6 +32,11 @@ from ..._ports.store.atomic import read_regular_file
 from ..._ports.tls.endpoint import is_ip
 from .asking import MEMORY_TIMEOUT, Asked, ask_listeners
 from .settings import ProofSettings
+
+_BESIDES = (
+    "uses the certificate at a place that is in no configuration which is known here, such as a server that was added"
+    " while it runs"
+)
 
 
 class Proof(t.NamedTuple):
@@ -103,6 +108,7 @@ def prove_deployed(
         raise InvalidOption(f"only: {', '.join(unknown)} is not among the certificates, or deployed nothing.")
     settings = with_all_files(settings)
     binds = find_binds(settings, reloaded=reloaded)
+    binds += used_besides(certificates, binds, settings)
     asked = ask_listeners(certificates, binds, settings, only, chain_rules(settings))
     wanted = (proof for proof in unreadable if only is None or proof.certificate.name in only)
     return Proof(ProofReport((*asked.report.certificates, *wanted)), binds, asked)
@@ -148,6 +154,22 @@ def find_binds(settings: ProofSettings, *, reloaded: bool = False) -> list[TlsBi
         )
         for bind in binds
     ]
+
+
+def used_besides(
+    certificates: t.Iterable[DeployedCertificate], binds: t.Sequence[TlsBind], settings: ProofSettings
+) -> list[TlsBind]:
+    """The place of certificates that no configuration loads, and that HAProxy's process uses all the same."""
+    paths = {certificate.path for certificate in certificates}
+    paths -= {reference.path for bind in binds for reference in bind.references or ()}
+    used: tuple[str, ...] = ()
+    if paths and settings.binds is None:
+        with contextlib.suppress(HaproxyError):
+            api = _api(settings.socket)
+            used = used_files(api, paths) if api else ()
+    references = tuple(map(CertificateReference, used))
+    label = f"HAProxy's process ({settings.socket})"
+    return [TlsBind(label, "", 0, references, not_probeable=_BESIDES, listens=False)] if references else []
 
 
 def _uses(settings: ProofSettings, loaded: Loaded | None) -> list[TlsBind]:
