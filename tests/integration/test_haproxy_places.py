@@ -29,6 +29,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.lo
 from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.runtime import RuntimeApi
 from ansible_collections.certops.rotation.tests.support import pki
 from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance
+from ansible_collections.certops.rotation.tests.support.lying_socket import LyingSocket
 from ansible_collections.certops.rotation.tests.support.ports import free_port
 
 pytestmark = pytest.mark.usefixtures("haproxy_version")
@@ -401,3 +402,19 @@ def test_a_server_that_was_added_while_haproxy_runs() -> None:
         assert (used.outcome, used.unreferenced, waiting.unreferenced) == ("unasked", False, True)
         assert "such as a server that was added" in used.because[0]
         assert all(one.unreferenced for one in prove_deployed(entries, haproxy.settings()).report.certificates)
+
+
+def test_a_socket_that_tells_nothing_is_waited_for_once(tmp_path: pathlib.Path) -> None:
+    config = tmp_path / "haproxy.cfg"
+    config.write_text("frontend f\n    bind :443 ssl crt /nowhere.pem\n")
+    entry = {
+        "name": "a",
+        "path": "/a.pem",
+        "fingerprint_sha256": "00",
+        "subject_alternative_names": [],
+        "key_type": "rsa",
+    }
+    with LyingSocket(tmp_path / "socket", lambda _request: "") as socket:
+        proof = prove_deployed([entry], ProofSettings([str(config)], retries=0, socket=socket.address))
+    assert proof.report.certificates[0].unreferenced
+    assert set(socket.requests) == {"show info\n"}

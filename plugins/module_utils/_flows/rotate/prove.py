@@ -115,11 +115,17 @@ def prove_deployed(
 
 
 def with_all_files(settings: ProofSettings) -> ProofSettings:
-    """HAProxy's process may have been started with more files than option config names: then these, in its order."""
-    with contextlib.suppress(HaproxyError):
+    """HAProxy's process may have been started with more files than option config names: then these, in its order.
+
+    A socket that does not answer is left out, so that nobody waits for it again.
+    """
+    try:
         api = _api(settings.socket)
         pid = number_of(api.info().get("Pid", "")) if api else None
-        if pid is not None:
+    except HaproxyError:
+        return settings._replace(socket=None)
+    if pid is not None:
+        with contextlib.suppress(HaproxyError):
             paths = look_at_surroundings(settings.environment, pid, settings.service).files
             files = _real_files(paths)
             if _real_files(settings.config) < files and all(os.access(file, os.R_OK) for file in files):
@@ -163,7 +169,7 @@ def used_besides(
     paths = {certificate.path for certificate in certificates}
     paths -= {reference.path for bind in binds for reference in bind.references or ()}
     used: tuple[str, ...] = ()
-    if paths and settings.binds is None:
+    if paths and settings.binds is None and all(bind.version for bind in binds):
         with contextlib.suppress(HaproxyError):
             api = _api(settings.socket)
             used = used_files(api, paths) if api else ()
