@@ -74,7 +74,8 @@ options:
     elements: str
   config:
     description:
-      - HAProxy's configuration, files or directories of C(*.cfg), in the order of its option C(-f).
+      - HAProxy's configuration, files or directories of C(*.cfg), in the order of its option C(-f). When the process
+        behind O(socket) was started with more files than these, all of its files are read, where this user may do so.
     type: list
     elements: path
     default: [/etc/haproxy/haproxy.cfg]

@@ -29,6 +29,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.lo
 from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.runtime import RuntimeApi
 from ansible_collections.certops.rotation.tests.support import pki
 from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance
+from ansible_collections.certops.rotation.tests.support.lying_socket import LyingSocket
 from ansible_collections.certops.rotation.tests.support.ports import free_port
 
 pytestmark = pytest.mark.usefixtures("haproxy_version")
@@ -170,6 +171,7 @@ frontend above from awake
     bind 127.0.0.1:PORT(above_the_file) ssl crt-list list
     bind unix@{dir}/tls.sock ssl crt-list list
 frontend more from awake
+\f  bi"nd"\v127.0.0.1:PORT(odd_word) s'sl' crt a.pem
     bind "127.0.0.1:PORT(more)" 'ssl' crt "a.pem" # bind 127.0.0.1:1 ssl crt b.pem
 """
 FILES = {
@@ -211,6 +213,7 @@ EXPECTED: Expected = {
     "feature": "h.pem",
     "beside_the_file": "c.pem",
     "above_the_file": "b.pem",
+    "odd_word": "a.pem",
     "more": "a.pem",
 }
 EXPECTED_3_0: Expected = {
@@ -357,3 +360,61 @@ def unasked(haproxy: Configured, *, stored: bool) -> None:
     by_name = {one.certificate.name: one for one in proof.report.certificates}
     assert by_name["g.pem"].outcome == "right", by_name["g.pem"]
     assert (by_name["e.pem"].outcome, by_name["e.pem"].unreferenced) == ("unasked", False)
+
+
+def test_files_that_haproxy_was_started_with_and_option_config_does_not_name() -> None:
+    """They are read where the process tells of them; another configuration altogether is left as it is."""
+    text = "defaults\n    mode http\nfrontend f\n    bind 127.0.0.1:PORT(f) ssl crt {certs}/a.pem\n"
+    with Configured({"10.cfg": text, "20.cfg": "backend b\n"}) as haproxy:
+        entry = {
+            "name": "a",
+            "path": haproxy.certificate_name("a.pem"),
+            "fingerprint_sha256": ISSUED["a.pem"].fingerprint_sha256,
+        }
+        (haproxy.directory / "else.cfg").write_text("frontend f\n")
+        one, none, another = haproxy.config_path / "20.cfg", "00.cfg", haproxy.directory / "else.cfg"
+        for config, expected in (
+            ([str(one)], "right"),
+            ([str(haproxy.config_path / none), str(one)], "right"),
+            ([str(haproxy.config_path)], "right"),
+            ([str(another)], "unasked"),
+        ):
+            settings = ProofSettings(config=config, retries=0, socket=haproxy.socket)
+            assert prove_deployed([entry], settings).report.outcome == expected, config
+        without = prove_deployed([entry], ProofSettings(config=[str(one)], retries=0)).report
+        assert without.certificates[0].unreferenced
+
+
+def test_a_server_that_was_added_while_haproxy_runs() -> None:
+    """Its certificate is in no configuration. HAProxy says that it uses it, and not of one that waits for its use."""
+    text = "defaults\n    mode http\nbackend b\n    balance random\n"
+    with Configured({"10.cfg": text}) as haproxy:
+        entries = []
+        for file in ("b.pem", "c.pem"):
+            path, issued = haproxy.certificate_name(file), ISSUED[file]
+            for command in (f"new ssl cert {path}", f"set ssl cert {path} <<\n{issued.combined_pem}"):
+                haproxy.execute(command)
+            assert "Success!" in haproxy.execute(f"commit ssl cert {path}")
+            entries.append({"name": file, "path": path, "fingerprint_sha256": issued.fingerprint_sha256})
+        adding = f"add server b/s 127.0.0.1:9 ssl verify none crt {entries[0]['path']}"
+        assert "New server registered" in haproxy.execute(f"experimental-mode on; {adding}")
+        used, waiting = prove_deployed(entries, haproxy.settings(socket=haproxy.socket)).report.certificates
+        assert (used.outcome, used.unreferenced, waiting.unreferenced) == ("unasked", False, True)
+        assert "such as a server that was added" in used.because[0]
+        assert all(one.unreferenced for one in prove_deployed(entries, haproxy.settings()).report.certificates)
+
+
+def test_a_socket_that_tells_nothing_is_waited_for_once(tmp_path: pathlib.Path) -> None:
+    config = tmp_path / "haproxy.cfg"
+    config.write_text("frontend f\n    bind :443 ssl crt /nowhere.pem\n")
+    entry = {
+        "name": "a",
+        "path": "/a.pem",
+        "fingerprint_sha256": "00",
+        "subject_alternative_names": [],
+        "key_type": "rsa",
+    }
+    with LyingSocket(tmp_path / "socket", lambda _request: "") as socket:
+        proof = prove_deployed([entry], ProofSettings([str(config)], retries=0, socket=socket.address))
+    assert proof.report.certificates[0].unreferenced
+    assert set(socket.requests) == {"show info\n"}

@@ -25,7 +25,7 @@ from .._ports.store.atomic import store_errors
 from .._ports.store.directory import CertificateDirectory
 from .metrics import load_totals
 from .rotate.asking import ask_listeners
-from .rotate.prove import chain_of_file, chain_rules, find_binds
+from .rotate.prove import chain_of_file, chain_rules, find_binds, used_besides, with_all_files
 from .rotate.record import read_state
 from .rotate.settings import ProofSettings
 from .status_memory import look_at_memory
@@ -204,7 +204,10 @@ def _wire(manifest: Manifest, directory: CertificateDirectory, listeners: ProofS
         for path in [os.path.realpath(os.path.join(directory.path, entry.main_path))]
     ]
     try:
-        report = ask_listeners(deployed, find_binds(listeners), listeners, rules=chain_rules(listeners)).report
+        listeners = with_all_files(listeners)
+        binds = find_binds(listeners)
+        binds += used_besides(deployed, binds, listeners)
+        report = ask_listeners(deployed, binds, listeners, rules=chain_rules(listeners)).report
     except InvalidOption:
         raise
     except RotationError as error:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 _TCP_PREFIXES = (
@@ -32,6 +33,7 @@ _UNPROBEABLE_PREFIXES = {
     "udp6@": "speaks UDP",
     "rhttp@": "is a reversed HTTP connection",
 }
+_PORT = re.compile(r"[0-9]{1,9}")
 _ABSTRACT_LENGTH = 108  # bytes of a unix socket's address; HAProxy fills those of abns@ up with zero bytes
 
 
@@ -66,7 +68,7 @@ def listening_address(text: str) -> tuple[str, list[int], str | None]:
             break
     host, _colon, ports = text.rpartition(":")
     first, _dash, last = ports.partition("-")
-    if not first.isdigit() or not (last or first).isdigit():
+    if not _PORT.fullmatch(first) or not _PORT.fullmatch(last or first):
         return "", [0], "has no port that can be understood"
     if not 0 < int(first) <= int(last or first) < 65536:
         return "", [0], "has no port that can be asked"

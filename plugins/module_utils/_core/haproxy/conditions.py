@@ -13,9 +13,9 @@ import typing as t
 from .variables import Environment, UnknownVariable
 
 _SPACE = re.compile(r"[ \t]*")
-_INTEGER = re.compile(r"[+-]?(?:0[xX][0-9a-fA-F]+|\d+)")
+_INTEGER = re.compile(r"[+-]?(?:0[xX][0-9a-fA-F]+|[0-9]+)")
 _WORD = re.compile(r"[a-z_]+")
-_VERSION = re.compile(r"(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:-dev(\d+))?(?![\d.])")
+_VERSION = re.compile(r"(\d{1,9})(?:\.(\d{1,9}))?(?:\.(\d{1,9}))?(?:-dev(\d{1,9}))?(?![\d.])")
 _DEEPEST = 30  # levels; HAProxy goes no deeper than some
 
 #: Says of a predicate as written, such as "feature(QUIC)", whether it holds; None when that is not known.
@@ -134,8 +134,7 @@ class _Expression:
     def _value(self, depth: int) -> bool | None:
         number = self._passed(_INTEGER.match(self._text, self._position))
         if number:
-            digits = number.lstrip("+-")
-            return int(digits, 16 if digits[:2] in ("0x", "0X") else 10) != 0
+            return number.strip("+-0xX") != ""
         if self._take("("):
             value = self.either(depth + 1)
             if not self._take(")"):

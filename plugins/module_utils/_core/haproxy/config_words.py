@@ -77,7 +77,7 @@ def split_words(line: str, environment: Environment, place: t.Mapping[str, str] 
             continue
         elif not quote and char in "\"'":
             quote, text = char, ""
-        elif not quote and char in " \t\r\n#":
+        elif not quote and char in " \t\v\f\r\n#":
             if word is not None:
                 words.append(word)
                 word = None
@@ -86,7 +86,8 @@ def split_words(line: str, environment: Environment, place: t.Mapping[str, str] 
             continue
         if text or word is None:
             word = (word or "") + text
-    return words if word is None else [*words, word]
+    words = words if word is None else [*words, word]
+    return [text.partition("\0")[0] for text in words] if "\\x00" in line else words
 
 
 def _appended(word: str, text: str, is_list: bool) -> tuple[list[str], str]:

@@ -71,8 +71,8 @@ class ConfigReader:
         """file: its name; lines: without their ends."""
         blocks, section = Blocks(), ""
         for number, text in enumerate(lines, 1):
-            first = text.split(None, 1)[:1]
-            if not first or not (first[0].partition("#")[0] in self._keywords or first[0][0] in _QUOTES):
+            first = "".join(text.split(None, 1)[:1]).partition("#")[0]
+            if first not in self._keywords and not any(quote in first for quote in _QUOTES):
                 continue
             words, unknown = self._words(text, {".FILE": file, ".LINE": str(number), ".SECTION": section})
             if not words or words[0] not in self._keywords:

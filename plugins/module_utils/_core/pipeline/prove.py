@@ -304,5 +304,5 @@ def _shadow(target: ProofTarget, served: str, error: str, path: str = "") -> Sha
 def _unreferenced_reason(certificate: DeployedCertificate, binds: t.Sequence[TlsBind]) -> str:
     loaded = any(certificate.path == item.path for bind in binds for item in bind.references or ())
     if loaded or any(bind.references is None for bind in binds):
-        return "no server name selects it: it has IP addresses alone, or its SNI filters exclude its names"
+        return "no server name selects it: it has IP addresses or a common name alone, or SNI filters exclude its names"
     return "no TLS bind of HAProxy loads this file"

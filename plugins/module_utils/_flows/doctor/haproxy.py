@@ -137,7 +137,8 @@ def files_finding(config: t.Sequence[str], known: Surroundings) -> t.Iterator[Fi
         yield warning(
             "configuration files",
             f"HAProxy was started with {listed(known.files)}, and option config names {listed(config)}. Name all of"
-            " them in this order: what is in the others is neither checked nor proven.",
+            " them in this order: what is in the others is not checked before a reload, and proven only where the"
+            " socket and the process tell of it.",
         )
 
 

@@ -6,13 +6,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import os
 import typing as t
 
 from ..._core.haproxy.addresses import endpoint_label, listening_address, unix_path, ways_to_all
-from ..._core.haproxy.listeners import TlsBind
+from ..._core.haproxy.listeners import CertificateReference, TlsBind
 from ..._core.pipeline.proof_again import Share, address_of
 from ..._core.pipeline.proof_chain import ChainRules
 from ..._core.pipeline.proof_report import CertificateProof, DeployedCertificate, ProofReport, proof_message
@@ -21,8 +22,8 @@ from ..._core.x509.pem import CERTIFICATE, parse_pem
 from ..._errors import HaproxyError, InvalidOption, RotationError
 from ..._ports.haproxy.binds import tls_uses
 from ..._ports.haproxy.config_files import config_files, config_lines
-from ..._ports.haproxy.loaded import Loaded, look_at_loaded
-from ..._ports.haproxy.loaded_files import kind_of_key
+from ..._ports.haproxy.loaded import Loaded, look_at_loaded, number_of
+from ..._ports.haproxy.loaded_files import kind_of_key, used_files
 from ..._ports.haproxy.runtime import RuntimeApi
 from ..._ports.haproxy.surroundings import look_at_surroundings
 from ..._ports.host.listening import listening_addresses, own_ipv6_addresses
@@ -31,6 +32,11 @@ from ..._ports.store.atomic import read_regular_file
 from ..._ports.tls.endpoint import is_ip
 from .asking import MEMORY_TIMEOUT, Asked, ask_listeners
 from .settings import ProofSettings
+
+_BESIDES = (
+    "uses the certificate at a place that is in no configuration which is known here, such as a server that was added"
+    " while it runs"
+)
 
 
 class Proof(t.NamedTuple):
@@ -100,10 +106,35 @@ def prove_deployed(
     unknown = sorted(set(only or ()) - {certificate.name for certificate in given})
     if unknown:
         raise InvalidOption(f"only: {', '.join(unknown)} is not among the certificates, or deployed nothing.")
+    settings = with_all_files(settings)
     binds = find_binds(settings, reloaded=reloaded)
+    binds += used_besides(certificates, binds, settings)
     asked = ask_listeners(certificates, binds, settings, only, chain_rules(settings))
     wanted = (proof for proof in unreadable if only is None or proof.certificate.name in only)
     return Proof(ProofReport((*asked.report.certificates, *wanted)), binds, asked)
+
+
+def with_all_files(settings: ProofSettings) -> ProofSettings:
+    """HAProxy's process may have been started with more files than option config names: then these, in its order.
+
+    A socket that does not answer is left out, so that nobody waits for it again.
+    """
+    try:
+        api = _api(settings.socket)
+        pid = number_of(api.info().get("Pid", "")) if api else None
+    except HaproxyError:
+        return settings._replace(socket=None)
+    if pid is not None:
+        with contextlib.suppress(HaproxyError):
+            paths = look_at_surroundings(settings.environment, pid, settings.service).files
+            files = _real_files(paths)
+            if _real_files(settings.config) < files and all(os.access(file, os.R_OK) for file in files):
+                return settings._replace(config=paths)
+    return settings
+
+
+def _real_files(config: t.Sequence[str]) -> set[str]:
+    return {os.path.realpath(file) for path in config for file in config_files(path)}
 
 
 def find_binds(settings: ProofSettings, *, reloaded: bool = False) -> list[TlsBind]:
@@ -129,6 +160,22 @@ def find_binds(settings: ProofSettings, *, reloaded: bool = False) -> list[TlsBi
         )
         for bind in binds
     ]
+
+
+def used_besides(
+    certificates: t.Iterable[DeployedCertificate], binds: t.Sequence[TlsBind], settings: ProofSettings
+) -> list[TlsBind]:
+    """The place of certificates that no configuration loads, and that HAProxy's process uses all the same."""
+    paths = {certificate.path for certificate in certificates}
+    paths -= {reference.path for bind in binds for reference in bind.references or ()}
+    used: tuple[str, ...] = ()
+    if paths and settings.binds is None and all(bind.version for bind in binds):
+        with contextlib.suppress(HaproxyError):
+            api = _api(settings.socket)
+            used = used_files(api, paths) if api else ()
+    references = tuple(map(CertificateReference, used))
+    label = f"HAProxy's process ({settings.socket})"
+    return [TlsBind(label, "", 0, references, not_probeable=_BESIDES, listens=False)] if references else []
 
 
 def _uses(settings: ProofSettings, loaded: Loaded | None) -> list[TlsBind]:
@@ -196,13 +243,17 @@ def _reachable(bind: TlsBind, taken: t.Collection[str]) -> TlsBind:
 
 def _loaded(address: str | None) -> Loaded | None:
     """What HAProxy has loaded; None where nobody tells: the proof then goes by what is on disk."""
-    if not address:
-        return None
     try:
-        api = RuntimeApi(address, MEMORY_TIMEOUT)
-        return look_at_loaded(api) if api.path is None or os.path.exists(api.path) else None
+        api = _api(address)
+        return look_at_loaded(api) if api else None
     except HaproxyError:
         return None
+
+
+def _api(address: str | None) -> RuntimeApi | None:
+    """None without a socket. Raises HaproxyError."""
+    api = RuntimeApi(address, MEMORY_TIMEOUT) if address else None
+    return api if api and (api.path is None or os.path.exists(api.path)) else None
 
 
 def _last_change(config: t.Sequence[str]) -> int:

@@ -24,6 +24,7 @@ from ..._core.haproxy.configuration import ConfigLine, ConfigReader
 from ..._core.haproxy.listeners import CertificateReference, TlsBind
 from ..._core.haproxy.sections import Section, Sections
 from ..._core.haproxy.variables import Environment, UnknownVariable, environment_before, unknown_variable
+from ..._errors import HaproxyError
 from ..host.own_address import host_name
 from .config_files import all_lines, read_configuration
 from .loaded import Loaded
@@ -128,7 +129,7 @@ class _BindReader:
             self._bind(line, words[1], bind_options(words[2:]))
         elif keyword == "default-bind":
             self._section.default_bind = bind_options(words[1:])
-            self._share(self._files.of_options(self._section.default_bind), line)
+            self._share(self._served(line, self._section.default_bind), line)
         elif keyword == "ssl-f-use" and "crt" in words[1:-1]:
             served = self._files.of_certificate(self._paths.certificate(words[words.index("crt") + 1]))
             # The last of these lines comes first (HAProxy 3.2).
@@ -161,8 +162,19 @@ class _BindReader:
     def _share(self, served: ServedFiles, line: ConfigLine) -> None:
         self._shared = ServedFiles(served.references, self._shared.doubt or line.doubt or served.doubt)
 
+    def _served(self, line: ConfigLine, options: t.Sequence[tuple[str, str]]) -> ServedFiles:
+        """A line that may not count may name what is not there."""
+        if not line.legible:
+            return ServedFiles(doubt=line.doubt)
+        try:
+            return self._files.of_options(options)
+        except HaproxyError:
+            if line.doubt is None:
+                raise
+            return ServedFiles(doubt=line.doubt)
+
     def _bind(self, line: ConfigLine, addresses: str, options: t.Sequence[tuple[str, str]]) -> None:
-        served = self._files.of_options(options) if line.legible else ServedFiles(doubt=line.doubt)
+        served = self._served(line, options)
         for written in addresses.split(","):
             address, reason = written, None
             try:
@@ -237,7 +249,7 @@ class _BindReader:
         self._use(line, " ".join(line.words[:named]), files, _TO_SERVERS)
 
     def _own_socket(self, line: ConfigLine) -> None:
-        served = self._files.of_options(bind_options(line.words[3:]))
+        served = self._served(line, bind_options(line.words[3:]))
         if served.references:
             self._other(line, " ".join(line.words[:3]), tuple(served.references), _OWN_SOCKET)
 

@@ -30,7 +30,7 @@ def files_in(directory: str) -> list[str]:
     """The names of the files there, in the order in which HAProxy takes them; it skips directories and the like."""
     try:
         with os.scandir(directory) as entries:
-            return sorted((entry.name for entry in entries if entry.is_file()), key=os.fsencode)
+            return sorted((entry.name for entry in entries if _is_file(entry)), key=os.fsencode)
     except OSError as error:
         raise _failure(error)(
             f"Cannot list {directory}, which HAProxy's configuration names: {error.strerror}"
@@ -40,9 +40,12 @@ def files_in(directory: str) -> list[str]:
 def config_lines(path: str) -> list[str]:
     """Of a configuration file, or of a crt-list."""
     try:
-        return lines_of(read_regular_file(path).decode("utf-8", "surrogateescape"))
+        content = read_regular_file(path)
     except OSError as error:
         raise _failure(error)(f"Cannot read {path}, a part of HAProxy's configuration: {error.strerror}") from None
+    if b"\0" in content:
+        raise HaproxyError(f"Cannot read {path}, a part of HAProxy's configuration: it is no text, for it holds a NUL.")
+    return lines_of(content.decode("utf-8", "surrogateescape"))
 
 
 def all_lines(config_paths: t.Iterable[str]) -> t.Iterator[str]:
@@ -57,6 +60,13 @@ def read_configuration(config_paths: t.Iterable[str], reader: ConfigReader) -> t
     for path in config_paths:
         for file in config_files(path):
             yield from reader.read(file, config_lines(file))
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # links in a circle
+        return False
 
 
 def _failure(error: OSError) -> type[HaproxyError]:

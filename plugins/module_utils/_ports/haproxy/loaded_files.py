@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import typing as t
 
+from ..._core.haproxy.parsing import StoredCertificate
 from ..._core.haproxy.selection import LoadedFile
 from ..._core.instants import isoformat_utc
 from ..._core.x509.bundle import first_certificate
@@ -34,11 +35,7 @@ def look_into_memory(api: RuntimeApi, paths: t.Collection[str]) -> dict[str, Loa
 
     Of keys that are neither RSA, ECDSA nor DSA it tells no common names: these are left out. Raises HaproxyError.
     """
-    memory = CertificateMemory(api)
-    _transaction, names = memory.list_names()
-    wanted = {name: path for name in names for path in [os.path.realpath(name)] if path in paths}
-    memory.expect(wanted)
-    held = ((path, memory.describe(name)) for name, path in wanted.items())
+    held = _held(api, paths)
     return {
         path: LoadedFile(
             path,
@@ -50,6 +47,19 @@ def look_into_memory(api: RuntimeApi, paths: t.Collection[str]) -> dict[str, Loa
         for path, stored in held
         if stored is not None and stored.subject is not None
     }
+
+
+def used_files(api: RuntimeApi, paths: t.Collection[str]) -> tuple[str, ...]:
+    """Those of the paths, links resolved, that HAProxy's process uses somewhere. Raises HaproxyError."""
+    return tuple(path for path, stored in _held(api, paths) if stored is not None and stored.status == "Used")
+
+
+def _held(api: RuntimeApi, paths: t.Collection[str]) -> list[tuple[str, StoredCertificate | None]]:
+    memory = CertificateMemory(api)
+    _transaction, names = memory.list_names()
+    wanted = {name: path for name in names for path in [os.path.realpath(name)] if path in paths}
+    memory.expect(wanted)
+    return [(path, memory.describe(name)) for name, path in wanted.items()]
 
 
 def kind_of_key(key: object) -> str:

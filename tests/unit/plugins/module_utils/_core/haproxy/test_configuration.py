@@ -18,7 +18,7 @@ def lines_of(
     text: str, environment: Environment | None = None, version: str | None = "3.2.26", file: str = "/etc/h.cfg"
 ) -> list[ConfigLine]:
     reader = ConfigReader(("bind", "crt-base"), environment or Environment({}, whole=True), KnownHaproxy(version))
-    return list(reader.read(file, text.splitlines()))
+    return list(reader.read(file, text.split("\n")))
 
 
 def binds(lines: list[ConfigLine]) -> list[tuple[str, ...]]:
@@ -36,6 +36,13 @@ def test_sections_and_places() -> None:
         (("bind", ":1"), "frontend www", "/etc/h.cfg:6", None),
         (("bind",), "frontend www", "/etc/h.cfg:8", None),
     ]
+
+
+def test_a_keyword_however_it_is_written() -> None:
+    """As HAProxy takes it: form feeds are space, and quotes may begin within a word."""
+    text = "\ffrontend f\n\f\vbind\v:1\fssl\nbi\"n\"d :2\n\"$B\"'nd' :3\n''#bind :4\n"
+    lines = lines_of(text, Environment({"B": "bi"}))
+    assert binds(lines) == [(":1", "ssl"), (":2",), (":3",)]
 
 
 def test_what_a_branch_sets_counts_after_it() -> None:

@@ -96,6 +96,8 @@ def test_addresses(tmp_path: pathlib.Path, address: str, labels: list[str]) -> N
         (":0 ssl crt /a.pem", "no port that can be asked"),
         (":70000 ssl crt /a.pem", "no port that can be asked"),
         (":9-8 ssl crt /a.pem", "no port that can be asked"),
+        (":\u00b2\u00b2 ssl crt /a.pem", "no port that can be understood"),
+        (f":{'9' * 5000} ssl crt /a.pem", "no port that can be understood"),
         ("fd@3 ssl crt /a.pem", "file descriptor"),
         ("quic4@:443 ssl crt /a.pem", "QUIC"),
         ("quic6@:443 ssl crt /a.pem", "QUIC"),
@@ -323,3 +325,29 @@ def test_a_line_ends_at_a_newline_only(tmp_path: pathlib.Path, character: str) -
     """As HAProxy reads it: what follows in a comment is no listener."""
     text = f"frontend f\n  # old:{character}bind :444 ssl crt /old.pem\n  bind :443 ssl crt {tmp_path}/new.pem\n"
     assert [paths(bind) for bind in read(tmp_path, text)] == [[f"{tmp_path}/new.pem"]]
+
+
+def test_what_a_line_names_that_may_not_count_need_not_be_there(tmp_path: pathlib.Path) -> None:
+    text = "frontend f\n  bind :1 ssl crt /a.pem\n"
+    for option in ("crt-list /nowhere", f"crt-list {tmp_path}"):
+        doubtful, known = read(tmp_path, f".if defined(NONE)\n  bind :2 ssl {option}\n.endif\n{text}")
+        assert (doubtful.incomplete, known.incomplete) == (True, False)
+        assert "condition is not known here" in str(doubtful.not_probeable)
+        with pytest.raises(HaproxyError, match="Cannot read"):
+            read(tmp_path, f"{text}  bind :2 ssl {option}\n")
+
+
+def test_what_lies_about(tmp_path: pathlib.Path) -> None:
+    """Links in a circle, lists that are no text, names that no file can have: told, or passed over."""
+    certs = tmp_path / "certs"
+    certs.mkdir()
+    (certs / "circle.pem").symlink_to("circle.pem")
+    (certs / "nowhere.pem").symlink_to("nowhere")
+    (certs / "a.pem").touch()
+    (bind,) = read(tmp_path, f"frontend f\n  bind :1 ssl crt {certs}\n")
+    assert paths(bind) == [str(certs / "a.pem")]
+    (bind,) = read(tmp_path, f"frontend f\n  bind :1 ssl crt {certs}/a.pem\\x00b\n")
+    assert paths(bind) == [str(certs / "a.pem")]
+    (tmp_path / "list").write_bytes(b"\xff\0\xfe\n")
+    with pytest.raises(HaproxyError, match="it is no text"):
+        read(tmp_path, f"frontend f\n  bind :1 ssl crt-list {tmp_path}/list\n")
