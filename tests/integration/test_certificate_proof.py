@@ -261,6 +261,12 @@ def test_a_named_listener_serves_what_its_configuration_wants() -> None:
 
         for socket_path in ("", haproxy.socket):
             assert outcomes(socket=socket_path) == ["shadowed", "right"]
+        (haproxy.directory / "link").symlink_to(haproxy.directory)
+        haproxy.write_config(f"frontend local\n  bind {haproxy.directory}/link/tls.sock ssl crt {haproxy.certs_dir}\n")
+        assert haproxy.reload(), haproxy.log
+        at[:] = [f"unix@{haproxy.directory}/tls.sock"]
+        assert outcomes() == ["shadowed", "right"]
+        at[:] = [f"127.0.0.1:{haproxy.port}"]
         assert outcomes(config=[]) == ["unasked", "right"]
         entries = deployed(haproxy, files)
         entries[0]["previous_fingerprint_sha256"] = legacy.fingerprint_sha256

@@ -152,8 +152,16 @@ def _named_binds(
     served = {reference.path for use in uses if use.listens for reference in use.references or ()}
     others = [use for use in uses if not use.listens]
     elsewhere = frozenset(item.path for use in others for item in use.references or ()) - served
-    found = (as_configured(bind, uses, taken.get(bind.port, ())) for bind in named)
+    at_places = [_at_real_place(use) for use in uses]
+    found = (as_configured(_at_real_place(bind), at_places, taken.get(bind.port, ())) for bind in named)
     return [*(dataclasses.replace(bind, elsewhere=elsewhere) for bind in found), *others]
+
+
+def _at_real_place(bind: TlsBind) -> TlsBind:
+    """Its unix socket without symbolic links: /var/run is one."""
+    path = bind.unix_path
+    is_file = path is not None and not path.startswith("\0")
+    return dataclasses.replace(bind, unix_path=os.path.realpath(path or "")) if is_file else bind
 
 
 def chain_rules(settings: ProofSettings, binds: t.Sequence[TlsBind]) -> ChainRules:
