@@ -239,7 +239,7 @@ class _Judge:
                 return Unasked(label, name, reason)
             return _shadowed(target, other) if target.server_name or not has_names else None
         if not is_sure and served != target.certificate.previous_fingerprint_sha256:
-            if target.bind.known_loads is None:
+            if target.bind.known_loads is None and name:
                 return Unanswered(label, name, f"serves {served}, {_MAY_BE_RIGHT}")
             which = "who answers" if target.server_name else "which one is the default"
             return Unasked(label, name, f"serves {served}, and {which} is not known here")
@@ -269,11 +269,11 @@ def _may_be_right(target: ProofTarget, answer: Answer) -> bool:
     """Whether HAProxy may have chosen this one, as far as the configuration tells. Where it tells nothing, whatever has
     the name that was asked for may have been loaded before.
     """
-    if target.bind.known_loads is not None:
+    if target.bind.known_loads is not None or target.server_name is None:
         return True
     try:
         other = load_certificate(answer.chain[0]) if answer.chain else None
-        return other is not None and covers((*other.dns_names, *other.common_names), (), target.server_name or "")
+        return other is not None and covers((*other.dns_names, *other.common_names), (), target.server_name)
     except MaterialError:
         return False
 
