@@ -69,6 +69,8 @@ options:
         of them.
       - Who answers at an address that is none of this host's may be another host, so a wrong answer from there counts
         as none.
+      - What else such a listener loads is read from O(config) and O(socket) where these tell of its address. Where they
+        do not, another certificate of the same name counts as no answer, unless it was deployed before this one.
       - By default the TLS listeners in O(config) on which HAProxy loads the certificate.
     type: list
     elements: str

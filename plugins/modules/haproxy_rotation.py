@@ -205,7 +205,8 @@ options:
     default: true
   binds:
     description:
-      - Where to ask, each C(address:port). Then every certificate is asked for on every one of them.
+      - Where to ask, each C(address:port). Then every certificate is asked for on every one of them. What else these
+        load is read from O(config) and O(socket), as far as those tell.
       - When empty, the TLS binds of O(config) that load the certificate.
     type: list
     elements: str

@@ -247,6 +247,35 @@ def test_many_kinds_of_listeners(tmp_path: pathlib.Path) -> None:
     ]
 
 
+def test_a_named_listener_serves_what_its_configuration_wants() -> None:
+    """Another file of the name is no fault of ours, where it is known, and may be none where it is not."""
+    files = {"a.pem": ROOT.issue("a.example.com"), "m.pem": ROOT.issue("m.example.com")}
+    legacy = ROOT.issue("a.example.com")
+    with serve({**files, "0.pem": legacy}, tls=["crt {certs}"]) as haproxy:
+        at = [f"127.0.0.1:{haproxy.port}"]
+
+        def outcomes(**options: t.Any) -> list[str]:
+            result = prove(haproxy, files, binds=at, retries=0, **options)
+            assert not result["proven"]
+            return [item["outcome"] for item in result["certificates"]]
+
+        for socket_path in ("", haproxy.socket):
+            assert outcomes(socket=socket_path) == ["shadowed", "right"]
+        (haproxy.directory / "link").symlink_to(haproxy.directory)
+        haproxy.write_config(f"frontend local\n  bind {haproxy.directory}/link/tls.sock ssl crt {haproxy.certs_dir}\n")
+        assert haproxy.reload(), haproxy.log
+        at[:] = [f"unix@{haproxy.directory}/tls.sock"]
+        assert outcomes() == ["shadowed", "right"]
+        at[:] = [f"127.0.0.1:{haproxy.port}"]
+        assert outcomes(config=[]) == ["unasked", "right"]
+        entries = deployed(haproxy, files)
+        entries[0]["previous_fingerprint_sha256"] = legacy.fingerprint_sha256
+        assert outcomes(config=[], certificates=entries) == ["wrong", "right"]
+        wrong = {"a.pem": files["a.pem"], "m.pem": ROOT.issue("x.example.com")}  # none has this name
+        result = prove(haproxy, wrong, binds=at, retries=0, config=[])
+        assert [item["outcome"] for item in result["certificates"]] == ["unasked", "wrong"]
+
+
 def test_haproxy_that_is_down_or_silent_is_a_failure_in_bounded_time() -> None:
     files = {"a.pem": ROOT.issue("a.example.com")}
     started = time.monotonic()

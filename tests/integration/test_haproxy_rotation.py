@@ -327,20 +327,18 @@ def test_going_back_is_told(walk: Walk) -> None:
     assert scene.file("a").read_text() == old.combined_pem
     scene.haproxy.write_config()
 
-    # Of a listener that is named, it is not known that another file is in the way there.
-    named = {"binds": [f"127.0.0.1:{scene.haproxy.port}"]}
-    scene.haproxy.write_certificate("aaa.pem", scene.authority.issue("a.example.com").combined_pem)
-    wrong = walk.bad(**by_reload, **named)
+    with rotation.another_program(scene, "a.example.com") as address:
+        named = {"binds": [address]}
+        wrong = walk.bad(**by_reload, **named)
+        # Somebody else has reloaded HAProxy, and there is no way to do it again.
+        alone = walk.bad(activation="reloaded", reload_methods=[], **named)
     assert [(attempt["method"], attempt["reloaded"]) for attempt in wrong["reload_attempts"]] == [
         ("signal", False),
         ("master", True),
     ] * 2
     assert (wrong["activation"], wrong["rolled_back"], wrong["proven"]) == ("reload", ["web/a"], [])
-    # Somebody else has reloaded HAProxy, and there is no way to do it again.
-    alone = walk.bad(activation="reloaded", reload_methods=[], **named)
     assert (alone["activation"], alone["reload_attempts"], alone["rolled_back"]) == ("reload", [], ["web/a"])
     assert "failed as well: There is no way to reload HAProxy" in alone["msg"]
-    (scene.haproxy.certs_dir / "aaa.pem").unlink()
     assert walk.good(**by_reload)["proven"] == ["web/a"]
 
 
@@ -353,17 +351,14 @@ def test_a_new_one_without_which_haproxy_would_not_start_is_not_removed(walk: Wa
     walk.good(activate=False)
     link = scene.haproxy.directory / "linked.pem"
     link.symlink_to(scene.file("b"))
-    scene.haproxy.write_certificate(
-        "aaa.pem", scene.authority.issue([f"{name}.example.com" for name in "abc"]).combined_pem
-    )
     scene.haproxy.write_config(
         f"    bind unix@/{scene.haproxy.directory}/own.sock ssl crt {scene.file('a')} crt {link}"
     )
     assert scene.haproxy.reload()
 
-    # Of a listener that is named, it is not known that another file is in the way there.
-    named = {"binds": [f"127.0.0.1:{scene.haproxy.port}"]}
-    refused = walk.bad(**named, **({} if way == "hot_update" else {"socket": "", "reload_methods": ["master"]}))
+    with rotation.another_program(scene, *(f"{name}.example.com" for name in "abc")) as address:
+        named = {"binds": [address]}
+        refused = walk.bad(**named, **({} if way == "hot_update" else {"socket": "", "reload_methods": ["master"]}))
     assert refused["activation"] == way
     assert refused["rolled_back"] == ["web/c"]
     assert "Not rolled back: web/a, web/b" in refused["msg"]

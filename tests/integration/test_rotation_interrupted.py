@@ -135,11 +135,6 @@ def test_refused_by_haproxy(aws: MotoServer, interruptions: Interruptions) -> No
         made.assert_killed(KILLS["refused"], ALL)
 
 
-def listeners(scene: rotation.Scene) -> list[str]:
-    """Those that are named are not known to load another file first, which no way back could help against."""
-    return [f"127.0.0.1:{port}" for port in scene.haproxy.ports]
-
-
 def test_wrong_on_the_wire(aws: MotoServer, interruptions: Interruptions) -> None:
     """Killed while it goes back on disk and in memory; then the secret has the old content again, or not."""
     binds = ("crt {certs}", "crt {dir}/first.pem crt {certs}")
@@ -173,16 +168,14 @@ def test_wrong_on_the_wire(aws: MotoServer, interruptions: Interruptions) -> Non
 
 def test_new_ones_whose_secret_is_gone_before_the_next_run(aws: MotoServer, interruptions: Interruptions) -> None:
     """HAProxy keeps neither the certificate nor a transaction about it, whether it was being added or taken back."""
-    with rotation.scene(aws) as scene:
-        made = Host(scene, interruptions, hurried=True, binds=listeners(scene))
+    with rotation.scene(aws) as scene, rotation.another_program(scene, "new.example.com") as address:
+        made = Host(scene, interruptions, hurried=True)
         made.store("stays")
         made.assert_the_next_run_converges()
-        shadow = made.scene.haproxy.certs_dir / "aaa.pem"
         for stage in ("activate", "go_back"):
             if stage == "go_back":
                 made.went_back = True
-                shadow.write_text(made.scene.authority.issue("new.example.com").combined_pem)
-                assert made.scene.haproxy.reload()
+                made.ask_at(address)
             places = spread(made.points(lambda: made.store("new")), KILLS["gone"] // 2, {stage})
             for place in places:
                 made.delete("new")
@@ -262,13 +255,13 @@ def test_what_a_killed_run_may_have_loaded(aws: MotoServer, interruptions: Inter
 def test_what_somebody_else_had_put_there(aws: MotoServer, interruptions: Interruptions) -> None:
     """It was replaced by a run that was killed before it could remember that; it is not taken away as a new one is."""
     theirs = {name: pki.self_signed(f"{name}.example.com").combined_pem for name in "ab"}
-    binds = ("crt {certs}", "crt {dir}/first.pem crt {certs}")
-    files = {**{f"web_{name}.pem": pem for name, pem in theirs.items()}, "../first.pem": theirs["a"]}
-    with rotation.scene(aws, tls=binds, certificates=files) as scene:
-        made = Host(scene, interruptions, hurried=True, binds=listeners(scene))
+    files = {f"web_{name}.pem": pem for name, pem in theirs.items()}
+    with rotation.scene(aws, certificates=files) as scene, rotation.another_program(scene, "a.example.com") as address:
+        made = Host(scene, interruptions, hurried=True)
         points = made.points(lambda: made.store("b"))
         made.store("a")
         made.kill([point.place for point in points if point.stage == "write"][-1])
         assert scene.file("a").read_text() == made.issued["a"].combined_pem
+        made.ask_at(address)
         assert "Rolled back" in made.rotate().told["msg"]
         assert scene.file("a").read_text() == theirs["a"]

@@ -54,6 +54,10 @@ class Host:
             **args,
         }
 
+    def ask_at(self, *binds: str) -> None:
+        """Have the proof ask there from now on."""
+        self._args["binds"] = list(binds)
+
     @property
     def path(self) -> pathlib.Path:
         return pathlib.Path(self._args["path"])

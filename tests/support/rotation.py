@@ -15,7 +15,7 @@ import pathlib
 import threading
 import typing as t
 
-from . import pki
+from . import pki, tls_server
 from .haproxy import HaproxyInstance
 from .moto import MotoServer
 from .playbook import PlaybookRun, run_playbook
@@ -141,6 +141,13 @@ def second_bind(aws: MotoServer) -> t.Iterator[tuple[Scene, pathlib.Path, pki.Is
         path.write_text(issued.combined_pem)
         assert made.haproxy.reload()
         yield made, path, issued
+
+
+@contextlib.contextmanager
+def another_program(made: Scene, *names: str) -> t.Iterator[str]:
+    """An address for the option binds, at which no HAProxy serves another certificate of these names."""
+    with tls_server.server(tls_server.tls(made.haproxy.directory, made.authority.issue(names))) as port:
+        yield f"127.0.0.1:{port}"
 
 
 class Client(threading.Thread):

@@ -197,17 +197,18 @@ def _wire(manifest: Manifest, directory: CertificateDirectory, listeners: ProofS
             fingerprint_sha256=str(summary.get("fingerprint_sha256")),
             subject_alternative_names=tuple(summary.get("subject_alternative_names", ())),
             key_type=kind_of_key(summary.get("key")),
+            previous_fingerprint_sha256=str(before.summary.get("fingerprint_sha256") or "") if before else "",
             chain=chain_of_file(path, str(summary.get("fingerprint_sha256"))),
         )
         for name, entry in manifest.entries.items()
-        for summary in [entry.current.summary]
+        for summary, before in [(entry.current.summary, entry.served_before or next(iter(entry.previous), None))]
         for path in [os.path.realpath(os.path.join(directory.path, entry.main_path))]
     ]
     try:
         listeners = with_all_files(listeners)
         binds = find_binds(listeners)
         binds += used_besides(deployed, binds, listeners)
-        report = ask_listeners(deployed, binds, listeners, rules=chain_rules(listeners)).report
+        report = ask_listeners(deployed, binds, listeners, rules=chain_rules(listeners, binds)).report
     except InvalidOption:
         raise
     except RotationError as error:

@@ -119,7 +119,7 @@ class SelectedBy:
 def selections(certificates: t.Sequence[DeployedCertificate], bind: TlsBind) -> list[SelectedBy]:
     if bind.references is None:
         served = (certificate for certificate in certificates if certificate.path not in bind.elsewhere)
-        return [SelectedBy(certificate, _own_names(certificate)) for certificate in served]
+        return [SelectedBy(certificate, _names_at(certificate, bind.loads or ())) for certificate in served]
     by_path = {certificate.path: certificate for certificate in certificates}
     found: dict[str, SelectedBy] = {}
     for reference in bind.references:
@@ -132,6 +132,14 @@ def selections(certificates: t.Sequence[DeployedCertificate], bind: TlsBind) -> 
 
 def _own_names(certificate: DeployedCertificate) -> dict[str, None]:
     return {name.lower(): None for name in certificate.subject_alternative_names if not _is_ip(name)}
+
+
+def _names_at(certificate: DeployedCertificate, references: t.Sequence[CertificateReference]) -> dict[str, None]:
+    """Those that select it there; its own where it is not among the references."""
+    own = [reference for reference in references if reference.path == certificate.path]
+    if not own or not all(reference.filtered for reference in own):
+        return _own_names(certificate)
+    return {name: None for reference in own for name in _filter_names(reference)}
 
 
 def _filter_names(reference: CertificateReference) -> dict[str, None]:
@@ -200,9 +208,10 @@ class _Inquirer:
         self._deployed = {certificate.path: certificate for certificate in certificates}
         self._alone = len(certificates) == 1
         own = {certificate.path: _file(certificate, files or {}) for certificate in certificates}
-        references = bind.references
-        if references is None:
-            references = tuple(CertificateReference(path) for path in own)
+        references = bind.known_loads or ()
+        if bind.references is None:  # each is to be there: as the last ones, where they are not
+            loaded = {*bind.elsewhere, *(reference.path for reference in references)}
+            references = (*references, *(CertificateReference(path) for path in own if path not in loaded))
         known = {**(files or {}), **own}
         self._selector = Selector(references, known, strict_sni=bind.strict_sni, version=bind.version)
         self._unknown = () if files is None else self._selector.unknown
@@ -224,7 +233,9 @@ class _Inquirer:
             client,
             _with(who.accepted[client], certificate.fingerprint_sha256),
             _with(who.accepted_any, certificate.fingerprint_sha256),
-            certain=not (self._bind.incomplete or unknown) and (server_name is not None or self._default_known),
+            certain=self._knows_order
+            and not (self._bind.incomplete or unknown)
+            and (server_name is not None or self._default_known),
             unknown=unknown,
             goes_first=self._knows_order and who.first[client] == [certificate.path],
             others=who.others,
@@ -250,7 +261,7 @@ class _Inquirer:
 
     @property
     def _knows_order(self) -> bool:
-        return self._bind.references is not None
+        return self._bind.known_loads is not None
 
     @property
     def _default_known(self) -> bool:

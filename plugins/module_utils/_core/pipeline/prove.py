@@ -19,6 +19,9 @@ import typing as t
 from ..haproxy.listeners import TlsBind
 from ..haproxy.selection import LoadedFile
 from ..text import listed
+from ..x509.certificate import load_certificate
+from ..x509.names import covers
+from ..x509.problems import MaterialError
 from .proof_again import Address, Share, address_of
 from .proof_chain import ChainRules, wrong_chain
 from .proof_report import (
@@ -32,6 +35,11 @@ from .proof_report import (
 )
 from .proof_targets import Answer, ProofTarget, selections
 
+_MAY_BE_RIGHT = (
+    "which has this name, too, and what this listener loads is not known here: name HAProxy's files in config, and its"
+    " stats socket in socket"
+)
+_FORWARDER = "docker-proxy"  # HAProxy may be behind it
 _DEPLOYED = "another deployed certificate, "
 
 
@@ -164,11 +172,12 @@ class _Judge:
         """
         target, answers = question
         # Who answers rightly once has no reason of HAProxy's to answer otherwise: somebody else does.
-        is_sure = target.certain or any(map(target.accepts, answers))
-        found = [
-            self._of_whom(target, answer, self._of_answer(target, answer, has_names=has_names, is_sure=is_sure), alone)
-            for answer in answers
-        ]
+        is_sure = target.certain or any(map(target.accepts, answers)) or self._is_strange(target)
+        found = []
+        for answer in answers:
+            knows = is_sure or not _may_be_right(target, answer)
+            finding = self._of_answer(target, answer, has_names=has_names, is_sure=knows)
+            found.append(self._of_whom(target, answer, finding, alone))
         wrong = [item for item in found if isinstance(item, Mismatch) and not isinstance(item, Shadowed)]
         kinds: tuple[t.Sequence[_Finding | None], ...] = (
             wrong,
@@ -184,6 +193,12 @@ class _Judge:
             who = _who(self._shares.get(address_of(target.bind), Share(1))) if wrong else ""
             return dataclasses.replace(finding, error=f"{often}{finding.error}{who}")
         return finding
+
+    def _is_strange(self, target: ProofTarget) -> bool:
+        """Whether it is no choice of HAProxy's who answers at a user's bind."""
+        share = self._shares.get(address_of(target.bind), Share(1))
+        is_stranger = target.bind.known_loads is None and (share.strange or target.bind.unconfigured)
+        return is_stranger and len(share.by) == 1 and not share.by[0].startswith(_FORWARDER)
 
     def _of_whom(
         self, target: ProofTarget, answer: Answer, finding: _Finding | None, alone: t.Collection[str]
@@ -227,7 +242,9 @@ class _Judge:
                 reason = f"cannot be asked for with one type of key alone, and serves {other.path} to who takes any"
                 return Unasked(label, name, reason)
             return _shadowed(target, other) if target.server_name or not has_names else None
-        if not is_sure:
+        if not is_sure and served != target.certificate.previous_fingerprint_sha256:
+            if target.bind.known_loads is None and name:
+                return Unanswered(label, name, f"serves {served}, {_MAY_BE_RIGHT}")
             which = "who answers" if target.server_name else "which one is the default"
             return Unasked(label, name, f"serves {served}, and {which} is not known here{_why_unknown(target.unknown)}")
         error = self._names.get(served, "a certificate that is not deployed now")
@@ -250,6 +267,19 @@ def _served_alone(asked: t.Iterable[_AnsweredTarget]) -> frozenset[str]:
             itself = all(target.certificate.fingerprint_sha256 == answer.fingerprint_sha256 for answer in answers)
             by_bind.setdefault(target.bind.label, []).append(itself)
     return frozenset(label for label, served in by_bind.items() if all(served))
+
+
+def _may_be_right(target: ProofTarget, answer: Answer) -> bool:
+    """Whether HAProxy may have chosen this one, as far as the configuration tells. Where it tells nothing, whatever has
+    the name that was asked for may have been loaded before.
+    """
+    if target.bind.known_loads is not None or target.server_name is None:
+        return True
+    try:
+        other = load_certificate(answer.chain[0]) if answer.chain else None
+        return other is not None and covers((*other.dns_names, *other.common_names), (), target.server_name)
+    except MaterialError:
+        return False
 
 
 def _accepted(question: _AnsweredTarget) -> bool:

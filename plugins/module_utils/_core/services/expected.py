@@ -27,6 +27,11 @@ class EndpointQuestion:
     server_name: str
     candidates: tuple[LiveLineage, ...]
 
+    @property
+    def address(self) -> str:
+        """``host:port`` alone."""
+        return self.label.partition(" ")[0]
+
 
 @dataclass(frozen=True)
 class EndpointAnswer:
@@ -76,7 +81,12 @@ def judge_endpoints(
     is_told: bool = True,
 ) -> EndpointVerdict:
     """told: names of the lineages that the service has just been told of; of others nothing is said; is_told: whether
-    that went well. Where it did not, one that shows what it had before is no sign against the new leaf."""
+    that went well. Where it did not, one that shows what it had before is no sign against the new leaf.
+
+    What is shown instead of several is no sign against one that is shown there by each name that it has alone, either:
+    it is another one's fault.
+    """
+    alone = _shown_alone(questions, answers)
     wrong: set[str] = set()
     shown: set[str] = set()
     unasked: set[str] = set()
@@ -95,7 +105,11 @@ def judge_endpoints(
         if not question.candidates:
             unasked |= set(told)
         elif is_wrong:
-            wrong |= concerned
+            shows = answer.fingerprint_sha256 is not None
+            cleared = {each.name for each in question.candidates if shows and (question.address, each.name) in alone}
+            at_fault = {each.name for each in question.candidates} - cleared
+            wrong |= concerned & (at_fault or cleared)
+            unasked |= concerned & cleared
         else:
             unasked |= concerned
     return EndpointVerdict(
@@ -104,6 +118,16 @@ def judge_endpoints(
         tuple(sorted(unasked - wrong)),
         tuple(complaints),
     )
+
+
+def _shown_alone(questions: t.Sequence[EndpointQuestion], answers: t.Sequence[EndpointAnswer]) -> set[tuple[str, str]]:
+    """Address and name of each lineage that is shown there wherever it is the only candidate."""
+    found: dict[tuple[str, str], bool] = {}
+    for question, answer in zip(questions, answers):
+        if len(question.candidates) == 1:
+            key = (question.address, question.candidates[0].name)
+            found[key] = found.get(key, True) and is_right(question, answer)
+    return {key for key, is_shown in found.items() if is_shown}
 
 
 def _complaint(question: EndpointQuestion, answer: EndpointAnswer) -> str:

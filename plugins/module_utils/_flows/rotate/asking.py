@@ -139,7 +139,7 @@ class _Asking:
             if any(bind.foreign for bind in here):
                 self.shares[address] = Share(1)
             elif listening is not None:
-                configured = all(bind.references is not None for bind in here)
+                configured = all(bind.known_loads is not None for bind in here)
                 sockets = listening.at(*address)
                 self.shares[address] = share_of(sockets, twins(self._binds, address), configured=configured)
 
@@ -186,7 +186,7 @@ def _files(
     unknown: set[str] = set()
     for bind in binds:
         if bind.not_probeable is None:
-            paths = {reference.path for reference in bind.references or ()} - own - set(found) - unknown
+            paths = {reference.path for reference in bind.known_loads or ()} - own - set(found) - unknown
             found.update(read_loaded_files(paths, bind.read_at))
             unknown |= paths - set(found)
     if unknown and socket:

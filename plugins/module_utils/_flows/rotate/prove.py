@@ -13,7 +13,7 @@ import os
 import typing as t
 
 from ..._core.haproxy.addresses import endpoint_label, listening_address, unix_path, ways_to_all
-from ..._core.haproxy.listeners import CertificateReference, TlsBind
+from ..._core.haproxy.listeners import CertificateReference, TlsBind, as_configured
 from ..._core.pipeline.proof_again import Share, address_of
 from ..._core.pipeline.proof_chain import ChainRules
 from ..._core.pipeline.proof_report import CertificateProof, DeployedCertificate, ProofReport, proof_message
@@ -109,7 +109,7 @@ def prove_deployed(
     settings = with_all_files(settings)
     binds = find_binds(settings, reloaded=reloaded)
     binds += used_besides(certificates, binds, settings)
-    asked = ask_listeners(certificates, binds, settings, only, chain_rules(settings))
+    asked = ask_listeners(certificates, binds, settings, only, chain_rules(settings, binds))
     wanted = (proof for proof in unreadable if only is None or proof.certificate.name in only)
     return Proof(ProofReport((*asked.report.certificates, *wanted)), binds, asked)
 
@@ -142,23 +142,34 @@ def find_binds(settings: ProofSettings, *, reloaded: bool = False) -> list[TlsBi
 
     Without a stats socket, and without a reload just now, it is not known which certificate is the default one.
     """
+    named = None if settings.binds is None else [bind for text in settings.binds for bind in _given(text)]
     loaded = _loaded(settings.socket)
-    if settings.binds is not None:
-        return _named_binds(settings.binds, settings, loaded)
+    try:
+        binds = _uses(settings, loaded, reloaded=reloaded)
+    except HaproxyError:
+        if named is None:
+            raise
+        return named  # who names the listeners need not have the configuration here
+    taken = listening_addresses() if any(bind.everywhere for bind in binds) else {}
+    if named is not None:
+        return _named_binds(named, binds, taken)
+    return [_reachable(bind, taken.get(bind.port, ())) for bind in binds]
+
+
+def _uses(settings: ProofSettings, loaded: Loaded | None, *, reloaded: bool) -> list[TlsBind]:
+    pid = None if loaded is None else loaded.pid
     if loaded is None:
         known = reloaded
     else:
         known = loaded.started_at is None or _last_change(settings.config) <= loaded.started_at
-    binds = _uses(settings, loaded)
-    taken = listening_addresses() if any(bind.everywhere for bind in binds) else {}
     return [
         dataclasses.replace(
-            _reachable(bind, taken.get(bind.port, ())),
+            bind,
             default_known=known,
             version=None if loaded is None else loaded.version,
             read_at=None if loaded is None or reloaded else loaded.started_at,
         )
-        for bind in binds
+        for bind in tls_uses(settings.config, look_at_surroundings(settings.environment, pid, settings.service), loaded)
     ]
 
 
@@ -178,29 +189,33 @@ def used_besides(
     return [TlsBind(label, "", 0, references, not_probeable=_BESIDES, listens=False)] if references else []
 
 
-def _uses(settings: ProofSettings, loaded: Loaded | None) -> list[TlsBind]:
-    pid = None if loaded is None else loaded.pid
-    return tls_uses(settings.config, look_at_surroundings(settings.environment, pid, settings.service), loaded)
+def _named_binds(
+    named: t.Sequence[TlsBind], uses: t.Sequence[TlsBind], taken: t.Mapping[int, t.Collection[str]]
+) -> list[TlsBind]:
+    """With what the configuration says of them; and the places that use certificates which no listener loads.
 
-
-def _named_binds(named: t.Sequence[str], settings: ProofSettings, loaded: Loaded | None) -> list[TlsBind]:
-    """And the places, as far as the configuration tells, that use certificates which no listener loads."""
-    given = [bind for text in named for bind in _given(text)]
-    try:
-        uses = _uses(settings, loaded)
-    except HaproxyError:  # who names the listeners need not have it here
-        return given
+    taken: addresses at which somebody listens, by port.
+    """
     served = {reference.path for use in uses if use.listens for reference in use.references or ()}
     others = [use for use in uses if not use.listens]
     elsewhere = frozenset(item.path for use in others for item in use.references or ()) - served
-    return [*(dataclasses.replace(bind, elsewhere=elsewhere) for bind in given), *others]
+    at_places = [_at_real_place(use) for use in uses]
+    found = (as_configured(_at_real_place(bind), at_places, taken.get(bind.port, ())) for bind in named)
+    return [*(dataclasses.replace(bind, elsewhere=elsewhere) for bind in found), *others]
 
 
-def chain_rules(settings: ProofSettings) -> ChainRules:
+def _at_real_place(bind: TlsBind) -> TlsBind:
+    """Its unix socket without symbolic links: /var/run is one."""
+    path = bind.unix_path
+    is_file = path is not None and not path.startswith("\0")
+    return dataclasses.replace(bind, unix_path=os.path.realpath(path or "")) if is_file else bind
+
+
+def chain_rules(settings: ProofSettings, binds: t.Sequence[TlsBind]) -> ChainRules:
     """What the configuration that was read lets HAProxy make of chains, conditional lines and all; anything where none
-    was. Raises HaproxyError when a file cannot be read.
+    tells of these listeners. Raises HaproxyError when a file cannot be read.
     """
-    if settings.binds is not None:
+    if any(bind.known_loads is None for bind in binds):
         return ChainRules()
     lines = (line for path in settings.config for file in config_files(path) for line in config_lines(file))
     keywords = {word for line in lines for word in line.split(None, 1)[:1]}

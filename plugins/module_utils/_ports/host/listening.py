@@ -53,7 +53,8 @@ class Listening:
         unix_path: of a unix socket instead, an abstract one with a zero byte first.
         """
         if unix_path is not None:
-            inodes = self._unix.get(unix_path.replace("\0", "@"), [])
+            name = unix_path.rstrip("\0").replace("\0", "@")  # HAProxy fills up those of abns@
+            inodes = self._unix.get(name, [])
             # Of several sockets of one path the file leads to one, and which one is not told.
             return [self._owners_of(inode) for inode in inodes] if len(inodes) == 1 else []
         address = _canonical(host.partition("%")[0])

@@ -27,6 +27,8 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.pr
     proof_targets,
 )
 from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.prove import verdicts
+from ansible_collections.certops.rotation.tests.support import pki
+from cryptography.hazmat.primitives.serialization import Encoding
 
 
 @dataclasses.dataclass(frozen=True)
@@ -578,3 +580,40 @@ def test_the_chain_of_another_certificate_counts_against_that_one() -> None:
     right, odd = Seen("fp-a", chain=(leaf, one)), Seen("fp-b", chain=(leaf, two))
     report = judge([a, b], [bind(OTHER, a, b)], lambda target: right if target.server_name == "a.example.com" else odd)
     assert [proof.outcome for proof in report.certificates] == ["right", "wrong"]
+
+
+def test_a_listener_of_which_nothing_is_known() -> None:
+    """Without a server name it is not known which certificate is the default one; what has the name may be right."""
+    of_addresses = deployed("a", "192.0.2.1")
+    (proof,) = judge([of_addresses], [ANY], lambda _target: Seen("fp-old")).certificates
+    assert (proof.outcome, len(proof.unasked)) == ("unasked", 1)
+    a = deployed("a", "a.example.com")
+    has_it, lacks_it = (
+        pki.self_signed(name).certificate.public_bytes(Encoding.DER) for name in ("*.example.com", "b.example.com")
+    )
+    assert judge([a], [ANY], lambda _target: Seen("fp-old", chain=(has_it,))).certificates[0].unanswered
+    assert judge([a], [ANY], lambda _target: Seen("fp-old", chain=(lacks_it,))).outcome == "wrong"
+    before = dataclasses.replace(a, previous_fingerprint_sha256="fp-old")
+    assert judge([before], [ANY], lambda _target: Seen("fp-old", chain=(has_it,))).outcome == "wrong"
+    (target,) = proof_targets([a], [ANY])
+    seen = Seen("fp-old", chain=(has_it,))
+    for owner, expected in (("nginx", "wrong"), ("docker-proxy", "unasked")):
+        alone = {address_of(ANY): Share(1, (f"{owner} (process 3)",), strange=True)}
+        assert judge_all(target, seen, shares=alone).outcome == expected
+    assert judge_all(target, seen, Seen("fp-a")).outcome == "wrong"  # it wavers
+    (target,) = proof_targets([a], [dataclasses.replace(ANY, unconfigured=True)])
+    assert judge_all(target, seen, shares={address_of(ANY): Share(1, ("haproxy (process 3)",))}).outcome == "wrong"
+    assert judge_all(target, seen, shares={address_of(ANY): Share(2)}).outcome == "unasked"
+
+
+def test_a_named_listener_of_which_the_configuration_tells() -> None:
+    a = deployed("a", "a.example.com", "x.example.com")
+    line = CertificateReference(a.path, ("a.example.com",), filtered=True)
+    named = dataclasses.replace(ANY, loads=(OTHER, line))
+    assert asked(proof_targets([a], [named])) == [("a", 443, "a.example.com", "any")]
+    files = foreign("other", "a.example.com")
+    assert judge([a], [named], lambda _target: Seen("fp-other"), files).outcome == "shadowed"
+    assert judge([a], [named], lambda _target: Seen("fp-old"), files).outcome == "wrong"
+    b = deployed("b", "b.example.com")  # it is to be there, as the user says
+    report = judge([a, b], [named], lambda _target: Seen("fp-other"), files)
+    assert [proof.outcome for proof in report.certificates] == ["shadowed", "wrong"]

@@ -116,6 +116,20 @@ def test_answers_speak_of_lineages(
     assert judge_endpoints(asked, answers, told)[:3] == (wrong, proven, unasked)
 
 
+def test_what_is_shown_instead_of_several_is_the_fault_of_one() -> None:
+    """Not of one that is shown by each name that it has alone there."""
+    shared, own = question(WWW, WILD), question(WILD)
+    told = [WWW.name, WILD.name]
+    assert judge_endpoints([shared, own], [OLD, shows(WILD)], told)[:3] == ((WWW.name,), (), (WILD.name,))
+    assert judge_endpoints([shared, own], [OLD, OLD], told)[:3] == ((WILD.name, WWW.name), (), ())
+    assert judge_endpoints([shared, own], [OLD, shows(WILD)], [WILD.name])[:3] == ((), (), (WILD.name,))
+    assert judge_endpoints([shared, own], [DEAD, shows(WILD)], told)[:3] == ((WILD.name, WWW.name), (), ())
+    both = [shared, own, question(WWW)]
+    assert judge_endpoints(both, [OLD, shows(WILD), shows(WWW)], told).wrong == (WILD.name, WWW.name)
+    elsewhere = EndpointQuestion("127.0.0.1:8443 (example.com)", "example.com", (WILD,))
+    assert judge_endpoints([shared, elsewhere], [OLD, shows(WILD)], told).wrong == (WILD.name, WWW.name)
+
+
 def test_what_somebody_else_serves_is_no_ground_against_the_only_lineage() -> None:
     asked = [
         EndpointQuestion(name, name, candidates_for(ANY, "127.0.0.1", name, [WWW]))

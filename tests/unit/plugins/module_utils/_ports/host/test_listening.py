@@ -92,6 +92,11 @@ def test_unix_sockets(tmp_path: pathlib.Path) -> None:
         assert pids(Listening().at("", 0, str(path))) == [[os.getpid()]]
         assert pids(Listening().at("", 0, f"\0rotation-{os.getpid()}")) == [[os.getpid()]]
         assert Listening().at("", 0, str(tmp_path / "other.sock")) == []
+        with socket.socket(socket.AF_UNIX) as padded:  # as HAProxy's abns@
+            name = f"\0rotation-padded-{os.getpid()}".ljust(108, "\0")
+            padded.bind(name)
+            padded.listen()
+            assert pids(Listening().at("", 0, name)) == [[os.getpid()]]
         # Of two the file leads to the later one, and which one that is nobody tells.
         with socket.socket(socket.AF_UNIX) as later:
             later.bind(str(path))
