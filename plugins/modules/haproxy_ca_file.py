@@ -43,6 +43,9 @@ notes:
     RV(needs_reload), when certificates have changed since it did so last. It remembers that in HAProxy's memory, by an
     empty CA file whose name begins with C(@changed-at-run-time). Changes of CA and CRL files that others make over the
     socket are not known to it.
+  - HAProxy crashes, too, when a CA or CRL file changes that a certificate is used with which it has loaded with
+    timestamps (C(.sctl)). It does not tell which these are. So with such a file beside any certificate that it has, a
+    file that is in use is changed by a reload.
   - HAProxy before 3.4 takes no more than C(tune.bufsize) (16384 bytes) at once. A larger CA file is sent certificate by
     certificate since 2.7. Larger CRL files, and larger CA files before 2.7, need a reload; see RV(needs_reload).
 requirements:

@@ -34,8 +34,10 @@ notes:
     is known to be mended, see M(certops.rotation.haproxy_ca_file), this module then refuses, with RV(needs_reload), to
     update these, and those of which HAProxy does not tell whether they are among them, such as one that is used both
     with such a file and without.
-  - HAProxy takes no certificate timestamps (C(.sctl)) at run time, and forgets those of a certificate that is updated.
-    Those beside O(certificates[].src) are sent from the next reload on, which RV(certificates[].message) says.
+  - HAProxy takes no certificate timestamps (C(.sctl)) at run time, and crashes when a certificate that it has loaded
+    with some is updated, stapled, removed, or gets or loses a line. So with such a file beside it, this module changes
+    the crt-list file alone, and fails with RV(needs_reload). Those of a new certificate are sent from the next reload
+    on, which RV(certificates[].message) says.
 requirements:
   - HAProxy >= 2.2 with a stats socket of level admin
   - cryptography >= 42.0

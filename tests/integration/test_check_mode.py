@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import typing as t
 
@@ -132,6 +133,12 @@ def directories_in_place_of_its_files(place: pathlib.Path) -> None:
         (place / name / "of others").mkdir(parents=True)
 
 
+def fifos_in_place_of_its_files(place: pathlib.Path) -> None:
+    place.mkdir(parents=True)
+    for name in NAMES:
+        os.mkfifo(place / name)
+
+
 def read_only(place: pathlib.Path) -> None:
     place.mkdir(parents=True)
     as_root("mount", "-t", "tmpfs", "-o", "ro,mode=755", "nothing", str(place))
@@ -151,6 +158,7 @@ PLACES = (
     above_a_link_to_nothing,
     open_to_all,
     directories_in_place_of_its_files,
+    fifos_in_place_of_its_files,
     read_only,
     above_read_only,
 )

@@ -36,6 +36,7 @@ from ansible_collections.certops.rotation.tests.support.databases import (
     mariadb_server,
     postgresql_server,
 )
+from ansible_collections.certops.rotation.tests.support.hostile import as_root
 from ansible_collections.certops.rotation.tests.support.registry_writer import OF_ALL, OWN, own_endpoints, writers
 from ansible_collections.certops.rotation.tests.support.watching import ADDRESS, START, WWW, seen
 
@@ -288,6 +289,27 @@ def test_what_one_may_not_look_at(tmp_path: pathlib.Path) -> None:
                     with pytest.raises(RegistryError, match=r"endpoints\.db: .*Run as the user that keeps it"):
                         SqlRegistry(url, read_only=read_only).endpoints(ALL)
             path.chmod(0o755)
+
+
+def test_disks_that_take_nothing(tmp_path: pathlib.Path) -> None:
+    """What to do is of the disk: to be another user is no help."""
+    url = f"sqlite:///{tmp_path}/disk/endpoints.db"
+    (tmp_path / "disk").mkdir()
+    as_root("mount", "-t", "tmpfs", "-o", f"size=1m,mode=700,uid={os.geteuid()}", "nothing", str(tmp_path / "disk"))
+    try:
+        filling = tmp_path / "disk" / "filling"
+        filling.write_bytes(bytes(1 << 20))
+        with pytest.raises(RegistryError, match=r"full\. Free space there"):
+            SqlRegistry(url).put([WWW], START)
+        filling.unlink()
+        SqlRegistry(url).put([WWW], START)
+        as_root("mount", "-o", "remount,ro", str(tmp_path / "disk"))
+        for read_only in (True, False):
+            with pytest.raises(RegistryError, match="mounted read-only") as refused:
+                SqlRegistry(url, read_only=read_only).endpoints(ALL)
+            assert "become" not in refused.value.message
+    finally:
+        as_root("umount", str(tmp_path / "disk"))
 
 
 @contextlib.contextmanager

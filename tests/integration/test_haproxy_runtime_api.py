@@ -525,6 +525,7 @@ def test_certificates_come_and_go(intermediate: pki.CertificateAuthority) -> Non
             "removed"
         ]
         assert item["src"] not in haproxy.execute("show ssl cert")
+        assert "@not-told" not in haproxy.execute("show ssl ca-file")  # nothing is remembered of it
         assert file_lines(haproxy, "x.list") == ["a.pem"]
         run = deploy(haproxy, {"name": path_in(haproxy, "a.pem"), "state": "absent"}, crt_list=crt_list)
         assert run.result["certificates"][0]["error_code"] == "in_use", run.output
@@ -594,12 +595,15 @@ def dh_parameters(group: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
 
 
-def test_dh_parameters_that_changed_alone(intermediate: pki.CertificateAuthority) -> None:
-    """HAProxy does not tell them; clients of TLS 1.2 without elliptic curves get them."""
-    first = intermediate.issue("a.example.com", key=pki.shared_key("rsa2048"))
+@pytest.mark.parametrize("with_chain", [True, False])
+def test_dh_parameters_that_changed_alone(intermediate: pki.CertificateAuthority, with_chain: bool) -> None:
+    """HAProxy does not tell them; clients of TLS 1.2 without elliptic curves get them, or those of its own."""
+    leaf = intermediate.issue("a.example.com", key=pki.shared_key("rsa2048"))
+    alone = leaf.combined_pem if with_chain else leaf.certificate_pem + leaf.private_key_pem
+    own = 2048  # tune.ssl.default-dh-param
 
     def pem(bits: int) -> str:
-        return f"{first.combined_pem.rstrip()}\n{dh_parameters(f'ffdhe{bits}')}"
+        return alone if bits == own else f"{alone.rstrip()}\n{dh_parameters(f'ffdhe{bits}')}"
 
     def bits() -> int:
         told = s_client(haproxy, "a.example.com", haproxy.port, "-tls1_2", "-cipher", "DHE-RSA-AES128-GCM-SHA256")
@@ -609,7 +613,7 @@ def test_dh_parameters_that_changed_alone(intermediate: pki.CertificateAuthority
 
     with haproxy_with({"a.pem": pem(3072)}, "crt {dir}/a.pem") as haproxy:
         assert bits() == 3072
-        for wanted in (4096, 3072):
+        for wanted in (own, 4096, own, 3072):
             item = put(haproxy, "a.pem", pem(wanted))
             assert actions(check_run_check_run(haproxy, item)) == ["updated"]
             assert bits() == wanted

@@ -48,7 +48,9 @@ def certificates() -> dict[str, str]:
         "cn.pem": issue("san.x.test", common_name="CN.x.test"),
         "star-cn.pem": issue("star.test", common_name="*.y.test"),
         "ed.pem": issue("a.x.test", key_type="ed25519"),
+        "every.pem": issue("*"),
         "label.pem": issue("internal"),
+        "pss.pem": pki.rsassa_pss("a.x.test"),
         "rsa-a.pem": issue("a.x.test", key_type="rsa2048"),
         "rsa-w.pem": issue("*.x.test", key_type="rsa2048"),
         "two.pem": issue("*.a.x.test", "x.test"),
@@ -73,6 +75,9 @@ SCENES: list[tuple[str, str, tuple[str, ...]]] = [
     ("2.6", "crt {certs}/b.pem crt {certs}/rsa-w.pem crt {certs}/a.pem", ()),
     ("2.6", "crt {certs}/b.pem crt {certs}/ed.pem crt {certs}/rsa-w.pem", ()),
     ("2.6", "crt {certs}/b.pem crt {certs}/ed.pem", ()),
+    ("2.6", "crt {certs}/b.pem crt {certs}/pss.pem crt {certs}/rsa-w.pem", ()),  # a key for RSASSA-PSS alone is no RSA
+    ("2.6", "crt {certs}/pss.pem crt {certs}/rsa-a.pem crt {certs}/ed.pem", ()),
+    ("2.6", "crt {certs}/rsa-a.pem crt {certs}/every.pem", ()),  # called "*", which makes it a default one since 3.0
     ("2.6", "crt {certs}/b.pem crt {certs}/cn.pem crt {certs}/star-cn.pem crt {certs}/two.pem", ()),
     ("2.6", "crt {certs}/label.pem crt {certs}/w.pem", ()),
     ("2.6", "crt {certs}/p crt {certs}/b.pem", ()),  # a bundle, that of the default certificate
@@ -186,8 +191,9 @@ def test_the_model_says_what_clients_get(haproxy_version: str) -> None:
 
 
 def _fits(expected: t.Sequence[t.Any], client: ClientKeys) -> bool:
-    """Whether such a client can take it. The ciphers of ECDSA do for Ed25519, too."""
-    return bool(expected) and (client == "any" or (expected[0].key_type == "rsa") == (client == "rsa"))
+    """Whether such a client can take it. The ciphers of ECDSA do for Ed25519, too, and those of RSA for RSASSA-PSS."""
+    takes_rsa = [item.key_type == "rsa" or item.path.endswith("/pss.pem") for item in expected[:1]]
+    return bool(expected) and (client == "any" or takes_rsa == [client == "rsa"])
 
 
 def deployed(haproxy: HaproxyInstance, files: t.Mapping[str, pki.IssuedCertificate]) -> list[dict[str, t.Any]]:
@@ -321,3 +327,4 @@ def test_what_is_on_the_disk_is_not_what_haproxy_has_read() -> None:
             "www": "wrong",
         }, result["msg"]
         assert "who answers is not known here" in result["msg"]
+        assert f"it may be {haproxy.certs_dir}/gone.pem, which cannot be read" in result["msg"]

@@ -40,7 +40,7 @@ PERHAPS_WITHOUT_LINKS: t.Final = frozenset(
     ["9p", "afs", "ceph", "cifs", "fuse", "glusterfs", "smb3", "smbfs", "vboxsf"]
 )
 
-_UNTOUCHED: t.Final = "Nothing that was there before has been touched."
+_UNTOUCHED: t.Final = "What was there by this name before is untouched."
 _SHARE: t.Final = "The share is not there (any more): mount it again, and see why it went."
 _CONFINED: t.Final = "ReadWritePaths= of a confined service"
 _BY_NUMBER: t.Final[t.Mapping[str, str]] = {

@@ -223,7 +223,8 @@ def resumption(
 def is_stale(entry: JournalEntry, now: datetime) -> bool:
     """Whether nothing can come of it any more: its order has expired, or its certificate would by now be renewed."""
     if entry.is_beyond_validation:
-        return entry.created + _LONGEST_USE <= now
+        # Where it seems to have been made after it ended, the clock of the run was wrong, and the CA's tells.
+        return min(entry.created, entry.expires or entry.created) + _LONGEST_USE <= now
     return (entry.expires or entry.created + _LONGEST_ORDER) <= now
 
 

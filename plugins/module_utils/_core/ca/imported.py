@@ -22,7 +22,6 @@ from ..x509.ways_up import End, WaysUp, WayUp, same_authority
 from .issue import SigningAuthority
 from .judge import authority_problems, date_problems
 
-_RSASSA_PSS = "1.2.840.113549.1.1.10"
 _ANY_USAGE = "2.5.29.37.0"
 
 
@@ -107,7 +106,7 @@ def import_problems(issuer: SigningAuthority, at: datetime.datetime, *, has_clie
         # Nobody looks at the signature of a trust anchor.
         found = strength_problems(each, VerificationPolicy())
         problems += [problem for problem in found if not (each.self_signed and problem.code == "weak_signature")]
-    if _key_algorithm(authority) == _RSASSA_PSS:
+    if authority.has_rsassa_pss_key:
         problems.append(
             error(
                 "weak_key",
@@ -182,9 +181,3 @@ def refuse_lists(issuers: t.Iterable[SigningAuthority]) -> None:
 
 def _signs_lists(authority: Certificate) -> bool:
     return authority.key_usage is None or authority.key_usage.crl_sign
-
-
-def _key_algorithm(certificate: Certificate) -> str:
-    """Dotted OID; "" where cryptography does not tell (before 43)."""
-    found = getattr(certificate.x509, "public_key_algorithm_oid", None)
-    return "" if found is None else str(found.dotted_string)

@@ -14,8 +14,8 @@ scenes of tests/integration/test_haproxy_selection.py.
 - Of several with one name and one type of key the one that was loaded first answers, until it is updated while HAProxy
   runs: that puts it behind the others. So who of them answers is only known after a start.
 - Who names nothing, or a name that nobody has, gets the default certificate, or none with "strict-sni". Up to 2.9 the
-  first one that was loaded is the default; since 3.0 also those of "default-crt" and of the filter "*" are, and the
-  client's types of key decide.
+  first one that was loaded is the default; since 3.0 also those of "default-crt" and of the filter "*" are, and those
+  that have the name "*" themselves, and the client's types of key decide.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ _PREFERENCE: dict[ClientKeys, tuple[str, ...]] = {
 
 @dataclasses.dataclass(frozen=True)
 class LoadedFile:
-    """What HAProxy reads from a file: names of the SAN and of the subject; key_type: "rsa", "ecdsa" or "other".
+    """What HAProxy reads from a file: names of the SAN and of the subject; key_type: "rsa", "ecdsa" or "other", which
+    a key for RSASSA-PSS alone is, too.
 
     not_after: ISO 8601, UTC. fingerprint_sha256: "" when it is not known which certificate of these names it is.
     """
@@ -77,6 +78,7 @@ class Selector:
         self._version = version
         self._exact: dict[str, list[_Candidate]] = {}
         self._wildcards: dict[str, list[_Candidate]] = {}
+        self._excluded: set[str] = set()
         self._first: list[_Candidate] = []
         self._defaults: list[_Candidate] = []
         for position, reference in enumerate(references):
@@ -87,6 +89,7 @@ class Selector:
         written = [name.lower() for name in (reference.filters if reference.filtered else file.names)]
         excluded = frozenset(name[1:] for name in written if name.startswith("!") and not name.startswith("!*"))
         entry = _Candidate(file, excluded)
+        self._excluded |= excluded
         for name in dict.fromkeys(written):
             if name.startswith("!"):
                 continue
@@ -96,7 +99,7 @@ class Selector:
                 self._exact.setdefault(name, []).append(entry)
         if first:
             self._first.append(entry)
-        if first or reference.fallback or (reference.filtered and "*" in written):
+        if first or reference.fallback or "*" in written:
             self._defaults.append(entry)
 
     def answering(self, server_name: str | None, client: ClientKeys = "any") -> tuple[LoadedFile, ...]:
@@ -106,6 +109,14 @@ class Selector:
         if found:
             return _preferred(found, client)
         return () if self._strict_sni else self.default(client)
+
+    def found_by(self, server_name: str | None) -> str:
+        """The same for names that are answered alike: the name, or the wildcard that covers it, or "" for neither."""
+        name = (server_name or "").lower()
+        if name in self._exact or name in self._excluded:
+            return name
+        _label, dot, rest = name.partition(".")
+        return f"*.{rest}" if dot and f".{rest}" in self._wildcards else ""
 
     def default(self, client: ClientKeys = "any") -> tuple[LoadedFile, ...]:
         """Who may answer a client that names nothing, as long as there is no strict-sni."""

@@ -27,10 +27,11 @@ class ProofTarget:
 
     server_name: None for none. key_type: limit the handshake to it, "any" for no limit. accepted: fingerprints that
     are right; accepted_any_key_type: the same where the server cannot be limited to a key type. others: files that
-    nobody deployed here, and that answer by HAProxy's rules, by fingerprint. rivals: other deployed certificates that
-    may answer by these rules; rivals_any_key_type: as of accepted. goes_first: whether it is the certificate itself
+    nobody deployed here, and that answer by HAProxy's rules, by fingerprint. holders: deployed certificates that may
+    answer by these rules; holders_any_key_type: as of accepted. goes_first: whether it is the certificate itself
     that answers once HAProxy has read its files anew. certain: whether another certificate than these is wrong; where
-    it is not known who must answer, it tells nothing.
+    it is not known who must answer, it tells nothing. unknown: the files of which it is not known what HAProxy has of
+    them, which is why.
     """
 
     certificate: DeployedCertificate
@@ -42,12 +43,17 @@ class ProofTarget:
     certain: bool = True
     others: t.Mapping[str, LoadedFile] = dataclasses.field(default_factory=dict)
     goes_first: bool = False
-    rivals: tuple[DeployedCertificate, ...] = ()
-    rivals_any_key_type: tuple[DeployedCertificate, ...] = ()
+    holders: tuple[DeployedCertificate, ...] = ()
+    holders_any_key_type: tuple[DeployedCertificate, ...] = ()
+    unknown: tuple[str, ...] = ()
 
-    def rivals_of(self, answer: Answer) -> tuple[DeployedCertificate, ...]:
-        """Those that may have answered so in its place."""
-        return self.rivals_any_key_type if answer.key_type_ignored else self.rivals
+    def rivals_of(self, answer: Answer) -> t.Iterator[DeployedCertificate]:
+        """Other deployed certificates that may have answered so in its place."""
+        holders = self.holders_any_key_type if answer.key_type_ignored else self.holders
+        return (holder for holder in holders if holder.path != self.certificate.path)
+
+    def has_rivals(self, answer: Answer) -> bool:
+        return next(self.rivals_of(answer), None) is not None
 
     def accepts(self, answer: Answer) -> bool:
         accepted = self.accepted_any_key_type if answer.key_type_ignored else self.accepted
@@ -129,11 +135,10 @@ def _own_names(certificate: DeployedCertificate) -> dict[str, None]:
 
 
 def _filter_names(reference: CertificateReference) -> dict[str, None]:
-    """The names that the filters select. Filters that only exclude leave nothing, seen on HAProxy 2.6."""
-    excluded = {name[1:] for name in reference.filters if name.startswith("!")}
-    return {
-        name: None for name in reference.filters if not name.startswith("!") and name not in excluded and name != "*"
-    }
+    """The names that the filters select. Filters that only exclude leave nothing, seen on HAProxy 2.6. They take names
+    out of the wildcards of their line, and no exact one.
+    """
+    return {name: None for name in reference.filters if not name.startswith("!") and name != "*"}
 
 
 def _bind_targets(
@@ -154,6 +159,34 @@ def _bind_targets(
             yield inquirer.target(certificate, None)
 
 
+class _Answering:
+    """Who may answer to some name: the same for thousands of certificates that have it."""
+
+    def __init__(
+        self, by_client: t.Mapping[ClientKeys, t.Sequence[LoadedFile]], deployed: t.Mapping[str, DeployedCertificate]
+    ) -> None:
+        self._deployed = deployed
+        everyone = list(dict.fromkeys(file for files in by_client.values() for file in files))
+        self.first = {client: [file.path for file in files[:1]] for client, files in by_client.items()}
+        self.paths = {client: frozenset(file.path for file in files) for client, files in by_client.items()}
+        self.is_one = by_client["any"] == by_client["rsa"]
+        self.accepted = {client: self._fingerprints(files) for client, files in by_client.items()}
+        self.accepted_any = self._fingerprints(everyone)
+        self.unknown = tuple(file.path for file in everyone if not file.fingerprint_sha256)
+        self.holders = {client: self._certificates(files) for client, files in by_client.items()}
+        self.holders_any = self._certificates(everyone)
+        self.others = {
+            file.fingerprint_sha256: file for file in everyone if file.path not in deployed and file.fingerprint_sha256
+        }
+
+    def _fingerprints(self, files: t.Iterable[LoadedFile]) -> frozenset[str]:
+        return frozenset(file.fingerprint_sha256 for file in files if file.path in self._deployed)
+
+    def _certificates(self, files: t.Iterable[LoadedFile]) -> tuple[DeployedCertificate, ...]:
+        paths = dict.fromkeys(file.path for file in files)
+        return tuple(self._deployed[path] for path in paths if path in self._deployed)
+
+
 class _Inquirer:
     """Makes the questions for one listener, and knows who may answer them."""
 
@@ -172,7 +205,8 @@ class _Inquirer:
             references = tuple(CertificateReference(path) for path in own)
         known = {**(files or {}), **own}
         self._selector = Selector(references, known, strict_sni=bind.strict_sni, version=bind.version)
-        self._is_complete = not bind.incomplete and (files is None or not self._selector.unknown)
+        self._unknown = () if files is None else self._selector.unknown
+        self._answering: dict[str, _Answering] = {}
 
     def is_default(self, certificate: DeployedCertificate, selection: SelectedBy) -> bool:
         if self._bind.references is None:
@@ -180,52 +214,39 @@ class _Inquirer:
         return self._selector.is_default(certificate.path)
 
     def target(self, certificate: DeployedCertificate, server_name: str | None) -> ProofTarget:
-        by_client = {client: self._selector.answering(server_name, client) for client in _CLIENTS}
-        client = self._client(certificate, by_client, server_name)
-        everyone = [file for answering in by_client.values() for file in answering]
+        who = self._who(server_name)
+        client = self._client(certificate, who, server_name)
+        unknown = self._unknown + who.unknown
         return ProofTarget(
             certificate,
             self._bind,
             server_name,
             client,
-            self._fingerprints(by_client[client], certificate),
-            self._fingerprints(everyone, certificate),
-            certain=self._is_complete
-            and all(file.fingerprint_sha256 for file in everyone)
-            and (server_name is not None or self._default_known),
-            goes_first=self._knows_order and [file.path for file in by_client[client][:1]] == [certificate.path],
-            others={
-                file.fingerprint_sha256: file
-                for file in everyone
-                if file.path not in self._deployed and file.fingerprint_sha256
-            },
-            rivals=self._rivals(by_client[client], certificate),
-            rivals_any_key_type=self._rivals(everyone, certificate),
+            _with(who.accepted[client], certificate.fingerprint_sha256),
+            _with(who.accepted_any, certificate.fingerprint_sha256),
+            certain=not (self._bind.incomplete or unknown) and (server_name is not None or self._default_known),
+            unknown=unknown,
+            goes_first=self._knows_order and who.first[client] == [certificate.path],
+            others=who.others,
+            holders=who.holders[client],
+            holders_any_key_type=who.holders_any,
         )
 
-    def _rivals(
-        self, files: t.Iterable[LoadedFile], certificate: DeployedCertificate
-    ) -> tuple[DeployedCertificate, ...]:
-        paths = dict.fromkeys(file.path for file in files)
-        return tuple(self._deployed[path] for path in paths if path in self._deployed and path != certificate.path)
+    def _who(self, server_name: str | None) -> _Answering:
+        key = self._selector.found_by(server_name)
+        if key not in self._answering:
+            by_client = {client: self._selector.answering(server_name, client) for client in _CLIENTS}
+            self._answering[key] = _Answering(by_client, self._deployed)
+        return self._answering[key]
 
-    def _client(
-        self,
-        certificate: DeployedCertificate,
-        by_client: t.Mapping[ClientKeys, t.Sequence[LoadedFile]],
-        server_name: str | None,
-    ) -> ClientKeys:
+    def _client(self, certificate: DeployedCertificate, who: _Answering, server_name: str | None) -> ClientKeys:
         """The client to be, so that it is this certificate that answers: any one, where all get the same."""
-        if by_client["any"] == by_client["rsa"] or (server_name is None and self._bind.version is None):
+        if who.is_one or (server_name is None and self._bind.version is None):
             return "any"
         for client in _CLIENTS:
-            if client == certificate.key_type and any(file.path == certificate.path for file in by_client[client]):
+            if client == certificate.key_type and certificate.path in who.paths[client]:
                 return client
         return "any"
-
-    def _fingerprints(self, files: t.Iterable[LoadedFile], certificate: DeployedCertificate) -> frozenset[str]:
-        deployed = {file.fingerprint_sha256 for file in files if file.path in self._deployed}
-        return frozenset(deployed | {certificate.fingerprint_sha256})
 
     @property
     def _knows_order(self) -> bool:
@@ -234,6 +255,10 @@ class _Inquirer:
     @property
     def _default_known(self) -> bool:
         return self._bind.default_known and self._knows_order
+
+
+def _with(fingerprints: frozenset[str], another: str) -> frozenset[str]:
+    return fingerprints if another in fingerprints else fingerprints | {another}
 
 
 def _file(certificate: DeployedCertificate, files: t.Mapping[str, LoadedFile]) -> LoadedFile:

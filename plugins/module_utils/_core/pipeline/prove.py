@@ -18,6 +18,7 @@ import typing as t
 
 from ..haproxy.listeners import TlsBind
 from ..haproxy.selection import LoadedFile
+from ..text import listed
 from .proof_again import Address, Share, address_of
 from .proof_chain import ChainRules, wrong_chain
 from .proof_report import (
@@ -189,8 +190,11 @@ class _Judge:
     ) -> _Finding | None:
         """A wrong answer where several may answer is the fault of one of them: not of one whose place another one's
         version before has taken, nor of one that is served wherever it alone may answer."""
-        rivals, served = target.rivals_of(answer), answer.fingerprint_sha256 or ""
-        if type(finding) is not Mismatch or not rivals or served == target.certificate.previous_fingerprint_sha256:
+        served = answer.fingerprint_sha256 or ""
+        if type(finding) is not Mismatch or served == target.certificate.previous_fingerprint_sha256:
+            return finding
+        rivals = tuple(target.rivals_of(answer))
+        if not rivals:
             return finding
         stale = [rival for rival in rivals if rival.previous_fingerprint_sha256 == served]
         if stale:
@@ -225,7 +229,7 @@ class _Judge:
             return _shadowed(target, other) if target.server_name or not has_names else None
         if not is_sure:
             which = "who answers" if target.server_name else "which one is the default"
-            return Unasked(label, name, f"serves {served}, and {which} is not known here")
+            return Unasked(label, name, f"serves {served}, and {which} is not known here{_why_unknown(target.unknown)}")
         error = self._names.get(served, "a certificate that is not deployed now")
         return Mismatch(label, name, target.certificate.fingerprint_sha256, served, error)
 
@@ -242,7 +246,7 @@ def _served_alone(asked: t.Iterable[_AnsweredTarget]) -> frozenset[str]:
     """Listeners at which a certificate is served for all of its names for which no other one may answer."""
     by_bind: dict[str, list[bool]] = {}
     for target, answers in asked:
-        if target.server_name and not any(map(target.rivals_of, answers)):
+        if target.server_name and not any(map(target.has_rivals, answers)):
             itself = all(target.certificate.fingerprint_sha256 == answer.fingerprint_sha256 for answer in answers)
             by_bind.setdefault(target.bind.label, []).append(itself)
     return frozenset(label for label, served in by_bind.items() if all(served))
@@ -258,6 +262,15 @@ def _who(share: Share) -> str:
         several = ", ".join(share.by)
         return f". Several listen there, and any of them may answer: {several}. Stop all but one, or move them"
     return f". {share.by[0]} listens there, which is not HAProxy" if share.strange and share.by else ""
+
+
+def _why_unknown(paths: t.Sequence[str]) -> str:
+    if not paths:
+        return ""
+    return (
+        f": it may be {listed(paths)}, which cannot be read, or has changed since HAProxy read it. Put that right, and"
+        " reload HAProxy"
+    )
 
 
 def _shadowed(target: ProofTarget, file: LoadedFile) -> Shadowed:

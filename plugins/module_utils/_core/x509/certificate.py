@@ -38,6 +38,7 @@ _WEAK_SIGNATURE_OIDS: t.Final = {
 }
 _WEAK_HASHES: t.Final = {"md5": "MD5", "sha1": "SHA-1"}
 _EXPLICIT_CURVE: t.Final = bytes.fromhex("06072a8648ce3d020130")  # id-ecPublicKey, then parameters that are no OID
+_RSASSA_PSS: t.Final = "1.2.840.113549.1.1.10"
 _CURVE_NAMES: t.Final = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 
 
@@ -263,6 +264,12 @@ class Certificate:
     def has_explicit_curve(self) -> bool:
         """The curve of its key is spelled out instead of named, which RFC 5480 forbids and clients refuse."""
         return _EXPLICIT_CURVE in self.der
+
+    @property
+    def has_rsassa_pss_key(self) -> bool:
+        """Its RSA key is for RSASSA-PSS alone (RFC 4055). cryptography tells that since 43."""
+        oid = _fact(lambda: self.x509.public_key_algorithm_oid.dotted_string, "")
+        return bool(oid == _RSASSA_PSS)
 
     @functools.cached_property
     def key(self) -> str:

@@ -11,7 +11,7 @@ import dataclasses
 import typing as t
 from datetime import timedelta
 
-from ..._core.instants import isoformat_utc
+from ..._core.instants import isoformat_utc, parse_isoformat_utc
 from ..._core.push.debts import gives_up
 from ..._core.push.delivery import Delivery
 from ..._core.push.entries import Confirmation, OwedEntry
@@ -231,6 +231,8 @@ class HostAttempts:
         return dataclasses.replace(
             entry,
             fingerprint_sha256=fingerprint,
+            # A clock that was wrong counts from now, so that a host can be given up in time.
+            queued_at=isoformat_utc(min(parse_isoformat_utc(entry.queued_at), now)),
             attempts=attempts,
             last_error=verdict.error,
             next_attempt=isoformat_utc(now + pause) if pause else None,

@@ -18,7 +18,7 @@ from ..._core.unexpected import only_rotation_errors
 from ..._errors import InvalidOption, RotationError, StoreError
 from ..._ports.haproxy.certificates import CertificateMemory
 from ..._ports.haproxy.crt_list_file import CrtListFile
-from ..._ports.haproxy.errors import CrtListRequired, PayloadTooLarge
+from ..._ports.haproxy.errors import CrtListRequired, PayloadTooLarge, ReloadRequired
 from ..._ports.haproxy.load_paths import (
     NOTHING_KNOWN,
     FileNames,
@@ -28,12 +28,13 @@ from ..._ports.haproxy.load_paths import (
     read_load_paths,
 )
 from ..._ports.haproxy.ocsp_file import find_stale_response
+from ..._ports.haproxy.process_start import changed_at, process_start
 from ..._ports.haproxy.runtime import RuntimeApi, escape
+from ..._ports.haproxy.timestamps import crash_foreseen, find_timestamps
 from ..._ports.haproxy.turn import take_turn
-from ..._ports.host.processes import find_process, started_at
 from ..._ports.openssl.key_checks import KeyChecks
 from ..haproxy_failures import HOPELESS, process_facts
-from .memory_entries import ListPlan, enter_lines, entries_after, lines_told, name_in, plan_entries
+from .memory_entries import ListPlan, enter_lines, entries_after, has_lines, lines_told, name_in, plan_entries
 from .memory_items import MemoryItem, MemoryOutcome, MemoryReport
 from .memory_needs import Needs
 from .memory_staples import forgotten_timestamps
@@ -178,6 +179,9 @@ class CertificateRun:
         steps = needs.steps(memory, self._files, self._pending)
         names = list(dict.fromkeys([*held, *new]))
         outcome.name = names[0]
+        if steps and (foreseen := self._crash_foreseen(held)):
+            outcome.entered = needs.has_lines and (self._check_mode or needs.enter())
+            raise foreseen
         if not self._check_mode:
             try:
                 carry_out(steps, names)
@@ -205,6 +209,9 @@ class CertificateRun:
             raise InvalidOption(f"HAProxy does not hold {wanted.name}: give the certificate by src or content.")
         self._check_effective({}, plans, held)
         steps = [step for plan in plans for step in plan.steps(self._memory, wanted.name, None)]
+        if steps and (foreseen := self._crash_foreseen(held)):
+            outcome.entered = any(map(has_lines, plans)) and (self._check_mode or enter_lines(plans, wanted.name))
+            raise foreseen
         if not self._check_mode:
             try:
                 carry_out(steps, list(held))
@@ -227,14 +234,20 @@ class CertificateRun:
         if stored:
             self._memory.check_effective(self._version, stored.values())
 
+    def _crash_foreseen(self, held: t.Iterable[str]) -> ReloadRequired | None:
+        """Of a change of what HAProxy holds by these names. Lines of files change all the same, for the reload."""
+        names = list(held)
+        file = find_timestamps(path for name in names for path in self._files.paths_of(name))
+        return crash_foreseen(names[0], file) if file is not None else None
+
     def _is_stale(self, wanted: MemoryItem, content: CertificateContent, stored: StoredCertificate) -> bool:
         if wanted.force or not content.matches(stored):
             return True
         is_marked = self._memory.untold_marks.find(stored.name, content.untold)
-        if is_marked is not None or content.untold is None:
-            return is_marked is False
+        if is_marked is not None:
+            return not is_marked
         # It has what was in the file when it read it, unless that was written since.
-        return wanted.source is not None and self._started is not None and _changed_at(wanted.source) > self._started
+        return wanted.source is not None and self._started is not None and changed_at(wanted.source) > self._started
 
     def _plan_entries(
         self, wanted: MemoryItem, outcome: MemoryOutcome, held: t.Mapping[str, StoredCertificate]
@@ -297,23 +310,30 @@ class CertificateRun:
         doubtful = [one for name, one in held.items() if one.status == "Unused" and not self._memory.lists_with(name)]
         if doubtful:
             self._memory.check_effective(self._version, doubtful)
+        foreseen = self._crash_foreseen(held)
+        outcome.entered = bool(foreseen and files)
         if not self._check_mode:
-            # Disk first: an entry whose file is gone would break the next reload.
-            previous = [(file, file.read()) for file in files]
-            try:
-                for file in files:
-                    file.remove(wanted.name)
-                if outcome.names:
-                    self._memory.remove(*outcome.names)
-            except RotationError:
-                for file, content in previous:
-                    file.write_back(content)
-                raise
+            self._take_out(files, wanted.name, () if foreseen else outcome.names)
+        if foreseen:
+            raise foreseen
         for name in outcome.names:
             self._known.discard(name)
         outcome.warning = dangling_links(outcome.names)
         outcome.fingerprint_sha1 = outcome.serial_number = outcome.not_after = None
         outcome.action = "removed"
+
+    def _take_out(self, files: t.Sequence[CrtListFile], path: str, names: t.Sequence[str]) -> None:
+        """Disk first: an entry whose file is gone would break the next reload."""
+        previous = [(file, file.read()) for file in files]
+        try:
+            for file in files:
+                file.remove(path)
+            if names:
+                self._memory.remove(*names)
+        except RotationError:
+            for file, content in previous:
+                file.write_back(content)
+            raise
 
     def _list_file(self, crt_list: str) -> CrtListFile:
         place = os.path.realpath(crt_list)
@@ -371,28 +391,10 @@ def update_memory(settings: MemorySettings, wanted: t.Sequence[MemoryItem], *, c
             remove_stale_ocsp=settings.remove_stale_ocsp,
             check_mode=check_mode,
             paths=read_load_paths(settings.config, api),
-            started=_started(api, info),
+            started=process_start(api, info),
         )
         return MemoryReport(certificates.apply(wanted), process_facts(info))
 
 
 def _unused(held: t.Mapping[str, StoredCertificate]) -> dict[str, StoredCertificate]:
     return {name: stored for name, stored in held.items() if stored.status == "Unused"}
-
-
-def _changed_at(path: str) -> float:
-    """When the file of this name became what it is; in seconds since 1970, 0 when it is gone."""
-    try:
-        return os.stat(path).st_ctime
-    except OSError:
-        return 0.0
-
-
-def _started(api: RuntimeApi, info: t.Mapping[str, str]) -> float | None:
-    """When HAProxy's process had read its files; what it tells itself is rounded to whole seconds."""
-    pid, seconds = info.get("Pid", ""), info.get("Start_time_sec", "")
-    process = find_process(int(pid)) if api.path is not None and pid.isdecimal() else None
-    began = started_at(process.pid) if process is not None and process.name.startswith("haproxy") else None
-    if began is not None:
-        return began
-    return float(seconds) + 1 if seconds.isdecimal() else None

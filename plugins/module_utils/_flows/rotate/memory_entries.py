@@ -42,7 +42,7 @@ class ListPlan:
         """begun: the line that a new certificate is added with. Whenever a run is killed, the next one goes on."""
         added = [line for line in self.added if line is not begun]
         steps = [link_step(memory, self.name, self.crt_list, line) for line in added]
-        if self.file is not None and (self.file_added or self.file_removed):
+        if self.file is not None and has_lines(self):
             steps.append(edit_step(self.file, path, self.file_added, self.file_removed))
         return [*steps, *(unlink_step(memory, self.crt_list, entry) for entry in self.removed)]
 
@@ -88,11 +88,16 @@ def name_in(crt_list: str, path: str, name: str) -> str:
 
 
 def enter_lines(plans: t.Iterable[ListPlan], path: str) -> bool:
-    """New lines into the files alone, for a reload that will read them; whether there are any."""
-    lacking = [(plan.file, plan.file_added) for plan in plans if plan.file is not None and plan.file_added]
-    for file, added in lacking:
-        file.edit(path, added, (), file.read())
-    return bool(lacking)
+    """The files alone, for a reload that will read them; whether one has changed."""
+    changing = [(plan.file, plan) for plan in plans if plan.file is not None and has_lines(plan)]
+    for file, plan in changing:
+        file.edit(path, plan.file_added, plan.file_removed, file.read())
+    return bool(changing)
+
+
+def has_lines(plan: ListPlan) -> bool:
+    """Does it change the file?"""
+    return plan.file is not None and bool(plan.file_added or plan.file_removed)
 
 
 def entries_after(

@@ -18,7 +18,7 @@ from ..._ports.haproxy.certificates import CertificateMemory
 from ..._ports.haproxy.crt_list_file import CrtListFile
 from ..._ports.haproxy.errors import CrtListRequired
 from ..._ports.haproxy.load_paths import FileNames
-from .memory_entries import ListPlan, enter_lines
+from .memory_entries import ListPlan, enter_lines, has_lines
 from .memory_items import MemoryItem
 from .memory_staples import find_staple, is_lacking
 from .memory_steps import Step, add_step, line_step, link_step, staple_step, update_step
@@ -86,6 +86,11 @@ class Needs:
         """Into the files alone, for a reload; whether one has changed."""
         entered = sum(file.add(self.wanted.name) for file in self.lines) > 0
         return enter_lines(self.plans, self.wanted.name) or entered
+
+    @property
+    def has_lines(self) -> bool:
+        """Would enter change a file?"""
+        return bool(self.lines) or any(map(has_lines, self.plans))
 
     @property
     def loads_staple(self) -> bool:

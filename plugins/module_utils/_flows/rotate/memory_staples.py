@@ -18,7 +18,8 @@ from ..._core.x509.problems import MaterialError
 from ..._errors import InvalidOption
 from ..._ports.haproxy.certificates import CertificateMemory
 from ..._ports.haproxy.errors import UnsupportedCommand
-from ..._ports.haproxy.ocsp_file import ISSUER_SUFFIX, SCT_SUFFIX, SUFFIX
+from ..._ports.haproxy.ocsp_file import ISSUER_SUFFIX, SUFFIX
+from ..._ports.haproxy.timestamps import find_timestamps
 from .memory_items import NOT_GIVEN, GivenText, MemoryItem
 
 
@@ -46,13 +47,11 @@ def is_lacking(memory: CertificateMemory, name: str, staple: Staple) -> bool:
 
 
 def forgotten_timestamps(wanted: MemoryItem) -> str | None:
-    """What to say when the certificate's SCTs, which no command of HAProxy takes, are beside its file."""
-    scts = _beside(wanted, SCT_SUFFIX)
-    if not scts:
+    """What to say when the SCTs of a new certificate, which no command of HAProxy takes, are beside its file."""
+    file = find_timestamps([wanted.source] if wanted.source else [])
+    if file is None:
         return None
-    return (
-        f"HAProxy takes no certificate timestamps at run time: those of {scts.source} are sent from the next reload on."
-    )
+    return f"HAProxy takes no certificate timestamps at run time: those of {file} are sent from the next reload on."
 
 
 def _beside(wanted: MemoryItem, suffix: str) -> GivenText:

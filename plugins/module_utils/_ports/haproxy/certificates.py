@@ -153,6 +153,7 @@ class CertificateMemory(CrtListMemory):
                     raise transaction_open(name, name, CERTIFICATES)
                 if "deleted!" not in answer or "can't be deleted" in answer:
                     raise _in_use(name, reason(answer))
+                self.untold_marks.forget(name)
         except BaseException:
             for crt_list, entries in reversed(removed):
                 self.relink(crt_list, entries)

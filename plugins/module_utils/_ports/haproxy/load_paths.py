@@ -98,6 +98,12 @@ class FileNames:
         # HAProxy loads a name once, where it meets it first.
         return next(filter(os.path.lexists, found), found[0]) if len(found) > 1 else found[0]
 
+    def paths_of(self, name: str) -> list[str]:
+        """Those beside which its other files may be: HAProxy does not follow a link before it adds their suffixes."""
+        file = self.file_of(name)
+        places = [self.paths.stores.get(name, name), *([file] if file is not None else [])]
+        return [os.path.join(directory, place) for place in places for directory in self.paths.directories]
+
     def _resolved(self, path: str) -> str:
         directory, base = os.path.split(path)
         if directory not in self._directories:

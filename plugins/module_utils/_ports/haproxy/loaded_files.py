@@ -21,8 +21,9 @@ _KEY_TYPES = {"RSA": "rsa", "EC": "ecdsa"}
 
 
 def read_loaded_files(paths: t.Iterable[str], read_at: int | None = None) -> dict[str, LoadedFile]:
-    """By path. Left out is what cannot be read, and what has changed since read_at (seconds since 1970), when HAProxy
-    read it: nobody knows then what HAProxy holds of it.
+    """By path. Left out is what cannot be read, in whole: of names or a key that are malformed HAProxy may make
+    something. So is what has changed since read_at (seconds since 1970), when HAProxy read it: nobody knows then what
+    HAProxy holds of it.
     """
     found = (_read(path, read_at) for path in paths)
     return {file.path: file for file in found if file is not None}
@@ -31,7 +32,7 @@ def read_loaded_files(paths: t.Iterable[str], read_at: int | None = None) -> dic
 def look_into_memory(api: RuntimeApi, paths: t.Collection[str]) -> dict[str, LoadedFile]:
     """What HAProxy holds of files, by path, links resolved; without their fingerprint_sha256, which it does not tell.
 
-    Raises HaproxyError.
+    Of keys that are neither RSA, ECDSA nor DSA it tells no common names: these are left out. Raises HaproxyError.
     """
     memory = CertificateMemory(api)
     _transaction, names = memory.list_names()
@@ -47,7 +48,7 @@ def look_into_memory(api: RuntimeApi, paths: t.Collection[str]) -> dict[str, Loa
             stored.not_after or "",
         )
         for path, stored in held
-        if stored is not None
+        if stored is not None and stored.subject is not None
     }
 
 
@@ -63,11 +64,13 @@ def _read(path: str, read_at: int | None) -> LoadedFile | None:
         certificate = first_certificate(read_regular_file(path))
     except (OSError, RotationError):
         return None
+    if certificate.malformed or certificate.public_key is None:
+        return None
     names = (*certificate.dns_names, *certificate.common_names)
     return LoadedFile(
         path,
         certificate.fingerprint_sha256,
-        tuple(dict.fromkeys(name.lower() for name in names)),
-        kind_of_key(certificate.key),
+        tuple(dict.fromkeys(name.partition("\0")[0].lower() for name in names)),
+        "other" if certificate.has_rsassa_pss_key else kind_of_key(certificate.key),
         isoformat_utc(certificate.not_after),
     )

@@ -22,7 +22,6 @@ except ImportError:  # the module boundary says so
 
 SUFFIX = ".ocsp"
 ISSUER_SUFFIX = ".issuer"  # the issuer's certificate, where the chain does not have it
-SCT_SUFFIX = ".sctl"  # a list of certificate timestamps (RFC 6962)
 _LARGEST = 1 << 20  # bytes; responses have a few thousand
 
 

@@ -44,6 +44,7 @@ from .errors import (
     UnsupportedCommand,
 )
 from .runtime import RuntimeApi
+from .timestamps import crash_foreseen, find_timestamps
 from .transaction import Change, Transaction
 from .untold_marks import PREFIX as UNTOLD_MARK
 
@@ -123,8 +124,21 @@ class TrustFiles:
 
     def check_safe(self, kind: str, name: str) -> None:
         """Raises ReloadRequired when this HAProxy could crash from a change of this known file."""
-        if not is_mended(self._version) and parse_is_used(self._show(kind, name)):
-            self._check_unchanged(self._certificates())
+        if parse_is_used(self._show(kind, name)):
+            self._check_used(name)
+
+    def _check_used(self, name: str) -> list[StoredCertificate]:
+        """Of a file that is used: no certificate has been loaded with another. All of them, if this is not mended."""
+        memory = CertificateMemory(self._api, patience=self._patience)
+        _transaction, names = memory.list_names()
+        file = find_timestamps(names)
+        if file is not None:
+            raise crash_foreseen(name, file)
+        if is_mended(self._version):
+            return []
+        found = self._certificates(memory, names)
+        self._check_unchanged(found)
+        return found
 
     def check_fits(self, kind: str, name: str, content: TrustContent) -> None:
         """Raises PayloadTooLarge for content that this HAProxy is known to have no room for."""
@@ -156,12 +170,11 @@ class TrustFiles:
         Raises ReloadRequired, PayloadTooLarge, TransactionOpen, CertificateRefused or another HaproxyError; then
         HAProxy uses what it did before, and no transaction of this name stays open.
         """
-        # What nothing uses, no certificate has been loaded with.
-        if is_mended(self._version) or not parse_is_used(self._show(kind, name)):
+        is_used = parse_is_used(self._show(kind, name))
+        before = self._check_used(name) if is_used else []
+        if is_mended(self._version) or not is_used:
             self._apply(kind, name, content)
             return
-        before = self._certificates()
-        self._check_unchanged(before)
         previous = self._mark
         self._remember(before_change(before))  # before the change, so that it is there even when this run is killed
         try:
@@ -170,7 +183,9 @@ class TrustFiles:
             self._remember(previous)
             raise
         rebuilt = self._transactions[kind].rebuilt
-        self._remember(after_change(f"{kind} {name}", rebuilt, before, self._certificates(), previous))
+        memory = CertificateMemory(self._api, patience=self._patience)
+        after = self._certificates(memory, memory.list_names()[1])
+        self._remember(after_change(f"{kind} {name}", rebuilt, before, after, previous))
 
     def add(self, kind: str, name: str, content: TrustContent) -> None:
         """Make a new file of this name, for entries of crt-lists to use. On failure nothing of it stays.
@@ -221,9 +236,7 @@ class TrustFiles:
                 pass
             raise
 
-    def _certificates(self) -> list[StoredCertificate]:
-        memory = CertificateMemory(self._api, patience=self._patience)
-        _transaction, names = memory.list_names()
+    def _certificates(self, memory: CertificateMemory, names: t.Sequence[str]) -> list[StoredCertificate]:
         memory.expect(names)
         return [stored for stored in map(memory.describe, names) if stored is not None]
 

@@ -15,6 +15,7 @@ import hashlib
 
 from ..._core.haproxy.parsing import parse_names
 from ..._errors import HaproxyError
+from .errors import UnsupportedCommand
 from .transaction import Transaction
 
 PREFIX = "@not-told/"
@@ -27,19 +28,28 @@ class UntoldMarks:
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
         self._marks: list[str] | None = None
+        self._is_supported = True
         self._changes: list[tuple[str, str]] = []  # commands that are still to be sent
 
     def find(self, name: str, digest: str | None) -> bool | None:
-        """Was the certificate of this name given this? None: nothing is remembered since HAProxy has started."""
+        """Was the certificate of this name given this? None: nothing is remembered since HAProxy has started. digest:
+        None for nothing. True, for want of anything better, where nothing can be remembered."""
         marks = self._of(name)
-        return _mark(name, digest) in marks if marks else None
+        return (_mark(name, digest) in marks if marks else None) if self._is_supported else True
 
     def set(self, name: str, digest: str | None) -> None:
-        """Remember it, once this is saved. digest: None for nothing, which is remembered after something else alone."""
-        mark, olds = _mark(name, digest), self._of(name)
-        if mark not in olds and (digest is not None or olds):
-            self._changes += [*(("del ssl ca-file", old) for old in olds), ("new ssl ca-file", mark)]
-            self._marks = [*(one for one in self._marks or () if one not in olds), mark]
+        """Remember it, once this is saved. digest: None for nothing."""
+        mark = _mark(name, digest)
+        if self._of(name) != [mark]:
+            self.forget(name)
+            self._changes.append(("new ssl ca-file", mark))
+            self._marks = [*(self._marks or ()), mark]
+
+    def forget(self, name: str) -> None:
+        """What was given to a certificate that is gone, once this is saved."""
+        olds = self._of(name)
+        self._changes += [("del ssl ca-file", old) for old in olds]
+        self._marks = [one for one in self._marks or () if one not in olds]
 
     def save(self) -> None:
         """Where that fails, a later run gives the same once more."""
@@ -53,8 +63,8 @@ class UntoldMarks:
             try:
                 answer = self._transaction.ask("show ssl ca-file")
                 self._marks = [one for one in parse_names(answer)[1] if one.startswith(PREFIX)]
-            except HaproxyError:  # before 2.5
-                self._marks = []
+            except HaproxyError as error:
+                self._marks, self._is_supported = [], not isinstance(error, UnsupportedCommand)  # before 2.5
         return [one for one in self._marks if one.startswith(_mark(name, ""))]
 
 

@@ -19,6 +19,7 @@ except ImportError:  # told by the runners
     pass
 
 from ..._errors import RegistryError
+from ..store.mounts import is_read_only
 from .advice import advice, problem_of
 from .migrations import MIGRATIONS, Migration, check_version, migrate, version_of
 from .tables import registry_tables
@@ -155,7 +156,9 @@ class RegistryDatabase:
             raise RegistryError(f"{self.url}: {error.message}") from None
 
     def _told(self, problem: str) -> RegistryError:
-        what_to_do = advice(problem, in_file=self.url.file is not None)
+        file = self.url.file
+        read_only = file is not None and is_read_only(os.path.dirname(file))
+        what_to_do = advice(problem, in_file=file is not None, read_only=read_only)
         return RegistryError(f"The database {self.url}: {self.url.without_secrets(problem)}. {what_to_do}".rstrip())
 
     def _made_engine(self) -> sa.Engine:

@@ -21,6 +21,7 @@ from ..._errors import RegistryError
 from ..store.atomic import TEMPORARY_MARK, advice_of
 from ..store.foreseen import require_writable
 from ..store.places import Place
+from .advice import advice
 
 DEFAULT_DATABASE_URL: t.Final = "sqlite:////var/lib/certops-monitor/endpoints.db"
 
@@ -140,7 +141,8 @@ def _creating(path: str) -> t.Iterator[None]:
         why = f"{error.strerror or error}. {advice_of(error)}".rstrip()
         raise RegistryError(f"Cannot create the database {path}: {why}") from None
     except sqlite3.Error as error:
-        raise RegistryError(f"Cannot create the database {path}: {error}.") from None
+        what_to_do = advice(str(error), in_file=True)
+        raise RegistryError(f"Cannot create the database {path}: {error}. {what_to_do}".rstrip()) from None
 
 
 def _texts(value: str | tuple[str, ...]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from ..._core.pipeline.manifest import Entry, StoredVersion
 from ..._core.x509.layouts import LAYOUTS, live_paths
-from .places import Place
+from .places import Place, is_special
 
 STATE_DIRECTORY = ".certops"
 MANIFEST_FILE = "manifest.json"
@@ -72,8 +72,11 @@ class Opened:
             strange = self._strange(stem)
             return f"{path} holds {strange}, so it is not taken over" if strange else None
         for live in live_paths(layout, stem).values():
-            if is_directory(self.base.look(live)):
-                return f"{os.path.join(self.base.path, live)} is a directory"
+            found, path = self.base.look(live), os.path.join(self.base.path, live)
+            if is_directory(found):
+                return f"{path} is a directory"
+            if found and is_special(found):
+                return f"{path} is a device, a FIFO or a socket"
         return None
 
     def _strange(self, stem: str) -> str:

@@ -129,8 +129,7 @@ class Place:
         or a socket for good."""
         found = self.look(name)
         if found and not stat.S_ISREG(found.st_mode):
-            number = errno.EISDIR if stat.S_ISDIR(found.st_mode) else errno.EEXIST
-            raise OSError(number, "it is no regular file, so it is not replaced", name)
+            raise _not_replaced(errno.EISDIR if stat.S_ISDIR(found.st_mode) else errno.EEXIST, name)
 
     @_located
     def directory(self, name: str) -> Place:
@@ -205,7 +204,7 @@ class Place:
 
     @_located
     def link(self, name: str, source: Place, source_name: str) -> None:
-        """Make name another name of a file, in one step even where name exists. Both on one file system."""
+        """Make name another name of a file, in one step even where a file or a link has it. Both on one file system."""
 
         def link(new: str) -> None:
             self.link_new(new, source, source_name)
@@ -215,6 +214,9 @@ class Place:
             return
         with self._put_in_place(name) as temporary:
             link(temporary)
+            found = self.look(name)
+            if found and is_special(found):
+                raise _not_replaced(errno.EEXIST, name)
 
     @_located
     def link_new(self, name: str, source: Place, source_name: str) -> None:
@@ -304,6 +306,15 @@ class Place:
             # rename(2) of two names of one file does nothing and leaves both.
             with contextlib.suppress(OSError):
                 os.unlink(temporary, dir_fd=self._descriptor)
+
+
+def is_special(status: os.stat_result) -> bool:
+    """Whether it is a device, a FIFO or a socket, which nobody but a person can make again."""
+    return not any(kind(status.st_mode) for kind in (stat.S_ISREG, stat.S_ISLNK, stat.S_ISDIR))
+
+
+def _not_replaced(number: int, name: str) -> OSError:
+    return OSError(number, "it is no regular file, so it is not replaced", name)
 
 
 def _mark_of(name: str) -> str:

@@ -316,3 +316,10 @@ def test_nothing_is_kept_for_ever(progress: t.Any, expires: float | None, last: 
     )
     assert not is_stale(kept, NOW + days(last - 0.01))
     assert is_stale(kept, NOW + days(last))
+
+
+@pytest.mark.parametrize("progress", PROGRESS)
+def test_a_clock_that_was_wrong_keeps_no_entry_for_years(progress: str) -> None:
+    kept = dataclasses.replace(entry(), progress=progress, created=NOW + days(1000), expires=NOW + days(7))
+    assert not is_stale(kept, NOW + days(6))
+    assert is_stale(kept, NOW + days(98))

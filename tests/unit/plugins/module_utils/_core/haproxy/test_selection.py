@@ -24,7 +24,8 @@ FILES = {
         ("a2", "a.x.test c.x.test", "ecdsa"),
         ("b", "b.x.test", "ecdsa"),
         ("ed", "a.x.test", "other"),
-        ("odd", "*x.test * !b.x.test", "ecdsa"),
+        ("every", "*", "ecdsa"),
+        ("odd", "*x.test *. !b.x.test", "ecdsa"),
         ("ra", "a.x.test", "rsa"),
         ("rw", "*.x.test", "rsa"),
         ("w", "*.X.test", "ecdsa"),
@@ -85,7 +86,9 @@ def test_by_name(loaded: str, name: str, any_client: str, rsa_client: str) -> No
         ("a,+b", "a", "a b", "a b"),
         ("a,ra *,b !*", "a", "a", "ra"),
         ("a !*,b", "a", "a", "a"),
-        ("a,odd", "a", "a", "a"),  # the name is no filter
+        ("a,odd", "a", "a", "a"),
+        ("ra,every", "ra", "every", "ra"),  # by its own name
+        ("ra,every b.x.test", "ra", "ra", "ra"),
     ],
 )
 def test_without_a_name_that_anybody_has(loaded: str, before: str, since: str, since_by_rsa: str) -> None:

@@ -108,11 +108,23 @@ def test_a_wildcard_is_asked_for_by_a_made_up_label_that_stays_the_same() -> Non
 
 def test_filters_of_a_crt_list_replace_the_names() -> None:
     a = deployed("a", "a.example.com", "b.example.com")
-    filters = ("a.example.com", "*.in.example.com", "!x.in.example.com", "gone.example.com", "!gone.example.com", "*")
+    filters = ("a.example.com", "*.in.example.com", "!x.in.example.com", "c.example.com", "!c.example.com", "*")
     reference = CertificateReference(a.path, filters, filtered=True)
-    first, second = proof_targets([a], [bind(OTHER, reference)])
-    assert first.server_name == "a.example.com"
+    first, second, third = proof_targets([a], [bind(OTHER, reference)])
+    assert (first.server_name, third.server_name) == ("a.example.com", "c.example.com")
     assert (second.server_name or "").endswith(".in.example.com")
+
+
+def test_who_may_answer_is_worked_out_once_for_a_name_that_thousands_have() -> None:
+    many = [deployed(f"c{number}", "shared.example.com", "*.example.com") for number in range(50)]
+    excluding = CertificateReference("/certs/c0.pem", ("*.example.com", "!shared.example.com"), filtered=True)
+    everybody = frozenset(item.fingerprint_sha256 for item in many)
+    targets = proof_targets(many, [bind(OTHER, excluding, *many[1:])])
+    assert {item.server_name == "shared.example.com": item.accepted for item in targets} == {
+        True: everybody - {"fp-c0"},
+        False: everybody,
+    }
+    assert len({id(item.accepted) for item in targets}) == 2
 
 
 def test_filters_that_only_exclude_leave_the_default_alone() -> None:
@@ -489,14 +501,15 @@ def test_a_file_that_cannot_be_read_may_be_the_one_that_answers() -> None:
     a = deployed("a", "a.example.com")
     (proof,) = judge([a], [bind(OTHER, a)], lambda _target: Seen("fp-old"), {}).certificates
     assert (proof.outcome, proof.mismatches) == ("unasked", ())
-    assert proof.because == ("127.0.0.1:443 for a.example.com serves fp-old, and who answers is not known here",)
+    why = "who answers is not known here: it may be /certs/other.pem, which cannot be read, or has changed since"
+    assert why in proof.because[0]
     (proof,) = judge([a], [bind(a, incomplete=True)], lambda _target: Seen("fp-old")).certificates
     assert (proof.outcome, proof.mismatches) == ("unasked", ())
     assert judge([a], [bind(a, incomplete=True)], lambda _target: Seen("fp-a")).outcome == "right"
     nameless = {**foreign("other", "a.example.com"), "/certs/a.pem": LoadedFile("/certs/a.pem", "fp-a", (), "ecdsa")}
     unclear = {path: dataclasses.replace(file, fingerprint_sha256="") for path, file in nameless.items()}
     (proof,) = judge([a], [bind(OTHER, a)], lambda _target: Seen("fp-old"), unclear).certificates
-    assert proof.outcome == "unasked"
+    assert (proof.outcome, why in proof.because[0]) == ("unasked", True)
 
 
 def test_a_wildcard_of_the_other_type_of_key_takes_nothing_from_the_exact_name() -> None:

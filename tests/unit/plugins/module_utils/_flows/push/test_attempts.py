@@ -99,6 +99,19 @@ def test_what_nobody_waits_for_fails_in_the_end_and_is_given_up(machine) -> None
     assert machine.stand("dead") == [("web1", "example.com")]
 
 
+def test_a_host_that_a_wrong_clock_owed_is_given_up_in_time(machine) -> None:
+    machine.add("web1")
+    machine.hosts.answers["web1"] = [silent]
+    later(machine, 60 * DAY)
+    machine.push(wait=False)
+    ahead = owed(machine).queued_at
+    for days in (0, 20, 40):
+        later(machine, days * DAY)
+        machine.push(wait=False, give_up_after=30 * DAY)
+        assert [entry.queued_at < ahead for entry in machine.queue.content().owed] == [True] * (days < 40)
+    assert machine.stand("dead") == [("web1", "example.com")]
+
+
 def test_what_no_endpoint_shows_is_uploaded_again_after_a_day(machine) -> None:
     """Nobody else would bring it back to a directory whose content was lost."""
     machine.add("web1", protocol="directory", endpoints=(NOBODY,), receipt_timeout=0)

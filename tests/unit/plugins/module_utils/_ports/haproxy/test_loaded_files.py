@@ -12,7 +12,7 @@ import pathlib
 from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.loaded_files import (
     read_loaded_files,
 )
-from ansible_collections.certops.rotation.tests.support import pki
+from ansible_collections.certops.rotation.tests.support import odd, pki
 
 
 def test_names_of_the_san_and_of_the_subject(tmp_path: pathlib.Path) -> None:
@@ -40,3 +40,14 @@ def test_what_haproxy_has_read_before_it_changed_is_not_known(tmp_path: pathlib.
     os.utime(path, (1000, 1000))
     assert list(read_loaded_files([str(path)], 1000)) == [str(path)]
     assert read_loaded_files([str(path)], 999) == {}
+
+
+def test_of_what_is_malformed_nobody_knows_what_haproxy_makes(tmp_path: pathlib.Path) -> None:
+    """A name that is no text hides all others of its certificate from us, and none from HAProxy."""
+    oddities = ("name of Latin-1", "extension twice", "T61String", "NUL in a name", "explicit curve")
+    for what in (*oddities, "NUL in the subject"):
+        (tmp_path / what).write_text(odd.ODD[what]())
+    found = read_loaded_files(map(str, tmp_path.iterdir()))
+    assert {path: file.names for path, file in found.items()} == {
+        str(tmp_path / "NUL in the subject"): (odd.NAME, "odd")
+    }

@@ -8,31 +8,33 @@ from __future__ import annotations
 
 import typing as t
 
+import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._errors import HaproxyError
+from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.errors import UnsupportedCommand
 from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.transaction import Transaction
 from ansible_collections.certops.rotation.plugins.module_utils._ports.haproxy.untold_marks import UntoldMarks
 
 
 class Memory:
-    """CA files by their names. fails: HAProxy does not know the commands, or somebody may not use them."""
+    """CA files by their names. failure: HAProxy does not know the commands, or somebody may not use them."""
 
-    def __init__(self, *names: str, fails: bool = False) -> None:
+    def __init__(self, *names: str, failure: type[HaproxyError] | None = None) -> None:
         self.names = [*names]
-        self.fails = fails
+        self.failure = failure
         self.asked = 0
 
     def ask(self, command: str) -> str:
         self.asked += 1
-        if self.fails:
-            raise HaproxyError("Permission denied")
+        if self.failure is not None:
+            raise self.failure("It did not work.")
         assert command == "show ssl ca-file"
         return "\n".join(["# filename", *self.names, ""])
 
     def ask_all(self, *commands: tuple[str, str]) -> list[str]:
         self.asked += 1
         assert len(commands) <= 25
-        if self.fails:
-            raise HaproxyError("Permission denied")
+        if self.failure is not None:
+            raise self.failure("It did not work.")
         for command, name in commands:
             (self.names.remove if command.startswith("del ") else self.names.append)(name)
         return [""] * len(commands)
@@ -60,17 +62,27 @@ def test_what_was_given_last_is_remembered() -> None:
     assert len(memory.names) == 2
 
 
-def test_nothing_is_remembered_after_something_alone() -> None:
+def test_nothing_is_remembered_too() -> None:
+    """A certificate without intermediates may have had DH parameters, or get some."""
     memory = Memory()
+    for digest in (None, "1" * 64, None):
+        given = marks(memory)
+        given.set("a.pem", digest)
+        given.save()
+        assert [marks(memory).find("a.pem", one) for one in (None, "1" * 64)] == [digest is None, digest is not None]
+        assert len(memory.names) == 1
+
+
+def test_what_is_gone_is_forgotten() -> None:
+    memory = Memory("clients.pem")
     first = marks(memory)
-    first.set("a.pem", None)
-    first.save()
-    assert memory.names == []
     first.set("a.pem", "1" * 64)
-    first.set("a.pem", None)
+    first.set("b.pem", "2" * 64)
     first.save()
-    second = marks(memory)
-    assert (second.find("a.pem", None), second.find("a.pem", "1" * 64)) == (True, False)
+    first.forget("a.pem")
+    first.save()
+    assert (marks(memory).find("a.pem", "1" * 64), marks(memory).find("b.pem", "2" * 64)) == (None, True)
+    assert len(memory.names) == 2
 
 
 def test_many_are_saved_with_a_few_requests() -> None:
@@ -84,9 +96,11 @@ def test_many_are_saved_with_a_few_requests() -> None:
     assert (len(memory.names), memory.asked) == (60, 1 + 3)
 
 
-def test_where_it_cannot_be_remembered_nothing_fails() -> None:
-    memory = Memory(fails=True)
+@pytest.mark.parametrize(("failure", "found"), [(HaproxyError, None), (UnsupportedCommand, True)])
+def test_where_it_cannot_be_remembered_nothing_fails(failure: type[HaproxyError], found: bool | None) -> None:
+    """Before HAProxy 2.5 an intermediate that was issued again goes unseen, instead of being given in each run."""
+    memory = Memory(failure=failure)
     first = marks(memory)
     first.set("a.pem", "1" * 64)
     first.save()
-    assert marks(memory).find("a.pem", "1" * 64) is None
+    assert marks(memory).find("a.pem", "1" * 64) is found

@@ -110,12 +110,9 @@ def test_an_authority_without_its_root_is_not_believed():
 
 def test_a_key_for_rsassa_pss_alone_is_refused():
     """cryptography signs with it as with any other one; no peer believes that."""
-    command = "openssl req -x509 -newkey rsa-pss -pkeyopt rsa_keygen_bits:2048 -nodes -keyout - -subj /CN=PSS -days 9"
-    done = subprocess.run(command.split(), capture_output=True, text=True, check=True)
-    made = done.stdout
+    made = pki.rsassa_pss("pss.example.com")
     certificate = x509.load_pem_x509_certificate(made[made.index("-----BEGIN CERT") :].encode())
     key = read_key(made[: made.index("-----BEGIN CERT")])
-    pki.private_key_pem(key)
     with pytest.raises(RotationError, match="peers refuse"):
         try_out(SigningAuthority(load_certificate(certificate.public_bytes(Encoding.DER)), key))
 
