@@ -9,10 +9,6 @@ import typing as t
 
 import yaml
 from ansible.errors import AnsibleFilterError
-from ansible_collections.certops.rotation.plugins.module_utils._core.push.certdeploy import import_server
-from ansible_collections.certops.rotation.plugins.module_utils._core.push.pusher import PusherPlan, PusherSettings
-from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
-from ansible_collections.certops.rotation.plugins.plugin_utils._typed import typed_fields
 
 DOCUMENTATION = r"""
 name: _certificate_push
@@ -50,6 +46,10 @@ _PREFIX: t.Final = "certificate_push_"
 
 
 def certificate_push(variables: t.Mapping[str, t.Any], config: str = "") -> dict[str, t.Any]:
+    from ansible_collections.certops.rotation.plugins.module_utils._core.push.pusher import PusherPlan, PusherSettings
+    from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
+    from ansible_collections.certops.rotation.plugins.plugin_utils._typed import typed_fields
+
     try:
         given = {**variables, **(_configured(pathlib.Path(str(config)), variables) if config else {})}
         return PusherPlan(PusherSettings(**typed_fields(PusherSettings, given, _PREFIX))).as_dict()
@@ -77,6 +77,9 @@ def _configured(path: pathlib.Path, known: t.Collection[str]) -> dict[str, t.Any
 
 
 def _of_certdeploy(path: pathlib.Path, content: dict[str, t.Any]) -> dict[str, t.Any]:
+    from ansible_collections.certops.rotation.plugins.module_utils._core.push.certdeploy import import_server
+    from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
+
     directory = content.get("client_config_directory")
     files = sorted(pathlib.Path(directory).iterdir()) if isinstance(directory, str) and directory else []
     try:

@@ -7,11 +7,6 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.certops.rotation.plugins.module_utils._core.push.receiving import (
-    ReceiverPlan,
-    ReceiverSettings,
-)
-from ansible_collections.certops.rotation.plugins.plugin_utils._typed import typed_fields
 
 DOCUMENTATION = r"""
 name: _certificate_receiver
@@ -54,6 +49,12 @@ _value:
 def certificate_receiver(
     variables: t.Mapping[str, t.Any], key_files: t.Mapping[str, str], seen: t.Sequence[str] = ()
 ) -> dict[str, t.Any]:
+    from ansible_collections.certops.rotation.plugins.module_utils._core.push.receiving import (
+        ReceiverPlan,
+        ReceiverSettings,
+    )
+    from ansible_collections.certops.rotation.plugins.plugin_utils._typed import typed_fields
+
     try:
         settings = ReceiverSettings(**typed_fields(ReceiverSettings, variables, "certificate_receiver_"))
     except ValueError as error:

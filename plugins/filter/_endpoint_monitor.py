@@ -8,9 +8,6 @@ import typing as t
 from datetime import datetime, timezone
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.certops.rotation.plugins.module_utils._core.watch.monitor import MonitorPlan, MonitorSettings
-from ansible_collections.certops.rotation.plugins.module_utils._ports.tls.starttls import PROTOCOLS
-from ansible_collections.certops.rotation.plugins.plugin_utils._typed import typed_fields
 
 DOCUMENTATION = r"""
 name: _endpoint_monitor
@@ -54,6 +51,13 @@ def endpoint_monitor(
     hostvars: t.Mapping[str, t.Mapping[str, t.Any]],
     registered: t.Mapping[str, t.Any] | None = None,
 ) -> dict[str, t.Any]:
+    from ansible_collections.certops.rotation.plugins.module_utils._core.watch.monitor import (
+        MonitorPlan,
+        MonitorSettings,
+    )
+    from ansible_collections.certops.rotation.plugins.module_utils._ports.tls.starttls import PROTOCOLS
+    from ansible_collections.certops.rotation.plugins.plugin_utils._typed import typed_fields
+
     try:
         settings = MonitorSettings(**typed_fields(MonitorSettings, variables, "endpoint_monitor_"))
     except ValueError as error:

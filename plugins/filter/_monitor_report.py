@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.certops.rotation.plugins.module_utils._core.watch.monitor_report import monitor_report
-
 DOCUMENTATION = r"""
 name: _monitor_report
 short_description: What a run of the role endpoint_monitor tells, and what it fails for
@@ -48,6 +46,8 @@ _value:
 def _reported(
     results: t.Mapping[str, t.Mapping[str, t.Any]], plan: t.Mapping[str, t.Any], predicted: bool = False
 ) -> dict[str, list[str]]:
+    from ansible_collections.certops.rotation.plugins.module_utils._core.watch.monitor_report import monitor_report
+
     return monitor_report(plan, results, predicted)
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.certops.rotation.plugins.plugin_utils._host_facts import shadowing_facts
 
 DOCUMENTATION = r"""
 name: _of_inventory
@@ -47,6 +46,8 @@ _value:
 
 
 def of_inventory(value: t.Any, facts: t.Mapping[str, t.Any], host: str) -> t.Any:
+    from ansible_collections.certops.rotation.plugins.plugin_utils._host_facts import shadowing_facts
+
     problem = shadowing_facts(host, {"ansible_facts": facts})
     if problem:
         raise AnsibleFilterError(problem)

@@ -7,9 +7,6 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.certops.rotation.plugins.module_utils._core.push.pusher import KNOWN_OF_HOSTS, group_targets
-from ansible_collections.certops.rotation.plugins.plugin_utils._host_facts import shadowing_facts
-from ansible_collections.certops.rotation.plugins.plugin_utils._typed import typed
 
 DOCUMENTATION = r"""
 name: _push_targets
@@ -53,6 +50,13 @@ _value:
 def push_targets(
     names: t.Sequence[str], hostvars: t.Mapping[str, t.Mapping[str, t.Any]], defaults: t.Any = None
 ) -> list[dict[str, t.Any]]:
+    from ansible_collections.certops.rotation.plugins.module_utils._core.push.pusher import (
+        KNOWN_OF_HOSTS,
+        group_targets,
+    )
+    from ansible_collections.certops.rotation.plugins.plugin_utils._host_facts import shadowing_facts
+    from ansible_collections.certops.rotation.plugins.plugin_utils._typed import typed
+
     hosts = {
         str(name): {known: hostvars[name][known] for known in KNOWN_OF_HOSTS if known in hostvars[name]}
         for name in names

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.certops.rotation.plugins.module_utils._core.acme.reissue_report import reissue_report
-
 DOCUMENTATION = r"""
 name: _reissue_report
 short_description: How far the replacement of many certificates is
@@ -41,8 +39,14 @@ _value:
 """
 
 
+def reported(*arguments: t.Any) -> t.Any:
+    from ansible_collections.certops.rotation.plugins.module_utils._core.acme.reissue_report import reissue_report
+
+    return reissue_report(*arguments)
+
+
 class FilterModule:
     """Jinja2 filters of certops.rotation."""
 
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
-        return {"_reissue_report": reissue_report}
+        return {"_reissue_report": reported}

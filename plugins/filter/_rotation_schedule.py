@@ -7,8 +7,6 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.certops.rotation.plugins.module_utils._core.schedule import Schedule, Settings
-from ansible_collections.certops.rotation.plugins.plugin_utils._typed import typed_fields
 
 DOCUMENTATION = r"""
 name: _rotation_schedule
@@ -44,6 +42,9 @@ _value:
 
 
 def rotation_schedule(variables: t.Mapping[str, t.Any], has_systemd: bool) -> dict[str, t.Any]:
+    from ansible_collections.certops.rotation.plugins.module_utils._core.schedule import Schedule, Settings
+    from ansible_collections.certops.rotation.plugins.plugin_utils._typed import typed_fields
+
     try:
         settings = Settings(**typed_fields(Settings, variables, "rotation_schedule_"))
     except ValueError as error:

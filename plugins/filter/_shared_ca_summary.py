@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.certops.rotation.plugins.module_utils._core.shared_ca.summary import summary
-
 DOCUMENTATION = r"""
 name: _shared_ca_summary
 short_description: What became of a shared authority and of a host's server certificate
@@ -42,8 +40,14 @@ _value:
 """
 
 
+def told(*arguments: t.Any) -> t.Any:
+    from ansible_collections.certops.rotation.plugins.module_utils._core.shared_ca.summary import summary
+
+    return summary(*arguments)
+
+
 class FilterModule:
     """Jinja2 filters of certops.rotation."""
 
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
-        return {"_shared_ca_summary": summary}
+        return {"_shared_ca_summary": told}

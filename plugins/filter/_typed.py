@@ -7,8 +7,9 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.certops.rotation.plugins.plugin_utils._typed import Kind
-from ansible_collections.certops.rotation.plugins.plugin_utils._typed import typed as converted
+
+if t.TYPE_CHECKING:
+    from ansible_collections.certops.rotation.plugins.plugin_utils._typed import Kind
 
 DOCUMENTATION = r"""
 name: _typed
@@ -51,6 +52,8 @@ _value:
 
 
 def typed(value: t.Any, kind: Kind, name: str) -> t.Any:
+    from ansible_collections.certops.rotation.plugins.plugin_utils._typed import typed as converted
+
     try:
         return converted(value, kind, name)
     except ValueError as error:

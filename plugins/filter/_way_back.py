@@ -6,13 +6,6 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.certops.rotation.plugins.module_utils._core.secrets.way_back import (
-    expected,
-    moves,
-    obstacles,
-    strangers,
-)
-
 DOCUMENTATION = r"""
 name: _way_back
 short_description: What certificates that go back on many hosts need
@@ -52,16 +45,22 @@ _value:
   type: raw
 """
 
-_ANSWERS: dict[str, t.Callable[..., t.Any]] = {
-    "obstacles": lambda plans, _more: obstacles(plans),
-    "moves": lambda plans, _more: moves(plans.values()),
-    "expected": expected,
-    "strangers": strangers,
-}
-
 
 def way_back(value: t.Any, question: str, more: t.Any = None) -> t.Any:
-    return _ANSWERS[question](value, more or {})
+    from ansible_collections.certops.rotation.plugins.module_utils._core.secrets.way_back import (
+        expected,
+        moves,
+        obstacles,
+        strangers,
+    )
+
+    answers: dict[str, t.Callable[..., t.Any]] = {
+        "obstacles": lambda plans, _more: obstacles(plans),
+        "moves": lambda plans, _more: moves(plans.values()),
+        "expected": expected,
+        "strangers": strangers,
+    }
+    return answers[question](value, more or {})
 
 
 class FilterModule:

@@ -10,9 +10,6 @@ import typing as t
 
 import yaml
 from ansible.errors import AnsibleFilterError
-from ansible_collections.certops.rotation.plugins.module_utils._core.push.certdeploy import import_server
-from ansible_collections.certops.rotation.plugins.module_utils._core.push.certdeploy_client import import_client
-from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
 
 DOCUMENTATION = r"""
 name: certdeploy_settings
@@ -77,6 +74,10 @@ _SERVER_KEYS: t.Final = frozenset({"privkey_filename", "private_key_file", "clie
 def certdeploy_settings(
     config: t.Any, clients: t.Any = (), queue: t.Any = None, receiver: bool = False
 ) -> dict[str, t.Any]:
+    from ansible_collections.certops.rotation.plugins.module_utils._core.push.certdeploy import import_server
+    from ansible_collections.certops.rotation.plugins.module_utils._core.push.certdeploy_client import import_client
+    from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
+
     given = _loaded(config, "The configuration")
     try:
         if isinstance(given, t.Mapping) and not _SERVER_KEYS.intersection(given) and "destination" in given:

@@ -7,7 +7,6 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.naming import certificate_file_stem
 
 DOCUMENTATION = r"""
 name: certificate_file_name
@@ -49,6 +48,8 @@ _value:
 
 
 def certificate_file_name(name: str, extension: str = "pem") -> str:
+    from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.naming import certificate_file_stem
+
     if not isinstance(name, str) or not name:
         raise AnsibleFilterError("certificate_file_name needs the name of a secret, a text that is not empty.")
     stem = certificate_file_stem(str(name))

@@ -8,8 +8,6 @@ import datetime
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.certops.rotation.plugins.module_utils._core.instants import format_duration, parse_duration
-from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
 
 DOCUMENTATION = r"""
 name: duration
@@ -54,6 +52,9 @@ _value:
 
 
 def duration(value: t.Any) -> int | float | str:
+    from ansible_collections.certops.rotation.plugins.module_utils._core.instants import format_duration, parse_duration
+    from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
+
     try:
         if isinstance(value, str):
             seconds = parse_duration(str(value)).total_seconds()

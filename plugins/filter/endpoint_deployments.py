@@ -8,9 +8,6 @@ import typing as t
 from datetime import datetime, timezone
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.certops.rotation.plugins.module_utils._core.instants import parse_isoformat_utc
-from ansible_collections.certops.rotation.plugins.module_utils._core.watch.deployments import told_deployments
-from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
 
 DOCUMENTATION = r"""
 name: endpoint_deployments
@@ -80,6 +77,10 @@ _value:
 def endpoint_deployments(
     status: t.Any, host: t.Any, discovery: t.Any = None, at: t.Any = None
 ) -> list[dict[str, t.Any]]:
+    from ansible_collections.certops.rotation.plugins.module_utils._core.instants import parse_isoformat_utc
+    from ansible_collections.certops.rotation.plugins.module_utils._core.watch.deployments import told_deployments
+    from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
+
     if not isinstance(status, t.Mapping) or not isinstance(discovery or {}, t.Mapping):
         raise AnsibleFilterError(f"{host}: endpoint_deployments needs the results of modules, which are dictionaries.")
     try:

@@ -7,10 +7,6 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.certops.rotation.plugins.module_utils._core.watch.endpoints_csv import endpoints_csv
-from ansible_collections.certops.rotation.plugins.module_utils._core.watch.reading import read_endpoint
-from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
-from ansible_collections.certops.rotation.plugins.module_utils._ports.tls.starttls import PROTOCOLS
 
 DOCUMENTATION = r"""
 name: endpoints_csv
@@ -53,6 +49,11 @@ _value:
 
 
 def csv_of(endpoints: t.Any) -> str:
+    from ansible_collections.certops.rotation.plugins.module_utils._core.watch.endpoints_csv import endpoints_csv
+    from ansible_collections.certops.rotation.plugins.module_utils._core.watch.reading import read_endpoint
+    from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
+    from ansible_collections.certops.rotation.plugins.module_utils._ports.tls.starttls import PROTOCOLS
+
     if not isinstance(endpoints, (list, tuple)):
         raise AnsibleFilterError("endpoints_csv needs a list of endpoints.")
     try:

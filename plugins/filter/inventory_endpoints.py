@@ -7,13 +7,6 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.certops.rotation.plugins.module_utils._core.watch.inventory import (
-    HostEntry,
-    endpoints_of_inventory,
-)
-from ansible_collections.certops.rotation.plugins.module_utils._core.watch.reading import endpoint_fields, read_tags
-from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
-from ansible_collections.certops.rotation.plugins.module_utils._ports.tls.starttls import PROTOCOLS
 
 DOCUMENTATION = r"""
 name: inventory_endpoints
@@ -83,6 +76,14 @@ def inventory_endpoints(
     port: t.Any = 443,
     tags: t.Any = None,
 ) -> list[dict[str, t.Any]]:
+    from ansible_collections.certops.rotation.plugins.module_utils._core.watch.inventory import (
+        HostEntry,
+        endpoints_of_inventory,
+    )
+    from ansible_collections.certops.rotation.plugins.module_utils._core.watch.reading import endpoint_fields, read_tags
+    from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
+    from ansible_collections.certops.rotation.plugins.module_utils._ports.tls.starttls import PROTOCOLS
+
     if not isinstance(hosts, (list, tuple)) or not isinstance(hostvars, t.Mapping):
         raise AnsibleFilterError("inventory_endpoints needs names of hosts, such as groups.all, and hostvars.")
     entries = []

@@ -9,8 +9,6 @@ import json
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
-from ansible_collections.certops.rotation.plugins.module_utils._ports.host.libraries import require_library
 
 DOCUMENTATION = r"""
 name: pem_bundle
@@ -62,6 +60,9 @@ _value:
 
 
 def pem_bundle(value: t.Any, private_key: bool = True) -> str:
+    from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
+    from ansible_collections.certops.rotation.plugins.module_utils._ports.host.libraries import require_library
+
     try:
         require_library("cryptography")
         from ansible_collections.certops.rotation.plugins.module_utils._core.x509.arranged import arranged_pem

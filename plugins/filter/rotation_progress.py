@@ -7,7 +7,6 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.progress import Progress
 
 DOCUMENTATION = r"""
 name: rotation_progress
@@ -200,6 +199,8 @@ _FIELDS = (
 
 
 def rotation_progress(sync: dict[str, t.Any], **results: t.Any) -> dict[str, t.Any]:
+    from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.progress import Progress
+
     try:
         progress = Progress(sync, **results)
         return {name: getattr(progress, name) for name in _FIELDS}

@@ -7,8 +7,6 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.certops.rotation.plugins.module_utils._core.shared_ca.rollout import Rollout
-from ansible_collections.certops.rotation.plugins.module_utils._errors import InvalidOption
 
 DOCUMENTATION = r"""
 name: shared_ca_rollout
@@ -100,6 +98,9 @@ _NEEDS = ("known", "trusted", "reissued", "returned", "promoted")
 def shared_ca_rollout(
     stored: dict[str, t.Any], members: dict[str, t.Any], until: str = "finished", **options: bool
 ) -> dict[str, t.Any]:
+    from ansible_collections.certops.rotation.plugins.module_utils._core.shared_ca.rollout import Rollout
+    from ansible_collections.certops.rotation.plugins.module_utils._errors import InvalidOption
+
     try:
         rollout = Rollout(stored, members)
         refusal, plan = "", {}

@@ -39,7 +39,7 @@ def run():
         "of ansible": sorted(name for name, part in parts.items() if part not in ([], ["module_utils"], ["modules"])),
         "path": sys.path[1:],
         "secret": module.params["secret"],
-        "signals": [str(signal.getsignal(number)) for number in (1, 2, 10, 13, 15, 17)],
+        "signals": [str(signal.getsignal(number)) for number in (2, 10, 13, 15, 17)],
         "temporary": tempfile.gettempdir(),
         "text": to_text(b"text"),
         "threads": threading.active_count(),

@@ -16,6 +16,7 @@ import contextlib
 import functools
 import gc
 import importlib
+import importlib.machinery
 import importlib.util
 import os
 import pathlib
@@ -124,6 +125,23 @@ def install(beginning: _Beginning) -> None:
         return _forked(in_data or b"", {**environment, "PWD": cwd}, beginning)  # the shell tells where it is
 
     local.exec_command = exec_command
+    _keep_compiled()
+
+
+def _keep_compiled() -> None:
+    """Ansible compiles anew, in each task, what it imports of collections: take what Python has kept of it."""
+    finder = importlib.import_module("ansible.utils.collection_loader._collection_finder")
+    loader: t.Any = finder._AnsibleCollectionPkgLoaderBase
+    compiled = loader.get_code
+
+    def get_code(self: t.Any, fullname: str) -> types.CodeType | None:
+        filename = self.get_filename(fullname)
+        if filename and filename.endswith(".py") and pathlib.Path(filename).is_file():
+            return importlib.machinery.SourceFileLoader(fullname, filename).get_code(fullname)
+        code: types.CodeType | None = compiled(self, fullname)
+        return code
+
+    loader.get_code = get_code
 
 
 def _environment(command: str) -> dict[str, str] | None:

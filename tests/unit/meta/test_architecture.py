@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import ast
 import pathlib
 import re
 
@@ -76,6 +77,18 @@ def test_contributing_names_what_there_is() -> None:
     places = [ROOT / "plugins" / "module_utils" / path if path.startswith("_") else ROOT / path for path in named]
     assert len(places) > 20
     assert [str(place) for place in places if not place.exists()] == []
+
+
+def test_filters_import_when_they_are_called() -> None:
+    """Ansible loads all of them in the process of each task that names one, and compiles anew what they import."""
+    filters = ROOT / "plugins" / "filter"
+    eager = [
+        f"{path.name}: {node.module}"
+        for path in sorted(filters.glob("*.py"))
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("ansible_collections.")
+    ]
+    assert eager == []
 
 
 # The rules themselves, on a small collection
