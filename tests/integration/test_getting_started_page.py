@@ -139,7 +139,7 @@ def test_beside_certbot_without_aws(scene: rotation.Scene, tmp_path: pathlib.Pat
 
 def wheel(folder: pathlib.Path, requirement: str, program: str = "") -> None:
     """A package by the name of a real one, with the version that is asked for. program: of its command."""
-    name, _, version = requirement.partition(">=")
+    name, _separator, version = requirement.partition(">=")
     module, version = name.replace("-", "_"), version or "1"
     info = f"{module}-{version}.dist-info"
     with zipfile.ZipFile(folder / f"{module}-{version}-py3-none-any.whl", "w") as archive:

@@ -242,6 +242,7 @@ def test_an_intermediate_that_was_issued_again(
     leaf = intermediate.issue("b.example.com", key_type=key_type)
     first, second = leaf.combined_pem, leaf.replace(chain_pem=again.certificate_pem).combined_pem
     item = {"src": haproxy.write_certificate("b.pem", first)}
+    time.sleep(0.2)  # when a process began is known within a few hundredths of a second
     assert haproxy.reload(), haproxy.log
     worker = haproxy.worker_pid()
     assert actions(deploy(haproxy, item)) == ["unchanged"]  # as it was read

@@ -152,7 +152,7 @@ def _environment(command: str) -> dict[str, str] | None:
     *settings, program = shlex.split(words[2].removesuffix(" && sleep 0"))
     if program != sys.executable or not all("=" in setting for setting in settings):
         return None
-    return {**os.environ, **{name: value for name, _, value in (setting.partition("=") for setting in settings)}}
+    return {**os.environ, **dict(setting.split("=", 1) for setting in settings)}
 
 
 def _forked(program: bytes, environment: dict[str, str], beginning: _Beginning) -> tuple[int, bytes, bytes]:
@@ -160,7 +160,7 @@ def _forked(program: bytes, environment: dict[str, str], beginning: _Beginning) 
     pipes = [os.pipe(), os.pipe()]
     child = os.fork()
     if child == 0:
-        _become(program, environment, beginning, [writer for _, writer in pipes])
+        _become(program, environment, beginning, [writer for _reader, writer in pipes])
     printed = {}
     with selectors.DefaultSelector() as selector:
         for reader, writer in pipes:
@@ -168,13 +168,13 @@ def _forked(program: bytes, environment: dict[str, str], beginning: _Beginning) 
             selector.register(reader, selectors.EVENT_READ)
             printed[reader] = bytearray()
         while selector.get_map():
-            for key, _ in selector.select():
+            for key, _events in selector.select():
                 data = os.read(key.fd, 65536)
                 printed[key.fd] += data
                 if not data:
                     selector.unregister(key.fd)
                     os.close(key.fd)
-    _, status = os.waitpid(child, 0)
+    _pid, status = os.waitpid(child, 0)
     output, errors = (bytes(text) for text in printed.values())
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code, output, errors  # as the shell tells

@@ -206,7 +206,9 @@ class _Judge:
         """A wrong answer where several may answer is the fault of one of them: not of one whose place another one's
         version before has taken, nor of one that is served wherever it alone may answer."""
         served = answer.fingerprint_sha256 or ""
-        if type(finding) is not Mismatch or served == target.certificate.previous_fingerprint_sha256:
+        if not isinstance(finding, Mismatch) or isinstance(finding, Shadowed):
+            return finding
+        if served == target.certificate.previous_fingerprint_sha256:
             return finding
         rivals = tuple(target.rivals_of(answer))
         if not rivals:

@@ -117,8 +117,8 @@ def sync_and_close(descriptors: t.Collection[int]) -> None:
 
 def set_attributes(descriptor: int, attributes: FileAttributes) -> None:
     """Owner first: changing it clears mode bits."""
+    step: t.Literal["owner", "mode"] = "owner"
     try:
-        step: t.Literal["owner", "mode"] = "owner"
         if attributes.uid is not None or attributes.gid is not None:
             uid = -1 if attributes.uid is None else attributes.uid
             os.fchown(descriptor, uid, -1 if attributes.gid is None else attributes.gid)
