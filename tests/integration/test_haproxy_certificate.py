@@ -11,6 +11,7 @@ import re
 import ssl
 import stat
 import subprocess
+import time
 
 import pytest
 from ansible_collections.certops.rotation.tests.support import pki
