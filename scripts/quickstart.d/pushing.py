@@ -11,6 +11,7 @@ import contextlib
 import getpass
 import os
 import pathlib
+import re
 import shlex
 import shutil
 import socket
@@ -239,13 +240,19 @@ class Balancer(Haproxy):
         return {"type": "haproxy", "haproxy": own}
 
 
+def _quoted(expression: re.Match[str]) -> str:
+    """Texts that "~" puts together, as the template's filter quotes them for a shell."""
+    return shlex.quote("".join(re.findall(r"'([^']*)'", expression[1])))
+
+
 def install_hook(certbot: Certbot, wake: pathlib.Path) -> pathlib.Path:
     """The one of the role certificate_push, which a renewal runs. wake: where it says so."""
     wake.mkdir(parents=True, mode=0o700)
     wake.parent.chmod(0o700)
     text = (ROOT / "roles/certificate_push/templates/hook.j2").read_text()
     text = text.replace("{{ ansible_managed | comment }}", "#")
-    text = text.replace("{{ __certificate_push_plan.wake | quote }}", shlex.quote(str(wake)))
+    text = text.replace("__certificate_push_plan.wake", repr(str(wake)))
+    text = re.sub(r"\{\{ \(?('[^']*'(?: ~ '[^']*')*)\)? \| quote \}\}", _quoted, text)
     hook = certbot.directory / "renewal-hooks/deploy/certops-push"
     hook.parent.mkdir(parents=True)
     hook.write_text(text)

@@ -56,7 +56,7 @@ def test_what_was_there_is_the_version_before(
     before = receiver.deploy(check=True).result
     result = receiver.deployed()
     for each in (before, result):
-        assert [item["action"] for item in each["lineages"]] == ["updated"]
+        assert [item["action"] for item in each["lineages"]] == ["updated"], each["lineages"][0].get("message")
     assert receiver.fingerprints() == {A: new.fingerprint_sha256}
     assert (receiver.live / A).is_symlink()
     assert receiver.left_over() == []

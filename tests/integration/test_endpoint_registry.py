@@ -234,10 +234,10 @@ def test_deployments(watched: Watched) -> None:
     of_web2 = {**of_web1, "host": "web2", "layers": {"file": None, "wire": "bb" * 32}, "endpoints": []}
     done = watched.check_run_check_run(deployments=[of_web1, of_web2])
     assert done["deployments_changed"] == ["web1", "web2"]
-    watched.run(deployments=[{**of_web1, "at": "2027-01-01T00:00:00Z"}])
+    watched.run(deployments=[{**of_web1, "at": "2026-01-01T00:00:00Z"}])
     found = {each.host: each for each in SqlRegistry(watched.url).deployments()}
     assert (isoformat_utc(found["web1"].at), found["web1"].endpoints) == (
-        "2027-01-01T00:00:00Z",
+        "2026-01-01T00:00:00Z",
         (("a.example.com", 443),),
     )
     assert watched.check_run_check_run(deployments=[{**of_web1, "certificate": "b.pem"}])["deployments_changed"] == [
