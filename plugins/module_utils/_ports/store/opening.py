@@ -88,7 +88,8 @@ def foresee(path: str, settings: DirectorySettings, name: str | None) -> None:
         elif not found.versions:
             require_writable(found.state, VERSIONS)
         if name:
-            require_writable(found.base, name, own=True)
+            adopted = settings.adopts and is_directory(found.base.look(name))
+            require_writable(found.base, "" if adopted else name, own=True)
 
 
 @contextlib.contextmanager
