@@ -12,6 +12,7 @@ import hashlib
 import re
 import ssl
 import subprocess
+import time
 import typing as t
 
 import pytest
@@ -238,9 +239,11 @@ backend behind
     haproxy = Telling({}, tls=[tls])
     for name, content in files.items():
         (haproxy.directory / name).write_text(content)
+    time.sleep(0.2)  # when a process began is known within a few hundredths of a second
     with haproxy:
+        item = {"src": path_in(haproxy, "client.pem")}
         for wanted in (first, renewed):
-            run = deploy(haproxy, put(haproxy, "client.pem", wanted.combined_pem))
+            run = deploy(haproxy, item if wanted is first else put(haproxy, "client.pem", wanted.combined_pem))
             assert actions(run) == ["unchanged" if wanted is first else "updated"], run.output
             answer = haproxy.execute("GET / HTTP/1.0\r\n\r", path_in(haproxy, "asked.sock"))
             sha1 = hashlib.sha1(ssl.PEM_cert_to_DER_cert(wanted.certificate_pem)).hexdigest()
