@@ -293,7 +293,7 @@ def test_a_page_that_somebody_else_put_there_is_written_anew(watch: Watch) -> No
 def test_there_is_no_directory(watch: Watch) -> None:
     run = watch.show(path=str(watch.folder / "none" / "index.html"))
     assert run.failed
-    assert "Create the parent directory" in run.result["msg"]
+    assert "Create the parent directory, or mount what it should be on." in run.result["msg"]
 
 
 # Odd registries and options

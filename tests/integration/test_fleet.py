@@ -37,6 +37,7 @@ class Fleet:
             + config
             + " }}",
             "ansible_connection": "{{ 'ssh' if 'dead' in inventory_hostname else 'local' }}",
+            "ansible_ssh_pipelining": False,  # as users have it; with it Ansible's words about a dead host are others
             "ansible_host": "127.0.0.1",
             "ansible_port": free_port(),
             "rotation_report_file": str(self.report_path),
@@ -74,7 +75,7 @@ def test_each_host_is_in_the_table_and_in_the_report(scene: rotation.Scene, tmp_
     assert table[0] == "host outcome rotated unchanged refused failed proof why"
     assert table[1:3] == ["lb1 rotated 1 0 0 0 0 of 1", "lb2 rotated 1 0 0 0 0 of 1"]
     assert table[3].startswith("lb3-dead unreachable - - - - - ")
-    assert "Connection refused" in table[3] or "can be reached over ssh" in table[3]
+    assert "Connection refused" in table[3]
     assert table[4:] == ["3 hosts: 2 rotated, 1 unreachable.", f"The report: {fleet.report_path}"]
     report = fleet.report()
     assert report["summary"] == {

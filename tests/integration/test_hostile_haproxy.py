@@ -245,10 +245,9 @@ def nonsense(_request: str) -> str:
 def test_reading_ends_for_a_peer_that_names_what_he_is_asked_for(tmp_path: pathlib.Path) -> None:
     started = time.monotonic()
     with LyingSocket(tmp_path / "s", tireless) as socket:
-        run = run_module("haproxy_certificate_info", {"socket": socket.address, "timeout": 0.5})
-    # On a busy machine one of the answers, or a connection, comes too late itself.
-    said = ("seconds together", "more than 0.5 seconds", "within 0.5 seconds")
-    assert any(one in run.result["msg"] for one in said), run.output
+        run = run_module("haproxy_certificate_info", {"socket": socket.address, "timeout": 1})
+    # On a busy machine one of the answers comes too late itself.
+    assert "seconds together" in run.result["msg"] or "more than 1 seconds" in run.result["msg"], run.output
     assert time.monotonic() - started < 60
 
 
