@@ -37,34 +37,26 @@ def test_called_again_after_a_rescued_rollback_and_for_another_haproxy(aws: Moto
     with rotation.scene(aws) as first, rotation.scene(aws) as second:
         old = first.store("a")
         assert first.rotate().returncode == 0
-        shadow = first.haproxy.certs_dir / "aaa.pem"
-        reload = {"certops.rotation.haproxy_reload": {"method": "master", "check_config": False}}
-        reload["certops.rotation.haproxy_reload"]["socket"] = first.haproxy.master_socket
-        shadow.write_text(first.authority.issue("a.example.com").combined_pem)
-        assert first.haproxy.reload()
         new = first.store("a")
-        # Of a listener that is named, it is not known that another file is in the way there.
-        named = {"haproxy_certificates_binds": [f"127.0.0.1:{first.haproxy.port}"]}
-        run = run_playbook(
-            first.variables,
-            playbook=play(
-                {
-                    "block": [{**ROTATE, "vars": named}],
-                    "rescue": [
-                        {"ansible.builtin.set_fact": {"rescued": "{{ haproxy_certificates_result }}"}},
-                        command("cp", first.file("a"), first.haproxy.directory / "gone-back.pem"),
-                        command("rm", shadow),
-                        reload,
-                        ROTATE,
-                    ],
-                },
-                shown("rescued"),
-                shown("haproxy_certificates_result"),
-                {**ROTATE, "vars": second.variables},
-                ROTATE,
-            ),
-            env=aws.env,
-        )
+        with rotation.another_program(first, "a.example.com") as address:
+            run = run_playbook(
+                first.variables,
+                playbook=play(
+                    {
+                        "block": [{**ROTATE, "vars": {"haproxy_certificates_binds": [address]}}],
+                        "rescue": [
+                            {"ansible.builtin.set_fact": {"rescued": "{{ haproxy_certificates_result }}"}},
+                            command("cp", first.file("a"), first.haproxy.directory / "gone-back.pem"),
+                            ROTATE,
+                        ],
+                    },
+                    shown("rescued"),
+                    shown("haproxy_certificates_result"),
+                    {**ROTATE, "vars": second.variables},
+                    ROTATE,
+                ),
+                env=aws.env,
+            )
         assert run.returncode == 0, run.output
         walks = [task.result for task in run.of("haproxy_rotation")]
         assert [walk["rolled_back"] for walk in walks] == [["web/a"], [], [], []]
