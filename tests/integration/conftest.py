@@ -22,6 +22,7 @@ from ansible_collections.certops.rotation.tests.support.aws_faults import AwsFau
 from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
 from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance
 from ansible_collections.certops.rotation.tests.support.issuing_scene import PROGRAM as ISSUING_PROGRAM
+from ansible_collections.certops.rotation.tests.support.ministack import MinistackServer, ministack_server
 from ansible_collections.certops.rotation.tests.support.moto import MotoServer, moto_server
 from ansible_collections.certops.rotation.tests.support.pki import CertificateAuthority
 from ansible_collections.certops.rotation.tests.support.sync import SyncTarget
@@ -146,6 +147,20 @@ def aws(moto: MotoServer) -> MotoServer:
     """An emulated AWS that holds nothing."""
     moto.reset()
     return moto
+
+
+@pytest.fixture(scope="session")
+def ministack() -> t.Iterator[MinistackServer]:
+    """Another emulated AWS, which tells of events; it may still hold what earlier tests stored."""
+    with ministack_server() as server:
+        yield server
+
+
+@pytest.fixture
+def aws_events(ministack: MinistackServer) -> MinistackServer:
+    """The same, holding nothing."""
+    ministack.reset()
+    return ministack
 
 
 @pytest.fixture(scope="session")

@@ -37,6 +37,9 @@ def _client(service: str, endpoint_url: str, region: str) -> t.Any:
 class MotoServer:
     """endpoint_url: where it listens; env: what a process needs to use it and nothing else of AWS."""
 
+    _answers = "/moto-api/data.json"
+    _reset = "/moto-api/reset"
+
     def __init__(self, port: int | None = None, command: t.Sequence[str] = ()) -> None:
         """command: what starts the server instead of moto's own program; the port is added."""
         self.port = port or free_port()
@@ -56,17 +59,20 @@ class MotoServer:
 
     def start(self, timeout: float = 60) -> None:
         """timeout: seconds until it must answer."""
-        command = [*self._command, str(self.port)]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._process = self._begin()
         deadline = time.monotonic() + timeout
         while True:
             try:
-                with urllib.request.urlopen(f"{self.endpoint_url}/moto-api/data.json", timeout=2):
+                with urllib.request.urlopen(f"{self.endpoint_url}{self._answers}", timeout=2):
                     return
             except OSError:
                 if self._process.poll() is not None or time.monotonic() > deadline:
-                    raise AssertionError(f"moto_server does not answer on {self.endpoint_url}") from None
+                    raise AssertionError(f"The emulated AWS does not answer on {self.endpoint_url}") from None
                 time.sleep(0.1)
+
+    def _begin(self) -> subprocess.Popen[bytes]:
+        command = [*self._command, str(self.port)]
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def stop(self) -> None:
         if self._process is not None:
@@ -75,7 +81,7 @@ class MotoServer:
             self._process = None
 
     def reset(self) -> None:
-        request = urllib.request.Request(f"{self.endpoint_url}/moto-api/reset", method="POST")
+        request = urllib.request.Request(f"{self.endpoint_url}{self._reset}", method="POST")
         urllib.request.urlopen(request, timeout=30).close()
 
     def client(self, service: str = "secretsmanager", region: str = REGION) -> t.Any:
