@@ -33,7 +33,7 @@ class MinistackServer(MotoServer):
     def _begin(self) -> subprocess.Popen[bytes]:
         assert _PROGRAM.exists(), "ministack is missing: run scripts/bootstrap"
         env = {**os.environ, "GATEWAY_PORT": str(self.port), "AWS_DEFAULT_REGION": REGION, "LOG_LEVEL": "WARNING"}
-        with open(self._log or os.devnull, "ab") as log:
+        with pathlib.Path(self._log or os.devnull).open("ab") as log:
             return subprocess.Popen(
                 [_PROGRAM, "--bind", f"127.0.0.1:{self.port}", "ministack.app:app"], stdout=log, stderr=log, env=env
             )
