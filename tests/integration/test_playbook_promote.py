@@ -240,8 +240,8 @@ def test_a_controller_that_dies_is_followed_by_another(fleet: PromotionFleet, ol
 def _killed_while_it_soaks(fleet: PromotionFleet, wanted: list[str]) -> None:
     inventory, output = fleet.directory / "all.json", fleet.directory / "killed.log"
     groups = {
-        "haproxy": {"hosts": dict.fromkeys(FLEET, {}), "vars": fleet.inventory()},
-        "haproxy_canaries": {"hosts": dict.fromkeys(CANARIES, {})},
+        "haproxy": {"hosts": {host: {} for host in FLEET}, "vars": fleet.inventory()},
+        "haproxy_canaries": {"hosts": {host: {} for host in CANARIES}},
     }
     inventory.write_text(json.dumps(groups))
     extra = json.dumps({"promotion_names": wanted, "promotion_soak": "1h"})

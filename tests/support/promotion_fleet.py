@@ -93,7 +93,7 @@ class PromotionFleet:
 
     def promote(self, *, check: bool = False, canaries: t.Sequence[str] = CANARIES, **extra: t.Any) -> PlaybookRun:
         """extra: of the command line, without promotion_."""
-        groups = {"haproxy_canaries": {"hosts": dict.fromkeys(canaries, {})}}
+        groups = {"haproxy_canaries": {"hosts": {host: {} for host in canaries}}}
         inventory = self.directory / f"canaries{uuid.uuid4()}.json"
         inventory.write_text(json.dumps(groups))
         told = {"soak": "0", "lag": "0", **extra}
@@ -140,7 +140,7 @@ class PromotionFleet:
             "ansible_ssh_pipelining": False,
             "ansible_host": "127.0.0.1",
             "ansible_port": free_port(),
-            "haproxy_certificates_labels": f"{{{{ (['{LABEL}'] if inventory_hostname in canaries else []) + ['AWSCURRENT'] }}}}",
+            "haproxy_certificates_labels": "{{ ['CANDIDATE'] * (inventory_hostname in canaries) + ['AWSCURRENT'] }}",
             "haproxy_certificates_name_prefix": "web/",
             "haproxy_certificates_path": f"{{{{ {here}.certs }}}}",
             "haproxy_certificates_socket": f"{{{{ {here}.socket }}}}",
