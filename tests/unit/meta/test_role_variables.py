@@ -45,6 +45,7 @@ TEXTS_OF_PLAYBOOKS = {
     "rollback_delegate",
     "status_max_age",
     "issue_hosts",
+    "promotion_controller",
     "push_hosts",
     "monitor_hosts",
     "monitor_discover",
@@ -113,6 +114,7 @@ _CONVERSIONS = (
     "certops.rotation._certificate_receiver",
     "certops.rotation._certificate_push",
     "certops.rotation._endpoint_monitor",
+    "certops.rotation._promotion",
 )
 
 
@@ -160,7 +162,7 @@ def test_text_becomes_the_type_where_a_role_computes_with_it(role: str) -> None:
 @pytest.mark.parametrize("playbook", sorted(path.name for path in (ROOT / "playbooks").glob("*.yml")))
 def test_text_becomes_the_type_in_the_playbooks(playbook: str) -> None:
     texts = list(templates(loaded(ROOT / "playbooks" / playbook)))
-    prefixes = "rotation|rotate_ca|rollback|status|issue|reissue|push|monitor"
+    prefixes = "rotation|rotate_ca|rollback|status|issue|reissue|push|monitor|promotion"
     named = set(re.findall(rf"(?<![\w.])(?:{prefixes})_\w+", "\n".join(texts)))
     assert named - set(OF_PLAYBOOKS) - TEXTS_OF_PLAYBOOKS == set()
     assert [name for text in texts for name in used_as_they_came(text, OF_PLAYBOOKS)] == []
