@@ -57,7 +57,7 @@ class FakeTruth:
         self.others[name] = {self.held[name].version_id or "": ["AWSPREVIOUS"]}
         self.held[name] = self.candidates.pop(name)
 
-    def stages(self, name: str) -> bool:
+    def makes_candidate(self, name: str) -> bool:
         return self.label != "AWSCURRENT" and name in self.held
 
     def staged(self, names: t.Iterable[str], *, now: datetime) -> dict[str, StagedSecret]:
@@ -86,7 +86,7 @@ class FakeTruth:
         if self.broken:
             raise RotationError(self.broken)
         version = bundle.fingerprint_sha256
-        if self.stages(wanted.name):
+        if self.makes_candidate(wanted.name):
             made = HeldCertificate(bundle, directory, profile, version, f"arn:{wanted.name}")
             self.candidates[wanted.name] = made
             return TruthVersion(f"arn:{wanted.name}", version, True, self.label)

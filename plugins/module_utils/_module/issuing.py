@@ -70,11 +70,11 @@ def policy_of(params: _Params) -> RenewalPolicy:
     )
 
 
-def label_of(stage: str) -> str:
+def label_of(given: str) -> str:
     """Raises InvalidOption."""
     from .._core.promotion import CURRENT, check_label
 
-    return CURRENT if stage.strip() == CURRENT else check_label(stage, "stage")
+    return CURRENT if given.strip() == CURRENT else check_label(given, "stage")
 
 
 def settings_of(params: _Params, now: datetime, *, asks: bool = True, locates: bool = True) -> IssueSettings:

@@ -169,11 +169,11 @@ class Issuance:
                 continue
             outcome.action = ACTIONS[plan.action]
             orders = plan.action in ("renew", "issue", "resume")
-            stages = orders and self._ports.truth.stages(name)
+            waits = orders and self._ports.truth.makes_candidate(name)
             outcome.stores.update(
-                dict.fromkeys(self._work.standings[name] if orders and not stages else plan.stores, "stored")
+                dict.fromkeys(self._work.standings[name] if orders and not waits else plan.stores, "stored")
             )
-            if stages:
+            if waits:
                 outcome.action, outcome.stores[outcome.truth] = "staged", "staged"
             elif orders:
                 outcome.stores[outcome.truth] = "stored"

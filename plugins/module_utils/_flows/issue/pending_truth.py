@@ -25,7 +25,7 @@ class PendingTruth(SecretsTruth):
         super().__init__(*arguments, label=PENDING, **options)
         self._version_id = version_id
 
-    def _stage(self, described: t.Mapping[str, t.Any], secret: WantedSecret) -> TruthVersion:
+    def _put_candidate(self, described: t.Mapping[str, t.Any], secret: WantedSecret) -> TruthVersion:
         """With its base, which AWS's own rotation does not tell: whoever stores another certificate meanwhile wins."""
         request = put_version({"SecretId": described["ARN"]}, secret)
         request = dataclasses.replace(

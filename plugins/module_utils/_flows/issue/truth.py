@@ -103,7 +103,7 @@ class SecretsTruth:
             self._tags, self._seen = None, seen
         return held
 
-    def stages(self, name: str) -> bool:
+    def makes_candidate(self, name: str) -> bool:
         """Whether put would make a candidate, by what was looked at."""
         return self._label(self._seen.get(name)) != CURRENT
 
@@ -146,7 +146,7 @@ class SecretsTruth:
         label = self._label(seen)
         if label == CURRENT:
             return self._replace(wanted.name, described, secret(seen.value))
-        return self._stage(described, dataclasses.replace(secret(seen.value), label=label, base=seen.version_id))
+        return self._put_candidate(described, dataclasses.replace(secret(seen.value), label=label, base=seen.version_id))
 
     def why_not(self, name: str) -> str | None:
         """Why a secret that is there would not take another certificate, before anything is ordered."""
@@ -303,7 +303,7 @@ class SecretsTruth:
             return False
         return find_leaf(material) == bundle.leaf and {*bundle.intermediates} <= {*material.certificates}
 
-    def _stage(self, described: t.Mapping[str, t.Any], secret: WantedSecret) -> TruthVersion:
+    def _put_candidate(self, described: t.Mapping[str, t.Any], secret: WantedSecret) -> TruthVersion:
         """secret: with the version that is current as its base."""
         secret = fresh_version(described, secret)
         version, written = secret.token, False
