@@ -46,6 +46,13 @@ from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyIn
 _TIMEOUT = 300.0
 
 
+class PatientInstance(HaproxyInstance):
+    """One with thousands of certificates takes its time."""
+
+    def _wait(self, condition: t.Callable[[], bool], purpose: str, seconds: float = _TIMEOUT) -> None:
+        super()._wait(condition, purpose, seconds)
+
+
 class Loaded:
     """A HAProxy with so many certificates, of which each has two that take turns."""
 
@@ -53,7 +60,7 @@ class Loaded:
         self.names = names
         self._turns = turns
         self._turn = 0
-        self.haproxy = HaproxyInstance({f"{name}.pem": turns[0][name] for name in names}, binary=program)
+        self.haproxy = PatientInstance({f"{name}.pem": turns[0][name] for name in names}, binary=program)
 
     def renew(self, number: int) -> list[dict[str, str]]:
         """On disk; the items of an update."""
