@@ -70,6 +70,12 @@ class Listening:
     def of(self, kind: str) -> list[dict[str, t.Any]]:
         return [event for event in self.told if event["kind"] == kind]
 
+    @property
+    def health(self) -> dict[str, t.Any]:
+        """What the last heartbeat has said; without one, that nothing has come."""
+        beats = self.of("heartbeat")
+        return dict(beats[-1]["health"]) if beats else {"error": "", "received": 0}
+
     def wait(self, done: t.Callable[[], t.Any], what: str) -> None:
         end = time.monotonic() + PATIENCE
         while not done():
