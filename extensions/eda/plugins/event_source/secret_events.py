@@ -778,7 +778,8 @@ class Aws:
         if match := _QUEUE_URL.fullmatch(self._given_url):
             region = match.group(1)
         self._region = options.region or region
-        self._hidden = min(43200, math.ceil(options.at_most) + 120)  # seconds; what is not removed then comes again
+        # Seconds until what is not removed comes again: also what an answer brought that got lost on its way.
+        self._hidden = min(43200, math.ceil(options.at_most) + 20)
         self._url = ""
         self._lock = threading.Lock()
         self._session: t.Any = None
@@ -802,12 +803,12 @@ class Aws:
         for client in clients.values():
             client.close()
 
-    def receive(self) -> list[Json]:
-        """Messages, as soon as there are any. None after twenty seconds."""
+    def receive(self, wait: int = 20) -> list[Json]:
+        """Messages, as soon as there are any. None after so many seconds."""
         try:
             if not self._url:
                 self._url = self._given_url or self._call("sqs", "get_queue_url", **self._queue)["QueueUrl"]
-            options: Json = {"MaxNumberOfMessages": 10, "WaitTimeSeconds": 20, "VisibilityTimeout": self._hidden}
+            options: Json = {"MaxNumberOfMessages": 10, "WaitTimeSeconds": wait, "VisibilityTimeout": self._hidden}
             answer = self._call("sqs", "receive_message", QueueUrl=self._url, **options)
         except Exception:
             self._url = ""  # a queue that is made again may have another one
@@ -953,7 +954,7 @@ class Source:
     async def _read(self) -> None:
         begin = time.monotonic()
         try:
-            messages = await _in_thread(self._aws.receive)
+            messages = await _in_thread(self._aws.receive, *([0] if self.health.error else []))
         except Exception as error:
             self._was_missing = self._was_missing or _is_missing_queue(error)
             pause = self.health.failed(error)
