@@ -19,6 +19,7 @@ from ansible_collections.certops.rotation.tests.support import ansible_core, peb
 from ansible_collections.certops.rotation.tests.support import haproxy as haproxy_support
 from ansible_collections.certops.rotation.tests.support.acme_dns import AwsWithDns, aws_with_dns
 from ansible_collections.certops.rotation.tests.support.aws_faults import AwsFaults
+from ansible_collections.certops.rotation.tests.support.candidates import Candidates
 from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
 from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance
 from ansible_collections.certops.rotation.tests.support.issuing_scene import PROGRAM as ISSUING_PROGRAM
@@ -183,6 +184,15 @@ def faults(aws: MotoServer) -> t.Iterator[AwsFaults]:
     proxy = AwsFaults(aws.port, aws.env)
     proxy.start()
     yield proxy
+    proxy.stop()
+
+
+@pytest.fixture
+def candidates(modules: ModuleServer, aws_events: MinistackServer) -> t.Iterator[Candidates]:
+    """Secrets with candidates, by way of a proxy, where labels move as they do at AWS."""
+    proxy = AwsFaults(aws_events.port, aws_events.env)
+    proxy.start()
+    yield Candidates(modules, proxy, aws_events)
     proxy.stop()
 
 

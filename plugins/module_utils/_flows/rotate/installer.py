@@ -154,6 +154,7 @@ class Installer:
             candidates = [old.current, *old.previous]
             entry.previous = [candidate for candidate in candidates if candidate.digest != version.digest]
             entry.proven = old.proven if self._is_still_served(old, version) else None
+            entry.proven_at = old.proven_at if entry.proven else None
         if old:
             served = moved or old.proven is not None
             entry.replaced = old.replaced or served or old.current.digest != version.digest

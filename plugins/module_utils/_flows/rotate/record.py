@@ -96,6 +96,7 @@ def record(
         manifest.retired -= gone
         for name in newly_proven:
             manifest.entries[name].proven = manifest.entries[name].current.digest
+            manifest.entries[name].proven_at = isoformat_utc(now)
         state = _state({**old, "last_success_at": _last_success_at(directory, old, now)}, outcome, newly_proven, now)
         state["certificates"] = {
             name: {
