@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A queue that EventBridge fills, directly or through a topic, with what Secrets Manager tells."""
+"""A queue that EventBridge fills, directly or through a topic, with what Secrets Manager tells.
+
+Of a secret that is made there is no event: see _emit_secret_label_updated of ministack.
+"""
 
 from __future__ import annotations
 
