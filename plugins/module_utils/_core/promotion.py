@@ -15,6 +15,7 @@ from __future__ import annotations
 import typing as t
 
 from .._errors import InvalidOption
+from .x509.problems import Problem, warning
 
 CURRENT: t.Final = "AWSCURRENT"
 PREVIOUS: t.Final = "AWSPREVIOUS"
@@ -135,3 +136,21 @@ def _candidate(versions: Versions, label: str, version: str, current: str | None
     else:
         state = "staged"
     return SecretCandidate(state, version, base, current)
+
+
+def empty_candidate(name: str, label: str, version: str) -> Problem:
+    """Of a rotation that ended before it stored anything, for instance."""
+    return warning(
+        "candidate_empty",
+        f"Secret {name}: version {version} has the label {label} and holds no value, so that it is passed over. Finish"
+        " the rotation that has made it, or remove the label (certificate_candidate with state: withdrawn).",
+    )
+
+
+def outdated_candidate(name: str, label: str, version: str) -> Problem:
+    """Of a rotation that was finished by other means."""
+    return warning(
+        "candidate_outdated",
+        f"Secret {name}: version {version} has the label {label} and is older than the current one, so that it is"
+        " passed over: a rotation has left the label behind. Remove it (certificate_candidate with state: withdrawn).",
+    )

@@ -19,6 +19,7 @@ MODULES = pathlib.Path(__file__).parents[3] / "plugins/modules"
 DIFFERENT = {
     "address",
     "bind",
+    "candidates",
     "certificates",
     "chain",
     "changes",
