@@ -45,8 +45,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(table), lines for people; C(left), names that are not replaced or not proven; C(clock), lines about each limit; C(summary), a
-      sentence.
+    - C(table), lines for people; C(left), names that are not replaced or not proven; C(clock), lines about each limit;
+      C(summary), a sentence.
   type: dict
 """
 

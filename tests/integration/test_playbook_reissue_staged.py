@@ -50,7 +50,7 @@ class Drill:
         return {name: self.scene.fingerprint(f"web/{name}") for name in NAMES}
 
     def served(self, host: str) -> dict[str, str]:
-        return {name: self.fleet.served(host, name.partition(".")[0]) for name in NAMES}
+        return {name: self.fleet.served(name.partition(".")[0])[FLEET.index(host)] for name in NAMES}
 
     def orders(self) -> int:
         return int(self.scene.pebble.counts()["orders"])
