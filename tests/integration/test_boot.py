@@ -108,7 +108,7 @@ class Instance:
     def served(self, port: int, context: ssl.SSLContext | None = None, name: str = NAME) -> str:
         """Fingerprint of the certificate that a fresh connection gets. Raises OSError."""
         if context is None:
-            context = ssl.create_default_context()
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         with (
             socket.create_connection(("127.0.0.1", port), timeout=10) as connection,
