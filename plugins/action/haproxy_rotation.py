@@ -6,10 +6,11 @@ from __future__ import annotations
 
 from ansible_collections.certops.rotation.plugins.module_utils._module.haproxy_rotation import ARGUMENT_SPEC
 from ansible_collections.certops.rotation.plugins.plugin_utils._misspelt import NamesMisspelt
+from ansible_collections.certops.rotation.plugins.plugin_utils._remembered_call import RemembersCall
 from ansible_collections.certops.rotation.plugins.plugin_utils._source_action import SourceAction
 
 
-class ActionModule(NamesMisspelt, SourceAction):
+class ActionModule(RemembersCall, NamesMisspelt, SourceAction):
     """Controller's side of certops.rotation.haproxy_rotation."""
 
     argument_spec = ARGUMENT_SPEC

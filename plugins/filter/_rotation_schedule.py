@@ -42,7 +42,8 @@ _value:
 
 
 def rotation_schedule(variables: t.Mapping[str, t.Any], has_systemd: bool) -> dict[str, t.Any]:
-    from ansible_collections.certops.rotation.plugins.module_utils._core.schedule import Schedule, Settings
+    from ansible_collections.certops.rotation.plugins.module_utils._core.schedule import Schedule
+    from ansible_collections.certops.rotation.plugins.module_utils._core.schedule_settings import Settings
     from ansible_collections.certops.rotation.plugins.plugin_utils._typed import typed_fields
 
     try:

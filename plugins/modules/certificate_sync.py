@@ -172,6 +172,9 @@ certificates:
     proven:
       description: Whether this very version has been seen served. See M(certops.rotation.rotation_record).
       type: bool
+    proven_at:
+      description: When it was first seen served, ISO 8601 in UTC. Null before that.
+      type: str
     loaded:
       description:
         - Whether it is not proven, but HAProxy has loaded this very version, which could not be asked for, see

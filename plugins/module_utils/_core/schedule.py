@@ -11,53 +11,10 @@ import json
 import re
 import shlex
 import typing as t
-from dataclasses import dataclass
 from posixpath import dirname
 
+from .schedule_settings import Settings
 from .unit_files import command_line, is_plain, one_value, one_word
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The role's variables, without its prefix. What each of them is stands in its argument specification."""
-
-    name: str
-    scheduler: str
-    repository: str
-    version: str
-    verify_commit: bool
-    playbook: str
-    inventory: str
-    variables: dict[str, t.Any]
-    options: list[str]
-    environment: dict[str, t.Any]
-    verbosity: int
-    timeout: int
-    retries: int
-    retry_delay: int
-    on_failure: str
-    interval: int
-    on_calendar: str
-    cron: str
-    at_start: bool
-    random_delay: int
-    watch: list[str]
-    watch_delay: int
-    wake: str
-    check: list[str]
-    boot: str
-    boot_timeout: int
-    python: str
-    virtualenv: str
-    requirements: list[str]
-    pip_options: list[str]
-    collections: list[str]
-    collections_path: str
-    galaxy_options: list[str]
-    hardening: bool
-    writable: list[str]
-    service_options: list[str]
-
 
 # $1: a file that stands for what is installed; then the command that installs it.
 _INSTALL_ONCE: t.Final = ["sh", "-c", 'stamp=$1; shift; "$@" && rm -f "${stamp%-*}"-* && : >"$stamp"', "sh"]
@@ -68,11 +25,16 @@ _VARIABLE_NAME: t.Final = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 _VERIFIES: t.Final = "rotation_schedule_verify_commit verifies what git fetches from rotation_schedule_repository."
 _OWN_INVENTORY: t.Final = "The variables make an inventory of this host."
 _DAY: t.Final = 1440  # minutes
+_LONGEST_HOLD: t.Final = 20  # seconds; a message that was received comes again after 30 unless the queue says otherwise
 _CRON_TIME: t.Final = re.compile(r"[A-Za-z0-9*,/-]+(?: [A-Za-z0-9*,/-]+){4}")
 #: Plain, for the unit, the shell and cron read it, each with rules of its own.
 _WAKE: t.Final = re.compile(r"/[A-Za-z0-9/._-]+")
 #: systemd.unit(5): valid characters, and none in front that would make it an option.
 _UNIT: t.Final = re.compile(r"[A-Za-z0-9:_.@\\][A-Za-z0-9:_.@\\-]*")
+#: Name, ARN or URL of an SQS queue.
+_QUEUE: t.Final = re.compile(
+    r"[A-Za-z0-9_-]{1,80}(?:\.fifo)?|arn:[a-z-]+:sqs:[a-z0-9-]+:\d{12}:[A-Za-z0-9_.-]+|https?://\S+"
+)
 _HOURS: t.Final = (60, 120, 180, 240, 360, 480, 720)  # minutes of the whole hours that divide a day
 
 
@@ -94,13 +56,16 @@ class Schedule:
         #: HAProxy's unit.
         self.service = f"{settings.variables.get('haproxy_certificates_service', 'haproxy')}.service"
         self.boot_unit = f"{name}-boot.service"
+        self.events_unit = f"{name}-events.service"
+        #: Where the program that listens drops a file.
+        self.events_directory = f"{self.state_directory}/events"
 
     def as_dict(self) -> dict[str, t.Any]:
         """The settings, as far as they are decided by now, and all that follows from them, for the role.
 
-        Without "variables", which may hold secrets and which only the inventory needs.
+        Without those which may hold secrets and which only files for root need.
         """
-        given = {name: value for name, value in vars(self._given).items() if name != "variables"}
+        given = {name: value for name, value in vars(self._given).items() if name not in ("variables", "events_aws")}
         attributes = {name: value for name, value in vars(self).items() if not name.startswith("_")}
         return {**given, **attributes, **{name: getattr(self, name) for name in _DERIVED}}
 
@@ -203,6 +168,28 @@ class Schedule:
         return not {"--force", "-f"}.isdisjoint(self._given.options)
 
     @property
+    def is_quick(self) -> bool:
+        """Whether a run that an event begins may be the one module that the playbook consists of, without the playbook.
+
+        What only Ansible understands takes Ansible: templates, settings of its own, options, and other variables.
+        """
+        given = self._given
+        own = (given.repository, given.inventory, given.options, given.check, given.verbosity)
+        return (
+            bool(given.events)
+            and given.playbook in ("", "certops.rotation.rotate")
+            and not any(own)
+            and all(name.startswith("haproxy_certificates_") for name in given.variables)
+            and not any(name.startswith("ANSIBLE_") for name in given.environment)
+            and not any(mark in json.dumps(given.variables, default=str) for mark in ("{{", "{%", "{#"))
+        )
+
+    @property
+    def wakes(self) -> list[str]:
+        """Directories in which a file begins a run."""
+        return [path for path in (self._given.wake, self.events_directory if self._given.events else "") if path]
+
+    @property
     def writable(self) -> list[str]:
         """Where the rotation writes: new files are made beside those that they replace."""
         names = ("path", "crt_list", "metrics_textfile")
@@ -259,8 +246,10 @@ class Schedule:
             wanted[self.boot_unit] = "rotation-boot.service.j2"
         if self._given.watch:
             wanted |= {f"{name}-check.service": "rotation-check.service.j2", f"{name}.path": "rotation.path.j2"}
-        if self._given.wake:
+        if self.wakes:
             wanted[f"{name}-wake.path"] = "rotation-wake.path.j2"
+        if self._given.events:
+            wanted[self.events_unit] = "rotation-events.service.j2"
         return wanted
 
     # -- files, as the module host_files takes them -------------------------------------------------------------
@@ -277,7 +266,8 @@ class Schedule:
     def secret_program_files(self) -> list[dict[str, str]]:
         """Environment and command lines may hold secrets."""
         environment = {"path": f"{self.config}/environment", "src": "environment.j2"}
-        optional = {"verified": self._given.verify_commit, "on-failure": self._given.on_failure}
+        given = self._given
+        optional = {"verified": given.verify_commit, "on-failure": given.on_failure, "listen": given.events}
         programs = ["run", *(name for name, is_wanted in optional.items() if is_wanted)]
         return [environment, *(self._program(name, "0700") for name in programs)]
 
@@ -285,7 +275,10 @@ class Schedule:
     def absent_programs(self) -> list[str]:
         """Paths of those that other settings need."""
         wanted = {each["path"] for each in [*self.program_files, *self.secret_program_files]}
-        paths = (f"{self.directory}/{name}" for name in ("on-failure", "verified", "watch-below"))
+        names = ["on-failure", "verified", "watch-below", "listen"]
+        names += [] if self._given.events else ["events.py", "quick.py"]
+        paths = [f"{self.directory}/{name}" for name in names]
+        paths += [] if self._given.events else [f"{self.config}/events.json"]
         return [path for path in paths if path not in wanted]
 
     def _program(self, name: str, mode: str) -> dict[str, str]:
@@ -299,7 +292,16 @@ class Schedule:
     @property
     def units(self) -> list[str]:
         """All that there may be, in the order in which they are to be stopped."""
-        ends = (".timer", ".path", "-wake.path", "-check.service", ".service", "-boot.service", "-failed.service")
+        ends = (
+            "-events.service",
+            ".timer",
+            ".path",
+            "-wake.path",
+            "-check.service",
+            ".service",
+            "-boot.service",
+            "-failed.service",
+        )
         return [f"{self._given.name}{end}" for end in ends]
 
     # -- what is wrong ------------------------------------------------------------------------------------------
@@ -354,6 +356,14 @@ class Schedule:
         yield (
             "rotation_schedule_wake: a path with a slash in front, made of letters, digits and / . _ -",
             bool(given.wake) and not _WAKE.fullmatch(given.wake),
+        )
+        yield (
+            f"rotation_schedule_events is to be the name, ARN or URL of an SQS queue: {given.events!r}",
+            bool(given.events) and not _QUEUE.fullmatch(given.events),
+        )
+        yield (
+            "rotation_schedule_events_gap and _events_spread: 0 to 20 seconds, as messages wait meanwhile.",
+            not (0 <= given.events_gap <= _LONGEST_HOLD and 0 <= given.events_spread <= _LONGEST_HOLD),
         )
         relative = [path for path in given.watch if not path.startswith("/")]
         yield f"rotation_schedule_watch: not with a slash in front: {', '.join(relative)}", bool(relative)

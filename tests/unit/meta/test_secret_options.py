@@ -74,5 +74,6 @@ def test_modules_that_take_secrets_have_a_controllers_side(module) -> None:
             "ActionModule",
             "HostAction",
             "NamesMisspelt",
+            "RemembersCall",
             "SourceAction",
         )

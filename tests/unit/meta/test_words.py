@@ -22,6 +22,8 @@ OF_ANSIBLE = {"ActionModule", "CallbackModule", "FilterModule", "LookupModule", 
 RETURNED = {"stage_moves"}
 # Programs of one role, which no module uses.
 OF_A_ROLE = {
+    "module_utils/_core/promotion_checks.py",
+    "module_utils/_core/promotion_verdict.py",
     "module_utils/_core/schedule.py",
     "module_utils/_core/push/certdeploy.py",
     "module_utils/_core/push/certdeploy_client.py",

@@ -32,7 +32,7 @@ class Entry:
     rules: digest of the rules (layout, verification, field mapping) that it was made by; previous: newest first;
     proven: digest of the version last seen served, if any; problems: warnings about the current version;
     replaced: whether something was there before the current version, be it kept or not; loaded: digest of the version
-    that HAProxy has loaded, and that could not be asked for.
+    that HAProxy has loaded, and that could not be asked for; proven_at: when the proven one was first seen served.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Entry:
     problems: list[dict[str, str]] = field(default_factory=list)
     replaced: bool = False
     loaded: str | None = None
+    proven_at: str | None = None
 
     @property
     def version_id(self) -> str:

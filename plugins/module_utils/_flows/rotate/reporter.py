@@ -73,6 +73,7 @@ class SyncReporter:
                 "key": summary.get("key"),
                 "problems": problems,
                 "proven": entry.proven == entry.current.digest,
+                "proven_at": entry.proven_at if entry.proven == entry.current.digest else None,
                 "loaded": entry.loaded == entry.current.digest,
                 **extra,
             }
@@ -104,6 +105,7 @@ class SyncReporter:
                 "key": None,
                 "problems": dicts,
                 "proven": False,
+                "proven_at": None,
                 "loaded": False,
                 "deployed_fingerprint_sha256": entry.current.summary.get("fingerprint_sha256") if entry else None,
             }

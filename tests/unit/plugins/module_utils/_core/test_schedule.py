@@ -14,7 +14,7 @@ import pytest
 import yaml
 from ansible.errors import AnsibleFilterError
 from ansible_collections.certops.rotation.plugins.filter._rotation_schedule import rotation_schedule
-from ansible_collections.certops.rotation.plugins.module_utils._core.schedule import Settings
+from ansible_collections.certops.rotation.plugins.module_utils._core.schedule_settings import Settings
 
 ROLE = pathlib.Path(__file__).parents[5] / "roles/rotation_schedule"
 OPTIONS = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
@@ -112,7 +112,7 @@ def test_what_is_installed_again_when_it_changes():
 
 def test_the_units_that_are_wanted():
     assert list(plan(watch=[])["unit_templates"]) == ["certops-rotation.service", "certops-rotation.timer"]
-    assert set(plan(on_failure="true", boot="try", wake="/w")["unit_templates"]) == set(plan()["units"])
+    assert set(plan(on_failure="true", boot="try", wake="/w", events="q")["unit_templates"]) == set(plan()["units"])
 
 
 def test_below_what_is_watched_only_where_certificates_are_compared():

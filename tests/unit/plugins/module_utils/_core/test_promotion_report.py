@@ -1,0 +1,69 @@
+# Copyright: (c) 2026, certops.rotation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is not promoted fails the run, and is told last."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.certops.rotation.plugins.module_utils._core.promotion_report import promotion_report
+
+
+def verdict(name: str, kind: str) -> dict[str, t.Any]:
+    return {"name": name, "arn": f"arn:{name}", "verdict": kind, "reason": f"why {kind}", "current_version_id": "old"}
+
+
+PROMOTED, HELD, WITHDRAWN = verdict("web/a", "promote"), verdict("web/b", "hold"), verdict("web/c", "withdraw")
+
+
+def back(**more: t.Any) -> dict[str, t.Any]:
+    item = {"name": "web/c", "arn": "arn:web/c", "version_id": "old", "action": "unchanged", "proven": True, **more}
+    return {"certificates": [item], "proven": []}
+
+
+def test_each_ends_in_its_way() -> None:
+    told = promotion_report([HELD, WITHDRAWN, PROMOTED])
+    assert (told["promoted"], told["held"], told["withdrawn"], told["failed"]) == (["web/a"], ["web/b"], ["web/c"], [])
+    assert [line.split()[0] for line in told["table"]] == ["promoted", "withdrawn", "held"]
+    assert told["summary"] == "3 candidates: 1 promoted, 1 withdrawn, 1 held."
+    assert told["msg"].endswith(told["summary"])
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "more", "fails"),
+    [
+        ([], {}, False),
+        ([PROMOTED], {}, False),
+        ([HELD], {}, True),
+        ([WITHDRAWN], {}, True),
+        ([WITHDRAWN], {"asked_to_withdraw": True}, False),
+        ([WITHDRAWN], {"asked_to_withdraw": True, "canaries": {"one": back()}}, False),
+        ([WITHDRAWN], {"asked_to_withdraw": True, "canaries": {"one": back(version_id="new")}}, True),
+        ([WITHDRAWN], {"asked_to_withdraw": True, "canaries": {"one": back(proven=False)}}, True),
+        (
+            [WITHDRAWN],
+            {"asked_to_withdraw": True, "canaries": {"one": {**back(proven=False), "proven": ["web/c"]}}},
+            False,
+        ),
+        ([WITHDRAWN], {"asked_to_withdraw": True, "canaries": {"one": {}}}, True),
+        ([WITHDRAWN], {"asked_to_withdraw": True, "canaries": {"one": {"certificates": []}}}, False),
+        ([PROMOTED], {"done": [{"name": "web/a", "arn": "arn:web/a", "action": "failed", "message": "denied"}]}, True),
+        ([PROMOTED], {"done": [{"name": "web/a", "arn": "arn:web/a", "action": "promoted"}]}, False),
+        ([PROMOTED], {"check_mode": True}, False),
+        ([HELD], {"check_mode": True}, True),
+    ],
+)
+def test_the_exit_code_is_true(verdicts: list[dict[str, t.Any]], more: dict[str, t.Any], fails: bool) -> None:
+    assert bool(promotion_report(verdicts, **more)["msg"]) is fails
+
+
+def test_words() -> None:
+    assert promotion_report([])["summary"] == "There is nothing to promote."
+    foreseen = promotion_report([PROMOTED], check_mode=True)
+    assert foreseen["table"] == ["would be promoted  web/a  why promote"]
+    assert foreseen["summary"] == "1 candidate: 1 would be promoted. Nothing was changed."
+    failed = promotion_report([PROMOTED], [{"name": "web/a", "arn": None, "action": "failed", "message": "denied"}])
+    assert failed["table"] == ["failed  web/a  promote: denied"]
