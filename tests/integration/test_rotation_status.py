@@ -311,7 +311,7 @@ def test_old_workers_are_asked_one_by_one(deployed: rotation.Scene, modules: Mod
         run = playbook(deployed)
         assert run.returncode == 0, run.output
         assert run.result("rotation_status_info")["old_workers"][0]["pid"] == old
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while look(master_socket=master)["old_workers"]:
         assert time.monotonic() < deadline
         time.sleep(0.1)
