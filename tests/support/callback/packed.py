@@ -79,12 +79,16 @@ def _link(kept, own):
 
 
 def _store(own, kept):
-    """What this run has packed, and no run before."""
+    """What this run has packed, and no run before. It is the owner's of the place, also when root has packed it."""
     for path in own.iterdir():
         if path.name.startswith(_OF_ALL) and not path.name.endswith((".lock", "-part")) and not path.is_symlink():
             kept.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=kept.parent) as directory:
                 copy = shutil.copyfile(path, pathlib.Path(directory, path.name))
+                owner = kept.parent.stat()
+                for made, mode in ((kept, 0o755), (copy, 0o644)):
+                    os.chown(made, owner.st_uid, owner.st_gid)
+                    made.chmod(mode)
                 copy.replace(kept / path.name)
 
 
