@@ -88,8 +88,8 @@ def test_a_profile_and_a_region_that_are_not_there(monkeypatch, tmp_path):
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     with pytest.raises(ValueError, match="region: it is needed"):
         secret_events.Aws(options()).check()
-    with pytest.raises(ValueError, match="profile: there is no profile 'p'"):
-        secret_events.Aws(options(profile="p")).check()
+    with pytest.raises(ValueError, match=r"profile: The config profile \(p\) could not be found"):
+        secret_events.Aws(options(profile="p", region="eu-west-1")).check()
     for queue in (
         "arn:aws:sqs:eu-west-1:012345678901:q",
         "https://sqs.eu-west-1.amazonaws.com/012345678901/q",
@@ -262,6 +262,7 @@ def test_what_is_not_understood_says_of_which_kind_it_is(body, kind):
         ({"names": ["web/b"], "name_prefix": ["mail"]}, "bc"),
         ({"names": ["[!m]*"]}, "abd"),
         ({"names": ["WEB/*"]}, ""),
+        ({"names": [ARN]}, "abcd"),
         ({"labels": ["CANDIDATE"]}, "d"),
         ({"kinds": "secret"}, "abc"),
     ],
