@@ -200,12 +200,14 @@ def test_twenty_requests_in_a_row(scene: rotation.Scene, tmp_path: pathlib.Path)
         scene.aws.client().delete_secret(SecretId=f"{rotation.PREFIX}broken", ForceDeleteWithoutRecovery=True)
 
         issued = scene.store("a")
+        began = time.monotonic()
         assert [listener.post("reload") for _number in range(20)] == [200] * 20
+        windows = (time.monotonic() - began) / 2 + 1
         listener.wait(lambda: scene.served("a") == issued.fingerprint_sha256, "to rotate")
         again = scene.store("a")
         assert listener.post("reload") == 200
         listener.wait(lambda: scene.served("a") == again.fingerprint_sha256, "to rotate once more")
-        assert listener.runs <= 5, "requests of two seconds have one run"
+        assert listener.runs <= 2 + windows, "requests of two seconds have one run"
         assert TOKEN not in listener.log
 
 
