@@ -93,7 +93,10 @@ class Reader:
         inventory = yaml.safe_load((directory / "inventory.yml").read_text())
         group = inventory["haproxy"]
         here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
-        group["vars"] = {**scene.variables, **group["vars"], **here}
+        canary = {"haproxy_certificates_labels": ["CANDIDATE", "AWSCURRENT"]}
+        at_once = {"promotion_soak": "0", "promotion_lag": "0"}
+        group["vars"] = {**scene.variables, **group["vars"], **here, **canary}
+        inventory["all"] = {"vars": at_once}
         (directory / "inventory.yml").write_text(yaml.safe_dump(inventory))
 
     def next(self, beginning: str) -> str:
@@ -171,8 +174,8 @@ def rotates(reader: Reader, rulebook: RunningRulebook) -> None:
 
 
 def the_others_are_told(reader: Reader) -> None:
-    """The rulebooks promote and expiring start their playbooks, at each event. Those have nothing to do here, or say
-    what they lack; the rulebooks wait for the next event.
+    """By the rulebook expiring the playbook issue starts, which says here what it lacks, and the rulebook waits for the
+    next event. By the rulebook promote a candidate becomes current.
 
     In one process, as a rulebook may have several parts. Each reads the queue that the page has made for it unless
     told otherwise.
@@ -192,7 +195,10 @@ def the_others_are_told(reader: Reader) -> None:
             before = rulebook.log.count(issuing)
             reader.send("certificates-expiring", {**ENDING, "id": day, "time": f"2026-11-{day}T00:00:00Z"})
             rulebook.wait(lambda before=before: rulebook.log.count(issuing) > before, "the playbook issue")
-        before = rulebook.log.count(looking)
-        document = json.dumps(reader.scene.authority.issue("www.example.com").secret_document())
-        reader.scene.aws.client().put_secret_value(SecretId=NAME, SecretString=document, VersionStages=["CANDIDATE"])
-        rulebook.wait(lambda: rulebook.log.count(looking) > before, "the playbook promote")
+        issued, secrets = reader.scene.authority.issue("www.example.com"), reader.scene.aws.client()
+        document = json.dumps(issued.secret_document())
+        staged = secrets.put_secret_value(SecretId=NAME, SecretString=document, VersionStages=["CANDIDATE"])[
+            "VersionId"
+        ]
+        rulebook.wait(lambda: secrets.get_secret_value(SecretId=NAME)["VersionId"] == staged, "the promotion")
+        assert reader.scene.served("www") == issued.fingerprint_sha256
