@@ -102,6 +102,8 @@ integration: setup ## real HAProxy, real TLS, AWS over HTTP from moto
 	$(pytest) --numprocesses=$(integration_processes) --dist=loadfile --no-loadscope-reorder tests/integration
 
 .PHONY: molecule
+molecule: export ANSIBLE_CALLBACK_PLUGINS := $(CURDIR)/tests/support/callback
+molecule: export PACKED_MODULES := $(CURDIR)/.dev/packed
 molecule: setup ## the role and playbooks: check mode, converge, idempotence, verify
 	molecule test --all
 

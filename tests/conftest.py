@@ -14,7 +14,7 @@ import typing as t
 import hypothesis
 import hypothesis.configuration
 import pytest
-from ansible_collections.certops.rotation.tests.support import forking
+from ansible_collections.certops.rotation.tests.support import forking, packing
 from ansible_collections.certops.rotation.tests.support.secrets_scan import private_key_findings
 
 _DEV = pathlib.Path(__file__).parents[1] / ".dev"
@@ -27,10 +27,12 @@ hypothesis.configuration.set_hypothesis_home_dir(_DEV / "hypothesis")
 
 
 def pytest_configure() -> None:
-    """Let the modules and playbooks that tests start find this checkout and HAProxy."""
+    """Let the modules and playbooks that tests start find this checkout, HAProxy, and what was packed already."""
     inherited = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = os.pathsep.join([str(_COLLECTIONS), *([inherited] if inherited else [])])
     os.environ.setdefault("ANSIBLE_COLLECTIONS_PATH", str(_COLLECTIONS))
+    os.environ.update(packing.ENVIRONMENT)
+    packing.forget_old()
     os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin"])  # haproxy on Debian
 
 

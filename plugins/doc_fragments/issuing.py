@@ -131,6 +131,18 @@ options:
         description: Whether all that are listed are meant.
         type: bool
         default: false
+  stage:
+    description:
+      - Label of the versions that are stored. V(AWSCURRENT) is what hosts read.
+      - Another one, such as V(CANDIDATE), makes a candidate of what is issued, which waits until it is promoted, while
+        hosts, ACM and S3 keep what is current. ACM and S3 get it by the next run after the promotion. See
+        M(certops.rotation.certificate_candidate).
+      - What waits is not issued again, unless it is not as it is wanted by now. What was withdrawn is issued again
+        after one, two, four and then seven days, or with
+        O(certops.rotation.certificate_issue#module:force).
+      - The first certificate of a secret is current at once, for there is nothing that could be served instead.
+    type: str
+    default: AWSCURRENT
   renewal_info:
     description:
       - Whether the CA is asked when a certificate should be renewed (ARI, RFC 9773), where it answers that. The

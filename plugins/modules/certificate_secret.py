@@ -61,8 +61,15 @@ options:
     type: str
   stage:
     description:
-      - The label for the version, for example V(AWSPENDING) for a certificate that hosts must not use yet. With the
-        default they do.
+      - The label for the version. With the default all hosts use it.
+      - With another one, such as V(CANDIDATE), it is a candidate. What is current stays so, and only hosts that have
+        the label in O(certops.rotation.certificate_sync#module:labels) use it, until it is promoted or withdrawn. The
+        same request gives it a second label, C(CANDIDATE-ON-) with the id of the version that is current now, so that
+        it counts no longer once another version has become current.
+      - What is current already is no candidate, and nothing is stored. A second candidate takes the place of the first.
+        A candidate is a version of its own, also where its content has been a version before.
+      - Of the labels that begin with V(AWS), those of AWS itself, only V(AWSPENDING) is taken, the label of
+        a rotation by a Lambda function.
       - The first version of a secret also gets V(AWSCURRENT) from AWS.
     type: str
     default: AWSCURRENT
@@ -195,6 +202,13 @@ EXAMPLES = r"""
     private_key_src: /etc/letsencrypt/live/shop.example.com/privkey.pem
     allow_changes: []
 
+- name: For the canary hosts first, until the playbook promote makes it current
+  certops.rotation.certificate_secret:
+    name: web/www.example.com
+    certificate_src: /etc/letsencrypt/live/www.example.com/fullchain.pem
+    private_key_src: /etc/letsencrypt/live/www.example.com/privkey.pem
+    stage: CANDIDATE
+
 - name: Gone, but restorable for a week
   certops.rotation.certificate_secret:
     name: web/old.example.com
@@ -231,7 +245,11 @@ previous_version_id:
   returned: when O(state=present)
   type: str
 stage:
-  description: The label of the version.
+  description: The label of the version. V(AWSCURRENT) where a candidate was asked for, and it is current already.
+  returned: when O(state=present)
+  type: str
+base_version_id:
+  description: Version that was current when a candidate was staged. Null of what is no candidate.
   returned: when O(state=present)
   type: str
 fingerprint_sha256:

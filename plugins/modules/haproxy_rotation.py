@@ -13,7 +13,7 @@ author:
   - certops.rotation contributors (@certops)
 description:
   - The whole pipeline for one host. Checks that the host has all that is needed, discovers certificates, fetches and
-    verifies those that changed, writes them, makes HAProxy use them (a hot update, else a reload), proves by fresh TLS
+    verifies those that changed, writes them, makes HAProxy use them (by hot updates or a reload), proves by fresh TLS
     handshakes that it serves them, and records that.
   - A certificate that HAProxy refuses, or in whose place a handshake gets another one, goes back to the version before
     on disk and in HAProxy, and that is proven, too.
@@ -89,6 +89,21 @@ options:
       - Seconds to wait for one answer of HAProxy.
     type: float
     default: 10
+  update_by:
+    description:
+      - Whether HAProxy is made to use changed certificates by hot updates or by one reload, with
+        O(activation=direct).
+      - With V(cost) an estimate decides, which RV(update_plan) tells. Fewer than 50 changes are hot updates. More of
+        them are one reload where that is at least twice as fast and saves two seconds, and a second worker fits the
+        memory that is free. Where one certificate needs a reload for sure, as it does not fit HAProxy's
+        C(tune.bufsize), one reload is all that is done.
+      - When such a reload fails, each certificate is updated by itself, so that a bad one does not stop the others.
+      - With V(hot_update) whatever HAProxy takes is updated while it runs, and a reload follows only for the rest.
+      - With V(reload) HAProxy is always reloaded. This takes O(reload_methods).
+      - Without O(socket) every change is a reload, and without a way to reload every change is a hot update.
+    type: str
+    choices: [cost, hot_update, reload]
+    default: cost
   reload_methods:
     description:
       - How to reload when a hot update is not possible, for instance because a certificate does not fit HAProxy's
@@ -475,6 +490,43 @@ activation:
   returned: always
   type: str
   choices: [none, hot_update, reload]
+update_plan:
+  description:
+    - How HAProxy is, or would be, made to use what has changed, as chosen before. Null where nothing has to be loaded.
+    - What was done in the end is RV(activation).
+  returned: always
+  type: dict
+  contains:
+    way:
+      description: The way that was chosen.
+      type: str
+      choices: [hot_update, reload]
+    reason:
+      description:
+        - Why. V(few) are always hot updates. V(cheaper) was decided by the estimate, and V(memory), too, as a second
+          worker does not fit. V(reload_needed) is by one of the certificates, V(asked) by O(update_by), V(handlers) by
+          O(activation). With V(no_socket) and V(no_reload) there is no other way.
+      type: str
+      choices: [few, cheaper, memory, reload_needed, asked, handlers, no_socket, no_reload]
+    changes:
+      description: How many certificates are to be loaded or taken out.
+      type: int
+    estimate:
+      description:
+        - What was expected. C(certificates) that HAProxy has, seconds for both ways, and megabytes, C(reload_mb) for a
+          second worker and C(free_mb), null where it is not known.
+        - It is by what the last reload and the last hot updates took here, else by what they took elsewhere. HAProxy is
+          asked where there are 50 changes or more, or a large certificate.
+      type: dict
+    msg:
+      description: The same for people.
+      type: str
+  sample:
+    way: hot_update
+    reason: few
+    changes: 2
+    estimate: {certificates: 40, hot_update_seconds: 0.04, reload_seconds: 0.56, reload_mb: 7.0, free_mb: null}
+    msg: hot update for 2 changes, for they are few (by hot update about 0.0 s, by reload about 0.6 s and 7 MB)
 reload_attempts:
   description:
     - Each way to reload HAProxy that was tried, in order. C(msg) says why it failed, the other fields are those of

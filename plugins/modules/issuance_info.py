@@ -105,9 +105,10 @@ certificates:
       description: >-
         What was done, or would be done in check mode. V(issued) is new, or not as it was wanted before. V(renewed)
         replaces one that comes to its end. V(stored) was put into a store that lacked it. V(resumed) was begun by an
-        earlier run. V(held) is due, but has to wait. V(unchanged) is not due. V(failed) has a problem.
+        earlier run. V(staged) is one of these, and waits for its promotion (O(stage)). V(held) is due, but has to wait.
+        V(unchanged) is not due. V(failed) has a problem.
       type: str
-      choices: [issued, renewed, stored, resumed, held, unchanged, failed]
+      choices: [issued, renewed, stored, resumed, staged, held, unchanged, failed]
     reason:
       description: Why that was done.
       type: str
@@ -132,20 +133,27 @@ certificates:
     issuer:
       description: Issuer of the certificate. Here the URL of the CA's directory.
       type: str
+    candidate:
+      description: >-
+        What waits for its promotion, by O(stage), with C(label), C(version_id), C(fingerprint_sha256) and C(not_after).
+        Null when nothing does. The fields beside it tell of what is current.
+      type: dict
     stores:
       description: >-
-        State of the certificate in each store by the store's name. V(stored) was written by this run, V(current) was
-        there, V(absent), V(other) and V(unknown) tell that it is missing, another one, or that the store cannot tell,
-        V(failed) that it could not be written.
+        State of the certificate in each store by the store's name. V(stored) was written by this run, V(staged) waits
+        there for its promotion, V(current) was there, V(absent), V(other) and V(unknown) tell that it is missing,
+        another one, or that the store cannot tell, V(failed) that it could not be written.
       type: dict
       sample: {secrets_manager: stored, acm: stored}
     due:
       description: From when on the next one is to be issued, ISO 8601 in UTC. Null when that is not known.
       type: str
     reissue:
-      description: Of what O(reissue) concerns, whether that is V(replaced), or still V(to do). Null for others.
+      description: >-
+        Of what O(reissue) concerns, whether that is V(replaced), V(staged) to be promoted, or still V(to do). Null for
+        others.
       type: str
-      choices: [to do, replaced]
+      choices: [to do, staged, replaced]
     held_until:
       description: Instant until which it waits, ISO 8601 in UTC. Null when it does not.
       type: str
@@ -276,8 +284,11 @@ reissue:
     replaced:
       description: How many of them are replaced.
       type: int
+    staged:
+      description: For how many the next one waits for its promotion.
+      type: int
     to_do:
-      description: How many are not.
+      description: How many are neither.
       type: int
     at_once:
       description: How many of these the limits allow now.
@@ -288,6 +299,12 @@ reissue:
     last_order_at:
       description: The same as an instant, ISO 8601 in UTC.
       type: str
+    earlier:
+      description: >-
+        How long earlier replacements took, the latest first, from the run that began with one to the run that found all
+        replaced. C(began_at), C(seconds) and C(certificates) of each.
+      type: list
+      elements: dict
 acme_requests:
   description: Number of requests sent to the CAs, repeated ones included.
   returned: success

@@ -19,6 +19,7 @@ from ansible_collections.certops.rotation.tests.support import ansible_core, peb
 from ansible_collections.certops.rotation.tests.support import haproxy as haproxy_support
 from ansible_collections.certops.rotation.tests.support.acme_dns import AwsWithDns, aws_with_dns
 from ansible_collections.certops.rotation.tests.support.aws_faults import AwsFaults
+from ansible_collections.certops.rotation.tests.support.candidates import Candidates
 from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
 from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance
 from ansible_collections.certops.rotation.tests.support.issuing_scene import PROGRAM as ISSUING_PROGRAM
@@ -66,6 +67,7 @@ LONGEST = (
     "test_moving_from_certdeploy",
     "test_rotate_ca",
     "test_schedule_install",
+    "test_secret_events",
     "test_certificate_issue_interrupted",
     "test_certificate_issue_ca",
     "test_issuing_page",
@@ -183,6 +185,15 @@ def faults(aws: MotoServer) -> t.Iterator[AwsFaults]:
     proxy = AwsFaults(aws.port, aws.env)
     proxy.start()
     yield proxy
+    proxy.stop()
+
+
+@pytest.fixture
+def candidates(modules: ModuleServer, aws_events: MinistackServer) -> t.Iterator[Candidates]:
+    """Secrets with candidates, by way of a proxy, where labels move as they do at AWS."""
+    proxy = AwsFaults(aws_events.port, aws_events.env)
+    proxy.start()
+    yield Candidates(modules, proxy, aws_events)
     proxy.stop()
 
 

@@ -36,7 +36,7 @@ class Listening(Balancer):
 
     def settle(self) -> None:
         """Until the queue is empty and nothing is under way."""
-        eventually(lambda: self.queue.count() == 0 and self.is_quiet())
+        eventually(lambda: self.queue.size == 0 and self.is_quiet())
 
     def served_soon(self, fingerprint: str) -> None:
         eventually(lambda: self.served() == fingerprint, 60)
@@ -51,7 +51,7 @@ def installed(
     ministack.reset()
     with SystemdHost() as host:
         balancer = Listening(host, ministack, intermediate)
-        balancer.queue = EventQueue(ministack, "host-1", through_topic=True)
+        balancer.queue = EventQueue(ministack, "host-1", sns="enveloped")
         balancer.variables |= {
             "rotation_schedule_repository": "",
             "rotation_schedule_version": "",

@@ -31,6 +31,7 @@ from moto.core.utils import utcnow
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from moto.route53 import models, responses
 from moto.route53.exceptions import Route53ClientError
+from moto.secretsmanager.models import SecretsManagerBackend
 from werkzeug.serving import make_server
 
 from . import route53_rules
@@ -358,8 +359,23 @@ def _error(environ: _Environ, fault: t.Mapping[str, t.Any]) -> bytes:
     return f'<?xml version="1.0"?>\n{error}'.encode()
 
 
+def follow_labels() -> None:
+    """Who names no version of a secret gets the one labelled AWSCURRENT. moto answers the one that was put last."""
+    asked = SecretsManagerBackend.get_secret_value
+
+    def get(self: t.Any, secret_id: str, version_id: str, version_stage: str) -> dict[str, t.Any]:
+        if not version_id and not version_stage and secret_id in self.secrets:
+            versions = getattr(self.secrets[secret_id], "versions", {})
+            is_there = any("AWSCURRENT" in version["version_stages"] for version in versions.values())
+            version_stage = "AWSCURRENT" if is_there else version_stage
+        return asked(self, secret_id, version_id, version_stage)
+
+    SecretsManagerBackend.get_secret_value = get  # type: ignore[method-assign]
+
+
 def main(dns_port: int, aws_port: int) -> None:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    follow_labels()
     scene = Scene()
     route53 = StrictRoute53(scene)
     route53.install()

@@ -55,6 +55,7 @@ class AwsFaults:
         self._faults: list[_Fault] = []
         self._changes: list[tuple[str, Change]] = []
         self._rules: dict[str, Rule] = {}
+        self._expired: set[str] = set()
         self._lock = threading.Lock()
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -83,6 +84,10 @@ class AwsFaults:
         """Deny whoever has this access key what is not allowed. allows: by operation and name or ARN of the secret."""
         self._rules[access_key] = allows
 
+    def expire(self, access_key: str) -> None:
+        """Answer whoever has this access key that its token has expired."""
+        self._expired.add(access_key)
+
     def fail_in_batch(self, name: str, code: str, message: str = "made up by a test", times: float = 1e9) -> None:
         """Let BatchGetSecretValue report this error for the secret of this name, as AWS does: in ``Errors``."""
         remaining = [times]
@@ -104,6 +109,7 @@ class AwsFaults:
             self._faults.clear()
             self._changes.clear()
             self._rules.clear()
+            self._expired.clear()
             self.clock_offset = datetime.timedelta(0)
             self.requests.clear()
 
@@ -131,6 +137,8 @@ class AwsFaults:
         with self._lock:
             self.requests.append(request)
             secret = str(request.body.get("SecretId") or request.body.get("Name") or "")
+            if request.access_key in self._expired:
+                return _Fault(request.operation, "ExpiredTokenException", "expired", 1, lambda body: True)
             rule = self._rules.get(request.access_key)
             if rule and not rule(request.operation, secret):
                 text = f"not authorized to perform {request.operation} on {secret}"

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import typing as t
 
-from . import secrets_scan
+from . import packing, secrets_scan
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -51,6 +51,7 @@ def shell(
         "PIP_NO_INDEX": "1",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_ROOT_USER_ACTION": "ignore",
+        **packing.ENVIRONMENT,
     }
     ended = subprocess.run(
         ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],

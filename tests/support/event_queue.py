@@ -2,56 +2,70 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A queue that EventBridge fills, directly or through a topic, with what Secrets Manager tells.
-
-Of a secret that is made there is no event: see _emit_secret_label_updated of ministack.
-"""
+"""An SQS queue that EventBridge fills with what Secrets Manager, ACM and S3 tell, directly or through SNS."""
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
 import typing as t
 
 from .ministack import MinistackServer
 
-PATTERN = {"source": ["aws.secretsmanager"]}
+PATTERN = {"source": ["aws.secretsmanager", "aws.acm", "aws.s3"]}
 
 
 class EventQueue:
-    """arn, url: of the queue. through_topic: whether messages come in the envelope of SNS."""
+    """A rule and a queue of this name. sns: as None, "raw" or "enveloped"."""
 
-    def __init__(self, aws: MinistackServer, name: str, *, through_topic: bool = False) -> None:
-        self.name = name
-        self._aws = aws
-        self.url = ""
-        self.arn = ""
+    def __init__(self, aws: MinistackServer, name: str = "certificates", *, sns: str | None = None) -> None:
+        self.aws, self.name = aws, name
+        self._sqs = aws.client("sqs")
         self.make()
+        target = self.arn
+        if sns:
+            topics = aws.client("sns")
+            target = topics.create_topic(Name=name)["TopicArn"]
+            raw = {"RawMessageDelivery": "true" if sns == "raw" else "false"}
+            topics.subscribe(TopicArn=target, Protocol="sqs", Endpoint=self.arn, Attributes=raw)
         events = aws.client("events")
         events.put_rule(Name=name, EventPattern=json.dumps(PATTERN))
-        target = self.arn
-        if through_topic:
-            target = aws.client("sns").create_topic(Name=name)["TopicArn"]
-            aws.client("sns").subscribe(TopicArn=target, Protocol="sqs", Endpoint=self.arn)
-        events.put_targets(Rule=name, Targets=[{"Id": "1", "Arn": target}])
+        events.put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": target}])
 
     def make(self) -> None:
         self.url = self._sqs.create_queue(QueueName=self.name)["QueueUrl"]
-        self.arn = self._attributes("QueueArn")["QueueArn"]
+        self.arn = self._attribute("QueueArn")
 
     def delete(self) -> None:
         self._sqs.delete_queue(QueueUrl=self.url)
 
-    def send(self, body: str) -> None:
-        self._sqs.send_message(QueueUrl=self.url, MessageBody=body)
+    def send(self, *bodies: str | dict[str, t.Any]) -> None:
+        texts = [body if isinstance(body, str) else json.dumps(body) for body in bodies]
+        batches = [texts[begin : begin + 10] for begin in range(0, len(texts), 10)]
 
-    def count(self) -> int:
-        """Messages in it, whether somebody is at them or not."""
-        names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
-        return sum(int(value) for value in self._attributes(*names).values())
+        def send(batch: list[str]) -> None:
+            entries = [{"Id": str(n), "MessageBody": text} for n, text in enumerate(batch)]
+            assert not self._sqs.send_message_batch(QueueUrl=self.url, Entries=entries).get("Failed")
 
-    def _attributes(self, *names: str) -> dict[str, str]:
-        return dict(self._sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=list(names))["Attributes"])
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            list(pool.map(send, batches))
+
+    def drain(self) -> list[str]:
+        """The bodies of all messages, which are removed."""
+        bodies = []
+        while messages := self._sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10).get("Messages"):
+            bodies += [message["Body"] for message in messages]
+            entries = [{"Id": str(n), "ReceiptHandle": one["ReceiptHandle"]} for n, one in enumerate(messages)]
+            self._sqs.delete_message_batch(QueueUrl=self.url, Entries=entries)
+        return bodies
 
     @property
-    def _sqs(self) -> t.Any:
-        return self._aws.client("sqs")
+    def size(self) -> int:
+        """Messages in it, hidden ones included."""
+        return int(self._attribute("ApproximateNumberOfMessages")) + int(
+            self._attribute("ApproximateNumberOfMessagesNotVisible")
+        )
+
+    def _attribute(self, name: str) -> str:
+        answer = self._sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=[name])
+        return str(answer["Attributes"][name])

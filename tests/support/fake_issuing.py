@@ -14,6 +14,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.acme.dns im
 from ansible_collections.certops.rotation.plugins.module_utils._core.acme.journal import JournalEntry
 from ansible_collections.certops.rotation.plugins.module_utils._core.acme.ledger import Ledger
 from ansible_collections.certops.rotation.plugins.module_utils._core.acme.names import WantedCertificates
+from ansible_collections.certops.rotation.plugins.module_utils._core.acme.staged import StagedSecret
 from ansible_collections.certops.rotation.plugins.module_utils._core.acme.stores import StoreStanding
 from ansible_collections.certops.rotation.plugins.module_utils._core.acme.wanted import (
     HeldCertificate,
@@ -46,6 +47,31 @@ class FakeTruth:
     held: dict[str, HeldCertificate] = field(default_factory=dict)
     broken: str | None = None
     before: t.Callable[[str], None] = lambda step: None
+    label: str = "AWSCURRENT"
+    #: What waits for its promotion, by name; other versions with labels, by name.
+    candidates: dict[str, HeldCertificate] = field(default_factory=dict)
+    others: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    unknown: str | None = None
+
+    def promote(self, name: str) -> None:
+        self.others[name] = {self.held[name].version_id or "": ["AWSPREVIOUS"]}
+        self.held[name] = self.candidates.pop(name)
+
+    def makes_candidate(self, name: str) -> bool:
+        return self.label != "AWSCURRENT" and name in self.held
+
+    def staged(self, names: t.Iterable[str], *, now: datetime) -> dict[str, StagedSecret]:
+        return {name: self._staged(name) for name in names if self.label != "AWSCURRENT"}
+
+    def _staged(self, name: str) -> StagedSecret:
+        if self.unknown:
+            return StagedSecret(self.label, why=self.unknown)
+        versions = {**self.others.get(name, {}), self.held[name].version_id or "": ["AWSCURRENT"]}
+        candidate = self.candidates.get(name)
+        if candidate is not None:
+            base = f"{self.label}-ON-{self.held[name].version_id}"
+            versions[candidate.version_id or ""] = [self.label, base]
+        return StagedSecret(self.label, versions, candidate)
 
     def look(self, names: t.Iterable[str], *, now: datetime) -> dict[str, HeldCertificate]:
         return {name: self.held[name] for name in names if name in self.held}
@@ -60,6 +86,10 @@ class FakeTruth:
         if self.broken:
             raise RotationError(self.broken)
         version = bundle.fingerprint_sha256
+        if self.makes_candidate(wanted.name):
+            made = HeldCertificate(bundle, directory, profile, version, f"arn:{wanted.name}")
+            self.candidates[wanted.name] = made
+            return TruthVersion(f"arn:{wanted.name}", version, True, self.label)
         same = wanted.name in self.held and self.held[wanted.name].version_id == version
         self.held[wanted.name] = HeldCertificate(bundle, directory, profile, version, f"arn:{wanted.name}")
         return TruthVersion(f"arn:{wanted.name}", version, not same)

@@ -149,11 +149,6 @@ class ForkServer:
         return status, self.output
 
     @property
-    def directory(self) -> pathlib.Path:
-        """What its runs may share; gone when it is closed."""
-        return pathlib.Path(self._directory.name)
-
-    @property
     def output(self) -> str:
         """All that the last run printed."""
         return self._output.read_text(encoding="utf-8")

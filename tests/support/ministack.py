@@ -4,7 +4,7 @@
 
 """Another emulated AWS: ministack, which tells EventBridge of secrets, and has labels moved as AWS does.
 
-(After AWSCURRENT was moved, moto answers the old value. Of tokens, filters and pages moto knows more.)
+(After AWSCURRENT was moved, moto answers the old value. Of filters and pages moto knows more.)
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ class MinistackServer(MotoServer):
         assert _PROGRAM.exists(), "ministack is missing: run scripts/bootstrap"
         env = {**os.environ, "GATEWAY_PORT": str(self.port), "AWS_DEFAULT_REGION": REGION, "LOG_LEVEL": "WARNING"}
         with pathlib.Path(self._log or os.devnull).open("ab") as log:
+            application = f"{pathlib.Path(__file__).with_name('ministack_app') / 'application.py'}:app"
             return subprocess.Popen(
-                [_PROGRAM, "--bind", f"127.0.0.1:{self.port}", "ministack.app:app"], stdout=log, stderr=log, env=env
+                [_PROGRAM, "--bind", f"127.0.0.1:{self.port}", application], stdout=log, stderr=log, env=env
             )
 
 

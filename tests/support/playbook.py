@@ -14,21 +14,19 @@ import sys
 import tempfile
 import typing as t
 
-from . import forking, secrets_scan
+from . import forking, packing, secrets_scan
 from .systemd_host import SystemdHost
 
 _FORKED_MODULES = pathlib.Path(__file__).with_name("forked_modules.py")
-_CALLBACKS = pathlib.Path(__file__).with_name("callback")
 _ALWAYS = {
-    "ANSIBLE_CALLBACK_PLUGINS": str(_CALLBACKS),
+    **packing.ENVIRONMENT,
     "ANSIBLE_CALLBACKS_ENABLED": "task_log",
     "ANSIBLE_LOCALHOST_WARNING": "false",
     "ANSIBLE_NOCOLOR": "true",
     "ANSIBLE_PIPELINING": "true",
     "ANSIBLE_RETRY_FILES_ENABLED": "false",
 }
-# Ansible reads its settings and makes its temporary directory while it is imported, and each run removes that one. What
-# it packs of a module for a host, which takes as long as the module itself, is kept for all runs: only code is in it.
+# Ansible reads its settings and makes its temporary directory while it is imported, and each run removes that one.
 _PROGRAM = f"""
 import importlib.util, os, sys
 found = importlib.util.spec_from_file_location("forked_modules", {str(_FORKED_MODULES)!r})
@@ -42,7 +40,6 @@ forked_modules.install(beginning)
 
 def run(request):
     os.makedirs(constants.DEFAULT_LOCAL_TMP, mode=0o700, exist_ok=True)
-    os.symlink(request["packed"], os.path.join(constants.DEFAULT_LOCAL_TMP, "ansiballz_cache"))
     sys.argv = ["ansible-playbook", *request["arguments"]]
     ansible.cli.playbook.main(sys.argv)
 """
@@ -145,7 +142,7 @@ def _run(arguments: list[str], env: t.Mapping[str, str], timeout: float, inside:
     if not any(name.startswith("ANSIBLE_") for name in env):
         settings = {**_ALWAYS, **env}
         with inside.server(_PROGRAM, _ALWAYS) if inside else forking.borrowed(_PROGRAM, _ALWAYS) as server:
-            return server.run(_request(arguments, server.directory), settings, timeout)
+            return server.run({"arguments": arguments}, settings, timeout)
     settings = {**_ALWAYS, "ANSIBLE_PIPELINING": "false", **env}
     command = [sys.executable, "-m", "ansible", "playbook", *arguments]
     process = subprocess.run(
@@ -159,9 +156,3 @@ def _run(arguments: list[str], env: t.Mapping[str, str], timeout: float, inside:
         env={**os.environ, **settings},
     )
     return process.returncode, process.stdout
-
-
-def _request(arguments: list[str], directory: pathlib.Path) -> dict[str, t.Any]:
-    packed = directory / "packed"
-    packed.mkdir(exist_ok=True)
-    return {"arguments": arguments, "packed": str(packed)}

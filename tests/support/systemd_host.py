@@ -22,7 +22,7 @@ import tempfile
 import time
 import typing as t
 
-from . import forking
+from . import forking, packing
 
 _REPOSITORY = pathlib.Path(__file__).parents[2]
 
@@ -96,7 +96,7 @@ class SystemdHost(forking.Place):
         shutil.rmtree(self._directory)
 
     def environment(self, env: t.Mapping[str, str]) -> dict[str, str]:
-        inherited = ("PATH", "PYTHONPATH", "ANSIBLE_COLLECTIONS_PATH")
+        inherited = ("PATH", "PYTHONPATH", "ANSIBLE_COLLECTIONS_PATH", *packing.ENVIRONMENT)
         return {
             **{name: os.environ[name] for name in inherited if name in os.environ},
             "HOME": "/root",
@@ -157,8 +157,8 @@ class SystemdHost(forking.Place):
 
     def _boot(self, timeout: float = 60) -> None:
         root = self._directory / "root"
-        for directory in (root, self.shared):
-            directory.mkdir()
+        for directory in (root, self.shared, packing.KEPT):
+            directory.mkdir(parents=True, exist_ok=directory == packing.KEPT)
         options = [
             "--boot",
             f"--machine=certops-test-{os.getpid()}",
@@ -174,7 +174,7 @@ class SystemdHost(forking.Place):
             *(f"--bind-ro=/dev/null:/etc/{table}" for table in ("fstab", "crypttab")),
             *(f"--overlay={path}::{path}" for path in ("/usr", "/var") if os.path.ismount(path)),
             *(f"--bind-ro={path}" for path in visible_directories()),
-            f"--bind={self.shared}",
+            *(f"--bind={path}" for path in (self.shared, packing.KEPT)),
             "--",
             "--unit=basic.target",
         ]
@@ -232,5 +232,10 @@ def visible_directories() -> list[pathlib.Path]:
 
 
 def visible_in_services() -> list[str]:
-    """The settings with which a confined service sees them as well, wherever they are."""
-    return ["ProtectHome=read-only", *(f"BindReadOnlyPaths={path}" for path in visible_directories())]
+    """The settings with which a confined service sees them as well, wherever they are, and packs modules once."""
+    return [
+        "ProtectHome=read-only",
+        *(f"BindReadOnlyPaths={path}" for path in visible_directories()),
+        f"ReadWritePaths={packing.KEPT}",
+        *(f"Environment={name}={value}" for name, value in packing.ENVIRONMENT.items()),
+    ]

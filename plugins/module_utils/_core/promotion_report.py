@@ -26,7 +26,8 @@ def promotion_report(
     """verdicts: results of PromotionVerdict; done: what certificate_candidate returns of each; canaries: host -> as
     haproxy_rotation returns it after a withdrawal; asked_to_withdraw: somebody wants that, so that it is no failure.
 
-    Returns names by outcome, table (lines for people), summary (a sentence), and msg: what the run fails with, or "".
+    Returns names by outcome, certificates (name, version_id, outcome, reason, and canaries: host -> what it says),
+    table (lines for people), summary (a sentence), and msg: what the run fails with, or "".
     """
     rows = [_row(verdict, done, canaries or {}) for verdict in verdicts]
     named = {outcome: [row[1] for row in rows if row[0] == outcome] for outcome in _OUTCOMES}
@@ -35,7 +36,23 @@ def promotion_report(
     bad = ["failed", "held"] + ([] if asked_to_withdraw else ["withdrawn"])
     not_back = any("is not back" in row[2] for row in rows)
     fails = any(named[outcome] for outcome in bad) or not_back
-    return {**named, "table": table, "summary": summary, "msg": "\n".join([*table, summary]) if fails else ""}
+    certificates = [
+        {
+            "name": verdict["name"],
+            "version_id": verdict.get("version_id"),
+            "outcome": row[0],
+            "reason": row[2],
+            "canaries": dict(verdict.get("canaries") or {}),
+        }
+        for verdict, row in zip(verdicts, rows)
+    ]
+    return {
+        **named,
+        "certificates": certificates,
+        "table": table,
+        "summary": summary,
+        "msg": "\n".join([*table, summary]) if fails else "",
+    }
 
 
 def _row(verdict: _Result, done: t.Sequence[_Result], canaries: t.Mapping[str, _Result]) -> tuple[str, str, str]:

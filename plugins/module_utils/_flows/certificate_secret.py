@@ -9,8 +9,11 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from .._core.promotion import SecretCandidate, candidate_of
+from .._core.secrets.candidates import fresh_version, is_unlabelling, plan_candidate, versions_of
 from .._core.secrets.plan import (
     CURRENT,
+    Request,
     WantedSecret,
     failed_replicas,
     plan_absent,
@@ -83,6 +86,9 @@ def _bring(
             " or remove it for good with state: absent and force: true.",
             changed=False,
         )
+    current = version_with(described, CURRENT)
+    if described and current and wanted.label != CURRENT:
+        return _put_beside(source, described, dataclasses.replace(wanted, base=current), given, bundle, check_mode)
     holder = version_with(described, wanted.label)
     renewal = _renewal(source, described, holder, wanted, given, bundle)
     wanted = dataclasses.replace(wanted, document=renewal.document)
@@ -94,6 +100,69 @@ def _bring(
             else:
                 source.apply([request], wanted.name)
     version = holder if holder and (renewal.same or holder == wanted.token) else wanted.token
+    return _result(source, described, wanted, bundle, renewal, requests, holder, version)
+
+
+def _put_beside(
+    source: SecretWriter,
+    described: dict[str, t.Any],
+    wanted: WantedSecret,
+    given: GivenSecret,
+    bundle: CertificateBundle,
+    check_mode: bool,
+) -> dict[str, t.Any]:
+    """Beside the current version, whose place it is to take. wanted: with that as its base."""
+    renewal = _renewal(source, described, wanted.base, wanted, given, bundle)
+    candidate = candidate_of(versions_of(described), wanted.label)
+    wanted = fresh_version(described, dataclasses.replace(wanted, document=renewal.document))
+    same = renewal.same or _is_staged(source, described, candidate, wanted, given, bundle)
+    requests = plan_candidate(described, wanted, same_content=same)
+    warnings = list(renewal.warnings)
+    version = wanted.base if renewal.same else candidate.version_id if same else wanted.token
+    if not check_mode:
+        for request in requests:
+            if request.operation == "put_secret_value":
+                version = source.put(request, wanted)
+            elif is_unlabelling(request):
+                warnings += source.tidy(request, wanted.name)
+            else:
+                source.apply([request], wanted.name)
+    told = dataclasses.replace(wanted, label=CURRENT, base=None) if renewal.same else wanted
+    holder = wanted.base if renewal.same else candidate.version_id
+    renewal = renewal._replace(warnings=warnings)
+    return _result(source, described, told, bundle, renewal, requests, holder, version)
+
+
+def _is_staged(
+    source: SecretWriter,
+    described: dict[str, t.Any],
+    candidate: SecretCandidate,
+    wanted: WantedSecret,
+    given: GivenSecret,
+    bundle: CertificateBundle,
+) -> bool:
+    """Whether the candidate that counts, and whoever put it there, means the same."""
+    if not candidate.counts or candidate.version_id is None:
+        return False
+    if candidate.version_id == wanted.token:
+        return candidate.base_version_id is not None
+    try:
+        return given.into(source.value_of(described, candidate.version_id), wanted, bundle).same
+    except RotationError:  # it is not what would be stored, or nothing that can be read
+        return False
+
+
+def _result(
+    source: SecretWriter,
+    described: dict[str, t.Any] | None,
+    wanted: WantedSecret,
+    bundle: CertificateBundle,
+    renewal: SecretRenewal,
+    requests: t.Sequence[Request],
+    holder: str | None,
+    version: str | None,
+) -> dict[str, t.Any]:
+    """holder: the version that had the label; version: the one that holds the certificate now."""
     summary = bundle.summary()
     before = _facts(described, holder, renewal.before) if described else {}
     after = _wanted_facts(before, wanted, version, {**summary, "domain_name": renewal.domain_name})
@@ -104,6 +173,7 @@ def _bring(
         "version_id": version,
         "previous_version_id": holder if holder != version else None,
         "stage": wanted.label,
+        "base_version_id": wanted.base,
         "action": "created" if described is None else "updated" if requests else "unchanged",
         "changes": [request.name for request in requests],
         **summary,
@@ -158,7 +228,7 @@ def _facts(
 
 
 def _wanted_facts(
-    before: t.Mapping[str, t.Any], wanted: WantedSecret, version: str, summary: t.Mapping[str, t.Any]
+    before: t.Mapping[str, t.Any], wanted: WantedSecret, version: str | None, summary: t.Mapping[str, t.Any]
 ) -> dict[str, t.Any]:
     tags = dict(before.get("tags") or {})
     if wanted.tags is not None:

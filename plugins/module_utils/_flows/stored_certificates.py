@@ -83,7 +83,7 @@ def _tell(
     item["version_id"] = read.secret.version_id
     item["valid"] = bundle is not None
     item["problems"] = [problem.as_dict() for problem in problems]
-    leaf = bundle.leaf if bundle else _unaccepted_leaf(verifier, read.value)
+    leaf = bundle.leaf if bundle else unaccepted_leaf(verifier, read.value)
     if leaf is not None:
         item.update(leaf.summary(), days_remaining=math.floor((leaf.not_after - now) / timedelta(days=1)))
     if server_name and not _serves(leaf, server_name):
@@ -169,7 +169,7 @@ def _pem_parts(bundle: CertificateBundle) -> dict[str, str]:
     }
 
 
-def _unaccepted_leaf(verifier: SecretVerifier, value: str | bytes) -> Certificate | None:
+def unaccepted_leaf(verifier: SecretVerifier, value: str | bytes) -> Certificate | None:
     """Of content that failed verification: what has expired, say, is still to be told by its names and dates."""
     from .._core.x509.leaf import find_leaf
     from .._core.x509.problems import MaterialError, Problem

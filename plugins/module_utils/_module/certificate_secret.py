@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime, timezone
 
+from .._core.promotion import check_label
 from .._core.secrets.plan import CURRENT, WantedSecret
 from .._core.x509.changes import GUARDED_CHANGES
 from .._errors import InvalidOption, RotationError
@@ -114,7 +115,7 @@ def _wanted(params: t.Mapping[str, t.Any], given: GivenSecret, bundle: Certifica
     return WantedSecret(
         name=params["name"],
         document=given.document(bundle),
-        label=params["stage"],
+        label=params["stage"] if params["stage"] == CURRENT else check_label(params["stage"], "stage"),
         description=params["description"],
         tags=None if tags is None else tag_texts(tags),
         purge_tags=params["purge_tags"],

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from .._core.events.blueprint import Account, Blueprint
+from .._core.events.blueprint import Blueprint, EventAccount
 from .._core.events.patterns import KINDS, EventChoice, event_patterns
 from .._errors import InvalidOption
 from .._flows.events.queues import make_queues, remove_queues
@@ -63,7 +63,7 @@ def _blueprint(params: t.Mapping[str, t.Any], queues: tuple[str, ...]) -> Bluepr
         raise InvalidOption("name_prefix: an empty one is the beginning of all names. Leave it out if you mean all.")
     choice = EventChoice(tuple(params["kinds"]), tuple(params["labels"]), prefixes, tuple(params["objects"]))
     return Blueprint(
-        Account("", ""),
+        EventAccount("", ""),
         params["name"],
         queues,
         event_patterns(choice),

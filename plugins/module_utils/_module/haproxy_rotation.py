@@ -48,6 +48,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "socket": {"type": "str", "default": "/run/haproxy/admin.sock"},
     "crt_list": {"type": "str"},
     "timeout": {"type": "float", "default": 10},
+    "update_by": {"type": "str", "choices": ["cost", "hot_update", "reload"], "default": "cost"},
     "reload_methods": {
         "type": "list",
         "elements": "str",
@@ -102,7 +103,7 @@ def run(module: AwsModule) -> None:
             _warn(module, rotation, requests)
             raise
         _warn(module, rotation, requests)
-        diff = {"diff": rotation.report.diff()} if module._diff else {}
+        diff = {"diff": rotation.diff()} if module._diff else {}
         result = {**rotation.result(), **diff}
         if rotation.failure:
             module.fail_json(msg=rotation.failure, **result)

@@ -70,6 +70,13 @@ def policy_of(params: _Params) -> RenewalPolicy:
     )
 
 
+def label_of(given: str) -> str:
+    """Raises InvalidOption."""
+    from .._core.promotion import CURRENT, check_label
+
+    return CURRENT if given.strip() == CURRENT else check_label(given, "stage")
+
+
 def settings_of(params: _Params, now: datetime, *, asks: bool = True, locates: bool = True) -> IssueSettings:
     """asks, locates: see IssueSettings. Raises InvalidOption."""
     from .._core.acme.reissue import read_incident
@@ -103,7 +110,8 @@ def ports_of(
     from .._ports.dns.resolver import DnsResolver
 
     stores, key = check_stores(params["stores"]), params["kms_key_id"]
-    truth = secrets_truth(module, stores, kms_key_id=key, restore=not dry)
+    label = label_of(params["stage"])
+    truth = secrets_truth(module, stores, kms_key_id=key, restore=not dry, label=label)
     client = functools.lru_cache(maxsize=None)(module.client)
     resolver = DnsResolver(params["nameservers"])
     return IssuePorts(

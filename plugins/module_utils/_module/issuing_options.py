@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from .._core.acme.wanted import KEY_TYPES
+from .._core.promotion import CURRENT
 
 CERTIFICATE_OPTIONS: dict[str, dict[str, t.Any]] = {
     "name": {"type": "str"},
@@ -41,6 +42,7 @@ ISSUING_OPTIONS: dict[str, dict[str, t.Any]] = {
     "issuers": {"type": "list", "elements": "dict", "required": True, "options": ISSUER_OPTIONS},
     "renew_before_days": {"type": "int"},
     "reissue": {"type": "dict", "options": REISSUE_OPTIONS},
+    "stage": {"type": "str", "default": CURRENT},
     "renewal_info": {"type": "bool", "default": True},
     "emergency_floor": {"type": "str", "default": "10%"},
     "journal_secret": {"type": "str", "default": "certops/issuance/journal", "no_log": False},

@@ -48,9 +48,16 @@ def rotation_settings(params: t.Mapping[str, t.Any]) -> RotationSettings:
         textfile=textfile,
         metrics_names=params["metrics_names"],
         fail_late=params["fail_late"],
+        update_by=_update_by(params),
         rollback_names=_rollback_names(params["rollback_names"]),
         rollback_expired=params["rollback_expired"],
     )
+
+
+def _update_by(params: t.Mapping[str, t.Any]) -> str:
+    if params["update_by"] == "reload" and params["activate"] and not params["reload_methods"]:
+        raise InvalidOption("update_by is reload, and reload_methods is empty: name a way to reload HAProxy.")
+    return str(params["update_by"])
 
 
 def _rollback_names(given: t.Sequence[str] | None) -> list[str]:

@@ -61,10 +61,16 @@ def check_stores(stores: t.Sequence[_Options]) -> list[_Options]:
 
 
 def secrets_truth(
-    module: AwsModule, stores: t.Sequence[_Options], *, kms_key_id: str | None = None, restore: bool = True
+    module: AwsModule,
+    stores: t.Sequence[_Options],
+    *,
+    kms_key_id: str | None = None,
+    restore: bool = True,
+    label: str | None = None,
 ) -> SecretsTruth:
     """stores: of check_stores; kms_key_id: for who names none; restore: whether on_deleted counts, which in check mode
-    it does not. Raises RotationError when the options give no client."""
+    it does not; label: of new versions, None for the current one. Raises RotationError when the options give no
+    client."""
     from .._core.pipeline.verify import SecretVerifier
     from .._core.x509.verify import VerificationPolicy
     from .._flows.issue.truth import SecretsTruth
@@ -86,6 +92,7 @@ def secrets_truth(
         properties,
         prefix=store.get("prefix") or "",
         on_deleted="fail" if store.get("on_deleted") != "restore" else "restore" if restore else "predict",
+        **({"label": label} if label else {}),
     )
 
 

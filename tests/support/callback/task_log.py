@@ -24,6 +24,7 @@ class CallbackModule(CallbackBase):
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "notification"
     CALLBACK_NAME = "task_log"
+    CALLBACK_NEEDS_ENABLED = True
 
     def _log(self, status, result):
         # By way of text, because results hold the engine's own kinds of str and dict.

@@ -56,7 +56,8 @@ def test_only_what_runs_is_shipped(tarball: pathlib.Path) -> None:
     top = {name.split("/")[0] for name in files}
     assert top <= SHIPPED, f"not meant for users: {sorted(top - SHIPPED)}"
     assert {"LICENSE", "README.md", "meta", "plugins"} <= top
-    rulebooks = {f"extensions/eda/rulebooks/{name}.yml" for name in ("endpoints", "rotate")}
+    ours = ("endpoints", "expiring", "promote", "rotate", "rotate_signed", "rotate_signed_tls", "rotate_tls", "secrets")
+    rulebooks = {f"extensions/eda/rulebooks/{name}.yml" for name in ours}
     sources = {"extensions/eda/plugins/event_source/secret_events.py"}
     assert {name for name in files if name.startswith("extensions/")} == rulebooks | sources
     assert not [name for name in files if name.endswith((".pyc", ".gz", ".log", "~")) or "__pycache__" in name]

@@ -19,6 +19,7 @@ MODULES = pathlib.Path(__file__).parents[3] / "plugins/modules"
 DIFFERENT = {
     "address",
     "bind",
+    "candidates",
     "certificates",
     "chain",
     "changes",
@@ -75,6 +76,10 @@ OF_ONE_MODULE = {
     ("endpoint_scan", "condition"),
     ("endpoint_scan", "problems"),
     ("endpoint_status_info", "conditions"),
+    ("event_queues", "api_calls"),
+    ("event_queues", "arn"),
+    ("event_queues_info", "api_calls"),
+    ("event_queues_info", "arn"),
     ("haproxy_ca_file", "issuer"),
     ("haproxy_rotation", "needs_reload"),
     ("push_doctor_info", "check"),

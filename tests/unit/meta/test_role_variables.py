@@ -31,6 +31,16 @@ OF_PLAYBOOKS = {
     "rollback_expired": "bool",
     "rollback_secrets": "bool",
     "rollback_versions": "dict",
+    "events_aws": "dict",
+    "events_kinds": "list",
+    "events_labels": "list",
+    "events_letters": "int",
+    "events_max_receives": "int",
+    "events_name_prefix": "list",
+    "events_objects": "list",
+    "events_prune": "bool",
+    "events_queues": "list",
+    "events_resource_tags": "dict",
     "issue_rotate": "bool",
     "reissue_rotate": "bool",
     "reissue_all": "bool",
@@ -44,6 +54,12 @@ TEXTS_OF_PLAYBOOKS = {
     "rotate_ca_until",
     "rollback_delegate",
     "status_max_age",
+    "events_hosts",
+    "events_kms_key_id",
+    "events_name",
+    "events_retention",
+    "events_state",
+    "events_visibility_timeout",
     "issue_hosts",
     "promotion_controller",
     "push_hosts",
@@ -162,7 +178,7 @@ def test_text_becomes_the_type_where_a_role_computes_with_it(role: str) -> None:
 @pytest.mark.parametrize("playbook", sorted(path.name for path in (ROOT / "playbooks").glob("*.yml")))
 def test_text_becomes_the_type_in_the_playbooks(playbook: str) -> None:
     texts = list(templates(loaded(ROOT / "playbooks" / playbook)))
-    prefixes = "rotation|rotate_ca|rollback|status|issue|reissue|push|monitor|promotion"
+    prefixes = "rotation|rotate_ca|rollback|status|issue|reissue|push|monitor|promotion|events"
     named = set(re.findall(rf"(?<![\w.])(?:{prefixes})_\w+", "\n".join(texts)))
     assert named - set(OF_PLAYBOOKS) - TEXTS_OF_PLAYBOOKS == set()
     assert [name for text in texts for name in used_as_they_came(text, OF_PLAYBOOKS)] == []

@@ -67,6 +67,11 @@ def stored_message(domain: str, stores: t.Sequence[str]) -> str:
     return f"The certificate that exists already has been uploaded to {_places(stores, with_truth=False)} for: {domain}"
 
 
+def staged_message(domain: str, label: str) -> str:
+    """For one that has been issued, and waits for its promotion."""
+    return f"A new certificate has been provisioned and staged as {label} for: {domain}"
+
+
 def kept_message(domain: str, remaining: timedelta, stores: t.Sequence[str], threshold: timedelta | None = None) -> str:
     """For one that stays. threshold: the user's, which is told where more than that remains."""
     least = threshold if threshold is not None and threshold <= remaining else remaining

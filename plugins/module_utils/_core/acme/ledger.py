@@ -13,38 +13,24 @@ from __future__ import annotations
 
 import json
 import typing as t
-from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 
 from .authority import RenewalWindow
-from .ledger_document import LATEST, accounts_of, empty_account, windows_of
-from .limits import (
-    HoldScope,
-    RateLimits,
-    available_at,
-    is_below,
-    left,
-    likely_registered_domain,
-    names_digest,
-    spent,
-)
+from .holds import CLOCKS_DIFFER, GIVE_UP_AFTER, LONGEST_HOLD, failure_hold, near_hold, said_hold, withdrawn_hold
+from .ledger_document import LATEST, accounts_of, empty_account, incidents_of, instant_of, staged_of, windows_of
+from .limits import HoldScope, RateLimits, left, likely_registered_domain, names_digest, spent
 
 if t.TYPE_CHECKING:
+    from .holds import Hold
     from .wanted import WantedCertificate
 
 FORMAT: t.Final = 1
 MAX_BYTES: t.Final = 65536  # of a secret's value
-#: Seconds to wait after the first, second ... failure in a row.
-BACK_OFF: t.Final = (0, 300, 3600, 6 * 3600, 86400)
-#: So many failures in a row, and nobody tries any more until the names change or the user forces it.
-GIVE_UP_AFTER: t.Final = 10
 _FORGET_FAILURES: t.Final = 90 * 86400
 _FORGET_WINDOWS: t.Final = 14 * 86400
-_LONGEST_HOLD: t.Final = 31 * 86400  # a CA that says next century is not believed
-#: Instants further ahead than they can be were written by a clock that is wrong, and do not count.
-_CLOCKS_DIFFER: t.Final = 3600
-_LONGEST_PATIENCE: t.Final = timedelta(days=1, seconds=_CLOCKS_DIFFER)
+_LONGEST_PATIENCE: t.Final = timedelta(days=1, seconds=CLOCKS_DIFFER)
 _LONGEST_TEXT: t.Final = 300
+_INCIDENTS: t.Final = 5  # so many are remembered
 
 
 class AccountKey(t.NamedTuple):
@@ -54,16 +40,12 @@ class AccountKey(t.NamedTuple):
     account_url: str = ""
 
 
-@dataclass(frozen=True)
-class Hold:
-    """Why a certificate is not ordered now. until: None for ever; by_ca: whether the CA said so itself; url: the CA's
-    page for people."""
+class PastIncident(t.NamedTuple):
+    """From the run that began to replace what it concerned to the one that found all replaced."""
 
-    until: datetime | None
-    why: str
-    by_ca: bool = False
-    url: str | None = None
-    failures: int = 0
+    began: datetime
+    ended: datetime
+    certificates: int
 
 
 class Ledger:
@@ -77,6 +59,10 @@ class Ledger:
         self._run = ""
         self._accounts: dict[str, dict[str, t.Any]] = (document or {}).get("accounts", {})
         self._windows: dict[str, dict[str, t.Any]] = (document or {}).get("windows", {})
+        #: By name: what was staged last, and has not been seen to be promoted.
+        self._staged: dict[str, dict[str, t.Any]] = (document or {}).get("staged", {})
+        #: By key and begin: how long replacements took.
+        self._incidents: dict[str, dict[str, t.Any]] = (document or {}).get("incidents", {})
         self.changes: list[tuple[str, tuple[t.Any, ...]]] = []
 
     # -- as a document ------------------------------------------------------------------------------------------
@@ -97,9 +83,10 @@ class Ledger:
             return cls(foreign=True), "It holds something else than a ledger, which is left as it is."
         if document["format"] != FORMAT:
             return cls(foreign=True), f"Its format is {document['format']!r}, and this version knows {FORMAT}."
-        accounts, windows = accounts_of(document.get("accounts")), windows_of(document.get("windows"))
-        damaged = accounts != document.get("accounts", {}) or windows != document.get("windows", {})
-        ledger = cls({"accounts": accounts, "windows": windows})
+        parts = {"accounts": accounts_of, "windows": windows_of, "staged": staged_of, "incidents": incidents_of}
+        usable = {name: usable_of(document.get(name)) for name, usable_of in parts.items()}
+        damaged = any(usable[name] != document.get(name, {}) for name in parts)
+        ledger = cls(usable)
         return ledger, "Parts of it are damaged, and forgotten." if damaged else None
 
     def to_json(self, now: datetime, max_bytes: int = MAX_BYTES, run: str = "") -> str:
@@ -121,10 +108,14 @@ class Ledger:
             for account in self._accounts.values():
                 account[part] = {}
             text = self._text()
+        self._staged, self._incidents = {}, {}
+        text = self._text()
         return text if len(text) <= max_bytes else Ledger()._text()
 
     def _text(self) -> str:
         document = {"format": FORMAT, "accounts": self._accounts, "windows": self._windows}
+        more = {"staged": self._staged, "incidents": self._incidents}
+        document.update({name: part for name, part in more.items() if part})
         return _compact({**document, **({"run": self._run} if self._run else {})})
 
     # -- what happened ------------------------------------------------------------------------------------------
@@ -173,6 +164,23 @@ class Ledger:
         """What the CA suggests for a certificate. It is asked again after a minute to a day (RFC 9773 section 4.3)."""
         self._change("window", certificate_id, window, now)
 
+    def note_staged(self, wanted: WantedCertificate, version_id: str, now: datetime) -> None:
+        """It waits in this version of its secret for a promotion."""
+        self._change("staged", wanted.name, wanted.identifiers, version_id, now)
+
+    def note_withdrawn(self, name: str, version_id: str, now: datetime) -> None:
+        """The version that was staged has lost its label, and never was the current one. Counted once."""
+        self._change("withdrawn", name, version_id, now)
+
+    def note_promoted(self, name: str) -> None:
+        """What was staged is over, in another way than by a withdrawal."""
+        self._change("promoted", name)
+
+    def note_incident(self, key: str, certificates: int, left: int, now: datetime) -> None:
+        """How far the replacement of what an incident concerns is: of so many certificates so many are left. key: of
+        the incident."""
+        self._change("incident", key, certificates, left, now)
+
     def replay(self, other: Ledger) -> None:
         """Make another ledger's changes here, too."""
         for name, arguments in other.changes:
@@ -185,8 +193,20 @@ class Ledger:
         if held is None:
             return None
         return RenewalWindow(
-            _instant(held["start"]), _instant(held["end"]), _instant(held["ask_again"]), held.get("url")
+            instant_of(held["start"]), instant_of(held["end"]), instant_of(held["ask_again"]), held.get("url")
         )
+
+    def staged(self, name: str) -> str | None:
+        """The version that was staged last, and of which nothing else is known."""
+        return self._staged[name]["version"] if name in self._staged else None
+
+    def incidents(self) -> list[PastIncident]:
+        """Those that are over, the latest first."""
+        over = [each for each in self._incidents.values() if each["ended"] >= each["began"]]
+        return [
+            PastIncident(instant_of(each["began"]), instant_of(each["ended"]), int(each["count"]))
+            for each in sorted(over, key=lambda each: -float(each["began"]))
+        ]
 
     def must_ask(self, certificate_id: str, now: datetime) -> bool:
         """Whether the CA is to be asked for its suggestion: not before the instant that it named (Retry-After)."""
@@ -212,73 +232,23 @@ class Ledger:
     ) -> Hold | None:
         """Why it is not to be ordered now, None when it may be.
 
-        What a CA has said counts until it is urgent. force takes back what was concluded here: failures in a row, and
-        limits that are near. exempt: a renewal in the CA's window, to which limits of certificates do not apply. What
-        is urgent is tried again after each failure, but once a day at most: nobody tries for ever. foreseen: for an
-        estimate, with the limits of registered domains, which are guessed: otherwise the CA itself tells of those.
+        What a CA has said counts until it is urgent. force takes back what was concluded here: failures in a row,
+        withdrawals, and limits that are near. exempt: a renewal in the CA's window, to which limits of certificates do
+        not apply. What is urgent is tried again after each failure, but once a day at most: nobody tries for ever.
+        foreseen: for an estimate, with the limits of registered domains, which are guessed: otherwise the CA itself
+        tells of those.
         """
         at, known = _seconds(now), self._of(account)
-        failed = self._failure_hold(known["failures"].get(wanted.name), wanted, at, urgent)
-        if failed and not force:
-            return failed
+        failed = failure_hold(known["failures"].get(wanted.name), wanted, at, urgent)
+        withdrawn = withdrawn_hold(self._staged.get(wanted.name), wanted, at, urgent)
+        if (failed or withdrawn) and not force:
+            return failed or withdrawn
         if urgent:
             return None
         return (
-            self._said(known["held"], wanted, at, exempt)
-            or (None if force or exempt else self._near(known, wanted, limits, at, foreseen))
+            said_hold(known["held"], wanted, at, exempt)
+            or (None if force or exempt else near_hold(known, wanted, limits, at, foreseen))
         )  # fmt: skip
-
-    @staticmethod
-    def _failure_hold(
-        failure: dict[str, t.Any] | None, wanted: WantedCertificate, at: float, urgent: bool
-    ) -> Hold | None:
-        if failure is None or failure["names"] != names_digest(wanted.identifiers):
-            return None
-        count, why, url = int(failure["count"]), failure["why"], failure.get("url")
-        given_up = count >= GIVE_UP_AFTER
-        wait = BACK_OFF[min(count, len(BACK_OFF)) - 1]
-        until = float(failure["at"]) + wait
-        if given_up and not urgent:
-            text = (
-                f"It has failed {count} times in a row, and is not tried again until its domains change or force: {why}"
-            )
-            return Hold(None, text, url=url, failures=count)
-        if not at < until <= at + wait + _CLOCKS_DIFFER:
-            return None
-        return Hold(_instant(until), f"It has failed {count} times in a row: {why}", url=url, failures=count)
-
-    @staticmethod
-    def _said(held: t.Mapping[str, t.Any], wanted: WantedCertificate, at: float, exempt: bool) -> Hold | None:
-        """By the CA. The hold that lasts longest counts."""
-        found = []
-        for key, hold in held.items():
-            scope, _colon, name = key.partition(":")
-            concerns = (
-                scope == "account"
-                or (scope == "certificate" and name == wanted.name)
-                or (scope == "domain" and not exempt and any(is_below(each, name) for each in wanted.identifiers))
-            )
-            if concerns and at < float(hold["until"]) <= at + _LONGEST_HOLD + _CLOCKS_DIFFER:
-                found.append(Hold(_instant(hold["until"]), hold["why"], by_ca=True, url=hold.get("url")))
-        return max(found, key=lambda hold: hold.until or datetime.max.replace(tzinfo=timezone.utc), default=None)
-
-    @staticmethod
-    def _near(
-        known: t.Mapping[str, t.Any], wanted: WantedCertificate, limits: RateLimits, at: float, foreseen: bool
-    ) -> Hold | None:
-        same_names = known["names"].get(names_digest(wanted.identifiers), 0)
-        buckets = [
-            (known["orders"], limits.orders, "orders of this account"),
-            (same_names, limits.same_names, "certificates for exactly these names"),
-        ]
-        for domain in sorted(set(map(likely_registered_domain, wanted.identifiers))) if foreseen else ():
-            buckets.append((known["domains"].get(domain, 0), limits.certificates, f"certificates for {domain}"))
-        for full_at, limit, what in buckets:
-            if limit is not None and left(float(full_at), limit, at) < 1:
-                period = str(timedelta(seconds=limit.period)).removesuffix(", 0:00:00").removesuffix(":00")
-                text = f"The CA allows {limit.count} {what} in {period}, and so many have been ordered."
-                return Hold(_instant(available_at(float(full_at), limit, at)), text)
-        return None
 
     # -- changes ------------------------------------------------------------------------------------------------
 
@@ -341,7 +311,7 @@ class Ledger:
         retry_after: float | None,
         url: str | None,
     ) -> None:
-        seconds = min(max(3600.0 if retry_after is None else retry_after, 0.0), _LONGEST_HOLD)
+        seconds = min(max(3600.0 if retry_after is None else retry_after, 0.0), LONGEST_HOLD)
         hold: dict[str, t.Any] = {"until": round(_seconds(now) + seconds), "why": why[:_LONGEST_TEXT]}
         if url:
             hold["url"] = url[:_LONGEST_TEXT]
@@ -357,6 +327,29 @@ class Ledger:
         if window.explanation_url:
             held["url"] = window.explanation_url[:_LONGEST_TEXT]
         self._windows[certificate_id] = held
+
+    def _on_staged(self, name: str, identifiers: tuple[str, ...], version_id: str, now: datetime) -> None:
+        before, digest = self._staged.get(name), names_digest(identifiers)
+        count = int(before["count"]) if before is not None and before["names"] == digest else 0
+        at = round(_seconds(now))
+        self._staged[name] = {"version": version_id, "at": at, "names": digest, "count": count, "withdrawn": 0}
+
+    def _on_withdrawn(self, name: str, version_id: str, now: datetime) -> None:
+        staged = self._staged.get(name)
+        if staged is not None and staged["version"] == version_id and not staged["withdrawn"]:
+            self._staged[name] = {**staged, "count": staged["count"] + 1, "withdrawn": round(_seconds(now))}
+
+    def _on_promoted(self, name: str) -> None:
+        self._staged.pop(name, None)
+
+    def _on_incident(self, key: str, certificates: int, left: int, now: datetime) -> None:
+        at = int(_seconds(now))
+        begun = [name for name, each in self._incidents.items() if each["key"] == key and not each["ended"]]
+        if begun:
+            known = self._incidents[begun[-1]]
+            self._incidents[begun[-1]] = {**known, "count": max(certificates, 1), "ended": 0 if left else at}
+        elif left:
+            self._incidents[f"{at} {key}"] = {"key": key, "began": at, "ended": 0, "count": max(certificates, 1)}
 
     # -- parts --------------------------------------------------------------------------------------------------
 
@@ -374,6 +367,9 @@ class Ledger:
             account["orders"] = account["orders"] if account["orders"] > at else 0
             if account == empty_account():
                 del self._accounts[key]
+        self._staged = {name: staged for name, staged in self._staged.items() if staged["at"] > at - _FORGET_FAILURES}
+        recent = sorted(self._incidents, key=lambda name: float(self._incidents[name]["began"]))[-_INCIDENTS:]
+        self._incidents = {name: self._incidents[name] for name in recent if self._incidents[name]["began"] <= at}
         # Of certificates that were replaced nobody asks again; of the others each run does.
         self._windows = {
             key: window for key, window in self._windows.items() if window["ask_again"] > at - _FORGET_WINDOWS
@@ -391,7 +387,3 @@ def _bounded(instant: datetime) -> int:
 
 def _seconds(instant: datetime) -> float:
     return instant.timestamp()
-
-
-def _instant(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, timezone.utc)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import typing as t
+from datetime import datetime, timezone
 
 _MAX_ACCOUNTS: t.Final = 50
 #: The last instant that is taken: seconds since 1970, in the year 6325.
@@ -39,6 +40,24 @@ def windows_of(value: t.Any) -> dict[str, dict[str, t.Any]]:
     return _kept(value, lambda window: _has(window, {"start", "end", "ask_again"}, set()))
 
 
+def staged_of(value: t.Any) -> dict[str, dict[str, t.Any]]:
+    return _kept(
+        value,
+        lambda staged: (
+            _has(staged, {"at", "withdrawn"}, {"version", "names"})
+            and _is_count(staged.get("count"), least=1 if staged["withdrawn"] else 0)
+        ),
+    )
+
+
+def incidents_of(value: t.Any) -> dict[str, dict[str, t.Any]]:
+    return _kept(value, lambda each: _has(each, {"began", "ended"}, {"key"}) and _is_count(each.get("count")))
+
+
+def instant_of(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, timezone.utc)
+
+
 def _kept(value: t.Any, is_good: t.Callable[[t.Any], bool]) -> dict[str, t.Any]:
     return {key: item for key, item in value.items() if is_good(item)} if isinstance(value, dict) else {}
 
@@ -57,5 +76,5 @@ def _is_instant(value: t.Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= LATEST
 
 
-def _is_count(value: t.Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**31
+def _is_count(value: t.Any, least: int = 1) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value < 2**31

@@ -11,7 +11,8 @@ import typing as t
 from datetime import datetime, timedelta, timezone
 
 from ..instants import isoformat_utc
-from .ledger import Hold, Ledger
+from .holds import Hold
+from .ledger import Ledger
 from .when import same_directory
 
 if t.TYPE_CHECKING:
@@ -22,9 +23,10 @@ if t.TYPE_CHECKING:
     from .wanted import HeldCertificate, WantedCertificate
     from .when import Due
 
-#: none; store: stores lack what the truth has; resume: finish the order in the journal; renew, issue: order, to replace
-#: what is held, or the first one; hold: wait; refuse: nothing can be ordered until somebody has done something.
-PlanAction = t.Literal["none", "store", "resume", "renew", "issue", "hold", "refuse"]
+#: none; store: stores lack what the truth has; wait: the next one is staged already; resume: finish the order in the
+#: journal; renew, issue: order, to replace what is held, or the first one; hold: wait until it may be ordered; refuse:
+#: nothing can be ordered until somebody has done something.
+PlanAction = t.Literal["none", "store", "resume", "renew", "issue", "hold", "wait", "refuse"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +34,8 @@ class Considered:
     """All that the plan of one certificate follows from.
 
     standings: of the stores beside the truth that are to have it, by name; resumable: the journal's entry for it (see
-    journal.resumption); refusals: why a new certificate could not be put into a store, or not be issued.
+    journal.resumption); waits: why nothing is ordered though it is due (see StagedSecret); refusals: why a new
+    certificate could not be put into a store, or not be issued.
     """
 
     wanted: WantedCertificate
@@ -40,6 +43,7 @@ class Considered:
     due: Due
     standings: t.Mapping[str, StoreStanding] = dataclasses.field(default_factory=dict)
     resumable: JournalEntry | None = None
+    waits: str | None = None
     refusals: tuple[str, ...] = ()
 
 
@@ -113,6 +117,8 @@ def plan_certificate(
         if missing:
             return plan("store", f"Its certificate is missing in {', '.join(missing)}, or is another one there.")
         return plan("none", due.text)
+    if item.waits and not force:
+        return plan("wait", item.waits)
     if item.refusals:
         return plan("refuse", f"{due.text} It is not ordered: {' '.join(item.refusals)}")
     hold = ledger.hold(

@@ -11,6 +11,7 @@ its instant is not concerned any more, so that any number of runs may be needed,
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import math
 import typing as t
 from dataclasses import dataclass
@@ -30,7 +31,8 @@ from .when import same_directory
 
 if t.TYPE_CHECKING:
     from ..x509.certificate import Certificate
-    from .ledger import AccountKey, Hold
+    from .holds import Hold
+    from .ledger import AccountKey
     from .limits import RateLimits
     from .wanted import HeldCertificate, WantedCertificate
     from .when import Due
@@ -44,14 +46,15 @@ class Incident:
     """issuer: URL of a directory, or the common name or organization in the certificates' issuer; serial_numbers: as
     integers; fingerprints: SHA-256 in lower-case hex, of certificates or of their public keys (SPKI); key_types: as
     WantedCertificate's; before: what was issued later is not concerned, None when nothing but what is named by serial
-    number or fingerprint is. What is named is concerned without more; of the rest, issuer and key_types must both
-    apply."""
+    number or fingerprint is; key: the same in each run that is told the same. What is named is concerned without more;
+    of the rest, issuer and key_types must both apply."""
 
     issuer: str | None = None
     serial_numbers: frozenset[int] = frozenset()
     fingerprints: frozenset[str] = frozenset()
     key_types: frozenset[str] = frozenset()
     before: datetime | None = None
+    key: str = ""
 
     def concerns(self, held: HeldCertificate | None) -> str | None:
         """Why what is held has to be issued again, for people; None when it has not. What cannot be read, or is absent,
@@ -130,6 +133,7 @@ def read_incident(options: t.Mapping[str, t.Any] | None, now: datetime) -> Incid
         fingerprints=fingerprints,
         key_types=frozenset(map(str, options.get("key_types", ()))),
         before=min(before) if before and is_wide else None,
+        key=hashlib.sha256(repr(sorted(options.items())).encode()).hexdigest()[:16],
     )
 
 

@@ -2,18 +2,27 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How far the replacement of many certificates is: issued, seen served by hosts that have them, still to do. Pure."""
+"""How far the replacement of many certificates is: issued, staged, seen served by hosts that have them, still to do.
+Pure."""
 
 from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
+from datetime import timedelta
+
+from ..instants import parse_isoformat_utc, spoken_duration
+
+if t.TYPE_CHECKING:
+    from .reissue_clock import ReissueClock
 
 _Result = t.Mapping[str, t.Any]
 
-#: replaced: no host has it; not proven: a host has the old one, or has not been seen to serve the new one.
-ReplacementState = t.Literal["to do", "not proven", "replaced", "proven"]
-_ORDER: t.Final[tuple[ReplacementState, ...]] = ("to do", "not proven", "replaced", "proven")
+#: staged: issued, and not promoted; replaced: no host has it; not proven: a host has the old one, or has not been seen
+#: to serve the new one.
+ReplacementState = t.Literal["to do", "staged", "not proven", "replaced", "proven"]
+_ORDER: t.Final[tuple[ReplacementState, ...]] = ("to do", "staged", "not proven", "replaced", "proven")
+_LEFT: t.Final = ("to do", "staged", "not proven")
 
 
 @dataclass(frozen=True)
@@ -25,25 +34,42 @@ class Replaced:
     where: str
 
 
-def reissue_report(issued: _Result, hosts: t.Mapping[str, _Result | None]) -> dict[str, t.Any]:
+def reissue_report(
+    issued: _Result, hosts: t.Mapping[str, _Result | None], clock: ReissueClock | None = None
+) -> dict[str, t.Any]:
     """issued: as certificate_issue returns it; hosts: name -> as haproxy_rotation returns it, None or empty for a host
-    of which nothing is known.
+    of which nothing is known; clock: None where none runs.
 
-    Returns table (lines for people), left (names that are to do or not proven), and a sentence: summary.
+    Returns table (lines for people), left (names that are to do, staged or not proven), clock (lines about each limit,
+    and how long earlier ones took), and a sentence: summary.
     """
     silent = sorted(host for host, result in hosts.items() if not (result or {}).get("certificates"))
     concerned = [found for found in issued.get("certificates") or () if found.get("reissue")]
     rows = sorted((_row(found, hosts) for found in concerned), key=lambda row: (_ORDER.index(row.state), row.name))
-    left = [row.name for row in rows if row.state in ("to do", "not proven")]
+    left, estimate = [row.name for row in rows if row.state in _LEFT], issued.get("reissue") or {}
     return {
         "table": _table(rows, silent),
         "left": left,
-        "summary": _summary(rows, issued.get("reissue") or {}, silent),
+        "clock": _clock(clock, len(left), estimate) if rows else [],
+        "summary": _summary(rows, estimate, silent),
     }
+
+
+def _clock(clock: ReissueClock | None, left: int, estimate: _Result) -> list[str]:
+    last = estimate.get("last_order_at") if estimate.get("to_do") else None
+    lines = clock.lines(left, parse_isoformat_utc(str(last)) if last else None) if clock else []
+    return lines + [
+        f"The one that began at {each['began_at']} took {spoken_duration(timedelta(seconds=each['seconds']))} for"
+        f" {_certificates(each['certificates'])}."
+        for each in estimate.get("earlier") or ()
+    ]
 
 
 def _row(found: _Result, hosts: t.Mapping[str, _Result | None]) -> Replaced:
     name = str(found["name"])
+    if found["reissue"] == "staged":
+        candidate = found.get("candidate") or {}
+        return Replaced(name, "staged", f"as {candidate.get('label')}, and waits for its promotion")
     if found["reissue"] != "replaced":
         until = f"held until {found['held_until']}: " if found.get("held_until") else ""
         return Replaced(name, "to do", until + str(found.get("problem") or found.get("reason") or ""))
@@ -89,10 +115,11 @@ def _summary(rows: t.Sequence[Replaced], estimate: _Result, silent: t.Sequence[s
     count = {state: sum(row.state == state for row in rows) for state in _ORDER}
     if not rows:
         return "No certificate is concerned."
-    done = len(rows) - count["to do"]
+    done = len(rows) - count["to do"] - count["staged"]
     text = f"Of {_certificates(len(rows))} that {_are(len(rows))} concerned, {done} {_are(done)} replaced"
     text += f", {count['proven']} of them proven on the wire" if done else ""
     text += f", {count['not proven']} not proven" if count["not proven"] else ""
+    text += f". {count['staged']} staged, and not promoted" if count["staged"] else ""
     text += f". {count['to do']} to do" if count["to do"] else ""
     hours = estimate.get("hours")
     if count["to do"] and hours is not None:

@@ -27,7 +27,7 @@ _MOST_SOURCES = 10  # that a queue of dead letters can name
 
 
 @dataclass(frozen=True)
-class Account:
+class EventAccount:
     """Where it all is. partition: aws, or another one, such as aws-cn."""
 
     number: str
@@ -43,7 +43,7 @@ class Blueprint:
     """patterns: kind -> pattern; queues: their names; retention, hidden: seconds; receives: how often a message is
     given out until it is dead; key: a KMS key, "" for encryption by a key of SQS; tags: that all get."""
 
-    account: Account
+    account: EventAccount
     name: str
     queues: tuple[str, ...]
     patterns: t.Mapping[str, str]

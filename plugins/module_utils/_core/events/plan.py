@@ -13,7 +13,7 @@ from ..._errors import RotationError
 from .blueprint import OWNER, Blueprint, differing
 from .patterns import KINDS
 
-Service = t.Literal["sqs", "sns", "events"]
+EventService = t.Literal["sqs", "sns", "events"]
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,10 @@ class FoundPlumbing:
     rules: t.Mapping[str, FoundRule]
 
 
-class Step(t.NamedTuple):
+class EventStep(t.NamedTuple):
     """One request. operation: as boto3 names its method; about: for people; before, after: for a diff."""
 
-    service: Service
+    service: EventService
     operation: str
     parameters: dict[str, t.Any]
     about: str
@@ -81,7 +81,7 @@ def foreign(found: FoundPlumbing, name: str) -> list[str]:
     return sorted(about for about, tags in labelled if tags.get(OWNER) != name)
 
 
-def plan_present(found: FoundPlumbing, wanted: Blueprint, *, prune: bool = False) -> list[Step]:
+def plan_present(found: FoundPlumbing, wanted: Blueprint, *, prune: bool = False) -> list[EventStep]:
     """In an order in which each finds what it names. Raises RotationError when something belongs to another one.
 
     prune: queues of this set that are not wanted any more go, too.
@@ -115,7 +115,7 @@ def plan_present(found: FoundPlumbing, wanted: Blueprint, *, prune: bool = False
             arn = wanted.queue_arn(name)
             if wanted.is_fanned_out and found.topic and arn in found.topic.subscriptions:
                 subscription = found.topic.subscriptions[arn][0]
-                steps.append(Step("sns", "unsubscribe", {"SubscriptionArn": subscription}, f"{name}", before=arn))
+                steps.append(EventStep("sns", "unsubscribe", {"SubscriptionArn": subscription}, f"{name}", before=arn))
         steps += _without_queues([found.queues[name] for name in gone], wanted.name)
     return steps
 
@@ -127,7 +127,7 @@ def unlisted(found: FoundPlumbing, wanted: Blueprint) -> list[str]:
     return sorted(queue.name for queue in mine if queue.name not in known)
 
 
-def plan_absent(found: FoundPlumbing, name: str, dead: str) -> list[Step]:
+def plan_absent(found: FoundPlumbing, name: str, dead: str) -> list[EventStep]:
     """What belongs to this set goes, and nothing else: first what sends, at last the queue of dead letters."""
     queues = [found.queues[each] for each in sorted(found.queues) if each != dead]
     last = [found.queues[dead]] if dead in found.queues else []
@@ -138,92 +138,94 @@ def plan_absent(found: FoundPlumbing, name: str, dead: str) -> list[Step]:
     ]
 
 
-def _queue(found: FoundQueue | None, name: str, attributes: dict[str, str], wanted: Blueprint) -> t.Iterator[Step]:
+def _queue(found: FoundQueue | None, name: str, attributes: dict[str, str], wanted: Blueprint) -> t.Iterator[EventStep]:
     if found is None:
         parameters = {"QueueName": name, "Attributes": attributes, "tags": wanted.owner}
-        yield Step("sqs", "create_queue", parameters, name, after=attributes)
+        yield EventStep("sqs", "create_queue", parameters, name, after=attributes)
         return
     other = differing(attributes, found.attributes)
     if other:
         before = {key: found.attributes.get(key) for key in other}
-        yield Step("sqs", "set_queue_attributes", {"QueueUrl": found.url, "Attributes": other}, name, before, other)
+        yield EventStep(
+            "sqs", "set_queue_attributes", {"QueueUrl": found.url, "Attributes": other}, name, before, other
+        )
     tags = _missing(found.tags, wanted)
     if tags:
-        yield Step("sqs", "tag_queue", {"QueueUrl": found.url, "Tags": tags}, name, after=tags)
+        yield EventStep("sqs", "tag_queue", {"QueueUrl": found.url, "Tags": tags}, name, after=tags)
 
 
-def _topic(found: FoundTopic | None, wanted: Blueprint) -> t.Iterator[Step]:
+def _topic(found: FoundTopic | None, wanted: Blueprint) -> t.Iterator[EventStep]:
     attributes = wanted.topic_attributes()
     arn = {"TopicArn": wanted.topic_arn}
     if found is None:
         given = {key: value for key, value in attributes.items() if value}
         parameters = {"Name": wanted.name, "Attributes": given, "Tags": _pairs(wanted.owner)}
-        yield Step("sns", "create_topic", parameters, wanted.name, after=given)
+        yield EventStep("sns", "create_topic", parameters, wanted.name, after=given)
     else:
         for key, value in differing(attributes, found.attributes).items():
             parameters = {**arn, "AttributeName": key, "AttributeValue": value}
             before, after = {key: found.attributes.get(key)}, {key: value}
-            yield Step("sns", "set_topic_attributes", parameters, wanted.name, before, after)
+            yield EventStep("sns", "set_topic_attributes", parameters, wanted.name, before, after)
         tags = _missing(found.tags, wanted)
         if tags:
             parameters = {"ResourceArn": wanted.topic_arn, "Tags": _pairs(tags)}
-            yield Step("sns", "tag_resource", parameters, wanted.name, after=tags)
+            yield EventStep("sns", "tag_resource", parameters, wanted.name, after=tags)
     present = found.subscriptions if found else {}
     attributes = wanted.subscription_attributes()
     for name in wanted.queues:
         queue = wanted.queue_arn(name)
         if queue not in present:
             parameters = {**arn, "Protocol": "sqs", "Endpoint": queue, "Attributes": attributes}
-            yield Step("sns", "subscribe", parameters, name, after=attributes)
+            yield EventStep("sns", "subscribe", parameters, name, after=attributes)
             continue
         subscription, told = present[queue]
         for key, value in differing(attributes, told).items():
             parameters = {"SubscriptionArn": subscription, "AttributeName": key, "AttributeValue": value}
             before, after = {key: told.get(key)}, {key: value}
-            yield Step("sns", "set_subscription_attributes", parameters, name, before, after)
+            yield EventStep("sns", "set_subscription_attributes", parameters, name, before, after)
 
 
-def _rule(found: FoundRule | None, kind: str, wanted: Blueprint) -> t.Iterator[Step]:
+def _rule(found: FoundRule | None, kind: str, wanted: Blueprint) -> t.Iterator[EventStep]:
     name, pattern = wanted.rule_name(kind), wanted.patterns[kind]
     request = {"Name": name, "EventPattern": pattern, "State": "ENABLED", "Description": _DESCRIPTION[kind]}
     after = {"EventPattern": pattern, "State": "ENABLED"}
     if found is None:
         # Of a rule that is there, AWS ignores tags.
-        yield Step("events", "put_rule", {**request, "Tags": _pairs(wanted.owner)}, name, after=after)
+        yield EventStep("events", "put_rule", {**request, "Tags": _pairs(wanted.owner)}, name, after=after)
     else:
         if not found.is_enabled or differing({"pattern": pattern}, {"pattern": found.pattern}):
             before = {"EventPattern": found.pattern, "State": "ENABLED" if found.is_enabled else "DISABLED"}
-            yield Step("events", "put_rule", request, name, before, after)
+            yield EventStep("events", "put_rule", request, name, before, after)
         tags = _missing(found.tags, wanted)
         if tags:
             parameters = {"ResourceARN": found.arn, "Tags": _pairs(tags)}
-            yield Step("events", "tag_resource", parameters, name, after=tags)
+            yield EventStep("events", "tag_resource", parameters, name, after=tags)
     target = wanted.target()
     present = found.targets.get(target["Id"]) if found else None
     if present != target:
-        yield Step("events", "put_targets", {"Rule": name, "Targets": [target]}, name, present, target)
+        yield EventStep("events", "put_targets", {"Rule": name, "Targets": [target]}, name, present, target)
 
 
-def _without_rules(rules: t.Mapping[str, FoundRule], owner: str) -> t.Iterator[Step]:
+def _without_rules(rules: t.Mapping[str, FoundRule], owner: str) -> t.Iterator[EventStep]:
     for kind in KINDS:
         rule = rules.get(kind)
         if rule is None or rule.tags.get(OWNER) != owner:
             continue
         if rule.targets:
-            yield Step("events", "remove_targets", {"Rule": rule.name, "Ids": sorted(rule.targets)}, rule.name)
-        yield Step("events", "delete_rule", {"Name": rule.name}, rule.name, before={"EventPattern": rule.pattern})
+            yield EventStep("events", "remove_targets", {"Rule": rule.name, "Ids": sorted(rule.targets)}, rule.name)
+        yield EventStep("events", "delete_rule", {"Name": rule.name}, rule.name, before={"EventPattern": rule.pattern})
 
 
-def _without_topic(topic: FoundTopic | None, owner: str) -> t.Iterator[Step]:
+def _without_topic(topic: FoundTopic | None, owner: str) -> t.Iterator[EventStep]:
     """Its subscriptions go with it."""
     if topic and topic.tags.get(OWNER) == owner:
-        yield Step("sns", "delete_topic", {"TopicArn": topic.arn}, owner, before=topic.arn)
+        yield EventStep("sns", "delete_topic", {"TopicArn": topic.arn}, owner, before=topic.arn)
 
 
-def _without_queues(queues: t.Iterable[FoundQueue], owner: str) -> t.Iterator[Step]:
+def _without_queues(queues: t.Iterable[FoundQueue], owner: str) -> t.Iterator[EventStep]:
     for queue in queues:
         if queue.tags.get(OWNER) == owner:
-            yield Step("sqs", "delete_queue", {"QueueUrl": queue.url}, queue.name, before=queue.url)
+            yield EventStep("sqs", "delete_queue", {"QueueUrl": queue.url}, queue.name, before=queue.url)
 
 
 def _missing(present: t.Mapping[str, str], wanted: Blueprint) -> dict[str, str]:

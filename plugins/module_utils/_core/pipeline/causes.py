@@ -78,6 +78,8 @@ CODES: t.Final[dict[Cause, tuple[str, ...]]] = {
         "secret_missing",
         "secret_deleted",
         "secret_no_current_version",
+        "candidate_empty",
+        "candidate_outdated",
         "file_name_collision",
         "file_name_unsafe",
         "upload_unusable",

@@ -27,7 +27,7 @@ if t.TYPE_CHECKING:
     from prometheus_client import Metric
 
 #: Of a certificate, in a run.
-ISSUING_ACTIONS: t.Final = ("issued", "renewed", "stored", "resumed", "held", "unchanged", "failed")
+ISSUING_ACTIONS: t.Final = ("issued", "renewed", "stored", "resumed", "staged", "held", "unchanged", "failed")
 _PREFIX: t.Final = "certops_issuance_"
 #: counter -> its text, its label, and the values that are there from the first run on, so that increase() sees the
 #: first event.

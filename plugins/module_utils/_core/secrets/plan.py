@@ -9,13 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..._errors import InvalidOption, RotationError
+from ..promotion import CURRENT as CURRENT  # noqa: PLC0414 - who stores secrets takes it from here
+from ..promotion import base_label
 from ..x509.problems import MaterialError
 from .arn import require_creatable, why_replica_stays
 
-CURRENT = "AWSCURRENT"
+MAX_AGAIN: t.Final = 100  # versions that AWS keeps of a secret
 MAX_VALUE_BYTES = 65536  # of SecretString, in the API reference of Secrets Manager
 
 
@@ -36,13 +38,16 @@ class Request:
 class WantedSecret:
     """What a secret should be. None leaves a property as it is.
 
-    document: the value, bytes for a binary secret; label: the label of its version; replicas: region -> KMS key, None
-    for the default key.
+    document: the value, bytes for a binary secret; label: the label of its version; base: of a candidate, the version
+    that is current while it is staged; again: how many versions of this content there are already that cannot become
+    this one; replicas: region -> KMS key, None for the default key.
     """
 
     name: str
     document: str | bytes = field(repr=False)
     label: str = CURRENT
+    base: str | None = None
+    again: int = 0
     description: str | None = None
     tags: t.Mapping[str, str] | None = None
     purge_tags: bool = True
@@ -52,7 +57,20 @@ class WantedSecret:
     @property
     def token(self) -> str:
         """The id of the version that holds this value: one content is one version, however often it is written."""
-        return hashlib.sha256(_bytes(self.document)).hexdigest()
+        token = hashlib.sha256(_bytes(self.document)).hexdigest()
+        for _time in range(self.again):
+            token = hashlib.sha256(token.encode()).hexdigest()
+        return token
+
+    @property
+    def once_more(self) -> WantedSecret:
+        """The same content as another version."""
+        return replace(self, again=self.again + 1)
+
+    @property
+    def labels(self) -> list[str]:
+        """All that its version gets."""
+        return [self.label, *([base_label(self.label, self.base)] if self.base else [])]
 
 
 def secret_document(parts: t.Mapping[str, t.Any]) -> str:
@@ -118,20 +136,26 @@ def plan_present(described: t.Mapping[str, t.Any] | None, wanted: WantedSecret, 
         require_creatable(wanted.name)
         return _creation(wanted)
     requests = _changes(described, wanted, same_content=same_content)
-    _require_primary(wanted.name, described, requests)
+    require_primary(wanted.name, described, requests)
     return requests
 
 
 def _changes(described: t.Mapping[str, t.Any], wanted: WantedSecret, *, same_content: bool) -> list[Request]:
     identifier = {"SecretId": described["ARN"]}
-    requests = [Request("restore_secret", identifier)] if described.get("DeletedDate") else []
-    requests += _properties(described, wanted, identifier)
+    requests = plan_properties(described, wanted)
     holder = version_with(described, wanted.label)
     if holder is not None and (same_content or holder == wanted.token):
         return requests
     if wanted.token in (described.get("VersionIdsToStages") or {}):
         return [*requests, label_move(identifier, wanted, holder)]
-    return [*requests, _put(identifier, wanted)]
+    return [*requests, put_version(identifier, wanted)]
+
+
+def plan_properties(described: t.Mapping[str, t.Any], wanted: WantedSecret) -> list[Request]:
+    """All that is no matter of its versions."""
+    identifier = {"SecretId": described["ARN"]}
+    restored = [Request("restore_secret", identifier)] if described.get("DeletedDate") else []
+    return [*restored, *_properties(described, wanted, identifier)]
 
 
 def plan_absent(described: t.Mapping[str, t.Any] | None, *, recovery_window: int, force: bool) -> list[Request]:
@@ -143,11 +167,12 @@ def plan_absent(described: t.Mapping[str, t.Any] | None, *, recovery_window: int
     requests = [_remove_replicas(identifier, regions)] if regions else []
     how = {"ForceDeleteWithoutRecovery": True} if force else {"RecoveryWindowInDays": recovery_window}
     requests = [*requests, Request("delete_secret", {**identifier, **how})]
-    _require_primary(str(described["Name"]), described, requests)
+    require_primary(str(described["Name"]), described, requests)
     return requests
 
 
-def _require_primary(name: str, described: t.Mapping[str, t.Any], requests: t.Collection[Request]) -> None:
+def require_primary(name: str, described: t.Mapping[str, t.Any], requests: t.Collection[Request]) -> None:
+    """Raises RotationError where a replica would have to change."""
     why = why_replica_stays(name, described) if requests else None
     if why:
         raise RotationError(why, changed=False)
@@ -172,11 +197,12 @@ def _creation(wanted: WantedSecret) -> list[Request]:
     if wanted.label == CURRENT:
         return [Request("create_secret", {**request, **_value(wanted.document)})]
     del request["ClientRequestToken"]  # CreateSecret labels what it stores AWSCURRENT: store nothing yet
-    return [Request("create_secret", request), _put({"SecretId": wanted.name}, wanted)]
+    return [Request("create_secret", request), put_version({"SecretId": wanted.name}, wanted)]
 
 
-def _put(identifier: t.Mapping[str, str], wanted: WantedSecret) -> Request:
-    version = {"ClientRequestToken": wanted.token, "VersionStages": [wanted.label]}
+def put_version(identifier: t.Mapping[str, str], wanted: WantedSecret) -> Request:
+    """Store the value with all its labels at once."""
+    version = {"ClientRequestToken": wanted.token, "VersionStages": wanted.labels}
     return Request("put_secret_value", {**identifier, **_value(wanted.document), **version})
 
 

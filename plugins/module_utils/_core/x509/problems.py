@@ -86,6 +86,8 @@ PROBLEM_CODES: t.Final[dict[str, str]] = {
     "secret_elsewhere": "The ARN is that of a secret in another region or partition, or of something else.",
     "secret_deleted": "The secret is scheduled for deletion.",
     "secret_no_current_version": "The secret has no version with the label AWSCURRENT.",
+    "candidate_empty": "The version with the label of a candidate holds no value.",
+    "candidate_outdated": "The label of a candidate was left behind on a version older than the current one.",
     "secret_access_denied": "AWS denied access to the secret or to the key that encrypts it.",
     "secret_unreadable": "AWS could not return the secret's value.",
     "nothing_found": "No secret was found or none was selected, so that nothing renews what is deployed.",

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ..._core.events.blueprint import DEAD, Account, Blueprint
+from ..._core.events.blueprint import DEAD, Blueprint, EventAccount
 from ..._core.events.patterns import KINDS
-from ..._core.events.plan import FoundPlumbing, Step, foreign, plan_absent, plan_present, unlisted
+from ..._core.events.plan import EventStep, FoundPlumbing, foreign, plan_absent, plan_present, unlisted
 from ..._errors import RotationError
 from ..._ports.aws.event_services import EventServices
 
@@ -41,7 +41,7 @@ def make_queues(services: EventServices, wanted: Blueprint, *, prune: bool, chec
 
 
 def remove_queues(
-    services: EventServices, account: Account, name: str, queues: t.Iterable[str], *, check_mode: bool
+    services: EventServices, account: EventAccount, name: str, queues: t.Iterable[str], *, check_mode: bool
 ) -> dict[str, t.Any]:
     """What belongs to this set. Returns the result, with a diff. Raises RotationError."""
     found = _look(services, account, name, queues)
@@ -58,7 +58,7 @@ def remove_queues(
     }
 
 
-def look_at_queues(services: EventServices, account: Account, name: str, letters: int) -> dict[str, t.Any]:
+def look_at_queues(services: EventServices, account: EventAccount, name: str, letters: int) -> dict[str, t.Any]:
     """letters: how many dead ones are shown at most. Raises RotationError when there are no such queues."""
     found = _look(services, account, name, ())
     dead = found.queues.get(name + DEAD)
@@ -87,12 +87,12 @@ def look_at_queues(services: EventServices, account: Account, name: str, letters
     }
 
 
-def _look(services: EventServices, account: Account, name: str, queues: t.Iterable[str]) -> FoundPlumbing:
+def _look(services: EventServices, account: EventAccount, name: str, queues: t.Iterable[str]) -> FoundPlumbing:
     rules = {kind: f"{name}-{kind}" for kind in KINDS}
     return services.look(account.arn("sns", name), name + DEAD, queues, rules)
 
 
-def _apply(services: EventServices, steps: t.Sequence[Step], check_mode: bool) -> None:
+def _apply(services: EventServices, steps: t.Sequence[EventStep], check_mode: bool) -> None:
     """What a step fails for is told with what was done before it."""
     for number, step in enumerate(steps if not check_mode else ()):
         try:
@@ -103,7 +103,7 @@ def _apply(services: EventServices, steps: t.Sequence[Step], check_mode: bool) -
             ) from None
 
 
-def _told(steps: t.Sequence[Step]) -> dict[str, t.Any]:
+def _told(steps: t.Sequence[EventStep]) -> dict[str, t.Any]:
     before: dict[str, t.Any] = {}
     after: dict[str, t.Any] = {}
     for step in steps:

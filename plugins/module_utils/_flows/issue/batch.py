@@ -15,6 +15,7 @@ from ..._core.acme.limits import limits_of
 from ..._core.acme.names import is_address
 from ..._core.acme.plan import is_exempt
 from ..._core.acme.when import certificate_id, same_directory
+from ..._core.promotion import CURRENT
 from ..._core.unexpected import only_rotation_errors
 from ..._errors import AcmeError, DnsError, RotationError
 from .book import attempt_of, entry_of
@@ -118,6 +119,7 @@ class Batch:
                 attempt.error = stored
             else:
                 self._work.book.drop_certificate(attempt.wanted.name)
+                self._note_staged(attempt.wanted)
                 self._work.ledger.note_certificate(
                     self._account,
                     attempt.wanted,
@@ -170,6 +172,9 @@ class Batch:
                 f"It is issued, but Secrets Manager did not take it: {error.message} The next run stores it, without"
                 " another order."
             ) from None
+        if stored.label != CURRENT:
+            outcome.staged(stored, bundle)
+            return
         outcome.stored(stored, bundle, self._issuer.directory)
         outcome.beside(ports.stores.put(wanted, bundle, self._work.standings.get(wanted.name, {}), is_new=True))
 
@@ -219,6 +224,11 @@ class Batch:
         if not same_directory(held.directory, self._issuer.directory):
             return None
         return certificate_id(held.bundle.leaf)
+
+    def _note_staged(self, wanted: WantedCertificate) -> None:
+        candidate = self._work.outcomes[wanted.name].candidate
+        if candidate is not None and candidate.version_id:
+            self._work.ledger.note_staged(wanted, candidate.version_id, self._work.time.now())
 
     def _note(self, failures: t.Mapping[str, RotationError], wanted: t.Mapping[str, WantedCertificate]) -> None:
         """What counts at the next run: what the CA has said, that a name could not be shown, or what it has issued."""

@@ -33,6 +33,7 @@ ACTIONS: t.Final[t.Mapping[str, Action]] = {
     "renew": "renewed",
     "issue": "issued",
     "hold": "held",
+    "wait": "held",
     "refuse": "failed",
 }
 
@@ -75,7 +76,7 @@ class Failover:
     def give_up(self, error: RotationError) -> None:
         """Of what is not in the truth yet."""
         for name in list(self._left):
-            if not self._work.outcomes[name].is_done:
+            if not self._work.outcomes[name].is_settled:
                 self._end(name, error)
 
     def _at(self, issuer: Issuer, names: t.Sequence[str], work: t.Callable[[Batch], dict[str, RotationError]]) -> None:
@@ -99,11 +100,11 @@ class Failover:
         for name in names:
             if name in failures:
                 self._settle(name, issuer, failures[name], authority)
-            elif self._work.outcomes[name].is_done:
+            elif self._work.outcomes[name].is_settled:
                 plan = self._left.pop(name)
                 outcome = self._work.outcomes[name]
                 if outcome.action != "failed":  # a store did not take it
-                    outcome.action = ACTIONS[plan.action]
+                    outcome.action = ACTIONS[plan.action] if outcome.is_done else "staged"
 
     def _order(self, plans: t.Sequence[CertificatePlan], batch: Batch) -> dict[str, RotationError]:
         attempts, failures = batch.place(plans, self._held)

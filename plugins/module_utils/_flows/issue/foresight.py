@@ -65,9 +65,18 @@ class Foresight:
         return {
             "concerned": sum(state is not None for state in states.values()),
             "replaced": sum(state == "replaced" for state in states.values()),
+            "staged": sum(state == "staged" for state in states.values()),
             "to_do": len(to_do),
             "at_once": estimate.at_once,
             "hours": estimate.hours(self.now),
+            "earlier": [
+                {
+                    "began_at": isoformat_utc(each.began),
+                    "seconds": round((each.ended - each.began).total_seconds()),
+                    "certificates": each.certificates,
+                }
+                for each in self.ledger.incidents()
+            ],
             "last_order_at": isoformat_utc(estimate.last_at) if estimate.last_at else None,
         }
 

@@ -9,20 +9,21 @@ from __future__ import annotations
 import typing as t
 from datetime import timedelta
 
-from ..._core.acme.journal import is_stale, resumption
+from ..._core.acme.journal import is_held, is_stale, resumption
 from ..._core.acme.ledger import AccountKey
 from ..._core.acme.limits import limits_of
 from ..._core.acme.plan import CertificatePlan, Considered, next_due, plan_batch
 from ..._core.acme.reissue import due_again
 from ..._core.acme.wanted import HeldCertificate
 from ..._core.acme.when import certificate_id, due
+from ..._core.promotion import CURRENT
 from ..._errors import InvalidOption, RotationError
 from .batch import Work
 from .book import Book
 from .failover import ACTIONS, Failover
 from .foresight import Foresight
 from .proofs import proofs_for
-from .report import IssueReport, Outcome, StoreState
+from .report import Candidacy, IssueReport, Outcome, StoreState
 from .run_time import RunTime, concurrently
 from .stores import as_found
 
@@ -31,6 +32,7 @@ if t.TYPE_CHECKING:
     from ..._core.acme.journal import JournalEntry
     from ..._core.acme.names import WantedCertificates
     from ..._core.acme.wanted import Issuer, WantedCertificate
+    from ..._core.acme.when import Due
     from .settings import IssuePorts, IssueSettings
 
 #: Seconds that a run has at its end, whatever has ended it.
@@ -132,6 +134,8 @@ class Issuance:
         }
         for name, why in self._concerned().items():
             dues[name] = due_again(dues[name], why, self._now)
+        self._note_incident()
+        self._look_at_staged(dues)
         resumed = self._resumable()
         considered = [
             Considered(
@@ -140,6 +144,7 @@ class Issuance:
                 dues[name],
                 self._work.standings[name],
                 resumed.get(name),
+                self._waits(wanted),
                 self._refusals(wanted) if dues[name].is_due(self._now) else (),
             )
             for name, wanted in self._wanted.items()
@@ -163,9 +168,14 @@ class Issuance:
             if outcome.problems:
                 continue
             outcome.action = ACTIONS[plan.action]
-            written = self._work.standings[name] if plan.action in ("renew", "issue", "resume") else plan.stores
-            outcome.stores.update(dict.fromkeys(written, "stored"))
-            if plan.action in ("renew", "issue", "resume"):
+            orders = plan.action in ("renew", "issue", "resume")
+            waits = orders and self._ports.truth.makes_candidate(name)
+            outcome.stores.update(
+                dict.fromkeys(self._work.standings[name] if orders and not waits else plan.stores, "stored")
+            )
+            if waits:
+                outcome.action, outcome.stores[outcome.truth] = "staged", "staged"
+            elif orders:
                 outcome.stores[outcome.truth] = "stored"
 
     def issue(self) -> None:
@@ -215,6 +225,7 @@ class Issuance:
             book.close()
         except RotationError as error:
             ports.warn(error.message)
+        self._note_incident()
         warning = ports.ledger.write(self._ledger, self._time.now())
         if warning:
             ports.warn(warning)
@@ -254,11 +265,45 @@ class Issuance:
         windows = {name: self._ledger.window(identity) for name, (identity, _issuer) in ids.items()}
         return {name: window for name, window in windows.items() if window is not None}
 
+    def _look_at_staged(self, dues: t.Mapping[str, Due]) -> None:
+        """What waits for its promotion, where that counts; what has become of what earlier runs have staged."""
+        begun = {entry.name for entry in self._book.entries}
+        names = [
+            name for name, each in dues.items() if name in self._held and (each.is_due(self._now) or name in begun)
+        ]
+        self._staged = dict(self._ports.truth.staged(names, now=self._now))
+        for name, held in self._held.items():
+            version = self._ledger.staged(name)
+            if version is not None and (version == held.version_id or self._ports.truth.label == CURRENT):
+                self._ledger.note_promoted(name)
+        for name, staged in self._staged.items():
+            version = self._ledger.staged(name)
+            ended = staged.ended(version) if version and staged.why is None else "waiting"
+            if version and ended == "withdrawn":
+                self._ledger.note_withdrawn(name, version, self._now)
+            elif version and ended == "over":
+                self._ledger.note_promoted(name)
+
+    def _waits(self, wanted: WantedCertificate) -> str | None:
+        staged, settings = self._staged.get(wanted.name), self._settings
+        if staged is None:
+            return None
+        return staged.waits(
+            wanted, now=self._now, issuers=settings.issuers, policy=settings.policy, incident=settings.incident
+        )
+
     def _resumable(self) -> dict[str, JournalEntry]:
         """Of this run's certificates. What is of others stays for their run, as long as something can come of it."""
         for entry in self._book.entries:
             if entry.name not in self._wanted and is_stale(entry, self._now):
                 self._book.drop(entry.order_url)
+        for entry in self._book.entries:
+            staged = self._staged.get(entry.name)
+            if staged is not None and is_held(entry, staged.candidate):  # killed before it could write that down
+                self._ports.warn(f"{entry.name}: the order {entry.order_url} of an earlier run is left: it is staged.")
+                self._book.drop(entry.order_url)
+                if staged.candidate is not None and staged.candidate.version_id:
+                    self._ledger.note_staged(self._wanted[entry.name], staged.candidate.version_id, self._now)
         entries = [entry for entry in self._book.entries if entry.name in self._wanted]
         if not entries:
             return {}
@@ -278,9 +323,16 @@ class Issuance:
         return dict(found.resumed)
 
     def _refusals(self, wanted: WantedCertificate) -> tuple[str, ...]:
+        staged = self._staged.get(wanted.name)
         held, profile = self._held.get(wanted.name), wanted.profile or self._settings.issuers[0].profile
         why = self._ports.stores.why_not(wanted, self._work.standings[wanted.name], profile)
-        return tuple(filter(None, (held.refusal if held else None, self._ports.truth.why_not(wanted.name), why)))
+        found = (
+            held.refusal if held else None,
+            self._ports.truth.why_not(wanted.name),
+            why,
+            staged.why if staged else None,
+        )
+        return tuple(filter(None, found))
 
     def _concerned(self) -> dict[str, str]:
         """What an incident wants to be replaced, by name with the reason."""
@@ -293,6 +345,13 @@ class Issuance:
             elif incident and incident.was_replaced(held):
                 outcome.reissue = "replaced"
         return found
+
+    def _note_incident(self) -> None:
+        """When its replacement began, and when it was over."""
+        states = [outcome.reissue_state for outcome in self._outcomes.values() if outcome.reissue_state]
+        if self._settings.incident is not None and self._settings.incident.key and states:
+            left = sum(state != "replaced" for state in states)
+            self._ledger.note_incident(self._settings.incident.key, len(states), left, self._time.now())
 
     def _account_of(self, issuer: Issuer) -> AccountKey:
         authority = self._ports.authorities.find(issuer)
@@ -318,10 +377,18 @@ class Issuance:
         if held is not None:
             outcome.arn, outcome.version_id, outcome.issuer = held.arn, held.version_id, held.directory
             outcome.before = outcome.bundle = held.bundle
-        if plan.action == "hold":
+        staged = self._staged.get(name)
+        if plan.action == "wait" and staged is not None and staged.candidate is not None:
+            candidate = staged.candidate
+            outcome.candidate = Candidacy(staged.label, candidate.version_id, candidate.bundle)
+        if plan.action in ("hold", "wait"):
             outcome.action = "held"
         elif plan.action == "refuse":
             outcome.fail(plan.why)
+        if plan.action == "wait" and plan.due.urgent:
+            self._ports.warn(
+                f"{name}: {plan.due.text} {plan.why} Promote it before that one cannot be served any more."
+            )
         if plan.due.warning:
             self._ports.warn(f"{name}: {plan.due.warning}")
 

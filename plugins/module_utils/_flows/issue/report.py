@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from ..._core.acme.faults import kept_message, new_message, stored_message
+from ..._core.acme.faults import kept_message, new_message, staged_message, stored_message
 from ..._core.instants import isoformat_utc
 
 if t.TYPE_CHECKING:
@@ -19,20 +19,37 @@ if t.TYPE_CHECKING:
     from .stores import StoreOutcome
     from .truth import TruthVersion
 
-Action = t.Literal["issued", "renewed", "stored", "resumed", "held", "unchanged", "failed"]
+Action = t.Literal["issued", "renewed", "stored", "resumed", "staged", "held", "unchanged", "failed"]
 #: Of what an incident concerns.
-ReissueState = t.Literal["to do", "replaced"]
-StoreState = t.Literal["stored", "current", "absent", "other", "unknown", "failed"]
-_CHANGING: t.Final = ("issued", "renewed", "resumed", "stored")
+ReissueState = t.Literal["to do", "staged", "replaced"]
+StoreState = t.Literal["stored", "staged", "current", "absent", "other", "unknown", "failed"]
+_CHANGING: t.Final = ("issued", "renewed", "resumed", "stored", "staged")
+
+
+class Candidacy(t.NamedTuple):
+    """What waits for its promotion. bundle: None when it is not there yet."""
+
+    label: str
+    version_id: str | None = None
+    bundle: CertificateBundle | None = None
+
+    def as_result(self) -> dict[str, t.Any]:
+        return {
+            "label": self.label,
+            "version_id": self.version_id,
+            "fingerprint_sha256": self.bundle.fingerprint_sha256 if self.bundle else None,
+            "not_after": isoformat_utc(self.bundle.not_after) if self.bundle else None,
+        }
 
 
 @dataclass
 class Outcome:
     """Of one certificate.
 
-    truth: name of the truth among the stores; kinds: of the stores by name, such as acm; before, bundle: what the truth
-    held, and holds now; is_done: it holds a new one; due: from when on the next one is to be issued; reissue: as it was
-    found; problems: sentences; threshold: the user's, where there is one.
+    truth: name of the truth among the stores; candidate: what waits for its promotion; kinds: of the stores by name,
+    such as acm; before, bundle: what the truth held, and holds now; is_done: it has made a new one current; due: from
+    when on the next one is to be issued; reissue: as it was found; problems: sentences; threshold: the user's, where
+    there is one.
     """
 
     name: str
@@ -54,6 +71,7 @@ class Outcome:
     threshold: timedelta | None = None
     truth: str = "secrets_manager"
     is_done: bool = False
+    candidate: Candidacy | None = None
 
     def stored(self, version: TruthVersion, bundle: CertificateBundle, directory: str | None) -> None:
         """The truth has it."""
@@ -61,6 +79,17 @@ class Outcome:
         self.bundle, self.issuer = bundle, directory
         self.stores[self.truth] = "stored" if version.written else "current"
         self.is_done = True
+
+    def staged(self, version: TruthVersion, bundle: CertificateBundle) -> None:
+        """The truth has it under a label, and serves what it served."""
+        self.arn = version.arn
+        self.candidate = Candidacy(version.label, version.version_id, bundle)
+        self.stores[self.truth] = "staged"
+
+    @property
+    def is_settled(self) -> bool:
+        """An order has ended well."""
+        return self.is_done or self.stores.get(self.truth) == "staged"
 
     def beside(self, found: t.Mapping[str, StoreOutcome]) -> None:
         """What the other stores have, by name."""
@@ -87,7 +116,14 @@ class Outcome:
 
     @property
     def reissue_state(self) -> ReissueState | None:
-        return "replaced" if self.reissue is not None and self.is_done else self.reissue
+        if self.reissue is None:
+            return None
+        return "replaced" if self.is_done else "staged" if self.candidate is not None else self.reissue
+
+    @property
+    def newest(self) -> CertificateBundle | None:
+        """That there is, whether it is the current one or not."""
+        return self.candidate.bundle if self.candidate else self.bundle
 
     @property
     def problem(self) -> str | None:
@@ -107,6 +143,7 @@ class Outcome:
             "not_before": isoformat_utc(bundle.not_before) if bundle else None,
             "not_after": isoformat_utc(bundle.not_after) if bundle else None,
             "issuer": self.issuer,
+            "candidate": self.candidate.as_result() if self.candidate else None,
             "stores": dict(self.stores),
             "due": isoformat_utc(self.due) if self.due else None,
             "held_until": isoformat_utc(self.held_until) if self.held_until else None,
@@ -122,6 +159,8 @@ class Outcome:
             return f"{domain}: {self.problem}"
         if self.action == "held":
             return f"{domain}: {self.reason}"
+        if self.action == "staged" and self.candidate is not None:
+            return staged_message(domain, self.candidate.label)
         stored = [self.kinds.get(name, name) for name, state in self.stores.items() if state == "stored"]
         if self.action == "stored":
             return stored_message(domain, stored)
@@ -180,5 +219,5 @@ class IssueReport:
         changed = [outcome for outcome in self.outcomes if outcome.is_changed]
         return {
             "before": {outcome.name: outcome.facts(outcome.before) for outcome in changed},
-            "after": {outcome.name: {"action": outcome.action, **outcome.facts(outcome.bundle)} for outcome in changed},
+            "after": {outcome.name: {"action": outcome.action, **outcome.facts(outcome.newest)} for outcome in changed},
         }

@@ -20,6 +20,7 @@ if t.TYPE_CHECKING:
     from ..._core.acme.journal import JournalEntry
     from ..._core.acme.ledger import Ledger
     from ..._core.acme.reissue import Incident
+    from ..._core.acme.staged import StagedSecret
     from ..._core.acme.wanted import ChallengeType, HeldCertificate, Issuer, WantedCertificate
     from ..._core.x509.bundle import CertificateBundle
     from ..._errors import DnsError
@@ -52,9 +53,15 @@ class IssueSettings:
 class Truth(t.Protocol):
     """Secrets Manager: see SecretsTruth."""
 
+    label: str
+
     def look(self, names: t.Iterable[str], *, now: datetime) -> t.Mapping[str, HeldCertificate]: ...
 
     def why_not(self, name: str) -> str | None: ...
+
+    def makes_candidate(self, name: str) -> bool: ...
+
+    def staged(self, names: t.Iterable[str], *, now: datetime) -> t.Mapping[str, StagedSecret]: ...
 
     def put(
         self, wanted: WantedCertificate, bundle: CertificateBundle, directory: str | None, profile: str | None

@@ -6,15 +6,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import threading
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 from ..._core.acme.document import document_fields, issued_by, issued_documents, why_not_replaced
+from ..._core.acme.staged import StagedSecret
 from ..._core.acme.wanted import HeldCertificate, WantedCertificate
-from ..._core.pipeline.source import SecretFailure, SecretValue
+from ..._core.pipeline.source import SecretFailure, SecretValue, SecretVersion
+from ..._core.promotion import candidate_of
 from ..._core.secrets.arn import why_replica_stays
+from ..._core.secrets.candidates import fresh_version, is_unlabelling, plan_candidate
 from ..._core.secrets.plan import CURRENT, WantedSecret, plan_present, require_other_regions, version_with
 from ..._core.x509.leaf import find_leaf
 from ..._core.x509.problems import MaterialError, Problem
@@ -30,22 +35,25 @@ if t.TYPE_CHECKING:
 
 
 class TruthVersion(t.NamedTuple):
-    """arn, version_id: of the secret; written: whether it was this call that made the version the current one."""
+    """arn, version_id: of the secret; written: whether it was this call that gave the version its label; label: that it
+    has now."""
 
     arn: str
     version_id: str
     written: bool
+    label: str = CURRENT
 
 
 class _LookedAt(t.NamedTuple):
     """A version of a secret, "" for none that could be read, with its value: never shown.
 
-    refusal: why it must not be replaced.
+    refusal: why it must not be replaced; is_certificate: whether it can be read as one, so that hosts may serve it.
     """
 
     version_id: str
     value: str | bytes
     refusal: str | None = None
+    is_certificate: bool = False
 
 
 class SecretsTruth:
@@ -53,7 +61,9 @@ class SecretsTruth:
     many threads at once.
 
     verifier: what is held has to keep its rules; on_deleted: whether a deletion is taken back before values are read.
-    With predict it is not, and what a run does then is told. Raises InvalidOption for a replica in the own region.
+    With predict it is not, and what a run does then is told. label: that new versions get. With another one than
+    AWSCURRENT they are candidates, unless there is no certificate yet that could be served instead. Raises
+    InvalidOption for a replica in the own region.
     """
 
     def __init__(
@@ -64,10 +74,12 @@ class SecretsTruth:
         *,
         prefix: str = "",
         on_deleted: t.Literal["fail", "restore", "predict"] = "fail",
+        label: str = CURRENT,
     ) -> None:
         require_other_regions(secrets.place.region, properties.replica_regions)
         self.secrets = secrets
         self.prefix = prefix
+        self.label = label
         self._verifier = verifier
         self._properties = properties
         self._on_deleted = on_deleted
@@ -82,16 +94,32 @@ class SecretsTruth:
         if self._on_deleted == "restore":
             self._restore_deleted(found)
         there = {secrets[secret]: each for secret, each in found.items() if _code(each) != "secret_missing"}
-        held = {name: self._held(each, now) for name, each in there.items()}
+        held, seen = {}, {}
+        for name, each in there.items():
+            material = None if isinstance(each, SecretFailure) else self._material(each.value)
+            held[name] = self._held(each, material, now)
+            seen[name] = _looked_at(each, material, held[name].refusal)
         with self._lock:
-            self._tags = None
-            self._seen = {name: _looked_at(each, held[name].refusal) for name, each in there.items()}
+            self._tags, self._seen = None, seen
         return held
+
+    def makes_candidate(self, name: str) -> bool:
+        """Whether put would make a candidate, by what was looked at."""
+        return self._label(self._seen.get(name)) != CURRENT
+
+    def staged(self, names: t.Iterable[str], *, now: datetime) -> dict[str, StagedSecret]:
+        """What of these waits for its promotion, by name; nothing where no candidates are made. Raises nothing."""
+        names = list(names) if self.label != CURRENT else []
+        if not names:
+            return {}
+        with ThreadPoolExecutor(min(_THREADS, len(names))) as pool:
+            return dict(zip(names, pool.map(functools.partial(self._staged, now=now), names)))
 
     def put(
         self, wanted: WantedCertificate, bundle: CertificateBundle, directory: str | None, profile: str | None
     ) -> TruthVersion:
-        """The certificate as the current version of its secret: one version, however often this is called.
+        """The certificate as the current version of its secret, or as its candidate: one version, however often this is
+        called.
 
         directory, profile: by which and for which it was issued. Raises RotationError, also when the secret has come
         to hold what is no certificate.
@@ -114,7 +142,13 @@ class SecretsTruth:
             raise RotationError(f"Secret {name}: somebody creates and deletes it meanwhile. Run again.")
         if described.get("DeletedDate"):
             raise RotationError(f"Secret {name} is marked for deletion. Restore it (RestoreSecret), and run again.")
-        return self._replace(wanted.name, described, secret(self._value(wanted.name, described)))
+        seen = self._current(wanted.name, described)
+        label = self._label(seen)
+        if label == CURRENT:
+            return self._replace(wanted.name, described, secret(seen.value))
+        return self._put_candidate(
+            described, dataclasses.replace(secret(seen.value), label=label, base=seen.version_id)
+        )
 
     def why_not(self, name: str) -> str | None:
         """Why a secret that is there would not take another certificate, before anything is ordered."""
@@ -169,15 +203,35 @@ class SecretsTruth:
                 found[name] = SecretFailure(name, Problem("secret_deleted", "error", error.message))
         found.update(self.secrets.values(restored))
 
-    def _held(self, found: SecretValue | SecretFailure, now: datetime) -> HeldCertificate:
+    def _staged(self, name: str, *, now: datetime) -> StagedSecret:
+        secret = self.prefix + name
+        try:
+            described = self.secrets.describe(secret) or {}
+            versions = described.get("VersionIdsToStages") or {}
+            found = candidate_of(versions, self.label)
+            if not found.counts or found.version_id is None or described.get("DeletedDate"):
+                return StagedSecret(self.label, versions)
+            value = self.secrets.value_of(described, found.version_id)
+        except SecretsManagerError as error:
+            if error.code == "ResourceNotFoundException":  # a version without a value: nobody waits for that
+                return StagedSecret(self.label, versions)
+            return StagedSecret(
+                self.label, why=f"Whether the next one is staged already cannot be told: {error.message}"
+            )
+        read = SecretValue(SecretVersion(described["Name"], described["ARN"], found.version_id), value)
+        return StagedSecret(self.label, versions, self._held(read, self._material(value), now))
+
+    def _held(
+        self, found: SecretValue | SecretFailure, material: CertificateMaterial | MaterialError | None, now: datetime
+    ) -> HeldCertificate:
         if isinstance(found, SecretFailure):
             why = found.problem.message
             if _code(found) == "secret_deleted" and self._on_deleted == "predict":
                 why = f"Secret {found.name} is marked for deletion. A run restores it, and knows then what it holds."
             return HeldCertificate(None, why=why, refusal=None if _code(found) == "secret_no_current_version" else why)
         secret = found.secret
+        material = self._material(found.value) if material is None else material
         directory, profile = issued_by(document_fields(found.value))
-        material = self._material(found.value)
         refusal = _refusal(secret.name, found.value, material)
         bundle, problems = None, []
         if isinstance(material, MaterialError):
@@ -225,19 +279,24 @@ class SecretsTruth:
         self._remember(name, secret)
         return TruthVersion(*created, True)
 
-    def _value(self, name: str, described: t.Mapping[str, t.Any]) -> str | bytes:
-        """That is to be replaced, which is read again when it is another one than was looked at."""
+    def _label(self, seen: _LookedAt | None) -> str:
+        """Of what takes its place."""
+        return self.label if seen is not None and seen.is_certificate else CURRENT
+
+    def _current(self, name: str, described: t.Mapping[str, t.Any]) -> _LookedAt:
+        """What is to be replaced, which is read again when it is another one than was looked at."""
         holder = version_with(described, CURRENT)
         seen = self._seen.get(name)
         if holder is None:
-            return ""
+            return _LookedAt("", "")
         if seen is None or seen.version_id != holder:
             value = self.secrets.value_of(described, holder)
-            refusal = _refusal(described["Name"], value, self._material(value))
-            seen = _LookedAt(holder, value, refusal)
+            material = self._material(value)
+            refusal = _refusal(described["Name"], value, material)
+            seen = _LookedAt(holder, value, refusal, not isinstance(material, MaterialError))
         if seen.refusal:
             raise RotationError(seen.refusal)
-        return seen.value
+        return seen
 
     def _reads(self, bundle: CertificateBundle, document: str | bytes) -> bool:
         """Whether the document is read as this bundle."""
@@ -245,6 +304,19 @@ class SecretsTruth:
         if isinstance(material, MaterialError):
             return False
         return find_leaf(material) == bundle.leaf and {*bundle.intermediates} <= {*material.certificates}
+
+    def _put_candidate(self, described: t.Mapping[str, t.Any], secret: WantedSecret) -> TruthVersion:
+        """secret: with the version that is current as its base."""
+        secret = fresh_version(described, secret)
+        version, written = secret.token, False
+        for request in plan_candidate(described, secret, same_content=False):
+            if request.operation == "put_secret_value":
+                version, written = self.secrets.put(request, secret), True
+            elif is_unlabelling(request):
+                self.secrets.tidy(request, secret.name)
+            else:
+                self.secrets.apply([request], secret.name)
+        return TruthVersion(described["ARN"], version, written, secret.label)
 
     def _replace(self, name: str, described: t.Mapping[str, t.Any], secret: WantedSecret) -> TruthVersion:
         requests = plan_present(described, secret, same_content=False)
@@ -258,9 +330,10 @@ class SecretsTruth:
 
     def _remember(self, name: str, secret: WantedSecret) -> None:
         with self._lock:
-            self._seen[name] = _LookedAt(secret.token, secret.document)
+            self._seen[name] = _LookedAt(secret.token, secret.document, is_certificate=True)
 
 
+_THREADS: t.Final = 8
 _MAKE_CURRENT: t.Final = ("put_secret_value", "update_secret_version_stage")
 
 
@@ -268,10 +341,12 @@ def _code(found: SecretValue | SecretFailure) -> str:
     return found.problem.code if isinstance(found, SecretFailure) else ""
 
 
-def _looked_at(found: SecretValue | SecretFailure, refusal: str | None) -> _LookedAt:
+def _looked_at(
+    found: SecretValue | SecretFailure, material: CertificateMaterial | MaterialError | None, refusal: str | None
+) -> _LookedAt:
     if isinstance(found, SecretFailure):
         return _LookedAt("", "")
-    return _LookedAt(found.secret.version_id, found.value, refusal)
+    return _LookedAt(found.secret.version_id, found.value, refusal, not isinstance(material, MaterialError))
 
 
 def _refusal(secret: str, value: str | bytes, material: CertificateMaterial | MaterialError) -> str | None:

@@ -15,7 +15,7 @@ from ..._core.haproxy.content import CertificateContent
 from ..._core.haproxy.crt_list_line import CrtListLine
 from ..._core.haproxy.parsing import StoredCertificate
 from ..._core.unexpected import only_rotation_errors
-from ..._errors import InvalidOption, RotationError, StoreError
+from ..._errors import InvalidOption, RotationError
 from ..._ports.haproxy.certificates import CertificateMemory
 from ..._ports.haproxy.crt_list_file import CrtListFile
 from ..._ports.haproxy.errors import CrtListRequired, PayloadTooLarge, ReloadRequired
@@ -27,7 +27,6 @@ from ..._ports.haproxy.load_paths import (
     dangling_links,
     read_load_paths,
 )
-from ..._ports.haproxy.ocsp_file import find_stale_response
 from ..._ports.haproxy.process_start import changed_at, process_start
 from ..._ports.haproxy.runtime import RuntimeApi, escape
 from ..._ports.haproxy.timestamps import crash_foreseen, find_timestamps
@@ -37,7 +36,7 @@ from ..haproxy_failures import HOPELESS, process_facts
 from .memory_entries import ListPlan, enter_lines, entries_after, has_lines, lines_told, name_in, plan_entries
 from .memory_items import MemoryItem, MemoryOutcome, MemoryReport
 from .memory_needs import Needs
-from .memory_staples import forgotten_timestamps
+from .memory_staples import forgotten_timestamps, remove_stale_response
 from .memory_steps import carry_out
 from .settings import MemorySettings
 
@@ -50,6 +49,8 @@ class CertificateRun:
     version: of the HAProxy; remove_stale_ocsp: of certificates that are read from files; check_mode: look at all,
     change nothing; paths: what HAProxy's configuration says. Of crt-list files only those are touched that it names, or
     the option crt_list does, whatever HAProxy's memory has. started: when the process began, in seconds since 1970.
+    files_only: a reload follows, so that the memory stays as it is; what a reload reads beside the certificates is
+    changed.
     """
 
     def __init__(
@@ -61,12 +62,14 @@ class CertificateRun:
         check_mode: bool,
         paths: LoadPaths = NOTHING_KNOWN,
         started: float | None = None,
+        files_only: bool = False,
     ) -> None:
         self._memory = memory
         self._version = version
         self._remove_stale_ocsp = remove_stale_ocsp
         self._check_mode = check_mode
         self._started = started
+        self._files_only = files_only
         self._files = FileNames(paths)
         self._keys = KeyChecks()
         self._has_changed = False
@@ -149,7 +152,8 @@ class CertificateRun:
             return
         content = self._keys.content(wanted.name) or wanted.read()
         if self._remove_stale_ocsp and wanted.source:
-            self._remove_ocsp(wanted, outcome, content)  # on disk first, whatever becomes of the memory
+            # On disk first, whatever becomes of the memory.
+            remove_stale_response(wanted, outcome, content, check_mode=self._check_mode)
         self._bring(wanted, outcome, content, holding)
 
     def _bring(
@@ -179,7 +183,7 @@ class CertificateRun:
         steps = needs.steps(memory, self._files, self._pending)
         names = list(dict.fromkeys([*held, *new]))
         outcome.name = names[0]
-        if steps and (foreseen := self._crash_foreseen(held)):
+        if steps and (foreseen := self._reload_foreseen(held)):
             outcome.entered = needs.has_lines and (self._check_mode or needs.enter())
             raise foreseen
         if not self._check_mode:
@@ -209,7 +213,7 @@ class CertificateRun:
             raise InvalidOption(f"HAProxy does not hold {wanted.name}: give the certificate by src or content.")
         self._check_effective({}, plans, held)
         steps = [step for plan in plans for step in plan.steps(self._memory, wanted.name, None)]
-        if steps and (foreseen := self._crash_foreseen(held)):
+        if steps and (foreseen := self._reload_foreseen(held)):
             outcome.entered = any(map(has_lines, plans)) and (self._check_mode or enter_lines(plans, wanted.name))
             raise foreseen
         if not self._check_mode:
@@ -234,9 +238,11 @@ class CertificateRun:
         if stored:
             self._memory.check_effective(self._version, stored.values())
 
-    def _crash_foreseen(self, held: t.Iterable[str]) -> ReloadRequired | None:
+    def _reload_foreseen(self, held: t.Iterable[str]) -> ReloadRequired | None:
         """Of a change of what HAProxy holds by these names. Lines of files change all the same, for the reload."""
         names = list(held)
+        if self._files_only:
+            return ReloadRequired("A reload follows, which loads this.")
         file = find_timestamps(path for name in names for path in self._files.paths_of(name))
         return crash_foreseen(names[0], file) if file is not None else None
 
@@ -310,7 +316,7 @@ class CertificateRun:
         doubtful = [one for name, one in held.items() if one.status == "Unused" and not self._memory.lists_with(name)]
         if doubtful:
             self._memory.check_effective(self._version, doubtful)
-        foreseen = self._crash_foreseen(held)
+        foreseen = self._reload_foreseen(held)
         outcome.entered = bool(foreseen and files)
         if not self._check_mode:
             self._take_out(files, wanted.name, () if foreseen else outcome.names)
@@ -340,26 +346,6 @@ class CertificateRun:
         known = (entries for name, entries in self._memory.crt_lists().items() if os.path.realpath(name) == place)
         return CrtListFile(crt_list, self._files, next(known, ()))
 
-    def _remove_ocsp(self, wanted: MemoryItem, outcome: MemoryOutcome, content: CertificateContent) -> None:
-        """One that was given by the task is not taken away, but refused."""
-        stale = find_stale_response(wanted.source or "", content)
-        if stale is None or (
-            wanted.ocsp.source and os.path.realpath(wanted.ocsp.source) == os.path.realpath(stale.path)
-        ):
-            return
-        try:
-            if not self._check_mode:
-                stale.remove()
-        except (OSError, StoreError) as error:
-            reason = error.message if isinstance(error, StoreError) else f"{error.strerror or error}."
-            outcome.warning = (
-                f"{stale.path} is for another certificate, so HAProxy will not use it, but it could not be removed:"
-                f" {reason}"
-            )
-            return
-        outcome.removed_ocsp = stale.path
-        outcome.removed = {stale.path: {"serial_numbers": list(stale.serial_numbers)}}
-
     def _lines(
         self, wanted: MemoryItem, outcome: MemoryOutcome, places: t.Iterable[tuple[str, str]]
     ) -> list[CrtListFile]:
@@ -380,8 +366,10 @@ class CertificateRun:
         return lacking
 
 
-def update_memory(settings: MemorySettings, wanted: t.Sequence[MemoryItem], *, check_mode: bool) -> MemoryReport:
-    """Raises HaproxyError when HAProxy cannot be reached or asked at all."""
+def update_memory(
+    settings: MemorySettings, wanted: t.Sequence[MemoryItem], *, check_mode: bool, files_only: bool = False
+) -> MemoryReport:
+    """files_only: as of CertificateRun. Raises HaproxyError when HAProxy cannot be reached or asked at all."""
     api = RuntimeApi(settings.socket, settings.timeout)
     info = api.info()
     with take_turn(api, settings.timeout):
@@ -392,6 +380,7 @@ def update_memory(settings: MemorySettings, wanted: t.Sequence[MemoryItem], *, c
             check_mode=check_mode,
             paths=read_load_paths(settings.config, api),
             started=process_start(api, info),
+            files_only=files_only,
         )
         return MemoryReport(certificates.apply(wanted), process_facts(info))
 

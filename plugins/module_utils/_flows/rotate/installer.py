@@ -26,7 +26,7 @@ if t.TYPE_CHECKING:
 class Installation(t.NamedTuple):
     """A certificate on its way to disk. old: what was remembered of it; parts: its files, None when nothing has to be
     written; aside: the descriptors of those that lie there already; problems: what was found, and loading: what OpenSSL
-    will have found.
+    will have found; size: bytes of the only file, 0 where there are several.
     """
 
     entry: Entry
@@ -36,6 +36,7 @@ class Installation(t.NamedTuple):
     problems: list[Problem]
     loading: t.Callable[[], list[Problem]]
     aside: t.Sequence[int] = ()
+    size: int = 0
 
 
 class Installer:
@@ -92,7 +93,9 @@ class Installer:
         same = present and self._directory.intact(entry) and self._directory.attributes_match(entry)
         action = "unchanged" if same else "updated" if present or old else "created"
         write = not self._check_mode and not (same and old and old.current.digest == version.digest)
-        return Installation(entry, old, action, parts if write else None, problems, self._loading.ask(bundle))
+        size = sum(map(len, parts.values())) if len(parts) == 1 else 0
+        loading = self._loading.ask(bundle)
+        return Installation(entry, old, action, parts if write else None, problems, loading, size=size)
 
     def put_aside(self, installation: Installation) -> Installation:
         """Write it where no reader looks. Raises StoreError."""
@@ -105,7 +108,7 @@ class Installer:
 
     def publish(self, installation: Installation) -> None:
         """Make what lies aside live. Raises Refused, and StoreError."""
-        entry, old, _action, parts, problems, loading, aside = installation
+        entry, old, _action, parts, problems, loading, aside, _size = installation
         try:
             unloadable = loading()
         except BaseException:

@@ -10,16 +10,17 @@ A hot update makes HAProxy forget the response that it had, so what a reload wou
 from __future__ import annotations
 
 import datetime
+import os
 
 from ..._core.haproxy.content import CertificateContent
 from ..._core.haproxy.stapling import Staple, parse_staple
 from ..._core.x509.problems import MaterialError
-from ..._errors import InvalidOption
+from ..._errors import InvalidOption, StoreError
 from ..._ports.haproxy.certificates import CertificateMemory
 from ..._ports.haproxy.errors import UnsupportedCommand
-from ..._ports.haproxy.ocsp_file import ISSUER_SUFFIX, SUFFIX
+from ..._ports.haproxy.ocsp_file import ISSUER_SUFFIX, SUFFIX, find_stale_response
 from ..._ports.haproxy.timestamps import find_timestamps
-from .memory_items import NOT_GIVEN, MemoryItem
+from .memory_items import NOT_GIVEN, MemoryItem, MemoryOutcome
 
 
 def find_staple(wanted: MemoryItem, content: CertificateContent, at: datetime.datetime) -> Staple | None:
@@ -51,3 +52,22 @@ def forgotten_timestamps(wanted: MemoryItem) -> str | None:
     if file is None:
         return None
     return f"HAProxy takes no certificate timestamps at run time: those of {file} are sent from the next reload on."
+
+
+def remove_stale_response(
+    wanted: MemoryItem, outcome: MemoryOutcome, content: CertificateContent, *, check_mode: bool
+) -> None:
+    """One that was given by the task is not taken away, but refused."""
+    stale = find_stale_response(wanted.source or "", content)
+    if stale is None or (wanted.ocsp.source and os.path.realpath(wanted.ocsp.source) == os.path.realpath(stale.path)):
+        return
+    try:
+        if not check_mode:
+            stale.remove()
+    except (OSError, StoreError) as error:
+        reason = error.message if isinstance(error, StoreError) else f"{error.strerror or error}."
+        told = "is for another certificate, so HAProxy will not use it, but it could not be removed"
+        outcome.warning = f"{stale.path} {told}: {reason}"
+        return
+    outcome.removed_ocsp = stale.path
+    outcome.removed = {stale.path: {"serial_numbers": list(stale.serial_numbers)}}

@@ -13,6 +13,7 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from ..._core.haproxy.update_cost import Measured, keep_costs
 from ..._core.instants import from_timestamp, is_ahead, isoformat_utc, parse_isoformat_utc
 from ..._core.pipeline.manifest import Manifest
 from ..._errors import InvalidOption, StoreError
@@ -29,7 +30,8 @@ class RunOutcome:
 
     names: certificates seen served, None for all that are deployed; retired: absolute paths of removed certificates
     that are no longer in memory; message: for a run that did not end well; not_proven: certificates that could not be
-    asked for, and why; loaded: those that the next run need not load again, None to keep what is known.
+    asked for, and why; loaded: those that the next run need not load again, None to keep what is known; costs: way to
+    update HAProxy -> what that took.
     """
 
     result: str
@@ -40,14 +42,16 @@ class RunOutcome:
     failures: t.Sequence[str] = field(default_factory=tuple)
     not_proven: t.Mapping[str, str] = field(default_factory=dict)
     loaded: t.Collection[str] | None = None
+    costs: t.Mapping[str, Measured] = field(default_factory=dict)
 
 
 def read_state(directory: str) -> dict[str, t.Any]:
     """The state of the last recorded run; {} when there is none or it is damaged (it is only ever informative)."""
-    return _state_in(CertificateDirectory(directory))
+    return state_of(CertificateDirectory(directory))
 
 
-def _state_in(directory: CertificateDirectory) -> dict[str, t.Any]:
+def state_of(directory: CertificateDirectory) -> dict[str, t.Any]:
+    """As read_state."""
     try:
         state = json.loads(directory.read_own_file(STATE_FILE) or b"{}")
     except (ValueError, RecursionError):
@@ -68,7 +72,7 @@ def record(
         raise InvalidOption(f"{directory.path} is no directory that certificate_sync has written to.")
     with directory.locked(lock_timeout, create=not check_mode):
         manifest, _warning = directory.load()
-        old = _state_in(directory)
+        old = state_of(directory)
         names = sorted(manifest.entries) if outcome.names is None else list(outcome.names)
         unknown = sorted(set(names) - set(manifest.entries))
         if unknown:
@@ -149,6 +153,7 @@ def _state(old: t.Mapping[str, t.Any], outcome: RunOutcome, proven: list[str], n
         message = outcome.message or "; ".join(outcome.failures)
         errors = [*errors, {"at": finished_at, "message": message}][-RECENT_ERRORS:]
     succeeded = outcome.result == "proven" and not outcome.failures
+    costs = keep_costs(old.get("update_costs"), outcome.costs)
     return {
         "format": 1,
         "outcome": outcome.result,
@@ -159,4 +164,5 @@ def _state(old: t.Mapping[str, t.Any], outcome: RunOutcome, proven: list[str], n
         "failures": list(outcome.failures),
         "not_proven": dict(outcome.not_proven),
         "recent_errors": errors,
+        **({"update_costs": costs} if costs else {}),
     }

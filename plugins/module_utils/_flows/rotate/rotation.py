@@ -15,12 +15,12 @@ from ..._core.pipeline.progress import Progress
 from ..._core.pipeline.source import CertificateSource, requests_of
 from ..._core.pipeline.sync_report import SyncReport
 from ..._core.unexpected import only_rotation_errors
-from ..._errors import HaproxyError, ReloadError, RotationError
+from ..._errors import HaproxyError, RotationError
 from ..._ports.provided import NotProvided
 from ..._ports.store.directory import CertificateDirectory
 from ..preflight import in_check_mode, not_ready, preflight
+from .activating import ActivatingRotation
 from .deployed import also_deployed
-from .sync import CertificateSync
 from .sync_options import SyncOptions
 
 if t.TYPE_CHECKING:
@@ -29,7 +29,7 @@ if t.TYPE_CHECKING:
 _Result = dict[str, t.Any]
 
 
-class Rotation(CertificateSync):
+class Rotation(ActivatingRotation):
     """discover, fetch, verify, plan and write are those of a sync; activate, prove and record are here.
 
     What goes wrong with one certificate, or at one stage, is told in the result, and the run goes on as far as it can:
@@ -37,8 +37,6 @@ class Rotation(CertificateSync):
     is known to have what that needs; now: aware time at which the run began; before_change: called before the first
     change, and perhaps again. From then on the run is to come to its end.
     """
-
-    _goes_back = True
 
     def __init__(
         self,
@@ -54,9 +52,6 @@ class Rotation(CertificateSync):
         super().__init__(None, directory, options, now=now, check_mode=check_mode, before_change=before_change)
         self._connect = connect
         self._settings = settings
-        self._done: _Result = {}
-        self._errors: list[str] = []
-        self._reloads: list[_Result] = []
         self._metrics_error = ""
         self._is_news = False
 
@@ -85,12 +80,15 @@ class Rotation(CertificateSync):
     def result(self) -> _Result:
         """What the module returns of a run."""
         progress = self.progress
+        way = self.update_way
         plan = plan_table(self.report.items, self.report.unselected, self._now) if self._check_mode else None
+        plan = [*plan, f"HAProxy: {way.message}"] if plan is not None and way and way.is_notable else plan
         return {
             **self._synced,
             "changed": self.report.changed or self._changes_haproxy(progress),
             **requests_of(self._source),
             "activation": progress.activation,
+            "update_plan": way.as_result() if way else None,
             "reload_attempts": self._reloads,
             "needs_reload": self.needs_reload,
             "proven": progress.proven if self._is_active else [],
@@ -100,6 +98,12 @@ class Rotation(CertificateSync):
             "activation_error": progress.error,
             **({"plan": plan} if plan is not None else {}),
         }
+
+    def diff(self) -> _Result:
+        """Facts of what changed, never content; and how HAProxy is made to use it, unless they are few."""
+        diff, way = self.report.diff(), self.update_way
+        told = {"HAProxy:": way.message} if way and way.is_notable else {}
+        return {**diff, "after": {**diff["after"], **told}}
 
     def _changes_haproxy(self, progress: Progress) -> bool:
         if self._check_mode or self.needs_reload:
@@ -147,19 +151,13 @@ class Rotation(CertificateSync):
             self._source = self._connect()
 
     def activate(self) -> None:
-        """Make HAProxy use what is new: by a hot update, else by a reload whose result is known."""
+        """Make HAProxy use what is new: by a hot update, or by a reload whose result is known."""
         if not self._is_active:
             return
         if self._settings.activation == "reloaded":
             self._done["reload"] = _reloaded_by_others(self._settings)
             return
-        if self._settings.memory is not None and self.progress.update_items:
-            self._done["update"] = self._hot_update()
-        if self.progress.refused and self._goes_back:
-            self._done["taken_back"], error = self._taken_back(self.progress.refused)
-            self._errors += [error] if error else []
-        if self.progress.needs_reload:
-            self._done["reload"] = self._reload()
+        self.make_it_so()
 
     def prove(self) -> None:
         """Do fresh TLS handshakes get it? Whatever ends the proof is told, and nothing is taken back for it."""
@@ -210,6 +208,7 @@ class Rotation(CertificateSync):
                 failures=progress.failures,
                 not_proven=progress.not_proven,
                 loaded=progress.loaded,
+                costs=self._costs,
             )
         ]
         if progress.error:
@@ -301,74 +300,11 @@ class Rotation(CertificateSync):
         except RotationError as error:
             self._errors.append(error.message)
 
-    def _hot_update(self) -> _Result:
-        try:
-            return self._updated(self.progress.update_items)
-        except RotationError as error:
-            return {"msg": error.message}
-
-    def _updated(self, items: t.Sequence[t.Mapping[str, str]]) -> _Result:
-        """As the module haproxy_certificate returns it, failures too. Raises RotationError without any answer."""
-        from .activate import update_memory
-        from .memory_items import of_files
-
-        memory = self._settings.memory
-        if memory is None:
-            raise HaproxyError("There is no stats socket.")
-        with only_rotation_errors():
-            report = update_memory(memory, of_files(items, self._settings.crt_list), check_mode=False)
-        self.report.warnings += [outcome.warning for outcome in report.outcomes if outcome.warning]
-        return {"certificates": [outcome.as_result() for outcome in report.outcomes], "msg": report.message}
-
-    def _reload(self) -> _Result:
-        from .reload import reload_by_first_way
-
-        tried = reload_by_first_way(self._settings.reload)
-        warnings = dict.fromkeys(attempt.warning for attempt in tried if attempt.warning)
-        self.report.warnings += [warning for warning in warnings if warning not in self.report.warnings]
-        attempts = [attempt.as_result() for attempt in tried]
-        self._reloads += attempts
-        return {"results": [{"item": attempt["method"], **attempt} for attempt in attempts]}
-
-    def _taken_back(self, names: t.Sequence[str], *, was_loaded: bool = False) -> tuple[_Result, str]:
-        """As the module certificate_rollback returns it, and what could not go back, while the others did."""
-        from ..._ports.haproxy.named_files import named_files
-        from .rollback import take_back
-
-        # A hot update takes a certificate's line out of a crt-list file, and a reload does not.
-        needed = named_files(self._settings.reload.config, crt_lists=self.progress.activation != "hot_update")
-        try:
-            with only_rotation_errors():
-                items = take_back(
-                    self._directory,
-                    names,
-                    lock_timeout=self._options.lock_timeout,
-                    check_mode=False,
-                    was_loaded=was_loaded,
-                    needed=needed,
-                )
-        except RotationError as error:
-            return {"certificates": error.details.get("certificates", [])}, error.message
-        return {"certificates": items}, ""
-
     def _prove(self, progress: Progress) -> None:
         try:
             self._done["proof"] = self._proof(progress.proof_items, progress.activated)
         except RotationError as error:
             self._done["proof"] = {"msg": error.message}
-
-    def _restore_haproxy(self) -> None:
-        """In the way in which it was changed. Raises RotationError."""
-        if self.progress.activation == "hot_update":
-            answer = self._updated(self.progress.restore_items)
-            if answer["msg"]:
-                raise HaproxyError(answer["msg"])
-        elif self.progress.activation == "reload":
-            results = self._reload()["results"]
-            if not results:
-                raise ReloadError("There is no way to reload HAProxy: reload_methods is empty.")
-            if not results[-1]["reloaded"]:
-                raise ReloadError(results[-1]["msg"])
 
     def _proof(self, certificates: t.Sequence[t.Mapping[str, t.Any]], only: t.Sequence[str]) -> _Result:
         """As the module certificate_proof_info returns it; {} without a proof. Raises RotationError."""

@@ -82,7 +82,8 @@ class RotationSettings(t.NamedTuple):
     memory: for hot updates, None without a stats socket; crt_list: for new certificates, None for where the others are;
     proof: None for none; allow_unreferenced, on_unproven: what of it is no failure; textfile, metrics_names: for
     node_exporter, None for no metrics; fail_late: leave it to others to fail for what is wrong with the content of
-    certificates, and with the metrics. rollback_names, rollback_expired: for a way back by hand.
+    certificates, and with the metrics; update_by: cost, hot_update or reload. rollback_names, rollback_expired: for a
+    way back by hand.
     """
 
     needs: t.Mapping[str, t.Any]
@@ -99,5 +100,6 @@ class RotationSettings(t.NamedTuple):
     textfile: str | None
     metrics_names: str
     fail_late: bool
+    update_by: str = "cost"
     rollback_names: t.Sequence[str] = ()
     rollback_expired: bool = False

@@ -78,6 +78,7 @@ class CertificateSync:
         self._names_by_stem: dict[str, list[str]] = {}
         self._touched = False
         self._expected = 0
+        self._sizes: dict[str, int] = {}  # bytes of the files that are written, by path
         self._installers = contextlib.ExitStack()
 
     def run(self) -> SyncReport:
@@ -251,6 +252,7 @@ class CertificateSync:
             self._manifest.retired.add(old.main_path)
         self._manifest.retired.discard(entry.main_path)
         self._touched = True
+        self._sizes[os.path.join(self._directory.path, entry.main_path)] = installation.size
         self._reporter.deployed(entry, action, **self._before(entry, old if action == "updated" else None))
 
     def _keep(self, entry: Entry) -> None:

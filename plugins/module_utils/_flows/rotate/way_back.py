@@ -61,6 +61,7 @@ class WayBack(Rotation):
             progress.activation,
             progress.proven,
             message=f"Rolled back by hand, but not seen served: {', '.join(self.unserved)}",
+            costs=self._costs,
         )
         with self._noting_errors():
             record(

@@ -11,8 +11,8 @@ import time
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
-from ..._core.events.blueprint import Account
-from ..._core.events.plan import FoundPlumbing, FoundQueue, FoundRule, FoundTopic, Step
+from ..._core.events.blueprint import EventAccount
+from ..._core.events.plan import EventStep, FoundPlumbing, FoundQueue, FoundRule, FoundTopic
 from ..._errors import AwsError
 from .calls import AwsCalls
 
@@ -44,10 +44,10 @@ class EventServices:
             counted.update({f"{name}:{operation}": count for operation, count in calls.api_calls.items()})
         return dict(sorted(counted.items()))
 
-    def account(self) -> Account:
+    def account(self) -> EventAccount:
         told = self._calls["sts"].call("get_caller_identity")
         partition = str(told["Arn"]).split(":")[1]
-        return Account(str(told["Account"]), self._calls["sqs"].region, partition)
+        return EventAccount(str(told["Account"]), self._calls["sqs"].region, partition)
 
     def look(self, topic_arn: str, dead: str, queues: t.Iterable[str], rules: t.Mapping[str, str]) -> FoundPlumbing:
         """queues: names, to which those are added that the topic or a rule tells, and whose dead letters go to the
@@ -90,7 +90,7 @@ class EventServices:
             found += [message["Body"] for message in messages]
         return found
 
-    def apply(self, step: Step) -> None:
+    def apply(self, step: EventStep) -> None:
         end = time.monotonic() + _FORGOTTEN
         while True:
             try:

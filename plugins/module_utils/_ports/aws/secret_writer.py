@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ..._core.secrets.arn import why_elsewhere
-from ..._core.secrets.plan import Request, WantedSecret, label_move, version_with
+from ..._core.secrets.plan import MAX_AGAIN, Request, WantedSecret, label_move, put_version, version_with
 from ..._errors import InvalidOption, RotationError, SecretsManagerError
 from .secrets_manager import SecretsManager
 
@@ -43,10 +43,19 @@ class SecretWriter(SecretsManager):
         for request in requests:
             self._call(request.operation, secret=name, **request.parameters)
 
-    def put(self, request: Request, wanted: WantedSecret) -> None:
-        """Make the request of PutSecretValue, and see to it that the version carries the label.
+    def tidy(self, request: Request, name: str) -> list[str]:
+        """Make a request without which all is well, too. Returns a warning where it fails."""
+        try:
+            self.apply([request], name)
+        except SecretsManagerError as error:
+            return [f"A label that an earlier candidate has left was not removed: {error.message}"]
+        return []
 
-        AWS ignores the request where a version with this token has the value already, and moves no label then.
+    def put(self, request: Request, wanted: WantedSecret) -> str:
+        """Make the request of PutSecretValue, and see to it that the version carries the label. Returns its id.
+
+        AWS ignores the request where a version with this token has the value already, and moves no label then. A
+        candidate becomes a version of its own in that case: its labels come at once with the value, or not at all.
         Raises RotationError when a version with this token has another value.
         """
         try:
@@ -59,6 +68,16 @@ class SecretWriter(SecretsManager):
                 " somebody has written a version with this id by hand. Change domain_name to get another id.",
                 aws_error_code=error.code,
             ) from None
-        if wanted.label not in (reply.get("VersionStages") or []):
+        labels = reply.get("VersionStages") or []
+        if wanted.base is not None and not {*wanted.labels} <= {*labels}:
+            if wanted.again >= MAX_AGAIN:
+                raise RotationError(
+                    f"Secret {wanted.name} has {wanted.again} versions with this content that were candidates before."
+                    " Have the certificate issued anew."
+                )
+            again = wanted.once_more
+            return self.put(put_version({"SecretId": reply["ARN"]}, again), again)
+        if wanted.label not in labels:
             holder = version_with(self.describe(wanted.name), wanted.label)
             self.apply([label_move({"SecretId": reply["ARN"]}, wanted, holder)], wanted.name)
+        return str(reply.get("VersionId") or wanted.token)

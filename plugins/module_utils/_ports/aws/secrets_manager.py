@@ -18,6 +18,7 @@ import threading
 import typing as t
 import urllib.parse
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 
 try:
     from botocore.exceptions import BotoCoreError, ClientError
@@ -45,6 +46,19 @@ _FILTER_VALUE = re.compile(r"[a-zA-Z0-9 :_@/+=.\-!]+")
 _DENIED = frozenset({"AccessDeniedException", "AccessDenied", "UnauthorizedOperation"})
 _THROTTLED = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"})
 _TRANSIENT = _THROTTLED | {"InternalServiceError", "InternalServiceErrorException", "InternalFailure"}
+
+
+class VersionValue(t.NamedTuple):
+    """One version of a secret. value: None where it holds none, or is gone; labels: that it has; created: aware, None
+    where AWS does not say so. Never shown."""
+
+    value: str | bytes | None
+    labels: t.Sequence[str] = ()
+    created: datetime | None = None
+
+    def __repr__(self) -> str:
+        return f"VersionValue(labels={list(self.labels)!r})"
+
 
 T = t.TypeVar("T")
 R = t.TypeVar("R")
@@ -165,7 +179,7 @@ class SecretsManager:
             reply: dict[str, t.Any] = self._call("describe_secret", secret=name, SecretId=name)
         except SecretsManagerError as error:
             arn = name if name.startswith("arn:") else None
-            return SecretFailure(name, _secret_problem(name, error.code, error.message), arn)
+            return SecretFailure(name, secret_problem(name, error.code, error.message), arn)
         # DescribeSecret names this field otherwise than ListSecrets does.
         reply["SecretVersionsToStages"] = reply.get("VersionIdsToStages") or {}
         return reply
@@ -226,6 +240,20 @@ class SecretsManager:
             return _value(secret, self._call("get_secret_value", secret=secret.name, SecretId=secret.arn))
         except SecretsManagerError as error:
             return _failure(secret, error.code, error.message)
+
+    def version_value(self, name: str, arn: str, version_id: str) -> VersionValue:
+        """Raises SecretsManagerError. (BatchGetSecretValue reads what is current, and nothing else.)"""
+        try:
+            reply = self._call("get_secret_value", secret=name, SecretId=arn, VersionId=version_id)
+        except SecretsManagerError as error:
+            # Of a version without a value AWS says that it cannot find the value.
+            if error.code == "ResourceNotFoundException":
+                return VersionValue(None)
+            raise
+        value: str | bytes = reply.get("SecretString") or reply.get("SecretBinary") or ""
+        return VersionValue(
+            value if value.strip() else None, reply.get("VersionStages") or (), reply.get("CreatedDate")
+        )
 
     # -- calls --------------------------------------------------------------------------------------------------
 
@@ -303,8 +331,8 @@ def _advice(code: str) -> str:
     return ""
 
 
-def _secret_problem(name: str, code: str, text: str) -> Problem:
-    """text: of the failed call, see _call_failed."""
+def secret_problem(name: str, code: str, text: str) -> Problem:
+    """What a failed call says of one secret. text: of the error."""
     if code == "ResourceNotFoundException" and "staging label" in text:
         return _no_current_version(name)
     if code == "ResourceNotFoundException":
@@ -328,7 +356,7 @@ def _deleted(name: str) -> Problem:
 
 
 def _failure(secret: SecretVersion, code: str, text: str) -> SecretFailure:
-    return SecretFailure(secret.name, _secret_problem(secret.name, code, text), secret.arn)
+    return SecretFailure(secret.name, secret_problem(secret.name, code, text), secret.arn)
 
 
 def _asked_for(by_id: t.Mapping[str, SecretVersion], answered: str) -> SecretVersion:

@@ -20,6 +20,7 @@ from .transaction import Transaction
 
 PREFIX = "@not-told/"
 _DIGITS = 16
+_BEGINNING = len(PREFIX) + _DIGITS + 1
 _NOTHING = "nothing"
 _AT_ONCE = 25  # commands in one request
 
@@ -27,7 +28,7 @@ _AT_ONCE = 25  # commands in one request
 class UntoldMarks:
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
-        self._marks: list[str] | None = None
+        self._marks: dict[str, list[str]] | None = None  # by what begins those of one name
         self._is_supported = True
         self._changes: list[tuple[str, str]] = []  # commands that are still to be sent
 
@@ -43,13 +44,13 @@ class UntoldMarks:
         if self._of(name) != [mark]:
             self.forget(name)
             self._changes.append(("new ssl ca-file", mark))
-            self._marks = [*(self._marks or ()), mark]
+            self._known()[_mark(name, "")] = [mark]
 
     def forget(self, name: str) -> None:
         """What was given to a certificate that is gone, once this is saved."""
         olds = self._of(name)
         self._changes += [("del ssl ca-file", old) for old in olds]
-        self._marks = [one for one in self._marks or () if one not in olds]
+        self._known().pop(_mark(name, ""), None)
 
     def save(self) -> None:
         """Where that fails, a later run gives the same once more."""
@@ -59,13 +60,19 @@ class UntoldMarks:
                 self._transaction.ask_all(*changes[start : start + _AT_ONCE])
 
     def _of(self, name: str) -> list[str]:
+        return self._known().get(_mark(name, ""), [])
+
+    def _known(self) -> dict[str, list[str]]:
         if self._marks is None:
+            self._marks = {}
             try:
                 answer = self._transaction.ask("show ssl ca-file")
-                self._marks = [one for one in parse_names(answer)[1] if one.startswith(PREFIX)]
+                for mark in parse_names(answer)[1]:
+                    if mark.startswith(PREFIX):
+                        self._marks.setdefault(mark[:_BEGINNING], []).append(mark)
             except HaproxyError as error:
-                self._marks, self._is_supported = [], not isinstance(error, UnsupportedCommand)  # before 2.5
-        return [one for one in self._marks if one.startswith(_mark(name, ""))]
+                self._is_supported = not isinstance(error, UnsupportedCommand)  # before 2.5
+        return self._marks
 
 
 def _mark(name: str, digest: str | None) -> str:

@@ -11,12 +11,8 @@ import typing as t
 import hypothesis
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.acme.authority import RenewalWindow
-from ansible_collections.certops.rotation.plugins.module_utils._core.acme.ledger import (
-    BACK_OFF,
-    GIVE_UP_AFTER,
-    AccountKey,
-    Ledger,
-)
+from ansible_collections.certops.rotation.plugins.module_utils._core.acme.holds import BACK_OFF, GIVE_UP_AFTER
+from ansible_collections.certops.rotation.plugins.module_utils._core.acme.ledger import AccountKey, Ledger
 from ansible_collections.certops.rotation.plugins.module_utils._core.acme.limits import LETS_ENCRYPT, RateLimits
 from ansible_collections.certops.rotation.tests.support.issuance import ACCOUNT, NOW, ONE, TWO, days, wanted
 from hypothesis import strategies as st
@@ -404,3 +400,60 @@ def test_whatever_its_parts_hold_no_renewal_is_kept_back_by_an_error(accounts: t
     ledger.note_certificate(ONES, wanted(), LETS_ENCRYPT, NOW)
     ledger.note_failure(ONES, wanted(), "x", NOW)
     assert Ledger.from_json(ledger.to_json(NOW))[1] is None
+
+
+@pytest.mark.parametrize(
+    "staged",
+    [
+        {"version": 7, "names": "x", "at": 1, "count": 0, "withdrawn": 0},
+        {"version": "v", "names": "x", "at": -1, "count": 0, "withdrawn": 0},
+        {"version": "v", "names": "x", "at": 1, "count": 0, "withdrawn": 5},
+        {"version": "v", "names": "x", "at": 1, "count": 1, "withdrawn": "soon"},
+        [],
+    ],
+)
+def test_a_damaged_note_of_what_was_staged_is_forgotten(staged: t.Any) -> None:
+    ledger = Ledger()
+    ledger.note_staged(wanted(), "v1", NOW)
+    ledger.note_staged(wanted(name="other"), "v2", NOW)
+    document = json.loads(ledger.to_json(NOW))
+    document["staged"]["other"] = staged
+    read, warning = Ledger.from_json(json.dumps(document))
+    assert warning == "Parts of it are damaged, and forgotten."
+    assert (read.staged(wanted().name), read.staged("other")) == ("v1", None)
+
+
+def test_a_withdrawal_is_counted_once_and_of_the_right_version() -> None:
+    ledger = Ledger()
+    ledger.note_staged(wanted(), "v1", NOW)
+    ledger.note_withdrawn(wanted().name, "v0", NOW)
+    assert ledger.hold(ONES, wanted(), UNKNOWN, NOW) is None
+    for hours in (0, 5):
+        ledger.note_withdrawn(wanted().name, "v1", NOW + datetime.timedelta(hours=hours))
+    hold = again(ledger).hold(ONES, wanted(), UNKNOWN, NOW)
+    assert hold is not None
+    assert hold.until == NOW + datetime.timedelta(days=1)
+    assert ledger.hold(ONES, wanted(), UNKNOWN, NOW, force=True) is None
+    ledger.note_promoted(wanted().name)
+    assert again(ledger).hold(ONES, wanted(), UNKNOWN, NOW) is None
+
+
+def test_two_runs_that_stage_at_once_are_merged() -> None:
+    one, two = Ledger(), Ledger()
+    one.note_staged(wanted(), "v1", NOW)
+    two.note_staged(wanted(name="other"), "v2", NOW)
+    one.replay(two)
+    assert (one.staged(wanted().name), one.staged("other")) == ("v1", "v2")
+
+
+def test_the_last_incidents_are_remembered() -> None:
+    ledger = Ledger()
+    for day in range(9):
+        at = NOW + datetime.timedelta(days=day)
+        ledger.note_incident(f"k{day}", 4, 4, at)
+        ledger.note_incident(f"k{day}", 5, 0, at + datetime.timedelta(hours=1))
+    ledger.note_incident("open", 2, 2, at + datetime.timedelta(hours=2))
+    found = again(ledger, NOW + datetime.timedelta(days=30)).incidents()
+    assert [(each.began.day, each.certificates) for each in found] == [
+        ((NOW + datetime.timedelta(days=day)).day, 5) for day in (8, 7, 6, 5)
+    ]

@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import typing as t
+from datetime import datetime, timezone
 
 import pytest
+from ansible_collections.certops.rotation.plugins.module_utils._core.acme.reissue_clock import read_clock
 from ansible_collections.certops.rotation.plugins.module_utils._core.acme.reissue_report import reissue_report
 
 NEW, OLD = "ab" * 32, "cd" * 32
@@ -32,7 +34,12 @@ def report(*certificates: dict[str, t.Any], hosts: t.Any = None, **estimate: t.A
 
 
 def test_nothing_is_concerned() -> None:
-    assert report(certificate("a", None)) == {"table": [], "left": [], "summary": "No certificate is concerned."}
+    assert report(certificate("a", None)) == {
+        "table": [],
+        "left": [],
+        "clock": [],
+        "summary": "No certificate is concerned.",
+    }
 
 
 def test_what_is_proven_everywhere_is_done() -> None:
@@ -93,6 +100,36 @@ def test_what_is_to_do_comes_first_with_the_estimate() -> None:
     )
     assert report(held)["summary"].startswith("Of 1 certificate that is concerned, 0 are replaced.")
     assert report(held)["summary"].endswith("1 to do, and nobody can tell when the limits allow the last one.")
+
+
+def test_what_is_staged_is_left() -> None:
+    waiting = certificate("b", "staged", candidate={"label": "CANDIDATE", "fingerprint_sha256": NEW})
+    told = report(certificate("a"), waiting)
+    assert told["table"] == ["staged      b  as CANDIDATE, and waits for its promotion", "replaced    a"]
+    assert told["left"] == ["b"]
+    assert told["summary"] == (
+        "Of 2 certificates that are concerned, 1 is replaced, 0 of them proven on the wire. 1 staged, and not promoted."
+    )
+
+
+def test_the_clock_and_how_long_earlier_ones_took() -> None:
+    now = datetime(2027, 1, 31, 12, tzinfo=timezone.utc)
+    issued = {
+        "certificates": [certificate("a", "to do")],
+        "reissue": {
+            "to_do": 1,
+            "last_order_at": "2027-02-02T12:00:00Z",
+            "earlier": [{"began_at": "2026-11-27T00:00:00Z", "seconds": 754, "certificates": 3}],
+        },
+    }
+    assert reissue_report(issued, {}, read_clock("2027-01-31T10:00:00Z", [], now))["clock"] == [
+        (
+            "1d end at 2027-02-01T10:00:00Z: 22 hours left for 1 not done."
+            " The authority's limits allow the last order at 2027-02-02T12:00:00Z only, which is too late."
+        ),
+        "5d end at 2027-02-05T10:00:00Z: 4 days left for 1 not done.",
+        "The one that began at 2026-11-27T00:00:00Z took 12 minutes for 3 certificates.",
+    ]
 
 
 def test_secrets_are_told_apart_by_their_arns() -> None:

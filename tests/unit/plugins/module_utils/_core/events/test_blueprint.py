@@ -9,13 +9,13 @@ import typing as t
 
 import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.events.blueprint import (
-    Account,
     Blueprint,
+    EventAccount,
     differing,
 )
 from ansible_collections.certops.rotation.plugins.module_utils._errors import InvalidOption
 
-HERE = Account("123456789012", "eu-central-1")
+HERE = EventAccount("123456789012", "eu-central-1")
 
 
 def blueprint(*queues: str, name: str = "certificates", **more: t.Any) -> Blueprint:
@@ -23,7 +23,7 @@ def blueprint(*queues: str, name: str = "certificates", **more: t.Any) -> Bluepr
 
 
 def senders(policy: str) -> dict[str, t.Any]:
-    """Service -> ARNs that it may send for."""
+    """EventService -> ARNs that it may send for."""
     statements = json.loads(policy)["Statement"]
     for each in statements:
         assert (each["Effect"] == "Allow") is (each["Principal"] != "*")

@@ -89,3 +89,21 @@ def test_without_an_incident_nothing_is_told_of_one(world: World) -> None:
     assert report.reissue is None
     assert {outcome.as_result(NOW)["reissue"] for outcome in report.outcomes} == {None}
     assert min(filter(None, (outcome.due for outcome in report.outcomes))) > NOW + timedelta(days=30)
+
+
+def test_how_long_it_took_is_told_the_next_time(world: World) -> None:
+    leave(world, 3)
+    incident = Incident(before=world.clock.now(), key="one")
+    first = world.run(*WANTED, incident=incident)
+    assert first.reissue is not None
+    assert first.reissue["earlier"] == [], "it is not over"
+    world.clock.passed += 3600
+    over = world.run(*WANTED, incident=incident)
+    assert over.reissue is not None
+    (told,) = over.reissue["earlier"]
+    assert told["certificates"] == 5
+    assert 3600 <= told["seconds"] < 3700
+    world.run(*WANTED, incident=incident)
+    drill = world.run(*WANTED, incident=Incident(before=world.clock.now(), key="two"), check_mode=True)
+    assert drill.reissue is not None
+    assert drill.reissue["earlier"] == [told]
