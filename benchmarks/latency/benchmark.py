@@ -281,9 +281,10 @@ def report(options: t.Any, series: t.Mapping[str, measuring.Series], memory: flo
         rows.append([way, f"{statistics.median(seconds):.2f} s", f"{max(seconds):.2f} s", str(len(seconds)), ratio])
         if way in LIMITS:
             reaches.at_most(f"{way}, median, to the ping", its.ratio_to(ping), LIMITS[way], digits=2)
-    for by_timer in series[TIMER].costs:
-        limit = options.interval * 66 + 60  # its random delay is a tenth; the run may take a minute
-        reaches.at_most("timer, seconds", by_timer.seconds, limit)
+    if series[TIMER].costs:
+        slowest = max(by_timer.seconds for by_timer in series[TIMER].costs)
+        # Its random delay is a tenth of the interval; and the run may take a minute.
+        reaches.at_most("timer, worst, seconds", slowest, options.interval * 66 + 60)
     failed = client.failures.total()
     reaches.at_most("failed handshakes", failed, 0)
     title = f"From PutSecretValue to a handshake with the new certificate (timer: every {options.interval} min)"

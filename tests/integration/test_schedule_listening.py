@@ -82,7 +82,7 @@ class Waiting:
 
 def test_a_queue_by_name_arn_and_url_and_not_for_others(aws_events: MinistackServer, tmp_path: pathlib.Path) -> None:
     """A queue of one's own each: what one has read is gone for the others."""
-    queues = [EventQueue(aws_events, f"host-{number}", through_topic=number == 1) for number in range(3)]
+    queues = [EventQueue(aws_events, f"host-{number}", sns="enveloped" if number == 1 else None) for number in range(3)]
     names = [queues[0].name, queues[1].arn, queues[2].url]
     everybody = [Waiting(tmp_path / str(number), name, aws_events.env) for number, name in enumerate(names)]
     with everybody[0], everybody[1], everybody[2]:
@@ -91,7 +91,7 @@ def test_a_queue_by_name_arn_and_url_and_not_for_others(aws_events: MinistackSer
         aws_events.put_secret("web/a", "2")
         for waiting, queue in zip(everybody, queues):
             waiting.woken()
-            eventually(lambda queue=queue: queue.count() == 0)
+            eventually(lambda queue=queue: queue.size == 0)
             assert "web/a has changed (AWSCURRENT)" in waiting.said
             assert "api/other" not in waiting.said
 
@@ -157,7 +157,7 @@ def test_credentials_that_expire_and_garbage(aws_events: MinistackServer, tmp_pa
             before = waiting.memory()
             for number in range(300):
                 queue.send(f"nonsense {number}" * 100)
-            eventually(lambda: queue.count() == 0)
+            eventually(lambda: queue.size == 0)
             aws_events.put_secret("web/a", "at last")
             waiting.woken()
             assert waiting.memory() - before < 20_000
@@ -178,10 +178,10 @@ def test_for_cron_it_takes_what_is_there_and_ends(aws_events: MinistackServer, t
     assert not waiting.told.exists()
     for number in range(26):  # of the first, which is made, there is no event
         aws_events.put_secret("web/a", str(number))
-    eventually(lambda: queue.count() == 25)
+    eventually(lambda: queue.size == 25)
     assert waiting.once() == 0
     assert waiting.told.exists()
-    assert queue.count() == 0
+    assert queue.size == 0
     assert waiting.said.count("come through again") == 1
     assert waiting.said.count("a run begins") <= 4
 

@@ -155,7 +155,8 @@ class Listener:
         self._held: list[str] = []  # handles of messages that the next drop is for
         self._finished: list[str] = []  # those of messages that need nothing any more
         self._told: collections.OrderedDict[str, None] = collections.OrderedDict()
-        self._again: dict[str, tuple[float, tuple[int, ...]]] = {}
+        #: Secret and label -> the version that was told last, when it is looked for, and seconds until the times after.
+        self._again: dict[tuple[str, str], tuple[str, float, tuple[int, ...]]] = {}
         self._odd: collections.Counter[str] = collections.Counter()
 
     def step(self, longest: int = LONGEST_WAIT) -> bool:
@@ -182,7 +183,7 @@ class Listener:
             self._queue.remove(finished)
 
     def _seconds(self, longest: int) -> int:
-        due = [self._due, *(due for due, _rest in self._again.values())]
+        due = [self._due, *(due for _version, due, _rest in self._again.values())]
         soonest = min((when for when in due if when is not None), default=float("inf")) - self._clock()
         return int(max(0, min(longest, soonest + 0.999)))
 
@@ -203,8 +204,9 @@ class Listener:
         self._held.append(handle)
         label = f" ({told.label})" if told.label else ""
         self._wake(f"{told.secret or 'A secret'} has changed{label}")
-        if told.version_id and (told.version_id in self._again or len(self._again) < MOST_AGAIN):
-            self._again[told.version_id] = (self._clock() + AGAIN[0], AGAIN[1:])
+        key = (told.secret, told.label)
+        if told.version_id and (key in self._again or len(self._again) < MOST_AGAIN):
+            self._again[key] = (told.version_id, self._clock() + AGAIN[0], AGAIN[1:])
 
     def _wake(self, reason: str) -> None:
         if len(self._reasons) < MOST_HELD:
@@ -213,14 +215,15 @@ class Listener:
             self._due = max(self._next, self._clock() + _RANDOM.uniform(0, self._spread))
 
     def _look_again(self, now: float) -> None:
-        for version, (due, rest) in list(self._again.items()):
+        for key, (version, due, rest) in list(self._again.items()):
             if now < due:
                 continue
-            if self._here(version) or not rest:
-                del self._again[version]
+            is_here = self._here(version)
+            if is_here or not rest:
+                del self._again[key]
             else:
-                self._again[version] = (due + rest[0] - AGAIN[0], rest[1:])
-            if not self._here(version):
+                self._again[key] = (version, due + rest[0] - AGAIN[0], rest[1:])
+            if not is_here:
                 self._wake(f"Version {version} was told of and is not here yet")
 
     def _count(self, kind: str) -> None:

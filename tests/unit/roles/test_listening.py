@@ -146,16 +146,16 @@ def test_what_cannot_be_dropped_stays_in_the_queue() -> None:
 def test_a_version_that_is_not_here_yet_is_looked_for_again() -> None:
     """What AWS lists may be five minutes old: the run may have come too early."""
     scene = Scene()
-    scene.step(message(1, version="v1"), message(2, version="v2"))
+    scene.step(message(1, version="v1"), message(2, "web/b", version="v2"))
     scene.here.add("v1")
     for _tenth_second in range(50):
         scene.step(after=10)
     assert scene.drops == [1000, 1060, 1330]
 
 
-def test_what_is_here_is_not_looked_for() -> None:
+def test_what_is_here_or_superseded_is_not_looked_for() -> None:
     scene = Scene()
-    scene.step(message(1, version="v1"))
+    scene.step(message(1, version="v0"), message(2, version="v1"))
     scene.here.add("v1")
     for _tenth_second in range(50):
         scene.step(after=10)

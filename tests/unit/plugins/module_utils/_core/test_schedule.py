@@ -194,3 +194,62 @@ def test_what_is_wrong_is_said(changed, said):
     assert plan()["problems"] == []
     (problem,) = plan(**changed)["problems"]
     assert said in problem
+
+
+QUEUE = "arn:aws:sqs:eu-central-1:123456789012:rotation"
+
+
+def test_with_a_queue_a_service_waits_and_a_file_begins_a_run():
+    assert "certops-rotation-events.service" not in plan()["unit_templates"]
+    listening = plan(events=QUEUE, wake="/w")
+    assert {"certops-rotation-events.service", "certops-rotation-wake.path"} < set(listening["unit_templates"])
+    assert listening["wakes"] == ["/w", "/var/lib/certops-rotation/events"]
+    assert plan(wake="/w")["wakes"] == ["/w"]
+    assert "/etc/certops-rotation/events.json" in plan()["absent_programs"]
+    assert not {"/opt/certops-rotation/listen", "/opt/certops-rotation/quick.py"} & set(listening["absent_programs"])
+
+
+def test_options_of_aws_are_not_told():
+    assert "hidden" not in json.dumps(plan(events=QUEUE, events_aws={"secret_key": "hidden"}))
+
+
+@pytest.mark.parametrize(
+    "queue", ["rotation", "rotation.fifo", QUEUE, "https://sqs.eu-central-1.amazonaws.com/1/rotation"]
+)
+def test_names_of_queues(queue):
+    assert plan(events=queue)["problems"] == []
+
+
+@pytest.mark.parametrize("queue", ["a b", "../x", "a;b", "arn:aws:sns:eu-central-1:123456789012:x", "-x y", "a.b"])
+def test_what_is_no_queue_is_refused(queue):
+    (problem,) = plan(events=queue)["problems"]
+    assert problem.startswith("rotation_schedule_events ")
+
+
+def test_messages_do_not_wait_longer_than_they_are_hidden():
+    for name in ("events_gap", "events_spread"):
+        for seconds in (-1, 21):
+            assert len(plan(events=QUEUE, **{name: seconds})["problems"]) == 1
+
+
+TAKES_A_PLAYBOOK = {
+    "nothing waits": {"events": ""},
+    "a repository": {"repository": REPOSITORY},
+    "an inventory": {"inventory": "/srv/inventory"},
+    "a playbook": {"playbook": "site.yml"},
+    "options": {"options": ["--diff"]},
+    "a check": {"check": ["true"]},
+    "verbosity": {"verbosity": 1},
+    "settings of Ansible": {"environment": {"ANSIBLE_LOG_PATH": "/x"}},
+    "variables of Ansible": {"variables": {"ansible_become": True}},
+    "variables of the playbook": {"variables": {"rotation_report_file": "/x"}},
+    "templates": {"variables": {"haproxy_certificates_tags": {"a": ["{{ b }}"]}}},
+}
+
+
+@pytest.mark.parametrize("changed", TAKES_A_PLAYBOOK.values(), ids=TAKES_A_PLAYBOOK)
+def test_what_only_ansible_understands_takes_a_playbook(changed):
+    assert plan(events=QUEUE, environment={"AWS_REGION": "x"}, variables={"haproxy_certificates_path": "/c"})[
+        "is_quick"
+    ]
+    assert not plan(**{"events": QUEUE, **changed})["is_quick"]
