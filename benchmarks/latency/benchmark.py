@@ -273,12 +273,16 @@ def report(options: t.Any, series: t.Mapping[str, measuring.Series], memory: flo
             reaches.at_most(f"{way}, median, to the ping", its.ratio_to(ping), LIMITS[way], digits=2)
     limit = options.interval * 66 + 60
     for cost in series[TIMER].costs:
-        reaches.at_most("timer, to its interval, its random delay and a minute for the run, in seconds", cost.seconds, limit)
+        reaches.at_most(
+            "timer, to its interval, its random delay and a minute for the run, in seconds", cost.seconds, limit
+        )
     reaches.at_most("failed handshakes", client.failed, 0)
     title = f"From PutSecretValue to a handshake with the new certificate (timer: every {options.interval} min)"
     print(measuring.table(title, ["", "median", "worst", "rounds", "ratio (min-max)"], rows))
     print(f"\n{client.made:,} handshakes made, {client.failed} failed. The service that waits takes {memory:.0f} MB.")
-    measurements = {way: its.as_dict(ping if its is not ping and way != TIMER else None) for way, its in series.items() if its.costs}
+    measurements = {
+        way: its.as_dict(ping if its is not ping and way != TIMER else None) for way, its in series.items() if its.costs
+    }
     return measuring.finish(options, {**measurements, "memory_mb": memory}, reaches)
 
 
