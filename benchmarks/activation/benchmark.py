@@ -126,10 +126,6 @@ class Row(t.NamedTuple):
     seconds: dict[str, float]
     choices: dict[str, str]
 
-    def loss(self, known: str) -> float:
-        """Seconds more than those of the better way."""
-        return self.seconds[self.choices[known]] - min(self.seconds.values())
-
     def is_right(self, known: str) -> bool:
         """The better way, or one that is within what a reload has to save."""
         chosen, best = self.seconds[self.choices[known]], min(self.seconds.values())
