@@ -2,14 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The source secret_events in a real ansible-rulebook, with real events and a real HAProxy: one process lives through all.
+"""The source secret_events in a real ansible-rulebook, with real events and a real HAProxy: one lives through all.
 
 The tests of this file share it, for it takes long to start, and since what it has been through must not matter.
 """
 
 from __future__ import annotations
 
-import json
 import pathlib
 import random
 import time
@@ -55,6 +54,9 @@ class Fleet(t.NamedTuple):
         other = self.credentials.with_suffix(".new")
         other.write_text("\n".join(lines))
         other.replace(self.credentials)
+
+    def reads_with(self, access_key: str) -> bool:
+        return any((one.operation, one.access_key) == ("ReceiveMessage", access_key) for one in self.faults.requests)
 
     def said(self, text: str) -> int:
         return self.rulebook.log.count(text)
@@ -132,16 +134,13 @@ def test_credentials_that_expire_ten_times(fleet: Fleet) -> None:
             fleet.use_key(after)
         fleet.faults.expire(before)
         told = fleet.said("cannot read the queue")
-        fleet.scene.aws.put_secret("web/a", fleet.scene.authority.issue("a.example.com").secret_document())
+        fleet.scene.store("a")  # ends the request that is under way
         if not number % 2:
             fleet.rulebook.wait(lambda told=told: fleet.said("cannot read the queue") > told, "to be refused")
             fleet.use_key(after)
-        fleet.rulebook.wait(
-            lambda after=after: any(one.access_key == after for one in fleet.faults.requests), "to use the new key"
-        )
+        fleet.rulebook.wait(lambda after=after: fleet.reads_with(after), "to read with the new key")
     fleet.rotates("a")
     assert fleet.said("cannot read the queue") == fleet.said("reads the queue again") == said + 5
-    assert fleet.said("answers ExpiredTokenException") == 5
     assert not fleet.rulebook.has_ended
 
 
@@ -182,6 +181,5 @@ def test_a_flood_in_disorder(fleet: Fleet) -> None:
     fleet.rulebook.wait(lambda: fleet.queue.size == 0, "to read all")
     fleet.rulebook.wait(lambda: all(fleet.serves(name, issued) for name, issued in last.items()), "to serve the last")
     growth = fleet.rulebook.memory - memory
-    print(json.dumps({"runs": fleet.rulebook.runs - runs, "growth": growth}))
     assert 0 < fleet.rulebook.runs - runs <= MOST_RUNS
     assert growth < MOST_GROWTH

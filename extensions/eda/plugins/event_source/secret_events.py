@@ -131,9 +131,9 @@ notes:
     and keys joined by a slash; empty with V(tick) and V(heartbeat)."
   - "C(labels): the labels that moved, sorted. Empty for what are no secrets."
   - "C(details): a list with one dictionary for each thing. Secrets: C(name), C(arn), C(account), C(region), C(label),
-    C(version_id) (which has the label now; where that could not be asked, which the message named; else null),
-    C(is_known) (whether it could be asked). Certificates: C(name), C(arn), C(account), C(region), C(days). Objects:
-    C(name), C(bucket), C(key), C(version_id), C(account), C(region)."
+    C(version_id) (which has the label now; where AWS does not answer that, or not yet, which the message named; else
+    null), C(is_known) (whether AWS has answered it). Certificates: C(name), C(arn), C(account), C(region), C(days).
+    Objects: C(name), C(arn) (null), C(bucket), C(key), C(version_id), C(account), C(region)."
   - "C(causes): what was told, such as C(Secret Label Updated) or C(PutSecretValue), sorted. With V(tick): C(start),
     C(interval) or C(queue)."
   - "C(again): whether this was told before, see O(again)."
@@ -641,14 +641,20 @@ class Told:
             return False
         return version not in last.seen or at > last.seen[version] + _SAME_CHANGE
 
-    def remember(self, pending: Pending, now: Described | None) -> str:
-        """Note that it is told. Returns the version that has the label, as far as is known."""
+    def remember(self, pending: Pending, now: Described | None) -> tuple[str, bool]:
+        """Note that it is told. Returns the version that has the label, and whether that is what AWS has answered."""
+        version, before = (
+            now.having(pending.change.label) if now else "",
+            self._lasts.get(pending.change.key) or _Last(),
+        )
+        is_known = now is not None and (version != before.version or pending.is_other)
+        if not is_known:  # the latest message is ahead of the answer, or there is none
+            version = pending.change.version_id or version
         last = self.note(pending)
-        version = now.having(pending.change.label) if now else pending.change.version_id
         if version:
             last.seen.setdefault(version, 0.0)
         last.version = version
-        return version
+        return version, is_known
 
     def note(self, pending: Pending) -> _Last:
         """Note what messages have said, told or not."""
@@ -699,13 +705,13 @@ def _iso(at: float) -> str:
     return datetime.fromtimestamp(at, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def detail_of(pending: Pending, version: str = "", now: Described | None = None) -> Json:
+def detail_of(pending: Pending, version: str = "", is_known: bool = False, *, arn: str = "") -> Json:
     """One entry of an event's details."""
     change = pending.change
-    detail: Json = {"name": change.name, "arn": change.arn or None, "account": change.account, "region": change.region}
+    detail: Json = {"name": change.name, "arn": arn or change.arn or None}
+    detail.update(account=change.account, region=change.region)
     if change.label:
-        detail["arn"] = (now.arn if now else change.arn) or None
-        detail.update(label=change.label, version_id=version or None, is_known=now is not None)
+        detail.update(label=change.label, version_id=version or None, is_known=is_known)
     detail.update(change.more)
     return detail
 
@@ -805,13 +811,12 @@ class Aws:
 
     def receive(self, wait: int = 20) -> list[Json]:
         """Messages, as soon as there are any. None after so many seconds."""
+        options: Json = {"MaxNumberOfMessages": 10, "WaitTimeSeconds": wait, "VisibilityTimeout": self._hidden}
         try:
-            if not self._url:
-                self._url = self._given_url or self._call("sqs", "get_queue_url", **self._queue)["QueueUrl"]
-            options: Json = {"MaxNumberOfMessages": 10, "WaitTimeSeconds": wait, "VisibilityTimeout": self._hidden}
-            answer = self._call("sqs", "receive_message", QueueUrl=self._url, **options)
-        except Exception:
-            self._url = ""  # a queue that is made again may have another one
+            answer = self._call("sqs", "receive_message", QueueUrl=self._queue_url(), **options)
+        except Exception as error:
+            if _is_missing_queue(error):
+                self._url = ""  # when it is made again, it may have another one
             raise
         return list(answer.get("Messages") or [])
 
@@ -819,7 +824,12 @@ class Aws:
         """What fails here comes again, and is known then."""
         for begin in range(0, len(receipts), 10):
             entries = [{"Id": str(n), "ReceiptHandle": text} for n, text in enumerate(receipts[begin : begin + 10])]
-            self._call("sqs", "delete_message_batch", QueueUrl=self._url, Entries=entries)
+            self._call("sqs", "delete_message_batch", QueueUrl=self._queue_url(), Entries=entries)
+
+    def _queue_url(self) -> str:
+        if not self._url:
+            self._url = self._given_url or self._call("sqs", "get_queue_url", **self._queue)["QueueUrl"]
+        return self._url
 
     def describe(self, change: Change) -> Described | None:
         """None if it is another account's."""
@@ -1052,7 +1062,7 @@ class Source:
                     self.health.counts["dropped"] += one.messages
                     self._told.note(one)
                     continue
-                details.append(detail_of(one, self._told.remember(one, now), now))
+                details.append(detail_of(one, *self._told.remember(one, now), arn=now.arn if now else ""))
                 if self._options.again:
                     self._again[one.change.key] = (time.monotonic() + self._options.again, details[-1])
             else:
