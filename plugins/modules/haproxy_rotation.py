@@ -503,11 +503,12 @@ update_plan:
       choices: [hot_update, reload]
     reason:
       description:
-        - Why. V(few) are always hot updates. V(cheaper) was decided by the estimate, and V(memory), too, as a second
-          worker does not fit. V(reload_needed) is by one of the certificates, V(asked) by O(update_by), V(handlers) by
-          O(activation). With V(no_socket) and V(no_reload) there is no other way.
+        - Why. V(few) are always hot updates. V(cheaper) was decided by the estimate, and so were V(memory) and
+          V(timeout), as a second worker does not fit, or a reload takes longer than O(reload_timeout).
+        - V(reload_needed) is by one of the certificates, V(asked) by O(update_by), V(handlers) by O(activation). With
+          V(no_socket) and V(no_reload) there is no other way.
       type: str
-      choices: [few, cheaper, memory, reload_needed, asked, handlers, no_socket, no_reload]
+      choices: [few, cheaper, memory, timeout, reload_needed, asked, handlers, no_socket, no_reload]
     changes:
       description: How many certificates are to be loaded or taken out.
       type: int
