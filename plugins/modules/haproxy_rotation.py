@@ -94,9 +94,10 @@ options:
       - Whether HAProxy is made to use changed certificates by hot updates or by one reload, with
         O(activation=direct).
       - With V(cost) an estimate decides, which RV(update_plan) tells. Fewer than 50 changes are hot updates. More of
-        them are one reload where that is at least twice as fast and saves two seconds, and a second worker fits the
-        memory that is free. Where one certificate needs a reload for sure, as it does not fit HAProxy's
-        C(tune.bufsize), one reload is all that is done.
+        them are one reload where that takes two thirds of the time at most and saves two seconds, and where a second
+        worker fits the memory that is free.
+      - Where one certificate needs a reload for sure, as it does not fit HAProxy's C(tune.bufsize), one reload is all
+        that V(cost) does.
       - When such a reload fails, each certificate is updated by itself, so that a bad one does not stop the others.
       - With V(hot_update) whatever HAProxy takes is updated while it runs, and a reload follows only for the rest.
       - With V(reload) HAProxy is always reloaded. This takes O(reload_methods).
@@ -507,11 +508,12 @@ update_plan:
       choices: [hot_update, reload]
     reason:
       description:
-        - Why. V(few) are always hot updates. V(cheaper) was decided by the estimate, and V(memory), too, as a second
-          worker does not fit. V(reload_needed) is by one of the certificates, V(asked) by O(update_by), V(handlers) by
-          O(activation). With V(no_socket) and V(no_reload) there is no other way.
+        - Why. V(few) are always hot updates. V(cheaper) was decided by the estimate, and so were V(memory) and
+          V(timeout), as a second worker does not fit, or a reload takes longer than O(reload_timeout).
+        - V(reload_needed) is by one of the certificates, V(asked) by O(update_by), V(handlers) by O(activation). With
+          V(no_socket) and V(no_reload) there is no other way.
       type: str
-      choices: [few, cheaper, memory, reload_needed, asked, handlers, no_socket, no_reload]
+      choices: [few, cheaper, memory, timeout, reload_needed, asked, handlers, no_socket, no_reload]
     changes:
       description: How many certificates are to be loaded or taken out.
       type: int

@@ -37,6 +37,7 @@ _TOLD: dict[str, str] = {
     "reload_needed": "one of them needs a reload, which loads the others, too",
     "memory": "a second worker does not fit the memory that is free",
     "few": "they are few",
+    "timeout": "a reload takes longer than reload_timeout",
     "cheaper": "that is cheaper",
 }
 
@@ -133,10 +134,17 @@ def estimate_update(number: int, shown: Shown) -> Estimate:
 
 
 def choose_way(
-    number: int, shown: Shown, *, update_by: str, can_update: bool, can_reload: bool, needs_reload: bool = False
+    number: int,
+    shown: Shown,
+    *,
+    update_by: str,
+    can_update: bool,
+    can_reload: bool,
+    needs_reload: bool = False,
+    timeout: float = math.inf,
 ) -> UpdateWay:
     """can_update: there is a stats socket; can_reload: there is a way to reload; needs_reload: for sure, for one of
-    them."""
+    them; timeout: seconds that a reload may take."""
     estimate = estimate_update(number, shown)
 
     def way(name: str, reason: str) -> UpdateWay:
@@ -156,6 +164,8 @@ def choose_way(
         return way("hot_update", "few")
     if not estimate.fits:
         return way("hot_update", "memory")
+    if estimate.reload_seconds > timeout:
+        return way("hot_update", "timeout")
     saved = estimate.hot_update_seconds - estimate.reload_seconds
     is_faster = saved >= GAIN and estimate.hot_update_seconds >= FASTER * estimate.reload_seconds
     return way("reload" if is_faster else "hot_update", "cheaper")

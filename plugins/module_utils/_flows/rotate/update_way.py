@@ -73,6 +73,7 @@ class WayQuestion:
             can_update=self.memory is not None,
             can_reload=can_reload,
             needs_reload=needs_reload,
+            timeout=self.reload.timeout,
         )
 
     def _size(self, path: str) -> int:

@@ -49,6 +49,7 @@ def choose(number: int, shown: Shown, **options: t.Any) -> UpdateWay:
         (5000, Shown(5000, free_mb=100.0), {}, ("hot_update", "memory")),
         (5000, Shown(5000, free_mb=1000.0), {}, ("reload", "cheaper")),
         (5000, Shown(5000, worker_mb=900.0, free_mb=1000.0), {}, ("hot_update", "memory")),
+        (5000, Shown(5000), {"timeout": 5.0}, ("hot_update", "timeout")),
         (1, Shown(1), {"needs_reload": True}, ("reload", "reload_needed")),
         (1, Shown(1, free_mb=0.0), {"needs_reload": True}, ("reload", "reload_needed")),
         (1, Shown(1), {"needs_reload": True, "can_reload": False}, ("hot_update", "no_reload")),
