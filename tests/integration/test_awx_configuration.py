@@ -150,6 +150,56 @@ def test_the_credential_is_where_boto3_reads_it(awx: AwxApi) -> None:
     assert credential["inputs"]["secret_key"] == "the secret"
 
 
+def eda() -> dict[str, t.Any]:
+    text = (EXAMPLES / "eda.yml").read_text().replace("!unsafe ", "")
+    return dict(yaml.safe_load(text))
+
+
+def test_the_activations_run_what_there_is(awx: AwxApi) -> None:
+    """Rulebooks that are the collection's own, with job templates in the place of playbooks."""
+    found = eda()
+    names = {kind: {each["name"] for each in found[f"eda_{kind}"]} for kind in ("projects", "decision_environments")}
+    credentials = {each["name"] for each in found["eda_credentials"]} | {"AWX"}
+    ours = EXAMPLES / "project" / "extensions" / "eda" / "rulebooks"
+    templates = awx.named("job_templates")
+    (project,) = found["eda_projects"]
+    assert project["url"] == awx.named("projects")["Certificates"]["scm_url"]
+    assert {each["rulebook_name"] for each in found["eda_rulebook_activations"]} == {
+        path.name for path in ours.glob("*.yml")
+    }
+    for activation in found["eda_rulebook_activations"]:
+        assert activation["project_name"] in names["projects"]
+        assert activation["decision_environment_name"] in names["decision_environments"]
+        assert set(activation["credentials"]) <= credentials
+        assert activation["restart_policy"] == "always"
+        texts = [place / activation["rulebook_name"] for place in (ours, ROOT / "extensions" / "eda" / "rulebooks")]
+        (here,), (there,) = (yaml.safe_load(path.read_text()) for path in texts)
+        named = set(re.findall(r"\b(?:events)_[a-z_]+\b", json.dumps(there["sources"])))
+        assert set(activation["extra_vars"]) <= named
+        (action,), (playbook,) = ([rule.pop("action") for rule in ruleset["rules"]] for ruleset in (here, there))
+        assert here == there, "it listens to the same, and by the same rules"
+        template = templates[action["run_job_template"]["name"]]
+        assert template["playbook"] == f"{playbook['run_playbook']['name'].rpartition('.')[2]}.yml"
+        assert action["run_job_template"]["include_events"] is False, "the template does not ask for variables"
+
+
+def test_the_credentials_of_events_are_those_of_jobs(awx: AwxApi) -> None:
+    (kind,) = eda()["eda_credential_types"]
+    of_jobs = awx.named("credential_types")[kind["name"]]
+    assert (kind["inputs"], kind["injectors"]) == (of_jobs["inputs"], of_jobs["injectors"])
+
+
+def test_all_data_of_the_activations_is_used() -> None:
+    text = (EXAMPLES / "configure_eda.yml").read_text()
+    (play,) = yaml.safe_load(text)
+    loops = {task["loop"]: task for task in play["tasks"]}
+    for name, items in eda().items():
+        task = loops[f"{{{{ {name} }}}}"]
+        used = set(re.findall(r"\bitem\.(\w+)", json.dumps(task)))
+        for item in items:
+            assert set(item) == used, name
+
+
 def role_options(playbook: str) -> tuple[set[str], dict[str, t.Any]]:
     """The variables of a playbook of the collection, and those of the roles that it uses with their specification."""
     text = (ROOT / "playbooks" / f"{playbook}.yml").read_text()

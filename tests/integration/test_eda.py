@@ -6,11 +6,16 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hmac
+import http.client
 import json
 import os
 import pathlib
+import re
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -21,9 +26,10 @@ import urllib.request
 import jinja2
 import pytest
 import yaml
-from ansible_collections.certops.rotation.tests.support import documented, rotation, secrets_scan
+from ansible_collections.certops.rotation.tests.support import documented, pki, rotation, secrets_scan
 from ansible_collections.certops.rotation.tests.support.event_registry import EventRegistry
 from ansible_collections.certops.rotation.tests.support.ports import free_port
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 RULEBOOKS = pathlib.Path(__file__).parents[2] / "extensions" / "eda" / "rulebooks"
 TOKEN = "a-token-that-nobody-guesses"
@@ -36,9 +42,10 @@ class Listener:
     def __init__(
         self, scene: rotation.Scene, folder: pathlib.Path, rulebook: str = "rotate", **variables: t.Any
     ) -> None:
-        prefix = "rotation" if rulebook == "rotate" else rulebook
+        prefix = "rotation" if rulebook.startswith("rotate") else rulebook
         self.host = variables.get(f"{prefix}_webhook_host", "127.0.0.1")
         self.port = variables[f"{prefix}_webhook_port"]
+        self.tls: ssl.SSLContext | None = None
         self._log = folder / "log"
         here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
         inventory = {"haproxy": {"hosts": {"host": {}}, "vars": {**here, **scene.variables}}}
@@ -75,6 +82,11 @@ class Listener:
             return True
         return False
 
+    @property
+    def runs(self) -> int:
+        """Playbooks that have begun."""
+        return self.log.count("Calling Ansible runner")
+
     def wait(self, done: t.Callable[[], bool], what: str) -> None:
         end = time.monotonic() + PATIENCE
         while not done():
@@ -82,12 +94,15 @@ class Listener:
                 raise AssertionError(f"ansible-rulebook was waited for {what}:\n{self.log}")
             time.sleep(0.1)
 
-    def post(self, path: str, token: str = TOKEN) -> int:
-        """The status of the answer."""
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        request = urllib.request.Request(f"http://{self.host}:{self.port}/{path}", b"{}", headers)
+    def post(self, path: str, token: str = TOKEN, **headers: str) -> int:
+        """The status of the answer. headers: more of them, underscores for hyphens."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        given = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", **named}
+        url = f"{'https' if self.tls else 'http'}://{self.host}:{self.port}/{path}"
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(
+                urllib.request.Request(url, b"{}", given), timeout=30, context=self.tls
+            ) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as error:
             return error.code
@@ -148,12 +163,115 @@ def test_an_endpoint_that_serves_what_ends_rotates(scene: rotation.Scene, tmp_pa
         assert TOKEN not in listener.log
 
 
+def of_server(folder: pathlib.Path, authority: pki.CertificateAuthority) -> dict[str, str]:
+    """Variables for TLS, with a key that has a password."""
+    issued = authority.issue("localhost", passphrase=b"its password")
+    (folder / "server.pem").write_text(issued.certificate_pem)
+    (folder / "server.key").write_text(issued.private_key_pem)
+    (folder / "authority.pem").write_text(authority.root_pem)
+    return {
+        "rotation_webhook_certfile": str(folder / "server.pem"),
+        "rotation_webhook_keyfile": str(folder / "server.key"),
+        "rotation_webhook_password": "its password",
+    }
+
+
+def trusting(folder: pathlib.Path) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=folder / "authority.pem")
+    context.check_hostname = False
+    return context
+
+
+def test_twenty_requests_in_a_row(scene: rotation.Scene, tmp_path: pathlib.Path) -> None:
+    """All are answered; few runs do; a run that fails ends nothing."""
+    tls = of_server(tmp_path, pki.CertificateAuthority())
+    scene.aws.put_secret(f"{rotation.PREFIX}broken", "no certificate")
+    with Listener(scene, tmp_path, "rotate_tls", rotation_webhook_port=free_port(), **tls) as listener:
+        with pytest.raises((OSError, http.client.HTTPException)):
+            listener.post("reload")  # without TLS
+        listener.tls = trusting(tmp_path)
+        assert listener.post("reload", token="guessed") == 401
+        assert listener.post("reload") == 200
+        listener.wait(lambda: "Ansible runner rc: 2" in listener.log, "to fail")
+        assert "web/broken" in listener.log
+        scene.aws.client().delete_secret(SecretId=f"{rotation.PREFIX}broken", ForceDeleteWithoutRecovery=True)
+
+        issued = scene.store("a")
+        assert [listener.post("reload") for _number in range(20)] == [200] * 20
+        listener.wait(lambda: scene.served("a") == issued.fingerprint_sha256, "to rotate")
+        again = scene.store("a")
+        assert listener.post("reload") == 200
+        listener.wait(lambda: scene.served("a") == again.fingerprint_sha256, "to rotate once more")
+        assert listener.runs <= 5, "requests of two seconds have one run"
+        assert TOKEN not in listener.log
+
+
+def test_who_signs_and_has_a_certificate_may_ask(scene: rotation.Scene, tmp_path: pathlib.Path) -> None:
+    authority = pki.CertificateAuthority()
+    tls = of_server(tmp_path, authority)
+    client = authority.issue("ci.example.com", usages=[ExtendedKeyUsageOID.CLIENT_AUTH])
+    (tmp_path / "client.pem").write_text(client.combined_pem)
+    how = {"algorithm": "sha512", "header": "x-signature", "format": "base64", "secret": TOKEN}
+    issued = scene.store("a")
+    with Listener(
+        scene,
+        tmp_path,
+        "rotate_signed_tls",
+        rotation_webhook_port=free_port(),
+        rotation_webhook_cafile=str(tmp_path / "authority.pem"),
+        **tls,
+        **{f"rotation_webhook_{name}": value for name, value in how.items()},
+    ) as listener:
+        signature = base64.b64encode(hmac.digest(TOKEN.encode(), b"{}", "sha512")).decode()
+        listener.tls = trusting(tmp_path)
+        with pytest.raises((OSError, http.client.HTTPException)):
+            listener.post("reload", x_signature=signature)  # without a certificate
+        listener.tls.load_cert_chain(tmp_path / "client.pem")
+        assert listener.post("reload") == 400
+        assert listener.post("reload", x_signature=signature.replace(signature[:3], "AAA", 1)) == 401
+        assert listener.post("reload", x_signature=signature) == 200
+        listener.wait(lambda: scene.served("a") == issued.fingerprint_sha256, "to rotate")
+        assert listener.runs == 1
+        assert TOKEN not in listener.log
+
+
+def ruleset(rulebook: str) -> dict[str, t.Any]:
+    (found,) = yaml.safe_load((RULEBOOKS / f"{rulebook}.yml").read_text(encoding="utf-8"))
+    return dict(found)
+
+
+def test_requests_differ_in_who_may_ask_alone() -> None:
+    options = {}
+    for rulebook in ("rotate", "rotate_tls", "rotate_signed", "rotate_signed_tls"):
+        (source,) = ruleset(rulebook)["sources"]
+        assert ruleset(rulebook)["rules"] == ruleset("rotate")["rules"]
+        options[rulebook] = source["eda.builtin.webhook"]
+    with_tls = {name: value for name, value in options["rotate_tls"].items() if name not in options["rotate"]}
+    assert options["rotate_tls"] == {**options["rotate"], **with_tls}
+    assert options["rotate_signed_tls"] == {**options["rotate_signed"], **with_tls}
+    assert "token" in options["rotate"]
+    assert "hmac_secret" in options["rotate_signed"]
+
+
+@pytest.mark.parametrize("rulebook", sorted(path.stem for path in RULEBOOKS.glob("*.yml")))
+def test_one_event_is_all_that_a_rule_needs(rulebook: str) -> None:
+    """Rules over several events keep them, and memory grows."""
+    for rule in ruleset(rulebook)["rules"]:
+        assert isinstance(rule["condition"], str)
+        assert set(re.findall(r"\bevents?\b[.\w]*", rule["condition"])) <= {
+            "event.meta.endpoint",
+            "event.payload.kind",
+            "event.secret_events.kind",
+        }
+    assert not any("events." in rule["condition"].replace("secret_events.", "") for rule in ruleset(rulebook)["rules"])
+
+
 @pytest.mark.parametrize(
-    ("rulebook", "port", "secret"), [("rotate", "8000", "token"), ("endpoints", "8001", "hmac_secret")]
+    ("rulebook", "port", "secret"),
+    [("rotate", "8000", "token"), ("rotate_signed", "8000", "hmac_secret"), ("endpoints", "8001", "hmac_secret")],
 )
 def test_its_defaults(rulebook: str, port: str, secret: str) -> None:
-    (ruleset,) = yaml.safe_load((RULEBOOKS / f"{rulebook}.yml").read_text(encoding="utf-8"))
-    (source,) = ruleset["sources"]
+    (source,) = ruleset(rulebook)["sources"]
     render = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string
     options = source["eda.builtin.webhook"]
     assert [render(str(options[name])).render() for name in ("host", "port")] == ["127.0.0.1", port]

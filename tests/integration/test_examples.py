@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import os
 import pathlib
 import subprocess
@@ -184,6 +185,26 @@ def test_the_execution_environment() -> None:
     # The rest comes from these, which ansible-builder reads in every collection.
     metadata = yaml.safe_load((EXAMPLES.parent / "meta/execution-environment.yml").read_text(encoding="utf-8"))
     assert all((EXAMPLES.parent / file).is_file() for file in metadata["dependencies"].values())
+
+
+def test_the_decision_environment(tmp_path: pathlib.Path) -> None:
+    """ansible-builder takes it; it is the execution environment, and what runs rulebooks."""
+    path = EXAMPLES / "decision-environment.yml"
+    create = ["ansible-builder", "create", "--file", path, "--context", tmp_path, "--output-filename", "Containerfile"]
+    created = subprocess.run(
+        [PROGRAMS / create[0], *create[1:]], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert created.returncode == 0, created.stdout + created.stderr
+    definition, execution = content_of("decision-environment.yml"), content_of("execution-environment.yml")
+    own = {name: definition["dependencies"].pop(name) for name in ("python", "system")}
+    assert definition["dependencies"] == execution["dependencies"]
+    assert definition["images"] == execution["images"]
+    (rulebook,) = own["python"]
+    installed = importlib.metadata.version("ansible-rulebook")
+    assert rulebook == f"ansible-rulebook>={installed}" or installed > rulebook.partition(">=")[2]
+    java = next(line for line in own["system"] if line.startswith("java-"))
+    assert java.startswith("java-17-")
+    assert "ENV JAVA_HOME=/usr/lib/jvm/jre-17" in (tmp_path / "Containerfile").read_text()
 
 
 def test_every_example_is_linked_and_tested() -> None:

@@ -2,14 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The source secret_events in a real ansible-rulebook, with real events and a real HAProxy: one process lives through all.
+"""The source secret_events in a real ansible-rulebook, with real events and a real HAProxy: one lives through all.
 
 The tests of this file share it, for it takes long to start, and since what it has been through must not matter.
 """
 
 from __future__ import annotations
 
-import json
 import pathlib
 import random
 import time
@@ -25,7 +24,7 @@ from ansible_collections.certops.rotation.tests.support.pki import IssuedCertifi
 from ansible_collections.certops.rotation.tests.support.rulebook import Rulebook
 
 SECRETS, VERSIONS, TIMES = 50, 20, 5
-OUTAGE = 10  # seconds
+OUTAGE = 5  # seconds
 MOST_RUNS = 60
 MOST_GROWTH = 50 * 1024 * 1024
 KEY = "AKIA{:016d}"
@@ -45,9 +44,11 @@ class Fleet(t.NamedTuple):
         return self.scene.served(name) == issued.fingerprint_sha256
 
     def rotates(self, name: str) -> IssuedCertificate:
-        """A new version is served soon, and is told once."""
+        """A new version is served soon. All runs have ended then."""
         issued = self.scene.store(name)
         self.rulebook.wait(lambda: self.serves(name, issued), f"to serve the new {name}")
+        told = sum(event["kind"] == "secret" for event in self.rulebook.told)
+        self.rulebook.wait(lambda: self.rulebook.runs >= told, "to end all plays")
         return issued
 
     def use_key(self, access_key: str) -> None:
@@ -55,6 +56,9 @@ class Fleet(t.NamedTuple):
         other = self.credentials.with_suffix(".new")
         other.write_text("\n".join(lines))
         other.replace(self.credentials)
+
+    def reads_with(self, access_key: str) -> bool:
+        return any((one.operation, one.access_key) == ("ReceiveMessage", access_key) for one in self.faults.requests)
 
     def said(self, text: str) -> int:
         return self.rulebook.log.count(text)
@@ -74,7 +78,7 @@ def fleet(ministack: MinistackServer, tmp_path_factory: pytest.TempPathFactory) 
             env["AWS_SHARED_CREDENTIALS_FILE"] = str(credentials)
             rulebook = Rulebook(
                 folder,
-                {"queue": "certificates", "name_prefix": [rotation.PREFIX], "tick": 0, "at_most": 2},
+                {"queue": "certificates", "name_prefix": [rotation.PREFIX], "tick": 0, "at_most": 5},
                 actions={"secret": {"run_playbook": {"name": "certops.rotation.rotate"}}},
                 variables=scene.variables,
                 env=env,
@@ -106,7 +110,7 @@ def test_it_wakes_for_its_own_secrets_alone(fleet: Fleet) -> None:
     fleet.queue.send("garbage", "garbage", {"detail-type": "Odd", "source": "odd", "detail": {}}, '{"a": ' * 1000)
     fleet.rotates("a")
     assert fleet.rulebook.names() == {"web/a"}
-    fleet.rulebook.wait(lambda: fleet.rulebook.runs == runs + 1, "to end the play")
+    assert fleet.rulebook.runs == runs + 1
     assert fleet.queue.size == 0
     assert fleet.said("'no JSON'") == fleet.said("'odd: Odd'") == 1
 
@@ -132,16 +136,13 @@ def test_credentials_that_expire_ten_times(fleet: Fleet) -> None:
             fleet.use_key(after)
         fleet.faults.expire(before)
         told = fleet.said("cannot read the queue")
-        fleet.scene.aws.put_secret("web/a", fleet.scene.authority.issue("a.example.com").secret_document())
+        fleet.scene.store("a")  # ends the request that is under way
         if not number % 2:
             fleet.rulebook.wait(lambda told=told: fleet.said("cannot read the queue") > told, "to be refused")
             fleet.use_key(after)
-        fleet.rulebook.wait(
-            lambda after=after: any(one.access_key == after for one in fleet.faults.requests), "to use the new key"
-        )
+        fleet.rulebook.wait(lambda after=after: fleet.reads_with(after), "to read with the new key")
     fleet.rotates("a")
     assert fleet.said("cannot read the queue") == fleet.said("reads the queue again") == said + 5
-    assert fleet.said("answers ExpiredTokenException") == 5
     assert not fleet.rulebook.has_ended
 
 
@@ -182,6 +183,5 @@ def test_a_flood_in_disorder(fleet: Fleet) -> None:
     fleet.rulebook.wait(lambda: fleet.queue.size == 0, "to read all")
     fleet.rulebook.wait(lambda: all(fleet.serves(name, issued) for name, issued in last.items()), "to serve the last")
     growth = fleet.rulebook.memory - memory
-    print(json.dumps({"runs": fleet.rulebook.runs - runs, "growth": growth}))
     assert 0 < fleet.rulebook.runs - runs <= MOST_RUNS
     assert growth < MOST_GROWTH

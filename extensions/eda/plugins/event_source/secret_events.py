@@ -34,7 +34,7 @@ description:
   - A message that is not understood is counted, said once for each kind, and removed.
 options:
   queue:
-    description: Name, ARN or URL of the queue.
+    description: Name, ARN or URL of a queue that nobody else reads.
     type: str
     required: true
   region:
@@ -73,8 +73,8 @@ options:
     default: [AWSCURRENT, CANDIDATE]
   names:
     description:
-      - Only secrets with these names. C(*), C(?) and C([...]) stand for what they do in a shell, and C(*) also for
-        slashes.
+      - Only secrets with these names or ARNs. C(*), C(?) and C([...]) stand for what they do in a shell, and C(*) also
+        for slashes.
       - Whatever O(names) or O(name_prefix) includes is told. Without both, all are.
     type: list
     elements: str
@@ -131,9 +131,9 @@ notes:
     and keys joined by a slash; empty with V(tick) and V(heartbeat)."
   - "C(labels): the labels that moved, sorted. Empty for what are no secrets."
   - "C(details): a list with one dictionary for each thing. Secrets: C(name), C(arn), C(account), C(region), C(label),
-    C(version_id) (which has the label now; where that could not be asked, which the message named; else null),
-    C(is_known) (whether it could be asked). Certificates: C(name), C(arn), C(account), C(region), C(days). Objects:
-    C(name), C(bucket), C(key), C(version_id), C(account), C(region)."
+    C(version_id) (which has the label now; where AWS does not answer that, or not yet, which the message named; else
+    null), C(is_known) (whether AWS has answered it). Certificates: C(name), C(arn), C(account), C(region), C(days).
+    Objects: C(name), C(arn) (null), C(bucket), C(key), C(version_id), C(account), C(region)."
   - "C(causes): what was told, such as C(Secret Label Updated) or C(PutSecretValue), sorted. With V(tick): C(start),
     C(interval) or C(queue)."
   - "C(again): whether this was told before, see O(again)."
@@ -214,6 +214,7 @@ _MOST_THINGS = 1000  # in one event: then it is told, though messages keep comin
 _MOST_IDS, _MOST_SECRETS, _MOST_VERSIONS = 20_000, 5_000, 20  # that are remembered
 _SAME_CHANGE = 2.0  # seconds between the times that two services give one change
 _LONGEST_PAUSE = 30.0
+_MOST_CLIENTS = 20  # one for each region
 
 _SECRET_NAME = re.compile(r"[\w/+=.@-]{1,512}", re.ASCII)
 _SECRET_ARN = re.compile(
@@ -264,7 +265,8 @@ class Options(t.NamedTuple):
         if not self.names and not self.name_prefix:
             return True
         return change.name.startswith(tuple(self.name_prefix)) or any(
-            fnmatch.fnmatchcase(change.name, pattern) for pattern in self.names
+            fnmatch.fnmatchcase(change.arn if pattern.startswith("arn:") else change.name, pattern)
+            for pattern in self.names
         )
 
 
@@ -641,14 +643,20 @@ class Told:
             return False
         return version not in last.seen or at > last.seen[version] + _SAME_CHANGE
 
-    def remember(self, pending: Pending, now: Described | None) -> str:
-        """Note that it is told. Returns the version that has the label, as far as is known."""
+    def remember(self, pending: Pending, now: Described | None) -> tuple[str, bool]:
+        """Note that it is told. Returns the version that has the label, and whether that is what AWS has answered."""
+        version, before = (
+            now.having(pending.change.label) if now else "",
+            self._lasts.get(pending.change.key) or _Last(),
+        )
+        is_known = now is not None and (version != before.version or pending.is_other)
+        if not is_known:  # the latest message is ahead of the answer, or there is none
+            version = pending.change.version_id or version
         last = self.note(pending)
-        version = now.having(pending.change.label) if now else pending.change.version_id
         if version:
             last.seen.setdefault(version, 0.0)
         last.version = version
-        return version
+        return version, is_known
 
     def note(self, pending: Pending) -> _Last:
         """Note what messages have said, told or not."""
@@ -699,13 +707,13 @@ def _iso(at: float) -> str:
     return datetime.fromtimestamp(at, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def detail_of(pending: Pending, version: str = "", now: Described | None = None) -> Json:
+def detail_of(pending: Pending, version: str = "", is_known: bool = False, *, arn: str = "") -> Json:
     """One entry of an event's details."""
     change = pending.change
-    detail: Json = {"name": change.name, "arn": change.arn or None, "account": change.account, "region": change.region}
+    detail: Json = {"name": change.name, "arn": arn or change.arn or None}
+    detail.update(account=change.account, region=change.region)
     if change.label:
-        detail["arn"] = (now.arn if now else change.arn) or None
-        detail.update(label=change.label, version_id=version or None, is_known=now is not None)
+        detail.update(label=change.label, version_id=version or None, is_known=is_known)
     detail.update(change.more)
     return detail
 
@@ -738,7 +746,7 @@ def code_of(error: BaseException) -> str:
     """AWS's code, or the name of the exception."""
     response = getattr(error, "response", None)
     code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
-    return str(code or error.__class__.__name__)
+    return _word(code) or error.__class__.__name__
 
 
 def text_of(error: BaseException) -> str:
@@ -787,13 +795,15 @@ class Aws:
 
     def check(self) -> None:
         """Raises ValueError for options that cannot be right here."""
-        from botocore.exceptions import ProfileNotFound
-
         try:
-            region = self._region or self._made_session().get_config_variable("region")
-        except ProfileNotFound:
-            raise ValueError(f"secret_events: profile: there is no profile {self._options.profile!r}") from None
-        if not region:
+            from botocore.exceptions import ProfileNotFound
+        except ImportError:
+            raise ValueError("secret_events: the Python library botocore is needed") from None
+        try:
+            region = self._made_session().get_config_variable("region")
+        except ProfileNotFound as error:
+            raise ValueError(f"secret_events: profile: {error}") from None
+        if not (self._region or region):
             raise ValueError("secret_events: region: it is needed, here or in the configuration of AWS")
 
     def forget(self) -> None:
@@ -805,13 +815,12 @@ class Aws:
 
     def receive(self, wait: int = 20) -> list[Json]:
         """Messages, as soon as there are any. None after so many seconds."""
+        options: Json = {"MaxNumberOfMessages": 10, "WaitTimeSeconds": wait, "VisibilityTimeout": self._hidden}
         try:
-            if not self._url:
-                self._url = self._given_url or self._call("sqs", "get_queue_url", **self._queue)["QueueUrl"]
-            options: Json = {"MaxNumberOfMessages": 10, "WaitTimeSeconds": wait, "VisibilityTimeout": self._hidden}
-            answer = self._call("sqs", "receive_message", QueueUrl=self._url, **options)
-        except Exception:
-            self._url = ""  # a queue that is made again may have another one
+            answer = self._call("sqs", "receive_message", QueueUrl=self._queue_url(), **options)
+        except Exception as error:
+            if _is_missing_queue(error):
+                self._url = ""  # when it is made again, it may have another one
             raise
         return list(answer.get("Messages") or [])
 
@@ -819,7 +828,12 @@ class Aws:
         """What fails here comes again, and is known then."""
         for begin in range(0, len(receipts), 10):
             entries = [{"Id": str(n), "ReceiptHandle": text} for n, text in enumerate(receipts[begin : begin + 10])]
-            self._call("sqs", "delete_message_batch", QueueUrl=self._url, Entries=entries)
+            self._call("sqs", "delete_message_batch", QueueUrl=self._queue_url(), Entries=entries)
+
+    def _queue_url(self) -> str:
+        if not self._url:
+            self._url = self._given_url or self._call("sqs", "get_queue_url", **self._queue)["QueueUrl"]
+        return self._url
 
     def describe(self, change: Change) -> Described | None:
         """None if it is another account's."""
@@ -845,6 +859,8 @@ class Aws:
 
         with self._lock:
             key = (service, region or self._region)
+            if len(self._clients) > _MOST_CLIENTS:
+                self._clients.clear()
             if key not in self._clients:
                 self._clients[key] = self._made_session().create_client(
                     service,
@@ -917,13 +933,12 @@ class Source:
         self._pending: dict[tuple[str, ...], Pending] = {}
         self._receipts: list[tuple[str, str]] = []  # receipt, id: of what is pending
         self._again: dict[tuple[str, ...], tuple[float, Json]] = {}
-        self._was_missing = False
+        self._was_missing = self._has_begun = False
 
     async def run(self) -> None:
         """Never returns, and raises nothing but what cancels it."""
         steps = [self._read, self._gather]
         if self._options.tick:
-            await self._put(event_of("tick", causes=["start"]))
             steps.append(self._tick)
         if self._options.heartbeat:
             steps.append(self._beat)
@@ -944,8 +959,9 @@ class Source:
         await self._queue.put(event)
 
     async def _tick(self) -> None:
+        await self._put(event_of("tick", causes=["interval" if self._has_begun else "start"]))
+        self._has_begun = True
         await asyncio.sleep(self._options.tick)
-        await self._put(event_of("tick", causes=["interval"]))
 
     async def _beat(self) -> None:
         await self._put(event_of("heartbeat", health=self.health.told()))
@@ -973,7 +989,8 @@ class Source:
             await asyncio.sleep(1)
 
     async def _gather(self) -> None:
-        await self._take(await self._arrived.get())
+        if not self._pending:
+            await self._take(await self._arrived.get())
         first = last = time.monotonic()
         while self._pending:
             left = min(last + self._options.settle, first + self._options.at_most) - time.monotonic()
@@ -1014,6 +1031,9 @@ class Source:
             self.health.counts["not_understood"] += 1
             self.health.say_once(f"messages that are not understood are removed: {str(error)[:150]!r}")
             return []
+        # A time that is to come would make all that happens until then look old.
+        latest = time.time() + 60
+        changes = [change._replace(at=min(change.at, latest) if change.at else None) for change in changes]
         wanted = [change for change in changes if self._options.wants(change)]
         if not wanted or self._told.is_again(wanted[0].id):
             self.health.counts["dropped"] += 1
@@ -1052,7 +1072,7 @@ class Source:
                     self.health.counts["dropped"] += one.messages
                     self._told.note(one)
                     continue
-                details.append(detail_of(one, self._told.remember(one, now), now))
+                details.append(detail_of(one, *self._told.remember(one, now), arn=now.arn if now else ""))
                 if self._options.again:
                     self._again[one.change.key] = (time.monotonic() + self._options.again, details[-1])
             else:

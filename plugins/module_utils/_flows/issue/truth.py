@@ -146,7 +146,9 @@ class SecretsTruth:
         label = self._label(seen)
         if label == CURRENT:
             return self._replace(wanted.name, described, secret(seen.value))
-        return self._put_candidate(described, dataclasses.replace(secret(seen.value), label=label, base=seen.version_id))
+        return self._put_candidate(
+            described, dataclasses.replace(secret(seen.value), label=label, base=seen.version_id)
+        )
 
     def why_not(self, name: str) -> str | None:
         """Why a secret that is there would not take another certificate, before anything is ordered."""
