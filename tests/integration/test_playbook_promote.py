@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import datetime
 import http.server
 import json
@@ -236,7 +237,6 @@ def _killed_while_it_soaks(fleet: PromotionFleet, wanted: list[str]) -> None:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            start_new_session=True,
         )
         try:
             deadline = time.monotonic() + 180
@@ -245,8 +245,18 @@ def _killed_while_it_soaks(fleet: PromotionFleet, wanted: list[str]) -> None:
                 time.sleep(0.1)
             assert process.poll() is None, output.read_text()
         finally:
-            os.killpg(process.pid, signal.SIGKILL)
+            # Ansible gives its workers sessions of their own.
+            for each in [process.pid, *_descendants(process.pid)]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(each, signal.SIGKILL)
             process.wait(30)
+
+
+def _descendants(pid: int) -> list[int]:
+    found = [
+        int(each) for path in pathlib.Path(f"/proc/{pid}/task").glob("*/children") for each in path.read_text().split()
+    ]
+    return [*found, *(each for child in found for each in _descendants(child))]
 
 
 def _age_proofs(directory: pathlib.Path, **ago: float) -> None:
