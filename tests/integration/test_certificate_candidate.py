@@ -327,6 +327,19 @@ def created_long_ago(version: str) -> t.Callable[[dict[str, t.Any], dict[str, t.
     return change
 
 
+def test_exactly_the_calls_made_are_allowed(candidates: Candidates, versions: list[str]) -> None:
+    first, second = versions
+    assert not info(candidates, name_prefix="web/").failed
+    assert not info(candidates).failed
+    assert not move(candidates, "promoted", named(second, first)).failed
+    policy = json.loads((POLICIES / "promote.json").read_text(encoding="utf-8"))
+    actions = [statement["Action"] for statement in policy["Statement"]]
+    allowed = {action for some in actions for action in ([some] if isinstance(some, str) else some)}
+    # The fixture has staged by certificate_secret, whose policy is another one.
+    staging = {"CreateSecret", "PutSecretValue"}
+    assert allowed == {f"secretsmanager:{name}" for name in candidates.faults.counts() if name not in staging}
+
+
 def test_an_emulator_that_guards_less(candidates: Candidates, versions: list[str]) -> None:
     """Whatever AWS answers where the label is not at the version that is to be left: it is looked at again."""
     first, second = versions

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import datetime
 import http.server
 import json
@@ -32,7 +33,7 @@ from ansible_collections.certops.rotation.tests.support.promotion_fleet import (
     promotion_fleet,
 )
 
-NAMES = "abcdefghijklmnopr"
+NAMES = "abcdefghijklmnopqr"
 
 
 @pytest.fixture(scope="module")
@@ -236,7 +237,6 @@ def _killed_while_it_soaks(fleet: PromotionFleet, wanted: list[str]) -> None:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            start_new_session=True,
         )
         try:
             deadline = time.monotonic() + 180
@@ -245,8 +245,18 @@ def _killed_while_it_soaks(fleet: PromotionFleet, wanted: list[str]) -> None:
                 time.sleep(0.1)
             assert process.poll() is None, output.read_text()
         finally:
-            os.killpg(process.pid, signal.SIGKILL)
+            # Ansible gives its workers sessions of their own.
+            for each in [process.pid, *_descendants(process.pid)]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(each, signal.SIGKILL)
             process.wait(30)
+
+
+def _descendants(pid: int) -> list[int]:
+    found = [
+        int(each) for path in pathlib.Path(f"/proc/{pid}/task").glob("*/children") for each in path.read_text().split()
+    ]
+    return [*found, *(each for child in found for each in _descendants(child))]
 
 
 def _age_proofs(directory: pathlib.Path, **ago: float) -> None:
@@ -329,8 +339,8 @@ def faults_of_hosts(ministack: MinistackServer) -> t.Iterator[AwsFaults]:
     proxy.stop()
 
 
-def test_who_the_canaries_are(fleet: PromotionFleet) -> None:
-    """Nobody; some that read no label, or have other certificates; all."""
+def test_who_the_canaries_are(fleet: PromotionFleet, old: dict[str, str]) -> None:
+    """Nobody; some that read no label, or have other certificates; all. And a version without a value."""
     run = fleet.promote(canaries=[])
     assert run.returncode == 2
     assert "promotion_canaries matches no host" in run.error
@@ -338,13 +348,16 @@ def test_who_the_canaries_are(fleet: PromotionFleet) -> None:
 
     for name in "er":
         fleet.stage(name)
+    fleet.secrets.put_secret_value(SecretId="web/q", SecretString=" ", VersionStages=[LABEL])
     fleet.variables = {
         "haproxy_certificates_labels": "{{ ['CANDIDATE'] * (inventory_hostname == 'lb2') + ['AWSCURRENT'] }}",
         "haproxy_certificates_name_prefix": "",
-        "haproxy_certificates_names": names("e"),
+        "haproxy_certificates_names": names("e", "q"),
     }
-    run = fleet.promote(names=names("e", "r"))
-    assert result(run)["held"] == names("e", "r")
+    run = fleet.promote(names=names("e", "q", "r"))
+    assert result(run)["held"] == names("e", "q", "r")
+    assert "its version has no value" in run.error
+    assert fleet.served("q") == [old["q"]] * 3
     assert "lb1 reads AWSCURRENT and not CANDIDATE: set haproxy_certificates_labels" in run.error
     assert "no canary has this certificate: lb1, lb2" in run.error
 

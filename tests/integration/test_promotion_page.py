@@ -17,7 +17,6 @@ import pytest
 import yaml
 from ansible_collections.certops.rotation.tests.support import documented
 from ansible_collections.certops.rotation.tests.support.ministack import MinistackServer
-from ansible_collections.certops.rotation.tests.support.pki import IssuedCertificate
 from ansible_collections.certops.rotation.tests.support.promotion_fleet import LABEL, PromotionFleet, promotion_fleet
 
 PAGE = "promotion.md"
@@ -76,33 +75,28 @@ def test_the_page(fleet: PromotionFleet, site: str, tmp_path: pathlib.Path) -> N
     look = FILES["look.yml"].replace("host: lb1.example.com", "host: 127.0.0.1")
     (tmp_path / "look.yml").write_text(look.replace("port: 443", f"port: {fleet.haproxy['lb1'].port}"))
 
-    def run(script: str, *, right: bool = True) -> str:
-        env = {"ANSIBLE_COLLECTIONS_PATH": os.environ["ANSIBLE_COLLECTIONS_PATH"], **fleet.aws.env}
-        ended = documented.shell(script, tmp_path, env)
-        assert (ended.returncode == 0) is right, ended.stdout
+    def run(script: str) -> str:
+        ours = {"ANSIBLE_COLLECTIONS_PATH": os.environ["ANSIBLE_COLLECTIONS_PATH"], "ANSIBLE_PIPELINING": "true"}
+        ended = documented.shell(script, tmp_path, {**ours, **fleet.aws.env})
+        assert ended.returncode == 0, ended.stdout
         return ended.stdout
 
-    def stage() -> IssuedCertificate:
-        issued = fleet.authority.issue("www.example.com")
-        (tmp_path / "cert.pem").write_text(issued.certificate_pem)
-        (tmp_path / "privkey.pem").write_text(issued.private_key_pem)
-        (tmp_path / "chain.pem").write_text(issued.chain_pem)
-        run(block("stage.yml"))
-        assert fleet.version("www", LABEL) not in (None, fleet.version("www"))
-        return issued
-
-    first = stage()
+    first = fleet.authority.issue("www.example.com")
+    (tmp_path / "cert.pem").write_text(first.certificate_pem)
+    (tmp_path / "privkey.pem").write_text(first.private_key_pem)
+    (tmp_path / "chain.pem").write_text(first.chain_pem)
+    run(block("stage.yml"))
+    assert fleet.version("www", LABEL) not in (None, fleet.version("www"))
     assert "would be promoted" in run(block("--check"))
     run(block("promotion_soak=2s"))
     assert fleet.served("www") == [first.fingerprint_sha256] * 3
 
-    second = stage()
+    second = fleet.stage("www")
     told = run(block("@checks.yml"))
     assert "Refuse what is not the candidate" in told
     assert fleet.served("www") == [second.fingerprint_sha256] * 3
 
-    stage()
+    fleet.stage("www")
     assert "promotion_withdraw says so" in run(block("promotion_withdraw"))
     assert fleet.version("www", LABEL) is None
     assert fleet.served("www") == [second.fingerprint_sha256] * 3
-    assert "There is nothing to promote." in run(block("promotion_soak=2s"))

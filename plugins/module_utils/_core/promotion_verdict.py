@@ -121,7 +121,7 @@ def verdicts(
         return [_verdict(found, canaries, rules, now, checks) for found in there.values()]
     current = {_key(found): found.get("current_version_id") for found in candidates}
     told = []
-    for known in before:
+    for known in (found for found in before if found["state"] != "none"):
         found = there.get(_key(known))
         if found is not None and found["version_id"] == known["version_id"]:
             told.append(_verdict(found, canaries, rules, now, checks))

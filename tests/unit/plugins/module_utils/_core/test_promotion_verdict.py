@@ -273,6 +273,12 @@ def test_what_was_staged_during_the_soak_is_left_to_the_next_run() -> None:
     assert [found.candidate["name"] for found in told] == ["web/a"]
 
 
+def test_a_secret_without_a_candidate_is_not_told_of() -> None:
+    none = candidate("web/b", state="none", version_id=None)
+    told = verdicts([candidate(), none], [again("right")], RULES, NOW, before=[candidate(), none])
+    assert [found.candidate["name"] for found in told] == ["web/a"]
+
+
 def test_another_proof_of_a_newer_candidate_withdraws_nothing() -> None:
     (told,) = verdicts([candidate(version_id="newer")], [again("wrong")], RULES, NOW, before=[candidate()])
     assert told.verdict == "hold"
