@@ -71,7 +71,9 @@ class Listener:
         self.wait(lambda: self.listens(self.host), "to listen")
         return self
 
-    def __exit__(self, *_exception: object) -> None:
+    def __exit__(self, exception: object, *_more: object) -> None:
+        if exception is None:  # a playbook under way would be left without a parent
+            self.wait(lambda: self.log.count("Ansible runner rc: ") >= self.runs, "to end what runs")
         self._process.terminate()
         self._process.wait(PATIENCE)
         secrets_scan.assert_no_private_key(self.log)
