@@ -41,8 +41,8 @@ description: What Ansible packs of a module for a host holds its compiled code, 
 _HEADER = importlib.util.MAGIC_NUMBER + b"\x01\0\0\0" + bytes(8)
 # Ansible looks a thousand times a second whether a task has ended, which takes a tenth of a processor from the task.
 _PAUSE = 0.01
-# Others may be of a test's own, under a name that another test has, too.
-_OF_ALL = ("ansible.modules.", "ansible_collections.")
+_PLUGINS = "ansible_collections/certops/rotation/plugins"
+_CORE = pathlib.Path(ansible.release.__file__).resolve().parent
 
 
 class _CompiledZip(zipfile.ZipFile):
@@ -59,11 +59,11 @@ class _CompiledZip(zipfile.ZipFile):
 @functools.cache
 def _code():
     """What changes with the code that modules are packed from, as far as it may change between two runs of tests."""
-    core = str(pathlib.Path(ansible.release.__file__).resolve())
-    found = hashlib.sha256(repr((sys.version, ansible.release.__version__, core)).encode())
-    for place in AnsibleCollectionConfig.collection_paths:
-        plugins = pathlib.Path(place, "ansible_collections/certops/rotation/plugins").resolve()
-        for directory, _subdirectories, names in (*os.walk(f"{plugins}/modules"), *os.walk(f"{plugins}/module_utils")):
+    found = hashlib.sha256(repr((sys.version, ansible.release.__version__, str(_CORE))).encode())
+    places = [pathlib.Path(place, _PLUGINS).resolve() for place in AnsibleCollectionConfig.collection_paths]
+    for plugins in dict.fromkeys(places):
+        walked = sorted([*os.walk(plugins / "modules"), *os.walk(plugins / "module_utils")])
+        for directory, _subdirectories, names in walked:
             for name in sorted(names):
                 if name.endswith(".py"):
                     status = pathlib.Path(directory, name).stat()
@@ -78,10 +78,17 @@ def _link(kept, own):
         (own / path.name).symlink_to(path)
 
 
+def _is_of_all(name):
+    """Whether it is of a collection or of Ansible. Others are a test's own, and another test may use their name."""
+    module = name.partition("-")[0]
+    own = module.removeprefix("ansible.modules.")
+    return module.startswith("ansible_collections.") or (_CORE / "modules" / f"{own}.py").is_file()
+
+
 def _store(own, kept):
     """What this run has packed, and no run before. It is the owner's of the place, also when root has packed it."""
     for path in own.iterdir():
-        if path.name.startswith(_OF_ALL) and not path.name.endswith((".lock", "-part")) and not path.is_symlink():
+        if _is_of_all(path.name) and not path.name.endswith((".lock", "-part")) and not path.is_symlink():
             kept.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=kept.parent) as directory:
                 copy = shutil.copyfile(path, pathlib.Path(directory, path.name))
