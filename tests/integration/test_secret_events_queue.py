@@ -31,9 +31,8 @@ def candidate(aws: MinistackServer, name: str) -> str:
     return str(aws.client().put_secret_value(SecretId=name, SecretString="c", VersionStages=labels)["VersionId"])
 
 
-@pytest.mark.parametrize("sns", [None, "raw", "enveloped"])
-@pytest.mark.parametrize("form", ["name", "url", "arn"])
-def test_each_way_to_a_queue(aws_events: MinistackServer, sns: str | None, form: str) -> None:
+@pytest.mark.parametrize(("form", "sns"), [("name", None), ("url", "raw"), ("arn", "enveloped")])
+def test_each_way_to_a_queue(aws_events: MinistackServer, form: str, sns: str | None) -> None:
     """What moves within a moment is told as one event for each kind."""
     queue = EventQueue(aws_events, sns=sns)
     aws_events.put_secret("web/a", "1")
