@@ -67,6 +67,7 @@ LONGEST = (
     "test_moving_from_certdeploy",
     "test_rotate_ca",
     "test_schedule_install",
+    "test_secret_events",
     "test_certificate_issue_interrupted",
     "test_certificate_issue_ca",
     "test_issuing_page",

@@ -59,6 +59,7 @@ _REST: dict[str, t.Any] = {
     "source": "receiver",
     "activate": True,
     "activation": "direct",
+    "update_by": "cost",
     "reload_error": "",
     "reload_log": "",
     "reload_signal": "",

@@ -34,7 +34,7 @@ description:
   - A message that is not understood is counted, said once for each kind, and removed.
 options:
   queue:
-    description: Name, ARN or URL of the queue.
+    description: Name, ARN or URL of a queue that nobody else reads.
     type: str
     required: true
   region:
@@ -73,8 +73,8 @@ options:
     default: [AWSCURRENT, CANDIDATE]
   names:
     description:
-      - Only secrets with these names. C(*), C(?) and C([...]) stand for what they do in a shell, and C(*) also for
-        slashes.
+      - Only secrets with these names or ARNs. C(*), C(?) and C([...]) stand for what they do in a shell, and C(*) also
+        for slashes.
       - Whatever O(names) or O(name_prefix) includes is told. Without both, all are.
     type: list
     elements: str
@@ -214,6 +214,7 @@ _MOST_THINGS = 1000  # in one event: then it is told, though messages keep comin
 _MOST_IDS, _MOST_SECRETS, _MOST_VERSIONS = 20_000, 5_000, 20  # that are remembered
 _SAME_CHANGE = 2.0  # seconds between the times that two services give one change
 _LONGEST_PAUSE = 30.0
+_MOST_CLIENTS = 20  # one for each region
 
 _SECRET_NAME = re.compile(r"[\w/+=.@-]{1,512}", re.ASCII)
 _SECRET_ARN = re.compile(
@@ -264,7 +265,8 @@ class Options(t.NamedTuple):
         if not self.names and not self.name_prefix:
             return True
         return change.name.startswith(tuple(self.name_prefix)) or any(
-            fnmatch.fnmatchcase(change.name, pattern) for pattern in self.names
+            fnmatch.fnmatchcase(change.arn if pattern.startswith("arn:") else change.name, pattern)
+            for pattern in self.names
         )
 
 
@@ -744,7 +746,7 @@ def code_of(error: BaseException) -> str:
     """AWS's code, or the name of the exception."""
     response = getattr(error, "response", None)
     code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
-    return str(code or error.__class__.__name__)
+    return _word(code) or error.__class__.__name__
 
 
 def text_of(error: BaseException) -> str:
@@ -793,13 +795,15 @@ class Aws:
 
     def check(self) -> None:
         """Raises ValueError for options that cannot be right here."""
-        from botocore.exceptions import ProfileNotFound
-
         try:
-            region = self._region or self._made_session().get_config_variable("region")
-        except ProfileNotFound:
-            raise ValueError(f"secret_events: profile: there is no profile {self._options.profile!r}") from None
-        if not region:
+            from botocore.exceptions import ProfileNotFound
+        except ImportError:
+            raise ValueError("secret_events: the Python library botocore is needed") from None
+        try:
+            region = self._made_session().get_config_variable("region")
+        except ProfileNotFound as error:
+            raise ValueError(f"secret_events: profile: {error}") from None
+        if not (self._region or region):
             raise ValueError("secret_events: region: it is needed, here or in the configuration of AWS")
 
     def forget(self) -> None:
@@ -855,6 +859,8 @@ class Aws:
 
         with self._lock:
             key = (service, region or self._region)
+            if len(self._clients) > _MOST_CLIENTS:
+                self._clients.clear()
             if key not in self._clients:
                 self._clients[key] = self._made_session().create_client(
                     service,
@@ -927,13 +933,12 @@ class Source:
         self._pending: dict[tuple[str, ...], Pending] = {}
         self._receipts: list[tuple[str, str]] = []  # receipt, id: of what is pending
         self._again: dict[tuple[str, ...], tuple[float, Json]] = {}
-        self._was_missing = False
+        self._was_missing = self._has_begun = False
 
     async def run(self) -> None:
         """Never returns, and raises nothing but what cancels it."""
         steps = [self._read, self._gather]
         if self._options.tick:
-            await self._put(event_of("tick", causes=["start"]))
             steps.append(self._tick)
         if self._options.heartbeat:
             steps.append(self._beat)
@@ -954,8 +959,9 @@ class Source:
         await self._queue.put(event)
 
     async def _tick(self) -> None:
+        await self._put(event_of("tick", causes=["interval" if self._has_begun else "start"]))
+        self._has_begun = True
         await asyncio.sleep(self._options.tick)
-        await self._put(event_of("tick", causes=["interval"]))
 
     async def _beat(self) -> None:
         await self._put(event_of("heartbeat", health=self.health.told()))
@@ -983,7 +989,8 @@ class Source:
             await asyncio.sleep(1)
 
     async def _gather(self) -> None:
-        await self._take(await self._arrived.get())
+        if not self._pending:
+            await self._take(await self._arrived.get())
         first = last = time.monotonic()
         while self._pending:
             left = min(last + self._options.settle, first + self._options.at_most) - time.monotonic()
@@ -1024,6 +1031,9 @@ class Source:
             self.health.counts["not_understood"] += 1
             self.health.say_once(f"messages that are not understood are removed: {str(error)[:150]!r}")
             return []
+        # A time that is to come would make all that happens until then look old.
+        latest = time.time() + 60
+        changes = [change._replace(at=min(change.at, latest) if change.at else None) for change in changes]
         wanted = [change for change in changes if self._options.wants(change)]
         if not wanted or self._told.is_again(wanted[0].id):
             self.health.counts["dropped"] += 1

@@ -64,7 +64,8 @@ class WayQuestion:
                 room = _room(api, info)
                 shown = shown._replace(certificates=len(names), worker_mb=room.own, free_mb=room.free)
                 needs_reload = self._needs_reload(doubtful, api, memory, names)
-            can_reload = can_reload and self.update_by == "cost" and _has_way(self.reload)
+            if can_reload and self.update_by == "cost" and (needs_reload or len(self.items) >= FEW):
+                can_reload = _has_way(self.reload)
         return choose_way(
             len(self.items),
             shown,

@@ -47,8 +47,8 @@ def _sizes(path: str) -> dict[str, float]:
 def _limits(pid: int, proc: str, cgroups: str) -> t.Iterator[float]:
     """What is left of each limit, in MB. A group is limited by those above it, too."""
     for line in _lines(os.path.join(proc, str(pid), "cgroup")):
-        _number, controllers, path = [*line.split(":", 2), "", ""][:3]
-        if not controllers:  # version 2
+        number, controllers, path = [*line.split(":", 2), "", ""][:3]
+        if number == "0" and not controllers:  # version 2
             tops = [cgroups, os.path.join(cgroups, "unified")]
             names = ("memory.max", "memory.current", "inactive_file")
         elif "memory" in controllers.split(","):
