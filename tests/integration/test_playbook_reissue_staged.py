@@ -94,10 +94,12 @@ def test_found_staged_proven_promoted_and_told_with_the_clock(drill: Drill) -> N
 
     # A canary is down: it is issued, and nothing moves. What is not done is told, and fails the run.
     drill.fleet.down = ["lb2"]
-    held = drill.run("reissue", code=2, **incident)
+    held = drill.run("reissue", code=4, **incident)
     assert [line.split()[:2] for line in told(held)[:2]] == [["staged", name] for name in NAMES]
     assert "2 staged, and not promoted" in told(held)[-1]
-    assert "left for 2 not done" in told(held)[2]
+    assert told(held)[2].startswith("Nothing is known of lb2")
+    assert "left for 2 not done" in told(held)[3]
+    assert "lb2 could not be asked" in held.error
     assert drill.current() == before
     assert drill.served("lb3") == before
     assert drill.orders() == orders + 2

@@ -71,7 +71,7 @@ class Function:
 
     def canary_deploys(self) -> None:
         """What it reads: AWSPENDING, else AWSCURRENT."""
-        run = self.canary.rotate(labels=["AWSPENDING", "AWSCURRENT"])
+        run = self.canary.rotate(labels=["AWSPENDING", "AWSCURRENT"], allow_changes=["all"])
         assert run.returncode == 0, run.output
 
 
