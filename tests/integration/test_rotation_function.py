@@ -136,7 +136,8 @@ def test_the_four_steps_each_of_them_twice(function: Function) -> None:
     function.canary_deploys()
 
     # Nothing blocks the next rotation.
-    assert function.labels()[function.begin()] == ["AWSPENDING"]
+    later = function.begin()
+    assert function.labels()[later] == ["AWSPENDING"]
 
 
 def test_a_step_without_a_value_and_a_label_that_was_left_behind(function: Function) -> None:
