@@ -61,3 +61,20 @@ options:
       - Takes precedence over O(names).
     type: dict
 """
+
+    # LABELS_OPTION
+    LABELS = r"""
+options:
+  labels:
+    description:
+      - By which labels the versions of the secrets are read. The first one that counts is taken, V(AWSCURRENT) comes
+        last.
+      - A host with V(CANDIDATE) before it is a canary. It deploys the candidates that
+        O(certops.rotation.certificate_secret#module:stage) has stored, until they are promoted or withdrawn.
+      - A candidate counts while it is not current, has not been so before, and the version that was current when it was
+        staged is so still. One without a value, or older than what is current, is passed over with a warning.
+      - A candidate costs one C(GetSecretValue), when it is new. What is listed is the same.
+    type: list
+    elements: str
+    default: [AWSCURRENT]
+"""

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import typing as t
+from datetime import datetime, timezone
 
 DOCUMENTATION = r"""
 name: _reissue_report
@@ -14,7 +15,7 @@ author:
   - certops.rotation contributors (@certops)
 description:
   - For the playbook C(certops.rotation.reissue) alone.
-positional: _input, hosts
+positional: _input, hosts, since, limits
 options:
   _input:
     description: Result of M(certops.rotation.certificate_issue).
@@ -24,6 +25,15 @@ options:
     description: Results of M(certops.rotation.haproxy_rotation) by host, empty for a host of which nothing is known.
     type: dict
     required: true
+  since:
+    description: When the clock of the incident began to run, ISO 8601 in UTC. Now, when it is empty.
+    type: str
+    default: ""
+  limits:
+    description: How long it runs, such as V(24h). Without any those of the Baseline Requirements.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -34,15 +44,24 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: C(table), lines for people; C(left), names that are not replaced or not proven; C(summary), a sentence.
+  description:
+    - C(table), lines for people; C(left), names that are not replaced or not proven; C(clock), lines about each limit;
+      C(summary), a sentence.
   type: dict
 """
 
 
-def reported(*arguments: t.Any) -> t.Any:
+def reported(issued: t.Any, hosts: t.Any, since: t.Any = "", limits: t.Any = ()) -> t.Any:
+    from ansible.errors import AnsibleFilterError
+    from ansible_collections.certops.rotation.plugins.module_utils._core.acme.reissue_clock import read_clock
     from ansible_collections.certops.rotation.plugins.module_utils._core.acme.reissue_report import reissue_report
+    from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
 
-    return reissue_report(*arguments)
+    try:
+        clock = read_clock(since, limits, datetime.now(timezone.utc))
+    except RotationError as error:
+        raise AnsibleFilterError(error.message) from None
+    return reissue_report(issued, hosts, clock)
 
 
 class FilterModule:

@@ -44,6 +44,7 @@ options:
     default: error
 extends_documentation_fragment:
   - certops.rotation.certificate_secrets
+  - certops.rotation.certificate_secrets.labels
   - certops.rotation.verification
   - amazon.aws.boto3
   - amazon.aws.common.plugins
@@ -56,6 +57,8 @@ notes:
     O(certops.rotation.pem_bundle#module:private_key), never in a message, a fact or a loop that shows its items. Before
     ansible-core 2.22, which masks the keys in all output, any other task that uses it needs C(no_log).
   - Needs C(secretsmanager:BatchGetSecretValue) on all resources and C(secretsmanager:GetSecretValue) on the secrets.
+  - With other O(labels) than V(AWSCURRENT) it needs C(secretsmanager:ListSecrets) and C(secretsmanager:DescribeSecret),
+    too.
 seealso:
   - module: certops.rotation.pem_bundle
   - module: certops.rotation.certificate_sync
@@ -95,7 +98,10 @@ _list:
       description: ARN of the secret.
       type: str
     version_id:
-      description: Its version with the label C(AWSCURRENT).
+      description: Its version, the one with the label C(AWSCURRENT) unless O(labels) says otherwise.
+      type: str
+    label:
+      description: The label that the version was read by.
       type: str
     certificate:
       description: The leaf as PEM.
@@ -149,6 +155,7 @@ from datetime import datetime, timezone
 
 from ansible.errors import AnsibleLookupError
 from ansible_collections.amazon.aws.plugins.plugin_utils.lookup import AWSLookupBase
+from ansible_collections.certops.rotation.plugins.module_utils._core.promotion import check_labels
 from ansible_collections.certops.rotation.plugins.module_utils._core.text import shown
 from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
 from ansible_collections.certops.rotation.plugins.module_utils._flows.stored_certificates import certificates_of
@@ -173,6 +180,7 @@ class LookupModule(AWSLookupBase):
                 SecretsManager(self.client("secretsmanager"), repeating()),
                 secret_verifier({name: self.get_option(name) for name in CONTENT_OPTIONS}),
                 {name: self.get_option(name) for name in ("on_missing", "on_denied", "on_deleted", "on_invalid")},
+                labels=check_labels(self.get_option("labels")),
                 warn=lambda text: self.warn(shown(text)),
                 mask=mask_private_key,
                 now=datetime.now(timezone.utc),

@@ -106,7 +106,7 @@ candidates:
       description: Version that is current now. Null when none is.
       type: str
     created_at:
-      description: When the secret was created, ISO 8601 in UTC.
+      description: When the candidate was staged, ISO 8601 in UTC. Null where it does not count.
       type: str
     fingerprint_sha256:
       description:

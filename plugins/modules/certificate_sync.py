@@ -35,6 +35,7 @@ extends_documentation_fragment:
   - certops.rotation.certificate_files
   - certops.rotation.certificate_secrets
   - certops.rotation.certificate_secrets.selection
+  - certops.rotation.certificate_secrets.labels
   - certops.rotation.verification
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -121,7 +122,10 @@ certificates:
       description: ARN of the secret. Null when it is not known.
       type: str
     version_id:
-      description: Version of the secret. The one with the label C(AWSCURRENT).
+      description: Version of the secret. The one with the label RV(certificates[].label).
+      type: str
+    label:
+      description: The label that the version was read by. Null where no version could be had.
       type: str
     path:
       description: The PEM file, or the lineage's directory.

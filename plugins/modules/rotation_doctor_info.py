@@ -73,6 +73,7 @@ extends_documentation_fragment:
   - certops.rotation.certificate_files
   - certops.rotation.certificate_secrets
   - certops.rotation.certificate_secrets.selection
+  - certops.rotation.certificate_secrets.labels
   - certops.rotation.verification
   - amazon.aws.common.modules
   - amazon.aws.region.modules

@@ -15,10 +15,11 @@ import os
 import typing as t
 
 from ansible.errors import AnsibleActionFail
-from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.source import SecretVersion, Selection
+from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.source import Selection
 from ansible_collections.certops.rotation.plugins.module_utils._errors import SecretsManagerError
 from ansible_collections.certops.rotation.plugins.module_utils._ports.aws.secrets_manager import SecretsManager
 from ansible_collections.certops.rotation.plugins.module_utils._ports.provided import (
+    answered_secret,
     discovery_answer,
     discovery_question,
     parse_question,
@@ -38,7 +39,8 @@ class Selected:
     def __init__(self, selection: Selection | None, *, may_fall_back: bool) -> None:
         self.first_questions = [] if selection is None else [discovery_question(selection)]
         by_names = selection is not None and selection.tags and selection.names and may_fall_back
-        self._fallback = [discovery_question(Selection(names=selection.names))] if selection and by_names else []
+        names = selection._replace(name_prefix=None, tags={}) if selection and by_names else None
+        self._fallback = [discovery_question(names)] if names else []
 
     def refused(self, questions: t.Any, answers: t.Mapping[str, t.Any]) -> str | None:
         """The first of these that is not answered, as text; None when all are. answers: what the host was given."""
@@ -55,7 +57,7 @@ class Selected:
         """Question for the value of each secret that was found -> the version that it is about."""
         asked = [*self.first_questions, *self._fallback]
         found = [secret for question in asked for secret in answers.get(question, {}).get("secrets", ())]
-        return {value_question(SecretVersion(*secret)): secret[2] for secret in found}
+        return {value_question(secret): secret.version_id for secret in map(answered_secret, found)}
 
     def _allowed(self, answers: t.Mapping[str, t.Any]) -> set[str]:
         first = [answers[question] for question in self.first_questions if question in answers]
@@ -143,7 +145,7 @@ class ControllerSource:
         }
         secrets = [asked.secret for asked in parsed.values() if asked.secret is not None]
         if secrets:
-            for secret, result in zip(secrets, self._secrets.read(secrets)):
+            for secret, result in self._secrets.answers(secrets):
                 answers[value_question(secret)] = value_answer(result)
         return answers
 

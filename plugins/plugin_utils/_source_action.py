@@ -22,6 +22,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.so
 from ansible_collections.certops.rotation.plugins.module_utils._core.text import shown
 from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
 from ansible_collections.certops.rotation.plugins.module_utils._module.selection import (
+    LABELS_OPTION,
     SELECTION_OPTIONS,
     secret_selection,
 )
@@ -33,6 +34,7 @@ from ansible_collections.certops.rotation.plugins.plugin_utils._spool import Spo
 
 # Ansible imports this in the process that all workers are forked from.
 _SPOOL = Spool()
+_SELECTING = {**SELECTION_OPTIONS, **LABELS_OPTION}
 _CALLS = range(3)  # with what was discovered, perhaps by names instead of tags, with values
 # One that the host's shell takes as it is, and that means the same there as for the module.
 _PLAIN_PATH = re.compile(r"/[^~$\\\n\0]*")
@@ -150,7 +152,7 @@ def _known(arguments: _T, spec: _T) -> dict[str, t.Any]:
 
 def _selection(arguments: _T) -> Selection | None:
     """As the module has it; None where nothing is selected."""
-    checked = ArgumentSpecValidator(SELECTION_OPTIONS).validate(_known(arguments, SELECTION_OPTIONS))
+    checked = ArgumentSpecValidator(_SELECTING).validate(_known(arguments, _SELECTING))
     if checked.error_messages:
         raise AnsibleActionFail("; ".join(checked.error_messages))
     try:

@@ -49,6 +49,11 @@ def told(run: PlaybookRun) -> list[str]:
     return list(task.result["msg"])
 
 
+def rows(run: PlaybookRun) -> list[str]:
+    """Of the table: without the lines of the clock, and the summary."""
+    return [line for line in told(run)[:-1] if not line.startswith(("1d end", "5d end", "The one that began"))]
+
+
 def now() -> str:
     """An instant that is later than all that was issued before: certificates have whole seconds."""
     time.sleep(1.1)
@@ -77,7 +82,11 @@ def test_from_the_fire_drill_to_the_last_proof(drill: Drill) -> None:
         "Of 3 certificates that are concerned, 0 are replaced."
         " 3 to do, which the limits allow within 0.0 hours, 3 of them now."
     )
-    assert [line.split()[:3] for line in told(drilled)[:-1]] == [["to", "do", name] for name in NAMES]
+    assert [line.split()[:3] for line in rows(drilled)] == [["to", "do", name] for name in NAMES]
+    assert [line.partition(": ")[2] for line in told(drilled)[-3:-1]] == [
+        "23 hours left for 3 not done.",
+        "4 days left for 3 not done.",
+    ]
     assert drill.fingerprints() == before
     assert drill.scene.pebble.counts()["orders"] == orders
 
@@ -99,12 +108,15 @@ def test_from_the_fire_drill_to_the_last_proof(drill: Drill) -> None:
     drill.scene.aws.forget()
     done = drill.run(**everything, acme_certificates_force=False)
     assert told(done)[-1] == "Of 3 certificates that are concerned, 3 are replaced, 2 of them proven on the wire."
-    assert [line.split()[0] for line in told(done)[:-1]] == ["replaced", "proven", "proven"]
+    assert [line.split()[0] for line in rows(done)] == ["replaced", "proven", "proven"]
     last = drill.fingerprints()
     assert last[NAMES[0]] == after[NAMES[0]], "what was issued after the instant is not issued again"
     assert drill.served.served("b") == last[NAMES[1]]
     again = drill.run(**everything)
     assert told(again)[-1] == told(done)[-1]
+    assert told(again)[-4].startswith("1d end at "), told(again)
+    assert ": done, " in told(again)[-4]
+    assert "for 3 certificates." in told(again)[-2]
     assert drill.fingerprints() == last
 
 
@@ -132,6 +144,9 @@ def test_without_the_rotation(drill: Drill) -> None:
         ({"reissue_serial_numbers": "xyz"}, "serial_numbers"),
         ({"reissue_all": "perhaps"}, "reissue_all"),
         ({"reissue_older_than": "1d", "reissue_rotate": "perhaps"}, "reissue_rotate"),
+        ({"reissue_older_than": "1d", "reissue_stage": "true"}, "no host is a canary"),
+        ({"reissue_older_than": "1d", "reissue_since": "yesterday"}, "reissue_since"),
+        ({"reissue_older_than": "1d", "reissue_limits": "24"}, "reissue_limits"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )

@@ -22,9 +22,9 @@ from ansible_collections.certops.rotation.tests.support.scheduled_host import (
     SERVICE,
     TEXTFILE,
     Balancer,
-    eventually,
 )
 from ansible_collections.certops.rotation.tests.support.systemd_host import SystemdHost
+from ansible_collections.certops.rotation.tests.support.waiting import eventually
 
 EVENTS = "certops-rotation-events.service"
 

@@ -373,9 +373,24 @@ def follow_labels() -> None:
     SecretsManagerBackend.get_secret_value = get  # type: ignore[method-assign]
 
 
+def begin_rotations() -> None:
+    """RotateSecret as far as AWS comes before it calls the function: a version without a value, labelled AWSPENDING."""
+
+    def rotate(self: t.Any, secret_id: str, client_request_token: str, **_more: t.Any) -> str:
+        secret = self.secrets[secret_id]
+        secret.remove_version_stages_from_old_versions(["AWSPENDING"])
+        version = {"createdate": int(time.time()), "version_id": client_request_token, "version_stages": ["AWSPENDING"]}
+        secret.versions[client_request_token] = version
+        secret.rotation_requested = secret.rotation_enabled = True
+        return str(secret.to_short_dict())
+
+    SecretsManagerBackend.rotate_secret = rotate  # type: ignore[method-assign]
+
+
 def main(dns_port: int, aws_port: int) -> None:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     follow_labels()
+    begin_rotations()
     scene = Scene()
     route53 = StrictRoute53(scene)
     route53.install()

@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An SQS queue that EventBridge fills with what Secrets Manager, ACM and S3 tell, directly or through SNS."""
+"""An SQS queue that EventBridge fills with what Secrets Manager, ACM and S3 tell, directly or through SNS.
+
+Of a secret that is made there is no event.
+"""
 
 from __future__ import annotations
 

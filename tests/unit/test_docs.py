@@ -18,13 +18,14 @@ import yaml
 from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.naming import certificate_file_stem
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.fields import FieldMap
 from ansible_collections.certops.rotation.plugins.module_utils._core.x509.problems import PROBLEM_CODES
+from ansible_collections.certops.rotation.tests.support.event_source import secret_events
 
 ROOT = pathlib.Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 NAMESPACE = "certops.rotation."
 ROLE = "haproxy_certificates"
 PLUGINS = ("lookup", "filter", "test", "callback")
-KINDS = ("module", *PLUGINS, "playbook", "role", "rulebook")
+KINDS = ("module", *PLUGINS, "playbook", "role", "event source", "rulebook")
 
 
 def page_id(page):
@@ -94,6 +95,7 @@ def existing(kind):
     folders = {
         "module": "plugins/modules/*.py",
         "playbook": "playbooks/*.yml",
+        "event source": "extensions/eda/plugins/event_source/*.py",
         "rulebook": "extensions/eda/rulebooks/*.yml",
     }
     folders |= {plugin: f"plugins/{plugin}/*.py" for plugin in PLUGINS}
@@ -183,11 +185,12 @@ def test_json_is_valid(content):
 
 @pytest.fixture(scope="module")
 def module_options():
-    """Module -> its options, fragments included."""
+    """Module -> its options, fragments included; event source -> its options."""
     modules = sorted(NAMESPACE + name for name in existing("module"))
     command = [pathlib.Path(sys.executable).with_name("ansible-doc"), "--type", "module", "--json", *modules]
     documentation = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout)
-    return {name: documentation[name]["doc"]["options"] for name in modules}
+    sources = {NAMESPACE + "secret_events": yaml.safe_load(secret_events.DOCUMENTATION)["options"]}
+    return {**{name: documentation[name]["doc"]["options"] for name in modules}, **sources}
 
 
 def module_calls(value):

@@ -124,6 +124,13 @@ def readings_of(versions: Versions, labels: t.Iterable[str]) -> list[LabelReadin
     return found
 
 
+def counts_still(labels: t.Collection[str], label: str, current: str | None) -> bool:
+    """Whether a version that has these labels now is the candidate. current: the version that is current, None where
+    that is not known."""
+    bases = base_labels(labels, label)
+    return label in labels and (not bases or current is None or base_label(label, current) in bases)
+
+
 def _candidate(versions: Versions, label: str, version: str, current: str | None) -> SecretCandidate:
     labels = versions[version]
     bases = [each[len(label + _ON) :] for each in base_labels(labels, label)]

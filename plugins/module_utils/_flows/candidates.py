@@ -17,7 +17,7 @@ from .._core.unexpected import UnexpectedFailure, only_rotation_errors
 from .._core.x509.problems import error
 from .._errors import RotationError, SecretsManagerError
 from .._ports.aws.secret_candidates import SecretCandidates
-from .._ports.aws.secrets_manager import secret_problem
+from .._ports.aws.secret_failures import secret_problem
 from .stored_certificates import unaccepted_leaf
 
 if t.TYPE_CHECKING:

@@ -15,7 +15,8 @@ from datetime import datetime, timedelta
 from .._core.limits import check_limits
 from .._core.pipeline.manifest import Entry, Manifest
 from .._core.pipeline.proof_report import CertificateProof, DeployedCertificate
-from .._core.pipeline.source import CertificateSource, Selection
+from .._core.pipeline.source import CertificateSource, SecretVersion, Selection
+from .._core.promotion import CURRENT, LabelReading
 from .._core.record.status import UNASKED, CertificateStatus, LayerFinding, Status, Verdict, run_status
 from .._core.text import listed
 from .._errors import InvalidOption, RotationError, SecretsManagerError
@@ -155,7 +156,9 @@ def _source(manifest: Manifest, make_source: t.Callable[[], CertificateSource]) 
     if not entries:
         return {}
     try:
-        found = make_source().discover(Selection(names=tuple(entries)))
+        # By the labels that they were read by: how far others have come is for those to know who configure the host.
+        labels = dict.fromkeys(entry.label for entry in entries.values() if entry.label != CURRENT)
+        found = make_source().discover(Selection(names=tuple(entries), labels=(*labels, CURRENT)))
     except SecretsManagerError as error:
         return {entry.name: LayerFinding("unknown", error.message) for entry in entries.values()}
     findings = {}
@@ -168,11 +171,18 @@ def _source(manifest: Manifest, make_source: t.Callable[[], CertificateSource]) 
     for secret in found.secrets:
         entry = entries.get(secret.arn)
         if entry:
-            newer = secret.version_id != entry.version_id
-            findings[entry.name] = (
-                LayerFinding("differs", "another version is current") if newer else LayerFinding("ok")
-            )
+            findings[entry.name] = _beside_source(entry, secret)
     return findings
+
+
+def _beside_source(entry: Entry, secret: SecretVersion) -> LayerFinding:
+    readings = secret.readings or (LabelReading(CURRENT, secret.version_id),)
+    versions = {reading.label: reading.version_id for reading in readings}
+    if entry.version_id in (versions.get(entry.label), versions.get(CURRENT)):
+        return LayerFinding("ok")
+    if entry.label != CURRENT:
+        return LayerFinding("differs", f"it is no longer the candidate with the label {entry.label}")
+    return LayerFinding("differs", "another version is current")
 
 
 def _disk(manifest: Manifest, directory: CertificateDirectory) -> _LayerFindings:

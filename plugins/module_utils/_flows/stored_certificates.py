@@ -11,7 +11,9 @@ import typing as t
 from datetime import datetime, timedelta
 
 from .._core.instants import isoformat_utc
-from .._core.pipeline.source import Discovery, SecretFailure, SecretValue, SecretVersion, Selection
+from .._core.pipeline.source import Discovery, SecretFailure, SecretValue, SecretVersion, Selection, partial_arn
+from .._core.promotion import CURRENT
+from .._core.x509.problems import error
 from .._errors import RotationError
 from .._ports.aws.secrets_manager import SecretsManager
 from .rotate.deployed import NOT_SELECTED, selection_text
@@ -100,25 +102,28 @@ def certificates_of(
     verifier: SecretVerifier,
     policies: t.Mapping[str, str],
     *,
+    labels: tuple[str, ...] = (CURRENT,),
     warn: t.Callable[[str], None],
     mask: t.Callable[[str], None],
     now: datetime,
 ) -> list[dict[str, t.Any]]:
     """One item for each name, in order, without those that a policy skips. One batch read for every 20 names.
 
+    labels: as of a Selection. With others than AWSCURRENT the secrets are listed first.
     policies: on_missing, on_denied, on_deleted, on_invalid -> error, skip or warn; mask: told of
     each private key before it is returned. Raises RotationError.
     """
-    unique = [SecretVersion(name, name, "") for name in dict.fromkeys(names)]
     items = {}
-    for asked, result in zip(unique, source.read(unique)):
+    unique = list(dict.fromkeys(names))
+    for asked, result in _read_by_name(source, unique, labels):
         problems: t.Sequence[Problem]
         if isinstance(result, SecretFailure):
             if result.problem.code in ("secret_unreadable", "secret_elsewhere"):
                 raise RotationError(f"{asked.name}: {result.problem.message}")
             problems, bundle = [result.problem], None
         else:
-            bundle, problems = verifier.verify(result.value, at=now)
+            bundle, found = verifier.verify(result.value, at=now)
+            problems = [*result.problems, *found]
         if bundle is None or isinstance(result, SecretFailure):
             errors = [problem for problem in problems if problem.severity == "error"]
             policy = policies[_POLICIES.get(errors[0].code, "on_invalid")]
@@ -136,6 +141,7 @@ def certificates_of(
             "name": result.secret.name,
             "arn": result.secret.arn,
             "version_id": result.secret.version_id,
+            "label": result.secret.label,
             **bundle.summary(),
             "problems": [problem.as_dict() for problem in problems],
             **parts,
@@ -147,6 +153,31 @@ def certificates_of(
             + (f"all of {len(unique)} secrets were skipped." if unique else "none is named.")
         )
     return [items[name] for name in names if name in items]
+
+
+def _read_by_name(
+    source: SecretsManager, names: t.Sequence[str], labels: tuple[str, ...]
+) -> t.Iterator[tuple[SecretVersion, SecretValue | SecretFailure]]:
+    """The secret as it was called, and what was read of it, in any order."""
+    if labels == (CURRENT,):
+        yield from source.answers([SecretVersion(name, name, "") for name in names])
+        return
+    discovery = source.discover(Selection(names=tuple(names), labels=labels))
+    by_id: dict[str, SecretVersion] = {}
+    for secret in discovery.secrets:
+        by_id.update({secret.name: secret, secret.arn: secret, partial_arn(secret.arn): secret})
+    failed = {failure.name: failure for failure in discovery.failures}
+    failed.update({failure.arn: failure for failure in discovery.failures if failure.arn})
+    wanted: dict[str, list[str]] = {}
+    for name in names:
+        if name in by_id:
+            wanted.setdefault(by_id[name].arn, []).append(name)
+        else:
+            silent = error("secret_unreadable", f"Secret {name} was not listed. Run it again.")
+            yield SecretVersion(name, name, ""), failed.get(name) or SecretFailure(name, silent)
+    for secret, result in source.answers([by_id[arn] for arn in wanted]):
+        for name in wanted[secret.arn]:
+            yield SecretVersion(name, name, ""), result
 
 
 def _nothing(selection: Selection | None, discovery: Discovery, server_name: str | None) -> str:

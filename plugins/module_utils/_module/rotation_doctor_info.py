@@ -20,7 +20,7 @@ from .masking import mask_in_url
 from .options import FILE_OPTIONS, directory_settings
 from .reload_options import ReloadOptions, reloader_of
 from .rotation_preflight_info import ARGUMENT_SPEC as PREFLIGHT_SPEC
-from .selection import CONTENT_OPTIONS, SELECTION_OPTIONS, secret_selection, secret_verifier
+from .selection import CONTENT_OPTIONS, LABELS_OPTION, SELECTION_OPTIONS, secret_selection, secret_verifier
 
 if t.TYPE_CHECKING:
     from .aws import AwsModule
@@ -45,6 +45,7 @@ _FROM_PREFLIGHT = (
 )
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     **SELECTION_OPTIONS,
+    **LABELS_OPTION,
     **CONTENT_OPTIONS,
     **{name: SYNC_SPEC[name] for name in _FROM_SYNC},
     **FILE_OPTIONS,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from .._core.pipeline.source import Selection
+from .._core.promotion import CURRENT, check_labels
 from .._errors import InvalidOption
 from .._ports.host.libraries import require_library
 from .options import VERIFY_OPTIONS, exact_text, tag_texts, verification_policy
@@ -24,6 +25,8 @@ SELECTION_OPTIONS: dict[str, dict[str, t.Any]] = {
     "name_prefix": {"type": "str"},
     "tags": {"type": "dict"},
 }
+#: Of what brings certificates to hosts: by which labels they are read.
+LABELS_OPTION: dict[str, dict[str, t.Any]] = {"labels": {"type": "list", "elements": "str", "default": [CURRENT]}}
 CONTENT_OPTIONS: dict[str, dict[str, t.Any]] = {
     "fields": {"type": "dict", "options": {name: {"type": "str", "no_log": False} for name in _SECRET_FIELDS}},
     "passphrase": {"type": "str", "no_log": True},
@@ -32,9 +35,10 @@ CONTENT_OPTIONS: dict[str, dict[str, t.Any]] = {
 
 
 def secret_selection(params: t.Mapping[str, t.Any], *, empty_prefix_is_all: bool = False) -> Selection | None:
-    """From SELECTION_OPTIONS; None when they select nothing.
+    """From SELECTION_OPTIONS, and LABELS_OPTION where it is one of them; None when they select nothing.
 
-    Raises InvalidOption for half a tag pair, and for what YAML has made something else of than text.
+    Raises InvalidOption for half a tag pair, for what YAML has made something else of than text, and for labels that no
+    host can have.
 
     empty_prefix_is_all: every name starts with an empty text. Otherwise it counts as not given.
     """
@@ -48,7 +52,8 @@ def secret_selection(params: t.Mapping[str, t.Any], *, empty_prefix_is_all: bool
     texts = [exact_text("names", name).strip() for name in params["names"] or []]
     names = tuple(dict.fromkeys(name for name in texts if name))
     prefix = params["name_prefix"] if empty_prefix_is_all else params["name_prefix"] or None
-    return Selection(names, prefix, tags) if names or tags or prefix is not None else None
+    labels = check_labels(params.get("labels", (CURRENT,)))
+    return Selection(names, prefix, tags, labels) if names or tags or prefix is not None else None
 
 
 def secret_verifier(params: t.Mapping[str, t.Any]) -> SecretVerifier:

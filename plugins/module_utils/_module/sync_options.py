@@ -16,7 +16,7 @@ from .._ports.aws.secrets_manager import SecretsManager
 from .._ports.provided import ProvidedSource
 from .haproxy_options import LAYOUT_OPTION
 from .options import CHANGE_OPTIONS, FILE_OPTIONS, allowed_changes, duration_option, verification_rules
-from .selection import CONTENT_OPTIONS, SELECTION_OPTIONS, secret_selection, secret_verifier
+from .selection import CONTENT_OPTIONS, LABELS_OPTION, SELECTION_OPTIONS, secret_selection, secret_verifier
 
 if t.TYPE_CHECKING:
     from .aws import AwsModule
@@ -29,6 +29,7 @@ SYNC_OPTIONS: dict[str, dict[str, t.Any]] = {
     "provided": {"type": "str", "no_log": True},
     "path": {"type": "path", "required": True},
     **SELECTION_OPTIONS,
+    **LABELS_OPTION,
     "layout": LAYOUT_OPTION,
     "on_invalid": dict(_POLICY),
     "on_missing": dict(_POLICY),

@@ -17,6 +17,7 @@ import typing as t
 from datetime import timedelta
 
 from .._core.pipeline.source import Discovery, SecretFailure, SecretValue, SecretVersion, Selection
+from .._core.promotion import LabelReading
 from .._core.x509.problems import Problem
 from .._errors import RotationError, SecretsManagerError
 
@@ -42,6 +43,7 @@ class ProvidedSource:
                 "source=controller: the controller provided nothing. Run the module as a task, not by itself."
             )
         self._answers: dict[str, t.Any] = json.loads(provided)
+        self._discovered: dict[tuple[str, str], SecretVersion] = {}
         requests: t.Mapping[str, dict[str, int]] = self._answers.get("requests", {})
         #: What the controller has sent for this host, by operation.
         self.api_calls, self.api_errors = requests.get("api_calls", {}), requests.get("api_errors", {})
@@ -54,8 +56,10 @@ class ProvidedSource:
         answer = self._answers[question]
         if "error" in answer:
             raise SecretsManagerError(*answer["error"])
+        secrets = tuple(answered_secret(secret) for secret in answer["secrets"])
+        self._discovered.update({(secret.name, secret.arn): secret for secret in secrets})
         return Discovery(
-            tuple(SecretVersion(*secret) for secret in answer["secrets"]),
+            secrets,
             tuple(_failure(failure) for failure in answer["failures"]),
             tuple(answer["warnings"]),
             answer["where"],
@@ -63,8 +67,9 @@ class ProvidedSource:
         )
 
     def read(self, secrets: t.Sequence[SecretVersion]) -> t.Iterator[SecretValue | SecretFailure]:
-        """As SecretsManager; it raises before it gives the first one."""
-        questions = [value_question(secret) for secret in secrets]
+        """As SecretsManager; it raises before it gives the first one. What was not discovered is not asked for."""
+        listed = [self._discovered.get((secret.name, secret.arn), secret) for secret in secrets]
+        questions = [value_question(secret) for secret in listed]
         missing = [question for question in questions if question not in self._answers]
         if missing:
             raise NotProvided(missing)
@@ -72,12 +77,12 @@ class ProvidedSource:
 
 
 def discovery_question(selection: Selection) -> str:
-    names, prefix, tags = selection
-    return json.dumps(["discover", list(names), prefix, dict(tags)], sort_keys=True)
+    names, prefix, tags, labels = selection
+    return json.dumps(["discover", list(names), prefix, dict(tags), list(labels)], sort_keys=True)
 
 
 def value_question(secret: SecretVersion) -> str:
-    return json.dumps(["read", secret.name, secret.arn, secret.version_id])
+    return json.dumps(["read", *_facts(secret)])
 
 
 class Question(t.NamedTuple):
@@ -90,9 +95,9 @@ class Question(t.NamedTuple):
 def parse_question(question: str) -> Question:
     kind, *content = json.loads(question)
     if kind == "read":
-        return Question(secret=SecretVersion(*content))
-    names, prefix, tags = content
-    return Question(selection=Selection(tuple(names), prefix, tags))
+        return Question(secret=answered_secret(content))
+    names, prefix, tags, labels = content
+    return Question(selection=Selection(tuple(names), prefix, tags, tuple(labels)))
 
 
 def discovery_answer(discovery: Discovery | SecretsManagerError) -> dict[str, t.Any]:
@@ -100,7 +105,7 @@ def discovery_answer(discovery: Discovery | SecretsManagerError) -> dict[str, t.
     if isinstance(discovery, SecretsManagerError):
         return {"error": [discovery.message, discovery.code, discovery.secret]}
     return {
-        "secrets": [secret[:3] for secret in discovery.secrets],
+        "secrets": [_facts(secret) for secret in discovery.secrets],
         "failures": [_failure_answer(failure) for failure in discovery.failures],
         "warnings": list(discovery.warnings),
         "where": discovery.where,
@@ -113,12 +118,26 @@ def value_answer(result: SecretValue | SecretFailure) -> dict[str, t.Any]:
         return {"failure": _failure_answer(result)}
     binary = isinstance(result.value, bytes)
     value = base64.b64encode(result.value).decode() if isinstance(result.value, bytes) else result.value
-    return {"secret": result.secret[:3], "value": value, "binary": binary}
+    problems = [_problem(problem) for problem in result.problems]
+    return {"secret": _facts(result.secret), "value": value, "binary": binary, "problems": problems}
+
+
+def _facts(secret: SecretVersion) -> list[t.Any]:
+    return [secret.name, secret.arn, secret.version_id, [list(reading) for reading in secret.readings]]
+
+
+def answered_secret(facts: t.Sequence[t.Any]) -> SecretVersion:
+    """One of those in the answer to a discovery."""
+    name, arn, version_id, readings = facts
+    return SecretVersion(name, arn, version_id, readings=tuple(LabelReading(*reading) for reading in readings))
+
+
+def _problem(problem: Problem) -> list[str]:
+    return [problem.code, problem.severity, problem.message]
 
 
 def _failure_answer(failure: SecretFailure) -> list[t.Any]:
-    problem = failure.problem
-    return [failure.name, [problem.code, problem.severity, problem.message], failure.arn]
+    return [failure.name, _problem(failure.problem), failure.arn]
 
 
 def _failure(answer: t.Sequence[t.Any]) -> SecretFailure:
@@ -130,4 +149,5 @@ def _value(answer: t.Mapping[str, t.Any]) -> SecretValue | SecretFailure:
     if "failure" in answer:
         return _failure(answer["failure"])
     value = base64.b64decode(answer["value"]) if answer["binary"] else answer["value"]
-    return SecretValue(SecretVersion(*answer["secret"]), value)
+    problems = tuple(Problem(*problem) for problem in answer["problems"])
+    return SecretValue(answered_secret(answer["secret"]), value, problems)

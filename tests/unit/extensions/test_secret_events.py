@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import pathlib
+import re
 
 import pytest
 import yaml
 from ansible_collections.certops.rotation.tests.support.event_source import secret_events
 
+PAGE = pathlib.Path(__file__).parents[3] / "docs" / "events.md"
 ARN = "arn:aws:secretsmanager:eu-central-1:012345678901:secret:web/a-a1B2c3"
 AT = "2026-11-27T02:43:48Z"
 ENVELOPE = {
@@ -114,6 +117,14 @@ def test_the_documentation_tells_all_options_and_their_defaults():
         if "default" in option:
             assert getattr(made, name) == option["default"], name
     (rulebook,) = yaml.safe_load(secret_events.EXAMPLES)
+    secret_events.options_of(rulebook["sources"][0]["certops.rotation.secret_events"])
+
+
+def test_the_page_tells_all_keys_and_its_rulebook_has_right_options():
+    section = PAGE.read_text(encoding="utf-8").partition("\n## A rulebook of your own\n")[2].partition("\n## ")[0]
+    keys = {key for row in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE) for key in re.findall(r"`(\w+)`", row)}
+    assert keys == set(secret_events.event_of("tick")["secret_events"])
+    (rulebook,) = yaml.safe_load(re.findall(r"^```yaml\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)[0])
     secret_events.options_of(rulebook["sources"][0]["certops.rotation.secret_events"])
 
 

@@ -50,6 +50,8 @@ DIFFERENT = {
 # Fields of one module that only share their name with those of the others.
 OF_ONE_MODULE = {
     ("acme_account", "status"),
+    ("certificate_candidate_info", "created_at"),
+    ("certificate_candidate_info", "label"),
     ("certificate_deploy", "lineages"),
     ("certificate_deploy", "proven"),
     ("certificate_deploy", "state"),

@@ -10,6 +10,7 @@ import json
 import typing as t
 from dataclasses import dataclass, field
 
+from ..promotion import CURRENT
 from ..x509.layouts import LAYOUTS, live_paths, main_path
 
 FORMAT = 1
@@ -17,12 +18,14 @@ _HEXADECIMAL = frozenset("0123456789abcdef")
 
 
 class StoredVersion(t.NamedTuple):
-    """One version of a certificate's files. digest: of all parts; files: part -> SHA-256; summary: facts to report."""
+    """One version of a certificate's files. digest: of all parts; files: part -> SHA-256; summary: facts to report;
+    label: of the secret's version, by which it was read."""
 
     digest: str
     version_id: str
     files: t.Mapping[str, str]
     summary: t.Mapping[str, t.Any]
+    label: str = CURRENT
 
 
 @dataclass
@@ -32,7 +35,8 @@ class Entry:
     rules: digest of the rules (layout, verification, field mapping) that it was made by; previous: newest first;
     proven: digest of the version last seen served, if any; problems: warnings about the current version;
     replaced: whether something was there before the current version, be it kept or not; loaded: digest of the version
-    that HAProxy has loaded, and that could not be asked for; proven_at: when the proven one was first seen served.
+    that HAProxy has loaded, and that could not be asked for; proven_at: when the proven one was first seen served;
+    settled: while the current version is a candidate, the one before it that was none.
     """
 
     name: str
@@ -47,10 +51,25 @@ class Entry:
     replaced: bool = False
     loaded: str | None = None
     proven_at: str | None = None
+    settled: StoredVersion | None = None
 
     @property
     def version_id(self) -> str:
         return self.current.version_id
+
+    @property
+    def label(self) -> str:
+        return self.current.label
+
+    @property
+    def compared(self) -> StoredVersion | None:
+        """What a renewal is compared with: never a candidate, which may be withdrawn at any time. None for nothing."""
+        return self.current if self.label == CURRENT else self.settled
+
+    def read_by(self, label: str) -> None:
+        """The same version by another label: it was promoted."""
+        self.settled = None if label == CURRENT else self.compared
+        self.current = self.current._replace(label=label)
 
     @property
     def paths(self) -> dict[str, str]:
@@ -105,21 +124,33 @@ class Manifest:
 
 def _to_dict(entry: Entry) -> dict[str, t.Any]:
     # dataclasses.asdict copies deeply, which is the larger part of a save with thousands of entries.
-    previous = [version._asdict() for version in entry.previous]
-    return {**vars(entry), "current": entry.current._asdict(), "previous": previous}
+    previous = [_version(version) for version in entry.previous]
+    item = {**vars(entry), "current": _version(entry.current), "previous": previous}
+    item.pop("settled")
+    return {**item, **({"settled": _version(entry.settled)} if entry.settled else {})}
+
+
+def _version(version: StoredVersion) -> dict[str, t.Any]:
+    """Without what is so nearly always."""
+    item = version._asdict()
+    if version.label == CURRENT:
+        del item["label"]
+    return item
 
 
 def _entry(item: dict[str, t.Any]) -> Entry:
     current = StoredVersion(**item.pop("current"))
     previous = [StoredVersion(**version) for version in item.pop("previous")]
-    entry = Entry(current=current, previous=previous, **item)
-    versions = [current, *previous]
+    settled = StoredVersion(**item.pop("settled")) if "settled" in item else None
+    entry = Entry(current=current, previous=previous, settled=settled, **item)
+    versions = [current, *previous, *([settled] if settled else [])]
     if (
         entry.layout not in LAYOUTS
         or "/" in entry.stem
         or entry.stem[:1] in ("", ".")
         # Both become parts of paths.
         or not all(set(version.digest) <= _HEXADECIMAL and version.digest for version in versions)
+        or not all(isinstance(version.label, str) for version in versions)
         or not all(set(version.files) <= set(LAYOUTS[entry.layout]) for version in versions)
     ):
         raise ValueError(f"not a manifest: bad entry {entry.name!r}")

@@ -15,6 +15,7 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from ..promotion import CURRENT, LabelReading
 from ..x509.problems import Problem
 
 _ARN_SUFFIX = re.compile(r"-[a-zA-Z0-9]{6}\Z")
@@ -23,9 +24,10 @@ MAX_SIZE: t.Final = 1 << 22
 
 
 class SecretVersion(t.NamedTuple):
-    """A secret that has a current version, without its value. version_id: of the one labelled AWSCURRENT.
+    """A secret, without its value. version_id: of the version that is to be had.
 
-    described: all that the listing told of it.
+    described: all that the listing told of it; readings: that version, by a label other than AWSCURRENT, and what is to
+    be had where it cannot be, in order. None where it is the current one.
     """
 
     name: str
@@ -33,6 +35,11 @@ class SecretVersion(t.NamedTuple):
     version_id: str
     tags: t.Mapping[str, str] = types.MappingProxyType({})
     described: t.Mapping[str, t.Any] = types.MappingProxyType({})
+    readings: tuple[LabelReading, ...] = ()
+
+    @property
+    def label(self) -> str:
+        return self.readings[0].label if self.readings else CURRENT
 
 
 class SecretFailure(t.NamedTuple):
@@ -46,10 +53,11 @@ class SecretFailure(t.NamedTuple):
 
 @dataclass(frozen=True)
 class SecretValue:
-    """A secret's current value: text, or bytes for a binary secret. Never shown."""
+    """A secret's value: text, or bytes for a binary secret. Never shown. problems: with what was to be had first."""
 
     secret: SecretVersion
     value: str | bytes = field(repr=False)
+    problems: tuple[Problem, ...] = ()
 
 
 def size_of(results: t.Iterable[SecretValue | SecretFailure]) -> int:
@@ -60,12 +68,14 @@ def size_of(results: t.Iterable[SecretValue | SecretFailure]) -> int:
 class Selection(t.NamedTuple):
     """Which secrets: those with all tags (and the prefix, if any), else the names and those with the prefix.
 
-    names: secret names or ARNs. An empty prefix selects all secrets, None does not select by prefix.
+    names: secret names or ARNs. An empty prefix selects all secrets, None does not select by prefix. labels: whose
+    versions are to be had; the first one that counts.
     """
 
     names: tuple[str, ...] = ()
     name_prefix: str | None = None
     tags: t.Mapping[str, str] = types.MappingProxyType({})
+    labels: tuple[str, ...] = (CURRENT,)
 
 
 class Discovery(t.NamedTuple):

@@ -156,7 +156,7 @@ class AwsDoctor:
             if isinstance(value, SecretFailure):
                 continue
             bundle, problems = self.verifier.verify(value.value, at=now)
-            yield from self._certificate(value.secret.name, problems)
+            yield from self._certificate(value.secret.name, [*value.problems, *problems])
             if bundle is not None:
                 good += 1
                 first_end = min(first_end or bundle.not_after, bundle.not_after)

@@ -13,6 +13,7 @@ from datetime import datetime
 from ..._core.pipeline.manifest import Entry, StoredVersion
 from ..._core.pipeline.naming import certificate_file_stem
 from ..._core.pipeline.source import SecretValue, SecretVersion
+from ..._core.promotion import CURRENT
 from ..._core.x509.changes import change_problems
 from ..._core.x509.problems import Problem, Refused
 from ..._ports.openssl.loading import LoadingCheck
@@ -73,6 +74,7 @@ class Installer:
         """Raises Refused."""
         secret = fetched.secret
         bundle, problems = self._verifier.verify(fetched.value, at=self._now, load=False)
+        problems = [*fetched.problems, *problems]
         stem = certificate_file_stem(secret.name)
         obstacle = self._directory.obstacle(self._options.layout, stem)
         if obstacle:
@@ -81,7 +83,7 @@ class Installer:
             raise Refused(problems)
         parts = bundle.render(self._options.layout)
         files = {part: hashlib.sha256(data).hexdigest() for part, data in parts.items()}
-        version = StoredVersion(version_digest(files), secret.version_id, files, bundle.facts())
+        version = StoredVersion(version_digest(files), secret.version_id, files, bundle.facts(), secret.label)
         old = self._entries.get(secret.name)
         changes = self._changes(old, version)
         if changes:
@@ -124,12 +126,17 @@ class Installer:
             self._directory.remove(old, except_paths=[entry.main_path, *entry.paths.values()])
 
     def _changes(self, old: Entry | None, new: StoredVersion) -> list[Problem]:
-        """What a renewal must not change. A kept version may come back, and a file that is gone must be replaced."""
+        """What a renewal must not change. A kept version may come back, and a file that is gone must be replaced.
+
+        The way back from a candidate is no renewal: what is current is compared with what was so here before.
+        """
         if old is None or old.version_id == new.version_id or self._directory.live_file(old.layout, old.stem) is None:
             return []
         if new.digest in [kept.digest for kept in old.previous]:
             return []
-        return change_problems(old.current.summary, new.summary, now=self._now, allowed=self._options.allow_changes)
+        if old.compared is None or old.compared.version_id == new.version_id:
+            return []
+        return change_problems(old.compared.summary, new.summary, now=self._now, allowed=self._options.allow_changes)
 
     def _is_still_served(self, old: Entry, version: StoredVersion) -> bool:
         """False for one that was proven, and then was not what lay there: HAProxy may have loaded that instead."""
@@ -149,6 +156,8 @@ class Installer:
             current=version,
             problems=[problem.as_dict() for problem in problems],
         )
+        if old and entry.label != CURRENT:
+            entry.settled = old.compared
         moved = old is not None and (old.layout, old.stem) != (entry.layout, entry.stem)
         if old and not moved:
             candidates = [old.current, *old.previous]

@@ -64,6 +64,7 @@ class SyncReporter:
                 "name": entry.name,
                 "arn": entry.arn,
                 "version_id": entry.current.version_id,
+                "label": entry.label,
                 "path": os.path.join(self._path, entry.main_path),
                 "action": action,
                 "fingerprint_sha256": summary.get("fingerprint_sha256"),
@@ -81,10 +82,18 @@ class SyncReporter:
 
     def failed(self, secret: SecretVersion | Entry, code: str, error: RotationError) -> None:
         problems = [Problem(code, "error", error.message)]
-        self.refused(secret.name, problems, arn=secret.arn, version_id=secret.version_id)
+        self.refused(secret.name, problems, arn=secret.arn, version_id=secret.version_id, label=secret.label)
 
-    def refused(self, name: str, problems: list[Problem], *, arn: str | None, version_id: str | None = None) -> None:
-        """Report a secret that is not written. What is on disk for it stays."""
+    def refused(
+        self,
+        name: str,
+        problems: list[Problem],
+        *,
+        arn: str | None,
+        version_id: str | None = None,
+        label: str | None = None,
+    ) -> None:
+        """Report a secret that is not written. What is on disk for it stays. label: by which it was to be read."""
         entries = self.manifest.entries
         entry = entries.get(name) or next((each for each in entries.values() if is_arn_of(name, each.arn)), None)
         dicts = [problem.as_dict() for problem in problems]
@@ -94,6 +103,7 @@ class SyncReporter:
                 "name": name,
                 "arn": arn,
                 "version_id": version_id,
+                "label": label,
                 "path": os.path.join(self._path, main_path(self._layout, certificate_file_stem(name_in_arn(name)))),
                 # A host's own failure says nothing about the certificate.
                 "action": "failed" if cause == "host" else "refused",

@@ -23,12 +23,12 @@ from ..._core.pipeline.source import (
     SecretFailure,
     SecretValue,
     SecretVersion,
-    Selection,
     is_arn_of,
     name_in_arn,
     size_of,
 )
 from ..._core.pipeline.sync_report import SyncReport
+from ..._core.promotion import CURRENT, LabelReading
 from ..._core.unexpected import UnexpectedFailure, only_rotation_errors
 from ..._core.x509.problems import Refused
 from ..._errors import InvalidOption, SecretsManagerError, StoreError
@@ -111,7 +111,7 @@ class CertificateSync:
             if not (selection.tags and selection.names and self._options.on_discovery_error == "fallback"):
                 raise
             self.report.warnings.append(f"Discovery by tags failed, falling back to names: {error.message}")
-            found = Found(source.discover(Selection(names=selection.names)), False)
+            found = Found(source.discover(selection._replace(name_prefix=None, tags={})), False)
         self.report.warnings += found.discovery.warnings
         return found
 
@@ -148,7 +148,7 @@ class CertificateSync:
         for name, entry in entries.items():
             self._names_by_stem.setdefault(entry.stem, []).append(name)
         return plan_sync(
-            found.discovery.secrets,
+            map(self._as_known, found.discovery.secrets),
             entries,
             layout=self._options.layout,
             rules=self._options.rules,
@@ -160,9 +160,11 @@ class CertificateSync:
         # Before anything is touched.
         results = self._source.read(plan.fetch) if plan.fetch and self._source else ()
         for secret, problem in plan.refused:
-            self._reporter.refused(secret.name, [problem], arn=secret.arn, version_id=secret.version_id)
+            self._reporter.refused(
+                secret.name, [problem], arn=secret.arn, version_id=secret.version_id, label=secret.label
+            )
         for secret in plan.unchanged:
-            self._keep(self._manifest.entries[secret.name])
+            self._keep(self._manifest.entries[secret.name], secret.label)
         self._expected = len(plan.fetch)
         return _some_at_a_time(iter(results))
 
@@ -230,7 +232,9 @@ class CertificateSync:
             with only_rotation_errors():
                 yield
         except Refused as refused:
-            self._reporter.refused(secret.name, refused.problems, arn=secret.arn, version_id=secret.version_id)
+            self._reporter.refused(
+                secret.name, refused.problems, arn=secret.arn, version_id=secret.version_id, label=secret.label
+            )
         except StoreError as error:
             self._reporter.failed(secret, "write_failed", error)
         except UnexpectedFailure as error:
@@ -255,8 +259,23 @@ class CertificateSync:
         self._sizes[os.path.join(self._directory.path, entry.main_path)] = installation.size
         self._reporter.deployed(entry, action, **self._before(entry, old if action == "updated" else None))
 
-    def _keep(self, entry: Entry) -> None:
-        """Nothing was read; but owner, mode and the calendar may have moved on."""
+    def _as_known(self, secret: SecretVersion) -> SecretVersion:
+        """A listing may lag behind, and not know of the candidate that it told of a moment ago: before that is left, it
+        is asked whether it is one still."""
+        entry = self._manifest.entries.get(secret.name)
+        labels = self._options.selection.labels if self._options.selection else ()
+        if entry is None or entry.label not in labels or entry.version_id == secret.version_id:
+            return secret
+        if entry.label == CURRENT or labels.index(secret.label) < labels.index(entry.label):
+            return secret
+        listed = secret.readings or (LabelReading(CURRENT, secret.version_id),)
+        return secret._replace(readings=(LabelReading(entry.label, entry.version_id), *listed))
+
+    def _keep(self, entry: Entry, label: str) -> None:
+        """Nothing was read; but owner, mode and the calendar may have moved on, and a candidate become current."""
+        if entry.label != label:
+            entry.read_by(label)
+            self._touched = True
         with self._answering_for(entry):
             action = "unchanged" if self._directory.attributes_match(entry) else "updated"
             if action == "updated" and not self._check_mode:

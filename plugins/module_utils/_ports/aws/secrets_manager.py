@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import collections
 import itertools
-import re
 import threading
 import typing as t
 import urllib.parse
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 
 try:
@@ -34,18 +34,16 @@ from ..._core.pipeline.source import (
     name_in_arn,
     partial_arn,
 )
-from ..._core.secrets.arn import AwsPlace, not_found, why_elsewhere
+from ..._core.promotion import CURRENT, counts_still, empty_candidate, outdated_candidate
+from ..._core.secrets.arn import AwsPlace, why_elsewhere
 from ..._core.x509.problems import Problem
 from ..._errors import SecretsManagerError
-from .prefixes import covering_prefixes
+from .secret_failures import DENIED, THROTTLED, TRANSIENT, call_failed, failure_of, no_version, secret_problem
+from .secret_listing import discovery_of, names_filter, prefix_filter, tag_filters, tags_of_listed
 
 LIST_PAGE_SIZE = 100
 BATCH_SIZE = 20
 _CONCURRENT_CALLS = 4
-_FILTER_VALUE = re.compile(r"[a-zA-Z0-9 :_@/+=.\-!]+")
-_DENIED = frozenset({"AccessDeniedException", "AccessDenied", "UnauthorizedOperation"})
-_THROTTLED = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"})
-_TRANSIENT = _THROTTLED | {"InternalServiceError", "InternalServiceErrorException", "InternalFailure"}
 
 
 class VersionValue(t.NamedTuple):
@@ -87,17 +85,18 @@ class SecretsManager:
         """The selected secrets. Raises SecretsManagerError when the selection itself cannot be read."""
         prefix = selection.name_prefix or ""
         if selection.tags:
-            listed = self._list(_tag_filters(selection.tags) + _prefix_filter(prefix))
-            return _discovery(
+            listed = self._list(tag_filters(selection.tags) + prefix_filter(prefix))
+            matching = [
                 secret
                 for secret in listed
-                if secret["Name"].startswith(prefix) and selection.tags.items() <= _tags(secret).items()
-            )._replace(where=self.where)
+                if secret["Name"].startswith(prefix) and selection.tags.items() <= tags_of_listed(secret).items()
+            ]
+            return discovery_of(matching, selection.labels)._replace(where=self.where)
         found: list[dict[str, t.Any]] = []
         failures: list[SecretFailure] = []
         warnings: list[str] = []
         if selection.name_prefix is not None:
-            found += [secret for secret in self._list(_prefix_filter(prefix)) if secret["Name"].startswith(prefix)]
+            found += [secret for secret in self._list(prefix_filter(prefix)) if secret["Name"].startswith(prefix)]
         known = {identifier for secret in found for identifier in (secret["Name"], secret["ARN"])}
         wanted = []
         for name in dict.fromkeys(selection.names):
@@ -109,7 +108,7 @@ class SecretsManager:
         try:
             named = self._list_named(wanted) if wanted else {}
         except SecretsManagerError as error:
-            if error.code not in _DENIED:
+            if error.code not in DENIED:
                 raise
             named = {}
             warnings.append(
@@ -119,7 +118,7 @@ class SecretsManager:
         found += named.values()
         for described in self._map(self._describe, [name for name in wanted if name not in named]):
             (failures if isinstance(described, SecretFailure) else found).append(described)  # type: ignore[arg-type]
-        discovery = _discovery(found)
+        discovery = discovery_of(found, selection.labels)
         return Discovery(discovery.secrets, (*failures, *discovery.failures), tuple(warnings), self.where)
 
     @property
@@ -133,13 +132,22 @@ class SecretsManager:
         return AwsPlace(str(self._client.meta.partition), str(self._client.meta.region_name))
 
     def read(self, secrets: t.Sequence[SecretVersion]) -> t.Iterator[SecretValue | SecretFailure]:
-        """The current values of these secrets, in any order, a few batches ahead of the consumer.
+        """The values of these secrets, in any order, a few batches ahead of the consumer.
 
         The version of a value is the one AWS delivered, which may be newer than the one asked for.
         """
-        batches = [secrets[start : start + BATCH_SIZE] for start in range(0, len(secrets), BATCH_SIZE)]
-        for results in self._map(self._read_batch, batches):
-            yield from results
+        for _secret, result in self.answers(secrets):
+            yield result
+
+    def answers(
+        self, secrets: t.Sequence[SecretVersion]
+    ) -> t.Iterator[tuple[SecretVersion, SecretValue | SecretFailure]]:
+        """As read, each with what was asked for. Current ones come 20 in a request, the others each in their own."""
+        current = [secret for secret in secrets if secret.label == CURRENT]
+        batches = [current[start : start + BATCH_SIZE] for start in range(0, len(current), BATCH_SIZE)]
+        asked = [*batches, *([secret] for secret in secrets if secret.label != CURRENT)]
+        for some, results in zip(asked, self._map(self._read_some, asked)):
+            yield from zip(some, results)
 
     # -- listing ------------------------------------------------------------------------------------------------
 
@@ -152,7 +160,7 @@ class SecretsManager:
         """By name or ARN, those that a listing finds for no more calls than asking for each of the others costs."""
         wanted = set(identifiers)
         found: dict[str, dict[str, t.Any]] = {}
-        pages = self._pages(_names_filter([name_in_arn(identifier) for identifier in identifiers]))
+        pages = self._pages(names_filter([name_in_arn(identifier) for identifier in identifiers]))
         for number, page in enumerate(pages, start=1):
             for secret in page:
                 found.update({key: secret for key in (secret["Name"], secret["ARN"]) if key in wanted})
@@ -186,6 +194,48 @@ class SecretsManager:
 
     # -- reading ------------------------------------------------------------------------------------------------
 
+    def _read_some(self, secrets: t.Sequence[SecretVersion]) -> list[SecretValue | SecretFailure]:
+        if secrets[0].label == CURRENT:
+            return self._read_batch(secrets)
+        return [self._read_first(secret) for secret in secrets]
+
+    def _read_first(self, secret: SecretVersion) -> SecretValue | SecretFailure:
+        """By the first of its labels that stands for a value, and still does when that is read."""
+        passed: list[Problem] = []
+        for place, reading in enumerate(secret.readings):
+            if reading.label == CURRENT:
+                result, _created = self._read_dated(secret)
+                return replace(result, problems=tuple(passed)) if isinstance(result, SecretValue) else result
+            try:
+                read = self.version_value(secret.name, secret.arn, reading.version_id)
+            except SecretsManagerError as error:
+                return failure_of(secret, error.code, error.message)
+            if read.value is None:
+                passed.append(empty_candidate(secret.name, reading.label, reading.version_id))
+                continue
+            is_current = CURRENT in read.labels  # it was promoted since it was listed
+            other = next((each.version_id for each in secret.readings[place:] if each.label == CURRENT), None)
+            if not is_current and not counts_still(read.labels, reading.label, other):
+                continue
+            if not is_current and not reading.based and other:
+                current, created = self._read_dated(secret)
+                if created and read.created and read.created < created:
+                    passed.append(outdated_candidate(secret.name, reading.label, reading.version_id))
+                    return replace(current, problems=tuple(passed)) if isinstance(current, SecretValue) else current
+            readings = () if is_current else (reading,)
+            version = secret._replace(version_id=reading.version_id, described={}, readings=readings)
+            return SecretValue(version, read.value, tuple(passed))
+        labels = [reading.label for reading in secret.readings]
+        return SecretFailure(secret.name, no_version(secret.name, labels), secret.arn)
+
+    def _read_dated(self, secret: SecretVersion) -> tuple[SecretValue | SecretFailure, datetime | None]:
+        """What is current, and since when it is there."""
+        try:
+            reply = self._call("get_secret_value", secret=secret.name, SecretId=secret.arn)
+        except SecretsManagerError as error:
+            return failure_of(secret, error.code, error.message), None
+        return _value(secret, reply), reply.get("CreatedDate")
+
     def _read_batch(self, secrets: t.Sequence[SecretVersion]) -> list[SecretValue | SecretFailure]:
         results: dict[str, SecretValue | SecretFailure] = {}
         once: dict[str, SecretVersion] = {}
@@ -215,12 +265,12 @@ class SecretsManager:
         except SecretsManagerError as error:
             # Policies written before BatchGetSecretValue existed allow only the single read; and what one secret lacks
             # must not be said of all.
-            if error.code in _DENIED or error.code == "ResourceNotFoundException":
+            if error.code in DENIED or error.code == "ResourceNotFoundException":
                 return {}
-            return {secret.arn: _failure(secret, error.code, error.message) for secret in secrets}
+            return {secret.arn: failure_of(secret, error.code, error.message) for secret in secrets}
         silent = "BatchGetSecretValue did not mention it."
         results: dict[str, SecretValue | SecretFailure] = {
-            secret.arn: _failure(secret, "NoAnswer", silent) for secret in secrets
+            secret.arn: failure_of(secret, "NoAnswer", silent) for secret in secrets
         }
         for value in reply["SecretValues"]:
             secret = _asked_for(by_id, value["ARN"])
@@ -228,18 +278,15 @@ class SecretsManager:
         for failed in reply.get("Errors") or []:
             secret = _asked_for(by_id, failed["SecretId"])
             code = failed.get("ErrorCode", "Unknown")
-            if code in _TRANSIENT:
+            if code in TRANSIENT:
                 results[secret.arn] = self._read_one(secret)
             else:
-                text = _call_failed("BatchGetSecretValue", code, failed.get("Message", ""), secret.name)
-                results[secret.arn] = _failure(secret, code, text)
+                text = call_failed("BatchGetSecretValue", code, failed.get("Message", ""), secret.name)
+                results[secret.arn] = failure_of(secret, code, text)
         return results
 
     def _read_one(self, secret: SecretVersion) -> SecretValue | SecretFailure:
-        try:
-            return _value(secret, self._call("get_secret_value", secret=secret.name, SecretId=secret.arn))
-        except SecretsManagerError as error:
-            return _failure(secret, error.code, error.message)
+        return self._read_dated(secret)[0]
 
     def version_value(self, name: str, arn: str, version_id: str) -> VersionValue:
         """Raises SecretsManagerError. (BatchGetSecretValue reads what is current, and nothing else.)"""
@@ -276,13 +323,13 @@ class SecretsManager:
             raise self._failed(name, secret, error) from None
         except BotoCoreError as error:  # no credentials, no connection, time-outs: their texts hold no values
             code = type(error).__name__
-            raise SecretsManagerError(_call_failed(name, code, str(error), secret), code, secret) from None
+            raise SecretsManagerError(call_failed(name, code, str(error), secret), code, secret) from None
 
     def _failed(self, operation: str, secret: str | None, error: ClientError) -> SecretsManagerError:
         code = error.response.get("Error", {}).get("Code", "Unknown")
         text = error.response.get("Error", {}).get("Message", "")
-        self._throttled_for_good |= code in _THROTTLED
-        return SecretsManagerError(_call_failed(operation, code, text, secret), code, secret)
+        self._throttled_for_good |= code in THROTTLED
+        return SecretsManagerError(call_failed(operation, code, text, secret), code, secret)
 
     def _count(self, event_name: str, **_event: t.Any) -> None:
         with self._lock:
@@ -309,56 +356,6 @@ class SecretsManager:
                 yield result
 
 
-def _call_failed(operation: str, code: str, text: str, secret: str | None) -> str:
-    of = f" of secret {secret}" if secret else ""
-    text = text.rstrip(".") or "no message"
-    if "PRIVATE KEY" in text:  # AWS quotes values that it finds invalid
-        text = "its message is withheld, as it quotes the value"
-    return f"secretsmanager:{operation}{of} failed with {code}: {text}. {_advice(code)}".rstrip()
-
-
-def _advice(code: str) -> str:
-    if code in _DENIED:
-        return "Allow the operation in the IAM policy of these credentials (and kms:Decrypt for the secret's key)."
-    if code in _THROTTLED:
-        return "AWS kept throttling; run again later or spread the hosts' runs."
-    if code in ("NoCredentialsError", "PartialCredentialsError"):
-        return "Give credentials: an instance role, a profile, environment variables or the module's options."
-    if code in ("EndpointConnectionError", "ConnectTimeoutError", "ConnectionClosedError", "ReadTimeoutError"):
-        return "Check the network path, the region and endpoint_url."
-    if code in ("UnrecognizedClientException", "ExpiredTokenException", "InvalidSignatureException", "ExpiredToken"):
-        return "Check the credentials: they are wrong or have expired."
-    return ""
-
-
-def secret_problem(name: str, code: str, text: str) -> Problem:
-    """What a failed call says of one secret. text: of the error."""
-    if code == "ResourceNotFoundException" and "staging label" in text:
-        return _no_current_version(name)
-    if code == "ResourceNotFoundException":
-        return Problem("secret_missing", "error", f"Secret {name} does not exist ({code}). {not_found(name)}")
-    if code in _DENIED:
-        return Problem("secret_access_denied", "error", text)
-    if code == "InvalidRequestException" and "delet" in text.lower():
-        return _deleted(name)
-    return Problem("secret_unreadable", "error", text)
-
-
-def _no_current_version(name: str) -> Problem:
-    text = f"Secret {name} has no version labelled AWSCURRENT. Store a value (PutSecretValue) or drop the name."
-    return Problem("secret_no_current_version", "error", text)
-
-
-def _deleted(name: str) -> Problem:
-    return Problem(
-        "secret_deleted", "error", f"Secret {name} is marked for deletion. Restore it (RestoreSecret) or drop the name."
-    )
-
-
-def _failure(secret: SecretVersion, code: str, text: str) -> SecretFailure:
-    return SecretFailure(secret.name, secret_problem(secret.name, code, text), secret.arn)
-
-
 def _asked_for(by_id: t.Mapping[str, SecretVersion], answered: str) -> SecretVersion:
     """Asked for by name, by ARN, or by an ARN without its suffix; AWS answers with the full ARN."""
     candidates = (answered, name_in_arn(answered), partial_arn(answered))
@@ -369,49 +366,3 @@ def _value(secret: SecretVersion, reply: t.Mapping[str, t.Any]) -> SecretValue:
     value = reply["SecretString"] if "SecretString" in reply else reply.get("SecretBinary", b"")
     name, arn = reply.get("Name", secret.name), reply.get("ARN", secret.arn)
     return SecretValue(SecretVersion(name, arn, reply["VersionId"], secret.tags), value)
-
-
-def _discovery(listed: t.Iterable[dict[str, t.Any]]) -> Discovery:
-    secrets: dict[str, SecretVersion] = {}
-    failures: dict[str, SecretFailure] = {}
-    for secret in listed:
-        name, arn = secret["Name"], secret["ARN"]
-        versions: t.Mapping[str, list[str]] = secret.get("SecretVersionsToStages") or {}
-        current = next((version for version, labels in versions.items() if "AWSCURRENT" in labels), None)
-        other = secrets.get(name)
-        if secret.get("DeletedDate"):
-            failures[arn] = SecretFailure(name, _deleted(name), arn, secret)
-        elif current is None:
-            failures[arn] = SecretFailure(name, _no_current_version(name), arn, secret)
-        elif other and other.arn != arn:
-            text = f"Secrets {other.arn} and {arn} have one name. Sync them to different directories."
-            failures[arn] = SecretFailure(name, Problem("file_name_collision", "error", text), arn)
-        else:
-            secrets[name] = SecretVersion(name, arn, current, _tags(secret), secret)
-    collided = {failure.name for failure in failures.values() if failure.problem.code == "file_name_collision"}
-    return Discovery(tuple(secrets[name] for name in sorted(secrets) if name not in collided), tuple(failures.values()))
-
-
-def _tags(secret: t.Mapping[str, t.Any]) -> dict[str, str]:
-    return {tag["Key"]: tag.get("Value", "") for tag in secret.get("Tags") or []}
-
-
-def _prefix_filter(prefix: str | None) -> list[dict[str, t.Any]]:
-    return [{"Key": "name", "Values": [prefix]}] if prefix and _filterable(prefix) else []
-
-
-def _names_filter(names: t.Sequence[str]) -> list[dict[str, t.Any]]:
-    prefixes = covering_prefixes(names)
-    return [{"Key": "name", "Values": prefixes}] if prefixes and all(map(_filterable, prefixes)) else []
-
-
-def _tag_filters(tags: t.Mapping[str, str]) -> list[dict[str, t.Any]]:
-    """One pair narrows the listing; further pairs are left to the check of each secret's own tags."""
-    key, value = next(iter(sorted(tags.items())))
-    pairs = (("tag-key", key), ("tag-value", value))
-    return [{"Key": name, "Values": [text]} for name, text in pairs if _filterable(text)]
-
-
-def _filterable(value: str) -> bool:
-    """Whether ListSecrets takes it as a filter value and does not read it as a negation."""
-    return bool(_FILTER_VALUE.fullmatch(value)) and not value.startswith("!")
