@@ -70,6 +70,7 @@ LONGEST = (
     "test_secret_events",
     "test_certificate_issue_interrupted",
     "test_certificate_issue_ca",
+    "test_events_page",
     "test_issuing_page",
     "test_quickstart_push",
     "test_role_issue",

@@ -17,7 +17,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 import typing as t
 
 import pytest
@@ -28,6 +27,7 @@ from ansible_collections.certops.rotation.tests.support.instance_metadata import
 from ansible_collections.certops.rotation.tests.support.moto import MotoServer
 from ansible_collections.certops.rotation.tests.support.ports import free_port
 from ansible_collections.certops.rotation.tests.support.systemd_host import SystemdHost, visible_in_services
+from ansible_collections.certops.rotation.tests.support.waiting import eventually
 
 ROOT = pathlib.Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "boot"
@@ -108,7 +108,7 @@ class Instance:
     def served(self, port: int, context: ssl.SSLContext | None = None, name: str = NAME) -> str:
         """Fingerprint of the certificate that a fresh connection gets. Raises OSError."""
         if context is None:
-            context = ssl.create_default_context()
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         with (
             socket.create_connection(("127.0.0.1", port), timeout=10) as connection,
@@ -183,13 +183,6 @@ class Cloud:
             file.flush()
             context.load_cert_chain(file.name)
         return context
-
-
-def eventually(condition: t.Callable[[], bool], seconds: float = 300) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to be"
-        time.sleep(0.2)
 
 
 @pytest.fixture(scope="module")

@@ -180,7 +180,7 @@ class Staying:
 
     def end(self) -> int:
         self._process.send_signal(signal.SIGTERM)
-        return self._process.wait(20)
+        return self._process.wait(60)
 
 
 def eventually(condition: t.Callable[[], bool]) -> None:

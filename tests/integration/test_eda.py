@@ -10,6 +10,7 @@ import base64
 import contextlib
 import hmac
 import http.client
+import importlib.util
 import json
 import os
 import pathlib
@@ -29,9 +30,11 @@ import yaml
 from ansible_collections.certops.rotation.tests.support import documented, pki, rotation, secrets_scan
 from ansible_collections.certops.rotation.tests.support.event_registry import EventRegistry
 from ansible_collections.certops.rotation.tests.support.ports import free_port
+from ansible_rulebook.util import substitute_variables
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-RULEBOOKS = pathlib.Path(__file__).parents[2] / "extensions" / "eda" / "rulebooks"
+SOURCES = documented.ROOT / "extensions" / "eda" / "plugins" / "event_source"
+RULEBOOKS = documented.ROOT / "extensions" / "eda" / "rulebooks"
 TOKEN = "a-token-that-nobody-guesses"
 PATIENCE = 120  # seconds
 
@@ -197,12 +200,14 @@ def test_twenty_requests_in_a_row(scene: rotation.Scene, tmp_path: pathlib.Path)
         scene.aws.client().delete_secret(SecretId=f"{rotation.PREFIX}broken", ForceDeleteWithoutRecovery=True)
 
         issued = scene.store("a")
+        began = time.monotonic()
         assert [listener.post("reload") for _number in range(20)] == [200] * 20
+        windows = (time.monotonic() - began) / 2 + 1
         listener.wait(lambda: scene.served("a") == issued.fingerprint_sha256, "to rotate")
         again = scene.store("a")
         assert listener.post("reload") == 200
         listener.wait(lambda: scene.served("a") == again.fingerprint_sha256, "to rotate once more")
-        assert listener.runs <= 5, "requests of two seconds have one run"
+        assert listener.runs <= 2 + windows, "requests of two seconds have one run"
         assert TOKEN not in listener.log
 
 
@@ -264,6 +269,50 @@ def test_one_event_is_all_that_a_rule_needs(rulebook: str) -> None:
             "event.secret_events.kind",
         }
     assert not any("events." in rule["condition"].replace("secret_events.", "") for rule in ruleset(rulebook)["rules"])
+
+
+def source_options(args: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any]) -> t.Any:
+    """What the source makes of its arguments, rendered as ansible-rulebook does."""
+    spec = importlib.util.spec_from_file_location("secret_events", SOURCES / "secret_events.py")
+    assert spec
+    assert spec.loader
+    source = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = source  # NamedTuple looks for it there
+    spec.loader.exec_module(source)
+    return source.options_of(substitute_variables(dict(args), dict(variables)))
+
+
+@pytest.mark.parametrize("rulebook", ["secrets", "promote", "expiring"])
+def test_the_source_takes_what_a_rulebook_gives(rulebook: str) -> None:
+    """Without any variable, with each of them, and with each as text."""
+    (source,) = ruleset(rulebook)["sources"]
+    args = source["certops.rotation.secret_events"]
+    queue = {"secrets": "certificates"}.get(rulebook, f"certificates-{rulebook}")
+    by_default = source_options(args, {})
+    assert by_default.queue == queue
+    assert by_default.kinds == {"secrets": ["secret"], "promote": ["candidate"]}.get(rulebook, [rulebook])
+    assert (by_default.settle, by_default.at_most) == (0.5, 10.0)
+    if rulebook == "promote":
+        assert by_default.labels == ["CANDIDATE"]
+    given = {
+        "queue": "another",
+        "region": "eu-west-1",
+        "profile": "events",
+        "endpoint_url": "http://127.0.0.1:4566",
+        "names": ["a", "b*"],
+        "name_prefix": ["web/"],
+        "tags": {"Team": "web"},
+        "settle": 1,
+        "at_most": 20,
+        "again": 60,
+        "tick": 600,
+    }
+    named = set(re.findall(r"\bevents_(\w+)", json.dumps(args)))
+    assert named <= set(given)
+    texts = {"names": "a,b*", "name_prefix": "web/", "tags": '{"Team": "web"}'}
+    for values in (given, {name: texts.get(name, str(value)) for name, value in given.items()}):
+        made = source_options(args, {f"events_{name}": values[name] for name in named})
+        assert {name: getattr(made, name) for name in named} == {name: given[name] for name in named}
 
 
 @pytest.mark.parametrize(

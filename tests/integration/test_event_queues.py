@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import typing as t
 
@@ -256,13 +257,14 @@ def test_another_rule_comes_and_goes(queues: Queues) -> None:
 def test_stopped_anywhere_the_next_run_finishes(
     queues: Queues, aws_events: MinistackServer, modules: ModuleServer, proxy: Proxy
 ) -> None:
-    """Whatever request fails: what was done so far is ours, and is gone on with, or removed."""
+    """At the beginning, between and at the end: what was done so far is ours, and is gone on with, or removed."""
     args = {"queues": ["lb1", "lb2"], "kinds": ["label"]}
     wanted = queues.run(**args).result["changes"]
     made = queues.state()
     queues.run(state="absent")
     behind = Queues(aws_events, modules, proxy.env)
-    for operation in dict.fromkeys(change.partition(" ")[0] for change in wanted):
+    assert [wanted[0], wanted[-1]] == ["CreateQueue certificates-dead", "PutTargets certificates-label"]
+    for operation in ("CreateQueue", "Subscribe", "PutTargets"):
         proxy.fail(operation, "AccessDenied")
         run = behind.run(**args)
         assert run.failed
@@ -273,6 +275,14 @@ def test_stopped_anywhere_the_next_run_finishes(
         assert not behind.run(**args).failed
         assert queues.state() == made
         behind.run(state="absent")
+
+
+def test_a_name_that_was_in_use_a_moment_ago(aws_events: MinistackServer, modules: ModuleServer, proxy: Proxy) -> None:
+    """AWS gives it again after a minute, which is waited for."""
+    proxy.fail("CreateQueue", "AWS.SimpleQueueService.QueueDeletedRecently", times=1)
+    run = Queues(aws_events, modules, proxy.env).run()
+    assert not run.failed, run.result["msg"]
+    assert run.result["api_calls"]["sqs:CreateQueue"] == 3
 
 
 def test_dead_letters_are_shown_and_stay(queues: Queues) -> None:
@@ -330,6 +340,15 @@ def test_exactly_the_calls_made_are_allowed(queues: Queues) -> None:
     free = {"sts:GetCallerIdentity"}  # needs no permission
     assert called - free == allowed("events-setup.json")
     assert looked - free == allowed("events-look.json")
+    source = (DOCS.parents[1] / "extensions/eda/plugins/event_source/secret_events.py").read_text()
+    read = {f"{service}:{call}" for service, call in re.findall(r'\b_call\(\s*"(\w+)", "(\w+)"', source)}
+    names = {
+        "sqs:get_queue_url": "sqs:GetQueueUrl",
+        "sqs:receive_message": "sqs:ReceiveMessage",
+        "sqs:delete_message_batch": "sqs:DeleteMessage",  # a batch needs no right of its own
+        "secretsmanager:describe_secret": "secretsmanager:DescribeSecret",
+    }
+    assert {names[call] for call in read} == allowed("events-consume.json")
     for name in ("events-setup.json", "events-look.json", "events-consume.json"):
         for statement in json.loads((DOCS / name).read_text())["Statement"]:
             assert statement["Effect"] == "Allow"

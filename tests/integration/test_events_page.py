@@ -14,7 +14,6 @@ import contextlib
 import json
 import os
 import pathlib
-import re
 import signal
 import subprocess
 import sys
@@ -31,7 +30,16 @@ PAGE = "events.md"
 COMMANDS = documented.commands(PAGE)
 TEXT = (documented.ROOT / "docs" / PAGE).read_text(encoding="utf-8")
 NAME = "web/www.example.com"
+RULEBOOKS = documented.ROOT / "extensions" / "eda" / "rulebooks"
 PATIENCE = 120  # seconds
+ENDING = {
+    "source": "aws.acm",
+    "detail-type": "ACM Certificate Approaching Expiration",
+    "account": "000000000000",
+    "region": "eu-central-1",
+    "resources": ["arn:aws:acm:eu-central-1:000000000000:certificate/1"],
+    "detail": {"DaysToExpiry": 31, "CommonName": "www.example.com"},
+}
 
 
 class RunningRulebook:
@@ -85,7 +93,10 @@ class Reader:
         inventory = yaml.safe_load((directory / "inventory.yml").read_text())
         group = inventory["haproxy"]
         here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
-        group["vars"] = {**scene.variables, **group["vars"], **here}
+        canary = {"haproxy_certificates_labels": ["CANDIDATE", "AWSCURRENT"]}
+        at_once = {"promotion_soak": "0", "promotion_lag": "0"}
+        group["vars"] = {**scene.variables, **group["vars"], **here, **canary}
+        inventory["all"] = {"vars": at_once}
         (directory / "inventory.yml").write_text(yaml.safe_dump(inventory))
 
     def next(self, beginning: str) -> str:
@@ -127,12 +138,6 @@ def reader(aws_events: MinistackServer, tmp_path: pathlib.Path) -> t.Iterator[Re
         yield Reader(tmp_path, scene)
 
 
-def text_command(rulebook: str) -> str:
-    """Of a block of text of the page."""
-    (found,) = re.findall(rf"^ansible-rulebook --rulebook certops\.rotation\.{rulebook} .*$", TEXT, re.MULTILINE)
-    return str(found)
-
-
 def test_the_page(reader: Reader) -> None:
     printed = reader.follow("ansible-playbook certops.rotation.events_setup -e events_name_prefix=web/ --check")
     assert printed.count("changed=1") == 2, "foreseen, and done"
@@ -149,7 +154,7 @@ def test_the_page(reader: Reader) -> None:
 
     reader.follow("ansible-playbook certops.rotation.events_setup -e events_name=certificates-promote")
     reader.follow("ansible-playbook certops.rotation.events_setup -e events_name=certificates-expiring")
-    one_in_acm_ends(reader)
+    the_others_are_told(reader)
     reader.send("certificates-dead", {"detail-type": "never taken"})
     assert "never taken" in reader.follow("ansible-playbook certops.rotation.events_setup --tags look")
     reader.follow("ansible-playbook certops.rotation.events_setup -e events_state=absent")
@@ -168,27 +173,32 @@ def rotates(reader: Reader, rulebook: RunningRulebook) -> None:
     rulebook.wait(lambda: reader.scene.served("www") == issued.fingerprint_sha256, "the event")
 
 
-def one_in_acm_ends(reader: Reader) -> None:
-    """The playbook issue is started. It has nothing to issue by here, says so, and the rulebook waits for the next."""
-    event = {
-        "id": "1",
-        "source": "aws.acm",
-        "detail-type": "ACM Certificate Approaching Expiration",
-        "account": "000000000000",
-        "region": "eu-central-1",
-        "time": "2026-11-27T00:00:00Z",
-        "resources": ["arn:aws:acm:eu-central-1:000000000000:certificate/1"],
-        "detail": {"DaysToExpiry": 31, "CommonName": "www.example.com"},
-    }
-    command = text_command("expiring")
-    variables = reader.directory / "variables.yml"
-    variables.write_text(variables.read_text().replace("certificates", "certificates-expiring"))
+def the_others_are_told(reader: Reader) -> None:
+    """By the rulebook expiring the playbook issue starts, which says here what it lacks, and the rulebook waits for the
+    next event. By the rulebook promote a candidate becomes current.
+
+    In one process, as a rulebook may have several parts. Each reads the queue that the page has made for it unless
+    told otherwise.
+    """
+    for name in ("promote", "expiring"):
+        assert f"\nansible-rulebook --rulebook certops.rotation.{name} --inventory inventory.yml --vars " in TEXT
+    parts = [yaml.safe_load((RULEBOOKS / f"{name}.yml").read_text()) for name in ("promote", "expiring")]
+    (reader.directory / "both.yml").write_text(yaml.safe_dump([each for part in parts for each in part]))
+    variables = yaml.safe_load((reader.directory / "promotion.yml").read_text())
+    assert variables.pop("events_queue") == "certificates-promote"
+    (reader.directory / "both_variables.yml").write_text(yaml.safe_dump(variables))
+    command = "ansible-rulebook --rulebook both.yml --inventory inventory.yml --vars both_variables.yml"
     with RunningRulebook(command, reader.directory, reader.env) as rulebook:
+        looking, issuing = "PLAY [Look for candidates]", "PLAY [Issue and renew certificates]"
+        rulebook.wait(lambda: rulebook.log.count(looking), "the tick at the start")
         for day in ("21", "22"):
-            before = began(rulebook)
-            reader.send("certificates-expiring", {**event, "id": day, "time": f"2026-11-{day}T00:00:00Z"})
-            rulebook.wait(lambda before=before: began(rulebook) > before, "the playbook issue")
-
-
-def began(rulebook: RunningRulebook) -> int:
-    return rulebook.log.count("PLAY [Issue and renew certificates")
+            before = rulebook.log.count(issuing)
+            reader.send("certificates-expiring", {**ENDING, "id": day, "time": f"2026-11-{day}T00:00:00Z"})
+            rulebook.wait(lambda before=before: rulebook.log.count(issuing) > before, "the playbook issue")
+        issued, secrets = reader.scene.authority.issue("www.example.com"), reader.scene.aws.client()
+        document = json.dumps(issued.secret_document())
+        staged = secrets.put_secret_value(SecretId=NAME, SecretString=document, VersionStages=["CANDIDATE"])[
+            "VersionId"
+        ]
+        rulebook.wait(lambda: secrets.get_secret_value(SecretId=NAME)["VersionId"] == staged, "the promotion")
+        assert reader.scene.served("www") == issued.fingerprint_sha256

@@ -168,7 +168,7 @@ def test_the_order_of_those_with_one_name_counts() -> None:
     leaf, key = odd_leaf(new, "client", at=pki.now(), identifying="key")
     path = haproxy.directory / "client.pem"
     path.write_text(leaf.pem.decode() + pki.private_key_pem(key))
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.load_cert_chain(path)
     files = [

@@ -80,7 +80,7 @@ class Balancer:
         return issued.fingerprint_sha256
 
     def served(self) -> str:
-        context = ssl.create_default_context()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         with (
             socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection,

@@ -67,7 +67,7 @@ def is_accepted(haproxy: HaproxyInstance, client: pki.IssuedCertificate, name: s
     """Does HAProxy answer a request of this client, who asks for this name?"""
     path = haproxy.directory / f"{client.names[0]}.pem"
     path.write_text(client.combined_pem)
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.load_cert_chain(path)
     try:

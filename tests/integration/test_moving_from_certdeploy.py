@@ -23,8 +23,9 @@ from ansible_collections.certops.rotation.tests.support.certbot_directory import
 from ansible_collections.certops.rotation.tests.support.certdeploy_client import CertdeployClient
 from ansible_collections.certops.rotation.tests.support.fork_server import ModuleServer
 from ansible_collections.certops.rotation.tests.support.playbook import PlaybookRun, run_playbook
-from ansible_collections.certops.rotation.tests.support.pusher_host import HOOKS, PROGRAM, eventually
+from ansible_collections.certops.rotation.tests.support.pusher_host import HOOKS, PROGRAM
 from ansible_collections.certops.rotation.tests.support.systemd_host import SystemdHost, visible_in_services
+from ansible_collections.certops.rotation.tests.support.waiting import eventually
 
 ROOT = pathlib.Path(__file__).parents[2]
 CERTDEPLOY = ROOT / ".dev/certdeploy/bin"

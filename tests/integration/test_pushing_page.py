@@ -14,7 +14,6 @@ import contextlib
 import pathlib
 import ssl
 import sys
-import time
 import typing as t
 
 import pytest
@@ -24,6 +23,7 @@ from ansible_collections.certops.rotation.tests.support.certbot_directory import
 from ansible_collections.certops.rotation.tests.support.ports import free_port
 from ansible_collections.certops.rotation.tests.support.ssh_hosts import make_key
 from ansible_collections.certops.rotation.tests.support.systemd_host import SystemdHost, visible_in_services
+from ansible_collections.certops.rotation.tests.support.waiting import eventually
 
 PAGE = "pushing.md"
 COMMANDS = documented.commands(PAGE)
@@ -141,13 +141,6 @@ class Reader:
     @property
     def has_read_all(self) -> bool:
         return self._done == COMMANDS
-
-
-def eventually(condition: t.Callable[[], bool], seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to be"
-        time.sleep(0.2)
 
 
 @pytest.fixture

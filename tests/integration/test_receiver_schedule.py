@@ -22,8 +22,8 @@ from ansible_collections.certops.rotation.tests.support.receiving_host import (
     SERVICE,
     ReceivingHost,
 )
-from ansible_collections.certops.rotation.tests.support.scheduled_host import eventually
 from ansible_collections.certops.rotation.tests.support.systemd_host import SystemdHost
+from ansible_collections.certops.rotation.tests.support.waiting import eventually
 
 SCRIPT = "#!/bin/sh\necho told >>/srv/told\n"
 CERTDEPLOY = ROOT / ".dev" / "certdeploy" / "bin" / "certdeploy-server"

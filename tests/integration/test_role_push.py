@@ -20,10 +20,10 @@ from ansible_collections.certops.rotation.tests.support.pusher_host import (
     QUEUE,
     RENEW,
     PusherHost,
-    eventually,
 )
 from ansible_collections.certops.rotation.tests.support.ssh_hosts import SshHost
 from ansible_collections.certops.rotation.tests.support.systemd_host import SystemdHost
+from ansible_collections.certops.rotation.tests.support.waiting import eventually
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,9 @@ from ansible_collections.certops.rotation.tests.support import pki
 from ansible_collections.certops.rotation.tests.support.event_queue import EventQueue
 from ansible_collections.certops.rotation.tests.support.ministack import MinistackServer
 from ansible_collections.certops.rotation.tests.support.playbook import PlaybookRun
-from ansible_collections.certops.rotation.tests.support.scheduled_host import Balancer, eventually
+from ansible_collections.certops.rotation.tests.support.scheduled_host import Balancer
 from ansible_collections.certops.rotation.tests.support.systemd_host import SystemdHost
+from ansible_collections.certops.rotation.tests.support.waiting import eventually
 
 EVENTS = "certops-rotation-events.service"
 

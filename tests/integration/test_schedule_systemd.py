@@ -31,9 +31,9 @@ from ansible_collections.certops.rotation.tests.support.scheduled_host import (
     TEXTFILE_OF_THE_PAGE,
     Balancer,
     block,
-    eventually,
 )
 from ansible_collections.certops.rotation.tests.support.systemd_host import SystemdHost
+from ansible_collections.certops.rotation.tests.support.waiting import eventually
 
 
 @pytest.fixture(scope="module")

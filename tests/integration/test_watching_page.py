@@ -15,7 +15,6 @@ import json
 import shutil
 import socket
 import sys
-import time
 import typing as t
 
 import pytest
@@ -24,6 +23,7 @@ from ansible_collections.certops.rotation.tests.support import documented, pki, 
 from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance
 from ansible_collections.certops.rotation.tests.support.nginx_server import NginxServer
 from ansible_collections.certops.rotation.tests.support.systemd_host import SystemdHost, visible_in_services
+from ansible_collections.certops.rotation.tests.support.waiting import eventually
 from ansible_collections.certops.rotation.tests.support.webhook_server import WebhookServer
 
 PAGE = "watching.md"
@@ -146,13 +146,6 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Scene]:
         port = life.enter_context(tls_server.server(mail))
         haproxy = life.enter_context(HaproxyInstance({"api.pem": api}))
         yield Scene(authority, {**dict.fromkeys(WEB_NAMES, nginx.port), "mail.example.com": port}, haproxy)
-
-
-def eventually(condition: t.Callable[[], bool], seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to be"
-        time.sleep(0.2)
 
 
 def test_the_page(scene: Scene) -> None:

@@ -103,7 +103,7 @@ class Browser:
     def focused(self) -> str:
         return str(self.script("const e = document.activeElement; return e.id || e.innerText || e.tagName"))
 
-    def wait(self, condition: t.Callable[[], t.Any], seconds: float = 20) -> t.Any:
+    def wait(self, condition: t.Callable[[], t.Any], seconds: float = 60) -> t.Any:
         patient = WebDriverWait(self.driver, seconds, 0.02, ignored_exceptions=[StaleElementReferenceException])
         return patient.until(lambda _driver: condition())
 

@@ -20,6 +20,7 @@ import importlib.machinery
 import importlib.util
 import os
 import pathlib
+import pkgutil
 import selectors
 import shlex
 import signal
@@ -45,6 +46,8 @@ _OURS = (
     "urls",
 )
 _OTHERS = ("botocore.config", "cryptography.hazmat.primitives.serialization.pkcs12", "cryptography.x509.ocsp")
+# Kinds of plugins, of which Ansible looks at all in each run.
+_PLUGINS = ("become", "cache", "callback", "connection", "inventory", "shell", "strategy", "vars")
 _FAILED = 1
 # Of what Ansible has imported: to take that apart would take longer than most modules.
 _kept: list[types.ModuleType] = []
@@ -126,6 +129,22 @@ def install(beginning: _Beginning) -> None:
 
     local.exec_command = exec_command
     _keep_compiled()
+    _read_ahead()
+
+
+def _read_ahead() -> None:
+    """Import what most runs find and import, wherever they find it: collections' metadata and plugins."""
+    loader: t.Any = importlib.import_module("ansible.plugins.loader")
+    loader.init_plugin_loader()
+    importlib.import_module("ansible.cli").init_plugin_loader = lambda _paths=None: None  # type: ignore[attr-defined]
+    for name in _PLUGINS:
+        [*getattr(loader, f"{name}_loader").all(class_only=True)]
+    for kind in ("action", "callback", "filter"):
+        package = importlib.import_module(f"ansible_collections.certops.rotation.plugins.{kind}")
+        for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            importlib.import_module(found.name)
+    for name in ("ansible.executor.process.worker", "ansible.playbook.role_include", "ansible.utils.encrypt"):
+        importlib.import_module(name)
 
 
 def _keep_compiled() -> None:

@@ -152,7 +152,7 @@ class HaproxyInstance:
             self._process.wait(5)
         except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait(5)
+            self._process.wait(60)
         self._process = None
 
     def is_running(self) -> bool:
@@ -214,8 +214,8 @@ class HaproxyInstance:
             "defaults",
             "    mode http",
             "    timeout connect 5s",
-            "    timeout client 30s",
-            "    timeout server 30s",
+            "    timeout client 300s",
+            "    timeout server 300s",
             "frontend tls",
             *(f"    bind 127.0.0.1:{port} ssl {self._filled(tls)}" for port, tls in zip(self.ports, self._tls)),
             "    http-request return status 200 content-type text/plain string ok",
@@ -271,7 +271,7 @@ class HaproxyInstance:
     def _filled(self, text: str) -> str:
         return text.format(certs=self.certs_dir, crt_list=self.crt_list_path, dir=self.directory)
 
-    def _wait(self, condition: t.Callable[[], bool], purpose: str, seconds: float = 15) -> None:
+    def _wait(self, condition: t.Callable[[], bool], purpose: str, seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert self.is_running(), f"HAProxy ended:\n{self.log}"

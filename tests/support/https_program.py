@@ -86,7 +86,7 @@ class HttpsProgram:
         """Kill it. Its directory, and so its log, stays."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait(10)
+            self._process.wait(60)
             self._process = None
 
     def get(self, path: str, port: int | None = None) -> bytes:

@@ -78,7 +78,7 @@ class NginxServer:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     @staticmethod
-    def _wait(condition: t.Callable[[], bool], purpose: str, seconds: float = 15) -> None:
+    def _wait(condition: t.Callable[[], bool], purpose: str, seconds: float = 60) -> None:
         end = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end, f"nginx took more than {seconds} seconds {purpose}"

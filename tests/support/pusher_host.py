@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import pathlib
 import sys
-import time
 import typing as t
 
 from . import secrets_scan
@@ -106,10 +105,3 @@ def _text(file: pathlib.Path) -> str:
         return file.read_text()
     except OSError:
         return ""
-
-
-def eventually(condition: t.Callable[[], bool], seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to be"
-        time.sleep(0.2)

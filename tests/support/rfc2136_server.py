@@ -144,7 +144,7 @@ class DnsUpdateServer:
                 self._process.wait(10)
             except subprocess.TimeoutExpired:
                 self._process.kill()
-                self._process.wait(10)
+                self._process.wait(60)
             self._process = None
 
     @property

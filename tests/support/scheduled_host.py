@@ -13,7 +13,6 @@ import re
 import socket
 import ssl
 import sys
-import time
 import typing as t
 
 from ansible_collections.certops.rotation.tests.support import pki, secrets_scan
@@ -129,7 +128,7 @@ class Balancer:
         return issued.fingerprint_sha256
 
     def served(self) -> str:
-        context = ssl.create_default_context()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         with (
             socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection,
@@ -174,10 +173,3 @@ class Balancer:
 def block(language: str, mark: str) -> str:
     """The fenced block of the page that has the mark in the line before it."""
     return re.search(rf"`{re.escape(mark)}`[^\n]*\n\n```{language}\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)[1]
-
-
-def eventually(condition: t.Callable[[], bool], seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to be"
-        time.sleep(0.2)

@@ -119,7 +119,7 @@ class SharedFleet:
         return context
 
     def _load_pair(self, context: ssl.SSLContext, client: str, host: str) -> None:
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         while True:
             cert, key = (self.file(host, f"client-{client}-{part}.pem") for part in ("cert", "key"))
             try:

@@ -39,6 +39,8 @@ description: What Ansible packs of a module for a host holds its compiled code, 
 """
 # PEP 552: checked by hash, which nobody asks for.
 _HEADER = importlib.util.MAGIC_NUMBER + b"\x01\0\0\0" + bytes(8)
+# Ansible looks a thousand times a second whether a task has ended, which takes a tenth of a processor from the task.
+_PAUSE = 0.01
 # Others may be of a test's own, under a name that another test has, too.
 _OF_ALL = ("ansible.modules.", "ansible_collections.")
 
@@ -60,11 +62,12 @@ def _code():
     core = str(pathlib.Path(ansible.release.__file__).resolve())
     found = hashlib.sha256(repr((sys.version, ansible.release.__version__, core)).encode())
     for place in AnsibleCollectionConfig.collection_paths:
-        plugins = pathlib.Path(place, "ansible_collections/certops/rotation/plugins")
-        for directory in ("modules", "module_utils"):
-            for path in sorted((plugins / directory).rglob("*.py")):
-                status = path.stat()
-                found.update(repr((str(path.resolve()), status.st_mtime_ns, status.st_size)).encode())
+        plugins = pathlib.Path(place, "ansible_collections/certops/rotation/plugins").resolve()
+        for directory, _subdirectories, names in (*os.walk(f"{plugins}/modules"), *os.walk(f"{plugins}/module_utils")):
+            for name in sorted(names):
+                if name.endswith(".py"):
+                    status = pathlib.Path(directory, name).stat()
+                    found.update(repr((directory, name, status.st_mtime_ns, status.st_size)).encode())
     return found.hexdigest()[:32]
 
 
@@ -76,12 +79,16 @@ def _link(kept, own):
 
 
 def _store(own, kept):
-    """What this run has packed, and no run before."""
+    """What this run has packed, and no run before. It is the owner's of the place, also when root has packed it."""
     for path in own.iterdir():
         if path.name.startswith(_OF_ALL) and not path.name.endswith((".lock", "-part")) and not path.is_symlink():
             kept.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=kept.parent) as directory:
                 copy = shutil.copyfile(path, pathlib.Path(directory, path.name))
+                owner = kept.parent.stat()
+                for made, mode in ((kept, 0o755), (copy, 0o644)):
+                    os.chown(made, owner.st_uid, owner.st_gid)
+                    made.chmod(mode)
                 copy.replace(kept / path.name)
 
 
@@ -97,6 +104,7 @@ def _find(*args, **kwargs):
 
 
 # As soon as this file is read, enabled or not.
+constants.DEFAULT_INTERNAL_POLL_INTERVAL = _PAUSE
 module_common.zipfile = types.SimpleNamespace(**{**vars(zipfile), "ZipFile": _CompiledZip})
 _find_and_pack = module_common._find_module_utils
 if "PACKED_MODULES" in os.environ:

@@ -78,7 +78,7 @@ def another(haproxy: SceneHaproxy, name: str, ports: t.Mapping[str, object]) -> 
             process.wait(5)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait(5)
+            process.wait(60)
 
 
 def _has_begun(path: pathlib.Path) -> bool:

@@ -25,6 +25,7 @@ _NO_RULE = frozenset({"ResourceNotFoundException"})
 _TOO_SOON = frozenset({"AWS.SimpleQueueService.QueueDeletedRecently", "QueueDeletedRecently"})
 _NOT_OFFERED = frozenset({"InvalidAction", "UnknownOperationException"})  # by some emulators
 _FORGOTTEN = 75.0  # seconds: a name may be had again a minute after its queue is gone
+_PAUSE = 2.0
 _AT_ONCE = 8
 
 Found = t.TypeVar("Found")
@@ -101,7 +102,7 @@ class EventServices:
                     return
                 if error.code not in _TOO_SOON or time.monotonic() > end:
                     raise
-                time.sleep(5)
+                time.sleep(_PAUSE)
         for failed in reply.get("FailedEntries") or []:
             code, text = failed.get("ErrorCode", "Unknown"), failed.get("ErrorMessage", "no message")
             raise AwsError(f"events:{step.name} failed with {code}: {text}", code)
