@@ -123,12 +123,14 @@ def value_answer(result: SecretValue | SecretFailure) -> dict[str, t.Any]:
 
 
 def _facts(secret: SecretVersion) -> list[t.Any]:
-    return [secret.name, secret.arn, secret.version_id, [list(reading) for reading in secret.readings]]
+    readings = [list(reading) for reading in secret.readings]
+    return [secret.name, secret.arn, secret.version_id, *([readings] if readings else [])]
 
 
 def answered_secret(facts: t.Sequence[t.Any]) -> SecretVersion:
     """One of those in the answer to a discovery."""
-    name, arn, version_id, readings = facts
+    name, arn, version_id, *more = facts
+    readings = more[0] if more else ()
     return SecretVersion(name, arn, version_id, readings=tuple(LabelReading(*reading) for reading in readings))
 
 
