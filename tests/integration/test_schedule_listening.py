@@ -21,7 +21,7 @@ from ansible_collections.certops.rotation.tests.support.event_queue import Event
 from ansible_collections.certops.rotation.tests.support.listening import FILES
 from ansible_collections.certops.rotation.tests.support.ministack import MinistackServer
 from ansible_collections.certops.rotation.tests.support.ports import free_port
-from ansible_collections.certops.rotation.tests.support.scheduled_host import eventually
+from ansible_collections.certops.rotation.tests.support.waiting import eventually
 
 
 class Waiting:
