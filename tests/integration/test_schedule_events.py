@@ -27,6 +27,7 @@ from ansible_collections.certops.rotation.tests.support.systemd_host import Syst
 from ansible_collections.certops.rotation.tests.support.waiting import eventually
 
 EVENTS = "certops-rotation-events.service"
+DROP_IN_OF_EVENTS = f"/run/systemd/system/{EVENTS}.d"
 
 
 class Listening(Balancer):
@@ -164,6 +165,11 @@ def test_other_settings_take_a_playbook_first(balancer: Listening) -> None:
     assert int(kept) >= 2
     calls = balancer.shell("stat -c '%a %n' /var/lib/certops-rotation/calls/*").split("\n")[:-1]
     assert [call.split()[0] for call in calls] == ["600"]
+    balancer.host.write("/etc/ansible/ansible.cfg", "[defaults]\n# nocows = true\nlog_path = /root/log\n")
+    with balancer.journal_of() as said:
+        balancer.served_soon(balancer.store())
+    assert "PLAY [" in said[0], "settings of Ansible are for a playbook"
+    balancer.shell("rm /etc/ansible/ansible.cfg")
     balancer.schedule(at_start=False)
 
 
@@ -176,20 +182,48 @@ def test_what_only_ansible_understands_takes_a_playbook(balancer: Listening) -> 
     balancer.schedule(at_start=False)
 
 
-def test_the_service_comes_again_and_is_confined_as_documented(balancer: Listening) -> None:
+def test_the_service_comes_again(balancer: Listening) -> None:
+    """After its directory was removed, with all that runs have left, which it cannot make by itself; and killed.
+
+    That is last: who waits at a queue and is killed takes messages along, for as long as the queue hides them.
+    """
     assert balancer.shell(f"systemctl show --property=Restart --value {EVENTS}") == "always\n"
-    balancer.host.write(f"/run/systemd/system/{EVENTS}.d/home.conf", "[Service]\nProtectHome=yes\n")
+    balancer.host.write(f"{DROP_IN_OF_EVENTS}/soon.conf", "[Service]\nRestartSec=100ms\n")
+    balancer.shell("systemctl daemon-reload; rm -r /var/lib/certops-rotation")
+    balancer.store()
+    eventually(lambda: "events was removed" in balancer.journal(), 60)
+    balancer.served_soon(balancer.store())
+    assert balancer.shell("stat -c %a /var/lib/certops-rotation /var/lib/certops-rotation/events") == "700\n700\n"
+    process = balancer.shell(f"systemctl show --property=MainPID {EVENTS}")
+    balancer.shell(f"systemctl kill --signal=KILL {EVENTS}")
+    eventually(lambda: balancer.shell(f"systemctl show --property=MainPID {EVENTS}") not in (process, "MainPID=0\n"))
+    balancer.shell(f"rm -r {DROP_IN_OF_EVENTS}; systemctl daemon-reload")
+
+
+def test_the_service_is_confined_as_documented(balancer: Listening) -> None:
+    """Its exposure; and as it sees itself, it writes nowhere else, and starts nothing. systemd's own "strict" leaves
+    /dev/shm writable, and in some places /run."""
+    balancer.host.write(f"{DROP_IN_OF_EVENTS}/home.conf", "[Service]\nProtectHome=yes\n")
     balancer.shell("systemctl daemon-reload")
     shown = balancer.shell(f"systemd-analyze security --no-pager {EVENTS}", check=False)
-    balancer.shell(f"rm -r /run/systemd/system/{EVENTS}.d; systemctl daemon-reload")
+    balancer.shell(f"rm -r {DROP_IN_OF_EVENTS}; systemctl daemon-reload")
     documented = re.search(rf"`{EVENTS}` has an exposure of (\d\.\d)", PAGE)[1]
     measured = float(re.search(rf"level for {EVENTS}: (\S+)", shown)[1])
     version = int(balancer.shell("systemctl --version").split()[1])
     assert measured <= float(documented) + (0.5 if version > 252 else 0), shown
     units = "/etc/systemd/system/certops-rotation*"
     assert balancer.shell(f"systemd-analyze verify {units} 2>&1") == ""
-    balancer.shell(f"systemctl kill --signal=KILL {EVENTS}")
-    balancer.served_soon(balancer.store())
+
+    state = "/var/lib/certops-rotation"
+    places = f"/ /etc {CERTIFICATES} /opt /root /run /run/systemd/system /dev/shm /var/lib {state} {state}/events"
+    touch = "touch $$place/probe 2>/dev/null && rm $$place/probe && echo writes $$place"
+    start = f"systemctl start {SERVICE} 2>/dev/null && echo starts"
+    probe = f"[Service]\nExecStartPre=sh -c 'for place in {places}; do {touch}; done; {start}; true'\n"
+    with balancer.journal_of() as said:
+        balancer.host.write(f"{DROP_IN_OF_EVENTS}/probe.conf", probe)
+        balancer.shell(f"systemctl daemon-reload; systemctl restart {EVENTS}")
+    assert re.findall("^(?:writes|starts).*", said[0], re.MULTILINE) == [f"writes {state}/events"]
+    balancer.shell(f"rm -r {DROP_IN_OF_EVENTS}; systemctl daemon-reload")
 
 
 def test_without_a_queue_nothing_of_it_is_left(balancer: Listening) -> None:
@@ -198,5 +232,7 @@ def test_without_a_queue_nothing_of_it_is_left(balancer: Listening) -> None:
     assert balancer.shell(f"systemctl is-active {EVENTS}", check=False) == "inactive\n"
     names = balancer.shell("ls /opt/certops-rotation /etc/certops-rotation /etc/systemd/system")
     assert not re.search(r"events|listen|quick|wake", names), names
+    assert balancer.start() == 0
+    assert "calls" not in balancer.shell("ls /var/lib/certops-rotation"), "what a playbook was given may be secret"
     balancer.schedule(state="absent")
     assert balancer.shell("find /etc /opt /var/lib /run/systemd -name '*certops-rotation*'", check=False) == ""

@@ -107,6 +107,7 @@ _ALIASES: t.Final = {
     "session_token": ("aws_session_token",),
     "endpoint_url": ("aws_endpoint_url",),
     "aws_ca_bundle": (),
+    "aws_config": (),
     "validate_certs": (),
 }
 _CREDENTIALS: t.Final = frozenset({"profile", "access_key", "secret_key", "session_token"})

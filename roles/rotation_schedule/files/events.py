@@ -44,6 +44,11 @@ _REGIONS = (
     re.compile(r"https?://(?:[a-z0-9-]+\.)?sqs(?:-fips)?\.([a-z0-9-]+)\."),
     re.compile(r"https?://([a-z0-9-]+)\.queue\.amazonaws\."),
 )
+_LIMITS: dict[str, t.Any] = {
+    "connect_timeout": 10,
+    "read_timeout": LONGEST_WAIT + 15,
+    "retries": {"total_max_attempts": 1},
+}
 Message = t.Mapping[str, t.Any]
 _RANDOM = random.SystemRandom()
 
@@ -97,7 +102,7 @@ class Queue:
             aws_session_token=option("session_token"),
             verify=False if str(option("validate_certs", True)).lower() in ("false", "no") else option("aws_ca_bundle"),
             # It waits itself between tries, and nothing may take for ever.
-            config=Config(connect_timeout=10, read_timeout=LONGEST_WAIT + 15, retries={"total_max_attempts": 1}),
+            config=Config(**{**(option("aws_config") or {}), **_LIMITS}),
         )
 
     def _find(self) -> str:

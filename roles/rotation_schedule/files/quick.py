@@ -110,7 +110,7 @@ def wrong_with(result: t.Mapping[str, t.Any]) -> str:
 def tell(result: t.Mapping[str, t.Any]) -> int:
     """For people, and the exit code."""
     for warning in result.get("warnings") or []:
-        sys.stdout.write(f"[WARNING]: {warning if isinstance(warning, str) else warning.get('msg', warning)}\n")
+        sys.stdout.write(f"[WARNING]: {text_of(warning)}\n")
     for certificate in result.get("certificates") or []:
         if certificate.get("action") != "unchanged":
             sys.stdout.write(f"{certificate.get('name')}: {certificate.get('action')}\n")
@@ -120,6 +120,13 @@ def tell(result: t.Mapping[str, t.Any]) -> int:
         return FAILED
     sys.stdout.write(f"The rotation has ended well: {'changed' if result.get('changed') else 'nothing to do'}.\n")
     return 0
+
+
+def text_of(warning: t.Any) -> str:
+    """Since ansible-core 2.19 it may be a dictionary, with the text in an inner one."""
+    while isinstance(warning, dict):
+        warning = warning.get("msg") or warning.get("event") or str(warning)
+    return str(warning)
 
 
 if __name__ == "__main__":

@@ -81,11 +81,17 @@ def test_what_is_wrong_is_told_as_a_playbook_tells_it(
     result: dict[str, t.Any], said: str, ending: t.Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """In the words of the role, and without what a terminal obeys."""
-    warned = {**result, "warnings": ["option path: odd\ud800"]}
+    structured = {"event": {"msg": "option path: odd", "__ansible_type": "Event"}, "__ansible_type": "WarningSummary"}
+    warned = {**result, "warnings": ["option path: odd\ud800", structured, {"msg": "odd"}]}
     assert ending(given(), json.dumps(warned), status=1) == quick.FAILED
     printed = capsys.readouterr()
     assert printed.err == said
-    assert printed.out == "[WARNING]: haproxy_certificates_path: odd\\ud800\n"
+    assert printed.out.split("\n") == [
+        "[WARNING]: haproxy_certificates_path: odd\\ud800",
+        "[WARNING]: haproxy_certificates_path: odd",
+        "[WARNING]: odd",
+        "",
+    ]
 
 
 def test_it_imports_little_where_nothing_is_wrong() -> None:

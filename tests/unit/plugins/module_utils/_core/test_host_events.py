@@ -167,5 +167,7 @@ def test_options_of_aws():
         "endpoint_url": "https://sqs.example.com",
         "profile": "events",
     }
+    proxies = {"aws_config": {"proxies": {"https": "http://proxy.example.com"}}}
+    assert aws_options({"region": "x"}, proxies) == {"region": "x", **proxies}
     for nothing in (None, "", [], "nonsense"):
         assert aws_options({"region": "x", "secret_key": ""}, nothing) == {"region": "x"}
