@@ -188,7 +188,7 @@ def test_what_others_do_while_it_soaks(fleet: PromotionFleet, old: dict[str, str
     assert told["held"] == names("f")
     assert told["withdrawn"] == names("g", "h", "j", "k")
     for said in ("while this run was under way", "another version has become", "has taken the label", "it has expired"):
-        assert said in run.error
+        assert said in run.error, run.error
     serving = {name: fleet.served(name) for name in works}
     assert serving["f"][2] == old["f"]
     assert serving["g"] == [others["g"].fingerprint_sha256] * 2 + [serving["g"][2]]

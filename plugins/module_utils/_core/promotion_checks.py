@@ -4,8 +4,8 @@
 
 """Checks of the user's own before a promotion: what is asked over HTTP, and what an answer means. Pure.
 
-A URL that does not answer as it should has failed. A Prometheus that does not answer knows nothing: it only watches,
-so that nothing speaks against a candidate then.
+A URL that does not answer as it should has failed. A Prometheus that does not answer, or has no number, knows nothing:
+it only watches, so that nothing speaks against a candidate then.
 """
 
 from __future__ import annotations
@@ -200,8 +200,9 @@ def _of_query(request: CheckRequest, result: t.Mapping[str, t.Any]) -> tuple[str
         return "unasked", f"Prometheus gave no answer: {f'status {status}' if status > 0 else _said(result)}"
     if request.expected == NOTHING:
         return ("failed", f"{len(values)} results instead of nothing") if values else ("passed", "")
-    if not values:
-        return "failed", f"no result, where each has to be {request.expected}"
+    if not values or any(map(math.isnan, values)):  # no traffic yet, or nobody who measures it
+        said = "no number" if values else "no result"
+        return "unasked", f"Prometheus gave {said}, where each has to be {request.expected}"
     wrong = [value for value in values if not _meets(value, request.expected)]
     if wrong:
         return "failed", f"{wrong[0]:g} is not {request.expected}" + (

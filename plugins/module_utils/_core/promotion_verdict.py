@@ -24,6 +24,7 @@ VerdictKind = t.Literal["promote", "hold", "withdraw"]
 #: lagging: it has not seen the candidate yet; unread: it never will; untried: it would deploy it, in check mode; other:
 #: the certificate is not for this canary.
 AnswerKind = t.Literal["right", "wrong", "unasked", "lagging", "unread", "untried", "other"]
+_EVER: t.Final = datetime.datetime.min.replace(tzinfo=datetime.timezone.utc)
 _OPEN: t.Final = ("unasked", "lagging", "unread")
 #: What a candidate is found to be that can never be promoted.
 _LOST: t.Final = {
@@ -31,6 +32,7 @@ _LOST: t.Final = {
     "expired": "it has expired",
     "invalid": "it may not be served",
 }
+_UNKNOWN: t.Final = "it could not be read"
 _LONGEST = 300  # characters of a reason that somebody else has written
 
 
@@ -123,8 +125,11 @@ def verdicts(
     told = []
     for known in (found for found in before if found["state"] != "none"):
         found = there.get(_key(known))
-        if found is not None and found["version_id"] == known["version_id"]:
-            told.append(_verdict(found, canaries, rules, now, checks))
+        if found is not None and found["state"] == "unknown":
+            told.append(_held(found, _because(_UNKNOWN, found), rules, now))
+        elif found is not None and found["version_id"] == known["version_id"]:
+            moved = _moved_meanwhile(known, found)
+            told.append(_held(found, moved, rules, now) if moved else _verdict(found, canaries, rules, now, checks))
         elif current.get(_key(known)) == known["version_id"]:
             told.append(PromotionVerdict(known, "promote", "somebody else has made it the current version meanwhile"))
         elif found is not None:
@@ -140,6 +145,17 @@ def verdicts(
                 )
             )
     return told
+
+
+def _moved_meanwhile(known: _Result, found: _Result) -> str:
+    """Of one that counts still: why what the canaries have proven says nothing of it, or ""."""
+    if found["state"] != "staged":
+        return ""
+    if known["state"] == "unknown":
+        return "it could not be read when the canaries were asked: the next run goes on with it"
+    if known.get("current_version_id") != found.get("current_version_id"):
+        return "somebody has made another version the current one meanwhile: the next run goes on with it"
+    return ""
 
 
 def is_lagging(candidates: t.Iterable[_Result], canary: Canary, rules: PromotionRules, now: datetime.datetime) -> bool:
@@ -169,6 +185,8 @@ def _verdict(
     state = candidate["state"]
     if state == "promoted":
         return PromotionVerdict(candidate, "promote", "AWSCURRENT is at it already, and the rest is done now")
+    if state == "unknown" and not (rules.withdraw and candidate.get("version_id")):
+        return _held(candidate, _because(_UNKNOWN, candidate), rules, now)
     if rules.withdraw:
         return PromotionVerdict(candidate, "withdraw", "promotion_withdraw says so")
     if state in _LOST:
@@ -231,7 +249,7 @@ def _answer(candidate: _Result, canary: Canary, label: str, now: datetime.dateti
         return CanaryAnswer("other")
     if item.get("version_id") != candidate["version_id"]:
         return _not_seen(item, canary, label)
-    deployed = _deployed(item, result, now)
+    deployed = _deployed(candidate, item, result, now)
     if deployed.kind != "right" or not canary.asked_again:
         return deployed
     return _asked_again(item, canary, deployed)
@@ -250,7 +268,7 @@ def _not_seen(item: _Result, canary: Canary, label: str) -> CanaryAnswer:
     return CanaryAnswer("lagging", "has not seen it yet, for listings lag behind by some minutes")
 
 
-def _deployed(item: _Result, result: _Result, now: datetime.datetime) -> CanaryAnswer:
+def _deployed(candidate: _Result, item: _Result, result: _Result, now: datetime.datetime) -> CanaryAnswer:
     name, action = item["name"], item["action"]
     if action == "refused" and item.get("cause", "content") == "content":
         return CanaryAnswer("wrong", f"refused it: {_problems(item)}")
@@ -262,7 +280,8 @@ def _deployed(item: _Result, result: _Result, now: datetime.datetime) -> CanaryA
     if name in (result.get("not_proven") or {}):
         return CanaryAnswer("unasked", f"has it, and could not be asked for it: {_short(result['not_proven'][name])}")
     if item.get("proven") or name in (result.get("proven") or ()):
-        since = min(_instant(item.get("proven_at"), now), now)
+        # The clocks are those of several machines; before it was staged nobody has proven it.
+        since = max(min(_instant(item.get("proven_at"), now), now), _instant(candidate.get("created_at"), _EVER))
         return CanaryAnswer("right", f"has proven it at {isoformat_utc(since)}", since)
     if "plan" in result:
         return CanaryAnswer("untried", "would deploy and prove it")

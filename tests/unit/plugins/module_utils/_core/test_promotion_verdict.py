@@ -79,12 +79,14 @@ def test_what_all_canaries_have_proven_for_the_soak_is_promoted() -> None:
         ({"proven_at": None}, {}, 600),  # nobody knows when
         ({"proven_at": at(-HOUR)}, {}, 600),  # by a clock that is ahead
         ({"proven_at": "yesterday"}, {}, 600),
+        ({"proven_at": at(6 * HOUR)}, {}, 300),  # by a clock that is behind: it was staged five minutes ago
     ],
 )
 def test_the_soak_is_counted_from_when_it_was_proven(
     item_facts: dict[str, t.Any], result: dict[str, t.Any], seconds: int
 ) -> None:
-    (told,) = verdicts([candidate()], [canary(item(**item_facts), **result)], RULES, NOW)
+    found = candidate(created_at=at(datetime.timedelta(minutes=5)))
+    (told,) = verdicts([found], [canary(item(**item_facts), **result)], RULES, NOW)
     assert (told.verdict, told.as_result()["soak_left"]) == ("promote", seconds)
 
 
@@ -260,12 +262,25 @@ def test_the_proof_is_asked_for_again_at_the_end_of_the_soak(asked: Canary, kind
         ([candidate(state="none", version_id=None, current_version_id="new")], "promote", "somebody else has made it"),
         ([candidate(state="promoted", current_version_id="new")], "promote", "AWSCURRENT is at it already"),
         ([candidate(state="superseded", current_version_id="theirs")], "withdraw", "another version has become"),
+        # Without a base, as of a rotation by AWS: somebody went back to an older version.
+        ([candidate(base_version_id=None, current_version_id="older")], "hold", "somebody has made another version"),
+        ([candidate(state="unknown", version_id=None)], "hold", "it could not be read"),
     ],
 )
 def test_what_has_become_of_it_during_the_soak(now: list[dict[str, t.Any]], kind: str, reason: str) -> None:
     (told,) = verdicts(now, [again("right")], RULES, NOW, before=[candidate()])
     assert told.verdict == kind
     assert reason in told.reason
+
+
+def test_what_could_not_be_read_is_held() -> None:
+    """Whatever the canaries say: nobody has waited for it, or run checks for it."""
+    unknown = candidate(state="unknown", created_at=None, problems=[{"message": "access denied"}])
+    assert verdict(unknown, canary(item())) == ("hold", "it could not be read: access denied")
+    assert verdict(candidate(), canary(item()), before=[unknown])[0] == "hold"
+    by_hand = PromotionRules("CANDIDATE", withdraw=True)
+    assert verdict(unknown, rules=by_hand)[0] == "withdraw"
+    assert verdict({**unknown, "version_id": None}, rules=by_hand)[0] == "hold"
 
 
 def test_what_was_staged_during_the_soak_is_left_to_the_next_run() -> None:
