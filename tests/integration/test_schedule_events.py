@@ -226,6 +226,12 @@ def test_the_service_is_confined_as_documented(balancer: Listening) -> None:
     balancer.shell(f"rm -r {DROP_IN_OF_EVENTS}; systemctl daemon-reload")
 
 
+def test_by_cron_what_was_removed_is_made_again(balancer: Listening) -> None:
+    """There no systemd makes it. This is what cron runs each minute."""
+    balancer.shell(f"systemctl stop {EVENTS}; rm -r /var/lib/certops-rotation; /opt/certops-rotation/listen --once")
+    assert balancer.shell("stat -c %a /var/lib/certops-rotation") == "700\n"
+
+
 def test_without_a_queue_nothing_of_it_is_left(balancer: Listening) -> None:
     assert balancer.schedule(events="", at_start=False).changed
     assert balancer.schedule(events="", at_start=False).changed == []
