@@ -140,7 +140,9 @@ options:
       - What waits is not issued again, unless it is not as it is wanted by now. What was withdrawn is issued again
         after one, two, four and then seven days, or with
         O(certops.rotation.certificate_issue#module:force).
-      - The first certificate of a secret is current at once, for there is nothing that could be served instead.
+      - The first certificate of a secret is current at once, for there is nothing that could be served instead. So is
+        what waits, or is issued, when the current one has ended; below O(certops.rotation.certificate_issue#module:emergency_floor)
+        each run fails for what waits.
     type: str
     default: AWSCURRENT
   renewal_info:

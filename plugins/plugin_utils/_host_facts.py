@@ -15,7 +15,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.text import
 # Variables of the roles, playbooks and the callback.
 _VARIABLES = re.compile(
     r"_*(acme_certificates|haproxy_certificates|certificate_push|certificate_receiver|endpoint_monitor|rotation|shared_ca)_\w+"
-    r"|_*(rotate_ca|reissue)_\w+"
+    r"|_*(rotate_ca|reissue|promotion|events)_\w+"
     r"|rollback_(names|expired|secrets|delegate|versions)|status_max_age|(issue|push|monitor)_\w+|endpoint|domains"
 )
 _MOST_NAMED = 5

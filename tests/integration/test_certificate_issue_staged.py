@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import datetime
+import json
 import typing as t
 
 import pytest
@@ -143,12 +145,49 @@ def test_somebody_stores_another_current_one_meanwhile(scene: Scene) -> None:
     wanted = [{"domains": [NAMES[0], "more.example.com"], "name": NAMES[0]}]
     good(scene.issue(wanted, **STAGED))
     other = pki.CertificateAuthority().issue(NAMES[0])
-    document = {"certificate": other.certificate_pem, "private_key": other.private_key_pem}
-    scene.aws.put_secret(NAMES[0], {**document, "certificate_chain": other.chain_pem})
+    scene.aws.put_secret(NAMES[0], document(other))
     run = good(scene.issue(wanted, **STAGED))
     assert actions(run) == {NAMES[0]: "staged"}, "the one that waited was for another current one"
     current = holder(scene, NAMES[0], "AWSCURRENT")
     assert labels(scene, NAMES[0])[holder(scene, NAMES[0], "CANDIDATE")] == ["CANDIDATE", f"CANDIDATE-ON-{current}"]
+
+
+def test_it_becomes_current_unproven_when_the_current_one_has_ended(scene: Scene) -> None:
+    """Nothing is left to be lost. The first one waits, the second one is ordered."""
+    authority, ordered = pki.CertificateAuthority(), orders(scene)
+    waiting = {}
+    for name in NAMES:
+        old = authority.issue(name, not_before=days(-90), not_after=days(-1))
+        base = scene.aws.put_secret(name, document(old))
+        if name == NAMES[0]:
+            new = authority.issue(name)
+            waiting[name] = new.fingerprint_sha256
+            scene.aws.client().put_secret_value(
+                SecretId=name,
+                SecretString=json.dumps(document(new)),
+                VersionStages=["CANDIDATE", f"CANDIDATE-ON-{base}"],
+            )
+    run = good(scene.issue(NAMES, **STAGED))
+    assert actions(run) == {NAMES[0]: "renewed", NAMES[1]: "issued"}
+    assert orders(scene) == ordered + 1
+    for name in NAMES:
+        item = items(run)[name]
+        assert item["candidate"] is None
+        assert in_s3(scene, name) == item["fingerprint_sha256"] == waiting.get(name, item["fingerprint_sha256"])
+        assert labels(scene, name)[item["version_id"]] == ["AWSCURRENT"]
+    assert not good(scene.issue(NAMES, **STAGED)).result["changed"]
+
+
+def days(count: int) -> datetime.datetime:
+    return datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=count)
+
+
+def document(issued: pki.IssuedCertificate) -> dict[str, str]:
+    return {
+        "certificate": issued.certificate_pem,
+        "private_key": issued.private_key_pem,
+        "certificate_chain": issued.chain_pem,
+    }
 
 
 def test_what_an_order_of_a_killed_run_gave_is_staged_once(scene: Scene) -> None:

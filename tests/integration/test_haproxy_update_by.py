@@ -134,6 +134,28 @@ def test_a_reload_that_fails(host: Host) -> None:
     assert "HAProxy was not reloaded, so each certificate is updated by itself. master:" in run.output
 
 
+def test_a_reload_that_fails_with_a_crt_list(aws: MotoServer, modules: ModuleServer) -> None:
+    """Its lines were entered for the reload: new ones are served nevertheless, and removed ones are not."""
+    with rotation.scene(aws, tls=("crt-list {crt_list}",), crt_list=["{certs}/default.pem"]) as scene:
+        host = Host(scene, modules)
+        crt_list = str(scene.haproxy.crt_list_path)
+        host.renew(2)
+        host.good(crt_list=crt_list)
+        host.remember(hot_update=SLOW)
+        issued = host.renew(MANY)
+        scene.aws.client().delete_secret(SecretId="web/n01", ForceDeleteWithoutRecovery=True)
+        del issued["n01"]
+        scene.haproxy.write_config("no such keyword")
+        run = host(crt_list=crt_list, prune=True)
+        assert not run.failed, run.output
+        assert (run.result["activation"], *plan_of(run.result)) == ("hot_update", "reload", "cheaper", MANY)
+        assert host.serves(issued)
+        assert "web_n01" not in scene.haproxy.crt_list_path.read_text() + scene.haproxy.execute("show ssl cert")
+        lines = [line for line in scene.haproxy.crt_list_path.read_text().splitlines() if "web_" in line]
+        assert sorted(lines) == sorted(str(scene.file(name)) for name in issued)
+        assert host.good(crt_list=crt_list, prune=True)["changed"] is False
+
+
 def test_no_way_to_reload(host: Host) -> None:
     host.renew(MANY)
     host.good()

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import importlib.util
 import json
 import os
@@ -16,6 +17,7 @@ import types
 import typing as t
 
 import pytest
+from ansible_collections.certops.rotation.plugins.module_utils._flows.issue import rotation_function
 from ansible_collections.certops.rotation.tests.support import pki, rotation
 from ansible_collections.certops.rotation.tests.support.acme_dns import AwsWithDns
 from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance
@@ -58,8 +60,8 @@ class Function:
         )
         return token
 
-    def step(self, name: str, token: str, left: int = 300_000) -> str:
-        event = {"Step": name, "SecretId": self.arn, "ClientRequestToken": token}
+    def step(self, name: str, token: str, left: int = 300_000, arn: str | None = None) -> str:
+        event = {"Step": name, "SecretId": arn or self.arn, "ClientRequestToken": token}
         return str(self._handler(event, Context(left)))
 
     def labels(self) -> dict[str, list[str]]:
@@ -138,6 +140,28 @@ def test_the_four_steps_each_of_them_twice(function: Function) -> None:
     # Nothing blocks the next rotation.
     later = function.begin()
     assert function.labels()[later] == ["AWSPENDING"]
+
+
+def test_issuing_twice_at_once_for_one_secret_and_for_two(function: Function, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They have one journal: whoever is overtaken waits, and goes on. The same token is issued for once."""
+    certificates, token, other = function.pebble.counts()["certificates"], function.begin(), "1" * 32
+    function.canary.store("b")
+    arn = function.aws.client().describe_secret(SecretId="web/b")["ARN"]
+    function.aws.client().rotate_secret(
+        SecretId="web/b", ClientRequestToken=other, RotationRules={"AutomaticallyAfterDays": 30}
+    )
+    monkeypatch.setattr(rotation_function, "_FIRST_PAUSE", 2.0)
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        first, second, third = (
+            pool.submit(function.step, "createSecret", token),
+            pool.submit(function.step, "createSecret", token),
+            pool.submit(function.step, "createSecret", other, arn=arn),
+        )
+        done = sorted((first.result(), second.result()))
+        assert "web/b: a certificate" in third.result()
+    assert "is issued" in done[0]
+    assert "has a certificate already" in done[1]
+    assert function.pebble.counts()["certificates"] == certificates + 2
 
 
 def test_a_step_without_a_value_and_a_label_that_was_left_behind(function: Function) -> None:

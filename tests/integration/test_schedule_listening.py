@@ -33,6 +33,7 @@ class Waiting:
         self._log = folder / "log"
         self._settings = folder / "events.json"
         document = {"queue": queue, "aws": {}, "directory": str(self.directory), "gap": 0, "spread": 0, **settings}
+        document["is_all"] = True
         document["variables"] = {"haproxy_certificates_name_prefix": "web/"}
         self._settings.write_text(json.dumps(document))
         self._env = {**os.environ, **env}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 from ansible_collections.certops.rotation.plugins.module_utils._core.acme.dns import TxtRecord, Zone
 from ansible_collections.certops.rotation.plugins.module_utils._core.acme.journal import JournalEntry
@@ -52,13 +52,19 @@ class FakeTruth:
     candidates: dict[str, HeldCertificate] = field(default_factory=dict)
     others: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     unknown: str | None = None
+    now: t.Callable[[], datetime] = lambda: datetime.min.replace(tzinfo=timezone.utc)
 
-    def promote(self, name: str) -> None:
+    def promote(self, name: str, version_id: str = "") -> TruthVersion:
+        assert version_id in ("", self.candidates[name].version_id)
         self.others[name] = {self.held[name].version_id or "": ["AWSPREVIOUS"]}
         self.held[name] = self.candidates.pop(name)
+        return TruthVersion(f"arn:{name}", self.held[name].version_id or "", True)
 
     def makes_candidate(self, name: str) -> bool:
-        return self.label != "AWSCURRENT" and name in self.held
+        held = self.held.get(name)
+        ends = held.bundle.not_after if held and held.bundle else None
+        is_served = held is not None and not held.has_ended and (ends is None or ends > self.now())
+        return self.label != "AWSCURRENT" and is_served
 
     def staged(self, names: t.Iterable[str], *, now: datetime) -> dict[str, StagedSecret]:
         return {name: self._staged(name) for name in names if self.label != "AWSCURRENT"}
@@ -256,6 +262,7 @@ class World:
         begun(run_time)
         issuers = tuple(Issuer(each.directory, f"account-{each.directory}") for each in self.authorities)
         self.truth.before = self.dns.before = self.step
+        self.truth.now = self.clock.now
 
         def opened(issuer: Issuer, register: bool) -> FakeAuthority:
             if issuer.directory in self.opening:

@@ -67,15 +67,24 @@ class WantedSecrets:
         return selects
 
 
-def wanted(options: t.Mapping[str, t.Any]) -> WantedSecrets:
-    """By the options that select them, which may be text as variables of roles may."""
-    tags = options.get("tags")
+def wanted(options: t.Mapping[str, t.Any], *, is_all: bool = True) -> WantedSecrets:
+    """By the options that select them, which may be text as variables of roles may.
+
+    is_all: whether there are no others, which would count as well. What only Ansible can tell leaves nothing out.
+    """
+    labels, names, prefix, tags = (options.get(name) for name in ("labels", "names", "name_prefix", "tags"))
+    is_known = not (is_template(names) or is_template(prefix))
     return WantedSecrets(
-        _listed(options.get("names")),
-        str(options.get("name_prefix") or ""),
+        _listed(names) if is_known else (),
+        str(prefix or "") if is_known else "",
         bool(tags) and tags != "{}",
-        _listed(options.get("labels")) or ("AWSCURRENT",),
+        () if is_template(labels) else _listed(labels) or (("AWSCURRENT",) if is_all else ()),
     )
+
+
+def is_template(value: t.Any) -> bool:
+    """Whether Ansible would make something else of it."""
+    return any(mark in json.dumps(value, default=str) for mark in ("{{", "{%", "{#"))
 
 
 def _listed(value: t.Any) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ import shlex
 import typing as t
 from posixpath import dirname
 
+from .host_events import is_template
 from .schedule_settings import Settings
 from .unit_files import command_line, is_plain, one_value, one_word
 
@@ -181,8 +182,14 @@ class Schedule:
             and not any(own)
             and all(name.startswith("haproxy_certificates_") for name in given.variables)
             and not any(name.startswith("ANSIBLE_") for name in given.environment)
-            and not any(mark in json.dumps(given.variables, default=str) for mark in ("{{", "{%", "{#"))
+            and not is_template(given.variables)
         )
+
+    @property
+    def variables_are_all(self) -> bool:
+        """Whether nothing else says what the rotation reads: no repository, inventory or playbook of one's own."""
+        given = self._given
+        return not (given.repository or given.inventory) and given.playbook in ("", "certops.rotation.rotate")
 
     @property
     def wakes(self) -> list[str]:

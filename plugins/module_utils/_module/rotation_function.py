@@ -11,12 +11,13 @@ import dataclasses
 import functools
 import json
 import logging
+import random
 import time
 import typing as t
 from datetime import datetime, timedelta, timezone
 
 from .._core.promotion import PENDING
-from .._errors import InvalidOption, RotationError
+from .._errors import InvalidOption, RotationError, RunOvertaken
 from .certificate_issue import ARGUMENT_SPEC
 from .issuing import ports_of, settings_of
 
@@ -71,7 +72,7 @@ def rotate(
 
     module, endpoints, params = FunctionModule(session), canary_endpoints(canaries), issue_params(issue)
     secrets = CertificateSecrets(module.client("secretsmanager"), module.retry)
-    clock = FunctionClock(lambda: datetime.now(timezone.utc), lambda: left() - _RESERVE, time.sleep)
+    clock = FunctionClock(lambda: datetime.now(timezone.utc), lambda: left() - _RESERVE, time.sleep, random.random)
     function = RotationFunction(
         secrets,
         _verifier(),
@@ -182,6 +183,8 @@ def _issue(module: FunctionModule, params: _Params, wanted: WantedCertificate, v
     secrets = CertificateSecrets(module.client("secretsmanager"), module.retry)
     truth = PendingTruth(secrets, _verifier(), Properties(), version_id=version_id)
     report = Issuance(WantedCertificates((wanted,)), settings, dataclasses.replace(ports, truth=truth), run_time).run()
+    if report.was_overtaken:
+        raise RunOvertaken(report.failure)
     if report.failure:
         raise RotationError(report.failure)
     (outcome,) = report.outcomes

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import collections
 import contextlib
+import errno
 import json
 import os
 import pathlib
@@ -34,6 +35,7 @@ MOST_REMEMBERED = 2000  # messages that were told
 LONGEST_PAUSE = 60  # seconds between two tries
 #: Lists of secrets may lag by five minutes: seconds after which a version that is not here yet is looked for again.
 AGAIN = (60, 330)
+TOO_SOON = 0.5  # seconds: nobody who waits for messages answers so soon that there is none
 MOST_AGAIN = 200  # versions that are looked for again
 ROLE = "haproxy_certificates_"
 MANIFEST = ".certops/manifest.json"
@@ -115,8 +117,14 @@ class Drop:
 
     def __call__(self) -> None:
         """On disk when it returns, for the messages are removed from the queue then."""
-        self._directory.mkdir(mode=0o700, exist_ok=True)
-        os.close(os.open(self._directory / "told", os.O_WRONLY | os.O_CREAT, 0o600))
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(self._directory / "told", os.O_WRONLY | os.O_CREAT, 0o600))
+        except OSError as error:
+            if error.errno not in (errno.EROFS, errno.ENOENT):
+                raise
+            # For systemd, which makes it when it starts this anew, and nobody else may.
+            sys.exit(f"{self._directory} was removed: {error.strerror}. This program ends, to be started again.")
         directory = os.open(self._directory, os.O_RDONLY)
         try:
             os.fsync(directory)
@@ -190,7 +198,8 @@ class Listener:
     def _take(self, message: Message) -> None:
         identity, handle = str(message.get("MessageId", "")), str(message["ReceiptHandle"])
         if identity in self._told:
-            self._finished.append(handle)
+            # Not acted upon yet, it comes again where the queue hides messages for a short time only.
+            (self._finished if self._due is None else self._held).append(handle)
             return
         told = host_events.read(str(message.get("Body", "")))
         if isinstance(told, host_events.OddMessage):
@@ -252,6 +261,11 @@ def has_version(path: pathlib.Path, version: str) -> bool:
         return False
 
 
+def has_more_variables(directory: pathlib.Path) -> bool:
+    """Whether somebody has put variables beside the inventory that the role has written."""
+    return any((directory / name).exists() for name in ("group_vars", "host_vars"))
+
+
 class Trouble:
     """Says once what is wrong, and once that it is well again; and how long to wait until then."""
 
@@ -267,10 +281,7 @@ class Trouble:
             else type(error).__name__
         )
         if kind != self._kind:
-            say(
-                f"Events do not come through, and the timer goes on: {shown(str(error))[:500]}."
-                " It is tried again and again."
-            )
+            say(f"Events do not come through, and the timer goes on: {_text(error)}. It is tried again and again.")
         self._kind = kind
         self._pause = min(LONGEST_PAUSE, self._pause * 2)
         return self._pause * _RANDOM.uniform(0.5, 1)
@@ -281,22 +292,26 @@ class Trouble:
         self._kind, self._pause = "", 0.5
 
 
-#: ValueError: of botocore, for a queue or an endpoint that is no URL.
-ERRORS = (BotoCoreError, ClientError, OSError, ValueError)
+def _text(error: Exception) -> str:
+    kind = "" if isinstance(error, (BotoCoreError, ClientError, OSError)) else f"{type(error).__name__}: "
+    return f"{kind}{shown(str(error))[:500]}"
 
 
 def listen(listener: Listener, queue: Queue) -> t.NoReturn:
     trouble = Trouble()
     while True:
+        began = time.monotonic()
         try:
-            listener.step()
-        except ERRORS as error:
+            has_some = listener.step()
+        except Exception as error:  # whoever answers, and whatever it is
             queue.forget()
             time.sleep(trouble.has(error))
-            with contextlib.suppress(*ERRORS):  # what was due before need not wait
+            with contextlib.suppress(Exception):  # what was due before need not wait
                 listener.act()
         else:
             trouble.is_over()
+            if not has_some and time.monotonic() - began < TOO_SOON:
+                time.sleep(TOO_SOON)
 
 
 def listen_once(listener: Listener, queue: Queue, told: pathlib.Path, limit: float = 40) -> int:
@@ -305,8 +320,8 @@ def listen_once(listener: Listener, queue: Queue, told: pathlib.Path, limit: flo
     try:
         while listener.step(1) and time.monotonic() < deadline:
             pass
-    except ERRORS as error:
-        text = shown(str(error))[:500]
+    except Exception as error:
+        text = _text(error)
         if not told.exists() or told.read_text(encoding="utf-8") != text:
             say(f"Events do not come through, and the schedule goes on: {text}. It is tried again every minute.")
             told.write_text(text, encoding="utf-8")
@@ -329,10 +344,13 @@ def main() -> int:
     options = {name.removeprefix(ROLE): value for name, value in variables.items() if name.startswith(ROLE)}
     certificates = pathlib.Path(options.get("path") or "/etc/haproxy/certs")
     queue = Queue(settings["queue"], host_events.aws_options(settings["aws"], options.get("aws")))
+    wanted = host_events.wanted(options, is_all=settings["is_all"])
+    if has_more_variables(arguments.settings.parent):
+        wanted = host_events.wanted({}, is_all=False)
     listener = Listener(
         queue,
         Drop(directory),
-        host_events.wanted(options),
+        wanted,
         gap=0 if arguments.once else float(settings["gap"]),
         spread=0 if arguments.once else float(settings["spread"]),
         here=lambda version: has_version(certificates, version),

@@ -20,12 +20,13 @@ import typing as t
 
 TAKES_A_PLAYBOOK = 75
 FAILED = 2
+ROLE = "haproxy_certificates"
 
 
 def main(path: str, compiled: str) -> int:
     try:
-        arguments = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))["haproxy_rotation"]
-    except (OSError, ValueError, KeyError):
+        arguments = dict(json.loads(pathlib.Path(path).read_text(encoding="utf-8"))["haproxy_rotation"])
+    except (OSError, ValueError, KeyError, TypeError):
         return TAKES_A_PLAYBOOK
     # What the controller does for these is no part of the module.
     if arguments.get("source") != "host" or arguments.get("activation") != "direct":
@@ -34,9 +35,10 @@ def main(path: str, compiled: str) -> int:
     if status == TAKES_A_PLAYBOOK:
         return status
     try:
-        result = json.loads(printed)
+        result = presentable(json.loads(printed))
     except ValueError:
-        result = {"msg": f"haproxy_rotation ended without a result (exit code {status})."}
+        sys.stderr.write(f"haproxy_rotation ended without a result (exit code {status}), so a playbook is run.\n")
+        return TAKES_A_PLAYBOOK
     return tell(result)
 
 
@@ -86,6 +88,25 @@ def import_and_run(arguments: t.Mapping[str, t.Any], compiled: str) -> None:
     run(AwsModule(ARGUMENT_SPEC))
 
 
+def presentable(result: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """As a playbook shows it: without what a terminal obeys, and with the names of the role's variables for options."""
+    from ansible_collections.certops.rotation.plugins.module_utils._core.text import harmless
+
+    if not (result.get("warnings") or wrong_with(result)):
+        return dict(harmless(result))
+    from ansible_collections.certops.rotation.plugins.plugin_utils._host_action import as_data, in_words_of_role
+    from ansible_collections.certops.rotation.plugins.plugin_utils._misspelt import variables_of_roles
+
+    roles = pathlib.Path(sys.modules[variables_of_roles.__module__].__file__ or "").parents[2] / "roles"
+    return in_words_of_role(as_data(result), ROLE, variables_of_roles(roles)[ROLE])
+
+
+def wrong_with(result: t.Mapping[str, t.Any]) -> str:
+    """A run that failed altogether has no certificates; what is wrong with some of them is left to fail for."""
+    wrong = result.get("msg") or result.get("error")
+    return str(wrong or ("" if "certificates" in result else "The module has failed."))
+
+
 def tell(result: t.Mapping[str, t.Any]) -> int:
     """For people, and the exit code."""
     for warning in result.get("warnings") or []:
@@ -93,8 +114,7 @@ def tell(result: t.Mapping[str, t.Any]) -> int:
     for certificate in result.get("certificates") or []:
         if certificate.get("action") != "unchanged":
             sys.stdout.write(f"{certificate.get('name')}: {certificate.get('action')}\n")
-    # A run that failed altogether has no certificates; what is wrong with some of them is left to fail for.
-    wrong = result.get("msg") or result.get("error") or ("" if "certificates" in result else "The module has failed.")
+    wrong = wrong_with(result)
     if wrong:
         sys.stderr.write(f"{wrong}\n")
         return FAILED

@@ -42,8 +42,11 @@ OF_PLAYBOOKS = {
     "events_queues": "list",
     "events_resource_tags": "dict",
     "issue_rotate": "bool",
+    "promotion_result": "raw",  # the role's, and no option
     "reissue_rotate": "bool",
     "reissue_all": "bool",
+    "reissue_stage": "bool",
+    "reissue_limits": "list",
     "reissue_serial_numbers": "list",
     "reissue_fingerprints": "list",
     "reissue_key_types": "list",
@@ -61,13 +64,16 @@ TEXTS_OF_PLAYBOOKS = {
     "events_state",
     "events_visibility_timeout",
     "issue_hosts",
+    "promotion_canaries",
     "promotion_controller",
+    "promotion_label",
     "push_hosts",
     "monitor_hosts",
     "monitor_discover",
     "reissue_issuer",
     "reissue_issued_before",
     "reissue_older_than",
+    "reissue_since",
 }
 
 

@@ -131,6 +131,70 @@ def test_a_message_that_comes_again_begins_no_second_run() -> None:
     assert scene.queue.removed == ["r1"]
 
 
+def test_one_that_comes_again_before_it_is_acted_upon_is_not_removed_either() -> None:
+    """A queue may hide messages for a shorter time than they wait here."""
+    scene = Scene()
+    scene.step(message(1))
+    scene.step(message(2), after=1)
+    scene.step(message(2) | {"ReceiptHandle": "again"}, after=1)
+    assert scene.queue.removed == ["r1"]
+    scene.step(after=GAP)
+    assert scene.drops == [1000, 1007]
+    assert scene.queue.removed == ["r1", "r2", "again"]
+
+
+def test_a_directory_that_was_removed_ends_the_program(tmp_path: pathlib.Path) -> None:
+    """Only systemd may make it, when it starts the program again. Nothing was removed from the queue until then."""
+    (tmp_path / "file").write_text("")
+    events.Drop(tmp_path / "above" / "events")()
+    assert (tmp_path / "above/events/told").exists()
+    with pytest.raises(FileExistsError):  # any other trouble is told, and tried again
+        events.Drop(tmp_path / "file")()
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere" / "x")
+    (tmp_path / "above/events/told").unlink()
+    (tmp_path / "above/events/told").symlink_to(tmp_path / "nowhere" / "x")
+    with pytest.raises(SystemExit, match=r"events was removed: No such file or directory\. This program ends"):
+        events.Drop(tmp_path / "above" / "events")()
+
+
+class EndOfTest(BaseException):
+    """Nothing else ends it."""
+
+
+@pytest.mark.parametrize("error", [KeyError("QueueUrl"), TypeError("no mapping"), RuntimeError("a proxy's page")])
+def test_whatever_is_answered_it_goes_on(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers: list[BaseException] = [error, error, EndOfTest()]
+    scene = Scene()
+    monkeypatch.setattr(scene.listener, "step", lambda: throw(answers.pop(0)))
+    monkeypatch.setattr(events.time, "sleep", lambda _seconds: None)
+    scene.queue.forget = lambda: None  # type: ignore[attr-defined]
+    with pytest.raises(EndOfTest):
+        events.listen(scene.listener, scene.queue)
+    assert capsys.readouterr().out.count(f"the timer goes on: {type(error).__name__}: {error}.") == 1
+
+
+def throw(error: BaseException) -> t.NoReturn:
+    raise error
+
+
+def test_answers_without_a_wait_are_no_storm_of_questions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Something between may answer at once that there is nothing."""
+    scene, slept = Scene(), []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 5:
+            raise EndOfTest
+
+    monkeypatch.setattr(events.time, "sleep", sleep)
+    with pytest.raises(EndOfTest):
+        events.listen(scene.listener, scene.queue)
+    assert len(scene.queue.waits) == 5
+    assert min(slept) > 0.1
+
+
 def test_what_cannot_be_dropped_stays_in_the_queue() -> None:
     scene = Scene()
     scene.cannot_drop = True

@@ -23,10 +23,11 @@ if t.TYPE_CHECKING:
     from .wanted import HeldCertificate, WantedCertificate
     from .when import Due
 
-#: none; store: stores lack what the truth has; wait: the next one is staged already; resume: finish the order in the
+#: none; store: stores lack what the truth has; wait: the next one is staged already; promote: it becomes
+#: current, for what is current has ended; resume: finish the order in the
 #: journal; renew, issue: order, to replace what is held, or the first one; hold: wait until it may be ordered; refuse:
 #: nothing can be ordered until somebody has done something.
-PlanAction = t.Literal["none", "store", "resume", "renew", "issue", "hold", "wait", "refuse"]
+PlanAction = t.Literal["none", "store", "resume", "renew", "issue", "hold", "wait", "promote", "refuse"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,6 +118,8 @@ def plan_certificate(
         if missing:
             return plan("store", f"Its certificate is missing in {', '.join(missing)}, or is another one there.")
         return plan("none", due.text)
+    if item.waits and not force and (due.code == "expired" or (item.held and item.held.has_ended)):
+        return plan("promote", f"{due.text} Nothing that is served could be lost, so that is over: {item.waits}")
     if item.waits and not force:
         return plan("wait", item.waits)
     if item.refusals:

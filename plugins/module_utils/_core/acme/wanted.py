@@ -61,7 +61,8 @@ class Issuer:
 @dataclass(frozen=True)
 class HeldCertificate:
     """What the truth (Secrets Manager) holds for a name. bundle: None when what is there cannot be served any more, or
-    read at all (then why tells it); directory, profile: by which CA and for which profile it was issued, None when the
+    read at all (then why tells it); has_ended: it
+    could be, but for its end; directory, profile: by which CA and for which profile it was issued, None when the
     document does not say; version_id: of the secret; refusal: why nothing may be stored under this name, so that
     nothing may be issued for it either."""
 
@@ -72,3 +73,4 @@ class HeldCertificate:
     arn: str | None = None
     why: str | None = None
     refusal: str | None = None
+    has_ended: bool = False

@@ -28,6 +28,9 @@ _MB_START = 6.0
 _MB_EACH = 0.026
 # What is free is no more than this times what a new worker needs: then it is not enough.
 _ROOM = 1.25
+# Of what was measured: what is above them was not.
+_MOST_CERTIFICATES = 1_000_000
+_MOST_SECONDS = 86_400
 
 _TOLD: dict[str, str] = {
     "asked": "update_by says so",
@@ -176,7 +179,7 @@ def read_costs(kept: object) -> dict[str, Measured]:
     costs = {}
     for way, value in kept.items() if isinstance(kept, dict) else ():
         numbers = [_number(value.get(name)) for name in Measured._fields] if isinstance(value, dict) else [0.0]
-        if all(number > 0 for number in numbers) and numbers[0] >= 1:
+        if 1 <= numbers[0] <= _MOST_CERTIFICATES and 0 < numbers[-1] <= _MOST_SECONDS:
             costs[str(way)] = Measured(int(numbers[0]), numbers[1])
     return costs
 

@@ -43,6 +43,7 @@ _OF_CERTIFICATES: t.Final = {
     "not_after_timestamp_seconds": "End of the validity of what is stored.",
     "due_timestamp_seconds": "From when on a new one is to be issued.",
     "held": "Whether a new one is due, but has to wait.",
+    "staged": "Whether a new one is issued, and waits for its promotion.",
     "held_until_timestamp_seconds": "Until when it has to wait, where that is known.",
     "failed": "Whether the last run that looked at it failed for it.",
 }
@@ -178,6 +179,7 @@ def _of_certificate(item: t.Mapping[str, t.Any]) -> dict[str, float]:
     return {
         **gauges,
         "held": float(item.get("action") == "held"),
+        "staged": float(bool(item.get("candidate"))),
         "failed": float(item.get("action") == "failed"),
     }
 

@@ -34,6 +34,7 @@ ACTIONS: t.Final[t.Mapping[str, Action]] = {
     "issue": "issued",
     "hold": "held",
     "wait": "held",
+    "promote": "renewed",
     "refuse": "failed",
 }
 

@@ -16,15 +16,15 @@ from ..._core.acme.plan import CertificatePlan, Considered, next_due, plan_batch
 from ..._core.acme.reissue import due_again
 from ..._core.acme.wanted import HeldCertificate
 from ..._core.acme.when import certificate_id, due
-from ..._core.promotion import CURRENT
-from ..._errors import InvalidOption, RotationError
+from ..._errors import InvalidOption, RotationError, RunOvertaken
 from .batch import Work
 from .book import Book
 from .failover import ACTIONS, Failover
 from .foresight import Foresight
 from .proofs import proofs_for
-from .report import Candidacy, IssueReport, Outcome, StoreState
+from .report import IssueReport, Outcome, StoreState
 from .run_time import RunTime, concurrently
+from .staging import Staging
 from .stores import as_found
 
 if t.TYPE_CHECKING:
@@ -32,7 +32,6 @@ if t.TYPE_CHECKING:
     from ..._core.acme.journal import JournalEntry
     from ..._core.acme.names import WantedCertificates
     from ..._core.acme.wanted import Issuer, WantedCertificate
-    from ..._core.acme.when import Due
     from .settings import IssuePorts, IssueSettings
 
 #: Seconds that a run has at its end, whatever has ended it.
@@ -40,7 +39,7 @@ _TIDYING: t.Final = 60.0
 
 
 class Issuance:
-    """look, plan, issue, fill, tidy.
+    """look, plan, promote, issue, fill, tidy.
 
     What goes wrong with one certificate is told in its outcome, and the others go on. What a run leaves unfinished is
     in the journal, and the next run goes on from there.
@@ -82,6 +81,7 @@ class Issuance:
             self.predict()
         else:
             try:
+                self.promote()
                 self.issue()
             finally:
                 self.fill()
@@ -135,7 +135,9 @@ class Issuance:
         for name, why in self._concerned().items():
             dues[name] = due_again(dues[name], why, self._now)
         self._note_incident()
-        self._look_at_staged(dues)
+        begun = {entry.name for entry in self._book.entries}
+        self._staging = Staging(settings, self._ports.truth, self._ledger, self._held, self._now)
+        self._staging.look(name for name, each in dues.items() if each.is_due(self._now) or name in begun)
         resumed = self._resumable()
         considered = [
             Considered(
@@ -144,7 +146,7 @@ class Issuance:
                 dues[name],
                 self._work.standings[name],
                 resumed.get(name),
-                self._waits(wanted),
+                self._staging.waits(wanted),
                 self._refusals(wanted) if dues[name].is_due(self._now) else (),
             )
             for name, wanted in self._wanted.items()
@@ -168,7 +170,7 @@ class Issuance:
             if outcome.problems:
                 continue
             outcome.action = ACTIONS[plan.action]
-            orders = plan.action in ("renew", "issue", "resume")
+            orders = plan.action in ("renew", "issue", "resume", "promote")
             waits = orders and self._ports.truth.makes_candidate(name)
             outcome.stores.update(
                 dict.fromkeys(self._work.standings[name] if orders and not waits else plan.stores, "stored")
@@ -178,12 +180,32 @@ class Issuance:
             elif orders:
                 outcome.stores[outcome.truth] = "stored"
 
+    def promote(self) -> None:
+        """What waits for its promotion, where what is current has ended."""
+        for name, plan in self._plans.items():
+            found = self._staging.found.get(name)
+            if plan.action != "promote" or found is None or found.candidate is None:
+                continue
+            outcome, candidate = self._outcomes[name], found.candidate
+            try:
+                version = self._ports.truth.promote(name, candidate.version_id or "")
+            except RotationError as error:
+                outcome.fail(f"{plan.why} It was not made current: {error.message}")
+                continue
+            self._ledger.note_promoted(name)
+            if candidate.bundle is not None:
+                outcome.stored(version, candidate.bundle, candidate.directory)
+                outcome.action = ACTIONS[plan.action]
+                standings = self._work.standings[name]
+                outcome.beside(self._ports.stores.put(plan.wanted, candidate.bundle, standings, is_new=True))
+
     def issue(self) -> None:
         """What is to be resumed or ordered; what goes wrong with the journal ends all of it."""
         failover = Failover(self._work, self._plans, self._held)
         try:
             failover.run()
         except RotationError as error:  # another run has the journal, or nothing can be written there
+            self.report.was_overtaken = isinstance(error, RunOvertaken)
             failover.give_up(error)
 
     def fill(self) -> None:
@@ -265,40 +287,13 @@ class Issuance:
         windows = {name: self._ledger.window(identity) for name, (identity, _issuer) in ids.items()}
         return {name: window for name, window in windows.items() if window is not None}
 
-    def _look_at_staged(self, dues: t.Mapping[str, Due]) -> None:
-        """What waits for its promotion, where that counts; what has become of what earlier runs have staged."""
-        begun = {entry.name for entry in self._book.entries}
-        names = [
-            name for name, each in dues.items() if name in self._held and (each.is_due(self._now) or name in begun)
-        ]
-        self._staged = dict(self._ports.truth.staged(names, now=self._now))
-        for name, held in self._held.items():
-            version = self._ledger.staged(name)
-            if version is not None and (version == held.version_id or self._ports.truth.label == CURRENT):
-                self._ledger.note_promoted(name)
-        for name, staged in self._staged.items():
-            version = self._ledger.staged(name)
-            ended = staged.ended(version) if version and staged.why is None else "waiting"
-            if version and ended == "withdrawn":
-                self._ledger.note_withdrawn(name, version, self._now)
-            elif version and ended == "over":
-                self._ledger.note_promoted(name)
-
-    def _waits(self, wanted: WantedCertificate) -> str | None:
-        staged, settings = self._staged.get(wanted.name), self._settings
-        if staged is None:
-            return None
-        return staged.waits(
-            wanted, now=self._now, issuers=settings.issuers, policy=settings.policy, incident=settings.incident
-        )
-
     def _resumable(self) -> dict[str, JournalEntry]:
         """Of this run's certificates. What is of others stays for their run, as long as something can come of it."""
         for entry in self._book.entries:
             if entry.name not in self._wanted and is_stale(entry, self._now):
                 self._book.drop(entry.order_url)
         for entry in self._book.entries:
-            staged = self._staged.get(entry.name)
+            staged = self._staging.found.get(entry.name)
             if staged is not None and is_held(entry, staged.candidate):  # killed before it could write that down
                 self._ports.warn(f"{entry.name}: the order {entry.order_url} of an earlier run is left: it is staged.")
                 self._book.drop(entry.order_url)
@@ -323,7 +318,7 @@ class Issuance:
         return dict(found.resumed)
 
     def _refusals(self, wanted: WantedCertificate) -> tuple[str, ...]:
-        staged = self._staged.get(wanted.name)
+        staged = self._staging.found.get(wanted.name)
         held, profile = self._held.get(wanted.name), wanted.profile or self._settings.issuers[0].profile
         why = self._ports.stores.why_not(wanted, self._work.standings[wanted.name], profile)
         found = (
@@ -377,18 +372,14 @@ class Issuance:
         if held is not None:
             outcome.arn, outcome.version_id, outcome.issuer = held.arn, held.version_id, held.directory
             outcome.before = outcome.bundle = held.bundle
-        staged = self._staged.get(name)
-        if plan.action == "wait" and staged is not None and staged.candidate is not None:
-            candidate = staged.candidate
-            outcome.candidate = Candidacy(staged.label, candidate.version_id, candidate.bundle)
+        if plan.action == "wait":
+            outcome.candidate = self._staging.candidacy(name)
         if plan.action in ("hold", "wait"):
             outcome.action = "held"
         elif plan.action == "refuse":
             outcome.fail(plan.why)
         if plan.action == "wait" and plan.due.urgent:
-            self._ports.warn(
-                f"{name}: {plan.due.text} {plan.why} Promote it before that one cannot be served any more."
-            )
+            outcome.fail(f"{plan.due.text} {plan.why} Promote it before that one cannot be served any more.")
         if plan.due.warning:
             self._ports.warn(f"{name}: {plan.due.warning}")
 

@@ -21,6 +21,8 @@ if t.TYPE_CHECKING:
 class PendingTruth(SecretsTruth):
     """As SecretsTruth; version_id: of the version that waits for its value, which is the rotation's token."""
 
+    _has_always_label = True
+
     def __init__(self, *arguments: t.Any, version_id: str, **options: t.Any) -> None:
         super().__init__(*arguments, label=PENDING, **options)
         self._version_id = version_id

@@ -183,7 +183,8 @@ class Outcome:
 
 @dataclass
 class IssueReport:
-    """outcomes: in the order given, then those of earlier runs; reissue: see Foresight, None without an incident."""
+    """outcomes: in the order given, then those of earlier runs; reissue: see Foresight, None without an incident;
+    was_overtaken: another run has written the journal, so that this one did not go on."""
 
     outcomes: list[Outcome]
     now: datetime
@@ -191,6 +192,7 @@ class IssueReport:
     acme_requests: int = 0
     reissue: dict[str, t.Any] | None = None
     warnings: list[str] = field(default_factory=list)
+    was_overtaken: bool = False
 
     @property
     def changed(self) -> bool:

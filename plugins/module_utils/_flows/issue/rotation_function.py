@@ -20,7 +20,7 @@ from ..._core.promotion import CURRENT, PENDING, version_of
 from ..._core.secrets.candidates import CandidateMove, plan_promotion, versions_of
 from ..._core.x509.problems import MaterialError
 from ..._core.x509.verify import build_bundle
-from ..._errors import RotationError, SecretsManagerError
+from ..._errors import RotationError, RunOvertaken, SecretsManagerError
 
 if t.TYPE_CHECKING:
     from ..._core.pipeline.verify import SecretVerifier
@@ -30,6 +30,9 @@ if t.TYPE_CHECKING:
 _Described = t.Mapping[str, t.Any]
 #: Seconds between two looks at the canaries.
 _PATIENCE: t.Final = 5.0
+#: Seconds until an issuance that another one has overtaken is tried again, at first; and that it needs then.
+_FIRST_PAUSE: t.Final = 10.0
+_ISSUING: t.Final = 60.0
 #: Has one certificate issued, whose value becomes that of the version. Raises RotationError.
 Issue = t.Callable[[WantedCertificate, str], None]
 #: Why a certificate is not served, one sentence for each canary; none when all serve it.
@@ -37,11 +40,12 @@ Prove = t.Callable[["CertificateBundle"], t.Sequence[str]]
 
 
 class FunctionClock(t.NamedTuple):
-    """left: seconds that the function has; sleep: for so many seconds."""
+    """left: seconds that the function has; sleep: for so many seconds; chance: between 0 and 1."""
 
     now: t.Callable[[], datetime]
     left: t.Callable[[], float]
     sleep: t.Callable[[float], None]
+    chance: t.Callable[[], float]
 
 
 class RotationFunction:
@@ -80,6 +84,22 @@ class RotationFunction:
         return f"{described['Name']}: {steps[step](described, token)}"
 
     def _create(self, described: _Described, token: str) -> str:
+        """Functions that issue at once have one journal: the one that was overtaken goes on after some time, which is
+        another one for each, with what is in the journal."""
+        longest = _FIRST_PAUSE
+        while True:
+            try:
+                return self._create_once(described, token)
+            except RunOvertaken:
+                pause = longest * (0.5 + 0.5 * self._clock.chance())
+                if self._clock.left() < pause + _ISSUING:
+                    raise
+                self._clock.sleep(pause)
+                longest *= 2
+                described = self._secrets.describe(described["ARN"]) or described
+                self._require_pending(described, token)
+
+    def _create_once(self, described: _Described, token: str) -> str:
         if self._is_current(described, token):
             return "this version is the current one already."
         if self._value(described, token):

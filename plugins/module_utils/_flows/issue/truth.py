@@ -11,7 +11,7 @@ import functools
 import threading
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timezone
 
 from ..._core.acme.document import document_fields, issued_by, issued_documents, why_not_replaced
 from ..._core.acme.staged import StagedSecret
@@ -19,7 +19,13 @@ from ..._core.acme.wanted import HeldCertificate, WantedCertificate
 from ..._core.pipeline.source import SecretFailure, SecretValue, SecretVersion
 from ..._core.promotion import candidate_of
 from ..._core.secrets.arn import why_replica_stays
-from ..._core.secrets.candidates import fresh_version, is_unlabelling, plan_candidate
+from ..._core.secrets.candidates import (
+    CandidateMove,
+    fresh_version,
+    is_unlabelling,
+    plan_candidate,
+    plan_promotion,
+)
 from ..._core.secrets.plan import CURRENT, WantedSecret, plan_present, require_other_regions, version_with
 from ..._core.x509.leaf import find_leaf
 from ..._core.x509.problems import MaterialError, Problem
@@ -47,13 +53,14 @@ class TruthVersion(t.NamedTuple):
 class _LookedAt(t.NamedTuple):
     """A version of a secret, "" for none that could be read, with its value: never shown.
 
-    refusal: why it must not be replaced; is_certificate: whether it can be read as one, so that hosts may serve it.
+    refusal: why it must not be replaced; is_served: whether it can be read as a certificate that has not ended, so that
+    hosts may serve it.
     """
 
     version_id: str
     value: str | bytes
     refusal: str | None = None
-    is_certificate: bool = False
+    is_served: bool = False
 
 
 class SecretsTruth:
@@ -62,9 +69,12 @@ class SecretsTruth:
 
     verifier: what is held has to keep its rules; on_deleted: whether a deletion is taken back before values are read.
     With predict it is not, and what a run does then is told. label: that new versions get. With another one than
-    AWSCURRENT they are candidates, unless there is no certificate yet that could be served instead. Raises
-    InvalidOption for a replica in the own region.
+    AWSCURRENT they are candidates, unless there is no certificate that could be served instead: none yet, or one that
+    has ended. Raises InvalidOption for a replica in the own region.
     """
+
+    #: Whether it is the label of what is issued, whatever is current.
+    _has_always_label = False
 
     def __init__(
         self,
@@ -85,6 +95,7 @@ class SecretsTruth:
         self._on_deleted = on_deleted
         self._lock = threading.Lock()
         self._seen: dict[str, _LookedAt] = {}
+        self._now = datetime.now(timezone.utc)
         self._tags: dict[str, dict[str, str] | str] | None = None  # text: why they cannot be told
 
     def look(self, names: t.Iterable[str], *, now: datetime) -> dict[str, HeldCertificate]:
@@ -98,9 +109,9 @@ class SecretsTruth:
         for name, each in there.items():
             material = None if isinstance(each, SecretFailure) else self._material(each.value)
             held[name] = self._held(each, material, now)
-            seen[name] = _looked_at(each, material, held[name].refusal)
+            seen[name] = _looked_at(each, material, held[name].refusal, now)
         with self._lock:
-            self._tags, self._seen = None, seen
+            self._tags, self._seen, self._now = None, seen, now
         return held
 
     def makes_candidate(self, name: str) -> bool:
@@ -149,6 +160,14 @@ class SecretsTruth:
         return self._put_candidate(
             described, dataclasses.replace(secret(seen.value), label=label, base=seen.version_id)
         )
+
+    def promote(self, name: str, version_id: str) -> TruthVersion:
+        """Make the candidate current. Raises RotationError, also when it is no candidate any more."""
+        secret = self.prefix + name
+        described = self.secrets.describe(secret)
+        plan = plan_promotion(CandidateMove(secret, version_id), described, self.label)
+        self.secrets.apply(plan.requests, secret)
+        return TruthVersion((described or {})["ARN"], version_id, plan.guarded)
 
     def why_not(self, name: str) -> str | None:
         """Why a secret that is there would not take another certificate, before anything is ordered."""
@@ -248,6 +267,7 @@ class SecretsTruth:
             secret.arn,
             why=refusal or why or None,
             refusal=refusal,
+            has_ended=_has_ended(material, now),
         )
 
     def _material(self, value: str | bytes) -> CertificateMaterial | MaterialError:
@@ -281,7 +301,8 @@ class SecretsTruth:
 
     def _label(self, seen: _LookedAt | None) -> str:
         """Of what takes its place."""
-        return self.label if seen is not None and seen.is_certificate else CURRENT
+        is_served = seen is not None and seen.is_served
+        return self.label if is_served or self._has_always_label else CURRENT
 
     def _current(self, name: str, described: t.Mapping[str, t.Any]) -> _LookedAt:
         """What is to be replaced, which is read again when it is another one than was looked at."""
@@ -293,7 +314,7 @@ class SecretsTruth:
             value = self.secrets.value_of(described, holder)
             material = self._material(value)
             refusal = _refusal(described["Name"], value, material)
-            seen = _LookedAt(holder, value, refusal, not isinstance(material, MaterialError))
+            seen = _LookedAt(holder, value, refusal, _is_served(material, self._now))
         if seen.refusal:
             raise RotationError(seen.refusal)
         return seen
@@ -330,7 +351,7 @@ class SecretsTruth:
 
     def _remember(self, name: str, secret: WantedSecret) -> None:
         with self._lock:
-            self._seen[name] = _LookedAt(secret.token, secret.document, is_certificate=True)
+            self._seen[name] = _LookedAt(secret.token, secret.document, is_served=True)
 
 
 _THREADS: t.Final = 8
@@ -342,11 +363,26 @@ def _code(found: SecretValue | SecretFailure) -> str:
 
 
 def _looked_at(
-    found: SecretValue | SecretFailure, material: CertificateMaterial | MaterialError | None, refusal: str | None
+    found: SecretValue | SecretFailure,
+    material: CertificateMaterial | MaterialError | None,
+    refusal: str | None,
+    now: datetime,
 ) -> _LookedAt:
     if isinstance(found, SecretFailure):
         return _LookedAt("", "")
-    return _LookedAt(found.secret.version_id, found.value, refusal, not isinstance(material, MaterialError))
+    return _LookedAt(found.secret.version_id, found.value, refusal, _is_served(material, now))
+
+
+def _is_served(material: CertificateMaterial | MaterialError | None, now: datetime) -> bool:
+    """Whether hosts may serve it. What is wrong with it otherwise does not count: they keep what they had before."""
+    return not isinstance(material, MaterialError) and not _has_ended(material, now)
+
+
+def _has_ended(material: CertificateMaterial | MaterialError | None, now: datetime) -> bool:
+    if material is None or isinstance(material, MaterialError):
+        return False
+    leaf = find_leaf(material)
+    return not isinstance(leaf, Problem) and leaf.not_after <= now
 
 
 def _refusal(secret: str, value: str | bytes, material: CertificateMaterial | MaterialError) -> str | None:

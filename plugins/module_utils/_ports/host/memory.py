@@ -50,17 +50,20 @@ def _limits(pid: int, proc: str, cgroups: str) -> t.Iterator[float]:
         number, controllers, path = [*line.split(":", 2), "", ""][:3]
         if number == "0" and not controllers:  # version 2
             tops = [cgroups, os.path.join(cgroups, "unified")]
-            names = ("memory.max", "memory.current", "inactive_file")
+            limits = ["memory.max", "memory.high"]  # above high, all in the group become slow
+            used = ("memory.current", "inactive_file")
         elif "memory" in controllers.split(","):
             tops = [os.path.join(cgroups, "memory")]
-            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+            limits = ["memory.limit_in_bytes"]
+            used = ("memory.usage_in_bytes", "total_inactive_file")
         else:
             continue
         for top in tops:
             for group in _and_above(path):
-                left = _left(os.path.join(top, group), *names)
-                if left is not None:
-                    yield left
+                for limit in limits:
+                    left = _left(os.path.join(top, group), limit, *used)
+                    if left is not None:
+                        yield left
 
 
 def _and_above(path: str) -> t.Iterator[str]:

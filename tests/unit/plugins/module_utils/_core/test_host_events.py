@@ -125,6 +125,29 @@ def test_whom_it_concerns(options, expected):
     assert wanted(options).concerns(CURRENT) is expected
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"name_prefix": "{{ stage }}/"},
+        {"names": ["{{ stage }}/b"], "labels": "{{ labels }}"},
+        {"names": "{% if x %}[]{% endif %}", "name_prefix": "api/"},
+    ],
+)
+def test_what_only_ansible_can_tell_leaves_nothing_out(options):
+    """Where a repository, an inventory or a template says what is read, each label may count, and each name."""
+    candidate = SecretNews("web/a", ARN, "CANDIDATE", VERSION)
+    assert wanted(options, is_all=False).concerns(candidate)
+    assert wanted(options).concerns(CURRENT)
+
+
+def test_what_is_said_counts_though_there_may_be_more():
+    said = wanted({"name_prefix": "web/", "labels": ["AWSCURRENT"]}, is_all=False)
+    assert said.concerns(CURRENT)
+    assert not said.concerns(SecretNews("api/a", "", "AWSCURRENT"))
+    assert not said.concerns(SecretNews("web/a", "", "CANDIDATE"))
+
+
 def test_base_labels_of_candidates_are_not_read():
     assert not wanted({"labels": ["CANDIDATE", "AWSCURRENT"]}).concerns(
         SecretNews("web/a", ARN, f"CANDIDATE-ON-{VERSION}")

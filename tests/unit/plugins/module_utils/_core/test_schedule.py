@@ -232,6 +232,13 @@ def test_messages_do_not_wait_longer_than_they_are_hidden():
             assert len(plan(events=QUEUE, **{name: seconds})["problems"]) == 1
 
 
+def test_whether_the_variables_say_all_that_is_read():
+    assert plan()["variables_are_all"]
+    assert plan(playbook="certops.rotation.rotate", options=["--diff"], verbosity=1)["variables_are_all"]
+    for other in ({"repository": REPOSITORY}, {"inventory": "/srv/inventory"}, {"playbook": "site.yml"}):
+        assert not plan(**other)["variables_are_all"]
+
+
 TAKES_A_PLAYBOOK = {
     "nothing waits": {"events": ""},
     "a repository": {"repository": REPOSITORY},

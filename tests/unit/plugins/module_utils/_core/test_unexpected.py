@@ -58,6 +58,9 @@ class Source:
         for secret in secrets:
             yield SecretValue(secret, self._values[secret.name])
 
+    def answers(self, secrets: t.Sequence[SecretVersion]) -> t.Iterator[tuple[SecretVersion, SecretValue]]:
+        return zip(secrets, self.read(secrets))
+
 
 def sync(path: pathlib.Path, values: t.Mapping[str, str]) -> SyncReport:
     options = SyncOptions(Selection(), "haproxy", "rules", secret_verifier, on_invalid="skip")

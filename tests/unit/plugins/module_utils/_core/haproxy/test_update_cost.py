@@ -122,10 +122,14 @@ def test_one_slow_moment_does_not_decide() -> None:
         {"certificates": 100, "seconds": float("inf")},
         {"certificates": 100, "seconds": 10**400},
         {"certificates": 10**400, "seconds": 1},
+        {"certificates": 1, "seconds": 1e308},
+        {"certificates": 1e300, "seconds": 1},
     ],
 )
 def test_a_damaged_state_says_nothing(value: object) -> None:
     assert read_costs({"reload": value}) == {}
+    way = choose(5000, Shown(5000, **read_costs({"reload": value, "hot_update": value})))
+    json.dumps(way.as_result(), allow_nan=False)
     assert read_costs(value) == {}
     assert keep_costs({"reload": value}, {"reload": Measured(100, 1.0)}) == keep_costs(
         {}, {"reload": Measured(100, 1.0)}

@@ -67,6 +67,7 @@ def test_numbers_of_a_run() -> None:
     assert value(text, "certificate_not_after_timestamp_seconds", secret="c") is None
     assert value(text, "certificate_held", secret="b") == 1
     assert value(text, "certificate_held_until_timestamp_seconds", secret="b") == NOW.timestamp() + 3 * 3600
+    assert value(text, "certificate_staged", secret="b") == 0
     assert value(text, "certificate_failed", secret="c") == 1
     assert value(text, "certificate_failed", secret="b") == 0
     assert value(text, "limit_left", issuer="https://acme.example.com/directory", limit="orders") == 299
@@ -83,6 +84,14 @@ def test_the_file_is_the_memory() -> None:
     assert value(second, "acme_requests_total") == 42
     assert value(second, "runs_total", status="error") == 2
     assert value(second, "last_run_certificates", action="held") == 1
+
+
+def test_what_waits_for_its_promotion_is_told_whatever_became_of_the_run() -> None:
+    candidate = {"label": "CANDIDATE", "version_id": "1"}
+    for action in ("staged", "held", "failed"):
+        item = {**REPORT["certificates"][0], "action": action, "candidate": candidate}
+        text = render_issuance(once(certificates=[item]), JOURNAL)
+        assert value(text, "certificate_staged", secret="www.example.com") == 1
 
 
 def test_a_run_that_looked_at_nothing_forgets_nothing() -> None:

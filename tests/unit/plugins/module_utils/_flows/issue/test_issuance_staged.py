@@ -15,6 +15,7 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.acme.wanted
     WantedCertificate,
 )
 from ansible_collections.certops.rotation.plugins.module_utils._core.acme.when import RenewalPolicy
+from ansible_collections.certops.rotation.plugins.module_utils._errors import RotationError
 from ansible_collections.certops.rotation.plugins.module_utils._flows.issue.report import Outcome
 from ansible_collections.certops.rotation.tests.support.fake_authority import FakeAuthority, FakeClock
 from ansible_collections.certops.rotation.tests.support.fake_issuing import FakeStore, Killed, World
@@ -136,16 +137,12 @@ def test_superseded_by_somebody(world: World) -> None:
     assert outcome_of(world).action == "staged"
 
 
-@pytest.mark.parametrize("bundle", [None, "ended"])
-def test_what_cannot_be_promoted_is_issued_again(world: World, bundle: str | None) -> None:
-    """Invalid, without a value, or with an end before it was promoted."""
+def test_what_cannot_be_promoted_is_issued_again(world: World) -> None:
+    """Invalid, or without a value."""
     outcome_of(world)
-    if bundle:
-        world.clock.passed += 89 * DAY
-    else:
-        ours = world.truth.candidates[NAME].version_id or ""
-        world.truth.others[NAME] = {ours: [f"CANDIDATE-ON-{world.truth.held[NAME].version_id}"]}
-        world.truth.candidates[NAME] = HeldCertificate(None, version_id="bad", why="It is garbage.")
+    ours = world.truth.candidates[NAME].version_id or ""
+    world.truth.others[NAME] = {ours: [f"CANDIDATE-ON-{world.truth.held[NAME].version_id}"]}
+    world.truth.candidates[NAME] = HeldCertificate(None, version_id="bad", why="It is garbage.")
     assert outcome_of(world).action == "staged"
     assert world.issued() == 3
 
@@ -187,11 +184,57 @@ def test_check_mode_tells_and_stages_nothing(world: World) -> None:
     assert world.issued() == 1
 
 
-def test_what_waits_while_the_current_one_ends_is_warned_of(world: World) -> None:
+def test_what_waits_while_the_current_one_ends_fails_the_run(world: World) -> None:
     outcome_of(world)
     world.clock.passed += 5 * DAY
-    assert outcome_of(world).action == "held"
-    assert any("Promote it" in text for text in world.warnings)
+    report = world.run(WANTED)
+    (outcome,) = report.outcomes
+    assert outcome.action == "failed"
+    assert outcome.candidate is not None
+    assert "Promote it" in report.failure
+    assert world.issued() == 2
+    world.truth.promote(NAME)
+    assert outcome_of(world).action == "stored"
+
+
+@pytest.mark.parametrize("is_readable", [True, False], ids=["ended", "ended and not held"])
+def test_what_waits_becomes_current_when_the_current_one_has_ended(world: World, is_readable: bool) -> None:
+    """As the truth tells it: what has ended has no bundle."""
+    outcome_of(world)
+    candidate = world.truth.candidates[NAME]
+    world.clock.passed += 12 * DAY
+    if not is_readable:
+        world.truth.held[NAME] = HeldCertificate(None, version_id="old", why="It has ended.", has_ended=True)
+    predicted = world.run(WANTED, check_mode=True)
+    promoted = outcome_of(world)
+    assert predicted.outcomes[0].as_result(NOW)["stores"] == promoted.stores
+    assert predicted.outcomes[0].action == promoted.action == "renewed"
+    assert promoted.stores == {"secrets_manager": "stored", "acm": "stored"}
+    assert "Nothing that is served could be lost" in promoted.reason
+    assert world.truth.held[NAME] == candidate
+    assert world.stores[0].entries == {NAME: candidate.bundle}
+    assert world.issued() == 2
+    assert not outcome_of(world).is_changed
+
+
+def test_it_cannot_be_made_current(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome_of(world)
+    world.clock.passed += 12 * DAY
+
+    def refused(self: object, name: str, version_id: str) -> None:
+        raise RotationError("Access denied.")
+
+    monkeypatch.setattr(type(world.truth), "promote", refused)
+    assert "Access denied." in world.run(WANTED).failure
+    assert world.issued() == 2
+
+
+def test_what_is_issued_when_the_current_one_has_ended_is_current_at_once(world: World) -> None:
+    outcome_of(world)
+    world.clock.passed += 89 * DAY  # and so has what waited
+    assert outcome_of(world).action == "renewed"
+    assert world.issued() == 3
+    assert not outcome_of(world).is_changed
 
 
 def test_it_cannot_be_told_whether_one_waits(world: World) -> None:
@@ -204,13 +247,13 @@ def test_it_cannot_be_told_whether_one_waits(world: World) -> None:
 def test_killed_at_any_step_and_resumed_with_one_order(world: World) -> None:
     held = dict(world.truth.held)
     for step in range(40):
-        world.die_before = step
+        world.die_before, issued = step, world.issued()
         try:
             world.run(WANTED)
         except Killed:
             world.die_before = None
             assert not world.run(WANTED).failure
-        assert world.issued() == 2 + (len(world.authorities[0].certificates) - 2), "counted"
+        assert world.issued() == issued + 1
         assert world.truth.held == held
         assert NAME in world.truth.candidates
         if world.die_before is not None:  # nothing is left to be killed before

@@ -80,6 +80,15 @@ def test_the_least_counts(machine: Machine, groups: str, limits: dict[str, tuple
     assert machine.room() == MemoryRoom(30.0, free)
 
 
+@pytest.mark.parametrize(("high", "free"), [("max", 100), (180 * MB, 30), (400 * MB, 100)])
+def test_above_high_all_become_slow(machine: Machine, high: object, free: float) -> None:
+    """MemoryHigh= of a unit."""
+    machine.write("proc/7/cgroup", V2)
+    machine.limit("system.slice/haproxy.service", 250 * MB, 150 * MB)
+    machine.write("cgroup/system.slice/haproxy.service/memory.high", f"{high}\n")
+    assert machine.room() == MemoryRoom(30.0, free)
+
+
 def test_this_process() -> None:
     room = memory_room(os.getpid())
     assert room.own is not None
