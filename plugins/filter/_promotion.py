@@ -23,13 +23,13 @@ options:
       - Candidates, as M(certops.rotation.certificate_candidate_info) returns them, for V(verdicts) and V(wait).
       - Checks as the user has them for V(checks), and as that has given them for V(judge).
       - Verdicts for V(report) and V(moves), a selection for V(selections).
-      - Variables of a host for V(told), V(rotated) and V(selected).
+      - Variables of a host for V(told), V(rotated) and V(selected), a candidate for V(identifier).
     type: raw
     required: true
   question:
     description: What is asked for.
     type: str
-    choices: [verdicts, wait, checks, judge, report, selections, told, rotated, selected, moves]
+    choices: [verdicts, wait, checks, judge, report, selections, told, rotated, selected, identifier, moves]
     required: true
   more:
     description: What else is known, as keywords.

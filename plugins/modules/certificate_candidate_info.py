@@ -106,7 +106,9 @@ candidates:
       description: Version that is current now. Null when none is.
       type: str
     created_at:
-      description: When the candidate was staged, ISO 8601 in UTC. Null where it does not count.
+      description:
+        - When the candidate was staged, ISO 8601 in UTC. Null where it does not count.
+        - Of one whose value cannot be read, when the secret was changed last, which was then or later.
       type: str
     fingerprint_sha256:
       description:

@@ -82,6 +82,11 @@ def _selected(host: _T) -> dict[str, t.Any]:
     return {name: host.get(f"haproxy_certificates_{name}") for name in ("names", "name_prefix", "tags")}
 
 
+def _identifier(candidate: _T) -> str:
+    """By which AWS is asked for it again."""
+    return str(candidate.get("arn") or candidate["name"])
+
+
 def _canaries(hosts: _T) -> list[Canary]:
     """hosts: name -> result, trouble, labels and proof, as far as they are known."""
     return [_canary(host, facts) for host, facts in sorted(hosts.items())]
@@ -175,6 +180,7 @@ QUESTIONS: t.Final[dict[str, t.Callable[..., t.Any]]] = {
     "told": _told,
     "rotated": _rotated,
     "selected": _selected,
+    "identifier": _identifier,
     "moves": _moves,
     "checks": _checks,
     "judge": _judge,

@@ -310,6 +310,7 @@ def test_pending_of_a_rotation(candidates: Candidates, issued: list[IssuedCertif
     )
     (item,) = info(candidates, name="web/a", label="AWSPENDING").result["candidates"]
     assert (item["state"], item["problems"][0]["code"]) == ("empty", "candidate_empty")
+    assert item["created_at"] is not None  # or it would be held for ever
     assert not move(candidates, "withdrawn", item, label="AWSPENDING").failed
     # Left behind: two others have become current since, so that no label of AWS tells.
     left = client.put_secret_value(

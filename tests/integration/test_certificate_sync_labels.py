@@ -170,6 +170,30 @@ def test_one_that_must_not_be_served(
     assert live(target) == pem(issued[0])
 
 
+def test_a_new_canary_serves_what_is_current_while_the_candidate_is_refused(
+    target: SyncTarget, candidates: Candidates, issued: list[IssuedCertificate]
+) -> None:
+    first = candidates.current(issued[0])
+    document = {**issued[1].secret_document(), "private_key": "none"}
+    bad = candidates.aws.client().put_secret_value(
+        SecretId="web/a", SecretString=json.dumps(document), VersionStages=[LABEL, on(first)]
+    )["VersionId"]
+    for check in (True, False):
+        run = canary(target, check=check)
+        assert run.failed
+        assert told(run) == ("created", first, "AWSCURRENT")
+        assert f"The candidate (version {bad}, label {LABEL}) is passed over" in run.result["msg"]
+    assert live(target) == pem(issued[0])
+    run = canary(target)
+    assert told(run) == ("refused", bad, LABEL)
+    assert live(target) == pem(issued[0])
+    move(candidates, "withdrawn", bad)
+    run = canary(target)
+    assert not run.failed, run.result["msg"]
+    assert told(run) == ("unchanged", first, "AWSCURRENT")
+    assert problem_codes(run) == {}
+
+
 def test_an_empty_one_is_passed_over(
     target: SyncTarget, candidates: Candidates, issued: list[IssuedCertificate]
 ) -> None:
@@ -183,6 +207,10 @@ def test_an_empty_one_is_passed_over(
         assert told(run) == (action, first, "AWSCURRENT")
         assert "holds no value" in warnings(run)
         assert problem_codes(run) == {"web/a": ["candidate_empty"]}
+    empty = next(version for version, labels in candidates.labels().items() if "AWSPENDING" in labels)
+    move(candidates, "withdrawn", empty, label="AWSPENDING")
+    assert problem_codes(canary(target, **PENDING)) == {}  # nothing is left of it
+    client.put_secret_value(SecretId="web/a", SecretString=" ", VersionStages=["AWSPENDING"])
     # The next one in the list may be a candidate, too.
     second = candidates.staged(issued[1])
     run = canary(target, labels=["AWSPENDING", LABEL, "AWSCURRENT"])

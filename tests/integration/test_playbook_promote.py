@@ -33,7 +33,7 @@ from ansible_collections.certops.rotation.tests.support.promotion_fleet import (
     promotion_fleet,
 )
 
-NAMES = "abcdefghijklmnopqr"
+NAMES = "abcdefghijklmnopqrst"
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +72,11 @@ def result(run: PlaybookRun) -> dict[str, t.Any]:
 def test_the_good_one_reaches_all_and_the_bad_one_nobody(fleet: PromotionFleet, old: dict[str, str]) -> None:
     good = fleet.stage("a")
     fleet.stage("b", fleet.authority.issue("other.example.com"))  # for a host, a name is missing then
+    # Something on lb2 serves s from a copy of its file, which nobody renews.
+    lb2 = fleet.haproxy["lb2"]
+    copy = pathlib.Path(lb2.write_certificate("0.pem", (lb2.certs_dir / "web_s.pem").read_bytes()))
+    assert lb2.reload()
+    fleet.stage("s")
     before = fleet.labels("a"), fleet.labels("b")
 
     foreseen = fleet.promote(check=True, names=names("a", "b"))
@@ -81,17 +86,22 @@ def test_the_good_one_reaches_all_and_the_bad_one_nobody(fleet: PromotionFleet, 
     assert (fleet.labels("a"), fleet.labels("b")) == before
     assert fleet.served("a") == [old["a"]] * 3
 
-    run = fleet.promote(names=names("a", "b"))
+    run = fleet.promote(names=names("a", "b", "s"))
     assert run.returncode == 2, run.output
     told = result(run)
-    assert (told["promoted"], told["withdrawn"], told["held"]) == (names("a"), names("b"), [])
+    assert (told["promoted"], told["withdrawn"], told["held"]) == (names("a"), names("b", "s"), []), run.error
     assert "lb1 refused it" in run.error
+    assert "lb2 has taken it back" in run.error
+    assert "is not back" not in run.error
+    assert fleet.served("s") == [old["s"]] * 3
+    copy.unlink()
+    assert lb2.reload()
     assert fleet.served("a") == [good.fingerprint_sha256] * 3
     assert fleet.served("b") == [old["b"]] * 3
     assert not [label for labels in fleet.labels("a").values() for label in labels if LABEL in label]
     assert not [label for labels in fleet.labels("b").values() for label in labels if LABEL in label]
 
-    again = fleet.promote(names=names("a", "b"))
+    again = fleet.promote(names=names("a", "b"), more={"rotation_hosts": "haproxy"})
     assert again.returncode == 0, again.output
     assert again.modules == ["certificate_candidate_info"]
     assert result(again)["summary"] == "There is nothing to promote."
@@ -137,9 +147,11 @@ elif work == "store":
     client.put_secret_value(SecretId=name, SecretString=document)
 elif work == "withdraw":
     client.update_secret_version_stage(SecretId=name, VersionStage="CANDIDATE", RemoveFromVersionId=of["CANDIDATE"])
-elif work == "promote":
+elif work in ("promote", "finish"):
     client.update_secret_version_stage(SecretId=name, VersionStage="AWSCURRENT", MoveToVersionId=of["CANDIDATE"],
                                        RemoveFromVersionId=of["AWSCURRENT"])
+    for label in versions[of["CANDIDATE"]] if work == "finish" else ():
+        client.update_secret_version_stage(SecretId=name, VersionStage=label, RemoveFromVersionId=of["CANDIDATE"])
 elif work == "fail":
     sys.exit("the page looks odd")
 """
@@ -147,8 +159,18 @@ elif work == "fail":
 
 def test_what_others_do_while_it_soaks(fleet: PromotionFleet, old: dict[str, str], tmp_path: pathlib.Path) -> None:
     """A second candidate, another current version, withdrawn, promoted by another run, expired; and tasks that fail."""
-    works = {"f": "stage", "g": "store", "h": "withdraw", "i": "promote", "j": "fail", "k": "expire", "l": "nothing"}
-    soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=30)
+    works = {
+        "f": "stage",
+        "g": "store",
+        "h": "withdraw",
+        "i": "promote",
+        "j": "fail",
+        "k": "expire",
+        "l": "nothing",
+        "t": "finish",
+    }
+    fleet.variables = {"haproxy_certificates_allow_changes": ["expires_earlier"]}
+    soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=25)
     new = {name: fleet.stage(name, **({"not_after": soon} if name == "k" else {})) for name in works}
     others = {name: fleet.authority.issue(f"{name}.example.com") for name in works}
     (tmp_path / "during.py").write_text(DURING)
@@ -181,13 +203,21 @@ def test_what_others_do_while_it_soaks(fleet: PromotionFleet, old: dict[str, str
     for name, issued in others.items():
         (tmp_path / name).write_text(json.dumps(issued.secret_document()))
 
-    run = fleet.promote(names=names(*works), tasks=str(tmp_path / "tasks.yml"))
+    # Selected by the canaries' prefix: a listing of what has the label does not tell of those that have lost it.
+    run = fleet.promote(tasks=str(tmp_path / "tasks.yml"))
     assert run.returncode != 0
     told = result(run)
-    assert told["promoted"] == names("i", "l")
+    assert told["promoted"] == names("i", "l", "t"), run.error
+    assert told["failed"] == []
     assert told["held"] == names("f")
     assert told["withdrawn"] == names("g", "h", "j", "k")
-    for said in ("while this run was under way", "another version has become", "has taken the label", "it has expired"):
+    for said in (
+        "while this run was under way",
+        "another version has become",
+        "has taken the label",
+        "it has expired",
+        "failed, with no_log",
+    ):
         assert said in run.error, run.error
     serving = {name: fleet.served(name) for name in works}
     assert serving["f"][2] == old["f"]
@@ -197,6 +227,7 @@ def test_what_others_do_while_it_soaks(fleet: PromotionFleet, old: dict[str, str
     assert serving["j"] == [old["j"]] * 3
     assert serving["k"] == [old["k"]] * 3
     assert serving["l"] == [new["l"].fingerprint_sha256] * 3
+    assert serving["t"] == [new["t"].fingerprint_sha256] * 3
     assert fleet.version("f", LABEL) is not None
 
     run = fleet.promote(names=names(*works))
@@ -205,8 +236,15 @@ def test_what_others_do_while_it_soaks(fleet: PromotionFleet, old: dict[str, str
     assert fleet.served("f") == [others["f"].fingerprint_sha256] * 3
 
 
-def test_a_controller_that_dies_is_followed_by_another(fleet: PromotionFleet, old: dict[str, str]) -> None:
+def test_a_controller_that_dies_is_followed_by_another(
+    fleet: PromotionFleet, old: dict[str, str], faulty_way: AwsFaults
+) -> None:
     """While it soaks: the rest is waited for. And between the two calls that promote."""
+
+    def staged_long_ago(_request: Body, reply: Body) -> Body:
+        return {**reply, "CreatedDate": reply["CreatedDate"] - 3 * 3600}
+
+    faulty_way.change("GetSecretValue", staged_long_ago)
     new = {name: fleet.stage(name) for name in "mn"}
     _killed_while_it_soaks(fleet, names("m"))
     assert fleet.served("m") == [new["m"].fingerprint_sha256] * 2 + [old["m"]]
@@ -214,7 +252,8 @@ def test_a_controller_that_dies_is_followed_by_another(fleet: PromotionFleet, ol
         _age_proofs(fleet.haproxy[host].certs_dir, hours=2)
     fleet.move("n", fleet.version("n", LABEL))  # and the label stayed
 
-    run = fleet.promote(names=names("m", "n"), soak="1h")
+    aws = {"endpoint_url": faulty_way.env["AWS_ENDPOINT_URL"]}
+    run = fleet.promote(names=names("m", "n"), soak="1h", aws=aws)
     assert run.returncode == 0, run.output
     assert result(run)["promoted"] == names("m", "n")
     for name, issued in new.items():
@@ -272,7 +311,7 @@ def _age_proofs(directory: pathlib.Path, **ago: float) -> None:
 def test_two_promotions_at_once(fleet: PromotionFleet) -> None:
     new = fleet.stage("o")
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        runs = list(pool.map(lambda _n: fleet.promote(names=names("o")), range(2)))
+        runs = list(pool.map(lambda _n: fleet.promote(name_prefix="web/o"), range(2)))
     assert [run.returncode for run in runs] == [0, 0], "\n".join(run.output for run in runs)
     assert fleet.served("o") == [new.fingerprint_sha256] * 3
     assert fleet.version("o", LABEL) is None
@@ -280,7 +319,8 @@ def test_two_promotions_at_once(fleet: PromotionFleet) -> None:
 
 class Site(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        self.send_response(500 if self.path == "/broken" else 200)
+        self.send_response({"/broken": 500, "/moved": 302}.get(self.path, 200))
+        self.send_header("Location", "/")
         self.end_headers()
         self.wfile.write(b"All is well.")
 
@@ -297,11 +337,11 @@ def site() -> t.Iterator[str]:
 
 
 def test_lagging_listings_and_checks_of_ones_own(
-    fleet: PromotionFleet, old: dict[str, str], site: str, faults_of_hosts: AwsFaults
+    fleet: PromotionFleet, old: dict[str, str], site: str, faulty_way: AwsFaults
 ) -> None:
     new = fleet.stage("p")
     fleet.variables = {
-        "haproxy_certificates_aws": {"endpoint_url": faults_of_hosts.env["AWS_ENDPOINT_URL"]},
+        "haproxy_certificates_aws": {"endpoint_url": faulty_way.env["AWS_ENDPOINT_URL"]},
         "promotion_aws": {},
     }
     hidden = 2
@@ -314,7 +354,7 @@ def test_lagging_listings_and_checks_of_ones_own(
                 labels[:] = [label for label in labels if not label.startswith(LABEL)]
         return reply
 
-    faults_of_hosts.change("ListSecrets", lag)
+    faulty_way.change("ListSecrets", lag)
     watching = {"prometheus": f"{site}/nobody", "query": "up", "expected": "== 1", "retries": 0}
     good = {"url": f"{site}/", "body": "All is well"}
     run = fleet.promote(names=names("p"), lag="2s", checks=[good, watching])
@@ -323,16 +363,17 @@ def test_lagging_listings_and_checks_of_ones_own(
     assert fleet.served("p")[:2] == [new.fingerprint_sha256] * 2
 
     bad = {"name": "page", "url": f"{site}/broken", "retries": 1, "delay": 0}
-    run = fleet.promote(names=names("p"), checks=json.dumps([good, bad]))
+    moved = {"name": "login", "url": f"{site}/moved", "retries": 0}
+    run = fleet.promote(names=names("p"), checks=json.dumps([good, bad, moved]))
     assert run.returncode == 2
     assert result(run)["withdrawn"] == names("p")
-    assert "check page: status 500 instead of 200" in run.error
+    assert "check page: status 500 instead of 200; check login: status 302 instead of 200" in run.error
     assert fleet.served("p") == [old["p"]] * 3
 
 
 @pytest.fixture
-def faults_of_hosts(ministack: MinistackServer) -> t.Iterator[AwsFaults]:
-    """A way to AWS that the hosts alone take."""
+def faulty_way(ministack: MinistackServer) -> t.Iterator[AwsFaults]:
+    """A way to AWS that is not everybody's."""
     proxy = AwsFaults(ministack.port, ministack.env)
     proxy.start()
     yield proxy
@@ -345,14 +386,27 @@ def test_who_the_canaries_are(fleet: PromotionFleet, old: dict[str, str]) -> Non
     assert run.returncode == 2
     assert "promotion_canaries matches no host" in run.error
     assert run.modules == []
+    for how, said in (
+        ({"soak": "600"}, "promotion_soak: '600' is not a duration. Add a unit"),
+        ({"lag": "-5m"}, "promotion_lag: '-5m' is not a duration"),
+        ({"limit": "haproxy"}, "--limit leaves out localhost"),
+    ):
+        run = fleet.promote(**how)
+        assert run.returncode != 0
+        assert said in run.output
+        assert run.modules == []
 
-    for name in "er":
-        fleet.stage(name)
+    # r has fields of other names, which the hosts know, and the controller by them.
+    others = {"private_key": "key", "certificate": "leaf"}
+    fleet.stage("e")
+    fleet.stage("r", fields=others)
+    fields = {"haproxy_certificates_fields": {ours: f"{theirs} || {ours}" for ours, theirs in others.items()}}
     fleet.secrets.put_secret_value(SecretId="web/q", SecretString=" ", VersionStages=[LABEL])
     fleet.variables = {
         "haproxy_certificates_labels": "{{ ['CANDIDATE'] * (inventory_hostname == 'lb2') + ['AWSCURRENT'] }}",
         "haproxy_certificates_name_prefix": "",
         "haproxy_certificates_names": names("e", "q"),
+        **fields,
     }
     run = fleet.promote(names=names("e", "q", "r"))
     assert result(run)["held"] == names("e", "q", "r")
@@ -361,7 +415,7 @@ def test_who_the_canaries_are(fleet: PromotionFleet, old: dict[str, str]) -> Non
     assert "lb1 reads AWSCURRENT and not CANDIDATE: set haproxy_certificates_labels" in run.error
     assert "no canary has this certificate: lb1, lb2" in run.error
 
-    fleet.variables = {}
+    fleet.variables = fields
     run = fleet.promote(names=names("e", "r"), canaries=FLEET)
     assert run.returncode == 0, run.output
     assert result(run)["promoted"] == names("e", "r")

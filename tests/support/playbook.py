@@ -108,11 +108,12 @@ def run_playbook(
     extra: t.Mapping[str, t.Any] | None = None,
     verbosity: int = 4,
     inventory: pathlib.Path | None = None,
+    limit: str | None = None,
 ) -> PlaybookRun:
     """Run a playbook on hosts that are all this machine, or inside of it. playbook: a name, or plays; timeout: seconds.
 
     extra: variables of the command line, for what a play itself is told; verbosity: how many -v.
-    inventory: a further one.
+    inventory: a further one; limit: pattern of the hosts that are left.
 
     Raises AssertionError when any private key material is printed.
     """
@@ -126,6 +127,7 @@ def run_playbook(
             playbook = str(folder / "play.yml")
         arguments = [playbook, "-i", str(folder / "inventory.json"), *([f"-{'v' * verbosity}"] if verbosity else [])]
         arguments += ["-i", str(inventory)] if inventory else []
+        arguments += ["--limit", limit] if limit else []
         arguments += ["--diff", *(["--check"] if check else []), "--extra-vars", json.dumps(extra or {})]
         returncode, output = _run(arguments, {"TASK_LOG": str(folder / "tasks"), **(env or {})}, timeout, inside)
         log = folder / "tasks"

@@ -13,6 +13,7 @@ import pathlib
 import shutil
 import sys
 import tempfile
+import types
 import typing as t
 import uuid
 
@@ -59,14 +60,17 @@ class PromotionFleet:
         label: str = LABEL,
         *,
         based: bool = True,
+        fields: t.Mapping[str, str] = types.MappingProxyType({}),
         **how: t.Any,
     ) -> pki.IssuedCertificate:
-        """A new certificate as the candidate, as certificate_secret stages one. how: of the authority's issue."""
+        """A new certificate as the candidate, as certificate_secret stages one. how: of the authority's issue.
+        fields: other names of the document's."""
         issued = issued or self.authority.issue(f"{name}.example.com", **how)
+        document = {fields.get(field, field): text for field, text in issued.secret_document().items()}
         base = [f"{label}-ON-{self.version(name)}"] if based else []
         self.secrets.put_secret_value(
             SecretId=f"web/{name}",
-            SecretString=json.dumps(issued.secret_document()),
+            SecretString=json.dumps(document),
             VersionStages=[label, *base],
             ClientRequestToken=str(uuid.uuid4()),
         )
@@ -91,8 +95,16 @@ class PromotionFleet:
 
     # What is done
 
-    def promote(self, *, check: bool = False, canaries: t.Sequence[str] = CANARIES, **extra: t.Any) -> PlaybookRun:
-        """extra: of the command line, without promotion_."""
+    def promote(
+        self,
+        *,
+        check: bool = False,
+        canaries: t.Sequence[str] = CANARIES,
+        limit: str | None = None,
+        more: t.Mapping[str, t.Any] | None = None,
+        **extra: t.Any,
+    ) -> PlaybookRun:
+        """extra: of the command line, without promotion_; more: with other names."""
         groups = {"haproxy_canaries": {"hosts": {host: {} for host in canaries}}}
         inventory = self.directory / f"canaries{uuid.uuid4()}.json"
         inventory.write_text(json.dumps(groups))
@@ -103,8 +115,9 @@ class PromotionFleet:
             hosts=list(self.haproxy),
             env=self.aws.env,
             check=check,
-            extra={f"promotion_{name}": value for name, value in told.items()},
+            extra={**{f"promotion_{name}": value for name, value in told.items()}, **(more or {})},
             inventory=inventory,
+            limit=limit,
         )
 
     def rotate(self, *hosts: str, canaries: t.Sequence[str] = CANARIES) -> PlaybookRun:

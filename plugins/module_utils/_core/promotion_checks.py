@@ -183,6 +183,8 @@ def judged(request: CheckRequest, result: t.Mapping[str, t.Any]) -> OwnCheck:
 
 def _of_url(request: CheckRequest, result: t.Mapping[str, t.Any]) -> tuple[str, str]:
     status = _status(result)
+    if "status" not in result and not result.get("timedout"):  # the module itself has failed
+        return "unasked", f"nobody could ask: {_said(result)}"
     if status <= 0:
         return "failed", f"no answer: {_said(result)}"
     if status not in request.statuses:

@@ -65,6 +65,10 @@ def look_at_candidates(
             "version_id": candidate.version_id,
             "base_version_id": candidate.base_version_id,
             "current_version_id": candidate.current_version_id,
+            # The latest that it can have been staged, until the version itself tells.
+            "created_at": isoformat_utc(described["LastChangedDate"])
+            if candidate.counts and described.get("LastChangedDate")
+            else None,
         }
         if candidate.counts:
             staged.append((items[arn], candidate))
@@ -121,7 +125,7 @@ def _read(
     except SecretsManagerError as failure:
         item["state"], item["problems"] = "unknown", [secret_problem(name, failure.code, failure.message).as_dict()]
         return
-    item["created_at"] = isoformat_utc(read.created) if read.created else None
+    item["created_at"] = isoformat_utc(read.created) if read.created else item["created_at"]
     if read.value is None:
         item["state"], item["problems"] = "empty", [empty_candidate(name, label, version).as_dict()]
         return

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import typing as t
 from datetime import datetime
@@ -27,7 +28,8 @@ if t.TYPE_CHECKING:
 class Installation(t.NamedTuple):
     """A certificate on its way to disk. old: what was remembered of it; parts: its files, None when nothing has to be
     written; aside: the descriptors of those that lie there already; problems: what was found, and loading: what OpenSSL
-    will have found; size: bytes of the only file, 0 where there are several.
+    will have found; size: bytes of the only file, 0 where there are several; passed: what is wrong with candidates that
+    were passed over, which is told and not remembered.
     """
 
     entry: Entry
@@ -38,13 +40,14 @@ class Installation(t.NamedTuple):
     loading: t.Callable[[], list[Problem]]
     aside: t.Sequence[int] = ()
     size: int = 0
+    passed: t.Sequence[Problem] = ()
 
 
 class Installer:
     """entries: what is on disk, by secret name; now: aware time; check_mode: plan, write nothing.
 
     leftovers: stems of files that a killed run has left, so that nobody can rely on them yet; expected: about how many
-    there are to install. To be closed.
+    there are to install; current: reads what is current where a candidate is refused. To be closed.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Installer:
         check_mode: bool,
         leftovers: t.Callable[[], t.Collection[str]] = tuple,
         expected: int = 1,
+        current: t.Callable[[SecretVersion], SecretValue | None] = lambda _secret: None,
     ) -> None:
         self._directory = directory
         self._options = options
@@ -66,28 +70,44 @@ class Installer:
         self._leftovers = leftovers
         self._verifier = options.verifier()
         self._loading = LoadingCheck(expected)
+        self._current = current
 
     def close(self) -> None:
         self._loading.close()
 
     def verify(self, fetched: SecretValue) -> Installation:
+        """Of a candidate that is refused where nothing lies yet, what is current: something has to be served.
+
+        Raises Refused.
+        """
+        try:
+            return self._verify(fetched)
+        except Refused as refused:
+            secret = fetched.secret
+            is_first = secret.label != CURRENT and secret.name not in self._entries
+            current = self._current(secret) if is_first else None
+            if current is None:
+                raise
+            passed = tuple(_of_candidate(secret, problem) for problem in refused.problems)
+            return self._verify(dataclasses.replace(current, problems=passed))
+
+    def _verify(self, fetched: SecretValue) -> Installation:
         """Raises Refused."""
         secret = fetched.secret
         bundle, problems = self._verifier.verify(fetched.value, at=self._now, load=False)
-        problems = [*fetched.problems, *problems]
         stem = certificate_file_stem(secret.name)
         obstacle = self._directory.obstacle(self._options.layout, stem)
         if obstacle:
             problems.append(Problem("path_not_ours", "error", f"{obstacle}. Move it away or use another directory."))
         if bundle is None or obstacle:
-            raise Refused(problems)
+            raise Refused([*fetched.problems, *problems])
         parts = bundle.render(self._options.layout)
         files = {part: hashlib.sha256(data).hexdigest() for part, data in parts.items()}
         version = StoredVersion(version_digest(files), secret.version_id, files, bundle.facts(), secret.label)
         old = self._entries.get(secret.name)
         changes = self._changes(old, version)
         if changes:
-            raise Refused([*problems, *changes])
+            raise Refused([*fetched.problems, *problems, *changes])
         entry = self._entry(secret, stem, version, problems, old)
         present = self._directory.live_file(self._options.layout, stem) is not None
         # What is in its place already may be served, even when it is the same and the manifest does not know of it.
@@ -97,7 +117,8 @@ class Installer:
         write = not self._check_mode and not (same and old and old.current.digest == version.digest)
         size = sum(map(len, parts.values())) if len(parts) == 1 else 0
         loading = self._loading.ask(bundle)
-        return Installation(entry, old, action, parts if write else None, problems, loading, size=size)
+        files_to_write = parts if write else None
+        return Installation(entry, old, action, files_to_write, problems, loading, size=size, passed=fetched.problems)
 
     def put_aside(self, installation: Installation) -> Installation:
         """Write it where no reader looks. Raises StoreError."""
@@ -110,7 +131,7 @@ class Installer:
 
     def publish(self, installation: Installation) -> None:
         """Make what lies aside live. Raises Refused, and StoreError."""
-        entry, old, _action, parts, problems, loading, aside, _size = installation
+        entry, old, _action, parts, problems, loading, aside, *_told = installation
         try:
             unloadable = loading()
         except BaseException:
@@ -168,3 +189,8 @@ class Installer:
             served = moved or old.proven is not None
             entry.replaced = old.replaced or served or old.current.digest != version.digest
         return entry
+
+
+def _of_candidate(secret: SecretVersion, problem: Problem) -> Problem:
+    said = f"The candidate (version {secret.version_id}, label {secret.label}) is passed over: {problem.message}"
+    return Problem(problem.code, problem.severity, said)

@@ -49,11 +49,13 @@ class SyncReporter:
             self.report.fail(f"{entry.name}: {problem.message} [{problem.code}]", cause_of([problem.code]))
         return dates
 
-    def deployed(self, entry: Entry, action: str, **extra: t.Any) -> None:
+    def deployed(self, entry: Entry, action: str, passed: t.Iterable[Problem] = (), **extra: t.Any) -> None:
+        """passed: what is wrong with candidates that were passed over."""
         problems: list[dict[str, str]] = []
         if action != "removed":
-            self._fail_on(entry.name, entry.problems)
-            problems = [*entry.problems, *(problem.as_dict() for problem in self.judge(entry))]
+            known = [*(problem.as_dict() for problem in passed), *entry.problems]
+            self._fail_on(entry.name, known)
+            problems = [*known, *(problem.as_dict() for problem in self.judge(entry))]
         self.tell(entry, action, problems, **extra)
 
     def tell(self, entry: Entry, action: str, problems: t.Sequence[t.Mapping[str, str]], **extra: t.Any) -> None:

@@ -32,6 +32,7 @@ from ..._core.promotion import CURRENT, LabelReading
 from ..._core.unexpected import UnexpectedFailure, only_rotation_errors
 from ..._core.x509.problems import Refused
 from ..._errors import InvalidOption, SecretsManagerError, StoreError
+from ..._ports.provided import NotProvided
 from ..._ports.store.directory import CertificateDirectory
 from .deployed import NOT_SELECTED, REFUSED, UNFOUND, is_in_use, nothing_found, nothing_selected, unselected
 from .reporter import FAILURE_POLICIES, SyncReporter
@@ -222,6 +223,7 @@ class CertificateSync:
             check_mode=self._check_mode,
             leftovers=functools.lru_cache(maxsize=1)(self._leftovers),
             expected=self._expected,
+            current=self._current,
         )
         return self._installers.enter_context(contextlib.closing(installer))
 
@@ -257,7 +259,15 @@ class CertificateSync:
         self._manifest.retired.discard(entry.main_path)
         self._touched = True
         self._sizes[os.path.join(self._directory.path, entry.main_path)] = installation.size
-        self._reporter.deployed(entry, action, **self._before(entry, old if action == "updated" else None))
+        before = self._before(entry, old if action == "updated" else None)
+        self._reporter.deployed(entry, action, installation.passed, **before)
+
+    def _current(self, secret: SecretVersion) -> SecretValue | None:
+        """None where that cannot be had, or only the controller could ask for it."""
+        with contextlib.suppress(NotProvided):
+            for result in self._source.read([secret._replace(readings=())]) if self._source else ():
+                return result if isinstance(result, SecretValue) and result.secret.label == CURRENT else None
+        return None
 
     def _as_known(self, secret: SecretVersion) -> SecretVersion:
         """A listing may lag behind, and not know of the candidate that it told of a moment ago: before that is left, it

@@ -30,7 +30,9 @@ def vector(*values: str) -> str:
         ({"url": URL, "status": [200, "503"]}, {"status": 503}, "passed", ""),
         ({"url": URL, "status": "204, 503"}, {"status": 503}, "passed", ""),
         ({"url": URL}, {"status": -1, "msg": "Connection refused"}, "failed", "no answer: Connection refused"),
-        ({"url": URL}, {"msg": "x"}, "failed", "no answer: x"),
+        ({"url": URL}, {"msg": "Timed out", "timedout": {"period": 40}}, "failed", "no answer: Timed out"),
+        ({"url": URL}, {"msg": "no Python", "rc": 127}, "unasked", "nobody could ask: no Python"),
+        ({"url": URL}, {"status": 302}, "failed", "status 302 instead of 200"),
         ({"url": URL, "body": "all is well"}, {"status": 200, "content": "Here all is well."}, "passed", ""),
         (
             {"url": URL, "body": "all is well"},
