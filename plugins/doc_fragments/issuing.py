@@ -141,8 +141,9 @@ options:
         after one, two, four and then seven days, or with
         O(certops.rotation.certificate_issue#module:force).
       - The first certificate of a secret is current at once, for there is nothing that could be served instead. So is
-        what waits, or is issued, when the current one has ended; below O(certops.rotation.certificate_issue#module:emergency_floor)
-        each run fails for what waits.
+        what waits, or is issued, when the current one has ended.
+      - What waits while the current one is below
+        O(certops.rotation.certificate_issue#module:emergency_floor) fails each run.
     type: str
     default: AWSCURRENT
   renewal_info:

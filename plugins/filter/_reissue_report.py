@@ -15,7 +15,7 @@ author:
   - certops.rotation contributors (@certops)
 description:
   - For the playbook C(certops.rotation.reissue) alone.
-positional: _input, hosts, since, limits
+positional: _input, hosts, since, limits, found
 options:
   _input:
     description: Result of M(certops.rotation.certificate_issue).
@@ -34,6 +34,10 @@ options:
     type: list
     elements: str
     default: []
+  found:
+    description: Result of an earlier look of the same run, before what was staged was promoted.
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""
@@ -51,7 +55,7 @@ _value:
 """
 
 
-def reported(issued: t.Any, hosts: t.Any, since: t.Any = "", limits: t.Any = ()) -> t.Any:
+def reported(issued: t.Any, hosts: t.Any, since: t.Any = "", limits: t.Any = (), found: t.Any = None) -> t.Any:
     from ansible.errors import AnsibleFilterError
     from ansible_collections.certops.rotation.plugins.module_utils._core.acme.reissue_clock import read_clock
     from ansible_collections.certops.rotation.plugins.module_utils._core.acme.reissue_report import reissue_report
@@ -61,7 +65,7 @@ def reported(issued: t.Any, hosts: t.Any, since: t.Any = "", limits: t.Any = ())
         clock = read_clock(since, limits, datetime.now(timezone.utc))
     except RotationError as error:
         raise AnsibleFilterError(error.message) from None
-    return reissue_report(issued, hosts, clock)
+    return reissue_report(issued, hosts, clock, found=found)
 
 
 class FilterModule:

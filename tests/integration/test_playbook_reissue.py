@@ -145,6 +145,15 @@ def test_without_the_rotation(drill: Drill) -> None:
         ({"reissue_all": "perhaps"}, "reissue_all"),
         ({"reissue_older_than": "1d", "reissue_rotate": "perhaps"}, "reissue_rotate"),
         ({"reissue_older_than": "1d", "reissue_stage": "true"}, "no host is a canary"),
+        (
+            {
+                "reissue_older_than": "1d",
+                "reissue_stage": "true",
+                "promotion_canaries": "localhost",
+                "acme_certificates_stage": "AWSCURRENT",
+            },
+            "says that what is issued is not staged",
+        ),
         ({"reissue_older_than": "1d", "reissue_since": "yesterday"}, "reissue_since"),
         ({"reissue_older_than": "1d", "reissue_limits": "24"}, "reissue_limits"),
     ],

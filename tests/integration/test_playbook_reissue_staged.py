@@ -122,3 +122,11 @@ def test_found_staged_proven_promoted_and_told_with_the_clock(drill: Drill) -> N
     last = told(drill.run("reissue", check=True, **incident))
     assert last[:2] == told(done)[:2]
     assert "for 2 certificates." in last[-2], "how long it took"
+
+    # By its serial number, which is gone after the promotion; what -e says of force counts for one order.
+    serial = f"{drill.scene.leaf(f'web/{NAMES[0]}').serial_number:x}"
+    forced = drill.run("reissue", reissue_serial_numbers=serial, reissue_stage="true", acme_certificates_force=True)
+    assert told(forced)[0] == f"proven      {NAMES[0]}  {', '.join(FLEET)}"
+    assert told(forced)[-1] == "Of 1 certificate that is concerned, 1 is replaced, 1 of them proven on the wire."
+    assert drill.orders() == orders + 4
+    assert drill.served("lb3") == drill.current() != after

@@ -177,8 +177,8 @@ class Ledger:
         self._change("promoted", name)
 
     def note_incident(self, key: str, certificates: int, left: int, now: datetime) -> None:
-        """How far the replacement of what an incident concerns is: of so many certificates so many are left. key: of
-        the incident."""
+        """How far the replacement of what an incident concerns is: of so many certificates so many are left. None are
+        where they were named by what is not there any more. key: of the incident."""
         self._change("incident", key, certificates, left, now)
 
     def replay(self, other: Ledger) -> None:
@@ -347,7 +347,7 @@ class Ledger:
         begun = [name for name, each in self._incidents.items() if each["key"] == key and not each["ended"]]
         if begun:
             known = self._incidents[begun[-1]]
-            self._incidents[begun[-1]] = {**known, "count": max(certificates, 1), "ended": 0 if left else at}
+            self._incidents[begun[-1]] = {**known, "count": certificates or known["count"], "ended": 0 if left else at}
         elif left:
             self._incidents[f"{at} {key}"] = {"key": key, "began": at, "ended": 0, "count": max(certificates, 1)}
 

@@ -35,17 +35,23 @@ class Replaced:
 
 
 def reissue_report(
-    issued: _Result, hosts: t.Mapping[str, _Result | None], clock: ReissueClock | None = None
+    issued: _Result,
+    hosts: t.Mapping[str, _Result | None],
+    clock: ReissueClock | None = None,
+    *,
+    found: _Result | None = None,
 ) -> dict[str, t.Any]:
     """issued: as certificate_issue returns it; hosts: name -> as haproxy_rotation returns it, None or empty for a host
-    of which nothing is known; clock: None where none runs.
+    of which nothing is known; clock: None where none runs; found: as issued, by an earlier look of the same run.
 
     Returns table (lines for people), left (names that are to do, staged or not proven), clock (lines about each limit,
     and how long earlier ones took), and a sentence: summary.
     """
     silent = sorted(host for host, result in hosts.items() if not (result or {}).get("certificates"))
-    concerned = [found for found in issued.get("certificates") or () if found.get("reissue")]
-    rows = sorted((_row(found, hosts) for found in concerned), key=lambda row: (_ORDER.index(row.state), row.name))
+    rows = sorted(
+        (_row(each, hosts) for each in _concerned(issued, found or {})),
+        key=lambda row: (_ORDER.index(row.state), row.name),
+    )
     left, estimate = [row.name for row in rows if row.state in _LEFT], issued.get("reissue") or {}
     return {
         "table": _table(rows, silent),
@@ -53,6 +59,17 @@ def reissue_report(
         "clock": _clock(clock, len(left), estimate) if rows else [],
         "summary": _summary(rows, estimate, silent),
     }
+
+
+def _concerned(issued: _Result, found: _Result) -> list[_Result]:
+    """What was concerned, and is another one by now, is replaced. Where it was named by its serial number or its
+    fingerprint, the one that has taken its place does not tell so itself."""
+    before = {str(each["name"]) for each in found.get("certificates") or () if each.get("reissue")}
+    now = issued.get("certificates") or ()
+    told = (
+        {**each, "reissue": "replaced"} if each["name"] in before and not each.get("reissue") else each for each in now
+    )
+    return [each for each in told if each.get("reissue")]
 
 
 def _clock(clock: ReissueClock | None, left: int, estimate: _Result) -> list[str]:

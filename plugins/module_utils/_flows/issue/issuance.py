@@ -344,7 +344,8 @@ class Issuance:
     def _note_incident(self) -> None:
         """When its replacement began, and when it was over."""
         states = [outcome.reissue_state for outcome in self._outcomes.values() if outcome.reissue_state]
-        if self._settings.incident is not None and self._settings.incident.key and states:
+        is_known = states or all(held.bundle is not None for held in self._held.values())
+        if self._settings.incident is not None and self._settings.incident.key and is_known:
             left = sum(state != "replaced" for state in states)
             self._ledger.note_incident(self._settings.incident.key, len(states), left, self._time.now())
 

@@ -42,6 +42,23 @@ def test_nothing_is_concerned() -> None:
     }
 
 
+def test_what_was_staged_and_promoted_by_the_run_is_told_though_nothing_names_it_any_more() -> None:
+    """By its serial number: the one that has taken its place has another one."""
+    staged = {"label": "CANDIDATE", "version_id": "2"}
+    found = {
+        "certificates": [
+            certificate("a", "staged", candidate=staged),
+            certificate("b", "to do"),
+            certificate("c", None),
+        ]
+    }
+    now = {"certificates": [certificate("a", None), certificate("b", "to do"), certificate("c", None)]}
+    told = reissue_report(now, {"lb1": host(("a", OLD, True))}, found=found)
+    assert told["table"] == ["to do       b  why", "not proven  a  lb1 has another one"]
+    told = reissue_report(now, {"lb1": host(("a", NEW, True))}, found=found)
+    assert told["table"] == ["to do       b  why", "proven      a  lb1"]
+
+
 def test_what_is_proven_everywhere_is_done() -> None:
     both = {"lb2": host(("a", NEW, True)), "lb1": host(("a", NEW, True), ("other", OLD, True))}
     told = report(certificate("a"), certificate("in-acm"), hosts=both)
