@@ -14,9 +14,10 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ministack.app import app as app  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0414 - hypercorn's
+import ministack.app  # type: ignore[import-not-found,unused-ignore]
 from ministack.services import secretsmanager  # type: ignore[import-not-found,unused-ignore]
 
+app = ministack.app.app  # for hypercorn
 _MAX_LABELS = 20
 _put = secretsmanager._put_secret_value
 _update = secretsmanager._update_secret_version_stage

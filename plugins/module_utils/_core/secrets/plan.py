@@ -12,11 +12,11 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 from ..._errors import InvalidOption, RotationError
-from ..promotion import CURRENT as CURRENT  # noqa: PLC0414 - who stores secrets takes it from here
-from ..promotion import base_label
+from .. import promotion
 from ..x509.problems import MaterialError
 from .arn import require_creatable, why_replica_stays
 
+CURRENT: t.Final = promotion.CURRENT
 MAX_AGAIN: t.Final = 100  # versions that AWS keeps of a secret
 MAX_VALUE_BYTES = 65536  # of SecretString, in the API reference of Secrets Manager
 
@@ -70,7 +70,7 @@ class WantedSecret:
     @property
     def labels(self) -> list[str]:
         """All that its version gets."""
-        return [self.label, *([base_label(self.label, self.base)] if self.base else [])]
+        return [self.label, *([promotion.base_label(self.label, self.base)] if self.base else [])]
 
 
 def secret_document(parts: t.Mapping[str, t.Any]) -> str:
