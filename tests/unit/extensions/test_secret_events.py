@@ -214,6 +214,8 @@ def test_certificates_and_objects():
     assert (change.kind, change.name, change.arn, dict(change.more)) == ("expiring", "*.example.com", arn, {"days": 31})
     (change,) = secret_events.understand(event("aws.acm", "ACM Certificate Expired", {}, resources=[arn]))
     assert (change.name, dict(change.more)) == (arn, {"days": 0})
+    (change,) = secret_events.understand(event("aws.acm", approaching, {"DaysToExpiry": 10**400}, resources=[arn]))
+    assert dict(change.more) == {"days": None}, "no number that a rule engine could not read"
 
     detail = {"bucket": {"name": "b"}, "object": {"key": "a b/c.pem", "version-id": "v"}}
     (change,) = secret_events.understand(event("aws.s3", "Object Created", detail, resources=[]))
@@ -239,6 +241,7 @@ TEMPLATE = "{{ lookup('pipe', 'id') }}"
         ("[]", "no object"),
         ("{}", "no event"),
         ('{"Records": [5]}', "no new object"),
+        ('{"Records": [{"eventName": "ObjectCreated:Put", "s3": 5}]}', "whose name no rulebook"),
         ('{"Records": [{"eventName": "ObjectCreated:Put", "s3": {}}]}', "whose name no rulebook"),
         (event("odd", "Odd", {}), "odd: Odd"),
         (event(["odd"], "Odd", {}), "no event"),
@@ -266,16 +269,17 @@ def test_what_is_not_understood_says_of_which_kind_it_is(body, kind):
 @pytest.mark.parametrize(
     ("given", "wanted"),
     [
-        ({}, "abcd"),
+        ({}, "abcdg"),
         ({"name_prefix": ["web/"]}, "abd"),
         ({"name_prefix": "web/a,mail/"}, "acd"),
         ({"names": ["web/?"]}, "abd"),
         ({"names": ["web/b"], "name_prefix": ["mail"]}, "bc"),
-        ({"names": ["[!m]*"]}, "abd"),
+        ({"names": ["[!m]*"]}, "abdg"),
         ({"names": ["WEB/*"]}, ""),
-        ({"names": [ARN]}, "abcd"),
+        ({"names": [ARN]}, "abcdg"),
+        ({"names": ["arn:*:secret:mail/*"]}, "g"),
         ({"labels": ["CANDIDATE"]}, "d"),
-        ({"kinds": "secret"}, "abc"),
+        ({"kinds": "secret"}, "abcg"),
     ],
 )
 def test_only_what_is_wanted(given, wanted):
@@ -286,6 +290,7 @@ def test_only_what_is_wanted(given, wanted):
         "d": label_updated(name="web/a", label="CANDIDATE"),
         "e": label_updated(name="web/a", label="CANDIDATE-ON-x"),
         "f": call("TagResource", {"secretId": "web/a"}),
+        "g": call("RestoreSecret", {"secretId": "odd"}),  # whose ARN is not known
     }
     made = options(**given)
     assert "".join(key for key, body in bodies.items() if made.wants(secret_events.understand(body)[0])) == wanted
@@ -323,7 +328,8 @@ class Rulebook:
         described = None if now is None else secret_events.Described(ARN, now, {})
         is_news = self.told.is_news(pending, described)
         if is_news:
-            self.version, self.is_known = self.told.remember(pending, described)
+            self.version, self.is_known = self.told.answer(pending, described)
+            self.told.remember(pending, self.version)
         else:
             self.told.note(pending)
         return is_news
@@ -391,6 +397,16 @@ def test_a_candidate_that_was_withdrawn():
     assert not rulebook.tell({"v1": ["AWSCURRENT"]}, ("", 9), cause="UpdateSecretVersionStage")
 
 
+def test_a_candidate_that_is_staged_once_more():
+    """Of a label that is taken away there is no event."""
+    rulebook, staged = Rulebook("CANDIDATE"), {"v1": ["AWSCURRENT"], "v2": ["CANDIDATE"]}
+    assert rulebook.tell(staged, ("v2", 2))
+    assert not rulebook.tell(staged, ("v2", 4)), "told by CloudTrail"
+    assert rulebook.tell(staged, ("v2", 20))
+    assert (rulebook.version, rulebook.is_known) == ("v2", True)
+    assert not rulebook.tell(staged, ("v2", 20))
+
+
 def test_tags_and_restored_secrets_are_news_though_the_version_is_the_same():
     rulebook = Rulebook()
     assert rulebook.tell(V1, ("v1", 1))
@@ -408,7 +424,7 @@ def test_what_is_remembered_is_limited():
     assert not told.is_again("")
     for number in range(secret_events._MOST_SECRETS + 5):
         (change,) = secret_events.understand(label_updated(name=f"web/{number}"))
-        told.remember(secret_events.Pending(change), None)
+        told.remember(secret_events.Pending(change), "v1")
     assert len(told._lasts) == secret_events._MOST_SECRETS
     rulebook = Rulebook()
     rulebook.tell(None, *((f"v{number}", number % 60) for number in range(500)))
@@ -450,6 +466,17 @@ def test_trouble_is_said_once_and_its_end_once(caplog):
     assert all(0.75 * 2**n <= pause <= 2**n for n, pause in enumerate(pauses[:5]))
     assert all(22.5 <= pause <= 30 for pause in pauses[5:])
     assert health.failed(OSError("again")) <= 1
+
+
+def test_trouble_that_becomes_another_one_is_said_too(caplog):
+    health = secret_events.Health()
+    for error in (OSError("gone"), OSError("gone\nstill"), ValueError("denied"), OSError("gone"), ValueError("denied")):
+        health.failed(error)
+    assert [record.message for record in caplog.records] == [
+        "secret_events cannot read the queue: OSError: gone. It tries again until it can.",
+        "secret_events is kept from the queue by something else now: ValueError: denied",
+    ]
+    assert health.told()["error"] == "ValueError: denied"
 
 
 def test_what_aws_says_of_a_signature_is_not_shown():

@@ -21,7 +21,7 @@ description:
   - EventBridge delivers at least once and in any order, and CloudTrail tells the same change again, minutes later. So
     messages are gathered for a moment, and each secret is asked once what is true now, by C(DescribeSecret). What has
     been told already is not told again, and neither is a version that has been superseded. A secret that may not be
-    described is told of.
+    described is told of, and so is what takes longer than 15 seconds for all of them.
   - Events make a rotation fast, and guarantee nothing. A message is removed from the queue when the rulebook has
     taken the event, not when its action has ended, for a source never learns that. Had it to wait, one playbook that
     fails would be started again for ever, and one that takes longer than messages stay hidden would be started twice.
@@ -108,7 +108,7 @@ options:
     description:
       - Seconds after which secrets that were told are told once more, all that are due in one event with C(again)
         true. Lists of secrets may lag by up to five minutes, so a run may have come too early to see what it was
-        started for.
+        started for. Of more than 5000 within that time the last are told so, and the tick has to do for the others.
       - V(0) for never.
     type: float
     default: 330
@@ -214,6 +214,9 @@ _MOST_THINGS = 1000  # in one event: then it is told, though messages keep comin
 _MOST_IDS, _MOST_SECRETS, _MOST_VERSIONS = 20_000, 5_000, 20  # that are remembered
 _SAME_CHANGE = 2.0  # seconds between the times that two services give one change
 _LONGEST_PAUSE = 30.0
+_LONGEST_REQUEST = 75.0  # seconds: with a connection that breaks, and a second one
+_LONGEST_LOOK = 15.0  # for all secrets of one event together
+_MOST_THREADS = 64  # that may wait for answers which drip
 _MOST_CLIENTS = 20  # one for each region
 
 _SECRET_NAME = re.compile(r"[\w/+=.@-]{1,512}", re.ASCII)
@@ -265,9 +268,15 @@ class Options(t.NamedTuple):
         if not self.names and not self.name_prefix:
             return True
         return change.name.startswith(tuple(self.name_prefix)) or any(
-            fnmatch.fnmatchcase(change.arn if pattern.startswith("arn:") else change.name, pattern)
-            for pattern in self.names
+            _matches(change, pattern) for pattern in self.names
         )
+
+
+def _matches(change: Change, pattern: str) -> bool:
+    """Whether a secret is meant by this pattern of names or ARNs. One whose ARN is not told may be."""
+    if not pattern.startswith("arn:"):
+        return fnmatch.fnmatchcase(change.name, pattern)
+    return not change.arn or fnmatch.fnmatchcase(change.arn, pattern)
 
 
 def options_of(args: t.Mapping[str, t.Any]) -> Options:
@@ -476,7 +485,7 @@ def _expiring(kind: str, detail: Json, about: Json, arn: str) -> list[Change]:
     name = name if _is_safe(name) else arn
     if not name:
         raise NotUnderstood(f"{kind} without a name and an ARN")
-    number = days if isinstance(days, int) and not isinstance(days, bool) else None
+    number = days if isinstance(days, int) and not isinstance(days, bool) and abs(days) < 100_000 else None
     return [Change("expiring", name, kind, arn=arn, more=(("days", 0 if "Expired" in kind else number),), **about)]
 
 
@@ -498,9 +507,9 @@ def _s3_record(record: object) -> list[Change]:
     """A notification that S3 sends by itself, without EventBridge."""
     if not isinstance(record, dict) or not str(record.get("eventName")).startswith("ObjectCreated:"):
         raise NotUnderstood("a record that is no new object of S3")
-    bucket, item = (
-        value if isinstance(value := (record.get("s3") or {}).get(key), dict) else {} for key in ("bucket", "object")
-    )
+    told = record.get("s3")
+    told = told if isinstance(told, dict) else {}
+    bucket, item = (value if isinstance(value := told.get(key), dict) else {} for key in ("bucket", "object"))
     key = urllib.parse.unquote_plus(str(item.get("key")))
     about = {
         "id": f"{bucket.get('name')}/{key}/{item.get('sequencer')}" if item.get("sequencer") else "",
@@ -637,26 +646,29 @@ class Told:
     @staticmethod
     def _is_ahead(version: str, at: float, last: _Last, now: Described | None) -> bool:
         """Whether a message knows more than what was told, and than an answer that may be older than the message."""
-        if version == last.version or (at and at < last.newest):
+        if at and at < last.newest:
             return False
+        if version == last.version:  # later once more: it was without the label, of which there is no event
+            return 0 < last.seen.get(version, 0.0) < at - _SAME_CHANGE
         if now and now.versions.get(version) and at <= last.newest:  # other labels: it has been replaced
             return False
         return version not in last.seen or at > last.seen[version] + _SAME_CHANGE
 
-    def remember(self, pending: Pending, now: Described | None) -> tuple[str, bool]:
-        """Note that it is told. Returns the version that has the label, and whether that is what AWS has answered."""
-        version, before = (
-            now.having(pending.change.label) if now else "",
-            self._lasts.get(pending.change.key) or _Last(),
-        )
-        is_known = now is not None and (version != before.version or pending.is_other)
-        if not is_known:  # the latest message is ahead of the answer, or there is none
-            version = pending.change.version_id or version
+    def answer(self, pending: Pending, now: Described | None) -> tuple[str, bool]:
+        """The version that has the label, and whether that is what AWS has answered."""
+        version = now.having(pending.change.label) if now else ""
+        before = self._lasts.get(pending.change.key) or _Last()
+        named = pending.change.version_id or version
+        if now and (version == named or version != before.version or pending.is_other):
+            return version, True
+        return named, False  # the latest message is ahead of the answer, or there is none
+
+    def remember(self, pending: Pending, version: str) -> None:
+        """Note that it is told, with this version."""
         last = self.note(pending)
         if version:
             last.seen.setdefault(version, 0.0)
         last.version = version
-        return version, is_known
 
     def note(self, pending: Pending) -> _Last:
         """Note what messages have said, told or not."""
@@ -721,8 +733,16 @@ def detail_of(pending: Pending, version: str = "", is_known: bool = False, *, ar
 # -- AWS, in threads ----------------------------------------------------------------------------------------------
 
 
-async def _in_thread(function: t.Callable[..., t.Any], *args: t.Any) -> t.Any:
-    """In a daemon: ansible-rulebook ends at once, and does not wait until SQS has answered."""
+_waiting: set[threading.Thread] = set()
+
+
+async def _in_thread(function: t.Callable[..., t.Any], *args: t.Any, seconds: float | None = None) -> t.Any:
+    """In a daemon: ansible-rulebook ends at once, and does not wait until SQS has answered. Nor does it wait for an
+    answer that never ends: time limits of botocore are between two of its bytes."""
+    _waiting.difference_update([thread for thread in _waiting if not thread.is_alive()])
+    if len(_waiting) >= _MOST_THREADS:
+        raise TimeoutError(f"{_MOST_THREADS} answers have begun and do not end")
+    seconds = _LONGEST_REQUEST if seconds is None else seconds
     loop = asyncio.get_running_loop()
     future: asyncio.Future[t.Any] = loop.create_future()
 
@@ -738,8 +758,13 @@ async def _in_thread(function: t.Callable[..., t.Any], *args: t.Any) -> t.Any:
         else:
             settle(future.set_result, result)
 
-    threading.Thread(target=run, daemon=True).start()
-    return await future
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    _waiting.add(thread)
+    try:
+        return await asyncio.wait_for(future, seconds)
+    except asyncio.TimeoutError:
+        raise TimeoutError(f"no whole answer within {seconds:.0f} s") from None
 
 
 def code_of(error: BaseException) -> str:
@@ -754,7 +779,7 @@ def text_of(error: BaseException) -> str:
     code = code_of(error)
     if hasattr(error, "response"):
         return f"{getattr(error, 'operation_name', 'AWS')} answers {code}"[:300]
-    return f"{code}: {error}"[:300]
+    return " ".join(f"{code}: {error}"[:300].split())
 
 
 def _is_of_credentials(error: BaseException) -> bool:
@@ -819,8 +844,9 @@ class Aws:
         try:
             answer = self._call("sqs", "receive_message", QueueUrl=self._queue_url(), **options)
         except Exception as error:
-            if _is_missing_queue(error):
-                self._url = ""  # when it is made again, it may have another one
+            # When it is made again, it may have another one; and where AWS has not answered, it may not be AWS's.
+            if _is_missing_queue(error) or not hasattr(error, "response"):
+                self._url = ""
             raise
         return list(answer.get("Messages") or [])
 
@@ -891,15 +917,20 @@ class Health:
     """How the source is: said once when that changes."""
 
     def __init__(self) -> None:
-        self.error, self._attempts, self._since = "", 0, time.time()
+        self.error, self._attempts, self._since, self._began = "", 0, time.time(), 0.0
+        self._codes: set[str] = set()
         self.counts = dict.fromkeys(("received", "told", "dropped", "not_understood"), 0)
         self._said: set[str] = set()
 
     def failed(self, error: BaseException) -> float:
         """Returns the seconds until the next attempt."""
         if not self.error:
-            self.error, self._since = text_of(error), time.time()
-            _LOG.warning("secret_events cannot read the queue: %s. It tries again until it can.", self.error)
+            self._since, self._began, self._codes = time.time(), time.monotonic(), set()
+            _LOG.warning("secret_events cannot read the queue: %s. It tries again until it can.", text_of(error))
+        elif code_of(error) not in self._codes:
+            _LOG.warning("secret_events is kept from the queue by something else now: %s", text_of(error))
+        self.error = text_of(error)
+        self._codes.add(code_of(error))
         self._attempts += 1
         return min(_LONGEST_PAUSE, 2.0 ** min(self._attempts - 1, 10)) * random.uniform(0.75, 1)  # noqa: S311
 
@@ -909,7 +940,7 @@ class Health:
 
     def worked(self) -> None:
         if self.error:
-            took = time.time() - self._since
+            took = time.monotonic() - self._began
             _LOG.warning("secret_events reads the queue again, after %.0f s (%d attempts)", took, self._attempts)
             self.error, self._attempts, self._since = "", 0, time.time()
 
@@ -931,7 +962,7 @@ class Source:
         self._told, self.health = Told(), Health()
         self._arrived: asyncio.Queue[list[Json]] = asyncio.Queue(1)
         self._pending: dict[tuple[str, ...], Pending] = {}
-        self._receipts: list[tuple[str, str]] = []  # receipt, id: of what is pending
+        self._receipts: list[tuple[str, list[str]]] = []  # receipt, ids: of what is pending
         self._again: dict[tuple[str, ...], tuple[float, Json]] = {}
         self._was_missing = self._has_begun = False
 
@@ -1017,7 +1048,7 @@ class Source:
                     self._pending[key] = Pending(change)
                 ids.append(change.id)
             if ids:
-                self._receipts.append((message["ReceiptHandle"], ids[0]))
+                self._receipts.append((message["ReceiptHandle"], ids))
                 is_new = True
             else:
                 done.append(message["ReceiptHandle"])
@@ -1031,14 +1062,19 @@ class Source:
             self.health.counts["not_understood"] += 1
             self.health.say_once(f"messages that are not understood are removed: {str(error)[:150]!r}")
             return []
+        except Exception as error:  # one such message would keep all others from being told
+            self.health.counts["not_understood"] += 1
+            self.health.say_once(f"messages that are not understood are removed: {error.__class__.__name__}")
+            return []
         # A time that is to come would make all that happens until then look old.
         latest = time.time() + 60
         changes = [change._replace(at=min(change.at, latest) if change.at else None) for change in changes]
         wanted = [change for change in changes if self._options.wants(change)]
-        if not wanted or self._told.is_again(wanted[0].id):
+        again = {name for name in {change.id for change in wanted} if self._told.is_again(name)}
+        news = [change for change in wanted if change.id not in again]
+        if not news:
             self.health.counts["dropped"] += 1
-            return []
-        return wanted
+        return news
 
     async def _remove(self, receipts: list[str]) -> None:
         if not receipts:
@@ -1056,11 +1092,11 @@ class Source:
             for kind in _KINDS:
                 await self._tell_kind(kind, [one for one in pending if one.change.kind == kind], described)
         except Exception:
-            for _receipt, message_id in receipts:  # they come again, until they are dead letters
-                self._told.forget(message_id)
+            for message_id in (each for _receipt, ids in receipts for each in ids):
+                self._told.forget(message_id)  # they come again, until they are dead letters
             raise
         # Not after the action: see the documentation above.
-        await self._remove([receipt for receipt, _id in receipts])
+        await self._remove([receipt for receipt, _ids in receipts])
 
     async def _tell_kind(self, kind: str, pending: list[Pending], described: dict[str, Described | None]) -> None:
         news, details = [], []
@@ -1072,33 +1108,47 @@ class Source:
                     self.health.counts["dropped"] += one.messages
                     self._told.note(one)
                     continue
-                details.append(detail_of(one, *self._told.remember(one, now), arn=now.arn if now else ""))
-                if self._options.again:
-                    self._again[one.change.key] = (time.monotonic() + self._options.again, details[-1])
+                details.append(detail_of(one, *self._told.answer(one, now), arn=now.arn if now else ""))
             else:
                 details.append(detail_of(one))
             news.append(one)
-        if news:
-            causes = [cause for one in news for cause in one.causes]
-            times = [at for one in news for at in one.times]
-            messages = sum(one.messages for one in news)
-            self.health.counts["told"] += messages
-            await self._put(event_of(kind, details, causes=causes, messages=messages, times=times))
+        if not news:
+            return
+        causes = [cause for one in news for cause in one.causes]
+        times = [at for one in news for at in one.times]
+        messages = sum(one.messages for one in news)
+        await self._put(event_of(kind, details, causes=causes, messages=messages, times=times))
+        self.health.counts["told"] += messages
+        for one, detail in zip(news, details):
+            if one.change.label:
+                self._told.remember(one, detail["version_id"] or "")
+                self._tell_later(one.change.key, detail)
+
+    def _tell_later(self, key: tuple[str, ...], detail: Json) -> None:
+        """Once more: see again. Of so many at once the earliest are left to the tick."""
+        if not self._options.again:
+            return
+        self._again.pop(key, None)  # so that the first is the earliest
+        self._again[key] = (time.monotonic() + self._options.again, detail)
+        if len(self._again) > _MOST_SECRETS:
+            del self._again[next(iter(self._again))]
 
     async def _described(self, pending: list[Pending]) -> dict[str, Described | None]:
         """What is true now of each secret, asked once; None where that is not known."""
         distinct = {_identity(one.change): one.change for one in pending}
-        slots, is_down = asyncio.Semaphore(8), False
+        slots, down = asyncio.Semaphore(8), set()
+        end = time.monotonic() + _LONGEST_LOOK
 
         async def describe(change: Change) -> Described | None:
-            nonlocal is_down
             async with slots:
-                if is_down:
+                left = end - time.monotonic()
+                if change.region in down or left <= 0:
                     return None
                 try:
-                    return t.cast("Described | None", await _in_thread(self._aws.describe, change))
+                    return t.cast("Described | None", await _in_thread(self._aws.describe, change, seconds=left))
                 except Exception as error:
-                    is_down = is_down or not hasattr(error, "response")
+                    if not hasattr(error, "response"):
+                        down.add(change.region)
                     text = "secrets that cannot be described are told of, whatever is true of them"
                     self.health.say_once(f"{text}: {text_of(error)}")
                     return None
@@ -1108,11 +1158,11 @@ class Source:
 
     async def _tell_again(self) -> None:
         at_once = min(self._options.at_most, self._options.again / 20)
-        first = min((due for due, _detail in self._again.values()), default=math.inf)
+        first = next((due for due, _detail in self._again.values()), math.inf)
         if first > time.monotonic():
             await asyncio.sleep(min(1.0, first - time.monotonic(), self._options.again))
             return
-        due = [key for key, (at, _detail) in self._again.items() if at <= time.monotonic() + at_once]
+        due = [key for key, (at, _detail) in self._again.items() if at <= time.monotonic() + at_once][:_MOST_THINGS]
         details = [self._again.pop(key)[1] for key in due]
         for kind in ("secret", "candidate"):
             mine = [detail for detail in details if (detail["label"] == _CURRENT) == (kind == "secret")]

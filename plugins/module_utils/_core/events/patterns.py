@@ -13,12 +13,14 @@ from ..._errors import InvalidOption
 
 #: What a rule can tell of, which is also the end of its name.
 KINDS: t.Final = ("label", "call", "expiring", "object")
-#: Calls of Secrets Manager after which a secret has another content, or is another one.
+#: Calls of Secrets Manager after which a secret has another content, or is chosen by its tags where it was not.
 CALLS: t.Final = (
     "CreateSecret",
     "PutSecretValue",
     "ReplicateSecretToRegions",
     "RestoreSecret",
+    "TagResource",
+    "UntagResource",
     "UpdateSecret",
     "UpdateSecretVersionStage",
 )

@@ -7,8 +7,13 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.certops.rotation.plugins.module_utils._core.events.patterns import EventChoice, event_patterns
+from ansible_collections.certops.rotation.plugins.module_utils._core.events.patterns import (
+    CALLS,
+    EventChoice,
+    event_patterns,
+)
 from ansible_collections.certops.rotation.plugins.module_utils._errors import InvalidOption
+from ansible_collections.certops.rotation.tests.support.event_source import secret_events
 
 
 def pattern(choice: EventChoice, kind: str) -> dict:
@@ -22,6 +27,11 @@ def test_labels_and_beginnings_of_names() -> None:
         "detail-type": ["Secret Label Updated"],
         "detail": {"labelUpdated": ["AWSCURRENT", "CANDIDATE"], "name": [{"prefix": "api/"}, {"prefix": "web/"}]},
     }
+
+
+def test_all_calls_that_the_source_understands_come() -> None:
+    """But what is no call: Secrets Manager's own word that a rotation has ended."""
+    assert set(secret_events._CALLS) - {"RotationSucceeded"} <= set(CALLS)
 
 
 def test_all_names_are_no_condition() -> None:
