@@ -157,7 +157,9 @@ elif work == "fail":
 """
 
 
-def test_what_others_do_while_it_soaks(fleet: PromotionFleet, old: dict[str, str], tmp_path: pathlib.Path) -> None:
+def test_what_others_do_while_it_soaks(
+    fleet: PromotionFleet, old: dict[str, str], tmp_path: pathlib.Path, faulty_way: AwsFaults
+) -> None:
     """A second candidate, another current version, withdrawn, promoted by another run, expired; and tasks that fail."""
     works = {
         "f": "stage",
@@ -169,20 +171,10 @@ def test_what_others_do_while_it_soaks(fleet: PromotionFleet, old: dict[str, str
         "l": "nothing",
         "t": "finish",
     }
-    fleet.variables = {"haproxy_certificates_allow_changes": ["expires_earlier"]}
-    soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=25)
-    new = {name: fleet.stage(name, **({"not_after": soon} if name == "k" else {})) for name in works}
+    new = {name: fleet.stage(name) for name in works}
     others = {name: fleet.authority.issue(f"{name}.example.com") for name in works}
     (tmp_path / "during.py").write_text(DURING)
     tasks = [
-        {
-            "name": "Wait until it has expired",
-            "ansible.builtin.wait_for": {
-                "timeout": "{{ [((promotion_candidate.not_after | ansible.builtin.to_datetime('%Y-%m-%dT%H:%M:%SZ'))"
-                " - now(utc=true).replace(tzinfo=none)).total_seconds() | int + 1, 0] | max }}"
-            },
-            "when": "works[promotion_candidate.name] == 'expire'",
-        },
         {
             "name": "Do what others do",
             "ansible.builtin.command": {
@@ -198,13 +190,28 @@ def test_what_others_do_while_it_soaks(fleet: PromotionFleet, old: dict[str, str
             "vars": {"works": {f"web/{name}": work for name, work in works.items()}, "documents": str(tmp_path)},
         },
     ]
-    tasks[0]["vars"] = tasks[1]["vars"]
     (tmp_path / "tasks.yml").write_text(json.dumps(tasks))
     for name, issued in others.items():
         (tmp_path / name).write_text(json.dumps(issued.secret_document()))
 
+    # Time passes for k alone: when the controller reads it again, its dates are those of one that has expired.
+    now = datetime.datetime.now(datetime.timezone.utc)
+    dates = {"not_before": now - datetime.timedelta(days=9), "not_after": now - datetime.timedelta(seconds=1)}
+    expired = fleet.authority.issue("k.example.com", **dates)
+    looks = 0
+
+    def read(_request: Body, reply: Body) -> Body:
+        nonlocal looks
+        if reply["Name"] != "web/k":
+            return reply
+        looks += 1
+        return reply if looks == 1 else {**reply, "SecretString": json.dumps(expired.secret_document())}
+
+    faulty_way.change("GetSecretValue", read)
+
     # Selected by the canaries' prefix: a listing of what has the label does not tell of those that have lost it.
-    run = fleet.promote(tasks=str(tmp_path / "tasks.yml"))
+    aws = {"endpoint_url": faulty_way.env["AWS_ENDPOINT_URL"]}
+    run = fleet.promote(tasks=str(tmp_path / "tasks.yml"), aws=aws)
     assert run.returncode != 0
     told = result(run)
     assert told["promoted"] == names("i", "l", "t"), run.error
