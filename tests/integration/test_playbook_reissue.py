@@ -120,15 +120,14 @@ def test_from_the_fire_drill_to_the_last_proof(drill: Drill) -> None:
     assert drill.fingerprints() == last
 
 
-def test_a_host_that_does_not_serve_it_is_named(drill: Drill) -> None:
+def test_a_host_that_does_not_serve_it_is_named_where_hosts_are_asked(drill: Drill) -> None:
     everything = {"reissue_all": "true", "reissue_issued_before": now()}
     run = drill.run(code=2, **everything, haproxy_certificates_activate=False)
     assert f"not proven  {NAMES[0]}  host has not been seen to serve it" in told(run)
     assert "2 not proven" in run.error
     assert drill.run(**everything).returncode == 0
 
-
-def test_without_the_rotation(drill: Drill) -> None:
+    # Without the rotation.
     run = drill.run(reissue_older_than="0s", reissue_rotate="false")
     assert "haproxy_rotation" not in run.modules
     assert told(run)[-1].startswith(

@@ -183,7 +183,7 @@ def _issue(module: FunctionModule, params: _Params, wanted: WantedCertificate, v
     secrets = CertificateSecrets(module.client("secretsmanager"), module.retry)
     truth = PendingTruth(secrets, _verifier(), Properties(), version_id=version_id)
     report = Issuance(WantedCertificates((wanted,)), settings, dataclasses.replace(ports, truth=truth), run_time).run()
-    if report.was_overtaken:
+    if report.was_overtaken or truth.was_filled:
         raise RunOvertaken(report.failure)
     if report.failure:
         raise RotationError(report.failure)

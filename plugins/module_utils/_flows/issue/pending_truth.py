@@ -19,13 +19,32 @@ if t.TYPE_CHECKING:
 
 
 class PendingTruth(SecretsTruth):
-    """As SecretsTruth; version_id: of the version that waits for its value, which is the rotation's token."""
+    """As SecretsTruth; version_id: of the version that waits for its value, which is the rotation's token; was_filled:
+    another run of the same rotation has given it one meanwhile."""
 
     _has_always_label = True
 
     def __init__(self, *arguments: t.Any, version_id: str, **options: t.Any) -> None:
         super().__init__(*arguments, label=PENDING, **options)
         self._version_id = version_id
+        self.was_filled = False
+
+    def why_not(self, name: str) -> str | None:
+        """Asked after the journal was read: a run that was over by then has left its value, and one that is under way
+        is found out by the journal."""
+        described = self.secrets.describe(self.prefix + name)
+        try:
+            self.was_filled = bool(described and self.secrets.value_of(described, self._version_id))
+        except SecretsManagerError as error:
+            if error.code != "ResourceNotFoundException":
+                return error.message
+        return self._filled(name) if self.was_filled else super().why_not(name)
+
+    def _filled(self, name: str) -> str:
+        return (
+            f"Version {self._version_id} of secret {self.prefix}{name} has a value by now: this rotation runs twice."
+            " Run the step again, which goes on with that value."
+        )
 
     def _put_candidate(self, described: t.Mapping[str, t.Any], secret: WantedSecret) -> TruthVersion:
         """With its base, which AWS's own rotation does not tell: whoever stores another certificate meanwhile wins."""
@@ -38,8 +57,6 @@ class PendingTruth(SecretsTruth):
         except SecretsManagerError as error:
             if error.code != "ResourceExistsException":
                 raise
-            raise RotationError(
-                f"Version {self._version_id} of secret {secret.name} has another value by now: this rotation runs"
-                " twice. Run the step again, which goes on with that value."
-            ) from None
+            self.was_filled = True
+            raise RotationError(self._filled(secret.name.removeprefix(self.prefix))) from None
         return TruthVersion(described["ARN"], self._version_id, True, secret.label)

@@ -13,7 +13,11 @@ import pytest
 from ansible_collections.certops.rotation.plugins.module_utils._core.acme.ledger import AccountKey
 from ansible_collections.certops.rotation.plugins.module_utils._core.acme.limits import LETS_ENCRYPT
 from ansible_collections.certops.rotation.plugins.module_utils._core.acme.reissue import Incident
-from ansible_collections.certops.rotation.plugins.module_utils._core.acme.wanted import WantedCertificate
+from ansible_collections.certops.rotation.plugins.module_utils._core.acme.wanted import (
+    HeldCertificate,
+    WantedCertificate,
+)
+from ansible_collections.certops.rotation.plugins.module_utils._core.x509.bundle import CertificateBundle
 from ansible_collections.certops.rotation.tests.support.fake_authority import FakeAuthority, FakeClock
 from ansible_collections.certops.rotation.tests.support.fake_issuing import World
 
@@ -107,3 +111,32 @@ def test_how_long_it_took_is_told_the_next_time(world: World) -> None:
     drill = world.run(*WANTED, incident=Incident(before=world.clock.now(), key="two"), check_mode=True)
     assert drill.reissue is not None
     assert drill.reissue["earlier"] == [told]
+
+
+def test_one_that_was_named_by_its_serial_number_is_over_when_it_is_gone(world: World) -> None:
+    """What has taken its place has another one, so that nothing is concerned any more."""
+    world.truth.label = "CANDIDATE"
+    leaf = bundle_of(world, WANTED[0].name).leaf
+    incident = Incident(serial_numbers=frozenset({leaf.x509.serial_number}), key="one")
+    first = world.run(*WANTED, incident=incident)
+    assert first.reissue is not None
+    assert first.reissue["staged"] == 1
+    held = world.truth.held
+    world.truth.held = {name: HeldCertificate(None, refusal="Access denied.") for name in held}
+    unread = world.run(*WANTED, incident=incident)
+    world.truth.held = held
+    world.truth.promote(WANTED[0].name)
+    world.clock.passed += 3600
+    last = world.run(*WANTED, incident=incident)
+    assert unread.reissue is not None
+    assert last.reissue is not None
+    assert unread.reissue["earlier"] == []
+    (told,) = last.reissue["earlier"]
+    assert told["certificates"] == 1
+    assert told["seconds"] >= 3600
+
+
+def bundle_of(world: World, name: str) -> CertificateBundle:
+    bundle = world.truth.held[name].bundle
+    assert bundle is not None
+    return bundle
