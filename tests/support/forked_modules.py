@@ -48,6 +48,7 @@ _OURS = (
 _OTHERS = ("botocore.config", "cryptography.hazmat.primitives.serialization.pkcs12", "cryptography.x509.ocsp")
 # Kinds of plugins, of which Ansible looks at all in each run.
 _PLUGINS = ("become", "cache", "callback", "connection", "inventory", "shell", "strategy", "vars")
+_SHARING = "ansible_collections.certops.rotation.plugins.plugin_utils._source_action"
 _FAILED = 1
 # Of what Ansible has imported: to take that apart would take longer than most modules.
 _kept: list[types.ModuleType] = []
@@ -145,6 +146,12 @@ def _read_ahead() -> None:
             importlib.import_module(found.name)
     for name in ("ansible.executor.process.worker", "ansible.playbook.role_include", "ansible.utils.encrypt"):
         importlib.import_module(name)
+
+
+def begin() -> None:
+    """A run has been forked: what the processes of one run share is its own."""
+    source_action: t.Any = importlib.import_module(_SHARING)
+    source_action._SPOOL.__init__()
 
 
 def _keep_compiled() -> None:

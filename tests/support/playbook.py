@@ -39,6 +39,7 @@ from ansible import constants
 forked_modules.install(beginning)
 
 def run(request):
+    forked_modules.begin()
     os.makedirs(constants.DEFAULT_LOCAL_TMP, mode=0o700, exist_ok=True)
     sys.argv = ["ansible-playbook", *request["arguments"]]
     ansible.cli.playbook.main(sys.argv)
