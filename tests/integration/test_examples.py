@@ -211,7 +211,7 @@ def test_every_example_is_linked_and_tested() -> None:
     files = {str(path.relative_to(EXAMPLES)) for path in EXAMPLES.rglob("*") if path.is_file()} - {"README.md"}
     readme = (EXAMPLES / "README.md").read_text(encoding="utf-8")
     source = pathlib.Path(__file__).read_text(encoding="utf-8")
-    with_tests_of_their_own = ("awx/", "boot/", "ci/", "dns/")
+    with_tests_of_their_own = ("awx/", "boot/", "ci/", "dns/", "lambda/")
     assert {directory for directory in with_tests_of_their_own if f"]({directory})" not in readme} == set()
     files = {file for file in files if not file.startswith(with_tests_of_their_own)}
     assert {file for file in files if f"]({file})" not in readme} == set()
