@@ -114,7 +114,7 @@ def test_a_new_one_is_one_call(cloud: Cloud, issued: IssuedCertificate) -> None:
     stored = truth.put(wanted_of(NAME), bundle, DIRECTORY, "tlsserver")
     assert cloud.faults.counts() == {"CreateSecret": 1}
     described = cloud.secrets.describe_secret(SecretId=f"web/{NAME}")
-    assert stored == (described["ARN"], next(iter(described["VersionIdsToStages"])), True)
+    assert stored == (described["ARN"], next(iter(described["VersionIdsToStages"])), True, "AWSCURRENT")
     assert (described["KmsKeyId"], cloud.tags(f"web/{NAME}")) == ("alias/certificates", {"Environment": "production"})
     assert cloud.document(f"web/{NAME}")["acme"] == {"directory": DIRECTORY, "profile": "tlsserver"}
     held = truth.look([NAME], now=now())[NAME]
