@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import typing as t
 
 from ansible import constants
@@ -40,6 +42,11 @@ class KeyKeepingAction(NormalAction):
         self.keep_keys()
         return dict(super().run(tmp, task_vars))
 
+    def _configure_module(self, *arguments: t.Any, **named: t.Any) -> t.Any:
+        """Ansible packs the module here, unless it has done so for another host."""
+        with _without_garbage_collection():
+            return super()._configure_module(*arguments, **named)
+
     def keep_keys(self) -> None:
         """Before anything is sent. Raises AnsibleActionFail."""
         if holds_secret(self.argument_spec, self._task.args):
@@ -66,3 +73,19 @@ class KeyKeepingAction(NormalAction):
             and bool(self.get_shell_option("world_readable_temp", False))
             and not self._is_pipelining_enabled("new", bool(self._task.async_val))
         )
+
+
+@contextlib.contextmanager
+def _without_garbage_collection() -> t.Iterator[None]:
+    """For the syntax trees of some hundred files, which are none: to look for it meanwhile takes a third of the time.
+
+    Nor is it looked for afterwards in what was there before: a worker has inherited all that from Ansible, and soon ends.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_on:
+            gc.enable()
