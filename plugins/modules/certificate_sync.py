@@ -248,12 +248,12 @@ api_errors:
   sample: {}
 """
 
-from ansible_collections.certops.rotation.plugins.module_utils._module.aws import AwsModule
 from ansible_collections.certops.rotation.plugins.module_utils._module.certificate_sync import ARGUMENT_SPEC, run
+from ansible_collections.certops.rotation.plugins.module_utils._module.sourced import sourced_module
 
 
 def main() -> None:
-    run(AwsModule(ARGUMENT_SPEC))
+    run(sourced_module(ARGUMENT_SPEC))
 
 
 if __name__ == "__main__":

@@ -578,12 +578,12 @@ plan:
   elements: str
 """
 
-from ansible_collections.certops.rotation.plugins.module_utils._module.aws import AwsModule
 from ansible_collections.certops.rotation.plugins.module_utils._module.haproxy_rotation import ARGUMENT_SPEC, run
+from ansible_collections.certops.rotation.plugins.module_utils._module.sourced import sourced_module
 
 
 def main() -> None:
-    run(AwsModule(ARGUMENT_SPEC))
+    run(sourced_module(ARGUMENT_SPEC))
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ class KeyKeepingAction(NormalAction):
 def _without_garbage_collection() -> t.Iterator[None]:
     """For the syntax trees of some hundred files, which are none: to look for it meanwhile takes a third of the time.
 
-    Nor is it looked for afterwards in what was there before: a worker has inherited all that from Ansible, and soon ends.
+    Nor is it looked for afterwards in what was there before: a worker has inherited that from Ansible, and soon ends.
     """
     was_on = gc.isenabled()
     gc.disable()

@@ -21,13 +21,13 @@ from .options import directory_settings, duration_option
 from .sync_options import SYNC_OPTIONS, certificate_source, sync_options
 
 if t.TYPE_CHECKING:
-    from .aws import AwsModule
+    from .sourced import SourcedModule
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {**SYNC_OPTIONS}
 
 
-def run(module: AwsModule) -> None:
-    """module: an AwsModule with ARGUMENT_SPEC."""
+def run(module: SourcedModule) -> None:
+    """module: a sourced_module with ARGUMENT_SPEC."""
     # All that is imported lives as long as the process: spare the collector from looking at it again and again.
     gc.freeze()
     with module_boundary(module):

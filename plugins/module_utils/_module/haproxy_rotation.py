@@ -25,7 +25,7 @@ from .sync_options import SYNC_OPTIONS, certificate_source, sync_options
 
 if t.TYPE_CHECKING:
     from .._flows.rotate.rotation import Rotation
-    from .aws import AwsModule
+    from .sourced import SourcedModule
 
 _RELOAD_HTTP: dict[str, dict[str, t.Any]] = {
     "headers": {"type": "dict", "no_log": True},
@@ -82,8 +82,8 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
 _NOTHING_SELECTED: dict[str, t.Any] = {"names": [], "name_prefix": None, "tags": {}}
 
 
-def run(module: AwsModule) -> None:
-    """module: an AwsModule with ARGUMENT_SPEC."""
+def run(module: SourcedModule) -> None:
+    """module: a sourced_module with ARGUMENT_SPEC."""
     now = datetime.now(timezone.utc)
     # All that is imported lives as long as the process: spare the collector from looking at it again and again.
     gc.freeze()
@@ -110,7 +110,7 @@ def run(module: AwsModule) -> None:
         module.exit_json(**result)
 
 
-def _rotation(module: AwsModule, now: datetime, requests: Requests) -> Rotation:
+def _rotation(module: SourcedModule, now: datetime, requests: Requests) -> Rotation:
     """Raises InvalidOption."""
     from .._ports.store.directory import CertificateDirectory
     from .rotation_settings import rotation_settings
@@ -127,7 +127,7 @@ def _rotation(module: AwsModule, now: datetime, requests: Requests) -> Rotation:
     )
 
 
-def _tell_of_options(error: RotationError, module: AwsModule, now: datetime) -> None:
+def _tell_of_options(error: RotationError, module: SourcedModule, now: datetime) -> None:
     """A run that does not even begin has failed, too: the metrics count it, and what is deployed goes on to expire."""
     from .._flows.metrics import count_failure
     from .._flows.rotate.deployed import also_deployed
@@ -150,7 +150,7 @@ def _walk(params: t.Mapping[str, t.Any]) -> type[Rotation]:
     return WayBack
 
 
-def _warn(module: AwsModule, rotation: Rotation, requests: Requests) -> None:
+def _warn(module: SourcedModule, rotation: Rotation, requests: Requests) -> None:
     for warning in rotation.report.warnings:
         module.warn(warning)
     warn_of_requests(module, requests)

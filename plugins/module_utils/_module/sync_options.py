@@ -12,14 +12,13 @@ import typing as t
 from .._core.pipeline.source import CertificateSource
 from .._errors import InvalidOption
 from .._flows.rotate.sync_options import SyncOptions
-from .._ports.aws.secrets_manager import SecretsManager
 from .._ports.provided import ProvidedSource
 from .haproxy_options import LAYOUT_OPTION
 from .options import CHANGE_OPTIONS, FILE_OPTIONS, allowed_changes, duration_option, verification_rules
 from .selection import CONTENT_OPTIONS, LABELS_OPTION, SELECTION_OPTIONS, secret_selection, secret_verifier
 
 if t.TYPE_CHECKING:
-    from .aws import AwsModule
+    from .sourced import SourcedModule
 
 _POLICY: dict[str, t.Any] = {"type": "str", "choices": ["fail", "skip"], "default": "fail"}
 
@@ -43,10 +42,12 @@ SYNC_OPTIONS: dict[str, dict[str, t.Any]] = {
 }
 
 
-def certificate_source(module: AwsModule) -> CertificateSource:
+def certificate_source(module: SourcedModule) -> CertificateSource:
     """Who is asked. Raises RotationError without boto3, and where no client can be made."""
     if module.params["source"] == "controller":
         return ProvidedSource(module.params["provided"])
+    from .._ports.aws.secrets_manager import SecretsManager
+
     return SecretsManager(module.client("secretsmanager"), module.retry)
 
 
