@@ -41,6 +41,7 @@ LIMITS = {RULEBOOK: 3, LIGHT: 1.5}
 WAYS = {RULEBOOK: "rulebook", LIGHT: "light", TIMER: "timer"}
 PATIENCE = 300  # seconds
 PAUSE = 0.01  # seconds between two handshakes: they share the cores with what is measured
+GAP = 5  # seconds after a run of the light form in which others wait: here each event comes alone
 _CONFIG = """
 global
     stats socket /run/haproxy/admin.sock mode 660 level admin
@@ -238,13 +239,13 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=50, help="of each event, interleaved with the ping")
     parser.add_argument("--timer-rounds", type=int, default=5, help="by timer, which take half its interval each")
     parser.add_argument("--interval", type=int, default=1, help="minutes, of the timer")
-    parser.add_argument("--settle", type=float, default=0.5, help="seconds for which the rulebook's source gathers")
+    parser.add_argument("--settle", type=float, default=0.2, help="seconds for which the rulebook's source gathers")
     options = parser.parse_args()
     series = {way: measuring.Series() for way in (PING, *WAYS)}
     with ministack_server() as aws, SystemdHost() as system:
         queues = [EventQueue(aws, "rulebook"), EventQueue(aws, "light")]
         host = Host(system, aws)
-        host.schedule("light", events=queues[1].arn, interval=60, random_delay=0)
+        host.schedule("light", events=queues[1].arn, events_gap=GAP, interval=60, random_delay=0)
         with rulebook(host, aws, options.settle):
             host.renew("rulebook")  # when it serves this, it is ready
             host.playbook(str(HERE / "ping.yml"))
@@ -252,6 +253,7 @@ def main() -> int:
                 series[PING].costs.append(cost(host.playbook(str(HERE / "ping.yml"))))
                 series[RULEBOOK].costs.append(cost(host.renew("rulebook")))
                 series[LIGHT].costs.append(cost(host.renew("light")))
+                time.sleep(GAP)
             memory = poller_memory(system)
         if options.timer_rounds:
             host.schedule("timer", interval=options.interval)

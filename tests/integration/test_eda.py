@@ -293,7 +293,7 @@ def test_the_source_takes_what_a_rulebook_gives(rulebook: str) -> None:
     by_default = source_options(args, {})
     assert by_default.queue == queue
     assert by_default.kinds == {"secrets": ["secret"], "promote": ["candidate"]}.get(rulebook, [rulebook])
-    assert (by_default.settle, by_default.at_most) == (0.5, 10.0)
+    assert (by_default.settle, by_default.at_most) == (0.2, 10.0)
     if rulebook == "promote":
         assert by_default.labels == ["CANDIDATE"]
     given = {

@@ -154,6 +154,7 @@ class Listener:
         spread: float,
         here: t.Callable[[str], bool],
         clock: t.Callable[[], float] = time.monotonic,
+        sleep: t.Callable[[float], None] = time.sleep,
     ) -> None:
         self._queue = queue
         self._drop = drop
@@ -162,6 +163,7 @@ class Listener:
         self._spread = spread
         self._here = here
         self._clock = clock
+        self._sleep = sleep
         self._next = clock()  # no drop before
         self._due: float | None = None
         self._reasons: dict[str, None] = {}
@@ -174,7 +176,10 @@ class Listener:
 
     def step(self, longest: int = LONGEST_WAIT) -> bool:
         """Wait for messages, or until there is something to do, for so many seconds at most. Whether there were any."""
-        messages = self._queue.receive(self._seconds(longest))
+        left = self._left(longest)
+        if 0 < left < 1:  # SQS waits for whole seconds
+            self._sleep(left)
+        messages = self._queue.receive(int(left))
         for message in messages:
             self._take(message)
         self.act()
@@ -195,10 +200,11 @@ class Listener:
             finished, self._finished = self._finished, []
             self._queue.remove(finished)
 
-    def _seconds(self, longest: int) -> int:
+    def _left(self, longest: float) -> float:
+        """Seconds until there is something to do, longest at most."""
         due = [self._due, *(due for _version, due, _rest in self._again.values())]
-        soonest = min((when for when in due if when is not None), default=float("inf")) - self._clock()
-        return int(max(0, min(longest, soonest + 0.999)))
+        soonest = min((when for when in due if when is not None), default=float("inf"))
+        return max(0.0, min(longest, soonest - self._clock()))
 
     def _take(self, message: Message) -> None:
         identity, handle = str(message.get("MessageId", "")), str(message["ReceiptHandle"])

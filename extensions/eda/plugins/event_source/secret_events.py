@@ -97,7 +97,7 @@ options:
   settle:
     description: Seconds without a further message after which what was gathered is told.
     type: float
-    default: 0.5
+    default: 0.2
   at_most:
     description:
       - Seconds after which it is told, though messages keep coming. About as long as a run takes is a good choice.
@@ -207,7 +207,7 @@ _LOG = logging.getLogger("certops.rotation.secret_events")
 _KINDS = ("secret", "candidate", "expiring", "object")
 _CURRENT = "AWSCURRENT"
 _LISTS = {"kinds": list(_KINDS), "labels": [_CURRENT, "CANDIDATE"], "names": [], "name_prefix": [], "objects": []}
-_SECONDS = {"settle": 0.5, "at_most": 10.0, "again": 330.0, "tick": 3600.0, "heartbeat": 0.0}
+_SECONDS = {"settle": 0.2, "at_most": 10.0, "again": 330.0, "tick": 3600.0, "heartbeat": 0.0}
 _TEXTS = ("queue", "region", "profile", "access_key", "secret_key", "session_token", "endpoint_url")
 
 _MOST_THINGS = 1000  # in one event: then it is told, though messages keep coming
