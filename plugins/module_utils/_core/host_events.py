@@ -164,8 +164,11 @@ def read(body: str) -> SecretNews | OddMessage | None:
     return OddMessage(f"an event {kind[:_LONGEST]!r} of Secrets Manager")
 
 
-def _call(detail: t.Mapping[str, t.Any]) -> SecretNews | None:
-    if detail.get("errorCode") or detail.get("eventName") not in _WRITES:
+def _call(detail: t.Mapping[str, t.Any]) -> SecretNews | OddMessage | None:
+    name = detail.get("eventName")
+    if not isinstance(name, str):
+        return OddMessage("a call without a name")
+    if detail.get("errorCode") or name not in _WRITES:
         return None
     asked, answer, extra = (
         _mapping(detail.get(key)) for key in ("requestParameters", "responseElements", "additionalEventData")

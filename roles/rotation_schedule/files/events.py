@@ -212,10 +212,8 @@ class Listener:
             # Not acted upon yet, it comes again where the queue hides messages for a short time only.
             (self._finished if self._due is None else self._held).append(handle)
             return
-        told = host_events.read(str(message.get("Body", "")))
-        if isinstance(told, host_events.OddMessage):
-            self._count(told.kind)
-        if not isinstance(told, host_events.SecretNews) or not self._wanted.concerns(told):
+        told = self._read(str(message.get("Body", "")))
+        if told is None:
             self._finished.append(handle)
             return
         self._told[identity] = None
@@ -227,6 +225,18 @@ class Listener:
         key = (told.secret, told.label)
         if told.version_id and (key in self._again or len(self._again) < MOST_AGAIN):
             self._again[key] = (told.version_id, self._clock() + AGAIN[0], AGAIN[1:])
+
+    def _read(self, body: str) -> host_events.SecretNews | None:
+        """What a message tells this host. None: nothing, and it is to be removed."""
+        try:
+            told = host_events.read(body)
+            if isinstance(told, host_events.SecretNews):
+                return told if self._wanted.concerns(told) else None
+        except Exception as error:  # one such message would keep all others back, again and again
+            told = host_events.OddMessage(type(error).__name__)
+        if isinstance(told, host_events.OddMessage):
+            self._count(told.kind)
+        return None
 
     def _wake(self, reason: str) -> None:
         if len(self._reasons) < MOST_HELD:
@@ -336,6 +346,8 @@ def listen_once(listener: Listener, queue: Queue, told: pathlib.Path, limit: flo
         if not told.exists() or told.read_text(encoding="utf-8") != text:
             say(f"Events do not come through, and the schedule goes on: {text}. It is tried again every minute.")
             told.write_text(text, encoding="utf-8")
+        with contextlib.suppress(Exception):  # what was told before need not wait
+            listener.act()
         return 1
     finally:
         queue.forget()

@@ -134,6 +134,28 @@ def test_garbage_is_said_once_for_each_kind(capsys: pytest.CaptureFixture[str]) 
     assert scene.drops
 
 
+def test_a_message_that_breaks_the_reader_keeps_no_others_back(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    read = events.host_events.read
+    monkeypatch.setattr(events.host_events, "read", lambda body: {}[body] if body == "odd" else read(body))
+    scene = Scene()
+    scene.step(message(1, body="odd"), message(2), message(3, body="odd"))
+    assert scene.drops == [1000]
+    assert sorted(scene.queue.removed) == ["r1", "r2", "r3"]
+    assert capsys.readouterr().out.count("is not understood is removed: KeyError.") == 1
+
+
+def test_for_cron_what_was_told_before_an_answer_that_is_none_begins_a_run(tmp_path: pathlib.Path) -> None:
+    scene = Scene()
+    scene.queue.forget = lambda: None  # type: ignore[attr-defined]
+    scene.queue.batches.append([message(1), {"MessageId": "no handle"}])
+    assert events.listen_once(scene.listener, scene.queue, tmp_path / "trouble") == 1
+    assert scene.drops == [1000]
+    assert scene.queue.removed == ["r1"]
+    assert "KeyError: 'ReceiptHandle'" in (tmp_path / "trouble").read_text()
+
+
 def test_a_message_that_comes_again_begins_no_second_run() -> None:
     """It was told, and only its removal had failed."""
     scene = Scene()

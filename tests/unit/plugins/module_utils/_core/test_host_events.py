@@ -75,6 +75,8 @@ def test_what_concerns_no_host_is_no_news():
         '{"source": "aws.secretsmanager", "detail-type": 7, "detail": {}}',
         '{"source": "aws.secretsmanager", "detail-type": "Secret Label Updated", "detail": []}',
         '{"source": "aws.secretsmanager", "detail-type": "Something New", "detail": {}}',
+        json.dumps(call(["PutSecretValue"])),
+        json.dumps(call({}, errorCode={})),
         f'{{"n": {"9" * 5000}}}',
         "\ud800",
     ],
