@@ -962,7 +962,8 @@ class Source:
         self._told, self.health = Told(), Health()
         self._arrived: asyncio.Queue[list[Json]] = asyncio.Queue(1)
         self._pending: dict[tuple[str, ...], Pending] = {}
-        self._receipts: list[tuple[str, list[str]]] = []  # receipt, ids: of what is pending
+        self._receipts: list[str] = []  # of what is pending
+        self._ids: set[str] = set()  # likewise
         self._again: dict[tuple[str, ...], tuple[float, Json]] = {}
         self._was_missing = self._has_begun = False
 
@@ -1039,33 +1040,32 @@ class Source:
         done, is_new = [], False
         for message in messages:
             self.health.counts["received"] += 1
-            ids = []
-            for change in self._changes(message):
+            changes, is_pending = self._changes(message)
+            for change in changes:
                 key = change.key
                 if key in self._pending:
                     self._pending[key].add(change)
                 else:
                     self._pending[key] = Pending(change)
-                ids.append(change.id)
-            if ids:
-                self._receipts.append((message["ReceiptHandle"], ids))
-                is_new = True
-            else:
-                done.append(message["ReceiptHandle"])
+                self._ids.add(change.id)
+            # What comes again before the rulebook has it stays in the queue as long as it does.
+            (self._receipts if changes or is_pending else done).append(message["ReceiptHandle"])
+            is_new = is_new or bool(changes)
         await self._remove(done)
         return is_new
 
-    def _changes(self, message: Json) -> list[Change]:
+    def _changes(self, message: Json) -> tuple[list[Change], bool]:
+        """What is to be told, and whether some of the rest waits for that already."""
         try:
             changes = understand(message.get("Body", ""))
         except NotUnderstood as error:
             self.health.counts["not_understood"] += 1
             self.health.say_once(f"messages that are not understood are removed: {str(error)[:150]!r}")
-            return []
+            return [], False
         except Exception as error:  # one such message would keep all others from being told
             self.health.counts["not_understood"] += 1
             self.health.say_once(f"messages that are not understood are removed: {error.__class__.__name__}")
-            return []
+            return [], False
         # A time that is to come would make all that happens until then look old.
         latest = time.time() + 60
         changes = [change._replace(at=min(change.at, latest) if change.at else None) for change in changes]
@@ -1074,7 +1074,7 @@ class Source:
         news = [change for change in wanted if change.id not in again]
         if not news:
             self.health.counts["dropped"] += 1
-        return news
+        return news, not self._ids.isdisjoint(again)
 
     async def _remove(self, receipts: list[str]) -> None:
         if not receipts:
@@ -1087,16 +1087,17 @@ class Source:
     async def _tell(self) -> None:
         pending, self._pending = list(self._pending.values()), {}
         receipts, self._receipts = self._receipts, []
+        ids, self._ids = self._ids, set()
         try:
             described = await self._described([one for one in pending if one.change.label])
             for kind in _KINDS:
                 await self._tell_kind(kind, [one for one in pending if one.change.kind == kind], described)
         except Exception:
-            for message_id in (each for _receipt, ids in receipts for each in ids):
+            for message_id in ids:
                 self._told.forget(message_id)  # they come again, until they are dead letters
             raise
         # Not after the action: see the documentation above.
-        await self._remove([receipt for receipt, _ids in receipts])
+        await self._remove(receipts)
 
     async def _tell_kind(self, kind: str, pending: list[Pending], described: dict[str, Described | None]) -> None:
         news, details = [], []
