@@ -95,7 +95,9 @@ options:
     elements: str
     default: []
   settle:
-    description: Seconds without a further message after which what was gathered is told.
+    description:
+      - Seconds without a further message after which what was gathered is told.
+      - After ten messages at once, the most that SQS gives, there are more, and one second is waited for them at least.
     type: float
     default: 0.2
   at_most:
@@ -210,6 +212,8 @@ _LISTS = {"kinds": list(_KINDS), "labels": [_CURRENT, "CANDIDATE"], "names": [],
 _SECONDS = {"settle": 0.2, "at_most": 10.0, "again": 330.0, "tick": 3600.0, "heartbeat": 0.0}
 _TEXTS = ("queue", "region", "profile", "access_key", "secret_key", "session_token", "endpoint_url")
 
+_MOST_MESSAGES = 10  # that SQS gives at once
+_NEXT_ANSWER = 1.0  # seconds that one which brings more may take, over a slow line
 _MOST_THINGS = 1000  # in one event: then it is told, though messages keep coming
 _MOST_IDS, _MOST_SECRETS, _MOST_VERSIONS = 20_000, 5_000, 20  # that are remembered
 _SAME_CHANGE = 2.0  # seconds between the times that two services give one change
@@ -840,7 +844,8 @@ class Aws:
 
     def receive(self, wait: int = 20) -> list[Json]:
         """Messages, as soon as there are any. None after so many seconds."""
-        options: Json = {"MaxNumberOfMessages": 10, "WaitTimeSeconds": wait, "VisibilityTimeout": self._hidden}
+        options: Json = {"MaxNumberOfMessages": _MOST_MESSAGES, "WaitTimeSeconds": wait}
+        options["VisibilityTimeout"] = self._hidden
         try:
             answer = self._call("sqs", "receive_message", QueueUrl=self._queue_url(), **options)
         except Exception as error:
@@ -1021,18 +1026,23 @@ class Source:
             await asyncio.sleep(1)
 
     async def _gather(self) -> None:
+        messages: list[Json] = []
         if not self._pending:
-            await self._take(await self._arrived.get())
+            messages = await self._arrived.get()
+            await self._take(messages)
         first = last = time.monotonic()
         while self._pending:
-            left = min(last + self._options.settle, first + self._options.at_most) - time.monotonic()
+            has_more = len(messages) >= _MOST_MESSAGES
+            settle = max(self._options.settle, _NEXT_ANSWER) if has_more else self._options.settle
+            left = min(last + settle, first + self._options.at_most) - time.monotonic()
             if left <= 0 or len(self._pending) >= _MOST_THINGS:
                 await self._tell()
                 return
             try:
-                is_new = await self._take(await asyncio.wait_for(self._arrived.get(), left))
+                messages = await asyncio.wait_for(self._arrived.get(), left)
             except asyncio.TimeoutError:
                 continue
+            is_new = await self._take(messages)
             last = time.monotonic() if is_new else last
 
     async def _take(self, messages: list[Json]) -> bool:
