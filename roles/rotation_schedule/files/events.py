@@ -140,6 +140,7 @@ class Drop:
 class Listener:
     """Makes of messages as few drops as it may, without that the first of them waits.
 
+    wanted: asked for each message, as variables may be added meanwhile.
     gap: seconds at least between two drops; spread: seconds of which a random part goes by before each.
     here: whether the host has a version already.
     """
@@ -148,7 +149,7 @@ class Listener:
         self,
         queue: Queue,
         drop: t.Callable[[], None],
-        wanted: host_events.WantedSecrets,
+        wanted: t.Callable[[], host_events.WantedSecrets],
         *,
         gap: float,
         spread: float,
@@ -228,10 +229,11 @@ class Listener:
 
     def _read(self, body: str) -> host_events.SecretNews | None:
         """What a message tells this host. None: nothing, and it is to be removed."""
+        wanted = self._wanted()
         try:
             told = host_events.read(body)
             if isinstance(told, host_events.SecretNews):
-                return told if self._wanted.concerns(told) else None
+                return told if wanted.concerns(told) else None
         except Exception as error:  # one such message would keep all others back, again and again
             told = host_events.OddMessage(type(error).__name__)
         if isinstance(told, host_events.OddMessage):
@@ -285,6 +287,15 @@ def has_version(path: pathlib.Path, version: str) -> bool:
 def has_more_variables(directory: pathlib.Path) -> bool:
     """Whether somebody has put variables beside the inventory that the role has written."""
     return any((directory / name).exists() for name in ("group_vars", "host_vars"))
+
+
+def wanted_by(
+    options: t.Mapping[str, t.Any], directory: pathlib.Path, *, is_all: bool
+) -> t.Callable[[], host_events.WantedSecrets]:
+    """What is wanted now. directory: of the inventory; is_all: see host_events."""
+    known = host_events.wanted(options, is_all=is_all)
+    unknown = host_events.wanted({}, is_all=False)
+    return lambda: unknown if has_more_variables(directory) else known
 
 
 class Trouble:
@@ -367,13 +378,10 @@ def main() -> int:
     options = {name.removeprefix(ROLE): value for name, value in variables.items() if name.startswith(ROLE)}
     certificates = pathlib.Path(options.get("path") or "/etc/haproxy/certs")
     queue = Queue(settings["queue"], host_events.aws_options(settings["aws"], options.get("aws")))
-    wanted = host_events.wanted(options, is_all=settings["is_all"])
-    if has_more_variables(arguments.settings.parent):
-        wanted = host_events.wanted({}, is_all=False)
     listener = Listener(
         queue,
         Drop(directory),
-        wanted,
+        wanted_by(options, arguments.settings.parent, is_all=settings["is_all"]),
         gap=0 if arguments.once else float(settings["gap"]),
         spread=0 if arguments.once else float(settings["spread"]),
         here=lambda version: has_version(certificates, version),

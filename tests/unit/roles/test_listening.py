@@ -39,15 +39,15 @@ class FakeQueue:
 
 
 class Scene:
-    def __init__(self, **changed: t.Any) -> None:
+    def __init__(self, wanted: t.Callable[[], WantedSecrets] | None = None, **changed: t.Any) -> None:
         self.now = 1000.0
         self.drops: list[float] = []
         self.queue = FakeQueue()
         self.here: set[str] = set()
         self.cannot_drop = False
         options = {"gap": GAP, "spread": 0, "here": lambda version: version in self.here, **changed}
-        wanted = WantedSecrets(name_prefix="web/")
         clock = {"clock": lambda: self.now, "sleep": self._sleep}
+        wanted = wanted or (lambda: WantedSecrets(name_prefix="web/"))
         self.listener = events.Listener(self.queue, self._drop, wanted, **clock, **options)
 
     def _sleep(self, seconds: float) -> None:
@@ -119,6 +119,19 @@ def test_what_is_not_for_this_host_is_removed_and_begins_nothing() -> None:
     scene.step(message(1, "api/b"), message(2, body="{}"), message(3, body='{"source": "aws.acm"}'))
     assert scene.drops == []
     assert scene.queue.removed == ["r1", "r2", "r3"]
+
+
+@pytest.mark.parametrize("name", ["group_vars", "host_vars"])
+def test_variables_that_are_added_later_keep_nothing_out(name: str, tmp_path: pathlib.Path) -> None:
+    scene = Scene(wanted=events.wanted_by({"name_prefix": "web/"}, tmp_path, is_all=True))
+    scene.step(message(1, "api/b"))
+    assert scene.drops == []
+    (tmp_path / name).mkdir()
+    scene.step(message(2, "api/b"), after=1)
+    assert scene.drops == [1001]
+    (tmp_path / name).rmdir()
+    scene.step(message(3, "api/b"), after=GAP)
+    assert scene.drops == [1001]
 
 
 def test_garbage_is_said_once_for_each_kind(capsys: pytest.CaptureFixture[str]) -> None:
