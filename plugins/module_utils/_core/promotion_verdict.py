@@ -125,7 +125,9 @@ def verdicts(
     told = []
     for known in (found for found in before if found["state"] != "none"):
         found = there.get(_key(known))
-        if found is not None and found["state"] == "unknown":
+        if known["version_id"] is None:  # whatever is known by now: no canary was asked about it
+            told.append(_held(known, _because(_UNKNOWN, known), rules, now))
+        elif found is not None and found["state"] == "unknown":
             told.append(_held(found, _because(_UNKNOWN, found), rules, now))
         elif found is not None and found["version_id"] == known["version_id"]:
             moved = _moved_meanwhile(known, found)

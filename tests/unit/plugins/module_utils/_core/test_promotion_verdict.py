@@ -283,6 +283,18 @@ def test_what_could_not_be_read_is_held() -> None:
     assert verdict({**unknown, "version_id": None}, rules=by_hand)[0] == "hold"
 
 
+@pytest.mark.parametrize("arn", [None, "arn:web/b"])  # asked for by its name, or listed
+@pytest.mark.parametrize("state", ["none", "staged", "superseded", "promoted", "empty", "invalid", "unknown"])
+def test_a_secret_that_could_not_be_looked_at_at_first_keeps_nothing_from_others(arn: str | None, state: str) -> None:
+    unseen = {"state": "unknown", "version_id": None, "current_version_id": None, "created_at": None}
+    known = candidate("web/b", arn=arn, **unseen, problems=[{"message": "throttled"}])
+    facts = {"none": {"version_id": None}, "unknown": {**unseen, "arn": arn}}.get(state, {"created_at": at(48 * HOUR)})
+    found = candidate("web/b", **{"state": state, **facts})
+    told = verdicts([candidate(), found], [again("right")], RULES, NOW, before=[candidate(), known])
+    assert [(each.candidate["name"], each.verdict) for each in told] == [("web/a", "promote"), ("web/b", "hold")]
+    assert told[1].reason == "it could not be read: throttled"
+
+
 def test_what_was_staged_during_the_soak_is_left_to_the_next_run() -> None:
     told = verdicts([candidate(), candidate("web/b")], [again("right")], RULES, NOW, before=[candidate()])
     assert [found.candidate["name"] for found in told] == ["web/a"]
