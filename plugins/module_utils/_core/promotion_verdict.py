@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 from .._errors import InvalidOption
 from .instants import format_duration, isoformat_utc, parse_isoformat_utc
+from .secrets.arn import is_same_secret
 from .text import lines_of, shown
 
 _Result = t.Mapping[str, t.Any]
@@ -315,12 +316,8 @@ def _asked_again(item: _Result, canary: Canary, before: CanaryAnswer) -> CanaryA
 
 
 def _item(candidate: _Result, items: t.Iterable[_Result]) -> _Result | None:
-    """A host's item of the same secret: by its ARN where both know it, else by its name."""
-    for item in items:
-        both = item.get("arn") and candidate.get("arn")
-        if item["arn"] == candidate["arn"] if both else item["name"] == candidate["name"]:
-            return item
-    return None
+    """What a host tells of the same secret."""
+    return next((item for item in items if is_same_secret(item, candidate)), None)
 
 
 def _problems(item: _Result) -> str:

@@ -327,6 +327,17 @@ def test_the_same_name_in_another_account_is_another_secret() -> None:
     assert answer(candidate(arn=None), canary(item(arn="arn:other")), "CANDIDATE", NOW).kind == "right"
 
 
+PRIMARY, REPLICA = (f"arn:aws:secretsmanager:{region}:111122223333:secret:web/a-AbCdEf" for region in ("a-1", "b-1"))
+
+
+def test_a_canary_that_reads_a_replica_has_its_say() -> None:
+    found, there = candidate(arn=PRIMARY), item(arn=PRIMARY)
+    assert verdict(found, canary(there), canary(item(arn=REPLICA), host="two"))[0] == "promote"
+    bad = item(arn=REPLICA, action="refused", proven=False, problems=[{"message": "weak key"}])
+    assert verdict(found, canary(there), canary(bad, host="two")) == ("withdraw", "two refused it: weak key")
+    assert is_left_behind([found], canary(item(arn=REPLICA)))
+
+
 def test_words_of_others_are_short_and_move_no_cursor() -> None:
     bad = Canary("one", trouble="x\x1b[2J" + "y" * 5000)
     _kind, why = verdict(candidate(), bad)
