@@ -56,8 +56,8 @@ class Canary:
 
 @dataclass(frozen=True)
 class OwnCheck:
-    """names: certificates that it is about, () for all; outcome: passed, failed, or unasked where who should know could
-    not be asked."""
+    """names: certificates that it is about, by name or ARN, () for all; outcome: passed, failed, or unasked where who
+    should know could not be asked."""
 
     name: str
     outcome: str
@@ -200,7 +200,8 @@ def _verdict(
         return _held(candidate, "its version has no value, so there is nothing to deploy", rules, now)
     answers = {canary.host: answer(candidate, canary, rules.label, now) for canary in canaries}
     told = {host: found.why or found.kind for host, found in answers.items() if found.kind != "other"}
-    of_checks = [check for check in checks if not check.names or candidate["name"] in check.names]
+    called = {candidate["name"], candidate.get("arn")}
+    of_checks = [check for check in checks if not check.names or not called.isdisjoint(check.names)]
 
     wrong = [f"{host} {found.why}" for host, found in answers.items() if found.kind == "wrong"]
     wrong += [f"check {check.name}: {check.why}" for check in of_checks if check.outcome == "failed"]

@@ -222,6 +222,7 @@ def test_check_mode_foresees() -> None:
         (OwnCheck("page", "unasked", "no answer"), "hold"),
         (OwnCheck("page", "failed", "status 500", ("web/b",)), "promote"),
         (OwnCheck("page", "failed", "status 500", ("web/b", "web/a")), "withdraw"),
+        (OwnCheck("page", "failed", "status 500", ("arn:web/a",)), "withdraw"),
     ],
 )
 def test_checks_of_ones_own(check: OwnCheck, kind: str) -> None:
