@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
+from .secrets.arn import is_same_secret
 from .text import counted, shown
 
 _Result = t.Mapping[str, t.Any]
@@ -57,7 +58,7 @@ def promotion_report(
 
 def _row(verdict: _Result, done: t.Sequence[_Result], canaries: t.Mapping[str, _Result]) -> tuple[str, str, str]:
     name, outcome, reason = str(verdict["name"]), _DONE[verdict["verdict"]], str(verdict["reason"])
-    found = next((item for item in done if _is_same(item, verdict)), None)
+    found = next((item for item in done if is_same_secret(item, verdict)), None)
     if found is not None and found.get("action") == "failed":
         return "failed", name, f"{verdict['verdict']}: {found.get('message') or found.get('msg') or ''}"
     if outcome == "withdrawn":
@@ -72,18 +73,13 @@ def _not_back(verdict: _Result, canaries: t.Mapping[str, _Result]) -> t.Iterator
         if items is None:
             yield f"{host} is not back, as far as is known: its next rotation goes back by itself"
             continue
-        item = next((each for each in items if _is_same(each, verdict) and each.get("action") != "removed"), None)
+        item = next((each for each in items if is_same_secret(each, verdict) and each.get("action") != "removed"), None)
         if item is None:
             continue
         if item.get("version_id") != verdict.get("current_version_id"):
             yield f"{host} is not back at the current version: its next rotation tries again"
         elif not (item.get("proven") or item["name"] in (result.get("proven") or ())):
             yield f"{host} is not back: it has the current version, and has not proven it"
-
-
-def _is_same(item: _Result, verdict: _Result) -> bool:
-    both = item.get("arn") and verdict.get("arn")
-    return bool(item["arn"] == verdict["arn"] if both else item["name"] == verdict["name"])
 
 
 def _table(rows: t.Sequence[tuple[str, str, str]], *, check_mode: bool) -> list[str]:

@@ -11,6 +11,10 @@ import typing as t
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.certops.rotation.plugins.filter._promotion import promotion
+from ansible_collections.certops.rotation.plugins.module_utils._core.secrets.candidates import (
+    CandidateMove,
+    check_candidate_moves,
+)
 
 RULES = {"label": "CANDIDATE", "soak": "10m", "deadline": "24h", "withdraw": False}
 STAGED = {
@@ -63,6 +67,28 @@ def test_how_long_to_wait_for_a_listing() -> None:
     assert [wait(late, "5m"), wait(late, "5m", "290"), wait(late, "5m", 300), wait(late, "0")] == [15, 10, 0, 0]
     assert wait(there, "5m") == 0
     assert (wait(there, "5m", phase="back"), wait(late, "5m", phase="back")) == (15, 0)
+
+
+def test_two_secrets_of_one_name_move_each_on_its_own() -> None:
+    """One of them is another account's, which AWS knows by its ARN alone."""
+    other = {**STAGED, "arn": "arn:b", "version_id": "theirs"}
+    items = [ITEM, {**ITEM, "arn": "arn:b", "version_id": "theirs"}]
+    canaries = {f"lb{number}": {"result": {"certificates": [item]}} for number, item in enumerate(items)}
+
+    def found(**more: t.Any) -> list[dict[str, t.Any]]:
+        return list(promotion([STAGED, other], "verdicts", canaries=canaries, rules=RULES, **more))
+
+    told = found()
+    moves = [CandidateMove(*move.values()) for move in promotion(told, "moves", verdict="promote")]
+    assert check_candidate_moves(moves) == [
+        CandidateMove("arn:a", "new", "old"),
+        CandidateMove("arn:b", "theirs", "old"),
+    ]
+    assert [each["name"] for each in told] == ["web/a", "web/a"]
+    (alone,) = promotion([{**told[0], "arn": None}], "moves", verdict="promote")
+    assert alone["name"] == "web/a"
+    failed = found(failed_tasks={promotion(other, "identifier"): "Look: failed"})
+    assert [each["verdict"] for each in failed] == ["promote", "withdraw"]
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,13 @@ def test_the_exit_code_is_true(verdicts: list[dict[str, t.Any]], more: dict[str,
     assert bool(promotion_report(verdicts, **more)["msg"]) is fails
 
 
+def test_a_canary_that_reads_a_replica_goes_back_too() -> None:
+    arn = "arn:aws:secretsmanager:a-1:111122223333:secret:web/c-AbCdEf"
+    replica = back(version_id="new", arn=arn.replace("a-1", "b-1"))
+    told = promotion_report([{**WITHDRAWN, "arn": arn}], canaries={"two": replica}, asked_to_withdraw=True)
+    assert "two is not back at the current version" in told["msg"]
+
+
 def test_words() -> None:
     assert promotion_report([])["summary"] == "There is nothing to promote."
     foreseen = promotion_report([PROMOTED], check_mode=True)
