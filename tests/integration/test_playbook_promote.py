@@ -401,6 +401,9 @@ def test_who_the_canaries_are(fleet: PromotionFleet, old: dict[str, str]) -> Non
         ({"soak": "600"}, "promotion_soak: '600' is not a duration. Add a unit"),
         ({"lag": "-5m"}, "promotion_lag: '-5m' is not a duration"),
         ({"limit": "haproxy"}, "--limit leaves out localhost"),
+        ({"controller": "contoller"}, "promotion_controller names no host (contoller)"),
+        ({"controller": "haproxy_canaries", "canaries": ["lb1"]}, "promotion_controller names no host"),
+        ({"fleet": "haproxi"}, "promotion_fleet matches no host (haproxi): nobody would follow"),
     ):
         run = fleet.promote(**how)
         assert run.returncode != 0

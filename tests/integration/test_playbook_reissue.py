@@ -150,6 +150,15 @@ def test_a_host_that_does_not_serve_it_is_named_where_hosts_are_asked(drill: Dri
                 "reissue_older_than": "1d",
                 "reissue_stage": "true",
                 "promotion_canaries": "localhost",
+                "promotion_fleet": "haproxi",
+            },
+            "promotion_fleet matches no host (haproxi)",
+        ),
+        (
+            {
+                "reissue_older_than": "1d",
+                "reissue_stage": "true",
+                "promotion_canaries": "localhost",
                 "acme_certificates_stage": "AWSCURRENT",
             },
             "says that what is issued is not staged",

@@ -17,7 +17,15 @@ import types
 import typing as t
 
 import pytest
+from ansible_collections.certops.rotation.plugins.module_utils._core.x509.bundle import (
+    CertificateBundle,
+    first_certificate,
+)
 from ansible_collections.certops.rotation.plugins.module_utils._flows.issue import rotation_function
+from ansible_collections.certops.rotation.plugins.module_utils._module.rotation_function import (
+    canary_endpoints,
+    unproven,
+)
 from ansible_collections.certops.rotation.tests.support import pki, rotation
 from ansible_collections.certops.rotation.tests.support.acme_dns import AwsWithDns
 from ansible_collections.certops.rotation.tests.support.haproxy import HaproxyInstance
@@ -254,6 +262,30 @@ def test_what_is_no_rotation_is_refused(function: Function) -> None:
     ):
         with pytest.raises(RuntimeError, match=named):
             example().handler({**good, **event}, Context())
+
+
+def test_a_twin_with_another_type_of_key() -> None:
+    """It has the same names, and is preferred. With TLS 1.3 alone nobody can ask for the other one."""
+    authority, names = pki.CertificateAuthority(), ["www.example.com", "*.www.example.com"]
+    ecdsa, rsa, later = authority.issue(names), *(authority.issue(names, key_type="rsa2048") for _again in range(2))
+    served = {"default.pem": authority.issue("default.example.com"), "ecdsa.pem": ecdsa, "rsa.pem": rsa}
+    binds = ("crt {certs}", "crt {certs} ssl-min-ver TLSv1.3")
+    with HaproxyInstance({name: issued.combined_pem for name, issued in served.items()}, tls=binds) as haproxy:
+        any_version, newest = (canary_endpoints(f"127.0.0.1:{port}") for port in haproxy.ports)
+        assert unproven(any_version, bundle_of(ecdsa)) == []
+        assert unproven(any_version, bundle_of(rsa)) == []
+        another = f"127.0.0.1:{haproxy.ports[0]} serves another certificate for www.example.com."
+        assert unproven(any_version, bundle_of(later)) == [another]
+        assert unproven(newest, bundle_of(ecdsa)) == []
+        (hidden,) = unproven(newest, bundle_of(rsa))
+        assert "has TLS 1.3 alone, where nobody can ask for one with a key of type rsa beside it" in hidden
+        haproxy.stop()
+        (silent,) = unproven(any_version, bundle_of(rsa))
+        assert "could not be asked: connection refused" in silent
+
+
+def bundle_of(issued: pki.IssuedCertificate) -> CertificateBundle:
+    return CertificateBundle(first_certificate(issued.combined_pem.encode()), (), b"")
 
 
 def test_it_needs_no_ansible() -> None:

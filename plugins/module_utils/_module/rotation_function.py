@@ -141,21 +141,33 @@ def canary_endpoints(text: str) -> list[Endpoint]:
 
 def unproven(endpoints: t.Sequence[Endpoint], bundle: CertificateBundle) -> list[str]:
     """Why it is not served, one sentence for each endpoint that does not serve it."""
-    import hashlib
-
+    from .._ports.haproxy.loaded_files import kind_of_key
     from .._ports.tls.probe import probe_many
 
     name = next((each for each in bundle.leaf.dns_names if not each.startswith("*.")), None)
     name = name or next((f"canary{each[1:]}" for each in bundle.leaf.dns_names), None)
     asked = [dataclasses.replace(each, server_name=name) for each in endpoints]
-    problems = []
-    for seen in probe_many(asked, _TIMEOUT, len(asked)):
-        where = f"{seen.endpoint.host}:{seen.endpoint.port}"
-        if not seen.chain:
-            problems.append(f"{where} could not be asked: {seen.error}.")
-        elif hashlib.sha256(seen.chain[0]).hexdigest() != bundle.fingerprint_sha256 or not seen.signed:
-            problems.append(f"{where} serves another certificate for {name}.")
+    first = probe_many(asked, _TIMEOUT, len(asked))
+    problems = [f"{_where(seen.endpoint)} could not be asked: {seen.error}." for seen in first if not seen.chain]
+    astray = [seen for seen in first if seen.chain and seen.fingerprint_sha256 != bundle.fingerprint_sha256]
+    # Who takes any type of key gets another one where both are served for a name.
+    kind = kind_of_key(bundle.key)
+    if kind in ("rsa", "ecdsa"):
+        asked = [dataclasses.replace(seen.endpoint, key_type=kind) for seen in astray]
+        astray = [
+            seen
+            for seen in probe_many(asked, _TIMEOUT, len(asked))
+            if seen.fingerprint_sha256 != bundle.fingerprint_sha256
+        ]
+    for seen in astray:
+        hidden = f", and has TLS 1.3 alone, where nobody can ask for one with a key of type {kind} beside it"
+        more = hidden if seen.key_type_ignored else ""
+        problems.append(f"{_where(seen.endpoint)} serves another certificate for {name}{more}.")
     return problems
+
+
+def _where(endpoint: Endpoint) -> str:
+    return f"{endpoint.host}:{endpoint.port}"
 
 
 def _verifier() -> t.Any:

@@ -66,6 +66,7 @@ TEXTS_OF_PLAYBOOKS = {
     "issue_hosts",
     "promotion_canaries",
     "promotion_controller",
+    "promotion_fleet",
     "promotion_label",
     "push_hosts",
     "monitor_hosts",
