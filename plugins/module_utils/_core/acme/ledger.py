@@ -369,7 +369,9 @@ class Ledger:
                 del self._accounts[key]
         self._staged = {name: staged for name, staged in self._staged.items() if staged["at"] > at - _FORGET_FAILURES}
         recent = sorted(self._incidents, key=lambda name: float(self._incidents[name]["began"]))[-_INCIDENTS:]
-        self._incidents = {name: self._incidents[name] for name in recent if self._incidents[name]["began"] <= at}
+        # Noted a moment after the instant that a run counts by, or by a clock that is ahead, it is still one.
+        latest = at + CLOCKS_DIFFER
+        self._incidents = {name: self._incidents[name] for name in recent if self._incidents[name]["began"] <= latest}
         # Of certificates that were replaced nobody asks again; of the others each run does.
         self._windows = {
             key: window for key, window in self._windows.items() if window["ask_again"] > at - _FORGET_WINDOWS

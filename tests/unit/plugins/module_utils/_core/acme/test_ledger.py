@@ -446,6 +446,17 @@ def test_two_runs_that_stage_at_once_are_merged() -> None:
     assert (one.staged(wanted().name), one.staged("other")) == ("v1", "v2")
 
 
+def test_an_incident_that_begins_after_the_instant_of_the_run_is_not_forgotten() -> None:
+    """To foresee limits, the ledger is copied as of when the run began."""
+    ledger = Ledger()
+    began = NOW + datetime.timedelta(seconds=2)
+    ledger.note_incident("k", 1, 1, began)
+    ledger.to_json(NOW)
+    ledger.note_incident("k", 1, 0, began + datetime.timedelta(seconds=5))
+    assert [each.certificates for each in again(ledger, began).incidents()] == [1]
+    assert not again(ledger, NOW - datetime.timedelta(days=1)).incidents(), "of a clock that was wrong"
+
+
 def test_the_last_incidents_are_remembered() -> None:
     ledger = Ledger()
     for day in range(9):
