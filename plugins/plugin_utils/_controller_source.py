@@ -15,7 +15,8 @@ import os
 import typing as t
 
 from ansible.errors import AnsibleActionFail
-from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.source import Selection
+from ansible_collections.certops.rotation.plugins.module_utils._core.pipeline.source import SecretVersion, Selection
+from ansible_collections.certops.rotation.plugins.module_utils._core.promotion import CURRENT
 from ansible_collections.certops.rotation.plugins.module_utils._errors import SecretsManagerError
 from ansible_collections.certops.rotation.plugins.module_utils._ports.aws.secrets_manager import SecretsManager
 from ansible_collections.certops.rotation.plugins.module_utils._ports.provided import (
@@ -28,15 +29,21 @@ from ansible_collections.certops.rotation.plugins.module_utils._ports.provided i
 )
 from ansible_collections.certops.rotation.plugins.plugin_utils._spool import Spool
 
+_LONGEST_ID = 64  # characters
+# What a host that was tampered with may send.
+_MALFORMED = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
+
 
 class Selected:
     """Which questions of a host are answered: those that its task's own selection leads to, each once.
+    Beside them, for each secret, whether the candidate that the host holds still is one.
 
     selection: of the task, None for none; may_fall_back: whether names may take the place of tags, when those cannot be
     listed.
     """
 
     def __init__(self, selection: Selection | None, *, may_fall_back: bool) -> None:
+        self._labels = selection.labels if selection else ()
         self.first_questions = [] if selection is None else [discovery_question(selection)]
         by_names = selection is not None and selection.tags and selection.names and may_fall_back
         names = selection._replace(name_prefix=None, tags={}) if selection and by_names else None
@@ -47,17 +54,43 @@ class Selected:
         if not isinstance(questions, list):
             return str(questions)
         may_be_asked = self._allowed(answers)
+        found = {(secret.name, secret.arn): secret for secret in self._found(answers)}
+        for question in answers:  # one candidate for each secret in a run
+            self._take_held(question, found)
         for question in questions:
-            if not isinstance(question, str) or question not in may_be_asked:
+            if isinstance(question, str) and question in may_be_asked:
+                may_be_asked.remove(question)
+            elif not self._take_held(question, found):
                 return str(question)
-            may_be_asked.remove(question)
         return None
 
     def values(self, answers: t.Mapping[str, t.Any]) -> dict[str, str]:
         """Question for the value of each secret that was found -> the version that it is about."""
+        return {value_question(secret): secret.version_id for secret in self._found(answers)}
+
+    def _found(self, answers: t.Mapping[str, t.Any]) -> list[SecretVersion]:
         asked = [*self.first_questions, *self._fallback]
-        found = [secret for question in asked for secret in answers.get(question, {}).get("secrets", ())]
-        return {value_question(secret): secret.version_id for secret in map(answered_secret, found)}
+        found = (secret for question in asked for secret in answers.get(question, {}).get("secrets", ()))
+        return list(map(answered_secret, found))
+
+    def _take_held(self, question: t.Any, found: dict[tuple[str, str], SecretVersion]) -> bool:
+        """Whether it is about one of these secrets, as listed, and before that about a version that the host holds by
+        one of its labels, as a listing may lag behind. It is not in found afterwards.
+
+        The version may be any: AWS tells its labels with the value, and what does not count is not answered.
+        """
+        try:
+            secret = parse_question(question).secret
+            held = secret.readings[0]._replace(based=True)
+            listed = found[secret.name, secret.arn]
+            is_known = question == value_question(listed.asked_first(held))
+        except _MALFORMED:
+            return False
+        is_one = isinstance(held.version_id, str) and len(held.version_id) <= _LONGEST_ID
+        if not (is_known and is_one and held.label != CURRENT and held.label in self._labels):
+            return False
+        del found[secret.name, secret.arn]
+        return True
 
     def _allowed(self, answers: t.Mapping[str, t.Any]) -> set[str]:
         first = [answers[question] for question in self.first_questions if question in answers]

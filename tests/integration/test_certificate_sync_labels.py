@@ -412,6 +412,7 @@ def test_from_the_controller_and_by_the_lookup(
     """The controller reads a candidate once for all hosts that are canaries; its lookup knows labels, too."""
     candidates.current(issued[0])
     candidates.current(issued[0], "web/b")
+    begin = lag(candidates)
     version = candidates.staged(issued[1])
     arn = candidates.aws.client().describe_secret(SecretId="web/a")["ARN"]
     sync = {
@@ -445,8 +446,14 @@ def test_from_the_controller_and_by_the_lookup(
     assert {(tmp_path / host / "web_a.pem").read_bytes() for host in ("lb0", "lb1")} == {pem(issued[1])}
     # What the lookups of two hosts read is theirs; the hosts' certificates are not read again.
     assert run() == {"web/a": ("unchanged", LABEL), "web/b": ("unchanged", "AWSCURRENT")}
-    candidates.aws.client().put_secret_value(SecretId="web/a", SecretString=" ", VersionStages=[LABEL])
     tasks[1:] = []
+    # A listing that does not know of the candidate yet sends nobody back, and costs one call for all hosts.
+    begin()
+    assert run() == {"web/a": ("unchanged", LABEL), "web/b": ("unchanged", "AWSCURRENT")}
+    reads = [each.body for each in candidates.faults.requests if each.operation == "GetSecretValue"]
+    assert [body["VersionId"] for body in reads] == [version]
+    candidates.faults.heal()
+    candidates.aws.client().put_secret_value(SecretId="web/a", SecretString=" ", VersionStages=[LABEL])
     assert run() == {"web/a": ("updated", "AWSCURRENT"), "web/b": ("unchanged", "AWSCURRENT")}
     assert {(tmp_path / host / "web_a.pem").read_bytes() for host in ("lb0", "lb1")} == {pem(issued[0])}
 

@@ -156,6 +156,56 @@ def test_a_reload_that_fails_with_a_crt_list(aws: MotoServer, modules: ModuleSer
         assert host.good(crt_list=crt_list, prune=True)["changed"] is False
 
 
+@pytest.fixture
+def strict(aws: MotoServer, modules: ModuleServer) -> t.Iterator[Host]:
+    """A HAProxy with a crt-list whose rules are stricter than ours."""
+    lines = {"tls": ("crt-list {crt_list}",), "crt_list": ["{certs}/default.pem"]}
+    with rotation.scene(aws, extra_global=("ssl-default-bind-ciphers DEFAULT:@SECLEVEL=2",), **lines) as scene:
+        scene.variables |= {f"{ROLE}crt_list": str(scene.haproxy.crt_list_path), f"{ROLE}min_rsa_bits": 1024}
+        yield Host(scene, modules)
+
+
+@pytest.mark.parametrize("update_by", ["reload", "cost"])
+def test_a_line_goes_with_its_certificate(strict: Host, update_by: str) -> None:
+    """What was entered for a reload that was refused breaks no later one."""
+    scene = strict.scene
+    before = strict.renew(2)
+    strict.good()
+    strict.remember(hot_update=SLOW)
+    weak = scene.authority.issue("weak.example.com", key_type="rsa1024")
+    scene.aws.put_secret("web/weak", weak.secret_document())
+    new = strict.renew(MANY)
+    issued = before if update_by == "reload" else new
+    run = strict(update_by=update_by)
+    assert run.failed
+    assert run.result["activation"] == ("none" if update_by == "reload" else "hot_update")
+    assert [attempt["reloaded"] for attempt in run.result["reload_attempts"]] == [False]
+    assert set(run.result["rolled_back"]) == {
+        f"web/{name}" for name in ("weak", *new) if name not in issued or issued is before
+    }
+    paths = sorted(str(scene.file(name)) for name in issued)
+    assert sorted(map(str, scene.haproxy.certs_dir.glob("web_*"))) == paths
+    assert sorted(line for line in scene.haproxy.crt_list_path.read_text().splitlines() if "web_" in line) == paths
+    assert strict.serves(issued)
+    assert scene.haproxy.reload()
+    assert strict.serves(issued)
+
+
+def test_a_line_of_one_too_large_goes_with_it(aws: MotoServer, modules: ModuleServer) -> None:
+    """It was entered for the reload that it needs, and that is refused."""
+    with rotation.scene(aws, tls=("crt-list {crt_list}",), crt_list=["{certs}/default.pem"]) as scene:
+        names = [f"{'n' * 50}{number:03}.example.com" for number in range(250)]
+        aws.put_secret("web/large", scene.authority.issue(names).secret_document())
+        before = scene.haproxy.crt_list_path.read_text()
+        scene.haproxy.write_config("no such keyword")
+        run = Host(scene, modules)(crt_list=str(scene.haproxy.crt_list_path), update_by="hot_update")
+        assert run.failed
+        assert run.result["rolled_back"] == ["web/large"]
+        assert [attempt["reloaded"] for attempt in run.result["reload_attempts"]] == [False]
+        assert scene.haproxy.crt_list_path.read_text() == before
+        assert not scene.file("large").exists()
+
+
 def test_no_way_to_reload(host: Host) -> None:
     host.renew(MANY)
     host.good()

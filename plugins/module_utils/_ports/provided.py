@@ -67,13 +67,20 @@ class ProvidedSource:
         )
 
     def read(self, secrets: t.Sequence[SecretVersion]) -> t.Iterator[SecretValue | SecretFailure]:
-        """As SecretsManager; it raises before it gives the first one. What was not discovered is not asked for."""
-        listed = [self._discovered.get((secret.name, secret.arn), secret) for secret in secrets]
-        questions = [value_question(secret) for secret in listed]
+        """As SecretsManager; it raises before it gives the first one.
+
+        Asked for is what was discovered, or before it the candidate that this host holds.
+        """
+        questions = [self._question(secret) for secret in secrets]
         missing = [question for question in questions if question not in self._answers]
         if missing:
             raise NotProvided(missing)
         return map(_value, map(self._answers.__getitem__, questions))
+
+    def _question(self, secret: SecretVersion) -> str:
+        listed = self._discovered.get((secret.name, secret.arn), secret)
+        held = secret.readings[:1]
+        return value_question(secret if held and secret.readings == listed.asked_first(*held).readings else listed)
 
 
 def discovery_question(selection: Selection) -> str:

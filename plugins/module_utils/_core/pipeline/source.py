@@ -41,6 +41,10 @@ class SecretVersion(t.NamedTuple):
     def label(self) -> str:
         return self.readings[0].label if self.readings else CURRENT
 
+    def asked_first(self, reading: LabelReading) -> SecretVersion:
+        """By this, and where that cannot be had, as it is."""
+        return self._replace(readings=(reading, *(self.readings or (LabelReading(CURRENT, self.version_id),))))
+
 
 class SecretFailure(t.NamedTuple):
     """A secret that cannot be had, and why."""

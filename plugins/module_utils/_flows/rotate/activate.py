@@ -165,7 +165,7 @@ class CertificateRun:
     ) -> None:
         """held: what HAProxy holds of this file, by name."""
         memory = self._memory
-        needs = Needs(wanted, content, held)
+        needs = Needs(wanted, content, held, entered=outcome.entered_in)
         needs.stale = {name: stored for name, stored in held.items() if self._is_stale(wanted, content, stored)}
         plans = needs.plans = self._plan_entries(wanted, outcome, held)
         places = self._places(wanted, outcome, held) if wanted.entries is None else []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import time
 import typing as t
 
@@ -18,6 +19,7 @@ from .sync import CertificateSync
 
 if t.TYPE_CHECKING:
     from ..._core.haproxy.update_cost import Measured, UpdateWay
+    from ..._ports.haproxy.crt_list_file import CrtListFile
     from .settings import RotationSettings
 
 _Result = dict[str, t.Any]
@@ -40,6 +42,7 @@ class ActivatingRotation(CertificateSync):
         self._errors: list[str] = []
         self._reloads: list[_Result] = []
         self._costs: dict[str, Measured] = {}
+        self._entered: dict[str, list[CrtListFile]] = {}
 
     @functools.cached_property
     def update_way(self) -> UpdateWay | None:
@@ -85,7 +88,8 @@ class ActivatingRotation(CertificateSync):
 
         memory = self._settings.memory
         if memory is not None:
-            is_ready, warnings = enter_in_files(memory, self.progress.update_items, self._settings.crt_list)
+            is_ready, lines, warnings = enter_in_files(memory, self.progress.update_items, self._settings.crt_list)
+            self._entered.update(lines)
             self.report.warnings += warnings
             if not is_ready:
                 return False
@@ -106,7 +110,7 @@ class ActivatingRotation(CertificateSync):
     def _updated(self, items: t.Sequence[t.Mapping[str, str]]) -> _Result:
         """As the module haproxy_certificate returns it, failures too. Raises RotationError without any answer."""
         from .activate import update_memory
-        from .memory_items import of_files
+        from .memory_items import entered_lines, of_files
 
         memory = self._settings.memory
         if memory is None:
@@ -114,6 +118,7 @@ class ActivatingRotation(CertificateSync):
         began = time.monotonic()
         with only_rotation_errors():
             report = update_memory(memory, of_files(items, self._settings.crt_list), check_mode=False)
+        self._entered.update(entered_lines(items, report.outcomes))
         done = sum(outcome.action in ("added", "updated", "removed") for outcome in report.outcomes)
         self._measure("hot_update", done, time.monotonic() - began)
         self.report.warnings += [outcome.warning for outcome in report.outcomes if outcome.warning]
@@ -147,8 +152,10 @@ class ActivatingRotation(CertificateSync):
         from ..._ports.haproxy.named_files import named_files
         from .rollback import take_back
 
-        # A hot update takes a certificate's line out of a crt-list file, and a reload does not.
-        needed = named_files(self._settings.reload.config, crt_lists=self.progress.activation != "hot_update")
+        stuck = self._take_lines_out(names)
+        # The hot update that follows takes a certificate's line out of a crt-list file, and a reload does not.
+        is_updated = was_loaded and self.progress.activation == "hot_update"
+        needed = named_files(self._settings.reload.config, crt_lists=not is_updated).union(stuck)
         try:
             with only_rotation_errors():
                 items = take_back(
@@ -162,6 +169,19 @@ class ActivatingRotation(CertificateSync):
         except RotationError as error:
             return {"certificates": error.details.get("certificates", [])}, error.message
         return {"certificates": items}, ""
+
+    def _take_lines_out(self, names: t.Iterable[str]) -> list[str]:
+        """Those that were entered for a reload, of what HAProxy has not got. Returns the files whose lines stay."""
+        progress, memory = self.progress, self._settings.memory
+        paths = [str(progress.pending[name]["path"]) for name in names if name not in progress.activated]
+        lines = {path: self._entered.pop(path) for path in paths if path in self._entered}
+        if memory is None or not lines:
+            return []
+        from .update_way import take_out_of_files
+
+        stuck = take_out_of_files(memory, lines)
+        self._errors += dict.fromkeys(stuck.values())
+        return [os.path.realpath(path) for path in stuck]
 
     def _restore_haproxy(self) -> None:
         """In the way in which it was changed. Raises RotationError."""

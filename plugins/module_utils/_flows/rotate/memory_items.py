@@ -16,9 +16,13 @@ from ..._core.haproxy.parsing import StoredCertificate
 from ..._core.haproxy.stapling import issuer_pem
 from ..._core.x509.problems import MaterialError
 from ..._errors import InvalidOption, RotationError
+from ..._ports.haproxy.crt_list_file import CrtListFile
 from ..._ports.haproxy.ocsp_file import ISSUER_SUFFIX
 from ..._ports.store.atomic import read_regular_file
 from ..haproxy_failures import RELOAD_HELPS, error_code, failure_message
+
+# Of an outcome.
+_INTERNAL = ("loaded_ocsp_since", "entered", "entered_in", "needs_reload", "before", "removed", "lines", "warning")
 
 
 class WantedLine(t.NamedTuple):
@@ -112,7 +116,10 @@ class MemoryItem:
 
 @dataclass
 class MemoryOutcome:
-    """What happened to one certificate; as_result is what the module returns."""
+    """What happened to one certificate; as_result is what the module returns.
+
+    entered: whether crt-list files have changed for a reload; entered_in: those that got a plain line, and had none.
+    """
 
     name: str
     names: list[str] = field(default_factory=list)
@@ -129,6 +136,7 @@ class MemoryOutcome:
     loaded_ocsp_since: str | None = field(default=None, repr=False)
     entries: list[dict[str, t.Any]] = field(default_factory=list)
     entered: bool = field(default=False, repr=False)
+    entered_in: list[CrtListFile] = field(default_factory=list, repr=False)
     needs_reload: bool = field(default=False, repr=False)
     before: dict[str, t.Any] = field(default_factory=dict, repr=False)
     removed: dict[str, t.Any] = field(default_factory=dict, repr=False)
@@ -136,8 +144,7 @@ class MemoryOutcome:
     warning: str | None = field(default=None, repr=False)
 
     def as_result(self) -> dict[str, t.Any]:
-        internal = ("loaded_ocsp_since", "entered", "needs_reload", "before", "removed", "lines", "warning")
-        return {name: value for name, value in vars(self).items() if name not in internal}
+        return {name: value for name, value in vars(self).items() if name not in _INTERNAL}
 
     @property
     def changed(self) -> bool:
@@ -194,6 +201,13 @@ class MemoryReport(t.NamedTuple):
 def of_files(items: t.Iterable[t.Mapping[str, str]], crt_list: str | None) -> list[MemoryItem]:
     """For files on disk: items have src, which is the name, too, and state. What HAProxy holds is loaded again."""
     return [MemoryItem(item["src"], item["state"], item["src"], None, crt_list, force=True) for item in items]
+
+
+def entered_lines(
+    items: t.Iterable[t.Mapping[str, str]], outcomes: t.Iterable[MemoryOutcome]
+) -> dict[str, list[CrtListFile]]:
+    """src of an item -> the crt-list files that got its line for a reload."""
+    return {item["src"]: outcome.entered_in for item, outcome in zip(items, outcomes) if outcome.entered_in}
 
 
 def _summary(outcome: MemoryOutcome) -> dict[str, t.Any]:

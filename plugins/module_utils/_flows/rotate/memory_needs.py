@@ -29,7 +29,8 @@ class Needs:
     """held: what HAProxy holds of it, by name; of these stale differ, and unstapled lack the OCSP response alone.
 
     new: names that HAProxy does not have, each with the crt-list and line that it is added with; links: crt-lists and
-    names for one more line there; plans: for the lines that were asked for; lines: files that need a plain one.
+    names for one more line there; plans: for the lines that were asked for; lines: files that need a plain one;
+    entered: those of them that enter has given it.
     """
 
     wanted: MemoryItem
@@ -42,6 +43,7 @@ class Needs:
     links: list[tuple[str, str]] = field(default_factory=list)
     plans: list[ListPlan] = field(default_factory=list)
     lines: list[CrtListFile] = field(default_factory=list)
+    entered: list[CrtListFile] = field(default_factory=list)
 
     def look_for_staple(self, memory: CertificateMemory, at: datetime.datetime) -> None:
         """Raises InvalidOption and MaterialError for one that was given and is not good."""
@@ -84,8 +86,10 @@ class Needs:
 
     def enter(self) -> bool:
         """Into the files alone, for a reload; whether one has changed."""
-        entered = sum(file.add(self.wanted.name) for file in self.lines) > 0
-        return enter_lines(self.plans, self.wanted.name) or entered
+        for file in self.lines:
+            if file.add(self.wanted.name):
+                self.entered.append(file)
+        return enter_lines(self.plans, self.wanted.name) or bool(self.entered)
 
     @property
     def has_lines(self) -> bool:

@@ -278,8 +278,7 @@ class CertificateSync:
             return secret
         if entry.label == CURRENT or labels.index(secret.label) < labels.index(entry.label):
             return secret
-        listed = secret.readings or (LabelReading(CURRENT, secret.version_id),)
-        return secret._replace(readings=(LabelReading(entry.label, entry.version_id), *listed))
+        return secret.asked_first(LabelReading(entry.label, entry.version_id))
 
     def _keep(self, entry: Entry, label: str) -> None:
         """Nothing was read; but owner, mode and the calendar may have moved on, and a candidate become current."""

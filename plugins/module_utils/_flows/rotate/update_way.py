@@ -15,15 +15,17 @@ from ..._core.haproxy.update_cost import FEW, Shown, UpdateWay, choose_way, read
 from ..._core.unexpected import only_rotation_errors
 from ..._errors import RotationError
 from ..._ports.haproxy.certificates import CertificateMemory
+from ..._ports.haproxy.crt_list_file import CrtListFile
 from ..._ports.haproxy.load_paths import FileNames, KnownNames, read_load_paths
 from ..._ports.haproxy.ocsp_file import SUFFIX
 from ..._ports.haproxy.runtime import RuntimeApi
 from ..._ports.haproxy.timestamps import find_timestamps
+from ..._ports.haproxy.turn import take_turn
 from ..._ports.host.memory import MemoryRoom, memory_room
 from ..._ports.host.processes import find_process
 from ..haproxy_failures import process_facts
 from .activate import update_memory
-from .memory_items import of_files
+from .memory_items import entered_lines, of_files
 from .settings import MemorySettings, ReloadSettings
 
 # What a reload does not wait for: it is what keeps a certificate from being loaded at run time only.
@@ -107,21 +109,39 @@ class WayQuestion:
 
 def enter_in_files(
     memory: MemorySettings, items: t.Sequence[t.Mapping[str, str]], crt_list: str | None
-) -> tuple[bool, list[str]]:
+) -> tuple[bool, dict[str, list[CrtListFile]], list[str]]:
     """What a reload reads beside the files: lines of crt-lists, and no OCSP response of another certificate.
 
-    Returns whether a reload is all that is left to do, and warnings.
+    Returns whether a reload is all that is left to do, the lines as of entered_lines, and warnings.
     """
     try:
         with only_rotation_errors():
             concerned = _concerned(memory, items, crt_list)
             if not concerned:
-                return True, []
+                return True, {}, []
             report = update_memory(memory, of_files(concerned, crt_list), check_mode=False, files_only=True)
     except RotationError:
-        return False, []
+        return False, {}, []
     failed = {outcome.error_code for outcome in report.outcomes if outcome.action == "failed"}
-    return failed <= set(_RELOAD_LOADS), [outcome.warning for outcome in report.outcomes if outcome.warning]
+    warnings = [outcome.warning for outcome in report.outcomes if outcome.warning]
+    return failed <= set(_RELOAD_LOADS), entered_lines(concerned, report.outcomes), warnings
+
+
+def take_out_of_files(memory: MemorySettings, lines: t.Mapping[str, t.Iterable[CrtListFile]]) -> dict[str, str]:
+    """What was entered for a reload that did not come about. lines: as of entered_lines.
+
+    Returns path -> why its line is there yet.
+    """
+    stuck = {}
+    with take_turn(RuntimeApi(memory.socket, memory.timeout), memory.timeout):
+        for path, files in lines.items():
+            try:
+                with only_rotation_errors():
+                    for file in files:
+                        file.remove(path)
+            except RotationError as error:
+                stuck[path] = error.message
+    return stuck
 
 
 def loaded_number(memory: MemorySettings | None, otherwise: int) -> int:
