@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
 
 import pytest
@@ -63,6 +64,13 @@ def test_how_long_to_wait_for_a_listing() -> None:
     assert [wait(late, "5m"), wait(late, "5m", "290"), wait(late, "5m", 300), wait(late, "0")] == [15, 10, 0, 0]
     assert wait(there, "5m") == 0
     assert (wait(there, "5m", phase="back"), wait(late, "5m", phase="back")) == (15, 0)
+
+
+def test_when_each_listing_has_to_know() -> None:
+    now = time.time()
+    assert promotion("5m", "rest", since=now - 299.5) == 1
+    assert promotion("5m", "rest", since=str(now)) == 300
+    assert promotion("5m", "rest", since=now - 301) == promotion("0", "rest", since=now) == 0
 
 
 @pytest.mark.parametrize(
