@@ -22,14 +22,27 @@ options:
     description:
       - Candidates, as M(certops.rotation.certificate_candidate_info) returns them, for V(verdicts) and V(wait).
       - Checks as the user has them for V(checks), and as that has given them for V(judge).
-      - Verdicts for V(report) and V(moves), a selection for V(selections).
+      - Verdicts for V(report), V(behind) and V(moves), a selection for V(selections), a duration for V(rest).
       - Variables of a host for V(told), V(rotated) and V(selected), a candidate for V(identifier).
     type: raw
     required: true
   question:
     description: What is asked for.
     type: str
-    choices: [verdicts, wait, checks, judge, report, selections, told, rotated, selected, identifier, moves]
+    choices:
+      - verdicts
+      - wait
+      - rest
+      - checks
+      - judge
+      - report
+      - behind
+      - selections
+      - told
+      - rotated
+      - selected
+      - identifier
+      - moves
     required: true
   more:
     description: What else is known, as keywords.

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 import typing as t
 
 from ansible_collections.certops.rotation.plugins.module_utils._core.instants import parse_duration
@@ -15,7 +16,10 @@ from ansible_collections.certops.rotation.plugins.module_utils._core.promotion_c
     check_requests,
     judged,
 )
-from ansible_collections.certops.rotation.plugins.module_utils._core.promotion_report import promotion_report
+from ansible_collections.certops.rotation.plugins.module_utils._core.promotion_report import (
+    hosts_behind,
+    promotion_report,
+)
 from ansible_collections.certops.rotation.plugins.module_utils._core.promotion_verdict import (
     Canary,
     OwnCheck,
@@ -59,6 +63,12 @@ def _wait(found: t.Sequence[_T], canaries: _T, rules: _T, lag: t.Any, phase: str
     else:
         is_late = is_lagging(found, canary, _rules(rules), _now())
     return max(min(left, _PAUSE), 0) if is_late else 0
+
+
+def _rest(lag: t.Any, since: t.Any) -> int:
+    """Seconds until every listing has to know what changed. since: seconds since 1970."""
+    ends = float(since) + _duration(lag, "promotion_lag").total_seconds()
+    return max(math.ceil(ends - _now().timestamp()), 0)
 
 
 def _told(host: _T) -> dict[str, t.Any]:
@@ -178,6 +188,7 @@ def _now() -> datetime.datetime:
 QUESTIONS: t.Final[dict[str, t.Callable[..., t.Any]]] = {
     "verdicts": _verdicts,
     "wait": _wait,
+    "rest": _rest,
     "told": _told,
     "rotated": _rotated,
     "selected": _selected,
@@ -186,5 +197,6 @@ QUESTIONS: t.Final[dict[str, t.Callable[..., t.Any]]] = {
     "checks": _checks,
     "judge": _judge,
     "report": promotion_report,
+    "behind": hosts_behind,
     "selections": _selections,
 }

@@ -33,7 +33,7 @@ from ansible_collections.certops.rotation.tests.support.promotion_fleet import (
     promotion_fleet,
 )
 
-NAMES = "abcdefghijklmnopqrst"
+NAMES = "abcdefghijklmnopqrstuv"
 
 
 @pytest.fixture(scope="module")
@@ -380,6 +380,42 @@ def test_lagging_listings_and_checks_of_ones_own(
     assert result(run)["held"] == names("q")
     assert "check page: status 500 instead of 200; check login: status 302 instead of 200" in run.error
     assert fleet.served("p") == [old["p"]] * 3
+
+
+def test_a_fleet_whose_listings_lag_behind(fleet: PromotionFleet, old: dict[str, str], faulty_way: AwsFaults) -> None:
+    """It follows once more when they have to know, and what a host has not seen even then fails the run."""
+    new = {name: fleet.stage(name) for name in "uv"}
+    before = {f"web/{name}": fleet.labels(name) for name in "uv"}
+    current = {f"web/{name}": fleet.version(name) for name in "uv"}
+    fleet.variables = {
+        "haproxy_certificates_aws": {"endpoint_url": faulty_way.env["AWS_ENDPOINT_URL"]},
+        "promotion_aws": {},
+    }
+    late = {"web/u": len(FLEET), "web/v": 1000}  # so many listings after the promotion do not tell of it
+
+    def lag(_request: Body, reply: Body) -> Body:
+        for secret in reply["SecretList"]:
+            name, labels = secret["Name"], secret["SecretVersionsToStages"]
+            if name in late and "AWSCURRENT" not in labels.get(current[name], ()):
+                late[name] -= 1
+                if late[name] >= 0:
+                    secret["SecretVersionsToStages"] = before[name]
+        return reply
+
+    faulty_way.change("ListSecrets", lag)
+    run = fleet.promote(names=names("u", "v"), lag="1s")
+    assert run.returncode == 2, run.output
+    told = result(run)
+    assert (told["promoted"], told["behind"]) == (names("u", "v"), ["lb3"])
+    reasons = [each["reason"] for each in told["certificates"]]
+    assert ["not seen yet by lb3, for" in reason for reason in reasons] == [False, True]
+    assert "1 host has not seen yet what was promoted." in run.error
+    assert fleet.served("u") == [new["u"].fingerprint_sha256] * 3
+    assert fleet.served("v") == [new["v"].fingerprint_sha256] * 2 + [old["v"]]
+
+    late.clear()
+    assert fleet.rotate("lb3").returncode == 0
+    assert fleet.served("v") == [new["v"].fingerprint_sha256] * 3
 
 
 @pytest.fixture

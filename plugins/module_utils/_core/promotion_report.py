@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import typing as t
 
+from .promotion import CURRENT
 from .secrets.arn import is_same_secret
-from .text import counted, shown
+from .text import counted, listed, shown
 
 _Result = t.Mapping[str, t.Any]
 _OUTCOMES: t.Final = ("promoted", "withdrawn", "held", "failed")
@@ -20,23 +21,27 @@ def promotion_report(
     verdicts: t.Sequence[_Result],
     done: t.Sequence[_Result] = (),
     canaries: t.Mapping[str, _Result] | None = None,
+    followers: t.Mapping[str, _Result] | None = None,
     *,
     check_mode: bool = False,
     asked_to_withdraw: bool = False,
 ) -> dict[str, t.Any]:
     """verdicts: results of PromotionVerdict; done: what certificate_candidate returns of each; canaries: host -> as
-    haproxy_rotation returns it after a withdrawal; asked_to_withdraw: somebody wants that, so that it is no failure.
+    haproxy_rotation returns it after a withdrawal; followers: the same of the fleet after a promotion;
+    asked_to_withdraw: somebody wants that, so that it is no failure.
 
-    Returns names by outcome, certificates (name, version_id, outcome, reason, and canaries: host -> what it says),
-    table (lines for people), summary (a sentence), and msg: what the run fails with, or "".
+    Returns names by outcome, behind (hosts that do not have what was promoted), certificates (name, version_id,
+    outcome, reason, and canaries: host -> what it says), table (lines for people), summary (a sentence), and msg: what
+    the run fails with, or "".
     """
-    rows = [_row(verdict, done, canaries or {}) for verdict in verdicts]
+    rows = [_row(verdict, done, canaries or {}, followers or {}) for verdict in verdicts]
+    behind = hosts_behind(verdicts, followers or {}, done)
     named = {outcome: [row[1] for row in rows if row[0] == outcome] for outcome in _OUTCOMES}
     table = _table(rows, check_mode=check_mode)
-    summary = _summary(named, check_mode=check_mode)
+    summary = _summary(named, behind, check_mode=check_mode)
     bad = ["failed", "held"] + ([] if asked_to_withdraw else ["withdrawn"])
     not_back = any("is not back" in row[2] for row in rows)
-    fails = any(named[outcome] for outcome in bad) or not_back
+    fails = any(named[outcome] for outcome in bad) or not_back or bool(behind)
     certificates = [
         {
             "name": verdict["name"],
@@ -49,6 +54,7 @@ def promotion_report(
     ]
     return {
         **named,
+        "behind": behind,
         "certificates": certificates,
         "table": table,
         "summary": summary,
@@ -56,13 +62,29 @@ def promotion_report(
     }
 
 
-def _row(verdict: _Result, done: t.Sequence[_Result], canaries: t.Mapping[str, _Result]) -> tuple[str, str, str]:
+def hosts_behind(
+    verdicts: t.Sequence[_Result], followers: t.Mapping[str, _Result], done: t.Sequence[_Result] = ()
+) -> list[str]:
+    """Hosts of the fleet that have looked, and have another version than one of those that were promoted."""
+    promoted = [verdict for verdict in verdicts if _row(verdict, done, {}, {})[0] == "promoted"]
+    return [host for host, result in followers.items() if any(_is_behind(verdict, result) for verdict in promoted)]
+
+
+def _row(
+    verdict: _Result,
+    done: t.Sequence[_Result],
+    canaries: t.Mapping[str, _Result],
+    followers: t.Mapping[str, _Result],
+) -> tuple[str, str, str]:
     name, outcome, reason = str(verdict["name"]), _DONE[verdict["verdict"]], str(verdict["reason"])
     found = next((item for item in done if is_same_secret(item, verdict)), None)
     if found is not None and found.get("action") == "failed":
         return "failed", name, f"{verdict['verdict']}: {found.get('message') or found.get('msg') or ''}"
     if outcome == "withdrawn":
         reason = "; ".join([reason, *_not_back(verdict, canaries)])
+    late = [host for host, result in followers.items() if outcome == "promoted" and _is_behind(verdict, result)]
+    if late:
+        reason += f"; not seen yet by {listed(late)}, for listings lag behind: the next rotation brings it"
     return outcome, name, reason
 
 
@@ -82,6 +104,17 @@ def _not_back(verdict: _Result, canaries: t.Mapping[str, _Result]) -> t.Iterator
             yield f"{host} is not back: it has the current version, and has not proven it"
 
 
+def _is_behind(verdict: _Result, host: _Result) -> bool:
+    """One that was refused or failed the rotation tells. Who reads another label has what that one is at."""
+    for item in (host or {}).get("certificates") or ():
+        if is_same_secret(item, verdict) and item.get("action") not in ("removed", "refused", "failed"):
+            version, before = item.get("version_id"), verdict.get("current_version_id")
+            # The version before is not known of one that had been moved already.
+            is_another = version != verdict.get("version_id") and before in (version, verdict.get("version_id"))
+            return is_another and item.get("label") in (None, CURRENT)
+    return False
+
+
 def _table(rows: t.Sequence[tuple[str, str, str]], *, check_mode: bool) -> list[str]:
     """Those in trouble last: the last lines of an output are those that are read."""
     if not rows:
@@ -92,12 +125,14 @@ def _table(rows: t.Sequence[tuple[str, str, str]], *, check_mode: bool) -> list[
     return [f"{outcome:<{first}}  {name:<{second}}  {reason}".rstrip() for outcome, name, reason in told]
 
 
-def _summary(named: t.Mapping[str, t.Sequence[str]], *, check_mode: bool) -> str:
+def _summary(named: t.Mapping[str, t.Sequence[str]], behind: t.Sequence[str], *, check_mode: bool) -> str:
     total = sum(len(names) for names in named.values())
     if not total:
         return "There is nothing to promote."
     told = ", ".join(f"{len(names)} {_spoken(outcome, check_mode)}" for outcome, names in named.items() if names)
     ending = " Nothing was changed." if check_mode else ""
+    if behind:
+        ending += f" {counted(len(behind), 'host has', 'hosts have')} not seen yet what was promoted."
     return f"{counted(total, 'candidate', 'candidates')}: {told}.{ending}"
 
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
 
 import pytest
@@ -89,6 +90,13 @@ def test_two_secrets_of_one_name_move_each_on_its_own() -> None:
     assert alone["name"] == "web/a"
     failed = found(failed_tasks={promotion(other, "identifier"): "Look: failed"})
     assert [each["verdict"] for each in failed] == ["promote", "withdraw"]
+
+
+def test_when_each_listing_has_to_know() -> None:
+    now = time.time()
+    assert promotion("5m", "rest", since=now - 299.5) == 1
+    assert promotion("5m", "rest", since=str(now)) == 300
+    assert promotion("5m", "rest", since=now - 301) == promotion("0", "rest", since=now) == 0
 
 
 @pytest.mark.parametrize(

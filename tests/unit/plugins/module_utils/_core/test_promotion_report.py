@@ -9,7 +9,10 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.certops.rotation.plugins.module_utils._core.promotion_report import promotion_report
+from ansible_collections.certops.rotation.plugins.module_utils._core.promotion_report import (
+    hosts_behind,
+    promotion_report,
+)
 
 
 def verdict(name: str, kind: str) -> dict[str, t.Any]:
@@ -67,7 +70,51 @@ def test_a_canary_that_reads_a_replica_goes_back_too() -> None:
     assert "two is not back at the current version" in told["msg"]
 
 
+MOVED = {**PROMOTED, "version_id": "new"}
+
+
+def follower(version: str | None = "old", **more: t.Any) -> dict[str, t.Any]:
+    item = {"name": "web/a", "arn": "arn:web/a", "version_id": version, "action": "unchanged", "label": "AWSCURRENT"}
+    other = {**item, "name": "web/z", "arn": "arn:web/z"}
+    return {"certificates": [other, {**item, **more}]}
+
+
+@pytest.mark.parametrize(
+    ("verdict", "host", "is_behind"),
+    [
+        (MOVED, follower(), True),
+        (MOVED, follower(label=None), True),
+        (MOVED, follower(arn=None), True),
+        (MOVED, follower("new", action="updated"), False),
+        (MOVED, follower("newer"), False),  # somebody has stored another one since then
+        (MOVED, follower(label="FROZEN"), False),
+        (MOVED, follower(action="refused"), False),  # which the rotation fails for
+        (MOVED, follower(action="removed"), False),
+        (MOVED, follower(arn="arn:other"), False),
+        (MOVED, {"certificates": []}, False),
+        (MOVED, {}, False),
+        ({**MOVED, "current_version_id": "new"}, follower("older"), True),  # moved by a run that was killed then
+        ({**MOVED, "current_version_id": "new"}, follower("new"), False),
+        ({**MOVED, "verdict": "hold"}, follower(), False),
+    ],
+)
+def test_who_of_the_fleet_has_not_seen_it(verdict: dict[str, t.Any], host: dict[str, t.Any], is_behind: bool) -> None:
+    followers = {"lb2": host, "lb3": follower("new")}
+    assert hosts_behind([verdict], followers) == ["lb2"] * is_behind
+    told = promotion_report([verdict], followers=followers)
+    assert told["behind"] == ["lb2"] * is_behind
+    assert ("not seen yet by lb2, for" in told["certificates"][0]["reason"]) is is_behind
+    assert bool(told["msg"]) is (is_behind or verdict["verdict"] == "hold")
+
+
+def test_one_that_could_not_be_promoted_leaves_nobody_behind() -> None:
+    failed = [{"name": "web/a", "arn": "arn:web/a", "action": "failed", "message": "denied"}]
+    assert promotion_report([MOVED], failed, followers={"lb2": follower()})["behind"] == []
+
+
 def test_words() -> None:
+    late = promotion_report([MOVED], followers={"lb2": follower(), "lb3": follower()})
+    assert late["summary"] == "1 candidate: 1 promoted. 2 hosts have not seen yet what was promoted."
     assert promotion_report([])["summary"] == "There is nothing to promote."
     foreseen = promotion_report([PROMOTED], check_mode=True)
     assert foreseen["table"] == ["would be promoted  web/a  why promote"]
