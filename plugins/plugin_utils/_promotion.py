@@ -44,7 +44,7 @@ def _verdicts(
     checks: t.Sequence[_T] = (),
     failed_tasks: _T | None = None,
 ) -> list[dict[str, t.Any]]:
-    """failed_tasks: name of a certificate -> why the user's own tasks have failed for it."""
+    """failed_tasks: name or ARN of a certificate -> why the user's own tasks have failed for it."""
     own = [OwnCheck(**{**check, "names": tuple(check["names"])}) for check in checks]
     own += [OwnCheck("promotion_tasks", "failed", str(why), (str(name),)) for name, why in (failed_tasks or {}).items()]
     found = verdicts(candidates, _canaries(canaries), _rules(rules), _now(), before=before, checks=own)
@@ -116,8 +116,9 @@ def _canary(host: str, facts: _T) -> Canary:
 
 def _moves(verdicts_so_far: t.Sequence[_T], verdict: str) -> list[dict[str, t.Any]]:
     """For certificate_candidate."""
-    fields = ("name", "version_id", "current_version_id")
-    return [{name: one[name] for name in fields} for one in verdicts_so_far if one["verdict"] == verdict]
+    fields = ("version_id", "current_version_id")
+    found = [one for one in verdicts_so_far if one["verdict"] == verdict]
+    return [{"name": _identifier(one), **{name: one[name] for name in fields}} for one in found]
 
 
 def _rules(given: _T) -> PromotionRules:

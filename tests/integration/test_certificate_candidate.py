@@ -192,13 +192,16 @@ def test_each_secret_on_its_own(candidates: Candidates, issued: list[IssuedCerti
     other = [candidates.current(issued[0], "web/b"), candidates.staged(issued[2], "web/b")]
     candidates.current(issued[2], "web/c")
     gone = named("0" * 32, first, "web/gone")
-    arn = candidates.aws.client().describe_secret(SecretId="web/b")["ARN"]
-    superseded = named(second, "0" * 32, "web/c")
+    arn, of_c = (candidates.aws.client().describe_secret(SecretId=name)["ARN"] for name in ("web/b", "web/c"))
+    superseded = named(second, "0" * 32, of_c)
     elsewhere = named(second, None, arn.replace("eu-central-1", "eu-west-9"))
     run = move(candidates, "promoted", gone, superseded, elsewhere, named(second, first), named(other[1], None, arn))
     assert run.failed
     assert run.result["msg"].startswith("3 of 5 candidates failed, the others are done:\nweb/gone: there is no such")
     assert [item["action"] for item in run.result["candidates"]] == ["failed"] * 3 + ["promoted"] * 2
+    # Called by its ARN, it is told of by its name, and by the ARN where the name is not known.
+    assert f"\nweb/c: version {second} is not the candidate" in run.result["msg"]
+    assert [item["arn"] for item in run.result["candidates"][:3]] == [None, of_c, elsewhere["name"]]
     assert run.result["candidates"][4]["name"] == "web/b"
     assert candidates.labels("web/b") == {other[0]: ["AWSPREVIOUS"], other[1]: ["AWSCURRENT"]}
 

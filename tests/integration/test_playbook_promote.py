@@ -371,9 +371,13 @@ def test_lagging_listings_and_checks_of_ones_own(
 
     bad = {"name": "page", "url": f"{site}/broken", "retries": 1, "delay": 0}
     moved = {"name": "login", "url": f"{site}/moved", "retries": 0}
-    run = fleet.promote(names=names("p"), checks=json.dumps([good, bad, moved]))
+    # Another secret, which nobody has staged anything for, cannot be looked at once: it stops nothing.
+    fleet.variables["promotion_aws"] = fleet.variables["haproxy_certificates_aws"]
+    faulty_way.fail("DescribeSecret", "AccessDeniedException", times=1, when=lambda body: body["SecretId"] == "web/q")
+    run = fleet.promote(names=names("p", "q"), checks=json.dumps([good, bad, moved]))
     assert run.returncode == 2
     assert result(run)["withdrawn"] == names("p")
+    assert result(run)["held"] == names("q")
     assert "check page: status 500 instead of 200; check login: status 302 instead of 200" in run.error
     assert fleet.served("p") == [old["p"]] * 3
 

@@ -54,16 +54,19 @@ class WantedSecrets:
     labels: tuple[str, ...] = ("AWSCURRENT",)
 
     def concerns(self, told: SecretNews) -> bool:
-        """Whether the host may have something to do. Tags are not told, so they are taken as right."""
+        """Whether the host may have something to do.
+
+        Tags are not told, so they are taken as right. Beside tags, names count where tags cannot be listed.
+        """
         if told.label and self.labels and told.label not in self.labels:
             return False
         called = {name for name in (told.secret, told.arn) if name}
         if not called:
             return True
         called |= {name_in_arn(name) for name in called}
-        selects = not (self.names or self.name_prefix)
+        selects = not (self.name_prefix or (self.names and not self.has_tags))
         selects |= bool(self.name_prefix) and any(name.startswith(self.name_prefix) for name in called)
-        selects |= not self.has_tags and any(_is_called(name, called) for name in self.names)
+        selects |= any(_is_called(name, called) for name in self.names)
         return selects
 
 
@@ -161,8 +164,11 @@ def read(body: str) -> SecretNews | OddMessage | None:
     return OddMessage(f"an event {kind[:_LONGEST]!r} of Secrets Manager")
 
 
-def _call(detail: t.Mapping[str, t.Any]) -> SecretNews | None:
-    if detail.get("errorCode") or detail.get("eventName") not in _WRITES:
+def _call(detail: t.Mapping[str, t.Any]) -> SecretNews | OddMessage | None:
+    name = detail.get("eventName")
+    if not isinstance(name, str):
+        return OddMessage("a call without a name")
+    if detail.get("errorCode") or name not in _WRITES:
         return None
     asked, answer, extra = (
         _mapping(detail.get(key)) for key in ("requestParameters", "responseElements", "additionalEventData")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from .promotion import CURRENT
+from .secrets.arn import is_same_secret
 from .text import counted, listed, shown
 
 _Result = t.Mapping[str, t.Any]
@@ -76,7 +77,7 @@ def _row(
     followers: t.Mapping[str, _Result],
 ) -> tuple[str, str, str]:
     name, outcome, reason = str(verdict["name"]), _DONE[verdict["verdict"]], str(verdict["reason"])
-    found = next((item for item in done if _is_same(item, verdict)), None)
+    found = next((item for item in done if is_same_secret(item, verdict)), None)
     if found is not None and found.get("action") == "failed":
         return "failed", name, f"{verdict['verdict']}: {found.get('message') or found.get('msg') or ''}"
     if outcome == "withdrawn":
@@ -94,7 +95,7 @@ def _not_back(verdict: _Result, canaries: t.Mapping[str, _Result]) -> t.Iterator
         if items is None:
             yield f"{host} is not back, as far as is known: its next rotation goes back by itself"
             continue
-        item = next((each for each in items if _is_same(each, verdict) and each.get("action") != "removed"), None)
+        item = next((each for each in items if is_same_secret(each, verdict) and each.get("action") != "removed"), None)
         if item is None:
             continue
         if item.get("version_id") != verdict.get("current_version_id"):
@@ -106,17 +107,12 @@ def _not_back(verdict: _Result, canaries: t.Mapping[str, _Result]) -> t.Iterator
 def _is_behind(verdict: _Result, host: _Result) -> bool:
     """One that was refused or failed the rotation tells. Who reads another label has what that one is at."""
     for item in (host or {}).get("certificates") or ():
-        if _is_same(item, verdict) and item.get("action") not in ("removed", "refused", "failed"):
+        if is_same_secret(item, verdict) and item.get("action") not in ("removed", "refused", "failed"):
             version, before = item.get("version_id"), verdict.get("current_version_id")
             # The version before is not known of one that had been moved already.
             is_another = version != verdict.get("version_id") and before in (version, verdict.get("version_id"))
             return is_another and item.get("label") in (None, CURRENT)
     return False
-
-
-def _is_same(item: _Result, verdict: _Result) -> bool:
-    both = item.get("arn") and verdict.get("arn")
-    return bool(item["arn"] == verdict["arn"] if both else item["name"] == verdict["name"])
 
 
 def _table(rows: t.Sequence[tuple[str, str, str]], *, check_mode: bool) -> list[str]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 from .._errors import InvalidOption
 from .instants import format_duration, isoformat_utc, parse_isoformat_utc
+from .secrets.arn import is_same_secret
 from .text import lines_of, shown
 
 _Result = t.Mapping[str, t.Any]
@@ -55,8 +56,8 @@ class Canary:
 
 @dataclass(frozen=True)
 class OwnCheck:
-    """names: certificates that it is about, () for all; outcome: passed, failed, or unasked where who should know could
-    not be asked."""
+    """names: certificates that it is about, by name or ARN, () for all; outcome: passed, failed, or unasked where who
+    should know could not be asked."""
 
     name: str
     outcome: str
@@ -125,7 +126,9 @@ def verdicts(
     told = []
     for known in (found for found in before if found["state"] != "none"):
         found = there.get(_key(known))
-        if found is not None and found["state"] == "unknown":
+        if known["version_id"] is None:  # whatever is known by now: no canary was asked about it
+            told.append(_held(known, _because(_UNKNOWN, known), rules, now))
+        elif found is not None and found["state"] == "unknown":
             told.append(_held(found, _because(_UNKNOWN, found), rules, now))
         elif found is not None and found["version_id"] == known["version_id"]:
             moved = _moved_meanwhile(known, found)
@@ -197,7 +200,8 @@ def _verdict(
         return _held(candidate, "its version has no value, so there is nothing to deploy", rules, now)
     answers = {canary.host: answer(candidate, canary, rules.label, now) for canary in canaries}
     told = {host: found.why or found.kind for host, found in answers.items() if found.kind != "other"}
-    of_checks = [check for check in checks if not check.names or candidate["name"] in check.names]
+    called = {candidate["name"], candidate.get("arn")}
+    of_checks = [check for check in checks if not check.names or not called.isdisjoint(check.names)]
 
     wrong = [f"{host} {found.why}" for host, found in answers.items() if found.kind == "wrong"]
     wrong += [f"check {check.name}: {check.why}" for check in of_checks if check.outcome == "failed"]
@@ -313,12 +317,8 @@ def _asked_again(item: _Result, canary: Canary, before: CanaryAnswer) -> CanaryA
 
 
 def _item(candidate: _Result, items: t.Iterable[_Result]) -> _Result | None:
-    """A host's item of the same secret: by its ARN where both know it, else by its name."""
-    for item in items:
-        both = item.get("arn") and candidate.get("arn")
-        if item["arn"] == candidate["arn"] if both else item["name"] == candidate["name"]:
-            return item
-    return None
+    """What a host tells of the same secret."""
+    return next((item for item in items if is_same_secret(item, candidate)), None)
 
 
 def _problems(item: _Result) -> str:

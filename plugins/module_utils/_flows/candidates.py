@@ -164,7 +164,7 @@ def _moved(
 ) -> dict[str, t.Any]:
     item: dict[str, t.Any] = {
         "name": move.secret,
-        "arn": None,
+        "arn": move.secret if move.secret.startswith("arn:") else None,
         "version_id": move.version_id,
         "previous_version_id": None,
         "action": "unchanged",
@@ -178,10 +178,10 @@ def _moved(
             described = source.describe(move.secret)
             if described is not None:
                 item.update(name=described["Name"], arn=described["ARN"])
-            plan = plan_of(move, described, label)
+            plan = plan_of(move._replace(secret=item["name"]), described, label)
             if refused and refused[0] == plan.requests:
                 raise refused[1]
-            refused = _carried_out(source, plan, move, item, state, check_mode=check_mode)
+            refused = _carried_out(source, plan, item, state, check_mode=check_mode)
             if refused is None:
                 return item
         if refused:
@@ -194,7 +194,6 @@ def _moved(
 def _carried_out(
     source: SecretCandidates,
     plan: MovePlan,
-    move: CandidateMove,
     item: dict[str, t.Any],
     state: str,
     *,
@@ -205,7 +204,7 @@ def _carried_out(
     for done, request in enumerate(plan.requests):
         try:
             if not check_mode:
-                source.apply([request], move.secret)
+                source.apply([request], item["name"])
         except SecretsManagerError as failure:
             return plan.requests[done:], failure
         item["action"] = state

@@ -140,6 +140,7 @@ class Drop:
 class Listener:
     """Makes of messages as few drops as it may, without that the first of them waits.
 
+    wanted: asked for each message, as variables may be added meanwhile.
     gap: seconds at least between two drops; spread: seconds of which a random part goes by before each.
     here: whether the host has a version already.
     """
@@ -148,7 +149,7 @@ class Listener:
         self,
         queue: Queue,
         drop: t.Callable[[], None],
-        wanted: host_events.WantedSecrets,
+        wanted: t.Callable[[], host_events.WantedSecrets],
         *,
         gap: float,
         spread: float,
@@ -212,10 +213,8 @@ class Listener:
             # Not acted upon yet, it comes again where the queue hides messages for a short time only.
             (self._finished if self._due is None else self._held).append(handle)
             return
-        told = host_events.read(str(message.get("Body", "")))
-        if isinstance(told, host_events.OddMessage):
-            self._count(told.kind)
-        if not isinstance(told, host_events.SecretNews) or not self._wanted.concerns(told):
+        told = self._read(str(message.get("Body", "")))
+        if told is None:
             self._finished.append(handle)
             return
         self._told[identity] = None
@@ -227,6 +226,19 @@ class Listener:
         key = (told.secret, told.label)
         if told.version_id and (key in self._again or len(self._again) < MOST_AGAIN):
             self._again[key] = (told.version_id, self._clock() + AGAIN[0], AGAIN[1:])
+
+    def _read(self, body: str) -> host_events.SecretNews | None:
+        """What a message tells this host. None: nothing, and it is to be removed."""
+        wanted = self._wanted()
+        try:
+            told = host_events.read(body)
+            if isinstance(told, host_events.SecretNews):
+                return told if wanted.concerns(told) else None
+        except Exception as error:  # one such message would keep all others back, again and again
+            told = host_events.OddMessage(type(error).__name__)
+        if isinstance(told, host_events.OddMessage):
+            self._count(told.kind)
+        return None
 
     def _wake(self, reason: str) -> None:
         if len(self._reasons) < MOST_HELD:
@@ -275,6 +287,15 @@ def has_version(path: pathlib.Path, version: str) -> bool:
 def has_more_variables(directory: pathlib.Path) -> bool:
     """Whether somebody has put variables beside the inventory that the role has written."""
     return any((directory / name).exists() for name in ("group_vars", "host_vars"))
+
+
+def wanted_by(
+    options: t.Mapping[str, t.Any], directory: pathlib.Path, *, is_all: bool
+) -> t.Callable[[], host_events.WantedSecrets]:
+    """What is wanted now. directory: of the inventory; is_all: see host_events."""
+    known = host_events.wanted(options, is_all=is_all)
+    unknown = host_events.wanted({}, is_all=False)
+    return lambda: unknown if has_more_variables(directory) else known
 
 
 class Trouble:
@@ -336,6 +357,8 @@ def listen_once(listener: Listener, queue: Queue, told: pathlib.Path, limit: flo
         if not told.exists() or told.read_text(encoding="utf-8") != text:
             say(f"Events do not come through, and the schedule goes on: {text}. It is tried again every minute.")
             told.write_text(text, encoding="utf-8")
+        with contextlib.suppress(Exception):  # what was told before need not wait
+            listener.act()
         return 1
     finally:
         queue.forget()
@@ -355,13 +378,10 @@ def main() -> int:
     options = {name.removeprefix(ROLE): value for name, value in variables.items() if name.startswith(ROLE)}
     certificates = pathlib.Path(options.get("path") or "/etc/haproxy/certs")
     queue = Queue(settings["queue"], host_events.aws_options(settings["aws"], options.get("aws")))
-    wanted = host_events.wanted(options, is_all=settings["is_all"])
-    if has_more_variables(arguments.settings.parent):
-        wanted = host_events.wanted({}, is_all=False)
     listener = Listener(
         queue,
         Drop(directory),
-        wanted,
+        wanted_by(options, arguments.settings.parent, is_all=settings["is_all"]),
         gap=0 if arguments.once else float(settings["gap"]),
         spread=0 if arguments.once else float(settings["spread"]),
         here=lambda version: has_version(certificates, version),

@@ -133,6 +133,37 @@ def test_what_a_rulebook_has_not_taken_is_told_when_it_comes_again() -> None:
     assert rulebook.names == ["a"]
 
 
+def test_what_comes_again_before_the_rulebook_has_taken_it_is_not_removed() -> None:
+    """The rulebook was busy for longer than messages stay hidden. Had it died now, all would have been lost."""
+    aws = Aws([message()], [message() | {"ReceiptHandle": "again"}])
+    removed_before = []
+
+    class Looking(Rulebook):
+        async def put(self, event: dict[str, t.Any]) -> None:
+            removed_before.extend(aws.removed)
+            await super().put(event)
+
+    rulebook, _source = listen(aws, lambda rulebook: len(aws.removed) == 2, Looking(), settle=0.5)
+    assert rulebook.names == ["a"]
+    assert removed_before == []
+    assert aws.removed == ["a1", "again"]
+
+
+def test_over_a_slow_line_many_messages_are_few_events() -> None:
+    """SQS gives ten at once: then there are more. One alone is told though the next may come a moment later."""
+
+    class Slow(Aws):
+        def receive(self, _wait: int = 20) -> list[dict[str, str]]:
+            time.sleep(0.3)
+            return super().receive()
+
+    names = [f"{number:02}" for number in range(31)]
+    messages = [message(name, event=name) for name in names]
+    batches = [messages[begin : begin + 10] for begin in range(0, 31, 10)]
+    rulebook, _source = listen(Slow(*batches, [message("last")]), lambda rulebook: "last" in rulebook.names)
+    assert [event["names"] for event in rulebook.told] == [names, ["last"]]
+
+
 def test_a_region_that_does_not_answer_takes_no_time_of_another() -> None:
     asked: list[str] = []
 

@@ -39,15 +39,15 @@ class FakeQueue:
 
 
 class Scene:
-    def __init__(self, **changed: t.Any) -> None:
+    def __init__(self, wanted: t.Callable[[], WantedSecrets] | None = None, **changed: t.Any) -> None:
         self.now = 1000.0
         self.drops: list[float] = []
         self.queue = FakeQueue()
         self.here: set[str] = set()
         self.cannot_drop = False
         options = {"gap": GAP, "spread": 0, "here": lambda version: version in self.here, **changed}
-        wanted = WantedSecrets(name_prefix="web/")
         clock = {"clock": lambda: self.now, "sleep": self._sleep}
+        wanted = wanted or (lambda: WantedSecrets(name_prefix="web/"))
         self.listener = events.Listener(self.queue, self._drop, wanted, **clock, **options)
 
     def _sleep(self, seconds: float) -> None:
@@ -121,6 +121,19 @@ def test_what_is_not_for_this_host_is_removed_and_begins_nothing() -> None:
     assert scene.queue.removed == ["r1", "r2", "r3"]
 
 
+@pytest.mark.parametrize("name", ["group_vars", "host_vars"])
+def test_variables_that_are_added_later_keep_nothing_out(name: str, tmp_path: pathlib.Path) -> None:
+    scene = Scene(wanted=events.wanted_by({"name_prefix": "web/"}, tmp_path, is_all=True))
+    scene.step(message(1, "api/b"))
+    assert scene.drops == []
+    (tmp_path / name).mkdir()
+    scene.step(message(2, "api/b"), after=1)
+    assert scene.drops == [1001]
+    (tmp_path / name).rmdir()
+    scene.step(message(3, "api/b"), after=GAP)
+    assert scene.drops == [1001]
+
+
 def test_garbage_is_said_once_for_each_kind(capsys: pytest.CaptureFixture[str]) -> None:
     scene = Scene()
     for number in range(200):
@@ -132,6 +145,28 @@ def test_garbage_is_said_once_for_each_kind(capsys: pytest.CaptureFixture[str]) 
     assert said.count("\n") <= 22
     scene.step(message(5000))
     assert scene.drops
+
+
+def test_a_message_that_breaks_the_reader_keeps_no_others_back(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    read = events.host_events.read
+    monkeypatch.setattr(events.host_events, "read", lambda body: {}[body] if body == "odd" else read(body))
+    scene = Scene()
+    scene.step(message(1, body="odd"), message(2), message(3, body="odd"))
+    assert scene.drops == [1000]
+    assert sorted(scene.queue.removed) == ["r1", "r2", "r3"]
+    assert capsys.readouterr().out.count("is not understood is removed: KeyError.") == 1
+
+
+def test_for_cron_what_was_told_before_an_answer_that_is_none_begins_a_run(tmp_path: pathlib.Path) -> None:
+    scene = Scene()
+    scene.queue.forget = lambda: None  # type: ignore[attr-defined]
+    scene.queue.batches.append([message(1), {"MessageId": "no handle"}])
+    assert events.listen_once(scene.listener, scene.queue, tmp_path / "trouble") == 1
+    assert scene.drops == [1000]
+    assert scene.queue.removed == ["r1"]
+    assert "KeyError: 'ReceiptHandle'" in (tmp_path / "trouble").read_text()
 
 
 def test_a_message_that_comes_again_begins_no_second_run() -> None:

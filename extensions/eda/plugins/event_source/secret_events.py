@@ -95,7 +95,9 @@ options:
     elements: str
     default: []
   settle:
-    description: Seconds without a further message after which what was gathered is told.
+    description:
+      - Seconds without a further message after which what was gathered is told.
+      - After ten messages at once, the most that SQS gives, there are more, and one second is waited for them at least.
     type: float
     default: 0.2
   at_most:
@@ -210,6 +212,8 @@ _LISTS = {"kinds": list(_KINDS), "labels": [_CURRENT, "CANDIDATE"], "names": [],
 _SECONDS = {"settle": 0.2, "at_most": 10.0, "again": 330.0, "tick": 3600.0, "heartbeat": 0.0}
 _TEXTS = ("queue", "region", "profile", "access_key", "secret_key", "session_token", "endpoint_url")
 
+_MOST_MESSAGES = 10  # that SQS gives at once
+_NEXT_ANSWER = 1.0  # seconds that one which brings more may take, over a slow line
 _MOST_THINGS = 1000  # in one event: then it is told, though messages keep coming
 _MOST_IDS, _MOST_SECRETS, _MOST_VERSIONS = 20_000, 5_000, 20  # that are remembered
 _SAME_CHANGE = 2.0  # seconds between the times that two services give one change
@@ -840,7 +844,8 @@ class Aws:
 
     def receive(self, wait: int = 20) -> list[Json]:
         """Messages, as soon as there are any. None after so many seconds."""
-        options: Json = {"MaxNumberOfMessages": 10, "WaitTimeSeconds": wait, "VisibilityTimeout": self._hidden}
+        options: Json = {"MaxNumberOfMessages": _MOST_MESSAGES, "WaitTimeSeconds": wait}
+        options["VisibilityTimeout"] = self._hidden
         try:
             answer = self._call("sqs", "receive_message", QueueUrl=self._queue_url(), **options)
         except Exception as error:
@@ -962,7 +967,8 @@ class Source:
         self._told, self.health = Told(), Health()
         self._arrived: asyncio.Queue[list[Json]] = asyncio.Queue(1)
         self._pending: dict[tuple[str, ...], Pending] = {}
-        self._receipts: list[tuple[str, list[str]]] = []  # receipt, ids: of what is pending
+        self._receipts: list[str] = []  # of what is pending
+        self._ids: set[str] = set()  # likewise
         self._again: dict[tuple[str, ...], tuple[float, Json]] = {}
         self._was_missing = self._has_begun = False
 
@@ -1020,18 +1026,23 @@ class Source:
             await asyncio.sleep(1)
 
     async def _gather(self) -> None:
+        messages: list[Json] = []
         if not self._pending:
-            await self._take(await self._arrived.get())
+            messages = await self._arrived.get()
+            await self._take(messages)
         first = last = time.monotonic()
         while self._pending:
-            left = min(last + self._options.settle, first + self._options.at_most) - time.monotonic()
+            has_more = len(messages) >= _MOST_MESSAGES
+            settle = max(self._options.settle, _NEXT_ANSWER) if has_more else self._options.settle
+            left = min(last + settle, first + self._options.at_most) - time.monotonic()
             if left <= 0 or len(self._pending) >= _MOST_THINGS:
                 await self._tell()
                 return
             try:
-                is_new = await self._take(await asyncio.wait_for(self._arrived.get(), left))
+                messages = await asyncio.wait_for(self._arrived.get(), left)
             except asyncio.TimeoutError:
                 continue
+            is_new = await self._take(messages)
             last = time.monotonic() if is_new else last
 
     async def _take(self, messages: list[Json]) -> bool:
@@ -1039,33 +1050,32 @@ class Source:
         done, is_new = [], False
         for message in messages:
             self.health.counts["received"] += 1
-            ids = []
-            for change in self._changes(message):
+            changes, is_pending = self._changes(message)
+            for change in changes:
                 key = change.key
                 if key in self._pending:
                     self._pending[key].add(change)
                 else:
                     self._pending[key] = Pending(change)
-                ids.append(change.id)
-            if ids:
-                self._receipts.append((message["ReceiptHandle"], ids))
-                is_new = True
-            else:
-                done.append(message["ReceiptHandle"])
+                self._ids.add(change.id)
+            # What comes again before the rulebook has it stays in the queue as long as it does.
+            (self._receipts if changes or is_pending else done).append(message["ReceiptHandle"])
+            is_new = is_new or bool(changes)
         await self._remove(done)
         return is_new
 
-    def _changes(self, message: Json) -> list[Change]:
+    def _changes(self, message: Json) -> tuple[list[Change], bool]:
+        """What is to be told, and whether some of the rest waits for that already."""
         try:
             changes = understand(message.get("Body", ""))
         except NotUnderstood as error:
             self.health.counts["not_understood"] += 1
             self.health.say_once(f"messages that are not understood are removed: {str(error)[:150]!r}")
-            return []
+            return [], False
         except Exception as error:  # one such message would keep all others from being told
             self.health.counts["not_understood"] += 1
             self.health.say_once(f"messages that are not understood are removed: {error.__class__.__name__}")
-            return []
+            return [], False
         # A time that is to come would make all that happens until then look old.
         latest = time.time() + 60
         changes = [change._replace(at=min(change.at, latest) if change.at else None) for change in changes]
@@ -1074,7 +1084,7 @@ class Source:
         news = [change for change in wanted if change.id not in again]
         if not news:
             self.health.counts["dropped"] += 1
-        return news
+        return news, not self._ids.isdisjoint(again)
 
     async def _remove(self, receipts: list[str]) -> None:
         if not receipts:
@@ -1087,16 +1097,17 @@ class Source:
     async def _tell(self) -> None:
         pending, self._pending = list(self._pending.values()), {}
         receipts, self._receipts = self._receipts, []
+        ids, self._ids = self._ids, set()
         try:
             described = await self._described([one for one in pending if one.change.label])
             for kind in _KINDS:
                 await self._tell_kind(kind, [one for one in pending if one.change.kind == kind], described)
         except Exception:
-            for message_id in (each for _receipt, ids in receipts for each in ids):
+            for message_id in ids:
                 self._told.forget(message_id)  # they come again, until they are dead letters
             raise
         # Not after the action: see the documentation above.
-        await self._remove([receipt for receipt, _ids in receipts])
+        await self._remove(receipts)
 
     async def _tell_kind(self, kind: str, pending: list[Pending], described: dict[str, Described | None]) -> None:
         news, details = [], []

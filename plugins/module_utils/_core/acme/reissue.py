@@ -106,6 +106,11 @@ def read_incident(options: t.Mapping[str, t.Any] | None, now: datetime) -> Incid
     before = []
     if "issued_before" in options:
         before.append(_instant(str(options["issued_before"])))
+        if before[0] > now:
+            raise InvalidOption(
+                f"issued_before: {isoformat_utc(before[0])} is still to come, now it is {isoformat_utc(now)}."
+                " Each run until then would replace what the last one has issued."
+            )
     if "older_than" in options:
         try:
             before.append(now - parse_duration(str(options["older_than"])))

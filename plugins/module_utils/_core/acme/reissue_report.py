@@ -8,6 +8,7 @@ Pure."""
 from __future__ import annotations
 
 import typing as t
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -18,8 +19,8 @@ if t.TYPE_CHECKING:
 
 _Result = t.Mapping[str, t.Any]
 
-#: staged: issued, and not promoted; replaced: no host has it; not proven: a host has the old one, or has not been seen
-#: to serve the new one.
+#: staged: issued, and not promoted; replaced: no host has it; not proven: a host has the old one, has not been seen to
+#: serve the new one, or nothing is known of it.
 ReplacementState = t.Literal["to do", "staged", "not proven", "replaced", "proven"]
 _ORDER: t.Final[tuple[ReplacementState, ...]] = ("to do", "staged", "not proven", "replaced", "proven")
 _LEFT: t.Final = ("to do", "staged", "not proven")
@@ -36,20 +37,21 @@ class Replaced:
 
 def reissue_report(
     issued: _Result,
-    hosts: t.Mapping[str, _Result | None],
+    hosts: t.Mapping[str, t.Any],
     clock: ReissueClock | None = None,
     *,
     found: _Result | None = None,
 ) -> dict[str, t.Any]:
-    """issued: as certificate_issue returns it; hosts: name -> as haproxy_rotation returns it, None or empty for a host
-    of which nothing is known; clock: None where none runs; found: as issued, by an earlier look of the same run.
+    """issued: as certificate_issue returns it; hosts: name -> as haproxy_rotation returns it, and anything else for a
+    host of which nothing is known; clock: None where none runs; found: as issued, by an earlier look of the same run.
 
     Returns table (lines for people), left (names that are to do, staged or not proven), clock (lines about each limit,
     and how long earlier ones took), and a sentence: summary.
     """
-    silent = sorted(host for host, result in hosts.items() if not (result or {}).get("certificates"))
+    known = {host: result for host, result in hosts.items() if _is_known(result)}
+    silent = sorted(hosts.keys() - known.keys())
     rows = sorted(
-        (_row(each, hosts) for each in _concerned(issued, found or {})),
+        (_row(each, known, silent) for each in _concerned(issued, found or {})),
         key=lambda row: (_ORDER.index(row.state), row.name),
     )
     left, estimate = [row.name for row in rows if row.state in _LEFT], issued.get("reissue") or {}
@@ -59,6 +61,16 @@ def reissue_report(
         "clock": _clock(clock, len(left), estimate) if rows else [],
         "summary": _summary(rows, estimate, silent),
     }
+
+
+def _is_known(result: t.Any) -> bool:
+    """Hosts answer what they like, and a run that failed altogether, or was not asked for, answers nothing."""
+    if not isinstance(result, Mapping) or not isinstance(result.get("proven") or (), (list, tuple)):
+        return False
+    items = result.get("certificates")
+    return isinstance(items, (list, tuple)) and all(
+        isinstance(item, Mapping) and isinstance(item.get("name"), str) for item in items
+    )
 
 
 def _concerned(issued: _Result, found: _Result) -> list[_Result]:
@@ -82,7 +94,7 @@ def _clock(clock: ReissueClock | None, left: int, estimate: _Result) -> list[str
     ]
 
 
-def _row(found: _Result, hosts: t.Mapping[str, _Result | None]) -> Replaced:
+def _row(found: _Result, hosts: t.Mapping[str, _Result], silent: t.Sequence[str]) -> Replaced:
     name = str(found["name"])
     if found["reissue"] == "staged":
         candidate = found.get("candidate") or {}
@@ -96,18 +108,19 @@ def _row(found: _Result, hosts: t.Mapping[str, _Result | None]) -> Replaced:
         for host, item in sorted(having.items())
         if item.get("fingerprint_sha256") != found["fingerprint_sha256"] or not item.get("proven")
     ]
-    if unproven:
-        return Replaced(name, "not proven", ", ".join(unproven))
+    if unproven or silent:
+        unknown = [f"nothing is known of {len(silent)} host{'' if len(silent) == 1 else 's'}"] if silent else []
+        return Replaced(name, "not proven", ", ".join([*unproven, *unknown]))
     return Replaced(name, "proven" if having else "replaced", ", ".join(sorted(having)))
 
 
-def _deployed(found: _Result, result: _Result | None) -> _Result | None:
+def _deployed(found: _Result, result: _Result) -> _Result | None:
     """What a host has of a secret. One that has none of its own to tell has vanished, or is not for this host."""
-    for item in (result or {}).get("certificates") or ():
+    for item in result["certificates"]:
         is_same = item["arn"] == found["arn"] if item.get("arn") and found.get("arn") else item["name"] == found["name"]
         if is_same and item.get("action") != "removed":
             # What this very run has proven is in a list of its own.
-            newly = item["name"] in ((result or {}).get("proven") or ())
+            newly = item["name"] in (result.get("proven") or ())
             return {**item, "proven": bool(item.get("proven")) or newly}
     return None
 

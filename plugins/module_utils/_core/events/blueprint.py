@@ -112,10 +112,10 @@ class Blueprint:
         return [self.account.arn("events", f"rule/{self.rule_name(kind)}") for kind in self.patterns]
 
     def queue_attributes(self, name: str) -> dict[str, str]:
-        by = ("sns", [self.topic_arn]) if self.is_fanned_out else ("events", self.rule_arns)
+        """By a topic, the rules may still send: between one queue and several there is no moment when nobody may."""
         dead = {"deadLetterTargetArn": self.queue_arn(self.dead), "maxReceiveCount": self.receives}
         return {
-            **self._common(self.retention, self._policy(name, [by])),
+            **self._common(self.retention, self._policy(name)),
             "VisibilityTimeout": str(self.hidden),
             "ReceiveMessageWaitTimeSeconds": str(WAIT),
             "RedrivePolicy": _text(dead),
@@ -123,12 +123,11 @@ class Blueprint:
 
     def dead_attributes(self) -> dict[str, str]:
         """What EventBridge or the topic could not deliver arrives here, too."""
-        senders = [("events", self.rule_arns), *([("sns", [self.topic_arn])] if self.is_fanned_out else [])]
         arns = [self.queue_arn(name) for name in self.queues]
         by_queue = {"redrivePermission": "byQueue", "sourceQueueArns": arns}
         allowed = by_queue if len(arns) <= _MOST_SOURCES else {"redrivePermission": "allowAll"}
         return {
-            **self._common(DEAD_RETENTION, self._policy(self.dead, senders)),
+            **self._common(DEAD_RETENTION, self._policy(self.dead)),
             "RedriveAllowPolicy": _text(allowed),
         }
 
@@ -164,9 +163,10 @@ class Blueprint:
         encryption = {"KmsMasterKeyId": self.key} if self.key else {"SqsManagedSseEnabled": "true"}
         return {"MessageRetentionPeriod": str(retention), "Policy": policy, **encryption}
 
-    def _policy(self, queue: str, senders: t.Iterable[tuple[str, list[str]]]) -> str:
-        """Who may send to a queue: these rules and topics, and nobody without TLS."""
+    def _policy(self, queue: str) -> str:
+        """Who may send to a queue: the rules and the topic, and nobody without TLS."""
         arn = self.queue_arn(queue)
+        senders = [("events", self.rule_arns), *([("sns", [self.topic_arn])] if self.is_fanned_out else [])]
         statements: list[dict[str, t.Any]] = [
             {
                 "Sid": {"events": "EventBridge", "sns": "Topic"}[service],

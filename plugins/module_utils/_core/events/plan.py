@@ -98,17 +98,20 @@ def plan_present(found: FoundPlumbing, wanted: Blueprint, *, prune: bool = False
             f"These exist, and are not of this set of queues: {', '.join(others)}. Choose another name, or give them"
             f" the tag {OWNER}={wanted.name}.",
         )
-    steps = list(_queue(found.queues.get(wanted.dead), wanted.dead, wanted.dead_attributes(), wanted))
-    for name in wanted.queues:
-        steps += _queue(found.queues.get(name), name, wanted.queue_attributes(name), wanted)
+    farewell = [] if wanted.is_fanned_out else list(_without_topic(found.topic, wanted.name))
+    steps: list[EventStep] = []
+    last: list[EventStep] = []  # a topic that goes may send until the rules do
+    for name in (wanted.dead, *wanted.queues):
+        attributes = wanted.dead_attributes() if name == wanted.dead else wanted.queue_attributes(name)
+        present = found.queues.get(name)
+        (last if farewell and present else steps).extend(_queue(present, name, attributes, wanted))
     if wanted.is_fanned_out:
         steps += _topic(found.topic, wanted)
     for kind in wanted.patterns:
         steps += _rule(found.rules.get(kind), kind, wanted)
     left_over = {kind: rule for kind, rule in found.rules.items() if kind not in wanted.patterns}
     steps += _without_rules(left_over, wanted.name)
-    if not wanted.is_fanned_out:
-        steps += _without_topic(found.topic, wanted.name)
+    steps += [*farewell, *last]
     if prune:
         gone = unlisted(found, wanted)
         for name in gone:

@@ -17,6 +17,7 @@ from ..._errors import InvalidOption
 
 _NAME: t.Final = re.compile(r"[A-Za-z0-9/_+=.@-]{1,512}")  # of CreateSecret
 _PARTS: t.Final = 7
+_SUFFIX: t.Final = 6  # characters that AWS adds to the name
 
 
 class AwsPlace(t.NamedTuple):
@@ -43,6 +44,26 @@ def read_arn(identifier: str) -> SecretArn | None:
     arn, partition, service, region, account, kind, resource = parts
     is_secret = (arn, service, kind) == ("arn", "secretsmanager", "secret")
     return SecretArn(partition, region, account, resource) if is_secret else None
+
+
+def is_same_secret(one: t.Mapping[str, t.Any], other: t.Mapping[str, t.Any]) -> bool:
+    """Whether results that two machines return, each with name and arn, tell of one secret: by the ARNs where both are
+    known, else by the names.
+
+    The ARN of a replica is that of its primary but for the region (user guide, "Replicate AWS Secrets Manager secrets
+    across Regions").
+    """
+    arn, another = str(one.get("arn") or ""), str(other.get("arn") or "")
+    if not (arn and another):
+        return bool(one["name"] == other["name"])
+    # The end first: hosts have thousands, and hardly two of one suffix.
+    return arn[-_SUFFIX:] == another[-_SUFFIX:] and _anywhere(arn) == _anywhere(another)
+
+
+def _anywhere(identifier: str) -> SecretArn | str:
+    """Of an ARN what it has in each region."""
+    arn = read_arn(identifier)
+    return arn._replace(region="") if arn else identifier
 
 
 def why_elsewhere(identifier: str, place: AwsPlace) -> str | None:

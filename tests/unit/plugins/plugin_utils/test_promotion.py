@@ -12,6 +12,10 @@ import typing as t
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.certops.rotation.plugins.filter._promotion import promotion
+from ansible_collections.certops.rotation.plugins.module_utils._core.secrets.candidates import (
+    CandidateMove,
+    check_candidate_moves,
+)
 
 RULES = {"label": "CANDIDATE", "soak": "10m", "deadline": "24h", "withdraw": False}
 STAGED = {
@@ -71,6 +75,28 @@ def test_when_each_listing_has_to_know() -> None:
     assert promotion("5m", "rest", since=now - 299.5) == 1
     assert promotion("5m", "rest", since=str(now)) == 300
     assert promotion("5m", "rest", since=now - 301) == promotion("0", "rest", since=now) == 0
+
+
+def test_two_secrets_of_one_name_move_each_on_its_own() -> None:
+    """One of them is another account's, which AWS knows by its ARN alone."""
+    other = {**STAGED, "arn": "arn:b", "version_id": "theirs"}
+    items = [ITEM, {**ITEM, "arn": "arn:b", "version_id": "theirs"}]
+    canaries = {f"lb{number}": {"result": {"certificates": [item]}} for number, item in enumerate(items)}
+
+    def found(**more: t.Any) -> list[dict[str, t.Any]]:
+        return list(promotion([STAGED, other], "verdicts", canaries=canaries, rules=RULES, **more))
+
+    told = found()
+    moves = [CandidateMove(*move.values()) for move in promotion(told, "moves", verdict="promote")]
+    assert check_candidate_moves(moves) == [
+        CandidateMove("arn:a", "new", "old"),
+        CandidateMove("arn:b", "theirs", "old"),
+    ]
+    assert [each["name"] for each in told] == ["web/a", "web/a"]
+    (alone,) = promotion([{**told[0], "arn": None}], "moves", verdict="promote")
+    assert alone["name"] == "web/a"
+    failed = found(failed_tasks={promotion(other, "identifier"): "Look: failed"})
+    assert [each["verdict"] for each in failed] == ["promote", "withdraw"]
 
 
 @pytest.mark.parametrize(

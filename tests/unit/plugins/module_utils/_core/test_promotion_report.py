@@ -64,6 +64,7 @@ def test_the_exit_code_is_true(verdicts: list[dict[str, t.Any]], more: dict[str,
 
 
 MOVED = {**PROMOTED, "version_id": "new"}
+ARN = "arn:aws:secretsmanager:a-1:111122223333:secret:web/a-AbCdEf"
 
 
 def follower(version: str | None = "old", **more: t.Any) -> dict[str, t.Any]:
@@ -84,6 +85,7 @@ def follower(version: str | None = "old", **more: t.Any) -> dict[str, t.Any]:
         (MOVED, follower(action="refused"), False),  # which the rotation fails for
         (MOVED, follower(action="removed"), False),
         (MOVED, follower(arn="arn:other"), False),
+        ({**MOVED, "arn": ARN}, follower(arn=ARN.replace("a-1", "b-1")), True),  # reads a replica
         (MOVED, {"certificates": []}, False),
         (MOVED, {}, False),
         ({**MOVED, "current_version_id": "new"}, follower("older"), True),  # moved by a run that was killed then
@@ -103,6 +105,13 @@ def test_who_of_the_fleet_has_not_seen_it(verdict: dict[str, t.Any], host: dict[
 def test_one_that_could_not_be_promoted_leaves_nobody_behind() -> None:
     failed = [{"name": "web/a", "arn": "arn:web/a", "action": "failed", "message": "denied"}]
     assert promotion_report([MOVED], failed, followers={"lb2": follower()})["behind"] == []
+
+
+def test_a_canary_that_reads_a_replica_goes_back_too() -> None:
+    arn = "arn:aws:secretsmanager:a-1:111122223333:secret:web/c-AbCdEf"
+    replica = back(version_id="new", arn=arn.replace("a-1", "b-1"))
+    told = promotion_report([{**WITHDRAWN, "arn": arn}], canaries={"two": replica}, asked_to_withdraw=True)
+    assert "two is not back at the current version" in told["msg"]
 
 
 def test_words() -> None:

@@ -222,6 +222,7 @@ def test_check_mode_foresees() -> None:
         (OwnCheck("page", "unasked", "no answer"), "hold"),
         (OwnCheck("page", "failed", "status 500", ("web/b",)), "promote"),
         (OwnCheck("page", "failed", "status 500", ("web/b", "web/a")), "withdraw"),
+        (OwnCheck("page", "failed", "status 500", ("arn:web/a",)), "withdraw"),
     ],
 )
 def test_checks_of_ones_own(check: OwnCheck, kind: str) -> None:
@@ -283,6 +284,18 @@ def test_what_could_not_be_read_is_held() -> None:
     assert verdict({**unknown, "version_id": None}, rules=by_hand)[0] == "hold"
 
 
+@pytest.mark.parametrize("arn", [None, "arn:web/b"])  # asked for by its name, or listed
+@pytest.mark.parametrize("state", ["none", "staged", "superseded", "promoted", "empty", "invalid", "unknown"])
+def test_a_secret_that_could_not_be_looked_at_at_first_keeps_nothing_from_others(arn: str | None, state: str) -> None:
+    unseen = {"state": "unknown", "version_id": None, "current_version_id": None, "created_at": None}
+    known = candidate("web/b", arn=arn, **unseen, problems=[{"message": "throttled"}])
+    facts = {"none": {"version_id": None}, "unknown": {**unseen, "arn": arn}}.get(state, {"created_at": at(48 * HOUR)})
+    found = candidate("web/b", **{"state": state, **facts})
+    told = verdicts([candidate(), found], [again("right")], RULES, NOW, before=[candidate(), known])
+    assert [(each.candidate["name"], each.verdict) for each in told] == [("web/a", "promote"), ("web/b", "hold")]
+    assert told[1].reason == "it could not be read: throttled"
+
+
 def test_what_was_staged_during_the_soak_is_left_to_the_next_run() -> None:
     told = verdicts([candidate(), candidate("web/b")], [again("right")], RULES, NOW, before=[candidate()])
     assert [found.candidate["name"] for found in told] == ["web/a"]
@@ -313,6 +326,17 @@ def test_who_lags_behind() -> None:
 def test_the_same_name_in_another_account_is_another_secret() -> None:
     assert answer(candidate(), canary(item(arn="arn:other")), "CANDIDATE", NOW).kind == "other"
     assert answer(candidate(arn=None), canary(item(arn="arn:other")), "CANDIDATE", NOW).kind == "right"
+
+
+PRIMARY, REPLICA = (f"arn:aws:secretsmanager:{region}:111122223333:secret:web/a-AbCdEf" for region in ("a-1", "b-1"))
+
+
+def test_a_canary_that_reads_a_replica_has_its_say() -> None:
+    found, there = candidate(arn=PRIMARY), item(arn=PRIMARY)
+    assert verdict(found, canary(there), canary(item(arn=REPLICA), host="two"))[0] == "promote"
+    bad = item(arn=REPLICA, action="refused", proven=False, problems=[{"message": "weak key"}])
+    assert verdict(found, canary(there), canary(bad, host="two")) == ("withdraw", "two refused it: weak key")
+    assert is_left_behind([found], canary(item(arn=REPLICA)))
 
 
 def test_words_of_others_are_short_and_move_no_cursor() -> None:

@@ -156,6 +156,11 @@ def test_what_is_named_is_concerned_whenever_it_was_issued() -> None:
         ({"key_types": ["rsa2048"], "serial_numbers": ["1"]}, "issued_before"),
         (BEFORE, "all: true"),
         ({"all": True, "issued_before": "yesterday"}, "issued_before: "),
+        (
+            {"all": True, "issued_before": "2026-11-26T08:00:01Z"},
+            "issued_before: .*08:00:01Z is still to come, now it is",
+        ),
+        ({"serial_numbers": ["1"], "issued_before": "2027-01-31T14:00:00Z"}, "issued_before: .* still to come"),
         ({"older_than": "30"}, "older_than: .*30d"),
         ({"serial_numbers": ["x"]}, "serial_numbers"),
         ({"serial_numbers": [""]}, "serial_numbers"),

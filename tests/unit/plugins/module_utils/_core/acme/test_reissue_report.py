@@ -94,11 +94,37 @@ def test_what_a_host_has_removed_is_not_its_own() -> None:
     assert told["table"] == ["replaced    a"]
 
 
-def test_hosts_that_say_nothing_are_named() -> None:
-    for silence in (None, {}, {"failed": True}):
-        told = report(certificate("a"), hosts={"lb1": host(("a", NEW, True)), "lb2": silence})
-        assert told["table"][-1] == "Nothing is known of lb2: its rotation failed, or was not asked for."
-        assert told["summary"].endswith(" Nothing is known of lb2.")
+@pytest.mark.parametrize(
+    "silence",
+    [
+        None,
+        {},
+        {"failed": True},
+        "certificates",
+        {"certificates": "a"},
+        {"certificates": ["a"]},
+        {"certificates": [{"arn": "arn:a"}]},
+        {"certificates": [{"name": ["a"]}]},
+        {**host(("a", NEW, True)), "proven": 1},
+    ],
+)
+def test_a_host_of_which_nothing_is_known_is_named_and_nothing_is_done_as_long(silence: t.Any) -> None:
+    """It was not asked, has failed, or answers what no module of this collection answers."""
+    now = datetime(2027, 1, 31, 12, tzinfo=timezone.utc)
+    hosts = {"lb1": host(("a", NEW, True)), "lb2": silence}
+    clock = read_clock("2027-01-31T10:00:00Z", [], now)
+    told = reissue_report({"certificates": [certificate("a"), certificate("b", "to do")]}, hosts, clock)
+    assert told["table"][:2] == ["to do       b  why", "not proven  a  nothing is known of 1 host"]
+    assert told["left"] == ["b", "a"]
+    assert "left for 2 not done" in told["clock"][0]
+    assert told["table"][-1] == "Nothing is known of lb2: its rotation failed, or was not asked for."
+    assert told["summary"].endswith(" Nothing is known of lb2.")
+
+
+def test_a_host_that_has_no_certificate_of_any_secret_is_known() -> None:
+    told = report(certificate("a"), hosts={"lb1": host(("a", NEW, True)), "lb2": {"certificates": []}})
+    assert told["table"] == ["proven      a  lb1"]
+    assert told["left"] == []
 
 
 def test_what_is_to_do_comes_first_with_the_estimate() -> None:

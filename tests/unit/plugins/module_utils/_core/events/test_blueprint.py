@@ -40,11 +40,13 @@ def test_only_the_rules_may_send_to_a_single_queue() -> None:
     assert wanted.target()["Arn"] == "arn:aws:sqs:eu-central-1:123456789012:certificates"
 
 
-def test_only_the_topic_may_send_to_several() -> None:
+def test_only_the_topic_and_the_rules_may_send_to_several() -> None:
+    """The rules, too: else nobody may between one queue and several."""
     wanted = blueprint("a", "b")
     topic = "arn:aws:sns:eu-central-1:123456789012:certificates"
-    assert senders(wanted.queue_attributes("a")["Policy"]) == {"sns.amazonaws.com": [topic]}
-    assert set(senders(wanted.dead_attributes()["Policy"])) == {"sns.amazonaws.com", "events.amazonaws.com"}
+    both = {"sns.amazonaws.com": [topic], "events.amazonaws.com": wanted.rule_arns}
+    assert senders(wanted.queue_attributes("a")["Policy"]) == both
+    assert senders(wanted.dead_attributes()["Policy"]) == both
     assert wanted.target()["Arn"] == topic
     # EventBridge publishes without any context: with a condition, nothing would ever arrive.
     (statement,) = json.loads(wanted.topic_attributes()["Policy"])["Statement"]
