@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from ..instants import parse_isoformat_utc, spoken_duration
+from ..secrets.arn import is_same_secret
 
 if t.TYPE_CHECKING:
     from .reissue_clock import ReissueClock
@@ -117,8 +118,7 @@ def _row(found: _Result, hosts: t.Mapping[str, _Result], silent: t.Sequence[str]
 def _deployed(found: _Result, result: _Result) -> _Result | None:
     """What a host has of a secret. One that has none of its own to tell has vanished, or is not for this host."""
     for item in result["certificates"]:
-        is_same = item["arn"] == found["arn"] if item.get("arn") and found.get("arn") else item["name"] == found["name"]
-        if is_same and item.get("action") != "removed":
+        if is_same_secret(item, found) and item.get("action") != "removed":
             # What this very run has proven is in a list of its own.
             newly = item["name"] in (result.get("proven") or ())
             return {**item, "proven": bool(item.get("proven")) or newly}

@@ -176,8 +176,16 @@ def test_the_clock_and_how_long_earlier_ones_took() -> None:
 
 
 def test_secrets_are_told_apart_by_their_arns() -> None:
-    """Two of one name are in two accounts or regions."""
+    """Two of one name are in two accounts, or were made apart in two regions."""
     elsewhere = {"certificates": [{"name": "a", "arn": "arn:elsewhere", "fingerprint_sha256": OLD, "proven": True}]}
     assert report(certificate("a"), hosts={"lb1": elsewhere})["table"] == ["replaced    a"]
     unknown = {"certificates": [{"name": "a", "arn": None, "fingerprint_sha256": NEW, "proven": True}]}
     assert report(certificate("a"), hosts={"lb1": unknown})["table"] == ["proven      a  lb1"]
+
+
+def test_a_replica_is_the_same_secret() -> None:
+    arn = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:a-AbCdEf"
+    replica = host(("a", OLD, True))
+    replica["certificates"][0]["arn"] = arn.replace("eu-central-1", "us-east-1")
+    told = report(certificate("a", arn=arn), hosts={"lb1": replica})
+    assert told["table"] == ["not proven  a  lb1 has another one"]
