@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
     from .aws import AwsModule
 
     #: Only an AwsModule has clients.
-    SourcedModule = AwsModule | GuardedModule
+    SourcedModule: t.TypeAlias = "AwsModule | GuardedModule"
 
 
 def sourced_module(argument_spec: t.Mapping[str, t.Any]) -> SourcedModule:

@@ -31,9 +31,9 @@ ARN = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:web/a-AbCdEf"
     ],
 )
 def test_by_their_arns_else_by_their_names(arn: t.Any, name: str, is_same: bool) -> None:
-    one, other = {"name": "web/a", "arn": ARN}, {"name": name, "arn": arn}
-    assert is_same_secret(one, other) is is_same_secret(other, one) is is_same
-    assert is_same_secret(other, other)
+    known, told = {"name": "web/a", "arn": ARN}, {"name": name, "arn": arn}
+    assert is_same_secret(known, told) is is_same_secret(told, known) is is_same
+    assert is_same_secret(told, told)
 
 
 def test_of_whom_no_arn_is_known() -> None:
