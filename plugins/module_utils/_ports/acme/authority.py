@@ -37,8 +37,8 @@ if t.TYPE_CHECKING:
 _CHAIN: t.Final = "application/pem-certificate-chain"
 _MOST_ALTERNATES: t.Final = 10
 #: Refusals that may be about "replaces" alone: the certificate was replaced already, is another account's or shares no
-#: name. It is a courtesy, and no reason to let a certificate expire.
-_ABOUT_REPLACES: t.Final = ("alreadyReplaced", "malformed", "unauthorized", "conflict", "")
+#: name, or the CA does not find it. It is a courtesy, and no reason to let a certificate expire.
+_ABOUT_REPLACES: t.Final = ("alreadyReplaced", "malformed", "unauthorized", "conflict", "serverInternal", "")
 
 
 class AcmeAuthority:
@@ -111,7 +111,8 @@ class AcmeAuthority:
             try:
                 return self._order_anew(Payload(payload, replaces=replaces), identifiers)
             except AcmeError as error:
-                if error.fault in ("authority", "rate_limited") or error.problem_type not in _ABOUT_REPLACES:
+                is_down = error.fault == "authority" and error.problem_type != "serverInternal"
+                if is_down or error.fault == "rate_limited" or error.problem_type not in _ABOUT_REPLACES:
                     raise
         return self._order_anew(payload, identifiers)
 

@@ -170,6 +170,15 @@ def test_it_is_ordered_all_the_same_where_it_replaces_nothing(
     assert ca.count("/newOrder") == 2
 
 
+def test_it_is_ordered_all_the_same_where_the_ca_fails_to_find_what_it_replaces(
+    authority: AcmeAuthority, ca: ScriptedCa
+) -> None:
+    """Pebble answers so at times."""
+    ca.says("/newOrder", *[refusal("serverInternal", 500)] * 2, Reply(ORDER, 201, {"Location": URL}))
+    assert order(authority, replaces="aki.serial").url == URL
+    assert "replaces" not in ca.last("/newOrder").document
+
+
 @pytest.mark.parametrize(
     ("kind", "status"),
     [("rateLimited", 429), ("rejectedIdentifier", 400), ("caa", 403), ("userActionRequired", 403), ("badCSR", 400)],
