@@ -126,6 +126,10 @@ def close(connection: socket.socket) -> None:
     connection.recv(1)
 
 
+def told_shares(result: dict[str, t.Any]) -> bool:
+    return any(" of 10 connections: " in one["error"] for one in result["certificates"][0]["unanswered"])
+
+
 def test_another_program_at_the_port(tmp_path: pathlib.Path) -> None:
     old, new = ROOT.issue(NAME), ROOT.issue(NAME)
     with HaproxyInstance({"a.pem": new.combined_pem}) as haproxy:
@@ -138,9 +142,12 @@ def test_another_program_at_the_port(tmp_path: pathlib.Path) -> None:
         assert "haproxy (process" in errors(result)[0]
         # One that is no TLS server gets every second client, and no certificate speaks against ours.
         with beside(haproxy.port, lambda connection: connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")):
-            result = prove(deployed, **how)
-        assert outcome(result) == "unasked", result["msg"]
-        assert any(" of 10 connections: " in one["error"] for one in result["certificates"][0]["unanswered"])
+            # Whom each client comes to is the kernel's choice. Where none came to HAProxy, no share is told.
+            results = [prove(deployed, **how)]
+            while not told_shares(results[-1]) and len(results) < 10:
+                results.append(prove(deployed, **how))
+        assert {outcome(result) for result in results} == {"unasked"}, [result["msg"] for result in results]
+        assert told_shares(results[-1])
         # Alone, and not HAProxy.
         port = haproxy.port
         haproxy.stop()
